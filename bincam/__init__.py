@@ -1,0 +1,32 @@
+"""bincam: class activation maps, bias ledgers and audits for binary and multi-attribute image classifiers.
+
+Public names are loaded on first use, so ``import bincam`` costs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from bincam import cam as cam
+    from bincam import data as data
+    from bincam import models as models
+
+_ROOMS = ("cam", "data", "models")
+_NAMES: dict[str, str] = {}
+__all__ = ["__version__", *_ROOMS, *_NAMES]  # noqa: PLE0604  # every entry is a string
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"bincam.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'bincam' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

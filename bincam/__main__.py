@@ -1,0 +1,5 @@
+"""``python -m bincam``."""
+
+from bincam.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Evidence maps: targets, methods, the engine, the ledger, the bridge to grad-cam."""

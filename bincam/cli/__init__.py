@@ -1,0 +1,36 @@
+"""The ``bincam`` command. This room alone knows all the others; each module holds one command or group."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from bincam.errors import BincamError
+
+app = typer.Typer(
+    name="bincam",
+    help="Explain and audit binary and multi-attribute image classifiers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+    """Explain and audit binary and multi-attribute image classifiers."""
+    if version:
+        from bincam import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        app()
+    except BincamError as error:
+        typer.echo(f"bincam: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,81 @@
+"""Files that are either whole or absent."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bincam.errors import InputError
+
+
+@contextmanager
+def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; on success it replaces ``path``, on any error it is removed.
+
+    The parent folder is made. The temporary name keeps the suffix, because many writers choose a format by it.
+
+    Args:
+        path: The file to write.
+
+    Yields:
+        The path to write to.
+    """
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{final.stem}-", suffix=final.suffix, dir=final.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        umask = os.umask(0)  # mkstemp makes private files; what we leave behind has the user's usual permissions
+        os.umask(umask)
+        part.chmod(0o666 & ~umask)
+        part.replace(final)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write ``value`` as indented UTF-8 JSON, atomically. NaN and infinity are refused: JSON has none."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: str | os.PathLike[str], *, kind: str, schema: int) -> dict[str, Any]:
+    """Read a JSON object that names its ``kind`` and ``schema`` version.
+
+    Args:
+        path: The file.
+        kind: What the file's ``"kind"`` must be, for example ``"bincam-model"``.
+        schema: The version that this code reads.
+
+    Returns:
+        The object.
+
+    Raises:
+        InputError: It is missing, is not JSON, is another kind, or has another schema version.
+    """
+    file = Path(path)
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read: {error}") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}:{error.lineno}: not JSON: {error.msg}") from None
+    if not isinstance(value, dict) or value.get("kind") != kind:
+        got = value.get("kind") if isinstance(value, dict) else type(value).__name__
+        raise InputError(f"{file}: expected a {kind} file, got {got!r}")
+    if value.get("schema") != schema:
+        raise InputError(
+            f"{file}: schema {value.get('schema')!r}, but this bincam reads schema {schema}; "
+            "make the file again, or use the bincam that wrote it"
+        )
+    return value

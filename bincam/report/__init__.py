@@ -1,0 +1,1 @@
+"""Figures and reports: all drawing is here."""
