@@ -1,0 +1,1 @@
+"""Generated faces: 40 controllable attributes with exact ground-truth masks."""
