@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from bincam.data.align import frontal as frontal
     from bincam.data.attributes import AttributeTable as AttributeTable
     from bincam.data.augment import Augmentation as Augmentation
-    from bincam.data.celeba import celeba as celeba
-    from bincam.data.celeba import write_celeba as write_celeba
-    from bincam.data.celeba import write_labels as write_labels
+    from bincam.data.batches import Batch as Batch
+    from bincam.data.batches import Loader as Loader
+    from bincam.data.batches import loader as loader
+    from bincam.data.celeba_layout import celeba as celeba
+    from bincam.data.celeba_layout import write_celeba as write_celeba
+    from bincam.data.celeba_layout import write_labels as write_labels
     from bincam.data.dataset import FaceDataset as FaceDataset
-    from bincam.data.loader import Batch as Batch
-    from bincam.data.loader import Loader as Loader
-    from bincam.data.loader import loader as loader
-    from bincam.data.orl import orl as orl
+    from bincam.data.orl_faces import orl as orl
     from bincam.data.regions import Regions as Regions
     from bincam.data.source import load as load
     from bincam.data.tabular import table as table
@@ -27,28 +27,26 @@ if TYPE_CHECKING:
 _NAMES = {
     "AttributeTable": "attributes",
     "Augmentation": "augment",
-    "Batch": "loader",
+    "Batch": "batches",
     "FaceDataset": "dataset",
-    "Loader": "loader",
+    "Loader": "batches",
     "Regions": "regions",
-    "celeba": "celeba",
+    "celeba": "celeba_layout",
     "frontal": "align",
     "load": "source",
-    "loader": "loader",
-    "orl": "orl",
+    "loader": "batches",
+    "orl": "orl_faces",
     "table": "tabular",
-    "write_celeba": "celeba",
-    "write_labels": "celeba",
+    "write_celeba": "celeba_layout",
+    "write_labels": "celeba_layout",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
 
 
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
-        # Cached in the module, which also keeps the function ``celeba`` in front of the submodule of that name.
-        value = getattr(importlib.import_module(f"bincam.data.{_NAMES[name]}"), name)
-        globals()[name] = value
-        return value
+        # No module has the name of a public function: importing it would put the module in the function's place.
+        return getattr(importlib.import_module(f"bincam.data.{_NAMES[name]}"), name)
     raise AttributeError(f"module 'bincam.data' has no attribute {name!r}")
 
 

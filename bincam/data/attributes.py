@@ -63,9 +63,11 @@ class AttributeTable:
             raise InputError(
                 f"labels of {n} images and {len(names)} attributes are {(n, len(names))}, got {labels.shape}"
             )
-        wrong = ~(np.isnan(labels) | (labels == 0) | (labels == 1))
-        if wrong.any():
-            row, column = (int(i[0]) for i in np.nonzero(wrong))
+        legal = np.isnan(labels)
+        for value in (0, 1):
+            legal |= labels == value
+        if not legal.all():
+            row, column = (int(i[0]) for i in np.nonzero(~legal))
             raise InputError(
                 f"label {names[column]!r} of {self.ids[row]!r} is {labels[row, column]}; expected 0, 1 or NaN (unknown)"
             )

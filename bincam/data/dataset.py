@@ -127,12 +127,13 @@ class FaceDataset(Dataset[Sample | Skipped]):
         points = None if table.landmarks is None else table.landmarks[row]
         box = None if table.boxes is None else table.boxes[row]
         if self.fit == "face":
+            assert points is not None  # the constructor has seen to it
             try:
-                matrix = align.face_matrix(table.landmarks[row], self.size[0])
+                matrix = align.face_matrix(points, self.size[0])
             except InputError as error:
                 raise InputError(f"{path}: {error}") from None
         else:
-            matrix = align.fit_matrix(self.fit, (image.shape[0], image.shape[1]), self.size)  # type: ignore[arg-type]
+            matrix = align.fit_matrix(self.fit, (image.shape[0], image.shape[1]), self.size)
         stored = self._stored(row, image.shape[:2])
         seed = (self.seed, epoch, row)
         view = self._views(image, matrix, seed, landmarks=points, box=box, masks=None if stored is None else stored[0])

@@ -20,8 +20,8 @@ def load(source: str | os.PathLike[str], **options: Any) -> AttributeTable:
     Raises:
         InputError: There is no such thing, or its reader refuses it.
     """
-    from bincam.data.celeba import celeba
-    from bincam.data.orl import orl
+    from bincam.data.celeba_layout import celeba
+    from bincam.data.orl_faces import orl
     from bincam.data.tabular import table
 
     path = Path(source)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 Coding = Literal["0/1", "-1/1", "true/false"]
 
-_CODINGS: dict[Coding, dict[str, float]] = {
-    "0/1": {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0},
-    "-1/1": {"-1": 0.0, "1": 1.0, "-1.0": 0.0, "1.0": 1.0},
-    "true/false": {"false": 0.0, "true": 1.0},
+_UNKNOWN = 2
+_CODINGS: dict[Coding, dict[str, int]] = {
+    "0/1": {"0": 0, "1": 1, "0.0": 0, "1.0": 1},
+    "-1/1": {"-1": 0, "1": 1, "-1.0": 0, "1.0": 1},
+    "true/false": {"false": 0, "true": 1},
 }
 _SPLITS = {
     **{name: name for name in (*SPLITS, "")},
@@ -69,65 +71,90 @@ def table(
         InputError: A column is missing, or a cell is none of what its column may hold, with file and line.
     """
     source = Path(file)
-    read = _read(source)
-    have = read.column_names
     if labels not in _CODINGS:
         raise InputError(f"labels={labels!r}: the coding of labels is one of {', '.join(_CODINGS)}")
     points = _named(landmarks, LANDMARK_COLUMNS, 10, "landmarks")
     corners = _named(boxes, BOX_COLUMNS, 4, "boxes")
-    named = [path, *(c for c in (split, identity) if c is not None), *groups, *points, *corners]
-    chosen = [c for c in have if c not in named] if attributes is None else list(attributes)
-    for column in (*named, *chosen):
-        if column not in have:
-            raise InputError(f"{source}: no column {column!r}{nearest(column, have)}")
-    ids = _texts(read, path)
-    for at in np.flatnonzero(ids == ""):
-        raise InputError(f"{_where(source, int(at))}: no path in column {path!r}")
+    texts = [path, *(c for c in (split, identity) if c is not None), *groups]
+    named = [*texts, *points, *corners]
+    chosen: list[str] = []
+    parts: list[dict[str, Any]] = []
+    start = 0
+    for read in _batches(source):
+        if not parts:
+            have = read.schema.names
+            chosen = [c for c in have if c not in named] if attributes is None else list(attributes)
+            for column in (*named, *chosen):
+                if column not in have:
+                    raise InputError(f"{source}: no column {column!r}{nearest(column, have)}")
+        cells = _Cells(source, read, start)
+        flags = np.empty((read.num_rows, len(chosen)), np.int8)
+        for i, name in enumerate(chosen):
+            flags[:, i] = cells.labels(name, labels, listed=attributes is not None)
+        parts.append(
+            {name: cells.texts(name) for name in texts}
+            | {"": flags, "points": [cells.floats(c) for c in points], "corners": [cells.floats(c) for c in corners]}
+            | ({} if split is None else {split: cells.splits(split)})
+        )
+        start += read.num_rows
+    ids = tuple(name for part in parts for name in part[path].tolist())
+    if not ids:
+        raise InputError(f"{source}: no rows")
+    if "" in ids:
+        raise InputError(f"{_where(source, ids.index(''))}: no path in column {path!r}")
+    flags = np.concatenate([part.pop("") for part in parts])
+    values = flags.astype(np.float32)
+    values[flags == _UNKNOWN] = np.nan
 
-    values = np.empty((len(ids), len(chosen)), np.float32)
-    for i, name in enumerate(chosen):
-        values[:, i] = _labels(source, read, name, labels, listed=attributes is not None)
+    def whole(name: str) -> NDArray[Any]:
+        return np.concatenate([part[name] for part in parts])
+
     extra: dict[str, Any] = {}
     if split is not None:
-        extra["splits"] = _splits(source, read, split)
+        extra["splits"] = whole(split)
     if identity is not None:
-        extra["identities"] = _texts(read, identity)
+        extra["identities"] = whole(identity)
     if points:
-        extra["landmarks"] = np.stack([_floats(source, read, c) for c in points], axis=1).reshape(-1, 5, 2)
+        extra["landmarks"] = np.concatenate([np.stack(p["points"], axis=1) for p in parts]).reshape(-1, 5, 2)
     if corners:
-        extra["boxes"] = np.stack([_floats(source, read, c) for c in corners], axis=1)
+        extra["boxes"] = np.concatenate([np.stack(p["corners"], axis=1) for p in parts])
     return AttributeTable(
         names=tuple(chosen),
         labels=values,
-        ids=tuple(ids.tolist()),
+        ids=ids,
         root=source.parent if images is None else Path(images),
-        groups={name: _texts(read, name) for name in groups},
+        groups={name: whole(name) for name in groups},
         source=str(source),
         **extra,
     )
 
 
-def _read(source: Path) -> pa.Table:
+def _batches(source: Path) -> Iterator[pa.RecordBatch]:
+    """The file, some thousands of rows at a time: 200,000 rows of 40 labels then cost little more than the result."""
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet
 
     try:
         if source.suffix == ".parquet":
-            return pa.parquet.read_table(source)
+            with pa.parquet.ParquetFile(source) as stored:
+                yield from stored.iter_batches(batch_size=16384)
+                return
         if source.suffix != ".csv":
             raise InputError(f"{source}: expected a .csv or .parquet file")
         with source.open(encoding="utf-8-sig") as stream:
             first = stream.readline()
-        names = pa.csv.read_csv(pa.BufferReader(first.encode()), parse_options=_strict()).column_names
-        return pa.csv.read_csv(
+        parse = pa.csv.ParseOptions(newlines_in_values=False, ignore_empty_lines=True)
+        names = pa.csv.read_csv(pa.BufferReader(first.encode()), parse_options=parse).column_names
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise InputError(f"{source}:1: column {twice[0]!r} occurs twice")
+        yield from pa.csv.open_csv(
             source,
             read_options=pa.csv.ReadOptions(use_threads=False),  # with threads errors do not say which row
-            parse_options=_strict(),
+            parse_options=parse,
             convert_options=pa.csv.ConvertOptions(
-                # A dictionary of the few different cells: 200,000 x 40 labels then cost 32 MB while they are read.
-                column_types={name: pa.dictionary(pa.int32(), pa.string()) for name in names},
-                strings_can_be_null=False,
+                column_types=dict.fromkeys(names, pa.dictionary(pa.int32(), pa.string())), strings_can_be_null=False
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError) as error:
@@ -136,74 +163,75 @@ def _read(source: Path) -> pa.Table:
         raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
 
 
-def _strict() -> Any:
-    import pyarrow.csv
+@dataclass(frozen=True)
+class _Cells:
+    """Some rows of a table, whose columns are decoded by their few different words."""
 
-    return pyarrow.csv.ParseOptions(newlines_in_values=False, ignore_empty_lines=True)
+    source: Path
+    read: pa.RecordBatch
+    start: int
 
+    def words(self, name: str) -> tuple[list[str], NDArray[np.intp]]:
+        """A column as its different cells, stripped, and each row's number among them."""
+        import pyarrow as pa
 
-def _dictionary(read: pa.Table, name: str) -> tuple[list[str], NDArray[np.intp]]:
-    """A column as its different cells, stripped, and each row's number among them."""
-    import pyarrow as pa
+        column = self.read.column(name)
+        floating = pa.types.is_floating(column.type)
+        if not pa.types.is_dictionary(column.type):
+            column = column.cast(pa.string()).dictionary_encode()
+        words = [(word or "").strip() for word in column.dictionary.to_pylist()]
+        if floating:
+            words = ["" if word == "nan" else word for word in words]
+        codes = column.indices.fill_null(len(words)).to_numpy(zero_copy_only=False).astype(np.intp)
+        return [*words, ""], codes
 
-    column = read.column(name).combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    if not pa.types.is_dictionary(column.type):
-        if pa.types.is_floating(column.type):
-            column = column.fill_null(float("nan"))
-        column = column.cast(pa.string()).fill_null("").dictionary_encode()
-    words = [(word or "").strip() for word in column.dictionary.to_pylist()]
-    words = ["" if word == "nan" and read.column(name).type in {pa.float32(), pa.float64()} else word for word in words]
-    codes = column.indices.fill_null(len(words)).to_numpy(zero_copy_only=False).astype(np.intp)
-    return [*words, ""], codes
+    def texts(self, name: str) -> NDArray[np.str_]:
+        """A column as it is."""
+        words, codes = self.words(name)
+        return np.asarray(words, np.str_)[codes]
 
+    def labels(self, name: str, coding: Coding, *, listed: bool) -> NDArray[np.int8]:
+        """An attribute as 1, 0 or ``_UNKNOWN``."""
+        import pyarrow as pa
 
-def _texts(read: pa.Table, name: str) -> NDArray[np.str_]:
-    words, codes = _dictionary(read, name)
-    return np.asarray(words, np.str_)[codes]
+        known = _CODINGS["true/false" if pa.types.is_boolean(self.read.column(name).type) else coding]
 
-
-def _labels(source: Path, read: pa.Table, name: str, coding: Coding, *, listed: bool) -> NDArray[np.float32]:
-    import pyarrow as pa
-
-    known = _CODINGS["true/false" if pa.types.is_boolean(read.column(name).type) else coding]
-    words, codes = _dictionary(read, name)
-    values = np.array([known.get(word.lower(), np.nan) for word in words], np.float32)
-    for i, word in enumerate(words):
-        if word and word.lower() not in known and (codes == i).any():
-            line = int(np.argmax(codes == i))
-            other = [c for c, table in _CODINGS.items() if word.lower() in table]
-            hint = f"; labels={other[0]!r} would accept it" if other else ""
+        def why(word: str) -> str:
+            other = " or ".join(repr(c) for c, table in _CODINGS.items() if word.lower() in table)
+            hint = f"; labels={other} would accept it" if other else ""
             hint += "" if listed else f"; if {name!r} is no attribute, name the attribute columns or make it a group"
-            raise InputError(
-                f"{_where(source, line)}: {word!r} in attribute column {name!r}; "
-                f"labels are {coding}, or empty for unknown{hint}"
-            )
-    return values[codes]
+            return f"{word!r} in attribute column {name!r}; labels are {coding}, or empty for unknown{hint}"
 
+        return np.asarray(self._mapped(name, lambda word: known.get(word.lower()) if word else _UNKNOWN, why), np.int8)
 
-def _splits(source: Path, read: pa.Table, name: str) -> NDArray[np.str_]:
-    words, codes = _dictionary(read, name)
-    for i, word in enumerate(words):
-        if word.lower() not in _SPLITS and (codes == i).any():
-            line = int(np.argmax(codes == i))
-            raise InputError(
-                f"{_where(source, line)}: unknown split {word!r}; known: {', '.join(s for s in _SPLITS if s)}"
-            )
-    return np.asarray([_SPLITS.get(word.lower(), "") for word in words], np.str_)[codes]
+    def splits(self, name: str) -> NDArray[np.str_]:
+        """A column of splits, under their own names."""
 
+        def why(word: str) -> str:
+            return f"unknown split {word!r}; known: {', '.join(s for s in _SPLITS if s)}"
 
-def _floats(source: Path, read: pa.Table, name: str) -> NDArray[np.float32]:
-    words, codes = _dictionary(read, name)
-    values = np.full(len(words), np.nan, np.float32)
-    for i, word in enumerate(words):
-        try:
-            values[i] = float(word) if word else np.nan
-        except ValueError:
-            line = int(np.argmax(codes == i))
-            raise InputError(f"{_where(source, line)}: {word!r} in column {name!r} is not a number") from None
-    return values[codes]
+        return np.asarray(self._mapped(name, lambda word: _SPLITS.get(word.lower()), why), np.str_)
+
+    def floats(self, name: str) -> NDArray[np.float32]:
+        """A column of numbers; empty is NaN."""
+
+        def number(word: str) -> float | None:
+            try:
+                return float(word) if word else np.nan
+            except ValueError:
+                return None
+
+        values = self._mapped(name, number, lambda word: f"{word!r} in column {name!r} is not a number")
+        return np.asarray(values, np.float32)
+
+    def _mapped(self, name: str, value: Callable[[str], Any], why: Callable[[str], str]) -> NDArray[Any]:
+        """Each word's value; a word without one is refused where it first stands."""
+        words, codes = self.words(name)
+        values = [value(word) for word in words[:-1]]
+        for i, word in enumerate(words[:-1]):
+            if values[i] is None:
+                raise InputError(f"{_where(self.source, self.start + int(np.argmax(codes == i)))}: {why(word)}")
+        return np.asarray([*values, value("")])[codes]
 
 
 def _named(given: Sequence[str] | None, celeba: tuple[str, ...], count: int, what: str) -> tuple[str, ...]:

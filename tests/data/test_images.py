@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bincam.data.images import decode
+from bincam.errors import InputError
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    stream = BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return np.kron(rng.integers(0, 256, (4, 3, 3)).astype(np.uint8), np.ones((16, 16, 1), np.uint8))
+
+
+def test_png_is_exact_grey_is_repeated_alpha_dropped(picture):
+    np.testing.assert_array_equal(decode(encoded(Image.fromarray(picture), "PNG")), picture)
+    grey = decode(encoded(Image.fromarray(picture[..., 0]), "PNG"))
+    np.testing.assert_array_equal(grey, np.repeat(picture[..., :1], 3, axis=2))
+    rgba = np.dstack([picture, np.full(picture.shape[:2], 7, np.uint8)])
+    np.testing.assert_array_equal(decode(encoded(Image.fromarray(rgba), "PNG")), picture)
+
+
+def test_a_palette_gives_its_colours(picture):
+    image = Image.fromarray(picture).quantize(12)
+    np.testing.assert_array_equal(decode(encoded(image, "PNG")), np.asarray(image.convert("RGB")))
+    np.testing.assert_array_equal(decode(encoded(image, "GIF")), np.asarray(image.convert("RGB")))
+
+
+def test_cmyk_has_the_colours_of_rgb(picture):
+    got = decode(encoded(Image.fromarray(picture).convert("CMYK"), "JPEG", quality=100, subsampling=0))
+    assert np.abs(got.astype(int) - picture).mean() < 3
+
+
+def test_16_bits_keep_their_upper_eight():
+    wide = np.array([[0, 255, 256, 65535], [32768, 65280, 1, 512]], np.uint16)
+    for kind in ("PNG", "TIFF"):
+        got = decode(encoded(Image.fromarray(wide), kind))
+        assert got.shape == (2, 4, 3)
+        np.testing.assert_array_equal(got[..., 1], wide >> 8)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_turns_the_picture_upright(picture, orientation):
+    """Store the picture as a camera held that way would, and get it back upright."""
+    undo = {
+        2: "FLIP_LEFT_RIGHT",
+        3: "ROTATE_180",
+        4: "FLIP_TOP_BOTTOM",
+        5: "TRANSPOSE",
+        6: "ROTATE_90",
+        7: "TRANSVERSE",
+        8: "ROTATE_270",
+    }
+    image = Image.fromarray(picture)
+    stored = image.transpose(Image.Transpose[undo[orientation]]) if orientation > 1 else image
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    np.testing.assert_array_equal(decode(encoded(stored, "PNG", exif=exif.tobytes())), picture)
+
+
+def test_refusals_name_the_file(tmp_path, picture):
+    jpeg = encoded(Image.fromarray(picture), "JPEG")
+    for name, data, message in (
+        ("empty.jpg", b"", r"empty file \(0 bytes\)"),
+        ("short.jpg", jpeg[: len(jpeg) // 2], "broken image"),
+        ("text.jpg", b"hello", "not an image"),
+        ("float.tiff", encoded(Image.fromarray(np.zeros((2, 2), np.float32)), "TIFF"), "no fixed white"),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(InputError, match=rf"{name}: .*{message}|{name}: {message}"):
+            decode(tmp_path / name)
+    with pytest.raises(InputError, match="no such file"):
+        decode(tmp_path / "gone.jpg")
+    with pytest.raises(InputError):
+        decode(tmp_path)
