@@ -192,15 +192,13 @@ class Raster(Shape):
 
     def draw(self, place: Place) -> Mask:
         """Resample bilinearly and keep what is at least half covered."""
-        known = place.landmarks is not None and np.isfinite(place.landmarks).all()
-        if self.landmarks is not None and known:
-            assert place.landmarks is not None
-            matrix = similarity(self.landmarks, place.landmarks)
-        else:
+        soft = self.mask.astype(np.float32)
+        if self.landmarks is None or place.landmarks is None or not np.isfinite(place.landmarks).all():
             matrix = align.fit_matrix("stretch", (self.mask.shape[0], self.mask.shape[1]), place.size)
-        # A frame of zeros, so that what is continued outwards is nothing.
-        soft = np.pad(self.mask.astype(np.float32), 1)
-        return align.warp(soft, align.compose(matrix, [[1, 0, -1], [0, 1, -1]]), place.size) >= 0.5
+            return align.warp(soft, matrix, place.size) >= 0.5
+        # A frame of zeros, because what is continued beyond the drawn mask is nothing.
+        matrix = align.compose(similarity(self.landmarks, place.landmarks), [[1, 0, -1], [0, 1, -1]])
+        return align.warp(np.pad(soft, 1), matrix, place.size) >= 0.5
 
 
 @dataclass(frozen=True)

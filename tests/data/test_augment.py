@@ -76,7 +76,7 @@ def test_the_draws_have_the_stated_spread():
     image = np.zeros((8, 8, 3), np.uint8)
     centre = np.array([111.5, 111.5])
     inverse = np.linalg.inv(np.vstack([MATRIX, [0, 0, 1]]))[:2]
-    marks = align.move(inverse, [centre, centre + [50, 0], centre, centre, centre])
+    marks = align.move(inverse, [centre, centre + np.array([50, 0]), centre, centre, centre])
     moved = np.stack([views(image, MATRIX, (0, 0, i), landmarks=marks).landmarks for i in range(1500)])
     arm = moved[:, 1] - moved[:, 0]
     angle, size = np.rad2deg(np.arctan2(arm[:, 1], arm[:, 0])), np.log2(np.hypot(arm[:, 0], arm[:, 1]) / 50)
