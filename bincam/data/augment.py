@@ -51,6 +51,9 @@ class Augmentation:
             raise InputError(f"augmentation blur_sigma={self.blur_sigma}: at least 0.5 pixels")
 
 
+_PROBE = np.array([[0.0, 0.0], [100.0, 0.0], [0.0, 100.0]])
+
+
 @dataclass(frozen=True)
 class View:
     """One view of an image.
@@ -107,9 +110,8 @@ class Views:
             box: ``(4,)`` in the stored image.
             masks: ``(M, H, W)`` bool in the stored image.
         """
-        # Three points of the crop ride along: their orientation afterwards tells a mirrored view from a plain one.
-        probe = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-        points = [align.move(_inverse(matrix), probe)]
+        # Three points ride along: their orientation afterwards tells a mirrored view from a plain one.
+        points = [_PROBE]
         points += [] if landmarks is None else [np.asarray(landmarks, np.float64)]
         points += [] if box is None else [align.corners(box)]
         flat = np.concatenate(points)
@@ -143,10 +145,6 @@ class Views:
             masks=None if stack is None else np.asarray(stack).reshape(-1, *self.size).astype(bool),
             mirrored=mirrored,
         )
-
-
-def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.linalg.inv(np.vstack([matrix, [0.0, 0.0, 1.0]]))[:2]
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -129,6 +130,7 @@ class Loader:
             drop_last=drop_last,
             pin_memory=pin_memory,
             persistent_workers=workers > 0,
+            worker_init_fn=_one_thread,
             collate_fn=_Collate(dataset.table, output, mean, std),
         )
 
@@ -235,14 +237,14 @@ class _Collate:
         if not good:
             return Batch(torch.empty(0), self.labels[rows], rows, skipped=skipped)
         channels = len(self.scale)
-        pixels = torch.from_numpy(np.stack([s.view.image for s in good]))  # (B, H, W, 3)
+        # Planes are split image by image: opencv does that several times faster than a strided copy of the batch.
+        images = torch.from_numpy(np.stack([cv2.split(s.view.image) for s in good]))  # (B, 3, H, W) uint8
         if channels == 1:
-            pixels = _grey(pixels)
-        images = pixels.permute(0, 3, 1, 2)
+            images = _grey(images)
         if self.output == "float32":
-            images = torch.addcmul(self.offset, images.float(), self.scale)
+            images = images.float().mul_(self.scale).add_(self.offset)
         return Batch(
-            images=images.contiguous(),
+            images=images,
             labels=self.labels[rows],
             rows=rows,
             landmarks=_stack([s.view.landmarks for s in good]),
@@ -253,11 +255,16 @@ class _Collate:
         )
 
 
+def _one_thread(_: int) -> None:
+    """Workers are the parallelism: opencv's own threads in each of them would only take the training's cores."""
+    cv2.setNumThreads(1)
+
+
 def _stack(arrays: Sequence[Any]) -> Tensor | None:
     return None if arrays[0] is None else torch.from_numpy(np.stack(arrays))
 
 
 def _grey(pixels: Tensor) -> Tensor:
-    """ITU-R 601 luma, as pillow's mode L: ``(..., 3)`` to ``(..., 1)`` uint8."""
-    weights = torch.tensor([19595, 38470, 7471], dtype=torch.int32)
-    return ((pixels.int() * weights).sum(-1, keepdim=True) + 0x8000 >> 16).to(torch.uint8)
+    """ITU-R 601 luma, as pillow's mode L: ``(B, 3, H, W)`` to ``(B, 1, H, W)`` uint8."""
+    weights = torch.tensor([19595, 38470, 7471], dtype=torch.int32).view(3, 1, 1)
+    return ((pixels.int() * weights).sum(1, keepdim=True) + 0x8000 >> 16).to(torch.uint8)

@@ -68,6 +68,26 @@ def test_exif_turns_the_picture_upright(picture, orientation):
     np.testing.assert_array_equal(decode(encoded(stored, "PNG", exif=exif.tobytes())), picture)
 
 
+@pytest.mark.parametrize("options", [{"quality": 85}, {"quality": 40, "progressive": True}, {"subsampling": 0}])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_jpegs_are_pillows_to_the_pixel(picture, mode, options):
+    data = encoded(Image.fromarray(picture).convert(mode), "JPEG", **options)
+    with Image.open(BytesIO(data)) as image:
+        expected = np.asarray(image.convert("RGB")).astype(int)
+    assert np.abs(decode(data) - expected).max() <= 2
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_jpegs_are_turned_upright(picture, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(picture).transpose(
+        Image.Transpose.ROTATE_180 if orientation == 3 else Image.Transpose.ROTATE_90
+    )
+    got = decode(encoded(stored, "JPEG", exif=exif.tobytes(), quality=98, subsampling=0))
+    assert np.abs(got.astype(int) - picture).mean() < 4
+
+
 def test_refusals_name_the_file(tmp_path, picture):
     jpeg = encoded(Image.fromarray(picture), "JPEG")
     for name, data, message in (
