@@ -151,6 +151,9 @@ def regions(
         for one in drawn
         if one.masks is not None and one.known is not None
     ]
+    if any(m is not None for row in masks for m in row):  # columns that no face has anything in are left out
+        kept = [i for i in range(len(names)) if any(row[i] is not None for row in masks)]
+        names, masks = [names[i] for i in kept], [[row[i] for i in kept] for row in masks]
     titles = [chosen.attributes.get(name, name) for name in names]
     title = f"{chosen.source or kind}: {len(titles)} regions over faces of {source}"
     data_figures.save(data_figures.regions([one.view.image for one in drawn], masks, titles, title), out)
@@ -189,6 +192,7 @@ def _table(
 
 def _regions(kind: str, source: str) -> Regions:
     from bincam.data import Regions
+    from bincam.errors import InputError
 
     if kind == "published":
         return Regions.published()
@@ -196,6 +200,8 @@ def _regions(kind: str, source: str) -> Regions:
         return Regions.face()
     if kind in {"parts", "influence"}:
         return Regions.stored(Path(source) / "masks" / kind)
+    if not Path(kind).exists():
+        raise InputError(f"--regions {kind}: neither published, face, parts or influence, nor a file or folder")
     return Regions.stored(kind) if Path(kind).is_dir() else Regions.read(kind)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -173,7 +173,7 @@ class Regions:
     def face(cls) -> Regions:
         """Boxes and ellipses in face units for CelebA's 40 attributes; they follow the landmarks of any face."""
         with resources.as_file(resources.files("bincam.data").joinpath("assets/face_regions.yaml")) as file:
-            return cls.read(file)
+            return replace(cls.read(file), source="face regions")
 
     @classmethod
     def stored(cls, folder: str | os.PathLike[str]) -> Regions:

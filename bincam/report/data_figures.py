@@ -43,7 +43,7 @@ def prevalence(description: Description) -> Figure:
         )
         sns.stripplot(
             rows, x="positives [%]", y="attribute", hue="split", order=names, palette="colorblind", jitter=False,
-            dodge=False, size=6, marker="D", alpha=0.8, ax=axes, zorder=3,
+            dodge=False, size=6, marker="D", alpha=0.8, ax=axes, zorder=3, clip_on=False,
         )  # fmt: skip
     axes.axvline(50, color="0.3", linewidth=1, linestyle="--", zorder=2)
     axes.set(xlim=(0, 100), ylabel="", xlabel="positive labels of those known [%]")
@@ -94,7 +94,7 @@ def regions(
     blocks = -(-len(names) // columns)
     height, width = faces[0].shape[:2]
     figure = Figure(
-        figsize=(1.75 * columns, (1.75 * height / width + 0.35) * len(faces) * blocks), layout="constrained"
+        figsize=(1.75 * columns, (1.75 * height / width + 0.15) * len(faces) * blocks), layout="constrained"
     )
     grid = figure.subplots(len(faces) * blocks, columns, squeeze=False)
     colour = np.array(sns.color_palette("colorblind")[1])
