@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -145,7 +146,9 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         """The batches; ``skipped`` is emptied first and then collects what could not be read."""
         self.skipped = []
-        for batch in self._loader:
+        with _without_threads():
+            batches = iter(self._loader)  # starts the workers
+        for batch in batches:
             self.skipped += batch.skipped
             if len(batch):  # a batch of nothing but broken images is none
                 yield batch
@@ -255,9 +258,21 @@ class _Collate:
         )
 
 
+@contextmanager
+def _without_threads() -> Iterator[None]:
+    """Stop opencv's threads while workers are forked: a copy of its pool without the threads never answers."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
 def _one_thread(_: int) -> None:
     """Workers are the parallelism: opencv's own threads in each of them would only take the training's cores."""
-    cv2.setNumThreads(1)
+    if cv2.getNumThreads() != 1:  # a worker that was spawned; in a forked one they are stopped already
+        cv2.setNumThreads(1)
 
 
 def _stack(arrays: Sequence[Any]) -> Tensor | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -71,6 +72,21 @@ def test_any_number_of_workers_gives_the_same_batches(read):
     assert sorted(first[1].tolist()) == list(range(12))
     assert loader(read, **options | {"seed": 4}).sampler is not None
     assert (everything(loader(read, **options | {"seed": 4}))[1] != first[1]).any()
+
+
+@pytest.mark.timeout(60)
+def test_workers_answer_also_after_opencv_has_used_its_threads_here(read):
+    """A forked copy of opencv's thread pool has no threads; touching it would wait for ever."""
+    cv2.setNumThreads(2)
+    try:
+        list(loader(read, size=512, batch_size=4))
+        reference = list(loader(read, size=512, batch_size=4, workers=0))
+        got = list(loader(read, size=512, batch_size=4, workers=1))
+        assert cv2.getNumThreads() == 2, "the caller's setting is given back"
+    finally:
+        cv2.setNumThreads(-1)
+    for a, b in zip(reference, got, strict=True):
+        torch.testing.assert_close(a.images, b.images, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("count", [12, 13, 7])
