@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import bincam.torchvision_ops  # noqa: F401, I001  # must stand before timm and torchvision
+import bincam.torchvision_ops  # noqa: F401  # must stand before timm and torchvision
+
+# isort: split
 import pytest
 import torch
 from torch import Tensor, nn
