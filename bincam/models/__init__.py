@@ -1,5 +1,8 @@
 """Classifiers with attribute heads: building, loading, and what stands between features and logits."""
 
+import bincam.torchvision_ops  # noqa: F401  # before anything imports timm, torchvision or grad-cam
+
+# isort: split
 from bincam.models.anatomy import Anatomy, Layer, resolve
 from bincam.models.card import Card, make_card, read_card, write_card
 from bincam.models.checkpoint import adopt, load, read_weights, save

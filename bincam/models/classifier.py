@@ -159,7 +159,6 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
 
 
 def _timm_config(name: str) -> Any:
-    import bincam.torchvision_ops  # noqa: F401, I001  # must stand before timm
     import timm
 
     if not timm.is_model(name.split(".", maxsplit=1)[0]):
@@ -178,7 +177,6 @@ def _size_option(card: Card) -> dict[str, Any]:
 
 
 def _timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
-    import bincam.torchvision_ops  # noqa: F401, I001  # must stand before timm
     import timm
 
     try:
