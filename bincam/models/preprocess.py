@@ -56,7 +56,15 @@ def preprocess(image: Image, card: Card) -> Tensor:
 
     Returns:
         ``(C, H, W)``, float32.
+
+    Raises:
+        InputError: The card's model reads neither one nor three channels.
     """
+    if len(card.mean) not in (1, 3):
+        raise InputError(
+            f"the model reads {len(card.mean)} channels (its card's mean has so many), and an image file gives 1 or 3; "
+            "make its input tensors yourself"
+        )
     pixels = np.asarray(fit(image.convert("L") if len(card.mean) == 1 else image, card), dtype=np.float32) / 255
     tensor = torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)  # (C, H, W)
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (card.mean, card.std))
