@@ -57,7 +57,8 @@ class AttributeNet(nn.Module):
         self.pool = make_pool(pooling, width)
         self.head = nn.Linear(width, count)
         with torch.no_grad(), evaluating(backbone):
-            shape = timm_model.forward_features(torch.zeros(1, channels, *input_size)).shape
+            features = timm_model.forward_features(torch.zeros(1, channels, *input_size))
+        shape = features.shape if isinstance(features, Tensor) else ()
         if len(shape) == 3 and shape[2] == width:
             self._lies = "NLC"
             self._grid(*input_size, tokens=shape[1])
@@ -65,7 +66,8 @@ class AttributeNet(nn.Module):
             last = shape[1] != width or getattr(backbone, "output_fmt", "NCHW") == "NHWC"
             self._lies = "NHWC" if last else "NCHW"
         else:
-            raise InputError(f"this backbone returns features of shape {tuple(shape)}, which have no grid")
+            got = f"features of shape {tuple(shape)}" if shape else f"a {type(features).__name__}"
+            raise InputError(f"{type(backbone).__name__} returns {got}, which is no grid; choose another backbone")
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, A)``."""
