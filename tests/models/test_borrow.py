@@ -17,7 +17,7 @@ def test_wrappers_are_opened_in_any_nesting(tiny):
 
 
 class Stubborn(nn.Module):
-    def train(self, mode=True):
+    def train(self, mode=True):  # noqa: ARG002  # the signature of Module.train
         raise AssertionError("must not be called")
 
 
@@ -30,7 +30,7 @@ def test_modes_come_back_one_by_one(fails):
         with evaluating(model):
             assert not any(module.training for module in model.modules())
             if fails:
-                raise KeyError
+                raise KeyError  # noqa: TRY301  # the error of a user's model
     except KeyError:
         pass
     assert [module.training for module in model.modules()] == before == [True, False, True, True]
@@ -49,7 +49,7 @@ def test_random_numbers_drawn_inside_do_not_count():
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    with pytest.raises(KeyError), own_rng(torch.device("cpu")):
+    with pytest.raises(KeyError), own_rng(torch.device("cpu")):  # noqa: PT012
         torch.rand(100)
         raise KeyError
     assert torch.equal(torch.rand(2), expected)
