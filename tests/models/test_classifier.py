@@ -17,7 +17,7 @@ BACKBONES = [
     ("swin_tiny_patch4_window7_224", (64, 96), {"embed_dim": 24, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 4, 8]}),
     ("mobilenetv3_small_050", (64, 96), {}),
     ("tf_efficientnet_lite0", (64, 96), {}),
-    ("mixer_s32_224", (224, 224), {"num_blocks": 1}),  # tokens without a patch_embed attribute
+    ("mixer_s32_224", (224, 224), {}),  # tokens without a patch_embed attribute
 ]
 
 
