@@ -135,7 +135,7 @@ def test_open_model_of_what_is_neither_folder_nor_name(tmp_path):
 @pytest.mark.parametrize(("head", "outputs"), [("logits", 2), ("two_logits", 4)])
 def test_a_whole_timm_model_has_as_many_outputs_as_the_head_needs(head, outputs):
     card = make_card(attributes=("a", "b"), architecture="timm", name="resnet10t", head=head, input_size=(32, 32))
-    assert construct(card)(torch.randn(1, 3, 32, 32)).shape == (1, outputs)
+    assert construct(card).eval()(torch.randn(1, 3, 32, 32)).shape == (1, outputs)
 
 
 def test_a_forward_that_does_not_fit_the_card_says_so(tiny):
