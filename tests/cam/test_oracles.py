@@ -26,7 +26,7 @@ SHARED = {
 }
 # Name: timm model, options, size, a layer as grad-cam takes it (above and below the last stage).
 MODELS = {
-    "resnet18": ("resnet18", {}, (64, 96), ("layer4", "layer3")),
+    "resnet": ("resnet10t", {}, (64, 96), ("layer4", "layer3")),
     "densenet": (
         "densenet121",
         {"growth_rate": 8, "block_config": (2, 2, 2, 2)},
@@ -70,7 +70,7 @@ def test_equal_to_grad_cam(name: str, method: str, side: str) -> None:
                 np.testing.assert_allclose(got, expected, atol=1e-5, err_msg=f"{layer} {attribute}")
 
 
-@pytest.mark.parametrize("name", ["resnet18", "convnext"])
+@pytest.mark.parametrize("name", ["resnet", "convnext"])
 def test_predicted_side_drives_grad_cam_image_by_image(name: str) -> None:
     model, images, _ = make(name)
     ours = Explainer(model)(images, "predicted")
@@ -83,7 +83,7 @@ def test_predicted_side_drives_grad_cam_image_by_image(name: str) -> None:
             np.testing.assert_allclose(as_grad_cam(ours.maps[:, attribute], ours.image_size), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "densenet", "convnext"])
+@pytest.mark.parametrize("name", ["resnet", "densenet", "convnext"])
 def test_equal_to_captum(name: str) -> None:
     model, images, layers = make(name)
     for layer in layers:
@@ -95,11 +95,11 @@ def test_equal_to_captum(name: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "cls"), [("grad_cam", "GradCAM"), ("layer_cam", "LayerCAM"), ("cam", "CAM")])
-@pytest.mark.parametrize("name", ["resnet18", "densenet"])
+@pytest.mark.parametrize("name", ["resnet", "densenet"])
 def test_equal_to_torch_cam(name: str, method: str, cls: str) -> None:
     model, images, layers = make(name)
     ours = Explainer(model, method=method)(images, "positive")
-    options = {"fc_layer": "fc" if name == "resnet18" else "classifier"} if cls == "CAM" else {}
+    options = {"fc_layer": "fc" if name == "resnet" else "classifier"} if cls == "CAM" else {}
     with getattr(torchcam.methods, cls)(model, layers[0], **options) as theirs:
         scores = model(images)
         for attribute in range(A):
