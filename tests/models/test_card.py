@@ -17,7 +17,7 @@ def test_round_trip(tmp_path):
     card = make_card(
         **FIELDS,
         options={"drop_path_rate": 0.1, "layers": [1, 2]},
-        head="two_logits",
+        head="probabilities",
         output="logits",
         mean=(0.5, 0.4, 0.3),
         std=(0.1, 0.2, 0.3),

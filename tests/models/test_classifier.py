@@ -132,10 +132,19 @@ def test_open_model_of_what_is_neither_folder_nor_name(tmp_path):
         open_model("runs/x")
 
 
-@pytest.mark.parametrize(("head", "outputs"), [("logits", 2), ("two_logits", 4)])
-def test_a_whole_timm_model_has_as_many_outputs_as_the_head_needs(head, outputs):
-    card = make_card(attributes=("a", "b"), architecture="timm", name="resnet10t", head=head, input_size=(32, 32))
-    assert construct(card).eval()(torch.randn(1, 3, 32, 32)).shape == (1, outputs)
+@pytest.mark.parametrize(
+    ("names", "head", "outputs"), [(("a", "b"), "logits", 2), (("a",), "two_logits", 2), (("a",), "logits", 1)]
+)
+def test_a_whole_timm_model_has_as_many_outputs_as_the_head_needs(names, head, outputs):
+    card = make_card(attributes=names, architecture="timm", name="resnet10t", head=head, input_size=(32, 32))
+    network = construct(card).eval()
+    assert network(torch.randn(1, 3, 32, 32)).shape == (1, outputs)
+    assert AttributeClassifier(network, card)(torch.randn(2, 3, 32, 32)).shape == (2, len(names))
+
+
+def test_which_of_a_timm_models_outputs_are_pairs_is_not_guessed():
+    with pytest.raises(InputError, match=r"2 pairs.*factory.*\(B, A, 2\)"):
+        make_card(attributes=("a", "b"), architecture="timm", name="resnet10t", head="two_logits", input_size=(32, 32))
 
 
 def test_a_forward_that_does_not_fit_the_card_says_so(tiny):
