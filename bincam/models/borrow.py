@@ -24,6 +24,20 @@ def unwrap(model: nn.Module) -> nn.Module:
             return model
 
 
+def fingerprint(model: nn.Module) -> int:
+    """A number that changes when any parameter or buffer is written to, replaced, moved or converted.
+
+    What was learned from the weights, such as a folded head, is stale when it changes.
+    """
+    tensors = (*model.parameters(), *model.buffers())
+    return hash(
+        tuple(
+            (tensor.data_ptr(), tensor.device, tensor.dtype, -1 if tensor.is_inference() else tensor._version)
+            for tensor in tensors
+        )
+    )
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Put every submodule in evaluation mode, and each one back in its own mode afterwards."""

@@ -257,6 +257,26 @@ def test_state_comes_back_when_the_model_raises(images: Tensor, method: str, sid
     before.assert_same(model)
 
 
+def test_weights_may_change_between_calls(tiny: nn.Module, images: Tensor) -> None:
+    explainer = Explainer(tiny, ATTRIBUTES)
+    before = explainer(images)
+    optimizer = torch.optim.SGD(tiny.parameters(), lr=0.5)
+    tiny(images).sum().backward()
+    optimizer.step()
+    stepped = explainer(images)
+    assert not torch.allclose(stepped.maps, before.maps)
+    torch.testing.assert_close(stepped.maps, Explainer(tiny, ATTRIBUTES)(images).maps)
+    assert float(stepped.identity_gap.abs().max()) < 1e-5
+    torch.manual_seed(9)
+    tiny.load_state_dict(TinyNet().state_dict())
+    assert float(explainer(images).identity_gap.abs().max()) < 1e-5
+    tiny.head.weight.data = tiny.head.weight.data * 3
+    assert float(explainer(images).identity_gap.abs().max()) < 1e-5
+    assert explainer(images).maps.dtype == torch.float32
+    tiny.double()
+    assert explainer(images).maps.dtype == torch.float64
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
