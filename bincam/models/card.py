@@ -119,8 +119,8 @@ class Card(BaseModel):
             raise ValueError(f"mean and std need the same number of channels and std > 0, got {self.mean}, {self.std}")
         if self.architecture == "timm" and self.head == "two_logits" and len(self.attributes) > 1:
             raise ValueError(
-                f"a timm model returns one row of numbers, and which {len(self.attributes)} pairs of them belong together "
-                "cannot be told; write a factory whose module returns (B, A, 2)"
+                f"a timm model returns one row of numbers, and which {len(self.attributes)} pairs of them belong "
+                "together cannot be told; write a factory whose module returns (B, A, 2)"
             )
         return self
 
