@@ -117,7 +117,7 @@ def build(
     Raises:
         InputError: An unknown backbone, pooling or option, or names that repeat.
     """
-    config = _timm_config(backbone)
+    config = timm_config(backbone)
     size = tuple(input_size or config.input_size[1:])
     card = make_card(
         attributes=tuple(attributes),
@@ -158,7 +158,7 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
     )
 
 
-def _timm_config(name: str) -> Any:
+def timm_config(name: str) -> Any:
     import bincam.torchvision_ops  # noqa: F401, I001  # must stand before timm
     import timm
 
@@ -172,7 +172,7 @@ def _timm_config(name: str) -> Any:
 
 def _size_option(card: Card) -> dict[str, Any]:
     """Models with position embeddings must be told another input size; convolutional ones don't take it."""
-    config = _timm_config(card.name)
+    config = timm_config(card.name)
     other = tuple(card.input_size) != tuple(config.input_size[1:])
     return {"img_size": tuple(card.input_size)} if other and config.fixed_input_size else {}
 
@@ -229,7 +229,7 @@ def open_model(source: str | Path) -> AttributeClassifier:
     if Path(source).is_dir():
         return load(source)
     name = str(source)
-    config = _timm_config(name)
+    config = timm_config(name)
     names = _class_names(name, config)
     card = make_card(
         attributes=names,
