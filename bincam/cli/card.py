@@ -42,7 +42,7 @@ def card(
     unsafe_pickle: source.UnsafePickle = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Make a model's folder (card.json and weights.safetensors) of foreign weights.
+    """Make a model's folder (card.json and weights.safetensors) of your own weights.
 
     What is stated is checked now: the weights must fit, one picture of noise must come out as stated, and the layer, the
     pooling and the head must be found.
@@ -115,8 +115,8 @@ def examine(model: AttributeClassifier, layer: str | None = None) -> dict[str, A
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "logits": [logits.min().item(), logits.max().item()],
         "note": (
-            f"all outputs for noise lie in [0, 1]; if the model ends in a sigmoid, --head {model.card.head} is wrong and "
-            "--head probabilities is right"
+            f"all outputs for noise lie in [0, 1]; if the model ends in a sigmoid, --head {model.card.head} is wrong "
+            "and --head probabilities is right"
             if within
             else None
         ),
@@ -127,8 +127,8 @@ def read_counts(given: Sequence[str], card: Card) -> dict[str, tuple[int, int]]:
     """Training counts of ``--train-counts``.
 
     Args:
-        given: ``name=negatives:positives``, or files: JSON ``{"name": [negatives, positives]}``, or CSV with the columns
-            attribute, negatives and positives.
+        given: ``name=negatives:positives``, or files: JSON ``{"name": [negatives, positives]}``, or CSV with the
+            columns attribute, negatives and positives.
         card: Knows the names.
 
     Returns:

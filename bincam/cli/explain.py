@@ -190,8 +190,8 @@ def _make_example(out: Path) -> tuple[str, list[Path]]:
 
     out.parent.mkdir(parents=True, exist_ok=True)
     typer.echo(
-        "Training a small network on generated pictures: is there a disc, a square, a cross? Crosses are rare in what it "
-        "learns from.",
+        "Training a small network on generated pictures: is there a disc, a square, a cross? "
+        "Crosses are rare in what it learns from.",
         err=True,
     )
     trained = example.train()

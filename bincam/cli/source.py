@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -91,7 +91,7 @@ class Statement:
             raise InputError(
                 f"a model without a card needs {', '.join(missing)}: it cannot be guessed from its weights"
             )
-        config = timm_config(self.timm) if self.timm else None
+        config: Any = timm_config(self.timm) if self.timm else None
         size = _numbers("--size", self.size, 2) if self.size else list(config.input_size[1:])
         if any(value != int(value) for value in size):
             raise InputError(f"--size {self.size}: expected whole pixels, H,W")

@@ -159,6 +159,11 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
 
 
 def timm_config(name: str) -> Any:
+    """What timm knows of a model: its input size, mean, std and number of classes.
+
+    Raises:
+        InputError: timm has no such model.
+    """
     import bincam.torchvision_ops  # noqa: F401, I001  # must stand before timm
     import timm
 
@@ -189,8 +194,8 @@ def _timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
         if not pretrained:
             raise InputError(f"timm model {name!r} with {options}: {error}") from None
         raise InputError(
-            f"the pretrained weights of {name!r} cannot be had ({type(error).__name__}); give a file with weights, or "
-            "build without pretrained"
+            f"the pretrained weights of {name!r} cannot be downloaded ({type(error).__name__}); on a machine without "
+            "internet, give a model's folder, or a file of weights with the names and the head that go with it"
         ) from None
     return model
 

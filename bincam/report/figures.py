@@ -58,7 +58,8 @@ def style() -> Iterator[None]:
     import matplotlib as mpl
     import seaborn as sns
 
-    with mpl.rc_context({**sns.axes_style("white"), **sns.plotting_context("paper"), "font.size": TEXT}):
+    settings: Any = {**sns.axes_style("white"), **sns.plotting_context("paper"), "font.size": TEXT}
+    with mpl.rc_context(settings):
         yield
 
 
@@ -115,7 +116,7 @@ def explanation_figure(
             base = figure_h - top - row * cell_h - down - h
             return figure.add_axes((left / figure_w, base / figure_h, w / figure_w, h / figure_h))
 
-        words = {"parse_math": False, "color": "#222222"}
+        words: dict[str, Any] = {"parse_math": False, "color": "#222222"}
         figure.text(
             GAP / figure_w,
             1 - 0.12 / figure_h,
@@ -212,7 +213,7 @@ def _colour_bar(figure: Figure, drawn: Any, axes: Any, limit: float) -> None:
     bar = figure.colorbar(drawn, cax=axes, orientation="horizontal", ticks=[-limit, 0, limit])
     bar.ax.set_xticklabels([f"{-limit:.2g}", "0", f"+{limit:.2g}"])
     bar.ax.tick_params(labelsize=TEXT, length=2, pad=1.5, color="#666666")
-    bar.outline.set_edgecolor("#999999")  # type: ignore[operator]  # a Spine, which matplotlib types as a call
+    bar.outline.set_edgecolor("#999999")
     labels = bar.ax.get_xticklabels()
     labels[0].set_horizontalalignment("left")
     labels[-1].set_horizontalalignment("right")
