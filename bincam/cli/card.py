@@ -44,8 +44,8 @@ def card(
 ) -> None:
     """Make a model's folder (card.json and weights.safetensors) of your own weights.
 
-    What is stated is checked now: the weights must fit, one picture of noise must come out as stated, and the layer, the
-    pooling and the head must be found.
+    What is stated is checked now: the weights must fit, a picture of noise must come out as stated, and the layer,
+    the pooling and the head must be found.
     """
     from bincam.models import adopt, make_card, save
 

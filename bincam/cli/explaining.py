@@ -230,7 +230,7 @@ def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
     threshold = f"threshold {entry['threshold']:.3g}"
     shows = {"positive": "evidence for YES", "negative": "evidence for NO", None: "activity, no side"}
     return (
-        f"logit {entry['logit']:+.2f} (p = {_percent(entry['probability'])}), {threshold}",
+        f"logit {entry['logit']:+.2f} (p {_percent(entry['probability'])}), {threshold}",
         f"says {'YES' if entry['predicted'] == 'positive' else 'NO'}; map: {shows[entry['explained']]}",
         f"bias share {share}" + (", empty map" if book["empty"] == 1 else ""),
     )
@@ -242,7 +242,7 @@ def _percent(probability: float) -> str:
         return "< .01"
     if 0.995 < probability < 1:
         return "> .99"
-    return f"{probability:.2f}"
+    return f"= {probability:.2f}"
 
 
 def _caption(document: Mapping[str, Any]) -> str:

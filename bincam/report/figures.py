@@ -104,7 +104,7 @@ def explanation_figure(
     rows = math.ceil(count / columns)
     figure_w = columns * cell_w + GAP
     foot = textwrap.wrap(caption, int(figure_w * 15.5)) if caption else []
-    bottom, top = 0.16 * len(foot) + 0.15, 0.42
+    bottom, top = 0.16 * len(foot) + 0.15, 0.28
     figure_h = rows * cell_h + bottom + top
     with style():
         figure = Figure(figsize=(figure_w, figure_h), facecolor="white")

@@ -10,7 +10,8 @@ from bincam.models import read_card
 MODULE = """
 from torch import nn
 def net():
-    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    features = nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return nn.Sequential(*features, nn.Linear(8, 2))
 def ending_in_sigmoid():
     return nn.Sequential(*net(), nn.Sigmoid())
 """
@@ -22,7 +23,9 @@ def weights(tmp_path, monkeypatch):
     (tmp_path / "foreign_net.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)
+    )
     nn.init.constant_(net[-1].bias, 3.0)  # no probability
     torch.save(net.state_dict(), "net.pt")
     return net
@@ -30,9 +33,25 @@ def weights(tmp_path, monkeypatch):
 
 def test_a_card_makes_a_folder_that_loads(command, weights):
     outcome = command(
-        "card", "net.pt", "--factory", "foreign_net:net", "--head", "logits", "--names", "Left,Right", *PIXELS,
-        "--train-counts", "Left=90:10", "--threshold-prob", "Right=0.5", "--loss", "bce", "--out", "model", "--json",
-    )  # fmt: skip
+        "card",
+        "net.pt",
+        "--factory",
+        "foreign_net:net",
+        "--head",
+        "logits",
+        "--names",
+        "Left,Right",
+        *PIXELS,
+        "--train-counts",
+        "Left=90:10",
+        "--threshold-prob",
+        "Right=0.5",
+        "--loss",
+        "bce",
+        "--out",
+        "model",
+        "--json",
+    )
     assert outcome.code == 0, outcome.err
     found = json.loads(outcome.out)
     assert found["kind"] == "exact"
@@ -48,7 +67,8 @@ def test_a_card_makes_a_folder_that_loads(command, weights):
     assert "already holds a model" in again.mistake
 
 
-def test_counts_from_files(command, weights, tmp_path):
+@pytest.mark.usefixtures("weights")
+def test_counts_from_files(command, tmp_path):
     (tmp_path / "counts.csv").write_text("attribute,negatives,positives\nLeft,7,3\nRight,5,5\n")
     words = ("--factory", "foreign_net:net", "--head", "logits", "--names", "Left,Right", *PIXELS)
     outcome = command("card", "-", *words, "--train-counts", "counts.csv", "--out", "model")
@@ -75,17 +95,24 @@ def test_counts_from_files(command, weights, tmp_path):
         ({"--out": "deep/er"}, "does not exist"),
     ],
 )
-def test_a_wrong_statement_is_refused(command, weights, tmp_path, said, told):
+@pytest.mark.usefixtures("weights")
+def test_a_wrong_statement_is_refused(command, tmp_path, said, told):
     stated = {
-        "--factory": "foreign_net:net", "--head": "logits", "--names": "Left,Right", "--size": "24,32",
-        "--mean": "0.5,0.5,0.5", "--std": "0.25,0.25,0.25", "--out": "model",
-    } | said  # fmt: skip
+        "--factory": "foreign_net:net",
+        "--head": "logits",
+        "--names": "Left,Right",
+        "--size": "24,32",
+        "--mean": "0.5,0.5,0.5",
+        "--std": "0.25,0.25,0.25",
+        "--out": "model",
+    } | said
     words = [word for option, value in stated.items() if value is not None for word in (option, value)]
     assert told in command("card", "net.pt", *words).mistake
     assert not (tmp_path / "model").exists()
 
 
-def test_an_unstated_sigmoid_is_noted(command, weights):
+@pytest.mark.usefixtures("weights")
+def test_an_unstated_sigmoid_is_noted(command):
     words = ("--names", "Left,Right", *PIXELS, "--factory", "foreign_net:ending_in_sigmoid")
     outcome = command("card", "-", *words, "--head", "logits", "--out", "model")
     assert outcome.code == 0, outcome.err

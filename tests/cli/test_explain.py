@@ -19,13 +19,31 @@ def test_document_says_what_the_explainer_says(command, model_folder, pictures, 
     out = tmp_path / "out"
     said = document(
         command(
-            "explain", pictures, "--model", model_folder, "--attributes", "Bald,Smiling", "--side", "negative",
-            "--method", "layer_cam", "--threshold", "Bald=0.25", "--threshold-prob", "Smiling=0.6", "--out", out, "--json",
-        )  # fmt: skip
+            "explain",
+            pictures,
+            "--model",
+            model_folder,
+            "--attributes",
+            "Bald,Smiling",
+            "--side",
+            "negative",
+            "--method",
+            "layer_cam",
+            "--threshold",
+            "Bald=0.25",
+            "--threshold-prob",
+            "Smiling=0.6",
+            "--out",
+            out,
+            "--json",
+        )
     )
     assert json.loads((out / "explanations.json").read_text()) == said
     ex = bincam.Explainer(
-        bincam.load(model_folder), ["Bald", "Smiling"], method="layer_cam", threshold={"Bald": 0.25, "Smiling": np.log(1.5)}
+        bincam.load(model_folder),
+        ["Bald", "Smiling"],
+        method="layer_cam",
+        threshold={"Bald": 0.25, "Smiling": np.log(1.5)},
     )
     files = sorted(pictures.iterdir())
     e = ex(torch.stack([ex.preprocess(open_image(file)) for file in files]), "negative")
@@ -54,7 +72,8 @@ def test_document_says_what_the_explainer_says(command, model_folder, pictures, 
 
 def test_batches_change_nothing(command, model_folder, pictures):
     one, all_at_once = (
-        document(command("explain", pictures, "--model", model_folder, "--json", "--batch-size", size)) for size in (1, 8)
+        document(command("explain", pictures, "--model", model_folder, "--json", "--batch-size", size))
+        for size in (1, 8)
     )
     maps = [[entry["map"] for image in said["images"] for entry in image["attributes"]] for said in (one, all_at_once)]
     np.testing.assert_allclose(*maps, rtol=1e-3, atol=1e-5)
@@ -65,12 +84,19 @@ def test_broken_images_are_told_and_the_others_done(command, model_folder, pictu
     (pictures / "3-cut.png").write_bytes(whole[: len(whole) // 2])
     (pictures / "4-nothing.png").write_bytes(b"")
     (pictures / "5-text.png").write_text("not a picture")
-    outcome = command("explain", pictures, pictures.parent / "absent.png", "--model", model_folder, "--out", tmp_path / "out")
+    outcome = command(
+        "explain", pictures, pictures.parent / "absent.png", "--model", model_folder, "--out", tmp_path / "out"
+    )
     assert outcome.code == 2
     lines = [line for line in outcome.err.splitlines() if line.startswith("bincam: ")]
-    assert [name for name in ("3-cut", "4-nothing", "5-text", "absent") if sum(name in line for line in lines) == 1] == [
-        "3-cut", "4-nothing", "5-text", "absent",
-    ]  # fmt: skip
+    assert [
+        name for name in ("3-cut", "4-nothing", "5-text", "absent") if sum(name in line for line in lines) == 1
+    ] == [
+        "3-cut",
+        "4-nothing",
+        "5-text",
+        "absent",
+    ]
     assert len(lines) == 4
     said = json.loads((tmp_path / "out" / "explanations.json").read_text())
     assert len(said["images"]) == 3
@@ -143,8 +169,17 @@ def test_foreign_weights_and_forty_attributes(command, pictures, tmp_path):
 def test_a_method_without_sides_is_asked_for_any(command, model_folder, pictures):
     said = document(
         command(
-            "explain", pictures / "0.png", "--model", model_folder, "--attributes", "Bald", "--side", "any", "--method",
-            "eigen_cam", "--json",
-        )  # fmt: skip
+            "explain",
+            pictures / "0.png",
+            "--model",
+            model_folder,
+            "--attributes",
+            "Bald",
+            "--side",
+            "any",
+            "--method",
+            "eigen_cam",
+            "--json",
+        )
     )
     assert said["images"][0]["attributes"][0]["explained"] is None

@@ -8,7 +8,9 @@ from bincam.resample import upsample
 
 def panels(count, limit=2.0):
     random = np.random.default_rng(0)
-    return [Panel(f"Attribute {n}", ("logit +1.00", "says YES"), random.normal(size=(4, 5)), limit) for n in range(count)]
+    return [
+        Panel(f"Attribute {n}", ("logit +1.00", "says YES"), random.normal(size=(4, 5)), limit) for n in range(count)
+    ]
 
 
 def drawn(figure, count):
@@ -34,7 +36,9 @@ def test_scale_is_the_largest_finite_value():
 
 def test_enlarging_is_the_package_s_upsampling():
     values = np.random.default_rng(0).normal(size=(3, 4))
-    np.testing.assert_allclose(enlarge(values, (20, 31)), upsample(torch.from_numpy(values), (20, 31)).numpy(), atol=1e-12)
+    np.testing.assert_allclose(
+        enlarge(values, (20, 31)), upsample(torch.from_numpy(values), (20, 31)).numpy(), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(("size", "count"), [((64, 64), 1), ((40, 160), 3), ((160, 40), 6), ((90, 60), 40)])
