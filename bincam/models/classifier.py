@@ -195,7 +195,7 @@ def _timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
             raise InputError(f"timm model {name!r} with {options}: {error}") from None
         raise InputError(
             f"the pretrained weights of {name!r} cannot be downloaded ({type(error).__name__}); on a machine without "
-            "internet, give a model's folder, or a file of weights with the names and the head that go with it"
+            "internet give a model's folder, or your own weights (--weights FILE --names a,b --head logits)"
         ) from None
     return model
 
