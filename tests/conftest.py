@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import bincam.torchvision_ops  # noqa: F401, I001  # must stand before timm and torchvision
+import bincam.torchvision_ops  # noqa: F401  # must stand before timm and torchvision
+
+# isort: split
 import pytest
 import torch
 from torch import Tensor, nn
+
+torch.set_num_threads(1)  # models this small only wait for a second thread
 
 ATTRIBUTES = ("Smiling", "Bald", "Eyeglasses", "Young")
 

@@ -402,9 +402,7 @@ class Explainer:
         if anatomy.kind != "exact":
             return False
         if anatomy.pre_activation:
-            return name == "hirescam" and anatomy.rectified
-        if not anatomy.at_pooled:
-            return False
-        if anatomy.pooling == "mean":
-            return name in ("grad_cam", "hirescam", "xgrad_cam")
-        return name == "hirescam"
+            return name in ("hirescam", "xgrad_cam") and anatomy.rectified
+        if name in ("hirescam", "xgrad_cam"):  # XGrad-CAM's weights are made to keep HiResCAM's sum
+            return anatomy.at_pooled
+        return name == "grad_cam" and anatomy.at_pooled and anatomy.pooling == "mean"

@@ -325,7 +325,7 @@ def test_a_class_tokens_last_block_is_refused_naming_the_layer() -> None:
 def test_no_activation_before_the_pooling_is_refused() -> None:
     torch.manual_seed(0)
     model = randomize(timm.create_model("convnext_atto", num_classes=A))
-    with pytest.raises(UnsupportedError, match="pre_activation.*'add'"):
+    with pytest.raises(UnsupportedError, match=r"pre_activation.*'add'"):
         Explainer(model, layer="pre_activation")(noise((64, 64)))
 
 
