@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from bincam.cli import card, explain
 from bincam.errors import BincamError
 
 app = typer.Typer(
@@ -15,6 +16,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("explain")(explain.explain)
+app.command("card")(card.card)
 
 
 @app.callback(invoke_without_command=True)
