@@ -26,7 +26,12 @@ HeadOption = Annotated[
     str | None, typer.Option("--head", help="What its outputs mean: logits, two_logits, probabilities or margin.")
 ]
 Output = Annotated[str | None, typer.Option(help="Which output, where it returns a tuple or a dict: index or key.")]
-Factory = Annotated[str | None, typer.Option(help="module:function that returns the nn.Module.")]
+Factory = Annotated[
+    str | None,
+    typer.Option(
+        help="module:function that returns the nn.Module; with a folder, consent to call the one its card names."
+    ),
+]
 UnsafePickle = Annotated[
     bool, typer.Option("--unsafe-pickle", help="Let --weights run code while it is read. Only for files you trust.")
 ]
@@ -135,13 +140,13 @@ def open_source(
         raise InputError(f"--device {device}: {str(error).splitlines()[0]}") from None
     if model is None and said.factory is None:
         raise InputError("say which model: --model FOLDER, --model TIMM-NAME, or --factory module:function")
-    if model is not None and said.factory is not None:
-        raise InputError("--model and --factory are two models; give one")
     if model is not None and Path(model).is_dir():
-        extra = [*said.given(), *(["--weights"] if weights else [])]
+        extra = [option for option in said.given() if option != "--factory"] + (["--weights"] if weights else [])
         if extra:
             raise InputError(f"the card in {model} states what the model is; leave out {', '.join(extra)}")
-        return load(model, device)
+        return load(model, device, factory=said.factory)
+    if model is not None and said.factory is not None:
+        raise InputError("--model and --factory are two models; give one")
     if model is not None and Path(model).is_file():
         raise InputError(
             f"{model} is a file; give its weights as --weights {model} with --model TIMM-NAME or --factory, or make a "

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import bincam
@@ -62,7 +63,13 @@ def test_a_card_makes_a_folder_that_loads(command, weights):
     assert card.thresholds == {"Right": 0.0}
     assert card.loss == "bce"
     images = torch.randn(2, 3, 24, 32)
-    torch.testing.assert_close(bincam.load("model")(images), weights(images))
+    loaded = bincam.load("model", factory="foreign_net:net")
+    torch.testing.assert_close(loaded(images), weights(images))
+    Image.new("RGB", (40, 30)).save("picture.png")
+    refused = command("explain", "picture.png", "--model", "model", "--out", "maps")
+    assert "--factory foreign_net:net" in refused.mistake
+    explained = command("explain", "picture.png", "--model", "model", "--factory", "foreign_net:net", "--out", "maps")
+    assert explained.code == 0, explained.err
     again = command("card", "net.pt", "--factory", "foreign_net:net", "--out", "model")
     assert "already holds a model" in again.mistake
 
