@@ -30,8 +30,6 @@ from bincam.errors import InputError, nearest
 from bincam.resample import project
 
 GRID = (7, 7)
-CELEBA_LANDMARKS = ((69.0, 111.0), (108.0, 111.0), (88.0, 135.0), (72.0, 152.0), (106.0, 152.0))
-"""About the mean landmarks of CelebA's aligned images, 178 x 218: what its ``img_align_celeba`` was aligned to."""
 
 
 @dataclass(frozen=True)

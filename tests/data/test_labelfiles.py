@@ -20,14 +20,14 @@ file = Path(sys.argv[1])
 def memory(what):
     return int(next(line for line in open("/proc/self/status") if line.startswith(what)).split()[1]) / 1024
 before = memory("VmRSS")
-start = time.perf_counter()
+start = time.process_time()
 if file.suffix == ".csv":
     table = tabular.table(file)
 else:
     rows = labelfiles.read_attributes(file)
     table = AttributeTable(rows.columns, rows.values, tuple(rows.lines), Path("."))
 assert table.labels.shape == (200_000, 40)
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 print(seconds, memory("VmHWM") - before)
 """
 
@@ -45,8 +45,8 @@ def test_200_000_rows_are_read_in_3_s_and_200_mib(tmp_path, suffix):
     else:
         rows = (",".join([name, *map(str, row)]) for name, row in zip(ids, labels.astype(int).tolist(), strict=True))
         file.write_text("\n".join([",".join(["image", *names]), *rows]))
-    took = []
-    for _ in range(3):  # the machine may be busy; the best of three is what the code can do
+    took = []  # processor time: the machine may be busy with other things
+    for _ in range(2):
         out = subprocess.run([sys.executable, "-c", _READ, file], capture_output=True, text=True, check=True).stdout
         seconds, peak = map(float, out.split())
         took.append(seconds)
