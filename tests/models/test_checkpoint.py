@@ -204,7 +204,7 @@ def test_missing_files_and_folders_are_named(tmp_path, folder):
 
 
 def test_a_factory_runs_only_where_the_caller_names_it(folder, monkeypatch):
-    def must_not_run(count=4):
+    def must_not_run():
         raise AssertionError("the factory ran")
 
     monkeypatch.setattr(sys.modules["their_code"], "make", must_not_run)
