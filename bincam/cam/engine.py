@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from bincam.cam import bridge, fullgrad
-from bincam.cam.decompose import Decomposition, decompose, full_precision, max_spread, pooled_features
+from bincam.cam.decompose import Decomposition, decompose, full_precision
+from bincam.cam.evidence import Pass, evidence
 from bincam.cam.explanation import Explanation
-from bincam.cam.gradients import choose_chunk, gradients
 from bincam.cam.inputs import check_images
 from bincam.cam.methods import Method, find
 from bincam.cam.reference import Reference, ReferenceFit, ReferenceKind
@@ -33,15 +32,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Precision = Literal["fp32", "bf16"]
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """What one forward pass leaves behind."""
-
-    logits: Tensor  # (B, all outputs)
-    kept: tuple[Tensor, ...]
-    leaf: Tensor | None
 
 
 class Explainer:
@@ -307,7 +297,7 @@ class Explainer:
             return keep, "vector"
         return keep, "layer"
 
-    def _forward(self, batch: Tensor, anatomy: Anatomy, keep: bool, start: Literal["vector", "layer"] | None) -> _Pass:
+    def _forward(self, batch: Tensor, anatomy: Anatomy, keep: bool, start: Literal["vector", "layer"] | None) -> Pass:
         keeping = anatomy.pooled.place if keep and anatomy.pooled is not None else None
         starting = {"vector": anatomy.vector, "layer": anatomy.layer.place, None: None}[start]
         cut = Cut(keeping, starting)
@@ -316,15 +306,10 @@ class Explainer:
             logits = self._checked_read(raw)
         if len(logits) != len(batch):
             raise InputError(f"the model returned logits for {len(logits)} images, but was given {len(batch)}")
-        return _Pass(logits, cut.kept, cut.leaf)
+        return Pass(logits, cut.kept, cut.leaf)
 
     def _evidence(
-        self,
-        anatomy: Anatomy,
-        passed: _Pass,
-        sigma: Tensor,
-        columns: Tensor,
-        account: Decomposition | None,
+        self, anatomy: Anatomy, passed: Pass, sigma: Tensor, columns: Tensor, account: Decomposition | None
     ) -> Tensor:
         """S ``(B, A, h, w)`` by a native method at one layer."""
         assert self.method is not None
@@ -334,31 +319,14 @@ class Explainer:
                     f"cam needs a head that says what every cell contributes, but {anatomy.reason}; use another method"
                 )
             return account.evidence
-        function = self.method.function
-        assert function is not None
-        if passed.leaf is None:
-            return self._from_head(anatomy, passed, sigma, columns)
-        chunk = choose_chunk(passed.leaf, len(columns), self._chunk)
-        parts = []
-        if anatomy.at_pooled and anatomy.pooling == "mean":
-            features, spread, _ = pooled_features(anatomy, passed.kept)
-            for taken, rows in gradients(passed.logits, passed.leaf, columns, chunk):
-                g = full_precision(rows.flatten(2))[..., None, None] * spread  # (B, chunk, C, 1, 1)
-                parts.append(function(features, g, sigma[:, taken]))
-            return torch.cat(parts, 1)
-        layout = anatomy.layer.layout
-        features = full_precision(layout.grid_of(passed.leaf.detach()))
-        alive = False
-        for taken, rows in gradients(passed.logits, passed.leaf, columns, chunk):
-            g = full_precision(layout.grid_of(rows))  # (B, chunk, C, h, w)
-            alive = alive or bool(g.any())
-            parts.append(function(features, g, sigma[:, taken]))
-        if not alive and bool(features.any()):
+        assert self.method.function is not None
+        found = evidence(self.method.function, anatomy, passed, sigma, columns, self._chunk)
+        if found is None:
             raise InputError(
                 f"the gradient at layer {anatomy.layer.name!r} is zero in every cell of every image: nothing of it "
                 f"reaches the logits (above the last attention only the class token does); " + self._instead(anatomy)
             )
-        return torch.cat(parts, 1)
+        return found
 
     def _instead(self, anatomy: Anatomy) -> str:
         if self.layer is None:
@@ -375,25 +343,6 @@ class Explainer:
             return f"use layer={default.anatomy(size).layer.name!r}"
         except UnsupportedError:
             return f"pass a layer before {anatomy.layer.name!r}"
-
-    def _from_head(self, anatomy: Anatomy, passed: _Pass, sigma: Tensor, columns: Tensor) -> Tensor:
-        """Exact heads: the gradient is the folded weight, spread as the pooling spreads it; no backward pass."""
-        assert self.method is not None
-        assert self.method.function is not None
-        assert anatomy.weight is not None
-        features, spread, _ = pooled_features(anatomy, passed.kept)
-        weight = anatomy.weight[columns].to(features.dtype)
-        if anatomy.pooling == "mean":
-            return self.method.function(features, (weight * spread)[None, :, :, None, None], sigma)
-        parts = []
-        share = max_spread(features)[:, None] if anatomy.pooling == "max" else 1.0
-        size = choose_chunk(features, len(columns), self._chunk)
-        for begin in range(0, len(columns), size):
-            rows = weight[begin : begin + size]
-            g = rows[None] if rows.ndim == 4 else rows[None, :, :, None, None]
-            g = (g * share).expand(len(features), len(rows), *features.shape[1:])
-            parts.append(self.method.function(features, g, sigma[:, begin : begin + size]))
-        return torch.cat(parts, 1)
 
     def _completes(self, anatomy: Anatomy, batch: Tensor) -> bool:
         """Whether the maps, the prefix and the bias sum to the logit, by method, layer, pooling and head."""

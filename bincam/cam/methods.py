@@ -180,6 +180,10 @@ def _signed(kept: Tensor, side: Tensor) -> Tensor:
     return kept * side[:, :, None, None]
 
 
+Function = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Features, gradients and side to S."""
+
+
 @dataclass(frozen=True)
 class Method:
     """A native method and what it can tell apart.
@@ -195,7 +199,7 @@ class Method:
     """
 
     name: str
-    function: Callable[[Tensor, Tensor, Tensor], Tensor] | None
+    function: Function | None
     needs_gradient: bool = True
     knows_side: bool = True
     knows_attribute: bool = True

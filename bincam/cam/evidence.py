@@ -1,0 +1,93 @@
+"""S at one layer, by a native method: from what a forward pass left behind, with as little gradient as the head needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bincam.cam.decompose import full_precision, max_spread, pooled_features
+from bincam.cam.gradients import choose_chunk, gradients
+from bincam.cam.methods import Function
+from bincam.models.anatomy import Anatomy
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one forward pass leaves behind.
+
+    Attributes:
+        logits: ``(B, all outputs)``; on a graph from ``leaf`` where there is one.
+        kept: What the head's pooling reads.
+        leaf: Where the gradient starts: the pooled vectors, or the explained layer. None where the head says it all.
+    """
+
+    logits: Tensor
+    kept: tuple[Tensor, ...]
+    leaf: Tensor | None
+
+
+def evidence(
+    function: Function, anatomy: Anatomy, passed: Pass, side: Tensor, columns: Tensor, chunk: int | None
+) -> Tensor | None:
+    """S by a native method.
+
+    Args:
+        function: Of the method.
+        anatomy: Of the model.
+        passed: The forward pass.
+        side: ``(B, A)``.
+        columns: ``(A,)``.
+        chunk: Attributes at a time, or None to choose.
+
+    Returns:
+        ``(B, A, h, w)``; None where the gradient is zero in every cell of every image although the features are not, so
+        that nothing of this layer reaches the logits.
+    """
+    parts = []
+    alive = False
+    features, blocks = _blocks(anatomy, passed, columns, chunk)
+    for taken, g in blocks:
+        alive = alive or passed.leaf is None or anatomy.at_pooled or bool(g.any())
+        parts.append(function(features, g, side[:, taken]))
+    return torch.cat(parts, 1) if alive or not bool(features.any()) else None
+
+
+def _blocks(
+    anatomy: Anatomy, passed: Pass, columns: Tensor, chunk: int | None
+) -> tuple[Tensor, Iterator[tuple[slice, Tensor]]]:
+    """The features, and their gradients ``(B or 1, chunk, C, h or 1, w or 1)`` slice by slice."""
+    if passed.leaf is None:
+        features, _, _ = pooled_features(anatomy, passed.kept)
+        return features, _of_head(anatomy, passed.kept, columns, chunk)
+    size = choose_chunk(passed.leaf, len(columns), chunk)
+    differentiated = gradients(passed.logits, passed.leaf, columns, size)
+    if anatomy.at_pooled and anatomy.pooling == "mean":
+        features, spread, _ = pooled_features(anatomy, passed.kept)
+        return features, (
+            (taken, full_precision(rows.flatten(2))[..., None, None] * spread) for taken, rows in differentiated
+        )
+    layout = anatomy.layer.layout
+    features = full_precision(layout.grid_of(passed.leaf.detach()))
+    return features, ((taken, full_precision(layout.grid_of(rows))) for taken, rows in differentiated)
+
+
+def _of_head(
+    anatomy: Anatomy, kept: tuple[Tensor, ...], columns: Tensor, chunk: int | None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Exact heads: the gradient is the folded weight, spread as the pooling spreads it; no backward pass."""
+    assert anatomy.weight is not None
+    features, spread, _ = pooled_features(anatomy, kept)
+    weight = anatomy.weight[columns].to(features.dtype)
+    if anatomy.pooling == "mean":
+        yield slice(0, len(columns)), (weight * spread)[None, :, :, None, None]
+        return
+    share = max_spread(features)[:, None] if anatomy.pooling == "max" else 1.0
+    size = choose_chunk(features, len(columns), chunk)
+    for begin in range(0, len(columns), size):
+        rows = weight[begin : begin + size]
+        g = rows[None] if rows.ndim == 4 else rows[None, :, :, None, None]
+        g = (g * share).expand(len(features), len(rows), *features.shape[1:])
+        yield slice(begin, begin + len(rows)), g
