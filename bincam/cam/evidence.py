@@ -1,4 +1,4 @@
-"""S at one layer, by a native method: from what a forward pass left behind, with as little gradient as the head needs."""
+"""S at one layer, by a native method, of what a forward pass left behind, with as little gradient as the head needs."""
 
 from __future__ import annotations
 
