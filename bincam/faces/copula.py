@@ -1,0 +1,170 @@
+"""Draw 40 labels with given prevalences and correlations: a Gaussian copula, calibrated behind the repairs.
+
+Label j is latent normal j above threshold j. The latent correlations are not tetrachoric ones read off a table: they and
+the thresholds are found by iteration such that prevalence and φ come out right *after* contradictory labels have been
+repaired and labels that cannot be seen have been dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.errors import InputError
+from bincam.faces import logic
+from bincam.faces.spec import ATTRIBUTES
+from bincam.faces.targets import Target
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.bool_]
+
+_ROWS = 60_000  # φ of this many rows has a standard error of .004
+_NEVER = 9.0  # a threshold that no draw exceeds
+_LEAST = 2e-4  # the least eigenvalue of a latent correlation: what Cholesky needs
+_TOLERANCE = 0.03  # by how much a demanded φ may be missed
+
+
+@dataclass(frozen=True)
+class Copula:
+    """A calibrated distribution of labels.
+
+    Attributes:
+        threshold: (40,), in standard deviations of the latent normal.
+        correlation: (40, 40), of the latent normals, positive definite.
+    """
+
+    threshold: Floats
+    correlation: Floats
+
+    def labels(self, latent: Floats) -> Labels:
+        """(N, 40) labels from (N, 40) latent normals that have ``correlation``; contradictions are repaired."""
+        return logic.repair(latent > self.threshold)
+
+
+def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None = None) -> Copula:
+    """Find the copula whose labels have the target's prevalences and correlations.
+
+    Args:
+        target: What is wanted.
+        seen: (40,) the share of faces labelled with an attribute in which it can be seen; all by default. The other
+            faces lose the label, so that more are labelled at first.
+        rounds: Newton steps on the latent correlations; by default 10, or 20 where correlations are demanded.
+
+    Returns:
+        The copula; the same on every call.
+
+    Raises:
+        InputError: Correlations that were demanded cannot hold together. It names them, and the nearest.
+    """
+    share = np.ones(len(ATTRIBUTES)) if seen is None else seen
+    noise, kept = _sample()
+    kept = kept < share
+    adjustable = ~logic.exclusive() & (target.prevalence > 0)[:, None] & (target.prevalence < 1)[:, None]
+    adjustable &= adjustable.T
+    np.fill_diagonal(adjustable, False)
+    wished = np.sin(np.pi / 2 * np.where(adjustable, target.phi, 0.0))
+    np.fill_diagonal(wished, 1.0)
+    scale = np.sqrt(target.prevalence * (1 - target.prevalence))
+    for _ in range(rounds or (20 if target.demanded.any() else 10)):
+        latent_correlation = nearest_correlation(wished, target.demanded)
+        latent = noise @ np.linalg.cholesky(latent_correlation).T
+        threshold = _thresholds(latent, np.minimum(target.prevalence / share, 1.0))
+        measured = phi(logic.repair(latent > threshold) & kept)
+        slope = _density(threshold, latent_correlation) * share[:, None] * share / np.maximum(np.outer(scale, scale), 1e-9)
+        step = np.where(adjustable, (target.phi - measured) / np.maximum(slope, 0.05), 0.0)
+        wished = np.clip(latent_correlation + np.clip(step, -0.25, 0.25), -0.995, 0.995)
+        np.fill_diagonal(wished, 1.0)
+    _check(target, measured)
+    return Copula(threshold, latent_correlation)
+
+
+def phi(labels: Labels) -> Floats:
+    """(40, 40): φ of every pair of columns; 0 where a column is constant, 1 on the diagonal."""
+    n = len(labels)
+    both = (labels.T.astype(np.float32) @ labels.astype(np.float32)).astype(np.float64) / n  # counts are exact to 2^24
+    share = np.diag(both)
+    scale = np.sqrt(share * (1 - share))
+    outer = np.outer(scale, scale)
+    result: Floats = np.where(outer > 0, (both - np.outer(share, share)) / np.where(outer > 0, outer, 1.0), 0.0)
+    np.fill_diagonal(result, 1.0)
+    return result
+
+
+def nearest_correlation(wished: Floats, firm: Labels) -> Floats:
+    """A positive definite correlation matrix near a symmetric one, by alternating projections (Higham 2002).
+
+    Args:
+        wished: (n, n), symmetric, ones on the diagonal.
+        firm: (n, n), True where the entry should be kept and the others give way.
+
+    Returns:
+        (n, n). Firm entries are kept where any matrix keeps them.
+    """
+    result = wished.copy()
+    for _ in range(200 if firm.any() else 0):
+        values, vectors = np.linalg.eigh(result)
+        if values[0] >= _LEAST:
+            return result
+        result = (vectors * np.maximum(values, 20 * _LEAST)) @ vectors.T  # further in than needed: it ends sooner
+        result[firm] = wished[firm]
+        np.fill_diagonal(result, 1.0)
+    values, vectors = np.linalg.eigh(result)
+    result = (vectors * np.maximum(values, _LEAST)) @ vectors.T
+    deviation = np.sqrt(np.diag(result))
+    result = result / np.outer(deviation, deviation)
+    return (result + result.T) / 2
+
+
+@lru_cache(maxsize=1)
+def _sample() -> tuple[Floats, Floats]:
+    """Normals (N, 40) with exactly zero mean and unit covariance, and uniforms (N, 40); always the same."""
+    rng = np.random.default_rng(20240314)
+    half = rng.standard_normal((_ROWS // 2, len(ATTRIBUTES)))
+    noise = np.concatenate([half, -half])
+    noise = noise @ np.linalg.inv(np.linalg.cholesky(np.cov(noise.T, bias=True))).T
+    return noise, rng.random(noise.shape)
+
+
+def _thresholds(latent: Floats, prevalence: Floats) -> Floats:
+    """Thresholds at which, one attribute after the other, each has its prevalence among the faces left to it."""
+    rows = len(latent)
+    threshold = np.empty(len(prevalence))
+    labels = np.zeros(latent.shape, dtype=bool)
+    for column in logic.ORDER:
+        free = ~labels[:, logic.winners(column)].any(axis=1)
+        wanted = prevalence[column]
+        if wanted <= 0 or wanted >= 1:
+            threshold[column] = _NEVER if wanted <= 0 else -_NEVER
+        elif free.all():
+            threshold[column] = NormalDist().inv_cdf(1 - wanted)
+        else:
+            share = wanted * rows / max(int(free.sum()), 1)
+            threshold[column] = -_NEVER if share >= 1 else np.quantile(latent[free, column], 1 - share)
+        labels[:, column] = (latent[:, column] > threshold[column]) & free
+    return threshold
+
+
+def _density(threshold: Floats, correlation: Floats) -> Floats:
+    """(40, 40): the bivariate normal density at each pair of thresholds, which is d P(both) / d correlation."""
+    x, y = threshold[:, None], threshold[None, :]
+    rest = np.maximum(1 - correlation**2, 1e-3)
+    exponent = (x**2 - 2 * correlation * x * y + y**2) / (2 * rest)
+    result: Floats = np.exp(-exponent) / (2 * np.pi * np.sqrt(rest))
+    return result
+
+
+def _check(target: Target, measured: Floats) -> None:
+    missed = np.argwhere(np.triu(target.demanded & (np.abs(target.phi - measured) > _TOLERANCE)))
+    if not len(missed):
+        return
+    asked = [(int(a), int(b)) for a, b in np.argwhere(np.triu(target.demanded))]
+    wanted = ", ".join(f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}={target.phi[a, b]:g}" for a, b in asked)
+    nearest = ", ".join(f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}={measured[a, b]:.2f}" for a, b in asked)
+    raise InputError(
+        f"the {'correlations' if len(asked) > 1 else 'correlation'} {wanted} cannot hold together with these prevalences "
+        f"and each other. The nearest that was found: {nearest}"
+    )
