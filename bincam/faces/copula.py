@@ -1,8 +1,8 @@
 """Draw 40 labels with given prevalences and correlations: a Gaussian copula, calibrated behind the repairs.
 
-Label j is latent normal j above threshold j. The latent correlations are not tetrachoric ones read off a table: they and
-the thresholds are found by iteration such that prevalence and φ come out right *after* contradictory labels have been
-repaired and labels that cannot be seen have been dropped.
+Label j is true where latent normal j is above threshold j. Thresholds and latent correlations are found by iteration,
+such that prevalence and φ come out right *after* contradictory labels have been repaired and labels that cannot be seen
+have been dropped. Tetrachoric correlations of the table would be right before that, and are not positive definite.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None 
         InputError: Correlations that were demanded cannot hold together. It names them, and the nearest.
     """
     share = np.ones(len(ATTRIBUTES)) if seen is None else seen
-    noise, kept = _sample()
-    kept = kept < share
+    noise, uniform = _sample()
+    kept = uniform < share
     adjustable = ~logic.exclusive() & (target.prevalence > 0)[:, None] & (target.prevalence < 1)[:, None]
     adjustable &= adjustable.T
     np.fill_diagonal(adjustable, False)
@@ -74,7 +74,9 @@ def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None 
         latent = noise @ np.linalg.cholesky(latent_correlation).T
         threshold = _thresholds(latent, np.minimum(target.prevalence / share, 1.0))
         measured = phi(logic.repair(latent > threshold) & kept)
-        slope = _density(threshold, latent_correlation) * share[:, None] * share / np.maximum(np.outer(scale, scale), 1e-9)
+        slope = (
+            _density(threshold, latent_correlation) * share[:, None] * share / np.maximum(np.outer(scale, scale), 1e-9)
+        )
         step = np.where(adjustable, (target.phi - measured) / np.maximum(slope, 0.05), 0.0)
         wished = np.clip(latent_correlation + np.clip(step, -0.25, 0.25), -0.995, 0.995)
         np.fill_diagonal(wished, 1.0)
@@ -115,8 +117,8 @@ def nearest_correlation(wished: Floats, firm: Labels) -> Floats:
     values, vectors = np.linalg.eigh(result)
     result = (vectors * np.maximum(values, _LEAST)) @ vectors.T
     deviation = np.sqrt(np.diag(result))
-    result = result / np.outer(deviation, deviation)
-    return (result + result.T) / 2
+    scaled: Floats = result / np.outer(deviation, deviation)
+    return scaled
 
 
 @lru_cache(maxsize=1)
@@ -165,6 +167,6 @@ def _check(target: Target, measured: Floats) -> None:
     wanted = ", ".join(f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}={target.phi[a, b]:g}" for a, b in asked)
     nearest = ", ".join(f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}={measured[a, b]:.2f}" for a, b in asked)
     raise InputError(
-        f"the {'correlations' if len(asked) > 1 else 'correlation'} {wanted} cannot hold together with these prevalences "
-        f"and each other. The nearest that was found: {nearest}"
+        f"the correlations {wanted} cannot hold with these prevalences and with each other. "
+        f"The nearest that was found: {nearest}"
     )

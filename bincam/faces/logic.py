@@ -1,8 +1,8 @@
 """Which labels cannot be true of one face together, and which prevalences that leaves possible.
 
-The rules are pairwise exclusions, gathered into cliques: of the attributes in one clique at most one holds. Where two of
-them are drawn together, the earlier one in its clique wins. The cliques meet in single attributes only, so the graph of
-exclusions is chordal, and prevalences can hold together exactly if those of every clique add up to at most 1.
+The rules are pairwise exclusions, gathered into cliques: of the attributes in one clique at most one holds. Where two
+of them are drawn together, the earlier one in its clique wins. The cliques meet in single attributes only, so the graph
+of exclusions is chordal, and prevalences can hold together exactly if those of every clique add up to at most 1.
 
 An exclusion is a fact of the drawing (a hat hides the hairline) or of CelebA's labels: pairs found together less than a
 twentieth as often as chance would have them are taken for labelling errors. So No_Beard excludes Goatee and Sideburns,
@@ -111,8 +111,8 @@ def nearest_possible(prevalence: Floats, fixed: Mapping[int, float] | None = Non
     Args:
         prevalence: (40,), as wanted.
         fixed: Prevalences by column that must be kept. They must be possible by themselves.
-        room: What the prevalences of a clique may add up to. Below 1, no attribute becomes the mere negation of another.
-            A clique that the fixed ones fill beyond it keeps what they leave: nothing.
+        room: What the prevalences of a clique may add up to. Below 1, no attribute becomes the mere negation of
+            another. In a clique that the fixed ones fill beyond it, the others get nothing.
 
     Returns:
         (40,). Equal to ``prevalence`` where that is possible already.

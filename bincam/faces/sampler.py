@@ -1,8 +1,8 @@
 """Who is in the pictures: labels, people and splits of any number of faces, each a function of (seed, index) alone.
 
-Faces come in blocks of 128 people. A block is drawn as a whole from (seed, block), so face i is the same however many are
-made, in which order and process. Changed prevalences or correlations keep every face's people, poses, backgrounds and
-latent draws: only labels turn over, as far as the numbers ask for it.
+Faces come in blocks of 32 people. A block is drawn as a whole from (seed, block), so face i is the same however many
+are made, in which order and process. Changed prevalences or correlations keep every face's people, poses, backgrounds
+and draws: only labels turn over, as far as the numbers ask for it.
 
 Within a block each latent column is stratified: its values are replaced by evenly spaced quantiles in the same order.
 That keeps the correlations and takes most of the chance out of the prevalences of a small set.
@@ -10,8 +10,10 @@ That keeps the correlations and takes most of the chance out of the prevalences 
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +21,15 @@ from numpy.typing import NDArray
 from bincam.errors import InputError
 from bincam.faces.copula import Copula, calibrate
 from bincam.faces.spec import ATTRIBUTES, FaceSpec
-from bincam.faces.targets import target
+from bincam.faces.targets import Target, target
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-PEOPLE = 128  # in one block
+PEOPLE = 32  # in one block
 SPLITS = (162_770, 19_867, 19_962)  # CelebA's training, validation and test images
 IMAGES_PER_PERSON = 6
+_GOLDEN = (5**0.5 - 1) / 2
 _DOMAIN = 0xFACE5  # keeps these streams apart from others seeded by the same number
 
 # How much of what is an attribute's own (not explained by those before it) belongs to the person rather than to the
@@ -99,6 +102,10 @@ class Faces:
     def __getitem__(self, at: int) -> FaceSpec:
         return FaceSpec(int(self.seed[at]), int(self.identity[at]), tuple(bool(on) for on in self.labels[at]))
 
+    def take(self, rows: slice | Integers) -> Faces:
+        """Some of the faces."""
+        return Faces(self.labels[rows], self.seed[rows], self.identity[rows], self.person[rows], self.split[rows])
+
 
 @dataclass(frozen=True)
 class Sampler:
@@ -127,24 +134,24 @@ class Sampler:
         size = int(self._sizes.sum())
         first, last = start // size, (stop - 1) // size
         blocks = [self._block(number) for number in range(first, last + 1)]
-        run = slice(start - first * size, stop - first * size)
-        return Faces(
-            labels=np.concatenate([block.labels for block in blocks])[run],
-            seed=np.concatenate([block.seed for block in blocks])[run],
-            identity=np.concatenate([block.identity for block in blocks])[run],
-            person=np.concatenate([block.person for block in blocks])[run],
-            split=np.concatenate([block.split for block in blocks])[run],
+        joined = Faces(
+            labels=np.concatenate([block.labels for block in blocks]),
+            seed=np.concatenate([block.seed for block in blocks]),
+            identity=np.concatenate([block.identity for block in blocks]),
+            person=np.concatenate([block.person for block in blocks]),
+            split=np.concatenate([block.split for block in blocks]),
         )
+        return joined.take(slice(start - first * size, stop - first * size))
 
     @cached_property
     def _sizes(self) -> Integers:
-        """(128,): the images of each person of a block, before shuffling. The same in every block, so i gives its block."""
+        """(PEOPLE,): images of each person before shuffling; the same in every block, so an index gives its block."""
         most = 2 * self.images_per_person - 1
         return 1 + (np.arange(PEOPLE) * most) // PEOPLE
 
     @cached_property
     def _mixing(self) -> tuple[Floats, Floats]:
-        """L with latent = innovations @ L.T, and the share of each innovation that is the person's; lasting traits first."""
+        """L with latent = innovations @ L.T, lasting traits first, and how much of each innovation is the person's."""
         constancy = np.array([_CONSTANCY[name] for name in ATTRIBUTES])
         order = np.argsort(-constancy, kind="stable")
         lower = np.linalg.cholesky(self.copula.correlation[np.ix_(order, order)])
@@ -163,18 +170,44 @@ class Sampler:
         mixing, constancy = self._mixing
         latent = (np.sqrt(constancy) * person[who] + np.sqrt(1 - constancy) * photo) @ mixing.T
         labels = self.copula.labels(_stratify(latent, rng.random(len(ATTRIBUTES))))
-        return Faces(labels, seed, identity[who], number * PEOPLE + who + 1, _splits(sizes)[who])
+        return Faces(labels, seed, identity[who], number * PEOPLE + who + 1, self._split(number)[who])
+
+    def _split(self, number: int) -> Integers:
+        """(PEOPLE,): the split of each person of a block.
+
+        Person k is at k golden ratios, modulo 1, from where the seed starts: any run of people is spread evenly.
+        """
+        at = np.random.default_rng([_DOMAIN, self.seed]).random()
+        place = (at + (number * PEOPLE + np.arange(PEOPLE)) * _GOLDEN) % 1.0
+        return np.searchsorted(np.cumsum(SPLITS[:-1]) / sum(SPLITS), place, side="right")
+
+
+def sampler(wanted: Target, seed: int = 0, images_per_person: int = IMAGES_PER_PERSON) -> Sampler:
+    """The sampler whose faces, as far as their labels can be seen, come out as wanted.
+
+    Raises:
+        InputError: A bad seed or number, or correlations that were demanded and cannot hold together.
+    """
+    return Sampler(calibrate(wanted, _seen()), seed, images_per_person)
 
 
 @lru_cache(maxsize=64)
 def spec(seed: int) -> FaceSpec:
-    """The face that a number stands for: the first of the set of that seed, at CelebA's prevalences and correlations."""
+    """The face that a number stands for: the first of the set of that seed, with CelebA's prevalences and φ."""
     return Sampler(_celeba(), seed).faces(0, 1)[0]
 
 
 @lru_cache(maxsize=1)
 def _celeba() -> Copula:
-    return calibrate(target("celeba"))
+    return calibrate(target("celeba"), _seen())
+
+
+@lru_cache(maxsize=1)
+def _seen() -> Floats:
+    """(40,): in what share of the faces labelled with an attribute the renderer lets it be seen, as measured."""
+    with (files("bincam.faces") / "assets" / "seen.csv").open(encoding="utf-8") as lines:
+        found = {row["attribute"]: float(row["seen"]) for row in csv.DictReader(lines)}
+    return np.array([found[name] for name in ATTRIBUTES])
 
 
 def _stratify(latent: Floats, shift: Floats) -> Floats:
@@ -193,14 +226,3 @@ def _stratify(latent: Floats, shift: Floats) -> Floats:
         rank = below[inverse] + shift[column] * counts[inverse]
         result[:, column] = ndtri(np.clip(rank / len(values), 1e-9, 1 - 1e-9))
     return result
-
-
-def _splits(sizes: Integers) -> Integers:
-    """(128,): person after person goes to the split that would otherwise lag CelebA's proportions most, in images."""
-    share = np.array(SPLITS) / sum(SPLITS)
-    filled = np.zeros(len(SPLITS))
-    chosen = np.empty(len(sizes), dtype=np.int64)
-    for at, size in enumerate(sizes):
-        chosen[at] = np.argmax(share * (filled.sum() + size) - filled)
-        filled[chosen[at]] += size
-    return chosen

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,9 @@ class Target:
 
     Attributes:
         prevalence: (40,) in the order of ``ATTRIBUTES``.
-        phi: (40, 40), symmetric, each entry within what the two prevalences allow. Meaningless where a pair is exclusive.
+        phi: (40, 40), symmetric, each within what the two prevalences allow. Without meaning where a pair is exclusive.
         demanded: (40, 40), True where the caller asked for this φ and an approximation will not do.
+        request: What the caller asked for, as JSON can hold it and in a fixed order.
         given_way: What prevalences the demands left for the others, where that is less than was wanted: name → (wanted,
             granted).
     """
@@ -38,6 +40,7 @@ class Target:
     prevalence: Floats
     phi: Floats
     demanded: NDArray[np.bool_]
+    request: dict[str, Any]
     given_way: dict[str, tuple[float, float]]
 
 
@@ -51,9 +54,9 @@ def target(
     """Work out what is wanted.
 
     Args:
-        prevalence: ``celeba``, ``balanced`` (every attribute in half of the faces, or, where attributes exclude each other,
-            in equal shares of nine tenths), ``independent`` (CelebA's prevalences, all φ zero), or a CSV file with
-            the columns ``attribute`` and ``prevalence``; attributes that it does not name keep CelebA's.
+        prevalence: ``celeba``, ``balanced`` (every attribute in half of the faces, or, where attributes exclude each
+            other, in equal shares of nine tenths), ``independent`` (CelebA's prevalences, all φ zero), or a CSV file
+            with the columns ``attribute`` and ``prevalence``; attributes that it does not name keep CelebA's.
         set: Prevalences to override. What cannot hold beside them gives way in proportion.
         correlate: φ to override, by pair.
         correlation: ``celeba`` or ``none``; by default what the preset says, and ``celeba`` for a file.
@@ -66,6 +69,8 @@ def target(
             nearest that can.
     """
     wanted, demanded = _prevalence(prevalence)
+    source = str(prevalence) if not demanded else _named(demanded)
+    overridden = {index(name): value for name, value in (set or {}).items()}
     for name, value in (set or {}).items():
         demanded[index(name)] = _share(name, value)
     for column, value in demanded.items():
@@ -73,7 +78,9 @@ def target(
     _check(demanded)
     room = BALANCED_ROOM if str(prevalence) == "balanced" else 1.0
     granted = logic.nearest_possible(wanted, demanded, room=room)
-    way = {ATTRIBUTES[i]: (float(wanted[i]), float(granted[i])) for i in np.flatnonzero(np.abs(wanted - granted) > 1e-6)}
+    way = {
+        ATTRIBUTES[i]: (float(wanted[i]), float(granted[i])) for i in np.flatnonzero(np.abs(wanted - granted) > 1e-6)
+    }
     kind = correlation or ("none" if str(prevalence) == "independent" else "celeba")
     if kind not in {"celeba", "none"}:
         raise InputError(f"correlation is 'celeba' or 'none', got {kind!r}")
@@ -83,11 +90,17 @@ def target(
     asked = np.zeros(phi.shape, dtype=bool)
     for (one, other), value in (correlate or {}).items():
         a, b = index(one), index(other)
-        phi[a, b] = phi[b, a] = _phi(a, b, value, granted, low[a, b], high[a, b])
-        if asked[a, b] and phi[a, b] != value:
-            raise InputError(f"{one},{other} is correlated twice")
+        if asked[a, b]:
+            raise InputError(f"the correlation of {one} and {other} is given twice")
+        phi[a, b] = phi[b, a] = _phi((a, b), value, granted, low[a, b], high[a, b])
         asked[a, b] = asked[b, a] = True
-    return Target(granted, phi, asked, way)
+    request = {
+        "prevalence": source,
+        "set": _named(overridden),
+        "correlate": {f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}": float(phi[a, b]) for a, b in np.argwhere(np.triu(asked))},
+        "correlation": kind,
+    }
+    return Target(granted, phi, asked, request, way)
 
 
 @lru_cache(maxsize=1)
@@ -186,12 +199,17 @@ def _check(demanded: Mapping[int, float]) -> None:
     )
 
 
+def _named(values: Mapping[int, float]) -> dict[str, float]:
+    return {ATTRIBUTES[column]: float(values[column]) for column in sorted(values)}
+
+
 def _list(columns: list[int], values: Floats) -> str:
     return ", ".join(f"{ATTRIBUTES[column]}={values[column]:.3g}" for column in columns)
 
 
-def _phi(a: int, b: int, value: float, prevalence: Floats, low: float, high: float) -> float:
+def _phi(pair: tuple[int, int], value: float, prevalence: Floats, low: float, high: float) -> float:
     """Check one demanded correlation."""
+    a, b = pair
     one, other = ATTRIBUTES[a], ATTRIBUTES[b]
     if a == b:
         raise InputError(f"{one} cannot be correlated with itself")
@@ -211,9 +229,9 @@ def _phi(a: int, b: int, value: float, prevalence: Floats, low: float, high: flo
         )
     if not low - 1e-9 <= value <= high + 1e-9:
         raise InputError(
-            f"{one} ({prevalence[a]:.3g}) and {other} ({prevalence[b]:.3g}) cannot have the correlation {value:g}: with "
-            f"these prevalences it lies between {low:.3f} and {high:.3f}. The nearest possible: "
-            f"{np.clip(value, low, high):.3f}; prevalences can be changed with --set"
+            f"{one} and {other} cannot have the correlation {value:g}: with the prevalences {prevalence[a]:.3g} and "
+            f"{prevalence[b]:.3g} it lies between {low:.3f} and {high:.3f}. "
+            f"The nearest possible: {np.clip(value, low, high):.3f}"
         )
     return float(np.clip(value, low, high))
 
