@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("pairs")(pairs)
 
 
-def make(  # noqa: PLR0917  # Typer makes an option of each
+def make(
     out: Annotated[Path, typer.Option(help="The folder to make, or to go on with.")],
     count: Annotated[int, typer.Option(help="How many faces.")],
     seed: Annotated[int, typer.Option(help="Decides every face.")] = 0,
@@ -66,7 +66,7 @@ def make(  # noqa: PLR0917  # Typer makes an option of each
         _tell(card, out)
 
 
-def pairs(  # noqa: PLR0917  # likewise
+def pairs(
     out: Annotated[Path, typer.Option(help="The folder to make; new or empty.")],
     attributes: Annotated[str, typer.Option(help="What to turn over: NAME,NAME,... or all.")] = "all",
     count: Annotated[int, typer.Option(help="How many faces for each attribute.")] = 10,

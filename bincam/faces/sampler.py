@@ -1,8 +1,8 @@
 """Who is in the pictures: labels, people and splits of any number of faces, each a function of (seed, index) alone.
 
 Faces come in blocks of 32 people. A block is drawn as a whole from (seed, block), so face i is the same however many
-are made, in which order and process. Changed prevalences or correlations keep every face's people, poses, backgrounds
-and draws: only labels turn over, as far as the numbers ask for it.
+are made, in which order and process. Changed prevalences or correlations keep every face's person, pose, background and
+random draws; labels turn over as far as the numbers ask for it.
 
 Within a block each latent column is stratified: its values are replaced by evenly spaced quantiles in the same order.
 That keeps the correlations and takes most of the chance out of the prevalences of a small set.
@@ -147,7 +147,7 @@ class Sampler:
     def _sizes(self) -> Integers:
         """(PEOPLE,): images of each person before shuffling; the same in every block, so an index gives its block."""
         most = 2 * self.images_per_person - 1
-        return 1 + (np.arange(PEOPLE) * most) // PEOPLE
+        return 1 + ((2 * np.arange(PEOPLE) + 1) * most) // (2 * PEOPLE)
 
     @cached_property
     def _mixing(self) -> tuple[Floats, Floats]:
