@@ -24,7 +24,7 @@ Labels = NDArray[np.bool_]
 
 _ROWS = 60_000  # φ of this many rows has a standard error of .004
 _NEVER = 9.0  # a threshold that no draw exceeds
-_LEAST = 2e-4  # the least eigenvalue of a latent correlation: what Cholesky needs
+_LEAST = 2e-3  # the least eigenvalue of a latent correlation: Cholesky needs one, and below it φ gains nothing
 _TOLERANCE = 0.03  # by how much a demanded φ may be missed
 
 
@@ -33,16 +33,35 @@ class Copula:
     """A calibrated distribution of labels.
 
     Attributes:
-        threshold: (40,), in standard deviations of the latent normal.
+        prevalence: (40,), of the labels as they are drawn; somewhat more than can be seen.
         correlation: (40, 40), of the latent normals, positive definite.
     """
 
-    threshold: Floats
+    prevalence: Floats
     correlation: Floats
 
-    def labels(self, latent: Floats) -> Labels:
-        """(N, 40) labels from (N, 40) latent normals that have ``correlation``; contradictions are repaired."""
-        return logic.repair(latent > self.threshold)
+    def labels(self, latent: Floats, shift: Floats | None = None) -> Labels:
+        """Labels without contradictions, stratified: what a set of faces has is what was wanted, not only on average.
+
+        Attribute after attribute, of the faces that nothing drawn before excludes, those with the highest latent values
+        get the label, as many as the prevalence asks for.
+
+        Args:
+            latent: (N, 40), of which only the order within each column counts. Equal values are labelled alike.
+            shift: (40,) in [0, 1): how to round. Uniform draws favour no attribute; halves by default.
+
+        Returns:
+            (N, 40).
+        """
+        rows = len(latent)
+        round_ = np.full(len(self.prevalence), 0.5) if shift is None else shift
+        labels = np.zeros(latent.shape, dtype=bool)
+        for column in logic.ORDER:
+            free = np.flatnonzero(~labels[:, logic.winners(column)].any(axis=1))
+            values, inverse, counts = np.unique(latent[free, column], return_inverse=True, return_counts=True)
+            above = len(free) - np.cumsum(counts) + round_[column] * counts  # how many come before each value
+            labels[free, column] = (above < self.prevalence[column] * rows)[inverse]
+        return labels
 
 
 def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None = None) -> Copula:
@@ -63,6 +82,7 @@ def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None 
     share = np.ones(len(ATTRIBUTES)) if seen is None else seen
     noise, uniform = _sample()
     kept = uniform < share
+    drawn = np.minimum(target.prevalence / share, 1.0)
     adjustable = ~logic.exclusive() & (target.prevalence > 0)[:, None] & (target.prevalence < 1)[:, None]
     adjustable &= adjustable.T
     np.fill_diagonal(adjustable, False)
@@ -72,7 +92,7 @@ def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None 
     for _ in range(rounds or (20 if target.demanded.any() else 10)):
         latent_correlation = nearest_correlation(wished, target.demanded)
         latent = noise @ np.linalg.cholesky(latent_correlation).T
-        threshold = _thresholds(latent, np.minimum(target.prevalence / share, 1.0))
+        threshold = _thresholds(latent, drawn)
         measured = phi(logic.repair(latent > threshold) & kept)
         slope = (
             _density(threshold, latent_correlation) * share[:, None] * share / np.maximum(np.outer(scale, scale), 1e-9)
@@ -81,7 +101,7 @@ def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None 
         wished = np.clip(latent_correlation + np.clip(step, -0.25, 0.25), -0.995, 0.995)
         np.fill_diagonal(wished, 1.0)
     _check(target, measured)
-    return Copula(threshold, latent_correlation)
+    return Copula(drawn, latent_correlation)
 
 
 def phi(labels: Labels) -> Floats:
@@ -111,9 +131,18 @@ def nearest_correlation(wished: Floats, firm: Labels) -> Floats:
         values, vectors = np.linalg.eigh(result)
         if values[0] >= _LEAST:
             return result
-        result = (vectors * np.maximum(values, 20 * _LEAST)) @ vectors.T  # further in than needed: it ends sooner
+        result = (vectors * np.maximum(values, 2 * _LEAST)) @ vectors.T  # further in than needed: it ends sooner
         result[firm] = wished[firm]
         np.fill_diagonal(result, 1.0)
+    core = np.where(firm, wished, np.eye(len(wished)))
+    if firm.any() and np.linalg.eigvalsh(core)[0] > _LEAST:  # then all others, shrunk alike, fit in at some scale
+        low, high = 0.0, 1.0
+        for _ in range(20):
+            middle = (low + high) / 2
+            fits = np.linalg.eigvalsh(core + middle * (result - core))[0] >= _LEAST
+            low, high = (middle, high) if fits else (low, middle)
+        kept: Floats = core + low * (result - core)
+        return kept
     values, vectors = np.linalg.eigh(result)
     result = (vectors * np.maximum(values, _LEAST)) @ vectors.T
     deviation = np.sqrt(np.diag(result))

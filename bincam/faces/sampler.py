@@ -4,8 +4,8 @@ Faces come in blocks of 32 people. A block is drawn as a whole from (seed, block
 are made, in which order and process. Changed prevalences or correlations keep every face's person, pose, background and
 random draws; labels turn over as far as the numbers ask for it.
 
-Within a block each latent column is stratified: its values are replaced by evenly spaced quantiles in the same order.
-That keeps the correlations and takes most of the chance out of the prevalences of a small set.
+Within a block the labels are stratified: each attribute goes to as many faces as its prevalence says, as far as people
+are not torn apart. That takes most of the chance out of the prevalences of a small set.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class Sampler:
         photo = rng.standard_normal((len(who), len(ATTRIBUTES)))
         mixing, constancy = self._mixing
         latent = (np.sqrt(constancy) * person[who] + np.sqrt(1 - constancy) * photo) @ mixing.T
-        labels = self.copula.labels(_stratify(latent, rng.random(len(ATTRIBUTES))))
+        labels = self.copula.labels(latent, shift=rng.random(len(ATTRIBUTES)))
         return Faces(labels, seed, identity[who], number * PEOPLE + who + 1, self._split(number)[who])
 
     def _split(self, number: int) -> Integers:
@@ -208,21 +208,3 @@ def _seen() -> Floats:
     with (files("bincam.faces") / "assets" / "seen.csv").open(encoding="utf-8") as lines:
         found = {row["attribute"]: float(row["seen"]) for row in csv.DictReader(lines)}
     return np.array([found[name] for name in ATTRIBUTES])
-
-
-def _stratify(latent: Floats, shift: Floats) -> Floats:
-    """Replace each column by evenly spaced normal quantiles of the same order; equal values stay equal.
-
-    Args:
-        latent: (N, 40).
-        shift: (40,), uniform in [0, 1), where between two steps the quantiles lie, so that no prevalence is favoured.
-    """
-    from scipy.special import ndtri
-
-    result = np.empty_like(latent)
-    for column, values in enumerate(latent.T):
-        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-        below = np.cumsum(counts) - counts
-        rank = below[inverse] + shift[column] * counts[inverse]
-        result[:, column] = ndtri(np.clip(rank / len(values), 1e-9, 1 - 1e-9))
-    return result

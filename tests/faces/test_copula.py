@@ -77,5 +77,5 @@ def test_the_nearest_correlation_keeps_what_is_firm():
 
 def test_calibration_is_the_same_every_time():
     one, two = calibrate(target()), calibrate(target())
-    assert np.array_equal(one.threshold, two.threshold)
+    assert np.array_equal(one.prevalence, two.prevalence)
     assert np.array_equal(one.correlation, two.correlation)
