@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.data import labelfiles
+from bincam.errors import InputError
 from bincam.faces.sampler import Faces
-from bincam.faces.spec import ATTRIBUTES
-from bincam.files import atomic
+from bincam.faces.spec import ATTRIBUTES, FaceSpec, index
+from bincam.files import atomic, write_json
+
+SPECS = "faces.csv"
+SPLITS = ("train", "validation", "test")
 
 
 def write_tables(
@@ -21,7 +27,7 @@ def write_tables(
     landmarks: NDArray[np.float64],
     boxes: NDArray[np.float64],
 ) -> None:
-    """Write attributes, partition, landmarks, boxes, identities and how each face is drawn again.
+    """Write attributes, partition, landmarks, boxes, identities, parts, and how each face is drawn again.
 
     Args:
         root: The folder.
@@ -31,10 +37,38 @@ def write_tables(
         landmarks: (N, 5, 2) pixels of the aligned images.
         boxes: (N, 4) x, y, width, height in the aligned images.
     """
-    _specs(root / "faces.csv", files, faces)
+    labelfiles.write_attributes(root / "list_attr_celeba.txt", files, ATTRIBUTES, labels.astype(np.float32))
+    labelfiles.write_partition(root / "list_eval_partition.txt", files, (SPLITS[code] for code in faces.split))
+    labelfiles.write_landmarks(root / "list_landmarks_align_celeba.txt", files, landmarks)
+    labelfiles.write_boxes(root / "list_bbox_celeba.txt", files, boxes)
+    labelfiles.write_identities(root / "identity_CelebA.txt", files, faces.person)
+    _write_specs(root / SPECS, files, faces)
+    _write_parts(root / "masks" / "parts.json")
 
 
-def _specs(path: Path, files: list[str], faces: Faces) -> None:
+def specs(root: str | Path) -> dict[str, FaceSpec]:
+    """How every image of a made folder is drawn again, by image name.
+
+    Raises:
+        InputError: The folder has no ``faces.csv``, or a row of it cannot be read.
+    """
+    path = Path(root) / SPECS
+    result: dict[str, FaceSpec] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            rows = csv.DictReader(lines)
+            for row in rows:
+                on = {index(name) for name in row["labels"].split()}
+                labels = tuple(column in on for column in range(len(ATTRIBUTES)))
+                result[row["image"]] = FaceSpec(int(row["seed"]), int(row["identity"]), labels)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; only folders made by bincam faces make have one") from None
+    except (KeyError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}:{rows.line_num}: cannot be read: {error}") from None
+    return result
+
+
+def _write_specs(path: Path, files: list[str], faces: Faces) -> None:
     """What every image is drawn from: two seeds, and the labels asked for, seen or not."""
     names = np.array(ATTRIBUTES)
     with atomic(path) as part, part.open("w", encoding="utf-8", newline="\n") as lines:
@@ -42,3 +76,8 @@ def _specs(path: Path, files: list[str], faces: Faces) -> None:
         for at, name in enumerate(files):
             on = " ".join(names[faces.labels[at]])
             lines.write(f"{name},{faces.seed[at]},{faces.identity[at]},{on}\n")
+
+
+def _write_parts(path: Path) -> None:
+    """What each index of the part masks is, and to which attributes it belongs."""
+    write_json(path, {"kind": "bincam-parts", "schema": 1, "parts": []})

@@ -158,15 +158,17 @@ def judge(
         turned = after_labels[:, column] != base_labels[:, column]
         way = np.where(after_labels[:, column], 1.0, -1.0)
         right = (after[:, column] - base[:, column]) * way > 0
-        rows.append({
-            "attribute": name,
-            "kind": "global" if name in GLOBAL else "local",
-            "auc": auc,
-            "positives": int(truth.sum()),
-            "flips_right": float(right[turned].mean()) if turned.any() else None,
-            "flips": int(turned.sum()),
-            "median_step": float(np.median(((after - base)[:, column] * way)[turned])) if turned.any() else None,
-        })
+        rows.append(
+            {
+                "attribute": name,
+                "kind": "global" if name in GLOBAL else "local",
+                "auc": auc,
+                "positives": int(truth.sum()),
+                "flips_right": float(right[turned].mean()) if turned.any() else None,
+                "flips": int(turned.sum()),
+                "median_step": float(np.median(((after - base)[:, column] * way)[turned])) if turned.any() else None,
+            }
+        )
     return rows
 
 
