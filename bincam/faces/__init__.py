@@ -1,6 +1,6 @@
 """Generated faces: 40 controllable attributes with exact ground-truth masks.
 
-Public names are loaded on first use, so that importing the package costs neither numba nor scipy.
+Public names are loaded on first use, so that importing the package costs no numba.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bincam.faces.pairs import pair as pair
     from bincam.faces.spec import ATTRIBUTES as ATTRIBUTES
     from bincam.faces.spec import FaceSpec as FaceSpec
+    from bincam.faces.tables import specs as specs
     from bincam.faces.writer import make as make
 
 _NAMES = {
@@ -23,8 +24,9 @@ _NAMES = {
     "influence": "pairs",
     "make": "writer",
     "pair": "pairs",
+    "specs": "tables",
 }
-__all__ = ["ATTRIBUTES", "FaceSpec", "counterfactual", "influence", "make", "pair"]
+__all__ = ["ATTRIBUTES", "FaceSpec", "counterfactual", "influence", "make", "pair", "specs"]
 
 
 def __getattr__(name: str) -> Any:

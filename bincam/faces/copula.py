@@ -58,7 +58,7 @@ class Copula:
         labels = np.zeros(latent.shape, dtype=bool)
         for column in logic.ORDER:
             free = np.flatnonzero(~labels[:, logic.winners(column)].any(axis=1))
-            values, inverse, counts = np.unique(latent[free, column], return_inverse=True, return_counts=True)
+            _, inverse, counts = np.unique(latent[free, column], return_inverse=True, return_counts=True)
             above = len(free) - np.cumsum(counts) + round_[column] * counts  # how many come before each value
             labels[free, column] = (above < self.prevalence[column] * rows)[inverse]
         return labels

@@ -105,7 +105,7 @@ def draw(shard: Shard) -> int:
         landmarks[at] = drawn.landmarks
         boxes[at] = drawn.bbox
         mask = f"{name[:-4]}.png"
-        write(shard.root / PARTS / mask, _indexed(drawn.parts))
+        write(shard.root / PARTS / mask, parts_png(drawn.parts))
         if shard.influence:
             for attribute, where in influences(face, shard.influence, shard.size, tau=shard.tau).items():
                 write(shard.root / INFLUENCE / attribute / mask, mask_png(where))
@@ -147,7 +147,8 @@ def start_worker(threads: int = 1) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _indexed(parts: NDArray[np.uint8]) -> bytes:
+def parts_png(parts: NDArray[np.uint8]) -> bytes:
+    """(H, W) part numbers as an indexed PNG."""
     from PIL import Image
 
     buffer = io.BytesIO()

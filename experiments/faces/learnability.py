@@ -51,9 +51,9 @@ class Set:
 
 def draw_one(face: FaceSpec, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A face as it would be read from its file: noise and JPEG included."""
+    from bincam.faces.render import render
     from PIL import Image
 
-    from bincam.faces.render import render
     from bincam.faces.shards import jpeg
 
     drawn = render(face, size)
@@ -89,10 +89,11 @@ def batches(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.
 
 def train(data: Set, arguments: argparse.Namespace, device: Any) -> Any:
     """Train the network: binary cross-entropy, AdamW with one cycle, mirrored and shifted images."""
-    import bincam.torchvision_ops  # noqa: F401  # before timm, which imports torchvision
     import timm
     import torch
     import torch.nn.functional as F
+
+    import bincam.torchvision_ops  # noqa: F401  # before timm, which imports torchvision
 
     torch.manual_seed(arguments.seed)
     cuda = device.type == "cuda"

@@ -10,6 +10,7 @@ from bincam.errors import InputError
 from tests.faces.conftest import fake_renderer
 
 __all__ = ["fake_renderer"]
+pytestmark = pytest.mark.usefixtures("fake_renderer")
 
 
 def run(monkeypatch, *arguments):
@@ -20,7 +21,7 @@ def run(monkeypatch, *arguments):
     return left.value.code or 0
 
 
-def test_make(tmp_path, monkeypatch, capsys, fake_renderer):
+def test_make(tmp_path, monkeypatch, capsys):
     out = tmp_path / "set"
     options = ["--count", 20, "--seed", 2, "--size", "64x80", "--workers", 1, "--set", "Bald=0.5"]
     assert run(monkeypatch, "faces", "make", "--out", out, *options, "--correlate", "Smiling,Male=0.5") == 0
@@ -33,12 +34,12 @@ def test_make(tmp_path, monkeypatch, capsys, fake_renderer):
     assert card["settings"]["correlate"] == {"Male,Smiling": 0.5}
 
 
-def test_json_is_the_card_and_nothing_else(tmp_path, monkeypatch, capsys, fake_renderer):
+def test_json_is_the_card_and_nothing_else(tmp_path, monkeypatch, capsys):
     assert run(monkeypatch, "faces", "make", "--out", tmp_path, "--count", 3, "--workers", 1, "--json") == 0
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "card.json").read_text())
 
 
-def test_pairs(tmp_path, monkeypatch, capsys, fake_renderer):
+def test_pairs(tmp_path, monkeypatch, capsys):
     options = ["--attributes", "Bald,Smiling", "--count", 2, "--size", "64x80"]
     assert run(monkeypatch, "faces", "pairs", "--out", tmp_path, *options) == 0
     assert "4 pairs of 2 attributes" in capsys.readouterr().out
