@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam import __version__
+from bincam.data.attributes import SPLITS
 from bincam.errors import InputError
 from bincam.faces import logic
 from bincam.faces.copula import phi
@@ -20,7 +21,6 @@ from bincam.files import read_json
 NAME = "card.json"
 KIND = "bincam-faces"
 SCHEMA = 1
-SPLITS = ("train", "validation", "test")
 
 
 def head(settings: dict[str, Any]) -> dict[str, Any]:

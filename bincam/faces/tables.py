@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data import labelfiles
+from bincam.data.attributes import SPLITS, AttributeTable
+from bincam.data.celeba import write_labels
 from bincam.errors import InputError
 from bincam.faces.sampler import Faces
 from bincam.faces.spec import ATTRIBUTES, FaceSpec, index
 from bincam.files import atomic, write_json
 
 SPECS = "faces.csv"
-SPLITS = ("train", "validation", "test")
 
 
 def write_tables(
@@ -37,11 +37,17 @@ def write_tables(
         landmarks: (N, 5, 2) pixels of the aligned images.
         boxes: (N, 4) x, y, width, height in the aligned images.
     """
-    labelfiles.write_attributes(root / "list_attr_celeba.txt", files, ATTRIBUTES, labels.astype(np.float32))
-    labelfiles.write_partition(root / "list_eval_partition.txt", files, (SPLITS[code] for code in faces.split))
-    labelfiles.write_landmarks(root / "list_landmarks_align_celeba.txt", files, landmarks)
-    labelfiles.write_boxes(root / "list_bbox_celeba.txt", files, boxes)
-    labelfiles.write_identities(root / "identity_CelebA.txt", files, faces.person)
+    table = AttributeTable(
+        names=ATTRIBUTES,
+        labels=labels.astype(np.float32),
+        ids=tuple(files),
+        root=root,
+        splits=np.array(SPLITS)[faces.split],
+        identities=faces.person.astype(np.str_),
+        landmarks=landmarks.astype(np.float32),
+        boxes=boxes.astype(np.float32),
+    )
+    write_labels(table, root)
     _write_specs(root / SPECS, files, faces)
     _write_parts(root / "masks" / "parts.json")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import bincam.data
+from bincam.data.celeba import celeba
 from bincam.errors import InputError
 from bincam.faces import shards, writer
 from bincam.faces.pairs import influence
@@ -45,7 +45,7 @@ def stop_after(monkeypatch, images, error):
 
 def test_a_set_reads_back_as_celeba(tmp_path):
     card = make(tmp_path / "set", 50, **SMALL)
-    table = bincam.data.celeba(tmp_path / "set")
+    table = celeba(tmp_path / "set")
     faces = sampler(target(), 3).faces(0, 50)
     hidden = faces.seed % 4 == 0
     expected = faces.labels.copy()
@@ -109,7 +109,7 @@ def test_a_full_disk_leaves_a_valid_set_and_can_go_on(tmp_path, monkeypatch):
         stop_after(patch, 19, OSError(errno.ENOSPC, "No space left on device"))
         with pytest.raises(InputError, match="disk is full; 16 of 30 images are written and form a valid set"):
             make(tmp_path / "full", 30, **SMALL)
-    table = bincam.data.celeba(tmp_path / "full")
+    table = celeba(tmp_path / "full")
     assert len(table.ids) == 16
     assert len([*(tmp_path / "full/img_align_celeba").iterdir()]) == 16
     card = json.loads((tmp_path / "full/card.json").read_text())
