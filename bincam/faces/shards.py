@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,12 +131,13 @@ def jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def start_worker(threads: int = 1) -> None:
+def start_worker() -> None:
     """Prepare a worker process: one thread, and no life without its parent, whatever ends that."""
-    os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))
     import multiprocessing
     from multiprocessing.connection import wait
 
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, too, and ends the work in good order
     parent = multiprocessing.parent_process()
     if parent is None:
         return

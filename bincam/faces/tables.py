@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bincam.data.attributes import SPLITS, AttributeTable
 from bincam.data.celeba import write_labels
 from bincam.errors import InputError
+from bincam.faces.parts import table
 from bincam.faces.sampler import Faces
 from bincam.faces.spec import ATTRIBUTES, FaceSpec, index
 from bincam.files import atomic, write_json
@@ -37,7 +38,7 @@ def write_tables(
         landmarks: (N, 5, 2) pixels of the aligned images.
         boxes: (N, 4) x, y, width, height in the aligned images.
     """
-    table = AttributeTable(
+    labelled = AttributeTable(
         names=ATTRIBUTES,
         labels=labels.astype(np.float32),
         ids=tuple(files),
@@ -47,7 +48,7 @@ def write_tables(
         landmarks=landmarks.astype(np.float32),
         boxes=boxes.astype(np.float32),
     )
-    write_labels(table, root)
+    write_labels(labelled, root)
     _write_specs(root / SPECS, files, faces)
     _write_parts(root / "masks" / "parts.json")
 
@@ -85,5 +86,6 @@ def _write_specs(path: Path, files: list[str], faces: Faces) -> None:
 
 
 def _write_parts(path: Path) -> None:
-    """What each index of the part masks is, and to which attributes it belongs."""
-    write_json(path, {"kind": "bincam-parts", "schema": 1, "parts": []})
+    """What each value of the part masks is, and which attributes are seen in it."""
+    parts = {str(number): part for number, part in table().items()}
+    write_json(path, {"kind": "bincam-parts", "schema": 1, "parts": parts})
