@@ -1,7 +1,7 @@
 """The native methods, as pure functions from features and gradients to evidence maps.
 
 All take F ``(B, C, h, w)``, the gradient g = dz/dF ``(B, A, C, h, w)`` and the side σ ``(B, A)``, and return S
-``(B, A, h, w)``: signed evidence for the *positive* class in logit units, not rectified, not rescaled, on the grid of F.
+``(B, A, h, w)``: signed evidence for the *positive* class in logit units, not rectified, not rescaled, on F's grid.
 Where a mean-pooled vector stands between F and the logits the gradient is the same in every cell; it is then given as
 ``(B, A, C, 1, 1)`` or ``(1, A, C, 1, 1)``, and no array with A, C and h·w together is ever made.
 """
@@ -17,21 +17,27 @@ from torch import Tensor
 from bincam.errors import InputError, nearest
 
 
-def cam(features: Tensor, gradients: Tensor, side: Tensor) -> Tensor:
-    """CAM: S = Σ_c w_c F_c / (hw), the head's own weights spread over the grid.
+def cam(features: Tensor, weight: Tensor, spread: Tensor | float = 1.0) -> Tensor:
+    """CAM: S = Σ_c w_c d F_c, what the head itself makes of every cell.
 
-    Zhou et al. 2016, arXiv 1512.04150, equation 2. Deviations: signed, divided by hw so that z = b + ΣS.
+    Zhou et al. 2016, arXiv 1512.04150, equation 2. Deviations: signed, and multiplied by the share d with which the
+    pooling lets a cell into its vector, so that z = b + ΣS.
 
     Args:
         features: ``(B, C, h, w)``.
-        gradients: The head's weights spread over the cells, ``(B or 1, A, C, h or 1, w or 1)``: w/(hw) under mean pooling,
-            w at the maximum under max pooling, w·a under attention pooling with attention weights a.
-        side: Not used.
+        weight: The folded head, ``(A, C)``; ``(B, A, C)`` where it differs from image to image; ``(A, C, h, w)`` for a
+            head that reads the flattened grid.
+        spread: d: 1/(hw) under mean pooling; ``(B, C, h, w)``, one at the maximum, under max pooling; ``(B, 1, h, w)``,
+            the attention weights, under attention pooling.
 
     Returns:
         ``(B, A, h, w)``.
     """
-    return hirescam(features, gradients, side)
+    if weight.ndim == 4:
+        return torch.einsum("achw,bchw->bahw", weight, features)
+    if isinstance(spread, Tensor) and spread.shape[1] > 1:
+        return _weigh(weight, features * spread)
+    return _weigh(weight, features) * spread
 
 
 def grad_cam(features: Tensor, gradients: Tensor, side: Tensor) -> Tensor:
@@ -120,8 +126,8 @@ def grad_cam_pp(features: Tensor, gradients: Tensor, side: Tensor) -> Tensor:
 def xgrad_cam(features: Tensor, gradients: Tensor, side: Tensor) -> Tensor:
     """XGrad-CAM: S = Σ_c (Σ_ij g_c ⊙ F_c / ΣF_c) F_c.
 
-    Fu et al. 2020, arXiv 2008.02312, equation 9. Deviation, as in pytorch-grad-cam: 1e-7 is added to ΣF_c. A channel that
-    sums to almost zero (possible before an activation) gets a huge weight; that is the method, not the model.
+    Fu et al. 2020, arXiv 2008.02312, equation 9. Deviation, as in pytorch-grad-cam: 1e-7 is added to ΣF_c. A channel
+    that sums to almost zero (possible before an activation) gets a huge weight; that is the method, not the model.
 
     Args:
         features: ``(B, C, h, w)``.
@@ -161,8 +167,9 @@ def _constant(gradients: Tensor) -> bool:
 
 
 def _weigh(weights: Tensor, features: Tensor) -> Tensor:
-    """Σ_c w_c F_c: ``(B or 1, A, C)`` and ``(B, C, h, w)`` to ``(B, A, h, w)``."""
-    return (weights @ features.flatten(2)).unflatten(-1, features.shape[-2:])
+    """Give Σ_c w_c F_c: ``(A, C)`` or ``(B or 1, A, C)`` and ``(B, C, h, w)`` to ``(B, A, h, w)``."""
+    maps = weights @ features.flatten(2)  # (B, A, hw)
+    return maps.reshape(*maps.shape[:2], *features.shape[-2:])
 
 
 def _for_side(gradients: Tensor, side: Tensor) -> Tensor:
@@ -179,7 +186,8 @@ class Method:
 
     Attributes:
         name: As given to ``Explainer``.
-        function: Features, gradients and side to S; None for ``fullgrad``, which reads the whole network.
+        function: Features, gradients and side to S; None for ``cam``, which reads the head and no gradient, and for
+            ``fullgrad``, which reads the whole network.
         needs_gradient: Whether anything is differentiated where the head alone does not say it.
         knows_side: Whether the map for the negative side is another one.
         knows_attribute: Whether two attributes get different maps.
@@ -197,7 +205,7 @@ class Method:
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("cam", cam, needs_gradient=False),
+        Method("cam", None, needs_gradient=False),
         Method("grad_cam", grad_cam),
         Method("hirescam", hirescam),
         Method("elementwise", elementwise, signed=False),

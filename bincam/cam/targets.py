@@ -59,8 +59,8 @@ def _labels(labels: Tensor, logits: Tensor) -> Tensor:
     if bool(odd.any()):
         image, attribute = (int(n) for n in odd.nonzero()[0])
         raise InputError(
-            f"label {truth[image, attribute].item():g} of image {image}, attribute {attribute}: labels are 1, 0, -1 or NaN "
-            f"({int(odd.sum())} are not)"
+            f"label {truth[image, attribute].item():g} of image {image}, attribute {attribute}: labels are 1, 0, -1 or "
+            f"NaN ({int(odd.sum())} are not)"
         )
     return truth
 
@@ -95,8 +95,8 @@ def target(attribute: int, side: Literal["positive", "negative"], head: Head = "
 
     Args:
         attribute: Column of the logits.
-        side: ``positive`` or ``negative``. The predicted and the true side differ from image to image; ``targets`` makes
-            one for each.
+        side: ``positive`` or ``negative``. The predicted and the true side differ from image to image; ``targets``
+            makes one for each.
         head: What the model's output means.
 
     Returns:

@@ -85,7 +85,8 @@ class Anatomy:
         reason: Why, in words.
         pooling: ``mean``, ``max``, ``logsumexp``, ``attention``, ``flatten``, ``token``, ``mixed`` or ``other``.
         layer: The tensor that is explained.
-        pooled: The tensor that the head pools; None where it could not be found.
+        pooled: The tensor that the head pools, as its pooling reads it; None where it could not be found.
+        at_pooled: Whether these two are one tensor.
         vector: Where the pooled vector stands, or None.
         weight: ``(A, C)``, or ``(A, C, h, w)`` for ``flatten``: the folded head, for exact and conditional kinds. For a
             head with a normalisation it includes the scale γ and, with centring, has its mean over C removed.
@@ -100,17 +101,13 @@ class Anatomy:
     pooling: str
     layer: Layer
     pooled: Layer | None = None
+    at_pooled: bool = False
     vector: Place | None = None
     weight: Tensor | None = None
     bias: Tensor | None = None
     norm: Norm | None = None
     rectified: bool = False
     pre_activation: bool = False
-
-    @property
-    def at_pooled(self) -> bool:
-        """Whether the explained tensor is the one the head pools."""
-        return self.pooled is not None and self.layer.place == self.pooled.place
 
     @property
     def decomposes(self) -> bool:
@@ -154,7 +151,8 @@ def resolve(
                 raise
             head = Anatomy("diagnostic", str(error), "other", _named_layer(trace, wanted))
     if wanted is not None:
-        return replace(head, layer=_named_layer(trace, wanted))
+        named = _named_layer(trace, wanted)
+        return replace(head, layer=named, at_pooled=head.at_pooled and named.place == head.layer.place)
     if layer == "pre_activation":
         return _before_activation(trace, head)
     return head
@@ -215,9 +213,11 @@ def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace
     tensor = pool.inputs[0]
     layout = layout_of(trace, source, tensor, path.order)
     pooled = _layer(trace, pool, "input", layout)
-    diagnostic = Anatomy("diagnostic", path.reason, path.pooling, pooled, pooled=pooled)
+    # The gradient starts where the tensor is made, because more than the pooling may read it.
+    layer = replace(pooled, place=Place(source.index, source.name, "output"))
+    diagnostic = Anatomy("diagnostic", path.reason, path.pooling, layer, pooled=pooled, at_pooled=True)
     if path.pooling == "token":
-        return replace(diagnostic, layer=_before_attention(trace, pool))
+        return replace(diagnostic, layer=_before_attention(trace, pool), at_pooled=False)
     vector = Place(pool.index, pool.name, "output")
     if path.pooling in ("mean", "max", "logsumexp", "attention", "flatten"):
         diagnostic = replace(diagnostic, vector=vector)
@@ -334,4 +334,4 @@ def _before_activation(trace: Trace, head: Anatomy) -> Anatomy:
         head.pooled.layout,
         head.pooled.channels,
     )
-    return replace(head, layer=layer, pre_activation=True, rectified=call.name in RECTIFIERS)
+    return replace(head, layer=layer, at_pooled=False, pre_activation=True, rectified=call.name in RECTIFIERS)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bincam.errors import InputError, nearest
+from bincam.models.borrow import evaluating
 from bincam.models.card import Card, make_card
 from bincam.models.heads import logits_of, select_output
 from bincam.models.pooling import make_pool
@@ -50,13 +52,12 @@ class AttributeNet(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        width = int(backbone.num_features)  # type: ignore[arg-type]
+        timm_model: Any = backbone  # has more than nn.Module promises
+        width = int(timm_model.num_features)
         self.pool = make_pool(pooling, width)
         self.head = nn.Linear(width, count)
-        training = backbone.training
-        with torch.no_grad():
-            shape = backbone.eval().forward_features(torch.zeros(1, channels, *input_size)).shape
-        backbone.train(training)
+        with torch.no_grad(), evaluating(backbone):
+            shape = timm_model.forward_features(torch.zeros(1, channels, *input_size)).shape
         if len(shape) == 3 and shape[2] == width:
             self._lies = "NLC"
         elif len(shape) == 4 and width in (shape[1], shape[3]):
@@ -67,13 +68,14 @@ class AttributeNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, A)``."""
-        features = self.backbone.forward_features(images)  # type: ignore[operator]
+        backbone: Any = self.backbone
+        features = backbone.forward_features(images)
         if self._lies == "NHWC":
             features = features.permute(0, 3, 1, 2)
         elif self._lies == "NLC":
-            prefix = int(getattr(self.backbone, "num_prefix_tokens", 0))
-            patch = self.backbone.patch_embed.patch_size  # type: ignore[union-attr]
-            grid = (images.shape[2] // patch[0], images.shape[3] // patch[1])  # type: ignore[index, operator]
+            prefix = int(getattr(backbone, "num_prefix_tokens", 0))
+            patch = backbone.patch_embed.patch_size
+            grid = (images.shape[2] // patch[0], images.shape[3] // patch[1])
             features = features[:, prefix:].transpose(1, 2).unflatten(2, grid)
         logits: Tensor = self.head(self.pool(features))
         return logits
@@ -208,3 +210,47 @@ def _from_factory(card: Card) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise InputError(f"factory {card.name!r} returned a {type(network).__name__}, not an nn.Module")
     return network
+
+
+def open_model(source: str | Path) -> AttributeClassifier:
+    """A model from its folder, or a timm model with timm's own weights and class names.
+
+    Args:
+        source: A folder with a card, else a timm name.
+
+    Returns:
+        The classifier in evaluation mode.
+
+    Raises:
+        InputError: Neither, or the weights cannot be had.
+    """
+    from bincam.models.checkpoint import load
+
+    if Path(source).is_dir():
+        return load(source)
+    name = str(source)
+    config = _timm_config(name)
+    names = _class_names(name, config)
+    card = make_card(
+        attributes=names,
+        architecture="timm",
+        name=name,
+        input_size=tuple(config.input_size[1:]),
+        mean=tuple(config.mean),
+        std=tuple(config.std),
+        fit="crop",
+        notes="timm's own weights; its classes exclude one another, and each logit is read here as a yes or no",
+    )
+    return AttributeClassifier(construct(card, pretrained=True), card).eval()
+
+
+def _class_names(name: str, config: Any) -> tuple[str, ...]:
+    """ImageNet's labels where timm knows that the model has them, else numbers."""
+    from timm.data import imagenet_info
+
+    model = _timm_model(name, pretrained=False)
+    subset = imagenet_info.infer_imagenet_subset(model)
+    if subset is None:
+        return tuple(str(n) for n in range(config.num_classes))
+    info = imagenet_info.ImageNetInfo(subset)
+    return tuple(f"{n} {info.index_to_description(n)}" for n in range(config.num_classes))
