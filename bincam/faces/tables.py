@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data.attributes import SPLITS, AttributeTable
-from bincam.data.celeba import write_labels
+from bincam.data import AttributeTable, write_labels
+from bincam.data.attributes import SPLITS
 from bincam.errors import InputError
 from bincam.faces.parts import table
 from bincam.faces.sampler import Faces

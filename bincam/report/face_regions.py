@@ -46,7 +46,9 @@ def face_regions(
     for axis, name in zip(axes, names, strict=False):
         share = influence[name]
         axis.imshow(face, cmap="gray", vmin=0, vmax=1)
-        shown = axis.imshow(share, cmap=palette, vmin=0, vmax=1, alpha=np.clip(0.15 + 2 * share, 0, 0.85) * (share > 0.02))
+        shown = axis.imshow(
+            share, cmap=palette, vmin=0, vmax=1, alpha=np.clip(0.15 + 2 * share, 0, 0.85) * (share > 0.02)
+        )
         axis.contour(regions[name], levels=[0.5], colors=[own], linewidths=1.4)
         if name in published:
             axis.contour(published[name], levels=[0.5], colors=[theirs], linewidths=1.2, linestyles="dashed")

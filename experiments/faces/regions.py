@@ -66,7 +66,9 @@ def main() -> None:
         print(f"{name:22} {100 * masks[name].mean():5.1f} % of the image holds {100 * HELD:.0f} % of the influence")
 
 
-def draw(path: Path, influence: dict[str, NDArray[np.float64]], masks: dict[str, NDArray[np.bool_]], light: object) -> None:
+def draw(
+    path: Path, influence: dict[str, NDArray[np.float64]], masks: dict[str, NDArray[np.bool_]], light: object
+) -> None:
     """The figure, beside the published cells."""
 
 

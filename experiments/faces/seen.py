@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import bincam.faces
-from bincam.data.celeba import celeba
+from bincam.data import celeba
 from bincam.faces.spec import ATTRIBUTES
 from bincam.files import atomic
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bincam.data.celeba import celeba
+from bincam.data import celeba
 from bincam.errors import InputError
 from bincam.faces import shards, writer
 from bincam.faces.pairs import influence
