@@ -33,7 +33,7 @@ def __getattr__(name: str) -> Any:
     if name not in _NAMES:
         raise AttributeError(f"module 'bincam.data' has no attribute {name!r}")
     module = importlib.import_module(f"bincam.data.{_NAMES[name]}")
-    # All of the module's names are cached, so that the function ``celeba`` stays in front of the submodule of that name.
+    # All of the module's names are cached, so that the function ``celeba`` stays in front of the submodule.
     globals().update({public: getattr(module, public) for public, home in _NAMES.items() if home == _NAMES[name]})
     return globals()[name]
 

@@ -45,10 +45,9 @@ def face_regions(
         axis.set_axis_off()
     for axis, name in zip(axes, names, strict=False):
         share = influence[name]
+        alpha = np.clip(0.15 + 2 * share, 0, 0.85) * (share > 0.02)  # the face stays visible where little changes
         axis.imshow(face, cmap="gray", vmin=0, vmax=1)
-        shown = axis.imshow(
-            share, cmap=palette, vmin=0, vmax=1, alpha=np.clip(0.15 + 2 * share, 0, 0.85) * (share > 0.02)
-        )
+        shown = axis.imshow(share, cmap=palette, vmin=0, vmax=1, alpha=alpha)
         axis.contour(regions[name], levels=[0.5], colors=[own], linewidths=1.4)
         if name in published:
             axis.contour(published[name], levels=[0.5], colors=[theirs], linewidths=1.2, linestyles="dashed")

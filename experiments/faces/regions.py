@@ -28,10 +28,11 @@ from bincam.faces.targets import target
 from bincam.progress import track
 
 Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 def count(faces: list[FaceSpec]) -> tuple[Counts, Counts]:
-    """In how many of the faces each attribute changes each pixel, (39, H, W); and the sum of their luminances, (H, W)."""
+    """In how many of the faces each attribute changes each pixel, (39, H, W); and their brightness added up, (H, W)."""
     from bincam.faces.render import render
 
     changed = np.zeros((len(DRAWN), SIZE[1], SIZE[0]), dtype=np.int64)
@@ -66,9 +67,7 @@ def main() -> None:
         print(f"{name:22} {100 * masks[name].mean():5.1f} % of the image holds {100 * HELD:.0f} % of the influence")
 
 
-def draw(
-    path: Path, influence: dict[str, NDArray[np.float64]], masks: dict[str, NDArray[np.bool_]], light: object
-) -> None:
+def draw(path: Path, influence: dict[str, Floats], masks: dict[str, NDArray[np.bool_]], face: Floats) -> None:
     """The figure, beside the published cells."""
 
 
