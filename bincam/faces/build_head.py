@@ -181,7 +181,7 @@ def build(wheel: Path, out: Path) -> None:
     for group, face in faces:
         if group == "body":
             p = raw[face]
-            if (p[:, 1] > 4.9).all() and (np.abs(p[:, 0]) < 2.6).all():
+            if (p[:, 1] > 4.3).all() and (np.abs(p[:, 0]) < 2.8).all():
                 quads.append((0, face))
         elif group in HELPERS:
             quads.append((HELPERS[group], face))

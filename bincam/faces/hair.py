@@ -25,7 +25,7 @@ COLOURS = {
     "Blond_Hair": ((196, 158, 92), (232, 205, 146)),
     "Brown_Hair": ((72, 44, 26), (108, 70, 42)),
     "Gray_Hair": ((134, 134, 136), (205, 205, 208)),
-    "": ((140, 58, 24), (176, 76, 34)),  # none of the four: red
+    "": ((122, 48, 24), (158, 72, 38)),  # none of the four: red
 }
 
 
@@ -168,11 +168,11 @@ def _grow(
         if bang:
             dx, dy, dz = 0.12 * px + 0.25 * (l2 - 0.5), -0.75, 0.75
         elif how.long:
-            dx, dy, dz = 0.95 * side, 0.10 - 0.6 * smooth(8.0, 7.3, cy), -0.40 * smooth(0.4, 0.9, cz) + 0.2 * (l2 - 0.5)
+            dx, dy, dz = 0.95 * side, 0.15 - 0.6 * smooth(8.0, 7.3, cy), -0.75 * smooth(0.5, 1.0, cz) + 0.2 * (l2 - 0.5)
         else:
             turn = 1.0 if how.back > 0.45 else -0.9
             dx, dy, dz = 0.55 * side + 0.3 * (l2 - 0.5), -0.35 - 0.6 * smooth(7.9, 7.4, cy), (-0.5 * turn) + 0.3 * (l3 - 0.5)
-        lift = 0.55 if not how.long else 0.30
+        lift = 0.55 if not how.long else 0.15
         dx, dy, dz = dx + nx * lift, dy + ny * lift, dz + nz * lift
         path[kept, 0, 0], path[kept, 0, 1], path[kept, 0, 2] = px, py, pz
         phase = 6.2832 * l3 + 1.2 * (r3 - 0.5)
@@ -180,8 +180,11 @@ def _grow(
             t = k / (knots - 1)
             if how.long and not bang:
                 gx, gy, gz = 0.0, -1.0, 0.0
-                if py > 7.35:
+                if py > 7.35:  # along the skull to the side and back, not down over the forehead
                     gx = 0.5 * side
+                    on_top = smooth(7.55, 7.85, py)
+                    gx, gy = gx + 0.35 * side * on_top, -1.0 + 0.95 * on_top
+                    gz = -0.75 * on_top * smooth(0.55, 0.95, pz)
                 if pz > (0.10 if how.tucked else 0.50) and py < 7.75:
                     gz = -1.3 if pz > 0.75 else -0.8
                 if py < 6.6:
@@ -212,7 +215,10 @@ def _grow(
             if py > how.hat - 0.05 - 0.28 * (1.2 - pz):
                 height = 0.005
             least = radius(grid, qx, qy, qz) + height
-            if r < least or (not how.long and not bang):
+            lies = not how.long or bang or py > 7.30  # hair rests on the skull, and hangs below it
+            if how.long and not bang and lies and r > least:
+                least += 0.5 * (r - least) * smooth(7.55, 7.30, py)
+            if r < least or (lies and not bang):
                 inward = dx * qx + dy * qy + dz * qz
                 if inward < 0:
                     dx, dy, dz = dx - inward * qx, dy - inward * qy, dz - inward * qz

@@ -75,16 +75,16 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     ),
     "Double_Chin": ({"neck-double-incr": 1.3}, {"neck-double-decr": 0.3}),
     "High_Cheekbones": (
-        {"cheek-bones-incr": 1.2, "cheek-trans-up": 0.8, "cheek-inner-decr": 0.3},
+        {"cheek-bones-incr": 0.8, "cheek-trans-up": 0.4, "cheek-inner-decr": 0.4},
         {"cheek-bones-decr": 0.5, "cheek-trans-down": 0.2},
     ),
     "Bags_Under_Eyes": ({"eye-bag-incr": 1.0, "eye-bag-out": 0.9}, {"eye-bag-decr": 0.4}),
     "Narrow_Eyes": (
-        {"eyeSquint": 0.75, "eye-height2-decr": 0.8, "eye-height1-decr": 0.5, "eye-height3-decr": 0.5, "eyeBlink": 0.22},
+        {"eyeSquint": 0.5, "eye-height2-decr": 0.6, "eye-height1-decr": 0.35, "eye-height3-decr": 0.35, "eyeBlink": 0.0},
         {"eye-height2-incr": 0.35, "eye-height1-incr": 0.1, "eyeWide": 0.12},
     ),
     "Big_Nose": (
-        {"nose-volume-incr": 0.6, "nose-nostrils-width-incr": 0.6, "nose-width3-incr": 0.4, "nose-scale-vert-incr": 0.3},
+        {"nose-volume-incr": 0.4, "nose-nostrils-width-incr": 0.5, "nose-width3-incr": 0.3, "nose-scale-vert-incr": 0.2},
         {"nose-volume-decr": 0.35},
     ),
     "Pointy_Nose": (
@@ -92,13 +92,13 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
         {"nose-point-width-incr": 0.6, "nose-scale-depth-decr": 0.2},
     ),
     "Big_Lips": (
-        {"mouth-upperlip-volume-incr": 1.0, "mouth-lowerlip-volume-incr": 1.0, "mouth-upperlip-height-incr": 0.6,
-         "mouth-lowerlip-height-incr": 0.6},
+        {"mouth-upperlip-volume-incr": 0.8, "mouth-lowerlip-volume-incr": 0.7, "mouth-upperlip-height-incr": 0.5,
+         "mouth-lowerlip-height-incr": 0.4},
         {"mouth-upperlip-volume-decr": 0.6, "mouth-lowerlip-volume-decr": 0.6, "mouth-upperlip-height-decr": 0.4,
          "mouth-lowerlip-height-decr": 0.3},
     ),
     "Smiling": (
-        {"mouthSmile": 0.85, "cheekSquint": 0.7, "mouthDimple": 0.3, "mouthUpperUp": 0.12, "eyeSquint": 0.15},
+        {"mouthSmile": 0.85, "cheekSquint": 0.5, "mouthDimple": 0.3, "mouthUpperUp": 0.12, "eyeSquint": 0.15},
         {},
     ),
     "Mouth_Slightly_Open": ({"jawOpen": 0.30, "mouthLowerDown": 0.35, "mouthUpperUp": 0.25}, {}),
@@ -106,9 +106,9 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
 
 # Local growth: attribute -> (centre, radii, scale) where true and scale where not, on the shared head.
 GROWN: dict[str, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...]]] = {
-    "Big_Nose": ((0, 6.93, 1.38), (0.20, 0.17, 0.35), (1.42, 1.22, 1.22), (0.88, 0.96, 0.95)),
+    "Big_Nose": ((0, 6.93, 1.38), (0.20, 0.17, 0.35), (1.32, 1.12, 1.12), (0.88, 0.96, 0.95)),
     "Pointy_Nose": ((0, 6.92, 1.45), (0.14, 0.13, 0.25), (0.72, 1.05, 1.30), (1.06, 1.0, 0.96)),
-    "Big_Lips": ((0, 6.60, 1.40), (0.26, 0.13, 0.30), (1.10, 1.55, 1.22), (0.97, 0.72, 0.95)),
+    "Big_Lips": ((0, 6.60, 1.40), (0.26, 0.13, 0.30), (1.08, 1.34, 1.14), (0.97, 0.74, 0.95)),
 }
 
 

@@ -104,9 +104,9 @@ def pose(head: Head, person: Array, spec: FaceSpec) -> Pose:
     rng = stream(spec.seed, "pose")
     yaw, pitch, roll, body_yaw, body_roll = rng.normal(size=5).clip(-2.2, 2.2)
     profile, distance = rng.random(2)
-    yaw = yaw * (0.20 if profile < 0.75 else 0.42)
+    yaw = yaw * (0.17 if profile < 0.75 else 0.30)
     turned = Pose(
-        head=rotation(yaw, 0.02 + 0.10 * pitch, 0.0),
+        head=rotation(yaw, 0.02 + 0.08 * pitch, 0.0),
         body=rotation(0.45 * yaw + 0.15 * body_yaw, 0.0, 0.03 * body_roll),
         distance=9 + 9 * distance,
         matrix=np.eye(2),

@@ -194,9 +194,9 @@ def surface(
     elif m == TEETH:
         gap = 1 - 0.25 * smooth(0.7, 0.95, abs(np.sin(x * 34)))
         back = smooth(1.0, 1.42, z)
-        albedo[0], albedo[1], albedo[2] = 0.78 * gap * back, 0.72 * gap * back, 0.62 * gap * back
+        albedo[0], albedo[1], albedo[2] = 0.92 * gap * back, 0.87 * gap * back, 0.78 * gap * back
         shine, gloss, wrap = 0.5, 40.0, 0.4
-        ao = 0.35 + 0.4 * ao
+        ao = 0.55 + 0.3 * ao
     elif m == TONGUE:
         albedo[0], albedo[1], albedo[2] = 0.34, 0.085, 0.08
         ao = 0.15 + 0.4 * ao

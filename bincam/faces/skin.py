@@ -36,6 +36,7 @@ class Paint(NamedTuple):
     rosy: float
     bags: float
     stubble: float
+    beard: float  # the shade of a full beard on the skin under it
     stubble_colour: Array
     wrinkles: float
     cheekbones: float
@@ -165,7 +166,7 @@ def brow_height(a: float, arch: float) -> float:
     """The middle of the brow at |x| = a on the shared head."""
     t = min(max((a - 0.12) / 0.38, 0.0), 1.0)
     flat = 7.452 + 0.020 * np.sin(3.1 * t) - 0.018 * t * t
-    peak = 7.440 + 0.125 * smooth(0.0, 0.68, t) - 0.115 * smooth(0.62, 1.05, t)
+    peak = 7.452 + 0.095 * smooth(0.0, 0.66, t) - 0.085 * smooth(0.62, 1.05, t)
     return flat * (1 - arch) + peak * arch
 
 
@@ -228,7 +229,7 @@ def paint(x: float, y: float, z: float, p: Paint, out: Array) -> float:
             r, g, b = r * (1 + 0.06 * f), g * (1 - 0.10 * f), b * (1 + 0.02 * f)
         if p.rosy > 0:
             f = p.rosy * min(1.0, 1.15 * bump(a - 0.43, y - 6.98, 0.17, 0.125)) * smooth(0.20, 0.27, a)
-            r, g, b = r * (1 - f) + f * (0.75 * r + 0.16), g * (1 - 0.62 * f), b * (1 - 0.52 * f)
+            r, g, b = r * (1 + 0.04 * f) + 0.03 * f, g * (1 - 0.50 * f), b * (1 - 0.42 * f)
         if p.cheekbones > 0:
             up = p.cheekbones * bump(a - 0.46, y - 7.03 - 0.3 * (a - 0.46), 0.13, 0.05)
             down = p.cheekbones * bump(a - 0.50, y - 6.80 - 0.55 * (a - 0.50), 0.13, 0.075)
@@ -261,11 +262,11 @@ def paint(x: float, y: float, z: float, p: Paint, out: Array) -> float:
         rim = 7.318 - 0.9 * (a - 0.30) * (a - 0.30)
         f = 0.62 * line(y - rim, 0.013) * smooth(0.165, 0.2, a) * smooth(0.45, 0.41, a) * (z > 1.1)
         r, g, b = r * (1 - f), g * (1 - f), b * (1 - f)
-    if p.stubble > 0:
+    if p.stubble > 0 or p.beard > 0:
         area = beard_area(x, y, z)
         if area > 0:
             grain = 0.55 + 0.75 * noise(75 * x + p.phase, 75 * y)
-            f = min(p.stubble * area * grain, 0.9) * (1 - lips(x, y) * (z > 1.1))
+            f = min(max(p.stubble, p.beard * smooth(6.02, 6.2, y)) * area * grain, 0.9) * (1 - lips(x, y) * (z > 1.1))
             r, g, b = r * (1 - f) + p.stubble_colour[0] * f, g * (1 - f) + p.stubble_colour[1] * f, b * (1 - f) + p.stubble_colour[2] * f
     if p.double_chin > 0 and z > 0.3:
         at = 6.10 - 0.30 * smooth(1.15, 0.55, z) * 0 + 0.5 * a * a

@@ -49,7 +49,7 @@ def beard(head: Head, points: Array, normals: Array, spec: FaceSpec, colour: Arr
     f = head.follicles["beard"]
     length = stream(spec.identity, "beard").uniform(0.8, 1.25)
     path, tint, label, kept = _beard(*_roots(head, f, points, normals), f.place, *wanted, length)
-    return Strands(path[:kept], np.full(kept, 0.8, np.float32), tint[:kept], label[:kept], colour, 0.015, 0.25)
+    return Strands(path[:kept], np.full(kept, 0.8, np.float32), tint[:kept], label[:kept], colour, 0.012, 0.25)
 
 
 def _roots(head: Head, f: Any, points: Array, normals: Array) -> tuple[Array, Array]:
@@ -125,12 +125,12 @@ def _beard(
             kind = _GOATEE
         elif sideburns and a > 0.52 and 6.72 + edge < y < 7.42 and 0.47 < z < 0.80 + 0.5 * edge:
             kind = _SIDEBURNS
-        elif full and beard_area(x, y, z) > 0.25 + 0.7 * r1 and y > 6.02:
+        elif full and beard_area(x, y, z) > 0.25 + 0.7 * r1 and y > 6.16 - 0.1 * r2 + 0.25 * smooth(1.0, 0.6, z):
             kind = _BEARD
         if kind == 0:
             continue
         dx, dy, dz = 0.25 * side * a + 0.25 * (r2 - 0.5), -1.0, 0.0
-        length, lift = 0.085 * scale, 0.035
+        length, lift = 0.07 * scale, 0.03
         if kind == _MUSTACHE:
             dx, dy = side * (0.9 + 0.2 * r2) * smooth(-0.02, 0.08, a), -0.62
             length, lift = 0.15, 0.055
