@@ -1,0 +1,44 @@
+"""From linear light to the photograph: exposure, tone, blur, noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.faces.spec import FaceSpec
+from bincam.faces.streams import stream
+
+Array = NDArray[Any]
+
+_STEPS = 4096
+_LINEAR = np.linspace(0, 2, _STEPS)
+_BENT = np.where(_LINEAR > 0.7, 0.7 + 0.3 * (1 - np.exp(-(_LINEAR - 0.7) / 0.3)), _LINEAR)  # a film's shoulder
+_SRGB = np.where(_BENT <= 0.0031308, 12.92 * _BENT, 1.055 * np.maximum(_BENT, 1e-9) ** (1 / 2.4) - 0.055)
+_TABLE = (255 * _SRGB).astype(np.float32)
+
+
+def develop(linear: Array, spec: FaceSpec, scale: float, *, noise: bool) -> tuple[Array, int]:
+    """The photograph (H, W, 3) uint8 of linear light (H, W, 3), and the JPEG quality to store it with.
+
+    Args:
+        linear: The light.
+        spec: The face: ``Blurry`` and the seed decide.
+        scale: Pixels of this image per pixel of CelebA's.
+        noise: With the sensor's noise.
+    """
+    rng = stream(spec.seed, "camera")
+    exposure, warmth, tint, grain, quality, soft, strength = rng.random(7)
+    gain = 0.86 + 0.30 * exposure
+    balance = np.array([1 + 0.10 * (warmth - 0.5), 1 + 0.04 * (tint - 0.5), 1 - 0.10 * (warmth - 0.5)])
+    light = linear * (gain * balance).astype(np.float32)
+    blur = (1.9 + 1.3 * strength) if spec["Blurry"] else 0.25 * soft
+    if blur * scale > 0.2:
+        light = cv2.GaussianBlur(light, (0, 0), blur * scale)
+    image = _TABLE[(light * ((_STEPS - 1) / 2)).clip(0, _STEPS - 1).astype(np.int32)]
+    if noise:
+        amount = 0.8 + 3.2 * grain**2
+        image = image + amount * rng.standard_normal(image.shape, np.float32)
+    return (image + 0.5).clip(0, 255).astype(np.uint8), int(78 + 18 * quality)
