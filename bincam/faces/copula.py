@@ -7,6 +7,7 @@ have been dropped. Tetrachoric correlations of the table would be right before t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -23,9 +24,49 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.bool_]
 
 _ROWS = 60_000  # φ of this many rows has a standard error of .004
-_NEVER = 9.0  # a threshold that no draw exceeds
+_ALWAYS = 50.0  # beyond any draw
 _LEAST = 2e-3  # the least eigenvalue of a latent correlation: Cholesky needs one, and below it φ gains nothing
 _TOLERANCE = 0.03  # by how much a demanded φ may be missed
+
+
+@dataclass(frozen=True)
+class Customs:
+    """What is not impossible and yet hardly ever so: in CelebA, a woman with a goatee, or heavy make-up on a man.
+
+    A copula gives such pairs too often: for a share of nought it would need a latent correlation of ±1.
+
+    Attributes:
+        apart: (40, 40), symmetric: hardly ever both.
+        needs: (40, 40): hardly ever the first without the second.
+    """
+
+    apart: Labels
+    needs: Labels
+
+    def lean(self, labels: Labels, column: int, done: Sequence[int]) -> Floats:
+        """(N,): how strongly each face's other labels, where ``done``, are against (negative) or for one more."""
+        against = np.zeros(len(labels), dtype=bool)
+        for_ = np.zeros(len(labels), dtype=bool)
+        for other in done:
+            if self.apart[other, column]:
+                against |= labels[:, other]
+            if self.needs[column, other]:
+                against |= ~labels[:, other]
+            if self.needs[other, column]:
+                for_ |= labels[:, other]
+        return np.where(against, -_ALWAYS, np.where(for_, _ALWAYS, 0.0))
+
+
+def customs(target: Target) -> Customs:
+    """The customs that a target's φ tell: what occurs less than a twentieth as often as it would by chance."""
+    p = target.prevalence
+    scale = np.sqrt(p * (1 - p))
+    both = np.outer(p, p) + target.phi * np.outer(scale, scale)
+    varied = (p > 0) & (p < 1)
+    possible = varied[:, None] & varied & ~np.eye(len(p), dtype=bool) & ~logic.exclusive()
+    apart = possible & (both < np.outer(p, p) / 20)
+    needs = possible & (p[:, None] - both < np.outer(p, 1 - p) / 20)
+    return Customs(apart, needs)
 
 
 @dataclass(frozen=True)
@@ -35,16 +76,18 @@ class Copula:
     Attributes:
         prevalence: (40,), of the labels as they are drawn; somewhat more than can be seen.
         correlation: (40, 40), of the latent normals, positive definite.
+        customs: What is hardly ever so.
     """
 
     prevalence: Floats
     correlation: Floats
+    customs: Customs
 
     def labels(self, latent: Floats, shift: Floats | None = None) -> Labels:
         """Labels without contradictions, stratified: what a set of faces has is what was wanted, not only on average.
 
         Attribute after attribute, of the faces that nothing drawn before excludes, those with the highest latent values
-        get the label, as many as the prevalence asks for.
+        get the label, as many as the prevalence asks for. Where customs are against it, the others come first.
 
         Args:
             latent: (N, 40), of which only the order within each column counts. Equal values are labelled alike.
@@ -53,14 +96,14 @@ class Copula:
         Returns:
             (N, 40).
         """
-        rows = len(latent)
         round_ = np.full(len(self.prevalence), 0.5) if shift is None else shift
         labels = np.zeros(latent.shape, dtype=bool)
-        for column in logic.ORDER:
+        for at, column in enumerate(logic.ORDER):
             free = np.flatnonzero(~labels[:, logic.winners(column)].any(axis=1))
-            _, inverse, counts = np.unique(latent[free, column], return_inverse=True, return_counts=True)
+            score = latent[free, column] + self.customs.lean(labels[free], column, logic.ORDER[:at])
+            _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
             above = len(free) - np.cumsum(counts) + round_[column] * counts  # how many come before each value
-            labels[free, column] = (above < self.prevalence[column] * rows)[inverse]
+            labels[free, column] = (above < self.prevalence[column] * len(latent))[inverse]
         return labels
 
 
@@ -88,20 +131,20 @@ def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None 
     np.fill_diagonal(adjustable, False)
     wished = np.sin(np.pi / 2 * np.where(adjustable, target.phi, 0.0))
     np.fill_diagonal(wished, 1.0)
-    scale = np.sqrt(target.prevalence * (1 - target.prevalence))
+    spread = np.sqrt(np.outer(target.prevalence * (1 - target.prevalence), target.prevalence * (1 - target.prevalence)))
+    threshold = np.array([NormalDist().inv_cdf(1 - min(max(p, 1e-6), 1 - 1e-6)) for p in drawn])
+    rare = customs(target)
     for _ in range(rounds or (20 if target.demanded.any() else 10)):
         latent_correlation = nearest_correlation(wished, target.demanded)
         latent = noise @ np.linalg.cholesky(latent_correlation).T
-        threshold = _thresholds(latent, drawn)
-        measured = phi(logic.repair(latent > threshold) & kept)
-        slope = (
-            _density(threshold, latent_correlation) * share[:, None] * share / np.maximum(np.outer(scale, scale), 1e-9)
-        )
+        labels = _labels(latent, drawn, rare)
+        measured = phi(labels & kept)
+        slope = _density(threshold, latent_correlation) * np.outer(share, share) / np.maximum(spread, 1e-9)
         step = np.where(adjustable, (target.phi - measured) / np.maximum(slope, 0.05), 0.0)
         wished = np.clip(latent_correlation + np.clip(step, -0.25, 0.25), -0.995, 0.995)
         np.fill_diagonal(wished, 1.0)
     _check(target, measured)
-    return Copula(drawn, latent_correlation)
+    return Copula(drawn, latent_correlation, rare)
 
 
 def phi(labels: Labels) -> Floats:
@@ -160,23 +203,17 @@ def _sample() -> tuple[Floats, Floats]:
     return noise, rng.random(noise.shape)
 
 
-def _thresholds(latent: Floats, prevalence: Floats) -> Floats:
-    """Thresholds at which, one attribute after the other, each has its prevalence among the faces left to it."""
+def _labels(latent: Floats, prevalence: Floats, rare: Customs) -> Labels:
+    """As :meth:`Copula.labels`, for continuous latents and much faster."""
     rows = len(latent)
-    threshold = np.empty(len(prevalence))
     labels = np.zeros(latent.shape, dtype=bool)
-    for column in logic.ORDER:
-        free = ~labels[:, logic.winners(column)].any(axis=1)
-        wanted = prevalence[column]
-        if wanted <= 0 or wanted >= 1:
-            threshold[column] = _NEVER if wanted <= 0 else -_NEVER
-        elif free.all():
-            threshold[column] = NormalDist().inv_cdf(1 - wanted)
-        else:
-            share = wanted * rows / max(int(free.sum()), 1)
-            threshold[column] = -_NEVER if share >= 1 else np.quantile(latent[free, column], 1 - share)
-        labels[:, column] = (latent[:, column] > threshold[column]) & free
-    return threshold
+    for at, column in enumerate(logic.ORDER):
+        free = np.flatnonzero(~labels[:, logic.winners(column)].any(axis=1))
+        wanted = min(round(prevalence[column] * rows), len(free))
+        if wanted:
+            score = latent[free, column] + rare.lean(labels[free], column, logic.ORDER[:at])
+            labels[free[np.argpartition(-score, wanted - 1)[:wanted]], column] = True
+    return labels
 
 
 def _density(threshold: Floats, correlation: Floats) -> Floats:

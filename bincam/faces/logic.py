@@ -53,8 +53,8 @@ CLIQUES: tuple[Clique, ...] = (
 
 
 def _order() -> tuple[int, ...]:
-    """Columns such that every winner comes before those it excludes."""
-    excluding = [name for clique in CLIQUES for name in clique.names]  # each clique is listed winner first
+    """Columns such that every winner comes before those it excludes, after sex and age, on which much depends."""
+    excluding = ["Male", "Young", *(name for clique in CLIQUES for name in clique.names)]  # winners are listed first
     ordered = list(dict.fromkeys(excluding))
     return tuple(ATTRIBUTES.index(name) for name in (*ordered, *(a for a in ATTRIBUTES if a not in ordered)))
 

@@ -3,7 +3,7 @@ import pytest
 
 from bincam.errors import InputError
 from bincam.faces import logic
-from bincam.faces.copula import calibrate, nearest_correlation, phi
+from bincam.faces.copula import calibrate, customs, nearest_correlation, phi
 from bincam.faces.spec import index
 from bincam.faces.targets import target
 
@@ -41,6 +41,18 @@ def test_overrides_are_met():
     assert np.abs(labels.mean(axis=0) - wanted.prevalence).max() < 0.01
     assert found[index("Smiling"), index("Male")] == pytest.approx(0.8, abs=0.03)
     assert found[index("Young"), index("Eyeglasses")] == pytest.approx(-0.4, abs=0.03)
+
+
+def test_what_celeba_hardly_ever_has_is_avoided_and_not_forbidden():
+    male, goatee, lipstick = index("Male"), index("Goatee"), index("Wearing_Lipstick")
+    labels = draw(calibrate(target()))
+    assert labels[~labels[:, male], goatee].mean() < 0.001
+    assert labels[labels[:, male], lipstick].mean() < 0.001
+    few_men = draw(calibrate(target(set={"Male": 0.03})))
+    assert few_men[:, goatee].mean() == pytest.approx(0.0628, abs=0.002)
+    independent = customs(target("independent"))
+    assert not independent.apart.any()
+    assert not independent.needs.any()
 
 
 def test_prevalences_of_nought_and_one():
