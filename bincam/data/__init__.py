@@ -9,18 +9,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bincam.data.align import frontal as frontal
     from bincam.data.attributes import AttributeTable as AttributeTable
+    from bincam.data.augment import Augmentation as Augmentation
     from bincam.data.celeba import celeba as celeba
     from bincam.data.celeba import write_celeba as write_celeba
     from bincam.data.celeba import write_labels as write_labels
+    from bincam.data.dataset import FaceDataset as FaceDataset
+    from bincam.data.loader import Batch as Batch
+    from bincam.data.loader import Loader as Loader
+    from bincam.data.loader import loader as loader
     from bincam.data.orl import orl as orl
+    from bincam.data.regions import Regions as Regions
     from bincam.data.source import load as load
     from bincam.data.tabular import table as table
 
 _NAMES = {
     "AttributeTable": "attributes",
+    "Augmentation": "augment",
+    "Batch": "loader",
+    "FaceDataset": "dataset",
+    "Loader": "loader",
+    "Regions": "regions",
     "celeba": "celeba",
+    "frontal": "align",
     "load": "source",
+    "loader": "loader",
     "orl": "orl",
     "table": "tabular",
     "write_celeba": "celeba",
