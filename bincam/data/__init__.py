@@ -44,12 +44,12 @@ __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"module 'bincam.data' has no attribute {name!r}")
-    module = importlib.import_module(f"bincam.data.{_NAMES[name]}")
-    # All of the module's names are cached, so that the function ``celeba`` stays in front of the submodule.
-    globals().update({public: getattr(module, public) for public, home in _NAMES.items() if home == _NAMES[name]})
-    return globals()[name]
+    if name in _NAMES:
+        # Cached in the module, which also keeps the function ``celeba`` in front of the submodule of that name.
+        value = getattr(importlib.import_module(f"bincam.data.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'bincam.data' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -20,7 +20,9 @@ def load(source: str | os.PathLike[str], **options: Any) -> AttributeTable:
     Raises:
         InputError: There is no such thing, or its reader refuses it.
     """
-    from bincam.data import celeba, orl, table
+    from bincam.data.celeba import celeba
+    from bincam.data.orl import orl
+    from bincam.data.tabular import table
 
     path = Path(source)
     reader: Any = orl if str(source) == "orl" else celeba if path.is_dir() else table
