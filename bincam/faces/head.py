@@ -75,7 +75,13 @@ class Head:
 
     def morph(self, weights: Array) -> Array:
         """(V, 3) float32: the shared head with targets applied by their weights."""
-        return _morph(self.points, weights, self.start, self.vertex, self.delta)
+        points = self.points.copy()
+        _morph(points, weights, np.ones(len(points), np.float32), self.start, self.vertex, self.delta)
+        return points
+
+    def move(self, points: Array, weights: Array, window: Array) -> None:
+        """Apply targets to a mesh in place, each vertex by its share in window (V,)."""
+        _morph(points, weights, window, self.start, self.vertex, self.delta)
 
 
 @cache
@@ -106,17 +112,15 @@ def load() -> Head:
 
 
 @njit(cache=True)
-def _morph(points: Array, weights: Array, start: Array, vertex: Array, delta: Array) -> Array:
-    out = points.copy()
+def _morph(points: Array, weights: Array, window: Array, start: Array, vertex: Array, delta: Array) -> None:
     for i in range(len(weights)):
-        w = weights[i]
-        if w != 0:
+        if weights[i] != 0:
             for k in range(start[i], start[i + 1]):
                 v = vertex[k]
-                out[v, 0] += w * delta[k, 0]
-                out[v, 1] += w * delta[k, 1]
-                out[v, 2] += w * delta[k, 2]
-    return out
+                w = weights[i] * window[v]
+                points[v, 0] += w * delta[k, 0]
+                points[v, 1] += w * delta[k, 1]
+                points[v, 2] += w * delta[k, 2]
 
 
 @njit(cache=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bincam.faces.head import Head
+from bincam.faces.head import Head, load
 from bincam.faces.spec import FaceSpec
 from bincam.faces.streams import stream
 
@@ -104,6 +105,8 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "Mouth_Slightly_Open": ({"jawOpen": 0.30, "mouthLowerDown": 0.35, "mouthUpperUp": 0.25}, {}),
 }  # fmt: skip
 
+GLOBAL = ("Male", "Young")
+
 # Local growth: attribute -> (centre, radii, scale) where true and scale where not, on the shared head.
 GROWN: dict[str, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...]]] = {
     "Big_Nose": ((0, 6.93, 1.38), (0.20, 0.17, 0.35), (1.32, 1.12, 1.12), (0.88, 0.96, 0.95)),
@@ -154,21 +157,53 @@ def shape(head: Head, spec: FaceSpec, whole: bool = True) -> Array:
         return head.morph(weights)
     weights += head.weights(expression(spec))
     jitter = stream(spec.seed, "strength").uniform(0.85, 1.15, size=len(POLES))
-    for k, (attribute, (yes, no)) in enumerate(POLES.items()):
+    for k, attribute in enumerate(GLOBAL):
+        yes, no = POLES[attribute]
         weights += head.weights(yes if spec[attribute] else no) * np.float32(jitter[k])
-    if spec["Smiling"] and not spec["Mouth_Slightly_Open"]:
-        weights += head.weights({"mouthClose": 0.0, "mouthUpperUp": -0.12 * jitter[-2]})
     points = head.morph(weights)
+    for k, (attribute, window) in enumerate(windows().items(), len(GLOBAL)):
+        yes, no = POLES[attribute]
+        head.move(points, head.weights(yes if spec[attribute] else no) * np.float32(jitter[k]), window)
     for attribute, (centre, radii, yes_scale, no_scale) in GROWN.items():
         scale = yes_scale if spec[attribute] else no_scale
         _grow(points, head.points, np.array(centre), np.array(radii), np.array(scale))
     return points
 
 
+@cache
+def windows() -> dict[str, Array]:
+    """For every attribute that has a place, the share (V,) of each vertex in its morph.
+
+    MakeHuman's targets move whole heads a little; outside its window an attribute moves nothing.
+    """
+    x, y, z = np.abs(load().points.T)
+    z = load().points[:, 2]
+
+    def step(low: float, high: float, v: Array) -> Array:
+        t = ((v - low) / (high - low)).clip(0, 1)
+        return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+    front = step(0.15, 0.55, z)
+    lower = step(7.02, 6.72, y) * front
+    return {
+        "Oval_Face": lower,
+        "Chubby": step(7.28, 6.95, y) * front * step(5.8, 6.1, y),
+        "Double_Chin": step(6.5, 6.3, y) * step(5.75, 5.95, y),
+        "High_Cheekbones": step(7.28, 7.16, y) * step(6.5, 6.7, y) * front,
+        "Bags_Under_Eyes": step(7.26, 7.22, y) * step(7.0, 7.06, y) * step(0.1, 0.16, x) * step(0.52, 0.44, x) * front,
+        "Narrow_Eyes": step(7.48, 7.38, y) * step(7.06, 7.14, y) * step(0.08, 0.14, x) * step(0.58, 0.48, x) * front,
+        "Big_Nose": step(0.27, 0.19, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
+        "Pointy_Nose": step(0.27, 0.19, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
+        "Big_Lips": step(0.34, 0.26, x) * step(6.36, 6.46, y) * step(6.84, 6.74, y) * front,
+        "Smiling": step(7.5, 7.4, y) * step(5.9, 6.2, y) * front,
+        "Mouth_Slightly_Open": np.ones_like(x, np.float32),
+    }
+
+
 def frame(head: Head, spec: FaceSpec) -> Array:
     """(V, 3) the mesh that hair lies on and hats are made to: the person at their age and sex, with no other attribute."""
     weights = head.weights(people(spec))
-    for attribute in ("Male", "Young"):
+    for attribute in GLOBAL:
         yes, no = POLES[attribute]
         weights += head.weights(yes if spec[attribute] else no)
     return head.morph(weights)

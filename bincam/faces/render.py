@@ -68,13 +68,14 @@ class Scene:
     bias: Array
 
 
-def render(spec: FaceSpec, size: tuple[int, int] = posing.SIZE, *, camera: bool = True) -> Rendered:
+def render(spec: FaceSpec, size: tuple[int, int] = posing.SIZE, *, camera: bool = True, shadows: bool = True) -> Rendered:
     """Draw one face.
 
     Args:
         spec: The face. Equal specs give equal bytes, in any process and order.
         size: (W, H) in pixels; 178 x 218 is aligned as CelebA is, other sizes show the same crop scaled.
         camera: With the sensor's noise. ``Blurry`` blurs either way.
+        shadows: With the shadows that things cast; without them an attribute changes only its own parts.
 
     Raises:
         InputError: The size cannot show the attributes, or is beyond 2048.
@@ -114,9 +115,10 @@ def render(spec: FaceSpec, size: tuple[int, int] = posing.SIZE, *, camera: bool 
     to_map = (axes * np.array([[half], [half], [1.0]])).astype(np.float32)
     offset = np.array([SHADOW / 2, SHADOW / 2, 0], np.float32)
     cast = (scene.position - middle.astype(np.float32)) @ to_map.T + offset
-    nothing = np.empty_like(shadow, dtype=np.int32)
-    raster.triangles(cast, scene.index[opaque], scene.bias[opaque], shadow, nothing, False)
-    if grown and grown[0].label[0] in (Part.HAIR, Part.BANGS):
+    if shadows:
+        nothing = np.empty_like(shadow, dtype=np.int32)
+        raster.triangles(cast, scene.index[opaque], scene.bias[opaque], shadow, nothing, False)
+    if shadows and grown and grown[0].label[0] in (Part.HAIR, Part.BANGS):
         raster.splat((placed[0].reshape(-1, 3) - middle.astype(np.float32)) @ to_map.T + offset, shadow, 0.05)
 
     depth = np.full((2 * height, 2 * width), raster.FAR, np.float32)

@@ -22,7 +22,7 @@ _PART = np.array(
     np.int64,
 )  # fmt: skip
 _CLOTHES = int(Part.CLOTHES)
-_LENS_PART = int(Part.GLASSES)
+_SUNGLASSES, _CLEAR = int(Part.GLASSES), int(Part.LENS)
 _LIPS, _MOUTH = int(Part.LIPS), int(Part.MOUTH)
 SHADOW = 192  # samples a side of the shadow map
 REACH = 1.75  # decimetres from its middle to its edge
@@ -302,7 +302,7 @@ def shade(
                     for c in range(3):
                         out[c] = out[c] * (keep * 0.92 + (1 - keep) * 0.05) + wear.lens_colour[c] * (1 - keep)
                         out[c] += glare * light.above[c] * 0.35
-                    label[s] = _LENS_PART
+                    label[s] = _SUNGLASSES if wear.lens_dark > 0.5 else _CLEAR
                 for c in range(3):
                     total[c] += out[c]
             if same:
