@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bincam.faces.head import Head
+from bincam.faces.head import Head, attach
 from bincam.faces.parts import Part
 from bincam.faces.skin import hairline, hash2, is_ear, noise, smooth
 from bincam.faces.skull import MIDDLE, radius
@@ -129,17 +129,16 @@ def grow(head: Head, points: Array, normals: Array, grid: Array, spec: FaceSpec,
     if spec["Bald"]:
         return None
     f = head.follicles["scalp"]
-    count = 5200 if how.long else 6000
+    count = 4000 if how.long else 4600
     knots = 15 if how.long else 6
-    corners = head.triangles[f.triangle[:count]]
-    w = f.weights[:count, :, None]
-    roots, out = (points[corners] * w).sum(axis=1), (normals[corners] * w).sum(axis=1)
+    at, weights = f.triangle[:count], f.weights[:count]
+    roots, out = attach(points, head.triangles, at, weights), attach(normals, head.triangles, at, weights)
     most = count + BANGS
     path = np.zeros((most, knots, 3), np.float32)
     layer, tint, label = np.zeros(most, np.float32), np.zeros(most, np.float32), np.zeros(most, np.int32)
     kept = _grow(roots, out, f.place[:count], grid, how, path, layer, tint, label)
     gloss = 1.5 if spec["Straight_Hair"] else 0.8
-    return Strands(path[:kept], layer[:kept], tint[:kept], label[:kept], colour(spec), 0.019 if how.long else 0.017, gloss)
+    return Strands(path[:kept], layer[:kept], tint[:kept], label[:kept], colour(spec), 0.022 if how.long else 0.020, gloss)
 
 
 @njit(cache=True)

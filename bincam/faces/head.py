@@ -124,6 +124,17 @@ def _morph(points: Array, weights: Array, window: Array, start: Array, vertex: A
 
 
 @njit(cache=True)
+def attach(values: Array, triangles: Array, follicles: Array, weights: Array) -> Array:
+    """(N, 3) float32: a mesh's values (V, 3) at places given by triangle (N,) and barycentric weights (N, 3)."""
+    out = np.empty((len(follicles), 3), np.float32)
+    for n in range(len(follicles)):
+        i, j, k = triangles[follicles[n]]
+        for c in range(3):
+            out[n, c] = weights[n, 0] * values[i, c] + weights[n, 1] * values[j, c] + weights[n, 2] * values[k, c]
+    return out
+
+
+@njit(cache=True)
 def normals(points: Array, triangles: Array) -> Array:
     """(V, 3) float32 unit normals, each the mean of its triangles' weighted by area."""
     out = np.zeros_like(points)

@@ -67,11 +67,11 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     ),
     "Young": ({}, {"old": 0.75, "head-age-incr": 0.25, "ear-scale-incr": 0.3}),
     "Oval_Face": (
-        {"head-oval": 0.9, "chin-width-decr": 0.7, "chin-height-incr": 0.25, "cheek-volume-decr": 0.3},
-        {"head-square": 0.45, "chin-width-incr": 0.5, "chin-bones-incr": 0.3},
+        {"head-oval": 1.2, "chin-width-decr": 0.9, "chin-height-incr": 0.35, "cheek-volume-decr": 0.4},
+        {"head-square": 0.6, "chin-width-incr": 0.7, "chin-bones-incr": 0.5},
     ),
     "Chubby": (
-        {"head-fat-incr": 0.85, "cheek-volume-incr": 1.2, "neck-scale-horiz-incr": 0.4, "cheek-inner-incr": 0.4},
+        {"head-fat-incr": 1.0, "cheek-volume-incr": 1.3, "neck-scale-horiz-incr": 0.4, "cheek-inner-incr": 0.4},
         {"head-fat-decr": 0.1},
     ),
     "Double_Chin": ({"neck-double-incr": 1.3}, {"neck-double-decr": 0.3}),
@@ -109,7 +109,7 @@ GLOBAL = ("Male", "Young")
 
 # Local growth: attribute -> (centre, radii, scale) where true and scale where not, on the shared head.
 GROWN: dict[str, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...]]] = {
-    "Big_Nose": ((0, 6.93, 1.38), (0.20, 0.17, 0.35), (1.32, 1.12, 1.12), (0.88, 0.96, 0.95)),
+    "Big_Nose": ((0, 6.93, 1.38), (0.18, 0.16, 0.33), (1.32, 1.12, 1.12), (0.88, 0.96, 0.95)),
     "Pointy_Nose": ((0, 6.92, 1.45), (0.14, 0.13, 0.25), (0.72, 1.05, 1.30), (1.06, 1.0, 0.96)),
     "Big_Lips": ((0, 6.60, 1.40), (0.26, 0.13, 0.30), (1.08, 1.34, 1.14), (0.97, 0.74, 0.95)),
 }
@@ -184,7 +184,8 @@ def windows() -> dict[str, Array]:
         return np.asarray(t * t * (3 - 2 * t), np.float32)
 
     front = step(0.15, 0.55, z)
-    lower = step(7.02, 6.72, y) * front
+    ear = (x > 0.685) & (y > 6.76) & (z < 0.66)
+    lower = step(7.10, 6.80, y) * front * step(5.95, 6.15, y) * ~ear
     return {
         "Oval_Face": lower,
         "Chubby": step(7.28, 6.95, y) * front * step(5.8, 6.1, y),
@@ -192,8 +193,8 @@ def windows() -> dict[str, Array]:
         "High_Cheekbones": step(7.28, 7.16, y) * step(6.5, 6.7, y) * front,
         "Bags_Under_Eyes": step(7.26, 7.22, y) * step(7.0, 7.06, y) * step(0.1, 0.16, x) * step(0.52, 0.44, x) * front,
         "Narrow_Eyes": step(7.48, 7.38, y) * step(7.06, 7.14, y) * step(0.08, 0.14, x) * step(0.58, 0.48, x) * front,
-        "Big_Nose": step(0.27, 0.19, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
-        "Pointy_Nose": step(0.27, 0.19, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
+        "Big_Nose": step(0.25, 0.18, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
+        "Pointy_Nose": step(0.25, 0.18, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
         "Big_Lips": step(0.34, 0.26, x) * step(6.36, 6.46, y) * step(6.84, 6.74, y) * front,
         "Smiling": step(7.5, 7.4, y) * step(5.9, 6.2, y) * front,
         "Mouth_Slightly_Open": np.ones_like(x, np.float32),
