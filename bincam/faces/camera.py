@@ -6,6 +6,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from bincam.faces.spec import FaceSpec
@@ -37,8 +38,21 @@ def develop(linear: Array, spec: FaceSpec, scale: float, *, noise: bool) -> tupl
     blur = (1.9 + 1.3 * strength) if spec["Blurry"] else 0.25 * soft
     if blur * scale > 0.2:
         light = cv2.GaussianBlur(light, (0, 0), blur * scale)
-    image = _TABLE[(light * ((_STEPS - 1) / 2)).clip(0, _STEPS - 1).astype(np.int32)]
-    if noise:
-        amount = 0.8 + 3.2 * grain**2
-        image = image + amount * rng.standard_normal(image.shape, np.float32)
-    return (image + 0.5).clip(0, 255).astype(np.uint8), int(78 + 18 * quality)
+    sensor = rng.standard_normal(light.shape if noise else (1, 1, 3), np.float32)
+    return _expose(light, sensor, (0.8 + 3.2 * grain**2) if noise else 0.0, _TABLE), int(78 + 18 * quality)
+
+
+@njit(cache=True)
+def _expose(light: Array, sensor: Array, amount: float, table: Array) -> Array:
+    rows, columns, _ = light.shape
+    noisy = len(sensor) == rows
+    out = np.empty(light.shape, np.uint8)
+    scale = (len(table) - 1) / 2
+    for i in range(rows):
+        for j in range(columns):
+            for c in range(3):
+                value = table[int(min(max(light[i, j, c] * scale, 0.0), len(table) - 1.0))]
+                if noisy:
+                    value += amount * sensor[i, j, c]
+                out[i, j, c] = int(min(max(value + 0.5, 0.0), 255.0))
+    return out

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bincam.faces.head import Head
+from bincam.faces.head import Head, attach
 from bincam.faces.parts import Part
 from bincam.faces.skin import hairline, hash2, is_ear, noise, smooth
 from bincam.faces.skull import MIDDLE, radius
@@ -27,6 +27,9 @@ COLOURS = {
     "Gray_Hair": ((134, 134, 136), (205, 205, 208)),
     "": ((122, 48, 24), (158, 72, 38)),  # none of the four: red
 }
+
+
+BANGS = 1500  # room for as many strands of them
 
 
 @dataclass(frozen=True)
@@ -126,16 +129,16 @@ def grow(head: Head, points: Array, normals: Array, grid: Array, spec: FaceSpec,
     if spec["Bald"]:
         return None
     f = head.follicles["scalp"]
-    count = 5200 if how.long else 6000
+    count = 4000 if how.long else 4600
     knots = 15 if how.long else 6
-    corners = head.triangles[f.triangle[:count]]
-    w = f.weights[:count, :, None]
-    roots, out = (points[corners] * w).sum(axis=1), (normals[corners] * w).sum(axis=1)
-    path = np.zeros((count, knots, 3), np.float32)
-    layer, tint, label = np.zeros(count, np.float32), np.zeros(count, np.float32), np.zeros(count, np.int32)
+    at, weights = f.triangle[:count], f.weights[:count]
+    roots, out = attach(points, head.triangles, at, weights), attach(normals, head.triangles, at, weights)
+    most = count + BANGS
+    path = np.zeros((most, knots, 3), np.float32)
+    layer, tint, label = np.zeros(most, np.float32), np.zeros(most, np.float32), np.zeros(most, np.int32)
     kept = _grow(roots, out, f.place[:count], grid, how, path, layer, tint, label)
     gloss = 1.5 if spec["Straight_Hair"] else 0.8
-    return Strands(path[:kept], layer[:kept], tint[:kept], label[:kept], colour(spec), 0.019 if how.long else 0.017, gloss)
+    return Strands(path[:kept], layer[:kept], tint[:kept], label[:kept], colour(spec), 0.022 if how.long else 0.020, gloss)
 
 
 @njit(cache=True)
@@ -144,8 +147,13 @@ def _grow(
 ) -> int:
     kept = 0
     knots = path.shape[1]
-    for s in range(len(roots)):
+    # bangs grow besides all other hair, so that with or without them the rest lies as it does
+    for turn in range(len(roots) * (2 if how.bangs else 1)):
+        s = turn % len(roots)
+        bang = turn >= len(roots)
         cx, cy, cz = place[s]
+        if bang and (cz < 0.80 or abs(cx) > 0.55 or kept >= len(path)):
+            continue
         above = cy - hairline(cx, cz, how.rise, how.temples)
         r1, r2, r3, r4 = hash2(s, 1 + how.phase), hash2(s, 2 + how.phase), hash2(s, 3 + how.phase), hash2(s, 4)
         if is_ear(cx, cy, cz) or above < 0.03 * (r1 - 0.3):
@@ -153,7 +161,8 @@ def _grow(
         # locks: neighbours share their whims
         lx, ly = int(np.floor(cx * 11 + 0.4 * r3)), int(np.floor((cy + cz) * 11 + 0.4 * r4))
         l1, l2, l3 = hash2(lx, ly + how.phase), hash2(lx + 77, ly + how.phase), hash2(lx + 177, ly + how.phase)
-        bang = how.bangs and cz > 0.82 and above < 0.30 and abs(cx) < 0.52 and s % 2 == 0
+        if bang and above > 0.30:
+            continue
         lay = r2 if not bang else 0.5 + 0.5 * r2
         if not how.long and not bang:  # short on the sides
             length = how.length * (0.30 + 0.70 * smooth(7.4, 7.95, cy))
@@ -170,8 +179,8 @@ def _grow(
         elif how.long:
             dx, dy, dz = 0.95 * side, 0.15 - 0.6 * smooth(8.0, 7.3, cy), -0.75 * smooth(0.5, 1.0, cz) + 0.2 * (l2 - 0.5)
         else:
-            turn = 1.0 if how.back > 0.45 else -0.9
-            dx, dy, dz = 0.55 * side + 0.3 * (l2 - 0.5), -0.35 - 0.6 * smooth(7.9, 7.4, cy), (-0.5 * turn) + 0.3 * (l3 - 0.5)
+            back = 1.0 if how.back > 0.45 else -0.9
+            dx, dy, dz = 0.55 * side + 0.3 * (l2 - 0.5), -0.35 - 0.6 * smooth(7.9, 7.4, cy), (-0.5 * back) + 0.3 * (l3 - 0.5)
         lift = 0.55 if not how.long else 0.15
         dx, dy, dz = dx + nx * lift, dy + ny * lift, dz + nz * lift
         path[kept, 0, 0], path[kept, 0, 1], path[kept, 0, 2] = px, py, pz

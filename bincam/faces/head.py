@@ -75,7 +75,13 @@ class Head:
 
     def morph(self, weights: Array) -> Array:
         """(V, 3) float32: the shared head with targets applied by their weights."""
-        return _morph(self.points, weights, self.start, self.vertex, self.delta)
+        points = self.points.copy()
+        _morph(points, weights, np.ones(len(points), np.float32), self.start, self.vertex, self.delta)
+        return points
+
+    def move(self, points: Array, weights: Array, window: Array) -> None:
+        """Apply targets to a mesh in place, each vertex by its share in window (V,)."""
+        _morph(points, weights, window, self.start, self.vertex, self.delta)
 
 
 @cache
@@ -106,16 +112,25 @@ def load() -> Head:
 
 
 @njit(cache=True)
-def _morph(points: Array, weights: Array, start: Array, vertex: Array, delta: Array) -> Array:
-    out = points.copy()
+def _morph(points: Array, weights: Array, window: Array, start: Array, vertex: Array, delta: Array) -> None:
     for i in range(len(weights)):
-        w = weights[i]
-        if w != 0:
+        if weights[i] != 0:
             for k in range(start[i], start[i + 1]):
                 v = vertex[k]
-                out[v, 0] += w * delta[k, 0]
-                out[v, 1] += w * delta[k, 1]
-                out[v, 2] += w * delta[k, 2]
+                w = weights[i] * window[v]
+                points[v, 0] += w * delta[k, 0]
+                points[v, 1] += w * delta[k, 1]
+                points[v, 2] += w * delta[k, 2]
+
+
+@njit(cache=True)
+def attach(values: Array, triangles: Array, follicles: Array, weights: Array) -> Array:
+    """(N, 3) float32: a mesh's values (V, 3) at places given by triangle (N,) and barycentric weights (N, 3)."""
+    out = np.empty((len(follicles), 3), np.float32)
+    for n in range(len(follicles)):
+        i, j, k = triangles[follicles[n]]
+        for c in range(3):
+            out[n, c] = weights[n, 0] * values[i, c] + weights[n, 1] * values[j, c] + weights[n, 2] * values[k, c]
     return out
 
 

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 # sRGB complexions from dark to fair; Pale_Skin has its own, fairer than any of them
 TONES = np.array([(84, 52, 38), (122, 78, 54), (158, 106, 76), (190, 138, 104), (210, 160, 126), (222, 176, 146)])
-PALE = np.array([(240, 216, 204), (244, 224, 212)])
+PALE = np.array([(232, 204, 192), (240, 214, 202)])
 IRISES = np.array([(58, 34, 20), (84, 52, 28), (96, 78, 40), (74, 96, 64), (70, 104, 138), (96, 128, 160)])
 METALS = np.array([(218, 168, 74), (200, 202, 208), (214, 140, 116)])
 

@@ -43,6 +43,7 @@ class Part(IntEnum):
     EARRING = 26
     NECKLACE = 27
     NECKTIE = 28
+    LENS = 29  # clear glass, through which the eye is seen
 
 
 _P = Part
@@ -55,9 +56,9 @@ _ALL = tuple(Part)
 
 SEEN_IN: dict[str, tuple[Part, ...]] = {
     "5_o_Clock_Shadow": (*_LOWER, _P.NECK, *_WHISKERS),
-    "Arched_Eyebrows": (_P.BROW,),
+    "Arched_Eyebrows": (_P.BROW, _P.LENS),
     "Attractive": (),
-    "Bags_Under_Eyes": (_P.UNDER_EYE,),
+    "Bags_Under_Eyes": (_P.UNDER_EYE, _P.LENS),
     "Bald": (_P.SCALP, *_HAIR),
     "Bangs": (_P.BANGS,),
     "Big_Lips": _MOUTH,
@@ -66,26 +67,26 @@ SEEN_IN: dict[str, tuple[Part, ...]] = {
     "Blond_Hair": _HAIR,
     "Blurry": _ALL,
     "Brown_Hair": _HAIR,
-    "Bushy_Eyebrows": (_P.BROW,),
+    "Bushy_Eyebrows": (_P.BROW, _P.LENS),
     "Chubby": (*_LOWER, *_MOUTH, *_WHISKERS, _P.FACE, _P.NECK, _P.UNDER_EYE, _P.EAR),
     "Double_Chin": (_P.CHIN, _P.JAW, _P.NECK, _P.BEARD, _P.GOATEE),
-    "Eyeglasses": (_P.GLASSES,),
+    "Eyeglasses": (_P.GLASSES, _P.LENS),
     "Goatee": (_P.GOATEE,),
     "Gray_Hair": _HAIR,
-    "Heavy_Makeup": (_P.EYELID, _P.UNDER_EYE, _P.EYE, _P.CHEEK),
+    "Heavy_Makeup": (_P.EYELID, _P.UNDER_EYE, _P.EYE, _P.LENS),
     "High_Cheekbones": (_P.CHEEK, _P.UNDER_EYE, _P.FACE, _P.SIDEBURNS, _P.BEARD),
     "Male": _ALL,
     "Mouth_Slightly_Open": (*_MOUTH, *_LOWER, *_WHISKERS, _P.NECK),
     "Mustache": (_P.MUSTACHE,),
-    "Narrow_Eyes": (_P.EYE, _P.EYELID, _P.UNDER_EYE),
+    "Narrow_Eyes": (_P.EYE, _P.EYELID, _P.UNDER_EYE, _P.LENS),
     "No_Beard": (_P.BEARD,),
     "Oval_Face": (*_LOWER, *_MOUTH, *_WHISKERS, _P.FACE, _P.NECK),
-    "Pale_Skin": (*_SKIN, *_MOUTH),
+    "Pale_Skin": (*_SKIN, *_MOUTH, _P.BROW, _P.LENS),
     "Pointy_Nose": (_P.NOSE,),
     "Receding_Hairline": (_P.SCALP, _P.FOREHEAD, *_HAIR),
     "Rosy_Cheeks": (_P.CHEEK,),
     "Sideburns": (_P.SIDEBURNS,),
-    "Smiling": (*_MOUTH, *_LOWER, *_WHISKERS, _P.UNDER_EYE, _P.EYELID, _P.EYE),
+    "Smiling": (*_MOUTH, *_LOWER, *_WHISKERS, _P.UNDER_EYE, _P.EYELID, _P.EYE, _P.LENS),
     "Straight_Hair": _HAIR,
     "Wavy_Hair": _HAIR,
     "Wearing_Earrings": (_P.EARRING,),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bincam.faces.head import Head
+from bincam.faces.head import Head, load
 from bincam.faces.spec import FaceSpec
 from bincam.faces.streams import stream
 
@@ -66,11 +67,11 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     ),
     "Young": ({}, {"old": 0.75, "head-age-incr": 0.25, "ear-scale-incr": 0.3}),
     "Oval_Face": (
-        {"head-oval": 0.9, "chin-width-decr": 0.7, "chin-height-incr": 0.25, "cheek-volume-decr": 0.3},
-        {"head-square": 0.45, "chin-width-incr": 0.5, "chin-bones-incr": 0.3},
+        {"head-oval": 1.2, "chin-width-decr": 0.9, "chin-height-incr": 0.35, "cheek-volume-decr": 0.4},
+        {"head-square": 0.6, "chin-width-incr": 0.7, "chin-bones-incr": 0.5},
     ),
     "Chubby": (
-        {"head-fat-incr": 0.85, "cheek-volume-incr": 1.2, "neck-scale-horiz-incr": 0.4, "cheek-inner-incr": 0.4},
+        {"head-fat-incr": 1.0, "cheek-volume-incr": 1.3, "neck-scale-horiz-incr": 0.4, "cheek-inner-incr": 0.4},
         {"head-fat-decr": 0.1},
     ),
     "Double_Chin": ({"neck-double-incr": 1.3}, {"neck-double-decr": 0.3}),
@@ -104,9 +105,11 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "Mouth_Slightly_Open": ({"jawOpen": 0.30, "mouthLowerDown": 0.35, "mouthUpperUp": 0.25}, {}),
 }  # fmt: skip
 
+GLOBAL = ("Male", "Young")
+
 # Local growth: attribute -> (centre, radii, scale) where true and scale where not, on the shared head.
 GROWN: dict[str, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...]]] = {
-    "Big_Nose": ((0, 6.93, 1.38), (0.20, 0.17, 0.35), (1.32, 1.12, 1.12), (0.88, 0.96, 0.95)),
+    "Big_Nose": ((0, 6.93, 1.38), (0.18, 0.16, 0.33), (1.32, 1.12, 1.12), (0.88, 0.96, 0.95)),
     "Pointy_Nose": ((0, 6.92, 1.45), (0.14, 0.13, 0.25), (0.72, 1.05, 1.30), (1.06, 1.0, 0.96)),
     "Big_Lips": ((0, 6.60, 1.40), (0.26, 0.13, 0.30), (1.08, 1.34, 1.14), (0.97, 0.74, 0.95)),
 }
@@ -154,21 +157,54 @@ def shape(head: Head, spec: FaceSpec, whole: bool = True) -> Array:
         return head.morph(weights)
     weights += head.weights(expression(spec))
     jitter = stream(spec.seed, "strength").uniform(0.85, 1.15, size=len(POLES))
-    for k, (attribute, (yes, no)) in enumerate(POLES.items()):
+    for k, attribute in enumerate(GLOBAL):
+        yes, no = POLES[attribute]
         weights += head.weights(yes if spec[attribute] else no) * np.float32(jitter[k])
-    if spec["Smiling"] and not spec["Mouth_Slightly_Open"]:
-        weights += head.weights({"mouthClose": 0.0, "mouthUpperUp": -0.12 * jitter[-2]})
     points = head.morph(weights)
+    for k, (attribute, window) in enumerate(windows().items(), len(GLOBAL)):
+        yes, no = POLES[attribute]
+        head.move(points, head.weights(yes if spec[attribute] else no) * np.float32(jitter[k]), window)
     for attribute, (centre, radii, yes_scale, no_scale) in GROWN.items():
         scale = yes_scale if spec[attribute] else no_scale
         _grow(points, head.points, np.array(centre), np.array(radii), np.array(scale))
     return points
 
 
+@cache
+def windows() -> dict[str, Array]:
+    """For every attribute that has a place, the share (V,) of each vertex in its morph.
+
+    MakeHuman's targets move whole heads a little; outside its window an attribute moves nothing.
+    """
+    x, y, z = np.abs(load().points.T)
+    z = load().points[:, 2]
+
+    def step(low: float, high: float, v: Array) -> Array:
+        t = ((v - low) / (high - low)).clip(0, 1)
+        return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+    front = step(0.15, 0.55, z)
+    ear = (x > 0.685) & (y > 6.76) & (z < 0.66)
+    lower = step(7.10, 6.80, y) * front * step(5.95, 6.15, y) * ~ear
+    return {
+        "Oval_Face": lower,
+        "Chubby": step(7.28, 6.95, y) * front * step(5.8, 6.1, y),
+        "Double_Chin": step(6.5, 6.3, y) * step(5.75, 5.95, y),
+        "High_Cheekbones": step(7.28, 7.16, y) * step(6.5, 6.7, y) * front,
+        "Bags_Under_Eyes": step(7.26, 7.22, y) * step(7.0, 7.06, y) * step(0.1, 0.16, x) * step(0.52, 0.44, x) * front,
+        "Narrow_Eyes": step(7.48, 7.38, y) * step(7.06, 7.14, y) * step(0.08, 0.14, x) * step(0.58, 0.48, x) * front,
+        "Big_Nose": step(0.25, 0.18, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
+        "Pointy_Nose": step(0.25, 0.18, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
+        "Big_Lips": step(0.34, 0.26, x) * step(6.36, 6.46, y) * step(6.84, 6.74, y) * front,
+        "Smiling": step(7.5, 7.4, y) * step(5.9, 6.2, y) * front,
+        "Mouth_Slightly_Open": np.ones_like(x, np.float32),
+    }
+
+
 def frame(head: Head, spec: FaceSpec) -> Array:
     """(V, 3) the mesh that hair lies on and hats are made to: the person at their age and sex, with no other attribute."""
     weights = head.weights(people(spec))
-    for attribute in ("Male", "Young"):
+    for attribute in GLOBAL:
         yes, no = POLES[attribute]
         weights += head.weights(yes if spec[attribute] else no)
     return head.morph(weights)

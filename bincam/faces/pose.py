@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from bincam.faces.head import Head
@@ -50,10 +51,31 @@ class Pose:
         head, body = vectors @ self.head.T, vectors @ self.body.T
         return np.asarray(body + stiff[:, None] * (head - body), np.float32)
 
+    def view(self, points: Array) -> tuple[Array, Array]:
+        """Points (N, 3) on the head in the viewer's frame, and those on the sample grid of two samples a pixel."""
+        matrix, shift = (2 * self.matrix).astype(np.float32), (2 * self.shift).astype(np.float32)
+        return _view(points, self.head, PIVOT, np.float32(self.distance), matrix, shift)
+
     def project(self, placed: Array) -> Array:
         """(..., 2) pixels of points in the viewer's frame."""
         flat = placed[..., :2] * (self.distance / (self.distance - placed[..., 2:3]))
         return np.asarray(flat @ self.matrix.T + self.shift, np.float32)
+
+
+@njit(cache=True)
+def _view(points: Array, turn: Array, pivot: Array, distance: float, matrix: Array, shift: Array) -> tuple[Array, Array]:
+    placed, xyz = np.empty_like(points), np.empty_like(points)
+    for n in range(len(points)):
+        x, y, z = points[n, 0] - pivot[0], points[n, 1] - pivot[1], points[n, 2] - pivot[2]
+        px = turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z
+        py = turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z
+        pz = turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z
+        placed[n, 0], placed[n, 1], placed[n, 2] = px, py, pz
+        s = distance / (distance - pz)
+        xyz[n, 0] = s * (matrix[0, 0] * px + matrix[0, 1] * py) + shift[0]
+        xyz[n, 1] = s * (matrix[1, 0] * px + matrix[1, 1] * py) + shift[1]
+        xyz[n, 2] = pz
+    return placed, xyz
 
 
 def stiffness(place: Array) -> Array:

@@ -242,7 +242,7 @@ def necklace(points: Array, normals: Array, spec: FaceSpec) -> list[Mesh]:
     """A chain, with a pendant or of beads."""
     rng = stream(spec.seed, "necklace")
     kind, low, size = rng.random(3)
-    path = on_neck(points, normals, round(6.20 - 0.06 * round(2 * low), 3), 48, 0.025)
+    path = on_neck(points, normals, round(6.30 - 0.06 * round(2 * low), 3), 48, 0.025)
     # hanging lower in front
     if kind < 0.5:
         k = np.arange(len(path))
@@ -257,8 +257,8 @@ def necktie(points: Array, normals: Array, spec: FaceSpec) -> list[Mesh]:
     """A tie: its knot and what is to be seen of its blade."""
     rng = stream(spec.seed, "necktie")
     fat = 0.9 + 0.3 * rng.random()
-    heights = [6.16, 6.10, 6.02, 5.94, 5.91, 5.80, 5.68, 5.52, 5.36]
-    half = np.array([0.105, 0.125, 0.105, 0.075, 0.070, 0.085, 0.10, 0.12, 0.14]) * fat
+    heights = [6.25, 6.20, 6.11, 6.02, 5.99, 5.88, 5.76, 5.58, 5.40]
+    half = np.array([0.12, 0.145, 0.125, 0.090, 0.085, 0.10, 0.12, 0.14, 0.16]) * fat
     bulge = np.array([0.04, 0.085, 0.085, 0.06, 0.03, 0.03, 0.03, 0.03, 0.03])
     spine = np.concatenate([on_neck(points, normals, h, 1, 0.04) for h in heights])
     across = np.linspace(-1, 1, 7)

@@ -13,7 +13,7 @@ FAR = np.float32(-1e9)
 
 
 @njit(cache=True)
-def triangles(xyz: Array, index: Array, bias: Array, depth: Array, owner: Array, cull: bool) -> None:
+def triangles(xyz: Array, index: Array, bias: Array, depth: Array, owner: Array, closed: int) -> None:
     """Draw triangles into a z-buffer; the nearer (larger z) wins.
 
     Args:
@@ -22,7 +22,7 @@ def triangles(xyz: Array, index: Array, bias: Array, depth: Array, owner: Array,
         bias: (T,) added to z, so that an eye stays behind its lids.
         depth: (H, W) float32, updated.
         owner: (H, W) int32, updated with the triangle's index.
-        cull: Leave out triangles that face away.
+        closed: Of the first so many triangles those that face away are left out.
     """
     height, width = depth.shape
     for t in range(len(index)):
@@ -31,7 +31,7 @@ def triangles(xyz: Array, index: Array, bias: Array, depth: Array, owner: Array,
         bx, by, bz = xyz[j, 0], xyz[j, 1], xyz[j, 2]
         cx, cy, cz = xyz[k, 0], xyz[k, 1], xyz[k, 2]
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)  # negative when it faces the viewer: y goes down
-        if area == 0 or (cull and area > 0):
+        if area == 0 or (t < closed and area > 0):
             continue
         x0 = max(0, int(np.ceil(min(ax, bx, cx) - 0.5)))
         x1 = min(width - 1, int(np.floor(max(ax, bx, cx) - 0.5)))
@@ -39,64 +39,72 @@ def triangles(xyz: Array, index: Array, bias: Array, depth: Array, owner: Array,
         y1 = min(height - 1, int(np.floor(max(ay, by, cy) - 0.5)))
         if x0 > x1 or y0 > y1:
             continue
-        inv = 1 / area
+        inv = 1 / np.float64(area)
+        du, dv = -(cy - by) * inv, -(ay - cy) * inv  # along a row
+        px = x0 + 0.5
         for y in range(y0, y1 + 1):
             py = y + 0.5
+            u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * inv
+            v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * inv
             for x in range(x0, x1 + 1):
-                px = x + 0.5
-                u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * inv
-                v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * inv
                 w = 1 - u - v
                 if u >= 0 and v >= 0 and w >= 0:
                     z = u * az + v * bz + w * cz + bias[t]
                     if z > depth[y, x]:
                         depth[y, x] = z
                         owner[y, x] = t
+                u += du
+                v += dv
 
 
 @njit(cache=True)
-def strands(
-    xyz: Array, rgb: Array, width: Array, label: Array, depth: Array, owner: Array, colour: Array, first: int
-) -> None:
-    """Draw hair into a z-buffer as ribbons of one colour across, which run from width to nothing at the tip.
+def strands(xyz: Array, width: float, depth: Array, owner: Array, first: int) -> None:
+    """Draw hair into a z-buffer as ribbons, which run from their width to nothing at the tip.
 
     Args:
         xyz: (S, K, 3) points along S strands in samples, as in :func:`triangles`.
-        rgb: (S, K, 3) linear colour at each point.
-        width: (S,) in samples.
-        label: (S,) int32 parts.
-        depth, owner: As in :func:`triangles`; owner gets first + label.
-        colour: (H, W, 3) float32, updated.
-        first: Owners below this are triangles.
+        width: In samples.
+        depth: As in :func:`triangles`.
+        owner: As in :func:`triangles`, updated with first + s * K + k, the nearest point k of strand s.
+        first: See owner.
     """
     rows, columns = depth.shape
     count, knots = xyz.shape[0], xyz.shape[1]
     for s in range(count):
         for k in range(knots - 1):
             ax, ay, az = xyz[s, k, 0], xyz[s, k, 1], xyz[s, k, 2]
-            bx, by, bz = xyz[s, k + 1, 0], xyz[s, k + 1, 1], xyz[s, k + 1, 2]
-            dx, dy = bx - ax, by - ay
+            dx, dy, dz = xyz[s, k + 1, 0] - ax, xyz[s, k + 1, 1] - ay, xyz[s, k + 1, 2] - az
             length = max(abs(dx), abs(dy))
-            if length > 60 or max(ay, by) < 0 or min(ay, by) >= rows or max(ax, bx) < 0 or min(ax, bx) >= columns:
+            if length > 400 or max(ay, ay + dy) < 0 or min(ay, ay + dy) >= rows:
+                continue
+            if max(ax, ax + dx) < 0 or min(ax, ax + dx) >= columns:
                 continue
             steps = int(np.ceil(length)) + (1 if k == knots - 2 else 0)
             steep = abs(dy) >= abs(dx)
+            taper = (k + 0.5) / (knots - 1)
+            half = 0.5 * width * (1 - 0.75 * taper * taper * taper)
+            scale = 1 / length if length > 0 else 0.0
+            dx, dy, dz = dx * scale, dy * scale, dz * scale
+            here = first + s * knots + k
             for i in range(steps):
-                f = min(i / length, 1.0) if length > 0 else 0.0
-                x, y, z = ax + f * dx, ay + f * dy, az + f * (bz - az)
-                taper = (k + f) / (knots - 1)
-                half = 0.5 * width[s] * (1 - 0.75 * taper * taper * taper)
-                middle = x if steep else y
-                lo = int(np.floor(middle - half + 0.5))
-                hi = max(lo, int(np.floor(middle + half - 0.5)))
-                other = int(np.floor(y if steep else x))
-                for m in range(lo, hi + 1):
-                    row, column = (other, m) if steep else (m, other)
-                    if 0 <= row < rows and 0 <= column < columns and z > depth[row, column]:
-                        depth[row, column] = z
-                        owner[row, column] = first + label[s]
-                        for c in range(3):
-                            colour[row, column, c] = rgb[s, k, c] + f * (rgb[s, k + 1, c] - rgb[s, k, c])
+                x, y, z = ax + i * dx, ay + i * dy, az + i * dz
+                name = here + (1 if 2 * i > steps else 0)
+                if steep:
+                    row = int(np.floor(y))
+                    if 0 <= row < rows:
+                        lo = int(np.floor(x - half + 0.5))
+                        for column in range(max(lo, 0), min(max(lo, int(np.floor(x + half - 0.5))), columns - 1) + 1):
+                            if z > depth[row, column]:
+                                depth[row, column] = z
+                                owner[row, column] = name
+                else:
+                    column = int(np.floor(x))
+                    if 0 <= column < columns:
+                        lo = int(np.floor(y - half + 0.5))
+                        for row in range(max(lo, 0), min(max(lo, int(np.floor(y + half - 0.5))), rows - 1) + 1):
+                            if z > depth[row, column]:
+                                depth[row, column] = z
+                                owner[row, column] = name
 
 
 @njit(cache=True)

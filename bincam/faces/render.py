@@ -68,13 +68,14 @@ class Scene:
     bias: Array
 
 
-def render(spec: FaceSpec, size: tuple[int, int] = posing.SIZE, *, camera: bool = True) -> Rendered:
+def render(spec: FaceSpec, size: tuple[int, int] = posing.SIZE, *, camera: bool = True, shadows: bool = True) -> Rendered:
     """Draw one face.
 
     Args:
         spec: The face. Equal specs give equal bytes, in any process and order.
         size: (W, H) in pixels; 178 x 218 is aligned as CelebA is, other sizes show the same crop scaled.
         camera: With the sensor's noise. ``Blurry`` blurs either way.
+        shadows: With the shadows that things cast; without them an attribute changes only its own parts.
 
     Raises:
         InputError: The size cannot show the attributes, or is beyond 2048.
@@ -91,58 +92,59 @@ def render(spec: FaceSpec, size: tuple[int, int] = posing.SIZE, *, camera: bool 
     out = normals(points, head.triangles)
     pose = posing.scaled(posing.pose(head, who, spec), size)
     light = looks.light(spec)
-    grid = skull(head, person.frame(head, spec))
+    grid = skull(person.frame(head, spec))
     how = hair.style(spec, props.hat_rim(spec) if spec["Wearing_Hat"] else 99.0)
     scene = assemble(head, points, out, _worn(head, who, points, out, grid, spec), pose)
 
     middle = pose.place(np.array([[0, 7.1, 0.4]], np.float32), np.ones(1, np.float32))[0].astype(np.float64)
     axes = _axes(light.key)
-    placed = []
+    brown = looks.brow_colour(spec)
     grown = [
         hair.grow(head, points, out, grid, spec, how),
-        whiskers.brows(head, points, out, spec, looks.brow_colour(spec)),
-        whiskers.beard(head, points, out, spec, looks.brow_colour(spec)),
+        whiskers.brows(head, points, out, spec, brown),
+        whiskers.beard(head, points, out, spec, brown),
     ]
-    grown = [g for g in grown if g is not None]
-    for strands in grown:
-        flat = strands.points.reshape(-1, 3)
-        placed.append(pose.place(flat, np.ones(len(flat), np.float32)).reshape(strands.points.shape))
+    grown = [g for g in grown if g is not None and len(g.points)]
+    viewed = [pose.view(g.points.reshape(-1, 3)) for g in grown]
 
+    solid = int((scene.material != LENS).sum())  # lenses come last
     shadow = np.full((SHADOW, SHADOW), raster.FAR, np.float32)
-    opaque = scene.material != LENS
     half = 0.5 * SHADOW / REACH
     to_map = (axes * np.array([[half], [half], [1.0]])).astype(np.float32)
-    offset = np.array([SHADOW / 2, SHADOW / 2, 0], np.float32)
-    cast = (scene.position - middle.astype(np.float32)) @ to_map.T + offset
-    nothing = np.empty_like(shadow, dtype=np.int32)
-    raster.triangles(cast, scene.index[opaque], scene.bias[opaque], shadow, nothing, False)
-    if grown and grown[0].label[0] in (Part.HAIR, Part.BANGS):
-        raster.splat((placed[0].reshape(-1, 3) - middle.astype(np.float32)) @ to_map.T + offset, shadow, 0.05)
+    offset = np.array([SHADOW / 2, SHADOW / 2, 0], np.float32) - middle.astype(np.float32) @ to_map.T
+    if shadows:
+        nothing = np.empty_like(shadow, dtype=np.int32)
+        cast = scene.position @ to_map.T + offset
+        raster.triangles(cast, scene.index[:solid], scene.bias, shadow, nothing, 0)
+        if not spec["Bald"]:
+            raster.splat(viewed[0][0] @ to_map.T + offset, shadow, 0.05)
 
     depth = np.full((2 * height, 2 * width), raster.FAR, np.float32)
     owner = np.full((2 * height, 2 * width), -1, np.int32)
     lens_depth, lens_owner = np.full_like(depth, raster.FAR), np.full_like(owner, -1)
-    first = len(scene.index)
-    solid = np.flatnonzero(opaque)
-    raster.triangles(scene.xyz, scene.index[: solid[-1] + 1], scene.bias, depth, owner, False)
-    if not opaque.all():
-        lens = np.flatnonzero(~opaque)
-        raster.triangles(scene.xyz, scene.index[lens], scene.bias[lens], lens_depth, lens_owner, False)
-        lens_owner[lens_owner >= 0] += lens[0]
-    colour = np.zeros((2 * height, 2 * width, 3), np.float32)
+    raster.triangles(scene.xyz, scene.index[:solid], scene.bias, depth, owner, len(head.triangles))
+    if solid < len(scene.index):
+        raster.triangles(scene.xyz, scene.index[solid:], scene.bias[solid:], lens_depth, lens_owner, 0)
+        lens_owner[lens_owner >= 0] += solid
     pixel = 2 * float(np.hypot(pose.matrix[0, 0], pose.matrix[0, 1]))
-    for strands, where in zip(grown, placed, strict=True):
-        rgb = np.empty(where.shape, np.float32)
-        _tint(where, strands.layer, strands.tint, strands.colour, strands.gloss, light, axes, middle, shadow, rgb)
-        xyz = np.empty(where.shape, np.float32)
-        xyz[..., :2] = 2 * pose.project(where)
-        xyz[..., 2] = where[..., 2]
-        wide = np.full(len(where), max(strands.width * pixel, 1.0), np.float32)
-        raster.strands(xyz, rgb, wide, strands.label, depth, owner, colour, first)
+    first = start = len(scene.index)
+    colours, labels = [], []
+    for strands, (placed, xyz) in zip(grown, viewed, strict=True):
+        form = strands.points.shape
+        rgb = np.empty(form, np.float32)
+        _tint(
+            placed.reshape(form), strands.layer, strands.tint, strands.colour, strands.gloss, light, axes, middle,
+            shadow, rgb,
+        )  # fmt: skip
+        raster.strands(xyz.reshape(form), max(strands.width * pixel, 1.0), depth, owner, start)
+        start += len(placed)
+        colours.append(rgb.reshape(-1, 3))
+        labels.append(np.repeat(strands.label, form[1]))
+    knot_colour, knot_part = np.concatenate(colours), np.concatenate(labels)
 
     image, parts = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.uint8)
     shade(
-        owner, depth, colour, lens_owner, lens_depth, first, scene.xyz, scene.index, scene.position, scene.normal,
+        owner, depth, knot_colour, knot_part, lens_owner, lens_depth, first, scene.xyz, scene.index, scene.position, scene.normal,
         scene.local, scene.ambient, scene.material, looks.paint(spec, how), looks.wear(spec),
         looks.eyes(spec, head.points[head.eyes[0]].mean(axis=0).astype(np.float64)), light, axes, middle, shadow,
         background(spec.seed, size), image, parts,

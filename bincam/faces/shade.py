@@ -22,7 +22,7 @@ _PART = np.array(
     np.int64,
 )  # fmt: skip
 _CLOTHES = int(Part.CLOTHES)
-_LENS_PART = int(Part.GLASSES)
+_SUNGLASSES, _CLEAR = int(Part.GLASSES), int(Part.LENS)
 _LIPS, _MOUTH = int(Part.LIPS), int(Part.MOUTH)
 SHADOW = 192  # samples a side of the shadow map
 REACH = 1.75  # decimetres from its middle to its edge
@@ -122,21 +122,21 @@ def shadowed(px: float, py: float, pz: float, axes: Array, middle: Array, shadow
     """The share of the key light that reaches a point: bilinear over four shadow map samples."""
     rx, ry, rz = px - middle[0], py - middle[1], pz - middle[2]
     scale = 0.5 * SHADOW / REACH
-    u = (axes[0, 0] * rx + axes[0, 1] * ry + axes[0, 2] * rz) * scale + 0.5 * SHADOW - 0.5
-    v = (axes[1, 0] * rx + axes[1, 1] * ry + axes[1, 2] * rz) * scale + 0.5 * SHADOW - 0.5
+    u = (axes[0, 0] * rx + axes[0, 1] * ry + axes[0, 2] * rz) * scale + 0.5 * SHADOW - 1.0
+    v = (axes[1, 0] * rx + axes[1, 1] * ry + axes[1, 2] * rz) * scale + 0.5 * SHADOW - 1.0
     w = axes[2, 0] * rx + axes[2, 1] * ry + axes[2, 2] * rz + bias
     i, j = int(np.floor(u)), int(np.floor(v))
     if i < 1 or j < 1 or i >= SHADOW - 2 or j >= SHADOW - 2:
         return 1.0
     fu, fv = u - i, v - j
     lit = 0.0
-    for b in range(-1, 3):
-        wv = (1 - fv) if b == -1 else (fv if b == 2 else 1.0)
-        for a in range(-1, 3):
-            wu = (1 - fu) if a == -1 else (fu if a == 2 else 1.0)
-            d = shadow[j + b, i + a] - w
-            lit += wu * wv * (1 - smooth(0.0, 0.03, d))
-    return lit / 9.0
+    for b in range(3):
+        wv = (1 - fv) if b == 0 else (fv if b == 2 else 1.0)
+        for a in range(3):
+            wu = (1 - fu) if a == 0 else (fu if a == 2 else 1.0)
+            d = (shadow[j + b, i + a] - w) * 40
+            lit += wu * wv * (1 - min(max(d, 0.0), 1.0))
+    return lit / 4.0
 
 
 @njit(cache=True)
@@ -238,7 +238,7 @@ def surface(
 
 @njit(cache=True)
 def shade(
-    owner: Array, depth: Array, colour: Array, lens_owner: Array, lens_depth: Array, first: int, xyz: Array,
+    owner: Array, depth: Array, knot_colour: Array, knot_part: Array, lens_owner: Array, lens_depth: Array, first: int, xyz: Array,
     index: Array, position: Array, normal: Array, local: Array, ambient: Array, material: Array, skin: Paint,
     wear: Wear, eyes: Eyes, light: Light, axes: Array, middle: Array, shadow: Array, background: Array,
     image: Array, parts: Array,
@@ -275,9 +275,9 @@ def shade(
                     for c in range(3):
                         out[c] = background[row, column, c]
                 elif o >= first:
-                    label[s] = o - first
+                    label[s] = knot_part[o - first]
                     for c in range(3):
-                        out[c] = colour[yy, xx, c]
+                        out[c] = knot_colour[o - first, c]
                 else:
                     px = xx + (1.0 if same else 0.5)
                     py = yy + (1.0 if same else 0.5)
@@ -302,7 +302,7 @@ def shade(
                     for c in range(3):
                         out[c] = out[c] * (keep * 0.92 + (1 - keep) * 0.05) + wear.lens_colour[c] * (1 - keep)
                         out[c] += glare * light.above[c] * 0.35
-                    label[s] = _LENS_PART
+                    label[s] = _SUNGLASSES if wear.lens_dark > 0.5 else _CLEAR
                 for c in range(3):
                     total[c] += out[c]
             if same:

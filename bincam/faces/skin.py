@@ -134,7 +134,7 @@ def region(x: float, y: float, z: float, rise: float, temples: float) -> int:
         return SCALP
     if y < 6.30 - 0.35 * smooth(0.75, 1.15, z) - 0.02 or (z < 0.3 and y < 6.7):
         return NECK
-    if a < 0.06 + 0.14 * smooth(7.25, 6.95, y) and 6.79 < y < 7.34 and z > 1.2:
+    if a < 0.07 + 0.14 * smooth(7.25, 6.95, y) and 6.79 < y < 7.34 and z > 1.2:
         return NOSE
     if z > 0.85 and 7.38 + 0.03 < y < 7.60 and a < 0.60 and a > 0.06:
         return BROW

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bincam.faces.hair import Strands
-from bincam.faces.head import Head
+from bincam.faces.head import Follicles, Head, attach
 from bincam.faces.parts import Part
 from bincam.faces.skin import beard_area, brow_height, hash2, lips, smooth
 from bincam.faces.spec import FaceSpec
@@ -52,9 +52,11 @@ def beard(head: Head, points: Array, normals: Array, spec: FaceSpec, colour: Arr
     return Strands(path[:kept], np.full(kept, 0.8, np.float32), tint[:kept], label[:kept], colour, 0.012, 0.25)
 
 
-def _roots(head: Head, f: Any, points: Array, normals: Array) -> tuple[Array, Array]:
-    corners, w = head.triangles[f.triangle], f.weights[..., None]
-    return (points[corners] * w).sum(axis=1), (normals[corners] * w).sum(axis=1)
+def _roots(head: Head, f: Follicles, points: Array, normals: Array) -> tuple[Array, Array]:
+    return (
+        attach(points, head.triangles, f.triangle, f.weights),
+        attach(normals, head.triangles, f.triangle, f.weights),
+    )
 
 
 @njit(cache=True)
