@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bincam.faces.pairs import counterfactual as counterfactual
     from bincam.faces.pairs import influence as influence
     from bincam.faces.pairs import pair as pair
+    from bincam.faces.regions import measured_regions as measured_regions
     from bincam.faces.spec import ATTRIBUTES as ATTRIBUTES
     from bincam.faces.spec import FaceSpec as FaceSpec
     from bincam.faces.tables import specs as specs
@@ -23,10 +24,11 @@ _NAMES = {
     "counterfactual": "pairs",
     "influence": "pairs",
     "make": "writer",
+    "measured_regions": "regions",
     "pair": "pairs",
     "specs": "tables",
 }
-__all__ = ["ATTRIBUTES", "FaceSpec", "counterfactual", "influence", "make", "pair", "specs"]
+__all__ = ["ATTRIBUTES", "FaceSpec", "counterfactual", "influence", "make", "measured_regions", "pair", "specs"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.data.regions import CELEBA_LANDMARKS, Regions
 from bincam.files import atomic
 
 Floats = NDArray[np.float64]
@@ -36,6 +37,11 @@ def from_influence(share: Floats, held: float = HELD) -> Mask:
     least = values[np.searchsorted(np.cumsum(values), held * total)]
     result: Mask = even >= least
     return result
+
+
+def measured_regions() -> Regions:
+    """The regions measured on generated faces, for any face: they follow its landmarks, or lie as CelebA is aligned."""
+    return Regions.drawn(load(), np.array(CELEBA_LANDMARKS), "regions measured on generated faces")
 
 
 def save(masks: Mapping[str, Mask], file: Path = FILE) -> None:

@@ -68,7 +68,20 @@ def main() -> None:
 
 
 def draw(path: Path, influence: dict[str, Floats], masks: dict[str, NDArray[np.bool_]], face: Floats) -> None:
-    """The figure, beside the published cells."""
+    """The figure, beside the published cells, which lie in a face crop of 224 pixels: the aligned image's, moved."""
+    from bincam.data.regions import Regions
+    from bincam.report.face_regions import face_regions
+
+    published = Regions.published()
+    cells = {}
+    for name in DRAWN:
+        if name in published:
+            crop = published.mask(name, (224, 224))
+            assert crop is not None  # cells are the same for every image
+            cells[name] = np.zeros((SIZE[1], SIZE[0]), dtype=bool)
+            cells[name][10:] = crop[: SIZE[1] - 10, 24 : 24 + SIZE[0]]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    face_regions(DRAWN, influence, masks, cells, face).savefig(path, dpi=150)
 
 
 if __name__ == "__main__":
