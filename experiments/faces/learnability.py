@@ -51,9 +51,9 @@ class Set:
 
 def draw_one(face: FaceSpec, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A face as it would be read from its file: noise and JPEG included."""
-    from bincam.faces.render import render
     from PIL import Image
 
+    from bincam.faces.render import render
     from bincam.faces.shards import jpeg
 
     drawn = render(face, size)
@@ -93,7 +93,6 @@ def train(data: Set, arguments: argparse.Namespace, device: Any) -> Any:
     import torch
     import torch.nn.functional as F
 
-    import bincam.torchvision_ops  # noqa: F401  # before timm, which imports torchvision
 
     torch.manual_seed(arguments.seed)
     cuda = device.type == "cuda"
@@ -244,6 +243,8 @@ def main() -> None:
     seconds["draw"] = time.perf_counter() - began
 
     import torch
+
+    import bincam.torchvision_ops  # noqa: F401  # before train imports timm, which imports torchvision
 
     began = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
