@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from bincam.cli import faces
 from bincam.errors import BincamError
 
 app = typer.Typer(
@@ -15,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(faces.app, name="faces")
 
 
 @app.callback(invoke_without_command=True)
