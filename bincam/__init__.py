@@ -13,10 +13,15 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from bincam import cam as cam
     from bincam import data as data
+    from bincam import faces as faces
     from bincam import models as models
+    from bincam.cam import Explainer as Explainer
+    from bincam.cam import Explanation as Explanation
+    from bincam.cam import Ledger as Ledger
+    from bincam.models import load as load
 
-_ROOMS = ("cam", "data", "models")
-_NAMES: dict[str, str] = {}
+_ROOMS = ("cam", "data", "faces", "models")
+_NAMES = {"Explainer": "bincam.cam", "Explanation": "bincam.cam", "Ledger": "bincam.cam", "load": "bincam.models"}
 __all__ = ["__version__", *_ROOMS, *_NAMES]  # noqa: PLE0604  # every entry is a string
 
 

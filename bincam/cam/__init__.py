@@ -1,1 +1,32 @@
 """Evidence maps: targets, methods, the engine, the ledger, the bridge to grad-cam."""
+
+from bincam.cam.bridge import BRIDGED, Bridged
+from bincam.cam.decompose import Decomposition, decompose
+from bincam.cam.engine import Explainer
+from bincam.cam.explanation import Explanation
+from bincam.cam.ledger import Ledger, ledger
+from bincam.cam.methods import METHODS, Method
+from bincam.cam.reference import Reference
+from bincam.cam.smoothing import flips, smooth
+from bincam.cam.targets import Side, Target, sides, target, targets
+
+__all__ = [
+    "BRIDGED",
+    "METHODS",
+    "Bridged",
+    "Decomposition",
+    "Explainer",
+    "Explanation",
+    "Ledger",
+    "Method",
+    "Reference",
+    "Side",
+    "Target",
+    "decompose",
+    "flips",
+    "ledger",
+    "sides",
+    "smooth",
+    "target",
+    "targets",
+]

@@ -1,1 +1,27 @@
 """Classifiers with attribute heads: building, loading, and what stands between features and logits."""
+
+from bincam.models.anatomy import Anatomy, Layer, resolve
+from bincam.models.card import Card, make_card, read_card, write_card
+from bincam.models.checkpoint import adopt, load, read_weights, save
+from bincam.models.classifier import AttributeClassifier, build
+from bincam.models.heads import Head
+from bincam.models.preprocess import open_image, preprocess
+
+__all__ = [
+    "Anatomy",
+    "AttributeClassifier",
+    "Card",
+    "Head",
+    "Layer",
+    "adopt",
+    "build",
+    "load",
+    "make_card",
+    "open_image",
+    "preprocess",
+    "read_card",
+    "read_weights",
+    "resolve",
+    "save",
+    "write_card",
+]

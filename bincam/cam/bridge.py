@@ -1,0 +1,235 @@
+"""pytorch-grad-cam's own methods behind the same question and the same answer.
+
+Each is run on the borrowed model with bincam's targets, one attribute at a time, and its map is taken before grad-cam
+rectifies, rescales and enlarges it. A method that cannot tell sides or attributes apart is refused for the question
+that it cannot answer, instead of answering another one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bincam.cam.selection import Selection
+from bincam.cam.targets import Side, Target, signs
+from bincam.errors import UnsupportedError
+from bincam.models.anatomy import Anatomy
+from bincam.models.layout import Layout
+
+
+@dataclass(frozen=True)
+class Bridged:
+    """A method of pytorch-grad-cam and what it can tell apart.
+
+    Attributes:
+        name: As given to ``Explainer``.
+        cls: Class in ``pytorch_grad_cam``.
+        needs_gradient: Whether it differentiates.
+        knows_side: Whether the negative side gets another map.
+        knows_attribute: Whether two attributes get different maps.
+        blind: Why it does not.
+    """
+
+    name: str
+    cls: str
+    needs_gradient: bool = False
+    knows_side: bool = True
+    knows_attribute: bool = True
+    blind: str = ""
+
+
+_SEES_NO_TARGET = "it reads the activations alone, whatever the attribute or the side"
+BRIDGED: dict[str, Bridged] = {
+    method.name: method
+    for method in (
+        Bridged("score_cam", "ScoreCAM"),
+        Bridged(
+            "ablation_cam",
+            "AblationCAM",
+            knows_side=False,
+            blind="its weight (s - s')/s is the same for s and -s, so it says the same for both sides",
+        ),
+        Bridged("eigen_cam", "EigenCAM", knows_side=False, knows_attribute=False, blind=_SEES_NO_TARGET),
+        Bridged("kpca_cam", "KPCA_CAM", knows_side=False, knows_attribute=False, blind=_SEES_NO_TARGET),
+        Bridged("fem", "FEM", knows_side=False, knows_attribute=False, blind=_SEES_NO_TARGET),
+        Bridged(
+            "random_cam",
+            "RandomCAM",
+            needs_gradient=True,  # it throws the gradient away, but asks for it
+            knows_side=False,
+            knows_attribute=False,
+            blind="its weights are random",
+        ),
+        Bridged(
+            "eigen_grad_cam",
+            "EigenGradCAM",
+            needs_gradient=True,
+            knows_side=False,
+            blind="the sign of a principal component is arbitrary, so it says the same for both sides",
+        ),
+        Bridged("shapley_cam", "ShapleyCAM", needs_gradient=True),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a bridged method.
+
+    Attributes:
+        side: As given to the explainer.
+        selection: The attributes.
+        logits: ``(B, A)`` of them.
+        sigma: ``(B, A)``, σ.
+    """
+
+    side: Side | Literal["any"]
+    selection: Selection
+    logits: Tensor
+    sigma: Tensor
+
+
+class _LogitModel(nn.Module):
+    """A model that returns logits ``(B, all outputs)``, whatever it returned before."""
+
+    def __init__(self, model: nn.Module, read: Callable[[Any], Tensor]) -> None:
+        super().__init__()
+        self.model = model
+        self._read = read
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self._read(self.model(images))
+
+
+def run(
+    model: nn.Module,
+    read: Callable[[Any], Tensor],
+    images: Tensor,
+    anatomy: Anatomy,
+    name: str,
+    question: Question,
+) -> Tensor:
+    """Maps for the explained side by one of pytorch-grad-cam's methods.
+
+    Args:
+        model: In evaluation mode.
+        read: Makes logits of what it returns.
+        images: ``(B, C, H, W)`` as the model takes them.
+        anatomy: Names the layer.
+        name: Key of ``BRIDGED``.
+        question: Attributes and sides.
+
+    Returns:
+        ``(B, A, h, w)``: σS, in the method's own units.
+
+    Raises:
+        UnsupportedError: The method is blind to what is asked, or the layer is not a module's output.
+    """
+    method = BRIDGED[name]
+    _refuse(method, question)
+    module = _module(model, anatomy)
+    results = []
+    for position, column in enumerate(question.selection.columns):
+        wanted = [Target(column, sign) for sign in signs(question.sigma[:, position])]
+        results.append(_one(method, _LogitModel(model, read).eval(), module, anatomy.layer.layout, images, wanted))
+    return torch.stack(results, 1).to(question.logits)
+
+
+def _refuse(method: Bridged, question: Question) -> None:
+    attributes, logits = question.selection.attributes, question.logits
+    if method.name == "ablation_cam":
+        if question.side != "positive":
+            raise UnsupportedError(
+                f"ablation_cam cannot explain side={question.side!r}: {method.blind}; use score_cam or grad_cam"
+            )
+        if bool((logits <= 0).any()):
+            image, attribute = (int(n) for n in (logits <= 0).nonzero()[0])
+            raise UnsupportedError(
+                f"ablation_cam cannot explain the positive side of image {image}, attribute {attributes[attribute]!r}, "
+                f"whose logit is {logits[image, attribute].item():.3g}: {method.blind}; use score_cam or grad_cam"
+            )
+    elif method.knows_side and question.side == "any":
+        raise UnsupportedError(f"{method.name} knows which side it explains; ask for one")
+    elif not method.knows_side and question.side != "any":
+        raise UnsupportedError(
+            f"{method.name} cannot explain side={question.side!r}: {method.blind}; ask for side='any' to see where it "
+            "is active, or use grad_cam"
+        )
+    elif not method.knows_attribute and len(attributes) > 1:
+        raise UnsupportedError(
+            f"{method.name} cannot tell {attributes[0]!r} from {attributes[1]!r}: {method.blind}; "
+            "select one attribute, or use grad_cam"
+        )
+
+
+def _module(model: nn.Module, anatomy: Anatomy) -> nn.Module:
+    modules = dict(model.named_modules())
+    if anatomy.layer.name not in modules:
+        raise UnsupportedError(
+            f"pytorch-grad-cam needs a layer that is a module's output, but {anatomy.layer.name!r} is not; pass layer="
+        )
+    module: nn.Module = modules[anatomy.layer.name]
+    return module
+
+
+@contextlib.contextmanager
+def _kept_as_it_was(model: nn.Module) -> Iterator[None]:
+    """grad-cam clears gradients, swaps a module for its ablation, and draws from numpy's global generator."""
+    grads = [(parameter, parameter.grad) for parameter in model.parameters()]
+    children = [(module, dict(module._modules)) for module in model.modules()]  # noqa: SLF001  # setattr runs hooks
+    random = np.random.get_state()  # noqa: NPY002  # the generator that RandomCAM draws from
+    try:
+        yield
+    finally:
+        np.random.set_state(random)  # noqa: NPY002
+        for module, own in children:
+            module._modules.update(own)  # noqa: SLF001
+        for parameter, grad in grads:
+            parameter.grad = grad
+
+
+def _one(
+    method: Bridged,
+    model: nn.Module,
+    module: nn.Module,
+    layout: Layout,
+    images: Tensor,
+    wanted: list[Target],
+) -> Tensor:
+    """One attribute's raw maps ``(B, h, w)``, with the model put back as it was."""
+    import bincam.torchvision_ops  # noqa: F401, I001  # must stand before pytorch_grad_cam
+    import pytorch_grad_cam
+
+    raw: list[Tensor] = []
+    extra: dict[str, Any] = {}
+    if method.name == "ablation_cam":  # grad-cam's default ablation layer is one object that all calls share
+        tokens = layout.order == "NLC"
+        extra["ablation_layer"] = pytorch_grad_cam.AblationLayerVit() if tokens else pytorch_grad_cam.AblationLayer()
+        if layout.order in ("NHWC", "NCL"):
+            raise UnsupportedError(f"ablation_cam cannot ablate channels of a layer laid out {layout.order}")
+    quiet = contextlib.redirect_stderr(io.StringIO())  # a progress bar for every image
+    batch = images.detach().clone().requires_grad_(method.needs_gradient)
+    cls = getattr(pytorch_grad_cam, method.cls)
+    with (
+        _kept_as_it_was(model),
+        torch.set_grad_enabled(method.needs_gradient),
+        quiet,
+        cls(model, [module], reshape_transform=layout.grid_of, **extra) as runner,
+    ):
+        original = runner.get_cam_image
+
+        def keep(*args: Any, **kwargs: Any) -> Any:
+            image = original(*args, **kwargs)
+            raw.append(torch.as_tensor(image))
+            return image
+
+        runner.get_cam_image = keep
+        runner(batch, targets=wanted)
+    return raw[0]

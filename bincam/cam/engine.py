@@ -1,0 +1,408 @@
+"""The explainer: one forward pass for all attributes, and only as much gradient as the head leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from bincam.cam import bridge, fullgrad
+from bincam.cam.decompose import Decomposition, decompose, full_precision, max_spread, pooled_features
+from bincam.cam.explanation import Explanation
+from bincam.cam.gradients import choose_chunk, gradients
+from bincam.cam.inputs import check_images
+from bincam.cam.methods import Method, find
+from bincam.cam.reference import Reference, ReferenceFit, ReferenceKind
+from bincam.cam.selection import Selection, select
+from bincam.cam.targets import Side, sides
+from bincam.errors import InputError, UnsupportedError, nearest
+from bincam.models.anatomy import Anatomy, resolve
+from bincam.models.borrow import evaluating, outside_grad_modes, own_rng, unwrap
+from bincam.models.card import Card
+from bincam.models.classifier import AttributeClassifier, open_model
+from bincam.models.heads import Head, check_probabilities, logits_of, select_output
+from bincam.models.preprocess import preprocess
+from bincam.models.trace import Cut
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """What one forward pass leaves behind."""
+
+    logits: Tensor  # (B, all outputs)
+    kept: tuple[Tensor, ...]
+    leaf: Tensor | None
+
+
+class Explainer:
+    """Evidence maps of any classifier with one or many binary outputs.
+
+    The model is borrowed: it is put in evaluation mode for the time of a call, no ``.grad`` is written, no hook stays,
+    and modes and random state come back, also on errors. ``torch.compile`` and parallel wrappers are opened.
+
+    Args:
+        model: An ``AttributeClassifier``, any ``nn.Module``, a model's folder, or a timm name (with timm's weights).
+        attributes: Which outputs to explain, by name or column; None for all.
+        names: Names of *all* outputs, in order, for a model without a card. Where it is None, names given as
+            ``attributes`` are taken to be all of them.
+        method: A native method (``bincam.cam.METHODS``) or one that pytorch-grad-cam runs (``bincam.cam.BRIDGED``).
+        layer: A submodule or its dotted name; ``"pre_activation"`` for the sum before the last activation; None for the
+            tensor that is pooled.
+        threshold: Decision threshold t in logit units: a number, one per name, or None for the card's, else 0.
+        head: What the output means, see ``bincam.models.heads``; a card says it itself.
+        output: Which of several returned tensors; a card says it itself.
+        precision: ``fp32`` runs the model as it is; ``bf16`` under autocast. Maps are summed in float32 either way.
+        chunk: Attributes differentiated at a time where gradients over a whole grid are needed; None chooses by memory.
+        channels_last: Give the model its images in channels-last order, which convolutions on CPUs prefer.
+
+    Raises:
+        InputError: An unknown method, attribute, threshold or layer, or statements that contradict the card.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | str | Path,
+        attributes: Sequence[str | int] | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        method: str = "grad_cam",
+        layer: str | nn.Module | None = None,
+        threshold: float | Mapping[str, float] | None = None,
+        head: Head | None = None,
+        output: str | int | None = None,
+        precision: Precision = "fp32",
+        chunk: int | None = None,
+        channels_last: bool = True,
+    ) -> None:
+        given = open_model(model) if isinstance(model, (str, Path)) else model
+        self.model = unwrap(given)
+        self.card: Card | None = self.model.card if isinstance(self.model, AttributeClassifier) else None
+        if self.card is not None and (head or output is not None or names):
+            raise InputError("the model has a card, which states names, head and output; leave them out")
+        self.head: Head = head or "logits"
+        self._output = output
+        self.method: Method | None = None if method in bridge.BRIDGED else find(method, tuple(bridge.BRIDGED))
+        self.method_name = method
+        self.layer = layer
+        if precision not in ("fp32", "bf16"):
+            raise InputError(f"precision={precision!r}; expected 'fp32' or 'bf16'")
+        self.precision = precision
+        if chunk is not None and chunk < 1:
+            raise InputError(f"chunk={chunk}; at least one attribute is differentiated at a time")
+        self._chunk = chunk
+        self._channels_last = channels_last
+        self._anatomies: dict[tuple[int, ...], Anatomy] = {}
+        self._wanted = attributes
+        self._threshold = threshold
+        self._selection: Selection | None = None
+        all_names = self.card.attributes if self.card else names
+        if all_names is None and attributes and all(isinstance(a, str) for a in attributes):
+            all_names = [str(a) for a in attributes]
+        if all_names is not None:
+            self._select(all_names)
+        if isinstance(layer, str) and layer != "pre_activation":
+            known = [name for name, _ in self.model.named_modules() if name]
+            if layer not in known:
+                raise InputError(f"no layer {layer!r} in this model{nearest(layer, known)}")
+
+    def _select(self, names: Sequence[str]) -> Selection:
+        of_card = self.card.thresholds if self.card else {}
+        self._selection = select(names, self._wanted, self._threshold, of_card)
+        return self._selection
+
+    @property
+    def selection(self) -> Selection:
+        """The explained attributes with their columns and thresholds.
+
+        Raises:
+            InputError: Nobody has named the outputs, and no image has yet shown how many there are.
+        """
+        if self._selection is None:
+            raise InputError("the outputs are not named; give names=, or explain a batch first to number them")
+        return self._selection
+
+    def __call__(
+        self, images: Tensor, side: Side | Literal["any"] = "predicted", labels: Tensor | None = None
+    ) -> Explanation:
+        """Explain a batch.
+
+        Args:
+            images: ``(B, C, H, W)``, floating, as the model's forward takes them (``preprocess`` makes them).
+            side: Which class to explain: ``predicted`` (z >= t counts as positive), ``true``, ``positive`` or
+                ``negative``. ``any`` is for methods that know no side, and for one attribute alone.
+            labels: ``(B, A)`` for the selected attributes, for ``side="true"``.
+
+        Returns:
+            The explanation, detached from any graph.
+
+        Raises:
+            InputError: Images, labels or outputs that cannot be what was stated.
+            UnsupportedError: The method cannot answer this question about this model.
+        """
+        with self._borrowed(images) as batch:
+            anatomy = self._anatomy(batch)
+            passed = self._forward(batch, anatomy, *self._places(anatomy))
+            selection = self.selection
+            columns = torch.tensor(selection.columns, device=batch.device)
+            logits = passed.logits[:, columns]
+            detached = full_precision(logits.detach())
+            threshold = selection.thresholds.to(detached)
+            asked: Side = "positive" if side == "any" else side
+            sigma = sides(detached, asked, threshold, labels)
+            account = decompose(anatomy, passed.kept, columns) if anatomy.decomposes else None
+            constant = account.bias if account else None
+            if self.method is None:
+                question = bridge.Question(side, selection, detached, sigma)
+                maps = bridge.run(self.model, self._read, batch, anatomy, self.method_name, question)
+            elif side == "any":
+                raise UnsupportedError(f"{self.method_name} knows which side it explains; ask for one")
+            elif self.method.name == "fullgrad":
+                evidence, constant = fullgrad.maps(self.model, self._read, batch, columns)
+                maps = sigma[..., None, None] * evidence
+            else:
+                maps = sigma[..., None, None] * self._evidence(anatomy, passed, sigma, columns, account)
+            return Explanation(
+                attributes=selection.attributes,
+                logits=detached,
+                side=sigma,
+                threshold=threshold,
+                maps=maps,
+                decomposition=account,
+                bias=constant,
+                method=self.method_name,
+                layer="input" if self.method_name == "fullgrad" else anatomy.layer.name,
+                kind=anatomy.kind,
+                reason=anatomy.reason,
+                complete=self._completes(anatomy, batch),
+                head=self.head if self.card is None else self.card.head,
+                image_size=(int(batch.shape[2]), int(batch.shape[3])),
+            )
+
+    def anatomy(self, size: tuple[int, int]) -> Anatomy:
+        """What was found out about the model at an input size ``(H, W)``.
+
+        Raises:
+            UnsupportedError: The structure cannot be told, with what to pass.
+        """
+        parameter = next((p for p in self.model.parameters() if p.is_floating_point()), torch.empty(0))
+        channels = len(self.card.mean) if self.card else 3
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randn(1, channels, *size, generator=generator).to(parameter)
+        with self._borrowed(images) as batch:
+            return self._anatomy(batch)
+
+    def preprocess(self, image: Image) -> Tensor:
+        """A PIL image to one input ``(C, H, W)``, as the model's card says.
+
+        Raises:
+            InputError: The model has no card.
+        """
+        if self.card is None:
+            raise InputError("without a card nobody has said which size, mean and std this model takes")
+        return preprocess(image, self.card)
+
+    def fit_reference(
+        self, loader: Iterable[tuple[Tensor, Tensor]], kind: ReferenceKind = "midpoint", max_batches: int | None = None
+    ) -> Reference:
+        """Fit what every image gets, on a data set that is not the one to be audited (the validation split).
+
+        Args:
+            loader: Batches of images and labels ``(B, A)`` for the selected attributes; 1, 0 or -1, NaN for unknown.
+            kind: ``midpoint``, ``mean`` or ``balanced_mean``, see ``Reference``.
+            max_batches: Stop after so many.
+
+        Returns:
+            The reference, for ``Explanation.ledger``.
+
+        Raises:
+            UnsupportedError: The head has no decomposition.
+        """
+        fit: ReferenceFit | None = None
+        for number, (images, labels) in enumerate(loader):
+            if max_batches is not None and number >= max_batches:
+                break
+            with self._borrowed(images) as batch:
+                anatomy = self._anatomy(batch)
+                if not anatomy.decomposes:
+                    raise UnsupportedError(f"no reference can be fitted: {anatomy.reason}")
+                passed = self._forward(batch, anatomy, True, None)
+                columns = torch.tensor(self.selection.columns, device=batch.device)
+                account = decompose(anatomy, passed.kept, columns)
+            fit = fit or ReferenceFit(self.selection.attributes)
+            fit.add(account.evidence, labels)
+        if fit is None:
+            raise InputError("a reference needs at least one batch of images with labels")
+        return fit.result(kind)
+
+    @contextmanager
+    def _borrowed(self, images: Tensor) -> Iterator[Tensor]:
+        """The images, checked and moved to the model, while the model is in evaluation mode."""
+        check_images(images)
+        with evaluating(self.model), own_rng(self._device(images)), outside_grad_modes(), ExitStack() as stack:
+            if self.precision == "bf16":
+                stack.enter_context(torch.autocast(self._device(images).type, dtype=torch.bfloat16))
+            yield self._on_model(images)
+
+    def _device(self, images: Tensor) -> torch.device:
+        parameter = next(self.model.parameters(), None)
+        return images.device if parameter is None else parameter.device
+
+    def _on_model(self, images: Tensor) -> Tensor:
+        parameter = next((p for p in self.model.parameters() if p.is_floating_point()), None)
+        batch = images.detach()
+        if batch.is_inference():
+            batch = batch.clone()  # made in inference mode it could not enter a graph
+        if parameter is not None:
+            batch = batch.to(parameter.device, parameter.dtype)
+        return batch.contiguous(memory_format=torch.channels_last) if self._channels_last else batch
+
+    def _read(self, raw: Any) -> Tensor:
+        """What the model returned, as logits of all outputs."""
+        tensor = select_output(raw, self._output)
+        if self._selection is None:
+            single = tensor.ndim == 1 or (self.head == "two_logits" and tensor.ndim == 2)
+            self._select([str(column) for column in range(1 if single else tensor.shape[1])])
+        return logits_of(tensor, self.head, len(self.selection.names), len(tensor))
+
+    def _checked_read(self, raw: Any) -> Tensor:
+        if self.head == "probabilities":
+            check_probabilities(select_output(raw, self._output))
+        return self._read(raw)
+
+    def _anatomy(self, batch: Tensor) -> Anatomy:
+        key = (*batch.shape[2:],)
+        if key not in self._anatomies:
+            generator = torch.Generator().manual_seed(0)  # values that no dead unit is dead for
+            probe = torch.randn(batch[:1].shape, generator=generator).to(batch)
+            if self._channels_last:
+                probe = probe.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(batch.device.type, enabled=False):
+                self._anatomies[key] = resolve(self.model, probe, self._read, self.layer)
+        return self._anatomies[key]
+
+    def _places(self, anatomy: Anatomy) -> tuple[bool, Literal["vector", "layer"] | None]:
+        """Whether to keep what the head pools, and where the gradient has to start."""
+        method = self.method
+        keep = anatomy.pooled is not None and (anatomy.decomposes or anatomy.pooling == "mean")
+        if method is None or method.name in ("cam", "fullgrad"):
+            return keep, None
+        if anatomy.at_pooled and anatomy.kind == "exact":
+            return keep, None
+        if anatomy.at_pooled and anatomy.pooling == "mean" and anatomy.vector is not None:
+            return keep, "vector"
+        return keep, "layer"
+
+    def _forward(self, batch: Tensor, anatomy: Anatomy, keep: bool, start: Literal["vector", "layer"] | None) -> _Pass:
+        keeping = anatomy.pooled.place if keep and anatomy.pooled is not None else None
+        starting = {"vector": anatomy.vector, "layer": anatomy.layer.place, None: None}[start]
+        cut = Cut(keeping, starting)
+        with torch.no_grad(), cut:  # the cut turns gradients on where it starts; leaving no_grad restores them
+            raw = self.model(batch)
+            logits = self._checked_read(raw)
+        if len(logits) != len(batch):
+            raise InputError(f"the model returned logits for {len(logits)} images, but was given {len(batch)}")
+        return _Pass(logits, cut.kept, cut.leaf)
+
+    def _evidence(
+        self,
+        anatomy: Anatomy,
+        passed: _Pass,
+        sigma: Tensor,
+        columns: Tensor,
+        account: Decomposition | None,
+    ) -> Tensor:
+        """S ``(B, A, h, w)`` by a native method at one layer."""
+        assert self.method is not None
+        if self.method.name == "cam":
+            if account is None:
+                raise UnsupportedError(
+                    f"cam needs a head that says what every cell contributes, but {anatomy.reason}; use another method"
+                )
+            return account.evidence
+        function = self.method.function
+        assert function is not None
+        if passed.leaf is None:
+            return self._from_head(anatomy, passed, sigma, columns)
+        chunk = choose_chunk(passed.leaf, len(columns), self._chunk)
+        parts = []
+        if anatomy.at_pooled and anatomy.pooling == "mean":
+            features, spread, _ = pooled_features(anatomy, passed.kept)
+            for taken, rows in gradients(passed.logits, passed.leaf, columns, chunk):
+                g = full_precision(rows.flatten(2))[..., None, None] * spread  # (B, chunk, C, 1, 1)
+                parts.append(function(features, g, sigma[:, taken]))
+            return torch.cat(parts, 1)
+        layout = anatomy.layer.layout
+        features = full_precision(layout.grid_of(passed.leaf.detach()))
+        alive = False
+        for taken, rows in gradients(passed.logits, passed.leaf, columns, chunk):
+            g = full_precision(layout.grid_of(rows))  # (B, chunk, C, h, w)
+            alive = alive or bool(g.any())
+            parts.append(function(features, g, sigma[:, taken]))
+        if not alive and bool(features.any()):
+            raise InputError(
+                f"the gradient at layer {anatomy.layer.name!r} is zero in every cell of every image: nothing of it "
+                f"reaches the logits (above the last attention only the class token does); " + self._instead(anatomy)
+            )
+        return torch.cat(parts, 1)
+
+    def _instead(self, anatomy: Anatomy) -> str:
+        if self.layer is None:
+            return "pass layer= with an earlier layer"
+        size = next(iter(self._anatomies))
+        default = Explainer(
+            self.model,
+            names=None if self.card else self.selection.names,
+            head=None if self.card else self.head,
+            output=self._output,
+            channels_last=self._channels_last,
+        )
+        try:
+            return f"use layer={default.anatomy((size[0], size[1])).layer.name!r}"
+        except UnsupportedError:
+            return f"pass a layer before {anatomy.layer.name!r}"
+
+    def _from_head(self, anatomy: Anatomy, passed: _Pass, sigma: Tensor, columns: Tensor) -> Tensor:
+        """Exact heads: the gradient is the folded weight, spread as the pooling spreads it; no backward pass."""
+        assert self.method is not None
+        assert self.method.function is not None
+        assert anatomy.weight is not None
+        features, spread, _ = pooled_features(anatomy, passed.kept)
+        weight = anatomy.weight[columns].to(features.dtype)
+        if anatomy.pooling == "mean":
+            return self.method.function(features, (weight * spread)[None, :, :, None, None], sigma)
+        parts = []
+        share = max_spread(features)[:, None] if anatomy.pooling == "max" else 1.0
+        size = choose_chunk(features, len(columns), self._chunk)
+        for begin in range(0, len(columns), size):
+            rows = weight[begin : begin + size]
+            g = rows[None] if rows.ndim == 4 else rows[None, :, :, None, None]
+            g = (g * share).expand(len(features), len(rows), *features.shape[1:])
+            parts.append(self.method.function(features, g, sigma[:, begin : begin + size]))
+        return torch.cat(parts, 1)
+
+    def _completes(self, anatomy: Anatomy, batch: Tensor) -> bool:
+        """Whether the maps, the prefix and the bias sum to the logit, by method, layer, pooling and head."""
+        name = self.method_name
+        if name == "cam":
+            return anatomy.decomposes
+        if name == "fullgrad":
+            return fullgrad.completes(self.model, self._read, batch[:1])
+        if anatomy.kind != "exact":
+            return False
+        if anatomy.pre_activation:
+            return name == "hirescam" and anatomy.rectified
+        if not anatomy.at_pooled:
+            return False
+        if anatomy.pooling == "mean":
+            return name in ("grad_cam", "hirescam", "xgrad_cam")
+        return name == "hirescam"

@@ -1,0 +1,128 @@
+"""FullGrad, signed: the input's gradient and every layer's bias, put back where they act.
+
+Srinivas and Fleuret 2019, arXiv 1905.00780, equations 2 and 4: f(x) = ∇f·x + Σ_layers Σ (bias ⊙ ∂f/∂layer output) for a
+network of affine layers and ReLUs. Deviations: no absolute value and no rescaling of each term (their ψ), so that the
+maps keep the sign and add up; a bias map is enlarged to the image so that its sum stays what it was; the biases of
+layers without a grid are returned apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from bincam.models.trace import call_name, record, tensors_in
+from bincam.resample import project, upsample
+
+_BIASED = {"conv2d", "linear", "batch_norm"}
+_COMPLETE = _BIASED | {"relu", "leaky_relu", "prelu"}
+# Calls that are linear in what depends on the images, or only arrange it.
+_LINEAR = {
+    "add", "iadd", "radd", "cat", "concat", "flatten", "reshape", "view", "permute", "transpose", "contiguous", "to",
+    "mean", "sum", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "amax", "dropout",
+    "dropout2d", "squeeze", "unsqueeze", "getitem", "select", "sub", "neg", "clone", "pad", "mean_pool", "max_pool",
+    "stack", "identity", "narrow", "chunk", "split", "zero_pad2d",
+}  # fmt: skip
+
+
+class _BiasCatcher(TorchFunctionMode):
+    """Keep, for every affine call, the graph's edge at its output and the bias that was added there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.edges: list[Any] = []
+        self.biases: list[Tensor] = []
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        del types
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        name = call_name(func)
+        if name in _BIASED and isinstance(result, Tensor) and result.requires_grad:
+            bias = _bias(name, args, kwargs)
+            if bias is not None:
+                # The edge, not the tensor: an activation may overwrite the tensor in place.
+                self.edges.append(torch.autograd.graph.get_gradient_edge(result))
+                shape = (1, -1, 1, 1) if name != "linear" and result.ndim == 4 else (-1,)
+                self.biases.append(bias.detach().view(shape))
+        return result
+
+
+def _bias(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+    def argument(position: int, key: str) -> Any:
+        return args[position] if len(args) > position else kwargs.get(key)
+
+    if name != "batch_norm":
+        bias: Tensor | None = argument(2, "bias")
+        return bias
+    mean, variance = argument(1, "running_mean"), argument(2, "running_var")
+    weight, shift = argument(3, "weight"), argument(4, "bias")
+    eps = argument(7, "eps")
+    scale = torch.rsqrt(variance + (1e-5 if eps is None else eps))
+    scale = scale if weight is None else scale * weight
+    moved: Tensor = -mean * scale
+    return moved if shift is None else shift + moved
+
+
+def maps(model: nn.Module, read: Callable[[Any], Tensor], images: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    """Signed FullGrad maps: one backward pass through the whole network per attribute.
+
+    Args:
+        model: In evaluation mode.
+        read: Makes logits of what it returns.
+        images: ``(B, C, H, W)``.
+        columns: Attributes, ``(A,)``.
+
+    Returns:
+        S ``(B, A, H, W)``, and ``(B, A)``: the contributions of biases without a place.
+    """
+    size = (int(images.shape[2]), int(images.shape[3]))
+    leaf = images.detach().clone().requires_grad_()
+    catcher = _BiasCatcher()
+    with torch.enable_grad(), catcher:
+        logits = read(model(leaf))
+    placed, unplaced = [], []
+    for column in columns.tolist():
+        direction = torch.zeros_like(logits)
+        direction[:, column] = 1
+        slopes = torch.autograd.grad(logits, [leaf, *catcher.edges], direction, retain_graph=True, allow_unused=True)
+        total = (slopes[0] * images).sum(1)  # (B, H, W)
+        rest = torch.zeros_like(logits[:, 0])
+        for slope, bias in zip(slopes[1:], catcher.biases, strict=True):
+            if slope is None:  # torch's stubs forget allow_unused
+                continue  # type: ignore[unreachable]
+            term = slope * bias
+            if term.ndim == 4 and min(term.shape[-2:]) > 1:
+                total = total + _enlarge(term.sum(1), size)
+            else:
+                rest = rest + term.flatten(1).sum(1)
+        placed.append(total)
+        unplaced.append(rest)
+    return torch.stack(placed, 1).detach(), torch.stack(unplaced, 1).detach()
+
+
+def _enlarge(grid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Upsample so that the sum stays: every cell is divided by the weight it gets in the image."""
+    weight = torch.from_numpy(project(torch.ones(size).numpy(), (int(grid.shape[-2]), int(grid.shape[-1]))))
+    return upsample(grid / weight.to(grid), size)
+
+
+def completes(model: nn.Module, read: Callable[[Any], Tensor], image: Tensor) -> bool:
+    """Whether every call that depends on the image is affine or a ReLU or LeakyReLU, so that the terms add up."""
+    trace = record(model, image, read)
+    for call in trace.calls.values():
+        if not call.live or call.name in _COMPLETE or call.name in _LINEAR:
+            continue
+        if not call.output.is_floating_point() or not tensors_in(call.output):
+            continue
+        return False
+    return True
+
+
+__all__ = ["completes", "maps"]

@@ -1,0 +1,60 @@
+"""Gradients of many logits at once, above a cut, in chunks of bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from bincam.errors import InputError
+
+BUDGET = 128 * 2**20
+"""Bytes that one chunk of gradients may take where the caller sets no chunk; a method needs up to thrice as much."""
+
+
+def choose_chunk(leaf: Tensor, count: int, chunk: int | None) -> int:
+    """How many attributes are differentiated together.
+
+    Args:
+        leaf: ``(B, ...)``, what is differentiated for.
+        count: A.
+        chunk: The caller's wish, or None.
+
+    Raises:
+        InputError: A chunk below 1.
+    """
+    if chunk is None:
+        return max(1, min(count, BUDGET // max(1, leaf.numel() * leaf.element_size())))
+    if chunk < 1:
+        raise InputError(f"chunk={chunk}; at least one attribute is differentiated at a time")
+    return min(chunk, count)
+
+
+def gradients(logits: Tensor, leaf: Tensor, columns: Tensor, chunk: int) -> Iterator[tuple[slice, Tensor]]:
+    """Differentiate some columns of the logits.
+
+    The images of a batch do not mix in evaluation mode, so the gradient of a column's sum over the batch holds every
+    image's own gradient.
+
+    Args:
+        logits: ``(B, all outputs)``, on a graph from ``leaf``.
+        leaf: ``(B, ...)``.
+        columns: ``(A,)``, which to differentiate.
+        chunk: Columns at a time.
+
+    Yields:
+        A slice of ``columns`` and dz/dleaf, ``(B, chunk, ...)``.
+    """
+    for begin in range(0, len(columns), chunk):
+        rows = [_one(logits, leaf, column) for column in columns[begin : begin + chunk].tolist()]
+        yield slice(begin, begin + len(rows)), torch.stack(rows, 1)
+
+
+def _one(logits: Tensor, leaf: Tensor, column: int) -> Tensor:
+    if not logits.requires_grad:  # nothing of the leaf reaches the logits
+        return torch.zeros_like(leaf)
+    direction = torch.zeros_like(logits)
+    direction[:, column] = 1
+    (row,) = torch.autograd.grad(logits, leaf, direction, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(leaf) if row is None else row

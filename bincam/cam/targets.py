@@ -1,0 +1,153 @@
+"""Sides and targets: which class is explained for which attribute, fixed once on the clean image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from bincam.errors import InputError, nearest
+from bincam.models.heads import Head, logits_of
+
+Side = Literal["predicted", "true", "positive", "negative"]
+SIDES: tuple[Side, ...] = get_args(Side)
+
+
+def sides(logits: Tensor, side: Side, threshold: Tensor | float = 0.0, labels: Tensor | None = None) -> Tensor:
+    """The explained side σ of every image and attribute.
+
+    Args:
+        logits: ``(B, A)``.
+        side: ``predicted``: +1 where z >= t; ``true``: from the labels; ``positive`` and ``negative``: constant.
+        threshold: t, in logit units, a number or ``(A,)``.
+        labels: ``(B, A)``, 1 for positive, 0 or -1 for negative, NaN for unknown; needed for ``true`` alone.
+
+    Returns:
+        ``(B, A)`` of +1 and -1 in the dtype of the logits; NaN where the logit or the needed label is NaN.
+
+    Raises:
+        InputError: An unknown side, or labels that are missing, of another shape or outside {-1, 0, 1}.
+    """
+    if side not in SIDES:
+        raise InputError(f"unknown side {side!r}{nearest(side, SIDES)}")
+    unknown = torch.isnan(logits)
+    if side == "true":
+        if labels is None:
+            raise InputError("side='true' needs labels= (B, A): 1 positive, 0 or -1 negative, NaN unknown")
+        truth = _labels(labels, logits)
+        unknown = unknown | torch.isnan(truth)
+        positive = truth == 1
+    elif side == "predicted":
+        positive = logits >= threshold
+    else:
+        positive = torch.full_like(logits, side == "positive", dtype=torch.bool)
+    sign = torch.where(positive, 1.0, -1.0).to(logits.dtype)
+    return torch.where(unknown, torch.nan, sign)
+
+
+def _labels(labels: Tensor, logits: Tensor) -> Tensor:
+    truth = torch.as_tensor(labels, device=logits.device)
+    if truth.ndim == 1 and logits.shape[1] == 1:
+        truth = truth[:, None]
+    if truth.shape != logits.shape:
+        raise InputError(f"labels have shape {tuple(truth.shape)}, but there are {tuple(logits.shape)} logits")
+    truth = truth.to(logits.dtype)
+    odd = ~(torch.isnan(truth) | (truth == 1) | (truth == 0) | (truth == -1))
+    if bool(odd.any()):
+        image, attribute = (int(n) for n in odd.nonzero()[0])
+        raise InputError(
+            f"label {truth[image, attribute].item():g} of image {image}, attribute {attribute}: labels are 1, 0, -1 or "
+            f"NaN ({int(odd.sum())} are not)"
+        )
+    return truth
+
+
+@dataclass(frozen=True)
+class Target:
+    """σz of one attribute, as pytorch-grad-cam wants it: called with the output for one image, gives a scalar.
+
+    Attributes:
+        attribute: Column.
+        sign: +1 or -1.
+        head: What the model's output means.
+    """
+
+    attribute: int
+    sign: int
+    head: Head = "logits"
+
+    def __call__(self, output: Tensor) -> Tensor:
+        """One image's output ``(A,)``, ``(A, 2)`` for two logits, or a scalar for a single logit, to σz."""
+        if self.head == "two_logits" and output.ndim == 1:
+            output = output[None]
+        flat = output.reshape(1, -1, 2) if self.head == "two_logits" else output.reshape(1, -1)
+        z = logits_of(flat, self.head, flat.shape[1], 1)[0]
+        if not -len(z) <= self.attribute < len(z):
+            raise InputError(f"attribute {self.attribute} of a model with {len(z)} outputs")
+        return self.sign * z[self.attribute]
+
+
+def target(attribute: int, side: Literal["positive", "negative"], head: Head = "logits") -> Target:
+    """One target for every image of a batch.
+
+    Args:
+        attribute: Column of the logits.
+        side: ``positive`` or ``negative``. The predicted and the true side differ from image to image; ``targets``
+            makes one for each.
+        head: What the model's output means.
+
+    Returns:
+        A callable for pytorch_grad_cam.
+
+    Raises:
+        InputError: Another side.
+    """
+    if side not in ("positive", "negative"):
+        raise InputError(
+            f"a single target takes side 'positive' or 'negative', got {side!r}; targets() takes the others"
+        )
+    return Target(attribute, 1 if side == "positive" else -1, head)
+
+
+def targets(
+    logits: Tensor,
+    attribute: int,
+    side: Side,
+    threshold: Tensor | float = 0.0,
+    labels: Tensor | None = None,
+    head: Head = "logits",
+) -> list[Target]:
+    """One target per image, its side fixed by the clean image's logits.
+
+    Args:
+        logits: ``(B, A)``, of the clean images.
+        attribute: Column.
+        side: As in ``sides``.
+        threshold: As in ``sides``.
+        labels: As in ``sides``.
+        head: What the model's output means when the targets are called.
+
+    Returns:
+        B callables for pytorch_grad_cam.
+
+    Raises:
+        InputError: As ``sides``; or a side that is unknown because the logit or label is NaN, naming the image.
+    """
+    chosen = sides(logits, side, threshold, labels)[:, attribute]
+    return [Target(attribute, sign, head) for sign in signs(chosen)]
+
+
+def signs(side: Tensor) -> Sequence[int]:
+    """Sides ``(B,)`` as integers.
+
+    Raises:
+        InputError: One is NaN, naming the image.
+    """
+    if bool(torch.isnan(side).any()):
+        raise InputError(
+            f"the side of image {int(torch.isnan(side).nonzero()[0])} is unknown: its logit or label is NaN"
+        )
+    return [int(s) for s in side.tolist()]

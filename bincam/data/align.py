@@ -1,0 +1,147 @@
+"""Where the face is put: crops as affine matrices, so that pixels, landmarks, boxes and masks move alike.
+
+Coordinates are x, y in pixels with the centre of the first pixel at (0, 0), as CelebA's landmarks are. A matrix is
+``(2, 3)`` and brings source coordinates to output coordinates.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bincam.errors import InputError
+
+Floats = NDArray[np.float64]
+Fit = Literal["face", "crop", "stretch"]
+Pixels = TypeVar("Pixels", np.uint8, np.float32)
+
+MIRROR_ORDER = (1, 0, 2, 4, 3)
+"""Where each of ``LANDMARKS`` is found in a mirrored image's points."""
+
+
+def centres(landmarks: ArrayLike) -> tuple[Floats, Floats]:
+    """Eye centre e and mouth centre m: ``(..., 5, 2)`` to two ``(..., 2)``."""
+    points = np.asarray(landmarks, np.float64)
+    return points[..., :2, :].mean(axis=-2), points[..., 3:, :].mean(axis=-2)
+
+
+def face_matrix(landmarks: ArrayLike, size: int = 224) -> Floats:
+    """The AFFACT crop (Günther et al. 2017): eyes levelled, side 5.5 times the distance of eyes and mouth.
+
+    With e and m the eye and mouth centres, d their distance and s = 5.5 d, the eyes are levelled by turning about e;
+    the square then begins at ``(e_x - 0.5 s, e_y - 0.45 s)`` and is resized to ``size``.
+
+    Args:
+        landmarks: ``(5, 2)``.
+        size: Side of the output in pixels.
+
+    Raises:
+        InputError: A landmark is unknown, or eyes and mouth fall together.
+    """
+    points = np.asarray(landmarks, np.float64)
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        raise InputError(f"a face crop needs five known landmarks, got {points.tolist()}")
+    e, m = centres(points)
+    side = 5.5 * float(np.hypot(*(m - e)))
+    across = points[1] - points[0]
+    width = float(np.hypot(*across))
+    if side < 1e-6 or width < 1e-6:
+        raise InputError(f"a face crop needs eyes apart from each other and from the mouth, got {points.tolist()}")
+    cos, sin = across / width
+    turn = np.array([[cos, sin], [-sin, cos]]) * (size / side)
+    return np.column_stack([turn, np.array([0.5, 0.45]) * size - turn @ e])
+
+
+def fit_matrix(fit: Literal["crop", "stretch"], source: tuple[int, int], size: tuple[int, int]) -> Floats:
+    """The whole image stretched to ``size``, or its largest centred part of that shape.
+
+    Args:
+        fit: ``"stretch"`` or ``"crop"``.
+        source: ``(H, W)`` of the image.
+        size: ``(H, W)`` of the output.
+    """
+    scale = np.array([size[1] / source[1], size[0] / source[0]])  # x, y
+    if fit == "crop":
+        scale = np.full(2, scale.max())
+    middle = (np.array([source[1], source[0]]) - 1) / 2
+    return np.column_stack([np.diag(scale), (np.array([size[1], size[0]]) - 1) / 2 - scale * middle])
+
+
+def compose(outer: ArrayLike, inner: ArrayLike) -> Floats:
+    """The matrix that applies ``inner`` first."""
+    last = np.array([[0.0, 0.0, 1.0]])
+    whole: Floats = np.vstack([np.asarray(outer), last]) @ np.vstack([np.asarray(inner), last])
+    return whole[:2]
+
+
+def move(matrix: ArrayLike, points: ArrayLike) -> Floats:
+    """Bring points ``(..., 2)`` through a matrix; NaN stays NaN."""
+    m = np.asarray(matrix, np.float64)
+    return np.asarray(points, np.float64) @ m[:, :2].T + m[:, 2]
+
+
+def corners(boxes: ArrayLike) -> Floats:
+    """``(..., 4)`` x, y, width, height to ``(..., 4, 2)`` corner points."""
+    x, y, w, h = np.moveaxis(np.asarray(boxes, np.float64), -1, 0)
+    return np.stack([np.stack(p, axis=-1) for p in ((x, y), (x + w, y), (x, y + h), (x + w, y + h))], axis=-2)
+
+
+def bounding(points: ArrayLike) -> Floats:
+    """The upright box around points: ``(..., P, 2)`` to ``(..., 4)``."""
+    p = np.asarray(points, np.float64)
+    low, high = p.min(axis=-2), p.max(axis=-2)
+    return np.concatenate([low, high - low], axis=-1)
+
+
+def warp(image: NDArray[Pixels], matrix: ArrayLike, size: tuple[int, int], *, mask: bool = False) -> NDArray[Pixels]:
+    """Resample an image through a matrix.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, C)``.
+        matrix: Source to output coordinates.
+        size: ``(H, W)`` of the output.
+        mask: Nearest pixel and zeros outside; otherwise bilinear, averaged before where it shrinks by 1.5 or more, and
+            the border continued outwards.
+    """
+    import cv2
+
+    m = np.asarray(matrix, np.float64)
+    if mask:
+        flags, border = cv2.INTER_NEAREST, cv2.BORDER_CONSTANT
+    else:
+        flags, border = cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
+        shrink = 1 / np.sqrt(abs(np.linalg.det(m[:, :2])))
+        if shrink >= 1.5:
+            before = image.shape[0], image.shape[1]
+            after = max(1, round(before[0] / shrink)), max(1, round(before[1] / shrink))
+            image = np.asarray(cv2.resize(image, after[::-1], interpolation=cv2.INTER_AREA), dtype=image.dtype)
+            m = compose(m, fit_matrix("stretch", after, before))  # back to where the matrix begins
+    result: Any = cv2.warpAffine(image, m, (size[1], size[0]), flags=flags, borderMode=border)
+    return np.asarray(result, dtype=image.dtype)
+
+
+def off_axis(landmarks: ArrayLike) -> Floats:
+    """How far a face looks aside: the nose's distance from the line eye centre to mouth centre, over mouth y - eye y.
+
+    Args:
+        landmarks: ``(..., 5, 2)`` of aligned (levelled) faces. Shifting them all, as the published protocol does by
+            (+24, -10), changes nothing, because only differences enter.
+
+    Returns:
+        ``(...)``, not negative; NaN where landmarks are unknown or the mouth is not below the eyes.
+    """
+    points = np.asarray(landmarks, np.float64)
+    e, m = centres(points)
+    axis, nose = m - e, points[..., 2, :] - e
+    with np.errstate(invalid="ignore", divide="ignore"):
+        distance = np.abs(axis[..., 0] * nose[..., 1] - axis[..., 1] * nose[..., 0]) / np.hypot(
+            axis[..., 0], axis[..., 1]
+        )
+        return np.where(axis[..., 1] > 0, distance / axis[..., 1], np.nan)
+
+
+def frontal(landmarks: ArrayLike, limit: float = 0.1) -> NDArray[np.bool_]:
+    """The frontal filter of the published protocol: ``off_axis`` at most ``limit``; False where that is unknown."""
+    return np.less_equal(off_axis(landmarks), limit)

@@ -1,0 +1,247 @@
+"""The one table that every data set becomes: images, their attributes, and what is known about each image."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bincam.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from bincam.data.describe import Description
+
+SPLITS: tuple[str, ...] = ("train", "validation", "test")
+"""The splits, in the order of CelebA's codes 0, 1, 2. An image in none of them has ``""``."""
+
+LANDMARKS: tuple[str, ...] = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
+"""CelebA's five points in CelebA's order. Left is the image's left, that is, the smaller x of an upright face."""
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeTable:
+    """N images with A binary attributes. Arrays are read-only; methods return new tables.
+
+    Attributes:
+        names: The A attributes.
+        labels: ``(N, A)`` float32: 1 positive, 0 negative, NaN unknown.
+        ids: N image names, relative to ``root``, unique.
+        root: The folder that the ids are relative to.
+        splits: ``(N,)`` strings out of ``SPLITS`` or ``""``.
+        identities: ``(N,)`` strings naming who is shown, ``""`` where unknown; None where nothing is known.
+        groups: Further columns by which results may be sliced, each ``(N,)`` strings, ``""`` where unknown.
+        landmarks: ``(N, 5, 2)`` float32 x, y in pixels of the stored image, in the order of ``LANDMARKS``; NaN where
+            unknown; None where nothing is known.
+        boxes: ``(N, 4)`` float32 x, y, width, height in pixels of the stored image; likewise.
+        source: Where the table came from, for messages.
+    """
+
+    names: tuple[str, ...]
+    labels: NDArray[np.float32]
+    ids: tuple[str, ...]
+    root: Path
+    splits: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U1"))
+    identities: NDArray[np.str_] | None = None
+    groups: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    landmarks: NDArray[np.float32] | None = None
+    boxes: NDArray[np.float32] | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        n, names = len(self.ids), tuple(self.names)
+        if not names:
+            raise InputError(f"{self.source or 'table'}: no attributes")
+        _unique("attribute", names, self.source)
+        _unique("image", self.ids, self.source)
+        labels = _frozen(self.labels, np.float32)
+        if labels.shape != (n, len(names)):
+            raise InputError(
+                f"labels of {n} images and {len(names)} attributes are {(n, len(names))}, got {labels.shape}"
+            )
+        wrong = ~(np.isnan(labels) | (labels == 0) | (labels == 1))
+        if wrong.any():
+            row, column = (int(i[0]) for i in np.nonzero(wrong))
+            raise InputError(
+                f"label {names[column]!r} of {self.ids[row]!r} is {labels[row, column]}; expected 0, 1 or NaN (unknown)"
+            )
+        splits = self.splits if len(self.splits) or not n else np.full(n, "", "U1")
+        known = set(np.unique(np.asarray(splits, np.str_)).tolist())
+        for name in sorted(known - {"", *SPLITS}):
+            raise InputError(f"unknown split {name!r}; a split is one of {', '.join(SPLITS)} or empty")
+        put = object.__setattr__
+        put(self, "names", names)
+        put(self, "ids", tuple(self.ids))
+        put(self, "root", Path(self.root))
+        put(self, "labels", labels)
+        put(self, "splits", _column("splits", splits, n))
+        if self.identities is not None:
+            put(self, "identities", _column("identities", self.identities, n))
+        put(self, "groups", {name: _column(f"group {name!r}", value, n) for name, value in self.groups.items()})
+        for name, shape in (("landmarks", (n, len(LANDMARKS), 2)), ("boxes", (n, 4))):
+            if (value := getattr(self, name)) is not None:
+                array = _frozen(value, np.float32)
+                if array.shape != shape:
+                    raise InputError(f"{name} of {n} images have shape {shape}, got {array.shape}")
+                put(self, name, array)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{count} {name or 'in no split'}" for name, count in self.counts().items())
+        return f"AttributeTable({self.source or self.root}: {len(self)} images ({parts}), {len(self.names)} attributes)"
+
+    def path(self, row: int) -> Path:
+        """The file of an image."""
+        return self.root / self.ids[row]
+
+    def index(self, attribute: str) -> int:
+        """The column of an attribute.
+
+        Raises:
+            InputError: There is none of that name.
+        """
+        try:
+            return self.names.index(attribute)
+        except ValueError:
+            raise InputError(f"unknown attribute {attribute!r}{nearest(attribute, self.names)}") from None
+
+    def counts(self) -> dict[str, int]:
+        """Images per split that occurs, in the order of ``SPLITS``, then those in none under ``""``."""
+        return {name: count for name in (*SPLITS, "") if (count := int(np.count_nonzero(self.splits == name)))}
+
+    def select(self, attributes: Sequence[str]) -> AttributeTable:
+        """Only these attributes, in this order.
+
+        Raises:
+            InputError: A name is unknown, or given twice.
+        """
+        columns = [self.index(name) for name in attributes]
+        return replace(self, names=tuple(attributes), labels=self.labels[:, columns])
+
+    def split(self, name: str) -> AttributeTable:
+        """Only the images of a split.
+
+        Raises:
+            InputError: The split has no images here.
+        """
+        if name not in self.counts():
+            have = ", ".join(self.counts()) or "none"
+            raise InputError(f"{self.source or self.root}: no images in split {name!r}; splits with images: {have}")
+        return self.take(np.flatnonzero(self.splits == name))
+
+    def take(self, rows: ArrayLike) -> AttributeTable:
+        """The images in these rows, in this order; rows are positions or a boolean mask of length N."""
+        at = np.asarray(rows)
+        if at.dtype == bool:
+            if at.shape != (len(self),):
+                raise InputError(f"a row mask has shape {(len(self),)}, got {at.shape}")
+            at = np.flatnonzero(at)
+        at = at.astype(np.intp).reshape(-1)
+        changed: dict[str, Any] = {
+            name: None if (value := getattr(self, name)) is None else value[at]
+            for name in ("labels", "splits", "identities", "landmarks", "boxes")
+        }
+        changed["groups"] = {name: value[at] for name, value in self.groups.items()}
+        return replace(self, ids=tuple(self.ids[i] for i in at.tolist()), **changed)
+
+    def subset(self, n: int, *, stratify: bool = True, seed: int = 0) -> AttributeTable:
+        """``n`` images drawn without replacement, in the table's order.
+
+        Args:
+            n: How many.
+            stratify: Keep the splits' sizes and the attributes' prevalences: rows are sorted by split and by the
+                attributes from the rarest minority on, ties at random, and every N/n-th is taken.
+            seed: Seeds the draw.
+
+        Raises:
+            InputError: ``n`` is not between 1 and N.
+        """
+        if not 1 <= n <= len(self):
+            raise InputError(f"a subset of {len(self)} images has 1 to {len(self)}, got {n}")
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(len(self))
+        if stratify:
+            codes = np.nan_to_num(self.labels[order], nan=2.0).astype(np.int8)
+            positives = np.nan_to_num(self.labels).sum(axis=0)
+            known = np.count_nonzero(~np.isnan(self.labels), axis=0)
+            rarest = np.argsort(np.minimum(positives, known - positives), kind="stable")
+            keys = [codes[:, i] for i in rarest[::-1]]  # lexsort takes its most significant key last
+            order = order[np.lexsort([*keys, self.splits[order]])]
+            order = order[np.floor((np.arange(n) + rng.random()) * (len(self) / n)).astype(np.intp)]
+        return self.take(np.sort(order[:n]))
+
+    def folds(self, k: int, *, seed: int = 0) -> tuple[AttributeTable, ...]:
+        """k-fold cross-validation in which no identity crosses a split: see ``bincam.data.folds.assign``.
+
+        Returns:
+            k tables of all images: fold i is table i's test split, fold i + 1 (cyclic) its validation split, the rest
+            its training split (with k = 2 there is no validation split). Without identities every image is on its own.
+
+        Raises:
+            InputError: k is below 2 or above the number of identities.
+        """
+        from bincam.data.folds import assign
+
+        groups = np.asarray(self.ids) if self.identities is None else self.identities
+        fold = assign(self.labels, groups, k, seed=seed)
+        tables = []
+        for i in range(k):
+            splits = np.full(len(self), "train", "U10")
+            if k > 2:
+                splits[fold == (i + 1) % k] = "validation"
+            splits[fold == i] = "test"
+            tables.append(replace(self, splits=splits))
+        return tuple(tables)
+
+    def describe(self) -> Description:
+        """Counts, prevalence, minority class, imbalance ratio, φ, and identities that cross splits."""
+        from bincam.data.describe import describe
+
+        return describe(self)
+
+    def digest(self) -> str:
+        """SHA-256 over ids, attributes, labels, splits, identities, groups and points, not over pixels or ``root``."""
+        state = hashlib.sha256()
+        for item in fields(self):
+            if item.name in {"root", "source"}:
+                continue
+            value = getattr(self, item.name)
+            parts = value.items() if isinstance(value, Mapping) else [("", value)]
+            for name, part in parts:
+                state.update(f"{item.name}/{name}:".encode())
+                if part is None:
+                    continue
+                if isinstance(part, tuple) or part.dtype.kind == "U":
+                    state.update("\0".join(part if isinstance(part, tuple) else part.tolist()).encode())
+                else:
+                    state.update(np.ascontiguousarray(part, "<f4").tobytes())
+        return state.hexdigest()
+
+
+def _frozen(value: ArrayLike, dtype: type[np.float32]) -> NDArray[np.float32]:
+    array = np.asarray(value, dtype=dtype).view()
+    array.setflags(write=False)
+    return array
+
+
+def _column(name: str, value: ArrayLike, n: int) -> NDArray[np.str_]:
+    array = np.asarray(value, dtype=np.str_).view()
+    if array.shape != (n,):
+        raise InputError(f"{name} of {n} images have shape {(n,)}, got {array.shape}")
+    array.setflags(write=False)
+    return array
+
+
+def _unique(what: str, values: Sequence[str], source: str) -> None:
+    if len(set(values)) < len(values):
+        seen: set[str] = set()
+        for value in values:
+            if value in seen:
+                raise InputError(f"{source or 'table'}: {what} {value!r} occurs twice")
+            seen.add(value)

@@ -1,0 +1,158 @@
+"""A table as a torch data set: decode, crop, augment. What comes out depends on seed, epoch and row alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from bincam.data import align
+from bincam.data.attributes import AttributeTable
+from bincam.data.augment import Augmentation, View, Views
+from bincam.data.images import decode
+from bincam.data.regions import Regions
+from bincam.errors import InputError
+
+OnError = Literal["raise", "skip"]
+
+
+class Key(NamedTuple):
+    """What a sampler asks for: a row of the table in an epoch."""
+
+    epoch: int
+    row: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image, cropped.
+
+    Attributes:
+        row: Of the table.
+        view: Image and points as cropped.
+        masks: ``(M, H, W)`` bool, or None where no regions were asked for.
+        known: ``(M,)`` whether that region has a mask in this image.
+    """
+
+    row: int
+    view: View
+    masks: NDArray[np.bool_] | None = None
+    known: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An image that could not be read.
+
+    Attributes:
+        row: Of the table.
+        reason: What was wrong, naming the file.
+    """
+
+    row: int
+    reason: str
+
+
+class FaceDataset(Dataset[Sample | Skipped]):
+    """Images of a table, cropped and, if asked, augmented."""
+
+    def __init__(
+        self,
+        table: AttributeTable,
+        *,
+        size: int | tuple[int, int] = 224,
+        fit: align.Fit | None = None,
+        augmentation: Augmentation | None = None,
+        regions: Regions | None = None,
+        seed: int = 0,
+        on_error: OnError = "raise",
+    ) -> None:
+        """Say what to give.
+
+        Args:
+            table: The images.
+            size: ``(H, W)`` of the output, or the side of a square.
+            fit: ``"face"`` is the AFFACT crop by landmarks, ``"crop"`` the largest centred part, ``"stretch"`` the
+                whole image. None is ``"face"`` where the table has landmarks and the output is square, else ``"crop"``.
+            augmentation: What varies; None for plain crops.
+            regions: Give a mask per attribute of the table. Masks stored per image move with the crop, all others are
+                drawn into it.
+            seed: Seeds the augmentation.
+            on_error: ``"raise"`` an error that names the file, or ``"skip"`` it: the sample is then a ``Skipped``.
+
+        Raises:
+            InputError: ``"face"`` without landmarks or for a size that is not square, or a size below 1.
+        """
+        height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+        if height < 1 or width < 1:
+            raise InputError(f"a size in pixels is at least 1, got {size}")
+        if fit is None:
+            fit = "face" if table.landmarks is not None and height == width else "crop"
+        if fit == "face" and table.landmarks is None:
+            raise InputError(f"{table.source or table.root}: a face crop needs landmarks; fit='crop' needs none")
+        if fit == "face" and height != width:
+            raise InputError(f"a face crop is square, got {height} x {width}; fit='crop' or 'stretch' take any size")
+        if fit not in {"face", "crop", "stretch"}:
+            raise InputError(f"fit={fit!r}: one of 'face', 'crop', 'stretch'")
+        if on_error not in {"raise", "skip"}:
+            raise InputError(f"on_error={on_error!r}: one of 'raise', 'skip'")
+        self.table = table
+        self.size = (height, width)
+        self.fit = fit
+        self.regions = regions
+        self.seed = seed
+        self.on_error = on_error
+        self._views = Views(augmentation, self.size)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, key: int | Key) -> Sample | Skipped:
+        """The sample of a row; a bare row is that of epoch 0."""
+        epoch, row = key if isinstance(key, tuple) else (0, int(key))
+        try:
+            return self._sample(epoch, row)
+        except InputError as error:
+            if self.on_error == "raise":
+                raise
+            return Skipped(row, str(error))
+
+    def _sample(self, epoch: int, row: int) -> Sample:
+        table, path = self.table, self.table.path(row)
+        image = decode(path)
+        points = None if table.landmarks is None else table.landmarks[row]
+        box = None if table.boxes is None else table.boxes[row]
+        if self.fit == "face":
+            try:
+                matrix = align.face_matrix(table.landmarks[row], self.size[0])
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from None
+        else:
+            matrix = align.fit_matrix(self.fit, (image.shape[0], image.shape[1]), self.size)  # type: ignore[arg-type]
+        stored = self._stored(row, image.shape[:2])
+        seed = (self.seed, epoch, row)
+        view = self._views(image, matrix, seed, landmarks=points, box=box, masks=None if stored is None else stored[0])
+        if self.regions is None:
+            return Sample(row, view)
+        if stored is not None:
+            return Sample(row, view, view.masks, stored[1])
+        masks, known = _stack(self.regions.masks(table.names, self.size, landmarks=view.landmarks), self.size)
+        return Sample(row, view, masks, known)
+
+    def _stored(self, row: int, size: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+        if self.regions is None or not self.regions.per_image:
+            return None
+        labels = dict(zip(self.table.names, self.table.labels[row].tolist(), strict=True))
+        shape = (size[0], size[1])
+        return _stack(self.regions.masks(self.table.names, shape, image=self.table.ids[row], labels=labels), shape)
+
+
+def _stack(
+    masks: Sequence[NDArray[np.bool_] | None], size: tuple[int, int]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    known = np.array([mask is not None for mask in masks])
+    return np.stack([np.zeros(size, bool) if mask is None else mask for mask in masks]), known

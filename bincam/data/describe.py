@@ -1,0 +1,157 @@
+"""What a table holds: prevalence, imbalance, co-occurrence, identities across splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.data.attributes import SPLITS, AttributeTable
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """Counts of one split.
+
+    Attributes:
+        name: The split, ``""`` for images in none, or ``"all"``.
+        count: Images.
+        positives: ``(A,)`` images with label 1.
+        negatives: ``(A,)`` images with label 0.
+        unknown: ``(A,)`` images with no label.
+        identities: Different identities, or None where the table has none.
+    """
+
+    name: str
+    count: int
+    positives: NDArray[np.int64]
+    negatives: NDArray[np.int64]
+    unknown: NDArray[np.int64]
+    identities: int | None
+
+    @property
+    def prevalence(self) -> NDArray[np.float64]:
+        """``(A,)`` positives of those known; NaN where nothing is known."""
+        return _ratio(self.positives, self.positives + self.negatives)
+
+    @property
+    def imbalance(self) -> NDArray[np.float64]:
+        """``(A,)`` images of the majority class per image of the minority class; NaN where a class is absent."""
+        return _ratio(np.maximum(self.positives, self.negatives), np.minimum(self.positives, self.negatives))
+
+    @property
+    def minority(self) -> tuple[str, ...]:
+        """Per attribute the rarer class: ``"positive"``, ``"negative"`` or, where equal, ``"neither"``."""
+        order = np.sign(self.negatives - self.positives)
+        return tuple({1: "positive", -1: "negative", 0: "neither"}[int(i)] for i in order)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What ``AttributeTable.describe`` gives.
+
+    Attributes:
+        source: Where the table came from.
+        names: The A attributes.
+        splits: One summary per split that has images, after one named ``"all"``.
+        phi: ``(A, A)`` φ coefficient over the images where both labels are known; NaN where one is constant.
+        crossing: Identities with images in several splits, and those splits. Empty also where there are no identities.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    splits: tuple[SplitSummary, ...]
+    phi: NDArray[np.float64]
+    crossing: dict[str, tuple[str, ...]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values; what is undefined is null."""
+        return {
+            "kind": "bincam-description",
+            "schema": 1,
+            "source": self.source,
+            "attributes": list(self.names),
+            "splits": [
+                {
+                    "name": s.name,
+                    "count": s.count,
+                    "identities": s.identities,
+                    "positives": s.positives.tolist(),
+                    "negatives": s.negatives.tolist(),
+                    "unknown": s.unknown.tolist(),
+                    "prevalence": _plain(s.prevalence),
+                    "minority": list(s.minority),
+                    "imbalance_ratio": _plain(s.imbalance),
+                }
+                for s in self.splits
+            ],
+            "phi": [_plain(row) for row in self.phi],
+            "identities_across_splits": {name: list(splits) for name, splits in self.crossing.items()},
+        }
+
+
+def describe(table: AttributeTable) -> Description:
+    """Summarise a table; ``AttributeTable.describe`` is the way in."""
+    rows = {"all": np.ones(len(table), bool)} | {name: table.splits == name for name in table.counts()}
+    return Description(
+        source=table.source or str(table.root),
+        names=table.names,
+        splits=tuple(_summary(name, table, mask) for name, mask in rows.items()),
+        phi=phi(table.labels),
+        crossing=crossing(table),
+    )
+
+
+def phi(labels: NDArray[np.float32]) -> NDArray[np.float64]:
+    """φ of every pair of attributes, each over the rows where both are known.
+
+    Args:
+        labels: ``(N, A)``: 1, 0 or NaN.
+
+    Returns:
+        ``(A, A)``; NaN where one of the pair is constant there.
+    """
+    # float32 products of 0/1 matrices count exactly up to 2^24 rows.
+    known = (~np.isnan(labels)).astype(np.float32)
+    ones = np.nan_to_num(labels, nan=0.0)
+    n = (known.T @ known).astype(np.float64)
+    x = (ones.T @ known).astype(np.float64)  # positives of the row attribute among the pair's known rows
+    xy = (ones.T @ ones).astype(np.float64)
+    spread = np.sqrt(x * (n - x) * x.T * (n - x.T))
+    return _ratio(n * xy - x * x.T, spread)
+
+
+def crossing(table: AttributeTable) -> dict[str, tuple[str, ...]]:
+    """Identities that have images in more than one split, with those splits. Unknown identities cross nothing."""
+    if table.identities is None:
+        return {}
+    names = {name: set(np.unique(table.identities[table.splits == name]).tolist()) for name in SPLITS}
+    found = set().union(*(names[a] & names[b] for a in SPLITS for b in SPLITS if a < b)) - {""}
+    return {one: tuple(s for s in SPLITS if one in names[s]) for one in sorted(found)}
+
+
+def _summary(name: str, table: AttributeTable, rows: NDArray[np.bool_]) -> SplitSummary:
+    labels = table.labels[rows]
+    identities = None
+    if table.identities is not None:
+        identities = len(set(np.unique(table.identities[rows]).tolist()) - {""})
+    return SplitSummary(
+        name=name,
+        count=len(labels),
+        positives=np.count_nonzero(labels == 1, axis=0),
+        negatives=np.count_nonzero(labels == 0, axis=0),
+        unknown=np.count_nonzero(np.isnan(labels), axis=0),
+        identities=identities,
+    )
+
+
+def _ratio(over: NDArray[Any], under: NDArray[Any]) -> NDArray[np.float64]:
+    result = np.full(np.shape(over), np.nan)
+    np.divide(over, under, out=result, where=under > 0)
+    return result
+
+
+def _plain(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(v) else round(float(v), 6) for v in values]

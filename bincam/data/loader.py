@@ -1,0 +1,263 @@
+"""Batches for a model: workers, shards for several processes, normalisation, and images that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from bincam.data.attributes import AttributeTable
+from bincam.data.dataset import FaceDataset, Key, OnError, Sample, Skipped
+from bincam.errors import InputError
+
+Output = Literal["float32", "uint8"]
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B images of a table.
+
+    Attributes:
+        images: ``(B, 3, H, W)``: float32, normalised, or uint8.
+        labels: ``(B, A)`` float32: 1, 0 or NaN (unknown).
+        rows: ``(B,)`` int64 rows of the table.
+        landmarks: ``(B, 5, 2)`` float32 in the cropped image, or None.
+        boxes: ``(B, 4)`` float32 in the cropped image, or None.
+        masks: ``(B, A, H, W)`` bool, or None where no regions were asked for.
+        known: ``(B, A)`` bool: whether there is such a mask. False is no empty region: measure NaN there.
+        skipped: Images left out of this batch.
+    """
+
+    images: Tensor
+    labels: Tensor
+    rows: Tensor
+    landmarks: Tensor | None = None
+    boxes: Tensor | None = None
+    masks: Tensor | None = None
+    known: Tensor | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """The batch on a device."""
+        moved: dict[str, Any] = {
+            f.name: value.to(device, non_blocking=non_blocking)
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor)
+        }
+        return replace(self, **moved)
+
+    def pin_memory(self) -> Batch:
+        """The batch in page-locked memory; called by torch's loader."""
+        moved: dict[str, Any] = {
+            f.name: value.pin_memory() for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)
+        }
+        return replace(self, **moved)
+
+
+class ShardSampler(Sampler[Key]):
+    """The rows of one of several processes: disjoint, together everything, in an order that the epoch determines."""
+
+    def __init__(
+        self, count: int, *, shuffle: bool = False, seed: int = 0, rank: int = 0, world: int = 1, even: bool = False
+    ) -> None:
+        """Say which rows.
+
+        Args:
+            count: Rows of the table.
+            shuffle: In a new order every epoch.
+            seed: Seeds the order; the same in every process.
+            rank: This process, from 0.
+            world: Number of processes.
+            even: Leave the last ``count % world`` rows of the order out, so that every process has as many; training
+                in step needs it. Nothing is ever given twice.
+
+        Raises:
+            InputError: The rank is not below the number of processes, or a process would have no rows.
+        """
+        if not 0 <= rank < world:
+            raise InputError(f"rank {rank} of {world} processes; ranks are 0 to {world - 1}")
+        if count < world:
+            raise InputError(f"{count} images for {world} processes; each needs at least one")
+        self.count, self.shuffle, self.seed = count, shuffle, seed
+        self.rank, self.world, self.even = rank, world, even
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.count // self.world if self.even else len(range(self.rank, self.count, self.world))
+
+    def __iter__(self) -> Iterator[Key]:
+        order = np.arange(self.count)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
+        return iter([Key(self.epoch, int(row)) for row in order[self.rank :: self.world][: len(self)]])
+
+
+class Loader:
+    """Batches of a table, epoch after epoch."""
+
+    def __init__(
+        self,
+        dataset: FaceDataset,
+        *,
+        batch_size: int,
+        workers: int,
+        output: Output,
+        mean: Sequence[float],
+        std: Sequence[float],
+        sampler: ShardSampler,
+        drop_last: bool,
+        pin_memory: bool,
+    ) -> None:
+        """See ``loader``."""
+        self.dataset = dataset
+        self.sampler = sampler
+        self.skipped: list[Skipped] = []
+        self._loader = DataLoader(
+            dataset,
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=workers,
+            drop_last=drop_last,
+            pin_memory=pin_memory,
+            persistent_workers=workers > 0,
+            collate_fn=_Collate(dataset.table, output, mean, std),
+        )
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return len(self._loader)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration gives; order and augmentation follow from it."""
+        self.sampler.epoch = epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches; ``skipped`` is emptied first and then collects what could not be read."""
+        self.skipped = []
+        for batch in self._loader:
+            self.skipped += batch.skipped
+            if len(batch):  # a batch of nothing but broken images is none
+                yield batch
+
+
+def loader(
+    table: AttributeTable,
+    *,
+    card: Any = None,
+    size: int | tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    output: Output = "float32",
+    batch_size: int = 32,
+    workers: int = 0,
+    shuffle: bool = False,
+    drop_last: bool = False,
+    rank: int = 0,
+    world: int = 1,
+    even: bool = False,
+    seed: int = 0,
+    on_error: OnError = "raise",
+    pin_memory: bool = False,
+    **options: Any,
+) -> Loader:
+    """Batches of a table, as a model takes them.
+
+    Args:
+        table: The images.
+        card: Any object with ``input_size`` (or ``size``), ``mean``, ``std`` and, if it says so, ``fit``; what is
+            given beside it wins. A bincam model's card is one.
+        size: ``(H, W)`` of the images, or a square's side; 224 where neither this nor a card says so.
+        mean: Per channel, of pixels in [0, 1]; ImageNet's by default.
+        std: Likewise.
+        output: ``"float32"``, normalised; or ``"uint8"``, not normalised.
+        batch_size: Images per batch.
+        workers: Processes that read; 0 reads in this one. The batches are the same with any number.
+        shuffle: In a new order every epoch.
+        drop_last: Leave out the last batch where it is not full.
+        rank: Which of ``world`` processes this is; they get disjoint images.
+        world: Number of processes.
+        even: Give every process as many images, by leaving out fewer than ``world``.
+        seed: Seeds order and augmentation.
+        on_error: ``"raise"`` names the file that cannot be read; ``"skip"`` leaves it out and counts it in ``skipped``.
+        pin_memory: For faster copies to a GPU.
+        options: ``fit``, ``augmentation`` and ``regions`` of ``FaceDataset``.
+
+    Raises:
+        InputError: A value that makes no sense, with what to give instead.
+    """
+    if size is None:
+        size = getattr(card, "input_size", getattr(card, "size", 224))
+    mean = tuple(getattr(card, "mean", IMAGENET_MEAN) if mean is None else mean)
+    std = tuple(getattr(card, "std", IMAGENET_STD) if std is None else std)
+    if options.get("fit") is None and card is not None:
+        options["fit"] = getattr(card, "fit", None)
+    if len(mean) != len(std) or len(mean) not in {1, 3} or min(std) <= 0:
+        raise InputError(f"mean and std need three numbers each (one for grey) and std above 0, got {mean} and {std}")
+    if output not in {"float32", "uint8"}:
+        raise InputError(f"output={output!r}: 'float32' or 'uint8'")
+    if batch_size < 1 or workers < 0:
+        raise InputError(f"a batch has at least one image and workers are not negative, got {batch_size} and {workers}")
+    return Loader(
+        FaceDataset(table, size=size, seed=seed, on_error=on_error, **options),
+        batch_size=batch_size,
+        workers=workers,
+        output=output,
+        mean=mean,
+        std=std,
+        sampler=ShardSampler(len(table), shuffle=shuffle, seed=seed, rank=rank, world=world, even=even),
+        drop_last=drop_last,
+        pin_memory=pin_memory,
+    )
+
+
+class _Collate:
+    """Stack samples. In a worker, so that normalising costs the training process nothing."""
+
+    def __init__(self, table: AttributeTable, output: Output, mean: Sequence[float], std: Sequence[float]) -> None:
+        self.labels = torch.from_numpy(np.array(table.labels))
+        self.output = output
+        self.scale = torch.tensor([1 / (255 * s) for s in std]).view(-1, 1, 1)
+        self.offset = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)]).view(-1, 1, 1)
+
+    def __call__(self, samples: list[Sample | Skipped]) -> Batch:
+        good = [s for s in samples if isinstance(s, Sample)]
+        rows = torch.tensor([s.row for s in good], dtype=torch.int64)
+        skipped = tuple(s for s in samples if isinstance(s, Skipped))
+        if not good:
+            return Batch(torch.empty(0), self.labels[rows], rows, skipped=skipped)
+        channels = len(self.scale)
+        pixels = torch.from_numpy(np.stack([s.view.image for s in good]))  # (B, H, W, 3)
+        if channels == 1:
+            pixels = _grey(pixels)
+        images = pixels.permute(0, 3, 1, 2)
+        if self.output == "float32":
+            images = torch.addcmul(self.offset, images.float(), self.scale)
+        return Batch(
+            images=images.contiguous(),
+            labels=self.labels[rows],
+            rows=rows,
+            landmarks=_stack([s.view.landmarks for s in good]),
+            boxes=_stack([s.view.box for s in good]),
+            masks=_stack([s.masks for s in good]),
+            known=_stack([s.known for s in good]),
+            skipped=skipped,
+        )
+
+
+def _stack(arrays: Sequence[Any]) -> Tensor | None:
+    return None if arrays[0] is None else torch.from_numpy(np.stack(arrays))
+
+
+def _grey(pixels: Tensor) -> Tensor:
+    """ITU-R 601 luma, as pillow's mode L: ``(..., 3)`` to ``(..., 1)`` uint8."""
+    weights = torch.tensor([19595, 38470, 7471], dtype=torch.int32)
+    return ((pixels.int() * weights).sum(-1, keepdim=True) + 0x8000 >> 16).to(torch.uint8)

@@ -1,0 +1,135 @@
+"""The card beside a model's weights: everything that must be stated to use them, because none of it can be guessed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bincam.errors import InputError, nearest
+from bincam.files import read_json, write_json
+from bincam.models.heads import Head
+from bincam.models.pooling import Pooling
+
+SCHEMA = 1
+KIND = "bincam-model"
+FILE = "card.json"
+
+
+class Card(BaseModel):
+    """What a model is and what its outputs mean.
+
+    Attributes:
+        attributes: Names of all outputs, in order.
+        architecture: ``attribute_head``: a timm backbone under bincam's own head; ``timm``: a whole timm model;
+            ``factory``: a function of yours, ``module:function``, that returns the ``nn.Module``.
+        name: The timm name, or ``module:function``.
+        options: Keyword arguments for the constructor.
+        pooling: Of bincam's own head.
+        head: What the raw output means.
+        output: Which of several returned tensors it is.
+        input_size: ``(H, W)`` in pixels.
+        mean: Per channel, of pixels in [0, 1].
+        std: Per channel, of pixels in [0, 1].
+        fit: How an image meets the input size: ``stretch`` both axes, or scale the short side and ``crop`` the centre.
+        thresholds: Decision thresholds in logit units; 0 where none is given.
+        train_counts: ``(negatives, positives)`` in the training data, for those attributes where they are known.
+        logit_shift: By how much the training loss moves each logit from the log-odds, where that is a constant.
+        loss: Name of the training loss.
+        notes: Anything worth saying to whoever uses the model.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attributes: tuple[str, ...] = Field(min_length=1)
+    architecture: Literal["attribute_head", "timm", "factory"]
+    name: str = Field(min_length=1)
+    options: dict[str, Any] = {}
+    pooling: Pooling = "mean"
+    head: Head = "logits"
+    output: str | int | None = None
+    input_size: tuple[int, int]
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    fit: Literal["stretch", "crop"] = "stretch"
+    thresholds: dict[str, float] = {}
+    train_counts: dict[str, tuple[int, int]] = {}
+    logit_shift: dict[str, float] = {}
+    loss: str | None = None
+    notes: str = ""
+
+    @field_validator("attributes")
+    @classmethod
+    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"repeated names: {', '.join(repeated)}")
+        if any(not name.strip() for name in names):
+            raise ValueError(f"an empty name at position {[not n.strip() for n in names].index(True)}")
+        return names
+
+    @field_validator("input_size")
+    @classmethod
+    def _positive_size(cls, size: tuple[int, int]) -> tuple[int, int]:
+        if min(size) < 1:
+            raise ValueError(f"a size in pixels is at least 1, got {size}")
+        return size
+
+    @field_validator("train_counts")
+    @classmethod
+    def _counted(cls, counts: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        for name, pair in counts.items():
+            if min(pair) < 0:
+                raise ValueError(f"{name}: counts are (negatives, positives), got {pair}")
+        return counts
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Card:
+        for field in ("thresholds", "train_counts", "logit_shift"):
+            for name in getattr(self, field):
+                if name not in self.attributes:
+                    raise ValueError(f"{field} names {name!r}{nearest(name, self.attributes)}")
+        if len(self.mean) != len(self.std) or min(self.std) <= 0:
+            raise ValueError(f"mean and std need the same number of channels and std > 0, got {self.mean}, {self.std}")
+        return self
+
+
+def make_card(**fields: Any) -> Card:
+    """A card, with what is wrong told in one line.
+
+    Raises:
+        InputError: A field is missing, unknown or impossible.
+    """
+    try:
+        return Card(**fields)
+    except ValidationError as error:
+        raise InputError(f"model card: {_first(error)}") from None
+
+
+def _first(error: ValidationError) -> str:
+    problems = error.errors()
+    first = problems[0]
+    where = ".".join(str(part) for part in first["loc"]) or "card"
+    unknown = nearest(where, Card.model_fields) if first["type"] == "extra_forbidden" else ""
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}{unknown}{more}"
+
+
+def read_card(folder: str | Path) -> Card:
+    """Read ``card.json`` of a model's folder.
+
+    Raises:
+        InputError: It is missing, not a bincam model's card, of another schema, or inconsistent.
+    """
+    path = Path(folder) / FILE
+    fields = read_json(path, kind=KIND, schema=SCHEMA)
+    try:
+        return Card.model_validate({key: value for key, value in fields.items() if key not in ("kind", "schema")})
+    except ValidationError as error:
+        raise InputError(f"{path}: {_first(error)}") from None
+
+
+def write_card(folder: str | Path, card: Card) -> None:
+    """Write ``card.json`` into a model's folder."""
+    write_json(Path(folder) / FILE, {"kind": KIND, "schema": SCHEMA, **card.model_dump(mode="json")})

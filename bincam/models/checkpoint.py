@@ -1,0 +1,171 @@
+"""Models on disk: a folder with ``weights.safetensors`` and ``card.json``. Nothing is unpickled unless asked for."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bincam.errors import InputError
+from bincam.files import atomic
+from bincam.models.card import FILE, Card, read_card, write_card
+from bincam.models.classifier import AttributeClassifier, construct
+
+WEIGHTS = "weights.safetensors"
+_NESTED = ("state_dict", "model_state_dict", "model", "net", "weights")
+_WRAPPERS = ("module.", "_orig_mod.")
+
+
+def save(model: AttributeClassifier, folder: str | Path) -> None:
+    """Write a model's folder: the weights first, the card last, each whole or not at all.
+
+    Args:
+        model: What to save.
+        folder: Made if missing.
+    """
+    from safetensors.torch import save_file
+
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.network.state_dict().items()}
+    with atomic(Path(folder) / WEIGHTS) as part:
+        save_file(state, part, metadata={"format": "pt"})
+    write_card(folder, model.card)
+
+
+def load(folder: str | Path, device: str | torch.device = "cpu") -> AttributeClassifier:
+    """Read a model's folder.
+
+    A card of architecture ``factory`` names a function of yours, which is imported and called.
+
+    Args:
+        folder: Holds ``card.json`` and ``weights.safetensors``.
+        device: Where to put it.
+
+    Returns:
+        The classifier in evaluation mode.
+
+    Raises:
+        InputError: A file is missing or broken, or card and weights disagree.
+    """
+    path = Path(folder)
+    if not (path / FILE).is_file():
+        what = "is no folder" if not path.is_dir() else f"holds no {FILE}"
+        raise InputError(f"{path} {what}; 'bincam card' makes a model's folder from weights of yours")
+    card = read_card(path)
+    network = construct(card)
+    source = f"{path / WEIGHTS} (of {card.name}, {len(card.attributes)} attributes)"
+    fill(network, read_weights(path / WEIGHTS), source=source)
+    return AttributeClassifier(network, card).to(device).eval()
+
+
+def adopt(card: Card, weights: str | Path | None, *, unsafe_pickle: bool = False) -> AttributeClassifier:
+    """Make a classifier of someone else's weights.
+
+    Args:
+        card: What they are.
+        weights: A state dict, ``.safetensors`` or ``.pt``; None keeps what the factory returns.
+        unsafe_pickle: Allow a ``.pt`` file to run code while it is read.
+
+    Returns:
+        The classifier in evaluation mode.
+
+    Raises:
+        InputError: The file cannot be read without unpickling, or does not fit the network.
+    """
+    network = construct(card)
+    if weights is not None:
+        fill(network, read_weights(weights, unsafe_pickle=unsafe_pickle), source=str(weights))
+    return AttributeClassifier(network, card).eval()
+
+
+def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, Tensor]:
+    """Read a state dict.
+
+    Args:
+        path: ``.safetensors``; anything else is read by ``torch.load(weights_only=True)``. A dict that wraps the state
+            dict under a usual name is opened, and the prefixes that ``torch.compile`` and ``DataParallel`` add are cut.
+        unsafe_pickle: Use the full unpickler, which runs whatever the file says.
+
+    Returns:
+        Names to tensors.
+
+    Raises:
+        InputError: Missing, truncated, not a state dict, or in need of unpickling (the type is named).
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"{file}: no such file")
+    if file.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(file)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{file}: not a whole safetensors file: {error}") from None
+    try:
+        value = torch.load(file, map_location="cpu", weights_only=not unsafe_pickle)
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        if named is None:
+            raise InputError(f"{file}: not a file that torch.save wrote: {str(error).splitlines()[0]}") from None
+        raise InputError(
+            f"{file}: reading it would have to unpickle {named[1]}, which can run code; save a state dict instead, or "
+            "pass --unsafe-pickle (unsafe_pickle=True) if you trust whoever made the file"
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise InputError(f"{file}: not a whole file of weights: {str(error).splitlines()[0]}") from None
+    return _state_dict(value, file)
+
+
+def _state_dict(value: Any, file: Path) -> dict[str, Tensor]:
+    if isinstance(value, nn.Module):
+        value = value.state_dict()
+    while isinstance(value, Mapping) and not any(isinstance(entry, Tensor) for entry in value.values()):
+        inner = [key for key in _NESTED if isinstance(value.get(key), (Mapping, nn.Module))]
+        if not inner:
+            raise InputError(f"{file}: no tensors in it; it holds {', '.join(map(str, list(value)[:8])) or 'nothing'}")
+        value = value[inner[0]]
+        value = value.state_dict() if isinstance(value, nn.Module) else value
+    if not isinstance(value, Mapping):
+        raise InputError(f"{file}: holds a {type(value).__name__}, not a state dict")
+    odd = [key for key, entry in value.items() if not isinstance(entry, Tensor)]
+    if odd:
+        raise InputError(
+            f"{file}: entry {odd[0]!r} of the state dict is a {type(value[odd[0]]).__name__}, not a tensor"
+        )
+    state = dict(value)
+    for prefix in _WRAPPERS:
+        if state and all(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
+    return state
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
+    """Put weights into a network; every name and shape must agree.
+
+    Raises:
+        InputError: They don't, with the first disagreement of each sort and the counts.
+    """
+    own = network.state_dict()
+    missing = [name for name in own if name not in state]
+    unknown = [name for name in state if name not in own]
+    shapes = [name for name in own if name in state and own[name].shape != state[name].shape]
+    problems = []
+    if missing:
+        problems.append(f"{len(missing)} tensors are missing (first: {missing[0]})")
+    if unknown:
+        problems.append(f"{len(unknown)} are not in the network (first: {unknown[0]})")
+    if shapes:
+        name = shapes[0]
+        problems.append(
+            f"{len(shapes)} have another shape (first: {name} is {tuple(state[name].shape)}, the network needs "
+            f"{tuple(own[name].shape)})"
+        )
+    if problems:
+        raise InputError(f"{source}: the weights and the network disagree: {'; '.join(problems)}")
+    network.load_state_dict(dict(state))

@@ -1,0 +1,256 @@
+"""A network together with its card: the one kind of model that needs nothing else said about it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bincam.errors import InputError, nearest
+from bincam.models.borrow import evaluating
+from bincam.models.card import Card, make_card
+from bincam.models.heads import logits_of, select_output
+from bincam.models.pooling import make_pool
+
+
+class AttributeClassifier(nn.Module):
+    """Any network and its card; calling it gives logits.
+
+    Args:
+        network: Returns what the card says.
+        card: The statement.
+    """
+
+    def __init__(self, network: nn.Module, card: Card) -> None:
+        super().__init__()
+        self.network = network
+        self.card = card
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images ``(B, C, H, W)`` to logits ``(B, A)``."""
+        raw = select_output(self.network(images), self.card.output)
+        return logits_of(raw, self.card.head, len(self.card.attributes), images.shape[0])
+
+
+class AttributeNet(nn.Module):
+    """A timm backbone, a pooling and one linear layer: ``images (B, C, H, W)`` to logits ``(B, A)``.
+
+    Args:
+        backbone: A timm model; its own classifier is not used.
+        count: A.
+        pooling: By name, see ``bincam.models.pooling``.
+        input_size: ``(H, W)`` at which the backbone's output is looked at once, to learn how its features lie.
+        channels: Of the images.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, count: int, *, pooling: str, input_size: tuple[int, int], channels: int
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        timm_model: Any = backbone  # has more than nn.Module promises
+        width = int(timm_model.num_features)
+        self.pool = make_pool(pooling, width)
+        self.head = nn.Linear(width, count)
+        with torch.no_grad(), evaluating(backbone):
+            shape = timm_model.forward_features(torch.zeros(1, channels, *input_size)).shape
+        if len(shape) == 3 and shape[2] == width:
+            self._lies = "NLC"
+        elif len(shape) == 4 and width in (shape[1], shape[3]):
+            last = shape[1] != width or getattr(backbone, "output_fmt", "NCHW") == "NHWC"
+            self._lies = "NHWC" if last else "NCHW"
+        else:
+            raise InputError(f"this backbone returns features of shape {tuple(shape)}, which have no grid")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(B, C, H, W)`` to ``(B, A)``."""
+        backbone: Any = self.backbone
+        features = backbone.forward_features(images)
+        if self._lies == "NHWC":
+            features = features.permute(0, 3, 1, 2)
+        elif self._lies == "NLC":
+            prefix = int(getattr(backbone, "num_prefix_tokens", 0))
+            patch = backbone.patch_embed.patch_size
+            grid = (images.shape[2] // patch[0], images.shape[3] // patch[1])
+            features = features[:, prefix:].transpose(1, 2).unflatten(2, grid)
+        logits: Tensor = self.head(self.pool(features))
+        return logits
+
+
+def build(
+    backbone: str,
+    attributes: Sequence[str],
+    *,
+    pooling: str = "mean",
+    pretrained: bool = False,
+    input_size: tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    thresholds: Mapping[str, float] | None = None,
+    train_counts: Mapping[str, tuple[int, int]] | None = None,
+    **options: Any,
+) -> AttributeClassifier:
+    """A classifier with one logit per attribute on any timm backbone.
+
+    The head is pooling → linear, so with ``mean`` and ``max`` its maps add up to the logit exactly, whatever head the
+    backbone has of its own.
+
+    Args:
+        backbone: timm name.
+        attributes: Names of the outputs.
+        pooling: ``mean``, ``max``, ``logsumexp`` or ``attention``.
+        pretrained: Load timm's weights for the backbone (from a model hub, or its cache).
+        input_size: ``(H, W)``; the backbone's own where not given.
+        mean: Of pixels in [0, 1]; the backbone's own where not given.
+        std: Likewise.
+        thresholds: In logit units.
+        train_counts: ``(negatives, positives)`` per attribute.
+        options: Further arguments of ``timm.create_model``, for example ``drop_path_rate``.
+
+    Returns:
+        The classifier, in training mode, with its card.
+
+    Raises:
+        InputError: An unknown backbone, pooling or option, or names that repeat.
+    """
+    config = _timm_config(backbone)
+    size = tuple(input_size or config.input_size[1:])
+    card = make_card(
+        attributes=tuple(attributes),
+        architecture="attribute_head",
+        name=backbone,
+        options=options,
+        pooling=pooling,
+        input_size=size,
+        mean=tuple(mean or config.mean),
+        std=tuple(std or config.std),
+        thresholds=dict(thresholds or {}),
+        train_counts=dict(train_counts or {}),
+    )
+    return AttributeClassifier(construct(card, pretrained=pretrained), card)
+
+
+def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
+    """The network that a card describes, with fresh (or timm's pretrained) weights.
+
+    Raises:
+        InputError: The name or an option is unknown, the factory cannot be imported or returns no module, or pretrained
+            weights cannot be had.
+    """
+    if card.architecture == "factory":
+        return _from_factory(card)
+    whole = card.architecture == "timm"
+    options = {**_size_option(card), **card.options}
+    outputs = len(card.attributes) * (2 if card.head == "two_logits" else 1)
+    network = _timm_model(card.name, pretrained=pretrained, num_classes=outputs if whole else 0, **options)
+    if whole:
+        return network
+    return AttributeNet(
+        network,
+        len(card.attributes),
+        pooling=card.pooling,
+        input_size=card.input_size,
+        channels=len(card.mean),
+    )
+
+
+def _timm_config(name: str) -> Any:
+    import bincam.torchvision_ops  # noqa: F401, I001  # must stand before timm
+    import timm
+
+    if not timm.is_model(name.split(".", maxsplit=1)[0]):
+        raise InputError(f"timm has no model {name!r}{nearest(name, timm.list_models())}")
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    if config is None:
+        raise InputError(f"timm has no configuration for {name!r}; give the name without its tag")
+    return config
+
+
+def _size_option(card: Card) -> dict[str, Any]:
+    """Models with position embeddings must be told another input size; convolutional ones don't take it."""
+    config = _timm_config(card.name)
+    other = tuple(card.input_size) != tuple(config.input_size[1:])
+    return {"img_size": tuple(card.input_size)} if other and config.fixed_input_size else {}
+
+
+def _timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
+    import bincam.torchvision_ops  # noqa: F401, I001  # must stand before timm
+    import timm
+
+    try:
+        model: nn.Module = timm.create_model(name, pretrained=pretrained, **options)
+    except TypeError as error:
+        raise InputError(f"timm model {name!r}: {error}") from None
+    except (OSError, RuntimeError) as error:
+        if not pretrained:
+            raise InputError(f"timm model {name!r} with {options}: {error}") from None
+        raise InputError(
+            f"the pretrained weights of {name!r} cannot be had ({type(error).__name__}); give a file with weights, or "
+            "build without pretrained"
+        ) from None
+    return model
+
+
+def _from_factory(card: Card) -> nn.Module:
+    module_name, _, function_name = card.name.partition(":")
+    if not function_name:
+        raise InputError(f"a factory is named module:function, got {card.name!r}")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise InputError(f"factory {card.name!r}: {error}; is its folder on PYTHONPATH?") from None
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise InputError(f"factory {card.name!r}: {module_name} has no function {function_name!r}")
+    network = function(**card.options)
+    if not isinstance(network, nn.Module):
+        raise InputError(f"factory {card.name!r} returned a {type(network).__name__}, not an nn.Module")
+    return network
+
+
+def open_model(source: str | Path) -> AttributeClassifier:
+    """A model from its folder, or a timm model with timm's own weights and class names.
+
+    Args:
+        source: A folder with a card, else a timm name.
+
+    Returns:
+        The classifier in evaluation mode.
+
+    Raises:
+        InputError: Neither, or the weights cannot be had.
+    """
+    from bincam.models.checkpoint import load
+
+    if Path(source).is_dir():
+        return load(source)
+    name = str(source)
+    config = _timm_config(name)
+    names = _class_names(name, config)
+    card = make_card(
+        attributes=names,
+        architecture="timm",
+        name=name,
+        input_size=tuple(config.input_size[1:]),
+        mean=tuple(config.mean),
+        std=tuple(config.std),
+        fit="crop",
+        notes="timm's own weights; its classes exclude one another, and each logit is read here as a yes or no",
+    )
+    return AttributeClassifier(construct(card, pretrained=True), card).eval()
+
+
+def _class_names(name: str, config: Any) -> tuple[str, ...]:
+    """ImageNet's labels where timm knows that the model has them, else numbers."""
+    from timm.data import imagenet_info
+
+    model = _timm_model(name, pretrained=False)
+    subset = imagenet_info.infer_imagenet_subset(model)
+    if subset is None:
+        return tuple(str(n) for n in range(config.num_classes))
+    info = imagenet_info.ImageNetInfo(subset)
+    return tuple(f"{n} {info.index_to_description(n)}" for n in range(config.num_classes))

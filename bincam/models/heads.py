@@ -1,0 +1,118 @@
+"""What a model's raw output means: from whatever it returns to logits (B, A), as stated, never guessed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from bincam.errors import InputError
+
+Head = Literal["logits", "two_logits", "probabilities", "margin"]
+"""``logits``: z. ``two_logits``: a negative and a positive score per attribute, z = s1 - s0. ``probabilities``: the
+model ends in a sigmoid, z = log(p / (1 - p)). ``margin``: trained by regression on -1 and +1, z is the margin."""
+
+HEADS: tuple[Head, ...] = get_args(Head)
+
+
+def select_output(raw: Any, output: str | int | None) -> Tensor:
+    """The one tensor among what a model returns.
+
+    Args:
+        raw: A tensor, or a tuple, list or mapping of them.
+        output: Index or key, or None where the model returns a bare tensor.
+
+    Returns:
+        The tensor.
+
+    Raises:
+        InputError: ``output`` is missing, or names nothing.
+    """
+    if output is None:
+        if isinstance(raw, Tensor):
+            return raw
+        held = list(raw) if hasattr(raw, "keys") else f"{len(raw)} entries" if isinstance(raw, (tuple, list)) else ""
+        raise InputError(f"the model returns a {type(raw).__name__} ({held}), not a tensor; say which with output=")
+    if isinstance(raw, Tensor):
+        raise InputError(f"output={output!r} was given, but the model returns a bare tensor; leave output out")
+    try:
+        chosen = raw[output]
+    except (KeyError, IndexError, TypeError):
+        held = list(raw) if hasattr(raw, "keys") else f"{len(raw)} entries"
+        raise InputError(f"output={output!r} is not in what the model returns: {held}") from None
+    if not isinstance(chosen, Tensor):
+        raise InputError(f"output={output!r} is a {type(chosen).__name__}, not a tensor")
+    return chosen
+
+
+def logits_of(raw: Tensor, head: Head, count: int, batch: int) -> Tensor:
+    """Logits z of a model's raw output.
+
+    Args:
+        raw: ``(B,)`` or ``(B, 1)`` for one attribute, else ``(B, A)``; for ``two_logits`` ``(B, A, 2)``, and ``(B, 2)``
+            for one attribute.
+        head: The stated meaning.
+        count: A.
+        batch: B.
+
+    Returns:
+        ``(B, A)``.
+
+    Raises:
+        InputError: The shape cannot be what was stated.
+    """
+    if head not in HEADS:
+        raise InputError(f"head={head!r}; expected one of {', '.join(HEADS)}")
+    shape = tuple(raw.shape)
+    if head == "two_logits":
+        wanted = {(batch, count, 2), *({(batch, 2)} if count == 1 else ())}
+        if shape not in wanted:
+            raise InputError(
+                f"the model's output has shape {shape}, but head='two_logits' with {count} attributes means "
+                f"{' or '.join(map(str, sorted(wanted)))}"
+            )
+        pairs = raw.reshape(batch, count, 2)
+        return pairs[..., 1] - pairs[..., 0]
+    wanted = {(batch, count), *({(batch,)} if count == 1 else ())}
+    if shape not in wanted:
+        raise InputError(
+            f"the model's output has shape {shape}, but head={head!r} with {count} attributes means "
+            f"{' or '.join(map(str, sorted(wanted, key=len)))}"
+            + ("; head='two_logits' takes the last axis as (negative, positive)" if shape[-1:] == (2,) else "")
+        )
+    z = raw.reshape(batch, count)
+    return torch.logit(z) if head == "probabilities" else z
+
+
+def check_probabilities(raw: Tensor) -> None:
+    """Refuse what no logit can be taken back from.
+
+    Raises:
+        InputError: Values outside [0, 1], or saturated at exactly 0 or 1, with their count.
+    """
+    outside = int(((raw < 0) | (raw > 1)).sum())
+    if outside:
+        raise InputError(
+            f"head='probabilities', but {outside} of {raw.numel()} outputs lie outside [0, 1] "
+            f"(from {raw.min().item():.3g} to {raw.max().item():.3g}); are these logits?"
+        )
+    saturated = int(((raw == 0) | (raw == 1)).sum())
+    if saturated:
+        raise InputError(
+            f"{saturated} of {raw.numel()} probabilities are exactly 0 or 1 in {raw.dtype}, and their logits are lost; "
+            "give the model without its final sigmoid and head='logits'"
+        )
+
+
+def probability(logits: Tensor, head: Head) -> Tensor:
+    """The probability of the positive class that a logit stands for.
+
+    Args:
+        logits: Any shape.
+        head: For ``margin`` the probability is (z + 1)/2 kept within [0, 1], for every other head σ(z).
+
+    Returns:
+        The same shape.
+    """
+    return ((logits + 1) / 2).clamp(0, 1) if head == "margin" else torch.sigmoid(logits)
