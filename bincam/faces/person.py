@@ -81,7 +81,7 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     ),
     "Bags_Under_Eyes": ({"eye-bag-incr": 1.0, "eye-bag-out": 0.9}, {"eye-bag-decr": 0.4}),
     "Narrow_Eyes": (
-        {"eyeSquint": 0.5, "eye-height2-decr": 0.6, "eye-height1-decr": 0.35, "eye-height3-decr": 0.35, "eyeBlink": 0.0},
+        {"eyeSquint": 0.4, "eye-height2-decr": 0.45, "eye-height1-decr": 0.3, "eye-height3-decr": 0.35, "eyeBlink": 0.0},
         {"eye-height2-incr": 0.35, "eye-height1-incr": 0.1, "eyeWide": 0.12},
     ),
     "Big_Nose": (

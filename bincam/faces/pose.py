@@ -42,14 +42,11 @@ class Pose:
 
     def place(self, points: Array, stiff: Array) -> Array:
         """(N, 3) points in the viewer's frame; stiff (N,) is 1 for what turns with the head, 0 for the shoulders."""
-        p = points - PIVOT
-        head, body = p @ self.head.T, p @ self.body.T
-        return np.asarray(body + stiff[:, None] * (head - body), np.float32)
+        return _blend(points, PIVOT, stiff, self.head, self.body)
 
     def turn(self, vectors: Array, stiff: Array) -> Array:
         """(N, 3) directions in the viewer's frame."""
-        head, body = vectors @ self.head.T, vectors @ self.body.T
-        return np.asarray(body + stiff[:, None] * (head - body), np.float32)
+        return _blend(vectors, np.zeros(3, np.float32), stiff, self.head, self.body)
 
     def view(self, points: Array) -> tuple[Array, Array]:
         """Points (N, 3) on the head in the viewer's frame, and those on the sample grid of two samples a pixel."""
@@ -58,8 +55,22 @@ class Pose:
 
     def project(self, placed: Array) -> Array:
         """(..., 2) pixels of points in the viewer's frame."""
-        flat = placed[..., :2] * (self.distance / (self.distance - placed[..., 2:3]))
-        return np.asarray(flat @ self.matrix.T + self.shift, np.float32)
+        x, y = np.moveaxis(placed[..., :2] * (self.distance / (self.distance - placed[..., 2:3])), -1, 0)
+        (a, b), (c, d) = self.matrix
+        return np.stack([a * x + b * y + self.shift[0], c * x + d * y + self.shift[1]], -1).astype(np.float32)
+
+
+@njit(cache=True)
+def _blend(points: Array, pivot: Array, stiff: Array, head: Array, body: Array) -> Array:
+    out = np.empty((len(points), 3), np.float32)
+    for n in range(len(points)):
+        x, y, z = points[n, 0] - pivot[0], points[n, 1] - pivot[1], points[n, 2] - pivot[2]
+        s = stiff[n]
+        for c in range(3):
+            with_body = body[c, 0] * x + body[c, 1] * y + body[c, 2] * z
+            with_head = head[c, 0] * x + head[c, 1] * y + head[c, 2] * z
+            out[n, c] = with_body + s * (with_head - with_body)
+    return out
 
 
 @njit(cache=True)

@@ -108,10 +108,26 @@ def strands(xyz: Array, width: float, depth: Array, owner: Array, first: int) ->
 
 
 @njit(cache=True)
-def splat(xyz: Array, depth: Array, lower: float) -> None:
-    """Enter points (N, 3) into a shadow map, each a little behind where it is."""
+def splat(points: Array, matrix: Array, offset: Array, depth: Array, lower: float) -> None:
+    """Enter points (N, 3), taken through matrix and offset, into a shadow map, each a little behind where it is."""
     rows, columns = depth.shape
-    for i in range(len(xyz)):
-        column, row = int(xyz[i, 0]), int(xyz[i, 1])
-        if 0 <= row < rows and 0 <= column < columns and xyz[i, 2] - lower > depth[row, column]:
-            depth[row, column] = xyz[i, 2] - lower
+    for i in range(len(points)):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        column = int(matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + offset[0])
+        row = int(matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + offset[1])
+        if 0 <= row < rows and 0 <= column < columns:
+            near = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + offset[2] - lower
+            if near > depth[row, column]:
+                depth[row, column] = near
+
+
+@njit(cache=True)
+def transform(points: Array, matrix: Array, offset: Array) -> Array:
+    """(N, 3) points taken through a matrix and offset."""
+    out = np.empty_like(points)
+    for i in range(len(points)):
+        for c in range(3):
+            out[i, c] = (
+                matrix[c, 0] * points[i, 0] + matrix[c, 1] * points[i, 1] + matrix[c, 2] * points[i, 2] + offset[c]
+            )
+    return out

@@ -114,10 +114,10 @@ def render(spec: FaceSpec, size: tuple[int, int] = posing.SIZE, *, camera: bool 
     offset = np.array([SHADOW / 2, SHADOW / 2, 0], np.float32) - middle.astype(np.float32) @ to_map.T
     if shadows:
         nothing = np.empty_like(shadow, dtype=np.int32)
-        cast = scene.position @ to_map.T + offset
+        cast = raster.transform(scene.position, to_map, offset)
         raster.triangles(cast, scene.index[:solid], scene.bias, shadow, nothing, 0)
         if not spec["Bald"]:
-            raster.splat(viewed[0][0] @ to_map.T + offset, shadow, 0.05)
+            raster.splat(viewed[0][0], to_map, offset, shadow, 0.05)
 
     depth = np.full((2 * height, 2 * width), raster.FAR, np.float32)
     owner = np.full((2 * height, 2 * width), -1, np.int32)

@@ -247,11 +247,18 @@ def shade(
     height, width = parts.shape
     albedo, out = np.zeros(3), np.zeros(3)
     total = np.zeros(3)
-    label = np.zeros(4, np.int64)
+    label, shaded_label, shaded = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros((4, 3))
     for row in range(height):
         for column in range(width):
             y0, x0 = 2 * row, 2 * column
             o = owner[y0, x0]
+            if (
+                o < 0 and owner[y0, x0 + 1] < 0 and owner[y0 + 1, x0] < 0 and owner[y0 + 1, x0 + 1] < 0
+                and lens_owner[y0, x0] < 0 and lens_owner[y0 + 1, x0 + 1] < 0
+            ):  # fmt: skip
+                for c in range(3):
+                    image[row, column, c] = background[row, column, c]
+                continue
             same = 0 <= o < first and lens_owner[y0, x0] < 0
             if same:
                 m = material[o]
@@ -279,20 +286,35 @@ def shade(
                     for c in range(3):
                         out[c] = knot_colour[o - first, c]
                 else:
-                    px = xx + (1.0 if same else 0.5)
-                    py = yy + (1.0 if same else 0.5)
-                    i, j, k = index[o]
-                    ax, ay, bx, by = xyz[i, 0], xyz[i, 1], xyz[j, 0], xyz[j, 1]
-                    cx, cy = xyz[k, 0], xyz[k, 1]
-                    inv = 1 / ((bx - ax) * (cy - ay) - (by - ay) * (cx - ax))
-                    u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * inv
-                    v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * inv
-                    if same:  # the middle may lie beside the triangle: stay near it
-                        u, v = min(max(u, -0.5), 1.5), min(max(v, -0.5), 1.5)
-                    label[s] = surface(
-                        o, u, v, 1 - u - v, index, position, normal, local, ambient, material, skin, wear, eyes,
-                        light, axes, middle, shadow, albedo, out,
-                    )  # fmt: skip
+                    twin = -1  # an earlier sample of this pixel on the same surface will do
+                    for q in range(s if material[o] != EYE else 0):
+                        p = owner[y0 + (q >> 1), x0 + (q & 1)]
+                        if 0 <= p < first and material[p] == material[o]:
+                            if abs(depth[y0 + (q >> 1), x0 + (q & 1)] - depth[yy, xx]) < 0.08:
+                                twin = q
+                                break
+                    if twin >= 0:
+                        label[s] = shaded_label[twin]
+                        for c in range(3):
+                            out[c] = shaded[twin, c]
+                    else:
+                        px = xx + (1.0 if same else 0.5)
+                        py = yy + (1.0 if same else 0.5)
+                        i, j, k = index[o]
+                        ax, ay, bx, by = xyz[i, 0], xyz[i, 1], xyz[j, 0], xyz[j, 1]
+                        cx, cy = xyz[k, 0], xyz[k, 1]
+                        inv = 1 / ((bx - ax) * (cy - ay) - (by - ay) * (cx - ax))
+                        u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * inv
+                        v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * inv
+                        if same:  # the middle may lie beside the triangle: stay near it
+                            u, v = min(max(u, -0.5), 1.5), min(max(v, -0.5), 1.5)
+                        label[s] = surface(
+                            o, u, v, 1 - u - v, index, position, normal, local, ambient, material, skin, wear, eyes,
+                            light, axes, middle, shadow, albedo, out,
+                        )  # fmt: skip
+                    shaded_label[s] = label[s]  # before a lens is laid over it
+                    for c in range(3):
+                        shaded[s, c] = out[c]
                 lens = lens_owner[yy, xx]
                 if lens >= 0 and lens_depth[yy, xx] > depth[yy, xx]:
                     i, j, k = index[lens]

@@ -208,18 +208,20 @@ def paint(x: float, y: float, z: float, p: Paint, out: Array) -> float:
     shine = 1.0
     mottle = 0.93 + 0.10 * noise(9 * x + p.phase, 9 * y) + 0.05 * noise(31 * x, 31 * y + p.phase)
     # blood shows in nose, cheeks, ears and chin
-    red = 0.6 * bump(a - 0.40, y - 6.98, 0.20, 0.16) + 0.7 * bump(a, y - 6.90, 0.13, 0.10) * (z > 1.2)
-    red += 0.35 * bump(a, y - 6.30, 0.14, 0.10) + (0.7 if is_ear(x, y, z) else 0.0)
+    red = 0.7 if is_ear(x, y, z) else 0.0
+    if y < 7.4 and z > 0.5:
+        red += 0.6 * bump(a - 0.40, y - 6.98, 0.20, 0.16) + 0.35 * bump(a, y - 6.30, 0.14, 0.10)
+        red += 0.7 * bump(a, y - 6.90, 0.13, 0.10) * (z > 1.2)
     r, g, b = p.tone[0] * mottle, p.tone[1] * mottle * (1 - 0.13 * red), p.tone[2] * mottle * (1 - 0.13 * red)
     front = z > 0.55
     if front:
-        socket = bump(a - 0.30, y - 7.30, 0.19, 0.13)
+        socket = bump(a - 0.30, y - 7.30, 0.19, 0.13) if 6.95 < y < 7.65 else 0.0
         r, g, b = r * (1 - 0.10 * socket), g * (1 - 0.16 * socket), b * (1 - 0.13 * socket)
-        if p.freckles > 0:
+        if p.freckles > 0 and 6.6 < y < 7.4:
             spot = smooth(0.72, 0.80, noise(52 * x + p.phase, 52 * y)) * bump(a - 0.25, y - 7.02, 0.30, 0.17)
             f = p.freckles * spot
             r, g, b = r * (1 - 0.25 * f), g * (1 - 0.38 * f), b * (1 - 0.45 * f)
-        if p.bags > 0:
+        if p.bags > 0 and 6.98 < y < 7.32:
             low = 7.125 + 0.9 * (a - 0.30) * (a - 0.30)
             bag = line(y - low, 0.030) * smooth(0.13, 0.20, a) * smooth(0.47, 0.38, a)
             swell = line(y - low - 0.052, 0.026) * smooth(0.15, 0.21, a) * smooth(0.45, 0.37, a)
@@ -227,15 +229,15 @@ def paint(x: float, y: float, z: float, p: Paint, out: Array) -> float:
             r, g, b = r * (1 - 0.58 * f), g * (1 - 0.70 * f), b * (1 - 0.58 * f)
             f = p.bags * swell
             r, g, b = r * (1 + 0.06 * f), g * (1 - 0.10 * f), b * (1 + 0.02 * f)
-        if p.rosy > 0:
+        if p.rosy > 0 and 6.65 < y < 7.35:
             f = p.rosy * min(1.0, 1.15 * bump(a - 0.43, y - 6.98, 0.17, 0.125)) * smooth(0.20, 0.27, a)
             r, g, b = r * (1 + 0.04 * f) + 0.03 * f, g * (1 - 0.50 * f), b * (1 - 0.42 * f)
-        if p.cheekbones > 0:
+        if p.cheekbones > 0 and 6.55 < y < 7.2:
             up = p.cheekbones * bump(a - 0.46, y - 7.03 - 0.3 * (a - 0.46), 0.13, 0.05)
             down = p.cheekbones * bump(a - 0.50, y - 6.80 - 0.55 * (a - 0.50), 0.13, 0.075)
             r, g, b = r * (1 + 0.34 * up - 0.42 * down), g * (1 + 0.34 * up - 0.46 * down), b * (1 + 0.34 * up - 0.46 * down)
             shine += 1.2 * up
-        if p.pointy > 0:
+        if p.pointy > 0 and a < 0.2 and 6.83 < y < 7.35:
             ridge = p.pointy * line(a, 0.022) * smooth(6.84, 6.90, y) * smooth(7.35, 7.2, y) * (z > 1.2)
             flank = p.pointy * line(a - 0.085, 0.032) * smooth(6.85, 6.92, y) * smooth(7.22, 7.1, y) * (z > 1.2)
             r, g, b = r * (1 + 0.28 * ridge - 0.30 * flank), g * (1 + 0.28 * ridge - 0.34 * flank), b * (1 + 0.28 * ridge - 0.34 * flank)
@@ -249,7 +251,7 @@ def paint(x: float, y: float, z: float, p: Paint, out: Array) -> float:
             half = p.brow_half * smooth(-0.06, 0.14, t) * (1 - 0.62 * smooth(0.5, 1.0, t))
             f = 0.62 * smooth(1.25, 0.5, abs(y - brow_height(a, p.brow_arch)) / half)
             r, g, b = r * (1 - f) + p.brow_colour[0] * f, g * (1 - f) + p.brow_colour[1] * f, b * (1 - f) + p.brow_colour[2] * f
-        if p.makeup > 0:
+        if p.makeup > 0 and 7.15 < y < 7.45:
             lid = smooth(7.31, 7.335, y) * smooth(7.445, 7.375, y) * smooth(0.13, 0.20, a) * smooth(0.53, 0.43, a)
             f = 0.85 * p.makeup * lid
             r, g, b = r * (1 - f) + p.shadow[0] * f, g * (1 - f) + p.shadow[1] * f, b * (1 - f) + p.shadow[2] * f
@@ -259,9 +261,10 @@ def paint(x: float, y: float, z: float, p: Paint, out: Array) -> float:
             f = 0.93 * p.makeup * liner
             r, g, b = r * (1 - f), g * (1 - f), b * (1 - f)
         # the lashes' root, on everyone
-        rim = 7.318 - 0.9 * (a - 0.30) * (a - 0.30)
-        f = 0.62 * line(y - rim, 0.013) * smooth(0.165, 0.2, a) * smooth(0.45, 0.41, a) * (z > 1.1)
-        r, g, b = r * (1 - f), g * (1 - f), b * (1 - f)
+        if 7.25 < y < 7.37 and z > 1.1:
+            rim = 7.318 - 0.9 * (a - 0.30) * (a - 0.30)
+            f = 0.62 * line(y - rim, 0.013) * smooth(0.165, 0.2, a) * smooth(0.45, 0.41, a)
+            r, g, b = r * (1 - f), g * (1 - f), b * (1 - f)
     if p.stubble > 0 or p.beard > 0:
         area = beard_area(x, y, z)
         if area > 0:
