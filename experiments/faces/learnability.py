@@ -51,9 +51,9 @@ class Set:
 
 def draw_one(face: FaceSpec, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A face as it would be read from its file: noise and JPEG included."""
-    from bincam.faces.render import render
     from PIL import Image
 
+    from bincam.faces.render import render
     from bincam.faces.shards import jpeg
 
     drawn = render(face, size)
