@@ -135,4 +135,4 @@ def brow_height(a: float, arch: float) -> float:
     t = min(max((a - 0.12) / 0.38, 0.0), 1.0)
     flat = 7.452 + 0.020 * np.sin(3.1 * t) - 0.018 * t * t
     peak = 7.452 + 0.095 * smooth(0.0, 0.66, t) - 0.085 * smooth(0.62, 1.05, t)
-    return float(flat * (1 - arch) + peak * arch
+    return float(flat * (1 - arch) + peak * arch)

@@ -87,4 +87,4 @@ def radius(grid: Array, x: float, y: float, z: float) -> float:
     fv, fu = v - i, u - j
     top = grid[i, j] * (1 - fu) + grid[i, j + 1] * fu
     low = grid[i + 1, j] * (1 - fu) + grid[i + 1, j + 1] * fu
-    return float(top * (1 - fv) + low * fv
+    return float(top * (1 - fv) + low * fv)
