@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -14,12 +15,12 @@ faces_make.register(app)
 
 @app.command()
 def sheet(
-    out: Path = typer.Option(..., "--out", help="PNG to write."),
-    kind: str = typer.Option("both", "--kind", help="'faces': random ones; 'attributes': each off, on, mask; 'both'."),
-    seed: int = typer.Option(0, "--seed", help="The first face's seed."),
-    count: int = typer.Option(40, "--count", min=1, help="Random faces to draw."),
-    columns: int = typer.Option(10, "--columns", min=1, help="Random faces in a row."),
-    size: str = typer.Option("178x218", "--size", help="WxH of each face in pixels."),
+    out: Annotated[Path, typer.Option(help="PNG to write.")],
+    kind: Annotated[str, typer.Option(help="faces: random ones; attributes: each off, on, mask; or both.")] = "both",
+    seed: Annotated[int, typer.Option(help="The first face's seed.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Random faces to draw.")] = 40,
+    columns: Annotated[int, typer.Option(min=1, help="Random faces in a row.")] = 10,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of each face in pixels.")] = "178x218",
 ) -> None:
     """Draw contact sheets: random faces, and each attribute off, on, and where it changes the image."""
     from bincam.report import face_sheets

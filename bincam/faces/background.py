@@ -41,5 +41,5 @@ def background(seed: int, size: tuple[int, int]) -> Array:
                 cv2.rectangle(canvas, (at - extent // 2).tolist(), (at + extent // 2).tolist(), colour, -1)
             else:  # lights and leaves
                 cv2.circle(canvas, at.tolist(), int(3 + 15 * sizes[k, 0] ** 2), colour, -1)
-        canvas = cv2.GaussianBlur(canvas, (0, 0), 2.0 + 5.0 * strengths[0])
+        canvas[...] = cv2.GaussianBlur(canvas, (0, 0), 2.0 + 5.0 * strengths[0])
     return np.asarray(cv2.resize(canvas, (width, height), interpolation=cv2.INTER_LINEAR))

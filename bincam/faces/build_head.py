@@ -121,10 +121,12 @@ def vertex_normals(points: Array, triangles: Array) -> Array:
     normals = np.zeros_like(points)
     for i in range(3):
         np.add.at(normals, triangles[:, i], face)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12))
 
 
-def scatter(points: Array, triangles: Array, inside: Array, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def scatter(
+    points: Array, triangles: Array, inside: Array, count: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
     """Follicles spread evenly over the triangles all of whose corners are inside: triangle and weights of each."""
     chosen = np.flatnonzero(inside[triangles].all(axis=1))
     a, b, c = (points[triangles[chosen, i]] for i in range(3))
@@ -208,8 +210,8 @@ def build(wheel: Path, out: Path) -> None:
     targets: dict[str, Array] = {
         "male": (young["male"] - young["female"]) / 2,  # 1 from the middle to male, -1 to female
         "old": (old["male"] + old["female"]) / 2 - neutral,
-        "fat": sum(universal(g, "young", "max") - universal(g, "young") for g in GENDERS) / 2,
-        "thin": sum(universal(g, "young", "min") - universal(g, "young") for g in GENDERS) / 2,
+        "fat": np.mean([universal(g, "young", "max") - universal(g, "young") for g in GENDERS], axis=0),
+        "thin": np.mean([universal(g, "young", "min") - universal(g, "young") for g in GENDERS], axis=0),
     }
     targets |= {p: people[p] - sum(people.values()) / 3 for p in PEOPLES}
     eyes = sorted({v for g, f in faces if g.endswith("-eye") and g.startswith("helper") for v in f})
@@ -249,7 +251,7 @@ def build(wheel: Path, out: Path) -> None:
         of, weights = scatter(points, triangles, inside & skin, FOLLICLES[kind], rng)
         arrays[f"{kind}_triangle"] = of.astype(np.int16)
         arrays[f"{kind}_weights"] = np.round(weights * 255).astype(np.uint8)
-    np.savez_compressed(out / "head.npz", **arrays)
+    np.savez_compressed(out / "head.npz", allow_pickle=False, **arrays)
     shutil.copyfile(data / "mpfb2/LICENSE.md", out / "HEAD_LICENSE.md")
     print(f"{len(points)} vertices, {len(triangles)} triangles, {len(targets)} targets")  # noqa: T201
 

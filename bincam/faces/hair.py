@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bincam.faces.head import Head, attach
 from bincam.faces.parts import Part
-from bincam.faces.skin import hairline, hash2, is_ear, noise, smooth
+from bincam.faces.places import hairline, hash2, is_ear, noise, smooth
 from bincam.faces.skull import MIDDLE, radius
 from bincam.faces.spec import FaceSpec
 from bincam.faces.streams import stream
@@ -25,7 +25,7 @@ COLOURS = {
     "Blond_Hair": ((196, 158, 92), (232, 205, 146)),
     "Brown_Hair": ((72, 44, 26), (108, 70, 42)),
     "Gray_Hair": ((134, 134, 136), (205, 205, 208)),
-    "": ((122, 48, 24), (158, 72, 38)),  # none of the four: red
+    "": ((104, 44, 30), (166, 88, 54)),  # none of the four: red
 }
 
 
@@ -138,12 +138,22 @@ def grow(head: Head, points: Array, normals: Array, grid: Array, spec: FaceSpec,
     layer, tint, label = np.zeros(most, np.float32), np.zeros(most, np.float32), np.zeros(most, np.int32)
     kept = _grow(roots, out, f.place[:count], grid, how, path, layer, tint, label)
     gloss = 1.5 if spec["Straight_Hair"] else 0.8
-    return Strands(path[:kept], layer[:kept], tint[:kept], label[:kept], colour(spec), 0.022 if how.long else 0.020, gloss)
+    return Strands(
+        path[:kept], layer[:kept], tint[:kept], label[:kept], colour(spec), 0.022 if how.long else 0.020, gloss
+    )
 
 
 @njit(cache=True)
 def _grow(
-    roots: Array, out: Array, place: Array, grid: Array, how: Style, path: Array, layer: Array, tint: Array, label: Array
+    roots: Array,
+    out: Array,
+    place: Array,
+    grid: Array,
+    how: Style,
+    path: Array,
+    layer: Array,
+    tint: Array,
+    label: Array,
 ) -> int:
     kept = 0
     knots = path.shape[1]
@@ -180,7 +190,11 @@ def _grow(
             dx, dy, dz = 0.95 * side, 0.15 - 0.6 * smooth(8.0, 7.3, cy), -0.75 * smooth(0.5, 1.0, cz) + 0.2 * (l2 - 0.5)
         else:
             back = 1.0 if how.back > 0.45 else -0.9
-            dx, dy, dz = 0.55 * side + 0.3 * (l2 - 0.5), -0.35 - 0.6 * smooth(7.9, 7.4, cy), (-0.5 * back) + 0.3 * (l3 - 0.5)
+            dx, dy, dz = (
+                0.55 * side + 0.3 * (l2 - 0.5),
+                -0.35 - 0.6 * smooth(7.9, 7.4, cy),
+                (-0.5 * back) + 0.3 * (l3 - 0.5),
+            )
         lift = 0.55 if not how.long else 0.15
         dx, dy, dz = dx + nx * lift, dy + ny * lift, dz + nz * lift
         path[kept, 0, 0], path[kept, 0, 1], path[kept, 0, 2] = px, py, pz

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.faces import hair
-from bincam.faces.shade import EARRING, FRAME, HAT, NECKLACE, TIE, Eyes, Light, Wear
+from bincam.faces.materials import EARRING, FRAME, HAT, NECKLACE, TIE, Eyes, Wear
+from bincam.faces.shade import Light
 from bincam.faces.skin import Paint
 from bincam.faces.spec import FaceSpec
 from bincam.faces.streams import stream
@@ -43,7 +44,7 @@ def complexion(spec: FaceSpec) -> Array:
 def paint(spec: FaceSpec, how: hair.Style) -> Paint:
     """What is painted on the skin."""
     tone = complexion(spec)
-    lip_red, lip_hue, shadow, freckles, dark = stream(spec.seed, "make-up").random(5)
+    lip_red, lip_hue, shadow = stream(spec.seed, "make-up").random(3)
     strength = stream(spec.seed, "paint strength").uniform(0.8, 1.0, size=8)
     lip = tone * np.array([0.84, 0.50, 0.52]) if not spec["Male"] else tone * np.array([0.84, 0.60, 0.60])
     if spec["Wearing_Lipstick"]:

@@ -96,7 +96,6 @@ SEEN_IN: dict[str, tuple[Part, ...]] = {
     "Wearing_Necktie": (_P.NECKTIE,),
     "Young": _ALL,
 }
-# Seen in hair alone: without enough of it the label can't be told.
 NAMES: dict[int, str] = {int(p): p.name.lower() for p in Part}
 # (40, parts) bool
 MEMBER: NDArray[np.bool_] = np.array([[p in SEEN_IN[a] for p in Part] for a in ATTRIBUTES])
@@ -116,11 +115,10 @@ def object_mask(parts: NDArray[Any], attribute: str) -> NDArray[np.bool_]:
     Raises:
         InputError: The name is not one of the 40.
     """
-    return MEMBER[index(attribute)][parts]
+    mask: NDArray[np.bool_] = MEMBER[index(attribute)][parts]
+    return mask
 
 
 def table() -> dict[int, dict[str, Any]]:
     """For ``parts.json``: id to its name and the attributes seen in it."""
-    return {
-        int(p): {"name": p.name.lower(), "attributes": [a for a in ATTRIBUTES if p in SEEN_IN[a]]} for p in Part
-    }
+    return {int(p): {"name": p.name.lower(), "attributes": [a for a in ATTRIBUTES if p in SEEN_IN[a]]} for p in Part}

@@ -81,15 +81,21 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     ),
     "Bags_Under_Eyes": ({"eye-bag-incr": 1.0, "eye-bag-out": 0.9}, {"eye-bag-decr": 0.4}),
     "Narrow_Eyes": (
-        {"eyeSquint": 0.4, "eye-height2-decr": 0.45, "eye-height1-decr": 0.3, "eye-height3-decr": 0.35, "eyeBlink": 0.0},
+        {"eyeSquint": 0.4, "eye-height2-decr": 0.45, "eye-height1-decr": 0.3, "eye-height3-decr": 0.35},
         {"eye-height2-incr": 0.35, "eye-height1-incr": 0.1, "eyeWide": 0.12},
     ),
     "Big_Nose": (
-        {"nose-volume-incr": 0.4, "nose-nostrils-width-incr": 0.5, "nose-width3-incr": 0.3, "nose-scale-vert-incr": 0.2},
+        {
+            "nose-volume-incr": 0.4, "nose-nostrils-width-incr": 0.5, "nose-width3-incr": 0.3,
+            "nose-scale-vert-incr": 0.2,
+        },
         {"nose-volume-decr": 0.35},
     ),
     "Pointy_Nose": (
-        {"nose-point-width-decr": 1.0, "nose-width3-decr": 0.5, "nose-scale-depth-incr": 0.9, "nose-nostrils-width-decr": 0.5},
+        {
+            "nose-point-width-decr": 1.0, "nose-width3-decr": 0.5, "nose-scale-depth-incr": 0.9,
+            "nose-nostrils-width-decr": 0.5,
+        },
         {"nose-point-width-incr": 0.6, "nose-scale-depth-decr": 0.2},
     ),
     "Big_Lips": (
@@ -202,7 +208,7 @@ def windows() -> dict[str, Array]:
 
 
 def frame(head: Head, spec: FaceSpec) -> Array:
-    """(V, 3) the mesh that hair lies on and hats are made to: the person at their age and sex, with no other attribute."""
+    """(V, 3) the mesh that hair lies on and hats are made to: the person at their age and sex, no more."""
     weights = head.weights(people(spec))
     for attribute in GLOBAL:
         yes, no = POLES[attribute]

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bincam.faces.head import Head
+from bincam.faces.head import Head, load
 from bincam.faces.spec import FaceSpec
 from bincam.faces.streams import stream
 
@@ -51,7 +51,7 @@ class Pose:
     def view(self, points: Array) -> tuple[Array, Array]:
         """Points (N, 3) on the head in the viewer's frame, and those on the sample grid of two samples a pixel."""
         matrix, shift = (2 * self.matrix).astype(np.float32), (2 * self.shift).astype(np.float32)
-        return _view(points, self.head, PIVOT, np.float32(self.distance), matrix, shift)
+        return _view(points, self.head, PIVOT, float(self.distance), matrix, shift)
 
     def project(self, placed: Array) -> Array:
         """(..., 2) pixels of points in the viewer's frame."""
@@ -74,7 +74,9 @@ def _blend(points: Array, pivot: Array, stiff: Array, head: Array, body: Array) 
 
 
 @njit(cache=True)
-def _view(points: Array, turn: Array, pivot: Array, distance: float, matrix: Array, shift: Array) -> tuple[Array, Array]:
+def _view(
+    points: Array, turn: Array, pivot: Array, distance: float, matrix: Array, shift: Array
+) -> tuple[Array, Array]:
     placed, xyz = np.empty_like(points), np.empty_like(points)
     for n in range(len(points)):
         x, y, z = points[n, 0] - pivot[0], points[n, 1] - pivot[1], points[n, 2] - pivot[2]
@@ -96,7 +98,7 @@ def stiffness(place: Array) -> Array:
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Array:
-    """(3, 3) float32; radians; positive yaw looks to the image's right, positive pitch down, positive roll tilts right."""
+    """(3, 3) float32 of radians; positive looks to the image's right (yaw) or down (pitch), or tilts right."""
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
@@ -105,17 +107,13 @@ def rotation(yaw: float, pitch: float, roll: float) -> Array:
 
 
 @cache
-def _corners(head: Head | None = None) -> tuple[int, int, int]:
+def _corners() -> tuple[int, int, int]:
     """The vertices of the nose's tip and the mouth's corners."""
-    from bincam.faces.head import load
-
     points = load().points
     skin = np.unique(load().triangles[load().surface == 0])
     p = points[skin]
     nose = skin[np.argmax(np.where((np.abs(p[:, 0]) < 0.02) & (p[:, 1] > 6.7) & (p[:, 1] < 7.1), p[:, 2], -9))]
-    found = [
-        skin[np.argmin(((p - np.array([side * 0.222, 6.605, 1.34])) ** 2).sum(axis=1))] for side in (-1.0, 1.0)
-    ]
+    found = [skin[np.argmin(((p - np.array([side * 0.222, 6.605, 1.34])) ** 2).sum(axis=1))] for side in (-1.0, 1.0)]
     return int(nose), int(found[0]), int(found[1])
 
 

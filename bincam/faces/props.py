@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.faces.head import Head, load
-from bincam.faces.shade import EARRING, FRAME, HAT, LENS, NECKLACE, TIE
+from bincam.faces.materials import EARRING, FRAME, HAT, LENS, NECKLACE, TIE
 from bincam.faces.skull import MIDDLE, radius
 from bincam.faces.spec import FaceSpec
 from bincam.faces.streams import stream
@@ -95,7 +95,10 @@ def glasses(head: Head, person: Array, spec: FaceSpec) -> list[Mesh]:
     eyes = person[head.eyes].mean(axis=1)
     half_w, half_h, power = 0.235 + 0.035 * wide, 0.165 + 0.05 * high, 2.0 + 2.5 * square
     t = np.arange(28) * 2 * np.pi / 28
-    cx, cy = np.sign(np.cos(t)) * np.abs(np.cos(t)) ** (2 / power), np.sign(np.sin(t)) * np.abs(np.sin(t)) ** (2 / power)
+    cx, cy = (
+        np.sign(np.cos(t)) * np.abs(np.cos(t)) ** (2 / power),
+        np.sign(np.sin(t)) * np.abs(np.sin(t)) ** (2 / power),
+    )
     frames, lenses = [], []
     radius_ = 0.014 + 0.014 * thick
     rims = []
@@ -115,7 +118,14 @@ def glasses(head: Head, person: Array, spec: FaceSpec) -> list[Mesh]:
         outer = np.array([eye[0] + side * (half_w + 0.02), eye[1] + 0.05, rim[np.argmax(rim[:, 0] * side), 2]])
         hinge = np.array([side * 0.70, eye[1] + 0.07, 1.02])
         ear = np.array([side * 0.745, eye[1] + 0.045, 0.42])
-        frames.append(tube(np.stack([outer, 0.4 * outer + 0.6 * hinge + [side * 0.05, 0, 0.1], hinge, ear]), radius_, FRAME, closed=False))
+        frames.append(
+            tube(
+                np.stack([outer, 0.4 * outer + 0.6 * hinge + [side * 0.05, 0, 0.1], hinge, ear]),
+                radius_,
+                FRAME,
+                closed=False,
+            )
+        )
     inner = [rim[np.argmin(rim[:, 0] * side)] for side, rim in zip((-1.0, 1.0), rims, strict=True)]
     s = np.linspace(0, 1, 6)[:, None]
     bridge = inner[0] * (1 - s) + inner[1] * s + np.array([0, 0.05, 0.03]) * (1 - (2 * s - 1) ** 2)
@@ -138,9 +148,7 @@ def hat(grid: Array, spec: FaceSpec) -> list[Mesh]:
     low = np.arctan2(rim - MIDDLE[1], 0.9) - 0.30 * (0.5 - 0.5 * np.cos(azimuth))
     t = np.linspace(0, 1, rows)[:, None]
     elevation = low[None] * (1 - t) + (np.pi / 2 - 0.01) * t
-    unit = np.stack(
-        [np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)], -1
-    )
+    unit = np.stack([np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)], -1)
     far = np.array([[radius(grid, *unit[i, j]) for j in range(columns)] for i in range(rows)])
     loose = 0.10
     r = far + loose
@@ -161,8 +169,12 @@ def hat(grid: Array, spec: FaceSpec) -> list[Mesh]:
         rings = np.stack([edge + outward * reach[:, None] * s for s in np.linspace(0, 1, 4)])
         rings = rings[:, :, :]
         both = np.concatenate([rings, rings[::-1] - np.array([0, 0.02, 0])])  # its upper and lower side
-        uv = np.stack([np.broadcast_to(azimuth / 1.5, both.shape[:2]), np.full(both.shape[:2], 0.05), 0 * both[..., 0]], -1)
-        meshes.append(Mesh(both.reshape(-1, 3), grid_triangles(len(both), columns, closed=True), uv.reshape(-1, 3), HAT))
+        uv = np.stack(
+            [np.broadcast_to(azimuth / 1.5, both.shape[:2]), np.full(both.shape[:2], 0.05), 0 * both[..., 0]], -1
+        )
+        meshes.append(
+            Mesh(both.reshape(-1, 3), grid_triangles(len(both), columns, closed=True), uv.reshape(-1, 3), HAT)
+        )
     return [join(meshes)]
 
 
@@ -264,6 +276,8 @@ def necktie(points: Array, normals: Array, spec: FaceSpec) -> list[Mesh]:
     across = np.linspace(-1, 1, 7)
     rows = spine[:, None] + half[:, None, None] * across[None, :, None] * np.array([1.0, 0, 0])
     rows[..., 2] += bulge[:, None] * (1 - across**2) + 0.03
-    local = np.stack(np.broadcast_arrays(half[:, None] * across * 2, np.array(heights)[:, None] * 1.5, 0 * rows[..., 0]), -1)
+    local = np.stack(
+        np.broadcast_arrays(half[:, None] * across * 2, np.array(heights)[:, None] * 1.5, 0 * rows[..., 0]), -1
+    )
     local[..., 1] += local[..., 0] * 0.8  # stripes run aslant
     return [Mesh(rows.reshape(-1, 3), grid_triangles(len(rows), 7, closed=False), local.reshape(-1, 3), TIE, body=True)]

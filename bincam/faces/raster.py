@@ -117,8 +117,7 @@ def splat(points: Array, matrix: Array, offset: Array, depth: Array, lower: floa
         row = int(matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + offset[1])
         if 0 <= row < rows and 0 <= column < columns:
             near = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + offset[2] - lower
-            if near > depth[row, column]:
-                depth[row, column] = near
+            depth[row, column] = max(depth[row, column], near)
 
 
 @njit(cache=True)

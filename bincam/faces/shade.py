@@ -8,12 +8,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bincam.faces.materials import EYE, SKIN, TEETH, TONGUE, Eyes, Wear, dressed, eyeball, fabric
 from bincam.faces.parts import Part
-from bincam.faces.skin import Paint, noise, paint, region, smooth
+from bincam.faces.places import noise, region, smooth
+from bincam.faces.skin import Paint, paint
 
 Array = NDArray[Any]
 
-SKIN, EYE, TEETH, TONGUE, FRAME, LENS, HAT, EARRING, NECKLACE, TIE = range(10)
 _PART = np.array(
     [
         Part.FACE, Part.EYE, Part.MOUTH, Part.MOUTH, Part.GLASSES, Part.GLASSES, Part.HAT, Part.EARRING,
@@ -37,84 +38,6 @@ class Light(NamedTuple):
     below: Array
     rim: Array
     rim_colour: Array
-
-
-class Wear(NamedTuple):
-    """Colours and patterns of all that is worn, by material; and the neckline."""
-
-    colour: Array  # (11, 3)
-    second: Array  # (11, 3)
-    pattern: Array  # (11,) int: 0 plain, 1 and 2 stripes, 3 checks, 4 knitted, 5 dots
-    shine: Array  # (11,)
-    cloth: int  # row of colour and pattern that holds the clothes
-    neckline: float  # height of the collar's ring
-    vee: float  # depth of its V
-    lens_dark: float
-    lens_colour: Array
-
-
-class Eyes(NamedTuple):
-    """The eyes' colours and where they look."""
-
-    iris: Array
-    white: Array
-    gaze: Array  # (2,) shift of the pupil on the shared head
-    centre: Array  # (3,) of the left eye on the shared head, x negative
-    makeup: float
-
-
-@njit(cache=True)
-def dressed(x: float, y: float, z: float, neckline: float, vee: float) -> float:
-    """How far under the neckline a place of the body is, positive where it is covered, decimetres."""
-    ring = neckline - 0.42 * (z - 0.1)
-    if z > 0.35:
-        ring -= vee * max(0.0, 1 - abs(x) / (0.10 + 0.75 * vee))
-    return ring - y
-
-
-@njit(cache=True)
-def fabric(u: float, v: float, material: int, wear: Wear, out: Array) -> None:
-    """The colour of a cloth at its own coordinates, in decimetres."""
-    kind = wear.pattern[material]
-    f = 0.0
-    if kind == 1:
-        f = smooth(-0.15, 0.15, np.sin(u * 42))
-    elif kind == 2:
-        f = smooth(-0.15, 0.15, np.sin(v * 38))
-    elif kind == 3:
-        f = 0.5 * smooth(-0.15, 0.15, np.sin(u * 30)) + 0.5 * smooth(-0.15, 0.15, np.sin(v * 30))
-    elif kind == 4:
-        f = 0.5 + 0.5 * np.sin(u * 60) * np.cos(v * 25)
-    elif kind == 5:
-        i, j = np.floor(u * 7), np.floor(v * 7)
-        f = smooth(0.32, 0.24, np.hypot(u * 7 - i - 0.5, v * 7 - j - 0.5))
-    weave = 0.92 + 0.16 * noise(70 * u, 70 * v)
-    for c in range(3):
-        out[c] = (wear.colour[material, c] * (1 - f) + wear.second[material, c] * f) * weave
-
-
-@njit(cache=True)
-def eyeball(x: float, y: float, z: float, eyes: Eyes, out: Array) -> float:
-    """The colour of an eye at a place of the shared head; returns its shine."""
-    side = 1.0 if x > 0 else -1.0
-    dx, dy = x - side * abs(eyes.centre[0]) - eyes.gaze[0], y - eyes.centre[1] - eyes.gaze[1]
-    d = np.hypot(dx, dy)
-    angle = np.arctan2(dy, dx)
-    spokes = 0.75 + 0.5 * noise(angle * 7, d * 30)
-    ring = smooth(0.066, 0.056, d)
-    limbus = smooth(0.048, 0.060, d)
-    pupil = smooth(0.030, 0.025, d)
-    lid = 1 - 0.55 * smooth(7.255, 7.325, y)  # the upper lid's shade
-    vein = 1 - 0.10 * smooth(0.08, 0.13, abs(dx))
-    for c in range(3):
-        white = eyes.white[c] * (vein if c else 1.0)
-        iris = eyes.iris[c] * spokes * (1 - 0.7 * limbus) * (1.25 - 0.5 * smooth(0.0, 0.05, dy)) * (1 - pupil) + 0.004
-        out[c] = (white * (1 - ring) + iris * ring) * lid
-    # a light is mirrored in the cornea
-    spot = smooth(0.017, 0.010, np.hypot(dx - 0.020, dy - 0.024))
-    for c in range(3):
-        out[c] += 0.95 * spot
-    return 0.4
 
 
 @njit(cache=True)
@@ -178,7 +101,7 @@ def surface(
             wrap = 0.1
         else:
             shine = paint(x, y, z, skin, albedo)
-            part = region(x, y, z, skin.hairline, skin.temples)
+            part = region(x, y, z)
             if under > -0.10:
                 ao *= 1 - 0.4 * smooth(-0.10, 0.0, under)
             if part == _MOUTH:
@@ -187,7 +110,7 @@ def surface(
             gloss = 26.0 if part == _LIPS else 14.0
             shine *= 0.30
     elif m == EYE:
-        shine = eyeball(x, y, z, eyes, albedo)
+        shine = eyeball(x, y, eyes, albedo)
         gloss = 90.0
         ao = 0.35 + 0.65 * ao
         wrap = 0.4
@@ -230,17 +153,19 @@ def surface(
         diffuse = (bleed if blood > 0 else soft) * lit
         occluded = ao if c else ao ** (1 - 0.25 * blood)
         ambient_light = (light.above[c] * up + light.below[c] * (1 - up)) * occluded
-        colour = albedo[c] * (light.key_colour[c] * diffuse + ambient_light + light.rim_colour[c] * rim * (0.4 + 0.6 * edge))
+        colour = albedo[c] * (
+            light.key_colour[c] * diffuse + ambient_light + light.rim_colour[c] * rim * (0.4 + 0.6 * edge)
+        )
         colour += spec * light.key_colour[c] * 0.55 + shine * 0.25 * edge * light.above[c] * ao
         out[c] = colour
-    return part
+    return int(part)
 
 
 @njit(cache=True)
 def shade(
-    owner: Array, depth: Array, knot_colour: Array, knot_part: Array, lens_owner: Array, lens_depth: Array, first: int, xyz: Array,
-    index: Array, position: Array, normal: Array, local: Array, ambient: Array, material: Array, skin: Paint,
-    wear: Wear, eyes: Eyes, light: Light, axes: Array, middle: Array, shadow: Array, background: Array,
+    owner: Array, depth: Array, knot_colour: Array, knot_part: Array, lens_owner: Array, lens_depth: Array,
+    first: int, xyz: Array, index: Array, position: Array, normal: Array, local: Array, ambient: Array,
+    material: Array, skin: Paint, wear: Wear, eyes: Eyes, light: Light, axes: Array, middle: Array, shadow: Array, background: Array,
     image: Array, parts: Array,
 ) -> None:  # fmt: skip
     """Shade every pixel from its 2 x 2 samples into image (H, W, 3) linear and parts (H, W)."""
@@ -271,7 +196,7 @@ def shade(
                     ):  # fmt: skip
                         same = False
                         break
-                if m == EYE or m == TEETH:
+                if m in (EYE, TEETH):
                     same = False
             total[0] = total[1] = total[2] = 0.0
             for s in range(1 if same else 4):
@@ -289,10 +214,10 @@ def shade(
                     twin = -1  # an earlier sample of this pixel on the same surface will do
                     for q in range(s if material[o] != EYE else 0):
                         p = owner[y0 + (q >> 1), x0 + (q & 1)]
-                        if 0 <= p < first and material[p] == material[o]:
-                            if abs(depth[y0 + (q >> 1), x0 + (q & 1)] - depth[yy, xx]) < 0.08:
-                                twin = q
-                                break
+                        gap = abs(depth[y0 + (q >> 1), x0 + (q & 1)] - depth[yy, xx])
+                        if 0 <= p < first and material[p] == material[o] and gap < 0.08:
+                            twin = q
+                            break
                     if twin >= 0:
                         label[s] = shaded_label[twin]
                         for c in range(3):

@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bincam.faces.head import load
-from bincam.faces.skin import is_ear
+from bincam.faces.places import is_ear
 
 Array = NDArray[Any]
 
@@ -22,10 +22,10 @@ SIDE = 30
 def _skin() -> Array:
     """Vertices of the skin of the head, without ears, neck and the mouth's inside."""
     head = load()
-    x, y, z = head.points.T
+    y = head.points[:, 1]
     outer = np.linalg.norm(head.points - MIDDLE, axis=1) > 0.55
     ears = np.array([is_ear(*p) for p in head.points])
-    skin = np.zeros(len(x), bool)
+    skin = np.zeros(len(y), bool)
     skin[head.triangles[head.surface == 0]] = True
     return np.flatnonzero(skin & outer & ~ears & (y > 6.5))
 
@@ -87,4 +87,4 @@ def radius(grid: Array, x: float, y: float, z: float) -> float:
     fv, fu = v - i, u - j
     top = grid[i, j] * (1 - fu) + grid[i, j + 1] * fu
     low = grid[i + 1, j] * (1 - fu) + grid[i + 1, j + 1] * fu
-    return top * (1 - fv) + low * fv
+    return float(top * (1 - fv) + low * fv)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bincam.faces.hair import Strands
 from bincam.faces.head import Follicles, Head, attach
 from bincam.faces.parts import Part
-from bincam.faces.skin import beard_area, brow_height, hash2, lips, smooth
+from bincam.faces.places import beard_area, brow_height, hash2, lips, smooth
 from bincam.faces.spec import FaceSpec
 from bincam.faces.streams import stream
 
@@ -60,7 +60,9 @@ def _roots(head: Head, f: Follicles, points: Array, normals: Array) -> tuple[Arr
 
 
 @njit(cache=True)
-def _lay(path: Array, k: int, root: Array, out: Array, dx: float, dy: float, dz: float, length: float, lift: float) -> None:
+def _lay(
+    path: Array, k: int, root: Array, out: Array, dx: float, dy: float, dz: float, length: float, lift: float
+) -> None:
     """One hair along a direction made tangent to the skin, lifting off it towards its tip."""
     nx, ny, nz = out
     along = dx * nx + dy * ny + dz * nz
@@ -75,7 +77,9 @@ def _lay(path: Array, k: int, root: Array, out: Array, dx: float, dy: float, dz:
 
 
 @njit(cache=True)
-def _brows(roots: Array, out: Array, place: Array, arch: float, half: float, bushy: bool) -> tuple[Array, Array, Array, int]:
+def _brows(
+    roots: Array, out: Array, place: Array, arch: float, half: float, bushy: bool
+) -> tuple[Array, Array, Array, int]:
     n = len(roots)
     path = np.zeros((n, KNOTS, 3), np.float32)
     tint, label = np.zeros(n, np.float32), np.full(n, _BROW, np.int32)
@@ -94,7 +98,17 @@ def _brows(roots: Array, out: Array, place: Array, arch: float, half: float, bus
         side = 1.0 if x > 0 else -1.0
         ahead = (brow_height(a + 0.02, arch) - brow_height(a, arch)) / 0.02
         up = (0.75 if bushy else 0.45) * (1 - t) - 0.45 * off
-        _lay(path, kept, roots[s], out[s], side, ahead + up, 0.0, (0.085 if bushy else 0.060) * (0.7 + 0.6 * r2), 0.024 if bushy else 0.008)
+        _lay(
+            path,
+            kept,
+            roots[s],
+            out[s],
+            side,
+            ahead + up,
+            0.0,
+            (0.085 if bushy else 0.060) * (0.7 + 0.6 * r2),
+            0.024 if bushy else 0.008,
+        )
         tint[kept] = 0.75 + 0.5 * r1
         kept += 1
     return path, tint, label, kept
@@ -119,7 +133,12 @@ def _beard(
             continue  # inside the mouth
         edge = 0.10 * (r1 - 0.5)
         kind = 0
-        if mustache and a < 0.265 + 0.3 * edge and 6.66 - 0.55 * (a - 0.12) * (a > 0.12) < y < 6.835 - 0.35 * a + 0.2 * edge and z > 1.15:
+        if (
+            mustache
+            and a < 0.265 + 0.3 * edge
+            and 6.66 - 0.55 * (a - 0.12) * (a > 0.12) < y < 6.835 - 0.35 * a + 0.2 * edge
+            and z > 1.15
+        ):
             kind = _MUSTACHE
         elif goatee and z > 0.95 and (
             (a < 0.19 + edge * 0.5 and y < 6.47 and y > 6.08) or (0.215 < a < 0.30 and 6.25 < y < 6.70)

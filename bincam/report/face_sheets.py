@@ -21,8 +21,25 @@ from bincam.files import atomic
 
 Array = NDArray[Any]
 
-_MENS = ("5_o_Clock_Shadow", "Bald", "Goatee", "Mustache", "No_Beard", "Receding_Hairline", "Sideburns", "Wearing_Necktie")
-_WOMENS = ("Bangs", "Heavy_Makeup", "Rosy_Cheeks", "Wavy_Hair", "Wearing_Earrings", "Wearing_Lipstick", "Wearing_Necklace")
+_MENS = (
+    "5_o_Clock_Shadow",
+    "Bald",
+    "Goatee",
+    "Mustache",
+    "No_Beard",
+    "Receding_Hairline",
+    "Sideburns",
+    "Wearing_Necktie",
+)
+_WOMENS = (
+    "Bangs",
+    "Heavy_Makeup",
+    "Rosy_Cheeks",
+    "Wavy_Hair",
+    "Wearing_Earrings",
+    "Wearing_Lipstick",
+    "Wearing_Necklace",
+)
 
 _GAP, _TITLE = 6, 20
 _PAPER = 255

@@ -38,9 +38,8 @@ def first_image() -> dict[str, float]:
 
 def stages(count: int) -> dict[str, float]:
     """Milliseconds an image in one process, stage by stage."""
-    from bincam.faces.render import render
-
     from bincam.faces import shards
+    from bincam.faces.render import render
     from bincam.faces.sampler import sampler
     from bincam.faces.targets import target
 
