@@ -62,6 +62,10 @@ def _order() -> tuple[int, ...]:
 ORDER = _order()
 
 
+_NO_BEARD = ATTRIBUTES.index("No_Beard")
+_SOME_BEARD = [ATTRIBUTES.index("Goatee"), ATTRIBUTES.index("Sideburns")]
+
+
 def winners(column: int) -> list[int]:
     """The columns that, where true, make this one false."""
     found: list[int] = []
@@ -95,6 +99,30 @@ def repair(labels: Labels) -> Labels:
         for winner in winners(column):
             result[:, column] &= ~result[:, winner]
     return result
+
+
+def told(drawn: Labels) -> Labels:
+    """What is true of faces, from what they are drawn with.
+
+    Drawing takes ``No_Beard`` for "no full beard", so that there are goatees and sideburns alone: a face drawn with
+    one of these and with ``No_Beard`` has the label ``No_Beard`` false.
+
+    Args:
+        drawn: (..., 40).
+
+    Returns:
+        (..., 40), a copy.
+    """
+    labels = drawn.copy()
+    labels[..., _NO_BEARD] &= ~labels[..., _SOME_BEARD].any(axis=-1)
+    return labels
+
+
+def without_full_beard(labels: Labels, partial: Labels) -> Labels:
+    """What faces (N,) are drawn with whose goatee or sideburns, where ``partial`` (N,), are all the beard they have."""
+    drawn = labels.copy()
+    drawn[:, _NO_BEARD] |= labels[:, _SOME_BEARD].any(axis=1) & partial
+    return drawn
 
 
 def crowded(prevalence: Floats, *, room: float = 1.0, tolerance: float = 1e-9) -> list[Clique]:

@@ -7,13 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bincam import __version__
 from bincam.errors import InputError
+from bincam.faces.logic import told
 from bincam.faces.pairs import SIZE, TAU, Pair, pairs
 from bincam.faces.sampler import sampler
 from bincam.faces.settings import check_drawing
 from bincam.faces.shards import image_name, jpeg, mask_png, write
-from bincam.faces.spec import ATTRIBUTES, index
+from bincam.faces.spec import ATTRIBUTES, FaceSpec, index
 from bincam.faces.targets import target
 from bincam.files import write_json
 from bincam.progress import track
@@ -105,7 +109,7 @@ def _row(file: str, name: str, made: Pair) -> str:
     column = index(name)
     also = [
         f"{'+' if on else '-'}{other}"
-        for other, on, was in zip(ATTRIBUTES, made.flipped.labels, made.spec.labels, strict=True)
+        for other, on, was in zip(ATTRIBUTES, _told(made.flipped), _told(made.spec), strict=True)
         if on != was and other != name
     ]
     return ",".join(
@@ -122,3 +126,7 @@ def _row(file: str, name: str, made: Pair) -> str:
             " ".join(also),
         ]
     )
+
+
+def _told(face: FaceSpec) -> NDArray[np.bool_]:
+    return told(np.array(face.labels))

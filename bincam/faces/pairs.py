@@ -48,13 +48,15 @@ def counterfactual(face: FaceSpec, attribute: str) -> FaceSpec:
     """The face with one attribute turned over.
 
     Where the attribute becomes true, what excludes it becomes false: a blond who gets black hair is blond no longer.
+    A goatee or sideburns are drawn without a full beard (see ``logic.told``), so that they come and go alone.
     """
     column = index(attribute)
-    turned = face.flip(attribute)
-    if not turned.labels[column]:
-        return turned
-    excluded = logic.exclusive()[column]
-    return replace(turned, labels=tuple(on and not out for on, out in zip(turned.labels, excluded, strict=True)))
+    drawn = np.array(face.labels)
+    on = not logic.told(drawn)[column]
+    drawn[column] = on
+    if on and attribute not in {"Goatee", "Sideburns"}:
+        drawn &= ~logic.exclusive()[column]
+    return replace(face, labels=tuple(bool(label) for label in drawn))
 
 
 def influence(face: int | FaceSpec, attribute: str, size: tuple[int, int] = SIZE, *, tau: int = TAU) -> Mask:
@@ -118,8 +120,8 @@ def pairs(
             image=one.image,
             flipped_image=two.image,
             influence=masks[name],
-            seen=np.array(face.labels) & one.visible,
-            flipped_seen=np.array(other.labels) & two.visible,
+            seen=logic.told(np.array(face.labels) & one.visible),
+            flipped_seen=logic.told(np.array(other.labels) & two.visible),
             jpeg_quality=one.jpeg_quality,
         )
 

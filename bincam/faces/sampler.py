@@ -11,7 +11,7 @@ are not torn apart. That takes most of the chance out of the prevalences of a sm
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from importlib.resources import files
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.errors import InputError
+from bincam.faces import logic
 from bincam.faces.copula import Copula, calibrate
 from bincam.faces.spec import ATTRIBUTES, FaceSpec
 from bincam.faces.targets import Target, target
@@ -29,6 +30,7 @@ Integers = NDArray[np.int64]
 PEOPLE = 32  # in one block
 SPLITS = (162_770, 19_867, 19_962)  # CelebA's training, validation and test images
 IMAGES_PER_PERSON = 6
+PARTIAL_BEARDS = 0.6  # of the people with goatee or sideburns, those with no more beard than that
 _GOLDEN = (5**0.5 - 1) / 2
 _DOMAIN = 0xFACE5  # keeps these streams apart from others seeded by the same number
 
@@ -84,6 +86,7 @@ class Faces:
 
     Attributes:
         labels: (N, 40) in the order of ``ATTRIBUTES``.
+        drawn: (N, 40) what they are drawn with; ``logic.told`` of it are the labels.
         seed: (N,) of each photograph.
         identity: (N,) the seed of each person.
         person: (N,) the number of each person, from 1.
@@ -91,6 +94,7 @@ class Faces:
     """
 
     labels: NDArray[np.bool_]
+    drawn: NDArray[np.bool_]
     seed: Integers
     identity: Integers
     person: Integers
@@ -100,11 +104,11 @@ class Faces:
         return len(self.seed)
 
     def __getitem__(self, at: int) -> FaceSpec:
-        return FaceSpec(int(self.seed[at]), int(self.identity[at]), tuple(bool(on) for on in self.labels[at]))
+        return FaceSpec(int(self.seed[at]), int(self.identity[at]), tuple(bool(on) for on in self.drawn[at]))
 
     def take(self, rows: slice | Integers) -> Faces:
         """Some of the faces."""
-        return Faces(self.labels[rows], self.seed[rows], self.identity[rows], self.person[rows], self.split[rows])
+        return Faces(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -134,14 +138,11 @@ class Sampler:
         size = int(self._sizes.sum())
         first, last = start // size, (stop - 1) // size
         blocks = [self._block(number) for number in range(first, last + 1)]
-        joined = Faces(
-            labels=np.concatenate([block.labels for block in blocks]),
-            seed=np.concatenate([block.seed for block in blocks]),
-            identity=np.concatenate([block.identity for block in blocks]),
-            person=np.concatenate([block.person for block in blocks]),
-            split=np.concatenate([block.split for block in blocks]),
-        )
+        columns = {field.name: [getattr(block, field.name) for block in blocks] for field in fields(Faces)}
+        joined = Faces(**{name: np.concatenate(parts) for name, parts in columns.items()})
         return joined.take(slice(start - first * size, stop - first * size))
+            slice(start - first * size, stop - first * size)
+        )
 
     @cached_property
     def _sizes(self) -> Integers:
@@ -170,7 +171,15 @@ class Sampler:
         mixing, constancy = self._mixing
         latent = (np.sqrt(constancy) * person[who] + np.sqrt(1 - constancy) * photo) @ mixing.T
         labels = self.copula.labels(latent, shift=rng.random(len(ATTRIBUTES)))
-        return Faces(labels, seed, identity[who], number * PEOPLE + who + 1, self._split(number)[who])
+        partial = rng.random(PEOPLE) < PARTIAL_BEARDS
+        return Faces(
+            labels=labels,
+            drawn=logic.without_full_beard(labels, partial[who]),
+            seed=seed,
+            identity=identity[who],
+            person=number * PEOPLE + who + 1,
+            split=self._split(number)[who],
+        )
 
     def _split(self, number: int) -> Integers:
         """(PEOPLE,): the split of each person of a block.

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.faces.logic import told
 from bincam.faces.spec import FaceSpec
 from bincam.files import atomic
 
@@ -102,7 +103,7 @@ def draw(shard: Shard) -> int:
     boxes = np.empty((len(shard.faces), 4))
     for at, (name, face) in enumerate(zip(shard.files, shard.faces, strict=True)):
         drawn = render(face, shard.size)
-        labels[at] = np.array(face.labels) & drawn.visible
+        labels[at] = told(np.array(face.labels) & drawn.visible)
         landmarks[at] = drawn.landmarks
         boxes[at] = drawn.bbox
         mask = f"{name[:-4]}.png"

@@ -81,7 +81,7 @@ def _write_specs(path: Path, files: list[str], faces: Faces) -> None:
     with atomic(path) as part, part.open("w", encoding="utf-8", newline="\n") as lines:
         lines.write("image,seed,identity,labels\n")
         for at, name in enumerate(files):
-            on = " ".join(names[faces.labels[at]])
+            on = " ".join(names[faces.drawn[at]])
             lines.write(f"{name},{faces.seed[at]},{faces.identity[at]},{on}\n")
 
 

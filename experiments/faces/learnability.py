@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam import __version__
+from bincam.faces.logic import told
 from bincam.faces.pairs import counterfactual
 from bincam.faces.sampler import sampler
 from bincam.faces.spec import ATTRIBUTES, FaceSpec
@@ -58,7 +59,7 @@ def draw_one(face: FaceSpec, size: tuple[int, int]) -> tuple[NDArray[np.uint8], 
 
     drawn = render(face, size)
     decoded = np.asarray(Image.open(io.BytesIO(jpeg(drawn.image, drawn.jpeg_quality))).convert("RGB"))
-    return decoded, np.array(face.labels) & drawn.visible
+    return decoded, told(np.array(face.labels) & drawn.visible)
 
 
 def draw_chunk(job: tuple[list[FaceSpec], tuple[int, int]]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -92,7 +93,6 @@ def train(data: Set, arguments: argparse.Namespace, device: Any) -> Any:
     import timm
     import torch
     import torch.nn.functional as F
-
 
     torch.manual_seed(arguments.seed)
     cuda = device.type == "cuda"

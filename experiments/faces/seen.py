@@ -14,6 +14,7 @@ import numpy as np
 
 import bincam.faces
 from bincam.data import celeba
+from bincam.faces.logic import told
 from bincam.faces.spec import ATTRIBUTES
 from bincam.files import atomic
 
@@ -29,7 +30,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bincam.faces.make(folder, arguments.count, seed=77, images_per_person=1, workers=arguments.workers)
         table = celeba(folder)
-        drawn = np.array([face.labels for face in bincam.faces.specs(folder).values()])
+        drawn = told(np.array([face.labels for face in bincam.faces.specs(folder).values()]))
         seen = table.labels == 1
     asked = drawn.sum(axis=0)
     kept = (drawn & seen).sum(axis=0)

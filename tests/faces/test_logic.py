@@ -43,3 +43,12 @@ def test_every_order_and_column_once():
     assert sorted(logic.ORDER) == list(range(40))
     place = {column: at for at, column in enumerate(logic.ORDER)}
     assert all(place[winner] < place[column] for column in range(40) for winner in logic.winners(column))
+
+
+def test_what_is_drawn_without_a_full_beard_is_told_as_a_beard():
+    labels = logic.repair(np.random.default_rng(3).random((2000, 40)) < 0.5)
+    partial = np.random.default_rng(4).random(2000) < 0.5
+    drawn = logic.without_full_beard(labels, partial)
+    assert np.array_equal(logic.told(drawn), labels)
+    some = labels[:, [index("Goatee"), index("Sideburns")]].any(axis=1)
+    assert np.array_equal(drawn[:, index("No_Beard")], labels[:, index("No_Beard")] | (some & partial))

@@ -35,6 +35,18 @@ def test_what_excludes_the_new_truth_gives_way():
     assert np.array_equal(influence(one, "Black_Hair"), board("Blond_Hair", "Black_Hair"))
 
 
+def test_a_goatee_comes_and_goes_without_a_full_beard():
+    shaven = face("Male", "No_Beard")
+    with_goatee = counterfactual(shaven, "Goatee")
+    assert np.array_equal(influence(shaven, "Goatee"), board("Goatee"))
+    assert counterfactual(with_goatee, "Goatee") == shaven
+    one = pair(shaven, "Goatee")
+    assert one.seen[index("No_Beard")]
+    assert not one.flipped_seen[index("No_Beard")]
+    assert counterfactual(with_goatee, "No_Beard") == shaven
+    assert counterfactual(shaven, "No_Beard") == face("Male")
+
+
 def test_several_influences_are_those_of_each():
     one = face("Young")
     found = influences(one, ["Smiling", "Bald"], (100, 120))

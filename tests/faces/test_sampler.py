@@ -98,6 +98,13 @@ def test_all_splits_appear_early(copula):
     assert all({*Sampler(copula, seed).faces(0, 200).split} == {0, 1, 2} for seed in range(10))
 
 
+def test_what_is_drawn_tells_the_labels(copula):
+    faces = Sampler(copula, seed=2).faces(0, 5000)
+    assert np.array_equal(logic.told(faces.drawn), faces.labels)
+    no_beard, goatee = index("No_Beard"), index("Goatee")
+    assert 0.4 < faces.drawn[faces.labels[:, goatee], no_beard].mean() < 0.8
+
+
 def test_bad_numbers_are_refused(copula):
     with pytest.raises(InputError, match="-1"):
         Sampler(copula, seed=-1)
