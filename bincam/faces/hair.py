@@ -99,11 +99,11 @@ def style(spec: FaceSpec, rim: float) -> Style:
     return Style(
         long=long,
         length=(0.95 + 1.3 * length) if long else 0.16 + 0.20 * length,
-        volume=(0.10 if long else 0.05) * (0.7 + 0.8 * volume) * (1.7 if wavy else 0.75 if straight else 1.1),
+        volume=(0.10 if long else 0.05) * (0.7 + 0.8 * volume) * (1.7 if wavy else 0.55 if straight else 1.35),
         parting=0.0 if parting < 0.3 else (0.30 if parting < 0.65 else -0.30),
         wave=(0.075 + 0.03 * wave) * (1.0 if long else 0.55) if wavy else 0.0,
         frequency=(2.3 + 1.2 * freq),
-        frizz=0.006 if straight else (0.02 if wavy else 0.045),
+        frizz=0.003 if straight else (0.02 if wavy else 0.07),
         tucked=bool(tuck < 0.7),
         rise=0.05 * (line - 0.5) + (0.13 if receding else 0.0),
         temples=0.03 * temple + (0.26 if receding else 0.0),
@@ -137,7 +137,7 @@ def grow(head: Head, points: Array, normals: Array, grid: Array, spec: FaceSpec,
     path = np.zeros((most, knots, 3), np.float32)
     layer, tint, label = np.zeros(most, np.float32), np.zeros(most, np.float32), np.zeros(most, np.int32)
     kept = _grow(roots, out, f.place[:count], grid, how, path, layer, tint, label)
-    gloss = 1.5 if spec["Straight_Hair"] else 0.8
+    gloss = 1.9 if spec["Straight_Hair"] else 0.6
     return Strands(
         path[:kept], layer[:kept], tint[:kept], label[:kept], colour(spec), 0.022 if how.long else 0.020, gloss
     )

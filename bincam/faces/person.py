@@ -63,12 +63,12 @@ VARIED: tuple[tuple[str, str, str, float], ...] = (
 POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "Male": (
         {"male": 1.15, "neck-scale-horiz-incr": 0.5, "chin-width-incr": 0.25, "chin-bones-incr": 0.2},
-        {"male": -1.15, "neck-scale-horiz-decr": 0.5, "chin-width-decr": 0.15},
+        {"male": -1.25, "neck-scale-horiz-decr": 0.5, "chin-width-decr": 0.35, "chin-bones-decr": 0.35},
     ),
     "Young": ({}, {"old": 0.75, "head-age-incr": 0.25, "ear-scale-incr": 0.3}),
     "Oval_Face": (
         {"head-oval": 1.2, "chin-width-decr": 0.9, "chin-height-incr": 0.35, "cheek-volume-decr": 0.4},
-        {"head-square": 0.6, "chin-width-incr": 0.7, "chin-bones-incr": 0.5},
+        {"head-square": 0.45, "chin-width-incr": 0.5, "chin-bones-incr": 0.4},
     ),
     "Chubby": (
         {"head-fat-incr": 1.0, "cheek-volume-incr": 1.3, "neck-scale-horiz-incr": 0.4, "cheek-inner-incr": 0.4},
@@ -81,7 +81,7 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     ),
     "Bags_Under_Eyes": ({"eye-bag-incr": 1.0, "eye-bag-out": 0.9}, {"eye-bag-decr": 0.4}),
     "Narrow_Eyes": (
-        {"eyeSquint": 0.4, "eye-height2-decr": 0.45, "eye-height1-decr": 0.3, "eye-height3-decr": 0.35},
+        {"eyeSquint": 0.4, "eye-height2-decr": 0.6, "eye-height1-decr": 0.4, "eye-height3-decr": 0.4},
         {"eye-height2-incr": 0.35, "eye-height1-incr": 0.1, "eyeWide": 0.12},
     ),
     "Big_Nose": (

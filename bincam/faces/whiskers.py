@@ -30,7 +30,7 @@ def brow_curve(spec: FaceSpec) -> tuple[float, float]:
     half = (0.026 if spec["Male"] else 0.019) + 0.005 * thick
     if spec["Bushy_Eyebrows"]:
         half = 0.050 + 0.008 * thick
-    return (0.85 + 0.3 * arch if spec["Arched_Eyebrows"] else 0.12 * arch), half
+    return (0.78 + 0.25 * arch if spec["Arched_Eyebrows"] else 0.12 * arch), half
 
 
 def brows(head: Head, points: Array, normals: Array, spec: FaceSpec, colour: Array) -> Strands:
