@@ -141,8 +141,6 @@ class Sampler:
         columns = {field.name: [getattr(block, field.name) for block in blocks] for field in fields(Faces)}
         joined = Faces(**{name: np.concatenate(parts) for name, parts in columns.items()})
         return joined.take(slice(start - first * size, stop - first * size))
-            slice(start - first * size, stop - first * size)
-        )
 
     @cached_property
     def _sizes(self) -> Integers:
