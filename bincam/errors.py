@@ -37,6 +37,8 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> str:
         ``"; did you mean 'a' or 'b'?"``, or, where nothing is close, ``"; known: 'a', 'b', ... (40 in all)"``.
     """
     names = list(known)
+    if not names:
+        return "; none are known"
     folded = {n.casefold(): n for n in names}
     close = [folded[m] for m in difflib.get_close_matches(name.casefold(), folded, n=limit, cutoff=0.6)]
     if close:

@@ -24,10 +24,18 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Yields:
         The path to write to.
+
+    Raises:
+        InputError: The folder cannot be made or written to, or ``path`` is a folder itself.
     """
     final = Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{final.stem}-", suffix=final.suffix, dir=final.parent)
+    if final.is_dir():
+        raise InputError(f"{final}: cannot be written: it is a folder")
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{final.stem}-", suffix=final.suffix, dir=final.parent)
+    except OSError as error:
+        raise InputError(f"{final}: cannot be written: {error.strerror}: {error.filename}") from None
     os.close(handle)
     part = Path(name)
     try:

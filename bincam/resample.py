@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Apply U: bring maps from their grid to an image's size.
 
+    Two small matrix products do it, which on CPUs is several times faster than ``interpolate`` (measured in
+    ``experiments/bench``) and uses the very matrices whose transposes ``project`` uses.
+
     Args:
         maps: ``(..., h, w)``, floating.
         size: ``(H, W)`` in pixels.
@@ -30,10 +33,14 @@ def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         ``(..., H, W)``.
     """
-    import torch.nn.functional as F
+    import torch
 
-    flat = maps.reshape(-1, 1, *maps.shape[-2:])  # (N, 1, h, w)
-    return F.interpolate(flat, size=size, mode="bilinear", align_corners=False).reshape(*maps.shape[:-2], *size)
+    h, w = maps.shape[-2:]
+    # A writable copy: torch cannot wrap the read-only matrix.
+    rows, columns = (torch.from_numpy(matrix(n, m).copy()).to(maps) for n, m in ((h, size[0]), (w, size[1])))
+    with torch.autocast(maps.device.type, enabled=False):  # half-precision products would not keep the sums
+        wide = maps.reshape(-1, w) @ columns.T  # (N h, W)
+        return (rows @ wide.reshape(-1, h, size[1])).reshape(*maps.shape[:-2], *size)
 
 
 @lru_cache(maxsize=64)

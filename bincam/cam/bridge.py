@@ -204,7 +204,6 @@ def _one(
     wanted: list[Target],
 ) -> Tensor:
     """One attribute's raw maps ``(B, h, w)``, with the model put back as it was."""
-    import bincam.torchvision_ops  # noqa: F401, I001  # must stand before pytorch_grad_cam
     import pytorch_grad_cam
 
     raw: list[Tensor] = []

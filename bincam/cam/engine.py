@@ -22,7 +22,7 @@ from bincam.cam.selection import Selection, select
 from bincam.cam.targets import Side, sides
 from bincam.errors import InputError, UnsupportedError, nearest
 from bincam.models.anatomy import Anatomy, resolve
-from bincam.models.borrow import evaluating, outside_grad_modes, own_rng, unwrap
+from bincam.models.borrow import evaluating, fingerprint, outside_grad_modes, own_rng, unwrap
 from bincam.models.card import Card
 from bincam.models.classifier import AttributeClassifier, open_model
 from bincam.models.heads import Head, check_probabilities, logits_of, select_output
@@ -101,7 +101,7 @@ class Explainer:
             raise InputError(f"chunk={chunk}; at least one attribute is differentiated at a time")
         self._chunk = chunk
         self._channels_last = channels_last
-        self._anatomies: dict[tuple[int, ...], Anatomy] = {}
+        self._anatomies: dict[tuple[int, int], tuple[int, Anatomy]] = {}  # by input size, with the weights' fingerprint
         self._wanted = attributes
         self._threshold = threshold
         self._selection: Selection | None = None
@@ -280,15 +280,18 @@ class Explainer:
         return self._read(raw)
 
     def _anatomy(self, batch: Tensor) -> Anatomy:
-        key = (*batch.shape[2:],)
-        if key not in self._anatomies:
+        size = (int(batch.shape[2]), int(batch.shape[3]))
+        weights = fingerprint(self.model)
+        known = self._anatomies.get(size)
+        if known is None or known[0] != weights:
             generator = torch.Generator().manual_seed(0)  # values that no dead unit is dead for
             probe = torch.randn(batch[:1].shape, generator=generator).to(batch)
             if self._channels_last:
                 probe = probe.contiguous(memory_format=torch.channels_last)
             with torch.autocast(batch.device.type, enabled=False):
-                self._anatomies[key] = resolve(self.model, probe, self._read, self.layer)
-        return self._anatomies[key]
+                known = (weights, resolve(self.model, probe, self._read, self.layer))
+            self._anatomies[size] = known
+        return known[1]
 
     def _places(self, anatomy: Anatomy) -> tuple[bool, Literal["vector", "layer"] | None]:
         """Whether to keep what the head pools, and where the gradient has to start."""
@@ -367,7 +370,7 @@ class Explainer:
             channels_last=self._channels_last,
         )
         try:
-            return f"use layer={default.anatomy((size[0], size[1])).layer.name!r}"
+            return f"use layer={default.anatomy(size).layer.name!r}"
         except UnsupportedError:
             return f"pass a layer before {anatomy.layer.name!r}"
 
@@ -400,9 +403,7 @@ class Explainer:
         if anatomy.kind != "exact":
             return False
         if anatomy.pre_activation:
-            return name == "hirescam" and anatomy.rectified
-        if not anatomy.at_pooled:
-            return False
-        if anatomy.pooling == "mean":
-            return name in ("grad_cam", "hirescam", "xgrad_cam")
-        return name == "hirescam"
+            return name in ("hirescam", "xgrad_cam") and anatomy.rectified
+        if name in ("hirescam", "xgrad_cam"):  # XGrad-CAM's weights are made to keep HiResCAM's sum
+            return anatomy.at_pooled
+        return name == "grad_cam" and anatomy.at_pooled and anatomy.pooling == "mean"

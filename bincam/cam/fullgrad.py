@@ -98,7 +98,7 @@ def maps(model: nn.Module, read: Callable[[Any], Tensor], images: Tensor, column
             if slope is None:  # torch's stubs forget allow_unused
                 continue  # type: ignore[unreachable]
             term = slope * bias
-            if term.ndim == 4 and min(term.shape[-2:]) > 1:
+            if term.ndim == 4 and term[0, 0].numel() > 1:
                 total = total + _enlarge(term.sum(1), size)
             else:
                 rest = rest + term.flatten(1).sum(1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bincam.errors import InputError
@@ -47,14 +49,28 @@ def gradients(logits: Tensor, leaf: Tensor, columns: Tensor, chunk: int) -> Iter
         A slice of ``columns`` and dz/dleaf, ``(B, chunk, ...)``.
     """
     for begin in range(0, len(columns), chunk):
-        rows = [_one(logits, leaf, column) for column in columns[begin : begin + chunk].tolist()]
-        yield slice(begin, begin + len(rows)), torch.stack(rows, 1)
+        rows = _rows(logits, leaf, columns[begin : begin + chunk])
+        yield slice(begin, begin + rows.shape[1]), rows
 
 
-def _one(logits: Tensor, leaf: Tensor, column: int) -> Tensor:
+def _rows(logits: Tensor, leaf: Tensor, columns: Tensor) -> Tensor:
+    """dz/dleaf of a few columns, ``(B, columns, ...)``."""
     if not logits.requires_grad:  # nothing of the leaf reaches the logits
-        return torch.zeros_like(leaf)
-    direction = torch.zeros_like(logits)
-    direction[:, column] = 1
+        return torch.zeros_like(leaf).unsqueeze(1).expand(-1, len(columns), *leaf.shape[1:])
+    directions = (
+        F.one_hot(columns, logits.shape[1]).to(logits)[:, None].expand(-1, *logits.shape)
+    )  # (columns, B, outputs)
+    if leaf.ndim == 2 or leaf[0, 0].numel() == 1:
+        # The part above a pooled vector is so small that starting each backward pass costs more than running it.
+        with contextlib.suppress(RuntimeError):  # a custom function may have no batching rule
+            (rows,) = torch.autograd.grad(
+                logits, leaf, directions, retain_graph=True, allow_unused=True, is_grads_batched=True
+            )
+            if rows is not None:
+                return rows.transpose(0, 1)
+    return torch.stack([_row(logits, leaf, direction) for direction in directions], 1)
+
+
+def _row(logits: Tensor, leaf: Tensor, direction: Tensor) -> Tensor:
     (row,) = torch.autograd.grad(logits, leaf, direction, retain_graph=True, allow_unused=True)
     return torch.zeros_like(leaf) if row is None else row

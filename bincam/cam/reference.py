@@ -42,7 +42,8 @@ class Reference:
     def digest(self) -> str:
         """SHA-256 of names, kind and values, for a manifest."""
         head = "\n".join((self.kind, *self.attributes)).encode()
-        return hashlib.sha256(head + self.grid.contiguous().numpy().tobytes()).hexdigest()
+        grid = torch.where(torch.isnan(self.grid), torch.nan, self.grid)  # one NaN of the many that there are
+        return hashlib.sha256(head + grid.contiguous().numpy().tobytes()).hexdigest()
 
     def for_maps(self, attributes: Sequence[str], evidence: Tensor) -> Tensor:
         """S_ref of these attributes for this evidence ``(B, A, h, w)``, as ``(A, h, w)``.

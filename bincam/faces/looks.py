@@ -61,7 +61,7 @@ def paint(spec: FaceSpec, how: hair.Style) -> Paint:
         makeup=float(spec["Heavy_Makeup"]) * strength[0],
         rosy=float(spec["Rosy_Cheeks"]) * strength[1],
         bags=float(spec["Bags_Under_Eyes"]) * strength[2],
-        stubble=0.52 * float(spec["5_o_Clock_Shadow"]) * strength[3],
+        stubble=0.62 * float(spec["5_o_Clock_Shadow"]) * strength[3],
         beard=0.0 if spec["No_Beard"] else 0.45,
         stubble_colour=brow_colour(spec) * 0.5 + 0.06 * tone + np.array([0.0, 0.002, 0.006]),
         wrinkles=float(not spec["Young"]) * strength[4],

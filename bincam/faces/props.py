@@ -194,17 +194,17 @@ def earrings(points: Array, spec: FaceSpec) -> list[Mesh]:
     for side, lobe in zip((-1.0, 1.0), _lobes(), strict=True):
         at = points[lobe] + np.array([side * 0.025, 0.015, 0.02])
         if kind < 0.45:
-            size = 0.085 + 0.06 * big
+            size = 0.10 + 0.06 * big
             t = np.arange(16) * 2 * np.pi / 16
             ring = np.stack([0.35 * size * np.sin(t) * side, -size + size * np.cos(t), size * np.sin(t) * 0.9], 1)
             ring[:, 0] += side * 0.25 * size * (1 - np.cos(t))
-            meshes.append(tube(at + ring, 0.019, EARRING, closed=True))
+            meshes.append(tube(at + ring, 0.023, EARRING, closed=True))
         elif kind < 0.75:
             drop = 0.09 + 0.06 * big
             meshes.append(tube(np.stack([at, at - [0, drop, 0]]), 0.010, EARRING, closed=False))
-            meshes.append(ball(at - [0, drop + 0.05, 0], np.array([0.045, 0.07, 0.045]), EARRING))
+            meshes.append(ball(at - [0, drop + 0.05, 0], np.array([0.055, 0.08, 0.055]), EARRING))
         else:
-            meshes.append(ball(at - [0, 0.02, 0], np.full(3, 0.058 + 0.02 * big), EARRING))
+            meshes.append(ball(at - [0, 0.02, 0], np.full(3, 0.066 + 0.02 * big), EARRING))
     return [join(meshes)]
 
 
@@ -258,8 +258,8 @@ def necklace(points: Array, normals: Array, spec: FaceSpec) -> list[Mesh]:
     # hanging lower in front
     if kind < 0.5:
         k = np.arange(len(path))
-        return [join([ball(path[i], np.full(3, 0.036 + 0.016 * size), NECKLACE, body=True) for i in k])]
-    meshes = [tube(path, 0.021, NECKLACE, closed=True, body=True)]
+        return [join([ball(path[i], np.full(3, 0.042 + 0.018 * size), NECKLACE, body=True) for i in k])]
+    meshes = [tube(path, 0.026, NECKLACE, closed=True, body=True)]
     front = path[len(path) // 2]
     meshes.append(ball(front + np.array([0, -0.075, 0.035]), np.array([0.06, 0.08, 0.035]), NECKLACE, body=True))
     return [join(meshes)]

@@ -165,8 +165,8 @@ def surface(
 def shade(
     owner: Array, depth: Array, knot_colour: Array, knot_part: Array, lens_owner: Array, lens_depth: Array,
     first: int, xyz: Array, index: Array, position: Array, normal: Array, local: Array, ambient: Array,
-    material: Array, skin: Paint, wear: Wear, eyes: Eyes, light: Light, axes: Array, middle: Array, shadow: Array, background: Array,
-    image: Array, parts: Array,
+    material: Array, skin: Paint, wear: Wear, eyes: Eyes, light: Light, axes: Array, middle: Array, shadow: Array,
+    background: Array, image: Array, parts: Array,
 ) -> None:  # fmt: skip
     """Shade every pixel from its 2 x 2 samples into image (H, W, 3) linear and parts (H, W)."""
     height, width = parts.shape

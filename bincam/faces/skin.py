@@ -172,9 +172,9 @@ def paint(x: float, y: float, z: float, p: Paint, out: Array) -> float:
                 b * (1 - f) + p.stubble_colour[2] * f,
             )
     if p.double_chin > 0 and z > 0.3:
-        at = 6.10 - 0.30 * smooth(1.15, 0.55, z) * 0 + 0.5 * a * a
+        at = 6.12 + 0.5 * a * a
         f = p.double_chin * line(y - at, 0.028) * smooth(0.42, 0.3, a)
-        r, g, b = r * (1 - 0.42 * f), g * (1 - 0.5 * f), b * (1 - 0.5 * f)
+        r, g, b = r * (1 - 0.55 * f), g * (1 - 0.64 * f), b * (1 - 0.64 * f)
     if z > 1.0 and 6.35 < y < 6.8:
         f = lips(x, y)
         if f > 0:

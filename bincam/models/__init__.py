@@ -1,9 +1,12 @@
 """Classifiers with attribute heads: building, loading, and what stands between features and logits."""
 
+import bincam.torchvision_ops  # noqa: F401  # before anything imports timm, torchvision or grad-cam
+
+# isort: split
 from bincam.models.anatomy import Anatomy, Layer, resolve
 from bincam.models.card import Card, make_card, read_card, write_card
 from bincam.models.checkpoint import adopt, load, read_weights, save
-from bincam.models.classifier import AttributeClassifier, build
+from bincam.models.classifier import AttributeClassifier, build, open_model
 from bincam.models.heads import Head
 from bincam.models.preprocess import open_image, preprocess
 
@@ -18,6 +21,7 @@ __all__ = [
     "load",
     "make_card",
     "open_image",
+    "open_model",
     "preprocess",
     "read_card",
     "read_weights",

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from bincam.errors import InputError, UnsupportedError, nearest
+from bincam.errors import BincamError, InputError, UnsupportedError, nearest
 from bincam.models.borrow import evaluating, outside_grad_modes, own_rng, unwrap
 from bincam.models.layout import Layout, layout_of
 from bincam.models.path import HeadPath, walk
@@ -137,13 +137,19 @@ def resolve(
         The anatomy at this input size.
 
     Raises:
-        InputError: ``layer`` names nothing in the model.
+        InputError: ``layer`` names nothing in the model, or the model does not take such images.
         UnsupportedError: The structure cannot be told, with what to pass.
     """
     model = unwrap(model)
     wanted = None if layer is None or layer == "pre_activation" else _dotted(model, layer)
     with evaluating(model), own_rng(images.device), outside_grad_modes():
-        trace = record(model, images, read)
+        try:
+            trace = record(model, images, read)
+        except BincamError:
+            raise
+        except (RuntimeError, AssertionError) as error:
+            message = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"the model does not take images of shape {tuple(images.shape)}: {message}") from error
         try:
             head = _head(model, images, read, trace)
         except UnsupportedError as error:

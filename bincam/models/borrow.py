@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -22,6 +22,20 @@ def unwrap(model: nn.Module) -> nn.Module:
             model = model.module
         else:
             return model
+
+
+def fingerprint(model: nn.Module) -> int:
+    """A number that changes when any parameter or buffer is written to, replaced, moved or converted.
+
+    What was learned from the weights, such as a folded head, is stale when it changes.
+    """
+    return hash(tuple(_written(tensor) for tensor in (*model.parameters(), *model.buffers())))
+
+
+def _written(tensor: Tensor) -> tuple[int, torch.device, torch.dtype, int]:
+    # torch has no public name for the counter of in-place writes; tensors made in inference mode have none at all.
+    writes = -1 if tensor.is_inference() else tensor._version  # noqa: SLF001
+    return tensor.data_ptr(), tensor.device, tensor.dtype, writes
 
 
 @contextmanager

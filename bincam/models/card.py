@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,7 +41,7 @@ class Card(BaseModel):
         notes: Anything worth saying to whoever uses the model.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     attributes: tuple[str, ...] = Field(min_length=1)
     architecture: Literal["attribute_head", "timm", "factory"]
@@ -58,6 +59,30 @@ class Card(BaseModel):
     logit_shift: dict[str, float] = {}
     loss: str | None = None
     notes: str = ""
+
+    @field_validator("input_size", "output", "mean", "std", "thresholds", "train_counts", "logit_shift", mode="before")
+    @classmethod
+    def _no_booleans(cls, value: Any) -> Any:
+        """Refuse True where a number is wanted: pydantic would read it as 1."""
+        held = (
+            list(value.values()) if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else [value]
+        )
+        flat = [v for entry in held for v in (entry if isinstance(entry, (tuple, list)) else [entry])]
+        if any(isinstance(v, bool) for v in flat):
+            raise ValueError(f"expected numbers, got {value}")
+        return value
+
+    @field_validator("options")
+    @classmethod
+    def _storable(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for key, value in options.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError):
+                raise ValueError(
+                    f"option {key!r} is {value!r}, which JSON cannot hold; timm takes the names of layers as strings"
+                ) from None
+        return options
 
     @field_validator("attributes")
     @classmethod
@@ -90,8 +115,13 @@ class Card(BaseModel):
             for name in getattr(self, field):
                 if name not in self.attributes:
                     raise ValueError(f"{field} names {name!r}{nearest(name, self.attributes)}")
-        if len(self.mean) != len(self.std) or min(self.std) <= 0:
+        if not self.mean or len(self.mean) != len(self.std) or min(self.std) <= 0:
             raise ValueError(f"mean and std need the same number of channels and std > 0, got {self.mean}, {self.std}")
+        if self.architecture == "timm" and self.head == "two_logits" and len(self.attributes) > 1:
+            raise ValueError(
+                f"a timm model returns one row of numbers, and which {len(self.attributes)} pairs of them belong "
+                "together cannot be told; write a factory whose module returns (B, A, 2)"
+            )
         return self
 
 
@@ -120,7 +150,7 @@ def read_card(folder: str | Path) -> Card:
     """Read ``card.json`` of a model's folder.
 
     Raises:
-        InputError: It is missing, not a bincam model's card, of another schema, or inconsistent.
+        InputError: It is missing, inconsistent, not a bincam model's card, or of another schema.
     """
     path = Path(folder) / FILE
     fields = read_json(path, kind=KIND, schema=SCHEMA)

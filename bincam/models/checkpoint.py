@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from bincam.errors import InputError
 from bincam.files import atomic
+from bincam.models.borrow import unwrap
 from bincam.models.card import FILE, Card, read_card, write_card
 from bincam.models.classifier import AttributeClassifier, construct
 
@@ -22,18 +23,25 @@ _WRAPPERS = ("module.", "_orig_mod.")
 
 
 def save(model: AttributeClassifier, folder: str | Path) -> None:
-    """Write a model's folder: the weights first, the card last, each whole or not at all.
+    """Write a model's folder. A write that fails leaves what was there.
 
     Args:
-        model: What to save.
+        model: What to save; compiled and parallel wrappers are opened.
         folder: Made if missing.
+
+    Raises:
+        InputError: The folder cannot be written to, or the model carries no card.
     """
     from safetensors.torch import save_file
 
-    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.network.state_dict().items()}
+    own = unwrap(model)
+    if not isinstance(own, AttributeClassifier):
+        raise InputError(f"a {type(own).__name__} carries no card; wrap it in bincam.models.AttributeClassifier")
+    entries = unwrap(own.network).state_dict().items()
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in entries}
     with atomic(Path(folder) / WEIGHTS) as part:
         save_file(state, part, metadata={"format": "pt"})
-    write_card(folder, model.card)
+        write_card(folder, own.card)  # inside, so that both are whole on disk before the first old one is replaced
 
 
 def load(folder: str | Path, device: str | torch.device = "cpu") -> AttributeClassifier:
@@ -87,7 +95,7 @@ def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, 
 
     Args:
         path: ``.safetensors``; anything else is read by ``torch.load(weights_only=True)``. A dict that wraps the state
-            dict under a usual name is opened, and the prefixes that ``torch.compile`` and ``DataParallel`` add are cut.
+            dict under a usual name is opened.
         unsafe_pickle: Use the full unpickler, which runs whatever the file says.
 
     Returns:
@@ -117,41 +125,58 @@ def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, 
             f"{file}: reading it would have to unpickle {named[1]}, which can run code; save a state dict instead, or "
             "pass --unsafe-pickle (unsafe_pickle=True) if you trust whoever made the file"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise InputError(f"{file}: not a whole file of weights: {str(error).splitlines()[0]}") from None
+    except (AttributeError, ImportError) as error:  # only the full unpickler gets this far
+        raise InputError(
+            f"{file}: a class it was saved with is not here: {error}; is its folder on PYTHONPATH?"
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
+        text = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{file}: not a whole file of weights: {text}") from None
     return _state_dict(value, file)
 
 
 def _state_dict(value: Any, file: Path) -> dict[str, Tensor]:
     if isinstance(value, nn.Module):
         value = value.state_dict()
-    while isinstance(value, Mapping) and not any(isinstance(entry, Tensor) for entry in value.values()):
-        inner = [key for key in _NESTED if isinstance(value.get(key), (Mapping, nn.Module))]
-        if not inner:
-            raise InputError(f"{file}: no tensors in it; it holds {', '.join(map(str, list(value)[:8])) or 'nothing'}")
+    # A state dict holds no mappings, so one under a usual name is what was meant, whatever tensors stand beside it.
+    while isinstance(value, Mapping) and (
+        inner := [k for k in _NESTED if isinstance(value.get(k), (Mapping, nn.Module))]
+    ):
         value = value[inner[0]]
         value = value.state_dict() if isinstance(value, nn.Module) else value
     if not isinstance(value, Mapping):
         raise InputError(f"{file}: holds a {type(value).__name__}, not a state dict")
+    if not any(isinstance(entry, Tensor) for entry in value.values()):
+        raise InputError(f"{file}: no tensors in it; it holds {', '.join(map(str, list(value)[:8])) or 'nothing'}")
     odd = [key for key, entry in value.items() if not isinstance(entry, Tensor)]
     if odd:
         raise InputError(
             f"{file}: entry {odd[0]!r} of the state dict is a {type(value[odd[0]]).__name__}, not a tensor"
         )
-    state = dict(value)
-    for prefix in _WRAPPERS:
-        if state and all(key.startswith(prefix) for key in state):
-            state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
-    return state
+    return {str(key): tensor for key, tensor in value.items()}
+
+
+def _unwrapped(state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Tensor]:
+    """Cut the prefixes of wrappers, in whatever order they were put, unless the network's own names begin so."""
+    result = dict(state)
+    while not any(name in own for name in result):
+        wrapped = [prefix for prefix in _WRAPPERS if result and all(name.startswith(prefix) for name in result)]
+        if not wrapped:
+            return dict(state)
+        result = {name.removeprefix(wrapped[0]): tensor for name, tensor in result.items()}
+    return result
 
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
     """Put weights into a network; every name and shape must agree.
 
+    The prefixes that ``torch.compile`` and ``DataParallel`` put before names are cut.
+
     Raises:
         InputError: They don't, with the first disagreement of each sort and the counts.
     """
     own = network.state_dict()
+    state = _unwrapped(state, own)
     missing = [name for name in own if name not in state]
     unknown = [name for name in state if name not in own]
     shapes = [name for name in own if name in state and own[name].shape != state[name].shape]

@@ -57,14 +57,17 @@ class AttributeNet(nn.Module):
         self.pool = make_pool(pooling, width)
         self.head = nn.Linear(width, count)
         with torch.no_grad(), evaluating(backbone):
-            shape = timm_model.forward_features(torch.zeros(1, channels, *input_size)).shape
+            features = timm_model.forward_features(torch.zeros(1, channels, *input_size))
+        shape = features.shape if isinstance(features, Tensor) else ()
         if len(shape) == 3 and shape[2] == width:
             self._lies = "NLC"
+            self._grid(*input_size, tokens=shape[1])
         elif len(shape) == 4 and width in (shape[1], shape[3]):
             last = shape[1] != width or getattr(backbone, "output_fmt", "NCHW") == "NHWC"
             self._lies = "NHWC" if last else "NCHW"
         else:
-            raise InputError(f"this backbone returns features of shape {tuple(shape)}, which have no grid")
+            got = f"features of shape {tuple(shape)}" if shape else f"a {type(features).__name__}"
+            raise InputError(f"{type(backbone).__name__} returns {got}, which is no grid; choose another backbone")
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, A)``."""
@@ -73,12 +76,26 @@ class AttributeNet(nn.Module):
         if self._lies == "NHWC":
             features = features.permute(0, 3, 1, 2)
         elif self._lies == "NLC":
-            prefix = int(getattr(backbone, "num_prefix_tokens", 0))
-            patch = backbone.patch_embed.patch_size
-            grid = (images.shape[2] // patch[0], images.shape[3] // patch[1])
-            features = features[:, prefix:].transpose(1, 2).unflatten(2, grid)
+            grid = self._grid(images.shape[2], images.shape[3], tokens=features.shape[1])
+            features = features[:, -grid[0] * grid[1] :].transpose(1, 2).unflatten(2, grid)
         logits: Tensor = self.head(self.pool(features))
         return logits
+
+    def _grid(self, height: int, width: int, *, tokens: int) -> tuple[int, int]:
+        """Rows and columns of the tokens that stay after the prefix, by the backbone's stride."""
+        backbone: Any = self.backbone
+        cells = tokens - int(getattr(backbone, "num_prefix_tokens", 0))
+        info = getattr(backbone, "feature_info", None)
+        stride = int(info[-1]["reduction"]) if info else 0
+        for grid in (
+            ((height // stride, width // stride), (-(-height // stride), -(-width // stride))) if stride else ()
+        ):
+            if grid[0] * grid[1] == cells:
+                return grid
+        raise InputError(
+            f"{type(backbone).__name__} returns {tokens} tokens for images of {height} x {width} pixels, and no grid "
+            "can be told from them; choose another backbone or size"
+        )
 
 
 def build(
@@ -115,17 +132,25 @@ def build(
         The classifier, in training mode, with its card.
 
     Raises:
-        InputError: An unknown backbone, pooling or option, or names that repeat.
+        InputError: An unknown backbone, pooling or option, names that repeat, or a size, mean or std that does not fit.
     """
+    if isinstance(attributes, str):
+        raise InputError(f"attributes={attributes!r} is one string; give a list of names, [{attributes!r}]")
     config = _timm_config(backbone)
-    size = tuple(input_size or config.input_size[1:])
+    channels = options.get("in_chans", len(config.mean))
+    for field, values in (("mean", mean or config.mean), ("std", std or config.std)):
+        if len(values) != channels:
+            raise InputError(
+                f"{field} has {len(values)} values, but the backbone reads {channels} channels; give one per channel "
+                "(in_chans= sets their number)"
+            )
     card = make_card(
         attributes=tuple(attributes),
         architecture="attribute_head",
         name=backbone,
         options=options,
         pooling=pooling,
-        input_size=size,
+        input_size=input_size or tuple(config.input_size[1:]),
         mean=tuple(mean or config.mean),
         std=tuple(std or config.std),
         thresholds=dict(thresholds or {}),
@@ -144,6 +169,12 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
     if card.architecture == "factory":
         return _from_factory(card)
     whole = card.architecture == "timm"
+    set_here = sorted({"num_classes", "pretrained", "img_size", "global_pool"} & set(card.options))
+    if set_here:
+        raise InputError(
+            f"option {set_here[0]!r} follows from the card and cannot be given; the number of outputs is that of the "
+            "attributes, and size and pooling are input_size= and pooling="
+        )
     options = {**_size_option(card), **card.options}
     outputs = len(card.attributes) * (2 if card.head == "two_logits" else 1)
     network = _timm_model(card.name, pretrained=pretrained, num_classes=outputs if whole else 0, **options)
@@ -159,12 +190,15 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
 
 
 def _timm_config(name: str) -> Any:
-    import bincam.torchvision_ops  # noqa: F401, I001  # must stand before timm
     import timm
 
     if not timm.is_model(name.split(".", maxsplit=1)[0]):
         raise InputError(f"timm has no model {name!r}{nearest(name, timm.list_models())}")
-    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    try:
+        config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    except RuntimeError:  # timm's own word for an unknown tag
+        known = timm.list_pretrained(f"{name.split('.', maxsplit=1)[0]}.*")
+        raise InputError(f"timm has no weights called {name!r}{nearest(name, known)}") from None
     if config is None:
         raise InputError(f"timm has no configuration for {name!r}; give the name without its tag")
     return config
@@ -178,13 +212,12 @@ def _size_option(card: Card) -> dict[str, Any]:
 
 
 def _timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
-    import bincam.torchvision_ops  # noqa: F401, I001  # must stand before timm
     import timm
 
     try:
         model: nn.Module = timm.create_model(name, pretrained=pretrained, **options)
-    except TypeError as error:
-        raise InputError(f"timm model {name!r}: {error}") from None
+    except (TypeError, ValueError, AssertionError) as error:
+        raise InputError(f"timm model {name!r} with {options}: {error}") from None
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise InputError(f"timm model {name!r} with {options}: {error}") from None
@@ -197,16 +230,23 @@ def _timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
 
 def _from_factory(card: Card) -> nn.Module:
     module_name, _, function_name = card.name.partition(":")
-    if not function_name:
+    if not function_name or not module_name or module_name.startswith("."):
         raise InputError(f"a factory is named module:function, got {card.name!r}")
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise InputError(f"factory {card.name!r}: {error}; is its folder on PYTHONPATH?") from None
+    except Exception as error:  # a user's module may raise anything
+        raise InputError(f"factory {card.name!r}: importing it raised {type(error).__name__}: {error}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
         raise InputError(f"factory {card.name!r}: {module_name} has no function {function_name!r}")
-    network = function(**card.options)
+    try:
+        network = function(**card.options)
+    except Exception as error:  # and so may the function
+        raise InputError(
+            f"factory {card.name!r} called with {card.options} raised {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(network, nn.Module):
         raise InputError(f"factory {card.name!r} returned a {type(network).__name__}, not an nn.Module")
     return network
@@ -229,7 +269,14 @@ def open_model(source: str | Path) -> AttributeClassifier:
     if Path(source).is_dir():
         return load(source)
     name = str(source)
-    config = _timm_config(name)
+    try:
+        config = _timm_config(name)
+    except InputError as error:
+        if Path(name).is_file():
+            raise InputError(
+                f"{name} is a file, not a model's folder; 'bincam card' makes a folder from weights of yours"
+            ) from None
+        raise InputError(f"{name} is no folder, and {error}") from None
     names = _class_names(name, config)
     card = make_card(
         attributes=names,

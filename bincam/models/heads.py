@@ -29,17 +29,16 @@ def select_output(raw: Any, output: str | int | None) -> Tensor:
     Raises:
         InputError: ``output`` is missing, or names nothing.
     """
+    held = list(raw) if hasattr(raw, "keys") else f"{len(raw)} entries" if isinstance(raw, (tuple, list)) else "opaque"
     if output is None:
         if isinstance(raw, Tensor):
             return raw
-        held = list(raw) if hasattr(raw, "keys") else f"{len(raw)} entries" if isinstance(raw, (tuple, list)) else ""
         raise InputError(f"the model returns a {type(raw).__name__} ({held}), not a tensor; say which with output=")
     if isinstance(raw, Tensor):
         raise InputError(f"output={output!r} was given, but the model returns a bare tensor; leave output out")
     try:
         chosen = raw[output]
     except (KeyError, IndexError, TypeError):
-        held = list(raw) if hasattr(raw, "keys") else f"{len(raw)} entries"
         raise InputError(f"output={output!r} is not in what the model returns: {held}") from None
     if not isinstance(chosen, Tensor):
         raise InputError(f"output={output!r} is a {type(chosen).__name__}, not a tensor")
@@ -60,10 +59,12 @@ def logits_of(raw: Tensor, head: Head, count: int, batch: int) -> Tensor:
         ``(B, A)``.
 
     Raises:
-        InputError: The shape cannot be what was stated.
+        InputError: An unknown head, whole numbers, or a shape that cannot be what was stated.
     """
     if head not in HEADS:
         raise InputError(f"head={head!r}; expected one of {', '.join(HEADS)}")
+    if not raw.is_floating_point():
+        raise InputError(f"the model's output is {raw.dtype}; scores are floating, so are these labels?")
     shape = tuple(raw.shape)
     if head == "two_logits":
         wanted = {(batch, count, 2), *({(batch, 2)} if count == 1 else ())}
@@ -89,8 +90,11 @@ def check_probabilities(raw: Tensor) -> None:
     """Refuse what no logit can be taken back from.
 
     Raises:
-        InputError: Values outside [0, 1], or saturated at exactly 0 or 1, with their count.
+        InputError: NaN, values outside [0, 1], or saturated at exactly 0 or 1, with their count.
     """
+    undefined = int(raw.isnan().sum())
+    if undefined:
+        raise InputError(f"{undefined} of {raw.numel()} probabilities are NaN")
     outside = int(((raw < 0) | (raw > 1)).sum())
     if outside:
         raise InputError(

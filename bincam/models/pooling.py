@@ -49,7 +49,12 @@ def logsumexp_pool(features: Tensor, *, sharpness: float = 1.0) -> Tensor:
 
     Returns:
         ``(B, C)``.
+
+    Raises:
+        InputError: r is not above 0.
     """
+    if not sharpness > 0:
+        raise InputError(f"sharpness is above 0 (towards 0 is mean pooling, towards infinity max), got {sharpness}")
     cells = features.shape[-2] * features.shape[-1]
     return (torch.logsumexp(sharpness * features, dim=(-2, -1)) - math.log(cells)) / sharpness
 

@@ -20,13 +20,21 @@ def open_image(path: str | Path) -> Image:
     """Open an image file as RGB, upright.
 
     Raises:
-        InputError: Missing, truncated, or not an image.
+        InputError: Missing, truncated, not an image, or of pixels whose range is not known.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
+            deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
+            if not deep and image.mode in ("I", "F"):
+                raise InputError(
+                    f"{path}: pixels of mode {image.mode!r} have no known range; save it with 8 or 16 bits"
+                )
+            upright = ImageOps.exif_transpose(image)
+            if deep:  # Pillow's own conversion clips at 255 instead of scaling
+                upright = Image.fromarray((np.asarray(upright).astype(np.float64) / 257).round().astype(np.uint8))
+            return upright.convert("RGB")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -56,7 +64,15 @@ def preprocess(image: Image, card: Card) -> Tensor:
 
     Returns:
         ``(C, H, W)``, float32.
+
+    Raises:
+        InputError: The card's model reads neither one nor three channels.
     """
+    if len(card.mean) not in (1, 3):
+        raise InputError(
+            f"the model reads {len(card.mean)} channels (its card's mean has so many), and an image file gives 1 or 3; "
+            "make its input tensors yourself"
+        )
     pixels = np.asarray(fit(image.convert("L") if len(card.mean) == 1 else image, card), dtype=np.float32) / 255
     tensor = torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)  # (C, H, W)
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (card.mean, card.std))

@@ -89,6 +89,10 @@ def tensors_in(value: Any) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
+# Calls that read a tensor's shape and none of its values.
+_SHAPE_ONLY = {"zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"}
+
+
 def call_name(function: Any) -> str:
     """``"add"`` for ``torch.add``, ``Tensor.add``, ``Tensor.add_`` and ``Tensor.__add__``."""
     return str(getattr(function, "__name__", function)).strip("_")
@@ -115,9 +119,10 @@ class _Recorder(TorchFunctionMode):
         self.count += 1
         made = tensors_in(result)
         if made:
-            live = any(tensor is self.trace.images for tensor in given) or any(
+            reads_images = any(tensor is self.trace.images for tensor in given) or any(
                 self.trace.calls[parent].live for parent in parents if parent != NO_CALL
             )
+            live = reads_images and call_name(func) not in _SHAPE_ONLY
             module = self.modules[-1] if self.modules else ""
             self.trace.calls[index] = Call(
                 index, call_name(func), func, args, kwargs, tuple(given), parents, made[0], module, live

@@ -1,0 +1,60 @@
+"""Tiny models and images that the tests of all rooms share."""
+
+from __future__ import annotations
+
+import bincam.torchvision_ops  # noqa: F401  # must stand before timm and torchvision
+
+# isort: split
+import pytest
+import torch
+from torch import Tensor, nn
+
+torch.set_num_threads(1)  # models this small only wait for a second thread
+
+ATTRIBUTES = ("Smiling", "Bald", "Eyeglasses", "Young")
+
+
+class TinyNet(nn.Module):
+    """Two convolutions, mean pooling, one linear layer: an exact head, with biases everywhere."""
+
+    def __init__(self, count: int = len(ATTRIBUTES), channels: int = 6) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 5, 3, padding=1)
+        self.bn = nn.BatchNorm2d(5)
+        self.conv2 = nn.Conv2d(5, channels, 3, stride=2, padding=1)
+        self.relu = nn.ReLU(inplace=True)  # one module, used twice, in place
+        self.head = nn.Linear(channels, count)
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.relu(self.conv2(self.relu(self.bn(self.conv1(images)))))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images).mean((2, 3)))
+
+
+def randomize(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Biases and statistics away from zero and one, so that nothing holds by accident."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1:
+                parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+            elif not parameter.any():  # torchvision's ViT starts with a head of zeros
+                parameter.normal_(0, 0.1, generator=generator)
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.1, generator=generator)
+                module.running_var.uniform_(0.5, 1.5, generator=generator)
+    return model.eval()
+
+
+@pytest.fixture
+def tiny() -> nn.Module:
+    torch.manual_seed(0)
+    return randomize(TinyNet())
+
+
+@pytest.fixture
+def images() -> Tensor:
+    """Three images, 12 x 16 pixels: neither square nor a power of two."""
+    return torch.randn(3, 3, 12, 16, generator=torch.Generator().manual_seed(1))

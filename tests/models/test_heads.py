@@ -1,0 +1,109 @@
+"""What a raw output means: hand-computed logits, and refusals that name what was given."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import namedtuple
+
+import pytest
+import torch
+
+from bincam.errors import InputError
+from bincam.models.heads import check_probabilities, logits_of, probability, select_output
+
+
+def test_logits_pass_through_and_one_attribute_may_lack_its_axis():
+    z = torch.randn(3, 4)
+    assert torch.equal(logits_of(z, "logits", 4, 3), z)
+    assert torch.equal(logits_of(z[:, 0], "logits", 1, 3), z[:, :1])
+    assert torch.equal(logits_of(z[:, :1], "margin", 1, 3), z[:, :1])
+
+
+def test_two_logits_are_the_positive_score_minus_the_negative():
+    scores = torch.tensor([[[1.0, 4.0], [2.0, -1.0]]])
+    assert torch.equal(logits_of(scores, "two_logits", 2, 1), torch.tensor([[3.0, -3.0]]))
+    assert torch.equal(logits_of(scores[:, 0], "two_logits", 1, 1), torch.tensor([[3.0]]))
+
+
+def test_probabilities_give_their_logits_back():
+    z = torch.linspace(-8, 8, 12, dtype=torch.float64).reshape(3, 4)
+    taken_back = logits_of(z.sigmoid(), "probabilities", 4, 3)
+    torch.testing.assert_close(taken_back, z, rtol=0, atol=1e-10)
+    torch.testing.assert_close(probability(taken_back, "probabilities"), z.sigmoid())
+
+
+def test_a_margin_is_a_probability_within_its_ends():
+    assert probability(torch.tensor([-3.0, -1.0, 0.0, 0.5, 2.0]), "margin").tolist() == [0, 0, 0.5, 0.75, 1]
+
+
+@pytest.mark.parametrize(
+    ("shape", "head", "count", "parts"),
+    [
+        ((3, 5), "logits", 4, ["(3, 5)", "head='logits'", "4 attributes", "(3, 4)"]),
+        ((3,), "logits", 4, ["(3,)", "(3, 4)"]),
+        ((2, 4), "logits", 4, ["(2, 4)", "(3, 4)"]),
+        ((3, 2), "logits", 1, ["(3, 2)", "two_logits"]),
+        ((3, 4, 2), "probabilities", 4, ["(3, 4, 2)", "two_logits"]),
+        ((3, 8), "two_logits", 4, ["(3, 8)", "(3, 4, 2)"]),
+        ((3, 1), "two_logits", 1, ["(3, 1)", "(3, 2)", "(3, 1, 2)"]),
+    ],
+)
+def test_a_shape_that_cannot_be_what_was_stated_names_both(shape, head, count, parts):
+    with pytest.raises(InputError) as caught:
+        logits_of(torch.zeros(shape), head, count, 3)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_an_unknown_head_and_whole_numbers_are_refused():
+    with pytest.raises(InputError, match=r"head='sigmoid'.*probabilities"):
+        logits_of(torch.zeros(1, 1), "sigmoid", 1, 1)
+    with pytest.raises(InputError, match=r"torch\.int64"):
+        logits_of(torch.zeros(1, 1, dtype=torch.int64), "logits", 1, 1)
+
+
+def test_probabilities_that_have_no_logit_are_counted():
+    check_probabilities(torch.tensor([0.1, 0.9]))
+    with pytest.raises(InputError, match=r"2 of 3 probabilities are exactly 0 or 1 in torch\.float32.*head='logits'"):
+        check_probabilities(torch.tensor([0.0, 1.0, 0.5]))
+    with pytest.raises(InputError, match=r"1 of 3 outputs lie outside \[0, 1\] \(from 0\.1 to 3\).*logits"):
+        check_probabilities(torch.tensor([0.1, 3.0, 0.5]))
+    with pytest.raises(InputError, match="1 of 2 probabilities are NaN"):
+        check_probabilities(torch.tensor([float("nan"), 0.5]))
+
+
+def test_output_selects_among_what_is_returned():
+    a, b = torch.zeros(1), torch.ones(1)
+    assert select_output(a, None) is a
+    assert select_output((a, b), 1) is b
+    assert select_output([a, b], -1) is b
+    assert select_output({"logits": a, "aux": b}, "aux") is b
+
+
+Pair = namedtuple("Pair", "logits aux")
+
+
+@dataclasses.dataclass
+class Opaque:
+    logits: torch.Tensor
+
+
+@pytest.mark.parametrize(
+    ("raw", "output", "message"),
+    [
+        ((torch.zeros(1),), None, r"returns a tuple \(1 entries\).*output="),
+        ({"logits": torch.zeros(1)}, None, r"returns a dict \(\['logits'\]\).*output="),
+        (torch.zeros(1), "logits", r"output='logits' was given, but .* bare tensor"),
+        (torch.zeros(1), 0, r"output=0 was given"),
+        ({"logits": torch.zeros(1)}, "logit", r"output='logit' is not in .*\['logits'\]"),
+        ((torch.zeros(1),), 3, r"output=3 is not in .*1 entries"),
+        (Pair(torch.zeros(1), None), "logits", r"output='logits' is not in .*2 entries"),
+        (Pair(torch.zeros(1), None), 1, r"output=1 is a NoneType"),
+        (Opaque(torch.zeros(1)), "logits", r"output='logits' is not in"),
+        (Opaque(torch.zeros(1)), None, r"returns a Opaque"),
+        (None, None, r"returns a NoneType"),
+    ],
+)
+def test_a_selection_that_names_nothing_is_refused(raw, output, message):
+    with pytest.raises(InputError, match=message):
+        select_output(raw, output)

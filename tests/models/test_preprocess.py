@@ -1,0 +1,93 @@
+"""From files to tensors: orientation, colour modes, broken files, and the normalisation by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bincam.errors import InputError
+from bincam.models.card import make_card
+from bincam.models.preprocess import fit, open_image, preprocess
+
+
+def card(**fields):
+    return make_card(**{"attributes": ("a",), "architecture": "timm", "name": "x", "input_size": (8, 8), **fields})
+
+
+def test_normalisation_by_hand():
+    image = Image.new("RGB", (8, 8), (255, 0, 51))
+    tensor = preprocess(image, card(mean=(0.5, 0.25, 0.2), std=(0.25, 0.5, 0.1)))
+    assert tensor.dtype == torch.float32
+    torch.testing.assert_close(tensor[:, 3, 4], torch.tensor([2.0, -0.5, 0.0]))
+
+
+def test_one_channel_takes_the_luminance():
+    tensor = preprocess(Image.new("RGB", (8, 8), (255, 255, 255)), card(mean=(0.5,), std=(0.5,)))
+    assert tensor.shape == (1, 8, 8)
+    assert torch.equal(tensor, torch.ones(1, 8, 8))
+
+
+def test_other_channel_counts_are_refused():
+    with pytest.raises(InputError, match="4 channels"):
+        preprocess(Image.new("RGB", (8, 8)), card(mean=(0.5,) * 4, std=(0.5,) * 4))
+
+
+def test_size_is_height_by_width():
+    assert preprocess(Image.new("RGB", (30, 20)), card(input_size=(6, 10))).shape == (3, 6, 10)
+
+
+def test_crop_keeps_the_centre_and_stretch_keeps_everything():
+    pixels = np.zeros((8, 24, 3), dtype=np.uint8)
+    pixels[:, 8:16] = 255  # a white square between black ones
+    image = Image.fromarray(pixels)
+    assert np.asarray(fit(image, card(fit="crop"))).min() == 255
+    stretched = np.asarray(fit(image, card(fit="stretch")))
+    assert stretched[:, 0].max() == 0
+    assert stretched[:, 7].max() == 0
+
+
+def test_exif_orientation_is_applied(tmp_path):
+    pixels = np.zeros((4, 8, 3), dtype=np.uint8)
+    pixels[:, :4] = 255  # left half white
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise: left becomes top
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    upright = np.asarray(open_image(tmp_path / "turned.png"))
+    assert upright.shape == (8, 4, 3)
+    assert upright[:4].min() == 255
+    assert upright[4:].max() == 0
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "LA"])
+def test_every_mode_becomes_rgb(tmp_path, mode):
+    path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
+    Image.new("RGB", (5, 4), (255, 255, 255)).convert(mode).save(path)
+    image = open_image(path)
+    assert (image.mode, image.size) == ("RGB", (5, 4))
+    assert np.asarray(image).min() == 255
+
+
+def test_sixteen_bits_keep_their_tones(tmp_path):
+    Image.fromarray(np.array([[0, 32768, 65535]], dtype=np.uint16)).save(tmp_path / "deep.png")
+    assert np.asarray(open_image(tmp_path / "deep.png"))[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_broken_files_are_named(tmp_path):
+    whole = tmp_path / "whole.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(whole)
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(whole.read_bytes()[:1500])
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty.png").touch()
+    for path, message in [
+        (cut, "broken image"),
+        (tmp_path / "text.png", "not an image"),
+        (tmp_path / "empty.png", "not an image"),
+        (tmp_path / "none.png", "no such file"),
+        (tmp_path, "a folder"),
+    ]:
+        with pytest.raises(InputError, match=message) as caught:
+            open_image(path)
+        assert str(path) in str(caught.value)

@@ -1,0 +1,81 @@
+"""Files are whole or absent, and JSON says what it is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bincam.errors import InputError
+from bincam.files import atomic, read_json, write_json
+
+
+def test_the_file_appears_only_when_whole_and_with_usual_permissions(tmp_path):
+    target = tmp_path / "deep" / "er" / "a.txt"
+    with atomic(target) as part:
+        part.write_text("new")
+        assert part.suffix == ".txt"
+        assert not target.exists()
+    assert target.read_text() == "new"
+    (tmp_path / "plain").touch()
+    assert target.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    assert [path.name for path in target.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(error), atomic(target) as part:  # noqa: PT012  # both lines are the failing write
+        part.write_text("half")
+        raise error
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_where_nothing_can_be_written_the_path_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "a.txt", tmp_path):
+        with pytest.raises(InputError, match="cannot be written") as caught, atomic(path):
+            pass
+        assert str(path) in str(caught.value)
+
+
+def test_json_round_trip_is_readable(tmp_path):
+    value = {"kind": "k", "schema": 1, "name": "Zoë", "x": [1, 2.5, None]}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json", kind="k", schema=1) == value
+    assert "Zoë" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+def test_nan_is_not_json(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"kind": "k",\n "schema": }', r":2: not JSON"),
+        (b"", r":1: not JSON"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        (b"[]", "expected a k file, got 'list'"),
+        (b"{}", "expected a k file, got None"),
+        (b'{"kind": "k"}', "schema None"),
+        (json.dumps({"kind": "k", "schema": 2}).encode(), "schema 2, but this bincam reads schema 1"),
+    ],
+)
+def test_what_is_not_that_file_is_named(tmp_path, content, message):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        read_json(path, kind="k", schema=1)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_and_folder(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_json(tmp_path / "none.json", kind="k", schema=1)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_json(tmp_path, kind="k", schema=1)
