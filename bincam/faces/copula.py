@@ -23,7 +23,7 @@ from bincam.faces.targets import Target
 Floats = NDArray[np.float64]
 Labels = NDArray[np.bool_]
 
-_ROWS = 60_000  # φ of this many rows has a standard error of .004
+_ROWS = 30_000  # φ of this many rows has a standard error of .006
 _ALWAYS = 50.0  # beyond any draw
 _LEAST = 2e-3  # the least eigenvalue of a latent correlation: Cholesky needs one, and below it φ gains nothing
 _TOLERANCE = 0.03  # by how much a demanded φ may be missed
@@ -114,7 +114,7 @@ def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None 
         target: What is wanted.
         seen: (40,) the share of faces labelled with an attribute in which it can be seen; all by default. The other
             faces lose the label, so that more are labelled at first.
-        rounds: Newton steps on the latent correlations; by default 10, or 20 where correlations are demanded.
+        rounds: Newton steps on the latent correlations; by default 6, or 20 where correlations are demanded.
 
     Returns:
         The copula; the same on every call.
@@ -134,7 +134,7 @@ def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None 
     spread = np.sqrt(np.outer(target.prevalence * (1 - target.prevalence), target.prevalence * (1 - target.prevalence)))
     threshold = np.array([NormalDist().inv_cdf(1 - min(max(p, 1e-6), 1 - 1e-6)) for p in drawn])
     rare = customs(target)
-    for _ in range(rounds or (20 if target.demanded.any() else 10)):
+    for _ in range(rounds or (20 if target.demanded.any() else 6)):
         latent_correlation = nearest_correlation(wished, target.demanded)
         latent = noise @ np.linalg.cholesky(latent_correlation).T
         labels = _labels(latent, drawn, rare)

@@ -37,7 +37,7 @@ def face_regions(
     columns = 8
     rows = -(-len(names) // columns)
     height, width = face.shape
-    figure = Figure(figsize=(1.55 * columns, (1.55 * height / width + 0.22) * rows + 0.5), layout="constrained")
+    figure = Figure(figsize=(1.55 * columns, (1.38 * height / width + 0.2) * rows + 0.4), layout="constrained")
     palette = sns.color_palette("mako", as_cmap=True)
     own, theirs = sns.color_palette("colorblind")[1], sns.color_palette("colorblind")[4]
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
