@@ -18,10 +18,10 @@ Array = NDArray[Any]
 # Pairs of opposite targets (stem, low, high) and the spread of their weight among people.
 VARIED: tuple[tuple[str, str, str, float], ...] = (
     ("head-scale-horiz", "decr", "incr", 0.35),
-    ("head-scale-vert", "decr", "incr", 0.30),
+    ("head-scale-vert", "decr", "incr", 0.20),
     ("head-scale-depth", "decr", "incr", 0.3),
     ("head-back-scale-depth", "decr", "incr", 0.3),
-    ("forehead-scale-vert", "decr", "incr", 0.4),
+    ("forehead-scale-vert", "decr", "incr", 0.22),
     ("forehead-temple", "decr", "incr", 0.4),
     ("forehead-nubian", "decr", "incr", 0.4),
     ("nose-hump", "decr", "incr", 0.35),

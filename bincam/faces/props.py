@@ -102,6 +102,10 @@ def glasses(head: Head, person: Array, spec: FaceSpec) -> list[Mesh]:
     frames, lenses = [], []
     radius_ = 0.014 + 0.014 * thick
     rims = []
+    # the temples lie close to the head
+    p, z = person, head.points[:, 2]
+    beside = (np.abs(p[:, 1] - eyes[0, 1] - 0.07) < 0.12) & (z > 0.92) & (z < 1.1) & (np.abs(head.points[:, 0]) > 0.4)
+    temple = float(np.abs(p[beside, 0]).max()) + 0.03
     for side, eye in zip((-1.0, 1.0), eyes, strict=True):
         x = eye[0] + side * 0.02 + half_w * cx
         y = eye[1] - 0.015 + half_h * cy
@@ -116,11 +120,11 @@ def glasses(head: Head, person: Array, spec: FaceSpec) -> list[Mesh]:
         local = np.concatenate([[[0.0, 0.0, 0.0]], np.stack([cx, cy, 0 * cx], 1)])
         lenses.append(Mesh(points, fan, local, LENS))
         outer = np.array([eye[0] + side * (half_w + 0.02), eye[1] + 0.05, rim[np.argmax(rim[:, 0] * side), 2]])
-        hinge = np.array([side * 0.70, eye[1] + 0.07, 1.02])
-        ear = np.array([side * 0.745, eye[1] + 0.045, 0.42])
+        hinge = np.array([side * temple, eye[1] + 0.07, 1.02])
+        ear = np.array([side * (temple + 0.06), eye[1] + 0.045, 0.42])
         frames.append(
             tube(
-                np.stack([outer, 0.4 * outer + 0.6 * hinge + [side * 0.05, 0, 0.1], hinge, ear]),
+                np.stack([outer, 0.4 * outer + 0.6 * hinge + [side * 0.03, 0, 0.06], hinge, ear]),
                 radius_,
                 FRAME,
                 closed=False,
@@ -144,7 +148,7 @@ def hat(grid: Array, spec: FaceSpec) -> list[Mesh]:
     rim, kind, tall, brim = rng.random(4)
     rim = 7.74 + 0.07 * rim
     rows, columns = 14, 36
-    azimuth = np.arange(columns) * 2 * np.pi / columns  # 0 in front
+    azimuth = np.arange(columns) * 2 * np.pi / columns - np.pi  # 0 in front; the pattern's seam is behind
     low = np.arctan2(rim - MIDDLE[1], 0.9) - 0.30 * (0.5 - 0.5 * np.cos(azimuth))
     t = np.linspace(0, 1, rows)[:, None]
     elevation = low[None] * (1 - t) + (np.pi / 2 - 0.01) * t
@@ -167,7 +171,6 @@ def hat(grid: Array, spec: FaceSpec) -> list[Mesh]:
             reach = np.full(columns, 0.26 + 0.2 * brim)
         outward = np.stack([np.sin(azimuth), np.full(columns, -0.16 if kind < 0.7 else 0.05), np.cos(azimuth)], 1)
         rings = np.stack([edge + outward * reach[:, None] * s for s in np.linspace(0, 1, 4)])
-        rings = rings[:, :, :]
         both = np.concatenate([rings, rings[::-1] - np.array([0, 0.02, 0])])  # its upper and lower side
         uv = np.stack(
             [np.broadcast_to(azimuth / 1.5, both.shape[:2]), np.full(both.shape[:2], 0.05), 0 * both[..., 0]], -1
