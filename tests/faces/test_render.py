@@ -9,7 +9,7 @@ import pytest
 
 from bincam.errors import InputError
 from bincam.faces.pairs import counterfactual
-from bincam.faces.parts import Part, object_mask
+from bincam.faces.parts import SEEN_IN, Part, object_mask
 from bincam.faces.pose import MEAN
 from bincam.faces.render import render
 from bincam.faces.sampler import spec as drawn
@@ -150,14 +150,16 @@ def test_an_attribute_changes_only_its_parts_and_their_shadows(attribute, faces)
 
 @pytest.mark.parametrize("attribute", LOCAL)
 def test_background_and_pose_stay_as_they_are(attribute, faces):
-    """Where both images show background it is the same to the byte, and so are landmarks that do not move."""
+    """Where both images show background it is the same to the byte, and the eyes do not move."""
     face = faces[0].flip("Blurry") if faces[0]["Blurry"] else faces[0]
     on, off = with_and_without(face, attribute)
     one, zero = render(on, camera=False), render(off, camera=False)
     both = (one.parts == Part.BACKGROUND) & (zero.parts == Part.BACKGROUND)
     clear = cv2.erode(both.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     assert clear.sum() > 1000
-    assert (one.image[clear] == zero.image[clear]).all()
+    differ = (one.image[clear] != zero.image[clear]).any(axis=-1)
+    # a single strand may cover a quarter of a pixel that is background otherwise
+    assert differ.mean() <= (0.005 if Part.HAIR in SEEN_IN[attribute] or attribute == "Wearing_Hat" else 0)
     if attribute not in ("Narrow_Eyes",):
         assert np.abs(one.landmarks[:2] - zero.landmarks[:2]).max() < 0.7
 
