@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bincam.cli import faces
+from bincam.cli import card, explain, faces
 from bincam.errors import BincamError
 
 app = typer.Typer(
@@ -16,6 +16,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("explain")(explain.explain)
+app.command("card")(card.card)
 app.add_typer(faces.app, name="faces")
 
 
