@@ -95,6 +95,7 @@ def make(
     root = Path(out)
     found = card.begun(root, settings)
     if found is not None and found["complete"]:
+        shutil.rmtree(root / shards.RECORDS, ignore_errors=True)  # a run can be killed between its last two steps
         return found
     faces = sampler(wanted, seed, images_per_person).faces(0, count)
     job = _Job(root, settings, wanted, faces, _shards(root, faces, settings))

@@ -103,6 +103,15 @@ def test_a_finished_set_is_left_alone(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
+def test_killed_after_its_card_a_set_is_tidied(tmp_path):
+    make(tmp_path, 10, **SMALL)
+    before = contents(tmp_path)
+    (tmp_path / shards.RECORDS).mkdir()
+    (tmp_path / shards.RECORDS / "000000.npz").write_bytes(b"")
+    make(tmp_path, 10, **SMALL)
+    assert contents(tmp_path) == before
+
+
 def test_a_full_disk_leaves_a_valid_set_and_can_go_on(tmp_path, monkeypatch):
     make(tmp_path / "whole", 30, **SMALL)
     with monkeypatch.context() as patch:
