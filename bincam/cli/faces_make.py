@@ -165,5 +165,6 @@ def _tell(card: dict[str, Any], out: Path) -> None:
     )
     for name, value in measured["correlations"].items():
         typer.echo(f"φ of {name.replace(',', ' and ')}: {value:.3f}")
-    for name, way in measured["given_way"].items():
-        typer.echo(f"{name} gave way: {way['wanted']:.3g} was wanted, {way['possible']:.3g} is possible", err=True)
+    ways = [f"{name} {way['wanted']:.3g} → {way['possible']:.3g}" for name, way in measured["given_way"].items()]
+    if ways:
+        typer.echo(f"gave way to what excludes them: {', '.join(ways)}", err=True)

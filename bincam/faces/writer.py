@@ -145,7 +145,7 @@ def _draw(job: _Job, workers: int) -> None:
     done = len(job.faces) - total
     drawn = _serial(todo) if workers == 1 else _parallel(todo, workers)
     title = f"faces ({done} of {len(job.faces)} were there)" if done else "faces"
-    for _ in track((None for images in drawn for _ in range(images)), title, total=total, unit="images"):
+    for _ in track(drawn, title, total=total, unit="images", amount=int):
         pass
 
 

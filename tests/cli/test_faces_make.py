@@ -28,7 +28,7 @@ def test_make(tmp_path, monkeypatch, capsys):
     told = capsys.readouterr()
     assert "20 images" in told.out
     assert "φ of Male and Smiling" in told.out
-    assert "Black_Hair gave way: 0.239 was wanted" in told.err
+    assert "Black_Hair 0.239 → 0.189" in told.err
     card = json.loads((out / "card.json").read_text())
     assert card["settings"]["set"] == {"Bald": 0.5}
     assert card["settings"]["correlate"] == {"Male,Smiling": 0.5}
