@@ -81,7 +81,7 @@ def draw(path: Path, influence: dict[str, Floats], masks: dict[str, NDArray[np.b
             cells[name] = np.zeros((SIZE[1], SIZE[0]), dtype=bool)
             cells[name][10:] = crop[: SIZE[1] - 10, 24 : 24 + SIZE[0]]
     path.parent.mkdir(parents=True, exist_ok=True)
-    face_regions(DRAWN, influence, masks, cells, face).savefig(path, dpi=150)
+    face_regions(DRAWN, influence, masks, cells, face).savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
