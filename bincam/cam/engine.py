@@ -25,7 +25,7 @@ from bincam.models.anatomy import Anatomy, resolve
 from bincam.models.borrow import evaluating, fingerprint, outside_grad_modes, own_rng, unwrap
 from bincam.models.card import Card
 from bincam.models.classifier import AttributeClassifier, open_model
-from bincam.models.heads import Head, check_probabilities, logits_of, select_output
+from bincam.models.heads import Head, check_probabilities, check_taken_back, logits_of, select_output
 from bincam.models.preprocess import preprocess
 from bincam.models.trace import Cut
 
@@ -277,6 +277,8 @@ class Explainer:
     def _checked_read(self, raw: Any) -> Tensor:
         if self.head == "probabilities":
             check_probabilities(select_output(raw, self._output))
+        elif self.card is not None and self.card.head == "probabilities":
+            check_taken_back(raw)
         return self._read(raw)
 
     def _anatomy(self, batch: Tensor) -> Anatomy:

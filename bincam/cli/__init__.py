@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bincam.cli import faces
+from bincam.cli import card, explain, faces
 from bincam.errors import BincamError
 
 app = typer.Typer(
@@ -17,6 +17,8 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(faces.app, name="faces")
+app.command("explain")(explain.explain)
+app.command("card")(card.card)
 
 
 @app.callback(invoke_without_command=True)

@@ -44,26 +44,35 @@ def save(model: AttributeClassifier, folder: str | Path) -> None:
         write_card(folder, own.card)  # inside, so that both are whole on disk before the first old one is replaced
 
 
-def load(folder: str | Path, device: str | torch.device = "cpu") -> AttributeClassifier:
+def load(folder: str | Path, device: str | torch.device = "cpu", *, factory: str | None = None) -> AttributeClassifier:
     """Read a model's folder.
 
-    A card of architecture ``factory`` names a function of yours, which is imported and called.
+    A card of architecture ``factory`` names a function, ``module:function``, to be imported and called. Because a
+    card can name any function of any installed package, this is done only where the caller names it too.
 
     Args:
         folder: Holds ``card.json`` and ``weights.safetensors``.
         device: Where to put it.
+        factory: The factory that the card may call; not needed for other architectures.
 
     Returns:
         The classifier in evaluation mode.
 
     Raises:
-        InputError: A file is missing or broken, or card and weights disagree.
+        InputError: A file is missing or broken, card and weights disagree, or the card names a factory that the caller
+            does not.
     """
     path = Path(folder)
     if not (path / FILE).is_file():
         what = "is no folder" if not path.is_dir() else f"holds no {FILE}"
         raise InputError(f"{path} {what}; 'bincam card' makes a model's folder from weights of yours")
     card = read_card(path)
+    if card.architecture == "factory" and factory != card.name:
+        raise InputError(
+            f"{path}: its card names the function {card.name!r}, which would be imported and called"
+            + (f", but you gave {factory!r}" if factory else "")
+            + f"; if you trust whoever made the folder, pass --factory {card.name} (factory={card.name!r})"
+        )
     network = construct(card)
     source = f"{path / WEIGHTS} (of {card.name}, {len(card.attributes)} attributes)"
     fill(network, read_weights(path / WEIGHTS), source=source)

@@ -136,7 +136,7 @@ def build(
     """
     if isinstance(attributes, str):
         raise InputError(f"attributes={attributes!r} is one string; give a list of names, [{attributes!r}]")
-    config = _timm_config(backbone)
+    config = timm_config(backbone)
     channels = options.get("in_chans", len(config.mean))
     for field, values in (("mean", mean or config.mean), ("std", std or config.std)):
         if len(values) != channels:
@@ -189,7 +189,12 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
     )
 
 
-def _timm_config(name: str) -> Any:
+def timm_config(name: str) -> Any:
+    """What timm knows of a model: its input size, mean, std and number of classes.
+
+    Raises:
+        InputError: timm has no such model.
+    """
     import timm
 
     if not timm.is_model(name.split(".", maxsplit=1)[0]):
@@ -206,7 +211,7 @@ def _timm_config(name: str) -> Any:
 
 def _size_option(card: Card) -> dict[str, Any]:
     """Models with position embeddings must be told another input size; convolutional ones don't take it."""
-    config = _timm_config(card.name)
+    config = timm_config(card.name)
     other = tuple(card.input_size) != tuple(config.input_size[1:])
     return {"img_size": tuple(card.input_size)} if other and config.fixed_input_size else {}
 
@@ -222,8 +227,8 @@ def _timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
         if not pretrained:
             raise InputError(f"timm model {name!r} with {options}: {error}") from None
         raise InputError(
-            f"the pretrained weights of {name!r} cannot be had ({type(error).__name__}); give a file with weights, or "
-            "build without pretrained"
+            f"the pretrained weights of {name!r} cannot be downloaded ({type(error).__name__}); on a machine without "
+            "internet give a model's folder, or your own weights (--weights FILE --names a,b --head logits)"
         ) from None
     return model
 
@@ -270,7 +275,7 @@ def open_model(source: str | Path) -> AttributeClassifier:
         return load(source)
     name = str(source)
     try:
-        config = _timm_config(name)
+        config = timm_config(name)
     except InputError as error:
         if Path(name).is_file():
             raise InputError(

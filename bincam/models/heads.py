@@ -109,6 +109,24 @@ def check_probabilities(raw: Tensor) -> None:
         )
 
 
+def check_taken_back(logits: Tensor) -> None:
+    """Refuse logits that were taken back from something that was no probability, or from exactly 0 or 1.
+
+    Raises:
+        InputError: They are NaN (outside [0, 1]) or infinite (saturated), with their count.
+    """
+    outside, saturated = int(logits.isnan().sum()), int(logits.isinf().sum())
+    if outside:
+        raise InputError(
+            f"head='probabilities', but {outside} of {logits.numel()} outputs lie outside [0, 1]; are these logits?"
+        )
+    if saturated:
+        raise InputError(
+            f"{saturated} of {logits.numel()} probabilities are exactly 0 or 1, and their logits are lost; give the "
+            "model without its final sigmoid and head='logits'"
+        )
+
+
 def probability(logits: Tensor, head: Head) -> Tensor:
     """The probability of the positive class that a logit stands for.
 

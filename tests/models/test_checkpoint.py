@@ -200,7 +200,18 @@ def test_missing_files_and_folders_are_named(tmp_path, folder):
         load(tmp_path)
     (folder / WEIGHTS).unlink()
     with pytest.raises(InputError, match=r"weights\.safetensors: no such file"):
+        load(folder, factory="their_code:make")
+
+
+def test_a_factory_runs_only_where_the_caller_names_it(folder, monkeypatch):
+    def must_not_run():
+        raise AssertionError("the factory ran")
+
+    monkeypatch.setattr(sys.modules["their_code"], "make", must_not_run)
+    with pytest.raises(InputError, match=r"names the function 'their_code:make'.*--factory their_code:make"):
         load(folder)
+    with pytest.raises(InputError, match="but you gave 'other:f'"):
+        load(folder, factory="other:f")
 
 
 def test_card_and_weights_that_disagree(folder):
@@ -210,7 +221,7 @@ def test_card_and_weights_that_disagree(folder):
     del state["conv1.bias"]
     save_file(state, folder / WEIGHTS)
     with pytest.raises(InputError) as caught:
-        load(folder)
+        load(folder, factory="their_code:make")
     for part in ("4 attributes", "1 tensors are missing (first: conv1.bias)", "first: extra", "head.weight is (5, 6)"):
         assert part in str(caught.value)
     assert "(4, 6)" in str(caught.value)

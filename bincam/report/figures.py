@@ -1,0 +1,220 @@
+"""Figures: plain arrays in, a matplotlib ``Figure`` out. Nothing touches pyplot's state."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.files import atomic
+from bincam.resample import matrix
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+WIDTH, TALLEST = 2.5, 3.6  # of one picture, in inches
+HEADER, FOOTER, GAP = 0.86, 0.52, 0.3  # text above a picture, colour bar below, space between columns
+TEXT = 7.5  # points
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One attribute of one image.
+
+    Attributes:
+        name: Of the attribute.
+        lines: What stands under the name, at most three short lines.
+        values: ``(h, w)``: signed evidence for the explained side, in logit units per cell.
+        limit: Both ends of the colour scale; the same for this attribute in all figures that are compared.
+    """
+
+    name: str
+    lines: tuple[str, ...]
+    values: NDArray[np.floating[Any]]
+    limit: float
+
+
+def scale(maps: Sequence[NDArray[np.floating[Any]]]) -> float:
+    """The largest finite absolute value in all maps of one attribute, so that one colour means one thing.
+
+    Returns:
+        A positive number; 1 where all maps are zero or undefined.
+    """
+    peak = max((float(np.abs(m[np.isfinite(m)]).max(initial=0.0)) for m in maps), default=0.0)
+    return peak or 1.0
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Seaborn's plain style, for the time of one drawing."""
+    import matplotlib as mpl
+    import seaborn as sns
+
+    settings: Any = {**sns.axes_style("white"), **sns.plotting_context("paper"), "font.size": TEXT}
+    with mpl.rc_context(settings):
+        yield
+
+
+def evidence_colours() -> Colormap:
+    """Blue (against) over clear (zero) to red (for): seaborn's colour-blind safe ``vlag``, less opaque towards zero."""
+    import seaborn as sns
+    from matplotlib.colors import ListedColormap
+
+    steps = np.linspace(-1, 1, 257)
+    colours: NDArray[np.float64] = sns.color_palette("vlag", as_cmap=True)((steps + 1) / 2)
+    vivid = np.where(steps[:, None] < 0, colours[:1], colours[-1:])  # vlag's own ends, so that alpha alone fades
+    mix = np.sqrt(np.abs(steps))[:, None]
+    colours[:, :3] = (1 - mix) * colours[:, :3] + mix * vivid[:, :3]
+    colours[:, 3] = 0.88 * np.abs(steps) ** 0.7
+    return ListedColormap(colours, name="evidence")
+
+
+def explanation_figure(
+    image: NDArray[np.uint8], panels: Sequence[Panel], *, title: str, caption: str, image_note: str = ""
+) -> Figure:
+    """One image and a signed map for each of its attributes.
+
+    Args:
+        image: ``(H, W, 3)``, as the model sees it, before normalisation.
+        panels: One per attribute.
+        title: Above all, usually the file's name.
+        caption: Below all: what was drawn, and what may be claimed.
+        image_note: Under the image's own heading.
+
+    Returns:
+        The figure; panels stand in rows of at most about the square root of their number, and keep the image's aspect.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    height, width = image.shape[:2]
+    picture_w = min(WIDTH, TALLEST * width / height)
+    picture_h = picture_w * height / width
+    cell_w, cell_h = max(picture_w, 2.3) + GAP, picture_h + HEADER + FOOTER
+    count = len(panels) + 1
+    columns = min(count, max(4, round(math.sqrt(count * cell_h / cell_w))))
+    rows = math.ceil(count / columns)
+    figure_w = columns * cell_w + GAP
+    foot = textwrap.wrap(caption, int(figure_w * 15.5)) if caption else []
+    bottom, top = 0.16 * len(foot) + 0.15, 0.28
+    figure_h = rows * cell_h + bottom + top
+    with style():
+        figure = Figure(figsize=(figure_w, figure_h), facecolor="white")
+        FigureCanvasAgg(figure)
+
+        def put(column: float, row: int, down: float, w: float, h: float) -> Any:
+            """Axes whose top is ``down`` inches below the top of a cell, centred in its width."""
+            left = GAP + column * cell_w + (cell_w - GAP - w) / 2
+            base = figure_h - top - row * cell_h - down - h
+            return figure.add_axes((left / figure_w, base / figure_h, w / figure_w, h / figure_h))
+
+        words: dict[str, Any] = {"parse_math": False, "color": "#222222"}
+        figure.text(
+            GAP / figure_w,
+            1 - 0.12 / figure_h,
+            _short(title, int(figure_w * 11)),
+            va="top",
+            size=10,
+            weight="bold",
+            **words,
+        )
+        for line, text in enumerate(foot):
+            base = bottom - 0.02 - 0.16 * line
+            figure.text(GAP / figure_w, base / figure_h, text, va="top", size=TEXT, **words)
+        grey = _backdrop(image)
+        colours = evidence_colours()
+        for index in range(count):
+            row, column = divmod(index, columns)
+            axes = put(column, row, HEADER, picture_w, picture_h)
+            axes.set(xticks=[], yticks=[])
+            panel = panels[index - 1] if index else None
+            axes.imshow(grey if panel else image, extent=(0, width, height, 0), interpolation="nearest")
+            name, lines = (panel.name, panel.lines) if panel else ("image, as the model sees it", (image_note,))
+            _heading(axes, name, [line for line in lines if line], picture_h)
+            if panel is None:
+                continue
+            drawn = axes.imshow(
+                enlarge(panel.values, (height, width)),
+                extent=(0, width, height, 0),
+                cmap=colours,
+                vmin=-panel.limit,
+                vmax=panel.limit,
+                interpolation="nearest",
+            )
+            _colour_bar(
+                figure, drawn, put(column, row, HEADER + picture_h + 0.08, min(picture_w, 2.0), 0.1), panel.limit
+            )
+    return figure
+
+
+def enlarge(values: NDArray[np.floating[Any]], size: tuple[int, int]) -> NDArray[np.float64]:
+    """A native grid ``(h, w)`` at an image's size ``(H, W)``, by the package's one upsampling operator."""
+    grid = np.asarray(values, dtype=np.float64)
+    enlarged: NDArray[np.float64] = matrix(grid.shape[0], size[0]) @ grid @ matrix(grid.shape[1], size[1]).T
+    return enlarged
+
+
+def save_figure(figure: Figure, path: str | Path, dpi: int = 130) -> None:
+    """Write a PNG, whole or not at all."""
+    import warnings
+
+    with atomic(path) as part, style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a name in another script: boxes
+        figure.savefig(part, dpi=dpi, format="png")
+
+
+def _backdrop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The image in light grey, so that every colour on it belongs to the map."""
+    grey = image[..., :3] @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601 luma
+    light = (70 + grey * (255 - 70) / 255).astype(np.uint8)
+    return np.repeat(light[..., None], 3, axis=2)
+
+
+def _heading(axes: Any, name: str, lines: Sequence[str], picture_h: float) -> None:
+    """The name in bold and the lines under it, standing on the picture."""
+    step = 0.145 / picture_h  # one line of text, in heights of the picture
+    for up, line in enumerate(reversed(lines)):
+        axes.text(
+            0.5,
+            1 + (0.35 + up) * step,
+            line,
+            transform=axes.transAxes,
+            ha="center",
+            size=TEXT,
+            color="#333333",
+            parse_math=False,
+        )
+    axes.text(
+        0.5,
+        1 + (0.45 + len(lines)) * step,
+        _short(name, 34),
+        transform=axes.transAxes,
+        ha="center",
+        size=8.5,
+        weight="bold",
+        color="#111111",
+        parse_math=False,
+    )
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _colour_bar(figure: Figure, drawn: Any, axes: Any, limit: float) -> None:
+    bar = figure.colorbar(drawn, cax=axes, orientation="horizontal", ticks=[-limit, 0, limit])
+    bar.ax.set_xticklabels([f"{-limit:.2g}", "0", f"+{limit:.2g}"])
+    bar.ax.tick_params(labelsize=TEXT, length=2, pad=1.5, color="#666666")
+    bar.outline.set_edgecolor("#999999")
+    labels = bar.ax.get_xticklabels()
+    labels[0].set_horizontalalignment("left")
+    labels[-1].set_horizontalalignment("right")
+    bar.ax.set_xlabel("against  ←  logit per cell  →  for", size=TEXT - 0.5, labelpad=0.5)
