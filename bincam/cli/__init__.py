@@ -16,9 +16,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(faces.app, name="faces")
 app.command("explain")(explain.explain)
 app.command("card")(card.card)
-app.add_typer(faces.app, name="faces")
 
 
 @app.callback(invoke_without_command=True)

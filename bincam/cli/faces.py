@@ -18,8 +18,8 @@ def sheet(
     out: Annotated[Path, typer.Option(help="PNG to write.")],
     kind: Annotated[str, typer.Option(help="faces: random ones; attributes: each off, on, mask; or both.")] = "both",
     seed: Annotated[int, typer.Option(help="The first face's seed.")] = 0,
-    count: Annotated[int, typer.Option(min=1, help="Random faces to draw.")] = 40,
-    columns: Annotated[int, typer.Option(min=1, help="Random faces in a row.")] = 10,
+    count: Annotated[int, typer.Option(min=1, help="Random faces to draw.")] = 48,
+    columns: Annotated[int, typer.Option(min=1, help="Random faces in a row.")] = 12,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of each face in pixels.")] = "178x218",
 ) -> None:
     """Draw contact sheets: random faces, and each attribute off, on, and where it changes the image."""
