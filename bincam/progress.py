@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def track(items: Iterable[T], description: str, *, total: int | None = None, unit: str = "it") -> Iterator[T]:
+def track(
+    items: Iterable[T],
+    description: str,
+    *,
+    total: int | None = None,
+    unit: str = "it",
+    amount: Callable[[T], int] | None = None,
+) -> Iterator[T]:
     """Yield ``items`` while a bar on stderr shows count, rate and time left.
 
     Where stderr is not a terminal, rich prints the bar once at the end instead of animating it.
@@ -18,6 +25,7 @@ def track(items: Iterable[T], description: str, *, total: int | None = None, uni
         description: A few words before the bar.
         total: How many there are; taken from ``len(items)`` where it has one.
         unit: What one item is called in the rate, for example ``"images"``.
+        amount: By how much an item advances the bar, where that is not 1; ``total`` is then the sum.
 
     Yields:
         The items, in order.
@@ -39,4 +47,6 @@ def track(items: Iterable[T], description: str, *, total: int | None = None, uni
         for item in items:
             yield item
             speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
-            progress.update(task, advance=1, rate=f"{speed:.1f} {unit}/s" if speed else "")
+            progress.update(
+                task, advance=1 if amount is None else amount(item), rate=f"{speed:.1f} {unit}/s" if speed else ""
+            )

@@ -1,0 +1,29 @@
+"""``bincam faces``: generated faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bincam.cli import faces_make
+
+app = typer.Typer(help="Generated faces with exact ground truth.", no_args_is_help=True)
+faces_make.register(app)
+
+
+@app.command()
+def sheet(
+    out: Annotated[Path, typer.Option(help="PNG to write.")],
+    kind: Annotated[str, typer.Option(help="faces: random ones; attributes: each off, on, mask; or both.")] = "both",
+    seed: Annotated[int, typer.Option(help="The first face's seed.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Random faces to draw.")] = 48,
+    columns: Annotated[int, typer.Option(min=1, help="Random faces in a row.")] = 12,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of each face in pixels.")] = "178x218",
+) -> None:
+    """Draw contact sheets: random faces, and each attribute off, on, and where it changes the image."""
+    from bincam.report import face_sheets
+
+    face_sheets.write(out, kind, seed, count, columns, size)
+    typer.echo(str(out))

@@ -1,0 +1,154 @@
+"""Colours of one face: skin, eyes, paint, clothes, light."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.faces import hair
+from bincam.faces.materials import EARRING, FRAME, HAT, NECKLACE, TIE, Eyes, Wear
+from bincam.faces.shade import Light
+from bincam.faces.skin import Paint
+from bincam.faces.spec import FaceSpec
+from bincam.faces.streams import stream
+from bincam.faces.whiskers import brow_curve
+
+Array = NDArray[Any]
+
+# sRGB complexions from dark to fair; Pale_Skin has its own, fairer than any of them
+TONES = np.array([(84, 52, 38), (122, 78, 54), (158, 106, 76), (190, 138, 104), (210, 160, 126), (222, 176, 146)])
+PALE = np.array([(232, 204, 192), (240, 214, 202)])
+IRISES = np.array([(58, 34, 20), (84, 52, 28), (96, 78, 40), (74, 96, 64), (70, 104, 138), (96, 128, 160)])
+METALS = np.array([(218, 168, 74), (200, 202, 208), (214, 140, 116)])
+
+
+def brow_colour(spec: FaceSpec) -> Array:
+    """(3,) linear colour of brows and beard: the person's own, whatever colour the scalp hair has."""
+    shade = stream(spec.identity, "brow colour").random()
+    return np.asarray(hair.linear(np.array([22, 16, 14]) + shade * np.array([40, 24, 14])))
+
+
+def complexion(spec: FaceSpec) -> Array:
+    """(3,) linear colour of the skin."""
+    at, warm, pale = stream(spec.identity, "skin").random(3)
+    at *= len(TONES) - 1.001
+    k = int(at)
+    tone = TONES[k] * (1 - at + k) + TONES[k + 1] * (at - k)
+    if spec["Pale_Skin"]:
+        tone = PALE[0] * (1 - pale) + PALE[1] * pale
+    return np.asarray(hair.linear(tone) * np.array([1 + 0.06 * (warm - 0.5), 1.0, 1 - 0.12 * (warm - 0.5)]))
+
+
+def paint(spec: FaceSpec, how: hair.Style) -> Paint:
+    """What is painted on the skin."""
+    tone = complexion(spec)
+    lip_red, lip_hue, shadow = stream(spec.seed, "make-up").random(3)
+    strength = stream(spec.seed, "paint strength").uniform(0.8, 1.0, size=8)
+    lip = tone * np.array([0.84, 0.50, 0.52]) if not spec["Male"] else tone * np.array([0.84, 0.60, 0.60])
+    if spec["Wearing_Lipstick"]:
+        reds = np.array([(176, 16, 34), (150, 12, 60), (206, 44, 70), (120, 10, 30), (214, 58, 96)])
+        lip = hair.linear(reds[int(lip_hue * 4.999)] * (0.85 + 0.25 * lip_red))
+    shadows = np.array([(74, 48, 110), (34, 84, 124), (110, 52, 40), (36, 36, 44), (28, 100, 88), (140, 50, 90)])
+    spots = stream(spec.identity, "freckles").random()
+    arch, half = brow_curve(spec)
+    return Paint(
+        tone=tone,
+        lip=lip,
+        lipstick=float(spec["Wearing_Lipstick"]),
+        shadow=hair.linear(shadows[int(shadow * 5.999)]),
+        makeup=float(spec["Heavy_Makeup"]) * strength[0],
+        rosy=float(spec["Rosy_Cheeks"]) * strength[1],
+        bags=float(spec["Bags_Under_Eyes"]) * strength[2],
+        stubble=0.62 * float(spec["5_o_Clock_Shadow"]) * strength[3],
+        beard=0.0 if spec["No_Beard"] else 0.45,
+        stubble_colour=brow_colour(spec) * 0.5 + 0.06 * tone + np.array([0.0, 0.002, 0.006]),
+        wrinkles=float(not spec["Young"]) * strength[4],
+        cheekbones=float(spec["High_Cheekbones"]) * strength[5],
+        double_chin=float(spec["Double_Chin"]) * strength[6],
+        pointy=float(spec["Pointy_Nose"]) * strength[7],
+        freckles=0.9 * max(spots - 0.8, 0) / 0.2,
+        hairline=how.rise,
+        temples=how.temples,
+        hair=0.0 if spec["Bald"] else 0.93,
+        hair_colour=hair.colour(spec),
+        phase=float(spec.identity % 977),
+        brow_arch=arch,
+        brow_half=half,
+        brow_colour=brow_colour(spec),
+    )
+
+
+def eyes(spec: FaceSpec, centre: Array) -> Eyes:
+    """The eyes' colours; centre (3,) of the left one on the shared head."""
+    which, wet = stream(spec.identity, "iris").random(2)
+    x, y = stream(spec.seed, "gaze").normal(size=2).clip(-2, 2)
+    return Eyes(
+        iris=hair.linear(IRISES[int(which**1.3 * 5.999)] * (0.9 + 0.3 * wet)),
+        white=hair.linear(np.array([226, 220, 214])),
+        gaze=np.array([0.016 * x, 0.008 * y]),
+        centre=centre,
+        makeup=float(spec["Heavy_Makeup"]),
+    )
+
+
+def wear(spec: FaceSpec) -> Wear:
+    """Clothes and the colours of what is worn; each thing has its own stream."""
+    colour, second = np.zeros((11, 3)), np.zeros((11, 3))
+    pattern, shine = np.zeros(11, np.int64), np.full(11, 0.05)
+
+    def fill(row: int, name: str, value: float, patterns: tuple[int, ...], glint: float = 0.05) -> None:
+        rng = stream(spec.seed, name + " colour")
+        hue, strength, bright, second_bright = rng.random(4)
+        angle = 2 * np.pi * (hue + np.array([0, 1 / 3, 2 / 3]))
+        base = 1 + 0.85 * strength * np.cos(angle)
+        colour[row] = value * (0.06 + bright**1.6) * base / base.max()
+        second[row] = np.clip(0.5 * colour[row] + 0.5 * value * second_bright, 0, 0.9)
+        pattern[row] = patterns[int(rng.random() * len(patterns) * 0.999)]
+        shine[row] = glint
+
+    fill(10, "clothes", 0.75, (0, 0, 0, 1, 2, 3, 5))
+    fill(HAT, "hat", 0.8, (0, 0, 1, 3, 4))
+    fill(TIE, "necktie", 0.6, (0, 1, 2, 5), 0.35)
+    for row, name in ((EARRING, "earring metal"), (NECKLACE, "necklace metal")):
+        k, gem, hue = stream(spec.seed, name).random(3)
+        colour[row] = hair.linear(METALS[int(k * 2.999)])
+        if gem < 0.35:
+            colour[row] = 0.06 + 0.7 * np.clip(np.cos(2 * np.pi * (hue + np.array([0, 1 / 3, 2 / 3]))), 0, 1) ** 2
+        second[row], shine[row] = colour[row], 1.6
+    dark, hue, sun, tint = stream(spec.seed, "glasses colour").random(4)
+    colour[FRAME] = 0.012 if dark < 0.65 else hair.linear(METALS[int(hue * 2.999)]) * 0.5
+    second[FRAME], shine[FRAME] = colour[FRAME], 0.7
+    neckline, vee, kind = stream(spec.seed, "neckline").random(3)
+    return Wear(
+        colour=colour,
+        second=second,
+        pattern=pattern,
+        shine=shine,
+        cloth=10,
+        neckline=6.02 + 0.16 * neckline if kind < 0.8 else 6.28,
+        vee=0.0 if kind > 0.45 else 0.12 + 0.28 * vee,
+        lens_dark=0.80 if sun < 0.22 else 0.08,
+        lens_colour=np.array([0.015, 0.012, 0.01]) + 0.03 * tint,
+    )
+
+
+def light(spec: FaceSpec) -> Light:
+    """The light, which no attribute changes."""
+    rng = stream(spec.seed, "light")
+    side, height, ratio, warm, rim, back = rng.random(6)
+    angle, up = 1.15 * (2 * side - 1), 0.25 + 0.55 * height
+    key = np.array([np.sin(angle) * np.cos(up), np.sin(up), np.cos(angle) * np.cos(up)])
+    tint = np.array([1 + 0.10 * (warm - 0.4), 1.0, 1 - 0.14 * (warm - 0.4)])
+    strong = 0.62 + 0.38 * ratio
+    ambient = 1.02 - 0.62 * strong
+    edge = np.array([-np.sign(angle) * 0.80, 0.35, -0.45])
+    return Light(
+        key=key,
+        key_colour=strong * tint,
+        above=ambient * np.array([0.98, 1.0, 1.06]),
+        below=0.55 * ambient * np.array([1.06, 1.0, 0.92]),
+        rim=edge / np.linalg.norm(edge),
+        rim_colour=(0.35 * rim if back > 0.4 else 0.0) * np.array([1.0, 1.0, 1.05]),
+    )

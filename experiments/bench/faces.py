@@ -1,0 +1,163 @@
+"""How fast faces are made: images/s sustained, the cost of each stage, memory, and the wait for the first image.
+
+CPU time stands beside the wall clock: on a busy machine only the former says what making a face costs. ``cores_it_got``
+is how many cores the run had in fact.
+
+Run from the repository: ``PYTHONPATH=. python experiments/bench/faces.py --out experiments/bench/faces.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bincam import __version__
+from bincam.files import write_json
+
+FIRST = "from bincam.faces.sampler import spec; from bincam.faces.render import render; render(spec({seed}))"
+
+
+def first_image() -> dict[str, float]:
+    """Seconds from starting Python to the first image with numba's cache warm: sampler, head model and drawing."""
+    took, busy = [], []
+    for seed in range(4):
+        began, before = time.perf_counter(), _children_cpu()
+        subprocess.run([sys.executable, "-c", FIRST.format(seed=seed)], check=True)
+        took.append(time.perf_counter() - began)
+        busy.append(_children_cpu() - before)
+    return {"first_run_s": round(took[0], 2), "warm_s": round(min(took[1:]), 2), "warm_cpu_s": round(min(busy[1:]), 2)}
+
+
+def stages(count: int) -> dict[str, float]:
+    """Milliseconds of CPU an image in one process, stage by stage."""
+    from bincam.faces import shards
+    from bincam.faces.render import render
+    from bincam.faces.sampler import sampler
+    from bincam.faces.targets import target
+
+    drawer = sampler(target(), 0)
+    took: dict[str, float] = {}
+
+    def clock(name: str, work: Callable[[], Any]) -> Any:
+        began = time.process_time()
+        result = work()
+        took[name] = took.get(name, 0.0) + time.process_time() - began
+        return result
+
+    faces = clock("labels", lambda: drawer.faces(0, count))
+    specs = [faces[at] for at in range(count)]
+    render(specs[0])
+    with tempfile.TemporaryDirectory() as folder:
+        for at, face in enumerate(specs):
+            drawn = clock("draw", lambda face=face: render(face, camera=False))
+            noisy = clock("draw and camera", lambda face=face: render(face))
+            image = clock("jpeg", lambda noisy=noisy: shards.jpeg(noisy.image, noisy.jpeg_quality))
+            mask = clock("mask png", lambda drawn=drawn: shards.parts_png(drawn.parts))
+            path = Path(folder) / f"{at}.bin"
+            clock("two files", lambda path=path, image=image, mask=mask: _files(path, image, mask))
+    took["camera"] = took.pop("draw and camera") - took["draw"]
+    return {name: round(1000 * seconds / count, 3) for name, seconds in took.items()}
+
+
+def _files(path: Path, image: bytes, mask: bytes) -> None:
+    from bincam.faces import shards
+
+    shards.write(path.with_suffix(".jpg"), image)
+    shards.write(path.with_suffix(".png"), mask)
+
+
+def sustained(count: int, workers: int) -> dict[str, float]:
+    """A whole ``bincam faces make``, start and tables included, with the memory of all its processes."""
+    peak = [0]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "bincam", "faces", "make", "--out", f"{folder}/set", "--count", str(count)]
+        began, before = time.perf_counter(), _children_cpu()
+        process = subprocess.Popen([*command, "--workers", str(workers)], stdout=subprocess.DEVNULL)
+        watcher = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
+        watcher.start()
+        if process.wait():
+            raise SystemExit("bincam faces make failed")
+        took, busy = time.perf_counter() - began, _children_cpu() - before
+    return {
+        "images": count,
+        "workers": workers,
+        "seconds": round(took, 1),
+        "images_per_second": round(count / took, 1),
+        "cpu_ms_per_image": round(1000 * busy / count, 2),
+        "cores_it_got": round(busy / took, 2),
+        "peak_memory_mib": round(peak[0] / 2**20),
+    }
+
+
+def _watch(pid: int, peak: list[int]) -> None:
+    """Proportional set size of a process and its children, so that shared pages count once."""
+    while True:
+        try:
+            parent = psutil.Process(pid)
+            total = 0
+            for process in [parent, *parent.children(recursive=True)]:
+                try:
+                    total += process.memory_full_info().pss
+                except psutil.Error:
+                    continue
+        except psutil.Error:
+            return
+        peak[0] = max(peak[0], total)
+        time.sleep(0.25)
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=5000, help="images of the sustained run")
+    parser.add_argument("--staged", type=int, default=200, help="images timed stage by stage")
+    parser.add_argument("--workers", type=int, default=2)
+    arguments = parser.parse_args()
+    result = {
+        "kind": "bincam-bench-faces",
+        "schema": 1,
+        "bincam": __version__,
+        "machine": {
+            "cores": os.cpu_count(),
+            "processor": _processor(),
+            "python": platform.python_version(),
+            "load": os.getloadavg()[0],
+        },
+        "first_image": first_image(),
+        "stages_cpu_ms_per_image": stages(arguments.staged),
+        "sustained": sustained(arguments.count, arguments.workers),
+    }
+    write_json(arguments.out, result)
+    print(json.dumps(result, indent=2))
+
+
+def _children_cpu() -> float:
+    """Seconds of CPU of all processes that have ended and were waited for, with theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Where attributes are, from the faces themselves: the mean influence masks, and the regions that follow from them.
+
+For each drawn attribute, the share of faces in which flipping it changes a pixel. Its region is the smallest set of
+pixels that holds 80 % of that. The regions go to the package (``bincam/faces/assets/regions.npz``), the means and the
+figure, beside the published 7x7 cells, to ``--out``.
+
+Run from the repository: ``PYTHONPATH=. python experiments/faces/regions.py --out experiments/faces``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.faces.pair_writer import DRAWN
+from bincam.faces.pairs import SIZE, influences
+from bincam.faces.regions import HELD, from_influence, save
+from bincam.faces.sampler import sampler
+from bincam.faces.shards import start_worker
+from bincam.faces.spec import FaceSpec
+from bincam.faces.targets import target
+from bincam.progress import track
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def count(faces: list[FaceSpec]) -> tuple[Counts, Counts]:
+    """In how many of the faces each attribute changes each pixel, (39, H, W); and their brightness added up, (H, W)."""
+    from bincam.faces.render import render
+
+    changed = np.zeros((len(DRAWN), SIZE[1], SIZE[0]), dtype=np.int64)
+    light = np.zeros((SIZE[1], SIZE[0]), dtype=np.int64)
+    for face in faces:
+        masks = influences(face, DRAWN)
+        changed += np.stack([masks[name] for name in DRAWN])
+        light += render(face, camera=False).image.mean(axis=-1).astype(np.int64)
+    return changed, light
+
+
+def main() -> None:
+    """Count, derive, save, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=300, help="faces, each of another person")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    faces = sampler(target(), arguments.seed, images_per_person=1).faces(0, arguments.count)
+    specs = [faces[at] for at in range(arguments.count)]
+    chunks = [specs[at : at + 5] for at in range(0, len(specs), 5)]
+    with ProcessPoolExecutor(arguments.workers, get_context("spawn"), start_worker) as pool:
+        done = list(track(pool.map(count, chunks), "influence", total=len(chunks), unit="x5 faces"))
+    changed = sum(part for part, _ in done) / arguments.count
+    light = sum(part for _, part in done) / (255 * arguments.count)
+    influence = dict(zip(DRAWN, changed, strict=True))
+    masks = {name: from_influence(influence[name]) for name in DRAWN}
+    save(masks)
+    draw(arguments.out / "regions.png", influence, masks, light)
+    for name in DRAWN:
+        print(f"{name:22} {100 * masks[name].mean():5.1f} % of the image holds {100 * HELD:.0f} % of the influence")
+
+
+def draw(path: Path, influence: dict[str, Floats], masks: dict[str, NDArray[np.bool_]], face: Floats) -> None:
+    """The figure, beside the published cells, which lie in a face crop of 224 pixels: the aligned image's, moved."""
+    from bincam.data.regions import Regions
+    from bincam.report.face_regions import face_regions
+
+    published = Regions.published()
+    cells = {}
+    for name in DRAWN:
+        if name in published:
+            crop = published.mask(name, (224, 224))
+            assert crop is not None  # cells are the same for every image
+            cells[name] = np.zeros((SIZE[1], SIZE[0]), dtype=bool)
+            cells[name][10:] = crop[: SIZE[1] - 10, 24 : 24 + SIZE[0]]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    face_regions(DRAWN, influence, masks, cells, face).savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+import csv
+import json
+import sys
+
+import pytest
+
+from bincam import cli
+from bincam.cli.faces_make import parse_correlate, parse_set, parse_size
+from bincam.errors import InputError
+from tests.faces.conftest import fake_renderer
+
+__all__ = ["fake_renderer"]
+pytestmark = pytest.mark.usefixtures("fake_renderer")
+
+
+def run(monkeypatch, *arguments):
+    """The exit code of ``bincam ...``."""
+    monkeypatch.setattr(sys, "argv", ["bincam", *map(str, arguments)])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    return left.value.code or 0
+
+
+def test_make(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "set"
+    options = ["--count", 20, "--seed", 2, "--size", "64x80", "--workers", 1, "--set", "Bald=0.5"]
+    assert run(monkeypatch, "faces", "make", "--out", out, *options, "--correlate", "Smiling,Male=0.5") == 0
+    told = capsys.readouterr()
+    assert "20 images" in told.out
+    assert "φ of Male and Smiling" in told.out
+    assert "Black_Hair 0.239 → 0.189" in told.err
+    card = json.loads((out / "card.json").read_text())
+    assert card["settings"]["set"] == {"Bald": 0.5}
+    assert card["settings"]["correlate"] == {"Male,Smiling": 0.5}
+
+
+def test_json_is_the_card_and_nothing_else(tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, "faces", "make", "--out", tmp_path, "--count", 3, "--workers", 1, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "card.json").read_text())
+
+
+def test_pairs(tmp_path, monkeypatch, capsys):
+    options = ["--attributes", "Bald,Smiling", "--count", 2, "--size", "64x80"]
+    assert run(monkeypatch, "faces", "pairs", "--out", tmp_path, *options) == 0
+    assert "4 pairs of 2 attributes" in capsys.readouterr().out
+    with (tmp_path / "pairs.csv").open() as lines:
+        assert [row["attribute"] for row in csv.DictReader(lines)] == ["Bald", "Smiling"] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--set", "Bald=1", "--set", "Black_Hair=1"], "nearest possible: Bald=0.5, Black_Hair=0.5"),
+        (["--set", "Bald=1.5"], "between 0 and 1"),
+        (["--set", "Bald"], "--set NAME=SHARE"),
+        (["--set", "Bald=half"], "--set NAME=SHARE"),
+        (["--set", "Bald=0.1", "--set", "Bald=0.2"], "twice"),
+        (["--set", "Blad=0.1"], "did you mean 'Bald'"),
+        (["--correlate", "Smiling=0.5"], "--correlate NAME,NAME=PHI"),
+        (["--correlate", "Bald,Male=0.9"], "nearest possible: 0.179"),
+        (["--prevalence", "nothing.csv"], "nothing.csv"),
+        (["--size", "32x32"], "too small"),
+        (["--size", "big"], "WIDTHxHEIGHT"),
+        (["--influence", "Bld"], "did you mean 'Bald'"),
+        (["--seed", "-1"], "not negative"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_two(tmp_path, monkeypatch, capsys, options, word):
+    assert run(monkeypatch, "faces", "make", "--out", tmp_path / "set", "--count", 5, *options) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert word in told.err
+    assert not (tmp_path / "set").exists()
+
+
+def test_parsing():
+    assert parse_set(["Bald=0.5", " Male = 1"]) == {"Bald": 0.5, "Male": 1.0}
+    assert parse_correlate(["Smiling, Male=-0.8"]) == {("Smiling", "Male"): -0.8}
+    assert parse_size("178X218") == (178, 218)
+    for text in ("178", "178x", "axb", "1x2x3", "-5x9", "²x9"):
+        with pytest.raises(InputError):
+            parse_size(text)
