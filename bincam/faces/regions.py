@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data.regions import CELEBA_LANDMARKS, Regions
+from bincam.data.regions import Regions
+from bincam.faces.pose import MEAN
 from bincam.files import atomic
 
 Floats = NDArray[np.float64]
@@ -41,7 +42,7 @@ def from_influence(share: Floats, held: float = HELD) -> Mask:
 
 def measured_regions() -> Regions:
     """The regions measured on generated faces, for any face: they follow its landmarks, or lie as CelebA is aligned."""
-    return Regions.drawn(load(), np.array(CELEBA_LANDMARKS), "regions measured on generated faces")
+    return Regions.drawn(load(), MEAN, "regions measured on generated faces")
 
 
 def save(masks: Mapping[str, Mask], file: Path = FILE) -> None:
