@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -139,9 +139,10 @@ class Explainer:
             InputError: Images, labels or outputs that cannot be what was stated.
             UnsupportedError: The method cannot answer this question about this model.
         """
-        with self._borrowed(images) as batch:
+        with self._borrowed(images) as (batch, running):
             anatomy = self._anatomy(batch)
-            passed = self._forward(batch, anatomy, *self._places(anatomy))
+            with running:
+                passed = self._forward(batch, anatomy, *self._places(anatomy))
             selection = self.selection
             columns = torch.tensor(selection.columns, device=batch.device)
             logits = passed.logits[:, columns]
@@ -153,12 +154,14 @@ class Explainer:
             constant = account.bias if account else None
             if self.method is None:
                 question = bridge.Question(side, selection, detached, sigma)
-                maps = bridge.run(self.model, self._read, batch, anatomy, self.method_name, question)
+                with running:
+                    maps = bridge.run(self.model, self._read, batch, anatomy, self.method_name, question)
             elif side == "any":
                 raise UnsupportedError(f"{self.method_name} knows which side it explains; ask for one")
             elif self.method.name == "fullgrad":
-                evidence, constant = fullgrad.maps(self.model, self._read, batch, columns)
-                maps = sigma[..., None, None] * evidence
+                with running:
+                    placed, constant = fullgrad.maps(self.model, self._read, batch, columns)
+                maps = sigma[..., None, None] * placed
             else:
                 maps = sigma[..., None, None] * self._evidence(anatomy, passed, sigma, columns, account)
             return Explanation(
@@ -188,7 +191,7 @@ class Explainer:
         channels = len(self.card.mean) if self.card else 3
         generator = torch.Generator().manual_seed(0)
         images = torch.randn(1, channels, *size, generator=generator).to(parameter)
-        with self._borrowed(images) as batch:
+        with self._borrowed(images) as (batch, _):
             return self._anatomy(batch)
 
     def preprocess(self, image: Image) -> Tensor:
@@ -221,11 +224,12 @@ class Explainer:
         for number, (images, labels) in enumerate(loader):
             if max_batches is not None and number >= max_batches:
                 break
-            with self._borrowed(images) as batch:
+            with self._borrowed(images) as (batch, running):
                 anatomy = self._anatomy(batch)
                 if not anatomy.decomposes:
                     raise UnsupportedError(f"no reference can be fitted: {anatomy.reason}")
-                passed = self._forward(batch, anatomy, True, None)
+                with running:
+                    passed = self._forward(batch, anatomy, True, None)
                 columns = torch.tensor(self.selection.columns, device=batch.device)
                 account = decompose(anatomy, passed.kept, columns)
             fit = fit or ReferenceFit(self.selection.attributes)
@@ -235,13 +239,20 @@ class Explainer:
         return fit.result(kind)
 
     @contextmanager
-    def _borrowed(self, images: Tensor) -> Iterator[Tensor]:
-        """The images, checked and moved to the model, while the model is in evaluation mode."""
+    def _borrowed(self, images: Tensor) -> Iterator[tuple[Tensor, torch.autocast]]:
+        """The images, checked and moved to the model, while the model is in evaluation mode.
+
+        With them comes the precision to run the model in: what was asked for, or what the caller's own autocast says.
+        Outside of it nothing is cast, so that maps are summed in full precision.
+        """
         check_images(images)
-        with evaluating(self.model), own_rng(self._device(images)), outside_grad_modes(), ExitStack() as stack:
-            if self.precision == "bf16":
-                stack.enter_context(torch.autocast(self._device(images).type, dtype=torch.bfloat16))
-            yield self._on_model(images)
+        device = self._device(images)
+        cast = self.precision == "bf16" or torch.is_autocast_enabled(device.type)
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.get_autocast_dtype(device.type)
+        running = torch.autocast(device.type, dtype=dtype, enabled=cast)
+        full = torch.autocast(device.type, enabled=False)
+        with evaluating(self.model), own_rng(device), outside_grad_modes(), full:
+            yield self._on_model(images), running
 
     def _device(self, images: Tensor) -> torch.device:
         parameter = next(self.model.parameters(), None)
@@ -280,8 +291,7 @@ class Explainer:
             probe = torch.randn(batch[:1].shape, generator=generator).to(batch)
             if self._channels_last:
                 probe = probe.contiguous(memory_format=torch.channels_last)
-            with torch.autocast(batch.device.type, enabled=False):
-                known = (weights, resolve(self.model, probe, self._read, self.layer))
+            known = (weights, resolve(self.model, probe, self._read, self.layer))
             self._anatomies[size] = known
         return known[1]
 

@@ -95,7 +95,6 @@ def train(data: Set, arguments: argparse.Namespace, device: Any) -> Any:
     import torch.nn.functional as F
 
     torch.manual_seed(arguments.seed)
-    cuda = device.type == "cuda"
     model = timm.create_model(arguments.model, pretrained=False, num_classes=len(ATTRIBUTES))
     model = model.to(device, memory_format=torch.channels_last)
     images, labels = torch.from_numpy(data.images).to(device), torch.from_numpy(data.labels).to(device).float()
@@ -114,7 +113,7 @@ def train(data: Set, arguments: argparse.Namespace, device: Any) -> Any:
                 x = x.flip(-1)
             down, right = (int(v) for v in rng.integers(-4, 5, size=2))
             x = torch.roll(F.pad(x, (4, 4, 4, 4), mode="replicate"), (down, right), (-2, -1))[..., 4:-4, 4:-4]
-            with torch.autocast(device.type, torch.bfloat16, enabled=cuda):
+            with torch.autocast(device.type, torch.bfloat16, enabled=arguments.bf16 or device.type == "cuda"):
                 logits = model(x.contiguous(memory_format=torch.channels_last))
             loss = F.binary_cross_entropy_with_logits(logits.float(), labels[at])
             optimiser.zero_grad(set_to_none=True)
@@ -217,6 +216,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--bf16", action="store_true", help="mixed precision on a CPU too (GPUs always)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
@@ -246,6 +246,7 @@ def main() -> None:
 
     import bincam.torchvision_ops  # noqa: F401  # before train imports timm, which imports torchvision
 
+    torch.set_num_threads(os.cpu_count() or 1)  # the drawing processes, which had one each, are gone
     began = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = train(training, arguments, device)

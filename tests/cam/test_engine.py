@@ -180,6 +180,12 @@ def test_bf16_autocast_stays_close(tiny: nn.Module, images: Tensor, method: str)
     assert rough.maps.dtype == torch.float32
     assert (rough.maps - exact.maps).norm() < 0.1 * exact.maps.norm()  # a ReLU near zero may switch
     assert not torch.equal(rough.logits, exact.logits)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        ambient = Explainer(tiny, method=method)(images)
+        assert torch.is_autocast_enabled("cpu")
+    assert torch.equal(ambient.maps, rough.maps)
+    if method not in ("layer_cam", "elementwise", "fullgrad"):  # summed in float32, so not a bf16 number
+        assert not torch.equal(rough.maps, rough.maps.bfloat16().float())
 
 
 class State:
