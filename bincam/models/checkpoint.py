@@ -129,7 +129,7 @@ def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, 
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
         if named is None:
-            raise InputError(f"{file}: not a file that torch.save wrote: {str(error).splitlines()[0]}") from None
+            raise InputError(f"{file}: not a file that torch.save wrote") from None
         raise InputError(
             f"{file}: reading it would have to unpickle {named[1]}, which can run code; save a state dict instead, or "
             "pass --unsafe-pickle (unsafe_pickle=True) if you trust whoever made the file"

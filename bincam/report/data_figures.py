@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,7 +109,8 @@ def regions(
                 axes.contour(mask, levels=[0.5], colors=[colour], linewidths=1.2)
             if i == 0 or mask is None:
                 axes.set_title(name if mask is not None else f"{name}\n(none)", fontsize=7, pad=2)
-    figure.suptitle(title, fontsize=10)
+    # A path in the title may be one long word, and a figure of two columns is narrow: about 13 letters to the inch.
+    figure.suptitle(textwrap.fill(title, int(13 * figure.get_figwidth())), fontsize=10)
     return figure
 
 
