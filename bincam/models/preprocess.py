@@ -46,10 +46,19 @@ def open_image(path: str | Path) -> Image:
 
 
 def fit(image: Image, card: Card) -> Image:
-    """Bring an image to the card's input size, by its ``fit``."""
+    """Bring an image to the card's input size, by its ``fit``.
+
+    Raises:
+        InputError: It is to be cropped by landmarks, which an image alone has not.
+    """
     from PIL import Image, ImageOps
 
     height, width = card.input_size
+    if card.fit == "face":
+        raise InputError(
+            "the model reads faces cropped by their landmarks (its card's fit is 'face'), and an image file has none; "
+            "give a data set with landmarks, or crop the image and give a card whose fit is 'stretch'"
+        )
     if card.fit == "stretch":
         return image.resize((width, height), Image.Resampling.BILINEAR)
     return ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
@@ -66,7 +75,7 @@ def preprocess(image: Image, card: Card) -> Tensor:
         ``(C, H, W)``, float32.
 
     Raises:
-        InputError: The card's model reads neither one nor three channels.
+        InputError: The card's model reads neither one nor three channels, or faces cropped by landmarks.
     """
     if len(card.mean) not in (1, 3):
         raise InputError(

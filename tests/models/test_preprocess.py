@@ -34,6 +34,11 @@ def test_other_channel_counts_are_refused():
         preprocess(Image.new("RGB", (8, 8)), card(mean=(0.5,) * 4, std=(0.5,) * 4))
 
 
+def test_a_crop_by_landmarks_needs_landmarks():
+    with pytest.raises(InputError, match="cropped by their landmarks"):
+        preprocess(Image.new("RGB", (8, 8)), card(fit="face"))
+
+
 def test_size_is_height_by_width():
     assert preprocess(Image.new("RGB", (30, 20)), card(input_size=(6, 10))).shape == (3, 6, 10)
 
