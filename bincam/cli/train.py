@@ -21,7 +21,9 @@ def train(
     pair: Annotated[
         bool, typer.Option("--pair", help="Train every arm of the configuration, alike in all but the class weights.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder, if there is one.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder, if there is one.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what became of it as JSON.")] = False,
 ) -> None:
     """Train attribute classifiers. Ctrl-C ends the step and keeps the state; --resume goes on.
@@ -53,8 +55,10 @@ def train(
         for name, result in arms.items():
             _tell(name, result)
         if pair:
-            said = ", ".join(f"{what.replace('_', ' ')} {'the same' if same else 'NOT the same'}"
-                             for what, same in told["identical"].items())  # type: ignore[attr-defined]
+            said = ", ".join(
+                f"{what.replace('_', ' ')} {'the same' if same else 'NOT the same'}"
+                for what, same in told["identical"].items()
+            )  # type: ignore[attr-defined]
             typer.echo(f"{told['pair']}: {said}")
     if pair and not both.identical:
         raise typer.Exit(1)

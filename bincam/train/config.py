@@ -60,11 +60,14 @@ class DataConfig(Part):
     source: str = Field(description="'orl', a folder in CelebA's layout, or a CSV or Parquet table")
     options: dict[str, Any] = Field({}, description="what a table's columns mean: arguments of bincam.data.table")
     attributes: tuple[str, ...] | None = Field(None, description="the outputs, in order; null takes all", min_length=1)
-    folds: int | None = Field(None, ge=3, description="split anew by k-fold cross-validation, no identity in two splits")
+    folds: int | None = Field(
+        None, ge=3, description="split anew by k-fold cross-validation, no identity in two splits"
+    )
     fold: int = Field(0, ge=0, description="the fold that is tested; the next one validates; below folds")
     size: Pixels | None = Field(None, description="side, or [height, width], in pixels; null is the backbone's own")
     fit: Literal["face", "crop", "stretch"] | None = Field(
-        None, description="face: AFFACT's crop; null is face where the table has landmarks and size is square, else crop"
+        None,
+        description="face: AFFACT's crop; null is face where the table has landmarks and size is square, else crop",
     )
     mean: tuple[float, ...] | None = Field(None, description="per channel, of pixels in [0, 1]; null: the backbone's")
     std: tuple[float, ...] | None = Field(None, description="per channel, of pixels in [0, 1]; null: the backbone's")
@@ -170,7 +173,9 @@ class TrainConfig(Part):
     schedule: ScheduleConfig = ScheduleConfig()
     epochs: int = Field(10, ge=1, description="passes over the training images")
     batch_size: int = Field(64, ge=1, description="images per optimiser step, over all processes and accumulated parts")
-    accumulate: int = Field(1, ge=1, description="parts that a process's share of a batch is computed in, to save memory")
+    accumulate: int = Field(
+        1, ge=1, description="parts that a process's share of a batch is computed in, to save memory"
+    )
     clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient; null: not clipped")
     precision: Precision = Field("fp32", description="of the training step's arithmetic; validation is always fp32")
     channels_last: bool = Field(True, description="memory format of images and convolutions")
@@ -193,7 +198,9 @@ class TrainConfig(Part):
         if self.batch_size % self.accumulate:
             raise ValueError(f"batch_size {self.batch_size} cannot be computed in {self.accumulate} equal parts")
         if self.schedule.warmup_epochs >= self.epochs:
-            raise ValueError(f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves nothing of {self.epochs} epochs")
+            raise ValueError(
+                f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves nothing of {self.epochs} epochs"
+            )
         return self
 
 
@@ -233,7 +240,9 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
     except yaml.YAMLError as error:
         raise InputError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise InputError(f"{file}: expected keys and values, got {'nothing' if values is None else type(values).__name__}")
+        raise InputError(
+            f"{file}: expected keys and values, got {'nothing' if values is None else type(values).__name__}"
+        )
     for text in overrides:
         override(values, text)
     return make_config(values, source=str(file))

@@ -48,5 +48,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, ArmConfig):
         return {"loss": value.loss.name}
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else value
-
-

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from bincam.data.attributes import AttributeTable
 from bincam.data.augment import Augmentation
-from bincam.data.batches import Batch, Loader, ShardSampler
+from bincam.data.batches import Batch, Loader, ShardSampler, loader
 from bincam.data.dataset import FaceDataset, Key
 from bincam.errors import InputError
 from bincam.models import Card
 from bincam.progress import track
-from bincam.train.config import DataConfig
+from bincam.train.config import TrainConfig
 
 Rows = NDArray[np.int64]
 Order = Callable[[int], Rows]
@@ -80,36 +80,29 @@ class Feed:
     def __init__(
         self,
         table: AttributeTable,
-        config: DataConfig,
+        config: TrainConfig,
         card: Card,
         order: Order,
         *,
-        seed: int,
-        batch_size: int,
-        accumulate: int,
         rank: int,
         world: int,
         device: torch.device,
-        channels_last: bool,
     ) -> None:
         """Say which images.
 
         Args:
             table: The training split.
-            config: Augmentation, workers, memory.
+            config: Of the run.
             card: Size, fit, mean and std.
             order: The rows of an epoch.
-            seed: Seeds the augmentation.
-            batch_size: Images per optimiser step, over all processes.
-            accumulate: Parts of a process's share.
             rank: This process.
             world: Number of processes.
             device: Where batches are wanted.
-            channels_last: Their memory format.
 
         Raises:
             InputError: Steps cannot be divided so, there are too few images for one, or memory does not hold them.
         """
+        data, batch_size, accumulate = config.data, config.batch_size, config.accumulate
         if batch_size % (world * accumulate):
             raise InputError(
                 f"batch_size {batch_size} cannot be divided among {world} processes with {accumulate} parts each"
@@ -117,34 +110,34 @@ class Feed:
         rows = len(order(0))
         if rows < batch_size:
             raise InputError(f"{rows} training images do not fill one batch of {batch_size}; give a smaller batch_size")
-        self.table, self.order, self.seed = table, order, seed
+        self.table, self.order, self.seed = table, order, config.seed
         self.accumulate, self.device = accumulate, device
-        self.flip = config.augmentation == "flip"
-        self.format = torch.channels_last if channels_last else torch.contiguous_format
+        self.flip = data.augmentation == "flip"
+        self.format = torch.channels_last if config.channels_last else torch.contiguous_format
         self.scale = torch.tensor([1 / (255 * s) for s in card.std], device=device).view(-1, 1, 1)
         self.offset = torch.tensor([-m / s for m, s in zip(card.mean, card.std, strict=True)], device=device)
         self.offset = self.offset.view(-1, 1, 1)
         self.sampler = StepSampler(order, rows, share=batch_size // world, rank=rank, world=world)
-        self.pixels = in_memory(table, config, card) if config.memory else None
+        self.pixels = in_memory(table, card, workers=data.workers) if data.memory else None
         self.labels = torch.from_numpy(np.array(table.labels))
         self.micro = batch_size // (world * accumulate)
         dataset = FaceDataset(
             table,
             size=card.input_size,
             fit=card.fit,
-            augmentation=Augmentation() if config.augmentation == "affact" else None,
-            seed=seed,
+            augmentation=Augmentation() if data.augmentation == "affact" else None,
+            seed=config.seed,
         )
         self.loader = Loader(
             dataset,
             batch_size=self.micro,
-            workers=0 if config.memory else config.workers,
+            workers=data.workers,
             output="float32",
             mean=card.mean,
             std=card.std,
             sampler=self.sampler,
             drop_last=False,
-            pin_memory=device.type == "cuda" and not config.memory,
+            pin_memory=device.type == "cuda",
         )
 
     @property
@@ -182,7 +175,7 @@ class Feed:
             yield Batch(pixels.float().mul_(self.scale).add_(self.offset), self.labels[part], part)
 
 
-def in_memory(table: AttributeTable, config: DataConfig, card: Card) -> Tensor:
+def in_memory(table: AttributeTable, card: Card, *, workers: int) -> Tensor:
     """Every image of a table, cropped: ``(N, H, W, 3)`` uint8, which permuted is channels last.
 
     Raises:
@@ -197,12 +190,7 @@ def in_memory(table: AttributeTable, config: DataConfig, card: Card) -> Tensor:
             f"{free / 2**30:.1f} GiB are free; leave it out, with data.workers"
         )
     pixels = torch.empty(len(table), height, width, 3, dtype=torch.uint8)
-    for batch in track(_crops(table, card, workers=config.workers), "reading", unit="images", amount=len, total=len(table)):
+    batches = loader(table, card=card, output="uint8", batch_size=64, workers=workers)
+    for batch in track(batches, "reading", unit="images", amount=len, total=len(table)):
         pixels[batch.rows] = batch.images.permute(0, 2, 3, 1)
     return pixels
-
-
-def _crops(table: AttributeTable, card: Card, *, workers: int) -> Loader:
-    from bincam.data import loader
-
-    return loader(table, card=card, output="uint8", batch_size=64, workers=workers)

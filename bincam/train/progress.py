@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-_PERIOD = 0.25  # seconds between two looks at the loss: each look waits for a GPU
+from bincam.errors import InputError
+from bincam.train.config import TrainConfig
+
+_PERIOD = 0.25  # seconds between two updates of the bar
 
 
 class Reporter:
     """Shows epoch, images/s, time left, loss and balanced error. Silent where it is not the main process."""
 
-    def __init__(self, *, epochs: int, steps: int, batch_size: int, title: str, silent: bool = False) -> None:
+    def __init__(self, config: TrainConfig, *, steps: int, silent: bool = False) -> None:
         from rich.console import Console
 
-        self.epochs, self.steps, self.batch_size, self.title = epochs, steps, batch_size, title
+        self.epochs, self.steps, self.batch_size = config.epochs, steps, config.batch_size
+        self.title = Path(config.out).name
         self.silent = silent
         self.console = Console(stderr=True)
         self.error = ""
@@ -47,8 +51,8 @@ class Reporter:
         if self._bar is not None:
             self._bar.stop()
 
-    def step(self, epoch: int, step: int, loss: Callable[[], float]) -> None:
-        """After a step; ``loss`` is asked for only when it is shown."""
+    def step(self, epoch: int, step: int, loss_sum: float) -> None:
+        """After a step, with the sum of the epoch's losses so far."""
         if self._bar is None or time.monotonic() - self._shown < _PERIOD:
             return
         self._shown = time.monotonic()
@@ -58,7 +62,7 @@ class Reporter:
             self._task,
             completed=epoch * self.steps + step,
             description=f"{self.title} epoch {epoch + 1}/{self.epochs}",
-            told=f"loss {loss():.4f}{self.error}{rate}",
+            told=f"loss {loss_sum / step:.4f}{self.error}{rate}",
         )
 
     def epoch(self, record: dict[str, Any], seconds: float) -> None:
@@ -74,7 +78,42 @@ class Reporter:
         )
         print(text, file=sys.stderr, flush=True)  # noqa: T201  # one line, whatever the console's width
 
-    def say(self, text: str) -> None:
-        """A line of its own."""
-        if not self.silent:
-            (self._bar.console.print if self._bar is not None else lambda t: print(t, file=sys.stderr, flush=True))(text)
+
+class Board:
+    """Records as TensorBoard's event files, if wanted."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Open ``folder/tensorboard``; None wants none.
+
+        Raises:
+            InputError: TensorBoard is not installed.
+        """
+        self._writer: Any = None
+        if folder is None:
+            return
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise InputError("tensorboard: true, but it is not installed: pip install tensorboard") from None
+        self._writer = SummaryWriter(str(folder / "tensorboard"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def write(self, record: dict[str, Any]) -> None:
+        """An epoch's losses, learning rate and mean metrics."""
+        if self._writer is None:
+            return
+        step = record["epoch"]
+        values = {"train/loss": record["train_loss"], "train/lr": record["lr"]}
+        values |= {f"validation/{name}": value for name, value in record["validation"]["mean"].items()}
+        for name, value in values.items():
+            if value is not None:
+                self._writer.add_scalar(name, value, step)
+        self._writer.flush()

@@ -91,7 +91,11 @@ def saving(folder: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:  # torch's own writer raises RuntimeError on a full disk
         reason = str(error).splitlines()[0]
-        kept = "the former state is kept: make room and go on with --resume" if (folder / FILE).exists() else "no state yet"
+        kept = (
+            "the former state is kept: make room and go on with --resume"
+            if (folder / FILE).exists()
+            else "no state yet"
+        )
         raise BincamError(f"{folder}: cannot be written: {reason}; {kept}") from None
 
 
@@ -118,7 +122,9 @@ def read_state(folder: Path, config: TrainConfig, attributes: tuple[str, ...]) -
     stored = tuple(run.pop("attributes"))
     if stored != attributes:
         at = next((i for i, (a, b) in enumerate(zip(stored, attributes, strict=False)) if a != b), None)
-        what = f"{len(stored)} and {len(attributes)} of them" if at is None else f"{stored[at]!r} and {attributes[at]!r}"
+        what = (
+            f"{len(stored)} and {len(attributes)} of them" if at is None else f"{stored[at]!r} and {attributes[at]!r}"
+        )
         raise InputError(f"{file}: belongs to other attributes ({what}); give another out, or the old attributes")
     _compare(run.pop("config"), config, file)
     position = Position(**run)
