@@ -32,7 +32,7 @@ from bincam.train.schedule import improved
 from bincam.train.splits import read_splits
 from bincam.train.start import card_of, first_model, weights_digest
 from bincam.train.state import FILE as STATE
-from bincam.train.state import Position, State, read_state, write_state
+from bincam.train.state import Identity, Position, State, read_state, write_state
 from bincam.train.stepper import Stepper
 from bincam.train.thresholds import tune
 from bincam.train.weights import ClassCounts
@@ -116,6 +116,7 @@ class _Run:
         self.process = process = Process(config)
         train = self.splits.train
         self.attributes = train.names
+        self.identity = Identity(config, train.names, self.splits.digest)
         self.counts = ClassCounts.from_table(train)
         loss = make_loss(config.loss.name, self.counts, **config.loss.options)
         model = first_model(config, train, _pairs(self.counts))
@@ -164,7 +165,7 @@ class _Run:
 
     def take_up(self) -> None:
         """Put everything as it was when the state was written; nothing to do where there is none."""
-        state = read_state(self.folder.path, self.config, self.attributes)
+        state = read_state(self.folder.path, self.identity)
         if state is None:
             return
         self.at = state.position
@@ -357,7 +358,7 @@ class _Run:
         pixels = int(process.sum(self.pixels))
         if process.rank == 0:
             at = Position(**{**vars(self.at), "loss_sum": loss, "pixel_sum": pixels})
-            write_state(self.folder.path, self.config, self.attributes, State(at, self.stepper.state()))
+            write_state(self.folder.path, self.identity, State(at, self.stepper.state()))
 
 
 def _pairs(counts: ClassCounts) -> dict[str, tuple[int, int]]:

@@ -14,13 +14,14 @@ import torch
 from bincam.errors import BincamError, InputError
 from bincam.files import atomic
 from bincam.models import read_weights
-from bincam.train.config import TrainConfig
+from bincam.train.config import TrainConfig, make_config
 from bincam.train.schedule import Waiting
 
 KIND, SCHEMA = "bincam-train-state", 1
 FILE = "state/state.pt"
 FREE = ("epochs", "out", "checkpoint_steps", "tensorboard", "test", "device", "arms")
-"""Fields in which the configuration of a run may differ from that of its state, with ``data.workers`` and ``.memory``."""
+"""Fields in which the configuration of a run may differ from that of its state, with ``data.source`` (its
+content is compared), ``data.workers`` and ``data.memory``."""
 
 
 @dataclass
@@ -67,13 +68,29 @@ class State:
     tensors: dict[str, Any]
 
 
-def write_state(folder: Path, config: TrainConfig, attributes: tuple[str, ...], state: State) -> None:
+@dataclass(frozen=True)
+class Identity:
+    """Whose state it is: what must be the same for a run to be gone on with.
+
+    Attributes:
+        config: The run's.
+        attributes: The model's outputs.
+        data: Digest of the data set and its splits.
+    """
+
+    config: TrainConfig
+    attributes: tuple[str, ...]
+    data: str
+
+
+def write_state(folder: Path, run: Identity, state: State) -> None:
     """Write a run's state; when that fails, the former one is still there.
 
     Raises:
         BincamError: It cannot be written, for example because the disk is full.
     """
-    text = json.dumps({"config": config.model_dump(mode="json"), "attributes": attributes, **asdict(state.position)})
+    who = {"config": run.config.model_dump(mode="json"), "attributes": run.attributes, "data": run.data}
+    text = json.dumps({**who, **asdict(state.position)})
     with saving(folder), atomic(folder / FILE) as part:
         torch.save({"kind": KIND, "schema": SCHEMA, "run": text, **state.tensors}, part)
 
@@ -99,14 +116,14 @@ def saving(folder: Path) -> Iterator[None]:
         raise BincamError(f"{folder}: cannot be written: {reason}; {kept}") from None
 
 
-def read_state(folder: Path, config: TrainConfig, attributes: tuple[str, ...]) -> State | None:
+def read_state(folder: Path, run: Identity) -> State | None:
     """Read a run's state; nothing in the file can run code.
 
     Returns:
         None where there is none.
 
     Raises:
-        InputError: It is broken, or belongs to a run with another configuration or other attributes.
+        InputError: It is broken, or belongs to a run with another configuration, other attributes or other data.
     """
     file = folder / FILE
     if not file.is_file():
@@ -118,30 +135,34 @@ def read_state(folder: Path, config: TrainConfig, attributes: tuple[str, ...]) -
         raise
     if not isinstance(value, dict) or value.get("kind") != KIND or value.get("schema") != SCHEMA:
         raise InputError(f"{file}: expected a {KIND} of schema {SCHEMA}; it cannot be gone on with")
-    run = json.loads(value.pop("run"))
-    stored = tuple(run.pop("attributes"))
-    if stored != attributes:
-        at = next((i for i, (a, b) in enumerate(zip(stored, attributes, strict=False)) if a != b), None)
-        what = (
-            f"{len(stored)} and {len(attributes)} of them" if at is None else f"{stored[at]!r} and {attributes[at]!r}"
-        )
-        raise InputError(f"{file}: belongs to other attributes ({what}); give another out, or the old attributes")
-    _compare(run.pop("config"), config, file)
-    position = Position(**run)
-    position.plateau, position.stopping = Waiting(**run["plateau"]), Waiting(**run["stopping"])
+    stored = json.loads(value.pop("run"))
+    theirs = Identity(make_config(stored.pop("config"), source=str(file)), tuple(stored.pop("attributes")), stored.pop("data"))
+    _compare(theirs, run, file)
+    position = Position(**stored)
+    position.plateau, position.stopping = Waiting(**stored["plateau"]), Waiting(**stored["stopping"])
     return State(position, {key: part for key, part in value.items() if key not in {"kind", "schema"}})
 
 
-def _compare(stored: dict[str, Any], config: TrainConfig, file: Path) -> None:
-    theirs, ours = _flat(stored), _flat(config.model_dump(mode="json"))
+def _compare(stored: Identity, run: Identity, file: Path) -> None:
+    if stored.attributes != run.attributes:
+        at = next((i for i, (a, b) in enumerate(zip(stored.attributes, run.attributes, strict=False)) if a != b), None)
+        what = (
+            f"{len(stored.attributes)} of them, not {len(run.attributes)}"
+            if at is None
+            else f"{stored.attributes[at]!r}, not {run.attributes[at]!r}"
+        )
+        raise InputError(f"{file}: belongs to other attributes ({what}); give another out, or the old attributes")
+    theirs, ours = _flat(stored.config.model_dump(mode="json")), _flat(run.config.model_dump(mode="json"))
     for key in sorted(theirs.keys() | ours.keys()):
-        if key.split(".")[0] in FREE or key in {"data.workers", "data.memory"}:
+        if key.split(".")[0] in FREE or key in {"data.source", "data.workers", "data.memory"}:
             continue
         if theirs.get(key) != ours.get(key):
             raise InputError(
                 f"{file}: belongs to a run with {key} {theirs.get(key)!r}, and now it is {ours.get(key)!r}; "
                 "put it back, or give another out"
             )
+    if stored.data != run.data:
+        raise InputError(f"{file}: the data set has changed since (labels, splits or images' names); give another out")
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
