@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -115,8 +116,6 @@ def test_every_image_of_a_split_is_judged_once_by_one_of_three(config, table, tm
 
 
 def test_stopped_together_and_gone_on_with(config, monkeypatch):
-    import signal
-
     from bincam.train.stepper import Stepper
 
     changes = {"epochs": 2, "ema": 0.9}
@@ -153,10 +152,12 @@ def test_a_batch_that_cannot_be_shared_is_refused(config):
 
 
 @pytest.mark.slow
-def test_by_accelerate_launch(spots, tmp_path):
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_by_torchrun(spots, tmp_path, device):
     file = tmp_path / "c.yaml"
-    file.write_text(yaml.safe_dump(values(spots, tmp_path / "run", epochs=1)))
-    words = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m", "bincam", "train", str(file), "--json"]
+    file.write_text(yaml.safe_dump(values(spots, tmp_path / "run", epochs=1, device=device)))
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    words = [*launch, "-m", "bincam", "train", str(file), "--json"]
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["epochs"] == 1  # once, by the main process
