@@ -34,7 +34,7 @@ class Card(BaseModel):
         mean: Per channel, of pixels in [0, 1].
         std: Per channel, of pixels in [0, 1].
         fit: How an image meets the input size: ``stretch`` both axes, scale the short side and ``crop`` the centre, or
-            AFFACT's ``face`` crop, which needs an image's landmarks (``bincam.data.align.face_matrix``).
+            the square ``face`` crop by landmarks (see ``bincam.data.align``).
         thresholds: Decision thresholds in logit units; 0 where none is given.
         tuned_thresholds: Thresholds that minimise the balanced error on validation, in logit units. Nothing is decided
             by them unless they are also in ``thresholds``.
@@ -124,6 +124,8 @@ class Card(BaseModel):
                     raise ValueError(f"{field} names {name!r}{nearest(name, self.attributes)}")
         if not self.mean or len(self.mean) != len(self.std) or min(self.std) <= 0:
             raise ValueError(f"mean and std need the same number of channels and std > 0, got {self.mean}, {self.std}")
+        if self.fit == "face" and self.input_size[0] != self.input_size[1]:
+            raise ValueError(f"a face crop is square, got input_size {self.input_size}")
         if self.architecture == "timm" and self.head == "two_logits" and len(self.attributes) > 1:
             raise ValueError(
                 f"a timm model returns one row of numbers, and which {len(self.attributes)} pairs of them belong "

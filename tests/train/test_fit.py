@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,6 +129,7 @@ def test_one_step_of_sgd_by_hand(config, table):
         {"schedule__name": "plateau", "model__freeze_batchnorm": True, "model__options__norm_layer": "batchnorm"},
         {"model__options__drop_rate": 0.5, "model__pooling": "attention"},
         {"loss": "moon_bce", "schedule__warmup_epochs": 0.5},
+        {"loss": {"name": "ldam", "options": {}}, "resampling": "class_aware"},
     ],
 )
 def test_what_can_be_chosen_trains(config, changes):
@@ -205,6 +207,8 @@ def test_an_attribute_of_one_class(config, tmp_path):
         ({"model__pretrained": "nowhere"}, "nowhere is no folder"),
         ({"model__pretrained": "lite0"}, "lite0 is the weights of 'tf_efficientnet_lite0'"),
         ({"loss": "bse"}, "did you mean 'bce'"),
+        ({"resampling": "class_aware", "resampling__options": {"a": 1}}, "unknown option 'a'"),
+        ({"resampling": "clas_aware"}, "did you mean 'class_aware'"),
         ({"data__fit": "face"}, "landmarks"),
         ({"data__mean": [0.5]}, "mean has 1 values"),
     ],
@@ -215,7 +219,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(config, changes
     settings = config(**changes)
     with pytest.raises(InputError, match=message):
         fit(settings)
-    assert not (bincam.train.loop.Path(settings.out) / STATE).exists()
+    assert not (Path(settings.out) / STATE).exists()
 
 
 def test_weights_of_another_model(config):
@@ -254,7 +258,7 @@ def test_a_loss_that_is_not_finite_stops_and_the_last_good_state_stays(config, m
         fit(settings)
     row = int(shuffled(96, 0)(1)[2 * 16])
     assert f"{row:03d}.png (row {row})" in str(caught.value)
-    folder = bincam.train.loop.Path(settings.out)
+    folder = Path(settings.out)
     assert json.loads((folder / "manifest.json").read_text())["status"] == "stopped"
     monkeypatch.undo()
     assert fit(settings, resume=True).epochs == 3
@@ -276,7 +280,7 @@ def test_a_full_disk_keeps_the_former_state(config, monkeypatch):
     with pytest.raises(BincamError, match="No space left on device; the former state is kept"):
         fit(settings)
     monkeypatch.undo()
-    folder = bincam.train.loop.Path(settings.out)
+    folder = Path(settings.out)
     assert [path.name for path in (folder / "state").iterdir()] == ["state.pt"]
     seen = []
     fit(settings, resume=True, on_epoch=lambda record: seen.append(record["epoch"]))
