@@ -36,6 +36,8 @@ class Card(BaseModel):
         fit: How an image meets the input size: ``stretch`` both axes, scale the short side and ``crop`` the centre, or
             the square ``face`` crop by landmarks (see ``bincam.data.align``).
         thresholds: Decision thresholds in logit units; 0 where none is given.
+        tuned_thresholds: Thresholds that minimise the balanced error on validation, in logit units. Nothing is decided
+            by them unless they are also in ``thresholds``.
         train_counts: ``(negatives, positives)`` in the training data, for those attributes where they are known.
         logit_shift: By how much the training loss moves each logit from the log-odds, where that is a constant.
         loss: Name of the training loss.
@@ -56,12 +58,16 @@ class Card(BaseModel):
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     fit: Literal["stretch", "crop", "face"] = "stretch"
     thresholds: dict[str, float] = {}
+    tuned_thresholds: dict[str, float] = {}
     train_counts: dict[str, tuple[int, int]] = {}
     logit_shift: dict[str, float] = {}
     loss: str | None = None
     notes: str = ""
 
-    @field_validator("input_size", "output", "mean", "std", "thresholds", "train_counts", "logit_shift", mode="before")
+    @field_validator(
+        *("input_size", "output", "mean", "std", "thresholds", "tuned_thresholds", "train_counts", "logit_shift"),
+        mode="before",
+    )
     @classmethod
     def _no_booleans(cls, value: Any) -> Any:
         """Refuse True where a number is wanted: pydantic would read it as 1."""
@@ -112,7 +118,7 @@ class Card(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Card:
-        for field in ("thresholds", "train_counts", "logit_shift"):
+        for field in ("thresholds", "tuned_thresholds", "train_counts", "logit_shift"):
             for name in getattr(self, field):
                 if name not in self.attributes:
                     raise ValueError(f"{field} names {name!r}{nearest(name, self.attributes)}")

@@ -1,0 +1,96 @@
+"""``bincam train``: train a model, or the balanced and the unbalanced one alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bincam.train import Result
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="YAML; docs/train-config.md lists the keys.", show_default=False)],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A key to override, for example optimizer.lr=1e-4. Can be repeated."),
+    ] = None,
+    pair: Annotated[
+        bool, typer.Option("--pair", help="Train every arm of the configuration, alike in all but the class weights.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder, if there is one.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what became of it as JSON.")] = False,
+) -> None:
+    """Train attribute classifiers. Ctrl-C ends the step and keeps the state; --resume goes on.
+
+    On several GPUs: accelerate launch -m bincam train CONFIG. Processes on CPUs: torchrun --nproc-per-node 2 -m bincam ...
+    """
+    from bincam.cli.source import prepare
+    from bincam.train.config import read_config
+
+    settings = read_config(config, set_ or [])
+    prepare()
+    from bincam.train import fit, fit_pair
+
+    try:
+        if pair:
+            both = fit_pair(settings, resume=resume)
+            arms, told = both.arms, {"pair": str(both.folder), "identical": both.proof["identical"]}
+        else:
+            arms, told = {"": fit(settings, resume=resume)}, {}
+    except KeyboardInterrupt:
+        typer.echo(f"bincam: stopped; --resume goes on with {settings.out}", err=True)
+        raise typer.Exit(130) from None
+    if not _main_process():
+        return
+    if as_json:
+        runs = {name: _facts(result) for name, result in arms.items()}
+        typer.echo(json.dumps({**told, "arms": runs} if pair else runs[""], indent=2))
+    else:
+        for name, result in arms.items():
+            _tell(name, result)
+        if pair:
+            said = ", ".join(
+                f"{what.replace('_', ' ')} {'the same' if same else 'NOT the same'}"
+                for what, same in told["identical"].items()
+            )  # type: ignore[attr-defined]
+            typer.echo(f"{told['pair']}: {said}")
+    if pair and not both.identical:
+        raise typer.Exit(1)
+
+
+def _main_process() -> bool:
+    from accelerate import PartialState
+
+    return bool(PartialState().is_main_process)
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    return {
+        "folder": str(result.folder),
+        "epochs": result.epochs,
+        "ended": result.ended,
+        "best_epoch": result.best_epoch,
+        "best_value": result.best_value,
+        "validation": result.history[result.best_epoch - 1]["validation"]["mean"],
+        "test": None if result.test is None else {key: result.test[key]["mean"] for key in ("zero", "tuned")},
+    }
+
+
+def _tell(name: str, result: Result) -> None:
+    """The best epoch in a few lines."""
+    typer.echo(f"{result.folder}: {name + ', ' if name else ''}best epoch {result.best_epoch} of {result.epochs}")
+    rows = {"validation": result.history[result.best_epoch - 1]["validation"]["mean"]}
+    if result.test is not None:
+        rows |= {"test": result.test["zero"]["mean"], "test, tuned thresholds": result.test["tuned"]["mean"]}
+    for split, mean in rows.items():
+        shown = {key: "undefined" if mean[key] is None else f"{mean[key]:.3f}" for key in mean}
+        typer.echo(
+            f"  {split}: minority error {shown['minority_error']}, majority error {shown['majority_error']}, "
+            f"balanced error {shown['balanced_error']}, AUROC {shown['auroc']}"
+        )

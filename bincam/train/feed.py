@@ -1,0 +1,196 @@
+"""Which images a training step sees, and how: from seed, epoch and row alone, whatever the number of processes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bincam.data.attributes import AttributeTable
+from bincam.data.augment import Augmentation
+from bincam.data.batches import Batch, Loader, ShardSampler, loader
+from bincam.data.dataset import FaceDataset, Key
+from bincam.errors import InputError
+from bincam.models import Card
+from bincam.progress import track
+from bincam.train.config import TrainConfig
+
+Rows = NDArray[np.int64]
+Order = Callable[[int], Rows]
+"""Epoch to the rows that are seen in it, in order."""
+
+
+def shuffled(count: int, seed: int) -> Order:
+    """Every row once, in a new order every epoch."""
+    return lambda epoch: np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def mirrored(count: int, seed: int, epoch: int) -> NDArray[np.bool_]:
+    """``(N,)``: which images are shown as mirror images in an epoch."""
+    return np.random.default_rng([seed, epoch, 1]).random(count) < 0.5
+
+
+def order_digest(rows: Rows) -> str:
+    """SHA-256 of an epoch's row order."""
+    return hashlib.sha256(np.ascontiguousarray(rows, "<i8").tobytes()).hexdigest()
+
+
+def pixel_sum(images: Tensor) -> Tensor:
+    """The sum of a batch's bit patterns: equal for equal images in any order, on any number of processes.
+
+    Args:
+        images: float32.
+
+    Returns:
+        int64, modulo 2^64, on the images' device; no value leaves the device.
+    """
+    return images.view(torch.int32).sum(dtype=torch.int64)
+
+
+class StepSampler(ShardSampler):
+    """The rows of one process, from some step of the epoch on, so that an interrupted epoch can be gone on with.
+
+    With ``world`` processes and ``share`` rows of each per step, step s takes the rows ``s * world * share`` and on of
+    the epoch's order, whatever ``world`` is. Rows that do not fill a step are left out of the epoch.
+    """
+
+    def __init__(self, order: Order, count: int, *, share: int, rank: int, world: int) -> None:
+        super().__init__(count, rank=rank, world=world, even=True)
+        self.order, self.share = order, share
+        self.steps = count // (world * share)
+        self.start = 0
+
+    def __len__(self) -> int:
+        return (self.steps - self.start) * self.share
+
+    def __iter__(self) -> Iterator[Key]:
+        rows = self.order(self.epoch)[self.rank :: self.world][self.start * self.share : self.steps * self.share]
+        return iter([Key(self.epoch, int(row)) for row in rows])
+
+
+class Feed:
+    """Training batches of one process."""
+
+    def __init__(
+        self,
+        table: AttributeTable,
+        config: TrainConfig,
+        card: Card,
+        order: Order,
+        *,
+        rank: int,
+        world: int,
+        device: torch.device,
+    ) -> None:
+        """Say which images.
+
+        Args:
+            table: The training split.
+            config: Of the run.
+            card: Size, fit, mean and std.
+            order: The rows of an epoch.
+            rank: This process.
+            world: Number of processes.
+            device: Where batches are wanted.
+
+        Raises:
+            InputError: Steps cannot be divided so, there are too few images for one, or memory does not hold them.
+        """
+        data, batch_size, accumulate = config.data, config.batch_size, config.accumulate
+        if batch_size % (world * accumulate):
+            raise InputError(
+                f"batch_size {batch_size} cannot be divided among {world} processes with {accumulate} parts each"
+            )
+        rows = len(order(0))
+        if rows < batch_size:
+            raise InputError(f"{rows} training images do not fill one batch of {batch_size}; give a smaller batch_size")
+        self.table, self.order, self.seed = table, order, config.seed
+        self.accumulate, self.device = accumulate, device
+        self.flip = data.augmentation == "flip"
+        self.format = torch.channels_last if config.channels_last else torch.contiguous_format
+        self.scale = torch.tensor([1 / (255 * s) for s in card.std], device=device).view(-1, 1, 1)
+        self.offset = torch.tensor([-m / s for m, s in zip(card.mean, card.std, strict=True)], device=device)
+        self.offset = self.offset.view(-1, 1, 1)
+        self.sampler = StepSampler(order, rows, share=batch_size // world, rank=rank, world=world)
+        self.pixels = in_memory(table, card, workers=data.workers) if data.memory else None
+        self.labels = torch.from_numpy(np.array(table.labels))
+        self.micro = batch_size // (world * accumulate)
+        dataset = FaceDataset(
+            table,
+            size=card.input_size,
+            fit=card.fit,
+            augmentation=Augmentation() if data.augmentation == "affact" else None,
+            seed=config.seed,
+        )
+        self.loader = Loader(
+            dataset,
+            batch_size=self.micro,
+            workers=data.workers,
+            output="float32",
+            mean=card.mean,
+            std=card.std,
+            sampler=self.sampler,
+            drop_last=False,
+            pin_memory=device.type == "cuda",
+        )
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of an epoch."""
+        return self.sampler.steps
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[list[Batch]]:
+        """The parts of every step of an epoch, on the device, normalised.
+
+        Args:
+            epoch: Which.
+            start: The step to begin with.
+        """
+        self.sampler.epoch, self.sampler.start = epoch, start
+        flips = torch.from_numpy(mirrored(len(self.table), self.seed, epoch)) if self.flip else None
+        parts: list[Batch] = []
+        for batch in self._memory() if self.pixels is not None else iter(self.loader):
+            here = batch.to(self.device, non_blocking=True)
+            images = here.images.contiguous(memory_format=self.format)
+            if flips is not None:
+                at = flips[batch.rows].nonzero()[:, 0].to(self.device, non_blocking=True)
+                images[at] = images[at].flip(-1)  # positions, not a mask: a GPU need not be waited for to count them
+            # Rows stay where they can be read without waiting for a GPU.
+            parts.append(replace(here, images=images, rows=batch.rows))
+            if len(parts) == self.accumulate:
+                yield parts
+                parts = []
+
+    def _memory(self) -> Iterator[Batch]:
+        assert self.pixels is not None
+        rows = torch.tensor([key.row for key in self.sampler], dtype=torch.int64)
+        for part in rows.split(self.micro):
+            pixels = self.pixels[part].to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+            yield Batch(pixels.float().mul_(self.scale).add_(self.offset), self.labels[part], part)
+
+
+def in_memory(table: AttributeTable, card: Card, *, workers: int) -> Tensor:
+    """Every image of a table, cropped: ``(N, H, W, 3)`` uint8, which permuted is channels last.
+
+    Raises:
+        InputError: They need more memory than there is, or one cannot be read.
+    """
+    height, width = card.input_size
+    needed = len(table) * height * width * 3
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > free:
+        raise InputError(
+            f"data.memory: {len(table)} images of {height} x {width} need {needed / 2**30:.1f} GiB, and "
+            f"{free / 2**30:.1f} GiB are free; leave it out, with data.workers"
+        )
+    pixels = torch.empty(len(table), height, width, 3, dtype=torch.uint8)
+    batches = loader(table, card=card, output="uint8", batch_size=64, workers=workers)
+    for batch in track(batches, "reading", unit="images", amount=len, total=len(table)):
+        pixels[batch.rows] = batch.images.permute(0, 2, 3, 1)
+    return pixels

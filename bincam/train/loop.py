@@ -1,0 +1,366 @@
+"""The training loop: one configuration in, a run's folder out. It can be stopped anywhere and gone on with."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bincam import models
+from bincam.data import AttributeTable, loader
+from bincam.data.batches import Loader
+from bincam.data.dataset import FaceDataset
+from bincam.errors import BincamError, InputError
+from bincam.models import AttributeClassifier
+from bincam.train import manifest
+from bincam.train.config import HIGHER_IS_BETTER, TrainConfig
+from bincam.train.feed import Feed, order_digest, pixel_sum, shuffled
+from bincam.train.judge import Said, as_json, ask, plain
+from bincam.train.losses import make_loss
+from bincam.train.metrics import evaluate
+from bincam.train.process import Process, stoppable
+from bincam.train.progress import Board, Reporter
+from bincam.train.runfolder import RunFolder
+from bincam.train.schedule import improved
+from bincam.train.splits import read_splits
+from bincam.train.start import card_of, first_model, weights_digest
+from bincam.train.state import FILE as STATE
+from bincam.train.state import Identity, Position, State, read_state, write_state
+from bincam.train.stepper import Stepper
+from bincam.train.thresholds import tune
+from bincam.train.weights import ClassCounts
+
+_LOOK = 16  # steps on a GPU between two looks at the losses; each look waits for it
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gave.
+
+    Attributes:
+        folder: The run's folder, itself a model's folder.
+        epochs: That were trained, counting those before a resumption.
+        best_epoch: Whose weights are the model, from 1.
+        best_value: The chosen metric there, on validation; None where it was never defined.
+        ended: ``"epochs"`` or ``"early stopping"``.
+        initial_weights: SHA-256 of the first weights.
+        history: A record per epoch, the lines of ``metrics.jsonl``.
+        test: What ``test.json`` holds, or None.
+    """
+
+    folder: Path
+    epochs: int
+    best_epoch: int
+    best_value: float | None
+    ended: str
+    initial_weights: str
+    history: tuple[dict[str, Any], ...]
+    test: dict[str, Any] | None
+
+    def model(self) -> AttributeClassifier:
+        """The best epoch's model."""
+        return models.load(self.folder)
+
+
+def fit(
+    config: TrainConfig, *, resume: bool = False, on_epoch: Callable[[dict[str, Any]], None] | None = None
+) -> Result:
+    """Train a model.
+
+    In each step, over all processes and accumulated parts, the loss is Σ terms / normaliser, so its gradient does not
+    depend on how a batch is divided. Random numbers of a step follow from seed, epoch, step and process, so a run that
+    was interrupted and gone on with gives the same bytes on the same machine with as many threads and processes.
+
+    Ctrl-C ends the step, writes the state and raises ``KeyboardInterrupt``; a second one does so at once.
+
+    Args:
+        config: What to do.
+        resume: Go on with the run in ``config.out``, if there is one.
+        on_epoch: Called with each epoch's record, when it is on disk.
+
+    Returns:
+        What became of it. ``config.out`` then holds ``card.json`` and ``weights.safetensors`` of the best epoch, and
+        ``last/``, ``state/``, ``config.yaml``, ``manifest.json``, ``metrics.jsonl`` and, with a test split,
+        ``test.json``.
+
+    Raises:
+        InputError: The configuration does not fit the data, the model or the machine, or ``out`` holds a run and
+            ``resume`` was not asked for.
+        BincamError: The loss or a logit is not finite (step and images are named), or the disk is full. The last good
+            state is kept.
+        KeyboardInterrupt: It was stopped; the state is written.
+    """
+    folder = Path(config.out)
+    if (folder / STATE).exists() and not resume:
+        raise InputError(f"{folder}: holds a run; go on with it by --resume (resume=True), or give another out")
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), stoppable() as stopped:
+        run = _Run(config, stopped)
+        if resume:
+            run.take_up()
+        return run.through(on_epoch)
+
+
+class _Run:
+    """One run in one process: everything that changes while it goes on."""
+
+    def __init__(self, config: TrainConfig, stopped: Callable[[], bool]) -> None:
+        self.config, self.stopped = config, stopped
+        self.splits = read_splits(config.data)
+        self.process = process = Process(config)
+        train = self.splits.train
+        self.attributes = train.names
+        self.identity = Identity(config, train.names, self.splits.digest)
+        self.counts = ClassCounts.from_table(train)
+        loss = make_loss(config.loss.name, self.counts, **config.loss.options)
+        model = first_model(config, train, _pairs(self.counts))
+        self.initial_weights = weights_digest(model)
+        shift = loss.logit_shift
+        model.card = self.card = card_of(
+            model,
+            loss=config.loss.name,
+            head=loss.head,
+            logit_shift={} if shift is None else dict(zip(self.attributes, shift.tolist(), strict=True)),
+            fit=FaceDataset(train, size=model.card.input_size, fit=config.data.fit).fit,
+        )
+        self.stepper = Stepper(model, loss, config, process)
+        self.order = shuffled(len(train), config.seed)
+        self.feed = Feed(
+            train, config, self.card, self.order, rank=process.rank, world=process.world, device=process.device
+        )
+        self.validation = self._loader(self.splits.validation)
+        self.at = Position()
+        self.losses: list[Tensor] = []  # of the last steps, not looked at yet
+        self.pixels = torch.zeros((), dtype=torch.int64, device=process.device)
+        facts = {
+            "versions": manifest.versions(),
+            "git": manifest.revision(),
+            "data": manifest.data_facts(config, self.splits),
+            "seed": config.seed,
+            "processes": process.world,
+            "device": str(process.device),
+            "threads": torch.get_num_threads(),
+            "initial_weights": self.initial_weights,
+            "train_counts": _pairs(self.counts),
+        }
+        self.folder = RunFolder(config, facts, writes=process.rank == 0)
+
+    def _loader(self, table: AttributeTable) -> Loader:
+        process = self.process
+        return loader(
+            table,
+            card=self.card,
+            batch_size=max(self.config.batch_size // process.world, 1),
+            workers=self.config.data.workers,
+            rank=process.rank,
+            world=process.world,
+            pin_memory=process.device.type == "cuda",
+        )
+
+    def take_up(self) -> None:
+        """Put everything as it was when the state was written; nothing to do where there is none."""
+        state = read_state(self.folder.path, self.identity)
+        if state is None:
+            return
+        self.at = state.position
+        self.stepper.load(state.tensors)
+        if self.process.rank == 0:  # the sums are those of all processes, and rank 0 goes on with them
+            self.pixels.fill_(self.at.pixel_sum)
+        else:
+            self.at.loss_sum = 0.0
+        if self.at.ended == "epochs" and self.at.epoch < self.config.epochs:
+            self.at.ended = ""
+
+    def through(self, on_epoch: Callable[[dict[str, Any]], None] | None) -> Result:
+        """All epochs that are left, then the test split."""
+        config, at, main = self.config, self.at, self.process.rank == 0
+        self.folder.config_file()
+        self.folder.records(at, "running")
+        report = Reporter(config, steps=self.feed.steps, silent=not main)
+        with report, Board(self.folder.path if config.tensorboard and main else None) as board:
+            while not at.ended:
+                began = time.perf_counter()
+                self._train_epoch(report)
+                record = self._judge_epoch()
+                self._write_epoch(record)
+                report.epoch(record, time.perf_counter() - began)
+                board.write(record)
+                if on_epoch is not None:
+                    on_epoch(record)
+        test = self._test()
+        self.folder.records(at, "finished")
+        self.process.accelerator.wait_for_everyone()  # what is returned is on disk
+        return Result(
+            folder=self.folder.path,
+            epochs=at.epoch,
+            best_epoch=at.best_epoch,
+            best_value=at.best_value,
+            ended=at.ended,
+            initial_weights=self.initial_weights,
+            history=tuple(at.history),
+            test=test,
+        )
+
+    def _train_epoch(self, report: Reporter) -> None:
+        """What is left of the next epoch's steps."""
+        config, at, steps = self.config, self.at, self.feed.steps
+        self.stepper.begin(at.epoch)
+        look = 1 if self.process.device.type == "cpu" else _LOOK
+        began = time.perf_counter()
+        for parts in self.feed.epoch(at.epoch, at.step):
+            for part in parts:
+                self.pixels += pixel_sum(part.images)
+            reductions = at.plateau.reductions
+            self.losses.append(
+                self.stepper.step(parts, epoch=at.epoch, step=at.step, steps=steps, reductions=reductions)
+            )
+            at.step += 1
+            if at.step % look == 0 or at.step == steps:
+                self._look()
+                stop = self.process.any(self.stopped())
+                if stop or (config.checkpoint_steps and at.step % config.checkpoint_steps == 0):
+                    at.seconds += time.perf_counter() - began
+                    self._write_state()
+                    began = time.perf_counter()
+                if stop:
+                    self.folder.records(at, "interrupted")
+                    raise KeyboardInterrupt
+            report.step(at.epoch, at.step, at.loss_sum * self.process.world)
+        at.seconds += time.perf_counter() - began
+
+    def _look(self) -> None:
+        """Take the losses that have come in; stop where one is not finite, and say which images it was."""
+        values = torch.stack(self.losses).tolist()
+        self.losses = []
+        first = self.at.step - len(values)
+        bad = [first + i for i, value in enumerate(values) if not math.isfinite(value)]
+        step = self.process.least(bad[0] if bad else self.feed.steps)
+        if step < self.feed.steps:
+            raise self._stop(f"the loss of step {step + 1} of epoch {self.at.epoch + 1} is not finite", step)
+        for value in values:
+            self.at.loss_sum += value
+
+    def _stop(self, what: str, step: int) -> BincamError:
+        size = self.config.batch_size
+        rows = self.order(self.at.epoch)[step * size :][:size].tolist()
+        shown = ", ".join(f"{self.splits.train.ids[row]} (row {row})" for row in rows[:4])
+        self.folder.records(self.at, "stopped")
+        file = self.folder.path / STATE
+        kept = f"the last good state is {file}" if file.exists() else "there is no state yet"
+        return BincamError(
+            f"{what}; its {len(rows)} images, rows of the training split, are {shown}, ...; {kept}; a lower "
+            "optimizer.lr, clip_norm, or precision: fp32 may help"
+        )
+
+    def _judge_epoch(self) -> dict[str, Any]:
+        """Judge the epoch that has just been trained; its record."""
+        at, process, steps = self.at, self.process, self.feed.steps
+        loss = float(process.sum(torch.tensor(at.loss_sum, dtype=torch.float64, device=process.device)))
+        pixels = int(process.sum(self.pixels))
+        self.stepper.share_buffers()
+        said = ask(self.stepper.judged, self.validation, process.device, channels_last=self.config.channels_last)
+        if not np.isfinite(said.logits).all():
+            raise self._stop(f"logits on validation are not finite after epoch {at.epoch + 1}", steps - 1)
+        tuned = zip(self.attributes, np.asarray(tune(said.logits, said.labels)).tolist(), strict=True)
+        record = {
+            "epoch": at.epoch + 1,
+            "train_loss": loss / steps,
+            "lr": self.stepper.lr,
+            "images_per_second": steps * self.config.batch_size / max(at.seconds, 1e-9),
+            "order": order_digest(self.order(at.epoch)),
+            "pixels": f"{pixels % 2**64:016x}",
+            "validation": self._metrics(said, {}),
+            "tuned_thresholds": {name: value for name, value in tuned if math.isfinite(value)},
+        }
+        self._count(record)
+        return record
+
+    def _metrics(self, said: Said, thresholds: dict[str, float]) -> dict[str, Any]:
+        """As plain values; thresholds that are not given are 0."""
+        t = np.array([thresholds.get(name, 0.0) for name in self.attributes])
+        result = as_json(evaluate(said.logits, said.labels, t, self.counts, self.card.head), self.attributes)
+        with torch.no_grad():
+            logits, labels = (torch.from_numpy(v).to(self.process.device) for v in (said.logits, said.labels))
+            loss = self.stepper.loss.terms(logits, labels).sum() / self.stepper.loss.normalizer(labels)
+        return {**result, "mean": {"loss": plain(float(loss)), **result["mean"]}}
+
+    def _count(self, record: dict[str, Any]) -> None:
+        """Count the epoch: whether it is the best so far, and whether it was the last."""
+        at, config = self.at, self.config
+
+        def value(metric: str) -> float:
+            found = record["validation"]["mean"][metric]
+            return math.nan if found is None else float(found)
+
+        at.epoch += 1
+        at.step, at.loss_sum, at.seconds = 0, 0.0, 0.0
+        self.pixels.zero_()
+        at.history.append(record)
+        if improved(value(config.best), at.best_value, higher=HIGHER_IS_BETTER[config.best]):
+            at.best_epoch, at.best_value = at.epoch, value(config.best)
+        elif at.best_epoch == 0:  # a metric that is undefined chooses no epoch, and some model must be kept
+            at.best_epoch = at.epoch
+        schedule, stopping = config.schedule, config.early_stopping
+        if schedule.name == "plateau":
+            higher = HIGHER_IS_BETTER[schedule.metric]
+            at.plateau = at.plateau.after(value(schedule.metric), higher=higher, patience=schedule.patience)
+        if stopping is not None:
+            at.stopping = at.stopping.after(
+                value(stopping.metric),
+                higher=HIGHER_IS_BETTER[stopping.metric],
+                patience=stopping.patience - 1,
+                min_delta=stopping.min_delta,
+            )
+            if at.stopping.reductions:
+                at.ended = "early stopping"
+        if at.epoch >= config.epochs:
+            at.ended = at.ended or "epochs"
+
+    def _test(self) -> dict[str, Any] | None:
+        """The best epoch's model on the test split, at threshold 0 and at the thresholds tuned on validation."""
+        if self.splits.test is None or not self.config.test:
+            return None
+        self.process.accelerator.wait_for_everyone()  # the best model is on disk
+        model: AttributeClassifier = models.load(self.folder.path, self.process.device)
+        if self.config.channels_last:
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
+        batches = self._loader(self.splits.test)
+        said = ask(model, batches, self.process.device, channels_last=self.config.channels_last)
+        tuned = self.at.history[self.at.best_epoch - 1]["tuned_thresholds"]
+        result = {
+            "kind": "bincam-test",
+            "schema": 1,
+            "images": len(said.labels),
+            "epoch": self.at.best_epoch,
+            "zero": self._metrics(said, {}),
+            "tuned": self._metrics(said, tuned),
+            "tuned_thresholds": tuned,
+        }
+        self.folder.test(result)
+        return result
+
+    def _write_epoch(self, record: dict[str, Any]) -> None:
+        best = self.at.best_epoch == record["epoch"]
+        self.folder.models(self.stepper.judged, record["tuned_thresholds"], best=best)
+        self._write_state()
+        self.folder.records(self.at, "running")
+
+    def _write_state(self) -> None:
+        """Called by all processes, because the sums are over all of them."""
+        process = self.process
+        loss = float(process.sum(torch.tensor(self.at.loss_sum, dtype=torch.float64, device=process.device)))
+        pixels = int(process.sum(self.pixels))
+        if process.rank == 0:
+            at = Position(**{**vars(self.at), "loss_sum": loss, "pixel_sum": pixels})
+            write_state(self.folder.path, self.identity, State(at, self.stepper.state()))
+
+
+def _pairs(counts: ClassCounts) -> dict[str, tuple[int, int]]:
+    columns = zip(counts.attributes, counts.negatives, counts.positives, strict=True)
+    return {name: (int(negatives), int(positives)) for name, negatives, positives in columns}

@@ -1,0 +1,71 @@
+"""What made a run: versions, revision, data, seed, and the digests that two runs can be compared by."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from bincam import __version__
+from bincam.train.config import TrainConfig
+from bincam.train.splits import Splits
+
+KIND, SCHEMA = "bincam-train", 1
+FILE = "manifest.json"
+_PACKAGES = ("torch", "timm", "accelerate", "numpy", "albumentations", "opencv-python-headless", "pydantic")
+
+
+def versions() -> dict[str, str]:
+    """Of Python, bincam and what a run's numbers depend on."""
+    found = {"python": platform.python_version(), "bincam": __version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def revision() -> dict[str, Any] | None:
+    """Commit of the git repository that bincam's code lies in, and whether files differ from it; None where none is."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(  # noqa: S603  # fixed words
+            ["git", *words],  # noqa: S607  # the user's git
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+
+    try:
+        if not git("ls-files", "--", Path(__file__).name):  # installed inside somebody else's repository
+            return None
+        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "--", "."))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def data_facts(config: TrainConfig, splits: Splits) -> dict[str, Any]:
+    """Where the images came from, how many there are, and the data set's own card, if it has one."""
+    card = Path(config.data.source) / "card.json"
+    tables = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    return {
+        "source": config.data.source,
+        "digest": splits.digest,
+        "images": {name: len(table) for name, table in tables.items() if table is not None},
+        "attributes": list(splits.train.names),
+        "card": _json(card) if card.is_file() else None,
+    }
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,77 @@
+"""A run's folder: the best model itself, beside it the last one, the state, the records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bincam import models
+from bincam.files import atomic, write_json
+from bincam.models import AttributeClassifier
+from bincam.train import manifest
+from bincam.train.config import TrainConfig, dump
+from bincam.train.start import card_of
+from bincam.train.state import Position, saving
+
+
+class RunFolder:
+    """Writes what a run leaves; the other processes' writes do nothing.
+
+    Every file is whole or absent. The state is written last: what a kill leaves undone after an epoch is done again
+    when the run is gone on with.
+    """
+
+    def __init__(self, config: TrainConfig, facts: dict[str, Any], *, writes: bool) -> None:
+        self.path = Path(config.out)
+        self.config, self.facts, self.writes = config, facts, writes
+
+    def config_file(self) -> None:
+        """``config.yaml``, resolved."""
+        if self.writes:
+            with saving(self.path), atomic(self.path / "config.yaml") as part:
+                part.write_text(dump(self.config), encoding="utf-8")
+
+    def models(self, model: AttributeClassifier, tuned: dict[str, float], *, best: bool) -> None:
+        """``last/``, and the folder itself where the epoch is the best so far."""
+        if not self.writes:
+            return
+        card = card_of(model, tuned_thresholds=tuned, thresholds=tuned if self.config.store_thresholds else {})
+        shown = AttributeClassifier(model.network, card)
+        with saving(self.path):
+            if best:
+                models.save(shown, self.path)
+            models.save(shown, self.path / "last")
+
+    def records(self, at: Position, status: str) -> None:
+        """``metrics.jsonl`` and ``manifest.json``.
+
+        Args:
+            at: How far the run is.
+            status: ``running``, ``interrupted``, ``stopped`` (by a loss that is not finite) or ``finished``.
+        """
+        if not self.writes:
+            return
+        lines = [json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in at.history]
+        with saving(self.path):
+            with atomic(self.path / "metrics.jsonl") as part:
+                part.write_text("".join(lines), encoding="utf-8")
+            write_json(
+                self.path / manifest.FILE,
+                {
+                    "kind": manifest.KIND,
+                    "schema": manifest.SCHEMA,
+                    **self.facts,
+                    "status": status,
+                    "ended": at.ended or None,
+                    "epochs": [{key: record[key] for key in ("epoch", "order", "pixels")} for record in at.history],
+                    "best": {"epoch": at.best_epoch, "metric": self.config.best, "value": at.best_value},
+                    "tuned_thresholds": at.history[at.best_epoch - 1]["tuned_thresholds"] if at.history else {},
+                },
+            )
+
+    def test(self, result: dict[str, Any]) -> None:
+        """``test.json``."""
+        if self.writes:
+            with saving(self.path):
+                write_json(self.path / "test.json", result)

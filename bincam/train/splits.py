@@ -1,0 +1,79 @@
+"""The splits of a run, checked before anything is trained on them."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from bincam import data
+from bincam.data import AttributeTable
+from bincam.errors import BincamWarning, InputError
+from bincam.train.config import DataConfig
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What is trained on, what is judged by, and what is kept for the end.
+
+    Attributes:
+        train: Every attribute has both classes.
+        validation: Chooses the epoch and tunes thresholds.
+        test: None where there is none.
+        digest: SHA-256 of the whole table with its splits, see ``AttributeTable.digest``.
+    """
+
+    train: AttributeTable
+    validation: AttributeTable
+    test: AttributeTable | None
+    digest: str
+
+
+def read_splits(config: DataConfig) -> Splits:
+    """Read a data set and divide it.
+
+    An attribute with one class only is refused in training, where nothing can be learned of it, and warned of in
+    validation and test, where some of its metrics are undefined and left out of means.
+
+    Raises:
+        InputError: The data cannot be read, an attribute is unknown, a split is missing, or an attribute has no
+            positives or no negatives to train on.
+    """
+    table = data.load(config.source, **config.options)
+    if config.folds is not None:  # before attributes are chosen, so that the folds are the same for any choice
+        table = table.folds(config.folds)[config.fold]
+    if config.attributes is not None:
+        table = table.select(config.attributes)
+    have = table.counts()
+    missing = [name for name in ("train", "validation") if name not in have]
+    if missing:
+        raise InputError(
+            f"{config.source}: no images in split {' or '.join(map(repr, missing))}; splits with images: "
+            f"{', '.join(name or 'none' for name in have)}; data.folds divides a data set anew"
+        )
+    for name in ("train", "validation", "test"):
+        if name in have:
+            _check_classes(table.split(name), name, config.source)
+    return Splits(
+        train=table.split("train"),
+        validation=table.split("validation"),
+        test=table.split("test") if "test" in have else None,
+        digest=table.digest(),
+    )
+
+
+def _check_classes(table: AttributeTable, split: str, source: str) -> None:
+    lacking = [
+        f"{name!r} has no {what} among {len(table)} images"
+        for value, what in ((1, "positives"), (0, "negatives"))
+        for name, there in zip(table.names, np.any(table.labels == value, axis=0).tolist(), strict=True)
+        if not there
+    ]
+    if not lacking:
+        return
+    more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+    text = f"{source}: split {split!r}: {lacking[0]}{more}"
+    if split == "train":
+        raise InputError(f"{text}; nothing can be learned of it: leave it out of data.attributes, or add images")
+    warnings.warn(f"{text}; its metrics are undefined there and left out of means", BincamWarning, stacklevel=3)

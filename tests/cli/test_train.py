@@ -1,0 +1,96 @@
+"""``bincam train`` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+import yaml
+
+import bincam
+from tests.train.conftest import spots, values
+
+__all__ = ["spots"]
+
+
+@pytest.fixture
+def file(spots, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(values(spots, tmp_path / "run", epochs=1)))
+    return path
+
+
+def test_train(command, file, tmp_path):
+    done = command("train", file, "--set", "epochs=2", "--set", "optimizer.lr=1e-3")
+    assert done.code == 0, done
+    assert "best epoch" in done.out
+    assert "test, tuned thresholds: minority error" in done.out
+    assert done.err.count("epoch ") == 2
+    assert "images/s" in done.err
+    assert "balanced error" in done.err
+    stored = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert (stored["epochs"], stored["optimizer"]["lr"]) == (2, 1e-3)
+    assert bincam.load(tmp_path / "run").card.attributes == ("above", "below")
+
+    assert "holds a run; go on with it by --resume" in command("train", file).mistake
+    again = command("train", file, "--resume", "--set", "epochs=3", "--set", "optimizer.lr=1e-3", "--json")
+    assert json.loads(again.out)["epochs"] == 3
+
+
+def test_pair(command, file, tmp_path):
+    done = command("train", file, "--pair", "--json")
+    assert done.code == 0, done
+    told = json.loads(done.out)
+    assert told["identical"] == {"initial_weights": True, "order": True, "pixels": True}
+    assert set(told["arms"]) == {"unbalanced", "balanced"}
+    assert set(told["arms"]["balanced"]["test"]) == {"zero", "tuned"}
+    shown = command("train", file, "--pair", "--resume")
+    assert "initial weights the same, order the same, pixels the same" in shown.out
+    assert (tmp_path / "run" / "pair.json").is_file()
+
+
+def test_a_pair_that_is_not_alike_fails(command, file, monkeypatch):
+    from bincam.train import pair
+
+    prove = pair.prove
+
+    def different(config, arms):
+        proof = prove(config, arms)
+        return {**proof, "identical": {**proof["identical"], "order": False}}
+
+    monkeypatch.setattr(pair, "prove", different)
+    done = command("train", file, "--pair")
+    assert done.code == 1
+    assert "order NOT the same" in done.out
+
+
+def test_ctrl_c(command, file, monkeypatch):
+    from bincam.train.stepper import Stepper
+
+    step = Stepper.step
+
+    def interrupted(self, *args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(Stepper, "step", interrupted)
+    done = command("train", file)
+    assert done.code == 130
+    assert done.err.splitlines()[-1].startswith("bincam: stopped; --resume goes on with")
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "optimzer.lr=1"], "unknown key; did you mean 'optimizer'"),
+        (["--set", "epochs"], "expected key=value"),
+        (["--set", "data.source=nowhere"], "nowhere: no such folder or file"),
+        (["--set", "loss=moonbce"], "did you mean"),
+        (["--set", "loss.options.gama=1"], "gama"),
+    ],
+)
+def test_mistakes_are_one_line(command, file, words, message):
+    assert message in command("train", file, *words).mistake

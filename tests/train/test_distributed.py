@@ -1,0 +1,164 @@
+"""Two processes are one: the same losses, the same metrics, each image exactly once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+import yaml
+
+import bincam
+from bincam.errors import InputError
+from bincam.train import fit
+from bincam.train.config import TrainConfig
+from tests.train.conftest import values
+
+
+def in_processes(count: int, run) -> list[int]:
+    """Run something in forked processes that find each other as under ``accelerate launch``; their exit codes."""
+    cv2.setNumThreads(1)  # a copy of opencv's pool without its threads would never answer
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    sys.stdout.flush()
+    children = []
+    for rank in range(count):
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                os.environ |= {
+                    "ACCELERATE_USE_CPU": "true",
+                    "WORLD_SIZE": str(count),
+                    "RANK": str(rank),
+                    "LOCAL_RANK": str(rank),
+                    "LOCAL_WORLD_SIZE": str(count),
+                    "MASTER_ADDR": "127.0.0.1",
+                    "MASTER_PORT": str(port),
+                }
+                run(rank)
+                torch.distributed.destroy_process_group()
+                code = 0
+            except KeyboardInterrupt:
+                code = 130
+            finally:
+                os._exit(code)
+        children.append(pid)
+    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+
+
+def history(config: TrainConfig):
+    return [json.loads(line) for line in (Path(config.out) / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data__augmentation": "affact"},
+        {"accumulate": 2, "clip_norm": 1.0, "loss": "moon_bce"},
+        {"model__options__norm_layer": "batchnorm", "model__freeze_batchnorm": True, "ema": 0.9},
+    ],
+)
+def test_two_processes_give_the_losses_and_metrics_of_one(config, changes):
+    changes = {**changes, "epochs": 3, "optimizer__name": "sgd", "optimizer__lr": 0.05}
+    one, two = config(to="one", **changes), config(to="two", **changes)
+    fit(one)
+    assert in_processes(2, lambda _: fit(two)) == [0, 0]
+    for alone, together in zip(history(one), history(two), strict=True):
+        assert together["train_loss"] == pytest.approx(alone["train_loss"], abs=1e-4)
+        assert (together["order"], together["pixels"]) == (alone["order"], alone["pixels"])
+        assert together["validation"]["mean"]["loss"] == pytest.approx(alone["validation"]["mean"]["loss"], abs=1e-4)
+        assert together["validation"]["attributes"]["below"]["n"] == 45  # an odd number: shards are uneven
+        for name in ("fnr", "fpr", "auroc"):
+            mine, theirs = (line["validation"]["mean"][name] for line in (alone, together))
+            assert mine == pytest.approx(theirs, abs=0.06)  # a logit at the threshold may fall to either side
+    a, b = (bincam.load(Path(c.out) / "last").state_dict() for c in (one, two))
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], atol=1e-4, rtol=1e-3)
+    tests = [json.loads((Path(c.out) / "test.json").read_text()) for c in (one, two)]
+    assert tests[0]["images"] == tests[1]["images"] == 30
+    assert json.loads((Path(two.out) / "manifest.json").read_text())["processes"] == 2
+
+
+def test_every_image_of_a_split_is_judged_once_by_one_of_three(config, table, tmp_path):
+    """Logits that name their row."""
+    from bincam.data import loader
+    from bincam.train.judge import ask
+    from bincam.train.process import Process
+
+    class Names(torch.nn.Module):
+        def forward(self, images):
+            asked.append(len(images))
+            return torch.zeros(len(images), 2) + len(asked)
+
+    asked: list[int] = []
+    validation = table.split("validation")
+
+    def run(rank: int) -> None:
+        Process(config())
+        batches = loader(validation, size=32, fit="stretch", batch_size=4, rank=rank, world=3)
+        said = ask(Names(), batches, torch.device("cpu"), channels_last=False)
+        assert said.logits.shape == (45, 2)
+        expected = [row // 3 // 4 + 1 for row in range(45)]  # the batch that a row is in
+        assert said.logits[:, 0].tolist() == expected
+        (tmp_path / str(rank)).write_text(str(sum(asked)))
+
+    assert in_processes(3, run) == [0, 0, 0]
+    assert [int((tmp_path / str(rank)).read_text()) for rank in range(3)] == [15, 15, 15]
+
+
+def test_stopped_together_and_gone_on_with(config, monkeypatch):
+    from bincam.train.stepper import Stepper
+
+    changes = {"epochs": 2, "ema": 0.9}
+    whole, broken = config(to="whole", **changes), config(to="broken", **changes)
+    assert in_processes(2, lambda _: fit(whole)) == [0, 0]
+    step = Stepper.step
+
+    def run(rank: int) -> None:
+        steps: list[int] = []
+
+        def interrupted(self, *args, **kwargs):
+            steps.append(1)
+            if len(steps) == 3 and rank == 1:  # one of them notices, both stop
+                os.kill(os.getpid(), signal.SIGINT)
+            return step(self, *args, **kwargs)
+
+        Stepper.step = interrupted  # type: ignore[method-assign]  # in the child only
+        fit(broken)
+
+    assert in_processes(2, run) == [130, 130]
+    assert in_processes(2, lambda _: fit(broken, resume=True)) == [0, 0]
+    for a, b in zip(history(whole), history(broken), strict=True):
+        assert {**a, "images_per_second": 0} == {**b, "images_per_second": 0}
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(config):
+    settings = config(batch_size=15)
+
+    def run(_: int) -> None:
+        with pytest.raises(InputError, match="15 cannot be divided among 2 processes"):
+            fit(settings)
+
+    assert in_processes(2, run) == [0, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_by_torchrun(spots, tmp_path, device):
+    file = tmp_path / "c.yaml"
+    file.write_text(yaml.safe_dump(values(spots, tmp_path / "run", epochs=1, device=device)))
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    words = [*launch, "-m", "bincam", "train", str(file), "--json"]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["epochs"] == 1  # once, by the main process
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["processes"] == 2

@@ -1,0 +1,324 @@
+"""A run from end to end: what it leaves, what it refuses, and that its gradient is that of the whole batch."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import bincam
+from bincam.errors import BincamError, BincamWarning, InputError
+from bincam.train import fit
+from bincam.train.feed import Feed, mirrored, shuffled
+from bincam.train.state import FILE as STATE
+from tests.train.conftest import write_spots
+
+
+def digest(folder):
+    from bincam.train.start import weights_digest
+
+    return weights_digest(bincam.load(folder))
+
+
+def test_what_a_run_leaves(config, table, spots):
+    settings = config(epochs=3, optimizer__lr=1e-2, data__memory=True)
+    before = torch.random.get_rng_state()
+    result = fit(settings)
+    assert torch.equal(before, torch.random.get_rng_state())
+    lines = [json.loads(line) for line in (result.folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert lines[-1]["train_loss"] < lines[0]["train_loss"]
+    assert set(lines[0]["validation"]["attributes"]) == {"above", "below"}
+    values = [line["validation"]["mean"]["balanced_error"] for line in lines]
+    assert result.best_value == min(values)
+    assert result.best_epoch == values.index(min(values)) + 1
+
+    card = bincam.load(result.folder).card
+    train = table.split("train")
+    assert card.train_counts["below"] == (int((train.labels[:, 1] == 0).sum()), int((train.labels[:, 1] == 1).sum()))
+    assert (card.loss, card.head, card.fit, card.input_size) == ("bce", "logits", "stretch", (32, 32))
+    assert card.thresholds == {}
+    assert card.tuned_thresholds == lines[result.best_epoch - 1]["tuned_thresholds"]
+    assert bincam.load(result.folder / "last").card.tuned_thresholds == lines[-1]["tuned_thresholds"]
+
+    manifest = json.loads((result.folder / "manifest.json").read_text())
+    assert (manifest["kind"], manifest["schema"], manifest["status"]) == ("bincam-train", 1, "finished")
+    assert manifest["data"]["digest"] == table.digest()
+    assert manifest["data"]["images"] == {"train": 96, "validation": 45, "test": 30}
+    assert manifest["versions"]["torch"] == torch.__version__
+    assert manifest["tuned_thresholds"] == card.tuned_thresholds
+    test = json.loads((result.folder / "test.json").read_text())
+    assert test == result.test
+    assert test["images"] == 30
+    assert result.model().card == card
+
+
+def test_the_best_model_is_the_one_that_was_measured(config, table):
+    result = fit(config(epochs=2, optimizer__lr=1e-2))
+    said = []
+    model = result.model()
+    from bincam.data import loader
+
+    for batch in loader(table.split("test"), card=model.card):
+        said.append(model(batch.images).detach())
+    z, y = torch.cat(said).numpy(), table.split("test").labels
+    wrong = [np.mean((z[y[:, 1] == value, 1] >= 0) != value) for value in (0, 1)]
+    found = result.test["zero"]["attributes"]["below"]
+    assert (found["fpr"], found["fnr"]) == pytest.approx(tuple(wrong))
+
+
+@pytest.mark.parametrize("augmentation", ["none", "flip", "affact"])
+def test_the_same_seed_gives_the_same_model_and_another_does_not(config, augmentation):
+    once = fit(config(epochs=1, to="a", data__augmentation=augmentation))
+    again = fit(config(epochs=1, to="b", data__augmentation=augmentation, data__workers=1))
+    other = fit(config(epochs=1, to="c", data__augmentation=augmentation, seed=1))
+    assert digest(once.folder) == digest(again.folder)
+    assert once.history[0]["pixels"] == again.history[0]["pixels"]
+    assert digest(once.folder) != digest(other.folder)
+
+
+def test_images_in_memory_are_the_same_images(config):
+    read = fit(config(epochs=2, to="a"))
+    kept = fit(config(epochs=2, to="b", data__memory=True))
+    assert [r["pixels"] for r in read.history] == [r["pixels"] for r in kept.history]
+    assert digest(read.folder) == digest(kept.folder)
+
+
+def test_parts_of_a_batch_give_the_gradient_of_the_batch(config):
+    whole = fit(config(epochs=2, to="a", optimizer__name="sgd", optimizer__lr=0.1))
+    parts = fit(config(epochs=2, to="b", optimizer__name="sgd", optimizer__lr=0.1, accumulate=4))
+    for one, other in zip(whole.history, parts.history, strict=True):
+        assert one["train_loss"] == pytest.approx(other["train_loss"], abs=1e-5)
+    a, b = (bincam.load(result.folder / "last").state_dict() for result in (whole, parts))
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], atol=1e-5, rtol=1e-4)
+
+
+def test_one_step_of_sgd_by_hand(config, table):
+    """The whole training split as one batch, labels unknown among them, against torch alone."""
+    settings = config(epochs=1, batch_size=96, optimizer__name="sgd", optimizer__lr=0.1, optimizer__momentum=0,
+                      optimizer__weight_decay=0, schedule__name="constant", data__augmentation="none")  # fmt: skip
+    result = fit(settings)
+    from bincam.data import loader
+    from bincam.train.start import first_model
+
+    train = table.split("train")
+    model = first_model(settings, train, {}).to(memory_format=torch.channels_last)
+    batch = next(iter(loader(train, card=result.model().card, batch_size=96)))
+    known = ~batch.labels.isnan()
+    loss = nn.functional.binary_cross_entropy_with_logits(model(batch.images)[known], batch.labels[known])
+    loss.backward()
+    assert result.history[0]["train_loss"] == pytest.approx(float(loss), abs=1e-6)
+    ours = bincam.load(result.folder / "last").state_dict()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(ours[name], parameter.detach() - 0.1 * parameter.grad, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer__name": "rmsprop", "optimizer__lr": 1e-4},
+        {"precision": "bf16"},
+        {"channels_last": False, "clip_norm": 0.5},
+        {"schedule__name": "plateau", "model__freeze_batchnorm": True, "model__options__norm_layer": "batchnorm"},
+        {"model__options__drop_rate": 0.5, "model__pooling": "attention"},
+        {"loss": "moon_bce", "schedule__warmup_epochs": 0.5},
+        {"loss": {"name": "ldam", "options": {}}, "resampling": "class_aware"},
+    ],
+)
+def test_what_can_be_chosen_trains(config, changes):
+    result = fit(config(epochs=2, **changes))
+    assert result.epochs == 2
+    assert all(math.isfinite(record["train_loss"]) for record in result.history)
+
+
+def test_frozen_statistics_stay_and_others_do_not(config):
+    batchnorm = {"model__options__norm_layer": "batchnorm", "epochs": 1}
+    frozen = fit(config(to="a", model__freeze_batchnorm=True, **batchnorm)).model().state_dict()
+    moving = fit(config(to="b", **batchnorm)).model().state_dict()
+    means = [name for name in frozen if name.endswith("running_mean")]
+    assert means
+    assert all(not frozen[name].any() for name in means)
+    assert all(moving[name].any() for name in means)
+
+
+def test_early_stopping_ends_the_run_and_the_best_epoch_is_kept(config):
+    result = fit(config(epochs=9, optimizer__lr=1e-9, early_stopping={"metric": "auroc", "patience": 2, "min_delta": 0.5}))
+    assert (result.ended, result.epochs) == ("early stopping", 3)
+
+
+def test_a_plateau_lowers_the_rate(config):
+    result = fit(config(epochs=4, optimizer__lr=1e-8, best="accuracy",
+                        schedule={"name": "plateau", "patience": 0, "factor": 0.5, "metric": "balanced_error"}))  # fmt: skip
+    assert result.history[-1]["lr"] < result.history[0]["lr"]
+
+
+def test_thresholds_decide_only_where_asked_to(config):
+    result = fit(config(epochs=1, store_thresholds=True))
+    card = result.model().card
+    assert card.thresholds == card.tuned_thresholds
+    assert set(card.thresholds) == {"above", "below"}
+
+
+# What is refused -----------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(config):
+    fit(config(epochs=1))
+    with pytest.raises(InputError, match="holds a run; go on with it by --resume"):
+        fit(config(epochs=1))
+
+
+def test_missing_splits_are_named(config, tmp_path):
+    table = write_spots(tmp_path / "two", (32, 0, 8))
+    with pytest.raises(InputError, match="no images in split 'validation'; splits with images: train, test"):
+        fit(config(data__source=str(table)))
+
+
+def test_an_attribute_of_one_class(config, tmp_path):
+    table = write_spots(tmp_path / "one", (32, 8, 8))
+    lines = table.read_text().splitlines()
+    constant = [lines[0], *(line.rsplit(",", 1)[0] + ",0" for line in lines[1:])]
+    table.write_text("\n".join(constant))
+    with pytest.raises(InputError, match="split 'train': 'below' has no positives among 32 images"):
+        fit(config(data__source=str(table)))
+    table.write_text("\n".join(c if ",validation," in c else line for c, line in zip(constant, lines, strict=True)))
+    with pytest.warns(BincamWarning, match="split 'validation': 'below' has no positives among 8 images"):
+        result = fit(config(data__source=str(table), epochs=1))
+    found = result.history[0]["validation"]
+    assert found["attributes"]["below"]["fnr"] is None
+    assert found["mean"]["fnr"] == found["attributes"]["above"]["fnr"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 97}, "96 training images do not fill one batch of 97"),
+        ({"data__attributes": ["abve"]}, "did you mean 'above'"),
+        ({"device": "cuda"}, "finds no GPU"),
+        ({"precision": "fp16"}, "fp16 needs a GPU"),
+        ({"model__name": "resnet10"}, "timm has no model"),
+        ({"model__pretrained": "nowhere"}, "nowhere is no folder"),
+        ({"model__pretrained": "lite0"}, "lite0 is the weights of 'tf_efficientnet_lite0'"),
+        ({"loss": "bse"}, "did you mean 'bce'"),
+        ({"resampling": "class_aware", "resampling__options": {"a": 1}}, "unknown option 'a'"),
+        ({"resampling": "clas_aware"}, "did you mean 'class_aware'"),
+        ({"data__fit": "face"}, "landmarks"),
+        ({"data__mean": [0.5]}, "mean has 1 values"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(config, changes, message):
+    if torch.cuda.is_available() and changes.keys() & {"device", "precision"}:
+        pytest.skip("there is a GPU")
+    settings = config(**changes)
+    with pytest.raises(InputError, match=message):
+        fit(settings)
+    assert not (Path(settings.out) / STATE).exists()
+
+
+def test_weights_of_another_model(config):
+    first = fit(config(epochs=1, to="a"))
+    again = fit(config(epochs=1, to="b", model__pretrained=str(first.folder), optimizer__lr=1e-12))
+    a, b = digest(first.folder), digest(again.folder)
+    assert a != b
+    torch.testing.assert_close(first.model().state_dict(), again.model().state_dict(), atol=1e-6, rtol=0)
+    one = {"data__attributes": ["below"], "model__pretrained": str(first.folder), "epochs": 1}
+    with pytest.raises(InputError, match="answers above, below, and this model is to answer below; .*backbone"):
+        fit(config(to="c", **one))
+    backbone = fit(config(to="d", model__pretrained_part="backbone", optimizer__lr=1e-12, **one)).model()
+    torch.testing.assert_close(
+        first.model().network.backbone.state_dict(), backbone.network.backbone.state_dict(), atol=1e-6, rtol=0
+    )
+    with pytest.raises(InputError, match="of name 'resnet10t', and this model of 'resnet18'"):
+        fit(config(to="e", model={"name": "resnet18", "pretrained": str(first.folder)}))
+
+
+def test_a_loss_that_is_not_finite_stops_and_the_last_good_state_stays(config, monkeypatch):
+    from bincam.train.losses import AttributeLoss, make_loss
+
+    settings = config(epochs=3)
+    calls = []
+    terms = type(make_loss("bce", bincam.train.ClassCounts(("a",), np.array([1]), np.array([1])))).terms
+
+    def broken(self: AttributeLoss, logits, targets):
+        calls.append(len(targets))
+        value = terms(self, logits, targets)
+        return value * float("nan") if sum(c == 16 for c in calls) == 9 else value
+
+    monkeypatch.setattr("bincam.train.losses.AttributeLoss.terms", broken)
+    for loss in bincam.train.LOSSES.values():
+        monkeypatch.setattr(loss, "terms", broken)
+    with pytest.raises(BincamError, match=r"loss of step 3 of epoch 2 is not finite; its 16 images.*\.png \(row \d+\)") as caught:
+        fit(settings)
+    row = int(shuffled(96, 0)(1)[2 * 16])
+    assert f"{row:03d}.png (row {row})" in str(caught.value)
+    folder = Path(settings.out)
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "stopped"
+    monkeypatch.undo()
+    assert fit(settings, resume=True).epochs == 3
+
+
+def test_a_full_disk_keeps_the_former_state(config, monkeypatch):
+    settings = config(epochs=2)
+    save = torch.save
+    written = []
+
+    def full(value, path, *args, **kwargs):
+        if written:
+            save({"half": 1}, path)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(path)
+        save(value, path, *args, **kwargs)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(BincamError, match="No space left on device; the former state is kept"):
+        fit(settings)
+    monkeypatch.undo()
+    folder = Path(settings.out)
+    assert [path.name for path in (folder / "state").iterdir()] == ["state.pt"]
+    seen = []
+    fit(settings, resume=True, on_epoch=lambda record: seen.append(record["epoch"]))
+    assert seen == [2]
+
+
+# What the images are -------------------------------------------------------------------------------------------------
+
+
+def test_half_of_the_images_are_mirrored_and_the_right_ones(config, table):
+    settings = config(batch_size=96, data__memory=True)
+    plain = config(batch_size=96, data__memory=True, data__augmentation="none")
+    from bincam.train.start import card_of, first_model
+
+    train = table.split("train")
+    card = card_of(first_model(settings, train, {}), fit="stretch")
+    order = shuffled(96, 0)
+
+    def images(one):
+        feed = Feed(train, one, card, order, rank=0, world=1, device=torch.device("cpu"))
+        ((batch,),) = list(feed.epoch(3))
+        return batch
+
+    flipped, straight = images(settings), images(plain)
+    assert torch.equal(flipped.rows, straight.rows)
+    turned = torch.from_numpy(mirrored(96, 0, 3))[flipped.rows]
+    assert 30 < int(turned.sum()) < 66
+    assert torch.equal(flipped.images[~turned], straight.images[~turned])
+    assert torch.equal(flipped.images[turned], straight.images[turned].flip(-1))
+    assert flipped.images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_tensorboard_has_what_the_lines_have(config):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    result = fit(config(epochs=2, tensorboard=True))
+    events = EventAccumulator(str(result.folder / "tensorboard"))
+    events.Reload()
+    losses = [event.value for event in events.Scalars("train/loss")]
+    assert losses == pytest.approx([record["train_loss"] for record in result.history])

@@ -1,0 +1,231 @@
+"""Stopped anywhere, by an error, Ctrl-C or a kill, and gone on with: the same bytes as if it had never stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import bincam
+from bincam.errors import InputError
+from bincam.train import fit
+from bincam.train.start import weights_digest
+from bincam.train.state import FILE as STATE
+
+HARD = {"ema": 0.9, "model__options__drop_rate": 0.3, "model__options__norm_layer": "batchnorm", "clip_norm": 1.0,
+        "data__augmentation": "affact"}  # fmt: skip
+
+
+class Stop(Exception):  # noqa: N818  # it is no error
+    pass
+
+
+def outcome(folder: Path):
+    """Everything of a run that does not tell the time."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        del line["images_per_second"]
+    models = {name: weights_digest(bincam.load(folder / name)) for name in ("", "last")}
+    cards = {name: bincam.load(folder / name).card for name in ("", "last")}
+    return lines, models, cards, json.loads((folder / "test.json").read_text())
+
+
+def stop_after(epoch: int):
+    def look(record):
+        if record["epoch"] == epoch:
+            raise Stop
+
+    return look
+
+
+@pytest.mark.parametrize("changes", [{}, HARD, {"optimizer__name": "sgd", "schedule__name": "plateau", "accumulate": 2}])
+def test_two_and_two_epochs_equal_four(config, changes):
+    whole = fit(config(epochs=4, to="whole", **changes))
+    broken = config(epochs=4, to="broken", **changes)
+    with pytest.raises(Stop):
+        fit(broken, on_epoch=stop_after(2))
+    result = fit(broken, resume=True)
+    assert result.epochs == 4
+    assert outcome(whole.folder) == outcome(result.folder)
+
+
+def test_a_run_can_be_made_longer(config):
+    long = fit(config(epochs=3, to="long", schedule__name="constant"))
+    short = config(epochs=1, to="short", schedule__name="constant")
+    fit(short)
+    longer = fit(config(epochs=3, to="short", schedule__name="constant"), resume=True)
+    assert outcome(long.folder) == outcome(longer.folder)
+
+
+def test_a_finished_run_is_left_alone(config):
+    settings = config(epochs=1)
+    first = fit(settings)
+    times = {path: path.stat().st_mtime_ns for path in first.folder.glob("**/*.safetensors")}
+    again = fit(settings, resume=True, on_epoch=stop_after(1))
+    assert again.history == first.history
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
+def test_resuming_where_nothing_is_starts(config):
+    assert fit(config(epochs=1), resume=True).epochs == 1
+
+
+@pytest.mark.parametrize("at", [1, 5, 6, 9])
+def test_ctrl_c_in_any_step_ends_it_and_the_rest_is_the_same(config, monkeypatch, at):
+    from bincam.train.stepper import Stepper
+
+    whole = fit(config(epochs=2, to="whole", **HARD))
+    steps = []
+    step = Stepper.step
+
+    def interrupted(self, *args, **kwargs):
+        steps.append(1)
+        if len(steps) == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *args, **kwargs)
+
+    settings = config(epochs=2, to="broken", **HARD)
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(Stepper, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(settings)
+    monkeypatch.undo()
+    assert signal.getsignal(signal.SIGINT) is before
+    assert len(steps) == at
+    assert json.loads((Path(settings.out) / "manifest.json").read_text())["status"] == "interrupted"
+    state = torch.load(Path(settings.out) / STATE, weights_only=True)
+    assert json.loads(state["run"])["epoch"] * 6 + json.loads(state["run"])["step"] == at
+    result = fit(settings, resume=True)
+    assert outcome(whole.folder) == outcome(result.folder)
+
+
+def test_the_second_ctrl_c_does_not_wait():
+    from bincam.train.process import stoppable
+
+    with stoppable() as stopped:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stopped()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def in_a_child(run) -> bool:
+    """Run something in a forked process; whether it came through without being killed."""
+    cv2.setNumThreads(1)  # a copy of opencv's pool without its threads would never answer
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            run()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return not os.WIFSIGNALED(status)
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_at_every_write(config, after):
+    """Just before, and just after, each of the files is put in its place."""
+    changes = {**HARD, "epochs": 2, "checkpoint_steps": 4}
+    whole = fit(config(to="whole", **changes))
+
+    def run(nth: int) -> None:
+        replace = Path.replace
+        calls = []
+
+        def deadly(self, target):
+            calls.append(target)
+            if len(calls) == nth and not after:
+                kill()
+            result = replace(self, target)
+            if len(calls) == nth:
+                kill()
+            return result
+
+        Path.replace = deadly  # type: ignore[method-assign]  # in the child only
+        fit(config(to="killed", **changes), resume=True)
+
+    nth, kills = 1, 0
+    while not in_a_child(lambda: run(nth)):
+        nth, kills = nth + 1, kills + 1  # the run is gone on with, and killed at a later write
+    assert kills > 4
+    assert outcome(whole.folder) == outcome(whole.folder.parent / "killed")
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment(config):
+    """Again and again, at random moments, until it comes through."""
+    changes = {**HARD, "epochs": 6, "checkpoint_steps": 2}
+    began = time.monotonic()
+    whole = fit(config(to="whole", **changes))
+    lasts = time.monotonic() - began
+    rng = np.random.default_rng(0)
+
+    def run(delay: float) -> None:
+        threading.Timer(delay, kill).start()
+        fit(config(to="killed", **changes), resume=True)
+
+    kills = 0
+    while not in_a_child(lambda: run(rng.uniform(0.2, 0.7) * lasts)):
+        kills += 1
+        assert kills < 40
+    assert kills > 0
+    assert outcome(whole.folder) == outcome(whole.folder.parent / "killed")
+
+
+# What is refused -----------------------------------------------------------------------------------------------------
+
+
+def test_a_state_of_another_configuration(config, spots, tmp_path):
+    fit(config(epochs=1))
+    for changes, message in [
+        ({"optimizer__lr": 0.5}, "optimizer.lr 0.003, and now it is 0.5"),
+        ({"seed": 3}, "seed 0, and now it is 3"),
+        ({"model__name": "resnet18", "model__options": {}}, "model.name 'resnet10t', and now it is 'resnet18'"),
+        ({"loss": "focal"}, "loss.name 'bce', and now it is 'focal'"),
+        ({"data__attributes": ["above"]}, "belongs to other attributes"),
+        ({"data__attributes": ["below", "above"]}, "belongs to other attributes .'above', not 'below'"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            fit(config(epochs=1, **changes), resume=True)
+
+
+def test_a_broken_state(config):
+    folder = fit(config(epochs=1)).folder
+    whole = (folder / STATE).read_bytes()
+    for content, message in [(whole[:1000], "not a"), (b"", "not a"), (b"x" * 100, "not a")]:
+        (folder / STATE).write_bytes(content)
+        with pytest.raises(InputError, match=message):
+            fit(config(epochs=1), resume=True)
+    torch.save({"kind": "other"}, folder / STATE)
+    with pytest.raises(InputError, match="expected a bincam-train-state"):
+        fit(config(epochs=1), resume=True)
+
+
+def test_data_that_has_changed(config, spots, tmp_path):
+    table = tmp_path / "t.csv"
+    text = spots.read_text()
+    table.write_text(text)
+    options = {"split": "split", "images": str(spots.parent)}
+    settings = config(epochs=2, data__source=str(table), data__options=options)
+    with pytest.raises(Stop):
+        fit(settings, on_epoch=stop_after(1))
+    table.write_text(text.replace("000.png,train,0", "000.png,train,1").replace("001.png,train,1", "001.png,train,0"))
+    with pytest.raises(InputError, match="data set has changed"):
+        fit(settings, resume=True)
