@@ -89,7 +89,8 @@ class Audit:
         """A row per image: ``row``, ``image``, ``identity``, ``group.*``, ``skipped`` (the reason, else empty)."""
         import pyarrow.parquet as pq
 
-        return pq.read_table(_present(self.folder / IMAGES)).to_pandas()
+        frame: pd.DataFrame = pq.read_table(_present(self.folder / IMAGES)).to_pandas()
+        return frame
 
     def records(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """A row per image and attribute, ordered by image, then attribute.
@@ -118,7 +119,7 @@ class Audit:
                 parts.append(pq.read_table(file, columns=None if columns is None else list(columns)))
             except pa.ArrowException as error:
                 raise InputError(f"{file}: not the records of an audit: {error}") from None
-        frame = pa.concat_tables(parts).unify_dictionaries().to_pandas()
+        frame: pd.DataFrame = pa.concat_tables(parts).unify_dictionaries().to_pandas()
         for name, words in (("attribute", self.attributes), ("outcome", (*OUTCOMES, ""))):
             if name in frame:
                 frame[name] = pd.Categorical(frame[name], categories=list(words))
