@@ -29,6 +29,7 @@ from bincam.models.preprocess import preprocess
 from bincam.models.trace import Cut
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
     from PIL.Image import Image
 
 Precision = Literal["fp32", "bf16"]
@@ -194,15 +195,19 @@ class Explainer:
         with self._borrowed(images) as (batch, _):
             return self._anatomy(batch)
 
-    def preprocess(self, image: Image) -> Tensor:
+    def preprocess(self, image: Image, landmarks: ArrayLike | None = None) -> Tensor:
         """A PIL image to one input ``(C, H, W)``, as the model's card says.
 
+        Args:
+            image: RGB.
+            landmarks: ``(5, 2)``, where the card's ``fit`` is ``face``.
+
         Raises:
-            InputError: The model has no card.
+            InputError: The model has no card, or its face crop no landmarks.
         """
         if self.card is None:
             raise InputError("without a card nobody has said which size, mean and std this model takes")
-        return preprocess(image, self.card)
+        return preprocess(image, self.card, landmarks)
 
     def fit_reference(
         self, loader: Iterable[tuple[Tensor, Tensor]], kind: ReferenceKind = "midpoint", max_batches: int | None = None
