@@ -30,7 +30,7 @@ KIND, SCHEMA = "bincam-audit", 1
 SUMMARY_KIND, SUMMARY_SCHEMA = "bincam-summary", 1
 MANIFEST, SUMMARY, IMAGES = "manifest.json", "summary.json", "images.parquet"
 MEANS, REGIONS, MEAN_IMAGE = "maps/means.safetensors", "maps/regions.safetensors", "maps/mean_image.png"
-_STATE = "state"
+_STATE, _REFERENCES = "state", "references"
 _NEEDED = ("attributes", "methods", "train_counts", "thresholds", "data", "model", "shard_images", "settings_digest")
 
 
@@ -262,9 +262,44 @@ def method_folder(method: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.@+-]", "-", method)
 
 
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write ``manifest.json``, which marks the folder as an audit."""
-    write_json(folder / MANIFEST, {"kind": KIND, "schema": SCHEMA, **manifest})
+def check_free(folder: Path, *, resume: bool) -> None:
+    """Refuse a folder that holds something else, or an audit that nobody asked to go on with.
+
+    Raises:
+        InputError: It does.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, not a folder")
+    if (folder / MANIFEST).is_file():
+        if not resume:
+            raise InputError(f"{folder} holds an audit already; --resume goes on with it, or choose another folder")
+        return
+    odd = sorted(file.name for file in folder.iterdir() if file.name != _REFERENCES) if folder.is_dir() else []
+    if odd:
+        raise InputError(f"{folder} holds something else ({odd[0]}, ...); choose a new or empty folder")
+
+
+def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest, or see that the one which is there says the same.
+
+    Raises:
+        InputError: The audit there has other settings, with the first of them.
+    """
+    if not (folder / MANIFEST).is_file():
+        write_json(folder / MANIFEST, {"kind": KIND, "schema": SCHEMA, **manifest})
+        return
+    found = read_json(folder / MANIFEST, kind=KIND, schema=SCHEMA)
+    for name in manifest.keys() | found.keys() - {"kind", "schema", "settings_digest"}:
+        if name != "settings_digest" and found.get(name) != manifest.get(name):
+            raise InputError(
+                f"{folder}: the audit there was begun with another {name} ({_short(found.get(name))}, now "
+                f"{_short(manifest.get(name))}); choose another folder, or the same settings"
+            )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:

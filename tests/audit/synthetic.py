@@ -131,7 +131,7 @@ def make_audit(
         "shard_images": shard_images,
         "settings_digest": f"{seed * 7 + data_seed:064x}",
     }
-    store.write_manifest(folder, manifest)
+    store.begin(folder, manifest)
     for number in range(store.shard_count(manifest)):
         rows = [r for r in range(number * shard_images, min(count, (number + 1) * shard_images)) if r not in skipped]
         here = {
