@@ -1,0 +1,1 @@
+"""Audits: measures of maps, rates, intervals, slices, contrasts, gates, and the store that keeps them."""
