@@ -89,9 +89,9 @@ def hit_cells(mask: ArrayLike, grid: tuple[int, int], tolerance: float = TOLERAN
     size = (pixels.shape[-2], pixels.shape[-1])
     near, valid = _neighbours(grid, size, tolerance)
     flat = pixels.reshape(*pixels.shape[:-2], -1)
-    found = (flat[..., near] & valid).any(-1).astype(np.float32)  # (..., hw)
-    found[~flat.any(-1)] = np.nan
-    return found.reshape(*pixels.shape[:-2], *grid)
+    found = (flat[..., near] & valid).any(-1)  # (..., hw)
+    known = np.where(flat.any(-1, keepdims=True), found, np.nan).astype(np.float32)
+    return known.reshape(*pixels.shape[:-2], *grid)
 
 
 def _strongest(maps: Tensor) -> tuple[Tensor, Tensor]:
