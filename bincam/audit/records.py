@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bincam.audit.columns import EMPTY_FOR, LEDGER, MASKS, OUTCOMES, REFERENCES
+from bincam.audit.columns import EMPTY_FOR, LEDGER, OUTCOMES, REFERENCES
 from bincam.audit.energy import concentration, empty, mass, published_energy, region_measures
 from bincam.audit.places import Grid, key
 from bincam.audit.pointing import peak, pointing
-from bincam.audit.store import Shard
-from bincam.cam import Explanation, Reference
+from bincam.audit.shards import Shard
+from bincam.cam import Explanation, Ledger, Reference
 from bincam.resample import matrix
 
 Columns = dict[str, Tensor]
@@ -105,12 +105,14 @@ def ledger_columns(explanation: Explanation, references: Mapping[str, Reference]
     """The ledger against each reference, ``(B, A)`` each; NaN where it or the head's decomposition is missing."""
     columns: Columns = {}
     nan = torch.full_like(explanation.logits, torch.nan)
+    book: Ledger | None
     for kind in REFERENCES:
-        book = None
-        if kind == "zero" or kind == "floor":
-            book = explanation.ledger(kind)
-        elif kind in references and explanation.decomposition is not None:
-            book = explanation.ledger(references[kind])
+        if kind == "zero":
+            book = explanation.ledger("zero")
+        elif kind == "floor":
+            book = explanation.ledger("floor")
+        else:
+            book = explanation.ledger(references[kind]) if kind in references else None
         for term in (*LEDGER, *(("empty",) if kind in EMPTY_FOR else ())):
             columns[f"{kind}.{term}"] = nan if book is None else getattr(book, term)
     return columns
@@ -189,7 +191,9 @@ class Gathering:
         return Shard(columns, maps, self.sums, skipped)
 
 
-def empty_shard(columns: Sequence[str], attributes: int, grids: Mapping[str, Grid], skipped: Mapping[int, str]) -> Shard:
+def empty_shard(
+    columns: Sequence[str], attributes: int, grids: Mapping[str, Grid], skipped: Mapping[int, str]
+) -> Shard:
     """A shard of which no image could be read."""
     nothing = {name: np.zeros((0, attributes)) for name in columns} | {"row": np.zeros(0)}
     maps = {method: np.zeros((0, attributes, *grid), np.float16) for method, grid in grids.items()}

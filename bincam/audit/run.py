@@ -11,17 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bincam.audit import provenance, store
+from bincam.audit import provenance, shards, store
 from bincam.audit.columns import measure_columns
 from bincam.audit.places import Grid, Places, hits, outline_size, outlines, projected
-from bincam.audit.plan import Plan, Settings, make_plan
+from bincam.audit.plan import Plan, make_plan
 from bincam.audit.records import Gathering, Ruler, empty_shard, measure, ones
 from bincam.audit.references import fit_references, load_references, save_references
+from bincam.audit.settings import Settings
 from bincam.audit.store import Audit
 from bincam.cam import Explainer, Reference
 from bincam.data import AttributeTable, Batch, Loader, load, loader
 from bincam.errors import InputError
-from bincam.files import atomic, write_json
+from bincam.files import atomic, read_json, write_json
 from bincam.models import AttributeClassifier, open_model
 from bincam.progress import track
 
@@ -57,19 +58,20 @@ def run(
         UnsupportedError: A method cannot answer this question about this model.
     """
     folder = Path(out)
-    store.check_free(folder, resume=resume)
+    shards.check_free(folder, resume=resume)  # before anything that takes time
     opened = model if isinstance(model, AttributeClassifier) else open_model(os.fspath(model))
     table = data if isinstance(data, AttributeTable) else load(data)
     plan = make_plan(opened, table, settings or Settings(), source=source or _called(model, opened))
-    return carry_out(plan, folder)
+    return carry_out(plan, folder, resume=resume)
 
 
-def carry_out(plan: Plan, folder: Path) -> Audit:
-    """Do what was planned, from the first shard on that is not whole yet."""
+def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
+    """Do what was planned, from the first shard on that is not whole yet; see ``run``."""
+    shards.check_free(folder, resume=resume)
     references = _references(plan, folder)
     manifest = dict(plan.facts) | {"references": {kind: held.digest for kind, held in references.items()}}
     manifest["settings_digest"] = provenance.settings_digest(manifest)
-    store.begin(folder, manifest)
+    shards.begin(folder, manifest)
     if (folder / store.SUMMARY).is_file():
         return store.open_audit(folder)
     _pass(plan, folder, manifest, references)
@@ -144,7 +146,7 @@ def _pass(plan: Plan, folder: Path, manifest: Mapping[str, Any], references: Map
             columns, maps = measure(explanations, batch.labels, rows, batch.also, ruler)
             gathering.add(columns, maps, batch.images, batch.also)
         skipped = {s.row + first: s.reason for s in batches.skipped if (s.row + first) // size == number}
-        store.write_shard(
+        shards.write_shard(
             folder,
             manifest,
             number,
@@ -192,16 +194,16 @@ def _finish(plan: Plan, folder: Path, manifest: Mapping[str, Any]) -> Audit:
     """Everything that the shards add up to; the summary last."""
     from bincam.audit.summary import summarise
 
-    sums, skipped = store.read_sums(folder, manifest)
+    sums, skipped = shards.read_sums(folder, manifest)
     means = {name: sums[name] for spec in plan.explainers for name in (f"{spec}.sum", f"{spec}.count") if name in sums}
     if not means:
         raise InputError(f"none of the {len(plan.table)} images could be read; first: {next(iter(skipped.values()))}")
-    store.write_tensors(folder, store.MEANS, means)
-    store.write_tensors(folder, store.REGIONS, {"regions": _region_pictures(plan, sums)})
+    shards.write_tensors(folder, store.MEANS, means)
+    shards.write_tensors(folder, store.REGIONS, {"regions": _region_pictures(plan, sums)})
     _write_mean_image(plan, folder, sums)
     table = plan.table
     identities = [""] * len(table) if table.identities is None else table.identities.tolist()
-    store.write_images(
+    shards.write_images(
         folder,
         {"image": table.ids, "identity": identities}
         | {f"group.{name}": values.tolist() for name, values in table.groups.items()}
@@ -209,8 +211,13 @@ def _finish(plan: Plan, folder: Path, manifest: Mapping[str, Any]) -> Audit:
     )
     write_json(folder / FINDINGS, _findings(plan, sums, skipped))
     summary = summarise(store.open_audit(folder, unfinished=True))
-    store.write_summary(folder, summary)
+    shards.write_summary(folder, summary)
     return store.open_audit(folder)
+
+
+def read_findings(folder: Path) -> dict[str, Any]:
+    """What could not be measured in a whole audit: see ``_findings``."""
+    return read_json(folder / FINDINGS, kind="bincam-findings", schema=1)
 
 
 def _findings(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str]) -> dict[str, Any]:
