@@ -19,9 +19,6 @@ from bincam.data import AttributeTable, Regions
 from bincam.errors import InputError, nearest
 from bincam.models import AttributeClassifier
 
-SHARD = 256
-"""Images per shard, or the next multiple of the batch size: a resumed run then has the same batches."""
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -63,8 +60,8 @@ class Plan:
 
     @property
     def shard_images(self) -> int:
-        """Images per shard."""
-        return -(-SHARD // self.settings.batch_size) * self.settings.batch_size
+        """Images per shard: whole batches."""
+        return -(-self.settings.shard_images // self.settings.batch_size) * self.settings.batch_size
 
 
 def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settings, *, source: str = "") -> Plan:
@@ -82,8 +79,9 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         UnsupportedError: A method cannot answer this question about this model.
     """
     notes: list[str] = []
-    if settings.batch_size < 1 or (settings.limit is not None and settings.limit < 1):
-        raise InputError(f"at least one image is audited, got batches of {settings.batch_size}, limit {settings.limit}")
+    for name in ("batch_size", "shard_images", "limit", "reference_limit"):
+        if (value := getattr(settings, name)) is not None and value < 1:
+            raise InputError(f"{name}={value}: at least one image")
     if settings.side not in SIDES:
         raise InputError(f"unknown side {settings.side!r}{nearest(settings.side, SIDES)}")
     names, only_in_model, only_in_data = choices.common(model.card.attributes, data.names, settings.attributes)
@@ -98,7 +96,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         table = table.subset(settings.limit, seed=settings.seed)
     groups = choices.choose_groups(table, settings.groups)
     table = replace(table.select(names), groups={name: table.groups[name] for name in groups})
-    model = model.to(settings.device).eval()
+    model = model.to(settings.device)
     explainers = {spec: _explainer(model, spec, names, settings) for spec in _specs(settings.methods)}
     grids = {spec: _grid(explainer, settings) for spec, explainer in explainers.items()}
     regions = choices.choose_regions(model, table, settings.regions, notes)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bincam.audit.columns import EMPTY_FOR, LEDGER, OUTCOMES, REFERENCES
+from bincam.audit.columns import EMPTY_FOR, KEYS, LEDGER, OUTCOMES, REFERENCES
 from bincam.audit.energy import concentration, empty, mass, published_energy, region_measures
 from bincam.audit.places import Grid, key
 from bincam.audit.pointing import peak, pointing
@@ -195,6 +195,6 @@ def empty_shard(
     columns: Sequence[str], attributes: int, grids: Mapping[str, Grid], skipped: Mapping[int, str]
 ) -> Shard:
     """A shard of which no image could be read."""
-    nothing = {name: np.zeros((0, attributes)) for name in columns} | {"row": np.zeros(0)}
+    nothing = {name: np.zeros((0, attributes)) for name in (*KEYS, *columns)} | {"row": np.zeros(0)}
     maps = {method: np.zeros((0, attributes, *grid), np.float16) for method, grid in grids.items()}
     return Shard(nothing, maps, {}, skipped)

@@ -24,6 +24,7 @@ from bincam.data import AttributeTable, Batch, Loader, load, loader
 from bincam.errors import InputError
 from bincam.files import atomic, read_json, write_json
 from bincam.models import AttributeClassifier, open_model
+from bincam.models.borrow import own_rng
 from bincam.progress import track
 
 FINDINGS = "findings.json"
@@ -68,14 +69,15 @@ def run(
 def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
     """Do what was planned, from the first shard on that is not whole yet; see ``run``."""
     shards.check_free(folder, resume=resume)
-    references = _references(plan, folder)
-    manifest = dict(plan.facts) | {"references": {kind: held.digest for kind, held in references.items()}}
-    manifest["settings_digest"] = provenance.settings_digest(manifest)
-    shards.begin(folder, manifest)
-    if (folder / store.SUMMARY).is_file():
-        return store.open_audit(folder)
-    _pass(plan, folder, manifest, references)
-    return _finish(plan, folder, manifest)
+    with own_rng(torch.device(plan.settings.device)):  # torch's loader draws a number, even where nothing is shuffled
+        references = _references(plan, folder)
+        manifest = dict(plan.facts) | {"references": {kind: held.digest for kind, held in references.items()}}
+        manifest["settings_digest"] = provenance.settings_digest(manifest)
+        shards.begin(folder, manifest)
+        if not (folder / store.SUMMARY).is_file():
+            _pass(plan, folder, manifest, references)
+            _finish(plan, folder, manifest)
+    return store.open_audit(folder)
 
 
 def _called(given: AttributeClassifier | str | os.PathLike[str], model: AttributeClassifier) -> str:
@@ -190,7 +192,7 @@ def _ruler(plan: Plan, grids: tuple[Grid, ...], references: Mapping[str, Referen
     return Ruler(references, plan.masks, weights, hit, {grid: ones(grid, size) for grid in grids}, size)
 
 
-def _finish(plan: Plan, folder: Path, manifest: Mapping[str, Any]) -> Audit:
+def _finish(plan: Plan, folder: Path, manifest: Mapping[str, Any]) -> None:
     """Everything that the shards add up to; the summary last."""
     from bincam.audit.summary import summarise
 
@@ -212,7 +214,6 @@ def _finish(plan: Plan, folder: Path, manifest: Mapping[str, Any]) -> Audit:
     write_json(folder / FINDINGS, _findings(plan, sums, skipped))
     summary = summarise(store.open_audit(folder, unfinished=True))
     shards.write_summary(folder, summary)
-    return store.open_audit(folder)
 
 
 def read_findings(folder: Path) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Settings:
         reference_limit: A stratified subset of so many images is enough.
         seed: Of both subsets.
         batch_size: Images per forward pass.
+        shard_images: Images per file of records, rounded up to whole batches, so that a resumed run has the same ones.
         workers: Processes that read.
         device: Where the model runs.
         precision: ``fp32`` or ``bf16``.
@@ -57,6 +58,7 @@ class Settings:
     reference_limit: int = 2048
     seed: int = 0
     batch_size: int = 32
+    shard_images: int = 256
     workers: int = 0
     device: str = "cpu"
     precision: Precision = "fp32"
