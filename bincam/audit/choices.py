@@ -58,16 +58,24 @@ def choose_regions(
     face = model.card.fit == "face"
     regions: Regions | None
     if choice == "auto":
-        regions = Regions.published() if face else Regions.face() if table.landmarks is not None else None
+        whole = model.card.fit == "stretch" and table.source == "orl"
+        regions = (
+            Regions.published()
+            if face
+            else Regions.orl()
+            if whole
+            else Regions.face()
+            if table.landmarks is not None
+            else None
+        )
         notes.append(
             f"regions: {regions.source}"
             if regions
             else "no regions: the model takes no face crops and the data has no landmarks; give some with --regions"
         )
     else:
-        named = {"published": Regions.published, "face": Regions.face}
-        regions = named[choice]() if isinstance(choice, str) else choice
-        if choice == "published" and not face:
+        regions = choice
+        if regions is not None and regions.source == Regions.published().source and not face:
             notes.append(
                 f"the published cells are made for face crops, but the model's card says fit {model.card.fit!r}: "
                 "they lie elsewhere in its images"

@@ -12,7 +12,7 @@ from bincam.cam.engine import Precision
 from bincam.data import Regions
 from bincam.data.dataset import OnError
 
-RegionsChoice = Regions | Literal["auto", "published", "face"] | None
+RegionsChoice = Regions | Literal["auto"] | None
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Settings:
         methods: Specs, ``NAME`` or ``NAME@LAYER``; the first is the primary one.
         side: Which class is explained.
         threshold: In logit units, by attribute; the card's, else 0, for the rest.
-        regions: Where evidence is expected. ``auto``: the published cells for a model of square face crops, else face
-            regions where the data has landmarks, else none.
+        regions: Where evidence is expected. ``auto``: the published cells for a model of face crops, else the ORL
+            regions for the ORL photographs, else face regions where the data has landmarks, else none.
         object_masks: Folder with object masks; ``auto`` takes the data's own ``masks/parts``; None for none.
         influence_masks: Folder with influence masks; ``auto`` takes ``masks/influence``.
         groups: Columns of the data by which results will be sliced; None keeps all.

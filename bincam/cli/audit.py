@@ -33,8 +33,8 @@ def audit(
     regions: Annotated[
         str,
         typer.Option(
-            help="published, face, a YAML file, a folder of masks, or none. [default: published for face crops, else "
-            "face where there are landmarks]"
+            help="published, face, orl, parts, influence, a YAML file, a folder of masks, or none. [default: published "
+            "for face crops, else face where there are landmarks]"
         ),
     ] = "auto",
     object_masks: Annotated[
@@ -99,7 +99,7 @@ def audit(
         "methods": method.split(","),
         "side": side,
         "threshold": source.thresholds(opened.card, threshold_logit, threshold_prob),
-        "regions": _regions(regions),
+        "regions": _regions(regions, data),
         "object_masks": _folder(object_masks),
         "influence_masks": _folder(influence_masks),
         "groups": None if groups is None else [name.strip() for name in groups.split(",") if name.strip()],
@@ -140,15 +140,11 @@ def _listed(given: list[str] | None) -> list[str] | None:
     return [name.strip() for value in given for name in value.split(",") if name.strip()]
 
 
-def _regions(given: str) -> Any:
-    """What ``--regions`` names: a kind, none, a folder of masks, or a file."""
-    from bincam.data import Regions
+def _regions(given: str, data: str) -> Any:
+    """What ``--regions`` names."""
+    from bincam.data import load_regions
 
-    if given in ("auto", "published", "face"):
-        return given
-    if given == "none":
-        return None
-    return Regions.stored(given) if Path(given).is_dir() else Regions.read(given)
+    return {"auto": "auto", "none": None}[given] if given in ("auto", "none") else load_regions(given, data)
 
 
 def _folder(given: str) -> Path | str | None:
