@@ -76,7 +76,7 @@ def deletion(
     """
     check_same(images, explanation)
     columns = chosen(explanation, attributes)
-    return _curve(explainer, explanation, columns, _baseline(images, baseline), images, steps, seed)
+    return _curve(explainer, explanation, columns, make_baseline(images, baseline), images, steps, seed)
 
 
 def insertion(
@@ -98,7 +98,7 @@ def insertion(
     """
     check_same(images, explanation)
     columns = chosen(explanation, attributes)
-    return _curve(explainer, explanation, columns, images, _baseline(images, baseline), steps, seed)
+    return _curve(explainer, explanation, columns, images, make_baseline(images, baseline), steps, seed)
 
 
 def chosen(explanation: Explanation, attributes: Sequence[str] | None) -> list[int]:
@@ -141,6 +141,26 @@ def undefined(explanation: Explanation, columns: Sequence[int]) -> Tensor:
     return ~explanation.maps[:, list(columns)].flatten(2).isfinite().all(-1)
 
 
+def make_baseline(images: Tensor, kind: Baseline) -> Tensor:
+    """What removed pixels become: the image's mean per channel, or the image, blurred; ``(B, C, H, W)``.
+
+    Raises:
+        InputError: Another kind.
+    """
+    if kind not in get_args(Baseline):
+        raise InputError(f"baseline={kind!r}{nearest(kind, get_args(Baseline))}")
+    if kind == "mean":
+        return images.mean((-2, -1), keepdim=True).expand_as(images)
+    from torchvision.transforms.functional import gaussian_blur
+
+    height, width = images.shape[-2:]
+    spread = BLUR * min(height, width)
+    # Three standard deviations, and no further than the image can be mirrored.
+    kernel = [2 * min(int(3 * spread + 0.5), side - 1) + 1 for side in (width, height)]
+    blurred: Tensor = gaussian_blur(images, kernel, [spread, spread])
+    return blurred
+
+
 def _curve(
     explainer: Explainer,
     explanation: Explanation,
@@ -165,18 +185,3 @@ def _curve(
     scores = scores.masked_fill(undefined(explanation, columns)[..., None], torch.nan)
     area = torch.trapezoid(scores, fractions.to(scores))
     return Curve(tuple(explanation.attributes[c] for c in columns), fractions, scores, area)
-
-
-def _baseline(images: Tensor, kind: Baseline) -> Tensor:
-    if kind not in get_args(Baseline):
-        raise InputError(f"baseline={kind!r}{nearest(kind, get_args(Baseline))}")
-    if kind == "mean":
-        return images.mean((-2, -1), keepdim=True).expand_as(images)
-    from torchvision.transforms.functional import gaussian_blur
-
-    height, width = images.shape[-2:]
-    spread = BLUR * min(height, width)
-    # Three standard deviations, and no further than the image can be mirrored.
-    kernel = [2 * min(int(3 * spread + 0.5), side - 1) + 1 for side in (width, height)]
-    blurred: Tensor = gaussian_blur(images, kernel, [spread, spread])
-    return blurred
