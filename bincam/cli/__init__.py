@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bincam.cli import card, data, explain, faces, train
+from bincam.cli import audit, card, data, demo, explain, faces, train
 from bincam.errors import BincamError
 
 app = typer.Typer(
@@ -16,9 +16,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("demo")(demo.demo)
 app.command("explain")(explain.explain)
-app.command("card")(card.card)
 app.command("train")(train.train)
+app.command("audit")(audit.audit)
+app.command("card")(card.card)
 app.add_typer(data.app, name="data", no_args_is_help=True)
 app.add_typer(faces.app, name="faces", no_args_is_help=True)
 
