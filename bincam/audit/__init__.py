@@ -1,0 +1,26 @@
+"""Audits: how well a classifier works for each class of each attribute, where it looks, and what it decides unseen.
+
+Public names are loaded on first use, so ``import bincam.audit`` costs neither pandas nor torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bincam.audit.store import Audit as Audit
+    from bincam.audit.store import open_audit as open_audit
+
+_NAMES = {"Audit": "store", "open_audit": "store"}
+__all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"bincam.audit.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'bincam.audit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
