@@ -126,6 +126,11 @@ class Arm:
         table["row"] = frame["row"].to_numpy(dtype=np.int64).reshape(-1, count)[:, 0]
         return table
 
+    @cached_property
+    def positions(self) -> dict[int, int]:
+        """Row of the data to position in the records; rows that could not be read have none."""
+        return {int(row): position for position, row in enumerate(self.columns["row"])}
+
     def column(self, attribute: str, name: str) -> NDArray[Any]:
         """``(N,)``: a column of the records, of one attribute."""
         values: NDArray[Any] = self.columns[name][:, self.index(attribute)]
