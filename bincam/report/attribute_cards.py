@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
@@ -23,6 +23,9 @@ from bincam.report.slice_tables import slice_tables
 from bincam.report.theme import inline
 from bincam.report.thumbnails import Photographs, choose
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 SHOWN = ("TP", "FN", "FP", "TN")
 """The order on the page: first the images that have the attribute, then those that lack it."""
 
@@ -32,7 +35,7 @@ MEANINGS = {
     "FP": "lacks it, answered yes",
     "TN": "lacks it, answered no",
 }
-MAP_SIDE, EXAMPLE_SIDE = 120, 92  # pixels of the longer side
+MAP_SIDE, EXAMPLE_SIDE = 144, 96  # pixels of the longer side
 
 
 @dataclass
@@ -111,17 +114,22 @@ def _headline(attribute: str, arms: Sequence[Arm]) -> list[tuple[str, str]]:
 
 
 def _warnings(attribute: str, arms: Sequence[Arm]) -> list[str]:
-    result = []
+    told: dict[str, list[str]] = {}
     for arm in arms:
         counts = arm.entry(attribute).get("counts", {})
-        who = f" ({arm.name})" if len(arms) > 1 else ""
-        if unknown := int(counts.get("unknown") or 0):
-            result.append(f"{unknown:,} images without a known label are left out of every rate{who}.")
-        if broken := int(counts.get("nan_logit") or 0):
-            result.append(f"{broken:,} images have no finite logit and are left out{who}.")
+        unknown, broken = int(counts.get("unknown") or 0), int(counts.get("nan_logit") or 0)
         few = [name for name in ("minority", "majority") if arm.rate(attribute, f"{name}_error").small]
-        if few:
-            result.append(f"The {words.listed(few)} class has too few images for its error to be relied on{who}.")
+        for told_of, text in (
+            (unknown, f"{words.images(unknown)} without a known label left out of every rate."),
+            (broken, f"{words.images(broken)} without a finite logit left out."),
+            (few, f"The {words.listed(few)} class has too few images for its error to be relied on."),
+        ):
+            if told_of:
+                told.setdefault(text, []).append(arm.name)
+    result = [
+        text if len(who) == len(arms) else f"{who[0].capitalize()} model: {text[0].lower()}{text[1:]}"
+        for text, who in told.items()
+    ]
     if all(not arm.outlines.get(attribute) for arm in arms):
         result.append("No region is known for this attribute, so gain and lift are undefined.")
     return result
@@ -134,16 +142,14 @@ def _mean_maps(attribute: str, drawing: Drawing) -> tuple[list[MapRow], float]:
     for arm in drawing.arms:
         means, counts = arm.means
         index = arm.index(attribute)
-        rows.append((arm.name, means[index][order], [f"{int(n):,}" for n in counts[index][order]]))
+        rows.append((arm.name, means[index][order], [words.images(int(n)) for n in counts[index][order]]))
     if len(rows) == 2 and rows[0][1].shape == rows[1][1].shape:
         rows.append((f"{rows[1][0]} {words.MINUS} {rows[0][0]}", rows[1][1] - rows[0][1], [""] * len(SHOWN)))
     limit = scale([grid for _, grids, _ in rows for grid in grids])
     return [_map_row(attribute, name, grids, counts, limit, drawing) for name, grids, counts in rows], limit
 
 
-def _map_row(
-    attribute: str, name: str, grids: Floats, counts: Sequence[str], limit: float, drawing: Drawing
-) -> MapRow:
+def _map_row(attribute: str, name: str, grids: Floats, counts: Sequence[str], limit: float, drawing: Drawing) -> MapRow:
     pictures: list[Picture | None] = []
     for outcome, grid, count in zip(SHOWN, grids, counts, strict=True):
         if not np.isfinite(grid).any():
@@ -157,10 +163,10 @@ def _map_row(
     return MapRow(name, pictures, counts)
 
 
-def _ground(face: Pixels | None, grid: Floats) -> Pixels:
-    """What a map is drawn over: the mean face, or light grey where there is none."""
-    if face is not None:
-        return backdrop(face)
+def _ground(image: Pixels | None, grid: Floats) -> Pixels:
+    """What a map is drawn over: the image, or light grey where there is none."""
+    if image is not None:
+        return backdrop(image)
     height, width = (round(MAP_SIDE * n / max(grid.shape)) for n in grid.shape)
     return np.full((height, width, 3), 225, np.uint8)
 
@@ -189,7 +195,7 @@ def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], flo
     for outcome in SHOWN:
         examples = [_example(attribute, outcome, row, found[row], limit, drawing) for row in chosen[outcome]]
         count = int((outcomes == outcome).sum())
-        groups.append(ExampleGroup(outcome, MEANINGS[outcome], f"{count:,}", examples))
+        groups.append(ExampleGroup(outcome, MEANINGS[outcome], words.images(count), examples))
     return groups, limit
 
 
@@ -248,33 +254,33 @@ def _charts(attribute: str, drawing: Drawing) -> list[Chart]:
 
 
 def _share_chart(attribute: str, shares: Sequence[Mapping[str, Floats]], drawing: Drawing) -> list[Chart]:
-    told = []
+    lines = []
     for arm, split in zip(drawing.arms, shares, strict=True):
-        for name, values in split.items():
-            known = values[np.isfinite(values)]
-            if known.size:
-                told.append(f"{arm.name}, {name} predicted: median {words.percent(float(np.median(known)))}")
-    if not told:
+        known = {name: values[np.isfinite(values)] for name, values in split.items()}
+        medians = [f"{words.percent(float(np.median(v)))} ({name} predicted)" for name, v in known.items() if v.size]
+        if medians:
+            lines.append(f"{arm.name}: median {words.listed(medians)}")
+    if not lines:
         return []
-    label = f"{attribute}: histogram of the bias share. " + "; ".join(told) + "."
-    return [Chart(inline(drawing.canvas.bias_shares(shares), label), "; ".join(told) + ".")]
+    return [_chart(drawing.canvas.bias_shares(shares), f"{attribute}: histogram of the bias share", lines)]
 
 
 def _threshold_chart(attribute: str, curves: Sequence[Curves], drawing: Drawing) -> Chart:
-    told = []
+    lines = []
     for arm, curve in zip(drawing.arms, curves, strict=True):
-        if not curve.thresholds.size:
-            continue
-        both = curve.errors["minority"] + curve.errors["majority"]
+        both = (curve.errors["minority"] + curve.errors["majority"]) / 2
         if np.isfinite(both).any():
             best = int(np.nanargmin(both))
-            told.append(
-                f"{arm.name}: threshold {words.plain(curve.used)}; the mean of both errors would be least "
-                f"({words.percent(float(both[best]) / 2)}) at {words.plain(float(curve.thresholds[best]))}"
+            lines.append(
+                f"{arm.name}: threshold {words.plain(curve.used)}; the mean of both errors is least at "
+                f"{words.plain(float(curve.thresholds[best]))} ({words.percent(float(both[best]))})"
             )
-    caption = "; ".join(told) + "." if told else "No labels are known."
-    label = f"{attribute}: error of minority and majority class against the threshold. {caption}"
-    return Chart(inline(drawing.canvas.thresholds(curves), label), caption)
+    title = f"{attribute}: error of minority and majority class against the threshold"
+    return _chart(drawing.canvas.thresholds(curves), title, lines or ["No labels are known."])
+
+
+def _chart(figure: Figure, title: str, lines: Sequence[str]) -> Chart:
+    return Chart(inline(figure, f"{title}. {'; '.join(lines)}."), lines)
 
 
 def _calibration(arm: Arm, attribute: str, logit: Floats, label: Floats) -> dict[str, tuple[Floats, Floats]]:
@@ -295,13 +301,13 @@ def probability(arm: Arm, logit: NDArray[Any]) -> Floats:
 
 
 def _calibration_chart(
-    attribute: str, lines: Sequence[Mapping[str, tuple[Floats, Floats]]], drawing: Drawing
+    attribute: str, curves: Sequence[Mapping[str, tuple[Floats, Floats]]], drawing: Drawing
 ) -> Chart:
-    told = []
+    lines = []
     for arm in drawing.arms:
         raw, undone = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
         if raw.defined:
-            extra = f", {words.percent(undone.value)} with the loss's shift undone" if undone.defined else ""
-            told.append(f"{arm.name}: expected calibration error {words.percent(raw.value)}{extra}")
-    caption = "; ".join(told) + "." if told else "Points on the diagonal would be calibrated."
-    return Chart(inline(drawing.canvas.calibration(lines), f"{attribute}: calibration. {caption}"), caption)
+            extra = f"; {words.percent(undone.value)} with the loss's shift undone" if undone.defined else ""
+            lines.append(f"{arm.name}: expected calibration error {words.percent(raw.value)}{extra}")
+    lines = lines or ["Points on the diagonal would be calibrated."]
+    return _chart(drawing.canvas.calibration(curves), f"{attribute}: calibration", lines)

@@ -45,7 +45,9 @@ def gains(arm: Arm, attribute: str) -> tuple[Number, Number]:
 
 def bias_shares(arm: Arm, attribute: str) -> tuple[Number, Number]:
     """Bias share where the minority and where the majority class is predicted."""
-    minority, majority = (arm.measure(attribute, "bias_share", f"predicted:{name}") for name in ("minority", "majority"))
+    minority, majority = (
+        arm.measure(attribute, "bias_share", f"predicted:{name}") for name in ("minority", "majority")
+    )
     return minority, majority
 
 
@@ -184,7 +186,12 @@ def plots(arms: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
 
 def _times(number: Number, factor: float) -> Number:
     return Number(
-        number.value * factor, number.low * factor, number.high * factor, number.images, number.identities, number.status
+        number.value * factor,
+        number.low * factor,
+        number.high * factor,
+        number.images,
+        number.identities,
+        number.status,
     )
 
 

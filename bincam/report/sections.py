@@ -130,16 +130,17 @@ class ExampleGroup:
 
 @dataclass(frozen=True)
 class Chart:
-    """A small figure of one attribute, with a caption."""
+    """A small figure of one attribute, with its caption's lines."""
 
     svg: str
-    caption: str
+    lines: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Slices:
-    """A small table: heads, rows of cells, and a caption."""
+    """A small table: title, caption, heads, rows of cells."""
 
+    title: str
     caption: str
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]

@@ -47,6 +47,9 @@ def style() -> Iterator[None]:
         "axes.facecolor": "none",
         "figure.facecolor": "none",
         "svg.fonttype": "none",  # text stays text: it can be searched, read out and takes the page's font
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own and wide: other fonts fit in the room it takes
+        "text.parse_math": False,  # an attribute may have a dollar sign in its name
         "svg.hashsalt": "bincam",  # equal figures give equal bytes
         "legend.frameon": False,
         "axes.titleweight": "bold",
@@ -66,10 +69,12 @@ def inline(figure: Figure, label: str) -> str:
         ``<svg role="img" ...>...</svg>``, scalable, without ids that could occur twice in one page, except those of
         definitions, which equal things share.
     """
+    import warnings
     from html import escape
 
     buffer = StringIO()
-    with style():
+    with style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the page's font draws it
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
@@ -77,7 +82,8 @@ def inline(figure: Figure, label: str) -> str:
     text = re.sub(r"\s*<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
     text = re.sub(r'<g id="[^"]*">', "<g>", text)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r"font: ([^;\"]*?)([\d.]+px)[^;\"]*", r"font: \1\2 var(--sans)", text)
+    text = re.sub(r"font: ((?:\d+ )?[\d.]+px)[^;\"]*", r"font: \1 var(--sans)", text)
+    text = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", text)
     for colour, name in VARIABLES.items():
         text = text.replace(colour, f"var(--{name})")
     text = re.sub(r"(\d\.\d{2})\d+", r"\1", text)  # a hundredth of a point is finer than any screen

@@ -102,12 +102,15 @@ class Photographs:
 
 
 def mean_face(audit: Audit, *, hide_faces: bool = False) -> Pixels | None:
-    """The mean audited image as the model saw it, or None where the audit has none."""
+    """The mean audited image as the model saw it, its contrast stretched; None where the audit has none."""
     from bincam.audit.store import MEAN_IMAGE
     from bincam.data.images import decode
 
     file = Path(audit.folder) / MEAN_IMAGE
     if not file.is_file():
         return None
-    image = decode(file)
-    return hidden(image, 16) if hide_faces else image
+    image = decode(file).astype(np.float64)
+    low, high = np.percentile(image, (1, 99))
+    # A mean is pale; stretched to the full range of greys its features can be made out.
+    stretched = np.clip((image - low) * (255 / max(high - low, 1.0)), 0, 255).astype(np.uint8)
+    return hidden(stretched, 16) if hide_faces else stretched

@@ -53,10 +53,15 @@ def basis(number: Number) -> str:
     """On how many images and people a number rests, and whether these are few."""
     if not number.images:
         return ""
-    text = f"{number.images:,} image{'s' * (number.images != 1)}"
+    text = images(number.images)
     if number.identities is not None:
         text += f" of {number.identities:,} people"
     return text + (", too few to rely on" if number.small else "")
+
+
+def images(count: int) -> str:
+    """``1 image``, ``2,000 images``."""
+    return f"{count:,} image{'s' * (count != 1)}"
 
 
 def answer(arm: Arm, attribute: str, minority: bool) -> str:
@@ -77,23 +82,31 @@ def sentences(arm: Arm, attribute: str) -> list[str]:
         f"{told(arm.rate(attribute, 'minority_error'))}; of those {has(arm, attribute, False)} it "
         f"{told(arm.rate(attribute, 'majority_error'))}."
     ]
-    gains = [arm.measure(attribute, "gain", f"predicted:{name}") for name in ("minority", "majority")]
-    if any(gain.defined for gain in gains):
+    gains = _by_answer(arm, attribute, "gain", "number")
+    if gains:
         result.append(
-            f"Where it says “{answer(arm, attribute, True)}” (minority), the evidence lies in the expected region with a "
-            f"gain of {told(gains[0], 'number')}; where it says “{answer(arm, attribute, False)}”, {told(gains[1], 'number')}. "
-            "0 is what an evenly lit map would reach, 1 is all of it inside."
+            f"The evidence lies in the expected region with a gain of {gains}; 0 is what an evenly lit map would reach, "
+            "1 is all of it inside."
         )
-    shares = [arm.measure(attribute, "bias_share", f"predicted:{name}") for name in ("minority", "majority")]
-    if any(share.defined for share in shares):
-        result.append(
-            f"No place in the image accounts for {told(shares[0])} of what supports a minority answer and for "
-            f"{told(shares[1])} of what supports a majority answer (against the midpoint reference)."
-        )
+    shares = _by_answer(arm, attribute, "bias_share", "percent")
+    if shares:
+        result.append(f"Of the support for an answer, no place in the image accounts for {shares}.")
     empty = arm.measure(attribute, "empty", "predicted:majority")
     if empty.defined:
         result.append(f"The map of a majority answer shows nothing in {told(empty)}.")
     return result
+
+
+def _by_answer(arm: Arm, attribute: str, column: str, kind: str) -> str:
+    """A measure by predicted class, leaving out what is undefined; empty where all is."""
+    parts = []
+    for name in ("minority", "majority"):
+        number = arm.measure(attribute, column, f"predicted:{name}")
+        if number.defined:
+            parts.append(
+                f"{told(number, kind)} where it answers “{answer(arm, attribute, name == 'minority')}” ({name})"
+            )
+    return listed(parts)
 
 
 def listed(parts: Sequence[str]) -> str:
