@@ -24,8 +24,8 @@ def report(
 ) -> None:
     """Write the report of an audit or a contrast as one self-contained HTML file.
 
-    It loads nothing from anywhere. Numbers, curves and maps are read from the folder; photographs from the audited data,
-    and where that is gone the report says so and does without.
+    It loads nothing from anywhere. Numbers, curves and maps are read from the folder, photographs from the audited
+    data; where these are gone the report says so and does without.
     """
     target = out or source / "report.html"
     if target.is_dir():

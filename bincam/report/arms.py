@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,7 +171,7 @@ class Arm:
 
     @cached_property
     def _starts(self) -> list[int]:
-        return np.concatenate([[0], np.cumsum([len(part) for part in self._parts])])[:-1].astype(int).tolist()
+        return [0, *accumulate(len(part) for part in self._parts)][:-1]
 
 
 def common(arms: Sequence[Arm]) -> list[str]:

@@ -106,11 +106,11 @@ def card(attribute: str, drawing: Drawing) -> Card:
 def _headline(attribute: str, arms: Sequence[Arm]) -> list[tuple[str, str]]:
     """Three short figures for the closed card; with two arms, from the one to the other."""
     lines = (
-        ("minority error", "percent", lambda arm: arm.rate(attribute, "minority_error")),
-        ("majority error", "percent", lambda arm: arm.rate(attribute, "majority_error")),
-        ("bias share, majority", "percent", lambda arm: arm.measure(attribute, "bias_share", "predicted:majority")),
+        ("minority error", [arm.rate(attribute, "minority_error") for arm in arms]),
+        ("majority error", [arm.rate(attribute, "majority_error") for arm in arms]),
+        ("bias share, majority", [arm.measure(attribute, "bias_share", "predicted:majority") for arm in arms]),
     )
-    return [(label, " → ".join(words.shown(read(arm), kind) for arm in arms)) for label, kind, read in lines]
+    return [(label, " → ".join(words.percent(number.value) for number in numbers)) for label, numbers in lines]
 
 
 def _warnings(attribute: str, arms: Sequence[Arm]) -> list[str]:

@@ -21,8 +21,8 @@ DEFINITIONS = (
     ),
     Definition(
         "Evidence map",
-        "For every cell of the model's last grid, how many logit units it adds for (red) or against (blue) the answer "
-        "given. Clear means zero. Mean maps average the images of one outcome; all maps of an attribute share one scale.",
+        "For every cell of the model's grid, how many logit units it adds for (red) or against (blue) the answer. "
+        "Clear means zero. Mean maps average the images of one outcome; all mean maps of an attribute share one scale.",
     ),
     Definition(
         "Gain (chance-corrected energy)",

@@ -24,8 +24,8 @@ COLUMNS = (
     Column("minority_error", "Minority", "Error", "percent", "Share of the rarer class that is misjudged."),
     Column("majority_error", "Majority", "Error", "percent", "Share of the more frequent class that is misjudged."),
     Column("auroc", "AUROC", "Error", "number", "How well the logits order the classes, whatever the threshold."),
-    Column("gain_minority", "Minority", "Gain", "number", "Chance-corrected energy where the rarer class is predicted."),
-    Column("gain_majority", "Majority", "Gain", "number", "Chance-corrected energy where the other is predicted."),
+    Column("gain_minority", "Minority", "Gain", "number", "Chance-corrected energy, rarer class predicted."),
+    Column("gain_majority", "Majority", "Gain", "number", "Chance-corrected energy, the other predicted."),
     Column("empty_majority", "Majority", "Empty maps", "percent", "Maps of majority answers that show nothing."),
     Column("bias_minority", "Minority", "Bias share", "percent", "Support without a place, minority predicted."),
     Column("bias_majority", "Majority", "Bias share", "percent", "Support without a place, majority predicted."),
@@ -117,8 +117,9 @@ def _gain_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
     chance = [n for n, (_, b) in held.items() if b.low <= 0]
     return (
         f"{who} looks into the expected region with a mean gain of {words.plain(minority)} where it predicts the "
-        f"minority and {words.plain(majority)} where it predicts the majority. In {len(less)} of {len(held)} attributes "
-        f"the majority's interval lies wholly below; in {len(chance)} the majority's gain is no better than chance."
+        f"minority and {words.plain(majority)} where it predicts the majority. In {len(less)} of {len(held)} "
+        "attributes the majority's interval lies wholly below; "
+        f"in {len(chance)} the majority's gain is no better than chance."
     )
 
 
@@ -128,19 +129,17 @@ def _bias_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
         return ""
     minority, majority = mean(arm, attributes, bias_shares)
     name = max(held, key=lambda n: held[n][1].value)
+    whose = "its majority answers" if who == "The model" else f"majority answers of {who[0].lower()}{who[1:]}"
     return (
-        f"Of what supports its majority answers, {words.percent(majority)} has no place in the image (minority: "
+        f"Of what supports {whose}, {words.percent(majority)} has no place in the image (minority: "
         f"{words.percent(minority)}). Highest: {name}, {words.percent(held[name][1].value)}."
-        if who == "The model"
-        else f"Of what supports majority answers of {who[0].lower() + who[1:]}, {words.percent(majority)} has no place "
-        f"in the image (minority: {words.percent(minority)}). Highest: {name}, {words.percent(held[name][1].value)}."
     )
 
 
 def plots(arms: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
     """Error, gain and bias share of both classes, every attribute a row."""
     asked: tuple[tuple[str, str, str, Read, str, float, float | None], ...] = (
-        ("Who is misjudged", "error [%]", "Share of each class that the model gets wrong.", errors, "percent", 100, None),
+        ("Who is misjudged", "error [%]", "Share of each class that is got wrong.", errors, "percent", 100, None),
         (
             "Where it looks",
             "gain",
@@ -242,13 +241,13 @@ def _row(arm: Arm, attribute: str, shown: Sequence[Column], anchor: str) -> Tabl
             number = numbers[column.key]
             cells.append(
                 Cell(
-                    words.shown(number, column.kind), number.value if number.defined else None,
+                    words.shown(number, column.kind), _rounded(number.value),
                     words.interval(number, column.kind), number.small, words.basis(number) or "undefined",
                 )
             )  # fmt: skip
             data |= _unformatted(column.key, number)
         elif column.key == "share":
-            cells.append(Cell(words.percent(share), share if math.isfinite(share) else None))
+            cells.append(Cell(words.percent(share), _rounded(share)))
             data["share"] = _rounded(share)
         else:
             text = {"attribute": attribute, "model": arm.name, "minority": rarer}[column.key]

@@ -167,8 +167,8 @@ def _title(arms: Sequence[Arm]) -> str:
 
 def _question(arms: Sequence[Arm]) -> str:
     asked = (
-        "For each attribute: how well does the model serve the rarer and the more frequent class, where in the image is "
-        "the evidence for its answers, and how much does it decide without looking?"
+        "For each attribute: how well does the model serve the rarer and the more frequent class, where in the image "
+        "is the evidence for its answers, and how much does it decide without looking?"
     )
     return asked + (" And what does balancing change?" if len(arms) > 1 else "")
 
@@ -178,15 +178,16 @@ def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
     data = manifest["data"]
     identities = arms[0].audit.images["identity"]
     people = len(set(identities[identities != ""]))
+    models = [str(arm.audit.manifest["model"]["source"]) for arm in arms]
+    images = f"{int(data['images']):,}" + (f" of {people:,} people" if people else "")
     size = manifest.get("image_size")
-    entries = [
-        ("Models" if len(arms) > 1 else "Model", words.listed([str(arm.audit.manifest["model"]["source"]) for arm in arms])),
-        ("Images", f"{int(data['images']):,}" + (f" of {people:,} people" if people else "") + f", {data.get('split') or 'all'} split"),
+    return [
+        ("Models" if len(arms) > 1 else "Model", words.listed(models)),
+        ("Images", f"{images}, {data.get('split') or 'all'} split"),
         ("Data", str(data["source"])),
         ("Attributes", f"{len(manifest['attributes'])}"),
         ("Maps", f"{arms[0].method}" + (f", on images of {size[0]} × {size[1]} pixels" if size else "")),
-    ]  # fmt: skip
-    return entries
+    ]
 
 
 def _notes(arms: Sequence[Arm], photographs: Photographs) -> list[str]:
@@ -195,11 +196,11 @@ def _notes(arms: Sequence[Arm], photographs: Photographs) -> list[str]:
         notes.append(f"Photographs are not shown: {photographs.missing}. Maps stand on grey instead.")
     if photographs.hide_faces:
         notes.append("Faces are hidden: every photograph is coarsened beyond recognition before it is embedded.")
-    for arm in arms:
-        if arm.audit.manifest.get("train_counts_from") != "card":
-            notes.append(
-                f"Training counts of the {arm.name} are unknown; minority and majority are those of the audited data."
-            )
+    notes += [
+        f"Training counts of the {arm.name} are unknown; minority and majority are those of the audited data."
+        for arm in arms
+        if arm.audit.manifest.get("train_counts_from") != "card"
+    ]
     return notes
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,8 +67,8 @@ def inline(figure: Figure, label: str) -> str:
         label: The picture in words; becomes its accessible name.
 
     Returns:
-        ``<svg role="img" ...>...</svg>``, scalable, without ids that could occur twice in one page, except those of
-        definitions, which equal things share.
+        ``<svg role="img" ...>...</svg>``, scalable; its ids begin with a digest of the label, so that figures of
+        different labels can stand in one page.
     """
     import warnings
     from html import escape
@@ -86,6 +87,8 @@ def inline(figure: Figure, label: str) -> str:
     text = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", text)
     for colour, name in VARIABLES.items():
         text = text.replace(colour, f"var(--{name})")
+    own = f"f{crc32(label.encode()):08x}"
+    text = re.sub(r'( id="|url\(#|href="#)', rf"\1{own}-", text)
     text = re.sub(r"(\d\.\d{2})\d+", r"\1", text)  # a hundredth of a point is finer than any screen
     width, height = figure.get_size_inches()
     head = (

@@ -85,7 +85,7 @@ def sentences(arm: Arm, attribute: str) -> list[str]:
     gains = _by_answer(arm, attribute, "gain", "number")
     if gains:
         result.append(
-            f"The evidence lies in the expected region with a gain of {gains}; 0 is what an evenly lit map would reach, "
+            f"The evidence lies in the expected region with a gain of {gains}; 0 is what an evenly lit map reaches, "
             "1 is all of it inside."
         )
     shares = _by_answer(arm, attribute, "bias_share", "percent")
