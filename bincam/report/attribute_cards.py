@@ -60,6 +60,10 @@ class Drawing:
     base: Path
     sentences: Mapping[str, Sequence[str]]
 
+    def prefix(self, arm: Arm) -> str:
+        """The arm's name before what is said of it; nothing where there is only one."""
+        return f"{arm.name}: " if len(self.arms) > 1 else ""
+
     def picture(self, image: Pixels, side: int, alt: str, name: str) -> Picture:
         """Embed an image at thumbnail size, and keep it whole among the assets if there are any."""
         return Picture(uri(resize(image, side)), alt, self._keep(image, name))
@@ -259,7 +263,7 @@ def _share_chart(attribute: str, shares: Sequence[Mapping[str, Floats]], drawing
         known = {name: values[np.isfinite(values)] for name, values in split.items()}
         medians = [f"{words.percent(float(np.median(v)))} ({name} predicted)" for name, v in known.items() if v.size]
         if medians:
-            lines.append(f"{arm.name}: median {words.listed(medians)}")
+            lines.append(f"{drawing.prefix(arm)}median {words.listed(medians)}")
     if not lines:
         return []
     return [_chart(drawing.canvas.bias_shares(shares), f"{attribute}: histogram of the bias share", lines)]
@@ -272,7 +276,7 @@ def _threshold_chart(attribute: str, curves: Sequence[Curves], drawing: Drawing)
         if np.isfinite(both).any():
             best = int(np.nanargmin(both))
             lines.append(
-                f"{arm.name}: threshold {words.plain(curve.used)}; the mean of both errors is least at "
+                f"{drawing.prefix(arm)}threshold {words.plain(curve.used)}; the mean of both errors is least at "
                 f"{words.plain(float(curve.thresholds[best]))} ({words.percent(float(both[best]))})"
             )
     title = f"{attribute}: error of minority and majority class against the threshold"
@@ -308,6 +312,6 @@ def _calibration_chart(
         raw, undone = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
         if raw.defined:
             extra = f"; {words.percent(undone.value)} with the loss's shift undone" if undone.defined else ""
-            lines.append(f"{arm.name}: expected calibration error {words.percent(raw.value)}{extra}")
+            lines.append(f"{drawing.prefix(arm)}expected calibration error {words.percent(raw.value)}{extra}")
     lines = lines or ["Points on the diagonal would be calibrated."]
     return _chart(drawing.canvas.calibration(curves), f"{attribute}: calibration", lines)

@@ -59,11 +59,12 @@ def pairs(
 
     with style():
         left, column, step = 2.0, 3.3 if len(arms) > 1 else 5.2, 0.2
-        width, height = left + column * len(arms) + 0.1, 0.95 + step * len(rows)
+        top = 0.3 if len(arms) > 1 else 0.08
+        width, height = left + column * len(arms) + 0.1, 0.65 + top + step * len(rows)
         figure = Figure(figsize=(width, height))
         grid = figure.subplots(1, len(arms), sharex=True, sharey=True, squeeze=False)[0]
         figure.subplots_adjust(
-            left=left / width, right=1 - 0.12 / width, top=1 - 0.3 / height, bottom=0.62 / height, wspace=0.06
+            left=left / width, right=1 - 0.12 / width, top=1 - top / height, bottom=0.62 / height, wspace=0.06
         )
         for index, (axes, arm) in enumerate(zip(grid, arms, strict=True)):
             _dumbbells(axes, [row.values[index] for row in rows])
@@ -80,7 +81,8 @@ def pairs(
         grid[0].set_yticks(range(len(rows)), names)
         grid[0].set_ylim(len(rows) - 0.4, -0.6)
         if limits is not None:
-            grid[0].set_xlim(*limits)
+            room = 0.02 * (limits[1] - limits[0])  # so that a marker on the end is drawn whole
+            grid[0].set_xlim(limits[0] - room, limits[1] + room)
         _legend(figure, height)
     return figure
 

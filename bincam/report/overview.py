@@ -199,15 +199,16 @@ def _in_words(arms: Sequence[Arm], attributes: Sequence[str], read: Read, kind: 
     form = words.percent if kind == "percent" else words.plain
     told = []
     for arm in arms:
+        who = f"{arm.name}: " if len(arms) > 1 else ""
         minority, majority = mean(arm, attributes, read)
         held = {name: read(arm, name) for name in attributes}
         defined = [(n, p) for n, p in held.items() if p[0].defined and p[1].defined]
         if not defined:
-            told.append(f"{arm.name}: undefined for every attribute.")
+            told.append(f"{who}undefined for every attribute.")
             continue
         name, widest = max(defined, key=lambda item: abs(item[1][0].value - item[1][1].value))
         told.append(
-            f"{arm.name}: minority {form(minority)}, majority {form(majority)} on average; widest apart {name} "
+            f"{who}minority {form(minority)}, majority {form(majority)} on average; widest apart {name} "
             f"({form(widest[0].value)}, {form(widest[1].value)})."
         )
     return " ".join(told)

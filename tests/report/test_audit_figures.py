@@ -28,7 +28,7 @@ def test_every_attribute_is_a_row_and_undefined_is_left_out():
     assert first.get_ylim()[0] > first.get_ylim()[1]  # the first on top
     assert sum(len(one.get_offsets()) for one in first.collections if len(one.get_offsets()) > 1) == 10
     assert sum(len(one.get_offsets()) for one in second.collections if len(one.get_offsets()) > 1) == 5
-    assert first.get_xlim() == second.get_xlim() == (0.0, 1.0)
+    assert first.get_xlim() == second.get_xlim() == pytest.approx((-0.02, 1.02))
 
 
 def test_nothing_to_draw_is_drawn():
