@@ -29,6 +29,7 @@ from bincam.models.preprocess import preprocess
 from bincam.models.trace import Cut
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
     from PIL.Image import Image
 
 Precision = Literal["fp32", "bf16"]
@@ -181,6 +182,23 @@ class Explainer:
                 image_size=(int(batch.shape[2]), int(batch.shape[3])),
             )
 
+    def logits(self, images: Tensor) -> Tensor:
+        """The selected attributes' logits without any map, for scoring changed images.
+
+        Args:
+            images: ``(B, C, H, W)``, as for a call.
+
+        Returns:
+            ``(B, A)``, z, as an explanation of these images has them.
+
+        Raises:
+            InputError: Images or outputs that cannot be what was stated.
+        """
+        with self._borrowed(images) as (batch, running):
+            with running:
+                scores = self._checked_read(self.model(batch))
+            return full_precision(scores[:, torch.tensor(self.selection.columns, device=batch.device)])
+
     def anatomy(self, size: tuple[int, int]) -> Anatomy:
         """What was found out about the model at an input size ``(H, W)``.
 
@@ -194,15 +212,19 @@ class Explainer:
         with self._borrowed(images) as (batch, _):
             return self._anatomy(batch)
 
-    def preprocess(self, image: Image) -> Tensor:
+    def preprocess(self, image: Image, landmarks: ArrayLike | None = None) -> Tensor:
         """A PIL image to one input ``(C, H, W)``, as the model's card says.
 
+        Args:
+            image: RGB.
+            landmarks: ``(5, 2)``, where the card's ``fit`` is ``face``.
+
         Raises:
-            InputError: The model has no card.
+            InputError: The model has no card, or its face crop no landmarks.
         """
         if self.card is None:
             raise InputError("without a card nobody has said which size, mean and std this model takes")
-        return preprocess(image, self.card)
+        return preprocess(image, self.card, landmarks)
 
     def fit_reference(
         self, loader: Iterable[tuple[Tensor, Tensor]], kind: ReferenceKind = "midpoint", max_batches: int | None = None

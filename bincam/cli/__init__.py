@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bincam.cli import card, data, explain, faces, report
+from bincam.cli import audit, card, data, explain, faces, report
 from bincam.errors import BincamError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("explain")(explain.explain)
+app.command("audit")(audit.audit)
 app.command("card")(card.card)
 app.command("report")(report.report)
 app.add_typer(data.app, name="data", no_args_is_help=True)

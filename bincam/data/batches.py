@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import cv2
@@ -34,6 +34,7 @@ class Batch:
         masks: ``(B, A, H, W)`` bool, or None where no regions were asked for.
         known: ``(B, A)`` bool: whether there is such a mask. False is no empty region: measure NaN there.
         skipped: Images left out of this batch.
+        also: What the data set's ``also`` gave for each image, ``(B, ...)``, by name.
     """
 
     images: Tensor
@@ -44,25 +45,24 @@ class Batch:
     masks: Tensor | None = None
     known: Tensor | None = None
     skipped: tuple[Skipped, ...] = ()
+    also: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """The batch on a device."""
-        moved: dict[str, Any] = {
-            f.name: value.to(device, non_blocking=non_blocking)
-            for f in fields(self)
-            if isinstance(value := getattr(self, f.name), Tensor)
-        }
-        return replace(self, **moved)
+        return self._moved(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
         """The batch in page-locked memory; called by torch's loader."""
+        return self._moved(lambda tensor: tensor.pin_memory())
+
+    def _moved(self, move: Callable[[Tensor], Tensor]) -> Batch:
         moved: dict[str, Any] = {
-            f.name: value.pin_memory() for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)
+            f.name: move(value) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)
         }
-        return replace(self, **moved)
+        return replace(self, **moved, also={name: move(value) for name, value in self.also.items()})
 
 
 class ShardSampler(Sampler[Key]):
@@ -194,7 +194,7 @@ def loader(
         seed: Seeds order and augmentation.
         on_error: ``"raise"`` names the file that cannot be read; ``"skip"`` leaves it out and counts it in ``skipped``.
         pin_memory: For faster copies to a GPU.
-        options: ``fit``, ``augmentation`` and ``regions`` of ``FaceDataset``.
+        options: ``fit``, ``augmentation``, ``regions`` and ``also`` of ``FaceDataset``.
 
     Raises:
         InputError: A value that makes no sense, with what to give instead.
@@ -255,6 +255,7 @@ class _Collate:
             masks=_stack([s.masks for s in good]),
             known=_stack([s.known for s in good]),
             skipped=skipped,
+            also={name: torch.from_numpy(np.stack([s.also[name] for s in good])) for name in good[0].also},
         )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +36,14 @@ class Sample:
         view: Image and points as cropped.
         masks: ``(M, H, W)`` bool, or None where no regions were asked for.
         known: ``(M,)`` whether that region has a mask in this image.
+        also: Further arrays, by name.
     """
 
     row: int
     view: View
     masks: NDArray[np.bool_] | None = None
     known: NDArray[np.bool_] | None = None
+    also: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,26 @@ class Skipped:
     reason: str
 
 
+class Crop(NamedTuple):
+    """What became of an image.
+
+    Attributes:
+        row: Of the table.
+        view: Image and points as cropped.
+        matrix: From stored to cropped pixels; an augmentation does not enter it.
+        stored: ``(H, W)`` of the stored image.
+    """
+
+    row: int
+    view: View
+    matrix: NDArray[np.float64]
+    stored: tuple[int, int]
+
+
+Also = Callable[[Crop], Mapping[str, NDArray[Any]]]
+"""Makes further arrays of an image, in the process that reads it."""
+
+
 class FaceDataset(Dataset[Sample | Skipped]):
     """Images of a table, cropped and, if asked, augmented."""
 
@@ -68,6 +90,7 @@ class FaceDataset(Dataset[Sample | Skipped]):
         fit: align.Fit | None = None,
         augmentation: Augmentation | None = None,
         regions: Regions | None = None,
+        also: Also | None = None,
         seed: int = 0,
         on_error: OnError = "raise",
     ) -> None:
@@ -81,6 +104,7 @@ class FaceDataset(Dataset[Sample | Skipped]):
             augmentation: What varies; None for plain crops.
             regions: Give a mask per attribute of the table. Masks stored per image move with the crop, all others are
                 drawn into it.
+            also: What else to make of each image, in the process that reads it.
             seed: Seeds the augmentation.
             on_error: ``"raise"`` an error that names the file, or ``"skip"`` it: the sample is then a ``Skipped``.
 
@@ -104,6 +128,7 @@ class FaceDataset(Dataset[Sample | Skipped]):
         self.size = (height, width)
         self.fit = fit
         self.regions = regions
+        self.also = also
         self.seed = seed
         self.on_error = on_error
         self._views = Views(augmentation, self.size)
@@ -137,12 +162,13 @@ class FaceDataset(Dataset[Sample | Skipped]):
         stored = self._stored(row, image.shape[:2])
         seed = (self.seed, epoch, row)
         view = self._views(image, matrix, seed, landmarks=points, box=box, masks=None if stored is None else stored[0])
+        also = {} if self.also is None else self.also(Crop(row, view, matrix, (image.shape[0], image.shape[1])))
         if self.regions is None:
-            return Sample(row, view)
+            return Sample(row, view, also=also)
         if stored is not None:
-            return Sample(row, view, view.masks, stored[1])
+            return Sample(row, view, view.masks, stored[1], also)
         masks, known = _stack(self.regions.masks(table.names, self.size, landmarks=view.landmarks), self.size)
-        return Sample(row, view, masks, known)
+        return Sample(row, view, masks, known, also)
 
     def _stored(self, row: int, size: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
         if self.regions is None or not self.regions.per_image:

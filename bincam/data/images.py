@@ -40,6 +40,8 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
             return _rgb(image)
     except FileNotFoundError:
         raise InputError(f"{shown}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{shown}: a folder, not an image") from None
     except UnidentifiedImageError:
         raise InputError(f"{shown}: {'not an image' if data else 'empty file (0 bytes)'}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

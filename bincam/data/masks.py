@@ -40,12 +40,16 @@ class PartMasks(Shape):
             raise InputError(f"{file}: expected parts: number to attributes; {type(error).__name__} {error}") from None
         return {attribute: tuple(numbers) for attribute, numbers in found.items()}
 
+    def read(self, place: Place) -> NDArray[np.generic] | None:
+        """The part of every pixel of an image as it is stored, ``(H, W)``; None where the image has no file."""
+        return _stored(self.folder, place, ".png")
+
     def draw(self, place: Place) -> Mask | None:
         """None for a negative, where no part shows the attribute, and where the image has no file."""
         values = self.parts.get(place.attribute)
         if values is None or place.positive is False:
             return None
-        mask = _stored(self.folder, place, ".png")
+        mask = self.read(place)
         if mask is None:
             return None
         found = np.isin(mask, values)

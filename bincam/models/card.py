@@ -33,7 +33,8 @@ class Card(BaseModel):
         input_size: ``(H, W)`` in pixels.
         mean: Per channel, of pixels in [0, 1].
         std: Per channel, of pixels in [0, 1].
-        fit: How an image meets the input size: ``stretch`` both axes, or scale the short side and ``crop`` the centre.
+        fit: How an image meets the input size: ``stretch`` both axes, scale the short side and ``crop`` the centre, or
+            the square ``face`` crop by landmarks (see ``bincam.data.align``).
         thresholds: Decision thresholds in logit units; 0 where none is given.
         train_counts: ``(negatives, positives)`` in the training data, for those attributes where they are known.
         logit_shift: By how much the training loss moves each logit from the log-odds, where that is a constant.
@@ -53,7 +54,7 @@ class Card(BaseModel):
     input_size: tuple[int, int]
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
-    fit: Literal["stretch", "crop"] = "stretch"
+    fit: Literal["stretch", "crop", "face"] = "stretch"
     thresholds: dict[str, float] = {}
     train_counts: dict[str, tuple[int, int]] = {}
     logit_shift: dict[str, float] = {}
@@ -117,6 +118,8 @@ class Card(BaseModel):
                     raise ValueError(f"{field} names {name!r}{nearest(name, self.attributes)}")
         if not self.mean or len(self.mean) != len(self.std) or min(self.std) <= 0:
             raise ValueError(f"mean and std need the same number of channels and std > 0, got {self.mean}, {self.std}")
+        if self.fit == "face" and self.input_size[0] != self.input_size[1]:
+            raise ValueError(f"a face crop is square, got input_size {self.input_size}")
         if self.architecture == "timm" and self.head == "two_logits" and len(self.attributes) > 1:
             raise ValueError(
                 f"a timm model returns one row of numbers, and which {len(self.attributes)} pairs of them belong "

@@ -141,7 +141,7 @@ def test_a_manifest_that_lacks_something_is_refused(broken):
 
 def test_records_of_another_attribute_order_are_refused(broken):
     edit(broken / "manifest.json", attributes=list(ATTRIBUTES[::-1]))
-    with pytest.raises(InputError, match=r"in another order .*position 0: 'Smiling', expected 'Wearing_Hat'"):
+    with pytest.raises(InputError, match=r"in another order.*position 0: 'Smiling', expected 'Wearing_Hat'"):
         open_audit(broken)
 
 

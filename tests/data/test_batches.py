@@ -53,6 +53,17 @@ def test_a_card_says_size_mean_std_and_fit(read):
     assert next(iter(loader(read, card=card, size=20, fit="crop"))).images.shape == (12, 3, 20, 20)
 
 
+def test_what_else_is_asked_for_is_made_by_the_workers_and_stacked(read):
+    def also(crop):
+        return {"row": np.array(crop.row), "corner": crop.view.image[0, 0], "shift": crop.matrix[:, 2]}
+
+    for workers in (0, 1):
+        batch = next(iter(loader(read, size=32, batch_size=3, workers=workers, also=also)))
+        assert batch.also["row"].tolist() == [0, 1, 2]
+        np.testing.assert_allclose(batch.also["shift"][2], align.face_matrix(read.landmarks[2], 32)[:, 2])
+        assert batch.to("cpu").also["corner"].shape == (3, 3)
+
+
 def everything(batches, epoch=0):
     batches.set_epoch(epoch)
     got = list(batches)

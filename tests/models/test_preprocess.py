@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from bincam.data import AttributeTable, loader
 from bincam.errors import InputError
 from bincam.models.card import make_card
 from bincam.models.preprocess import fit, open_image, preprocess
@@ -48,6 +49,25 @@ def test_crop_keeps_the_centre_and_stretch_keeps_everything():
     assert stretched[:, 7].max() == 0
 
 
+@pytest.mark.parametrize(("fit_name", "channels"), [("stretch", 3), ("crop", 3), ("face", 3), ("stretch", 1)])
+def test_a_file_becomes_what_the_loader_gives(tmp_path, fit_name, channels):
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 44, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    points = np.array([[[15, 22], [30, 24], [22, 32], [17, 40], [29, 41]]], np.float32)
+    table = AttributeTable(("a",), np.ones((1, 1), np.float32), ("x.png",), tmp_path, landmarks=points)
+    stated = card(fit=fit_name, input_size=(16, 16), mean=(0.4,) * channels, std=(0.3,) * channels)
+    (batch,) = loader(table, card=stated)
+    alone = preprocess(open_image(tmp_path / "x.png"), stated, points[0])
+    torch.testing.assert_close(batch.images[0], alone, rtol=0, atol=1e-6)
+
+
+def test_a_face_crop_needs_landmarks_and_a_square():
+    with pytest.raises(InputError, match="landmarks="):
+        preprocess(Image.new("RGB", (9, 9)), card(fit="face"))
+    with pytest.raises(InputError, match="square"):
+        card(fit="face", input_size=(8, 9))
+
+
 def test_exif_orientation_is_applied(tmp_path):
     pixels = np.zeros((4, 8, 3), dtype=np.uint8)
     pixels[:, :4] = 255  # left half white
@@ -84,7 +104,7 @@ def test_broken_files_are_named(tmp_path):
     for path, message in [
         (cut, "broken image"),
         (tmp_path / "text.png", "not an image"),
-        (tmp_path / "empty.png", "not an image"),
+        (tmp_path / "empty.png", "empty file"),
         (tmp_path / "none.png", "no such file"),
         (tmp_path, "a folder"),
     ]:
