@@ -19,7 +19,7 @@ from bincam.report.attribute_figures import Canvas, Curves, reliability, thresho
 from bincam.report.figures import scale
 from bincam.report.pictures import Pixels, backdrop, overlay, resize, uri
 from bincam.report.sections import Card, Chart, Example, ExampleGroup, MapRow, Picture
-from bincam.report.slice_tables import slice_tables
+from bincam.report.slice_tables import slice_table
 from bincam.report.theme import inline
 from bincam.report.thumbnails import Photographs, choose
 
@@ -102,7 +102,7 @@ def card(attribute: str, drawing: Drawing) -> Card:
         example_limit=f"{example_limit:.2g}",
         groups=groups,
         charts=_charts(attribute, drawing),
-        slices=slice_tables(attribute, arms),
+        slices=slice_table(attribute, arms),
         warnings=_warnings(attribute, arms),
     )
 

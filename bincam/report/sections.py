@@ -138,12 +138,11 @@ class Chart:
 
 @dataclass(frozen=True)
 class Slices:
-    """A small table: title, caption, heads, rows of cells."""
+    """Results by group: the widest gap in words, heads, rows of cells."""
 
-    title: str
     caption: str
     heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[Cell]]
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ class Card:
         example_limit: End of the examples' colour scale.
         groups: Examples by outcome.
         charts: Bias share, thresholds, calibration.
-        slices: Results by group.
+        slices: Results by group; None where nothing was sliced.
         warnings: What the numbers cannot bear.
     """
 
@@ -177,7 +176,7 @@ class Card:
     example_limit: str
     groups: Sequence[ExampleGroup]
     charts: Sequence[Chart]
-    slices: Sequence[Slices]
+    slices: Slices | None
     warnings: Sequence[str]
 
 

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from bincam.audit import store
+from bincam.audit import shards, store
 from tests.audit.synthetic import make_audit
 
 BROWSER_FLAGS = [
@@ -54,7 +54,7 @@ def summarise(audit):
 
 def finished_audit(folder, **options):
     make_audit(folder, methods=("grad_cam",), masks=(), finished=False, **options)
-    store.write_summary(folder, summarise(store.open_audit(folder, unfinished=True)))
+    shards.write_summary(folder, summarise(store.open_audit(folder, unfinished=True)))
     return folder
 
 
