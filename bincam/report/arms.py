@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.columns import OUTCOMES
 from bincam.errors import InputError
 from bincam.report.pictures import outline
 
 if TYPE_CHECKING:
     from bincam.audit.store import Audit
 
-OUTCOMES = ("TP", "FP", "FN", "TN")
 BIAS_SHARE = "midpoint.bias_share"
 Floats = NDArray[np.float64]
 
@@ -52,6 +52,10 @@ class Number:
     def small(self) -> bool:
         """Whether the cell is too small to rely on."""
         return self.status == "small"
+
+    def times(self, factor: float) -> Number:
+        """The same in another unit."""
+        return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor)
 
     @classmethod
     def read(cls, estimate: Mapping[str, Any] | None) -> Number:
@@ -98,9 +102,23 @@ class Arm:
 
     def measure(self, attribute: str, column: str, group: str) -> Number:
         """The mean of a record column in a group of images; a bare name is the primary method's."""
-        held = self.entry(attribute).get("measures", {})
-        full = {"bias_share": BIAS_SHARE}.get(column, f"{self.method}.{column}")
-        return Number.read((held.get(column) or held.get(full) or {}).get(group))
+        return Number.read(self._column(self.entry(attribute).get("measures", {}), column).get(group))
+
+    def overall(self, measure: str, group: str = "") -> Number:
+        """A mean over the attributes: of a rate, or with a group, of a record column."""
+        held = self.summary.get("overall") or {}
+        if not group:
+            return Number.read((held.get("rates") or {}).get(measure))
+        return Number.read(self._column(held.get("measures") or {}, measure).get(group))
+
+    def _column(self, measures: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        full = {"bias_share": BIAS_SHARE}.get(name, f"{self.method}.{name}")
+        found: Mapping[str, Any] = measures.get(name) or measures.get(full) or {}
+        return found
+
+    def family(self, name: str) -> Mapping[str, Any] | None:
+        """A family of tests, with how many there were and how many findings are left after Holm's correction."""
+        return next((one for one in self.summary.get("families") or () if one["name"] == name), None)
 
     def minority(self, attribute: str) -> int:
         """+1 where the positives were rarer in training, else -1."""

@@ -7,15 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bincam.report import words
-from bincam.report.arms import BIAS_SHARE, OUTCOMES, Arm, Floats, minority_share
-from bincam.report.attribute_figures import Canvas, Curves, reliability, threshold_curves
+from bincam.audit.columns import OUTCOMES
+from bincam.report.arms import BIAS_SHARE, Arm, Floats, minority_share
+from bincam.report.attribute_figures import Canvas, Curves, threshold_curves
 from bincam.report.figures import scale
 from bincam.report.pictures import Pixels, backdrop, overlay, resize, uri
 from bincam.report.sections import Card, Chart, Example, ExampleGroup, MapRow, Picture
@@ -241,7 +241,7 @@ def _verdict(arm: Arm, attribute: str, row: int) -> str:
 
 
 def _charts(attribute: str, drawing: Drawing) -> list[Chart]:
-    shares, curves, lines = [], [], []
+    shares, curves = [], []
     for arm in drawing.arms:
         label, logit = arm.column(attribute, "label"), arm.column(attribute, "logit")
         minority = arm.minority(attribute)
@@ -249,11 +249,10 @@ def _charts(attribute: str, drawing: Drawing) -> list[Chart]:
         shares.append({"minority": share[side == minority], "majority": share[side == -minority]})
         used = float(arm.audit.manifest["thresholds"].get(attribute, 0.0))
         curves.append(threshold_curves(logit, label, used, minority))
-        lines.append(_calibration(arm, attribute, logit, label))
     return [
         *_share_chart(attribute, shares, drawing),
         _threshold_chart(attribute, curves, drawing),
-        _calibration_chart(attribute, lines, drawing),
+        _calibration_chart(attribute, drawing),
     ]
 
 
@@ -287,31 +286,15 @@ def _chart(figure: Figure, title: str, lines: Sequence[str]) -> Chart:
     return Chart(inline(figure, f"{title}. {'; '.join(lines)}."), lines)
 
 
-def _calibration(arm: Arm, attribute: str, logit: Floats, label: Floats) -> dict[str, tuple[Floats, Floats]]:
-    lines = {"as trained": reliability(probability(arm, logit), label)}
-    shift = float((arm.audit.manifest.get("logit_shift") or {}).get(attribute) or 0.0)
-    if shift:
-        lines["undone"] = reliability(probability(arm, logit - shift), label)
-    return lines
-
-
-def probability(arm: Arm, logit: NDArray[Any]) -> Floats:
-    """What the model's head calls a probability: a margin's is (z + 1) / 2, within [0, 1]; any other σ(z)."""
-    from scipy.special import expit
-
-    if arm.audit.manifest.get("head") == "margin":
-        return np.clip((logit + 1) / 2, 0, 1)
-    return np.asarray(expit(logit), dtype=np.float64)
-
-
-def _calibration_chart(
-    attribute: str, curves: Sequence[Mapping[str, tuple[Floats, Floats]]], drawing: Drawing
-) -> Chart:
-    lines = []
+def _calibration_chart(attribute: str, drawing: Drawing) -> Chart:
+    lines, bins = [], []
     for arm in drawing.arms:
+        held = arm.entry(attribute).get("calibration") or {}
+        kept = {"as trained": held.get("bins") or [], "undone": held.get("bins_unshifted") or []}
+        bins.append({name: one for name, one in kept.items() if one})
         raw, undone = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
         if raw.defined:
-            extra = f"; {words.percent(undone.value)} with the loss's shift undone" if undone.defined else ""
+            extra = f"; {words.percent(undone.value)} with the loss's shift undone (squares)" if undone.defined else ""
             lines.append(f"{drawing.prefix(arm)}expected calibration error {words.percent(raw.value)}{extra}")
     lines = lines or ["Points on the diagonal would be calibrated."]
-    return _chart(drawing.canvas.calibration(curves), f"{attribute}: calibration", lines)
+    return _chart(drawing.canvas.calibration(bins), f"{attribute}: calibration", lines)

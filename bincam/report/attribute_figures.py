@@ -65,27 +65,6 @@ def threshold_curves(logits: Floats, labels: Floats, used: float, minority: int,
     return Curves(tried, {"minority": first, "majority": second}, used)
 
 
-def reliability(probability: Floats, labels: Floats, bins: int = 10) -> tuple[Floats, Floats]:
-    """Mean predicted probability and share of positives in bins of equally many images.
-
-    Args:
-        probability: ``(N,)``.
-        labels: ``(N,)`` 1, 0 or NaN; NaN in either is left out.
-        bins: At most so many, each of at least 10 images.
-
-    Returns:
-        Two ``(K,)``; empty below 10 images.
-    """
-    known = np.isfinite(probability) & np.isfinite(labels)
-    order = np.argsort(probability[known], kind="stable")
-    count = min(bins, order.size // 10)
-    if count == 0:
-        return np.zeros(0), np.zeros(0)
-    parts = np.array_split(order, count)
-    p, y = probability[known], labels[known]
-    return np.array([p[i].mean() for i in parts]), np.array([y[i].mean() for i in parts])
-
-
 class Canvas:
     """One figure, drawn on again and again: making axes costs more than filling them."""
 
@@ -142,21 +121,25 @@ class Canvas:
             axes.set_title("Had the threshold been elsewhere", loc="left")
         return self._single
 
-    def calibration(self, lines: Sequence[Mapping[str, tuple[Floats, Floats]]]) -> Figure:
-        """Share of positives against predicted probability.
+    def calibration(self, arms: Sequence[Mapping[str, Sequence[Mapping[str, float]]]]) -> Figure:
+        """Share of positives against predicted probability, with intervals.
 
         Args:
-            lines: Per arm ``as trained`` and, where the loss moves the logits, ``undone``, as ``reliability`` gives.
+            arms: Per arm ``as trained`` and, where the loss moves the logits by a constant, ``undone``: bins with
+                ``mean_probability``, ``positive_rate``, ``low`` and ``high``, as ``summary.json`` holds them.
         """
         with style():
             axes = self._axes
             axes.cla()
-            axes.plot([0, 100], [0, 100], color=LINE, linewidth=1)
-            for line, dash in zip(lines, self._dashes(), strict=True):
-                for name, (predicted, found) in line.items():
-                    undone = name == "undone"
-                    axes.plot(100 * predicted, 100 * found, color=MUTED if undone else INK, linestyle=dash,
-                              linewidth=1.2, marker="s" if undone else "o", markersize=2.6)  # fmt: skip
+            axes.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8, linestyle=":")
+            for lines, dash in zip(arms, self._dashes(), strict=True):
+                for name, bins in lines.items():
+                    colour, mark = (MUTED, "s") if name == "undone" else (INK, "o")
+                    x, y, low, high = (
+                        [100 * one[key] for one in bins] for key in ("mean_probability", "positive_rate", "low", "high")
+                    )
+                    axes.vlines(x, low, high, color=colour, linewidth=1.6, alpha=0.25)
+                    axes.plot(x, y, color=colour, linestyle=dash, linewidth=1.1, marker=mark, markersize=2.6)
             _plain(axes)
             axes.set(xlabel="predicted probability [%]", ylabel="positives [%]", xlim=(0, 100), ylim=(0, 100))
             axes.set_title("Calibration", loc="left")

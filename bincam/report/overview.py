@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from bincam.report import words
 from bincam.report.arms import Arm, Number, minority_share
@@ -51,167 +50,183 @@ def bias_shares(arm: Arm, attribute: str) -> tuple[Number, Number]:
     return minority, majority
 
 
-def mean(arm: Arm, attributes: Sequence[str], read: Read) -> tuple[float, float]:
-    """Means over the attributes where both numbers are defined; NaN without any."""
-    held = [(a.value, b.value) for a, b in (read(arm, name) for name in attributes) if a.defined and b.defined]
-    if not held:
-        return math.nan, math.nan
-    first, second = np.mean(held, axis=0)
-    return float(first), float(second)
+@dataclass(frozen=True)
+class Asked:
+    """A question that the overview puts to both classes.
+
+    Attributes:
+        title: Of the figure.
+        axis: Label of its axis.
+        reading: How to read it.
+        read: The numbers of an attribute.
+        overall: Their means over the attributes: measure and group of either class.
+        kind: ``percent`` or ``number``.
+        family: The tests that compare the classes.
+    """
+
+    title: str
+    axis: str
+    reading: str
+    read: Read
+    overall: tuple[tuple[str, str], tuple[str, str]]
+    kind: str
+    family: str
+
+    def means(self, arm: Arm) -> tuple[Number, Number]:
+        """Means over the attributes, of either class."""
+        first, second = (arm.overall(measure, group) for measure, group in self.overall)
+        return first, second
+
+    def defined(self, arm: Arm, attributes: Sequence[str]) -> dict[str, tuple[Number, Number]]:
+        """The attributes for which both classes have a number."""
+        held = {name: self.read(arm, name) for name in attributes}
+        return {name: pair for name, pair in held.items() if pair[0].defined and pair[1].defined}
+
+
+ERRORS = Asked(
+    "Who is misjudged",
+    "error [%]",
+    "Share of each class that is got wrong.",
+    errors,
+    (("minority_error", ""), ("majority_error", "")),
+    "percent",
+    "minority error exceeds majority error",
+)
+GAINS = Asked(
+    "Where it looks",
+    "gain",
+    "How much of the evidence for the given answer lies in the expected region: 0 (dashed) is chance, 1 is all of it. "
+    "By predicted class.",
+    gains,
+    (("gain", "predicted:minority"), ("gain", "predicted:majority")),
+    "number",
+    "gain differs between predicted classes",
+)
+BIAS_SHARES = Asked(
+    "How much it decides without looking",
+    "bias share [%]",
+    "Share of the support for the given answer that no place in the image accounts for, against the midpoint "
+    "reference. By predicted class.",
+    bias_shares,
+    (("bias_share", "predicted:minority"), ("bias_share", "predicted:majority")),
+    "percent",
+    "bias_share differs between predicted classes",
+)
 
 
 def tiles(arms: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
     """Headline numbers: means over attributes, per arm."""
-
-    def joined(read: Read, place: int, form: Callable[[float], str]) -> str:
-        return " → ".join(form(mean(arm, attributes, read)[place]) for arm in arms)
-
-    note = f"mean of {len(attributes)} attribute{'s' * (len(attributes) != 1)}"
-    return [
-        Tile("Error, minority class", joined(errors, 0, words.percent), note),
-        Tile("Error, majority class", joined(errors, 1, words.percent), note),
-        Tile("Gain, majority predicted", joined(gains, 1, words.plain), "0 is chance, 1 is all inside the region"),
-        Tile("Bias share, majority predicted", joined(bias_shares, 1, words.percent), "support that has no place"),
-    ]
+    count = f"mean of {len(attributes)} attribute{'s' * (len(attributes) != 1)}"
+    result = []
+    for label, asked, place, note in (
+        ("Error, minority class", ERRORS, 0, count),
+        ("Error, majority class", ERRORS, 1, count),
+        ("Gain, majority predicted", GAINS, 1, "0 is chance, 1 all inside the region"),
+        ("Bias share, majority predicted", BIAS_SHARES, 1, "support that has no place"),
+    ):
+        numbers = [asked.means(arm)[place] for arm in arms]
+        ends = [words.interval(number, asked.kind) for number in numbers]
+        bracket = f"[{'] → ['.join(ends)}]" if all(ends) else ""
+        result.append(Tile(label, " → ".join(words.shown(number, asked.kind) for number in numbers), bracket, note))
+    return result
 
 
 def findings(arms: Sequence[Arm], attributes: Sequence[str]) -> list[str]:
     """What the overview comes to, one sentence per question and arm."""
-    result = []
-    for arm in arms:
-        who = f"The {arm.name} model" if len(arms) > 1 else "The model"
-        result += [
-            text
-            for text in (
-                _error_finding(arm, attributes, who),
-                _gain_finding(arm, attributes, who),
-                _bias_finding(arm, attributes, who),
-            )
-            if text
-        ]
-    return result
+    told = [
+        tell(arm, attributes, f"the {arm.name} model" if len(arms) > 1 else "the model")
+        for arm in arms
+        for tell in (_error_finding, _gain_finding, _bias_finding)
+    ]
+    return [text[0].upper() + text[1:] for text in told if text]
+
+
+def _tested(arm: Arm, name: str, what: str) -> str:
+    """How many findings a family of tests leaves, in a sentence; empty where nothing was tested."""
+    family = arm.family(name)
+    if not family or not family["size"]:
+        return ""
+    return f" {what} in {family['findings']} of {family['size']} attributes (tests corrected by Holm)."
 
 
 def _error_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
-    held = {n: p for n in attributes if (p := errors(arm, n))[0].defined and p[1].defined}
+    held = ERRORS.defined(arm, attributes)
     if not held:
         return ""
-    minority, majority = mean(arm, attributes, errors)
-    apart = [n for n, (a, b) in held.items() if a.low > b.high]
+    minority, majority = ERRORS.means(arm)
     name = max(held, key=lambda n: held[n][0].value - held[n][1].value)
-    worst = held[name]
     return (
-        f"{who} misjudges {words.percent(minority)} of the minority class and {words.percent(majority)} of the "
-        f"majority class (means). For {len(apart)} of {len(held)} attributes the minority's whole interval lies above "
-        f"the majority's. Widest apart: {name}, {words.percent(worst[0].value)} against "
-        f"{words.percent(worst[1].value)}."
+        f"{who} misjudges {words.percent(minority.value)} of the minority class and {words.percent(majority.value)} of "
+        f"the majority class on average.{_tested(arm, ERRORS.family, 'The minority fares worse')} Widest apart: {name}, "
+        f"{words.percent(held[name][0].value)} against {words.percent(held[name][1].value)}."
     )
 
 
 def _gain_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
-    held = {n: p for n in attributes if (p := gains(arm, n))[0].defined and p[1].defined}
+    held = GAINS.defined(arm, attributes)
     if not held:
         return ""
-    minority, majority = mean(arm, attributes, gains)
-    less = [n for n, (a, b) in held.items() if b.high < a.low]
-    chance = [n for n, (_, b) in held.items() if b.low <= 0]
+    minority, majority = GAINS.means(arm)
+    chance = sum(pair[1].low <= 0 for pair in held.values())
     return (
-        f"{who} looks into the expected region with a mean gain of {words.plain(minority)} where it predicts the "
-        f"minority and {words.plain(majority)} where it predicts the majority. In {len(less)} of {len(held)} "
-        "attributes the majority's interval lies wholly below; "
-        f"in {len(chance)} the majority's gain is no better than chance."
+        f"{who} looks into the expected region with a mean gain of {words.plain(minority.value)} where it predicts the "
+        f"minority and {words.plain(majority.value)} where it predicts the majority."
+        f"{_tested(arm, GAINS.family, 'The two differ')} "
+        f"Where it predicts the majority, the gain is not above chance in {chance} of {len(held)} attributes."
     )
 
 
 def _bias_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
-    held = {n: p for n in attributes if (p := bias_shares(arm, n))[0].defined and p[1].defined}
+    held = BIAS_SHARES.defined(arm, attributes)
     if not held:
         return ""
-    minority, majority = mean(arm, attributes, bias_shares)
+    minority, majority = BIAS_SHARES.means(arm)
     name = max(held, key=lambda n: held[n][1].value)
-    whose = "its majority answers" if who == "The model" else f"majority answers of {who[0].lower()}{who[1:]}"
     return (
-        f"Of what supports {whose}, {words.percent(majority)} has no place in the image (minority: "
-        f"{words.percent(minority)}). Highest: {name}, {words.percent(held[name][1].value)}."
+        f"of what supports the majority answers of {who}, {words.percent(majority.value)} has no place in the image "
+        f"(minority: {words.percent(minority.value)}).{_tested(arm, BIAS_SHARES.family, 'The two differ')} Highest: "
+        f"{name}, {words.percent(held[name][1].value)}."
     )
 
 
 def plots(arms: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
-    """Error, gain and bias share of both classes, every attribute a row."""
-    asked: tuple[tuple[str, str, str, Read, str, float, float | None], ...] = (
-        ("Who is misjudged", "error [%]", "Share of each class that is got wrong.", errors, "percent", 100, None),
-        (
-            "Where it looks",
-            "gain",
-            "How much of the evidence for the given answer lies in the expected region: 0 (dashed) is chance, "
-            "1 is all of it. By predicted class.",
-            gains,
-            "number",
-            1,
-            0.0,
-        ),
-        (
-            "How much it decides without looking",
-            "bias share [%]",
-            "Share of the support for the given answer that no place in the image accounts for, against the midpoint "
-            "reference. By predicted class.",
-            bias_shares,
-            "percent",
-            100,
-            None,
-        ),
-    )  # fmt: skip
+    """Error, gain and bias share of both classes, every attribute a row; what is undefined throughout is left out."""
     result = []
-    for title, label, reading, read, kind, factor, zero in asked:
-        values = {name: [read(arm, name) for arm in arms] for name in attributes}
+    for asked in (ERRORS, GAINS, BIAS_SHARES):
+        values = {name: [asked.read(arm, name) for arm in arms] for name in attributes}
         if not any(n.defined for row in values.values() for pair in row for n in pair):
             continue
-        rows = [
-            Row(
-                name, minority_share(arms[0], name),
-                tuple((_times(a, factor), _times(b, factor)) for a, b in values[name]),
-            )
+        percent = asked.kind == "percent"
+        factor = 100.0 if percent else 1.0
+        drawn = [
+            Row(name, minority_share(arms[0], name), tuple((a.times(factor), b.times(factor)) for a, b in values[name]))
             for name in attributes
-        ]  # fmt: skip
-        limits = (0.0, 100.0) if kind == "percent" else None
-        finding = _in_words(arms, attributes, read, kind)
-        svg = inline(
-            pairs(rows, [arm.name for arm in arms], label, zero=zero, limits=limits),
-            f"{title}. {reading} {finding} All numbers are in the table below.",
+        ]
+        finding = " ".join(_in_words(arm, attributes, asked, len(arms) > 1) for arm in arms)
+        figure = pairs(
+            drawn,
+            [arm.name for arm in arms],
+            asked.axis,
+            zero=None if percent else 0.0,
+            limits=(0.0, 100.0) if percent else None,
         )
-        result.append(Plot(title, svg, reading, finding))
+        svg = inline(figure, f"{asked.title}. {asked.reading} {finding} All numbers are in the table below.")
+        result.append(Plot(asked.title, svg, asked.reading, finding))
     return result
 
 
-def _times(number: Number, factor: float) -> Number:
-    return Number(
-        number.value * factor,
-        number.low * factor,
-        number.high * factor,
-        number.images,
-        number.identities,
-        number.status,
+def _in_words(arm: Arm, attributes: Sequence[str], asked: Asked, named: bool) -> str:
+    """The figure's text alternative: means and the widest difference."""
+    who = f"{arm.name}: " if named else ""
+    held = asked.defined(arm, attributes)
+    if not held:
+        return f"{who}undefined for every attribute."
+    name, (first, second) = max(held.items(), key=lambda item: abs(item[1][0].value - item[1][1].value))
+    minority, majority = (words.shown(number, asked.kind) for number in asked.means(arm))
+    return (
+        f"{who}minority {minority}, majority {majority} on average; widest apart {name} "
+        f"({words.shown(first, asked.kind)}, {words.shown(second, asked.kind)})."
     )
-
-
-def _in_words(arms: Sequence[Arm], attributes: Sequence[str], read: Read, kind: str) -> str:
-    """The figure's text alternative: means and extremes per arm."""
-    form = words.percent if kind == "percent" else words.plain
-    told = []
-    for arm in arms:
-        who = f"{arm.name}: " if len(arms) > 1 else ""
-        minority, majority = mean(arm, attributes, read)
-        held = {name: read(arm, name) for name in attributes}
-        defined = [(n, p) for n, p in held.items() if p[0].defined and p[1].defined]
-        if not defined:
-            told.append(f"{who}undefined for every attribute.")
-            continue
-        name, widest = max(defined, key=lambda item: abs(item[1][0].value - item[1][1].value))
-        told.append(
-            f"{who}minority {form(minority)}, majority {form(majority)} on average; widest apart {name} "
-            f"({form(widest[0].value)}, {form(widest[1].value)})."
-        )
-    return " ".join(told)
 
 
 def columns(arms: Sequence[Arm]) -> list[Column]:

@@ -41,11 +41,12 @@ class Plot:
 
 @dataclass(frozen=True)
 class Tile:
-    """A headline number: ``label``, ``value`` and a short ``note``."""
+    """A headline number: ``label``, ``value``, its ``interval`` and a short ``note``."""
 
     label: str
     value: str
-    note: str = ""
+    interval: str
+    note: str
 
 
 @dataclass(frozen=True)
