@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -95,8 +95,11 @@ class Places:
         shapes = (regions.shapes.get("") for regions in self.sources.values())
         return any(isinstance(s, AttributeMasks) and any(s.folder.glob("*.npz")) for s in shapes)
 
-    def _parts(self, shape: PartMasks, crop: Crop) -> tuple[Any, Any] | None:
-        """The part of every pixel of the crop, and the parts that the stored image shows; None where it has no file."""
+    def _parts(self, shape: PartMasks, crop: Crop) -> tuple[NDArray[np.int16], NDArray[np.bool_]] | None:
+        """The part of every pixel of the crop, -1 outside; and which parts the stored image shows, ``(256,)``.
+
+        None where the image has no file.
+        """
         found = shape.read(Place(crop.stored, None, self.table.ids[crop.row]))
         if found is None:
             return None
@@ -104,9 +107,9 @@ class Places:
         if stored.shape != crop.stored:
             size = (stored.shape[0], stored.shape[1])
             matrix = align.compose(matrix, align.fit_matrix("stretch", size, crop.stored))
-        # Outside of the stored image there is no part; 0 is one, so everything moves up by one meanwhile.
-        moved = align.warp(stored.astype(np.float32) + 1, matrix, self.size, mask=True).astype(np.intp) - 1
-        return moved, np.flatnonzero(np.bincount(stored.reshape(-1), minlength=256))
+        # A warp puts 0 where there is no pixel, but 0 is a part, so everything moves up by one meanwhile.
+        moved = align.warp(stored.astype(np.float32) + 1, matrix, self.size, mask=True).astype(np.int16) - 1
+        return moved, np.bincount(stored.reshape(-1), minlength=256) > 0
 
     def _of_parts(self, shape: PartMasks, parts: tuple[Any, Any] | None, row: int, grid: Grid) -> Weights:
         """Parts do not overlap, so an attribute's weights are the sum of its parts'."""
@@ -114,12 +117,22 @@ class Places:
         if parts is None:
             return weights
         moved, seen = parts
-        by_part = _scattered(moved, grid)  # (256, h, w)
-        for column, (name, label) in enumerate(zip(self.table.names, self.table.labels[row].tolist(), strict=True)):
-            values = [value for value in shape.parts.get(name, ()) if value in seen]
-            if label != 0 and values:  # what a negative lacks has no place
-                weights[column] = by_part[values].sum(0)
+        belongs = self._belongs(shape)  # (A, 256)
+        known = belongs[:, seen].any(1) & (self.table.labels[row] != 0)  # what a negative lacks has no place
+        shown = np.flatnonzero(np.bincount(moved.reshape(-1) + 1, minlength=257)[1:])
+        rows, columns = (upsampling(n, m) for n, m in zip(grid, self.size, strict=True))
+        one_hot = (moved[:, None] == shown[:, None].astype(np.int16)).astype(np.float32)  # (H, P, W)
+        along = rows.T.astype(np.float32) @ one_hot.reshape(self.size[0], -1)  # (h, P W)
+        by_part = along.reshape(grid[0], len(shown), self.size[1]) @ columns.astype(np.float32)  # (h, P, w)
+        weights[known] = np.einsum("ap,hpw->ahw", belongs[known][:, shown].astype(np.float32), by_part)
         return weights
+
+    def _belongs(self, shape: PartMasks) -> NDArray[np.bool_]:
+        """Which parts show which attribute, ``(A, 256)``."""
+        table = np.zeros((len(self.table.names), 256), bool)
+        for column, name in enumerate(self.table.names):
+            table[column, list(shape.parts.get(name, ()))] = True
+        return table
 
 
 def key(source: str, grid: Grid) -> str:
@@ -167,34 +180,3 @@ def _of_each(
                 done[id(mask)] = brought(mask, grid)
             result[number] = done[id(mask)]
     return result
-
-
-def _scattered(parts: NDArray[np.intp], grid: Grid) -> NDArray[np.float64]:
-    """Uᵀ of every part's mask at once: each pixel adds its four weights to the cells around it. ``(256, h, w)``."""
-    cells, shares = _corners((parts.shape[0], parts.shape[1]), grid)
-    flat, width = parts.reshape(-1), grid[0] * grid[1]
-    inside = flat >= 0
-    total = np.zeros(256 * width)
-    for cell, share in zip(cells, shares, strict=True):
-        total += np.bincount(flat[inside] * width + cell[inside], share[inside], minlength=256 * width)
-    return total.reshape(256, *grid)
-
-
-@lru_cache(maxsize=16)
-def _corners(size: tuple[int, int], grid: Grid) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """For every pixel the (at most four) cells that it reads from, and how much of each: ``(4, HW)`` both."""
-    (row, down), (column, right) = (_neighbours(n, m) for n, m in zip(grid, size, strict=True))
-    cells = [(r[:, None] * grid[1] + c[None]).reshape(-1) for r in row for c in column]
-    shares = [(d[:, None] * s[None]).reshape(-1) for d in down for s in right]
-    return np.stack(cells), np.stack(shares)
-
-
-def _neighbours(cells: int, pixels: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The two cells that each pixel reads from along an axis, and their shares: ``(2, pixels)``."""
-    rows = upsampling(cells, pixels)
-    first = rows.argmax(1)  # the nearer of the two
-    rest = rows.copy()
-    rest[np.arange(pixels), first] = 0
-    second = rest.argmax(1)
-    at = np.arange(pixels)
-    return np.stack([first, second]), np.stack([rows[at, first], rest[at, second]])

@@ -17,7 +17,7 @@ def test_the_peak_is_the_highest_point_of_a_fine_upsampling() -> None:
     size = (5 * 31, 7 * 31)  # an odd ratio has a pixel at every cell's centre
     fine = upsample(maps, size).flatten(2)
     there = (y * size[0] - 0.5).round().long() * size[1] + (x * size[1] - 0.5).round().long()
-    # Beyond the outer cells' centres U is flat, so a peak there is as high at the border: its height is what is compared.
+    # Beyond the outer cells' centres U is flat, so a peak there has a plateau: compare heights.
     torch.testing.assert_close(fine.gather(-1, there[..., None])[..., 0], fine.amax(-1))
 
 
