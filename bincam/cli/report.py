@@ -1,0 +1,49 @@
+"""``bincam report``: an audit or a contrast as one HTML page, to be read, printed and sent on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bincam.errors import InputError
+
+
+def report(
+    source: Annotated[Path, typer.Argument(help="Folder of an audit or of a contrast.")],
+    *,
+    out: Annotated[Path | None, typer.Option(help="The HTML file. [default: report.html in the folder]")] = None,
+    pdf: Annotated[Path | None, typer.Option(help="Also print the page to this PDF, by an installed Chromium.")] = None,
+    assets: Annotated[Path | None, typer.Option(help="Folder for the pictures in full size; the page links them.")] = (
+        None
+    ),
+    hide_faces: Annotated[bool, typer.Option("--hide-faces", help="Show no recognisable face.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+) -> None:
+    """Write the report of an audit or a contrast as one self-contained HTML file.
+
+    It loads nothing from anywhere. Numbers, curves and maps are read from the folder, photographs from the audited
+    data; where these are gone the report says so and does without.
+    """
+    target = out or source / "report.html"
+    if target.is_dir():
+        raise InputError(f"--out {target} is a folder; name the HTML file, such as {target / 'report.html'}")
+    if assets is not None and assets.is_file():
+        raise InputError(f"--assets {assets} is a file, not a folder")
+    from bincam.progress import track
+    from bincam.report import write_report
+
+    write_report(
+        source, target, hide_faces=hide_faces, assets=assets, pdf=pdf,
+        track=lambda names: track(names, "report", unit="attributes"),
+    )  # fmt: skip
+    size = target.stat().st_size
+    if as_json:
+        written = {"html": str(target), "bytes": size, "pdf": None if pdf is None else str(pdf)}
+        typer.echo(json.dumps(written, ensure_ascii=False))
+        return
+    typer.echo(
+        f"{target}: {size / 1e6:.1f} MB" + ("" if pdf is None else f"; {pdf}: {pdf.stat().st_size / 1e6:.1f} MB")
+    )

@@ -1,0 +1,138 @@
+"use strict";
+// Sorting, filtering, downloads and the state in the address. Without this script the page can still be read.
+(() => {
+  const table = document.getElementById("numbers");
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const heads = [...table.querySelectorAll("th[data-key]")];
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const query = document.getElementById("query");
+  const arm = document.getElementById("arm"); // absent where one model was audited
+  const solid = document.getElementById("solid");
+  const count = document.getElementById("count");
+  const NOTHING = { sort: "", dir: "asc", q: "", model: "", solid: "" };
+  let state = { ...NOTHING };
+
+  // ---- state and address: #?sort=KEY&dir=desc&q=TEXT&model=NAME&solid=1; any other hash is an anchor
+  const readAddress = () => {
+    const hash = location.hash;
+    if (!hash.startsWith("#?")) return null;
+    const given = new URLSearchParams(hash.slice(2));
+    const read = Object.fromEntries(Object.keys(NOTHING).map((key) => [key, given.get(key) ?? NOTHING[key]]));
+    if (!heads.some((head) => head.dataset.key === read.sort)) read.sort = "";
+    if (read.dir !== "desc") read.dir = "asc";
+    return read;
+  };
+  const writeAddress = () => {
+    const kept = Object.entries(state).filter(([key, value]) => value !== NOTHING[key] && (key !== "dir" || state.sort));
+    const text = new URLSearchParams(kept).toString();
+    history.replaceState(null, "", text ? `#?${text}` : location.pathname + location.search);
+  };
+
+  // ---- sorting and filtering
+  const value = (row, column) => row.cells[column].dataset.sort;
+  const compare = (column, numeric, sign) => (a, b) => {
+    const [x, y] = [value(a, column), value(b, column)];
+    const tie = a.dataset.index - b.dataset.index;
+    if (x === undefined || y === undefined) return (x === undefined) - (y === undefined) || tie; // undefined last
+    return sign * (numeric ? x - y : x.localeCompare(y)) || tie;
+  };
+  const shown = () => [...body.rows].filter((row) => !row.hidden);
+  const apply = () => {
+    const column = heads.findIndex((head) => head.dataset.key === state.sort);
+    const order = [...rows];
+    if (column >= 0) {
+      order.sort(compare(column, !heads[column].classList.contains("text"), state.dir === "desc" ? -1 : 1));
+    }
+    const wanted = state.q.trim().toLocaleLowerCase();
+    for (const row of order) {
+      row.hidden =
+        !row.dataset.name.toLocaleLowerCase().includes(wanted) ||
+        (state.model !== "" && row.dataset.arm !== state.model) ||
+        (state.solid === "1" && "small" in row.dataset);
+    }
+    body.append(...order);
+    heads.forEach((head, index) => {
+      head.setAttribute("aria-sort", index !== column ? "none" : state.dir === "desc" ? "descending" : "ascending");
+    });
+    const left = shown().length;
+    count.textContent = left === rows.length ? `${left} rows` : `${left} of ${rows.length} rows`;
+  };
+  const show = () => {
+    query.value = state.q;
+    solid.checked = state.solid === "1";
+    if (arm) {
+      arm.value = state.model;
+      if (arm.selectedIndex < 0) [arm.value, state.model] = ["", ""];
+    }
+    apply();
+  };
+  const change = (next) => {
+    state = { ...state, ...next };
+    apply();
+    writeAddress();
+  };
+  heads.forEach((head) => {
+    head.querySelector("button").addEventListener("click", () => {
+      const key = head.dataset.key;
+      const first = head.classList.contains("text") ? "asc" : "desc"; // the largest number is what one looks for
+      const again = state.sort === key;
+      change({ sort: key, dir: again ? (state.dir === "asc" ? "desc" : "asc") : first });
+    });
+  });
+  query.addEventListener("input", () => change({ q: query.value }));
+  solid.addEventListener("change", () => change({ solid: solid.checked ? "1" : "" }));
+  arm?.addEventListener("change", () => change({ model: arm.value }));
+  document.getElementById("controls").addEventListener("submit", (event) => event.preventDefault());
+
+  // ---- downloads: the rows shown, unrounded
+  const save = (name, type, text) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
+  const chosen = () => shown().map((row) => data[row.dataset.index]);
+  const quoted = (field) => {
+    const text = field === null ? "" : String(field);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  document.getElementById("csv").addEventListener("click", () => {
+    const names = Object.keys(data[0] ?? {});
+    const lines = [names, ...chosen().map((row) => names.map((name) => row[name]))];
+    save("attributes.csv", "text/csv;charset=utf-8", lines.map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n");
+  });
+  document.getElementById("json").addEventListener("click", () => {
+    save("attributes.json", "application/json", JSON.stringify(chosen(), null, 2));
+  });
+
+  // ---- cards
+  const cards = [...document.querySelectorAll("details.card")];
+  const setAll = (open) => cards.forEach((card) => (card.open = open));
+  document.getElementById("open-all").addEventListener("click", () => setAll(true));
+  document.getElementById("close-all").addEventListener("click", () => setAll(false));
+  const follow = () => {
+    const read = readAddress();
+    if (read) {
+      state = read;
+      show();
+      return;
+    }
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target instanceof HTMLDetailsElement) {
+      target.open = true;
+      target.scrollIntoView();
+      target.querySelector("summary").focus({ preventScroll: true });
+    }
+  };
+  let before = [];
+  addEventListener("beforeprint", () => {
+    before = cards.filter((card) => !card.open);
+    setAll(true);
+  });
+  addEventListener("afterprint", () => before.forEach((card) => (card.open = false)));
+  addEventListener("hashchange", follow);
+  show();
+  follow();
+})();

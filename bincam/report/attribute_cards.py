@@ -1,0 +1,300 @@
+"""One card per attribute: mean maps, examples, distributions, slices and sentences."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import numpy as np
+
+from bincam.report import words
+from bincam.audit.columns import OUTCOMES
+from bincam.report.arms import BIAS_SHARE, Arm, Floats, minority_share
+from bincam.report.attribute_figures import Canvas, Curves, threshold_curves
+from bincam.report.figures import scale
+from bincam.report.pictures import Pixels, backdrop, overlay, resize, uri
+from bincam.report.sections import Card, Chart, Example, ExampleGroup, MapRow, Picture
+from bincam.report.slice_tables import slice_table
+from bincam.report.theme import inline
+from bincam.report.thumbnails import Photographs, choose
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN = ("TP", "FN", "FP", "TN")
+"""The order on the page: first the images that have the attribute, then those that lack it."""
+
+MEANINGS = {
+    "TP": "has it, answered yes",
+    "FN": "has it, answered no",
+    "FP": "lacks it, answered yes",
+    "TN": "lacks it, answered no",
+}
+MAP_SIDE, EXAMPLE_SIDE = 144, 96  # pixels of the longer side
+
+
+@dataclass
+class Drawing:
+    """What drawing all cards shares.
+
+    Attributes:
+        arms: The audited models.
+        photographs: The first arm's images.
+        face: The mean face; None where the audit has none.
+        canvas: The axes drawn upon.
+        assets: Folder for full-size pictures, or None.
+        base: Folder that the page lies in; links are relative to it.
+        sentences: Of a contrast, by attribute; a single audit makes its own.
+    """
+
+    arms: Sequence[Arm]
+    photographs: Photographs
+    face: Pixels | None
+    canvas: Canvas
+    assets: Path | None
+    base: Path
+    sentences: Mapping[str, Sequence[str]]
+
+    def prefix(self, arm: Arm) -> str:
+        """The arm's name before what is said of it; nothing where there is only one."""
+        return f"{arm.name}: " if len(self.arms) > 1 else ""
+
+    def picture(self, image: Pixels, side: int, alt: str, name: str) -> Picture:
+        """Embed an image at thumbnail size, and keep it whole among the assets if there are any."""
+        return Picture(uri(resize(image, side)), alt, self._keep(image, name))
+
+    def _keep(self, image: Pixels, name: str) -> str:
+        if self.assets is None:
+            return ""
+        import os
+
+        from PIL import Image
+
+        file = self.assets / f"{re.sub(r'[^A-Za-z0-9_./-]', '-', name)}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(file)
+        return quote(os.path.relpath(file, self.base).replace(os.sep, "/"))
+
+
+def card(attribute: str, drawing: Drawing) -> Card:
+    """Everything about one attribute."""
+    arms = drawing.arms
+    first = arms[0]
+    negatives, positives = first.train_counts(attribute)
+    rarer = "with" if first.minority(attribute) > 0 else "without"
+    maps, limit = _mean_maps(attribute, drawing)
+    groups, example_limit = _examples(attribute, drawing)
+    return Card(
+        name=attribute,
+        anchor="attribute-" + re.sub(r"[^A-Za-z0-9_-]", "-", attribute),
+        lead=f"{words.percent(minority_share(first, attribute))} of the training labels are in the minority class "
+        f"({rarer} {attribute}); {positives:,} positive, {negatives:,} negative.",
+        figures=_headline(attribute, arms),
+        sentences=drawing.sentences.get(attribute) or words.sentences(first, attribute),
+        outline=first.outlines.get(attribute, ""),
+        maps=maps,
+        limit=f"{limit:.2g}",
+        example_limit=f"{example_limit:.2g}",
+        groups=groups,
+        charts=_charts(attribute, drawing),
+        slices=slice_table(attribute, arms),
+        warnings=_warnings(attribute, arms),
+    )
+
+
+def _headline(attribute: str, arms: Sequence[Arm]) -> list[tuple[str, str]]:
+    """Three short figures for the closed card; with two arms, from the one to the other."""
+    lines = (
+        ("minority error", [arm.rate(attribute, "minority_error") for arm in arms]),
+        ("majority error", [arm.rate(attribute, "majority_error") for arm in arms]),
+        ("bias share, majority", [arm.measure(attribute, "bias_share", "predicted:majority") for arm in arms]),
+    )
+    return [(label, " → ".join(words.percent(number.value) for number in numbers)) for label, numbers in lines]
+
+
+def _warnings(attribute: str, arms: Sequence[Arm]) -> list[str]:
+    told: dict[str, list[str]] = {}
+    for arm in arms:
+        counts = arm.entry(attribute).get("counts", {})
+        unknown, broken = int(counts.get("unknown") or 0), int(counts.get("nan_logit") or 0)
+        few = [name for name in ("minority", "majority") if arm.rate(attribute, f"{name}_error").small]
+        for told_of, text in (
+            (unknown, f"{words.images(unknown)} without a known label left out of every rate."),
+            (broken, f"{words.images(broken)} without a finite logit left out."),
+            (few, f"The {words.listed(few)} class has too few images for its error to be relied on."),
+        ):
+            if told_of:
+                told.setdefault(text, []).append(arm.name)
+    result = [
+        text if len(who) == len(arms) else f"{who[0].capitalize()} model: {text[0].lower()}{text[1:]}"
+        for text, who in told.items()
+    ]
+    if all(not arm.outlines.get(attribute) for arm in arms):
+        result.append("No region is known for this attribute, so gain and lift are undefined.")
+    return result
+
+
+def _mean_maps(attribute: str, drawing: Drawing) -> tuple[list[MapRow], float]:
+    """Rows of mean maps on one scale: one per arm, then the difference of two."""
+    order = [OUTCOMES.index(outcome) for outcome in SHOWN]
+    rows: list[tuple[str, Floats, list[str]]] = []
+    for arm in drawing.arms:
+        means, counts = arm.means
+        index = arm.index(attribute)
+        rows.append((arm.name, means[index][order], [words.images(int(n)) for n in counts[index][order]]))
+    if len(rows) == 2 and rows[0][1].shape == rows[1][1].shape:
+        rows.append((f"{rows[1][0]} {words.MINUS} {rows[0][0]}", rows[1][1] - rows[0][1], [""] * len(SHOWN)))
+    limit = scale([grid for _, grids, _ in rows for grid in grids])
+    return [_map_row(attribute, name, grids, counts, limit, drawing) for name, grids, counts in rows], limit
+
+
+def _map_row(attribute: str, name: str, grids: Floats, counts: Sequence[str], limit: float, drawing: Drawing) -> MapRow:
+    pictures: list[Picture | None] = []
+    for outcome, grid, count in zip(SHOWN, grids, counts, strict=True):
+        if not np.isfinite(grid).any():
+            pictures.append(None)
+            continue
+        grey = _ground(drawing.face, grid)
+        alt = f"{attribute}, {name}, {outcome}" + (f", mean of {count}" if count else "") + f": {describe(grid)}"
+        pictures.append(
+            drawing.picture(overlay(grey, grid, limit), MAP_SIDE, alt, f"{attribute}/mean-{name}-{outcome}")
+        )
+    return MapRow(name, pictures, counts)
+
+
+def _ground(image: Pixels | None, grid: Floats) -> Pixels:
+    """What a map is drawn over: the image, or light grey where there is none."""
+    if image is not None:
+        return backdrop(image)
+    height, width = (round(MAP_SIDE * n / max(grid.shape)) for n in grid.shape)
+    return np.full((height, width, 3), 225, np.uint8)
+
+
+def describe(grid: Floats) -> str:
+    """A signed map in words: where it is strongest for and against, and how strong."""
+    values = np.nan_to_num(grid)
+    parts = []
+    for word, peak, at in (("for", values.max(), values.argmax()), ("against", values.min(), values.argmin())):
+        if (peak > 0) == (word == "for") and peak != 0:
+            row, column = divmod(int(at), values.shape[1])
+            where = words.place((row + 0.5) / values.shape[0], (column + 0.5) / values.shape[1])
+            parts.append(f"strongest {word} the answer {where} ({words.signed(float(peak), 2)})")
+    return ", ".join(parts) or "zero everywhere"
+
+
+def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], float]:
+    first = drawing.arms[0]
+    outcomes = first.column(attribute, "outcome")
+    distance = np.abs(first.column(attribute, "logit") - first.column(attribute, "threshold"))
+    rows = first.columns["row"].tolist()
+    chosen = {outcome: [rows[p] for p in choose(distance, outcomes == outcome)] for outcome in SHOWN}
+    found = {row: [_map(arm, row, attribute) for arm in drawing.arms] for picked in chosen.values() for row in picked}
+    limit = scale([grid for grids in found.values() for grid in grids if grid is not None])
+    groups = []
+    for outcome in SHOWN:
+        examples = [_example(attribute, outcome, row, found[row], limit, drawing) for row in chosen[outcome]]
+        count = int((outcomes == outcome).sum())
+        groups.append(ExampleGroup(outcome, MEANINGS[outcome], words.images(count), examples))
+    return groups, limit
+
+
+def _map(arm: Arm, row: int, attribute: str) -> Floats | None:
+    position = arm.positions.get(row)
+    return None if position is None else arm.map(position, attribute)
+
+
+def _example(
+    attribute: str, outcome: str, row: int, grids: Sequence[Floats | None], limit: float, drawing: Drawing
+) -> Example:
+    image, name = drawing.photographs.get(row), drawing.photographs.name(row)
+    maps: list[Picture | None] = []
+    verdicts = []
+    for arm, grid in zip(drawing.arms, grids, strict=True):
+        verdicts.append(_verdict(arm, attribute, row))
+        if grid is None:
+            maps.append(None)
+            continue
+        grey = _ground(image, grid)
+        alt = f"{attribute} in {name}, evidence of the {arm.name} model: {describe(grid)}"
+        stem = f"{attribute}/{outcome}-{Path(name).stem}"
+        maps.append(drawing.picture(overlay(grey, grid, limit), EXAMPLE_SIDE, alt, f"{stem}-{arm.name}"))
+    photograph = None
+    if image is not None:
+        alt = f"{name}, as the model sees it" + (", face hidden" if drawing.photographs.hide_faces else "")
+        photograph = drawing.picture(image, EXAMPLE_SIDE, alt, f"{attribute}/{outcome}-{Path(name).stem}")
+    return Example(photograph, maps, name, verdicts)
+
+
+def _verdict(arm: Arm, attribute: str, row: int) -> str:
+    """What a model said of an image: outcome, and how far the logit lies from the threshold."""
+    position = arm.positions.get(row)
+    if position is None:
+        return "not audited"
+    margin = float(arm.column(attribute, "logit")[position] - arm.column(attribute, "threshold")[position])
+    outcome = str(arm.column(attribute, "outcome")[position]) or "label unknown"
+    return f"{outcome} {'+' if margin >= 0 else ''}{words.signed(margin, 2)}" if math.isfinite(margin) else outcome
+
+
+def _charts(attribute: str, drawing: Drawing) -> list[Chart]:
+    shares, curves = [], []
+    for arm in drawing.arms:
+        label, logit = arm.column(attribute, "label"), arm.column(attribute, "logit")
+        minority = arm.minority(attribute)
+        side, share = arm.column(attribute, "side"), arm.column(attribute, BIAS_SHARE)
+        shares.append({"minority": share[side == minority], "majority": share[side == -minority]})
+        used = float(arm.audit.manifest["thresholds"].get(attribute, 0.0))
+        curves.append(threshold_curves(logit, label, used, minority))
+    return [
+        *_share_chart(attribute, shares, drawing),
+        _threshold_chart(attribute, curves, drawing),
+        _calibration_chart(attribute, drawing),
+    ]
+
+
+def _share_chart(attribute: str, shares: Sequence[Mapping[str, Floats]], drawing: Drawing) -> list[Chart]:
+    lines = []
+    for arm, split in zip(drawing.arms, shares, strict=True):
+        known = {name: values[np.isfinite(values)] for name, values in split.items()}
+        medians = [f"{words.percent(float(np.median(v)))} ({name} predicted)" for name, v in known.items() if v.size]
+        if medians:
+            lines.append(f"{drawing.prefix(arm)}median {words.listed(medians)}")
+    if not lines:
+        return []
+    return [_chart(drawing.canvas.bias_shares(shares), f"{attribute}: histogram of the bias share", lines)]
+
+
+def _threshold_chart(attribute: str, curves: Sequence[Curves], drawing: Drawing) -> Chart:
+    lines = []
+    for arm, curve in zip(drawing.arms, curves, strict=True):
+        both = (curve.errors["minority"] + curve.errors["majority"]) / 2
+        if np.isfinite(both).any():
+            best = int(np.nanargmin(both))
+            lines.append(
+                f"{drawing.prefix(arm)}threshold {words.plain(curve.used)}; the mean of both errors is least at "
+                f"{words.plain(float(curve.thresholds[best]))} ({words.percent(float(both[best]))})"
+            )
+    title = f"{attribute}: error of minority and majority class against the threshold"
+    return _chart(drawing.canvas.thresholds(curves), title, lines or ["No labels are known."])
+
+
+def _chart(figure: Figure, title: str, lines: Sequence[str]) -> Chart:
+    return Chart(inline(figure, f"{title}. {'; '.join(lines)}."), lines)
+
+
+def _calibration_chart(attribute: str, drawing: Drawing) -> Chart:
+    lines, bins = [], []
+    for arm in drawing.arms:
+        held = arm.entry(attribute).get("calibration") or {}
+        kept = {"as trained": held.get("bins") or [], "undone": held.get("bins_unshifted") or []}
+        bins.append({name: one for name, one in kept.items() if one})
+        raw, undone = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
+        if raw.defined:
+            extra = f"; {words.percent(undone.value)} with the loss's shift undone (squares)" if undone.defined else ""
+            lines.append(f"{drawing.prefix(arm)}expected calibration error {words.percent(raw.value)}{extra}")
+    lines = lines or ["Points on the diagonal would be calibrated."]
+    return _chart(drawing.canvas.calibration(bins), f"{attribute}: calibration", lines)

@@ -1,0 +1,288 @@
+"""The report's first half: headline numbers, findings, overview figures, the table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bincam.report import words
+from bincam.report.arms import Arm, Number, minority_share
+from bincam.report.audit_figures import Row, pairs
+from bincam.report.sections import Cell, Column, Plot, TableRow, Tile
+from bincam.report.theme import inline
+
+Read = Callable[[Arm, str], tuple[Number, Number]]
+
+COLUMNS = (
+    Column("attribute", "Attribute", "", "text", "Name of the attribute; leads to its card."),
+    Column("model", "Model", "", "text", "Which of the audited models."),
+    Column("minority", "Rarer", "Training", "text", "Whether images with or without the attribute were rarer."),
+    Column("share", "Share", "Training", "percent", "Share of the rarer class among the training labels."),
+    Column("minority_error", "Minority", "Error", "percent", "Share of the rarer class that is misjudged."),
+    Column("majority_error", "Majority", "Error", "percent", "Share of the more frequent class that is misjudged."),
+    Column("auroc", "AUROC", "Error", "number", "How well the logits order the classes, whatever the threshold."),
+    Column("gain_minority", "Minority", "Gain", "number", "Chance-corrected energy, rarer class predicted."),
+    Column("gain_majority", "Majority", "Gain", "number", "Chance-corrected energy, the other predicted."),
+    Column("empty_majority", "Majority", "Empty maps", "percent", "Maps of majority answers that show nothing."),
+    Column("bias_minority", "Minority", "Bias share", "percent", "Support without a place, minority predicted."),
+    Column("bias_majority", "Majority", "Bias share", "percent", "Support without a place, majority predicted."),
+)  # fmt: skip
+
+
+def errors(arm: Arm, attribute: str) -> tuple[Number, Number]:
+    """Error of the minority and of the majority class."""
+    return arm.rate(attribute, "minority_error"), arm.rate(attribute, "majority_error")
+
+
+def gains(arm: Arm, attribute: str) -> tuple[Number, Number]:
+    """Gain where the minority and where the majority class is predicted."""
+    minority, majority = (arm.measure(attribute, "gain", f"predicted:{name}") for name in ("minority", "majority"))
+    return minority, majority
+
+
+def bias_shares(arm: Arm, attribute: str) -> tuple[Number, Number]:
+    """Bias share where the minority and where the majority class is predicted."""
+    minority, majority = (
+        arm.measure(attribute, "bias_share", f"predicted:{name}") for name in ("minority", "majority")
+    )
+    return minority, majority
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question that the overview puts to both classes.
+
+    Attributes:
+        title: Of the figure.
+        axis: Label of its axis.
+        reading: How to read it.
+        read: The numbers of an attribute.
+        overall: Their means over the attributes: measure and group of either class.
+        kind: ``percent`` or ``number``.
+        family: The tests that compare the classes.
+    """
+
+    title: str
+    axis: str
+    reading: str
+    read: Read
+    overall: tuple[tuple[str, str], tuple[str, str]]
+    kind: str
+    family: str
+
+    def means(self, arm: Arm) -> tuple[Number, Number]:
+        """Means over the attributes, of either class."""
+        first, second = (arm.overall(measure, group) for measure, group in self.overall)
+        return first, second
+
+    def defined(self, arm: Arm, attributes: Sequence[str]) -> dict[str, tuple[Number, Number]]:
+        """The attributes for which both classes have a number."""
+        held = {name: self.read(arm, name) for name in attributes}
+        return {name: pair for name, pair in held.items() if pair[0].defined and pair[1].defined}
+
+
+ERRORS = Asked(
+    "Who is misjudged",
+    "error [%]",
+    "Share of each class that is got wrong.",
+    errors,
+    (("minority_error", ""), ("majority_error", "")),
+    "percent",
+    "minority error exceeds majority error",
+)
+GAINS = Asked(
+    "Where it looks",
+    "gain",
+    "How much of the evidence for the given answer lies in the expected region: 0 (dashed) is chance, 1 is all of it. "
+    "By predicted class.",
+    gains,
+    (("gain", "predicted:minority"), ("gain", "predicted:majority")),
+    "number",
+    "gain differs between predicted classes",
+)
+BIAS_SHARES = Asked(
+    "How much it decides without looking",
+    "bias share [%]",
+    "Share of the support for the given answer that no place in the image accounts for, against the midpoint "
+    "reference. By predicted class.",
+    bias_shares,
+    (("bias_share", "predicted:minority"), ("bias_share", "predicted:majority")),
+    "percent",
+    "bias_share differs between predicted classes",
+)
+
+
+def tiles(arms: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
+    """Headline numbers: means over attributes, per arm."""
+    count = f"mean of {len(attributes)} attribute{'s' * (len(attributes) != 1)}"
+    result = []
+    for label, asked, place, note in (
+        ("Error, minority class", ERRORS, 0, count),
+        ("Error, majority class", ERRORS, 1, count),
+        ("Gain, majority predicted", GAINS, 1, "0 is chance, 1 all inside the region"),
+        ("Bias share, majority predicted", BIAS_SHARES, 1, "support that has no place"),
+    ):
+        numbers = [asked.means(arm)[place] for arm in arms]
+        ends = [words.interval(number, asked.kind) for number in numbers]
+        bracket = f"[{'] → ['.join(ends)}]" if all(ends) else ""
+        result.append(Tile(label, " → ".join(words.shown(number, asked.kind) for number in numbers), bracket, note))
+    return result
+
+
+def findings(arms: Sequence[Arm], attributes: Sequence[str]) -> list[str]:
+    """What the overview comes to, one sentence per question and arm."""
+    told = [
+        tell(arm, attributes, f"the {arm.name} model" if len(arms) > 1 else "the model")
+        for arm in arms
+        for tell in (_error_finding, _gain_finding, _bias_finding)
+    ]
+    return [text[0].upper() + text[1:] for text in told if text]
+
+
+def _tested(arm: Arm, name: str, what: str) -> str:
+    """How many findings a family of tests leaves, in a sentence; empty where nothing was tested."""
+    family = arm.family(name)
+    if not family or not family["size"]:
+        return ""
+    return f" {what} in {family['findings']} of {family['size']} attributes (tests corrected by Holm)."
+
+
+def _error_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
+    held = ERRORS.defined(arm, attributes)
+    if not held:
+        return ""
+    minority, majority = ERRORS.means(arm)
+    name = max(held, key=lambda n: held[n][0].value - held[n][1].value)
+    return (
+        f"{who} misjudges {words.percent(minority.value)} of the minority class and {words.percent(majority.value)} of "
+        f"the majority class on average.{_tested(arm, ERRORS.family, 'The minority fares worse')} Widest apart: {name}, "
+        f"{words.percent(held[name][0].value)} against {words.percent(held[name][1].value)}."
+    )
+
+
+def _gain_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
+    held = GAINS.defined(arm, attributes)
+    if not held:
+        return ""
+    minority, majority = GAINS.means(arm)
+    chance = sum(pair[1].low <= 0 for pair in held.values())
+    return (
+        f"{who} looks into the expected region with a mean gain of {words.plain(minority.value)} where it predicts the "
+        f"minority and {words.plain(majority.value)} where it predicts the majority."
+        f"{_tested(arm, GAINS.family, 'The two differ')} "
+        f"Where it predicts the majority, the gain is not above chance in {chance} of {len(held)} attributes."
+    )
+
+
+def _bias_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
+    held = BIAS_SHARES.defined(arm, attributes)
+    if not held:
+        return ""
+    minority, majority = BIAS_SHARES.means(arm)
+    name = max(held, key=lambda n: held[n][1].value)
+    return (
+        f"of what supports the majority answers of {who}, {words.percent(majority.value)} has no place in the image "
+        f"(minority: {words.percent(minority.value)}).{_tested(arm, BIAS_SHARES.family, 'The two differ')} Highest: "
+        f"{name}, {words.percent(held[name][1].value)}."
+    )
+
+
+def plots(arms: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
+    """Error, gain and bias share of both classes, every attribute a row; what is undefined throughout is left out."""
+    result = []
+    for asked in (ERRORS, GAINS, BIAS_SHARES):
+        values = {name: [asked.read(arm, name) for arm in arms] for name in attributes}
+        if not any(n.defined for row in values.values() for pair in row for n in pair):
+            continue
+        percent = asked.kind == "percent"
+        factor = 100.0 if percent else 1.0
+        drawn = [
+            Row(name, minority_share(arms[0], name), tuple((a.times(factor), b.times(factor)) for a, b in values[name]))
+            for name in attributes
+        ]
+        finding = " ".join(_in_words(arm, attributes, asked, len(arms) > 1) for arm in arms)
+        figure = pairs(
+            drawn,
+            [arm.name for arm in arms],
+            asked.axis,
+            zero=None if percent else 0.0,
+            limits=(0.0, 100.0) if percent else None,
+        )
+        svg = inline(figure, f"{asked.title}. {asked.reading} {finding} All numbers are in the table below.")
+        result.append(Plot(asked.title, svg, asked.reading, finding))
+    return result
+
+
+def _in_words(arm: Arm, attributes: Sequence[str], asked: Asked, named: bool) -> str:
+    """The figure's text alternative: means and the widest difference."""
+    who = f"{arm.name}: " if named else ""
+    held = asked.defined(arm, attributes)
+    if not held:
+        return f"{who}undefined for every attribute."
+    name, (first, second) = max(held.items(), key=lambda item: abs(item[1][0].value - item[1][1].value))
+    minority, majority = (words.shown(number, asked.kind) for number in asked.means(arm))
+    return (
+        f"{who}minority {minority}, majority {majority} on average; widest apart {name} "
+        f"({words.shown(first, asked.kind)}, {words.shown(second, asked.kind)})."
+    )
+
+
+def columns(arms: Sequence[Arm]) -> list[Column]:
+    """The table's columns; a single model needs no column for its name."""
+    return [column for column in COLUMNS if column.key != "model" or len(arms) > 1]
+
+
+def rows(arms: Sequence[Arm], attributes: Sequence[str], anchors: Mapping[str, str]) -> list[TableRow]:
+    """A row per attribute and arm."""
+    shown = columns(arms)
+    return [_row(arm, name, shown, anchors[name]) for name in attributes for arm in arms]
+
+
+def _row(arm: Arm, attribute: str, shown: Sequence[Column], anchor: str) -> TableRow:
+    numbers: dict[str, Number] = {
+        "minority_error": arm.rate(attribute, "minority_error"),
+        "majority_error": arm.rate(attribute, "majority_error"),
+        "auroc": arm.rate(attribute, "auroc"),
+        "empty_majority": arm.measure(attribute, "empty", "predicted:majority"),
+    }
+    numbers["gain_minority"], numbers["gain_majority"] = gains(arm, attribute)
+    numbers["bias_minority"], numbers["bias_majority"] = bias_shares(arm, attribute)
+    rarer = words.has(arm, attribute, True)
+    share = minority_share(arm, attribute)
+    cells, data = [], dict[str, Any]()
+    for column in shown:
+        if column.key in numbers:
+            number = numbers[column.key]
+            cells.append(
+                Cell(
+                    words.shown(number, column.kind), _rounded(number.value),
+                    words.interval(number, column.kind), number.small, words.basis(number) or "undefined",
+                )
+            )  # fmt: skip
+            data |= _unformatted(column.key, number)
+        elif column.key == "share":
+            cells.append(Cell(words.percent(share), _rounded(share)))
+            data["share"] = _rounded(share)
+        else:
+            text = {"attribute": attribute, "model": arm.name, "minority": rarer}[column.key]
+            cells.append(Cell(text, text, link=f"#{anchor}" if column.key == "attribute" else ""))
+            data[column.key] = text
+    small = any(number.small for number in numbers.values())
+    return TableRow(arm.name, attribute, small, cells, data)
+
+
+def _unformatted(key: str, number: Number) -> dict[str, Any]:
+    return {
+        key: _rounded(number.value),
+        f"{key}_low": _rounded(number.low),
+        f"{key}_high": _rounded(number.high),
+        f"{key}_images": number.images,
+        f"{key}_status": number.status,
+    }
+
+
+def _rounded(value: float) -> float | None:
+    """Six significant digits, far below any interval's width; None for NaN, which JSON has not."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -1,0 +1,221 @@
+"""The report: an audit or a contrast as one self-contained HTML file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bincam.errors import InputError
+from bincam.files import atomic, read_json
+from bincam.report import closing, overview, words
+from bincam.report.arms import Arm, common
+from bincam.report.attribute_cards import MEANINGS, SHOWN, Drawing, card
+from bincam.report.attribute_figures import Canvas
+from bincam.report.pdf import print_pdf, require_browser
+from bincam.report.pictures import gradient
+from bincam.report.sections import Page
+from bincam.report.thumbnails import RULE, Photographs, mean_face
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+CONTRAST, CONTRAST_KIND, CONTRAST_SCHEMA = "contrast.json", "bincam-contrast", 1
+Track = Callable[[Sequence[str]], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a report is made of.
+
+    Attributes:
+        arms: One audited model, or two of the same images.
+        contrast: ``contrast.json``; None for a single audit.
+    """
+
+    arms: tuple[Arm, ...]
+    contrast: Mapping[str, Any] | None = None
+
+
+def open_source(path: str | os.PathLike[str]) -> Source:
+    """Read an audit's or a contrast's folder.
+
+    Raises:
+        InputError: It is neither, or not whole.
+    """
+    from bincam.audit.store import open_audit
+
+    folder = Path(path)
+    if not (folder / CONTRAST).is_file():
+        return Source((_arm("audited model", folder, open_audit(folder)),))
+    contrast = read_json(folder / CONTRAST, kind=CONTRAST_KIND, schema=CONTRAST_SCHEMA)
+    raise NotImplementedError(contrast)
+
+
+def _arm(name: str, folder: Path, audit: Any) -> Arm:
+    summary = audit.summary
+    if not summary or not summary.get("attributes"):
+        raise InputError(f"{folder}: its summary holds no attributes; make the audit again")
+    return Arm(name, audit, summary)
+
+
+def write_report(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    hide_faces: bool = False,
+    assets: str | os.PathLike[str] | None = None,
+    pdf: str | os.PathLike[str] | None = None,
+    track: Track | None = None,
+) -> Path:
+    """Write the report of an audit or a contrast.
+
+    Args:
+        source: The folder of the one or the other.
+        out: The HTML file. It holds everything it needs.
+        hide_faces: Show no recognisable face.
+        assets: Folder for the pictures in full size; the page links to them.
+        pdf: Also print the page to this file, by an installed Chromium.
+        track: Wraps the attributes as they are drawn, to show progress.
+
+    Returns:
+        The HTML file.
+
+    Raises:
+        InputError: The source cannot be read, a file cannot be written, or there is no Chromium for a PDF.
+    """
+    target = Path(out)
+    if pdf is not None:
+        require_browser()  # before the work, not after it
+    page = build(open_source(source), target, hide_faces=hide_faces, assets=assets, track=track)
+    text = render(page)
+    with atomic(target) as part:
+        part.write_text(text, encoding="utf-8")
+    if pdf is not None:
+        print_pdf(target, Path(pdf))
+    return target
+
+
+def build(
+    source: Source,
+    out: Path,
+    *,
+    hide_faces: bool = False,
+    assets: str | os.PathLike[str] | None = None,
+    track: Track | None = None,
+) -> Page:
+    """Everything that the template prints; arguments as of ``write_report``."""
+    arms, first = source.arms, source.arms[0]
+    attributes = common(arms)
+    if not attributes:
+        raise InputError(f"{first.audit.folder}: the audits have no attribute in common")
+    photographs = Photographs(first.audit, hide_faces)
+    drawing = Drawing(
+        arms=arms,
+        photographs=photographs,
+        face=mean_face(first.audit, hide_faces=hide_faces),
+        canvas=Canvas([arm.name for arm in arms]),
+        assets=None if assets is None else Path(assets),
+        base=out.parent,
+        sentences=(source.contrast or {}).get("sentences", {}),
+    )
+    cards = [card(name, drawing) for name in (track or iter)(attributes)]
+    anchors = {one.name: one.anchor for one in cards}
+    return Page(
+        title=_title(arms),
+        kicker="Contrast of two models" if len(arms) > 1 else "Audit of one model",
+        question=_question(arms),
+        subject=_subject(arms),
+        arms=[arm.name for arm in arms],
+        tiles=overview.tiles(arms, attributes),
+        findings=overview.findings(arms, attributes),
+        notes=_notes(arms, photographs),
+        plots=overview.plots(arms, attributes),
+        columns=overview.columns(arms),
+        rows=overview.rows(arms, attributes, anchors),
+        cards=cards,
+        rule=RULE + (f" Outcomes are the {first.name} model's." if len(arms) > 1 else ""),
+        outcomes=[(outcome, MEANINGS[outcome]) for outcome in SHOWN],
+        gradient=gradient(),
+        definitions=closing.definitions(arms),
+        limits=closing.LIMITS,
+        provenance=[closing.provenance(arm) for arm in arms],
+    )
+
+
+def render(page: Page) -> str:
+    """The page as HTML: style, script and pictures within."""
+    return _template().render(
+        page=page,
+        style=_asset("style.css"),
+        script=_asset("table.js"),
+        data=_embedded([row.data for row in page.rows]),
+    )
+
+
+def _title(arms: Sequence[Arm]) -> str:
+    models = [str(arm.audit.manifest["model"].get("name") or "model") for arm in arms]
+    if len(arms) > 1:
+        return f"{arms[0].name.capitalize()} and {arms[1].name}: {models[0]}"
+    return f"Audit: {models[0]}"
+
+
+def _question(arms: Sequence[Arm]) -> str:
+    asked = (
+        "For each attribute: how well does the model serve the rarer and the more frequent class, where in the image "
+        "is the evidence for its answers, and how much does it decide without looking?"
+    )
+    return asked + (" And what does balancing change?" if len(arms) > 1 else "")
+
+
+def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
+    manifest = arms[0].audit.manifest
+    data = manifest["data"]
+    identities = arms[0].audit.images["identity"]
+    people = len(set(identities[identities != ""]))
+    models = [str(arm.audit.manifest["model"]["source"]) for arm in arms]
+    images = f"{int(data['images']):,}" + (f" of {people:,} people" if people else "")
+    size = manifest.get("image_size")
+    return [
+        ("Models" if len(arms) > 1 else "Model", words.listed(models)),
+        ("Images", f"{images}, {data.get('split') or 'all'} split"),
+        ("Data", str(data["source"])),
+        ("Attributes", f"{len(manifest['attributes'])}"),
+        ("Maps", f"{arms[0].method}" + (f", on images of {size[0]} × {size[1]} pixels" if size else "")),
+    ]
+
+
+def _notes(arms: Sequence[Arm], photographs: Photographs) -> list[str]:
+    notes = []
+    if photographs.missing:
+        notes.append(f"Photographs are not shown: {photographs.missing}. Maps stand on grey instead.")
+    if photographs.hide_faces:
+        notes.append("Faces are hidden: every photograph is coarsened beyond recognition before it is embedded.")
+    notes += [
+        f"Training counts of the {arm.name} are unknown; minority and majority are those of the audited data."
+        for arm in arms
+        if arm.audit.manifest.get("train_counts_from") != "card"
+    ]
+    return notes
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_asset("report.html.j2"))
+
+
+def _asset(name: str) -> str:
+    return resources.files("bincam.report").joinpath(f"assets/{name}").read_text(encoding="utf-8")
+
+
+def _embedded(value: Any) -> str:
+    """JSON that can stand within a script element: no tag can begin in it."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

@@ -1,0 +1,33 @@
+import json
+import os
+
+from tests.report.conftest import finished_audit
+
+
+def test_report_writes_one_page(command, tmp_path):
+    source = finished_audit(tmp_path / "audit", images=40)
+    done = command("report", source, "--json")
+    assert done.code == 0, done
+    told = json.loads(done.out)
+    assert told == {"html": str(source / "report.html"), "bytes": (source / "report.html").stat().st_size, "pdf": None}
+    assert "6/6" in done.err
+    done = command("report", source, "--out", tmp_path / "pages" / "r.html", "--hide-faces")
+    assert done.code == 0, done
+    assert done.out.startswith(str(tmp_path / "pages" / "r.html"))
+
+
+def test_mistakes_are_told_in_a_line(command, tmp_path):
+    source = finished_audit(tmp_path / "audit", images=20)
+    assert "no such folder" in command("report", tmp_path / "none").mistake
+    assert "name the HTML file" in command("report", source, "--out", tmp_path).mistake
+    (tmp_path / "file").write_text("")
+    assert "not a folder" in command("report", source, "--assets", tmp_path / "file").mistake
+    (tmp_path / "empty").mkdir()
+    assert "it is no audit" in command("report", tmp_path / "empty").mistake
+
+
+def test_a_pdf_without_a_browser_is_refused_before_the_work(command, tmp_path, monkeypatch):
+    source = finished_audit(tmp_path / "audit", images=20)
+    monkeypatch.setenv("PATH", os.fspath(tmp_path))
+    assert "is on the PATH" in command("report", source, "--pdf", tmp_path / "r.pdf").mistake
+    assert not (source / "report.html").exists()

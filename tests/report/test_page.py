@@ -1,0 +1,169 @@
+import json
+import re
+
+import numpy as np
+import pytest
+
+from bincam.audit import store
+from bincam.errors import InputError
+from bincam.report import write_report
+from bincam.report.arms import Number
+from bincam.report.page import Source, build, open_source, render
+from tests.report.conftest import finished_audit
+
+
+@pytest.fixture(scope="module")
+def page(audit_folder, tmp_path_factory):
+    return build(open_source(audit_folder), tmp_path_factory.mktemp("out") / "report.html")
+
+
+@pytest.fixture(scope="module")
+def html(page):
+    return render(page)
+
+
+def test_the_page_holds_everything_it_needs(html):
+    for attribute in ("src", "href", "action", "data", "poster"):
+        for target in re.findall(rf'\s{attribute}="([^"]*)"', html):
+            assert target.startswith(("data:", "#")), target
+    assert "@import" not in html
+    assert "url(" not in re.sub(r"url\(#", "", html)  # clip paths of the figures refer to the page itself
+    assert "default-src 'none'" in html
+
+
+def test_no_id_occurs_twice(html):
+    ids = re.findall(r'\sid="([^"]*)"', html)
+    assert len(ids) > 50
+    assert sorted(set(ids)) == sorted(ids)
+
+
+def test_every_attribute_has_a_row_and_a_card_with_its_numbers(page, audit_folder):
+    audit = store.open_audit(audit_folder)
+    assert [card.name for card in page.cards] == [row.name for row in page.rows]
+    assert {card.name for card in page.cards} == set(audit.attributes)
+    for row in page.rows:
+        expected = audit.summary["attributes"][row.name]["rates"]["minority_error"]
+        assert row.data["minority_error"] == pytest.approx(expected["value"], rel=1e-5)
+        assert row.data["minority_error_images"] == expected["images"]
+        assert row.data["auroc"] is None  # this summary has none
+    shares = [row.data["share"] for row in page.rows]
+    assert shares == sorted(shares)  # the most lopsided on top
+
+
+def test_mean_maps_are_counted_by_outcome_on_one_scale(page, audit_folder):
+    audit = store.open_audit(audit_folder)
+    sums, counts = audit.means()
+    for card in page.cards:
+        index = audit.attributes.index(card.name)
+        order = [0, 2, 1, 3]  # TP, FN, FP, TN
+        (row,) = card.maps
+        assert [int(text.split()[0]) for text in row.counts] == counts[index][order].astype(int).tolist()
+        assert [one is None for one in row.pictures] == (counts[index][order] == 0).tolist()
+        with np.errstate(invalid="ignore"):
+            means = sums[index] / counts[index][:, None, None]
+        assert float(card.limit) == pytest.approx(np.nanmax(np.abs(means)), rel=0.06)
+
+
+def test_examples_are_of_their_outcome_and_at_most_three(page, audit_folder):
+    records = store.open_audit(audit_folder).records(["row", "attribute", "outcome"])
+    for card in page.cards:
+        mine = records[records["attribute"] == card.name]
+        for group in card.groups:
+            rows = set(mine.loc[mine["outcome"] == group.outcome, "row"])
+            shown = [int(example.caption.split(".")[0]) - 1 for example in group.examples]
+            assert len(shown) == min(3, len(rows)) or len(rows) < 10
+            assert set(shown) <= rows
+            assert all(example.photograph and example.maps[0] for example in group.examples)
+            assert all(example.verdicts[0].startswith(group.outcome) for example in group.examples)
+
+
+def test_equal_audits_give_equal_bytes(audit_folder, tmp_path):
+    first = write_report(audit_folder, tmp_path / "a.html").read_bytes()
+    assert write_report(audit_folder, tmp_path / "b.html").read_bytes() == first
+
+
+def test_without_the_images_the_report_says_so(tmp_path):
+    source = finished_audit(tmp_path / "audit", images=60)
+    page = build(open_source(source), tmp_path / "report.html")
+    assert any("Photographs are not shown" in note and "no-pictures" in note for note in page.notes)
+    examples = [example for card in page.cards for group in card.groups for example in group.examples]
+    assert examples
+    assert all(example.photograph is None and example.maps[0] is not None for example in examples)
+    assert "Photographs are not shown" in render(page)
+
+
+def test_names_cannot_break_the_page(tmp_path):
+    names = ("</script><b>bold</b>", 'a "quote" & $x^2$', "naïve 名")
+    source = finished_audit(tmp_path / "audit", images=60, attributes=names, prevalence=(0.5, 0.2, 0.1))
+    html = render(build(open_source(source), tmp_path / "report.html"))
+    assert "<b>bold" not in html
+    assert html.count("</script>") == 2
+    data = html.split('id="data">')[1].split("</script>")[0]
+    assert {row["attribute"] for row in json.loads(data)} == set(names)
+    anchors = re.findall(r'<details class="card" id="([^"]*)"', html)
+    assert len(set(anchors)) == 3
+    for anchor in anchors:
+        assert f'href="#{anchor}"' in html
+
+
+def test_two_arms_are_drawn_on_one_scale_with_their_difference(audit_folder, tmp_path):
+    arm = open_source(audit_folder).arms[0]
+    pair = tuple(type(arm)(name, arm.audit, arm.summary) for name in ("unbalanced", "balanced"))
+    page = build(Source(pair), tmp_path / "report.html")
+    assert len(page.rows) == 2 * len(page.cards)
+    assert [row.name for row in page.cards[0].maps] == ["unbalanced", "balanced", "balanced − unbalanced"]
+    for card in page.cards:
+        difference = card.maps[2].pictures
+        assert all(one is None or one.alt.endswith("zero everywhere") for one in difference)  # of a model with itself
+    assert "→" in page.tiles[0].value
+
+
+def test_assets_keep_full_size_and_are_linked(audit_folder, tmp_path):
+    from PIL import Image
+
+    out = write_report(audit_folder, tmp_path / "pages" / "report.html", assets=tmp_path / "pictures")
+    links = re.findall(r'href="(\.\./pictures/[^"]*)"', out.read_text(encoding="utf-8"))
+    assert len(links) > 50
+    for link in links:
+        with Image.open(out.parent / link) as image:
+            assert max(image.size) == 56  # as the model sees it
+
+
+def test_hidden_faces_are_gone_everywhere(audit_folder, tmp_path):
+    from PIL import Image
+
+    for name, hide in (("shown", False), ("hidden", True)):
+        write_report(audit_folder, tmp_path / f"{name}.html", assets=tmp_path / name, hide_faces=hide)
+    files = [file for file in (tmp_path / "shown").rglob("*.png") if not file.name.startswith("mean-")]
+    assert len(files) > 50
+    for file in files:
+        pair = [
+            np.asarray(Image.open(tmp_path / which / file.relative_to(tmp_path / "shown")), dtype=float)
+            for which in ("shown", "hidden")
+        ]
+        fine = [np.abs(np.diff(pixels, n=2, axis=0)).mean() for pixels in pair]
+        assert fine[1] < fine[0]
+    assert "Faces are hidden" in (tmp_path / "hidden.html").read_text(encoding="utf-8")
+    assert "Faces are hidden" not in (tmp_path / "shown.html").read_text(encoding="utf-8")
+
+
+def test_a_summary_without_attributes_is_refused(tmp_path):
+    from tests.audit.synthetic import make_audit
+
+    make_audit(tmp_path / "audit", images=20)
+    with pytest.raises(InputError, match="summary holds no attributes"):
+        write_report(tmp_path / "audit", tmp_path / "report.html")
+    make_audit(tmp_path / "half", images=20, finished=False)
+    with pytest.raises(InputError, match="half-written"):
+        write_report(tmp_path / "half", tmp_path / "report.html")
+    with pytest.raises(InputError, match="no such folder"):
+        write_report(tmp_path / "nothing", tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_numbers_are_read_as_they_were_written():
+    assert not Number.read(None).defined
+    assert not Number.read({"value": None, "status": "undefined"}).defined
+    number = Number.read({"value": 0.2, "low": 0.1, "high": 0.3, "images": 7, "identities": 3, "status": "small"})
+    assert (number.value, number.low, number.high, number.images, number.identities) == (0.2, 0.1, 0.3, 7, 3)
+    assert number.small
