@@ -1,0 +1,183 @@
+"""Class weights: pure functions of how many negatives and positives there are to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from bincam.data import AttributeTable
+from bincam.errors import InputError, nearest
+
+
+@dataclass(frozen=True, eq=False)
+class ClassCounts:
+    """Labelled training images of each class.
+
+    Attributes:
+        attributes: The A attributes.
+        negatives: ``(A,)`` int64.
+        positives: ``(A,)`` int64. Images whose label is unknown are in neither.
+    """
+
+    attributes: tuple[str, ...]
+    negatives: NDArray[np.int64]
+    positives: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for name in ("negatives", "positives"):
+            given = np.asarray(getattr(self, name))
+            if given.shape != (len(self.attributes),):
+                raise InputError(
+                    f"{name} of {len(self.attributes)} attributes have shape {(len(self.attributes),)}, "
+                    f"got {given.shape}"
+                )
+            whole = given.astype(np.int64)
+            if (whole != given).any() or (whole < 0).any():
+                i = int(np.flatnonzero((whole != given) | (whole < 0))[0])
+                raise InputError(f"{name} of {self.attributes[i]!r}: a count is a whole number >= 0, got {given[i]}")
+            whole.setflags(write=False)
+            object.__setattr__(self, name, whole)
+
+    @classmethod
+    def from_labels(cls, attributes: tuple[str, ...], labels: ArrayLike) -> ClassCounts:
+        """Count ``(N, A)`` labels: 1, 0 or NaN."""
+        given = np.asarray(labels)
+        return cls(attributes, np.count_nonzero(given == 0, axis=0), np.count_nonzero(given == 1, axis=0))
+
+    @classmethod
+    def from_table(cls, table: AttributeTable) -> ClassCounts:
+        """Count a table's labels. Give it the training split: ``table.split("train")``."""
+        return cls.from_labels(table.names, table.labels)
+
+    @property
+    def minority_positive(self) -> NDArray[np.bool_]:
+        """``(A,)``: whether the positive class is the rarer one in training; on a tie it is."""
+        return np.asarray(self.positives <= self.negatives)
+
+    def require_both(self, what: str) -> None:
+        """Refuse attributes that have one class only.
+
+        Args:
+            what: What needs both, to begin the message with.
+
+        Raises:
+            InputError: Names the attributes and the class they lack.
+        """
+        lacking = [
+            f"{name!r} has no {'negatives' if not negatives else 'positives'}"
+            for name, negatives, positives in zip(self.attributes, self.negatives, self.positives, strict=True)
+            if not negatives or not positives
+        ]
+        if lacking:
+            more = f" (and {len(lacking) - 3} more)" if len(lacking) > 3 else ""
+            raise InputError(
+                f"{what} needs both classes in training, and {', '.join(lacking[:3])}{more}; leave the attribute out, "
+                "or use a loss without class weights, for example bce"
+            )
+
+
+class ClassWeights(NamedTuple):
+    """Weights of the two classes, each ``(A,)`` float64."""
+
+    negative: Tensor
+    positive: Tensor
+
+
+def ones(counts: ClassCounts) -> ClassWeights:
+    """Both classes weigh 1."""
+    weight = torch.ones(len(counts.attributes), dtype=torch.float64)
+    return ClassWeights(weight, weight.clone())
+
+
+def pos_weight(counts: ClassCounts, *, max_weight: float | None = None) -> ClassWeights:
+    """w- = 1, w+ = negatives / positives: torch's ``pos_weight``.
+
+    Args:
+        counts: Of the training split.
+        max_weight: w+ is at most this and at least its inverse, so that a class of a few images does not rule.
+
+    Raises:
+        InputError: An attribute has one class only, or ``max_weight`` is below 1.
+    """
+    counts.require_both("pos_weight")
+    negatives, positives = _tensors(counts)
+    weight = negatives / positives
+    if max_weight is not None:
+        if not max_weight >= 1:
+            raise InputError(f"max_weight={max_weight}: a largest weight of at least 1")
+        weight = weight.clamp(1 / max_weight, max_weight)
+    return ClassWeights(torch.ones_like(weight), weight)
+
+
+def moon(counts: ClassCounts, *, target_rate: float | Mapping[str, float] = 0.5) -> ClassWeights:
+    """MOON's weights: the training data, weighted, have the target's share of positives, and no weight is above 1.
+
+    Rudd, Günther, Boult 2016 (MOON, ECCV, section 3): with source rates S+ and S- and target rates T+ and T-, a class
+    that the source has too little of weighs 1 and the other (S_rare T_common) / (S_common T_rare), where *rare* is the
+    class with T > S. At the target rate 1/2 the minority weighs 1 and the majority S_min / S_maj. Weighted odds are the
+    target's: w+ S+ / (w- S-) = T+ / T-.
+
+    Args:
+        counts: Of the training split.
+        target_rate: Share of positives wanted, between 0 and 1; a mapping gives it by attribute, 1/2 for the rest.
+
+    Raises:
+        InputError: An attribute has one class only, a rate is not between 0 and 1, or one is given for an unknown name.
+    """
+    counts.require_both("moon")
+    if isinstance(target_rate, Mapping):
+        for name in target_rate:
+            if name not in counts.attributes:
+                raise InputError(f"target_rate names {name!r}{nearest(name, counts.attributes)}")
+        rates = [target_rate.get(name, 0.5) for name in counts.attributes]
+    else:
+        rates = [target_rate] * len(counts.attributes)
+    for name, rate in zip(counts.attributes, rates, strict=True):
+        if not 0 < rate < 1:
+            raise InputError(f"target_rate of {name!r} is {rate}; expected a share of positives between 0 and 1")
+    negatives, positives = _tensors(counts)
+    wanted = torch.tensor(rates, dtype=torch.float64)
+    ratio = wanted / (1 - wanted) * (negatives / positives)  # w+ / w-
+    return ClassWeights((1 / ratio).clamp(max=1), ratio.clamp(max=1))
+
+
+def effective_number(counts: ClassCounts, *, beta: float = 0.9999) -> ClassWeights:
+    """Weights inverse to the effective number of images: w = (1 - β) / (1 - β^n), scaled to the sum 2.
+
+    Cui, Jia, Lin, Song, Belongie 2019 (CVPR, equation 2 and section 4), whose C classes are here the two of one
+    attribute; so each attribute's pair sums to 2. β = 0 gives 1 and 1, β towards 1 the inverse frequencies.
+
+    Args:
+        counts: Of the training split.
+        beta: β, from 0 up to but not including 1.
+
+    Raises:
+        InputError: An attribute has one class only, or β is out of bounds.
+    """
+    counts.require_both("effective_number")
+    if not 0 <= beta < 1:
+        raise InputError(f"beta={beta}: from 0 up to but not including 1")
+    each = [1 / -torch.expm1(n * float(np.log(beta))) if beta else torch.ones_like(n) for n in _tensors(counts)]
+    scale = 2 / (each[0] + each[1])
+    return ClassWeights(each[0] * scale, each[1] * scale)
+
+
+def log_odds(counts: ClassCounts) -> Tensor:
+    """log(positives / negatives) in training, ``(A,)`` float64.
+
+    Raises:
+        InputError: An attribute has one class only.
+    """
+    counts.require_both("the prior's log-odds")
+    negatives, positives = _tensors(counts)
+    return torch.log(positives / negatives)
+
+
+def _tensors(counts: ClassCounts) -> tuple[Tensor, Tensor]:
+    return torch.tensor(counts.negatives, dtype=torch.float64), torch.tensor(counts.positives, dtype=torch.float64)
