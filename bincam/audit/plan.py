@@ -192,7 +192,6 @@ def _facts(plan: Plan, data: AttributeTable, source: str, notes: list[str]) -> d
         "batch_size": settings.batch_size,
         "precision": settings.precision,
         "device": torch.device(settings.device).type,
-        "on_error": settings.on_error,
     }
 
 
