@@ -1,0 +1,224 @@
+"""Figures with their intervals: proportions by Wilson, gaps and ratios by variance recovery, quantiles of resamples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Status = Literal["ok", "small", "undefined"]
+Floats = NDArray[np.float64]
+
+LEVEL = 0.95
+MIN_IMAGES = 20
+"""Below this a cell is small: Wilson's interval of a proportion of 20 images is up to 40 points wide."""
+MIN_IDENTITIES = 5
+"""Below this a cell is small, however many images these people have."""
+MIN_DEFINED = 0.5
+"""Share of resamples in which a figure must be defined for its interval to be."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure, its interval, and what it rests on.
+
+    Attributes:
+        value: NaN where undefined.
+        low: Lower end; NaN where there is none.
+        high: Upper end.
+        images: How many images went in.
+        identities: How many people; None where the data does not know them.
+        status: ``small`` where there are too few images or identities to rely on it, ``undefined`` where it is NaN.
+        method: How the interval was made.
+    """
+
+    value: float
+    low: float
+    high: float
+    images: int
+    identities: int | None
+    status: Status
+    method: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, None for NaN."""
+        return {
+            "value": _finite(self.value),
+            "low": _finite(self.low),
+            "high": _finite(self.high),
+            "images": self.images,
+            "identities": self.identities,
+            "status": self.status,
+            "method": self.method,
+        }
+
+
+def estimate(
+    value: float,
+    low: float,
+    high: float,
+    images: int,
+    identities: int | None,
+    method: str,
+    *,
+    minimum: int = MIN_IMAGES,
+) -> Estimate:
+    """An estimate whose status follows from its counts.
+
+    Args:
+        value: The figure.
+        low: Lower end.
+        high: Upper end.
+        images: How many images it rests on.
+        identities: How many people, or None.
+        method: How the interval was made.
+        minimum: Fewer images than this are small.
+    """
+    value, low, high = float(value), float(low), float(high)
+    status: Status = "ok"
+    if not math.isfinite(value):
+        value, low, high, status = math.nan, math.nan, math.nan, "undefined"
+    elif images < minimum or (identities is not None and identities < MIN_IDENTITIES):
+        status = "small"
+    return Estimate(value, low, high, int(images), None if identities is None else int(identities), status, method)
+
+
+def undefined(method: str, images: int = 0, identities: int | None = None) -> Estimate:
+    """The estimate of what has no value."""
+    return Estimate(math.nan, math.nan, math.nan, images, identities, "undefined", method)
+
+
+def wilson(share: ArrayLike, count: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Wilson's score interval of proportions (statsmodels), NaN where nothing was counted.
+
+    Args:
+        share: Proportions, any shape.
+        count: Of how many; may be an effective, fractional number.
+        level: Of confidence.
+
+    Returns:
+        Lower and upper ends.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    held, p = np.broadcast_arrays(np.asarray(count, float), np.asarray(share, float))
+    known = np.isfinite(p) & (held > 0)
+    n = np.where(known, held, 1.0)
+    low, high = proportion_confint(np.where(known, p, 0.0) * n, n, alpha=1 - level, method="wilson")
+    return np.where(known, np.clip(low, 0, 1), np.nan), np.where(known, np.clip(high, 0, 1), np.nan)
+
+
+def effective_count(
+    share: Floats, images: Floats, clusters: Floats, residuals: Floats, squares: Floats, level: float = LEVEL
+) -> Floats:
+    """How many independent images would give a proportion the precision that clustered ones give it.
+
+    The design effect is the variance linearised over clusters, over that of a simple random sample (Kish 1965), never
+    below 1; the quotient of the quantiles of Student's t accounts for few clusters (Korn and Graubard 1998). Where all
+    answers are alike the variance says nothing, and images of one person are taken to be one answer.
+
+    Args:
+        share: The proportion p.
+        images: n.
+        clusters: K.
+        residuals: Σ_k (x_k - p·n_k)², over clusters with x_k ones among n_k images.
+        squares: Σ_k n_k².
+        level: Of the interval to be made.
+
+    Returns:
+        n/deff·(t_{n-1}/t_{K-1})²; n where every cluster holds one image; NaN for fewer than two clusters.
+    """
+    from scipy.stats import t
+
+    tail = 1 - (1 - level) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        clustered = clusters / (clusters - 1) * residuals / images**2
+        simple = share * (1 - share) / (images - 1)
+        deff = np.where(simple > 0, np.maximum(1.0, clustered / simple), squares / images)
+        few = (t.ppf(tail, np.maximum(images - 1, 1)) / t.ppf(tail, np.maximum(clusters - 1, 1))) ** 2
+        effective = images / deff * few
+    return np.where(clusters >= 2, effective, np.nan)
+
+
+def quantiles(samples: NDArray[np.floating], level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Ends of the percentile interval along the last axis; resamples without a value are left out.
+
+    Args:
+        samples: ``(..., R)``, NaN where undefined. It is sorted in place.
+        level: Of confidence.
+
+    Returns:
+        Lower and upper ends ``(...)``, interpolated as numpy does; NaN where fewer than half are defined.
+    """
+    samples.sort(axis=-1)  # NaN last
+    defined = samples.shape[-1] - np.isnan(samples).sum(-1)
+    ends = []
+    for share in ((1 - level) / 2, (1 + level) / 2):
+        position = np.maximum(defined - 1, 0) * share
+        below = np.floor(position).astype(int)
+        above = np.minimum(below + 1, np.maximum(defined - 1, 0))
+        lower = np.take_along_axis(samples, below[..., None], -1)[..., 0].astype(float)
+        upper = np.take_along_axis(samples, above[..., None], -1)[..., 0].astype(float)
+        found = lower + (upper - lower) * (position - below)
+        ends.append(np.where(defined > MIN_DEFINED * samples.shape[-1], found, np.nan))
+    return ends[0], ends[1]
+
+
+def mean_of_two(first: Estimate, second: Estimate) -> Estimate:
+    """Half the sum of two figures of different images, its interval recovered from theirs (Zou and Donner 2008).
+
+    The two are taken to be independent: people who appear in both are not accounted for.
+    """
+    method = "variance recovery"
+    value = (first.value + second.value) / 2
+    low = value - math.hypot(first.value - first.low, second.value - second.low) / 2
+    high = value + math.hypot(first.high - first.value, second.high - second.value) / 2
+    return _joined(value, low, high, first, second, method)
+
+
+def gap(worse: Estimate, better: Estimate) -> Estimate:
+    """``worse - better``, its interval recovered from theirs (Newcombe 1998, Zou and Donner 2008)."""
+    value = worse.value - better.value
+    low = value - math.hypot(worse.value - worse.low, better.high - better.value)
+    high = value + math.hypot(worse.high - worse.value, better.value - better.low)
+    return _joined(value, low, high, worse, better, "variance recovery")
+
+
+def ratio(over: Estimate, under: Estimate) -> Estimate:
+    """``over / under`` of two figures that are not negative, its interval recovered from theirs (Donner and Zou 2012).
+
+    Undefined where a figure is negative or ``under`` is 0; without an upper end where ``under`` may be 0.
+    """
+    method = "variance recovery"
+    if not (over.value >= 0 and under.value > 0):
+        return _joined(math.nan, math.nan, math.nan, over, under, method)
+    a, b = over.value, under.value
+    c, d = max(over.low, 0.0), max(under.low, 0.0)
+    low = _fieller(a * b, c * (2 * a - c), under.high * (2 * b - under.high), -1)
+    high = _fieller(a * b, over.high * (2 * a - over.high), d * (2 * b - d), 1) if d > 0 else math.nan
+    return _joined(a / b, low, high, over, under, method)
+
+
+def _fieller(product: float, above: float, below: float, sign: int) -> float:
+    """A root of below·r² - 2·product·r + above = 0."""
+    root = product**2 - above * below
+    if root < 0 or not math.isfinite(root):
+        return math.nan
+    return (product + sign * math.sqrt(root)) / below if below else above / (2 * product) if product else math.nan
+
+
+def _joined(value: float, low: float, high: float, one: Estimate, other: Estimate, method: str) -> Estimate:
+    """An estimate from two of different images: small where one of them is."""
+    people = None if one.identities is None or other.identities is None else one.identities + other.identities
+    images = one.images + other.images
+    if not math.isfinite(value):
+        return undefined(method, images, people)
+    status: Status = "ok" if one.status == other.status == "ok" else "small"
+    return Estimate(value, low, high, images, people, status, method)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
