@@ -126,13 +126,13 @@ def audit(
 
 
 def _run(opened: Any, table: Any, out: Path, settings: Any, *, resume: bool, called: str) -> Audit:
-    from bincam.audit import plan, run
+    from bincam.audit import plan, runner
 
     decided = plan.make_plan(opened, table, settings, source=called)
     for note in decided.notes:
         typer.echo(f"bincam: {note}", err=True)
     try:
-        return run.carry_out(decided, out, resume=resume)
+        return runner.carry_out(decided, out, resume=resume)
     except KeyboardInterrupt:
         typer.echo(f"bincam: interrupted; the same command with --resume goes on with {out}", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bincam.audit.run import run
+from bincam.audit.runner import run
 from tests.audit.planted import reader
 
 

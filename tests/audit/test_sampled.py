@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bincam.audit import finish, sampled
-from bincam.audit.run import run
+from bincam.audit.runner import run
 from tests.audit.conftest import digests
 from tests.audit.planted import reader
 

@@ -13,7 +13,7 @@ import torch
 
 from bincam.audit import open_audit, shards, store
 from bincam.audit.finish import read_findings
-from bincam.audit.run import run
+from bincam.audit.runner import run
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer
 from bincam.data import Regions, loader
@@ -122,7 +122,7 @@ import bincam.torchvision_ops
 import torch
 torch.set_num_threads(1)
 from bincam.audit import shards
-from bincam.audit.run import run
+from bincam.audit.runner import run
 from bincam.audit.settings import Settings
 from bincam.data import celeba
 from tests.audit.planted import reader, regions
