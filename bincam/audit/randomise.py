@@ -37,6 +37,8 @@ class Randomisation:
         mean: ``(stages,)``, of |correlation|, over draws, images and attributes; NaN where none is defined.
         upper: ``(stages,)``, the one-sided 95 % bound of the mean, of the worst draw; NaN where it cannot be told.
         undefined: ``(stages,)``, the share of correlations that are NaN.
+        chance: About the mean |correlation| of maps of unrelated cells on this grid, √(2 / π(hw - 1)). Neighbouring
+            cells are alike, so unrelated maps reach more. Below 9 cells it exceeds the bound of 0.3.
         passed: Whether the method depends on the parameters: at the last stage, with everything randomised, the upper
             bound is below 0.3 and at least half of the correlations are defined. A constant map has no correlation, so
             a method that draws one fails.
@@ -48,6 +50,7 @@ class Randomisation:
     mean: Tensor
     upper: Tensor
     undefined: Tensor
+    chance: float
     passed: bool
     reason: str
 
@@ -97,7 +100,9 @@ def randomisation(
                     _permute(module, generator)
                 found.append(spearman(original.maps, explainer(images, "true", side).maps))
     correlation = torch.stack(found).reshape(draws, len(groups), *original.maps.shape[:2])
-    return _judge(tuple(name for name, _ in groups), correlation)
+    return _judge(
+        tuple(name for name, _ in groups), correlation.cpu(), original.maps.shape[-2] * original.maps.shape[-1]
+    )
 
 
 def spearman(one: Tensor, other: Tensor) -> Tensor:
@@ -125,12 +130,13 @@ def _mean_ranks(maps: Tensor) -> Tensor:
     return ranks - ranks.mean(-1, keepdim=True)
 
 
-def _judge(stages: tuple[str, ...], correlation: Tensor) -> Randomisation:
-    size = correlation.abs().cpu()
+def _judge(stages: tuple[str, ...], correlation: Tensor, cells: int) -> Randomisation:
+    size = correlation.abs()
     per_image = size.nanmean(-1)  # (draws, stages, B)
     mean = size.transpose(0, 1).flatten(1).nanmean(-1)
     upper = torch.stack([_upper(per_image[:, stage]) for stage in range(len(stages))])
     undefined = size.isnan().double().transpose(0, 1).flatten(1).mean(-1)
+    chance = min(1.0, math.sqrt(2 / math.pi / (cells - 1))) if cells > 1 else math.nan
     reason = ""
     if undefined[-1] > 1 - DEFINED:
         reason = f"{undefined[-1].item():.0%} of the maps are constant or not finite, so nothing shows that they depend"
@@ -138,7 +144,9 @@ def _judge(stages: tuple[str, ...], correlation: Tensor) -> Randomisation:
         reason = "fewer than two images have a correlation, too few for a bound"
     elif upper[-1] >= BOUND:
         reason = f"with all parameters random the maps keep a |Spearman| of up to {upper[-1].item():.2f}"
-    return Randomisation(stages, correlation, mean, upper, undefined, not reason, reason)
+        if chance >= BOUND:
+            reason += f"; with {cells} cells unrelated maps have {chance:.2f}, so nothing can be told on this grid"
+    return Randomisation(stages, correlation, mean, upper, undefined, chance, not reason, reason)
 
 
 def _upper(values: Tensor) -> Tensor:
