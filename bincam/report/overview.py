@@ -78,9 +78,10 @@ class Asked:
         return first, second
 
     def defined(self, arm: Arm, attributes: Sequence[str]) -> dict[str, tuple[Number, Number]]:
-        """The attributes for which both classes have a number."""
+        """The attributes for which both classes have a number; those of few images only where there are no others."""
         held = {name: self.read(arm, name) for name in attributes}
-        return {name: pair for name, pair in held.items() if pair[0].defined and pair[1].defined}
+        known = {name: pair for name, pair in held.items() if pair[0].defined and pair[1].defined}
+        return {name: pair for name, pair in known.items() if not (pair[0].small or pair[1].small)} or known
 
 
 ERRORS = Asked(
