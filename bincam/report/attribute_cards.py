@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from bincam.report import words
 from bincam.audit.columns import OUTCOMES
+from bincam.report import words
 from bincam.report.arms import BIAS_SHARE, Arm, Floats, minority_share
 from bincam.report.attribute_figures import Canvas, Curves, threshold_curves
 from bincam.report.figures import scale

@@ -156,10 +156,11 @@ def _error_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
         return ""
     minority, majority = ERRORS.means(arm)
     name = max(held, key=lambda n: held[n][0].value - held[n][1].value)
+    worst = held[name]
     return (
-        f"{who} misjudges {words.percent(minority.value)} of the minority class and {words.percent(majority.value)} of "
-        f"the majority class on average.{_tested(arm, ERRORS.family, 'The minority fares worse')} Widest apart: {name}, "
-        f"{words.percent(held[name][0].value)} against {words.percent(held[name][1].value)}."
+        f"{who} misjudges {words.percent(minority.value)} of the minority class and {words.percent(majority.value)} "
+        f"of the majority class on average.{_tested(arm, ERRORS.family, 'The minority fares worse')} Widest apart: "
+        f"{name}, {words.percent(worst[0].value)} against {words.percent(worst[1].value)}."
     )
 
 
