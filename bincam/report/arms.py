@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.columns import OUTCOMES
 from bincam.errors import InputError
 from bincam.report.pictures import outline
 

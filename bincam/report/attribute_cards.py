@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from bincam.report import words
 from bincam.audit.columns import OUTCOMES
+from bincam.report import words
 from bincam.report.arms import BIAS_SHARE, Arm, Floats, minority_share
 from bincam.report.attribute_figures import Canvas, Curves, threshold_curves
 from bincam.report.figures import scale
@@ -290,11 +290,12 @@ def _calibration_chart(attribute: str, drawing: Drawing) -> Chart:
     lines, bins = [], []
     for arm in drawing.arms:
         held = arm.entry(attribute).get("calibration") or {}
-        kept = {"as trained": held.get("bins") or [], "undone": held.get("bins_unshifted") or []}
+        moved = bool(held.get("logit_shift"))  # undoing a shift of zero would draw the same line again
+        kept = {"as trained": held.get("bins"), "undone": held.get("bins_unshifted") if moved else None}
         bins.append({name: one for name, one in kept.items() if one})
         raw, undone = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
         if raw.defined:
-            extra = f"; {words.percent(undone.value)} with the loss's shift undone (squares)" if undone.defined else ""
+            extra = f"; {words.percent(undone.value)} with the loss's shift undone (squares)" if moved else ""
             lines.append(f"{drawing.prefix(arm)}expected calibration error {words.percent(raw.value)}{extra}")
     lines = lines or ["Points on the diagonal would be calibrated."]
     return _chart(drawing.canvas.calibration(bins), f"{attribute}: calibration", lines)

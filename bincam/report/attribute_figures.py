@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.report.audit_figures import CLASSES, COLOURS
-from bincam.report.theme import INK, LINE, MUTED, style
+from bincam.report.theme import INK, MUTED, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

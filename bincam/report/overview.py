@@ -78,9 +78,10 @@ class Asked:
         return first, second
 
     def defined(self, arm: Arm, attributes: Sequence[str]) -> dict[str, tuple[Number, Number]]:
-        """The attributes for which both classes have a number."""
+        """The attributes for which both classes have a number; those of few images only where there are no others."""
         held = {name: self.read(arm, name) for name in attributes}
-        return {name: pair for name, pair in held.items() if pair[0].defined and pair[1].defined}
+        known = {name: pair for name, pair in held.items() if pair[0].defined and pair[1].defined}
+        return {name: pair for name, pair in known.items() if not (pair[0].small or pair[1].small)} or known
 
 
 ERRORS = Asked(
@@ -155,10 +156,11 @@ def _error_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
         return ""
     minority, majority = ERRORS.means(arm)
     name = max(held, key=lambda n: held[n][0].value - held[n][1].value)
+    worst = held[name]
     return (
-        f"{who} misjudges {words.percent(minority.value)} of the minority class and {words.percent(majority.value)} of "
-        f"the majority class on average.{_tested(arm, ERRORS.family, 'The minority fares worse')} Widest apart: {name}, "
-        f"{words.percent(held[name][0].value)} against {words.percent(held[name][1].value)}."
+        f"{who} misjudges {words.percent(minority.value)} of the minority class and {words.percent(majority.value)} "
+        f"of the majority class on average.{_tested(arm, ERRORS.family, 'The minority fares worse')} Widest apart: "
+        f"{name}, {words.percent(worst[0].value)} against {words.percent(worst[1].value)}."
     )
 
 

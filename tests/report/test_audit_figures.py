@@ -3,10 +3,9 @@ import re
 
 import numpy as np
 import pytest
-from sklearn.calibration import calibration_curve
 
 from bincam.report.arms import UNDEFINED, Number
-from bincam.report.attribute_figures import Canvas, reliability, threshold_curves
+from bincam.report.attribute_figures import Canvas, threshold_curves
 from bincam.report.audit_figures import Row, pairs
 from bincam.report.theme import VARIABLES, inline
 
@@ -72,17 +71,6 @@ def test_threshold_curves_of_nothing():
     assert np.isfinite(one_class.errors["minority"]).all()
 
 
-def test_reliability_is_scikit_learn_s_with_equal_bins():
-    random = np.random.default_rng(2)
-    p = random.random(200)
-    y = (random.random(200) < p).astype(float)
-    found, predicted = calibration_curve(y, p, n_bins=10, strategy="quantile")
-    ours = reliability(np.append(p, np.nan), np.append(y, 1.0))
-    np.testing.assert_allclose(ours[0], predicted)
-    np.testing.assert_allclose(ours[1], found)
-    assert reliability(p[:9], y[:9])[0].size == 0
-
-
 def test_a_canvas_is_wiped_between_attributes():
     canvas = Canvas(["one", "two"])
     curve = threshold_curves(np.linspace(-1, 1, 30), (np.arange(30) % 3 == 0).astype(float), 0.0, 1)
@@ -92,6 +80,7 @@ def test_a_canvas_is_wiped_between_attributes():
         for _ in range(2)
     ]
     assert drawn[0] == drawn[1]
-    line = {"as trained": (np.array([0.2]), np.array([0.3])), "undone": (np.array([0.4]), np.array([0.4]))}
+    bins = [{"mean_probability": 0.2, "positive_rate": 0.3, "low": 0.1, "high": 0.5}]
+    line = {"as trained": bins, "undone": bins}
     assert "predicted probability" in inline(canvas.calibration([line, {}]), "")
     assert inline(canvas.thresholds([curve, curve]), "") == drawn[0][1]
