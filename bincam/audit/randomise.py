@@ -12,12 +12,13 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from bincam.cam import Explainer
+from bincam.cam import Explainer, Side
 from bincam.errors import InputError
 from bincam.models.borrow import outside_grad_modes
 
@@ -56,9 +57,16 @@ class Randomisation:
 
 
 def randomisation(
-    explainer: Explainer, images: Tensor, *, stages: int = 4, draws: int = 2, seed: int = 0
+    explainer: Explainer,
+    images: Tensor,
+    side: Side | Literal["any"] = "predicted",
+    labels: Tensor | None = None,
+    *,
+    stages: int = 4,
+    draws: int = 2,
+    seed: int = 0,
 ) -> Randomisation:
-    """Randomise the model from the head downwards and compare the maps of the side that the learned model takes.
+    """Randomise the model from the head downwards and compare the maps for the side that the learned model's are for.
 
     Parameters are randomised by permuting the entries of each: what was learned is gone, and the scale of every layer
     stays. Deviations from the paper: there they are drawn anew as before training, which needs every layer's
@@ -73,6 +81,8 @@ def randomisation(
         explainer: Makes the maps; its model is borrowed: its parameters are exchanged for the time of the call, never
             written to, and come back also on errors.
         images: ``(B, C, H, W)``; at least two for a bound.
+        side: As for the explainer; ``predicted`` is what the learned model predicts, at every stage.
+        labels: As for the explainer.
         stages: Into how many parts the layers with parameters are divided, the head alone being the first; fewer where
             the model has fewer such layers.
         draws: Random models per stage.
@@ -87,8 +97,8 @@ def randomisation(
     if stages < 1 or draws < 1:
         raise InputError(f"stages={stages}, draws={draws}; at least one of each is needed")
     groups = _stages(explainer, images, stages)
-    original = explainer(images)
-    side = torch.where(original.side.isnan(), 1.0, original.side)  # maps of an unknown side are NaN anyway
+    original = explainer(images, side, labels)
+    asked = ("true", original.side) if side in ("predicted", "true") else (side, None)
     found = []
     with outside_grad_modes(), _exchanged(explainer.model) as pairs:
         for draw in range(draws):
@@ -98,7 +108,7 @@ def randomisation(
             for _, modules in groups:
                 for module in modules:
                     _permute(module, generator)
-                found.append(spearman(original.maps, explainer(images, "true", side).maps))
+                found.append(spearman(original.maps, explainer(images, *asked).maps))
     correlation = torch.stack(found).reshape(draws, len(groups), *original.maps.shape[:2])
     return _judge(
         tuple(name for name, _ in groups), correlation.cpu(), original.maps.shape[-2] * original.maps.shape[-1]

@@ -71,6 +71,18 @@ def test_methods_that_read_the_model_pass(tiny: nn.Module, photos: Tensor, metho
     assert got.reason == ""
 
 
+def test_the_side_may_be_asked_for(tiny: nn.Module, photos: Tensor) -> None:
+    labels = torch.tensor([[1, 0, torch.nan, 1]] * 8)
+    explainer = Explainer(tiny, ATTRIBUTES, method="layer_cam")
+    true = randomisation(explainer, photos, "true", labels).correlation
+    assert torch.isnan(true[:, :, :, 2]).all()
+    positive, negative = (randomisation(explainer, photos, side).correlation for side in ("positive", "negative"))
+    torch.testing.assert_close(true[..., [0, 3]], positive[..., [0, 3]])
+    torch.testing.assert_close(true[..., 1], negative[..., 1])
+    blind = Explainer(tiny, ["Bald"], names=ATTRIBUTES, method="eigen_cam")  # cannot say of which side its map is
+    assert torch.isfinite(randomisation(blind, photos[:3], "any").upper).all()
+
+
 @pytest.mark.parametrize("draw", [centre, edges])
 def test_maps_that_do_not_read_the_model_fail(tiny: nn.Module, photos: Tensor, draw: Any) -> None:
     got = randomisation(Drawing(tiny, draw), photos)
