@@ -118,7 +118,7 @@ GLOBAL = ("Male", "Young")
 GROWN: dict[str, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...]]] = {
     "Big_Nose": ((0, 6.93, 1.38), (0.18, 0.16, 0.33), (1.44, 1.15, 1.15), (0.84, 0.95, 0.93)),
     "Pointy_Nose": ((0, 6.92, 1.45), (0.14, 0.13, 0.25), (0.72, 1.05, 1.30), (1.06, 1.0, 0.96)),
-    "Big_Lips": ((0, 6.60, 1.40), (0.26, 0.13, 0.30), (1.05, 1.25, 1.10), (0.97, 0.78, 0.95)),
+    "Big_Lips": ((0, 6.60, 1.40), (0.24, 0.11, 0.30), (1.05, 1.25, 1.10), (0.97, 0.78, 0.95)),
 }
 
 
@@ -206,7 +206,7 @@ def windows() -> dict[str, Array]:
         "Narrow_Eyes": step(7.48, 7.38, y) * step(7.06, 7.14, y) * step(0.08, 0.14, x) * step(0.58, 0.48, x) * front,
         "Big_Nose": step(0.25, 0.18, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
         "Pointy_Nose": step(0.25, 0.18, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
-        "Big_Lips": step(0.34, 0.26, x) * step(6.36, 6.46, y) * step(6.84, 6.74, y) * front,
+        "Big_Lips": step(0.31, 0.24, x) * step(6.40, 6.48, y) * step(6.80, 6.73, y) * front,
         "Smiling": step(7.5, 7.4, y) * step(5.9, 6.2, y) * front,
         "Mouth_Slightly_Open": np.ones_like(x, np.float32),
     }
