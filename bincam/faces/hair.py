@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bincam.faces.amounts import shown
 from bincam.faces.head import Head, attach
 from bincam.faces.parts import Part
 from bincam.faces.places import hairline, hash2, is_ear, noise, smooth
@@ -21,12 +22,19 @@ Array = NDArray[Any]
 _HAIR, _BANGS = int(Part.HAIR), int(Part.BANGS)
 # sRGB of each colour's darkest and lightest head of hair
 COLOURS = {
-    "Black_Hair": ((14, 13, 15), (30, 27, 28)),
-    "Blond_Hair": ((196, 158, 92), (232, 205, 146)),
-    "Brown_Hair": ((72, 44, 26), (108, 70, 42)),
-    "Gray_Hair": ((134, 134, 136), (205, 205, 208)),
-    "": ((104, 44, 30), (166, 88, 54)),  # none of the four: red
+    "Black_Hair": ((12, 11, 13), (38, 32, 30)),
+    "Blond_Hair": ((172, 136, 84), (234, 208, 150)),
+    "Brown_Hair": ((62, 41, 28), (126, 84, 54)),
+    "Gray_Hair": ((118, 115, 113), (208, 208, 210)),
 }
+# None of the four: between black and brown, between brown and blond, auburn, red; and where each begins.
+BETWEEN = (
+    ((32, 25, 22), (66, 45, 32)),
+    ((122, 86, 56), (172, 134, 84)),
+    ((84, 40, 28), (112, 62, 42)),
+    ((122, 58, 36), (160, 88, 56)),
+)
+_BEGINS = (0.40, 0.75, 0.92)
 
 
 BANGS = 1500  # room for as many strands of them
@@ -68,7 +76,10 @@ class Style(NamedTuple):
     tucked: bool
     rise: float
     temples: float
+    roots: float  # how much of the scalp its roots cover, 0 to 1
     bangs: bool
+    bang_middle: float  # where they fall, and how far to each side of it
+    bang_reach: float
     bang_length: float
     hat: float  # height of the hat's rim in front, or 99
     phase: int
@@ -83,32 +94,37 @@ def linear(srgb: Array) -> Array:
 
 def colour(spec: FaceSpec) -> Array:
     """(3,) linear colour of the hair on the head."""
-    shade = stream(spec.identity, "hair colour").random()
-    name = next((n for n in ("Gray_Hair", "Blond_Hair", "Brown_Hair", "Black_Hair") if spec[n]), "")
-    dark, light = (linear(np.array(c)) for c in COLOURS[name])
-    return np.asarray(dark * (1 - shade) + light * shade)
+    shade, kind = stream(spec.identity, "hair colour").random(2)
+    name = next((n for n in ("Gray_Hair", "Blond_Hair", "Brown_Hair", "Black_Hair") if spec[n]), None)
+    ends = COLOURS[name] if name else BETWEEN[int(np.searchsorted(_BEGINS, kind))]
+    dark, light = (np.array(c) for c in ends)
+    return linear(dark * (1 - shade) + light * shade)
 
 
 def style(spec: FaceSpec, rim: float) -> Style:
     """The style of one photograph; rim is the hat's, see :class:`Style`."""
     rng = stream(spec.seed, "hair")
-    cut, length, volume, parting, wave, freq, tuck, line, temple, bang, back = rng.random(11)
+    cut, length, volume, parting, wave, freq, tuck, line, temple, bang, back, crop, sweep, reach = rng.random(14)
     long = bool(cut > 0.93) if spec["Male"] else bool(cut > 0.12)
     wavy, straight = spec["Wavy_Hair"], spec["Straight_Hair"]
-    receding = spec["Receding_Hairline"]
+    receding = shown(spec, "Receding_Hairline")
+    cropped = spec["Male"] and not long and crop < 0.18
     return Style(
         long=long,
-        length=(0.95 + 1.3 * length) if long else 0.16 + 0.20 * length,
+        length=(0.95 + 1.3 * length) if long else 0.05 if cropped else 0.16 + 0.20 * length,
         volume=(0.10 if long else 0.05) * (0.7 + 0.8 * volume) * (1.7 if wavy else 0.55 if straight else 1.35),
         parting=0.0 if parting < 0.3 else (0.30 if parting < 0.65 else -0.30),
         wave=(0.075 + 0.03 * wave) * (1.0 if long else 0.55) if wavy else 0.0,
         frequency=(2.3 + 1.2 * freq),
         frizz=0.003 if straight else (0.02 if wavy else 0.07),
         tucked=bool(tuck < 0.7),
-        rise=0.05 * (line - 0.5) + (0.13 if receding else 0.0),
-        temples=0.03 * temple + (0.26 if receding else 0.0),
+        rise=0.05 * (line - 0.5) + 0.13 * receding,
+        temples=0.03 * temple + 0.26 * receding,
+        roots=0.50 + 0.25 * crop / 0.18 if cropped else 0.93,
         bangs=spec["Bangs"],
-        bang_length=0.40 + 0.16 * bang,
+        bang_middle=0.35 * (sweep - 0.5),
+        bang_reach=0.22 + 0.45 * reach,
+        bang_length=0.26 + 0.30 * bang,
         hat=rim,
         phase=int(spec.seed % 9973),
         back=back,
@@ -162,7 +178,7 @@ def _grow(
         s = turn % len(roots)
         bang = turn >= len(roots)
         cx, cy, cz = place[s]
-        if bang and (cz < 0.80 or abs(cx) > 0.55 or kept >= len(path)):
+        if bang and (cz < 0.80 or abs(cx) > 0.55 or abs(cx - how.bang_middle) > how.bang_reach or kept >= len(path)):
             continue
         above = cy - hairline(cx, cz, how.rise, how.temples)
         r1, r2, r3, r4 = hash2(s, 1 + how.phase), hash2(s, 2 + how.phase), hash2(s, 3 + how.phase), hash2(s, 4)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.faces import hair
-from bincam.faces.materials import EARRING, FRAME, HAT, NECKLACE, TIE, Eyes, Wear
+from bincam.faces.amounts import amount, shown
+from bincam.faces.materials import CLOTHES, COLLAR, EARRING, FRAME, HAT, NECKLACE, TIE, Eyes, Wear
 from bincam.faces.shade import Light
 from bincam.faces.skin import Paint
 from bincam.faces.spec import FaceSpec
@@ -20,6 +21,9 @@ Array = NDArray[Any]
 # sRGB complexions from dark to fair; Pale_Skin has its own, fairer than any of them
 TONES = np.array([(84, 52, 38), (122, 78, 54), (158, 106, 76), (190, 138, 104), (210, 160, 126), (222, 176, 146)])
 PALE = np.array([(232, 204, 192), (240, 214, 202)])
+LIPSTICKS = np.array(
+    [(176, 16, 34), (150, 12, 60), (206, 44, 70), (120, 10, 30), (214, 58, 96), (168, 84, 84), (196, 104, 104)]
+)
 IRISES = np.array([(58, 34, 20), (84, 52, 28), (96, 78, 40), (74, 96, 64), (70, 104, 138), (96, 128, 160)])
 METALS = np.array([(218, 168, 74), (200, 202, 208), (214, 140, 116)])
 
@@ -45,33 +49,35 @@ def paint(spec: FaceSpec, how: hair.Style) -> Paint:
     """What is painted on the skin."""
     tone = complexion(spec)
     lip_red, lip_hue, shadow = stream(spec.seed, "make-up").random(3)
-    strength = stream(spec.seed, "paint strength").uniform(0.8, 1.0, size=8)
-    lip = tone * np.array([0.84, 0.50, 0.52]) if not spec["Male"] else tone * np.array([0.84, 0.60, 0.60])
-    if spec["Wearing_Lipstick"]:
-        reds = np.array([(176, 16, 34), (150, 12, 60), (206, 44, 70), (120, 10, 30), (214, 58, 96)])
-        lip = hair.linear(reds[int(lip_hue * 4.999)] * (0.85 + 0.25 * lip_red))
+    red, glossy = stream(spec.identity, "lips").random(2)
+    lip = tone * (np.array([0.86, 0.66, 0.66]) - np.array([0.0, 0.30, 0.28]) * red)
+    stick = min(shown(spec, "Wearing_Lipstick"), 1.0)
+    lip = (
+        lip * (1 - stick)
+        + hair.linear(LIPSTICKS[int(lip_hue * len(LIPSTICKS) * 0.999)] * (0.85 + 0.25 * lip_red)) * stick
+    )
     shadows = np.array([(74, 48, 110), (34, 84, 124), (110, 52, 40), (36, 36, 44), (28, 100, 88), (140, 50, 90)])
     spots = stream(spec.identity, "freckles").random()
     arch, half = brow_curve(spec)
     return Paint(
         tone=tone,
         lip=lip,
-        lipstick=float(spec["Wearing_Lipstick"]),
+        lipstick=min(max(stick, 0.45 * glossy), 1.0),
         shadow=hair.linear(shadows[int(shadow * 5.999)]),
-        makeup=float(spec["Heavy_Makeup"]) * strength[0],
-        rosy=float(spec["Rosy_Cheeks"]) * strength[1],
-        bags=float(spec["Bags_Under_Eyes"]) * strength[2],
-        stubble=0.62 * float(spec["5_o_Clock_Shadow"]) * strength[3],
-        beard=0.0 if spec["No_Beard"] else 0.45,
+        makeup=min(0.85 * shown(spec, "Heavy_Makeup"), 1.0),
+        rosy=0.8 * shown(spec, "Rosy_Cheeks"),
+        bags=0.9 * shown(spec, "Bags_Under_Eyes"),
+        stubble=0.56 * shown(spec, "5_o_Clock_Shadow"),
+        beard=0.0 if spec["No_Beard"] else 0.45 * (1 - min(shown(spec, "No_Beard"), 0.6)),
         stubble_colour=brow_colour(spec) * 0.5 + 0.06 * tone + np.array([0.0, 0.002, 0.006]),
-        wrinkles=float(not spec["Young"]) * strength[4],
-        cheekbones=float(spec["High_Cheekbones"]) * strength[5],
-        double_chin=float(spec["Double_Chin"]) * strength[6],
-        pointy=float(spec["Pointy_Nose"]) * strength[7],
+        wrinkles=min(max(0.9 - 0.9 * amount(spec, "Young"), 0.0), 1.0),
+        cheekbones=0.8 * shown(spec, "High_Cheekbones"),
+        double_chin=shown(spec, "Double_Chin"),
+        pointy=0.9 * shown(spec, "Pointy_Nose"),
         freckles=0.9 * max(spots - 0.8, 0) / 0.2,
         hairline=how.rise,
         temples=how.temples,
-        hair=0.0 if spec["Bald"] else 0.93,
+        hair=0.0 if spec["Bald"] else how.roots,
         hair_colour=hair.colour(spec),
         phase=float(spec.identity % 977),
         brow_arch=arch,
@@ -89,14 +95,14 @@ def eyes(spec: FaceSpec, centre: Array) -> Eyes:
         white=hair.linear(np.array([226, 220, 214])),
         gaze=np.array([0.016 * x, 0.008 * y]),
         centre=centre,
-        makeup=float(spec["Heavy_Makeup"]),
+        makeup=min(shown(spec, "Heavy_Makeup"), 1.0),
     )
 
 
 def wear(spec: FaceSpec) -> Wear:
     """Clothes and the colours of what is worn; each thing has its own stream."""
-    colour, second = np.zeros((11, 3)), np.zeros((11, 3))
-    pattern, shine = np.zeros(11, np.int64), np.full(11, 0.05)
+    colour, second = np.zeros((12, 3)), np.zeros((12, 3))
+    pattern, shine = np.zeros(12, np.int64), np.full(12, 0.05)
 
     def fill(row: int, name: str, value: float, patterns: tuple[int, ...], glint: float = 0.05) -> None:
         rng = stream(spec.seed, name + " colour")
@@ -108,17 +114,26 @@ def wear(spec: FaceSpec) -> Wear:
         pattern[row] = patterns[int(rng.random() * len(patterns) * 0.999)]
         shine[row] = glint
 
-    fill(10, "clothes", 0.75, (0, 0, 0, 1, 2, 3, 5))
+    fill(CLOTHES, "clothes", 0.75, (0, 0, 0, 1, 2, 3, 5))
     fill(HAT, "hat", 0.8, (0, 0, 1, 3, 4))
+    natural, shade, mix = stream(spec.seed, "hat felt").random(3)
+    if natural < 0.5:  # felt, wool and leather in the colours that hair has too
+        felt = hair.linear(np.array([22, 19, 18]) + shade**2 * np.array([150, 112, 76])) * (0.8 + 0.4 * mix)
+        colour[HAT], second[HAT] = felt, 0.8 * felt
     fill(TIE, "necktie", 0.6, (0, 1, 2, 5), 0.35)
+    pale, blue = stream(spec.seed, "collar").random(2)
+    colour[COLLAR] = hair.linear(np.array([238, 238, 236]) - pale * np.array([60, 50, 40]) * np.array([1, 1, blue]))
+    second[COLLAR] = colour[COLLAR]
     for row, name in ((EARRING, "earring metal"), (NECKLACE, "necklace metal")):
         k, gem, hue = stream(spec.seed, name).random(3)
         colour[row] = hair.linear(METALS[int(k * 2.999)])
         if gem < 0.35:
-            colour[row] = 0.06 + 0.7 * np.clip(np.cos(2 * np.pi * (hue + np.array([0, 1 / 3, 2 / 3]))), 0, 1) ** 2
+            colour[row] = (
+                0.06 + 0.7 * np.clip(0.15 + np.cos(2 * np.pi * (hue + np.array([0, 1 / 3, 2 / 3]))), 0, 1) ** 2
+            )
         second[row], shine[row] = colour[row], 1.6
     dark, hue, sun, tint = stream(spec.seed, "glasses colour").random(4)
-    colour[FRAME] = 0.012 if dark < 0.65 else hair.linear(METALS[int(hue * 2.999)]) * 0.5
+    colour[FRAME] = 0.012 if dark < 0.5 else hair.linear(METALS[int(hue * 2.999)]) * 0.5
     second[FRAME], shine[FRAME] = colour[FRAME], 0.7
     neckline, vee, kind = stream(spec.seed, "neckline").random(3)
     return Wear(
@@ -126,7 +141,7 @@ def wear(spec: FaceSpec) -> Wear:
         second=second,
         pattern=pattern,
         shine=shine,
-        cloth=10,
+        cloth=CLOTHES,
         neckline=6.02 + 0.16 * neckline if kind < 0.8 else 6.28,
         vee=0.0 if kind > 0.45 else 0.12 + 0.28 * vee,
         lens_dark=0.80 if sun < 0.22 else 0.08,

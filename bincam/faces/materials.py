@@ -12,16 +12,16 @@ from bincam.faces.places import noise, smooth
 
 Array = NDArray[Any]
 
-SKIN, EYE, TEETH, TONGUE, FRAME, LENS, HAT, EARRING, NECKLACE, TIE = range(10)
+SKIN, EYE, TEETH, TONGUE, FRAME, LENS, HAT, EARRING, NECKLACE, TIE, COLLAR, CLOTHES = range(12)
 
 
 class Wear(NamedTuple):
     """Colours and patterns of all that is worn, by material; and the neckline."""
 
-    colour: Array  # (11, 3)
-    second: Array  # (11, 3)
-    pattern: Array  # (11,) int: 0 plain, 1 and 2 stripes, 3 checks, 4 knitted, 5 dots
-    shine: Array  # (11,)
+    colour: Array  # (12, 3)
+    second: Array  # (12, 3)
+    pattern: Array  # (12,) int: 0 plain, 1 and 2 stripes, 3 checks, 4 knitted, 5 dots
+    shine: Array  # (12,)
     cloth: int  # row of colour and pattern that holds the clothes
     neckline: float  # height of the collar's ring
     vee: float  # depth of its V

@@ -15,7 +15,7 @@ from bincam.errors import InputError
 from bincam.faces.logic import told
 from bincam.faces.pairs import SIZE, TAU, Pair, pairs
 from bincam.faces.sampler import sampler
-from bincam.faces.settings import check_drawing
+from bincam.faces.settings import RENDERER, check_drawing
 from bincam.faces.shards import image_name, jpeg, mask_png, write
 from bincam.faces.spec import ATTRIBUTES, FaceSpec, index
 from bincam.faces.targets import target
@@ -97,7 +97,14 @@ def write_pairs(
         "kind": "bincam-face-pairs",
         "schema": 1,
         "bincam": __version__,
-        "settings": {"count": count, "seed": seed, **wanted.request, "size": list(size), "tau": tau},
+        "settings": {
+            "count": count,
+            "seed": seed,
+            **wanted.request,
+            "size": list(size),
+            "tau": tau,
+            "renderer": RENDERER,
+        },
         "attributes": names,
         "pairs": count * len(names),
     }

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bincam.faces.amounts import amount
 from bincam.faces.head import Head, load
 from bincam.faces.spec import FaceSpec
 from bincam.faces.streams import stream
@@ -29,8 +30,8 @@ VARIED: tuple[tuple[str, str, str, float], ...] = (
     ("nose-greek", "decr", "incr", 0.3),
     ("nose-base", "down", "up", 0.4),
     ("nose-trans", "down", "up", 0.25),
-    ("nose-width1", "decr", "incr", 0.3),
-    ("nose-flaring", "decr", "incr", 0.3),
+    ("nose-width1", "decr", "incr", 0.2),
+    ("nose-flaring", "decr", "incr", 0.2),
     ("mouth-scale-horiz", "decr", "incr", 0.35),
     ("mouth-trans", "down", "up", 0.25),
     ("mouth-cupidsbow", "decr", "incr", 0.5),
@@ -48,7 +49,7 @@ VARIED: tuple[tuple[str, str, str, float], ...] = (
     ("eye-corner2", "down", "up", 0.4),
     ("eye-eyefold-angle", "down", "up", 0.5),
     ("eye-push1", "in", "out", 0.3),
-    ("eye-scale", "decr", "incr", 0.25),
+    ("eye-scale", "decr", "incr", 0.18),
     ("eye-trans", "in", "out", 0.35),
     ("ear-scale", "decr", "incr", 0.4),
     ("ear-wing", "decr", "incr", 0.5),
@@ -59,30 +60,30 @@ VARIED: tuple[tuple[str, str, str, float], ...] = (
     ("head-angle", "in", "out", 0.3),
 )
 
-# What an attribute adds where it is true, and where it is not: two clear poles, as little in between as there is.
+# What an attribute adds where it is true, and where it is not: two poles, and every face near one of them.
 POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "Male": (
         {"male": 1.15, "neck-scale-horiz-incr": 0.5, "chin-width-incr": 0.25, "chin-bones-incr": 0.2},
-        {"male": -1.25, "neck-scale-horiz-decr": 0.5, "chin-width-decr": 0.35, "chin-bones-decr": 0.35},
+        {"male": -1.25, "neck-scale-horiz-decr": 0.5, "chin-width-decr": 0.65, "chin-bones-decr": 0.6},
     ),
     "Young": ({}, {"old": 0.75, "head-age-incr": 0.25, "ear-scale-incr": 0.3}),
     "Oval_Face": (
         {"head-oval": 1.2, "chin-width-decr": 0.9, "chin-height-incr": 0.35, "cheek-volume-decr": 0.4},
-        {"head-square": 0.45, "chin-width-incr": 0.5, "chin-bones-incr": 0.4},
+        {"head-square": 0.35, "chin-width-incr": 0.35, "chin-bones-incr": 0.4},
     ),
     "Chubby": (
         {"head-fat-incr": 1.0, "cheek-volume-incr": 1.3, "neck-scale-horiz-incr": 0.4, "cheek-inner-incr": 0.4},
         {"head-fat-decr": 0.1},
     ),
-    "Double_Chin": ({"neck-double-incr": 1.8}, {"neck-double-decr": 0.4}),
+    "Double_Chin": ({"neck-double-incr": 2.6}, {"neck-double-decr": 0.6}),
     "High_Cheekbones": (
         {"cheek-bones-incr": 0.8, "cheek-trans-up": 0.4, "cheek-inner-decr": 0.4},
         {"cheek-bones-decr": 0.5, "cheek-trans-down": 0.2},
     ),
     "Bags_Under_Eyes": ({"eye-bag-incr": 1.0, "eye-bag-out": 0.9}, {"eye-bag-decr": 0.4}),
     "Narrow_Eyes": (
-        {"eyeSquint": 0.4, "eye-height2-decr": 0.6, "eye-height1-decr": 0.4, "eye-height3-decr": 0.4},
-        {"eye-height2-incr": 0.35, "eye-height1-incr": 0.1, "eyeWide": 0.12},
+        {"eyeSquint": 0.42, "eye-height2-decr": 0.75, "eye-height1-decr": 0.5, "eye-height3-decr": 0.5},
+        {"eye-height2-incr": 0.4, "eye-height1-incr": 0.15, "eyeWide": 0.15},
     ),
     "Big_Nose": (
         {
@@ -108,16 +109,16 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
         {"mouthSmile": 0.85, "cheekSquint": 0.5, "mouthDimple": 0.3, "mouthUpperUp": 0.12, "eyeSquint": 0.15},
         {},
     ),
-    "Mouth_Slightly_Open": ({"jawOpen": 0.30, "mouthLowerDown": 0.35, "mouthUpperUp": 0.25}, {}),
+    "Mouth_Slightly_Open": ({"jawOpen": 0.27, "mouthLowerDown": 0.35, "mouthUpperUp": 0.25}, {}),
 }  # fmt: skip
 
 GLOBAL = ("Male", "Young")
 
 # Local growth: attribute -> (centre, radii, scale) where true and scale where not, on the shared head.
 GROWN: dict[str, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...]]] = {
-    "Big_Nose": ((0, 6.93, 1.38), (0.18, 0.16, 0.33), (1.32, 1.12, 1.12), (0.88, 0.96, 0.95)),
+    "Big_Nose": ((0, 6.93, 1.38), (0.18, 0.16, 0.33), (1.44, 1.15, 1.15), (0.84, 0.95, 0.93)),
     "Pointy_Nose": ((0, 6.92, 1.45), (0.14, 0.13, 0.25), (0.72, 1.05, 1.30), (1.06, 1.0, 0.96)),
-    "Big_Lips": ((0, 6.60, 1.40), (0.26, 0.13, 0.30), (1.08, 1.34, 1.14), (0.97, 0.74, 0.95)),
+    "Big_Lips": ((0, 6.60, 1.40), (0.24, 0.11, 0.30), (1.05, 1.25, 1.10), (0.97, 0.78, 0.95)),
 }
 
 
@@ -144,9 +145,9 @@ def people(spec: FaceSpec) -> dict[str, float]:
         "african": 0.9 * (mixture[0] - 1 / 3), "asian": 0.9 * (mixture[1] - 1 / 3),
         "caucasian": 0.9 * (mixture[2] - 1 / 3),
     }  # fmt: skip
-    for (stem, low, high, amount), value in zip(VARIED, spread, strict=True):
+    for (stem, low, high, varies), value in zip(VARIED, spread, strict=True):
         name = f"{stem}-{high if value > 0 else low}"
-        weights[name] = weights.get(name, 0.0) + amount * abs(value)
+        weights[name] = weights.get(name, 0.0) + varies * abs(value)
     return weights
 
 
@@ -162,18 +163,22 @@ def shape(head: Head, spec: FaceSpec, whole: bool = True) -> Array:
     if not whole:
         return head.morph(weights)
     weights += head.weights(expression(spec))
-    jitter = stream(spec.seed, "strength").uniform(0.85, 1.15, size=len(POLES))
-    for k, attribute in enumerate(GLOBAL):
-        yes, no = POLES[attribute]
-        weights += head.weights(yes if spec[attribute] else no) * np.float32(jitter[k])
+    for attribute in GLOBAL:
+        weights += _between(head, attribute, amount(spec, attribute))
     points = head.morph(weights)
-    for k, (attribute, window) in enumerate(windows().items(), len(GLOBAL)):
-        yes, no = POLES[attribute]
-        head.move(points, head.weights(yes if spec[attribute] else no) * np.float32(jitter[k]), window)
+    for attribute, window in windows().items():
+        head.move(points, _between(head, attribute, amount(spec, attribute)), window)
     for attribute, (centre, radii, yes_scale, no_scale) in GROWN.items():
-        scale = yes_scale if spec[attribute] else no_scale
-        _grow(points, head.points, np.array(centre), np.array(radii), np.array(scale))
+        much = amount(spec, attribute)
+        scale = much * np.array(yes_scale) + (1 - much) * np.array(no_scale)
+        _grow(points, head.points, np.array(centre), np.array(radii), scale)
     return points
+
+
+def _between(head: Head, attribute: str, much: float) -> Array:
+    """(targets,) weights on the way from an attribute's pole without it to that with it."""
+    yes, no = POLES[attribute]
+    return np.asarray(np.float32(much) * head.weights(yes) + np.float32(1 - much) * head.weights(no))
 
 
 @cache
@@ -201,7 +206,7 @@ def windows() -> dict[str, Array]:
         "Narrow_Eyes": step(7.48, 7.38, y) * step(7.06, 7.14, y) * step(0.08, 0.14, x) * step(0.58, 0.48, x) * front,
         "Big_Nose": step(0.25, 0.18, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
         "Pointy_Nose": step(0.25, 0.18, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
-        "Big_Lips": step(0.34, 0.26, x) * step(6.36, 6.46, y) * step(6.84, 6.74, y) * front,
+        "Big_Lips": step(0.31, 0.24, x) * step(6.40, 6.48, y) * step(6.80, 6.73, y) * front,
         "Smiling": step(7.5, 7.4, y) * step(5.9, 6.2, y) * front,
         "Mouth_Slightly_Open": np.ones_like(x, np.float32),
     }
@@ -226,7 +231,7 @@ def _grow(points: Array, place: Array, centre: Array, radii: Array, scale: Array
         for c in range(3):
             e += ((place[v, c] - centre[c]) / radii[c]) ** 2
         if e < 9:
-            window[v] = np.exp(-e * e * 0.5) if e < 1 else np.exp(-e + 0.5)
+            window[v] = np.exp(-e * e * 0.5) if e < 1 else np.exp(-1.5 * e + 1)
             total += window[v]
             cx += window[v] * points[v, 0]
             cy += window[v] * points[v, 1]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.faces.head import Head, load
-from bincam.faces.materials import EARRING, FRAME, HAT, LENS, NECKLACE, TIE
+from bincam.faces.materials import COLLAR, EARRING, FRAME, HAT, LENS, NECKLACE, TIE
 from bincam.faces.skull import MIDDLE, radius
 from bincam.faces.spec import FaceSpec
 from bincam.faces.streams import stream
@@ -91,7 +91,7 @@ def join(meshes: list[Mesh]) -> Mesh:
 def glasses(head: Head, person: Array, spec: FaceSpec) -> list[Mesh]:
     """Frame and lenses before the person's eyes, whatever the eyes' attributes."""
     rng = stream(spec.seed, "glasses")
-    wide, high, square, thick = rng.random(4)
+    wide, high, square, thick, wire = rng.random(5)
     eyes = person[head.eyes].mean(axis=1)
     half_w, half_h, power = 0.235 + 0.035 * wide, 0.165 + 0.05 * high, 2.0 + 2.5 * square
     t = np.arange(28) * 2 * np.pi / 28
@@ -100,7 +100,7 @@ def glasses(head: Head, person: Array, spec: FaceSpec) -> list[Mesh]:
         np.sign(np.sin(t)) * np.abs(np.sin(t)) ** (2 / power),
     )
     frames, lenses = [], []
-    radius_ = 0.014 + 0.014 * thick
+    radius_ = 0.007 if wire < 0.35 else 0.012 + 0.014 * thick
     rims = []
     # the temples lie close to the head
     p, z = person, head.points[:, 2]
@@ -197,17 +197,17 @@ def earrings(points: Array, spec: FaceSpec) -> list[Mesh]:
     for side, lobe in zip((-1.0, 1.0), _lobes(), strict=True):
         at = points[lobe] + np.array([side * 0.025, 0.015, 0.02])
         if kind < 0.45:
-            size = 0.10 + 0.06 * big
+            size = 0.13 + 0.08 * big
             t = np.arange(16) * 2 * np.pi / 16
             ring = np.stack([0.35 * size * np.sin(t) * side, -size + size * np.cos(t), size * np.sin(t) * 0.9], 1)
             ring[:, 0] += side * 0.25 * size * (1 - np.cos(t))
-            meshes.append(tube(at + ring, 0.023, EARRING, closed=True))
+            meshes.append(tube(at + ring, 0.029, EARRING, closed=True))
         elif kind < 0.75:
-            drop = 0.09 + 0.06 * big
-            meshes.append(tube(np.stack([at, at - [0, drop, 0]]), 0.010, EARRING, closed=False))
-            meshes.append(ball(at - [0, drop + 0.05, 0], np.array([0.055, 0.08, 0.055]), EARRING))
+            drop = 0.11 + 0.08 * big
+            meshes.append(tube(np.stack([at, at - [0, drop, 0]]), 0.014, EARRING, closed=False))
+            meshes.append(ball(at - [0, drop + 0.05, 0], np.array([0.075, 0.105, 0.075]), EARRING))
         else:
-            meshes.append(ball(at - [0, 0.02, 0], np.full(3, 0.066 + 0.02 * big), EARRING))
+            meshes.append(ball(at - [0, 0.02, 0], np.full(3, 0.085 + 0.025 * big), EARRING))
     return [join(meshes)]
 
 
@@ -269,11 +269,11 @@ def necklace(points: Array, normals: Array, spec: FaceSpec) -> list[Mesh]:
 
 
 def necktie(points: Array, normals: Array, spec: FaceSpec) -> list[Mesh]:
-    """A tie: its knot and what is to be seen of its blade."""
+    """A tie: its knot, what is to be seen of its blade, and the collar it is tied in."""
     rng = stream(spec.seed, "necktie")
     fat = 0.9 + 0.3 * rng.random()
     heights = [6.25, 6.20, 6.11, 6.02, 5.99, 5.88, 5.76, 5.58, 5.40]
-    half = np.array([0.12, 0.145, 0.125, 0.090, 0.085, 0.10, 0.12, 0.14, 0.16]) * fat
+    half = np.array([0.14, 0.170, 0.150, 0.090, 0.085, 0.10, 0.12, 0.14, 0.16]) * fat
     bulge = np.array([0.04, 0.085, 0.085, 0.06, 0.03, 0.03, 0.03, 0.03, 0.03])
     spine = np.concatenate([on_neck(points, normals, h, 1, 0.04) for h in heights])
     across = np.linspace(-1, 1, 7)
@@ -283,4 +283,21 @@ def necktie(points: Array, normals: Array, spec: FaceSpec) -> list[Mesh]:
         np.broadcast_arrays(half[:, None] * across * 2, np.array(heights)[:, None] * 1.5, 0 * rows[..., 0]), -1
     )
     local[..., 1] += local[..., 0] * 0.8  # stripes run aslant
-    return [Mesh(rows.reshape(-1, 3), grid_triangles(len(rows), 7, closed=False), local.reshape(-1, 3), TIE, body=True)]
+    tie = Mesh(rows.reshape(-1, 3), grid_triangles(len(rows), 7, closed=False), local.reshape(-1, 3), TIE, body=True)
+    return [tie, *_collar(points, normals)]
+
+
+def _collar(points: Array, normals: Array) -> list[Mesh]:
+    """A turned-down collar: a band about the neck, open in front and pointed at the opening."""
+    upper, lower = on_neck(points, normals, 6.36, 48, 0.03), on_neck(points, normals, 6.20, 48, 0.075)
+    n = min(len(upper), len(lower))
+    rows = np.stack([upper[:n], 0.5 * (upper[:n] + lower[:n]) + np.array([0, 0.02, 0.0]), lower[:n]])  # (3, n, 3)
+    half = n // 2
+    near = np.exp(-(((np.arange(n) - half + 0.5) / 4.5) ** 2))[:, None]
+    rows[2] += near * np.array([0, -0.13, 0.02])
+    wings = []
+    for part in (slice(0, half - 1), slice(half + 1, n)):
+        side = rows[:, part]
+        local = np.ascontiguousarray(side.reshape(-1, 3))
+        wings.append(Mesh(local, grid_triangles(3, side.shape[1], closed=False), local.copy(), COLLAR, body=True))
+    return [join(wings)]

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 # Pixels of an attribute's parts at 178 x 218 without which its label is not to be seen.
 _ENOUGH = {
-    "Wearing_Earrings": 8, "Wearing_Necklace": 16, "Wearing_Necktie": 30, "Sideburns": 12, "Goatee": 20,
+    "Wearing_Earrings": 12, "Wearing_Necklace": 16, "Wearing_Necktie": 60, "Sideburns": 12, "Goatee": 20,
     "Mustache": 12, "Bangs": 40, "Eyeglasses": 60, "Wearing_Hat": 120, "Bald": 120, "Receding_Hairline": 30,
     "Black_Hair": 60, "Blond_Hair": 60, "Brown_Hair": 60, "Gray_Hair": 60, "Straight_Hair": 60, "Wavy_Hair": 60,
     "Arched_Eyebrows": 12, "Bushy_Eyebrows": 12, "Rosy_Cheeks": 20, "Bags_Under_Eyes": 12, "Narrow_Eyes": 8,

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from bincam.errors import InputError
 from bincam.faces.spec import index
 
+# Raised whenever the same spec gives another picture: a set begun by one renderer is not continued by another.
+RENDERER = 2
 LEAST, MOST = 64, 2048  # pixels on a side; below, an earring or a thin moustache is less than a pixel
 
 

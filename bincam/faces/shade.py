@@ -18,7 +18,7 @@ Array = NDArray[Any]
 _PART = np.array(
     [
         Part.FACE, Part.EYE, Part.MOUTH, Part.MOUTH, Part.GLASSES, Part.GLASSES, Part.HAT, Part.EARRING,
-        Part.NECKLACE, Part.NECKTIE,
+        Part.NECKLACE, Part.NECKTIE, Part.NECKTIE, Part.CLOTHES,
     ],
     np.int64,
 )  # fmt: skip

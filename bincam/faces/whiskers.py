@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bincam.faces.amounts import amount, shown
 from bincam.faces.hair import Strands
 from bincam.faces.head import Follicles, Head, attach
 from bincam.faces.parts import Part
@@ -27,10 +28,9 @@ def brow_curve(spec: FaceSpec) -> tuple[float, float]:
     """The arch of the brows, 0 to 1, and half their thickness in decimetres."""
     rng = stream(spec.identity, "brow")
     arch, thick = rng.random(2)
-    half = (0.026 if spec["Male"] else 0.019) + 0.005 * thick
-    if spec["Bushy_Eyebrows"]:
-        half = 0.050 + 0.008 * thick
-    return (0.78 + 0.25 * arch if spec["Arched_Eyebrows"] else 0.12 * arch), half
+    half = (0.025 if spec["Male"] else 0.018) + 0.005 * thick
+    half += (0.054 - half) * shown(spec, "Bushy_Eyebrows")
+    return min(max(0.06 + 0.14 * (arch - 0.5) + 0.82 * amount(spec, "Arched_Eyebrows"), -0.15), 1.1), half
 
 
 def brows(head: Head, points: Array, normals: Array, spec: FaceSpec, colour: Array) -> Strands:
@@ -48,7 +48,8 @@ def beard(head: Head, points: Array, normals: Array, spec: FaceSpec, colour: Arr
         return None
     f = head.follicles["beard"]
     length = stream(spec.identity, "beard").uniform(0.8, 1.25)
-    path, tint, label, kept = _beard(*_roots(head, f, points, normals), f.place, *wanted, length)
+    dense = 1 - min(shown(spec, "No_Beard"), 0.6)
+    path, tint, label, kept = _beard(*_roots(head, f, points, normals), f.place, *wanted, length, dense)
     return Strands(path[:kept], np.full(kept, 0.8, np.float32), tint[:kept], label[:kept], colour, 0.012, 0.25)
 
 
@@ -116,7 +117,15 @@ def _brows(
 
 @njit(cache=True)
 def _beard(
-    roots: Array, out: Array, place: Array, full: bool, mustache: bool, goatee: bool, sideburns: bool, scale: float
+    roots: Array,
+    out: Array,
+    place: Array,
+    full: bool,
+    mustache: bool,
+    goatee: bool,
+    sideburns: bool,
+    scale: float,
+    dense: float,
 ) -> tuple[Array, Array, Array, int]:
     n = len(roots)
     path = np.zeros((n, KNOTS, 3), np.float32)
@@ -146,12 +155,17 @@ def _beard(
             kind = _GOATEE
         elif sideburns and a > 0.52 and 6.72 + edge < y < 7.42 and 0.47 < z < 0.80 + 0.5 * edge:
             kind = _SIDEBURNS
-        elif full and beard_area(x, y, z) > 0.25 + 0.7 * r1 and y > 6.16 - 0.1 * r2 + 0.25 * smooth(1.0, 0.6, z):
+        elif (
+            full
+            and hash2(s, 914) < dense
+            and beard_area(x, y, z) > 0.25 + 0.7 * r1
+            and y > 6.16 - 0.1 * r2 + 0.25 * smooth(1.0, 0.6, z)
+        ):
             kind = _BEARD
         if kind == 0:
             continue
         dx, dy, dz = 0.25 * side * a + 0.25 * (r2 - 0.5), -1.0, 0.0
-        length, lift = 0.07 * scale, 0.03
+        length, lift = 0.07 * scale * dense, 0.03
         if kind == _MUSTACHE:
             dx, dy = side * (0.9 + 0.2 * r2) * smooth(-0.02, 0.08, a), -0.62
             length, lift = 0.15, 0.055

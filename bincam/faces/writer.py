@@ -24,7 +24,7 @@ from bincam.errors import InputError
 from bincam.faces import card, shards
 from bincam.faces.pairs import SIZE, TAU
 from bincam.faces.sampler import IMAGES_PER_PERSON, Faces, sampler
-from bincam.faces.settings import check_drawing
+from bincam.faces.settings import RENDERER, check_drawing
 from bincam.faces.shards import Shard
 from bincam.faces.tables import write_tables
 from bincam.faces.targets import Target, target
@@ -94,6 +94,7 @@ def make(
         "influence": list(dict.fromkeys(influence)),
         "influence_images": influence_images,
         "tau": tau,
+        "renderer": RENDERER,
     }
     _check(settings, workers)
     root = Path(out)

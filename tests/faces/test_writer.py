@@ -158,6 +158,13 @@ def test_a_folder_of_other_settings_is_refused(tmp_path, other, word):
         make(tmp_path, **{"count": 10, **SMALL, **other})
 
 
+def test_a_folder_of_another_renderer_is_refused(tmp_path, monkeypatch):
+    make(tmp_path, 10, **SMALL)
+    monkeypatch.setattr("bincam.faces.writer.RENDERER", 99)
+    with pytest.raises(InputError, match="renderer"):
+        make(tmp_path, 10, **SMALL)
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("dear diary")
     with pytest.raises(InputError, match=r"not empty and holds no card\.json"):
