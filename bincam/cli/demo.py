@@ -43,7 +43,11 @@ _FROM_SCRATCH = {
 }
 PRESETS = {
     "faces": Preset(
-        {**_FROM_SCRATCH, "data": {"size": 80, "fit": "face", "augmentation": "flip", "memory": True}, "precision": "bf16"},
+        {
+            **_FROM_SCRATCH,
+            "data": {"size": 80, "fit": "face", "augmentation": "flip", "memory": True},
+            "precision": "bf16",
+        },
         "auto",
         _METHODS,
     ),
@@ -72,7 +76,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = OUT,
     data: Annotated[str, typer.Option(help="faces (made here), orl (real photographs), or a data set.")] = "faces",
     seed: Annotated[int, typer.Option(min=0, help="Decides the faces, the first weights and the order.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print where the report is and the findings as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report's path and the findings as JSON.")] = False,
 ) -> None:
     """Train a balanced and an unbalanced model, audit both, and write the report that contrasts them.
 
@@ -109,9 +113,9 @@ def carry_out(out: Path, data: str, seed: int) -> tuple[Path, list[str]]:
         InputError: ``out`` was made with another data set or seed, or the data set cannot be used.
     """
     from bincam import audit, faces, report
-    from bincam.audit import contrast
     from bincam.data import load, load_regions
-    from bincam.train import fit_pair, make_config
+    from bincam.train import fit_pair
+    from bincam.train.config import make_config
 
     preset = PRESETS.get(data, PRESETS["other"])
     _claim(out, {"data": data, "seed": seed})
@@ -130,6 +134,8 @@ def carry_out(out: Path, data: str, seed: int) -> tuple[Path, list[str]]:
         _say(f"{3 + number}/5 Auditing the {arm} model on the test images")
         audit.run(out / "models" / arm, table, out / "audits" / arm, settings, resume=True)
     _say("5/5 Contrast and report")
+    from bincam.audit import contrast
+
     held = contrast.compare(out / "audits" / ARMS[0], out / "audits" / ARMS[1], out / "contrast")
     page = out / "report.html"
     report.write_report(out / "contrast", page)
