@@ -120,7 +120,7 @@ def style(spec: FaceSpec, rim: float) -> Style:
         tucked=bool(tuck < 0.7),
         rise=0.05 * (line - 0.5) + 0.13 * receding,
         temples=0.03 * temple + 0.26 * receding,
-        roots=0.50 + 0.25 * crop / 0.18 if cropped else 0.93,
+        roots=0.55 + 0.30 * crop / 0.18 if cropped else 0.93,
         bangs=spec["Bangs"],
         bang_middle=0.35 * (sweep - 0.5),
         bang_reach=0.22 + 0.45 * reach,

@@ -49,7 +49,7 @@ def paint(spec: FaceSpec, how: hair.Style) -> Paint:
     """What is painted on the skin."""
     tone = complexion(spec)
     lip_red, lip_hue, shadow = stream(spec.seed, "make-up").random(3)
-    red, glossy = stream(spec.identity, "lips").random(2)
+    red, glossy = stream(spec.identity, "lips").random(2) * (0.55 if spec["Male"] else 1.0)
     lip = tone * (np.array([0.86, 0.66, 0.66]) - np.array([0.0, 0.30, 0.28]) * red)
     stick = min(shown(spec, "Wearing_Lipstick"), 1.0)
     lip = (

@@ -196,10 +196,10 @@ def windows() -> dict[str, Array]:
 
     front = step(0.15, 0.55, z)
     ear = (x > 0.685) & (y > 6.76) & (z < 0.66)
-    lower = step(7.10, 6.80, y) * front * step(5.95, 6.15, y) * ~ear
+    lower = step(7.10, 6.80, y) * front * step(6.02, 6.20, y) * ~ear
     return {
         "Oval_Face": lower,
-        "Chubby": step(7.28, 6.95, y) * front * step(5.8, 6.1, y),
+        "Chubby": step(7.28, 6.95, y) * front * step(5.95, 6.2, y),
         "Double_Chin": step(6.5, 6.3, y) * step(5.75, 5.95, y),
         "High_Cheekbones": step(7.28, 7.16, y) * step(6.5, 6.7, y) * front,
         "Bags_Under_Eyes": step(7.26, 7.22, y) * step(7.0, 7.06, y) * step(0.1, 0.16, x) * step(0.52, 0.44, x) * front,
@@ -207,8 +207,8 @@ def windows() -> dict[str, Array]:
         "Big_Nose": step(0.25, 0.18, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
         "Pointy_Nose": step(0.25, 0.18, x) * step(6.70, 6.80, y) * step(7.35, 7.22, y) * front,
         "Big_Lips": step(0.31, 0.24, x) * step(6.40, 6.48, y) * step(6.80, 6.73, y) * front,
-        "Smiling": step(7.5, 7.4, y) * step(5.9, 6.2, y) * front,
-        "Mouth_Slightly_Open": np.ones_like(x, np.float32),
+        "Smiling": step(7.5, 7.4, y) * step(6.0, 6.25, y) * front,
+        "Mouth_Slightly_Open": step(7.2, 7.0, y) * step(6.0, 6.2, y),
     }
 
 
