@@ -42,8 +42,8 @@ def test_a_constant_map_has_no_scan_lines(value: float) -> None:
 
 
 def test_a_plateau_has_no_order_but_the_drawn_one() -> None:
-    """0.3 (1 - w) + 0.3 w is not 0.3 at every pixel, for rounding."""
-    maps = torch.full((7, 7), 0.3)
+    """0.9 (1 - w) + 0.9 w is not 0.9 at every pixel, for rounding."""
+    maps = torch.full((7, 7), 0.9, dtype=torch.float64)
     maps[0, 0] = 1
     plateau = ranks(maps, (100, 90))[40:, 40:].flatten()
     drawn = ranks(torch.zeros(7, 7), (100, 90))[40:, 40:].flatten()
