@@ -194,6 +194,16 @@ def test_the_explainer_forgets_the_random_models(tiny: nn.Module, photos: Tensor
     assert torch.equal(explainer(photos).maps, before)
 
 
+def test_every_draw_begins_with_what_was_learned(tiny: nn.Module, photos: Tensor) -> None:
+    def of_first_layer(maps: Tensor, model: nn.Module) -> Tensor:
+        return model.conv1.weight.detach().flatten()[: maps[0, 0].numel()].reshape(maps.shape[-2:]).expand_as(maps)
+
+    got = randomisation(Drawing(tiny, of_first_layer), photos, stages=4, draws=3)
+    assert got.stages[-1] == "conv1"
+    assert (got.correlation[:, :3] > 0.999).all()
+    assert (got.correlation[:, 3] < 0.9).all()
+
+
 def test_shared_parameters_stay_shared(photos: Tensor) -> None:
     class Shared(TinyNet):
         def __init__(self) -> None:
