@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bincam.cli import audit, card, data, demo, explain, faces, report, train
+from bincam.cli import audit, card, compare, data, demo, explain, faces, gate, report, train
 from bincam.errors import BincamError
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app.command("demo")(demo.demo)
 app.command("explain")(explain.explain)
 app.command("train")(train.train)
 app.command("audit")(audit.audit)
+app.command("compare")(compare.compare)
+app.command("gate")(gate.gate)
 app.command("report")(report.report)
 app.command("card")(card.card)
 app.add_typer(data.app, name="data", no_args_is_help=True)
