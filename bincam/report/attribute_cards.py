@@ -16,8 +16,9 @@ from bincam.audit.columns import OUTCOMES
 from bincam.report import words
 from bincam.report.arms import BIAS_SHARE, Arm, Floats, minority_share
 from bincam.report.attribute_figures import Canvas, Curves, threshold_curves
-from bincam.report.figures import scale
-from bincam.report.pictures import Pixels, backdrop, overlay, resize, uri
+from bincam.report.contrasts import Contrast
+from bincam.report.figures import backdrop, scale
+from bincam.report.pictures import Pixels, overlay, resize, uri
 from bincam.report.sections import Card, Chart, Example, ExampleGroup, MapRow, Picture
 from bincam.report.slice_tables import slice_table
 from bincam.report.theme import inline
@@ -49,7 +50,7 @@ class Drawing:
         canvas: The axes drawn upon.
         assets: Folder for full-size pictures, or None.
         base: Folder that the page lies in; links are relative to it.
-        sentences: Of a contrast, by attribute; a single audit makes its own.
+        contrast: How two arms differ; None for a single audit, which makes its own sentences.
     """
 
     arms: Sequence[Arm]
@@ -58,7 +59,7 @@ class Drawing:
     canvas: Canvas
     assets: Path | None
     base: Path
-    sentences: Mapping[str, Sequence[str]]
+    contrast: Contrast | None
 
     def prefix(self, arm: Arm) -> str:
         """The arm's name before what is said of it; nothing where there is only one."""
@@ -89,20 +90,22 @@ def card(attribute: str, drawing: Drawing) -> Card:
     rarer = "with" if first.minority(attribute) > 0 else "without"
     maps, limit = _mean_maps(attribute, drawing)
     groups, example_limit = _examples(attribute, drawing)
+    contrast = drawing.contrast
+    tables = [contrast.differences(attribute) if contrast else None, slice_table(attribute, arms)]
     return Card(
         name=attribute,
         anchor="attribute-" + re.sub(r"[^A-Za-z0-9_-]", "-", attribute),
         lead=f"{words.percent(minority_share(first, attribute))} of the training labels are in the minority class "
         f"({rarer} {attribute}); {positives:,} positive, {negatives:,} negative.",
         figures=_headline(attribute, arms),
-        sentences=drawing.sentences.get(attribute) or words.sentences(first, attribute),
+        sentences=contrast.sentences(attribute) if contrast else words.sentences(first, attribute),
         outline=first.outlines.get(attribute, ""),
         maps=maps,
         limit=f"{limit:.2g}",
         example_limit=f"{example_limit:.2g}",
         groups=groups,
         charts=_charts(attribute, drawing),
-        slices=slice_table(attribute, arms),
+        tables=[table for table in tables if table is not None],
         warnings=_warnings(attribute, arms),
     )
 
@@ -148,7 +151,7 @@ def _mean_maps(attribute: str, drawing: Drawing) -> tuple[list[MapRow], float]:
         index = arm.index(attribute)
         rows.append((arm.name, means[index][order], [words.images(int(n)) for n in counts[index][order]]))
     if len(rows) == 2 and rows[0][1].shape == rows[1][1].shape:
-        rows.append((f"{rows[1][0]} {words.MINUS} {rows[0][0]}", rows[1][1] - rows[0][1], [""] * len(SHOWN)))
+        rows.append((f"{rows[0][0]} {words.MINUS} {rows[1][0]}", rows[0][1] - rows[1][1], [""] * len(SHOWN)))
     limit = scale([grid for _, grids, _ in rows for grid in grids])
     return [_map_row(attribute, name, grids, counts, limit, drawing) for name, grids, counts in rows], limit
 

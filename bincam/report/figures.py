@@ -129,7 +129,7 @@ def explanation_figure(
         for line, text in enumerate(foot):
             base = bottom - 0.02 - 0.16 * line
             figure.text(GAP / figure_w, base / figure_h, text, va="top", size=TEXT, **words)
-        grey = _backdrop(image)
+        grey = backdrop(image)
         colours = evidence_colours()
         for index in range(count):
             row, column = divmod(index, columns)
@@ -171,8 +171,8 @@ def save_figure(figure: Figure, path: str | Path, dpi: int = 130) -> None:
         figure.savefig(part, dpi=dpi, format="png")
 
 
-def _backdrop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image in light grey, so that every colour on it belongs to the map."""
+def backdrop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The image in light grey, so that every colour on it belongs to the map. ``(H, W, 3)`` to ``(H, W, 3)``."""
     grey = image[..., :3] @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601 luma
     light = (70 + grey * (255 - 70) / 255).astype(np.uint8)
     return np.repeat(light[..., None], 3, axis=2)

@@ -10,6 +10,7 @@ from typing import Any
 from bincam.report import words
 from bincam.report.arms import Arm, Number, minority_share
 from bincam.report.audit_figures import Row, pairs
+from bincam.report.contrasts import MovedArm
 from bincam.report.sections import Cell, Column, Plot, TableRow, Tile
 from bincam.report.theme import inline
 
@@ -115,17 +116,21 @@ BIAS_SHARES = Asked(
 )
 
 
-def tiles(arms: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
+def tiles(models: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
     """Headline numbers: means over attributes, per arm."""
     count = f"mean of {len(attributes)} attribute{'s' * (len(attributes) != 1)}"
     result = []
-    for label, asked, place, note in (
+    moved = next((arm for arm in models if isinstance(arm, MovedArm)), None)
+    for label, asked, place, about in (
         ("Error, minority class", ERRORS, 0, count),
         ("Error, majority class", ERRORS, 1, count),
         ("Gain, majority predicted", GAINS, 1, "0 is chance, 1 all inside the region"),
         ("Bias share, majority predicted", BIAS_SHARES, 1, "support that has no place"),
     ):
-        numbers = [asked.means(arm)[place] for arm in arms]
+        note = about
+        if moved is not None and asked is ERRORS:
+            note = f"threshold alone: {words.percent(asked.means(moved)[place].value)}; {about}"
+        numbers = [asked.means(arm)[place] for arm in models if arm is not moved]
         ends = [words.interval(number, asked.kind) for number in numbers]
         bracket = f"[{'] → ['.join(ends)}]" if all(ends) else ""
         result.append(Tile(label, " → ".join(words.shown(number, asked.kind) for number in numbers), bracket, note))
@@ -191,10 +196,12 @@ def _bias_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
     )
 
 
-def plots(arms: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
+def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
     """Error, gain and bias share of both classes, every attribute a row; what is undefined throughout is left out."""
     result = []
     for asked in (ERRORS, GAINS, BIAS_SHARES):
+        # A moved threshold changes errors; no map changes, only which answer it belongs to.
+        arms = models if asked is ERRORS else [arm for arm in models if not isinstance(arm, MovedArm)]
         values = {name: [asked.read(arm, name) for arm in arms] for name in attributes}
         if not any(n.defined for row in values.values() for pair in row for n in pair):
             continue

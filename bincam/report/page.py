@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bincam.audit.store import open_audit
 from bincam.errors import InputError
-from bincam.files import atomic, read_json
+from bincam.files import atomic
 from bincam.report import closing, overview, words
 from bincam.report.arms import Arm, common
 from bincam.report.attribute_cards import MEANINGS, SHOWN, Drawing, card
 from bincam.report.attribute_figures import Canvas
+from bincam.report.contrasts import FILE, Contrast, open_arm, open_contrast
 from bincam.report.pdf import print_pdf, require_browser
 from bincam.report.pictures import gradient
 from bincam.report.sections import Page
@@ -25,7 +27,6 @@ from bincam.report.thumbnails import RULE, Photographs, mean_face
 if TYPE_CHECKING:
     from jinja2 import Template
 
-CONTRAST, CONTRAST_KIND, CONTRAST_SCHEMA = "contrast.json", "bincam-contrast", 1
 Track = Callable[[Sequence[str]], Iterable[str]]
 
 
@@ -35,11 +36,17 @@ class Source:
 
     Attributes:
         arms: One audited model, or two of the same images.
-        contrast: ``contrast.json``; None for a single audit.
+        contrast: How the two differ; None for a single audit.
     """
 
     arms: tuple[Arm, ...]
-    contrast: Mapping[str, Any] | None = None
+    contrast: Contrast | None = None
+
+    @property
+    def columns(self) -> tuple[Arm, ...]:
+        """The arms, and between them the first with its threshold moved, where that is known."""
+        moved = self.contrast.moved if self.contrast else None
+        return self.arms if moved is None else (self.arms[0], moved, *self.arms[1:])
 
 
 def open_source(path: str | os.PathLike[str]) -> Source:
@@ -48,20 +55,11 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     Raises:
         InputError: It is neither, or not whole.
     """
-    from bincam.audit.store import open_audit
-
     folder = Path(path)
-    if not (folder / CONTRAST).is_file():
-        return Source((_arm("audited model", folder, open_audit(folder)),))
-    contrast = read_json(folder / CONTRAST, kind=CONTRAST_KIND, schema=CONTRAST_SCHEMA)
-    raise NotImplementedError(contrast)
-
-
-def _arm(name: str, folder: Path, audit: Any) -> Arm:
-    summary = audit.summary
-    if not summary or not summary.get("attributes"):
-        raise InputError(f"{folder}: its summary holds no attributes; make the audit again")
-    return Arm(name, audit, summary)
+    if (folder / FILE).is_file():
+        contrast = open_contrast(folder)
+        return Source((contrast.first, contrast.second), contrast)
+    return Source((open_arm("audited model", open_audit(folder)),))
 
 
 def write_report(
@@ -122,7 +120,7 @@ def build(
         canvas=Canvas([arm.name for arm in arms]),
         assets=None if assets is None else Path(assets),
         base=out.parent,
-        sentences=(source.contrast or {}).get("sentences", {}),
+        contrast=source.contrast,
     )
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
     anchors = {one.name: one.anchor for one in cards}
@@ -132,13 +130,16 @@ def build(
         question=_question(arms),
         subject=_subject(arms),
         arms=[arm.name for arm in arms],
-        tiles=overview.tiles(arms, attributes),
-        findings=overview.findings(arms, attributes),
-        notes=_notes(arms, photographs),
-        plots=overview.plots(arms, attributes),
+        models=[arm.name for arm in source.columns],
+        tiles=overview.tiles(source.columns, attributes),
+        findings=source.contrast.findings if source.contrast else overview.findings(arms, attributes),
+        averages=[*overview.findings(arms, attributes), *source.contrast.correlations()] if source.contrast else [],
+        notes=_notes(source, photographs),
+        plots=overview.plots(source.columns, attributes),
         columns=overview.columns(arms),
-        rows=overview.rows(arms, attributes, anchors),
+        rows=overview.rows(source.columns, attributes, anchors),
         cards=cards,
+        published=source.contrast.published() if source.contrast else None,
         rule=RULE + (f" Outcomes are the {first.name} model's." if len(arms) > 1 else ""),
         outcomes=[(outcome, MEANINGS[outcome]) for outcome in SHOWN],
         gradient=gradient(),
@@ -190,15 +191,15 @@ def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
     ]
 
 
-def _notes(arms: Sequence[Arm], photographs: Photographs) -> list[str]:
-    notes = []
+def _notes(source: Source, photographs: Photographs) -> list[str]:
+    notes = [source.contrast.note] if source.contrast and source.contrast.note else []
     if photographs.missing:
         notes.append(f"Photographs are not shown: {photographs.missing}. Maps stand on grey instead.")
     if photographs.hide_faces:
         notes.append("Faces are hidden: every photograph is coarsened beyond recognition before it is embedded.")
     notes += [
         f"Training counts of the {arm.name} are unknown; minority and majority are those of the audited data."
-        for arm in arms
+        for arm in source.arms
         if arm.audit.manifest.get("train_counts_from") != "card"
     ]
     return notes

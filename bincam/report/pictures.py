@@ -23,13 +23,6 @@ def _colours() -> NDArray[np.float64]:
     return colours
 
 
-def backdrop(image: Pixels) -> Pixels:
-    """The image in light grey, so that every colour on it belongs to the map. ``(H, W, 3)`` to ``(H, W, 3)``."""
-    grey = image[..., :3] @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601 luma
-    light = (70 + grey * (255 - 70) / 255).astype(np.uint8)
-    return np.repeat(light[..., None], 3, axis=2)
-
-
 def overlay(grey: Pixels, values: NDArray[np.floating[Any]], limit: float) -> Pixels:
     """Signed evidence over a backdrop, on a scale from -limit to +limit with zero fixed at clear.
 

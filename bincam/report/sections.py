@@ -138,9 +138,17 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Slices:
-    """Results by group: the widest gap in words, heads, rows of cells."""
+class Table:
+    """A small table.
 
+    Attributes:
+        title: What stands above it.
+        caption: What stands below it.
+        heads: Of the columns.
+        rows: Of cells; those without a note are words, those with one are numbers.
+    """
+
+    title: str
     caption: str
     heads: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -162,7 +170,7 @@ class Card:
         example_limit: End of the examples' colour scale.
         groups: Examples by outcome.
         charts: Bias share, thresholds, calibration.
-        slices: Results by group; None where nothing was sliced.
+        tables: Paired differences of a contrast, and results by group.
         warnings: What the numbers cannot bear.
     """
 
@@ -177,7 +185,7 @@ class Card:
     example_limit: str
     groups: Sequence[ExampleGroup]
     charts: Sequence[Chart]
-    slices: Slices | None
+    tables: Sequence[Table]
     warnings: Sequence[str]
 
 
@@ -206,14 +214,17 @@ class Page:
         kicker: What kind of page it is.
         question: What was asked.
         subject: What was audited: pairs of name and value.
-        arms: Names of the models.
+        arms: Names of the audited models.
+        models: The same, and of the threshold-moved one between them.
         tiles: Headline numbers.
         findings: What was found, in sentences.
+        averages: What a contrast's models come to on average, in sentences; empty for a single audit.
         notes: What a reader must know of images or cells that are missing.
         plots: Overview figures.
         columns: Of the table.
         rows: Of the table.
         cards: One per attribute.
+        published: The source paper's figures beside these; None where not asked for.
         rule: How examples were chosen.
         outcomes: Outcome and its meaning, in the order of the map rows.
         gradient: CSS of the evidence colours.
@@ -227,13 +238,16 @@ class Page:
     question: str
     subject: Sequence[tuple[str, str]]
     arms: Sequence[str]
+    models: Sequence[str]
     tiles: Sequence[Tile]
     findings: Sequence[str]
+    averages: Sequence[str]
     notes: Sequence[str]
     plots: Sequence[Plot]
     columns: Sequence[Column]
     rows: Sequence[TableRow]
     cards: Sequence[Card]
+    published: Table | None
     rule: str
     outcomes: Sequence[tuple[str, str]]
     gradient: str

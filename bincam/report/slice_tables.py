@@ -7,7 +7,7 @@ from typing import Any
 
 from bincam.report import words
 from bincam.report.arms import Arm, Number
-from bincam.report.sections import Cell, Slices
+from bincam.report.sections import Cell, Table
 
 MEASURES = (
     ("error", "error", "percent"),
@@ -18,7 +18,7 @@ MEASURES = (
 )
 
 
-def slice_table(attribute: str, arms: Sequence[Arm]) -> Slices | None:
+def slice_table(attribute: str, arms: Sequence[Arm]) -> Table | None:
     """The summaries' slices of one attribute, a row per group and arm; None where nothing was sliced."""
     found = [_by_group(arm, attribute) for arm in arms]
     groups = list(dict.fromkeys(group for one in found for group in one))
@@ -32,7 +32,8 @@ def slice_table(attribute: str, arms: Sequence[Arm]) -> Slices | None:
             named = [Cell(f"{group[0]}: {group[1]}", None), *([Cell(arm.name, None)] if len(arms) > 1 else [])]
             rows.append([*named, *(_cell(Number.read(numbers.get(key)), kind) for key, _, kind in shown)])
     heads = ["Group", *(["Model"] if len(arms) > 1 else []), *(label for _, label, _ in shown)]
-    return Slices(" ".join(filter(None, (_gap(arm, attribute, len(arms) > 1) for arm in arms))), heads, rows)
+    gaps = " ".join(filter(None, (_gap(arm, attribute, len(arms) > 1) for arm in arms)))
+    return Table("By group", gaps, heads, rows)
 
 
 def _entries(arm: Arm, attribute: str) -> list[Mapping[str, Any]]:

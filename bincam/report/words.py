@@ -28,6 +28,11 @@ def signed(value: float, digits: int) -> str:
     return text if value >= 0 or float(text) == 0 else MINUS + text
 
 
+def p_value(p: float) -> str:
+    """Two digits, or ``< 0.001``."""
+    return NONE if not math.isfinite(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def interval(number: Number, kind: str) -> str:
     """``18.1 to 21.4``, in the unit of the kind; empty without one."""
     if not (number.defined and math.isfinite(number.low) and math.isfinite(number.high)):

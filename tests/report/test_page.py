@@ -110,7 +110,7 @@ def test_two_arms_are_drawn_on_one_scale_with_their_difference(audit_folder, tmp
     pair = tuple(type(arm)(name, arm.audit, arm.summary) for name in ("unbalanced", "balanced"))
     page = build(Source(pair), tmp_path / "report.html")
     assert len(page.rows) == 2 * len(page.cards)
-    assert [row.name for row in page.cards[0].maps] == ["unbalanced", "balanced", "balanced − unbalanced"]
+    assert [row.name for row in page.cards[0].maps] == ["unbalanced", "balanced", "unbalanced − balanced"]
     for card in page.cards:
         difference = card.maps[2].pictures
         assert all(one is None or one.alt.endswith("zero everywhere") for one in difference)  # of a model with itself

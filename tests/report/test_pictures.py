@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from bincam.report.attribute_cards import describe
-from bincam.report.pictures import backdrop, gradient, hidden, outline, overlay, resize, uri
+from bincam.report.figures import backdrop
+from bincam.report.pictures import gradient, hidden, outline, overlay, resize, uri
 from bincam.report.thumbnails import choose
 
 
