@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from bincam import audit as audit
     from bincam import cam as cam
     from bincam import data as data
     from bincam import faces as faces
     from bincam import models as models
+    from bincam import report as report
+    from bincam import train as train
     from bincam.cam import Explainer as Explainer
     from bincam.cam import Explanation as Explanation
     from bincam.cam import Ledger as Ledger
     from bincam.models import load as load
 
-_ROOMS = ("cam", "data", "faces", "models")
+_ROOMS = ("audit", "cam", "data", "faces", "models", "report", "train")
 _NAMES = {"Explainer": "bincam.cam", "Explanation": "bincam.cam", "Ledger": "bincam.cam", "load": "bincam.models"}
 __all__ = ["__version__", *_ROOMS, *_NAMES]  # noqa: PLE0604  # every entry is a string
 
