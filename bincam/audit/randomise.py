@@ -154,8 +154,9 @@ def _judge(stages: tuple[str, ...], correlation: Tensor, cells: int) -> Randomis
         reason = "fewer than two images have a correlation, too few for a bound"
     elif upper[-1] >= BOUND:
         reason = f"with all parameters random the maps keep a |Spearman| of up to {upper[-1].item():.2f}"
-        if chance >= BOUND:
-            reason += f"; with {cells} cells unrelated maps have {chance:.2f}, so nothing can be told on this grid"
+        if chance >= BOUND / 2:
+            reason += f"; with {cells} cells unrelated maps have about {chance:.2f}"
+            reason += ", so nothing can be told on this grid" if chance >= BOUND else ""
     return Randomisation(stages, correlation, mean, upper, undefined, chance, not reason, reason)
 
 
