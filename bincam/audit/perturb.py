@@ -56,7 +56,7 @@ def deletion(
 ) -> Curve:
     """Remove the strongest pixels first; a small area says that the map found what carried the decision.
 
-    Petsiuk, Das and Saenko 2018, RISE, arXiv 1806.07421, section 4.2. Deviations: the side may be the negative one,
+    Petsiuk, Das and Saenko 2018, RISE, arXiv 1806.07421. Deviations: the side may be the negative one,
     pixels are ranked by the signed map and equals in random order, and removed pixels take the image's own mean or
     blur; in the paper they are 0.
 
