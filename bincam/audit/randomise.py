@@ -1,8 +1,8 @@
 """A gate on the method itself: does its map depend on what the model has learned?
 
-Adebayo et al. 2018, Sanity Checks for Saliency Maps, arXiv 1810.03292, section 3.1, cascading randomisation: the
-model's parameters are randomised from the head downwards, and after each stage the maps are compared with the original
-ones. A map that stays the same shows the image, or the centre of the frame, and not the model.
+Adebayo et al. 2018, Sanity Checks for Saliency Maps, arXiv 1810.03292, cascading randomisation: the model's parameters
+are randomised from the head downwards, and after each stage the maps are compared with the original ones. A map that
+stays the same shows the image, or the centre of the frame, and not the model.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Randomisation:
         stages: What was randomised at each stage, in addition to the stages before; the first is nearest to the output.
         correlation: ``(draws, stages, B, A)``, Spearman's correlation over the cells; NaN where a map is constant or
             not finite, before or after.
-        mean: ``(stages,)``, of |correlation|, over draws, images and attributes; NaN where none is defined.
+        mean: ``(stages,)``, of |correlation|, over an image's attributes, then over draws and images; NaN where none is
+            defined.
         upper: ``(stages,)``, the one-sided 95 % bound of the mean, of the worst draw; NaN where it cannot be told.
         undefined: ``(stages,)``, the share of correlations that are NaN.
         chance: About the mean |correlation| of maps of unrelated cells on this grid, √(2 / π(hw - 1)). Neighbouring
@@ -110,9 +111,7 @@ def randomisation(
                     _permute(module, generator)
                 found.append(spearman(original.maps, explainer(images, *asked).maps))
     correlation = torch.stack(found).reshape(draws, len(groups), *original.maps.shape[:2])
-    return _judge(
-        tuple(name for name, _ in groups), correlation.cpu(), original.maps.shape[-2] * original.maps.shape[-1]
-    )
+    return _judge(tuple(name for name, _ in groups), correlation.cpu(), original.maps[0, 0].numel())
 
 
 def spearman(one: Tensor, other: Tensor) -> Tensor:
@@ -143,19 +142,23 @@ def _mean_ranks(maps: Tensor) -> Tensor:
 def _judge(stages: tuple[str, ...], correlation: Tensor, cells: int) -> Randomisation:
     size = correlation.abs()
     per_image = size.nanmean(-1)  # (draws, stages, B)
-    mean = size.transpose(0, 1).flatten(1).nanmean(-1)
+    mean = per_image.transpose(0, 1).flatten(1).nanmean(-1)
     upper = torch.stack([_upper(per_image[:, stage]) for stage in range(len(stages))])
     undefined = size.isnan().double().transpose(0, 1).flatten(1).mean(-1)
     chance = min(1.0, math.sqrt(2 / math.pi / (cells - 1))) if cells > 1 else math.nan
     reason = ""
     if undefined[-1] > 1 - DEFINED:
-        reason = f"{undefined[-1].item():.0%} of the maps are constant or not finite, so nothing shows that they depend"
+        reason = (
+            f"{undefined[-1].item():.0%} of the maps are constant or not finite, before or after, so nothing shows "
+            "that they depend on the parameters"
+        )
     elif math.isnan(upper[-1].item()):
         reason = "fewer than two images have a correlation, too few for a bound"
     elif upper[-1] >= BOUND:
         reason = f"with all parameters random the maps keep a |Spearman| of up to {upper[-1].item():.2f}"
-        if chance >= BOUND:
-            reason += f"; with {cells} cells unrelated maps have {chance:.2f}, so nothing can be told on this grid"
+        if chance >= BOUND / 2:
+            reason += f"; with {cells} cells unrelated maps have about {chance:.2f}"
+            reason += ", so nothing can be told on this grid" if chance >= BOUND else ""
     return Randomisation(stages, correlation, mean, upper, undefined, chance, not reason, reason)
 
 

@@ -137,6 +137,10 @@ def test_a_coarse_grid_is_told(photos: Tensor) -> None:
     assert got.chance == pytest.approx((2 / np.pi / 3) ** 0.5)
     assert not got.passed
     assert "with 4 cells" in got.reason
+    assert "nothing can be told" in got.reason
+    coarse = randomisation(Drawing(tiny, centre), photos[:, :, :6, :6])  # 3 x 3: in doubt, but not hopeless
+    assert "with 9 cells unrelated maps have about 0.28" in coarse.reason
+    assert "nothing can be told" not in coarse.reason
 
 
 # -- the model is borrowed ---------------------------------------------------------------------------------------------
