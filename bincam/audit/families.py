@@ -48,9 +48,9 @@ def difference_test(
 
     With u_kg = Σ_{i in cluster k, group g} (x_i - x̄)/n_g, the residuals taken under the hypothesis that all means are
     x̄, the differences from the last group have the covariance of the clusters' sums (Liang and Zeger 1986): Student's
-    t for two groups, F for more. The degrees of freedom are the effective number of clusters, (Σu²)²/Σu⁴, at most K - 2,
-    so a difference that rests on a few people is not taken for certain. For independent images of two large groups this
-    is the two-proportion z-test.
+    t for two groups, F for more. The degrees of freedom are the effective number of clusters, (Σu²)²/Σu⁴, at most
+    K - 2, so a difference that rests on a few people is not taken for certain. For independent images of two large
+    groups this is the two-proportion z-test.
 
     Args:
         values: ``(N,)``, NaN is left out.
@@ -132,7 +132,8 @@ def mcnemar(first: NDArray[np.floating], second: NDArray[np.floating], clusters:
 
     With D_k the difference of a person's errors, every D_k is as likely to have the other sign if there is no
     difference. Up to ``EXACT_CLUSTERS`` people with D_k ≠ 0 the distribution of |ΣD_k| is counted exactly; above,
-    (ΣD)²/ΣD² is chi-squared with one degree of freedom. With one image each, these are McNemar's exact and uncorrected tests.
+    (ΣD)²/ΣD² is chi-squared with one degree of freedom. With one image each, these are McNemar's exact and uncorrected
+    tests.
 
     Args:
         first: ``(N,)``: 1 where the first model is wrong, 0 where right, NaN where unknown.

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bincam.cli import audit, card, data, explain, faces
+from bincam.cli import audit, card, compare, data, explain, faces, gate
 from bincam.errors import BincamError
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app = typer.Typer(
 app.command("explain")(explain.explain)
 app.command("audit")(audit.audit)
 app.command("card")(card.card)
+app.command("compare")(compare.compare)
+app.command("gate")(gate.gate)
 app.add_typer(data.app, name="data", no_args_is_help=True)
 app.add_typer(faces.app, name="faces", no_args_is_help=True)
 

@@ -1,0 +1,65 @@
+"""``bincam gate``: does an audit meet its rules?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def gate(
+    audit: Annotated[Path, typer.Argument(help="The audit's folder.")],
+    *,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(help="[ATTRIBUTE.]MEASURE[@GROUP]<=NUMBER, also <, >= and >; may be repeated."),
+    ] = None,
+    rules: Annotated[Path | None, typer.Option(help="A YAML file with a list 'rules:'.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the Markdown summary to this file.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
+    allow_insufficient: Annotated[
+        bool, typer.Option("--allow-insufficient", help="Let rules pass on too little evidence.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
+) -> None:
+    """Hold an audit against rules: exit 0 if all pass, 1 if one fails, is undefined, or lacks evidence.
+
+    A rule passes or fails where the whole interval of the figure does; where the interval straddles the bound, or the
+    cell is small, the evidence is insufficient.
+    """
+    import json
+
+    from bincam.audit import open_audit
+    from bincam.audit.gate import judge, parse_rule, passed, read_rules
+    from bincam.audit.gate_files import counted
+    from bincam.audit.gate_files import junit as junit_xml
+    from bincam.audit.gate_files import markdown as table
+    from bincam.errors import InputError
+    from bincam.files import atomic
+
+    opened = open_audit(audit)
+    parsed = [parse_rule(text, opened) for text in rule or ()]
+    parsed += read_rules(rules, opened) if rules else []
+    if not parsed:
+        raise InputError("no rules: give --rule 'minority_error<=0.2', or --rules FILE.yaml")
+    summary = opened.summary
+    if not summary or not summary.get("attributes"):
+        raise InputError(f"{audit}: its summary holds no attributes; make the audit again")
+    judged = judge(summary, parsed)
+    is_open = passed(judged, allow_insufficient=allow_insufficient)
+    text = table(judged, str(audit), open_=is_open)
+    for file, content in (
+        (markdown, text),
+        (junit, junit_xml(judged, str(audit), allow_insufficient=allow_insufficient)),
+    ):
+        if file is not None:
+            with atomic(file) as part:
+                part.write_text(content, encoding="utf-8")
+    if as_json:
+        found = {"open": is_open, "counts": counted(judged), "checks": [one.to_json() for one in judged]}
+        typer.echo(json.dumps(found, ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo(text, nl=False)
+    if not is_open:
+        raise typer.Exit(1)
