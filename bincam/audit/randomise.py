@@ -12,12 +12,13 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from bincam.cam import Explainer
+from bincam.cam import Explainer, Side
 from bincam.errors import InputError
 from bincam.models.borrow import outside_grad_modes
 
@@ -34,7 +35,8 @@ class Randomisation:
         stages: What was randomised at each stage, in addition to the stages before; the first is nearest to the output.
         correlation: ``(draws, stages, B, A)``, Spearman's correlation over the cells; NaN where a map is constant or
             not finite, before or after.
-        mean: ``(stages,)``, of |correlation|, over draws, images and attributes; NaN where none is defined.
+        mean: ``(stages,)``, of |correlation|, over an image's attributes, then over draws and images; NaN where none is
+            defined.
         upper: ``(stages,)``, the one-sided 95 % bound of the mean, of the worst draw; NaN where it cannot be told.
         undefined: ``(stages,)``, the share of correlations that are NaN.
         chance: About the mean |correlation| of maps of unrelated cells on this grid, √(2 / π(hw - 1)). Neighbouring
@@ -56,9 +58,16 @@ class Randomisation:
 
 
 def randomisation(
-    explainer: Explainer, images: Tensor, *, stages: int = 4, draws: int = 2, seed: int = 0
+    explainer: Explainer,
+    images: Tensor,
+    side: Side | Literal["any"] = "predicted",
+    labels: Tensor | None = None,
+    *,
+    stages: int = 4,
+    draws: int = 2,
+    seed: int = 0,
 ) -> Randomisation:
-    """Randomise the model from the head downwards and compare the maps of the side that the learned model takes.
+    """Randomise the model from the head downwards and compare the maps for the side that the learned model's are for.
 
     Parameters are randomised by permuting the entries of each: what was learned is gone, and the scale of every layer
     stays. Deviations from the paper: there they are drawn anew as before training, which needs every layer's
@@ -73,6 +82,8 @@ def randomisation(
         explainer: Makes the maps; its model is borrowed: its parameters are exchanged for the time of the call, never
             written to, and come back also on errors.
         images: ``(B, C, H, W)``; at least two for a bound.
+        side: As for the explainer; ``predicted`` is what the learned model predicts, at every stage.
+        labels: As for the explainer.
         stages: Into how many parts the layers with parameters are divided, the head alone being the first; fewer where
             the model has fewer such layers.
         draws: Random models per stage.
@@ -87,8 +98,8 @@ def randomisation(
     if stages < 1 or draws < 1:
         raise InputError(f"stages={stages}, draws={draws}; at least one of each is needed")
     groups = _stages(explainer, images, stages)
-    original = explainer(images)
-    side = torch.where(original.side.isnan(), 1.0, original.side)  # maps of an unknown side are NaN anyway
+    original = explainer(images, side, labels)
+    asked = ("true", original.side) if side in ("predicted", "true") else (side, None)
     found = []
     with outside_grad_modes(), _exchanged(explainer.model) as pairs:
         for draw in range(draws):
@@ -98,11 +109,9 @@ def randomisation(
             for _, modules in groups:
                 for module in modules:
                     _permute(module, generator)
-                found.append(spearman(original.maps, explainer(images, "true", side).maps))
+                found.append(spearman(original.maps, explainer(images, *asked).maps))
     correlation = torch.stack(found).reshape(draws, len(groups), *original.maps.shape[:2])
-    return _judge(
-        tuple(name for name, _ in groups), correlation.cpu(), original.maps.shape[-2] * original.maps.shape[-1]
-    )
+    return _judge(tuple(name for name, _ in groups), correlation.cpu(), original.maps[0, 0].numel())
 
 
 def spearman(one: Tensor, other: Tensor) -> Tensor:
@@ -133,19 +142,23 @@ def _mean_ranks(maps: Tensor) -> Tensor:
 def _judge(stages: tuple[str, ...], correlation: Tensor, cells: int) -> Randomisation:
     size = correlation.abs()
     per_image = size.nanmean(-1)  # (draws, stages, B)
-    mean = size.transpose(0, 1).flatten(1).nanmean(-1)
+    mean = per_image.transpose(0, 1).flatten(1).nanmean(-1)
     upper = torch.stack([_upper(per_image[:, stage]) for stage in range(len(stages))])
     undefined = size.isnan().double().transpose(0, 1).flatten(1).mean(-1)
     chance = min(1.0, math.sqrt(2 / math.pi / (cells - 1))) if cells > 1 else math.nan
     reason = ""
     if undefined[-1] > 1 - DEFINED:
-        reason = f"{undefined[-1].item():.0%} of the maps are constant or not finite, so nothing shows that they depend"
+        reason = (
+            f"{undefined[-1].item():.0%} of the maps are constant or not finite, before or after, so nothing shows "
+            "that they depend on the parameters"
+        )
     elif math.isnan(upper[-1].item()):
         reason = "fewer than two images have a correlation, too few for a bound"
     elif upper[-1] >= BOUND:
         reason = f"with all parameters random the maps keep a |Spearman| of up to {upper[-1].item():.2f}"
-        if chance >= BOUND:
-            reason += f"; with {cells} cells unrelated maps have {chance:.2f}, so nothing can be told on this grid"
+        if chance >= BOUND / 2:
+            reason += f"; with {cells} cells unrelated maps have about {chance:.2f}"
+            reason += ", so nothing can be told on this grid" if chance >= BOUND else ""
     return Randomisation(stages, correlation, mean, upper, undefined, chance, not reason, reason)
 
 

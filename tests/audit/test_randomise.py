@@ -71,6 +71,18 @@ def test_methods_that_read_the_model_pass(tiny: nn.Module, photos: Tensor, metho
     assert got.reason == ""
 
 
+def test_the_side_may_be_asked_for(tiny: nn.Module, photos: Tensor) -> None:
+    labels = torch.tensor([[1, 0, torch.nan, 1]] * 8)
+    explainer = Explainer(tiny, ATTRIBUTES, method="layer_cam")
+    true = randomisation(explainer, photos, "true", labels).correlation
+    assert torch.isnan(true[:, :, :, 2]).all()
+    positive, negative = (randomisation(explainer, photos, side).correlation for side in ("positive", "negative"))
+    torch.testing.assert_close(true[..., [0, 3]], positive[..., [0, 3]])
+    torch.testing.assert_close(true[..., 1], negative[..., 1])
+    blind = Explainer(tiny, ["Bald"], names=ATTRIBUTES, method="eigen_cam")  # cannot say of which side its map is
+    assert torch.isfinite(randomisation(blind, photos[:3], "any").upper).all()
+
+
 @pytest.mark.parametrize("draw", [centre, edges])
 def test_maps_that_do_not_read_the_model_fail(tiny: nn.Module, photos: Tensor, draw: Any) -> None:
     got = randomisation(Drawing(tiny, draw), photos)
@@ -125,6 +137,10 @@ def test_a_coarse_grid_is_told(photos: Tensor) -> None:
     assert got.chance == pytest.approx((2 / np.pi / 3) ** 0.5)
     assert not got.passed
     assert "with 4 cells" in got.reason
+    assert "nothing can be told" in got.reason
+    coarse = randomisation(Drawing(tiny, centre), photos[:, :, :6, :6])  # 3 x 3: in doubt, but not hopeless
+    assert "with 9 cells unrelated maps have about 0.28" in coarse.reason
+    assert "nothing can be told" not in coarse.reason
 
 
 # -- the model is borrowed ---------------------------------------------------------------------------------------------
@@ -180,6 +196,16 @@ def test_the_explainer_forgets_the_random_models(tiny: nn.Module, photos: Tensor
     assert not torch.equal(one_stage.correlation[0], one_stage.correlation[1])
     assert not torch.equal(one_stage.correlation[1], one_stage.correlation[2])
     assert torch.equal(explainer(photos).maps, before)
+
+
+def test_every_draw_begins_with_what_was_learned(tiny: nn.Module, photos: Tensor) -> None:
+    def of_first_layer(maps: Tensor, model: nn.Module) -> Tensor:
+        return model.conv1.weight.detach().flatten()[: maps[0, 0].numel()].reshape(maps.shape[-2:]).expand_as(maps)
+
+    got = randomisation(Drawing(tiny, of_first_layer), photos, stages=4, draws=3)
+    assert got.stages[-1] == "conv1"
+    assert (got.correlation[:, :3] > 0.999).all()
+    assert (got.correlation[:, 3] < 0.9).all()
 
 
 def test_shared_parameters_stay_shared(photos: Tensor) -> None:
