@@ -15,6 +15,7 @@ from bincam.audit.places import outline_size, outlines
 from bincam.audit.plan import Plan
 from bincam.audit.sampled import measure_sample, storable
 from bincam.audit.store import Audit
+from bincam.audit.summary import summarise
 from bincam.errors import InputError
 from bincam.files import atomic, read_json, write_json
 
@@ -23,8 +24,6 @@ FINDINGS, LEAKAGE, SAMPLE = "findings.json", "leakage.json", "sample.json"
 
 def finish(plan: Plan, folder: Path, manifest: Mapping[str, Any]) -> None:
     """Everything that the shards add up to; the summary last."""
-    from bincam.audit.summary import summarise
-
     sums, skipped = shards.read_sums(folder, manifest)
     means = {name: sums[name] for spec in plan.explainers for name in (f"{spec}.sum", f"{spec}.count") if name in sums}
     if not means:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bincam.audit.runner import run
-from tests.audit.planted import reader
+from tests.audit.planted import reader, write_pictures
 
 
 def of_object(done, *columns):
@@ -39,8 +39,6 @@ def test_a_shortcut_is_seen_although_it_makes_no_errors(pictures, settings, tmp_
 
 
 def test_where_the_companion_is_gone_the_shortcut_misses_its_object(settings, tmp_path):
-    from tests.audit.planted import write_pictures
-
     alone = write_pictures(tmp_path / "alone", companion=False)
     honest = run(reader(0), alone, tmp_path / "honest", settings)
     shortcut = run(reader(1), alone, tmp_path / "shortcut", settings)
@@ -91,3 +89,34 @@ def test_a_map_that_does_not_depend_on_the_model_fails_the_gate(pictures, settin
     assert "constant" in gate["reason"]
     assert gate["images"] == 4
     assert gate["mean"][-1] is None
+
+
+def findings(done, about):
+    """How many attributes differ in each family of tests about something, after Holm."""
+    families = [family for family in done.summary["families"] if about in family["name"]]
+    assert families
+    return {family["name"]: family["findings"] for family in families}
+
+
+def test_labels_that_mean_nothing_give_no_finding_after_holm(settings, tmp_path):
+    table = write_pictures(tmp_path / "pictures", 240)
+    told = run(reader(0), table, tmp_path / "true", replace(settings, batch_size=16, shard_images=64))
+    assert findings(told, "true classes")["empty differs between true classes"] == 1
+
+    shuffled = np.random.default_rng(1).permutation(len(table))
+    blind = replace(table, labels=table.labels[shuffled])
+    told = run(reader(0), blind, tmp_path / "shuffled", replace(settings, batch_size=16, shard_images=64))
+    assert set(findings(told, "true classes").values()) == {0}
+    assert set(findings(told, "minority error").values()) == {0}
+
+
+def test_the_summary_flags_the_shortcut_and_not_its_twin(settings, tmp_path):
+    table = write_pictures(tmp_path / "pictures", 120)
+    gains = {}
+    for name, colour in {"honest": 0, "shortcut": 1}.items():
+        done = run(reader(colour), table, tmp_path / name, replace(settings, batch_size=16, shard_images=64))
+        entry = done.summary["attributes"]["Object"]
+        assert entry["rates"]["error"]["value"] == 0
+        gains[name] = entry["measures"]["grad_cam.gain"]["predicted:positive"]
+    assert gains["honest"]["low"] > 0.9
+    assert gains["shortcut"]["high"] < 0
