@@ -28,7 +28,8 @@ def train(
 ) -> None:
     """Train attribute classifiers. Ctrl-C ends the step and keeps the state; --resume goes on.
 
-    On several GPUs: accelerate launch -m bincam train CONFIG. Processes on CPUs: torchrun --nproc-per-node 2 -m bincam ...
+    On several GPUs: accelerate launch -m bincam train CONFIG. Several processes on CPUs: torchrun --nproc-per-node 2 -m
+    bincam train CONFIG.
     """
     from bincam.cli.source import prepare
     from bincam.train.config import read_config

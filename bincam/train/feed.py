@@ -20,6 +20,7 @@ from bincam.errors import InputError
 from bincam.models import Card
 from bincam.progress import track
 from bincam.train.config import TrainConfig
+from bincam.train.resampling import resampled
 
 Rows = NDArray[np.int64]
 Order = Callable[[int], Rows]
@@ -29,6 +30,17 @@ Order = Callable[[int], Rows]
 def shuffled(count: int, seed: int) -> Order:
     """Every row once, in a new order every epoch."""
     return lambda epoch: np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def make_order(table: AttributeTable, config: TrainConfig) -> Order:
+    """The order that a configuration asks for: shuffled, or re-sampled.
+
+    Raises:
+        InputError: An unknown re-sampling or option.
+    """
+    if config.resampling.name == "none":
+        return shuffled(len(table), config.seed)
+    return resampled(table.labels, config.resampling.name, config.seed, **config.resampling.options)
 
 
 def mirrored(count: int, seed: int, epoch: int) -> NDArray[np.bool_]:

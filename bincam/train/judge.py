@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from bincam.data.batches import Loader
-from bincam.models import AttributeClassifier
+from bincam.models import AttributeClassifier, Card
 from bincam.models.borrow import evaluating
-
-if TYPE_CHECKING:
-    from bincam.train.metrics import Metrics
+from bincam.train.metrics import count, evaluate
+from bincam.train.weights import ClassCounts
 
 METRICS = (
     "minority_error",
@@ -77,16 +77,27 @@ def ask(model: AttributeClassifier, batches: Loader, device: torch.device, *, ch
     return Said(whole, labels)
 
 
-def as_json(metrics: Metrics, attributes: tuple[str, ...]) -> dict[str, Any]:
-    """Metrics as plain values: the means over attributes, and every attribute's; undefined is null."""
+def judge(said: Said, card: Card, counts: ClassCounts, thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """Metrics as plain values: the means over attributes, and every attribute's; undefined is null.
+
+    Args:
+        said: Of a split.
+        card: Of the model.
+        counts: In training; they say which class is the minority.
+        thresholds: In logit units; 0 where none is given.
+    """
+    t = np.array([thresholds.get(name, 0.0) for name in card.attributes])
+    metrics = evaluate(said.logits, said.labels, t, counts, card.head)
+    held = count(said.logits, said.labels, t, card.head)
     values = {name: np.asarray(getattr(metrics, name), np.float64) for name in METRICS}
-    counts = np.asarray(metrics.n)
+    whole = {"n": metrics.n, "tp": held.tp, "fp": held.fp, "fn": held.fn, "tn": held.tn}
     return {
         "mean": {name: plain(metrics.mean(name)) for name in METRICS},
         "defined": {name: int(np.count_nonzero(~np.isnan(value))) for name, value in values.items()},
         "attributes": {
-            attribute: {"n": int(counts[i]), **{name: plain(value[i]) for name, value in values.items()}}
-            for i, attribute in enumerate(attributes)
+            attribute: {name: int(value[i]) for name, value in whole.items()}
+            | {name: plain(value[i]) for name, value in values.items()}
+            for i, attribute in enumerate(card.attributes)
         },
     }
 

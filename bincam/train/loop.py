@@ -21,10 +21,9 @@ from bincam.errors import BincamError, InputError
 from bincam.models import AttributeClassifier
 from bincam.train import manifest
 from bincam.train.config import HIGHER_IS_BETTER, TrainConfig
-from bincam.train.feed import Feed, order_digest, pixel_sum, shuffled
-from bincam.train.judge import Said, as_json, ask, plain
+from bincam.train.feed import Feed, make_order, order_digest, pixel_sum
+from bincam.train.judge import Said, ask, judge, plain
 from bincam.train.losses import make_loss
-from bincam.train.metrics import evaluate
 from bincam.train.process import Process, stoppable
 from bincam.train.progress import Board, Reporter
 from bincam.train.runfolder import RunFolder
@@ -130,7 +129,7 @@ class _Run:
             fit=FaceDataset(train, size=model.card.input_size, fit=config.data.fit).fit,
         )
         self.stepper = Stepper(model, loss, config, process)
-        self.order = shuffled(len(train), config.seed)
+        self.order = make_order(train, config)
         self.feed = Feed(
             train, config, self.card, self.order, rank=process.rank, world=process.world, device=process.device
         )
@@ -282,12 +281,11 @@ class _Run:
         return record
 
     def _metrics(self, said: Said, thresholds: dict[str, float]) -> dict[str, Any]:
-        """As plain values; thresholds that are not given are 0."""
-        t = np.array([thresholds.get(name, 0.0) for name in self.attributes])
-        result = as_json(evaluate(said.logits, said.labels, t, self.counts, self.card.head), self.attributes)
+        """What ``judge`` says, and the loss, which depends on no threshold."""
+        result = judge(said, self.card, self.counts, thresholds)
         with torch.no_grad():
             logits, labels = (torch.from_numpy(v).to(self.process.device) for v in (said.logits, said.labels))
-            loss = self.stepper.loss.terms(logits, labels).sum() / self.stepper.loss.normalizer(labels)
+            loss = self.stepper.loss.terms(logits, labels).sum() / self.stepper.loss.normalizer(labels).clamp(min=1)
         return {**result, "mean": {"loss": plain(float(loss)), **result["mean"]}}
 
     def _count(self, record: dict[str, Any]) -> None:

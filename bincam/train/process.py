@@ -39,7 +39,8 @@ class Process:
         if not torch.distributed.is_initialized():
             PartialState._reset_state()  # noqa: SLF001  # likewise
         precision = "no" if config.precision == "fp32" else config.precision
-        self.accelerator: Any = Accelerator(cpu=config.device == "cpu", mixed_precision=precision)
+        # Without being told that these are CPUs, accelerate takes several processes for several runs.
+        self.accelerator: Any = Accelerator(cpu=config.device == "cpu" or not there, mixed_precision=precision)
         self.device: torch.device = self.accelerator.device
         self.rank, self.world = int(self.accelerator.process_index), int(self.accelerator.num_processes)
 

@@ -14,7 +14,7 @@ from bincam.data import AttributeTable
 from bincam.errors import InputError
 from bincam.models import AttributeClassifier, Card
 from bincam.models.checkpoint import fill
-from bincam.train.config import ModelConfig, TrainConfig
+from bincam.train.config import TrainConfig
 
 
 def first_model(config: TrainConfig, table: AttributeTable, counts: dict[str, tuple[int, int]]) -> AttributeClassifier:

@@ -136,7 +136,9 @@ def read_state(folder: Path, run: Identity) -> State | None:
     if not isinstance(value, dict) or value.get("kind") != KIND or value.get("schema") != SCHEMA:
         raise InputError(f"{file}: expected a {KIND} of schema {SCHEMA}; it cannot be gone on with")
     stored = json.loads(value.pop("run"))
-    theirs = Identity(make_config(stored.pop("config"), source=str(file)), tuple(stored.pop("attributes")), stored.pop("data"))
+    theirs = Identity(
+        make_config(stored.pop("config"), source=str(file)), tuple(stored.pop("attributes")), stored.pop("data")
+    )
     _compare(theirs, run, file)
     position = Position(**stored)
     position.plateau, position.stopping = Waiting(**stored["plateau"]), Waiting(**stored["stopping"])

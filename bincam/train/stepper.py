@@ -71,8 +71,8 @@ class Stepper:
         for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * scale
         torch.manual_seed(int(np.random.SeedSequence([config.seed, epoch, step, process.rank]).generate_state(1)[0]))
-        normalizer = process.sum(torch.stack([self.loss.normalizer(part.labels) for part in parts]).sum())
-        normalizer = normalizer.clamp(min=torch.finfo(torch.float32).tiny)  # labels that are all unknown: 0, not 0/0
+        known = torch.stack([self.loss.normalizer(part.labels) for part in parts]).sum()
+        normalizer = process.sum(known).clamp(min=1)  # labels that are all unknown: 0, not 0/0
         total = torch.zeros((), device=process.device)
         for i, part in enumerate(parts):
             last = i == len(parts) - 1

@@ -124,6 +124,8 @@ def test_the_reference_names_every_key_and_the_page_is_up_to_date():
     assert text in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("file", sorted((Path(__file__).parents[2] / "experiments").rglob("*.yaml")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[2] / "experiments").rglob("*.yaml")), ids=lambda p: p.name
+)
 def test_the_experiments_configurations_are_valid(file):
     read_config(file)

@@ -71,7 +71,7 @@ def test_an_arm_that_ended_early_is_compared_as_far_as_it_went(pair):
     assert all(proof["identical"].values())
 
 
-def test_going_on_trains_only_what_is_missing(config, monkeypatch):
+def test_going_on_trains_only_what_is_missing(config):
     settings = config()
     own = {"out": f"{settings.out}/unbalanced", "loss": settings.arms["unbalanced"].loss}
     first = fit(settings.model_copy(update=own))

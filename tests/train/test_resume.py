@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -47,7 +48,9 @@ def stop_after(epoch: int):
     return look
 
 
-@pytest.mark.parametrize("changes", [{}, HARD, {"optimizer__name": "sgd", "schedule__name": "plateau", "accumulate": 2}])
+@pytest.mark.parametrize(
+    "changes", [{}, HARD, {"optimizer__name": "sgd", "schedule__name": "plateau", "accumulate": 2}]
+)
 def test_two_and_two_epochs_equal_four(config, changes):
     whole = fit(config(epochs=4, to="whole", **changes))
     broken = config(epochs=4, to="broken", **changes)
@@ -162,7 +165,7 @@ def test_killed_at_every_write(config, after):
         fit(config(to="killed", **changes), resume=True)
 
     nth, kills = 1, 0
-    while not in_a_child(lambda: run(nth)):
+    while not in_a_child(partial(run, nth)):
         nth, kills = nth + 1, kills + 1  # the run is gone on with, and killed at a later write
     assert kills > 4
     assert outcome(whole.folder) == outcome(whole.folder.parent / "killed")
@@ -192,7 +195,7 @@ def test_killed_at_any_moment(config):
 # What is refused -----------------------------------------------------------------------------------------------------
 
 
-def test_a_state_of_another_configuration(config, spots, tmp_path):
+def test_a_state_of_another_configuration(config):
     fit(config(epochs=1))
     for changes, message in [
         ({"optimizer__lr": 0.5}, "optimizer.lr 0.003, and now it is 0.5"),

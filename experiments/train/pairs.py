@@ -1,0 +1,111 @@
+"""Train a pair for several seeds, and for every fold where the configuration has folds; tell both arms' test errors.
+
+Three columns: the unbalanced model, the same with its thresholds moved to where they are best on validation, and the
+balanced model. Of folds the counts are added, since together they test every image once; seeds give mean and range.
+
+Run from the repository: ``PYTHONPATH=. python experiments/train/pairs.py CONFIG --out FILE.json``; a Markdown table of
+the same name lies beside it. What is finished is not trained again, so a run that was stopped is gone on with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import collect
+
+from bincam.files import atomic, write_json
+from bincam.train import fit_pair, read_config
+from bincam.train.manifest import revision, versions
+
+
+def run(config: Path, overrides: list[str], seed: int, fold: int | None) -> dict[str, Any]:
+    """One pair's test counts, with what says which class is the minority."""
+    where = f"seed-{seed}" + ("" if fold is None else f"/fold-{fold}")
+    base = read_config(config, overrides)
+    words = [*overrides, f"seed={seed}", f"out={base.out}/{where}"]
+    if fold is not None:
+        words.append(f"data.fold={fold}")
+    began = time.perf_counter()
+    pair = fit_pair(read_config(config, words), resume=True)
+    if not pair.identical:
+        raise SystemExit(f"{pair.folder}: the arms did not see the same")
+    rates = {name: [record["images_per_second"] for record in arm.history] for name, arm in pair.arms.items()}
+    counts = json.loads((pair.folder / "unbalanced" / "manifest.json").read_text())["train_counts"]
+    return {
+        "seed": seed,
+        "fold": fold,
+        "folder": str(pair.folder),
+        "seconds": round(time.perf_counter() - began, 1),
+        "images_per_second": {name: round(max(values), 1) for name, values in rates.items()},
+        "train_counts": counts,
+        "best_epoch": {name: arm.best_epoch for name, arm in pair.arms.items()},
+        "test": {name: arm.test for name, arm in pair.arms.items()},
+    }
+
+
+def minority(runs: list[dict[str, Any]], attribute: str) -> str:
+    """The rarer class over the training splits of all runs."""
+    negatives, positives = (sum(run["train_counts"][attribute][i] for run in runs) for i in (0, 1))
+    return "positive" if positives <= negatives else "negative"
+
+
+def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Per attribute, and their mean: column, measure, and its mean and range over seeds."""
+    seeds = sorted({run["seed"] for run in runs})
+    attributes = list(runs[0]["train_counts"])
+    rarer = {name: minority(runs, name) for name in attributes}
+    of_seed = {
+        (seed, name, column): collect.pooled(
+            [collect.column(run["test"], column)[name] for run in runs if run["seed"] == seed], rarer[name]
+        )
+        for seed in seeds
+        for name in attributes
+        for column in collect.COLUMNS
+    }
+    rows = {
+        name: {c: collect.over_seeds([of_seed[s, name, c] for s in seeds]) for c in collect.COLUMNS}
+        for name in attributes
+    }
+
+    def over_attributes(seed: int, column: str) -> collect.Row:
+        found = [of_seed[seed, name, column] for name in attributes]
+        return {m: collect.mean([v for row in found if (v := row[m]) is not None]) for m in collect.MEASURES}
+
+    whole = {c: collect.over_seeds([over_attributes(s, c) for s in seeds]) for c in collect.COLUMNS}
+    return {"seeds": seeds, "minority": rarer, "mean": whole, "attributes": rows}
+
+
+def main() -> None:
+    """Train, collect, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--seeds", type=int, default=3, help="how many; seed 0 is the first")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as bincam train's")
+    parser.add_argument("--out", type=Path, required=True, help="a JSON file")
+    arguments = parser.parse_args()
+    config = read_config(arguments.config, arguments.set)
+    folds = [None] if config.data.folds is None else list(range(config.data.folds))
+    runs = [run(arguments.config, arguments.set, s, f) for s in range(arguments.seeds) for f in folds]
+    found = summarise(runs)
+    result = {
+        "kind": "bincam-experiment-pairs",
+        "schema": 1,
+        "config": config.model_dump(mode="json"),
+        "versions": versions(),
+        "git": revision(),
+        **found,
+        "runs": [{key: value for key, value in one.items() if key not in {"test", "train_counts"}} for one in runs],
+    }
+    write_json(arguments.out, result)
+    table = collect.markdown("attribute", {**found["attributes"], "**mean**": found["mean"]})
+    with atomic(arguments.out.with_suffix(".md")) as part:
+        part.write_text(table, encoding="utf-8")
+    print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""How rare may a class be? One attribute's prevalence goes from a half to a fiftieth with everything else fixed.
+
+All faces are drawn once, of different people and with independent labels. For each prevalence p the training split has
+``--count`` of them, a share p of positives and 1 - p of negatives, taken from one order, so that smaller sets of positives
+lie within larger ones; validation likewise, a fifth as large. Every model is tested on the same faces, half of them
+positive. Errors are per class, so they do not depend on the test split's prevalence.
+
+Run from the repository: ``PYTHONPATH=. python experiments/train/sweep.py --out FILE.json``; a table (``.md``) and a
+figure (``.png``) of the same name lie beside it. What is finished is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import collect
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam import data
+from bincam.data import AttributeTable
+from bincam.faces.writer import make
+from bincam.files import atomic, write_json
+from bincam.report.figures import save_figure
+from bincam.report.train_figures import prevalence_sweep
+from bincam.train import fit_pair
+from bincam.train.config import make_config
+from bincam.train.manifest import revision, versions
+
+PREVALENCES = (0.5, 0.2, 0.1, 0.05, 0.02)
+
+
+def needed(count: int, prevalences: Sequence[float], test: int) -> tuple[int, int]:
+    """Positives and negatives that the pool must hold."""
+    high = max(prevalences)
+    return round(high * count) + round(high * (count // 5)) + test // 2, count + count // 5 + test // 2
+
+
+def pool(folder: Path, attribute: str, size: tuple[int, int], positives: int, negatives: int) -> AttributeTable:
+    """Faces to choose from; a tenth more than needed, since labels are drawn."""
+    share = positives / (positives + negatives)
+    count = int(1.1 * (positives + negatives)) + 50
+    make(folder, count, 0, prevalence="independent", set={attribute: share}, size=size, images_per_person=1)
+    return data.load(folder)
+
+
+def rows(
+    table: AttributeTable, attribute: str, p: float, count: int, high: float, test: int
+) -> dict[str, NDArray[Any]]:
+    """Rows of each split at a prevalence.
+
+    Raises:
+        SystemExit: The pool is too small.
+    """
+    labels = table.labels[:, table.index(attribute)]
+    order = np.random.default_rng(0).permutation(len(table))
+    by_class = {value: order[labels[order] == value] for value in (1, 0)}
+    result: dict[str, list[NDArray[Any]]] = {"train": [], "validation": [], "test": []}
+    for value, ordered in by_class.items():
+        at = 0
+        for split, n, own in (("test", test, 0.5), ("validation", count // 5, p), ("train", count, p)):
+            wanted = round(own * n) if value else n - round(own * n)
+            result[split].append(ordered[at : at + wanted])
+            if len(result[split][-1]) < wanted:
+                raise SystemExit(f"the pool has {len(ordered)} faces with {attribute} {value}, too few")
+            # Room for the most of this class at any p, so that a face is always in the same split.
+            at += n // 2 if split == "test" else round(high * n) if value else n
+    return {split: np.sort(np.concatenate(parts)) for split, parts in result.items()}
+
+
+def write_table(file: Path, table: AttributeTable, attribute: str, splits: dict[str, NDArray[Any]]) -> None:
+    """The chosen rows as a CSV."""
+    labels = table.labels[:, table.index(attribute)]
+    lines = [f"image,split,{attribute}"]
+    lines += [f"{table.ids[r]},{split},{int(labels[r])}" for split, chosen in splits.items() for r in chosen.tolist()]
+    with atomic(file) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def train(arguments: argparse.Namespace, file: Path, images: Path, p: float, seed: int) -> dict[str, Any]:
+    """Both arms' test counts."""
+    config = make_config(
+        {
+            "data": {
+                "source": str(file),
+                "options": {"images": str(images), "split": "split"},
+                "size": arguments.size,
+                "fit": "stretch",
+                "memory": True,
+            },
+            "model": {"name": arguments.model},
+            "optimizer": {"lr": arguments.lr},
+            "schedule": {"warmup_epochs": 0.5},
+            "epochs": arguments.epochs,
+            "batch_size": 64,
+            "precision": arguments.precision,
+            "seed": seed,
+            "out": str(arguments.runs / f"p{p:g}" / f"seed-{seed}"),
+        }
+    )
+    pair = fit_pair(config, resume=True)
+    if not pair.identical:
+        raise SystemExit(f"{pair.folder}: the arms did not see the same")
+    return {name: arm.test for name, arm in pair.arms.items()}
+
+
+def main() -> None:
+    """Draw, train, collect, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="a JSON file")
+    parser.add_argument("--faces", type=Path, default=Path("data/sweep"), help="where faces are drawn")
+    parser.add_argument("--runs", type=Path, default=Path("runs/sweep"))
+    parser.add_argument("--attribute", default="Smiling")
+    parser.add_argument("--prevalences", type=float, nargs="+", default=PREVALENCES)
+    parser.add_argument("--seeds", type=int, default=5, help="how many; seed 0 is the first")
+    parser.add_argument("--count", type=int, default=4000, help="training faces")
+    parser.add_argument("--test", type=int, default=2000, help="test faces")
+    parser.add_argument("--size", type=int, default=64, help="pixels")
+    parser.add_argument("--model", default="resnet10t")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--precision", default="fp32")
+    arguments = parser.parse_args()
+
+    size = (arguments.size, round(arguments.size * 218 / 178))
+    positives, negatives = needed(arguments.count, arguments.prevalences, arguments.test)
+    table = pool(arguments.faces / "faces", arguments.attribute, size, positives, negatives)
+    found: dict[float, dict[str, Any]] = {}
+    for p in arguments.prevalences:
+        high = max(arguments.prevalences)
+        splits = rows(table, arguments.attribute, p, arguments.count, high, arguments.test)
+        file = arguments.faces / f"p{p:g}.csv"
+        write_table(file, table, arguments.attribute, splits)
+        tests = [train(arguments, file, table.root, p, seed) for seed in range(arguments.seeds)]
+        found[p] = {
+            column: collect.over_seeds(
+                [collect.pooled([collect.column(test, column)[arguments.attribute]], "positive") for test in tests]
+            )
+            for column in collect.COLUMNS
+        }
+    result = {
+        "kind": "bincam-experiment-sweep",
+        "schema": 1,
+        "settings": json.loads(json.dumps(vars(arguments), default=str)),
+        "versions": versions(),
+        "git": revision(),
+        "note": "minority: positives, at a prevalence of one half too; mean and range over seeds",
+        "prevalences": {f"{p:g}": columns for p, columns in found.items()},
+    }
+    write_json(arguments.out, result)
+    text = collect.markdown(f"prevalence of {arguments.attribute}", {f"{p:g}": columns for p, columns in found.items()})
+    with atomic(arguments.out.with_suffix(".md")) as part:
+        part.write_text(text, encoding="utf-8")
+    save_figure(prevalence_sweep(found, arguments.attribute), arguments.out.with_suffix(".png"))
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
