@@ -22,7 +22,7 @@ class AttributeLoss(nn.Module, ABC):
 
     Unknown entries are inert: whatever the logit there, no value and no gradient changes by a bit. Arithmetic is in
     float32 (float64 for float64 logits), inside autocast too. Arguments are not changed. Weights are buffers that
-    follow from the training counts; they are not in the state dict, because the counts, which a card holds, decide them.
+    follow from the training counts; they are not in the state dict, because the counts on the card decide them.
 
     Attributes:
         head: What an output of a model trained with it means; the card must state it.

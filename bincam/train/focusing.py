@@ -46,9 +46,9 @@ class Focal(SidedLoss):
 class Asymmetric(SidedLoss):
     """``asymmetric``: ℓ+ = -(1 - p)^γ⁺ log p, ℓ- = -q^γ⁻ log(1 - q), q = max(p - m, 0) (Ridnik et al. 2021, ICCV, ASL).
 
-    Negatives below p = m do nothing, so that the link begins at log(m / (1 - m)); and towards p = 1 a negative's slope
-    over a positive's stays below a bound (26.6 by default), so that the link is infinite from some η on (0.964). There is
-    no constant shift.
+    Negatives below p = m do nothing, so that the link begins at log(m / (1 - m)). Towards p = 1 a negative's slope over
+    a positive's stays below a bound (26.6 with these defaults), so that the link is infinite from some η on (0.964).
+    There is no constant shift.
 
     Deviation: the authors' code stops the gradient through the focusing factors; here it is whole, as in the paper.
     """
