@@ -208,11 +208,12 @@ def open_arm(name: str, audit: Any) -> Arm:
 def _difference(measure: str, among: str, held: Mapping[str, Any], kind: str, p: float | None) -> list[Cell]:
     number = Number.read(held["difference"])
     note = words.basis(number) or "undefined"
+    text = words.points(number.value) if kind == "percent" else words.plain(number.value)
     return [
         Cell(measure, None),
         Cell(among, None),
         Cell(f"{number.images:,}", None, note=note),
-        Cell(words.shown(number, kind), None, words.interval(number, kind), number.small, note),
+        Cell(text, None, words.interval(number, kind), number.small, note),
         Cell(words.p_value(math.nan if p is None else p), None, note=str(held.get("test") or "p")),
     ]
 
