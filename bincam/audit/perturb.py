@@ -8,7 +8,7 @@ a constant map gives.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -22,6 +22,7 @@ from bincam.errors import InputError, nearest
 from bincam.models.heads import probability
 
 Baseline = Literal["blur", "mean"]
+Order = Literal["map", "random"]
 BLUR = 10 / 224  # standard deviation of the blurred baseline, of the image's shorter side
 
 
@@ -49,12 +50,13 @@ def deletion(
     attributes: Sequence[str] | None = None,
     *,
     baseline: Baseline = "mean",
+    order: Order = "map",
     steps: int = 10,
     seed: int = 0,
 ) -> Curve:
     """Remove the strongest pixels first; a small area says that the map found what carried the decision.
 
-    Petsiuk, Das and Saenko 2018, RISE, arXiv 1806.07421, section 4.2. Deviations: the side may be the negative one,
+    Petsiuk, Das and Saenko 2018, RISE, arXiv 1806.07421. Deviations: the side may be the negative one,
     pixels are ranked by the signed map and equals in random order, and removed pixels take the image's own mean or
     blur; in the paper they are 0.
 
@@ -64,19 +66,22 @@ def deletion(
         explanation: Of these images.
         attributes: Whose maps to follow; None for all. The cost is ``steps - 1`` forward passes for each, and two.
         baseline: What a removed pixel becomes: ``mean`` of the image, per channel, or the image, blurred.
+        order: ``map`` removes the strongest pixels first. ``random`` takes the pixels as they come from the seed, the
+            control that every area is to be compared with; it is the same for all attributes and costs ``steps + 1``
+            forward passes in all.
         steps: Equal steps from the whole image to none of it.
-        seed: Of the order among equally strong pixels.
+        seed: Of the random order, whole or among equally strong pixels.
 
     Returns:
         The curve.
 
     Raises:
-        InputError: An unknown attribute or baseline, no step, or images that are not the explained ones' number and
-            size.
+        InputError: An unknown attribute, baseline or order, no step, or images of another number or size than the
+            explained ones.
     """
     check_same(images, explanation)
     columns = chosen(explanation, attributes)
-    return _curve(explainer, explanation, columns, make_baseline(images, baseline), images, steps, seed)
+    return _curve(explainer, explanation, columns, make_baseline(images, baseline), images, order, steps, seed)
 
 
 def insertion(
@@ -86,6 +91,7 @@ def insertion(
     attributes: Sequence[str] | None = None,
     *,
     baseline: Baseline = "blur",
+    order: Order = "map",
     steps: int = 10,
     seed: int = 0,
 ) -> Curve:
@@ -98,7 +104,7 @@ def insertion(
     """
     check_same(images, explanation)
     columns = chosen(explanation, attributes)
-    return _curve(explainer, explanation, columns, images, make_baseline(images, baseline), steps, seed)
+    return _curve(explainer, explanation, columns, images, make_baseline(images, baseline), order, steps, seed)
 
 
 def chosen(explanation: Explanation, attributes: Sequence[str] | None) -> list[int]:
@@ -167,21 +173,34 @@ def _curve(
     columns: Sequence[int],
     strong: Tensor,
     weak: Tensor,
+    order: Order,
     steps: int,
     seed: int,
 ) -> Curve:
     """Score images ``(B, C, H, W)`` whose strongest pixels are of one kind and whose others are of another."""
     if steps < 1:
         raise InputError(f"steps={steps}; a curve has at least one step")
+    if order not in get_args(Order):
+        raise InputError(f"order={order!r}{nearest(order, get_args(Order))}")
     fractions = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
     scores = torch.full((len(strong), len(columns), steps + 1), torch.nan).to(explanation.side)
     scores[..., 0] = side_score(explainer, weak, explanation)[:, columns]  # the ends are the same for every order
     scores[..., -1] = side_score(explainer, strong, explanation)[:, columns]
-    for index, column in enumerate(columns):
-        ranked = ranks(explanation.maps[:, column], explanation.image_size, seed).to(strong.device)
+    for ranked, place in _orders(explanation, columns, order, seed):
         for step in range(1, steps):
-            changed = torch.where(strongest(ranked, step / steps)[:, None], strong, weak)
-            scores[:, index, step] = side_score(explainer, changed, explanation)[:, column]
+            changed = torch.where(strongest(ranked.to(strong.device), step / steps)[:, None], strong, weak)
+            scores[:, place, step] = side_score(explainer, changed, explanation)[:, columns][:, place]
     scores = scores.masked_fill(undefined(explanation, columns)[..., None], torch.nan)
     area = torch.trapezoid(scores, fractions.to(scores))
     return Curve(tuple(explanation.attributes[c] for c in columns), fractions, scores, area)
+
+
+def _orders(
+    explanation: Explanation, columns: Sequence[int], order: Order, seed: int
+) -> Iterator[tuple[Tensor, slice]]:
+    """Ranks of the pixels ``(B, H, W)``, and which of the columns they are for."""
+    if order == "random":
+        yield ranks(torch.zeros_like(explanation.maps[:, 0]), explanation.image_size, seed), slice(None)  # all tie
+        return
+    for place, column in enumerate(columns):
+        yield ranks(explanation.maps[:, column], explanation.image_size, seed), slice(place, place + 1)

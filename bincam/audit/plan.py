@@ -15,7 +15,7 @@ from bincam.audit.places import Grid
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer
 from bincam.cam.targets import SIDES
-from bincam.data import AttributeTable, Regions
+from bincam.data import AttributeTable, Loader, Regions, loader
 from bincam.errors import InputError, nearest
 from bincam.models import AttributeClassifier
 
@@ -63,6 +63,18 @@ class Plan:
         """Images per shard: whole batches."""
         return -(-self.settings.shard_images // self.settings.batch_size) * self.settings.batch_size
 
+    def loader(self, table: AttributeTable, batch_size: int | None = None, **options: Any) -> Loader:
+        """Batches of a table, as the model takes them."""
+        return loader(
+            table,
+            card=self.model.card,
+            batch_size=batch_size or self.settings.batch_size,
+            workers=self.settings.workers,
+            on_error=self.settings.on_error,
+            pin_memory=torch.device(self.settings.device).type == "cuda",
+            **options,
+        )
+
 
 def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settings, *, source: str = "") -> Plan:
     """Decide and check everything.
@@ -82,6 +94,9 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     for name in ("batch_size", "shard_images", "limit", "reference_limit"):
         if (value := getattr(settings, name)) is not None and value < 1:
             raise InputError(f"{name}={value}: at least one image")
+    for name in ("sample", "gate_images", "workers"):
+        if getattr(settings, name) < 0:
+            raise InputError(f"{name}={getattr(settings, name)} is negative; 0 is none")
     if settings.side not in SIDES:
         raise InputError(f"unknown side {settings.side!r}{nearest(settings.side, SIDES)}")
     names, only_in_model, only_in_data = choices.common(model.card.attributes, data.names, settings.attributes)
@@ -171,12 +186,12 @@ def _facts(plan: Plan, data: AttributeTable, source: str, notes: list[str]) -> d
         "image_size": list(card.input_size),
         "limit": settings.limit,
         "sample": settings.sample,
+        "gate_images": settings.gate_images,
         "seed": settings.seed,
         "shard_images": plan.shard_images,
         "batch_size": settings.batch_size,
         "precision": settings.precision,
         "device": torch.device(settings.device).type,
-        "on_error": settings.on_error,
     }
 
 

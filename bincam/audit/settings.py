@@ -31,7 +31,10 @@ class Settings:
         influence_masks: Folder with influence masks; ``auto`` takes ``masks/influence``.
         groups: Columns of the data by which results will be sliced; None keeps all.
         limit: Audit a stratified subset of so many images.
-        sample: So many of the images, a stratified draw, also get the measures that need many forward passes.
+        sample: Deletion, insertion and ROAD on so many of the images, a stratified draw: some twenty forward passes
+            for each image, attribute and method. 0 for none.
+        gate_images: The model-parameter randomisation gate on so many: some ten forward passes for each image and
+            method. 0 for none, one is too few.
         reference_split: Of the data, for the fitted references; ``auto``: validation, else training; None fits none.
         reference_limit: A stratified subset of so many images is enough.
         seed: Of both subsets.
@@ -53,7 +56,8 @@ class Settings:
     influence_masks: Path | Literal["auto"] | None = "auto"
     groups: Sequence[str] | None = None
     limit: int | None = None
-    sample: int = 64
+    sample: int = 0
+    gate_images: int = 8
     reference_split: str | None = "auto"
     reference_limit: int = 2048
     seed: int = 0

@@ -153,6 +153,11 @@ def _records(manifest: Mapping[str, Any], shard: Shard) -> Any:
     )
 
 
+def state_file(folder: Path, name: str) -> Path:
+    """A file that only a resumed run needs."""
+    return folder / _STATE / name
+
+
 def write_images(folder: Path, columns: Mapping[str, Sequence[str]]) -> None:
     """Write ``images.parquet``.
 

@@ -50,8 +50,11 @@ def audit(
         int | None, typer.Option(min=1, help="Audit so many images: a stratified draw, in the table's order.")
     ] = None,
     sample: Annotated[
-        int, typer.Option(min=0, help="Images on which deletion, insertion, ROAD and the gate are run; 0 for none.")
-    ] = 64,
+        int, typer.Option(min=0, help="Deletion, insertion and ROAD on so many images; slow. 0 for none.")
+    ] = 0,
+    gate_images: Annotated[
+        int, typer.Option(min=0, help="The model-randomisation gate on so many images; 0 for none.")
+    ] = 8,
     reference_split: Annotated[
         str, typer.Option(help="Where the ledger's references are fitted, or none. [default: validation, else train]")
     ] = "auto",
@@ -105,6 +108,7 @@ def audit(
         "groups": None if groups is None else [name.strip() for name in groups.split(",") if name.strip()],
         "limit": limit,
         "sample": sample,
+        "gate_images": gate_images,
         "reference_split": None if reference_split == "none" else reference_split,
         "reference_limit": reference_limit,
         "seed": seed,
@@ -122,13 +126,13 @@ def audit(
 
 
 def _run(opened: Any, table: Any, out: Path, settings: Any, *, resume: bool, called: str) -> Audit:
-    from bincam.audit import plan, run
+    from bincam.audit import plan, runner
 
     decided = plan.make_plan(opened, table, settings, source=called)
     for note in decided.notes:
         typer.echo(f"bincam: {note}", err=True)
     try:
-        return run.carry_out(decided, out, resume=resume)
+        return runner.carry_out(decided, out, resume=resume)
     except KeyboardInterrupt:
         typer.echo(f"bincam: interrupted; the same command with --resume goes on with {out}", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -153,7 +157,7 @@ def _folder(given: str) -> Path | str | None:
 
 def _tell(done: Audit) -> None:
     """What was audited, what could not be measured, and where it all lies."""
-    from bincam.audit.run import read_findings
+    from bincam.audit.finish import read_findings
 
     found = read_findings(done.folder)
     manifest = done.manifest

@@ -16,7 +16,7 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture
 def settings():
-    return Settings(regions=regions(), batch_size=4, shard_images=8, sample=0)
+    return Settings(regions=regions(), batch_size=4, shard_images=8, gate_images=0)
 
 
 def digests(folder):

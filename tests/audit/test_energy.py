@@ -112,6 +112,8 @@ def test_regions_that_are_nothing_everything_or_missing() -> None:
     torch.testing.assert_close(got.energy[:, 1], torch.ones(2))
     torch.testing.assert_close(got.lift[:, 1], torch.ones(2))
     assert torch.isnan(got.gain).all()
+    rounded = region_measures(maps, weights, total, torch.tensor([0, 1 - 1e-7, torch.nan], dtype=torch.float64))
+    assert torch.isnan(rounded.gain).all()  # an area share that rounding keeps from 1
     rank, published = relevance_rank(maps, weights, total), published_energy(maps, weights, total, (50, 50))
     for value in (rank, published):
         assert torch.isnan(value[:, [0, 2]]).all()

@@ -73,6 +73,23 @@ def test_the_wrong_map_is_worse(corner: tuple[Explainer, Tensor, Explanation]) -
     assert kept == pytest.approx([1, 0.75, 0.5, 0.25, 0], abs=0.2)
 
 
+@pytest.mark.parametrize("curve_of", [deletion, insertion])
+def test_the_random_order_is_a_constant_maps(tiny: nn.Module, images: Tensor, curve_of: object) -> None:
+    assert callable(curve_of)
+    explainer = Explainer(tiny, ATTRIBUTES)
+    explanation = explainer(images)
+    passes = []
+    tiny.register_forward_hook(lambda *_: passes.append(1))
+    control: Curve = curve_of(explainer, images, explanation, ["Young", "Bald"], order="random", steps=4, seed=3)
+    assert len(passes) == 5  # however many attributes
+    constant = replace(explanation, maps=torch.ones_like(explanation.maps))
+    expected: Curve = curve_of(explainer, images, constant, ["Young", "Bald"], steps=4, seed=3)
+    torch.testing.assert_close(control.scores, expected.scores)
+    explanation.maps[0, 3, 0, 0] = torch.nan
+    undefined: Curve = curve_of(explainer, images, explanation, ["Young", "Bald"], order="random", steps=4)
+    assert torch.isnan(undefined.area).tolist() == [[True, False], [False, False], [False, False]]
+
+
 def test_the_side_is_the_clean_images(corner: tuple[Explainer, Tensor, Explanation]) -> None:
     """At the end the model would decide otherwise; the score still is that of the side explained."""
     explainer, images, explanation = corner
@@ -147,5 +164,7 @@ def test_wrong_input_is_refused(tiny: nn.Module, images: Tensor) -> None:
         insertion(explainer, images[:2], explanation)
     with pytest.raises(InputError, match="baseline"):
         deletion(explainer, images, explanation, baseline="black")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="order"):
+        deletion(explainer, images, explanation, order="least")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="at least one step"):
         deletion(explainer, images, explanation, steps=0)

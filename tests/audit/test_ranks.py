@@ -41,6 +41,15 @@ def test_a_constant_map_has_no_scan_lines(value: float) -> None:
         assert block.mean().item() == pytest.approx(0.5, abs=0.02)
 
 
+def test_a_plateau_has_no_order_but_the_drawn_one() -> None:
+    """0.9 (1 - w) + 0.9 w is not 0.9 at every pixel, for rounding."""
+    maps = torch.full((7, 7), 0.9, dtype=torch.float64)
+    maps[0, 0] = 1
+    plateau = ranks(maps, (100, 90))[40:, 40:].flatten()
+    drawn = ranks(torch.zeros(7, 7), (100, 90))[40:, 40:].flatten()
+    assert torch.equal(plateau.argsort(), drawn.argsort())
+
+
 def test_ties_follow_the_seed_and_nothing_else() -> None:
     maps = torch.tensor([[0.0, 0.0], [0.0, 5.0]]).repeat(4, 1, 1)
     state = torch.random.get_rng_state()

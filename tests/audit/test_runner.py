@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from bincam.audit import open_audit, shards, store
-from bincam.audit.run import read_findings, run
+from bincam.audit.finish import read_findings
+from bincam.audit.runner import run
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer
 from bincam.data import Regions, loader
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def done(pictures, tmp_path_factory):
-    chosen = Settings(regions=regions(), batch_size=4, shard_images=8, sample=0)
+    chosen = Settings(regions=regions(), batch_size=4, shard_images=8, gate_images=0)
     return run(reader(0), pictures, tmp_path_factory.mktemp("audits") / "whole", chosen)
 
 
@@ -121,7 +122,7 @@ import bincam.torchvision_ops
 import torch
 torch.set_num_threads(1)
 from bincam.audit import shards
-from bincam.audit.run import run
+from bincam.audit.runner import run
 from bincam.audit.settings import Settings
 from bincam.data import celeba
 from tests.audit.planted import reader, regions
@@ -142,7 +143,7 @@ def begun(folder, manifest):
     shards.write_json = killing
 
 shards.begin = begun
-run(reader(0), data, sys.argv[2], Settings(regions=regions(), batch_size=4, shard_images=8, sample=0))
+run(reader(0), data, sys.argv[2], Settings(regions=regions(), batch_size=4, shard_images=8, gate_images=0))
 """
 
 

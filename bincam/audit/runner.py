@@ -13,21 +13,18 @@ from torch import Tensor
 
 from bincam.audit import provenance, shards, store
 from bincam.audit.columns import measure_columns
-from bincam.audit.places import Grid, Places, hits, outline_size, outlines, projected
+from bincam.audit.finish import finish
+from bincam.audit.places import Grid, Places, hits, projected
 from bincam.audit.plan import Plan, make_plan
 from bincam.audit.records import Gathering, Ruler, empty_shard, measure, ones
 from bincam.audit.references import fit_references, load_references, save_references
 from bincam.audit.settings import Settings
 from bincam.audit.store import Audit
 from bincam.cam import Explainer, Reference
-from bincam.data import AttributeTable, Batch, Loader, load, loader
-from bincam.errors import InputError
-from bincam.files import atomic, read_json, write_json
+from bincam.data import AttributeTable, Batch, load
 from bincam.models import AttributeClassifier, open_model
 from bincam.models.borrow import own_rng
 from bincam.progress import track
-
-FINDINGS = "findings.json"
 
 
 def run(
@@ -76,25 +73,12 @@ def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
         shards.begin(folder, manifest)
         if not (folder / store.SUMMARY).is_file():
             _pass(plan, folder, manifest, references)
-            _finish(plan, folder, manifest)
+            finish(plan, folder, manifest)
     return store.open_audit(folder)
 
 
 def _called(given: AttributeClassifier | str | os.PathLike[str], model: AttributeClassifier) -> str:
     return model.card.name if isinstance(given, AttributeClassifier) else os.fspath(given)
-
-
-def _loader(plan: Plan, table: AttributeTable, **options: Any) -> Loader:
-    settings = plan.settings
-    return loader(
-        table,
-        card=plan.model.card,
-        batch_size=settings.batch_size,
-        workers=settings.workers,
-        on_error=settings.on_error,
-        pin_memory=torch.device(settings.device).type == "cuda",
-        **options,
-    )
 
 
 def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
@@ -108,7 +92,7 @@ def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
     explainer = Explainer(
         plan.model, first.selection.attributes, method="cam", threshold=thresholds, precision=plan.settings.precision
     )
-    batches = _loader(plan, plan.reference_table)
+    batches = plan.loader(plan.reference_table)
     images = len(plan.reference_table)
     told = track(batches, "references", total=images, unit="images", amount=_amount)
     references = fit_references(explainer, ((batch.images, batch.labels) for batch in told))
@@ -134,7 +118,7 @@ def _pass(plan: Plan, folder: Path, manifest: Mapping[str, Any], references: Map
         if plan.sources
         else None
     )
-    batches = _loader(plan, rest, also=also)
+    batches = plan.loader(rest, also=also)
     ruler = _ruler(plan, grids, references)
     told = track(batches, "audit", total=total - first, unit="images", amount=_amount)
     for number, shard in _by_shard(told, store.shard_count(manifest), done, size, first):
@@ -190,81 +174,3 @@ def _ruler(plan: Plan, grids: tuple[Grid, ...], references: Mapping[str, Referen
         weights = {grid: torch.from_numpy(projected(masks, grid)) for grid in grids}
         hit = {grid: torch.from_numpy(hits(masks, grid)) for grid in grids}
     return Ruler(references, plan.masks, weights, hit, {grid: ones(grid, size) for grid in grids}, size)
-
-
-def _finish(plan: Plan, folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Everything that the shards add up to; the summary last."""
-    from bincam.audit.summary import summarise
-
-    sums, skipped = shards.read_sums(folder, manifest)
-    means = {name: sums[name] for spec in plan.explainers for name in (f"{spec}.sum", f"{spec}.count") if name in sums}
-    if not means:
-        raise InputError(f"none of the {len(plan.table)} images could be read; first: {next(iter(skipped.values()))}")
-    shards.write_tensors(folder, store.MEANS, means)
-    shards.write_tensors(folder, store.REGIONS, {"regions": _region_pictures(plan, sums)})
-    _write_mean_image(plan, folder, sums)
-    table = plan.table
-    identities = [""] * len(table) if table.identities is None else table.identities.tolist()
-    shards.write_images(
-        folder,
-        {"image": table.ids, "identity": identities}
-        | {f"group.{name}": values.tolist() for name, values in table.groups.items()}
-        | {"skipped": [skipped.get(row, "") for row in range(len(table))]},
-    )
-    write_json(folder / FINDINGS, _findings(plan, sums, skipped))
-    summary = summarise(store.open_audit(folder, unfinished=True))
-    shards.write_summary(folder, summary)
-
-
-def read_findings(folder: Path) -> dict[str, Any]:
-    """What could not be measured in a whole audit: see ``_findings``."""
-    return read_json(folder / FINDINGS, kind="bincam-findings", schema=1)
-
-
-def _findings(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str]) -> dict[str, Any]:
-    """What could not be measured, counted and named."""
-    names = plan.table.names
-
-    def counted(values: Any) -> dict[str, int]:
-        return {name: int(n) for name, n in zip(names, values, strict=True) if n}
-
-    return {
-        "kind": "bincam-findings",
-        "schema": 1,
-        "skipped": len(skipped),
-        "nan_logits": counted(sums["nan_logits"]),
-        "outside_the_crop": {
-            source: counted(sums[f"outside.{source}"]) for source in plan.sources if f"outside.{source}" in sums
-        },
-        "with_a_mask": {
-            source: counted(sums[f"known.{source}"]) for source in plan.sources if f"known.{source}" in sums
-        },
-        "notes": list(plan.notes),
-    }
-
-
-def _region_pictures(plan: Plan, sums: Mapping[str, Any]) -> Any:
-    """The mean region of each attribute, small; NaN where no image has one."""
-    names, size = plan.table.names, plan.model.card.input_size
-    if plan.moving:
-        known = sums["known.region"][:, None, None]
-        with np.errstate(invalid="ignore"):
-            return np.where(known > 0, sums["outline.sum"] / known, np.nan).astype(np.float16)
-    if plan.regions is None:
-        return np.full((len(names), *outline_size(size)), np.nan, np.float16)
-    masks = plan.regions.masks(names, size)
-    pictures = (outlines(masks, size) / 255).astype(np.float16)
-    pictures[[mask is None for mask in masks]] = np.nan
-    return pictures
-
-
-def _write_mean_image(plan: Plan, folder: Path, sums: Mapping[str, Any]) -> None:
-    """The mean of the audited images, as the model sees them."""
-    from PIL import Image
-
-    card = plan.model.card
-    mean, std = (np.asarray(values)[:, None, None] for values in (card.mean, card.std))
-    pixels = sums["image.sum"] / sums["image.count"] * std + mean  # (C, H, W) in [0, 1]
-    shown = np.clip(np.rint(pixels * 255), 0, 255).astype(np.uint8).transpose(1, 2, 0)
-    with atomic(folder / store.MEAN_IMAGE) as part:
-        Image.fromarray(shown[..., 0] if shown.shape[2] == 1 else shown).save(part)
