@@ -109,10 +109,11 @@ class Contrast:
         names = (self.first.name, self.second.name)
         rows = []
         for rate in ERRORS:
-            for pair, held in entry["error_differences"].items():
-                after = " at the moved threshold" if "moved" in pair else ""
-                p = None if after else self._corrected.get((attribute, rate, None))
-                rows.append(_difference(rate.replace("_", " ") + after, "", held, "percent", p))
+            for pair, held in entry["error_differences"][rate].items():
+                moved = pair.startswith(self.document["columns"][1])
+                p = None if moved else self._corrected.get((attribute, rate, None))
+                among = f"{rate.removesuffix('_error')} class" + (", threshold moved" if moved else "")
+                rows.append(_difference("error", among, held, "percent", p))
         for measure, kind in MEASURES:
             column = BIAS_SHARE if measure == "bias_share" else f"{self.first.method}.{measure}"
             for group, among in AMONG.items():
@@ -207,11 +208,12 @@ def open_arm(name: str, audit: Any) -> Arm:
 def _difference(measure: str, among: str, held: Mapping[str, Any], kind: str, p: float | None) -> list[Cell]:
     number = Number.read(held["difference"])
     note = words.basis(number) or "undefined"
+    text = words.points(number.value) if kind == "percent" else words.plain(number.value)
     return [
         Cell(measure, None),
         Cell(among, None),
         Cell(f"{number.images:,}", None, note=note),
-        Cell(words.shown(number, kind), None, words.interval(number, kind), number.small, note),
+        Cell(text, None, words.interval(number, kind), number.small, note),
         Cell(words.p_value(math.nan if p is None else p), None, note=str(held.get("test") or "p")),
     ]
 

@@ -66,5 +66,5 @@ def _gap(arm: Arm, attribute: str, named: bool) -> str:
     column = str(widest["column"]).removeprefix("group.")
     return (
         f"{who} gap of the error: {column}, {widest['worst']} against {widest['best']}, "
-        f"{words.percent(gap.value)} [{words.interval(gap, 'percent')}]."
+        f"{words.points(gap.value)} [{words.interval(gap, 'percent')}]."
     )

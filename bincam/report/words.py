@@ -28,6 +28,11 @@ def signed(value: float, digits: int) -> str:
     return text if value >= 0 or float(text) == 0 else MINUS + text
 
 
+def points(value: float) -> str:
+    """A difference of shares, in percentage points."""
+    return f"{signed(100 * value, 1)} points" if math.isfinite(value) else NONE
+
+
 def p_value(p: float) -> str:
     """Two digits, or ``< 0.001``."""
     return NONE if not math.isfinite(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from bincam.audit import shards, store
+from bincam.audit.contrast import compare
 from bincam.audit.summary import summarise
 from tests.audit.synthetic import make_audit
 
@@ -47,3 +48,18 @@ def browser():
         started = driver.chromium.launch(executable_path=found, args=BROWSER_FLAGS)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def contrast_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("contrast")
+    arms = [
+        finished_audit(
+            folder / name, images=150, pictures=folder / "faces" if not seed else None, prior=prior, seed=seed
+        )
+        for seed, (name, prior) in enumerate((("a", 0.9), ("b", 0.1)))
+    ]
+    first, second = map(store.open_audit, arms)
+    moved = dict.fromkeys(first.attributes, -0.5)
+    compare(first, second, folder / "contrast", moved=moved, moved_from="validation", published=True, resamples=100)
+    return folder / "contrast"

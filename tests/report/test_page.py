@@ -8,7 +8,7 @@ from bincam.audit import store
 from bincam.errors import InputError
 from bincam.report import write_report
 from bincam.report.arms import Number
-from bincam.report.page import Source, build, open_source, render
+from bincam.report.page import build, open_source, render
 from tests.report.conftest import finished_audit
 
 
@@ -103,18 +103,6 @@ def test_names_cannot_break_the_page(tmp_path):
     assert len(set(anchors)) == 3
     for anchor in anchors:
         assert f'href="#{anchor}"' in html
-
-
-def test_two_arms_are_drawn_on_one_scale_with_their_difference(audit_folder, tmp_path):
-    arm = open_source(audit_folder).arms[0]
-    pair = tuple(type(arm)(name, arm.audit, arm.summary) for name in ("unbalanced", "balanced"))
-    page = build(Source(pair), tmp_path / "report.html")
-    assert len(page.rows) == 2 * len(page.cards)
-    assert [row.name for row in page.cards[0].maps] == ["unbalanced", "balanced", "unbalanced − balanced"]
-    for card in page.cards:
-        difference = card.maps[2].pictures
-        assert all(one is None or one.alt.endswith("zero everywhere") for one in difference)  # of a model with itself
-    assert "→" in page.tiles[0].value
 
 
 @pytest.fixture(scope="module")
