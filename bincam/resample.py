@@ -87,5 +87,5 @@ def project(mask: ArrayLike, grid: tuple[int, int]) -> NDArray[np.float64]:
         raise InputError(f"a mask has shape (..., H, W), got {pixels.shape}")
     rows = matrix(grid[0], pixels.shape[-2])  # (H, h)
     columns = matrix(grid[1], pixels.shape[-1])  # (W, w)
-    weights: NDArray[np.float64] = np.einsum("Hh,...HW,Ww->...hw", rows, pixels, columns, optimize=True)
+    weights: NDArray[np.float64] = rows.T @ pixels @ columns
     return weights

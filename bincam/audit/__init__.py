@@ -9,15 +9,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bincam.audit.runner import run as run
+    from bincam.audit.settings import Settings as Settings
     from bincam.audit.store import Audit as Audit
     from bincam.audit.store import open_audit as open_audit
 
-_NAMES = {"Audit": "store", "open_audit": "store"}
+_NAMES = {"Audit": "store", "Settings": "settings", "open_audit": "store", "run": "runner"}
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
 
 
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
+        # No module has the name of a public function: importing it would put the module in the function's place.
         return getattr(importlib.import_module(f"bincam.audit.{_NAMES[name]}"), name)
     raise AttributeError(f"module 'bincam.audit' has no attribute {name!r}")
 

@@ -1,17 +1,11 @@
-"""An audit on disk: a folder that is written shard by shard, and read as a whole.
-
-The manifest is written first and ``summary.json`` last, so a folder with a summary is whole. A shard's records are
-written after its maps and sums, so a shard with records is whole. Files hold no time of day: the same audit gives the
-same bytes.
-"""
+"""An audit's folder, read as a whole or refused; ``bincam.audit.shards`` writes it."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.columns import KEYS, MASKS, OUTCOMES, measure_columns, record_schema
+from bincam.audit.columns import MASKS, OUTCOMES, record_schema
 from bincam.errors import InputError, nearest
-from bincam.files import atomic, read_json, write_json
+from bincam.files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,26 +24,7 @@ KIND, SCHEMA = "bincam-audit", 1
 SUMMARY_KIND, SUMMARY_SCHEMA = "bincam-summary", 1
 MANIFEST, SUMMARY, IMAGES = "manifest.json", "summary.json", "images.parquet"
 MEANS, REGIONS, MEAN_IMAGE = "maps/means.safetensors", "maps/regions.safetensors", "maps/mean_image.png"
-_STATE = "state"
 _NEEDED = ("attributes", "methods", "train_counts", "thresholds", "data", "model", "shard_images", "settings_digest")
-
-
-@dataclass(frozen=True)
-class Shard:
-    """B images in a row, measured.
-
-    Attributes:
-        columns: ``row`` as ``(B,)``; every other column of the records as ``(B, A)``: ``attribute`` is left out, and
-            ``outcome`` holds indices into ``OUTCOMES``, -1 for unknown.
-        maps: Method to ``(B, A, h, w)``, σS.
-        sums: Arrays that are added up over all shards, in float64.
-        skipped: Rows of images that could not be read, with the reason.
-    """
-
-    columns: Mapping[str, NDArray[Any]]
-    maps: Mapping[str, NDArray[np.floating]]
-    sums: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    skipped: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,7 +64,7 @@ class Audit:
         """A row per image: ``row``, ``image``, ``identity``, ``group.*``, ``skipped`` (the reason, else empty)."""
         import pyarrow.parquet as pq
 
-        frame: pd.DataFrame = pq.read_table(_present(self.folder / IMAGES)).to_pandas()
+        frame: pd.DataFrame = pq.read_table(present(self.folder / IMAGES)).to_pandas()
         return frame
 
     def records(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -114,7 +89,7 @@ class Audit:
                 raise InputError(f"{self.folder}: the records have no column {name!r}{nearest(name, schema.names)}")
         parts = []
         for number in range(self.shards):
-            file = _present(records_file(self.folder, number))
+            file = present(records_file(self.folder, number))
             try:
                 parts.append(pq.read_table(file, columns=None if columns is None else list(columns)))
             except pa.ArrowException as error:
@@ -137,20 +112,20 @@ class Audit:
         from safetensors.numpy import load_file
 
         spec = self._spec(method)
-        held = load_file(_present(self.folder / MEANS))
+        held = load_file(present(self.folder / MEANS))
         return held[f"{spec}.sum"], held[f"{spec}.count"]
 
     def maps(self, method: str | None = None) -> Iterator[NDArray[np.float16]]:
         """The maps σS on their native grid, shard by shard: ``(B, A, h, w)`` of the images that were read."""
         spec = self._spec(method)
         for number in range(self.shards):
-            yield np.load(_present(maps_file(self.folder, spec, number)), mmap_mode="r", allow_pickle=False)
+            yield np.load(present(maps_file(self.folder, spec, number)), mmap_mode="r", allow_pickle=False)
 
     def regions(self) -> NDArray[np.float16]:
         """The mean region of each attribute ``(A, H', W')``; NaN for an attribute without one."""
         from safetensors.numpy import load_file
 
-        return load_file(_present(self.folder / REGIONS))["regions"]
+        return load_file(present(self.folder / REGIONS))["regions"]
 
     @property
     def summary(self) -> dict[str, Any] | None:
@@ -205,7 +180,7 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
             "'bincam audit ... --resume'"
         )
     for number in range(audit.shards):
-        _present(records_file(folder, number))
+        present(records_file(folder, number))
     _check_records(audit)
     return audit
 
@@ -262,120 +237,18 @@ def method_folder(method: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.@+-]", "-", method)
 
 
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write ``manifest.json``, which marks the folder as an audit."""
-    write_json(folder / MANIFEST, {"kind": KIND, "schema": SCHEMA, **manifest})
-
-
-def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Write ``summary.json``, which marks the audit as whole; what only a resumed run needs is removed."""
-    write_json(folder / SUMMARY, {"kind": SUMMARY_KIND, "schema": SUMMARY_SCHEMA, **summary})
-    shutil.rmtree(folder / _STATE, ignore_errors=True)
-
-
-def write_shard(folder: Path, manifest: Mapping[str, Any], number: int, shard: Shard) -> None:
-    """Write a shard: its maps and sums, then its records.
-
-    Args:
-        folder: The audit's.
-        manifest: Names attributes, methods and masks.
-        number: Of the shard, from 0.
-        shard: What was measured.
-    """
-    import pyarrow.parquet as pq
-    from safetensors.numpy import save_file
-
-    for method in manifest["methods"]:
-        with atomic(maps_file(folder, method, number)) as part, part.open("wb") as file:
-            np.save(file, np.ascontiguousarray(shard.maps[method], np.float16), allow_pickle=False)
-    state = folder / _STATE / f"part-{number:05d}"
-    with atomic(state.with_suffix(".safetensors")) as part:
-        save_file({name: np.ascontiguousarray(value, np.float64) for name, value in shard.sums.items()}, part)
-    write_json(state.with_suffix(".json"), {str(row): reason for row, reason in sorted(shard.skipped.items())})
-    with atomic(records_file(folder, number)) as part:
-        pq.write_table(_records(manifest, shard), part, compression="zstd", use_dictionary=["attribute", "outcome"])
-
-
-def _records(manifest: Mapping[str, Any], shard: Shard) -> Any:
-    import pyarrow as pa
-
-    methods, masks = tuple(manifest["methods"]), masks_of(manifest)
-    schema = record_schema(methods, masks)
-    names = list(manifest["attributes"])
-    rows = np.asarray(shard.columns["row"], np.int32)
-    shape = (len(rows), len(names))
-    outcome = np.asarray(shard.columns["outcome"], np.int16).reshape(-1)
-    columns: dict[str, Any] = {
-        "row": np.repeat(rows, len(names)),
-        "attribute": pa.DictionaryArray.from_arrays(
-            pa.array(np.tile(np.arange(len(names), dtype=np.int16), len(rows))), names
-        ),
-        "outcome": pa.DictionaryArray.from_arrays(
-            pa.array(np.where(outcome < 0, len(OUTCOMES), outcome).astype(np.int16)), [*OUTCOMES, ""]
-        ),
-    }
-    for name in (*KEYS, *measure_columns(methods, masks)):
-        if name not in columns:
-            dtype = np.int8 if name == "side" else np.float32
-            value = np.broadcast_to(np.asarray(shard.columns[name], dtype), shape)
-            columns[name] = np.ascontiguousarray(value).reshape(-1)
-    return pa.Table.from_arrays(
-        [pa.array(columns[name], type=schema.field(name).type) for name in schema.names], schema=schema
-    )
-
-
-def write_images(folder: Path, columns: Mapping[str, Sequence[str]]) -> None:
-    """Write ``images.parquet``.
-
-    Args:
-        folder: The audit's.
-        columns: ``image``, ``identity``, ``group.*`` and ``skipped``, a string per image each.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    count = len(columns["image"])
-    arrays = {"row": pa.array(np.arange(count, dtype=np.int32))}
-    arrays |= {name: pa.array([str(value) for value in values], pa.string()) for name, values in columns.items()}
-    with atomic(folder / IMAGES) as part:
-        pq.write_table(pa.table(arrays), part, compression="zstd")
-
-
-def write_tensors(folder: Path, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write ``MEANS`` (``METHOD.sum`` and ``METHOD.count``) or ``REGIONS`` (``regions``)."""
-    from safetensors.numpy import save_file
-
-    with atomic(folder / name) as part:
-        save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, part)
-
-
 def whole_shards(folder: Path, manifest: Mapping[str, Any]) -> int:
     """How many shards, from the first on, are whole: a resumed run goes on after them."""
     total = shard_count(manifest)
     return next((number for number in range(total) if not records_file(folder, number).is_file()), total)
 
 
-def read_sums(folder: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, NDArray[np.float64]], dict[int, str]]:
-    """The sums of all shards, added in their order, and what was skipped."""
-    from safetensors.numpy import load_file
+def present(file: Path) -> Path:
+    """The file itself.
 
-    sums: dict[str, NDArray[np.float64]] = {}
-    skipped: dict[int, str] = {}
-    for number in range(shard_count(manifest)):
-        state = folder / _STATE / f"part-{number:05d}"
-        for name, value in load_file(_present(state.with_suffix(".safetensors"))).items():
-            sums[name] = sums[name] + value if name in sums else value
-        skipped |= _skipped(state.with_suffix(".json"))
-    return sums, skipped
-
-
-def _skipped(file: Path) -> dict[int, str]:
-    import json
-
-    return {int(row): reason for row, reason in json.loads(_present(file).read_text(encoding="utf-8")).items()}
-
-
-def _present(file: Path) -> Path:
+    Raises:
+        InputError: It is not there.
+    """
     if not file.is_file():
         raise InputError(f"{file}: no such file; the audit is not whole, make it again")
     return file

@@ -182,6 +182,23 @@ class Explainer:
                 image_size=(int(batch.shape[2]), int(batch.shape[3])),
             )
 
+    def logits(self, images: Tensor) -> Tensor:
+        """The selected attributes' logits without any map, for scoring changed images.
+
+        Args:
+            images: ``(B, C, H, W)``, as for a call.
+
+        Returns:
+            ``(B, A)``, z, as an explanation of these images has them.
+
+        Raises:
+            InputError: Images or outputs that cannot be what was stated.
+        """
+        with self._borrowed(images) as (batch, running):
+            with running:
+                scores = self._checked_read(self.model(batch))
+            return full_precision(scores[:, torch.tensor(self.selection.columns, device=batch.device)])
+
     def anatomy(self, size: tuple[int, int]) -> Anatomy:
         """What was found out about the model at an input size ``(H, W)``.
 

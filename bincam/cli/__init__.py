@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bincam.cli import card, compare, data, explain, faces, gate
+from bincam.cli import audit, card, compare, data, explain, faces, gate
 from bincam.errors import BincamError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("explain")(explain.explain)
+app.command("audit")(audit.audit)
 app.command("card")(card.card)
 app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)

@@ -126,7 +126,7 @@ def regions(
     kind: Annotated[
         str,
         typer.Option(
-            "--regions", help="'published' (7x7 cells), 'face', 'parts', 'influence', a YAML or a mask folder."
+            "--regions", help="published (7x7 cells), face, orl, parts, influence, a YAML file or a folder of masks."
         ),
     ] = "published",
     count: Annotated[int, typer.Option("--count", min=1, max=20, help="Faces to draw.")] = 3,
@@ -138,11 +138,12 @@ def regions(
     landmark_columns: LandmarksOpt = None,
 ) -> None:
     """Draw the regions over sample faces, as the model would see them."""
+    from bincam.data import load_regions
     from bincam.data.dataset import FaceDataset, Sample
     from bincam.report import data_figures
 
     table = _table(source, images, labels, path_column, attributes, None, None, None, landmark_columns)
-    chosen = _regions(kind, source)
+    chosen = load_regions(kind, source)
     names = _representatives(table, chosen)
     sample = table.select(names).subset(min(count, len(table)), stratify=False, seed=seed)
     drawn = [one for row in range(len(sample)) if isinstance(one := FaceDataset(sample, regions=chosen)[row], Sample)]
@@ -188,21 +189,6 @@ def _table(
         options["attributes"] = chosen  # a table need not be asked what its other columns mean
     table = load(source, **{name: value for name, value in options.items() if value is not None})
     return table if tabular or chosen is None else table.select(chosen)
-
-
-def _regions(kind: str, source: str) -> Regions:
-    from bincam.data import Regions
-    from bincam.errors import InputError
-
-    if kind == "published":
-        return Regions.published()
-    if kind == "face":
-        return Regions.face()
-    if kind in {"parts", "influence"}:
-        return Regions.stored(Path(source) / "masks" / kind)
-    if not Path(kind).exists():
-        raise InputError(f"--regions {kind}: neither published, face, parts or influence, nor a file or folder")
-    return Regions.stored(kind) if Path(kind).is_dir() else Regions.read(kind)
 
 
 def _representatives(table: AttributeTable, regions: Regions) -> list[str]:

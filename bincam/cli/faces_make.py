@@ -39,6 +39,9 @@ def make(
     size: Size = "178x218",
     images_per_person: Annotated[int, typer.Option(help="How many images of one person, on average.")] = 6,
     influence: Annotated[str, typer.Option(help="Attributes whose influence masks are written: NAME,NAME,...")] = "",
+    influence_images: Annotated[
+        int | None, typer.Option(help="Write them for so many images, the first of the test split. [default: all]")
+    ] = None,
     tau: Tau = 8,
     workers: Annotated[int | None, typer.Option(help="Processes; by default one for each core.")] = None,
     as_json: Json = False,
@@ -57,6 +60,7 @@ def make(
         size=parse_size(size),
         images_per_person=images_per_person,
         influence=_names(influence),
+        influence_images=influence_images,
         tau=tau,
         workers=workers,
     )

@@ -38,7 +38,7 @@ UnsafePickle = Annotated[
 Mean = Annotated[str | None, typer.Option(help="Per channel, of pixels in [0, 1]: 0.485,0.456,0.406.")]
 Std = Annotated[str | None, typer.Option(help="Per channel, of pixels in [0, 1]: 0.229,0.224,0.225.")]
 Size = Annotated[str | None, typer.Option(help="Input size in pixels: H,W.")]
-Fit = Annotated[str | None, typer.Option(help="How an image meets that size: stretch, crop or face. [default: stretch]")]
+Fit = Annotated[str | None, typer.Option(help="How an image meets that size: stretch (default), crop or face.")]
 ThresholdLogit = Annotated[
     list[str] | None, typer.Option("--threshold-logit", "--threshold", help="name=value, in logit units.")
 ]

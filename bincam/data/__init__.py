@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bincam.data.orl_faces import orl as orl
     from bincam.data.regions import Regions as Regions
     from bincam.data.source import load as load
+    from bincam.data.source import load_regions as load_regions
     from bincam.data.tabular import table as table
 
 _NAMES = {
@@ -34,6 +35,7 @@ _NAMES = {
     "celeba": "celeba_layout",
     "frontal": "align",
     "load": "source",
+    "load_regions": "source",
     "loader": "batches",
     "orl": "orl_faces",
     "table": "tabular",

@@ -18,8 +18,6 @@ from bincam.data.regions import Regions
 from bincam.errors import InputError
 
 OnError = Literal["raise", "skip"]
-Also = Callable[[int, View, NDArray[np.float64]], Mapping[str, NDArray[Any]]]
-"""Gives further arrays for an image from its row, its view, and the crop's matrix from stored to output pixels."""
 
 
 class Key(NamedTuple):
@@ -61,6 +59,26 @@ class Skipped:
     reason: str
 
 
+class Crop(NamedTuple):
+    """What became of an image.
+
+    Attributes:
+        row: Of the table.
+        view: Image and points as cropped.
+        matrix: From stored to cropped pixels; an augmentation does not enter it.
+        stored: ``(H, W)`` of the stored image.
+    """
+
+    row: int
+    view: View
+    matrix: NDArray[np.float64]
+    stored: tuple[int, int]
+
+
+Also = Callable[[Crop], Mapping[str, NDArray[Any]]]
+"""Makes further arrays of an image, in the process that reads it."""
+
+
 class FaceDataset(Dataset[Sample | Skipped]):
     """Images of a table, cropped and, if asked, augmented."""
 
@@ -86,8 +104,7 @@ class FaceDataset(Dataset[Sample | Skipped]):
             augmentation: What varies; None for plain crops.
             regions: Give a mask per attribute of the table. Masks stored per image move with the crop, all others are
                 drawn into it.
-            also: What else to make of each image, in the process that reads it; it is given the crop's matrix, which
-                an augmentation does not enter.
+            also: What else to make of each image, in the process that reads it.
             seed: Seeds the augmentation.
             on_error: ``"raise"`` an error that names the file, or ``"skip"`` it: the sample is then a ``Skipped``.
 
@@ -145,7 +162,7 @@ class FaceDataset(Dataset[Sample | Skipped]):
         stored = self._stored(row, image.shape[:2])
         seed = (self.seed, epoch, row)
         view = self._views(image, matrix, seed, landmarks=points, box=box, masks=None if stored is None else stored[0])
-        also = {} if self.also is None else self.also(row, view, matrix)
+        also = {} if self.also is None else self.also(Crop(row, view, matrix, (image.shape[0], image.shape[1])))
         if self.regions is None:
             return Sample(row, view, also=also)
         if stored is not None:

@@ -170,8 +170,17 @@ class Regions:
     @classmethod
     def face(cls) -> Regions:
         """Boxes and ellipses in face units for CelebA's 40 attributes; they follow the landmarks of any face."""
-        with resources.as_file(resources.files("bincam.data").joinpath("assets/face_regions.yaml")) as file:
-            return replace(cls.read(file), source="face regions")
+        return cls._shipped("face_regions.yaml", "face regions")
+
+    @classmethod
+    def orl(cls) -> Regions:
+        """Glasses, lower face and face of the ORL photographs, which are framed alike and have no landmarks."""
+        return cls._shipped("orl_regions.yaml", "ORL regions")
+
+    @classmethod
+    def _shipped(cls, name: str, source: str) -> Regions:
+        with resources.as_file(resources.files("bincam.data").joinpath(f"assets/{name}")) as file:
+            return replace(cls.read(file), source=source)
 
     @classmethod
     def stored(cls, folder: str | os.PathLike[str]) -> Regions:

@@ -1,4 +1,4 @@
-"""What a user calls a data set on the command line, as a table."""
+"""What a user calls a data set or its regions on the command line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bincam.data.attributes import AttributeTable
+from bincam.data.regions import Regions
 from bincam.errors import InputError
 
 
@@ -36,3 +37,24 @@ def load(source: str | os.PathLike[str], **options: Any) -> AttributeTable:
         if options and "unexpected keyword" in str(error):
             raise InputError(f"{source}: {', '.join(options)} cannot be said of this kind of data set") from None
         raise
+
+
+def load_regions(kind: str, source: str | os.PathLike[str]) -> Regions:
+    """Regions by name, from a data set's own masks, or from a file.
+
+    Args:
+        kind: ``published``, ``face`` or ``orl``; ``parts`` or ``influence``, the masks stored with the data set; else a
+            YAML file or a folder of masks.
+        source: The data set.
+
+    Raises:
+        InputError: There is no such thing.
+    """
+    named = {"published": Regions.published, "face": Regions.face, "orl": Regions.orl}
+    if kind in named:
+        return named[kind]()
+    if kind in {"parts", "influence"}:
+        return Regions.stored(Path(source) / "masks" / kind)
+    if not Path(kind).exists():
+        raise InputError(f"regions {kind}: none of {', '.join(named)}, parts or influence, nor a file or folder")
+    return Regions.stored(kind) if Path(kind).is_dir() else Regions.read(kind)

@@ -35,6 +35,7 @@ class Shard:
         faces: What to draw.
         size: (W, H) in pixels.
         influence: Attributes whose influence masks are wanted.
+        masked: For each face, whether they are wanted of it.
         tau: Their threshold.
     """
 
@@ -44,6 +45,7 @@ class Shard:
     faces: tuple[FaceSpec, ...]
     size: tuple[int, int]
     influence: tuple[str, ...]
+    masked: tuple[bool, ...]
     tau: int
 
     @property
@@ -108,7 +110,7 @@ def draw(shard: Shard) -> int:
         boxes[at] = drawn.bbox
         mask = f"{name[:-4]}.png"
         write(shard.root / PARTS / mask, parts_png(drawn.parts))
-        if shard.influence:
+        if shard.influence and shard.masked[at]:
             for attribute, where in influences(face, shard.influence, shard.size, tau=shard.tau).items():
                 write(shard.root / INFLUENCE / attribute / mask, mask_png(where))
         write(shard.root / IMAGES / name, jpeg(drawn.image, drawn.jpeg_quality))

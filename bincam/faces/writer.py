@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from bincam.data.attributes import SPLITS
 from bincam.errors import InputError
 from bincam.faces import card, shards
 from bincam.faces.pairs import SIZE, TAU
@@ -56,6 +57,7 @@ def make(
     size: tuple[int, int] = SIZE,
     images_per_person: int = IMAGES_PER_PERSON,
     influence: Sequence[str] = (),
+    influence_images: int | None = None,
     tau: int = TAU,
     workers: int | None = None,
 ) -> dict[str, Any]:
@@ -72,6 +74,7 @@ def make(
         size: (W, H) of the images in pixels.
         images_per_person: On average.
         influence: Attributes whose influence masks are written, too.
+        influence_images: Write them for so many images, the first of the test split; by default for all images.
         tau: Their threshold, of 255.
         workers: Processes; as many as there are cores by default. 1 draws in this one.
 
@@ -89,6 +92,7 @@ def make(
         "size": list(size),
         "images_per_person": images_per_person,
         "influence": list(dict.fromkeys(influence)),
+        "influence_images": influence_images,
         "tau": tau,
     }
     _check(settings, workers)
@@ -117,6 +121,9 @@ def _check(settings: dict[str, Any], workers: int | None) -> None:
         raise InputError(f"at least one face is made, got {settings['count']}")
     if settings["count"] > 999_999:
         raise InputError(f"CelebA's layout numbers at most 999999 images, got {settings['count']}")
+    most = settings["influence_images"]
+    if most is not None and (most < 1 or not settings["influence"]):
+        raise InputError(f"influence masks of {most} images: at least one, and say of which attributes (influence)")
     check_drawing(settings["influence"], settings["size"], settings["tau"])
     if workers is not None and workers < 1:
         raise InputError(f"at least one worker draws, got {workers}")
@@ -124,6 +131,11 @@ def _check(settings: dict[str, Any], workers: int | None) -> None:
 
 def _shards(root: Path, faces: Faces, settings: dict[str, Any]) -> list[Shard]:
     width, height = settings["size"]
+    most = settings["influence_images"]
+    masked = np.ones(len(faces), bool)
+    if most is not None:
+        test = faces.split == SPLITS.index("test")
+        masked = test & (np.cumsum(test) <= most)
     return [
         Shard(
             root=root,
@@ -132,6 +144,7 @@ def _shards(root: Path, faces: Faces, settings: dict[str, Any]) -> list[Shard]:
             faces=tuple(faces[at] for at in range(start, min(start + SHARD, len(faces)))),
             size=(width, height),
             influence=tuple(settings["influence"]),
+            masked=tuple(masked[start : start + SHARD].tolist()),
             tau=settings["tau"],
         )
         for number, start in enumerate(range(0, len(faces), SHARD))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit import store
+from bincam.audit import shards, store
 from bincam.audit.columns import FITTED, OUTCOMES, REFERENCES, measure_columns
 
 ATTRIBUTES = ("Smiling", "Bald", "Eyeglasses", "Young", "No_Beard", "Wearing_Hat")
@@ -131,7 +131,7 @@ def make_audit(
         "shard_images": shard_images,
         "settings_digest": f"{seed * 7 + data_seed:064x}",
     }
-    store.write_manifest(folder, manifest)
+    shards.begin(folder, manifest)
     for number in range(store.shard_count(manifest)):
         rows = [r for r in range(number * shard_images, min(count, (number + 1) * shard_images)) if r not in skipped]
         here = {
@@ -141,14 +141,14 @@ def make_audit(
         sums = {}
         for method in methods:
             sums |= _sums(method, maps[method][rows], columns["outcome"][rows])
-        store.write_shard(
-            folder, manifest, number, store.Shard(here, {m: drawn[rows] for m, drawn in maps.items()}, sums, bad)
+        shards.write_shard(
+            folder, manifest, number, shards.Shard(here, {m: drawn[rows] for m, drawn in maps.items()}, sums, bad)
         )
-    total, _ = store.read_sums(folder, manifest)
-    store.write_tensors(folder, store.MEANS, total)
-    store.write_tensors(folder, store.REGIONS, {"regions": _region_pictures(attributes)})
+    total, _ = shards.read_sums(folder, manifest)
+    shards.write_tensors(folder, store.MEANS, total)
+    shards.write_tensors(folder, store.REGIONS, {"regions": _region_pictures(attributes)})
     _save_png(folder / store.MEAN_IMAGE, _picture(np.random.default_rng(0), np.zeros(width)))
-    store.write_images(
+    shards.write_images(
         folder,
         {
             "image": ids,
@@ -161,7 +161,7 @@ def make_audit(
     if pictures is not None:
         _write_pictures(pictures, ids, attributes, truth, identity)
     if finished:
-        store.write_summary(folder, summary if summary is not None else {"level": 0.95, "attributes": {}})
+        shards.write_summary(folder, summary if summary is not None else {"level": 0.95, "attributes": {}})
     return folder
 
 

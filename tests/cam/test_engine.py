@@ -83,6 +83,16 @@ def test_threshold_moves_the_predicted_side_and_ties_are_positive(tiny: nn.Modul
     torch.testing.assert_close(ledger.support - ledger.opposition, above.threshold - logits)
 
 
+def test_logits_alone_are_the_explanations(tiny: nn.Module, images: Tensor) -> None:
+    explainer = Explainer(tiny, ["Young", "Bald"], names=ATTRIBUTES)
+    tiny.train()
+    got = explainer.logits(images)
+    assert tiny.training
+    assert not got.requires_grad
+    torch.testing.assert_close(got, explainer(images).logits)
+    assert Explainer(tiny).logits(images).shape == (3, 4)
+
+
 @pytest.mark.parametrize("method", NATIVE)
 def test_a_subset_is_the_same_columns(tiny: nn.Module, images: Tensor, method: str) -> None:
     whole = Explainer(tiny, names=ATTRIBUTES, method=method)(images)

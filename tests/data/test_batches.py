@@ -54,8 +54,8 @@ def test_a_card_says_size_mean_std_and_fit(read):
 
 
 def test_what_else_is_asked_for_is_made_by_the_workers_and_stacked(read):
-    def also(row, view, matrix):
-        return {"row": np.array(row), "corner": view.image[0, 0], "shift": matrix[:, 2]}
+    def also(crop):
+        return {"row": np.array(crop.row), "corner": crop.view.image[0, 0], "shift": crop.matrix[:, 2]}
 
     for workers in (0, 1):
         batch = next(iter(loader(read, size=32, batch_size=3, workers=workers, also=also)))

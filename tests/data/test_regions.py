@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from bincam.data import Regions
+from bincam.data import Regions, load_regions, orl
 from bincam.errors import InputError
 from bincam.files import write_json
 from tests.data.conftest import MEAN_FACE
@@ -55,6 +55,18 @@ def test_attributes_without_a_region_are_nan_not_zero():
     assert np.isnan(weights[1]).all()
     with pytest.raises(InputError, match="did you mean 'Smiling'"):
         Regions.published().mask("Smilling", (7, 7))
+
+
+def test_regions_by_name_are_those_of_the_data_set_or_a_file(tmp_path):
+    assert load_regions("orl", "orl").attributes.keys() == set(orl().names)
+    glasses, beard = (load_regions("orl", "orl").mask(name, (112, 92)) for name in ("Eyeglasses", "Beard"))
+    assert not (glasses & beard)[70:].any()
+    assert glasses[45, 30]
+    assert beard[95, 46]
+    (tmp_path / "masks" / "parts").mkdir(parents=True)
+    assert load_regions("parts", tmp_path).per_image
+    with pytest.raises(InputError, match="none of published, face, orl, parts"):
+        load_regions("faec", tmp_path)
 
 
 def test_face_regions_cover_all_forty_and_hold_what_they_are_named_for():

@@ -76,6 +76,14 @@ def test_images_and_masks_are_what_was_drawn(tmp_path):
     assert specs(tmp_path)["000005.jpg"] == faces[4]
 
 
+def test_influence_of_some_images_is_that_of_the_first_of_the_test_split(tmp_path):
+    make(tmp_path, 60, **SMALL, influence=["Smiling"], influence_images=2)
+    table = celeba(tmp_path)
+    first = [Path(name).stem for name, split in zip(table.ids, table.splits, strict=True) if split == "test"][:2]
+    assert sorted(file.stem for file in (tmp_path / "masks/influence/Smiling").iterdir()) == first
+    assert len(first) == 2
+
+
 def test_fewer_faces_are_the_first_of_more(tmp_path):
     make(tmp_path / "few", 9, **SMALL)
     make(tmp_path / "many", 30, **SMALL)
@@ -171,6 +179,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
         ({"size": (64, 5000)}, "too large"),
         ({"influence": ["Bld"]}, "did you mean 'Bald'"),
         ({"influence": ["Attractive"]}, "no pixels"),
+        ({"influence_images": 3}, "of which attributes"),
         ({"tau": 300}, "300"),
         ({"workers": 0}, "at least one worker"),
         ({"images_per_person": 0}, "at least one image"),

@@ -1,0 +1,245 @@
+"""A gate on the method itself: does its map depend on what the model has learned?
+
+Adebayo et al. 2018, Sanity Checks for Saliency Maps, arXiv 1810.03292, section 3.1, cascading randomisation: the
+model's parameters are randomised from the head downwards, and after each stage the maps are compared with the original
+ones. A map that stays the same shows the image, or the centre of the frame, and not the model.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from scipy import stats
+from torch import Tensor, nn
+
+from bincam.cam import Explainer, Side
+from bincam.errors import InputError
+from bincam.models.borrow import outside_grad_modes
+
+BOUND = 0.3  # the mean |Spearman| that the upper confidence bound has to stay below
+LEVEL = 0.95  # of the one-sided bound
+DEFINED = 0.5  # the share of maps that must have a correlation
+
+
+@dataclass(frozen=True)
+class Randomisation:
+    """How alike the maps of a learned and of a randomised model are.
+
+    Attributes:
+        stages: What was randomised at each stage, in addition to the stages before; the first is nearest to the output.
+        correlation: ``(draws, stages, B, A)``, Spearman's correlation over the cells; NaN where a map is constant or
+            not finite, before or after.
+        mean: ``(stages,)``, of |correlation|, over an image's attributes, then over draws and images; NaN where none is
+            defined.
+        upper: ``(stages,)``, the one-sided 95 % bound of the mean, of the worst draw; NaN where it cannot be told.
+        undefined: ``(stages,)``, the share of correlations that are NaN.
+        chance: About the mean |correlation| of maps of unrelated cells on this grid, √(2 / π(hw - 1)). Neighbouring
+            cells are alike, so unrelated maps reach more. Below 9 cells it exceeds the bound of 0.3.
+        passed: Whether the method depends on the parameters: at the last stage, with everything randomised, the upper
+            bound is below 0.3 and at least half of the correlations are defined. A constant map has no correlation, so
+            a method that draws one fails.
+        reason: Why it did not pass; else empty.
+    """
+
+    stages: tuple[str, ...]
+    correlation: Tensor
+    mean: Tensor
+    upper: Tensor
+    undefined: Tensor
+    chance: float
+    passed: bool
+    reason: str
+
+
+def randomisation(
+    explainer: Explainer,
+    images: Tensor,
+    side: Side | Literal["any"] = "predicted",
+    labels: Tensor | None = None,
+    *,
+    stages: int = 4,
+    draws: int = 2,
+    seed: int = 0,
+) -> Randomisation:
+    """Randomise the model from the head downwards and compare the maps for the side that the learned model's are for.
+
+    Parameters are randomised by permuting the entries of each: what was learned is gone, and the scale of every layer
+    stays. Deviations from the paper: there they are drawn anew as before training, which needs every layer's
+    initialisation; its SSIM is left out, and maps are compared signed, on their own grid, with the magnitude of the
+    correlation, for a map turned to its negative has not forgotten. Statistics of normalisation layers, which are not
+    parameters, stay.
+
+    The bound treats images as the sample: |correlation| is averaged over an image's attributes, and Student's t over
+    the images gives the bound of each draw, of which the largest counts.
+
+    Args:
+        explainer: Makes the maps; its model is borrowed: its parameters are exchanged for the time of the call, never
+            written to, and come back also on errors.
+        images: ``(B, C, H, W)``; at least two for a bound.
+        side: As for the explainer; ``predicted`` is what the learned model predicts, at every stage.
+        labels: As for the explainer.
+        stages: Into how many parts the layers with parameters are divided, the head alone being the first; fewer where
+            the model has fewer such layers.
+        draws: Random models per stage.
+        seed: Of the permutations; the global random state is neither read nor changed.
+
+    Returns:
+        The correlations and the verdict.
+
+    Raises:
+        InputError: No stage or draw, or a model without parameters.
+    """
+    if stages < 1 or draws < 1:
+        raise InputError(f"stages={stages}, draws={draws}; at least one of each is needed")
+    groups = _stages(explainer, images, stages)
+    original = explainer(images, side, labels)
+    asked = ("true", original.side) if side in ("predicted", "true") else (side, None)
+    found = []
+    with outside_grad_modes(), _exchanged(explainer.model) as pairs:
+        for draw in range(draws):
+            generator = torch.Generator().manual_seed(seed + draw)
+            for copy, parameter in pairs:
+                copy.copy_(parameter)
+            for _, modules in groups:
+                for module in modules:
+                    _permute(module, generator)
+                found.append(spearman(original.maps, explainer(images, *asked).maps))
+    correlation = torch.stack(found).reshape(draws, len(groups), *original.maps.shape[:2])
+    return _judge(tuple(name for name, _ in groups), correlation.cpu(), original.maps[0, 0].numel())
+
+
+def spearman(one: Tensor, other: Tensor) -> Tensor:
+    """Spearman's rank correlation over the cells of each pair of maps, ties at their mean rank.
+
+    Args:
+        one: ``(B, A, h, w)``.
+        other: The same shape.
+
+    Returns:
+        ``(B, A)``, float64, in [-1, 1]; NaN where a map is constant or has a cell that is not finite.
+    """
+    a, b = _mean_ranks(one), _mean_ranks(other)  # (B, A, hw), centred
+    product = (a * b).sum(-1) / (a.square().sum(-1) * b.square().sum(-1)).sqrt()  # 0/0 for constants
+    finite = one.flatten(2).isfinite().all(-1) & other.flatten(2).isfinite().all(-1)
+    return torch.where(finite, product, torch.nan).clamp(-1, 1)
+
+
+def _mean_ranks(maps: Tensor) -> Tensor:
+    values = maps.detach().double().nan_to_num().flatten(2).contiguous()
+    ordered = values.sort(-1).values
+    low = torch.searchsorted(ordered, values, right=False)
+    high = torch.searchsorted(ordered, values, right=True)
+    ranks = (low + high).double() / 2
+    return ranks - ranks.mean(-1, keepdim=True)
+
+
+def _judge(stages: tuple[str, ...], correlation: Tensor, cells: int) -> Randomisation:
+    size = correlation.abs()
+    per_image = size.nanmean(-1)  # (draws, stages, B)
+    mean = per_image.transpose(0, 1).flatten(1).nanmean(-1)
+    upper = torch.stack([_upper(per_image[:, stage]) for stage in range(len(stages))])
+    undefined = size.isnan().double().transpose(0, 1).flatten(1).mean(-1)
+    chance = min(1.0, math.sqrt(2 / math.pi / (cells - 1))) if cells > 1 else math.nan
+    reason = ""
+    if undefined[-1] > 1 - DEFINED:
+        reason = (
+            f"{undefined[-1].item():.0%} of the maps are constant or not finite, before or after, so nothing shows "
+            "that they depend on the parameters"
+        )
+    elif math.isnan(upper[-1].item()):
+        reason = "fewer than two images have a correlation, too few for a bound"
+    elif upper[-1] >= BOUND:
+        reason = f"with all parameters random the maps keep a |Spearman| of up to {upper[-1].item():.2f}"
+        if chance >= BOUND / 2:
+            reason += f"; with {cells} cells unrelated maps have about {chance:.2f}"
+            reason += ", so nothing can be told on this grid" if chance >= BOUND else ""
+    return Randomisation(stages, correlation, mean, upper, undefined, chance, not reason, reason)
+
+
+def _upper(values: Tensor) -> Tensor:
+    """The largest of the draws' upper bounds, from ``(draws, B)``; NaN if a draw has none."""
+    bounds = []
+    for draw in values:
+        known = draw[~draw.isnan()]
+        n = len(known)
+        margin = stats.t.ppf(LEVEL, n - 1) * known.std() / math.sqrt(n) if n > 1 else torch.tensor(torch.nan)
+        bounds.append(known.mean() + margin)
+    return torch.stack(bounds).max()
+
+
+def _stages(explainer: Explainer, images: Tensor, count: int) -> list[tuple[str, list[nn.Module]]]:
+    """Modules that own parameters, last called first, in groups with a name each."""
+    names = {module: name or "model" for name, module in explainer.model.named_modules()}
+    owners = [module for module in names if any(True for _ in module.parameters(recurse=False))]
+    if not owners:
+        raise InputError("the model has no parameters, so nothing can be randomised")
+    ordered = _last_called_first(explainer, images[:1], owners)
+    below = ordered[1:]
+    parts = min(count - 1, len(below)) if count > 1 else 0
+    groups = [ordered[:1]] if parts else [ordered]
+    groups += [below[i * len(below) // parts : (i + 1) * len(below) // parts] for i in range(parts)]
+    return [(_name([names[module] for module in group]), group) for group in groups]
+
+
+def _name(modules: Sequence[str]) -> str:
+    return modules[0] if len(modules) == 1 else f"{modules[0]} to {modules[-1]} ({len(modules)})"
+
+
+def _last_called_first(explainer: Explainer, images: Tensor, owners: Sequence[nn.Module]) -> list[nn.Module]:
+    """Order modules by their last call in a forward pass; those never called come with the one registered before."""
+    calls: dict[nn.Module, int] = {}
+    count = itertools.count()
+
+    def note(module: nn.Module, _: object) -> None:
+        calls[module] = next(count)
+
+    hooks = [module.register_forward_pre_hook(note) for module in owners]
+    try:
+        explainer.logits(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    keys, position = {}, -1
+    for index, module in enumerate(owners):
+        position = calls.get(module, position)
+        keys[module] = (position, index)
+    return sorted(owners, key=keys.__getitem__, reverse=True)
+
+
+@contextmanager
+def _exchanged(model: nn.Module) -> Iterator[list[tuple[nn.Parameter, nn.Parameter]]]:
+    """Put a copy in the place of every parameter, and the very parameters back afterwards.
+
+    The copies live as long as the exchange and are written in place: what remembers a model by where its weights lie
+    and how often they were written to sees every change.
+
+    Yields:
+        Each copy with its original; a parameter that several modules share has one copy.
+    """
+    places = [
+        (module._parameters, name, parameter)  # noqa: SLF001  # setattr would run what a module makes of it
+        for module in model.modules()
+        for name, parameter in module._parameters.items()  # noqa: SLF001  # named_parameters leaves out shared ones
+        if parameter is not None
+    ]
+    copies = {p: nn.Parameter(p.detach().clone(), requires_grad=p.requires_grad) for _, _, p in places}
+    try:
+        for held, name, parameter in places:
+            held[name] = copies[parameter]
+        yield [(copy, parameter) for parameter, copy in copies.items()]
+    finally:
+        for held, name, parameter in places:
+            held[name] = parameter
+
+
+def _permute(module: nn.Module, generator: torch.Generator) -> None:
+    """Permute the entries of each of a module's own parameters."""
+    for parameter in module.parameters(recurse=False):
+        order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
+        parameter.copy_(parameter.flatten()[order].reshape(parameter.shape))

@@ -1,0 +1,175 @@
+"""``bincam audit``: a model on a data set, measured image by image and attribute by attribute."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bincam.cli import source
+from bincam.errors import InputError
+
+if TYPE_CHECKING:
+    from bincam.audit import Audit
+
+INTERRUPTED = 130
+
+
+def audit(
+    *,
+    model: Annotated[str | None, typer.Option(help="A model's folder, or a timm name.")] = None,
+    data: Annotated[str, typer.Option(help="A folder in CelebA's layout, a CSV or Parquet table, or orl.")],
+    out: Annotated[Path, typer.Option(help="The audit's folder; new or empty.")],
+    split: Annotated[str, typer.Option(help="train, validation or test; all for every image.")] = "test",
+    attributes: Annotated[
+        list[str] | None, typer.Option(help="a,b,c; may be repeated. [default: all that both have]")
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="NAME or NAME@LAYER, several with commas; the first is the primary one.")
+    ] = "grad_cam",
+    side: Annotated[str, typer.Option(help="predicted, true, positive or negative.")] = "predicted",
+    regions: Annotated[
+        str,
+        typer.Option(
+            help="published, face, orl, parts, influence, a YAML file, a folder of masks, or none. [default: published "
+            "for face crops, else face where there are landmarks]"
+        ),
+    ] = "auto",
+    object_masks: Annotated[
+        str, typer.Option(help="Folder of object masks, or none. [default: the data's masks/parts]")
+    ] = "auto",
+    influence_masks: Annotated[
+        str, typer.Option(help="Folder of influence masks, or none. [default: the data's masks/influence]")
+    ] = "auto",
+    groups: Annotated[
+        str | None, typer.Option(help="Columns to slice by: a,b. [default: all that the data has]")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Audit so many images: a stratified draw, in the table's order.")
+    ] = None,
+    sample: Annotated[
+        int, typer.Option(min=0, help="Deletion, insertion and ROAD on so many images; slow. 0 for none.")
+    ] = 0,
+    gate_images: Annotated[
+        int, typer.Option(min=0, help="The model-randomisation gate on so many images; 0 for none.")
+    ] = 8,
+    reference_split: Annotated[
+        str, typer.Option(help="Where the ledger's references are fitted, or none. [default: validation, else train]")
+    ] = "auto",
+    reference_limit: Annotated[int, typer.Option(min=1, help="On so many images at most.")] = 2048,
+    threshold_logit: source.ThresholdLogit = None,
+    threshold_prob: source.ThresholdProb = None,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images per forward pass.")] = 32,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read images; 0 reads in this one.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+    on_error: Annotated[str, typer.Option(help="raise on an image that cannot be read, or skip and count it.")] = (
+        "raise"
+    ),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an audit that was cut short.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON to stdout.")] = False,
+    weights: source.Weights = None,
+    factory: source.Factory = None,
+    names: source.Names = None,
+    head: source.HeadOption = None,
+    output: source.Output = None,
+    mean: source.Mean = None,
+    std: source.Std = None,
+    size: source.Size = None,
+    fit: source.Fit = None,
+    unsafe_pickle: source.UnsafePickle = False,
+) -> None:
+    """Audit a model: per image and attribute, where it looks, and how much it decides without looking.
+
+    What is written is described in docs/audit.md. Cut short, the same command with --resume goes on.
+    """
+    from bincam.audit.settings import Settings
+    from bincam.audit.shards import check_free
+    from bincam.data import load
+
+    if on_error not in ("raise", "skip") or precision not in ("fp32", "bf16"):
+        raise InputError(f"--on-error is raise or skip, --precision fp32 or bf16; got {on_error} and {precision}")
+    check_free(out, resume=resume)
+    table = load(data)
+    said = source.Statement(None, factory, names, head, output, mean, std, size, fit)
+    opened = source.open_source(model, weights, said, unsafe_pickle=unsafe_pickle, device=device)
+    options: dict[str, Any] = {
+        "split": None if split == "all" else split,
+        "attributes": _listed(attributes),
+        "methods": method.split(","),
+        "side": side,
+        "threshold": source.thresholds(opened.card, threshold_logit, threshold_prob),
+        "regions": _regions(regions, data),
+        "object_masks": _folder(object_masks),
+        "influence_masks": _folder(influence_masks),
+        "groups": None if groups is None else [name.strip() for name in groups.split(",") if name.strip()],
+        "limit": limit,
+        "sample": sample,
+        "gate_images": gate_images,
+        "reference_split": None if reference_split == "none" else reference_split,
+        "reference_limit": reference_limit,
+        "seed": seed,
+        "batch_size": batch_size,
+        "workers": workers,
+        "device": device,
+        "precision": precision,
+        "on_error": on_error,
+    }
+    done = _run(opened, table, out, Settings(**options), resume=resume, called=str(model or factory))
+    if as_json:
+        typer.echo(json.dumps(done.summary, ensure_ascii=False, allow_nan=False))
+    else:
+        _tell(done)
+
+
+def _run(opened: Any, table: Any, out: Path, settings: Any, *, resume: bool, called: str) -> Audit:
+    from bincam.audit import plan, runner
+
+    decided = plan.make_plan(opened, table, settings, source=called)
+    for note in decided.notes:
+        typer.echo(f"bincam: {note}", err=True)
+    try:
+        return runner.carry_out(decided, out, resume=resume)
+    except KeyboardInterrupt:
+        typer.echo(f"bincam: interrupted; the same command with --resume goes on with {out}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _listed(given: list[str] | None) -> list[str] | None:
+    if not given or given == ["all"]:
+        return None
+    return [name.strip() for value in given for name in value.split(",") if name.strip()]
+
+
+def _regions(given: str, data: str) -> Any:
+    """What ``--regions`` names."""
+    from bincam.data import load_regions
+
+    return {"auto": "auto", "none": None}[given] if given in ("auto", "none") else load_regions(given, data)
+
+
+def _folder(given: str) -> Path | str | None:
+    return {"auto": "auto", "none": None}.get(given, Path(given))
+
+
+def _tell(done: Audit) -> None:
+    """What was audited, what could not be measured, and where it all lies."""
+    from bincam.audit.finish import read_findings
+
+    found = read_findings(done.folder)
+    manifest = done.manifest
+    typer.echo(
+        f"{manifest['data']['images'] - found['skipped']} images, {len(done.attributes)} attributes, "
+        f"{', '.join(done.methods)}: {done.folder}"
+    )
+    if found["skipped"]:
+        first = done.images.loc[done.images["skipped"] != "", "skipped"].iloc[0]
+        typer.echo(f"{found['skipped']} images could not be read and were left out; first: {first}", err=True)
+    for name, count in found["nan_logits"].items():
+        typer.echo(f"{name}: {count} logits are NaN; they are counted and enter no figure", err=True)
+    for kind, counts in found["outside_the_crop"].items():
+        for name, count in counts.items():
+            typer.echo(f"{name}: in {count} images the {kind} mask lies outside the crop; NaN there", err=True)

@@ -1,0 +1,245 @@
+"""What a whole audit costs: against the plain forward pass, by its parts, and as images grow.
+
+    python experiments/bench/audit.py [--device cuda] [--precision bf16] [--images N] [--only SECTION ...] [--rounds N]
+
+writes ``experiments/bench/audit-<device>.json``, one section after another, so that an interrupted run keeps the rest.
+Generated faces of 178 x 218 pixels with their object masks, 40 attributes, random weights, the AFFACT crop, one method
+(Grad-CAM), all five ledgers, the published regions; 32 images per batch and one process that reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from race import machine, race, ratios, write
+from torch import Tensor, nn
+
+import bincam.models
+from bincam.audit import finish, runner
+from bincam.audit.plan import make_plan
+from bincam.audit.settings import Settings
+from bincam.data import AttributeTable, celeba, loader
+from bincam.models import AttributeClassifier
+
+HERE = Path(__file__).parent
+BATCH = 32
+VALIDATION = 128
+PARTS = {
+    "references": (runner, "fit_references"),
+    "sample": (finish, "measure_sample"),
+    "summary": (finish, "summarise"),
+}
+
+
+def faces(folder: Path, count: int) -> AttributeTable:
+    """``count`` faces to be audited, and some for validation; made once."""
+    root = folder / "faces"
+    total = count + VALIDATION
+    if not (root / "card.json").is_file():
+        from bincam.faces import make
+
+        make(root, total, 0)
+    table = celeba(root)
+    splits = np.where(np.arange(len(table)) < count, "test", "validation")
+    return replace(table, splits=splits)
+
+
+def repeated(table: AttributeTable, folder: Path, count: int) -> AttributeTable:
+    """The first images again and again under new names, as links to the same files, with their masks."""
+    base = table.split("test")
+    root = folder / "repeated"
+    source = Path(table.source)
+    for place in ("img_align_celeba", "masks/parts"):
+        (root / place).mkdir(parents=True, exist_ok=True)
+    (root / "masks" / "parts.json").write_bytes((source / "masks" / "parts.json").read_bytes())
+    rows = np.arange(count) % len(base)
+    ids = [f"{n:06d}.jpg" for n in range(count)]
+    for row, name in zip(rows.tolist(), ids, strict=True):
+        image, mask = Path(base.ids[row]), Path(name).with_suffix(".png")
+        _link(root / "img_align_celeba" / name, base.root / image)
+        _link(root / "masks" / "parts" / mask, source / "masks" / "parts" / image.with_suffix(".png"))
+    return AttributeTable(
+        names=base.names,
+        labels=base.labels[rows],
+        ids=tuple(ids),
+        root=root / "img_align_celeba",
+        splits=np.full(count, "test"),
+        landmarks=None if base.landmarks is None else base.landmarks[rows],
+        source=str(root),
+    )
+
+
+def _link(new: Path, old: Path) -> None:
+    if not new.exists():
+        new.symlink_to(old.resolve())
+
+
+def classifier(name: str, table: AttributeTable, size: int) -> AttributeClassifier:
+    """A network with random weights that reads face crops."""
+    torch.manual_seed(0)
+    built = bincam.models.build(name, table.names, input_size=(size, size))
+    card = built.card.model_copy(update={"fit": "face", "train_counts": dict.fromkeys(table.names, (3, 1))})
+    return AttributeClassifier(built.network, card).eval()
+
+
+def in_memory(model: AttributeClassifier, table: AttributeTable) -> Tensor:
+    """The audited images as timm gives them: contiguous NCHW, normalised."""
+    return torch.cat([batch.images for batch in loader(table.split("test"), card=model.card, batch_size=BATCH)])
+
+
+def eager(network: nn.Module, images: Tensor, batch: int = BATCH) -> Callable[[], None]:
+    """Timm's plain forward pass."""
+
+    def run() -> None:
+        with torch.no_grad():
+            for part in images.split(batch):
+                network(part)
+
+    return run
+
+
+@contextmanager
+def clocks() -> Iterator[dict[str, float]]:
+    """Seconds spent in the parts of an audit that are no part of the pass."""
+    spent = dict.fromkeys(PARTS, 0.0)
+    held = {name: getattr(module, function) for name, (module, function) in PARTS.items()}
+
+    def timed(name: str) -> Callable[..., Any]:
+        def run(*given: Any, **options: Any) -> Any:
+            begin = time.perf_counter()
+            result = held[name](*given, **options)
+            spent[name] += time.perf_counter() - begin
+            return result
+
+        return run
+
+    for name, (module, function) in PARTS.items():
+        setattr(module, function, timed(name))
+    try:
+        yield spent
+    finally:
+        for name, (module, function) in PARTS.items():
+            setattr(module, function, held[name])
+
+
+def whole(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """ResNet-50 at 224 pixels, over timm's eager forward of the same images in memory."""
+    table = faces(folder, options.images)
+    model = classifier("resnet50", table, 224).to(options.device)
+    images = in_memory(model, table).to(options.device)
+    parts: list[dict[str, float]] = []
+
+    def audit() -> None:
+        with clocks() as spent, tempfile.TemporaryDirectory(dir=folder) as out:
+            begin = time.perf_counter()
+            runner.run(model, table, Path(out) / "audit", _settings(options))
+            spent["everything"] = time.perf_counter() - begin
+        parts.append(spent)
+
+    seconds = race({"eager": eager(model, images), "audit": audit}, options.rounds, device=options.device)
+    seconds["eager, 8 images at a time"] = race(
+        {"eager": eager(model, images, 8)}, options.rounds, device=options.device
+    )["eager"]
+    parts = parts[1:]  # the first was to warm up
+    seconds["audit pass"] = [spent["everything"] - sum(spent[name] for name in PARTS) for spent in parts]
+    return {
+        "what": "audit pass: plan, digests, reading, forward, maps, ledgers, measures, records, maps and means on "
+        "disk, attention overlap; audit: with the references fitted on 128 more images, the randomisation gate on 8 "
+        "images, and the summary with its bootstrap",
+        "images": len(table.split("test")),
+        "over_eager": ratios(seconds, "eager"),
+        "seconds": {name: round(float(np.median(values)), 2) for name, values in seconds.items()},
+        "seconds_of_the_rest": {name: round(float(np.median([spent[name] for spent in parts])), 2) for name in PARTS},
+        "images_per_second": {
+            name: round(options.images / float(np.median(seconds[name])), 1) for name in ("eager", "audit pass")
+        },
+    }
+
+
+def _settings(options: argparse.Namespace, **more: Any) -> Settings:
+    return Settings(batch_size=BATCH, workers=1, device=options.device, precision=options.precision, **more)
+
+
+def growth(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Time and peak memory of the pass as images grow, each in a process of its own: a small network, to be quick."""
+    faces(folder, options.images)
+    table = {}
+    for count in (512, 1024, 2048, 4096):
+        command = [sys.executable, __file__, "--grown", str(count), "--folder", str(folder)]
+        command += ["--images", str(options.images), "--device", options.device]
+        result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        table[str(count)] = json.loads(result.stdout)
+    return {"what": "resnet10t at 64 pixels; MiB of the process and of the one that reads", "images": table}
+
+
+def grown(options: argparse.Namespace, folder: Path) -> dict[str, float]:
+    """One point of ``growth``."""
+    table = repeated(faces(folder, options.images), folder, options.grown)
+    model = classifier("resnet10t", table, 64)
+    plan = make_plan(model, table, _settings(options, gate_images=0, reference_split=None))
+    peaks = {}
+    summarise = finish.summarise
+
+    def noting(*given: Any, **more: Any) -> Any:
+        peaks["pass"] = _peak(resource.RUSAGE_SELF)
+        return summarise(*given, **more)
+
+    finish.summarise = noting  # type: ignore[assignment]
+    with tempfile.TemporaryDirectory(dir=folder) as out, clocks() as spent:
+        begin = time.perf_counter()
+        runner.carry_out(plan, Path(out) / "audit")
+        seconds = time.perf_counter() - begin
+    return {
+        "pass_seconds": round(seconds - spent["summary"], 2),
+        "summary_seconds": round(spent["summary"], 2),
+        "pass_peak_mib": peaks["pass"],
+        "with_summary_peak_mib": _peak(resource.RUSAGE_SELF),
+        "reader_peak_mib": _peak(resource.RUSAGE_CHILDREN),
+    }
+
+
+def _peak(who: int) -> float:
+    return round(resource.getrusage(who).ru_maxrss / 1024, 1)
+
+
+def main() -> None:
+    """Run the sections asked for."""
+    sections: dict[str, Callable[[argparse.Namespace, Path], dict[str, Any]]] = {"whole": whole, "growth": growth}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", choices=list(sections), default=list(sections))
+    parser.add_argument("--folder", type=Path, help="Where faces are kept between runs.")
+    parser.add_argument("--grown", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as own:
+        folder = options.folder or Path(own)
+        if options.grown:
+            print(json.dumps(grown(options, folder)))  # read by the process that started this one
+            return
+        name = options.device if options.precision == "fp32" else f"{options.device}-{options.precision}"
+        file = HERE / f"audit-{name}.json"
+        result = json.loads(file.read_text()) if file.is_file() else {}
+        result["machine"] = machine(options.device)
+        for section in options.only:
+            result[section] = sections[section](options, folder)
+            write(file, result)
+
+
+if __name__ == "__main__":
+    main()

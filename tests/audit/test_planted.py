@@ -1,0 +1,122 @@
+"""Planted truth: what an audit says of models of which it is known what they do."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bincam.audit.runner import run
+from tests.audit.planted import reader, write_pictures
+
+
+def of_object(done, *columns):
+    records = done.records(["attribute", "label", "side", *columns])
+    return records[records["attribute"] == "Object"]
+
+
+def test_a_model_that_looks_at_nothing_has_a_bias_share_of_one(pictures, settings, tmp_path):
+    done = run(reader(None, bias=-2.0), pictures, tmp_path / "a", settings)
+    records = done.records()
+    for reference in ("zero", "floor", "midpoint", "mean", "balanced_mean"):
+        assert (records[f"{reference}.bias_share"] == 1).all(), reference
+    assert (records["grad_cam.empty"] == 1).all()
+    assert records["grad_cam.energy"].isna().all()  # an empty map is nowhere, not outside
+
+
+def test_a_shortcut_is_seen_although_it_makes_no_errors(pictures, settings, tmp_path):
+    honest = run(reader(0), pictures, tmp_path / "honest", settings)
+    shortcut = run(reader(1), pictures, tmp_path / "shortcut", settings)
+    for done in (honest, shortcut):
+        assert set(of_object(done, "outcome")["outcome"]) == {"TP", "TN"}
+    gain, cheated = (
+        of_object(done, "grad_cam.gain").query("side == 1")["grad_cam.gain"] for done in (honest, shortcut)
+    )
+    assert (gain > 0.9).all()
+    assert (cheated < -0.3).all()
+    pointing = of_object(honest, "grad_cam.pointing").query("side == 1")["grad_cam.pointing"]
+    assert pointing.dropna().eq(1).all()
+
+
+def test_where_the_companion_is_gone_the_shortcut_misses_its_object(settings, tmp_path):
+    alone = write_pictures(tmp_path / "alone", companion=False)
+    honest = run(reader(0), alone, tmp_path / "honest", settings)
+    shortcut = run(reader(1), alone, tmp_path / "shortcut", settings)
+    assert set(of_object(honest, "outcome")["outcome"]) == {"TP", "TN"}
+    assert set(of_object(shortcut, "outcome")["outcome"]) == {"FN", "TN"}
+
+
+def test_prior_in_the_features_is_told_by_the_midpoint_and_not_by_zero(pictures, settings, tmp_path):
+    """What every image gives alike is a constant, whether it stands in the head's bias or in the map."""
+    import torch
+
+    model = reader(0)
+    with torch.no_grad():  # the third channel is 1 everywhere, and says no
+        model.network.features[0].weight[2].zero_()
+        model.network.features[0].bias[2] = 1
+        model.network.head.weight[0, 2] = -1
+        model.network.head.bias[0] = 0
+    done = run(model, pictures, tmp_path / "a", settings)
+    negatives = of_object(done, "zero.bias_share", "floor.bias_share", "midpoint.bias_share").query("side == -1")
+    assert (negatives["zero.bias_share"] == 0).all()
+    assert (negatives["floor.bias_share"] > 0.99).all()
+    assert (of_object(done, "mean.bias_share")["mean.bias_share"] >= 0).all()
+
+
+def test_deletion_and_insertion_find_what_the_decision_hangs_on(pictures, settings, tmp_path):
+    done = run(reader(0), pictures, tmp_path / "a", replace(settings, sample=6, side="positive"))
+    found = json.loads((done.folder / "sample.json").read_text())["methods"]["grad_cam"]
+    labels = done.records(["row", "attribute", "label"]).query("attribute == 'Object'").set_index("row")["label"]
+    rows = json.loads((done.folder / "sample.json").read_text())["images"]
+    positive = np.array([labels[row] == 1 for row in rows])
+    assert positive.any()
+
+    def areas(measure):
+        return np.array(found[measure]["Object"]["values"], float)[positive]
+
+    assert (areas("deletion") < areas("random_deletion")).all()
+    assert (areas("insertion") > areas("random_insertion")).all()
+    assert (areas("road") > 0.05).all()
+    # Other's logit is constant: no pixel matters, and no order of them
+    assert found["deletion"]["Other"]["mean"] == pytest.approx(found["random_deletion"]["Other"]["mean"])
+    assert found["road"]["Other"]["mean"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_map_that_does_not_depend_on_the_model_fails_the_gate(pictures, settings, tmp_path):
+    done = run(reader(None), pictures, tmp_path / "a", replace(settings, gate_images=4))
+    gate = json.loads((done.folder / "sample.json").read_text())["gates"]["grad_cam"]
+    assert gate["passed"] is False
+    assert "constant" in gate["reason"]
+    assert gate["images"] == 4
+    assert gate["mean"][-1] is None
+
+
+def findings(done, about):
+    """How many attributes differ in each family of tests about something, after Holm."""
+    families = [family for family in done.summary["families"] if about in family["name"]]
+    assert families
+    return {family["name"]: family["findings"] for family in families}
+
+
+def test_labels_that_mean_nothing_give_no_finding_after_holm(settings, tmp_path):
+    table = write_pictures(tmp_path / "pictures", 240)
+    told = run(reader(0), table, tmp_path / "true", replace(settings, batch_size=16, shard_images=64))
+    assert findings(told, "true classes")["empty differs between true classes"] == 1
+
+    shuffled = np.random.default_rng(1).permutation(len(table))
+    blind = replace(table, labels=table.labels[shuffled])
+    told = run(reader(0), blind, tmp_path / "shuffled", replace(settings, batch_size=16, shard_images=64))
+    assert set(findings(told, "true classes").values()) == {0}
+    assert set(findings(told, "minority error").values()) == {0}
+
+
+def test_the_summary_flags_the_shortcut_and_not_its_twin(settings, tmp_path):
+    table = write_pictures(tmp_path / "pictures", 120)
+    gains = {}
+    for name, colour in {"honest": 0, "shortcut": 1}.items():
+        done = run(reader(colour), table, tmp_path / name, replace(settings, batch_size=16, shard_images=64))
+        entry = done.summary["attributes"]["Object"]
+        assert entry["rates"]["error"]["value"] == 0
+        gains[name] = entry["measures"]["grad_cam.gain"]["predicted:positive"]
+    assert gains["honest"]["low"] > 0.9
+    assert gains["shortcut"]["high"] < 0
