@@ -36,7 +36,7 @@ _OF_PERSON = np.array([name in _LASTING for name in ATTRIBUTES])
 def _drawn(spec: FaceSpec) -> Array:
     who, when = (stream(key, "amounts").normal(size=len(ATTRIBUTES)) for key in (spec.identity, spec.seed))
     spread = np.where(_OF_PERSON, who, when).clip(-1.9, 1.9) * _LABELS_SPREAD
-    return (np.array(spec.labels, float) + spread).clip(_LEAST, _MOST)
+    return np.asarray((np.array(spec.labels, float) + spread).clip(_LEAST, _MOST))
 
 
 def amount(spec: FaceSpec, attribute: str) -> float:
