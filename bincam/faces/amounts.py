@@ -26,6 +26,7 @@ _SPREAD = {
 }  # fmt: skip
 _USUAL = 0.1
 _LEAST, _MOST = -0.35, 1.3
+_FAINT = 0.1
 # These belong to the person, the others to the photograph.
 _LASTING = ("Arched_Eyebrows", "Big_Lips", "Big_Nose", "Bushy_Eyebrows", "High_Cheekbones", "Pointy_Nose")
 _LABELS_SPREAD = np.array([_SPREAD.get(name, _USUAL) for name in ATTRIBUTES])
@@ -36,7 +37,7 @@ _OF_PERSON = np.array([name in _LASTING for name in ATTRIBUTES])
 def _drawn(spec: FaceSpec) -> Array:
     who, when = (stream(key, "amounts").normal(size=len(ATTRIBUTES)) for key in (spec.identity, spec.seed))
     spread = np.where(_OF_PERSON, who, when).clip(-1.9, 1.9) * _LABELS_SPREAD
-    return (np.array(spec.labels, float) + spread).clip(_LEAST, _MOST)
+    return np.asarray((np.array(spec.labels, float) + spread).clip(_LEAST, _MOST))
 
 
 def amount(spec: FaceSpec, attribute: str) -> float:
@@ -48,5 +49,6 @@ def amount(spec: FaceSpec, attribute: str) -> float:
 
 
 def shown(spec: FaceSpec, attribute: str) -> float:
-    """The amount where less than nothing cannot be: at least 0."""
-    return max(amount(spec, attribute), 0.0)
+    """The amount where less than nothing cannot be; 0 where it is too faint to be worth its drawing."""
+    much = amount(spec, attribute)
+    return much if much > _FAINT else 0.0

@@ -45,13 +45,18 @@ def complexion(spec: FaceSpec) -> Array:
     return np.asarray(hair.linear(tone) * np.array([1 + 0.06 * (warm - 0.5), 1.0, 1 - 0.12 * (warm - 0.5)]))
 
 
+def _usual(spec: FaceSpec, attribute: str, usual: bool) -> float:
+    """How much is shown of what, where its label is false, is hardly ever found on a man, or on a woman."""
+    return shown(spec, attribute) * (1.0 if usual or spec[attribute] else 0.2)
+
+
 def paint(spec: FaceSpec, how: hair.Style) -> Paint:
     """What is painted on the skin."""
     tone = complexion(spec)
     lip_red, lip_hue, shadow = stream(spec.seed, "make-up").random(3)
     red, glossy = stream(spec.identity, "lips").random(2) * (0.55 if spec["Male"] else 1.0)
     lip = tone * (np.array([0.86, 0.66, 0.66]) - np.array([0.0, 0.30, 0.28]) * red)
-    stick = min(shown(spec, "Wearing_Lipstick"), 1.0)
+    stick = min(_usual(spec, "Wearing_Lipstick", not spec["Male"]), 1.0)
     lip = (
         lip * (1 - stick)
         + hair.linear(LIPSTICKS[int(lip_hue * len(LIPSTICKS) * 0.999)] * (0.85 + 0.25 * lip_red)) * stick
@@ -64,10 +69,10 @@ def paint(spec: FaceSpec, how: hair.Style) -> Paint:
         lip=lip,
         lipstick=min(max(stick, 0.45 * glossy), 1.0),
         shadow=hair.linear(shadows[int(shadow * 5.999)]),
-        makeup=min(0.85 * shown(spec, "Heavy_Makeup"), 1.0),
+        makeup=min(0.85 * _usual(spec, "Heavy_Makeup", not spec["Male"]), 1.0),
         rosy=0.8 * shown(spec, "Rosy_Cheeks"),
         bags=0.9 * shown(spec, "Bags_Under_Eyes"),
-        stubble=0.56 * shown(spec, "5_o_Clock_Shadow"),
+        stubble=0.56 * _usual(spec, "5_o_Clock_Shadow", spec["Male"]),
         beard=0.0 if spec["No_Beard"] else 0.45 * (1 - min(shown(spec, "No_Beard"), 0.6)),
         stubble_colour=brow_colour(spec) * 0.5 + 0.06 * tone + np.array([0.0, 0.002, 0.006]),
         wrinkles=min(max(0.9 - 0.9 * amount(spec, "Young"), 0.0), 1.0),
@@ -95,7 +100,7 @@ def eyes(spec: FaceSpec, centre: Array) -> Eyes:
         white=hair.linear(np.array([226, 220, 214])),
         gaze=np.array([0.016 * x, 0.008 * y]),
         centre=centre,
-        makeup=min(shown(spec, "Heavy_Makeup"), 1.0),
+        makeup=min(_usual(spec, "Heavy_Makeup", not spec["Male"]), 1.0),
     )
 
 

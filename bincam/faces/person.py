@@ -164,10 +164,10 @@ def shape(head: Head, spec: FaceSpec, whole: bool = True) -> Array:
         return head.morph(weights)
     weights += head.weights(expression(spec))
     for attribute in GLOBAL:
-        weights += _between(head, attribute, amount(spec, attribute))
+        weights += _between(attribute, amount(spec, attribute))
     points = head.morph(weights)
     for attribute, window in windows().items():
-        head.move(points, _between(head, attribute, amount(spec, attribute)), window)
+        head.move(points, _between(attribute, amount(spec, attribute)), window)
     for attribute, (centre, radii, yes_scale, no_scale) in GROWN.items():
         much = amount(spec, attribute)
         scale = much * np.array(yes_scale) + (1 - much) * np.array(no_scale)
@@ -175,10 +175,17 @@ def shape(head: Head, spec: FaceSpec, whole: bool = True) -> Array:
     return points
 
 
-def _between(head: Head, attribute: str, much: float) -> Array:
+def _between(attribute: str, much: float) -> Array:
     """(targets,) weights on the way from an attribute's pole without it to that with it."""
+    yes, no = _poles(attribute)
+    return np.asarray(np.float32(much) * yes + np.float32(1 - much) * no)
+
+
+@cache
+def _poles(attribute: str) -> tuple[Array, Array]:
+    """(targets,) each: an attribute's weights with it and without."""
     yes, no = POLES[attribute]
-    return np.asarray(np.float32(much) * head.weights(yes) + np.float32(1 - much) * head.weights(no))
+    return load().weights(yes), load().weights(no)
 
 
 @cache

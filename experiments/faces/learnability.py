@@ -33,6 +33,7 @@ from bincam import __version__
 from bincam.faces.logic import told
 from bincam.faces.pairs import counterfactual
 from bincam.faces.sampler import sampler
+from bincam.faces.settings import RENDERER
 from bincam.faces.spec import ATTRIBUTES, FaceSpec
 from bincam.faces.targets import target
 from bincam.progress import track
@@ -218,7 +219,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--bf16", action="store_true", help="mixed precision on a CPU too (GPUs always)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="cores to draw and train on")
     arguments = parser.parse_args()
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -246,7 +247,7 @@ def main() -> None:
 
     import bincam.torchvision_ops  # noqa: F401  # before train imports timm, which imports torchvision
 
-    torch.set_num_threads(os.cpu_count() or 1)  # the drawing processes, which had one each, are gone
+    torch.set_num_threads(arguments.workers)  # the drawing processes, which had one each, are gone
     began = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = train(training, arguments, device)
@@ -263,6 +264,7 @@ def main() -> None:
         "kind": "bincam-learnability",
         "schema": 1,
         "bincam": __version__,
+        "renderer": RENDERER,
         "settings": {**vars(arguments), "out": None},
         "machine": {
             "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or "cpu",
