@@ -1,0 +1,156 @@
+"""``bincam demo``: the whole way from a lopsided data set to the report that says what lopsidedness did."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bincam.errors import InputError
+
+OUT = Path("reports/demo")
+ARMS = ("unbalanced", "balanced")
+INFLUENCE = ("Eyeglasses", "Smiling", "Wearing_Hat", "Bald", "Mustache", "Wearing_Lipstick")
+FACES = {"count": 5200, "size": (96, 118), "influence": INFLUENCE, "influence_images": 100}
+"""4,000 faces to train on and over 500 to test; CelebA's prevalences. The influence masks cost two drawings each."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What the demo does with a kind of data set.
+
+    Attributes:
+        train: Keys of a training configuration, but for ``data.source``, ``out`` and ``seed``.
+        regions: As ``bincam audit --regions`` has it.
+        methods: Specs; the first is the one the report draws.
+    """
+
+    train: dict[str, Any]
+    regions: str
+    methods: tuple[str, ...]
+
+
+_METHODS = ("grad_cam", "grad_cam@pre_activation", "hirescam@pre_activation")
+_FROM_SCRATCH = {
+    "model": {"name": "resnet10t", "options": {"output_stride": 16}},
+    "optimizer": {"name": "adamw", "lr": 3e-3},
+    "schedule": {"name": "cosine", "warmup_epochs": 0.5},
+    "epochs": 4,
+    "batch_size": 64,
+}
+PRESETS = {
+    "faces": Preset(
+        {**_FROM_SCRATCH, "data": {"size": 80, "fit": "face", "augmentation": "flip", "memory": True}, "precision": "bf16"},
+        "auto",
+        _METHODS,
+    ),
+    "orl": Preset(
+        {
+            "model": {"name": "tf_efficientnet_lite0", "pretrained": "lite0"},
+            "data": {"size": 128, "fit": "stretch", "augmentation": "flip", "memory": True},
+            "optimizer": {"name": "adamw", "lr": 1e-3},
+            "schedule": {"name": "cosine", "warmup_epochs": 1},
+            "epochs": 8,
+            "batch_size": 32,
+        },
+        "orl",
+        _METHODS,
+    ),
+    "other": Preset(
+        {**_FROM_SCRATCH, "data": {"size": 128, "augmentation": "flip"}, "epochs": 8},
+        "auto",
+        _METHODS,
+    ),
+}
+"""Small networks that two CPU cores train in minutes; they show the way and are no good models."""
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = OUT,
+    data: Annotated[str, typer.Option(help="faces (made here), orl (real photographs), or a data set.")] = "faces",
+    seed: Annotated[int, typer.Option(min=0, help="Decides the faces, the first weights and the order.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print where the report is and the findings as JSON.")] = False,
+) -> None:
+    """Train a balanced and an unbalanced model, audit both, and write the report that contrasts them.
+
+    Faces are made with CelebA's prevalences, so nothing is downloaded. Interrupted, run it again to go on.
+    """
+    from bincam.cli.source import prepare
+
+    prepare()
+    try:
+        report, findings = carry_out(out, data, seed)
+    except KeyboardInterrupt:
+        typer.echo("bincam: stopped; the same command goes on", err=True)
+        raise typer.Exit(130) from None
+    if as_json:
+        typer.echo(json.dumps({"report": str(report), "findings": findings}, ensure_ascii=False))
+        return
+    for finding in findings:
+        typer.echo(f"- {finding}")
+    typer.echo(f"Report: {report}")
+
+
+def carry_out(out: Path, data: str, seed: int) -> tuple[Path, list[str]]:
+    """Every step that is not done yet.
+
+    Args:
+        out: Holds ``faces/`` (where they are made), ``models/``, ``audits/``, ``contrast/`` and ``report.html``.
+        data: ``faces``, ``orl``, or what ``bincam.data.load`` reads.
+        seed: Of everything.
+
+    Returns:
+        The report and the most telling findings.
+
+    Raises:
+        InputError: ``out`` was made with another data set or seed, or the data set cannot be used.
+    """
+    from bincam import audit, faces, report
+    from bincam.audit import contrast
+    from bincam.data import load, load_regions
+    from bincam.train import fit_pair, make_config
+
+    preset = PRESETS.get(data, PRESETS["other"])
+    _claim(out, {"data": data, "seed": seed})
+    source = data
+    if data == "faces":
+        _say("1/5 Making faces with CelebA's prevalences, and their exact masks")
+        source = str(out / "faces")
+        faces.make(source, seed=seed, **FACES)
+    table = load(source)
+    _say("2/5 Training two models alike in all but the class weights")
+    values = preset.train | {"data": preset.train["data"] | {"source": source}}
+    fit_pair(make_config(values | {"out": str(out / "models"), "seed": seed}, source="demo"), resume=True)
+    regions: Any = preset.regions if preset.regions == "auto" else load_regions(preset.regions, source)
+    settings = audit.Settings(methods=preset.methods, regions=regions)
+    for number, arm in enumerate(ARMS):
+        _say(f"{3 + number}/5 Auditing the {arm} model on the test images")
+        audit.run(out / "models" / arm, table, out / "audits" / arm, settings, resume=True)
+    _say("5/5 Contrast and report")
+    held = contrast.compare(out / "audits" / ARMS[0], out / "audits" / ARMS[1], out / "contrast")
+    page = out / "report.html"
+    report.write_report(out / "contrast", page)
+    return page, contrast.findings(held)
+
+
+def _claim(out: Path, settings: dict[str, Any]) -> None:
+    """Mark a folder as this demo's, or go on with it."""
+    from bincam.files import read_json, write_json
+
+    file = out / "demo.json"
+    if not file.is_file():
+        if out.is_dir() and any(out.iterdir()):
+            raise InputError(f"--out {out}: not empty and not a demo's; choose a new folder")
+        write_json(file, {"kind": "bincam-demo", "schema": 1, **settings})
+        return
+    found = read_json(file, kind="bincam-demo", schema=1)
+    other = [f"{key} {found.get(key)!r}, not {value!r}" for key, value in settings.items() if found.get(key) != value]
+    if other:
+        raise InputError(f"--out {out}: a demo with {'; '.join(other)} lies there; choose a new folder")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
