@@ -1,8 +1,8 @@
 """A gate on the method itself: does its map depend on what the model has learned?
 
-Adebayo et al. 2018, Sanity Checks for Saliency Maps, arXiv 1810.03292, section 3.1, cascading randomisation: the
-model's parameters are randomised from the head downwards, and after each stage the maps are compared with the original
-ones. A map that stays the same shows the image, or the centre of the frame, and not the model.
+Adebayo et al. 2018, Sanity Checks for Saliency Maps, arXiv 1810.03292, cascading randomisation: the model's parameters
+are randomised from the head downwards, and after each stage the maps are compared with the original ones. A map that
+stays the same shows the image, or the centre of the frame, and not the model.
 """
 
 from __future__ import annotations

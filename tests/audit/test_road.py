@@ -18,6 +18,7 @@ from bincam.errors import InputError
 from tests.conftest import ATTRIBUTES
 
 
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # grad-cam hands numpy torch's tensors
 def test_imputation_is_grad_cams() -> None:
     images = torch.randn(3, 3, 14, 11, generator=torch.Generator().manual_seed(0))
     missing = (
@@ -52,6 +53,7 @@ def test_noise_is_added_to_missing_pixels_only_and_is_seeded() -> None:
     assert not torch.equal(got, impute(images, missing, noise=0.5, seed=5))
 
 
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
 @pytest.mark.parametrize("side", ["positive", "negative"])
 def test_scores_are_grad_cams_on_maps_without_ties(tiny: nn.Module, side: str) -> None:
     """On 100 pixels its percentile p removes exactly 100 - p of them."""
