@@ -195,13 +195,16 @@ def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
         columns: Measures to read; all by default.
 
     Raises:
-        InputError: The records are no whole images.
+        InputError: The records are no whole images, or there is no image.
     """
     wanted = tuple(measure_columns(audit.methods, audit.masks)) if columns is None else tuple(columns)
     frame = audit.records(["row", "label", "logit", "threshold", *wanted])
     A = len(audit.attributes)
     if len(frame) % A:
         raise InputError(f"{audit.folder}: {len(frame)} records are no whole images of {A} attributes each")
+    if not len(frame):
+        skipped = int((audit.images["skipped"] != "").sum())
+        raise InputError(f"{audit.folder}: no image was read ({skipped} were skipped), so there is nothing to sum up")
     rows = frame["row"].to_numpy(np.int64).reshape(-1, A)[:, 0]
 
     def column(name: str) -> NDArray[np.float32]:

@@ -52,10 +52,12 @@ def threshold_verdict(unmoved: Difference, moved: Difference) -> str:
         where it leaves all of it; ``unclear`` where a half or more is left, but its interval holds 0.
     """
     before, after = unmoved.difference, moved.difference
-    if before.status != "ok" or after.status == "undefined":
-        return "unknown" if before.status == "ok" else "unclear"
+    if before.status != "ok":
+        return "unclear"
     if _holds_zero(before):
         return "no difference"
+    if after.status == "undefined":
+        return "unknown"
     if _holds_zero(after):
         return "yes" if abs(after.value) < abs(before.value) / 2 else "unclear"
     if (after.value > 0) != (before.value > 0):

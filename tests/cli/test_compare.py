@@ -1,0 +1,59 @@
+import json
+
+import pytest
+
+import bincam.models
+from tests.audit.synthetic import ATTRIBUTES, make_audit
+from tests.cli.conftest import tiny
+
+
+@pytest.fixture(scope="module")
+def audits(tmp_path_factory):
+    root = tmp_path_factory.mktemp("audits")
+    return [
+        make_audit(root / name, images=120, seed=n, prior=p) for n, (name, p) in enumerate({"a": 0.8, "b": 0.1}.items())
+    ]
+
+
+def test_a_contrast_is_told_and_written(command, audits, tmp_path):
+    outcome = command("compare", *audits, "--out", tmp_path / "out", "--published", "--resamples", 100)
+    assert outcome.code == 0, outcome.err
+    for name in ATTRIBUTES:
+        assert f"{name}. " in outcome.out
+    assert "Most telling:" in outcome.out
+    assert "The paper's figures: " in outcome.out
+    assert "no threshold tuned on validation is known" in outcome.err
+    assert (tmp_path / "out" / "maps" / "difference.safetensors").is_file()
+
+
+def test_json_is_what_the_file_holds(command, audits, tmp_path):
+    outcome = command(
+        "compare", *audits, "--out", tmp_path / "out", "--moved", "Bald=-1.5", "--resamples", 100, "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out) == json.loads((tmp_path / "out" / "contrast.json").read_text())
+    assert json.loads(outcome.out)["moved"]["thresholds"] == {"Bald": -1.5}
+
+
+def test_thresholds_of_a_model_are_taken_for_audited_attributes(command, audits, tmp_path):
+    bincam.models.save(tiny(["Bald", "Chubby"]), tmp_path / "model")
+    card = tmp_path / "model" / "card.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"thresholds": {"Bald": -1.0, "Chubby": 2.0}}))
+    outcome = command(
+        "compare", *audits, "--out", tmp_path / "out", "--moved", tmp_path / "model", "--resamples", 100, "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["moved"]["thresholds"] == {"Bald": -1.0}
+
+
+def test_mistakes_are_told_in_one_line(command, audits, tmp_path):
+    other = make_audit(tmp_path / "other", images=100)
+    out = ("--out", tmp_path / "out")
+    assert "not the same images: 20 only in" in command("compare", audits[0], other, *out).mistake
+    assert "no such folder" in command("compare", audits[0], tmp_path / "none", *out).mistake
+    assert "did you mean 'Bald'" in command("compare", *audits, *out, "--moved", "Balt=1").mistake
+    assert "neither a model's folder nor NAME=LOGIT" in command("compare", *audits, *out, "--moved", "Bald").mistake
+    assert "neither a model's folder nor NAME=LOGIT" in command("compare", *audits, *out, "--moved", "Bald=x").mistake
+    (tmp_path / "file").write_text("")
+    assert "a file, not a folder" in command("compare", *audits, "--out", tmp_path / "file").mistake
+    assert not (tmp_path / "out").exists()
