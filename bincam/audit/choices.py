@@ -55,38 +55,35 @@ def choose_regions(
     model: AttributeClassifier, table: AttributeTable, choice: RegionsChoice, notes: list[str]
 ) -> Regions | None:
     """The regions that were chosen, or that suit the model's crop."""
-    face = model.card.fit == "face"
-    regions: Regions | None
-    if choice == "auto":
-        whole = model.card.fit == "stretch" and table.source == "orl"
-        regions = (
-            Regions.published()
-            if face
-            else Regions.orl()
-            if whole
-            else Regions.face()
-            if table.landmarks is not None
-            else None
-        )
-        notes.append(
-            f"regions: {regions.source}"
-            if regions
-            else "no regions: the model takes no face crops and the data has no landmarks; give some with --regions"
-        )
-    else:
-        regions = choice
-        if regions is not None and regions.source == Regions.published().source and not face:
-            notes.append(
-                f"the published cells are made for face crops, but the model's card says fit {model.card.fit!r}: "
-                "they lie elsewhere in its images"
-            )
+    regions = _usual_regions(model, table, notes) if choice == "auto" else choice
     if regions is None:
         return None
+    if regions.source == Regions.published().source and model.card.fit != "face":
+        notes.append(
+            f"the published cells are made for face crops, but the model's card says fit {model.card.fit!r}: they lie "
+            "elsewhere in its images"
+        )
     if regions.needs_landmarks and table.landmarks is None:
         raise InputError(f"{regions.source}: these regions follow a face's landmarks, and the data has none")
     without = [name for name in table.names if name not in regions]
     if without:
         notes.append(f"no region, so no energy: {', '.join(without)}")
+    return regions
+
+
+def _usual_regions(model: AttributeClassifier, table: AttributeTable, notes: list[str]) -> Regions | None:
+    regions = None
+    if model.card.fit == "face":
+        regions = Regions.published()
+    elif model.card.fit == "stretch" and table.source == "orl":
+        regions = Regions.orl()
+    elif table.landmarks is not None:
+        regions = Regions.face()
+    notes.append(
+        f"regions: {regions.source}"
+        if regions
+        else "no regions: the model takes no face crops and the data has no landmarks; give some with --regions"
+    )
     return regions
 
 
@@ -100,7 +97,7 @@ def choose_masks(table: AttributeTable, settings: Settings, regions: Regions | N
         ("influence", settings.influence_masks, "influence"),
     ):
         if given == "auto":
-            places = (Path(table.source), table.root, table.root.parent)
+            places = ([Path(table.source)] if table.source else []) + [table.root, table.root.parent]
             folder = next((f for place in places if (f := place / "masks" / usual).is_dir()), None)
         else:
             folder = given

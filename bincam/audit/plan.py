@@ -184,6 +184,7 @@ def _facts(plan: Plan, data: AttributeTable, source: str, notes: list[str]) -> d
         "logit_shift": {name: card.logit_shift[name] for name in names if name in card.logit_shift},
         "grid": {spec: list(grid) for spec, grid in plan.grids.items()},
         "image_size": list(card.input_size),
+        "groups": list(table.groups),
         "limit": settings.limit,
         "sample": settings.sample,
         "gate_images": settings.gate_images,

@@ -74,6 +74,8 @@ def regions_digest(regions: Regions, names: Sequence[str]) -> str:
     state = hashlib.sha256()
     if regions.per_image:
         folder = Path(regions.source)
+        if (described := folder.parent / "parts.json").is_file():
+            state.update(described.read_bytes())
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             state.update(f"{file.relative_to(folder)}:{file.stat().st_size}\n".encode())
         return state.hexdigest()

@@ -36,6 +36,7 @@ from bincam.errors import InputError
 from bincam.files import atomic, read_json, write_json
 
 _STATE, _REFERENCES = "state", "references"
+_SUFFIXES = (".json", ".npy", ".parquet", ".png", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,17 @@ def check_free(folder: Path, *, resume: bool) -> None:
         if not resume:
             raise InputError(f"{folder} holds an audit already; --resume goes on with it, or choose another folder")
         return
-    odd = sorted(file.name for file in folder.iterdir() if file.name != _REFERENCES) if folder.is_dir() else []
+    # A process killed before the manifest leaves references, and the hidden file that it was writing.
+    mine = (_REFERENCES, ".")
+    odd = sorted(file.name for file in folder.iterdir() if not file.name.startswith(mine)) if folder.is_dir() else []
     if odd:
         raise InputError(f"{folder} holds something else ({odd[0]}, ...); choose a new or empty folder")
 
 
 def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest, or see that the one which is there says the same.
+
+    Hidden files that a killed process was writing are removed.
 
     Raises:
         InputError: The audit there has other settings, with the first of them.
@@ -89,6 +94,9 @@ def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
                 f"{folder}: the audit there was begun with another {name} ({_short(found.get(name))}, now "
                 f"{_short(manifest.get(name))}); choose another folder, or the same settings"
             )
+    for file in folder.rglob(".*-*"):
+        if file.suffix in _SUFFIXES:
+            file.unlink()
 
 
 def _short(value: Any) -> str:

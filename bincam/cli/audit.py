@@ -23,6 +23,7 @@ def audit(
     data: Annotated[str, typer.Option(help="A folder in CelebA's layout, a CSV or Parquet table, or orl.")],
     out: Annotated[Path, typer.Option(help="The audit's folder; new or empty.")],
     split: Annotated[str, typer.Option(help="train, validation or test; all for every image.")] = "test",
+    fold: Annotated[int | None, typer.Option(help="Of orl: which of its four folds is the test split.")] = None,
     attributes: Annotated[
         list[str] | None, typer.Option(help="a,b,c; may be repeated. [default: all that both have]")
     ] = None,
@@ -93,7 +94,7 @@ def audit(
     if on_error not in ("raise", "skip") or precision not in ("fp32", "bf16"):
         raise InputError(f"--on-error is raise or skip, --precision fp32 or bf16; got {on_error} and {precision}")
     check_free(out, resume=resume)
-    table = load(data)
+    table = load(data) if fold is None else load(data, fold=fold)
     said = source.Statement(None, factory, names, head, output, mean, std, size, fit)
     opened = source.open_source(model, weights, said, unsafe_pickle=unsafe_pickle, device=device)
     options: dict[str, Any] = {
