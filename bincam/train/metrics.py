@@ -56,6 +56,8 @@ class Counts:
 class Metrics:
     """One value per attribute, ``(A,)``; NaN where undefined.
 
+    Probabilities are those of the logits as they are: what the training loss shifted is not shifted back.
+
     Attributes:
         n: Labelled images with a logit.
         undefined: Labelled images whose logit is NaN; they are left out.

@@ -31,11 +31,13 @@ def tune(logits: ArrayLike, labels: ArrayLike, criterion: Criterion = "balanced_
         be tuned there.
 
     Raises:
-        InputError: Shapes differ, or an unknown criterion.
+        InputError: Shapes differ, a logit is infinite, or an unknown criterion.
     """
     z, y = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
     if z.ndim != 2 or z.shape != y.shape:
         raise InputError(f"expected logits and labels (N, A) of one shape, got {z.shape} and {y.shape}")
+    if np.isinf(z).any():
+        raise InputError(f"{np.isinf(z).sum()} of {z.size} logits are infinite; no threshold lies beyond them")
     if criterion not in get_args(Criterion):
         raise InputError(f"unknown criterion {criterion!r}{nearest(criterion, get_args(Criterion))}")
     known = ~np.isnan(z) & ~np.isnan(y)
