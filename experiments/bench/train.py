@@ -2,9 +2,9 @@
 
 Both train the same network with the same loss and optimiser on the same images, which lie in memory: the bare loop's as
 normalised float32, which leaves it the least work there is. Every epoch of bincam's run is followed by one of the bare
-loop; the ratio is taken within each such round, and the median of the ratios is reported. Then the same run reads JPEGs of
-CelebA's size through bincam's loader with AFFACT's augmentation: 1 - its rate / the rate from memory is the share of the
-time that steps wait for images.
+loop; the ratio is taken within each such round, and the median of the ratios is reported. Then the same run reads JPEGs
+of CelebA's size through bincam's loader with AFFACT's augmentation: 1 - its rate / the rate from memory is the share of
+the time that steps wait for images.
 
 Run from the repository: ``PYTHONPATH=. python experiments/bench/train.py --out experiments/bench/train.json``. timm's own
 training script belongs to its repository and is not in its package, so it is not raced.
