@@ -21,8 +21,8 @@ class AttributeLoss(nn.Module, ABC):
     """A loss of logits ``(B, A)`` and targets ``(B, A)``: 1, 0, or NaN where the label is unknown.
 
     Unknown entries are inert: whatever the logit there, no value and no gradient changes by a bit. Arithmetic is in
-    float32 (float64 for float64 logits), inside autocast too. Arguments are not changed. Weights are buffers that follow
-    from the training counts; they are not in the state dict, because the counts, which a card holds, decide them.
+    float32 (float64 for float64 logits), inside autocast too. Arguments are not changed. Weights are buffers that
+    follow from the training counts; they are not in the state dict, because the counts on the card decide them.
 
     Attributes:
         head: What an output of a model trained with it means; the card must state it.
@@ -156,7 +156,7 @@ class SidedLoss(AttributeLoss):
         return fall / (fall - rise)
 
     def link(self, eta: Tensor) -> Tensor | None:
-        """The inverse link, inverted; infinite at 0 and 1."""
+        """The inverse link, inverted; infinite at 0, at 1, and where the expected loss falls for ever."""
         wanted = eta.detach().double()
         low, high = torch.full_like(wanted, -_BRACKET), torch.full_like(wanted, _BRACKET)
         for _ in range(_HALVINGS):
@@ -164,8 +164,9 @@ class SidedLoss(AttributeLoss):
             above = self.inverse_link(middle)
             assert above is not None  # it is defined above
             low, high = torch.where(above < wanted, middle, low), torch.where(above < wanted, high, middle)
-        ends = torch.where(wanted == 0, -torch.inf, torch.where(wanted == 1, torch.inf, (low + high) / 2))
-        return torch.where((wanted >= 0) & (wanted <= 1), ends, torch.nan)
+        lowest, highest = (wanted == 0) | (high == -_BRACKET), (wanted == 1) | (low == _BRACKET)
+        found = torch.where(lowest, -torch.inf, torch.where(highest, torch.inf, (low + high) / 2))
+        return torch.where((wanted >= 0) & (wanted <= 1), found, torch.nan)
 
 
 class WeightedLoss(SidedLoss):

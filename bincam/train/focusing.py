@@ -46,7 +46,10 @@ class Focal(SidedLoss):
 class Asymmetric(SidedLoss):
     """``asymmetric``: ℓ+ = -(1 - p)^γ⁺ log p, ℓ- = -q^γ⁻ log(1 - q), q = max(p - m, 0) (Ridnik et al. 2021, ICCV, ASL).
 
-    Negatives below p = m do nothing; so the link ends at log(m / (1 - m)) for η → 0, and there is no constant shift.
+    Negatives below p = m do nothing, so that the link begins at log(m / (1 - m)). Towards p = 1 a negative's slope over
+    a positive's stays below a bound (26.6 with these defaults), so that the link is infinite from some η on (0.964).
+    There is no constant shift.
+
     Deviation: the authors' code stops the gradient through the focusing factors; here it is whole, as in the paper.
     """
 
@@ -82,10 +85,8 @@ class Asymmetric(SidedLoss):
         positive = _focused(-z, self.gamma_positive)
         if self.margin == 0:
             return positive, _focused(z, self.gamma_negative)
-        above = (torch.sigmoid(z) - self.margin).clamp(min=0)  # q
-        # 1 - q, without the loss of digits of p near 1.
-        rest = (torch.sigmoid(-z) + self.margin).clamp(max=1)
-        return positive, -above.pow(self.gamma_negative) * rest.log()
+        rest = (torch.sigmoid(-z) + self.margin).clamp(max=1)  # 1 - q, and its slope, to full precision for p near 1
+        return positive, -(1 - rest).pow(self.gamma_negative) * rest.log()
 
 
 def _focused(wrong: Tensor, gamma: float) -> Tensor:

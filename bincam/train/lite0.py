@@ -54,10 +54,13 @@ def load_lite0(backbone: nn.Module) -> None:
 
     Raises:
         BincamError: As ``lite0_state``.
+        InputError: The backbone is another one, or has other options.
     """
     import timm
 
-    state = lite0_state(timm.create_model(BACKBONE))
+    with torch.device("meta"):  # names and shapes only: no memory, and no random numbers drawn for first weights
+        whole = timm.create_model(BACKBONE)
+    state = lite0_state(whole)
     own = backbone.state_dict()
     kept = {name: tensor for name, tensor in state.items() if not name.startswith("classifier.")}
     if {name: tuple(t.shape) for name, t in own.items()} != {name: tuple(t.shape) for name, t in kept.items()}:

@@ -21,6 +21,8 @@ from bincam.train.margin import LDAM, LogitAdjusted
 from bincam.train.multilabel import DistributionBalanced, TwoWay
 from bincam.train.weights import ClassCounts
 
+__all__ = ["LOSSES", "AttributeLoss", "make_loss"]
+
 
 class CrossEntropy(WeightedLoss):
     """Binary cross-entropy with class weights: ℓ+ = w+ log(1 + e^-z), ℓ- = w- log(1 + e^z).

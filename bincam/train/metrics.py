@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
 from bincam.models.heads import Head, probability
+from bincam.train.thresholds import by_score
 from bincam.train.weights import ClassCounts
 
 Floats = NDArray[np.float64]
@@ -116,9 +117,10 @@ def count(logits: ArrayLike, labels: ArrayLike, threshold: ArrayLike, head: Head
     units = np.rint(p / _UNIT).astype(np.int64)
 
     def per_bin(amount: NDArray[np.int64]) -> Integers:
-        result = np.zeros((z.shape[1], BINS), np.int64)
-        np.add.at(result, (np.broadcast_to(np.arange(z.shape[1]), z.shape), which), np.where(defined, amount, 0))
-        return result
+        held = np.where(defined, amount, 0)
+        return np.stack(
+            [[column[at == b].sum() for b in range(BINS)] for column, at in zip(held.T, which.T, strict=True)]
+        )
 
     return Counts(
         tp=(called & positive).sum(0),
@@ -191,17 +193,19 @@ def _pair(logits: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:
 def _share(part: ArrayLike, whole: ArrayLike) -> Floats:
     """``part / whole``, NaN where there is nothing to have a share of."""
     total = np.asarray(whole, np.float64)
-    return np.divide(np.asarray(part, np.float64), total, out=np.full(total.shape, np.nan), where=total > 0)
+    return np.asarray(np.divide(np.asarray(part, float), total, out=np.full(total.shape, np.nan), where=total > 0))
 
 
 def _ordered(logits: Floats, labels: Floats) -> tuple[Floats, Floats]:
-    """AUROC and average precision by scikit-learn, of those attributes that have both classes."""
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
+    """AUROC and average precision of those attributes that have both classes, from one sort each."""
     auroc, ap = np.full(labels.shape[1], np.nan), np.full(labels.shape[1], np.nan)
     for a in range(labels.shape[1]):
         defined = ~np.isnan(labels[:, a]) & ~np.isnan(logits[:, a])
-        y, z = labels[defined, a], logits[defined, a]
-        if 0 < y.sum() < len(y):
-            auroc[a], ap[a] = roc_auc_score(y, z), average_precision_score(y, z)
+        _, positives, negatives = by_score(logits[defined, a], labels[defined, a])
+        p, n = positives.sum(), negatives.sum()
+        if p and n:
+            below = negatives.cumsum() - negatives
+            auroc[a] = (positives * (2 * below + negatives)).sum() / (2 * p * n)  # whole numbers up to the quotient
+            tp, fp = (held[::-1].cumsum()[::-1] for held in (positives, negatives))  # at each score as threshold
+            ap[a] = (positives * (tp / (tp + fp))).sum() / p
     return auroc, ap

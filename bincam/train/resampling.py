@@ -31,7 +31,7 @@ def class_aware(labels: ArrayLike) -> Shares:
     Returns:
         ``(N,)``: the share of draws that each image gets; they sum to 1.
     """
-    return _per_class(labels).mean(1)
+    return np.asarray(_per_class(labels).mean(1))
 
 
 def rarest_label(labels: ArrayLike, power: float = 1.0) -> Shares:
