@@ -38,12 +38,11 @@ def train(
     prepare()
     from bincam.train import fit, fit_pair
 
+    both = None
     try:
         if pair:
             both = fit_pair(settings, resume=resume)
-            arms, told = both.arms, {"pair": str(both.folder), "identical": both.proof["identical"]}
-        else:
-            arms, told = {"": fit(settings, resume=resume)}, {}
+        arms = both.arms if both is not None else {"": fit(settings, resume=resume)}
     except KeyboardInterrupt:
         typer.echo(f"bincam: stopped; --resume goes on with {settings.out}", err=True)
         raise typer.Exit(130) from None
@@ -51,17 +50,16 @@ def train(
         return
     if as_json:
         runs = {name: _facts(result) for name, result in arms.items()}
-        typer.echo(json.dumps({**told, "arms": runs} if pair else runs[""], indent=2))
+        shown = {"pair": str(both.folder), "identical": both.proof["identical"], "arms": runs} if both else runs[""]
+        typer.echo(json.dumps(shown, indent=2))
     else:
         for name, result in arms.items():
             _tell(name, result)
-        if pair:
-            said = ", ".join(
-                f"{what.replace('_', ' ')} {'the same' if same else 'NOT the same'}"
-                for what, same in told["identical"].items()
-            )  # type: ignore[attr-defined]
-            typer.echo(f"{told['pair']}: {said}")
-    if pair and not both.identical:
+        if both:
+            verdicts = both.proof["identical"].items()
+            said = [f"{what.replace('_', ' ')} {'the same' if same else 'NOT the same'}" for what, same in verdicts]
+            typer.echo(f"{both.folder}: {', '.join(said)}")
+    if both and not both.identical:
         raise typer.Exit(1)
 
 

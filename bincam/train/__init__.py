@@ -9,12 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bincam.train.attribute_loss import AttributeLoss as AttributeLoss
     from bincam.train.config import TrainConfig as TrainConfig
     from bincam.train.config import read_config as read_config
     from bincam.train.loop import Result as Result
     from bincam.train.loop import fit as fit
     from bincam.train.losses import LOSSES as LOSSES
-    from bincam.train.losses import AttributeLoss as AttributeLoss
     from bincam.train.losses import make_loss as make_loss
     from bincam.train.metrics import Metrics as Metrics
     from bincam.train.metrics import evaluate as evaluate
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "LOSSES": "losses",
-    "AttributeLoss": "losses",
+    "AttributeLoss": "attribute_loss",
     "ClassCounts": "weights",
     "Metrics": "metrics",
     "Result": "loop",

