@@ -274,7 +274,9 @@ class _Run:
         said = ask(self.stepper.judged, self.validation, process.device, channels_last=self.config.channels_last)
         if not np.isfinite(said.logits).all():
             raise self._stop(f"logits on validation are not finite after epoch {at.epoch + 1}", steps - 1)
-        tuned = zip(self.attributes, np.asarray(tune(said.logits, said.labels)).tolist(), strict=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BincamWarning)  # splits without a class were told of once, by name
+            tuned = zip(self.attributes, tune(said.logits, said.labels).tolist(), strict=True)
         record = {
             "epoch": at.epoch + 1,
             "train_loss": loss / steps,
