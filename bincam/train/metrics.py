@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from bincam.errors import InputError
 from bincam.models.heads import Head, probability
-from bincam.train.thresholds import by_score
+from bincam.train.thresholds import by_score, paired
 from bincam.train.weights import ClassCounts
 
 Floats = NDArray[np.float64]
@@ -55,6 +54,8 @@ class Counts:
 @dataclass(frozen=True, eq=False)
 class Metrics:
     """One value per attribute, ``(A,)``; NaN where undefined.
+
+    Probabilities are those of the logits as they are: what the training loss shifted is not shifted back.
 
     Attributes:
         n: Labelled images with a logit.
@@ -106,21 +107,21 @@ def count(logits: ArrayLike, labels: ArrayLike, threshold: ArrayLike, head: Head
         head: Of the model: what a probability is.
 
     Raises:
-        InputError: Shapes differ.
+        InputError: Shapes differ, or a label is not 0, 1 or NaN.
     """
-    z, y = _pair(logits, labels)
+    z, y = paired(logits, labels)
     defined = ~np.isnan(y) & ~np.isnan(z)
     called = z >= np.asarray(threshold, np.float64)
     positive, negative = defined & (y == 1), defined & (y == 0)
     p = probability(torch.from_numpy(np.where(defined, z, 0.0)), head).numpy()
-    which = np.minimum((p * BINS).astype(np.intp), BINS - 1)
+    which = np.minimum((p * BINS).astype(np.intp), BINS - 1) + BINS * np.arange(z.shape[1])
+    place = which[defined]
     units = np.rint(p / _UNIT).astype(np.int64)
 
     def per_bin(amount: NDArray[np.int64]) -> Integers:
-        held = np.where(defined, amount, 0)
-        return np.stack(
-            [[column[at == b].sum() for b in range(BINS)] for column, at in zip(held.T, which.T, strict=True)]
-        )
+        result = np.zeros(z.shape[1] * BINS, np.int64)
+        np.add.at(result, place, amount[defined])
+        return result.reshape(z.shape[1], BINS)
 
     return Counts(
         tp=(called & positive).sum(0),
@@ -152,9 +153,9 @@ def evaluate(
         head: Of the model.
 
     Raises:
-        InputError: Shapes differ.
+        InputError: Shapes differ, or a label is not 0, 1 or NaN.
     """
-    z, y = _pair(logits, labels)
+    z, y = paired(logits, labels)
     held = count(z, y, threshold, head)
     positives, negatives = held.tp + held.fn, held.tn + held.fp
     n = positives + negatives
@@ -181,13 +182,6 @@ def evaluate(
         brier=_share(held.squares * _UNIT, n),
         ece=_share(gaps, n),
     )
-
-
-def _pair(logits: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:
-    z, y = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
-    if z.ndim != 2 or z.shape != y.shape:
-        raise InputError(f"expected logits and labels (N, A) of one shape, got {z.shape} and {y.shape}")
-    return z, y
 
 
 def _share(part: ArrayLike, whole: ArrayLike) -> Floats:

@@ -31,11 +31,11 @@ def tune(logits: ArrayLike, labels: ArrayLike, criterion: Criterion = "balanced_
         be tuned there.
 
     Raises:
-        InputError: Shapes differ, or an unknown criterion.
+        InputError: Shapes differ, a label is not 0, 1 or NaN, a logit is infinite, or an unknown criterion.
     """
-    z, y = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
-    if z.ndim != 2 or z.shape != y.shape:
-        raise InputError(f"expected logits and labels (N, A) of one shape, got {z.shape} and {y.shape}")
+    z, y = paired(logits, labels)
+    if np.isinf(z).any():
+        raise InputError(f"{np.isinf(z).sum()} of {z.size} logits are infinite; no threshold lies beyond them")
     if criterion not in get_args(Criterion):
         raise InputError(f"unknown criterion {criterion!r}{nearest(criterion, get_args(Criterion))}")
     known = ~np.isnan(z) & ~np.isnan(y)
@@ -48,6 +48,24 @@ def tune(logits: ArrayLike, labels: ArrayLike, criterion: Criterion = "balanced_
             stacklevel=2,
         )
     return np.array([_best(z[known[:, a], a], y[known[:, a], a], criterion) for a in range(z.shape[1])])
+
+
+def paired(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Logits and labels ``(N, A)`` as float64.
+
+    Raises:
+        InputError: They are not of one such shape, or a label is not 0, 1 or NaN.
+    """
+    z, y = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
+    if z.ndim != 2 or z.shape != y.shape:
+        raise InputError(f"expected logits and labels (N, A) of one shape, got {z.shape} and {y.shape}")
+    illegal = (y != 0) & (y != 1) & ~np.isnan(y)
+    if illegal.any():
+        row, attribute = (int(i[0]) for i in np.nonzero(illegal))
+        raise InputError(
+            f"label of row {row}, attribute {attribute} is {y[row, attribute]:g}; expected 0, 1 or NaN (unknown)"
+        )
+    return z, y
 
 
 def by_score(

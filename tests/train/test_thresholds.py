@@ -60,5 +60,7 @@ def test_neighbouring_numbers_are_told_apart():
 def test_what_cannot_be_is_refused():
     with pytest.raises(InputError, match="did you mean 'error'"):
         tune(LOGITS, LABELS, "eror")
+    with pytest.raises(InputError, match="1 of 2 logits are infinite"):
+        tune([[np.inf], [0.0]], [[1.0], [0.0]])
     with pytest.raises(InputError, match="one shape"):
         tune(LOGITS, LABELS[:, 0])
