@@ -9,12 +9,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bincam.audit.contrast import compare as compare
     from bincam.audit.runner import run as run
     from bincam.audit.settings import Settings as Settings
     from bincam.audit.store import Audit as Audit
     from bincam.audit.store import open_audit as open_audit
+    from bincam.audit.summary import summarise as summarise
 
-_NAMES = {"Audit": "store", "Settings": "settings", "open_audit": "store", "run": "runner"}
+_NAMES = {
+    "Audit": "store",
+    "Settings": "settings",
+    "compare": "contrast",
+    "open_audit": "store",
+    "run": "runner",
+    "summarise": "summary",
+}
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
 
 

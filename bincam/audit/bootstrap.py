@@ -53,27 +53,26 @@ def resampled_means(
     Yields:
         One per attribute, in order.
     """
-    D = membership.shape[1]
     C, R = values.shape[-1], weights.shape[1]
     for a in range(values.shape[1]):
         finite = np.isfinite(values[:, a])  # (N, C)
         filled = np.where(finite, values[:, a], np.float32(0))
+        occupied = np.unique(cell[cell[:, a] >= 0, a])
+        member = membership[:, occupied]
+        D = len(occupied)
         exact, count = np.zeros((D, C)), np.zeros((D, C))
-        sums, drawn = np.zeros((D, C, R), np.float32), np.zeros((D, C, R), np.float32)
-        for d in range(D):
-            here = np.flatnonzero(cell[:, a] == d)
-            if not len(here):
-                continue
+        sums, drawn = np.empty((D, C, R), np.float32), np.empty((D, C, R), np.float32)
+        for d, name in enumerate(occupied):
+            here = np.flatnonzero(cell[:, a] == name)
+            times = weights[clusters.codes[here]]  # (n, R)
             exact[d], count[d] = filled[here].sum(0, dtype=float), finite[here].sum(0)
-            if R:
-                times = weights[clusters.codes[here]]  # (n, R)
-                sums[d] = filled[here].T @ times
-                drawn[d] = finite[here].T.astype(np.float32) @ times
-        total = membership @ count
+            np.matmul(filled[here].T, times, out=sums[d])
+            np.matmul(finite[here].T.astype(np.float32), times, out=drawn[d])
+        total = member @ count
         with np.errstate(invalid="ignore", divide="ignore"):
-            value = (membership @ exact) / total
-            samples = np.tensordot(membership, sums, 1)
-            samples /= np.tensordot(membership, drawn, 1)
+            value = (member @ exact) / total
+            samples = np.tensordot(member, sums, 1)
+            samples /= np.tensordot(member, drawn, 1)
         yield Means(value, total.astype(np.int64), _people(finite, cell[:, a], membership, clusters), samples)
 
 

@@ -63,7 +63,7 @@ def joined(audits, name):
     for audit in audits:
         held = audit.records()
         tables.append(held[held["attribute"] == name].set_index("row"))
-    both = tables[0].join(tables[1], lsuffix=".a", rsuffix=".b")
+    both = tables[0].add_suffix(".a").join(tables[1].add_suffix(".b"))
     both = both[both["logit.a"].notna() & both["logit.b"].notna()]
     minority = 1 if audits[0].minority(name) > 0 else 0
     for arm in "ab":

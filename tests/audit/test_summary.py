@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
-from bincam.audit import open_audit, store
+from bincam.audit import open_audit, shards, store
 from bincam.audit.groups import GROUPS, read_panel
 from bincam.audit.slices import slicings
 from bincam.audit.summary import RATES, column_of, summarise
@@ -119,7 +119,7 @@ def test_a_summary_is_json_of_the_stated_layout_and_the_same_each_time(audit, su
     again = summarise(audit, resamples=200, slice_by=["sex", "age", "Young"])
     assert json.dumps(again, allow_nan=False) == json.dumps(summary, allow_nan=False)
     folder = shutil.copytree(audit.folder, tmp_path / "copy")
-    store.write_summary(folder, summary)
+    shards.write_summary(folder, summary)
     assert open_audit(folder).summary["attributes"]["Bald"]["minority"] == "positive"
     assert summary["minority_from"] == "card"
     assert summary["skipped"] == 1

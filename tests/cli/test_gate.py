@@ -3,7 +3,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bincam.audit import open_audit, store
+from bincam.audit import open_audit, shards
 from bincam.audit.summary import summarise
 from tests.audit.synthetic import make_audit
 
@@ -11,7 +11,7 @@ from tests.audit.synthetic import make_audit
 @pytest.fixture(scope="module")
 def audit(tmp_path_factory):
     folder = make_audit(tmp_path_factory.mktemp("audits") / "one", images=200)
-    store.write_summary(folder, summarise(open_audit(folder), resamples=100))
+    shards.write_summary(folder, summarise(open_audit(folder), resamples=100))
     return folder
 
 
