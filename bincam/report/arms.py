@@ -119,6 +119,11 @@ class Arm:
         """A family of tests, with how many there were and how many findings are left after Holm's correction."""
         return next((one for one in self.summary.get("families") or () if one["name"] == name), None)
 
+    @property
+    def gate(self) -> Mapping[str, Any] | None:
+        """Whether the primary method's maps depend on the model's parameters; None where this was not tested."""
+        return (self.summary.get("gates") or {}).get(self.method)
+
     def minority(self, attribute: str) -> int:
         """+1 where the positives were rarer in training, else -1."""
         return self.audit.minority(attribute)

@@ -6,9 +6,9 @@ import pytest
 
 from bincam.audit import store
 from bincam.errors import InputError
-from bincam.report import write_report
-from bincam.report.arms import Number
-from bincam.report.page import build, open_source, render
+from bincam.report import closing, write_report
+from bincam.report.arms import Arm, Number
+from bincam.report.page import Source, build, open_source, render
 from tests.report.conftest import finished_audit
 
 
@@ -137,6 +137,16 @@ def test_hidden_faces_are_gone_everywhere(audit_folder, with_assets, tmp_path):
         assert fine[1] < fine[0]
     assert "Faces are hidden" in out.read_text(encoding="utf-8")
     assert "Faces are hidden" not in with_assets.read_text(encoding="utf-8")
+
+
+def test_a_method_that_fails_its_test_is_named(audit_folder, tmp_path):
+    arm = open_source(audit_folder).arms[0]
+    assert dict(closing.provenance(arm).entries)["randomisation test"] == "not made"
+    gates = {"grad_cam": {"passed": False, "reason": "the maps stayed as they were"}}
+    failed = Arm(arm.name, arm.audit, {**arm.summary, "gates": gates})
+    page = build(Source((failed,)), tmp_path / "report.html")
+    assert any("did not pass" in note and "stayed as they were" in note for note in page.notes)
+    assert dict(page.provenance[0].entries)["randomisation test"] == "not passed by grad_cam"
 
 
 def test_a_summary_without_attributes_is_refused(tmp_path):
