@@ -199,7 +199,8 @@ class Arm:
 def common(arms: Sequence[Arm]) -> list[str]:
     """The attributes that all arms have, the most lopsided training counts first; ties by name."""
     names = [name for name in arms[0].audit.attributes if all(name in arm.audit.attributes for arm in arms)]
-    return sorted(names, key=lambda name: (minority_share(arms[0], name), name))
+    shares = {name: minority_share(arms[0], name) for name in names}
+    return sorted(names, key=lambda name: (math.isnan(shares[name]), shares[name], name))
 
 
 def minority_share(arm: Arm, attribute: str) -> float:

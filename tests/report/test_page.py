@@ -92,15 +92,17 @@ def test_without_the_images_the_report_says_so(tmp_path):
 
 
 def test_names_cannot_break_the_page(tmp_path):
-    names = ("</script><b>bold</b>", 'a "quote" & $x^2$', "naïve 名")
-    source = finished_audit(tmp_path / "audit", images=60, attributes=names, prevalence=(0.5, 0.2, 0.1))
-    html = render(build(open_source(source), tmp_path / "report.html"))
+    names = ("</script><b>bold</b>", 'a "quote" & $x^2$', "../../naïve", "..-..-na-ve")
+    source = finished_audit(tmp_path / "audit", images=60, attributes=names, prevalence=(0.5, 0.2, 0.1, 0.1))
+    html = render(build(open_source(source), tmp_path / "report.html", assets=tmp_path / "in" / "side"))
+    assert {file.name for file in (tmp_path / "in").iterdir()} == {"side"}  # no name leads out of the folder
+    assert len(list((tmp_path / "in" / "side").iterdir())) == 4
     assert "<b>bold" not in html
     assert html.count("</script>") == 2
     data = html.split('id="data">')[1].split("</script>")[0]
     assert {row["attribute"] for row in json.loads(data)} == set(names)
     anchors = re.findall(r'<details class="card" id="([^"]*)"', html)
-    assert len(set(anchors)) == 3
+    assert len(set(anchors)) == 4
     for anchor in anchors:
         assert f'href="#{anchor}"' in html
 
