@@ -119,6 +119,11 @@ class Arm:
         """A family of tests, with how many there were and how many findings are left after Holm's correction."""
         return next((one for one in self.summary.get("families") or () if one["name"] == name), None)
 
+    @property
+    def gate(self) -> Mapping[str, Any] | None:
+        """Whether the primary method's maps depend on the model's parameters; None where this was not tested."""
+        return (self.summary.get("gates") or {}).get(self.method)
+
     def minority(self, attribute: str) -> int:
         """+1 where the positives were rarer in training, else -1."""
         return self.audit.minority(attribute)
@@ -194,7 +199,8 @@ class Arm:
 def common(arms: Sequence[Arm]) -> list[str]:
     """The attributes that all arms have, the most lopsided training counts first; ties by name."""
     names = [name for name in arms[0].audit.attributes if all(name in arm.audit.attributes for arm in arms)]
-    return sorted(names, key=lambda name: (minority_share(arms[0], name), name))
+    shares = {name: minority_share(arms[0], name) for name in names}
+    return sorted(names, key=lambda name: (math.isnan(shares[name]), shares[name], name))
 
 
 def minority_share(arm: Arm, attribute: str) -> float:

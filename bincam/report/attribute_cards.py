@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+from zlib import crc32
 
 import numpy as np
 
 from bincam.audit.columns import OUTCOMES
+from bincam.files import atomic
 from bincam.report import words
 from bincam.report.arms import BIAS_SHARE, Arm, Floats, minority_share
 from bincam.report.attribute_figures import Canvas, Curves, threshold_curves
@@ -76,10 +78,16 @@ class Drawing:
 
         from PIL import Image
 
-        file = self.assets / f"{re.sub(r'[^A-Za-z0-9_./-]', '-', name)}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(file)
+        file = self.assets.joinpath(*map(slug, name.split("/"))).with_suffix(".png")
+        with atomic(file) as part:
+            Image.fromarray(image).save(part)
         return quote(os.path.relpath(file, self.base).replace(os.sep, "/"))
+
+
+def slug(name: str) -> str:
+    """A name as part of an address or a file name; names that had to be changed stay apart by a digest."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", name)
+    return plain if plain == name else f"{plain}-{crc32(name.encode()):08x}"
 
 
 def card(attribute: str, drawing: Drawing) -> Card:
@@ -94,7 +102,7 @@ def card(attribute: str, drawing: Drawing) -> Card:
     tables = [contrast.differences(attribute) if contrast else None, slice_table(attribute, arms)]
     return Card(
         name=attribute,
-        anchor="attribute-" + re.sub(r"[^A-Za-z0-9_-]", "-", attribute),
+        anchor=f"attribute-{slug(attribute)}",
         lead=f"{words.percent(minority_share(first, attribute))} of the training labels are in the minority class "
         f"({rarer} {attribute}); {positives:,} positive, {negatives:,} negative.",
         figures=_headline(attribute, arms),
@@ -165,7 +173,7 @@ def _map_row(attribute: str, name: str, grids: Floats, counts: Sequence[str], li
         grey = _ground(drawing.face, grid)
         alt = f"{attribute}, {name}, {outcome}" + (f", mean of {count}" if count else "") + f": {describe(grid)}"
         pictures.append(
-            drawing.picture(overlay(grey, grid, limit), MAP_SIDE, alt, f"{attribute}/mean-{name}-{outcome}")
+            drawing.picture(overlay(grey, grid, limit), MAP_SIDE, alt, f"{slug(attribute)}/mean-{name}-{outcome}")
         )
     return MapRow(name, pictures, counts)
 
@@ -224,12 +232,12 @@ def _example(
             continue
         grey = _ground(image, grid)
         alt = f"{attribute} in {name}, evidence of the {arm.name} model: {describe(grid)}"
-        stem = f"{attribute}/{outcome}-{Path(name).stem}"
+        stem = f"{slug(attribute)}/{outcome}-{Path(name).stem}"
         maps.append(drawing.picture(overlay(grey, grid, limit), EXAMPLE_SIDE, alt, f"{stem}-{arm.name}"))
     photograph = None
     if image is not None:
         alt = f"{name}, as the model sees it" + (", face hidden" if drawing.photographs.hide_faces else "")
-        photograph = drawing.picture(image, EXAMPLE_SIDE, alt, f"{attribute}/{outcome}-{Path(name).stem}")
+        photograph = drawing.picture(image, EXAMPLE_SIDE, alt, f"{slug(attribute)}/{outcome}-{Path(name).stem}")
     return Example(photograph, maps, name, verdicts)
 
 

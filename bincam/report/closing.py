@@ -41,6 +41,12 @@ DEFINITIONS = (
         "against the midpoint reference: half-way between the mean evidence of true positives and of true negatives.",
     ),
     Definition(
+        "Randomisation test",
+        "A map that stays the same when the model's parameters are made random shows the image, not the model. "
+        "Parameters are randomised from the head downwards; the method passes where the maps' rank correlation with "
+        "the original ones falls below a bound (Adebayo et al. 2018).",
+    ),
+    Definition(
         "Intervals and small cells",
         "Brackets hold 95 % intervals: Wilson's for rates, the bootstrap's for all else, clustered by identity where "
         "identities are known. A number marked † rests on too few images or people to be relied on; it is shown, not "
@@ -115,6 +121,7 @@ def provenance(arm: Arm) -> Provenance:
         ("only in the model", ", ".join(manifest.get("only_in_model") or ())),
         ("only in the data", ", ".join(manifest.get("only_in_data") or ())),
         ("images left out", _skipped(arm)),
+        ("randomisation test", _gate(arm)),
         ("seed", manifest.get("seed")),
         ("bincam", manifest.get("version")),
         ("versions", _pairs(manifest.get("versions"))),
@@ -125,6 +132,11 @@ def provenance(arm: Arm) -> Provenance:
 
 def _pairs(value: Mapping[str, Any] | None) -> str:
     return ", ".join(f"{name} {one}" for name, one in (value or {}).items() if one)
+
+
+def _gate(arm: Arm) -> str:
+    gate = arm.gate
+    return "not made" if gate is None else f"{'passed' if gate.get('passed') else 'not passed'} by {arm.method}"
 
 
 def _skipped(arm: Arm) -> str:

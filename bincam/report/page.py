@@ -197,6 +197,11 @@ def _notes(source: Source, photographs: Photographs) -> list[str]:
         notes.append(f"Photographs are not shown: {photographs.missing}. Maps stand on grey instead.")
     if photographs.hide_faces:
         notes.append("Faces are hidden: every photograph is coarsened beyond recognition before it is embedded.")
+    for arm in source.arms:
+        gate = arm.gate
+        if gate and not gate.get("passed"):
+            who = f"the {arm.name} model's" if len(source.arms) > 1 else "the model's"
+            notes.append(f"{arm.method} did not pass the randomisation test on {who} maps: {gate.get('reason')}.")
     notes += [
         f"Training counts of the {arm.name} are unknown; minority and majority are those of the audited data."
         for arm in source.arms

@@ -6,9 +6,9 @@ import pytest
 
 from bincam.audit import store
 from bincam.errors import InputError
-from bincam.report import write_report
-from bincam.report.arms import Number
-from bincam.report.page import build, open_source, render
+from bincam.report import closing, write_report
+from bincam.report.arms import Arm, Number
+from bincam.report.page import Source, build, open_source, render
 from tests.report.conftest import finished_audit
 
 
@@ -92,15 +92,17 @@ def test_without_the_images_the_report_says_so(tmp_path):
 
 
 def test_names_cannot_break_the_page(tmp_path):
-    names = ("</script><b>bold</b>", 'a "quote" & $x^2$', "naïve 名")
-    source = finished_audit(tmp_path / "audit", images=60, attributes=names, prevalence=(0.5, 0.2, 0.1))
-    html = render(build(open_source(source), tmp_path / "report.html"))
+    names = ("</script><b>bold</b>", 'a "quote" & $x^2$', "../../naïve", "..-..-na-ve")
+    source = finished_audit(tmp_path / "audit", images=60, attributes=names, prevalence=(0.5, 0.2, 0.1, 0.1))
+    html = render(build(open_source(source), tmp_path / "report.html", assets=tmp_path / "in" / "side"))
+    assert {file.name for file in (tmp_path / "in").iterdir()} == {"side"}  # no name leads out of the folder
+    assert len(list((tmp_path / "in" / "side").iterdir())) == 4
     assert "<b>bold" not in html
     assert html.count("</script>") == 2
     data = html.split('id="data">')[1].split("</script>")[0]
     assert {row["attribute"] for row in json.loads(data)} == set(names)
     anchors = re.findall(r'<details class="card" id="([^"]*)"', html)
-    assert len(set(anchors)) == 3
+    assert len(set(anchors)) == 4
     for anchor in anchors:
         assert f'href="#{anchor}"' in html
 
@@ -137,6 +139,16 @@ def test_hidden_faces_are_gone_everywhere(audit_folder, with_assets, tmp_path):
         assert fine[1] < fine[0]
     assert "Faces are hidden" in out.read_text(encoding="utf-8")
     assert "Faces are hidden" not in with_assets.read_text(encoding="utf-8")
+
+
+def test_a_method_that_fails_its_test_is_named(audit_folder, tmp_path):
+    arm = open_source(audit_folder).arms[0]
+    assert dict(closing.provenance(arm).entries)["randomisation test"] == "not made"
+    gates = {"grad_cam": {"passed": False, "reason": "the maps stayed as they were"}}
+    failed = Arm(arm.name, arm.audit, {**arm.summary, "gates": gates})
+    page = build(Source((failed,)), tmp_path / "report.html")
+    assert any("did not pass" in note and "stayed as they were" in note for note in page.notes)
+    assert dict(page.provenance[0].entries)["randomisation test"] == "not passed by grad_cam"
 
 
 def test_a_summary_without_attributes_is_refused(tmp_path):
