@@ -14,8 +14,6 @@ from bincam.errors import InputError
 OUT = Path("reports/demo")
 ARMS = ("unbalanced", "balanced")
 INFLUENCE = ("Eyeglasses", "Smiling", "Wearing_Hat", "Bald", "Mustache", "Wearing_Lipstick")
-FACES = {"count": 5200, "size": (96, 118), "influence": INFLUENCE, "influence_images": 100}
-"""4,000 faces to train on and over 500 to test; CelebA's prevalences. The influence masks cost two drawings each."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +111,7 @@ def carry_out(out: Path, data: str, seed: int) -> tuple[Path, list[str]]:
         InputError: ``out`` was made with another data set or seed, or the data set cannot be used.
     """
     from bincam import audit, faces, report
+    from bincam.audit.contrast import compare
     from bincam.data import load, load_regions
     from bincam.train import fit_pair
     from bincam.train.config import make_config
@@ -123,7 +122,8 @@ def carry_out(out: Path, data: str, seed: int) -> tuple[Path, list[str]]:
     if data == "faces":
         _say("1/5 Making faces with CelebA's prevalences, and their exact masks")
         source = str(out / "faces")
-        faces.make(source, seed=seed, **FACES)
+        # Some 4,000 to train on and 500 to test. Influence masks cost two drawings each, so only some images have them.
+        faces.make(source, 5200, seed, size=(96, 118), influence=INFLUENCE, influence_images=100)
     table = load(source)
     _say("2/5 Training two models alike in all but the class weights")
     values = preset.train | {"data": preset.train["data"] | {"source": source}}
@@ -134,12 +134,11 @@ def carry_out(out: Path, data: str, seed: int) -> tuple[Path, list[str]]:
         _say(f"{3 + number}/5 Auditing the {arm} model on the test images")
         audit.run(out / "models" / arm, table, out / "audits" / arm, settings, resume=True)
     _say("5/5 Contrast and report")
-    from bincam.audit import contrast
-
-    held = contrast.compare(out / "audits" / ARMS[0], out / "audits" / ARMS[1], out / "contrast")
+    unbalanced, balanced = (audit.open_audit(out / "audits" / arm) for arm in ARMS)
+    found = compare(unbalanced, balanced, out / "contrast")
     page = out / "report.html"
     report.write_report(out / "contrast", page)
-    return page, contrast.findings(held)
+    return page, found["findings"]
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:
