@@ -11,7 +11,8 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from bincam.audit import open_audit, store
-from bincam.audit.contrast import MAP_GROUPS, compare, findings, spearman
+from bincam.audit.contrast import MAP_GROUPS, compare, findings
+from bincam.audit.correlation import spearman
 from bincam.audit.intervals import Estimate
 from bincam.audit.paired import COLUMNS, Difference
 from bincam.audit.pairing import pair_audits
