@@ -186,7 +186,7 @@ def _moved(first: Audit, given: Mapping[str, float] | None, source: str) -> tupl
                 raise InputError(f"moved threshold of {name}: {value} is no logit")
         return given, source
     card: Mapping[str, Any] = first.manifest["model"].get("card") or {}
-    limits = card.get("thresholds") or {}
+    limits = card.get("tuned_thresholds") or {}
     return limits, "card" if limits else ""
 
 

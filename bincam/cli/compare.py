@@ -87,9 +87,9 @@ def read_thresholds(given: Sequence[str], attributes: Sequence[str]) -> dict[str
     found: dict[str, float] = {}
     for one in given:
         if Path(one).is_dir():
-            limits = {name: value for name, value in read_card(one).thresholds.items() if name in attributes}
+            limits = {name: value for name, value in read_card(one).tuned_thresholds.items() if name in attributes}
             if not limits:
-                raise InputError(f"--moved {one}: its card holds no threshold of an audited attribute")
+                raise InputError(f"--moved {one}: its card holds no tuned threshold of an audited attribute")
             found |= limits
             continue
         name, equals, value = one.rpartition("=")

@@ -254,12 +254,12 @@ def test_common_attributes_alone_are_compared_and_the_rest_named(folders, tmp_pa
 
 def test_moved_thresholds_come_from_the_card_unless_given(folders, tmp_path, audits):
     copy = shutil.copytree(folders[0], tmp_path / "copy")
-    model = {**audits[0].manifest["model"], "card": {"thresholds": {"Bald": -1.0}}}
+    model = {**audits[0].manifest["model"], "card": {"tuned_thresholds": {"Bald": -1.0}}}
     pair = pair_audits(edit(copy, model=model), audits[1])
     assert pair.moved_from == "card"
     assert pair.moved[ATTRIBUTES.index("Bald")] == -1
     assert np.isnan(pair.moved[0])
-    same = {**model, "card": {"thresholds": dict.fromkeys(ATTRIBUTES, 0.0)}}
+    same = {**model, "card": {"tuned_thresholds": dict.fromkeys(ATTRIBUTES, 0.0)}}
     found = compare(edit(copy, model=same), audits[1], tmp_path / "out", resamples=100)
     assert "already made at these thresholds" in found["moved"]["reason"]
     with pytest.raises(InputError, match="unknown attribute 'Balding'; did you mean 'Bald'"):

@@ -38,7 +38,7 @@ def test_json_is_what_the_file_holds(command, audits, tmp_path):
 def test_thresholds_of_a_model_are_taken_for_audited_attributes(command, audits, tmp_path):
     bincam.models.save(tiny(["Bald", "Chubby"]), tmp_path / "model")
     card = tmp_path / "model" / "card.json"
-    card.write_text(json.dumps(json.loads(card.read_text()) | {"thresholds": {"Bald": -1.0, "Chubby": 2.0}}))
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"tuned_thresholds": {"Bald": -1.0, "Chubby": 2.0}}))
     outcome = command(
         "compare", *audits, "--out", tmp_path / "out", "--moved", tmp_path / "model", "--resamples", 100, "--json"
     )
