@@ -188,20 +188,20 @@ class Feed:
 
 
 def in_memory(table: AttributeTable, card: Card, *, workers: int) -> Tensor:
-    """Every image of a table, cropped: ``(N, H, W, 3)`` uint8, which permuted is channels last.
+    """Every image of a table, cropped: ``(N, H, W, C)`` uint8, which permuted is channels last.
 
     Raises:
-        InputError: They need more memory than there is, or one cannot be read.
+        InputError: They need more memory than the machine has, or one cannot be read.
     """
-    height, width = card.input_size
-    needed = len(table) * height * width * 3
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > free:
+    (height, width), channels = card.input_size, len(card.mean)
+    needed = len(table) * height * width * channels
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
         raise InputError(
-            f"data.memory: {len(table)} images of {height} x {width} need {needed / 2**30:.1f} GiB, and "
-            f"{free / 2**30:.1f} GiB are free; leave it out, with data.workers"
+            f"data.memory: {len(table)} images of {height} x {width} need {needed / 2**30:.1f} GiB, and this machine "
+            f"has {there / 2**30:.1f} GiB; leave it out, with data.workers"
         )
-    pixels = torch.empty(len(table), height, width, 3, dtype=torch.uint8)
+    pixels = torch.empty(len(table), height, width, channels, dtype=torch.uint8)
     batches = loader(table, card=card, output="uint8", batch_size=64, workers=workers)
     for batch in track(batches, "reading", unit="images", amount=len, total=len(table)):
         pixels[batch.rows] = batch.images.permute(0, 2, 3, 1)

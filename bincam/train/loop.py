@@ -275,7 +275,7 @@ class _Run:
         if not np.isfinite(said.logits).all():
             raise self._stop(f"logits on validation are not finite after epoch {at.epoch + 1}", steps - 1)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", BincamWarning)  # an attribute of one class was told of with the splits
+            warnings.simplefilter("ignore", BincamWarning)  # splits without a class were told of once, by name
             tuned = zip(self.attributes, tune(said.logits, said.labels).tolist(), strict=True)
         record = {
             "epoch": at.epoch + 1,

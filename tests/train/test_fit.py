@@ -88,6 +88,19 @@ def test_images_in_memory_are_the_same_images(config):
     assert digest(read.folder) == digest(kept.folder)
 
 
+def test_grey_images_in_memory_and_not(config):
+    grey = {"epochs": 1, "data__mean": [0.5], "data__std": [0.25], "model__options__in_chans": 1}
+    read = fit(config(to="a", **grey))
+    kept = fit(config(to="b", data__memory=True, **grey))
+    assert digest(read.folder) == digest(kept.folder)
+
+
+def test_more_images_than_memory_are_refused(config, monkeypatch):
+    monkeypatch.setattr("os.sysconf", lambda _: 10)
+    with pytest.raises(InputError, match=r"96 images of 32 x 32 need .* GiB, and this machine has"):
+        fit(config(data__memory=True))
+
+
 def test_parts_of_a_batch_give_the_gradient_of_the_batch(config):
     whole = fit(config(epochs=2, to="a", optimizer__name="sgd", optimizer__lr=0.1))
     parts = fit(config(epochs=2, to="b", optimizer__name="sgd", optimizer__lr=0.1, accumulate=4))
