@@ -51,7 +51,7 @@ class AttributeLoss(nn.Module, ABC):
 
     @abstractmethod
     def known_terms(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
-        """``(B, A)``, from finite precision, targets 0 or 1, and 0 for both where ``known`` is False."""
+        """Terms ``(B, A)`` of float32 or float64 logits and targets 0 or 1; where ``known`` is False both are 0."""
 
     def terms(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The loss before reduction.

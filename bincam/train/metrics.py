@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from bincam.errors import InputError
 from bincam.models.heads import Head, probability
 from bincam.train.thresholds import by_score, paired
 from bincam.train.weights import ClassCounts
@@ -153,9 +154,11 @@ def evaluate(
         head: Of the model.
 
     Raises:
-        InputError: Shapes differ, or a label is not 0, 1 or NaN.
+        InputError: Shapes or numbers of attributes differ, or a label is not 0, 1 or NaN.
     """
     z, y = paired(logits, labels)
+    if z.shape[1] != len(counts.attributes):
+        raise InputError(f"logits have {z.shape[1]} attributes, and the training counts {len(counts.attributes)}")
     held = count(z, y, threshold, head)
     positives, negatives = held.tp + held.fn, held.tn + held.fp
     n = positives + negatives

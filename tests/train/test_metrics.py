@@ -95,5 +95,7 @@ def test_a_margin_is_no_logit():
 def test_shapes_and_labels_are_checked():
     with pytest.raises(InputError, match="row 1, attribute 0 is -1"):
         evaluate(np.zeros((2, 1)), [[1.0], [-1.0]], 0.0, ClassCounts(("a",), [1], [1]))
+    with pytest.raises(InputError, match="2 attributes, and the training counts 4"):
+        evaluate(np.zeros((2, 2)), np.zeros((2, 2)), 0.0, COUNTS)
     with pytest.raises(InputError, match="one shape"):
         evaluate(np.zeros((2, 3)), np.zeros((2, 2)), 0.0, COUNTS)
