@@ -5,8 +5,9 @@ Public names are loaded on first use, so ``import bincam.audit`` costs neither p
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bincam.lazy import lazily
 
 if TYPE_CHECKING:
     from bincam.audit.contrast import compare as compare
@@ -25,14 +26,4 @@ _NAMES = {
     "summarise": "summary",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
-
-
-def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        # No module has the name of a public function: importing it would put the module in the function's place.
-        return getattr(importlib.import_module(f"bincam.audit.{_NAMES[name]}"), name)
-    raise AttributeError(f"module 'bincam.audit' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _NAMES)

@@ -5,8 +5,9 @@ Public names are loaded on first use, so that importing the package costs no num
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bincam.lazy import lazily
 
 if TYPE_CHECKING:
     from bincam.faces.pairs import counterfactual as counterfactual
@@ -28,14 +29,5 @@ _NAMES = {
     "pair": "pairs",
     "specs": "tables",
 }
-__all__ = ["ATTRIBUTES", "FaceSpec", "counterfactual", "influence", "make", "measured_regions", "pair", "specs"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        return getattr(importlib.import_module(f"bincam.faces.{_NAMES[name]}"), name)
-    raise AttributeError(f"module 'bincam.faces' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
+__getattr__, __dir__ = lazily(__name__, _NAMES)

@@ -5,8 +5,9 @@ Public names are loaded on first use, so ``import bincam.train`` costs no torch.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bincam.lazy import lazily
 
 if TYPE_CHECKING:
     from bincam.train.attribute_loss import AttributeLoss as AttributeLoss
@@ -37,14 +38,4 @@ _NAMES = {
     "tune": "thresholds",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
-
-
-def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        # No module has the name of a public function: importing it would put the module in the function's place.
-        return getattr(importlib.import_module(f"bincam.train.{_NAMES[name]}"), name)
-    raise AttributeError(f"module 'bincam.train' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _NAMES)
