@@ -31,7 +31,8 @@ class Preset:
     methods: tuple[str, ...]
 
 
-_METHODS = ("grad_cam", "grad_cam@pre_activation", "hirescam@pre_activation")
+_METHODS = ("grad_cam", "grad_cam@pre_activation")
+"""The second is the source paper's layer. HiResCAM, at either layer, draws what the first does: the head is exact."""
 _FROM_SCRATCH = {
     "model": {"name": "resnet10t", "options": {"output_stride": 16}},
     "optimizer": {"name": "adamw", "lr": 3e-3},
