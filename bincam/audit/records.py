@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bincam.audit.columns import EMPTY_FOR, KEYS, LEDGER, OUTCOMES, REFERENCES
-from bincam.audit.energy import concentration, empty, mass, published_energy, region_measures
+from bincam.audit.energy import concentration, empty, mass, published_energy, region_measures, relevance_rank
 from bincam.audit.places import Grid, key
 from bincam.audit.pointing import peak, pointing
 from bincam.audit.shards import Shard
@@ -132,6 +132,7 @@ def map_columns(maps: Tensor, drawn: Mapping[str, Tensor], ruler: Ruler) -> Colu
         "lift": found.lift,
         "gain": found.gain,
         "published_energy": published_energy(maps, weights, total, ruler.size),
+        "relevance_rank": relevance_rank(maps, weights, total),
         "pointing": pointing(maps, hits),
         "area": found.area,
         "mass": mass(maps),

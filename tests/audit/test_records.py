@@ -59,6 +59,7 @@ def test_the_whole_image_as_region_has_all_the_energy_and_no_gain(explanations):
     torch.testing.assert_close(energy[known], torch.ones_like(energy[known]))
     assert torch.isnan(energy[~known]).all()
     assert torch.isnan(columns["grad_cam.gain"]).all()
+    torch.testing.assert_close(columns["grad_cam.relevance_rank"], energy, equal_nan=True)  # 1, or an empty map
     torch.testing.assert_close(columns["grad_cam.area"], torch.ones(3, 4))
 
 
