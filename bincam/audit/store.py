@@ -19,6 +19,7 @@ from bincam.files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 KIND, SCHEMA = "bincam-audit", 1
 SUMMARY_KIND, SUMMARY_SCHEMA = "bincam-summary", 1
@@ -81,24 +82,30 @@ class Audit:
         """
         import pandas as pd
         import pyarrow as pa
+
+        parts = list(self.record_parts(columns))
+        frame: pd.DataFrame = pa.concat_tables(parts).unify_dictionaries().to_pandas()
+        for name, words in (("attribute", self.attributes), ("outcome", (*OUTCOMES, ""))):
+            if name in frame:
+                frame[name] = pd.Categorical(frame[name], categories=list(words))
+        return frame
+
+    def record_parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The records as arrow tables, shard by shard; arguments and errors are those of ``records``."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         schema = record_schema(self.methods, self.masks)
         for name in columns or ():
             if name not in schema.names:
                 raise InputError(f"{self.folder}: the records have no column {name!r}{nearest(name, schema.names)}")
-        parts = []
         for number in range(self.shards):
             file = present(records_file(self.folder, number))
             try:
-                parts.append(pq.read_table(file, columns=None if columns is None else list(columns)))
-            except pa.ArrowException as error:
+                part = pq.read_table(file, columns=None if columns is None else list(columns))
+            except (pa.ArrowException, OSError) as error:
                 raise InputError(f"{file}: not the records of an audit: {error}") from None
-        frame: pd.DataFrame = pa.concat_tables(parts).unify_dictionaries().to_pandas()
-        for name, words in (("attribute", self.attributes), ("outcome", (*OUTCOMES, ""))):
-            if name in frame:
-                frame[name] = pd.Categorical(frame[name], categories=list(words))
-        return frame
+            yield part
 
     def means(self, method: str | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Sums of maps by outcome, and how many maps went in.
