@@ -170,7 +170,14 @@ class Gathering:
             self._add(f"known.{source}", (~torch.isnan(area)).sum(0))
             self._add(f"outside.{source}", (area == 0).sum(0))
         self.columns.append({name: value.numpy(force=True) for name, value in columns.items()})
-        self.maps.append({method: values.to(torch.float16).numpy(force=True) for method, values in maps.items()})
+        self.maps.append({method: self._stored(method, values) for method, values in maps.items()})
+
+    def _stored(self, method: str, maps: Tensor) -> NDArray[np.float16]:
+        """Maps in half precision; a cell beyond its range is NaN, and maps with such a cell are counted."""
+        half = maps.to(torch.float16)
+        beyond = half.isinf() & maps.isfinite()
+        self._add(f"{method}.beyond", beyond.flatten(2).any(-1).sum(0))
+        return half.masked_fill(beyond, torch.nan).numpy(force=True)
 
     def _sum_by_outcome(self, method: str, maps: Tensor, outcome: Tensor) -> None:
         picked = torch.stack([outcome == n for n in range(len(OUTCOMES))], -1).double()  # (B, A, 4)

@@ -105,6 +105,24 @@ def test_sums_leave_out_maps_that_are_not_finite_and_unknown_outcomes(explanatio
     assert np.isnan(shard.maps["grad_cam"][0, 0, 0, 0])
 
 
+def test_what_half_precision_cannot_hold_is_nan_and_counted(explanations):
+    columns, maps = measure(explanations, LABELS, torch.arange(3), {}, ruler())
+    large = maps["grad_cam"].clone()
+    large[0, 1, 2, 3] = -7e4
+    large[2, 1, 0, 0] = 1e9
+    large[1, 0, 0, 0] = NAN  # undefined already
+    large[1, 2, 0, 0] = 65504
+    gathering = Gathering()
+    gathering.add(columns, {"grad_cam": large}, torch.zeros(3, 3, *SIZE), {})
+    shard = gathering.shard({})
+    assert shard.sums["grad_cam.beyond"].tolist() == [0, 2, 0, 0]
+    stored = shard.maps["grad_cam"]
+    assert np.isnan(stored[0, 1, 2, 3])
+    assert np.isnan(stored).sum() == 3
+    assert not np.isinf(stored).any()
+    assert np.abs(shard.sums["grad_cam.sum"]).max() > 6e4  # means are summed before
+
+
 def test_batches_add_up(explanations, tiny, images):
     whole, parts = Gathering(), Gathering()
     columns, maps = measure(explanations, LABELS, torch.arange(3), {}, ruler())
