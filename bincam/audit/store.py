@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,6 +178,7 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     missing = [name for name in _NEEDED if name not in manifest]
     if missing:
         raise InputError(f"{folder / MANIFEST}: no {', '.join(missing)} in it; make the audit again")
+    _check_manifest(folder / MANIFEST, manifest)
     audit = Audit(folder, manifest)
     if unfinished:
         return audit
@@ -190,6 +192,25 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
         present(records_file(folder, number))
     _check_records(audit)
     return audit
+
+
+def _check_manifest(file: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a manifest whose entries are not of the kind that everything else relies on."""
+    names, data, counts = manifest["attributes"], manifest["data"], manifest["train_counts"]
+    named = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
+    sound = {
+        "attributes": named,
+        "methods": isinstance(manifest["methods"], list) and bool(manifest["methods"]),
+        "data": isinstance(data, dict) and isinstance(data.get("images"), int) and "images_hash" in data,
+        "model": isinstance(manifest["model"], dict),
+        "shard_images": isinstance(manifest["shard_images"], int) and manifest["shard_images"] > 0,
+        "train_counts": named
+        and isinstance(counts, dict)
+        and all(isinstance(counts.get(name), list) and len(counts[name]) == 2 for name in names),
+    }
+    for name, fine in sound.items():
+        if not fine:
+            raise InputError(f"{file}: {name!r} is not what an audit writes; make the audit again")
 
 
 def _check_records(audit: Audit) -> None:
@@ -209,12 +230,13 @@ def _check_records(audit: Audit) -> None:
     if found.names != expected.names:
         odd = sorted(set(found.names) ^ set(expected.names)) or found.names
         raise InputError(f"{file}: other columns than {MANIFEST} says (first: {odd[0]!r}); make the audit again")
-    names = first[: len(audit.attributes)].to_pylist()
+    names = first.unique().to_pylist()  # in the order in which they come
     if names and tuple(names) != audit.attributes:
-        at = next((n for n, (a, b) in enumerate(zip(names, audit.attributes, strict=False)) if a != b), len(names))
+        pairs = zip_longest(names, audit.attributes, fillvalue="nothing")
+        at, (got, expected_name) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
         raise InputError(
-            f"{file}: other attributes, or in another order, than {MANIFEST} says (at position {at}: "
-            f"{names[at] if at < len(names) else 'nothing'!r}, expected {audit.attributes[at]!r}); make the audit again"
+            f"{file}: other attributes, or in another order, than {MANIFEST} says (at position {at}: {got!r}, "
+            f"expected {expected_name!r}); make the audit again"
         )
 
 
