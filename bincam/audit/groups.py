@@ -89,6 +89,11 @@ class Clusters:
         """K, their number."""
         return int(self.codes.max()) + 1 if len(self.codes) else 0
 
+    @property
+    def bootstrap(self) -> str:
+        """What a bootstrap that draws these clusters is called in an estimate."""
+        return "bootstrap over identities" if self.known else "bootstrap"
+
     @cached_property
     def sums(self) -> csr_array:
         """``(K, N)``: times values ``(N, ...)``, their sums per cluster."""

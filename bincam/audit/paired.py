@@ -113,7 +113,7 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
         ) -> Estimate:
             g = names.index(group)
             people = None if found.identities is None else int(found.identities[g, c])
-            method = "bootstrap over identities" if pair.clusters.known else "bootstrap"
+            method = pair.clusters.bootstrap
             return estimate(found.value[g, c], low[g, c], high[g, c], int(found.images[g, c]), people, method)
 
         errors = {

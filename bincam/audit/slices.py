@@ -154,7 +154,7 @@ def _means(
         return result
     values = np.stack([panel.column(columns[name]) for name in rest], -1)
     cell = np.where(read, slicing.codes[:, None], -1)
-    method = "bootstrap over identities" if panel.clusters.known else "bootstrap"
+    method = panel.clusters.bootstrap
     V = len(slicing.values)
     found = list(resampled_means(values, cell, np.eye(V, dtype=np.float32), panel.clusters, weights))
     ends = [quantiles(one.samples, level) for one in found]

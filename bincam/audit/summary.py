@@ -143,7 +143,7 @@ def _cellwise(
     ends: tuple[Floats, Floats],
     proportions: Mapping[str, Mapping[str, Shares]],
 ) -> dict[tuple[str, str], Estimate]:
-    method = "bootstrap over identities" if panel.clusters.known else "bootstrap"
+    method = panel.clusters.bootstrap
     result = {}
     for c, name in enumerate(names):
         for g, group in enumerate(BASIC):
@@ -226,7 +226,7 @@ class _Average:
             samples = np.where(self.drawn > 0, self.samples / self.drawn, np.nan)
         low, high = quantiles(samples, level)
         people = panel.clusters.count if panel.clusters.known else None
-        method = "bootstrap over identities" if panel.clusters.known else "bootstrap"
+        method = panel.clusters.bootstrap
 
         def entry(group: str, c: int) -> dict[str, Any]:
             g = GROUPS.index(group)
