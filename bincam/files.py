@@ -48,9 +48,16 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write ``value`` as indented UTF-8 JSON, atomically. NaN and infinity are refused: JSON has none."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+def write_json(path: str | os.PathLike[str], value: Any, *, compact: bool = False) -> None:
+    """Write ``value`` as UTF-8 JSON, atomically. NaN and infinity are refused: JSON has none.
+
+    Args:
+        path: The file.
+        value: What to write.
+        compact: On one line, for what a machine reads: large tables take half the space.
+    """
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, **layout)
     with atomic(path) as part:
         part.write_text(text + "\n", encoding="utf-8")
 

@@ -48,6 +48,13 @@ def test_json_round_trip_is_readable(tmp_path):
     assert "Zoë" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 
+def test_compact_json_is_one_line(tmp_path):
+    file = tmp_path / "a.json"
+    write_json(file, {"kind": "k", "schema": 1, "values": [1, None]}, compact=True)
+    assert file.read_text() == '{"kind":"k","schema":1,"values":[1,null]}\n'
+    assert read_json(file, kind="k", schema=1)["values"] == [1, None]
+
+
 def test_nan_is_not_json(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"x": float("nan")})

@@ -64,7 +64,7 @@ def calibrate(
         bins: How many.
     """
     kept = np.flatnonzero(np.isfinite(probabilities) & np.isfinite(labels))
-    method = "bootstrap over identities" if clusters.known else "bootstrap"
+    method = clusters.bootstrap
     inside = np.isin(np.arange(len(labels)), kept)
     counted = clusters.identities(inside)
     people = None if counted is None else int(counted)

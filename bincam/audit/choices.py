@@ -68,6 +68,11 @@ def choose_regions(
     without = [name for name in table.names if name not in regions]
     if without:
         notes.append(f"no region, so no energy: {', '.join(without)}")
+    if not (regions.per_image or regions.needs_landmarks):  # the others are counted image by image
+        masks = zip(table.names, regions.masks(table.names, model.card.input_size), strict=True)
+        outside = [name for name, mask in masks if mask is not None and not mask.any()]
+        if outside:
+            notes.append(f"the region lies outside of the image, so no energy: {', '.join(outside)}")
     return regions
 
 

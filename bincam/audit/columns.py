@@ -21,7 +21,7 @@ LEDGER = ("bias_share", "support", "opposition")
 EMPTY_FOR = ("zero", "floor", "midpoint")
 """References for which the ledger's empty maps are recorded."""
 
-REGION_MEASURES = ("energy", "lift", "gain", "published_energy", "pointing", "area")
+REGION_MEASURES = ("energy", "lift", "gain", "published_energy", "relevance_rank", "pointing", "area")
 MAP_MEASURES = ("mass", "empty", "concentration", "peak_x", "peak_y")
 MASKS = ("object", "influence")
 MASK_MEASURES = ("energy", "gain")

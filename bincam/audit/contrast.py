@@ -117,7 +117,7 @@ def compare(
     contrast["findings"] = findings(contrast)
     if published:
         contrast["published"] = _published(first, pair, found)
-    write_json(folder / FILE, contrast)
+    write_json(folder / FILE, contrast, compact=True)
     return contrast
 
 

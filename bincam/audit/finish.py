@@ -41,8 +41,8 @@ def finish(plan: Plan, folder: Path, manifest: Mapping[str, Any]) -> None:
     )
     write_json(folder / FINDINGS, _findings(plan, sums, skipped))
     audit = store.open_audit(folder, unfinished=True)
-    write_json(folder / LEAKAGE, _leakage(audit))
-    write_json(folder / SAMPLE, measure_sample(plan, folder))
+    write_json(folder / LEAKAGE, _leakage(audit), compact=True)
+    write_json(folder / SAMPLE, measure_sample(plan, folder), compact=True)
     shards.write_summary(folder, summarise(audit))
 
 
@@ -63,6 +63,7 @@ def _findings(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str]) -
         "schema": 1,
         "skipped": len(skipped),
         "nan_logits": counted(sums["nan_logits"]),
+        "maps_beyond_half_precision": {spec: counted(sums[f"{spec}.beyond"]) for spec in plan.explainers},
         "outside_the_crop": {
             source: counted(sums[f"outside.{source}"]) for source in plan.sources if f"outside.{source}" in sums
         },

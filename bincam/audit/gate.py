@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bincam.audit.columns import measure_columns
-from bincam.audit.groups import GROUPS
+from bincam.audit.groups import ERROR_RATES, GROUPS
 from bincam.audit.summary import RATES, SHORT, column_of
 from bincam.errors import InputError, nearest
 
@@ -145,11 +145,7 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
         raise InputError(f"{where}: unknown measure {measure!r}{nearest(measure, known)}")
     if measure in RATES and group:
         raise InputError(f"{where}: {measure} is a rate of its own class and takes no group, got @{group}")
-    if (
-        attribute == "overall"
-        and measure in RATES
-        and measure not in ("error", "fnr", "fpr", "minority_error", "majority_error")
-    ):
+    if attribute == "overall" and measure in RATES and measure not in ERROR_RATES:
         raise InputError(f"{where}: {measure} has no mean over attributes; give it per attribute")
     return attribute, measure, group or "all"
 

@@ -40,6 +40,15 @@ GROUPS = (
 )
 """All groups, as they are named in summaries and rules."""
 
+ERROR_RATES = {
+    "error": "all",
+    "fnr": "true:positive",
+    "fpr": "true:negative",
+    "minority_error": "true:minority",
+    "majority_error": "true:majority",
+}
+"""Rates that are the share of wrong answers in one group; these have means over attributes, and slices."""
+
 MEMBERSHIP: NDArray[np.float32] = np.array([[cell in _MEMBERS[g] for cell in CELLS] for g in BASIC], np.float32)
 """``(len(BASIC), len(CELLS))``: which cells a group is made of."""
 
@@ -79,6 +88,11 @@ class Clusters:
     def count(self) -> int:
         """K, their number."""
         return int(self.codes.max()) + 1 if len(self.codes) else 0
+
+    @property
+    def bootstrap(self) -> str:
+        """What a bootstrap that draws these clusters is called in an estimate."""
+        return "bootstrap over identities" if self.known else "bootstrap"
 
     @cached_property
     def sums(self) -> csr_array:
@@ -188,7 +202,7 @@ def cells(
 
 
 def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
-    """Records of an audit as arrays.
+    """Records of an audit as arrays: 4 bytes for each image, attribute and column.
 
     Args:
         audit: The audit; a summary is not needed.
@@ -198,31 +212,37 @@ def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
         InputError: The records are no whole images, or there is no image.
     """
     wanted = tuple(measure_columns(audit.methods, audit.masks)) if columns is None else tuple(columns)
-    frame = audit.records(["row", "label", "logit", "threshold", *wanted])
     A = len(audit.attributes)
-    if len(frame) % A:
-        raise InputError(f"{audit.folder}: {len(frame)} records are no whole images of {A} attributes each")
-    if not len(frame):
+    most = int(audit.manifest["data"]["images"]) * A
+    values = np.empty((most, len(wanted)), np.float32)  # filled shard by shard: this is most of a summary's memory
+    held: dict[str, list[NDArray[Any]]] = {name: [] for name in ("row", "label", "logit", "threshold")}
+    count = 0
+    for part in audit.record_parts([*held, *wanted]):
+        start, count = count, count + part.num_rows
+        if count > most or count % A:
+            raise InputError(
+                f"{audit.folder}: {count} records are no whole images of {A} attributes each, or of more than "
+                f"{most // A}"
+            )
+        for name, parts in held.items():
+            parts.append(part[name].to_numpy())
+        for number, name in enumerate(wanted):
+            values[start:count, number] = part[name].to_numpy()
+    if not count:
         skipped = int((audit.images["skipped"] != "").sum())
         raise InputError(f"{audit.folder}: no image was read ({skipped} were skipped), so there is nothing to sum up")
-    rows = frame["row"].to_numpy(np.int64).reshape(-1, A)[:, 0]
-
-    def column(name: str) -> NDArray[np.float32]:
-        return frame[name].to_numpy(np.float32).reshape(-1, A)
-
-    values = np.empty((len(rows), A, len(wanted)), np.float32)
-    for number, name in enumerate(wanted):
-        values[..., number] = column(name)
+    row, label, logit, threshold = (np.concatenate(parts).reshape(-1, A) for parts in held.values())
+    rows = row[:, 0].astype(np.int64)
     return Panel(
         attributes=audit.attributes,
         rows=rows,
-        label=column("label"),
-        logit=column("logit"),
-        threshold=column("threshold"),
+        label=label,
+        logit=logit,
+        threshold=threshold,
         minority=np.array([audit.minority(name) for name in audit.attributes]),
         clusters=Clusters.of(images_of(audit, rows)["identity"].astype(str)),
         columns=wanted,
-        values=values,
+        values=values[:count].reshape(len(rows), A, len(wanted)),
     )
 
 

@@ -113,7 +113,7 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
         ) -> Estimate:
             g = names.index(group)
             people = None if found.identities is None else int(found.identities[g, c])
-            method = "bootstrap over identities" if pair.clusters.known else "bootstrap"
+            method = pair.clusters.bootstrap
             return estimate(found.value[g, c], low[g, c], high[g, c], int(found.images[g, c]), people, method)
 
         errors = {
@@ -170,7 +170,7 @@ def _three(estimates: Iterator[Estimate]) -> tuple[Estimate, Estimate, Estimate]
 
 
 def _cells(pair: Pair, a: int) -> tuple[NDArray[np.int64], NDArray[np.float32], list[str]]:
-    """Cells ``(N,)`` of one attribute by label and by the three answers, and the groups made of them ``(G, 54)``."""
+    """Cells ``(N,)`` of one attribute by label and by the three answers, and the groups made of them ``(G, 36)``."""
     label = pair.first.label[:, a]
     truth = np.where(np.isnan(label), 0, np.where(label > 0, 1, -1))
     first, moved, second = pair.answers[:, :, a].astype(int)

@@ -12,6 +12,7 @@ from bincam import __version__
 from bincam.audit import choices, provenance
 from bincam.audit.columns import MASKS
 from bincam.audit.places import Grid
+from bincam.audit.pointing import TOLERANCE
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer
 from bincam.cam.targets import SIDES
@@ -170,6 +171,7 @@ def _facts(plan: Plan, data: AttributeTable, source: str, notes: list[str]) -> d
         "thresholds": dict(zip(names, first.selection.thresholds.tolist(), strict=True)),
         "head": card.head,
         "regions": described(plan.regions),
+        "pointing_tolerance": TOLERANCE,
         "masks": {name: plan.sources[name].source if name in plan.sources else None for name in MASKS},
         "masks_digest": {name: described(plan.sources.get(name)) for name in MASKS},
         "references_from": None

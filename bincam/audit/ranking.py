@@ -35,7 +35,7 @@ def ranking(
 
     kept = np.flatnonzero(np.isfinite(scores) & np.isfinite(labels))
     y = labels[kept] > 0
-    method = "bootstrap over identities" if clusters.known else "bootstrap"
+    method = clusters.bootstrap
     counts = [int((~y).sum()), int(y.sum())]
     people = clusters.identities(np.isin(np.arange(len(scores)), kept))
     total = None if people is None else int(people)

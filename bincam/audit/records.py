@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bincam.audit.columns import EMPTY_FOR, KEYS, LEDGER, OUTCOMES, REFERENCES
-from bincam.audit.energy import concentration, empty, mass, published_energy, region_measures
+from bincam.audit.energy import concentration, empty, mass, published_energy, region_measures, relevance_rank
 from bincam.audit.places import Grid, key
 from bincam.audit.pointing import peak, pointing
 from bincam.audit.shards import Shard
@@ -132,6 +132,7 @@ def map_columns(maps: Tensor, drawn: Mapping[str, Tensor], ruler: Ruler) -> Colu
         "lift": found.lift,
         "gain": found.gain,
         "published_energy": published_energy(maps, weights, total, ruler.size),
+        "relevance_rank": relevance_rank(maps, weights, total),
         "pointing": pointing(maps, hits),
         "area": found.area,
         "mass": mass(maps),
@@ -169,7 +170,14 @@ class Gathering:
             self._add(f"known.{source}", (~torch.isnan(area)).sum(0))
             self._add(f"outside.{source}", (area == 0).sum(0))
         self.columns.append({name: value.numpy(force=True) for name, value in columns.items()})
-        self.maps.append({method: values.to(torch.float16).numpy(force=True) for method, values in maps.items()})
+        self.maps.append({method: self._stored(method, values) for method, values in maps.items()})
+
+    def _stored(self, method: str, maps: Tensor) -> NDArray[np.float16]:
+        """Maps in half precision; a cell beyond its range is NaN, and maps with such a cell are counted."""
+        half = maps.to(torch.float16)
+        beyond = half.isinf() & maps.isfinite()
+        self._add(f"{method}.beyond", beyond.flatten(2).any(-1).sum(0))
+        return half.masked_fill(beyond, torch.nan).numpy(force=True)
 
     def _sum_by_outcome(self, method: str, maps: Tensor, outcome: Tensor) -> None:
         picked = torch.stack([outcome == n for n in range(len(OUTCOMES))], -1).double()  # (B, A, 4)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +93,10 @@ def _curves(plan: Plan, drawn: AttributeTable | None, spec: str, explainer: Expl
     batches = plan.loader(drawn, batch_size=FEW)
     for batch in track(batches, f"sample {spec}", total=len(drawn), unit="images", amount=len):
         e = explainer(batch.images, side, batch.labels)
-        alike = replace(e, maps=e.maps * 0)  # equal pixels come in random order; an undefined map stays so
         for name, way in ways.items():
             parts[name].append(way(explainer, batch.images, e, steps=STEPS, seed=seed).area)
-            parts[f"random_{name}"].append(way(explainer, batch.images, alike, steps=STEPS, seed=seed).area)
+            control = way(explainer, batch.images, e, steps=STEPS, seed=seed, order="random")
+            parts[f"random_{name}"].append(control.area)
         parts["road"].append(road(explainer, batch.images, e, fractions=FRACTIONS, seed=seed).score)
     return {name: _by_attribute(plan.table.names, torch.cat(values)) for name, values in parts.items() if values}
 
@@ -119,15 +118,34 @@ def _gate(plan: Plan, explainer: Explainer) -> dict[str, Any] | None:
     drawn = _drawn(plan, plan.settings.gate_images)
     if drawn is None:
         return None
-    images = torch.cat([batch.images for batch in plan.loader(drawn, batch_size=len(drawn))])
-    found = randomisation(explainer, images, seed=plan.settings.seed)
+    batches = list(plan.loader(drawn, batch_size=len(drawn)))
+    if not batches:
+        return _no_verdict(f"none of the {len(drawn)} images that it was to be judged on could be read")
+    images, labels = (torch.cat([getattr(batch, name) for batch in batches]) for name in ("images", "labels"))
+    found = randomisation(explainer, images, plan.settings.side, labels, seed=plan.settings.seed)
     return {
         "passed": found.passed,
         "reason": found.reason,
         "bound": BOUND,
+        "chance": storable(found.chance),
         "images": len(images),
         "stages": list(found.stages),
         "mean": storable(found.mean),
         "upper": storable(found.upper),
         "undefined": storable(found.undefined),
+    }
+
+
+def _no_verdict(reason: str) -> dict[str, Any]:
+    """What the gate says of a method that could not be put to it: it has not passed."""
+    return {
+        "passed": False,
+        "reason": reason,
+        "bound": BOUND,
+        "chance": None,
+        "images": 0,
+        "stages": [],
+        "mean": [],
+        "upper": [],
+        "undefined": [],
     }

@@ -5,6 +5,7 @@ Every number is taken from the figures and stands with its interval, in square b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -192,8 +193,10 @@ def _finding(test: Mapping[str, Any], contrast: Figures, people: bool) -> str:
             f"({_basis(held[FIRST], people)}); {VERDICTS[entry['threshold'][measure]]}."
         )
     found = entry["differences"][column_of(measure, contrast["methods"])][test["group"]]
+    digits = _digits(found["difference"])  # both sides as finely as their difference
     first, second = (
-        f"{found[model]:.2f}" if measure == "gain" else f"{100 * found[model]:.1f} %" for model in ("first", "second")
+        _plain(found[model], digits) if measure == "gain" else f"{_plain(100 * found[model], max(1, digits - 2))} %"
+        for model in ("first", "second")
     )
     return (
         f"{name}: {_WHAT[measure]} {first} unbalanced, {second} balanced on "
@@ -211,19 +214,33 @@ def percent(estimate: Mapping[str, Any]) -> str:
 
 
 def number(estimate: Mapping[str, Any], *, signed: bool = False) -> str:
-    """``0.31 [0.28, 0.34]``, and whether the cell is small."""
+    """``0.31 [0.28, 0.34]``, and whether the cell is small; two digits, or as many as the interval's width needs."""
     if estimate["value"] is None:
         return "undefined"
-    return f"{estimate['value']:{'+' if signed else ''}.2f}{_ends(estimate, 1, 2, signed=signed)}"
+    digits = _digits(estimate)
+    return f"{_plain(estimate['value'], digits, signed=signed)}{_ends(estimate, 1, digits, signed=signed)}"
+
+
+def _digits(estimate: Mapping[str, Any]) -> int:
+    """Decimals, from two to four, at which neither the figure nor half of its interval's width is rounded to 0."""
+    value, low, high = (estimate[name] for name in ("value", "low", "high"))
+    sizes = [abs(value)] + ([] if low is None or high is None else [(high - low) / 2])
+    smallest = min((size for size in sizes if size > 0), default=1.0)
+    return min(4, max(2, math.ceil(-math.log10(smallest))))
 
 
 def _ends(estimate: Mapping[str, Any], factor: float, digits: int, *, signed: bool = False) -> str:
-    sign = "+" if signed else ""
     small = " (few images)" if estimate["status"] == "small" else ""
     if estimate["low"] is None or estimate["high"] is None:
         return small
-    low, high = (f"{factor * estimate[end]:{sign}.{digits}f}" for end in ("low", "high"))
+    low, high = (_plain(factor * estimate[end], digits, signed=signed) for end in ("low", "high"))
     return f" [{low}, {high}]{small}"
+
+
+def _plain(value: float, digits: int, *, signed: bool = False) -> str:
+    """A number; what rounds to 0 has no sign."""
+    text = f"{value:{'+' if signed else ''}.{digits}f}"
+    return text if float(text) else text.lstrip("+-")
 
 
 def _basis(estimate: Mapping[str, Any], people: bool) -> str:

@@ -106,7 +106,7 @@ def _short(value: Any) -> str:
 
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
     """Write ``summary.json``, which marks the audit as whole; what only a resumed run needs is removed."""
-    write_json(folder / SUMMARY, {"kind": SUMMARY_KIND, "schema": SUMMARY_SCHEMA, **summary})
+    write_json(folder / SUMMARY, {"kind": SUMMARY_KIND, "schema": SUMMARY_SCHEMA, **summary}, compact=True)
     shutil.rmtree(folder / _STATE, ignore_errors=True)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bincam.audit.bootstrap import resampled_means, shares
 from bincam.audit.families import difference_test, family
-from bincam.audit.groups import Panel, images_of
+from bincam.audit.groups import ERROR_RATES, Panel, images_of
 from bincam.audit.intervals import LEVEL, MIN_IDENTITIES, MIN_IMAGES, Estimate, estimate, gap, quantiles, ratio
 from bincam.errors import InputError, nearest
 
@@ -22,7 +22,6 @@ USUAL = ("Male", "Young")
 """Attributes by which every other is sliced where the audit has them."""
 
 MOST_VALUES = 20
-RATES = ("error", "fnr", "fpr", "minority_error", "majority_error")
 WORSE_IF_LOWER = ("gain",)
 
 
@@ -133,15 +132,8 @@ def slice_panel(
 
 
 def _rates(panel: Panel, within: NDArray[np.bool_], level: float) -> dict[str, list[list[Estimate]]]:
-    groups = {
-        "error": "all",
-        "fnr": "true:positive",
-        "fpr": "true:negative",
-        "minority_error": "true:minority",
-        "majority_error": "true:majority",
-    }
     result = {}
-    for measure, group in groups.items():
+    for measure, group in ERROR_RATES.items():
         member = panel.member(group)[:, :, None] & within[:, None, :]  # (N, A, V)
         wrong = np.broadcast_to(panel.wrong[:, :, None], member.shape)
         result[measure] = _estimates(wrong, member, panel, level)
@@ -162,7 +154,7 @@ def _means(
         return result
     values = np.stack([panel.column(columns[name]) for name in rest], -1)
     cell = np.where(read, slicing.codes[:, None], -1)
-    method = "bootstrap over identities" if panel.clusters.known else "bootstrap"
+    method = panel.clusters.bootstrap
     V = len(slicing.values)
     found = list(resampled_means(values, cell, np.eye(V, dtype=np.float32), panel.clusters, weights))
     ends = [quantiles(one.samples, level) for one in found]

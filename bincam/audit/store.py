@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from bincam.files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 KIND, SCHEMA = "bincam-audit", 1
 SUMMARY_KIND, SUMMARY_SCHEMA = "bincam-summary", 1
@@ -81,24 +83,30 @@ class Audit:
         """
         import pandas as pd
         import pyarrow as pa
+
+        parts = list(self.record_parts(columns))
+        frame: pd.DataFrame = pa.concat_tables(parts).unify_dictionaries().to_pandas()
+        for name, words in (("attribute", self.attributes), ("outcome", (*OUTCOMES, ""))):
+            if name in frame:
+                frame[name] = pd.Categorical(frame[name], categories=list(words))
+        return frame
+
+    def record_parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The records as arrow tables, shard by shard; arguments and errors are those of ``records``."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         schema = record_schema(self.methods, self.masks)
         for name in columns or ():
             if name not in schema.names:
                 raise InputError(f"{self.folder}: the records have no column {name!r}{nearest(name, schema.names)}")
-        parts = []
         for number in range(self.shards):
             file = present(records_file(self.folder, number))
             try:
-                parts.append(pq.read_table(file, columns=None if columns is None else list(columns)))
-            except pa.ArrowException as error:
+                part = pq.read_table(file, columns=None if columns is None else list(columns))
+            except (pa.ArrowException, OSError) as error:
                 raise InputError(f"{file}: not the records of an audit: {error}") from None
-        frame: pd.DataFrame = pa.concat_tables(parts).unify_dictionaries().to_pandas()
-        for name, words in (("attribute", self.attributes), ("outcome", (*OUTCOMES, ""))):
-            if name in frame:
-                frame[name] = pd.Categorical(frame[name], categories=list(words))
-        return frame
+            yield part
 
     def means(self, method: str | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Sums of maps by outcome, and how many maps went in.
@@ -170,6 +178,7 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     missing = [name for name in _NEEDED if name not in manifest]
     if missing:
         raise InputError(f"{folder / MANIFEST}: no {', '.join(missing)} in it; make the audit again")
+    _check_manifest(folder / MANIFEST, manifest)
     audit = Audit(folder, manifest)
     if unfinished:
         return audit
@@ -183,6 +192,25 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
         present(records_file(folder, number))
     _check_records(audit)
     return audit
+
+
+def _check_manifest(file: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a manifest whose entries are not of the kind that everything else relies on."""
+    names, data, counts = manifest["attributes"], manifest["data"], manifest["train_counts"]
+    named = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
+    sound = {
+        "attributes": named,
+        "methods": isinstance(manifest["methods"], list) and bool(manifest["methods"]),
+        "data": isinstance(data, dict) and isinstance(data.get("images"), int) and "images_hash" in data,
+        "model": isinstance(manifest["model"], dict),
+        "shard_images": isinstance(manifest["shard_images"], int) and manifest["shard_images"] > 0,
+        "train_counts": named
+        and isinstance(counts, dict)
+        and all(isinstance(counts.get(name), list) and len(counts[name]) == 2 for name in names),
+    }
+    for name, fine in sound.items():
+        if not fine:
+            raise InputError(f"{file}: {name!r} is not what an audit writes; make the audit again")
 
 
 def _check_records(audit: Audit) -> None:
@@ -202,12 +230,13 @@ def _check_records(audit: Audit) -> None:
     if found.names != expected.names:
         odd = sorted(set(found.names) ^ set(expected.names)) or found.names
         raise InputError(f"{file}: other columns than {MANIFEST} says (first: {odd[0]!r}); make the audit again")
-    names = first[: len(audit.attributes)].to_pylist()
+    names = first.unique().to_pylist()  # in the order in which they come
     if names and tuple(names) != audit.attributes:
-        at = next((n for n, (a, b) in enumerate(zip(names, audit.attributes, strict=False)) if a != b), len(names))
+        pairs = zip_longest(names, audit.attributes, fillvalue="nothing")
+        at, (got, expected_name) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
         raise InputError(
-            f"{file}: other attributes, or in another order, than {MANIFEST} says (at position {at}: "
-            f"{names[at] if at < len(names) else 'nothing'!r}, expected {audit.attributes[at]!r}); make the audit again"
+            f"{file}: other attributes, or in another order, than {MANIFEST} says (at position {at}: {got!r}, "
+            f"expected {expected_name!r}); make the audit again"
         )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bincam.audit.bootstrap import RESAMPLES, Means, Shares, resampled_means, shares
 from bincam.audit.calibration import calibrate, probability, unshifted
 from bincam.audit.families import difference_test, family
-from bincam.audit.groups import BASIC, CELLS, GROUPS, MEMBERSHIP, Panel, basic_name, read_panel
+from bincam.audit.groups import BASIC, CELLS, ERROR_RATES, GROUPS, MEMBERSHIP, Panel, basic_name, read_panel
 from bincam.audit.intervals import LEVEL, Estimate, Floats, estimate, mean_of_two, quantiles
 from bincam.audit.ranking import ranking
 from bincam.audit.slices import slice_family, slice_panel, slicings
@@ -28,13 +28,6 @@ SHORT = {"bias_share": "midpoint.bias_share"}
 """Bare names that are not the primary method's."""
 
 WRONG = "error"
-ERROR_RATES = {
-    "error": "all",
-    "fnr": "true:positive",
-    "fpr": "true:negative",
-    "minority_error": "true:minority",
-    "majority_error": "true:majority",
-}
 RATES = (*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap", "brier", "ece", "brier_unshifted", "ece_unshifted")
 
 
@@ -61,7 +54,8 @@ def summarise(
         audit: Its records; it may be without a summary.
         slice_by: Group columns or attributes to slice by; by default all group columns, Male and Young.
         level: Of confidence.
-        resamples: R, of the bootstrap. Memory: 4·K·R bytes for K identities.
+        resamples: R, of the bootstrap. Memory: 4·K·R bytes for K identities, and the records, 4 bytes for each image,
+            attribute and column.
         seed: Of the bootstrap.
 
     Returns:
@@ -105,16 +99,22 @@ def _attributes(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The entries of all attributes, and the means over them."""
     names = (WRONG, *panel.columns)
-    values = np.concatenate([panel.wrong[..., None], panel.values], -1)
     proportions = {
-        name: {group: shares(values[..., c], panel.member(group), panel.clusters, level) for group in BASIC}
-        for c, name in enumerate(names)
+        name: {
+            group: shares(
+                panel.wrong if name == WRONG else panel.column(name), panel.member(group), panel.clusters, level
+            )
+            for group in BASIC
+        }
+        for name in names
         if name == WRONG or name.rpartition(".")[2] in BINARY
     }
     average = _Average(len(names), weights.shape[1])
     entries: dict[str, Any] = {}
-    means = resampled_means(values, panel.cell, MEMBERSHIP, panel.clusters, weights)
-    for a, (attribute, found) in enumerate(zip(panel.attributes, means, strict=True)):
+    for a, attribute in enumerate(panel.attributes):
+        # An attribute at a time: the records of all of them are not copied.
+        values = np.concatenate([panel.wrong[:, a : a + 1, None], panel.values[:, a : a + 1]], -1)  # (N, 1, 1 + C)
+        (found,) = resampled_means(values, panel.cell[:, a : a + 1], MEMBERSHIP, panel.clusters, weights)
         minority = int(panel.minority[a])
         average.add(found, minority)
         low, high = quantiles(found.samples, level)
@@ -143,7 +143,7 @@ def _cellwise(
     ends: tuple[Floats, Floats],
     proportions: Mapping[str, Mapping[str, Shares]],
 ) -> dict[tuple[str, str], Estimate]:
-    method = "bootstrap over identities" if panel.clusters.known else "bootstrap"
+    method = panel.clusters.bootstrap
     result = {}
     for c, name in enumerate(names):
         for g, group in enumerate(BASIC):
@@ -226,7 +226,7 @@ class _Average:
             samples = np.where(self.drawn > 0, self.samples / self.drawn, np.nan)
         low, high = quantiles(samples, level)
         people = panel.clusters.count if panel.clusters.known else None
-        method = "bootstrap over identities" if panel.clusters.known else "bootstrap"
+        method = panel.clusters.bootstrap
 
         def entry(group: str, c: int) -> dict[str, Any]:
             g = GROUPS.index(group)

@@ -35,7 +35,7 @@ def audit(
         str,
         typer.Option(
             help="published, face, orl, parts, influence, a YAML file, a folder of masks, or none. [default: published "
-            "for face crops, else face where there are landmarks]"
+            "for face crops, else orl for orl, else face where there are landmarks]"
         ),
     ] = "auto",
     object_masks: Annotated[
@@ -171,6 +171,11 @@ def _tell(done: Audit) -> None:
         typer.echo(f"{found['skipped']} images could not be read and were left out; first: {first}", err=True)
     for name, count in found["nan_logits"].items():
         typer.echo(f"{name}: {count} logits are NaN; they are counted and enter no figure", err=True)
+    for method, counts in found["maps_beyond_half_precision"].items():
+        for name, count in counts.items():
+            typer.echo(
+                f"{name}: {count} {method} maps exceed 65,504 logits; their stored maps hold NaN there", err=True
+            )
     for kind, counts in found["outside_the_crop"].items():
         for name, count in counts.items():
             typer.echo(f"{name}: in {count} images the {kind} mask lies outside the crop; NaN there", err=True)

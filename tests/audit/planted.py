@@ -66,6 +66,18 @@ class Eye(nn.Module):
         return self.head(self.features(self.grid(images)).mean((2, 3)))
 
 
+class Centre(nn.Module):
+    """Puts the frame's centre in place of whatever was seen: the further from it, the less."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        away = (torch.arange(8.0) - 3.4).square()
+        self.register_buffer("window", 50 - away[:, None] - away)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features * 0 + self.window
+
+
 def reader(colour: int | None, *, bias: float = -1.0, names: Sequence[str] = NAMES) -> AttributeClassifier:
     """A model that reads one colour (0 red, 1 green), or, with None, looks at nothing."""
     weight = [[0.0, 0.0, 0.0] for _ in names]

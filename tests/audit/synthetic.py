@@ -219,6 +219,7 @@ def _measures(
         "gain": gain,
         "lift": energy / area,
         "published_energy": np.where(blank, 0, energy),
+        "relevance_rank": np.where(blank, np.nan, np.sqrt(np.clip(energy, 0, 1))),
         "pointing": np.where(blank, np.nan, gain > 0.3),
         "area": area,
         "mass": mass,

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from bincam.audit.runner import run
-from tests.audit.planted import reader, write_pictures
+from tests.audit.planted import Centre, reader, write_pictures
 
 
 def of_object(done, *columns):
@@ -48,8 +49,6 @@ def test_where_the_companion_is_gone_the_shortcut_misses_its_object(settings, tm
 
 def test_prior_in_the_features_is_told_by_the_midpoint_and_not_by_zero(pictures, settings, tmp_path):
     """What every image gives alike is a constant, whether it stands in the head's bias or in the map."""
-    import torch
-
     model = reader(0)
     with torch.no_grad():  # the third channel is 1 everywhere, and says no
         model.network.features[0].weight[2].zero_()
@@ -89,6 +88,20 @@ def test_a_map_that_does_not_depend_on_the_model_fails_the_gate(pictures, settin
     assert "constant" in gate["reason"]
     assert gate["images"] == 4
     assert gate["mean"][-1] is None
+
+
+def test_a_map_of_the_centre_fails_the_gate(pictures, settings, tmp_path):
+    model = reader(0)
+    model.network.features.append(Centre())
+    with torch.no_grad():
+        model.network.head.weight.fill_(1)
+    done = run(model, pictures, tmp_path / "a", replace(settings, gate_images=4))
+    gate = json.loads((done.folder / "sample.json").read_text())["gates"]["grad_cam"]
+    assert gate["passed"] is False
+    assert gate["mean"][-1] == pytest.approx(1)  # as alike as maps can be, whatever the parameters
+    assert gate["undefined"][-1] == 0
+    assert "Spearman" in gate["reason"]
+    assert 0 < gate["chance"] < gate["bound"]  # 64 cells can tell
 
 
 def findings(done, about):

@@ -59,6 +59,7 @@ def test_the_whole_image_as_region_has_all_the_energy_and_no_gain(explanations):
     torch.testing.assert_close(energy[known], torch.ones_like(energy[known]))
     assert torch.isnan(energy[~known]).all()
     assert torch.isnan(columns["grad_cam.gain"]).all()
+    torch.testing.assert_close(columns["grad_cam.relevance_rank"], energy, equal_nan=True)  # 1, or an empty map
     torch.testing.assert_close(columns["grad_cam.area"], torch.ones(3, 4))
 
 
@@ -102,6 +103,24 @@ def test_sums_leave_out_maps_that_are_not_finite_and_unknown_outcomes(explanatio
     assert shard.sums["grad_cam.count"].sum() == 12 - 1 - 2  # one map, and two labels that nobody knows
     assert shard.maps["grad_cam"].dtype == np.float16
     assert np.isnan(shard.maps["grad_cam"][0, 0, 0, 0])
+
+
+def test_what_half_precision_cannot_hold_is_nan_and_counted(explanations):
+    columns, maps = measure(explanations, LABELS, torch.arange(3), {}, ruler())
+    large = maps["grad_cam"].clone()
+    large[0, 1, 2, 3] = -7e4
+    large[2, 1, 0, 0] = 1e9
+    large[1, 0, 0, 0] = NAN  # undefined already
+    large[1, 2, 0, 0] = 65504
+    gathering = Gathering()
+    gathering.add(columns, {"grad_cam": large}, torch.zeros(3, 3, *SIZE), {})
+    shard = gathering.shard({})
+    assert shard.sums["grad_cam.beyond"].tolist() == [0, 2, 0, 0]
+    stored = shard.maps["grad_cam"]
+    assert np.isnan(stored[0, 1, 2, 3])
+    assert np.isnan(stored).sum() == 3
+    assert not np.isinf(stored).any()
+    assert np.abs(shard.sums["grad_cam.sum"]).max() > 6e4  # means are summed before
 
 
 def test_batches_add_up(explanations, tiny, images):

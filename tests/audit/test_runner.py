@@ -13,6 +13,7 @@ import torch
 
 from bincam.audit import open_audit, shards, store
 from bincam.audit.finish import read_findings
+from bincam.audit.plan import make_plan
 from bincam.audit.runner import run
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer
@@ -246,6 +247,14 @@ def test_unreadable_images_are_skipped_and_counted_or_refused(pictures, settings
     assert (done.images["skipped"] != "").to_numpy().nonzero()[0].tolist() == [*range(8, 16), 20]
     assert sorted(set(done.records(["row"])["row"])) == [r for r in range(32) if not (8 <= r < 16 or r == 20)]
     assert [len(maps) for maps in done.maps()] == [8, 0, 7, 8]
+
+
+def test_a_region_outside_of_every_image_is_told(pictures, settings):
+    nowhere = Regions.drawn({"Object": np.zeros((SIDE, SIDE), bool)}, source="nowhere")
+    plan = make_plan(reader(0), pictures, replace(settings, regions=nowhere))
+    assert "the region lies outside of the image, so no energy: Object" in plan.notes
+    assert "no region, so no energy: Other" in plan.notes
+    assert not any("outside" in note for note in make_plan(reader(0), pictures, settings).notes)
 
 
 def test_regions_outside_of_the_crop_are_nan_and_counted(pictures, settings, tmp_path):

@@ -10,7 +10,7 @@ import torch
 from bincam.audit import finish, sampled
 from bincam.audit.runner import run
 from tests.audit.conftest import digests
-from tests.audit.planted import reader
+from tests.audit.planted import reader, write_pictures
 
 
 @pytest.fixture
@@ -58,6 +58,33 @@ def test_without_a_sample_nothing_is_measured(pictures, settings, tmp_path):
     found = json.loads((done.folder / finish.SAMPLE).read_text())
     assert found["images"] == []
     assert found["methods"] == found["gates"] == {}
+
+
+def test_the_gate_explains_the_side_that_is_audited(pictures, settings, tmp_path, monkeypatch):
+    """A method that cannot tell the negative side could not be audited for the positive one otherwise."""
+    asked = []
+
+    def listening(explainer, images, side, labels, **options):
+        asked.append((side, tuple(labels.shape)))
+        return original_gate(explainer, images, side, labels, **options)
+
+    monkeypatch.setattr(sampled, "randomisation", listening)
+    run(reader(0), pictures, tmp_path / "a", replace(settings, side="positive", gate_images=3))
+    assert asked == [("positive", (3, 2))]
+
+
+def test_a_sample_of_which_nothing_can_be_read_is_no_verdict(chosen, tmp_path):
+    few = replace(chosen, on_error="skip", sample=2, gate_images=2)
+    broken = write_pictures(tmp_path / "pictures", 48)
+    for name in broken.split("test").subset(2, seed=0).ids:
+        broken.path(broken.ids.index(name)).write_bytes(b"no picture")
+    done = run(reader(0), broken, tmp_path / "a", few)
+    found = json.loads((done.folder / "sample.json").read_text())
+    assert found["methods"]["grad_cam"] == {}
+    gate = found["gates"]["grad_cam"]
+    assert gate["passed"] is False
+    assert gate["images"] == 0
+    assert "could be read" in gate["reason"]
 
 
 def test_numbers_that_json_has_not_become_none():

@@ -145,6 +145,30 @@ def test_records_of_another_attribute_order_are_refused(broken):
         open_audit(broken)
 
 
+def test_records_of_more_attributes_are_refused(broken):
+    edit(broken / "manifest.json", attributes=list(ATTRIBUTES[:-1]))
+    with pytest.raises(InputError, match=rf"position {len(ATTRIBUTES) - 1}: '{ATTRIBUTES[-1]}', expected 'nothing'"):
+        open_audit(broken)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("attributes", 3),
+        ("attributes", []),
+        ("methods", "cam"),
+        ("data", {}),
+        ("model", None),
+        ("shard_images", 0),
+        ("train_counts", {"Smiling": 4}),
+    ],
+)
+def test_a_manifest_that_no_audit_writes_is_refused(broken, name, value):
+    edit(broken / "manifest.json", **{name: value})
+    with pytest.raises(InputError, match=rf"manifest\.json: '{name}' is not what an audit writes"):
+        open_audit(broken)
+
+
 def test_records_of_other_methods_are_refused(broken):
     edit(broken / "manifest.json", methods=["cam", "hirescam@pre_activation"])
     with pytest.raises(InputError, match=r"other columns than manifest\.json says"):
