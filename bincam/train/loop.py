@@ -187,8 +187,9 @@ class _Run:
     def through(self, on_epoch: Callable[[dict[str, Any]], None] | None) -> Result:
         """All epochs that are left, then the test split."""
         config, at, main = self.config, self.at, self.process.rank == 0
-        self.folder.config_file()
-        self.folder.records(at, "running")
+        with self.process.together():
+            self.folder.config_file()
+            self.folder.records(at, "running")
         report = Reporter(config, steps=self.feed.steps, silent=not main)
         with report, Board(self.folder.path if config.tensorboard and main else None) as board:
             while not at.ended:
@@ -201,8 +202,8 @@ class _Run:
                 if on_epoch is not None:
                     on_epoch(record)
         test = self._test()
-        self.folder.records(at, "finished")
-        self.process.accelerator.wait_for_everyone()  # what is returned is on disk
+        with self.process.together():  # for everyone: what is returned is on disk
+            self.folder.records(at, "finished")
         return Result(
             folder=self.folder.path,
             epochs=at.epoch,
@@ -334,7 +335,6 @@ class _Run:
         """The best epoch's model on the test split, at threshold 0 and at the thresholds tuned on validation."""
         if self.splits.test is None or not self.config.test:
             return None
-        self.process.accelerator.wait_for_everyone()  # the best model is on disk
         model: AttributeClassifier = models.load(self.folder.path, self.process.device)
         if self.config.channels_last:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
@@ -350,23 +350,27 @@ class _Run:
             "tuned": self._metrics(said, tuned),
             "tuned_thresholds": tuned,
         }
-        self.folder.test(result)
+        with self.process.together():
+            self.folder.test(result)
         return result
 
     def _write_epoch(self, record: dict[str, Any]) -> None:
         best = self.at.best_epoch == record["epoch"]
-        self.folder.models(self.stepper.judged, record["tuned_thresholds"], best=best)
+        with self.process.together():
+            self.folder.models(self.stepper.judged, record["tuned_thresholds"], best=best)
         self._write_state()
-        self.folder.records(self.at, "running")
+        with self.process.together():
+            self.folder.records(self.at, "running")
 
     def _write_state(self) -> None:
         """Called by all processes, because the sums are over all of them."""
         process = self.process
         loss = float(process.sum(torch.tensor(self.at.loss_sum, dtype=torch.float64, device=process.device)))
         pixels = int(process.sum(self.pixels))
-        if process.rank == 0:
-            at = Position(**{**vars(self.at), "loss_sum": loss, "pixel_sum": pixels})
-            write_state(self.folder.path, self.identity, State(at, self.stepper.state()))
+        with process.together():
+            if process.rank == 0:
+                at = Position(**{**vars(self.at), "loss_sum": loss, "pixel_sum": pixels})
+                write_state(self.folder.path, self.identity, State(at, self.stepper.state()))
 
 
 def _pairs(counts: ClassCounts) -> dict[str, tuple[int, int]]:
