@@ -21,10 +21,11 @@ from bincam.data.dataset import FaceDataset
 from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.models import AttributeClassifier
 from bincam.train import manifest
-from bincam.train.config import HIGHER_IS_BETTER, TrainConfig
+from bincam.train.config import TrainConfig
 from bincam.train.feed import Feed, make_order, order_digest, pixel_sum
 from bincam.train.judge import Said, ask, judge, plain
 from bincam.train.losses import make_loss
+from bincam.train.parts import HIGHER_IS_BETTER
 from bincam.train.process import Process, stoppable
 from bincam.train.progress import Board, Reporter
 from bincam.train.runfolder import RunFolder

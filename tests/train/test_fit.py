@@ -331,7 +331,7 @@ def test_half_of_the_images_are_mirrored_and_the_right_ones(config, table):
     assert flipped.images.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_an_image_that_is_drawn_again_is_another_view(config, table):
+def test_an_image_that_is_drawn_again_is_another_view(table):
     from bincam.data.augment import Augmentation
     from bincam.data.dataset import FaceDataset, Key
 
