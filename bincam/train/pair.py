@@ -9,7 +9,8 @@ from typing import Any
 from bincam.errors import InputError
 from bincam.files import write_json
 from bincam.train.config import TrainConfig
-from bincam.train.loop import Result, fit
+from bincam.train.loop import fit
+from bincam.train.runfolder import Result
 
 KIND, SCHEMA = "bincam-pair", 1
 FILE = "pair.json"

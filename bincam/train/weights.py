@@ -55,6 +55,11 @@ class ClassCounts:
         """Count a table's labels. Give it the training split: ``table.split("train")``."""
         return cls.from_labels(table.names, table.labels)
 
+    def pairs(self) -> dict[str, tuple[int, int]]:
+        """Attribute to ``(negatives, positives)``, as cards and manifests have it."""
+        columns = zip(self.attributes, self.negatives.tolist(), self.positives.tolist(), strict=True)
+        return {name: (negatives, positives) for name, negatives, positives in columns}
+
     @property
     def minority_positive(self) -> NDArray[np.bool_]:
         """``(A,)``: whether the positive class is the rarer one in training; on a tie it is."""
