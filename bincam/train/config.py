@@ -31,7 +31,7 @@ class TrainConfig(Part):
     """A training run."""
 
     data: DataConfig
-    out: str = Field(description="the run's folder; of a pair: the folder above the arms'")
+    out: str = Field(min_length=1, description="the run's folder; of a pair: the folder above the arms'")
     model: ModelConfig = ModelConfig()
     loss: Loss = LossConfig()
     resampling: Resampling = ResamplingConfig()
@@ -83,6 +83,9 @@ class TrainConfig(Part):
             raise ValueError(
                 f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves nothing of {self.epochs} epochs"
             )
+        for name in self.arms:
+            if name in {"", ".."} or Path(name).name != name:  # each arm has a folder of its own in this one
+                raise ValueError(f"the arm {name!r} cannot be the name of a folder")
         return self
 
 
