@@ -34,7 +34,7 @@ def load(source: str | os.PathLike[str], **options: Any) -> AttributeTable:
     try:
         return reader(**options) if reader is orl else reader(path, **options)
     except TypeError as error:
-        if options and "unexpected keyword" in str(error):
+        if options and ("unexpected keyword" in str(error) or "multiple values" in str(error)):
             raise InputError(f"{source}: {', '.join(options)} cannot be said of this kind of data set") from None
         raise
 

@@ -225,6 +225,8 @@ def test_an_attribute_of_one_class(config, tmp_path):
         ({"model__pretrained": "nowhere"}, "nowhere is no folder"),
         ({"model__pretrained": "lite0"}, "lite0 is the weights of 'tf_efficientnet_lite0'"),
         ({"loss": "bse"}, "did you mean 'bce'"),
+        ({"model__options__pooling": "max"}, "'pooling' is no option of timm.create_model"),
+        ({"data__options__path": "x"}, "path cannot be said of this kind of data set"),
         ({"resampling": {"name": "class_aware", "options": {"a": 1}}}, "unknown option 'a'"),
         ({"resampling": "clas_aware"}, "did you mean 'class_aware'"),
         ({"data__fit": "face"}, "landmarks"),
