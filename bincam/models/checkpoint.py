@@ -83,7 +83,7 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, factory: str
     fill(network, read_weights(path / WEIGHTS), source=source)
     if weights_of(path) not in {None, _digest(path / WEIGHTS)}:
         raise InputError(
-            f"{path}: {FILE} was not written with these {WEIGHTS}: a save was interrupted, or one of them was replaced; "
+            f"{path}: {FILE} was not written with these {WEIGHTS}: a save was interrupted, or one was replaced; "
             "go on with the training (--resume), or save the model again"
         )
     return AttributeClassifier(network, card).to(device).eval()
