@@ -175,7 +175,7 @@ def _first(error: ValidationError) -> str:
     problems = error.errors()
     first = problems[0]
     keys = [str(part) for part in first["loc"]]
-    where = ".".join(keys) or "it"
+    where = ".".join(keys)
     unknown = ""
     if first["type"] == "extra_forbidden":
         part: type[BaseModel] = TrainConfig
@@ -183,8 +183,7 @@ def _first(error: ValidationError) -> str:
             field = part.model_fields.get(key)
             part = (part_of(field.annotation) if field is not None else None) or part
         unknown = nearest(keys[-1], part.model_fields)
-        where = ".".join(keys)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     text = "unknown key" if unknown else first["msg"].removeprefix("Value error, ")
     got = "" if unknown or first["type"] in {"missing", "value_error"} else f", got {first['input']!r}"
-    return f"{where}: {text}{unknown}{got}{more}"
+    return f"{where + ': ' if where else ''}{text}{unknown}{got}{more}"

@@ -145,6 +145,8 @@ def saving(folder: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:  # torch's own writer raises RuntimeError on a full disk
         reason = str(error).splitlines()[0]
+        if not isinstance(error, (OSError, SafetensorError)):  # torch tells of a position in its file
+            reason = f"is the disk full? torch says: {reason}"
         kept = (
             "the former state is kept: make room and go on with --resume"
             if (folder / FILE).exists()
