@@ -1,4 +1,4 @@
-"""A table as a torch data set: decode, crop, augment. What comes out depends on seed, epoch and row alone."""
+"""A table as a torch data set: decode, crop, augment. What comes out depends on seed and key alone."""
 
 from __future__ import annotations
 
@@ -21,10 +21,17 @@ OnError = Literal["raise", "skip"]
 
 
 class Key(NamedTuple):
-    """What a sampler asks for: a row of the table in an epoch."""
+    """What a sampler asks for: a row of the table in an epoch.
+
+    Attributes:
+        epoch: From 0.
+        row: Of the table.
+        repeat: How often the epoch has had this row before; each time it is augmented anew.
+    """
 
     epoch: int
     row: int
+    repeat: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,15 +145,16 @@ class FaceDataset(Dataset[Sample | Skipped]):
 
     def __getitem__(self, key: int | Key) -> Sample | Skipped:
         """The sample of a row; a bare row is that of epoch 0."""
-        epoch, row = key if isinstance(key, tuple) else (0, int(key))
+        wanted = key if isinstance(key, Key) else Key(0, int(key))
         try:
-            return self._sample(epoch, row)
+            return self._sample(wanted)
         except InputError as error:
             if self.on_error == "raise":
                 raise
-            return Skipped(row, str(error))
+            return Skipped(wanted.row, str(error))
 
-    def _sample(self, epoch: int, row: int) -> Sample:
+    def _sample(self, key: Key) -> Sample:
+        row = key.row
         table, path = self.table, self.table.path(row)
         image = decode(path)
         points = None if table.landmarks is None else table.landmarks[row]
@@ -160,7 +168,7 @@ class FaceDataset(Dataset[Sample | Skipped]):
         else:
             matrix = align.fit_matrix(self.fit, (image.shape[0], image.shape[1]), self.size)
         stored = self._stored(row, image.shape[:2])
-        seed = (self.seed, epoch, row)
+        seed = (self.seed, key.epoch, row, *([key.repeat] if key.repeat else []))
         view = self._views(image, matrix, seed, landmarks=points, box=box, masks=None if stored is None else stored[0])
         also = {} if self.also is None else self.also(Crop(row, view, matrix, (image.shape[0], image.shape[1])))
         if self.regions is None:

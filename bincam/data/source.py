@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
 from typing import Any
 
 from bincam.data.attributes import AttributeTable
 from bincam.data.regions import Regions
-from bincam.errors import InputError
+from bincam.errors import InputError, nearest
 
 
 def load(source: str | os.PathLike[str], **options: Any) -> AttributeTable:
@@ -31,12 +32,12 @@ def load(source: str | os.PathLike[str], **options: Any) -> AttributeTable:
         raise InputError(
             f"{path}: no such folder or file; a data set is a folder in CelebA's layout, a CSV or Parquet, or 'orl'"
         )
-    try:
-        return reader(**options) if reader is orl else reader(path, **options)
-    except TypeError as error:
-        if options and "unexpected keyword" in str(error):
-            raise InputError(f"{source}: {', '.join(options)} cannot be said of this kind of data set") from None
-        raise
+    known = [p.name for p in inspect.signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            raise InputError(f"{source}: {name} cannot be said of this kind of data set{nearest(name, known)}")
+    read: AttributeTable = reader(**options) if reader is orl else reader(path, **options)
+    return read
 
 
 def load_regions(kind: str, source: str | os.PathLike[str]) -> Regions:

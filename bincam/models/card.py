@@ -16,6 +16,8 @@ from bincam.models.pooling import Pooling
 SCHEMA = 1
 KIND = "bincam-model"
 FILE = "card.json"
+_WEIGHTS = "weights_sha256"
+_OF_THE_FILE = ("kind", "schema", _WEIGHTS)  # what the file says of itself, and is no part of the card
 
 
 class Card(BaseModel):
@@ -161,14 +163,34 @@ def read_card(folder: str | Path) -> Card:
     Raises:
         InputError: It is missing, inconsistent, not a bincam model's card, or of another schema.
     """
-    path = Path(folder) / FILE
-    fields = read_json(path, kind=KIND, schema=SCHEMA)
+    fields = _read(folder)
     try:
-        return Card.model_validate({key: value for key, value in fields.items() if key not in ("kind", "schema")})
+        return Card.model_validate({key: value for key, value in fields.items() if key not in _OF_THE_FILE})
     except ValidationError as error:
-        raise InputError(f"{path}: {_first(error)}") from None
+        raise InputError(f"{Path(folder) / FILE}: {_first(error)}") from None
 
 
-def write_card(folder: str | Path, card: Card) -> None:
-    """Write ``card.json`` into a model's folder."""
-    write_json(Path(folder) / FILE, {"kind": KIND, "schema": SCHEMA, **card.model_dump(mode="json")})
+def weights_of(folder: str | Path) -> str | None:
+    """SHA-256 of the weights' file that a model's card was written with; None where the card does not say.
+
+    Raises:
+        InputError: As ``read_card``.
+    """
+    digest: str | None = _read(folder).get(_WEIGHTS)
+    return digest
+
+
+def write_card(folder: str | Path, card: Card, *, weights: str | None = None) -> None:
+    """Write ``card.json`` into a model's folder.
+
+    Args:
+        folder: Made if missing.
+        card: What to write.
+        weights: SHA-256 of the weights' file that it belongs to, so that a loader can tell the two apart from others.
+    """
+    told = {} if weights is None else {_WEIGHTS: weights}
+    write_json(Path(folder) / FILE, {"kind": KIND, "schema": SCHEMA, **told, **card.model_dump(mode="json")})
+
+
+def _read(folder: str | Path) -> dict[str, Any]:
+    return read_json(Path(folder) / FILE, kind=KIND, schema=SCHEMA)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import re
 from collections.abc import Collection, Mapping
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.models.borrow import unwrap
-from bincam.models.card import FILE, Card, read_card, write_card
+from bincam.models.card import FILE, Card, read_card, weights_of, write_card
 from bincam.models.classifier import AttributeClassifier, construct
 
 WEIGHTS = "weights.safetensors"
@@ -24,6 +25,9 @@ _WRAPPERS = ("module.", "_orig_mod.")
 
 def save(model: AttributeClassifier, folder: str | Path) -> None:
     """Write a model's folder. A write that fails leaves what was there.
+
+    The card holds the weights' digest. A process that is killed between the two files leaves a new card beside old
+    weights, and ``load`` refuses them.
 
     Args:
         model: What to save; compiled and parallel wrappers are opened.
@@ -41,7 +45,8 @@ def save(model: AttributeClassifier, folder: str | Path) -> None:
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in entries}
     with atomic(Path(folder) / WEIGHTS) as part:
         save_file(state, part, metadata={"format": "pt"})
-        write_card(folder, own.card)  # inside, so that both are whole on disk before the first old one is replaced
+        # Inside, so that both are whole on disk before the first old one is replaced.
+        write_card(folder, own.card, weights=_digest(part))
 
 
 def load(folder: str | Path, device: str | torch.device = "cpu", *, factory: str | None = None) -> AttributeClassifier:
@@ -59,8 +64,8 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, factory: str
         The classifier in evaluation mode.
 
     Raises:
-        InputError: A file is missing or broken, card and weights disagree, or the card names a factory that the caller
-            does not.
+        InputError: A file is missing or broken, card and weights disagree or were not written together, or the card
+            names a factory that the caller does not.
     """
     path = Path(folder)
     if not (path / FILE).is_file():
@@ -76,6 +81,11 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, factory: str
     network = construct(card)
     source = f"{path / WEIGHTS} (of {card.name}, {len(card.attributes)} attributes)"
     fill(network, read_weights(path / WEIGHTS), source=source)
+    if weights_of(path) not in {None, _digest(path / WEIGHTS)}:
+        raise InputError(
+            f"{path}: {FILE} was not written with these {WEIGHTS}: a save was interrupted, or one was replaced; "
+            "go on with the training (--resume), or save the model again"
+        )
     return AttributeClassifier(network, card).to(device).eval()
 
 
@@ -142,6 +152,11 @@ def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, 
         text = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{file}: not a whole file of weights: {text}") from None
     return _state_dict(value, file)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _state_dict(value: Any, file: Path) -> dict[str, Tensor]:

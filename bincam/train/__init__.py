@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from bincam.train.attribute_loss import AttributeLoss as AttributeLoss
     from bincam.train.config import TrainConfig as TrainConfig
     from bincam.train.config import read_config as read_config
-    from bincam.train.loop import Result as Result
     from bincam.train.loop import fit as fit
     from bincam.train.losses import LOSSES as LOSSES
     from bincam.train.losses import make_loss as make_loss
     from bincam.train.metrics import Metrics as Metrics
     from bincam.train.metrics import evaluate as evaluate
     from bincam.train.pair import fit_pair as fit_pair
+    from bincam.train.runfolder import Result as Result
     from bincam.train.thresholds import tune as tune
     from bincam.train.weights import ClassCounts as ClassCounts
 
@@ -28,7 +28,7 @@ _NAMES = {
     "AttributeLoss": "attribute_loss",
     "ClassCounts": "weights",
     "Metrics": "metrics",
-    "Result": "loop",
+    "Result": "runfolder",
     "TrainConfig": "config",
     "evaluate": "metrics",
     "fit": "loop",

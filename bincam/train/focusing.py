@@ -12,7 +12,7 @@ from bincam.train.weights import ClassCounts
 
 
 class Focal(SidedLoss):
-    """``focal``: ℓ+ = -α (1 - p)^γ log p, ℓ- = -(1 - α) p^γ log(1 - p), p = σ(z) (Lin et al. 2017, ICCV, equation 5).
+    """``focal``: ℓ+ = -α (1 - p)^γ log p, ℓ- = -(1 - α) p^γ log(1 - p), p = σ(z) (Lin et al. 2017, ICCV).
 
     The optimum is drawn towards 0 by an amount that depends on η: there is a link and no constant shift. Deviation: α
     is off unless asked for (both classes weigh 1), because class weights are what the other losses are for.

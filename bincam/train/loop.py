@@ -6,7 +6,6 @@ import math
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,13 @@ from bincam.data.dataset import FaceDataset
 from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.models import AttributeClassifier
 from bincam.train import manifest
-from bincam.train.config import HIGHER_IS_BETTER, TrainConfig
+from bincam.train.config import TrainConfig
 from bincam.train.feed import Feed, make_order, order_digest, pixel_sum
 from bincam.train.judge import Said, ask, judge, plain
 from bincam.train.losses import make_loss
 from bincam.train.process import Process, stoppable
 from bincam.train.progress import Board, Reporter
-from bincam.train.runfolder import RunFolder
-from bincam.train.schedule import improved
+from bincam.train.runfolder import Result, RunFolder
 from bincam.train.splits import read_splits
 from bincam.train.start import card_of, first_model, weights_digest
 from bincam.train.state import FILE as STATE
@@ -38,35 +36,6 @@ from bincam.train.thresholds import tune
 from bincam.train.weights import ClassCounts
 
 _LOOK = 16  # steps on a GPU between two looks at the losses; each look waits for it
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run gave.
-
-    Attributes:
-        folder: The run's folder, itself a model's folder.
-        epochs: That were trained, counting those before a resumption.
-        best_epoch: Whose weights are the model, from 1.
-        best_value: The chosen metric there, on validation; None where it was never defined.
-        ended: ``"epochs"`` or ``"early stopping"``.
-        initial_weights: SHA-256 of the first weights.
-        history: A record per epoch, the lines of ``metrics.jsonl``.
-        test: What ``test.json`` holds, or None.
-    """
-
-    folder: Path
-    epochs: int
-    best_epoch: int
-    best_value: float | None
-    ended: str
-    initial_weights: str
-    history: tuple[dict[str, Any], ...]
-    test: dict[str, Any] | None
-
-    def model(self) -> AttributeClassifier:
-        """The best epoch's model."""
-        return models.load(self.folder)
 
 
 def fit(
@@ -126,7 +95,7 @@ class _Run:
                 BincamWarning,
                 stacklevel=4,
             )
-        model = first_model(config, train, _pairs(self.counts))
+        model = first_model(config, train, self.counts.pairs())
         self.initial_weights = weights_digest(model)
         shift = loss.logit_shift
         model.card = self.card = card_of(
@@ -146,15 +115,12 @@ class _Run:
         self.losses: list[Tensor] = []  # of the last steps, not looked at yet
         self.pixels = torch.zeros((), dtype=torch.int64, device=process.device)
         facts = {
-            "versions": manifest.versions(),
-            "git": manifest.revision(),
-            "data": manifest.data_facts(config, self.splits),
-            "seed": config.seed,
+            **manifest.run_facts(config, self.splits),
             "processes": process.world,
             "device": str(process.device),
             "threads": torch.get_num_threads(),
             "initial_weights": self.initial_weights,
-            "train_counts": _pairs(self.counts),
+            "train_counts": self.counts.pairs(),
         }
         self.folder = RunFolder(config, facts, writes=process.rank == 0)
 
@@ -187,8 +153,9 @@ class _Run:
     def through(self, on_epoch: Callable[[dict[str, Any]], None] | None) -> Result:
         """All epochs that are left, then the test split."""
         config, at, main = self.config, self.at, self.process.rank == 0
-        self.folder.config_file()
-        self.folder.records(at, "running")
+        with self.process.together():
+            self.folder.config_file()
+            self.folder.records(at, "running")
         report = Reporter(config, steps=self.feed.steps, silent=not main)
         with report, Board(self.folder.path if config.tensorboard and main else None) as board:
             while not at.ended:
@@ -201,8 +168,8 @@ class _Run:
                 if on_epoch is not None:
                     on_epoch(record)
         test = self._test()
-        self.folder.records(at, "finished")
-        self.process.accelerator.wait_for_everyone()  # what is returned is on disk
+        with self.process.together():  # for everyone: what is returned is on disk
+            self.folder.records(at, "finished")
         return Result(
             folder=self.folder.path,
             epochs=at.epoch,
@@ -267,11 +234,10 @@ class _Run:
 
     def _judge_epoch(self) -> dict[str, Any]:
         """Judge the epoch that has just been trained; its record."""
-        at, process, steps = self.at, self.process, self.feed.steps
-        loss = float(process.sum(torch.tensor(at.loss_sum, dtype=torch.float64, device=process.device)))
-        pixels = int(process.sum(self.pixels))
+        config, at, process, steps = self.config, self.at, self.process, self.feed.steps
+        loss, pixels = self._sums()
         self.stepper.share_buffers()
-        said = ask(self.stepper.judged, self.validation, process.device, channels_last=self.config.channels_last)
+        said = ask(self.stepper.judged, self.validation, process.device, channels_last=config.channels_last)
         if not np.isfinite(said.logits).all():
             raise self._stop(f"logits on validation are not finite after epoch {at.epoch + 1}", steps - 1)
         with warnings.catch_warnings():
@@ -281,13 +247,14 @@ class _Run:
             "epoch": at.epoch + 1,
             "train_loss": loss / steps,
             "lr": self.stepper.lr,
-            "images_per_second": steps * self.config.batch_size / max(at.seconds, 1e-9),
+            "images_per_second": steps * config.batch_size / max(at.seconds, 1e-9),
             "order": order_digest(self.order(at.epoch)),
             "pixels": f"{pixels % 2**64:016x}",
             "validation": self._metrics(said, {}),
             "tuned_thresholds": {name: value for name, value in tuned if math.isfinite(value)},
         }
-        self._count(record)
+        at.count(record, config)
+        self.pixels.zero_()
         return record
 
     def _metrics(self, said: Said, thresholds: dict[str, float]) -> dict[str, Any]:
@@ -298,43 +265,10 @@ class _Run:
             loss = self.stepper.loss.terms(logits, labels).sum() / self.stepper.loss.normalizer(labels).clamp(min=1)
         return {**result, "mean": {"loss": plain(float(loss)), **result["mean"]}}
 
-    def _count(self, record: dict[str, Any]) -> None:
-        """Count the epoch: whether it is the best so far, and whether it was the last."""
-        at, config = self.at, self.config
-
-        def value(metric: str) -> float:
-            found = record["validation"]["mean"][metric]
-            return math.nan if found is None else float(found)
-
-        at.epoch += 1
-        at.step, at.loss_sum, at.seconds = 0, 0.0, 0.0
-        self.pixels.zero_()
-        at.history.append(record)
-        if improved(value(config.best), at.best_value, higher=HIGHER_IS_BETTER[config.best]):
-            at.best_epoch, at.best_value = at.epoch, value(config.best)
-        elif at.best_epoch == 0:  # a metric that is undefined chooses no epoch, and some model must be kept
-            at.best_epoch = at.epoch
-        schedule, stopping = config.schedule, config.early_stopping
-        if schedule.name == "plateau":
-            higher = HIGHER_IS_BETTER[schedule.metric]
-            at.plateau = at.plateau.after(value(schedule.metric), higher=higher, patience=schedule.patience)
-        if stopping is not None:
-            at.stopping = at.stopping.after(
-                value(stopping.metric),
-                higher=HIGHER_IS_BETTER[stopping.metric],
-                patience=stopping.patience - 1,
-                min_delta=stopping.min_delta,
-            )
-            if at.stopping.reductions:
-                at.ended = "early stopping"
-        if at.epoch >= config.epochs:
-            at.ended = at.ended or "epochs"
-
     def _test(self) -> dict[str, Any] | None:
         """The best epoch's model on the test split, at threshold 0 and at the thresholds tuned on validation."""
         if self.splits.test is None or not self.config.test:
             return None
-        self.process.accelerator.wait_for_everyone()  # the best model is on disk
         model: AttributeClassifier = models.load(self.folder.path, self.process.device)
         if self.config.channels_last:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
@@ -350,25 +284,27 @@ class _Run:
             "tuned": self._metrics(said, tuned),
             "tuned_thresholds": tuned,
         }
-        self.folder.test(result)
+        with self.process.together():
+            self.folder.test(result)
         return result
 
     def _write_epoch(self, record: dict[str, Any]) -> None:
         best = self.at.best_epoch == record["epoch"]
-        self.folder.models(self.stepper.judged, record["tuned_thresholds"], best=best)
+        with self.process.together():
+            self.folder.models(self.stepper.judged, record["tuned_thresholds"], best=best)
         self._write_state()
-        self.folder.records(self.at, "running")
+        with self.process.together():
+            self.folder.records(self.at, "running")
 
     def _write_state(self) -> None:
         """Called by all processes, because the sums are over all of them."""
-        process = self.process
-        loss = float(process.sum(torch.tensor(self.at.loss_sum, dtype=torch.float64, device=process.device)))
-        pixels = int(process.sum(self.pixels))
-        if process.rank == 0:
-            at = Position(**{**vars(self.at), "loss_sum": loss, "pixel_sum": pixels})
-            write_state(self.folder.path, self.identity, State(at, self.stepper.state()))
+        loss, pixels = self._sums()
+        with self.process.together():
+            if self.process.rank == 0:
+                at = Position(**{**vars(self.at), "loss_sum": loss, "pixel_sum": pixels})
+                write_state(self.folder.path, self.identity, State(at, self.stepper.state()))
 
-
-def _pairs(counts: ClassCounts) -> dict[str, tuple[int, int]]:
-    columns = zip(counts.attributes, counts.negatives, counts.positives, strict=True)
-    return {name: (int(negatives), int(positives)) for name, negatives, positives in columns}
+    def _sums(self) -> tuple[float, int]:
+        """The epoch's losses and pixels so far, over all processes."""
+        loss = torch.tensor(self.at.loss_sum, dtype=torch.float64, device=self.process.device)
+        return float(self.process.sum(loss)), int(self.process.sum(self.pixels))

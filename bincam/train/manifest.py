@@ -51,6 +51,11 @@ def revision() -> dict[str, Any] | None:
         return None
 
 
+def run_facts(config: TrainConfig, splits: Splits) -> dict[str, Any]:
+    """What a run follows from, as far as it is known before it begins."""
+    return {"versions": versions(), "git": revision(), "data": data_facts(config, splits), "seed": config.seed}
+
+
 def data_facts(config: TrainConfig, splits: Splits) -> dict[str, Any]:
     """Where the images came from, how many there are, and the data set's own card, if it has one."""
     card = Path(config.data.source) / "card.json"

@@ -14,7 +14,7 @@ from bincam.train.weights import ClassCounts, effective_number, log_odds
 class LogitAdjusted(SidedLoss):
     """``logit_adjusted``: cross-entropy of z + τ log(π+ / π-), π the classes' shares in training (Menon et al. 2021).
 
-    The paper's equation 10 for two classes whose scores differ by z. The network learns what the prior does not say:
+    The paper's adjusted softmax for two classes whose scores differ by z. The network learns what the prior leaves out:
     the optimum is the log-odds, shifted by -τ log(π+ / π-); with τ = 1, z > 0 minimises the balanced error.
     """
 
@@ -53,7 +53,7 @@ class LogitAdjusted(SidedLoss):
 
 
 class LDAM(WeightedLoss):
-    """``ldam``: ℓ± = log(1 + exp(-s (±z - Δ±))), Δ± = C / n±^(1/4) (Cao et al. 2019, NeurIPS, equations 12 and 13).
+    """``ldam``: ℓ± = log(1 + exp(-s (±z - Δ±))), Δ± = C / n±^(1/4) (Cao et al. 2019, NeurIPS).
 
     C gives the rarer class of each attribute the margin ``max_margin``. From epoch ``defer`` times all epochs on, the
     sides are weighed by effective numbers (deferred re-weighting, DRW). There is a link, which changes then, and no

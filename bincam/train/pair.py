@@ -9,7 +9,12 @@ from typing import Any
 from bincam.errors import InputError
 from bincam.files import write_json
 from bincam.train.config import TrainConfig
-from bincam.train.loop import Result, fit
+from bincam.train.feed import make_order
+from bincam.train.loop import fit
+from bincam.train.losses import make_loss
+from bincam.train.runfolder import Result
+from bincam.train.splits import read_splits
+from bincam.train.weights import ClassCounts
 
 KIND, SCHEMA = "bincam-pair", 1
 FILE = "pair.json"
@@ -50,10 +55,16 @@ def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
     if len(config.arms) < 2:
         raise InputError(f"a pair has at least two arms, got {', '.join(config.arms) or 'none'}")
     folder = Path(config.out)
-    arms = {}
-    for name, arm in config.arms.items():
-        own = {"out": str(folder / name), "loss": arm.loss, "resampling": arm.resampling}
-        arms[name] = fit(config.model_copy(update=own), resume=resume)
+    configs = {
+        name: config.model_copy(update={"out": str(folder / name), "loss": arm.loss, "resampling": arm.resampling})
+        for name, arm in config.arms.items()
+    }
+    train = read_splits(config.data).train
+    counts = ClassCounts.from_table(train)
+    for own in configs.values():  # before the first arm is trained, which may take a day
+        make_loss(own.loss.name, counts, **own.loss.options)
+        make_order(train, own)
+    arms = {name: fit(own, resume=resume) for name, own in configs.items()}
     proof = prove(config, arms)
     if PartialState().is_main_process:
         write_json(folder / FILE, proof)

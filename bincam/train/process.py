@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bincam.errors import InputError
+from bincam.errors import BincamError, InputError
 from bincam.train.config import TrainConfig
 
 
@@ -63,6 +63,21 @@ class Process:
     def any(self, wanted: bool) -> bool:
         """Whether any process wants it."""
         return self.least(int(not wanted)) == 0
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Fail in every process where it fails in one, so that none waits for a process that has gone.
+
+        Raises:
+            BincamError: What failed here, or that another process failed.
+        """
+        failure: BincamError | None = None
+        try:
+            yield
+        except BincamError as error:
+            failure = error
+        if self.any(failure is not None):
+            raise failure or BincamError(f"process {self.rank} ends because another one failed, which says why")
 
     def share_buffers(self, module: nn.Module) -> None:
         """Give every process rank 0's buffers: BatchNorm's statistics are each process's own while it trains."""

@@ -66,14 +66,17 @@ def resampled(labels: ArrayLike, name: str, seed: int, **options: Any) -> Callab
         Epoch to ``(N,)`` rows.
 
     Raises:
-        InputError: An unknown name or option, or an attribute without positives or negatives.
+        InputError: An unknown name or option, an option that is no number or out of bounds, or an attribute without
+            positives or negatives.
     """
     if name not in RESAMPLINGS:
         raise InputError(f"unknown resampling {name!r}{nearest(name, RESAMPLINGS)}")
     known = [key for key in inspect.signature(RESAMPLINGS[name]).parameters if key != "labels"]
-    for key in options:
+    for key, given in options.items():
         if key not in known:
             raise InputError(f"resampling {name}: unknown option {key!r}{nearest(key, known)}")
+        if not isinstance(given, (int, float)) or isinstance(given, bool):
+            raise InputError(f"option {key!r} of resampling {name}: expected a number, got {given!r}")
     shares = RESAMPLINGS[name](labels, **options)
     return lambda epoch: np.random.default_rng([seed, epoch]).choice(len(shares), len(shares), p=shares)
 

@@ -1,8 +1,9 @@
-"""A run's folder: the best model itself, beside it the last one, the state, the records."""
+"""A run's folder: the best model itself, beside it the last one, the state, the records; and what is told of it."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,35 @@ from bincam.train import manifest
 from bincam.train.config import TrainConfig, dump
 from bincam.train.start import card_of
 from bincam.train.state import Position, saving
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gave.
+
+    Attributes:
+        folder: The run's folder, itself a model's folder.
+        epochs: That were trained, counting those before a resumption.
+        best_epoch: Whose weights are the model, from 1.
+        best_value: The chosen metric there, on validation; None where it was never defined.
+        ended: ``"epochs"`` or ``"early stopping"``.
+        initial_weights: SHA-256 of the first weights.
+        history: A record per epoch, the lines of ``metrics.jsonl``.
+        test: What ``test.json`` holds, or None.
+    """
+
+    folder: Path
+    epochs: int
+    best_epoch: int
+    best_value: float | None
+    ended: str
+    initial_weights: str
+    history: tuple[dict[str, Any], ...]
+    test: dict[str, Any] | None
+
+    def model(self) -> AttributeClassifier:
+        """The best epoch's model."""
+        return models.load(self.folder)
 
 
 class RunFolder:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from bincam.train.config import ScheduleConfig
+from bincam.train.parts import ScheduleConfig
 
 
 def factor(config: ScheduleConfig, step: int, *, steps_per_epoch: int, epochs: int, reductions: int = 0) -> float:
     """What the peak learning rate is multiplied by.
 
     With w warm-up steps of n in all, and s the step from 0: (s + 1)/w before w; from there on cosine is
-    f + (1 - f)(1 + cos(π (s - w)/(n - w)))/2 with the floor f (Loshchilov and Hutter 2017, equation 5, one cycle, per
+    f + (1 - f)(1 + cos(π (s - w)/(n - w)))/2 with the floor f (Loshchilov and Hutter 2017, one cycle, per
     step), step is r^⌊epoch / every⌋, plateau r^reductions but no less than the floor, constant 1.
 
     Args:

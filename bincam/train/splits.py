@@ -10,7 +10,7 @@ import numpy as np
 from bincam import data
 from bincam.data import AttributeTable
 from bincam.errors import BincamWarning, InputError
-from bincam.train.config import DataConfig
+from bincam.train.parts import DataConfig
 
 
 @dataclass(frozen=True)

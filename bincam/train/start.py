@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,12 @@ def first_model(config: TrainConfig, table: AttributeTable, counts: dict[str, tu
     if pretrained == "lite0" and wanted.name != "tf_efficientnet_lite0":
         raise InputError(
             f"model.pretrained: lite0 is the weights of 'tf_efficientnet_lite0', and model.name is {wanted.name!r}"
+        )
+    set_elsewhere = sorted(wanted.options.keys() & inspect.signature(models.build).parameters.keys())
+    if set_elsewhere:
+        raise InputError(
+            f"model.options: {set_elsewhere[0]!r} is no option of timm.create_model here; it follows from the data and "
+            "the keys under data and model"
         )
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(config.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,7 +16,8 @@ from bincam.errors import BincamError, InputError
 from bincam.files import atomic
 from bincam.models import read_weights
 from bincam.train.config import TrainConfig, make_config
-from bincam.train.schedule import Waiting
+from bincam.train.parts import HIGHER_IS_BETTER
+from bincam.train.schedule import Waiting, improved
 
 KIND, SCHEMA = "bincam-train-state", 1
 FILE = "state/state.pt"
@@ -53,6 +55,41 @@ class Position:
     stopping: Waiting = field(default_factory=Waiting)
     history: list[dict[str, Any]] = field(default_factory=list)
     ended: str = ""
+
+    def count(self, record: dict[str, Any], config: TrainConfig) -> None:
+        """Count an epoch that was trained and judged: whether it is the best so far, and whether it was the last.
+
+        Args:
+            record: Its line of ``metrics.jsonl``.
+            config: Of the run.
+        """
+
+        def value(metric: str) -> float:
+            found = record["validation"]["mean"][metric]
+            return math.nan if found is None else float(found)
+
+        self.epoch += 1
+        self.step, self.loss_sum, self.seconds = 0, 0.0, 0.0
+        self.history.append(record)
+        if improved(value(config.best), self.best_value, higher=HIGHER_IS_BETTER[config.best]):
+            self.best_epoch, self.best_value = self.epoch, value(config.best)
+        elif self.best_epoch == 0:  # a metric that is undefined chooses no epoch, and some model must be kept
+            self.best_epoch = self.epoch
+        schedule, stopping = config.schedule, config.early_stopping
+        if schedule.name == "plateau":
+            higher = HIGHER_IS_BETTER[schedule.metric]
+            self.plateau = self.plateau.after(value(schedule.metric), higher=higher, patience=schedule.patience)
+        if stopping is not None:
+            self.stopping = self.stopping.after(
+                value(stopping.metric),
+                higher=HIGHER_IS_BETTER[stopping.metric],
+                patience=stopping.patience - 1,
+                min_delta=stopping.min_delta,
+            )
+            if self.stopping.reductions:
+                self.ended = "early stopping"
+        if self.epoch >= config.epochs:
+            self.ended = self.ended or "epochs"
 
 
 @dataclass(frozen=True)
@@ -108,6 +145,8 @@ def saving(folder: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:  # torch's own writer raises RuntimeError on a full disk
         reason = str(error).splitlines()[0]
+        if not isinstance(error, (OSError, SafetensorError)):  # torch tells of a position in its file
+            reason = f"is the disk full? torch says: {reason}"
         kept = (
             "the former state is kept: make room and go on with --resume"
             if (folder / FILE).exists()

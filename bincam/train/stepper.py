@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from bincam.data.batches import Batch
 from bincam.models import AttributeClassifier
 from bincam.train.attribute_loss import AttributeLoss
-from bincam.train.config import OptimizerConfig, TrainConfig
+from bincam.train.config import TrainConfig
 from bincam.train.ema import Average
+from bincam.train.parts import OptimizerConfig
 from bincam.train.process import Process
 from bincam.train.schedule import factor
 

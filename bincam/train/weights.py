@@ -55,6 +55,11 @@ class ClassCounts:
         """Count a table's labels. Give it the training split: ``table.split("train")``."""
         return cls.from_labels(table.names, table.labels)
 
+    def pairs(self) -> dict[str, tuple[int, int]]:
+        """Attribute to ``(negatives, positives)``, as cards and manifests have it."""
+        columns = zip(self.attributes, self.negatives.tolist(), self.positives.tolist(), strict=True)
+        return {name: (negatives, positives) for name, negatives, positives in columns}
+
     @property
     def minority_positive(self) -> NDArray[np.bool_]:
         """``(A,)``: whether the positive class is the rarer one in training; on a tie it is."""
@@ -118,7 +123,7 @@ def pos_weight(counts: ClassCounts, *, max_weight: float | None = None) -> Class
 def moon(counts: ClassCounts, *, target_rate: float | Mapping[str, float] = 0.5) -> ClassWeights:
     """MOON's weights: the training data, weighted, have the target's share of positives, and no weight is above 1.
 
-    Rudd, Günther, Boult 2016 (MOON, ECCV, section 3): with source rates S+ and S- and target rates T+ and T-, a class
+    Rudd, Günther, Boult 2016 (MOON, ECCV): with source rates S+ and S- and target rates T+ and T-, a class
     that the source has too little of weighs 1 and the other (S_rare T_common) / (S_common T_rare), where *rare* is the
     class with T > S. At the target rate 1/2 the minority weighs 1 and the majority S_min / S_maj. Weighted odds are the
     target's: w+ S+ / (w- S-) = T+ / T-.
@@ -150,7 +155,7 @@ def moon(counts: ClassCounts, *, target_rate: float | Mapping[str, float] = 0.5)
 def effective_number(counts: ClassCounts, *, beta: float = 0.9999) -> ClassWeights:
     """Weights inverse to the effective number of images: w = (1 - β) / (1 - β^n), scaled to the sum 2.
 
-    Cui, Jia, Lin, Song, Belongie 2019 (CVPR, equation 2 and section 4), whose C classes are here the two of one
+    Cui, Jia, Lin, Song, Belongie 2019 (CVPR), whose C classes are here the two of one
     attribute; so each attribute's pair sums to 2. β = 0 gives 1 and 1, β towards 1 the inverse frequencies.
 
     Args:

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from bincam.errors import InputError
-from bincam.models.card import make_card
+from bincam.models.card import make_card, write_card
 from bincam.models.checkpoint import WEIGHTS, adopt, load, read_weights, save
 from bincam.models.classifier import AttributeClassifier, build
 
@@ -81,6 +82,32 @@ def test_a_write_that_fails_leaves_the_old_folder(folder, tiny, card, monkeypatc
     with pytest.raises(OSError, match="disk full"):
         save(AttributeClassifier(tiny, card), folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_files_of_two_saves_are_not_taken_for_one_model(folder, tiny, card, monkeypatch):
+    old = (folder / WEIGHTS).read_bytes()
+    nn.init.zeros_(tiny.head.weight)
+    replace = Path.replace
+
+    def killed(self, target):
+        if Path(target).name == WEIGHTS:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            save(AttributeClassifier(tiny, card), folder)
+    assert (folder / WEIGHTS).read_bytes() == old
+    with pytest.raises(InputError, match=r"card.json was not written with these weights.safetensors"):
+        load(folder, factory=card.name)
+    save(AttributeClassifier(tiny, card), folder)
+    assert load(folder, factory=card.name).card == card
+
+
+def test_a_card_that_does_not_name_its_weights_is_read(folder, tiny, card, images):
+    write_card(folder, card)
+    assert torch.equal(load(folder, factory=card.name)(images), tiny(images))
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])

@@ -44,6 +44,8 @@ def put(values, **changes):
         ({"data__size": 0}, r"data\.size\.0: .*greater than or equal to 1"),
         ({"ema": 1.0}, "ema: .*less than 1"),
         ({"out": None}, "out: .*string"),
+        ({"out": ""}, "out: .*at least 1 character"),
+        *(({"arms": {name: {}}}, f"arm '{name}' cannot be") for name in ("", "..", "a/b")),
     ],
 )
 def test_what_is_wrong_is_named(changes, message):

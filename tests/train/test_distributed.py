@@ -16,7 +16,7 @@ import torch
 import yaml
 
 import bincam
-from bincam.errors import InputError
+from bincam.errors import BincamError, InputError
 from bincam.train import fit
 from bincam.train.config import TrainConfig
 from tests.train.conftest import values
@@ -139,6 +139,26 @@ def test_stopped_together_and_gone_on_with(config):
     assert in_processes(2, lambda _: fit(broken, resume=True)) == [0, 0]
     for a, b in zip(history(whole), history(broken), strict=True):
         assert {**a, "images_per_second": 0} == {**b, "images_per_second": 0}
+
+
+def test_a_disk_that_fills_ends_both(config):
+    from bincam.train.runfolder import RunFolder
+
+    settings = config(epochs=1)
+
+    def run(rank: int) -> None:
+        models = RunFolder.models
+
+        def full(self, *args, **kwargs):
+            models(self, *args, **kwargs)
+            if self.writes:
+                raise BincamError("No space left on device")
+
+        RunFolder.models = full  # type: ignore[method-assign]  # in the child only
+        with pytest.raises(BincamError, match=["No space left on device", "process 1 ends because another"][rank]):
+            fit(settings)
+
+    assert in_processes(2, run) == [0, 0]
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(config):

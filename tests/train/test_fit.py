@@ -15,7 +15,7 @@ from torch import nn
 import bincam
 from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.train import fit
-from bincam.train.feed import Feed, mirrored, shuffled
+from bincam.train.feed import Feed, mirrored, repeats, shuffled
 from bincam.train.state import FILE as STATE
 from tests.train.conftest import write_spots
 
@@ -225,6 +225,9 @@ def test_an_attribute_of_one_class(config, tmp_path):
         ({"model__pretrained": "nowhere"}, "nowhere is no folder"),
         ({"model__pretrained": "lite0"}, "lite0 is the weights of 'tf_efficientnet_lite0'"),
         ({"loss": "bse"}, "did you mean 'bce'"),
+        ({"model__options__pooling": "max"}, "'pooling' is no option of timm.create_model"),
+        ({"data__options__file": "x"}, "file cannot be said of this kind of data set"),
+        ({"data__options__spilt": "split"}, "spilt cannot be said of this kind of data set; did you mean 'split'"),
         ({"resampling": {"name": "class_aware", "options": {"a": 1}}}, "unknown option 'a'"),
         ({"resampling": "clas_aware"}, "did you mean 'class_aware'"),
         ({"data__fit": "face"}, "landmarks"),
@@ -324,11 +327,27 @@ def test_half_of_the_images_are_mirrored_and_the_right_ones(config, table):
 
     flipped, straight = images(settings), images(plain)
     assert torch.equal(flipped.rows, straight.rows)
-    turned = torch.from_numpy(mirrored(96, 0, 3))[flipped.rows]
+    turned = torch.from_numpy(mirrored(flipped.rows.numpy(), 96, 0, 3))
     assert 30 < int(turned.sum()) < 66
     assert torch.equal(flipped.images[~turned], straight.images[~turned])
     assert torch.equal(flipped.images[turned], straight.images[turned].flip(-1))
     assert flipped.images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_an_image_that_is_drawn_again_is_another_view(table):
+    from bincam.data.augment import Augmentation
+    from bincam.data.dataset import FaceDataset, Key
+
+    rows = np.array([5, 2, 5, 5, 0, 2])
+    assert repeats(rows).tolist() == [0, 0, 1, 2, 0, 1]
+    many = np.arange(96).repeat(50)
+    turned = mirrored(many, 96, 0, 3).reshape(96, 50)
+    assert np.array_equal(turned[:, 0], mirrored(np.arange(96), 96, 0, 3))  # as if nothing were re-sampled
+    assert np.abs(turned.mean(1) - 0.5).max() < 0.35
+    views = FaceDataset(table, size=32, fit="stretch", augmentation=Augmentation())
+    first, again = (views[Key(1, 7, repeat)].view.image for repeat in (0, 1))
+    assert not np.array_equal(first, again)
+    assert np.array_equal(first, views[Key(1, 7)].view.image)
 
 
 def test_tensorboard_has_what_the_lines_have(config):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +84,18 @@ def test_going_on_trains_only_what_is_missing(config):
 def test_one_arm_is_no_pair(config):
     with pytest.raises(InputError, match="at least two arms, got a"):
         fit_pair(config(arms={"a": {"loss": "bce"}}))
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        ({"loss": "bse"}, "did you mean 'bce'"),
+        ({"loss": {"name": "focal", "options": {"gamma": -1}}}, "gamma=-1"),
+        ({"resampling": "clas_aware"}, "did you mean 'class_aware'"),
+    ],
+)
+def test_a_wrong_arm_is_refused_before_another_is_trained(config, arm, message):
+    settings = config(arms={"a": {"loss": "bce"}, "b": arm})
+    with pytest.raises(InputError, match=message):
+        fit_pair(settings)
+    assert not Path(settings.out).exists()
