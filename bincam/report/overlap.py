@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 READING = (
-    "Below the diagonal: how alike the maps of two attributes are within an image (cosine of the evidence; 1 is alike). "
+    "Below the diagonal: how alike two attributes' maps are within an image (cosine of the evidence, at most 1). "
     "Above it: how far the labels go together (φ). A pair that is strong on both sides may be told one from the other; "
     "parts that lie in the same place of a face overlap without that. × is undefined."
 )
@@ -100,7 +100,10 @@ def in_words(found: Overlap) -> str:
 
 
 def _pair(found: Overlap, row: int, column: int) -> str:
-    overlap, expected, phi = (words.plain(m[row, column]) for m in (found.overlap, found.expected, found.phi))
+    overlap, expected, phi = (
+        words.plain(value) if np.isfinite(value) else "undefined"
+        for value in (found.overlap[row, column], found.expected[row, column], found.phi[row, column])
+    )
     return f"{found.names[column]} and {found.names[row]} {overlap} (different images {expected}, φ {phi})"
 
 
@@ -122,8 +125,8 @@ def draw(found: Overlap) -> Figure:
 
     count = len(found.names)
     dense = count > 20
-    step, points = (0.135, 6.5) if dense else (0.24, POINTS - 0.5)
-    names, foot = 1.45, 0.62
+    step, points, names = (0.135, 6.5, 1.15) if dense else (0.24, POINTS - 0.5, 1.35)  # inches, points, inches
+    foot = 0.62
     side = step * count
     width, height = names + max(side, 2.4) + 0.25, side + names + foot + 0.06
     with style():
