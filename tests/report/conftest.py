@@ -33,7 +33,7 @@ def write_further(folder, names):
     overlap = [[1.0 if i == j else 0.8 if abs(i - j) == 1 else 0.1 for j in range(count)] for i in range(count)]
     phi = [[1.0 if i == j else -0.2 for j in range(count)] for i in range(count)]
     overlap[0][2] = overlap[2][0] = phi[0][1] = phi[1][0] = None
-    leakage = {"overlap": overlap, "expected": [[0.5] * count] * count, "phi": phi, "images": [[90] * count] * count}
+    matrices = {"overlap": overlap, "expected": [[0.5] * count] * count, "phi": phi, "images": [[90] * count] * count}
     write_json(
         folder / store.LEAKAGE,
         {
@@ -42,9 +42,9 @@ def write_further(folder, names):
             "method": "grad_cam",
             "attributes": names,
             "agreement": 0.3,
-            **leakage,
+            **matrices,
         },
-    )
+    )  # fmt: skip
     cells = {name: {"mean": place / 10, "images": 4, "values": [place / 10] * 4} for place, name in enumerate(names)}
     cells[names[0]] = {"mean": None, "images": 0, "values": [None] * 4}
     measures = ("deletion", "random_deletion", "insertion", "random_insertion", "road")
