@@ -16,9 +16,10 @@ from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.report import closing, overview, words
 from bincam.report.arms import Arm, common
-from bincam.report.attribute_cards import MEANINGS, SHOWN, Drawing, card
+from bincam.report.attribute_cards import MEANINGS, SHOWN, card
 from bincam.report.attribute_figures import Canvas
 from bincam.report.contrasts import FILE, Contrast, open_arm, open_contrast
+from bincam.report.drawing import Drawing
 from bincam.report.overlap import overlap_plot
 from bincam.report.pdf import print_pdf, require_browser
 from bincam.report.pictures import gradient
