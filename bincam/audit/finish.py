@@ -17,9 +17,7 @@ from bincam.audit.sampled import measure_sample, storable
 from bincam.audit.store import Audit
 from bincam.audit.summary import summarise
 from bincam.errors import InputError
-from bincam.files import atomic, read_json, write_json
-
-FINDINGS, LEAKAGE, SAMPLE = "findings.json", "leakage.json", "sample.json"
+from bincam.files import atomic, write_json
 
 
 def finish(plan: Plan, folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -39,16 +37,11 @@ def finish(plan: Plan, folder: Path, manifest: Mapping[str, Any]) -> None:
         | {f"group.{name}": values.tolist() for name, values in table.groups.items()}
         | {"skipped": [skipped.get(row, "") for row in range(len(table))]},
     )
-    write_json(folder / FINDINGS, _findings(plan, sums, skipped))
+    write_json(folder / store.FINDINGS, _findings(plan, sums, skipped))
     audit = store.open_audit(folder, unfinished=True)
-    write_json(folder / LEAKAGE, _leakage(audit), compact=True)
-    write_json(folder / SAMPLE, measure_sample(plan, folder), compact=True)
+    write_json(folder / store.LEAKAGE, _leakage(audit), compact=True)
+    write_json(folder / store.SAMPLE, measure_sample(plan, folder), compact=True)
     shards.write_summary(folder, summarise(audit))
-
-
-def read_findings(folder: Path) -> dict[str, Any]:
-    """What could not be measured in a whole audit: see ``_findings``."""
-    return read_json(folder / FINDINGS, kind="bincam-findings", schema=1)
 
 
 def _findings(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str]) -> dict[str, Any]:
@@ -59,7 +52,7 @@ def _findings(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str]) -
         return {name: int(n) for name, n in zip(names, values, strict=True) if n}
 
     return {
-        "kind": "bincam-findings",
+        "kind": store.FINDINGS_KIND,
         "schema": 1,
         "skipped": len(skipped),
         "nan_logits": counted(sums["nan_logits"]),
@@ -86,7 +79,7 @@ def _leakage(audit: Audit) -> dict[str, Any]:
             overlap.add(torch.from_numpy(np.asarray(maps, np.float32)), here)
     found = overlap.result()
     return {
-        "kind": "bincam-leakage",
+        "kind": store.LEAKAGE_KIND,
         "schema": 1,
         "method": audit.methods[0],
         "attributes": list(audit.attributes),

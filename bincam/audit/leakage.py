@@ -1,10 +1,8 @@
 """Attention overlap: do maps of two attributes lie in the same place, and do their labels go together?
 
 Where a model leans on one attribute to tell another, their maps overlap and their labels correlate. The converse does
-not
-hold: attributes that are seen in the same place (Mustache and Goatee) overlap without any leak. The overlap is
-    therefore
-told beside the labels' φ, and beside the overlap of the two attributes' maps between different images.
+not hold: attributes that are seen in the same place (Mustache and Goatee) overlap without any leak. The overlap is
+therefore told beside the labels' φ, and beside the overlap of the two attributes' maps between different images.
 """
 
 from __future__ import annotations

@@ -15,12 +15,13 @@ from bincam.audit.perturb import Curve, deletion, insertion
 from bincam.audit.plan import Plan
 from bincam.audit.randomise import BOUND, randomisation
 from bincam.audit.road import road
+from bincam.audit.store import SAMPLE_KIND
 from bincam.cam import Explainer
 from bincam.data import AttributeTable
 from bincam.files import read_json, write_json
 from bincam.progress import track
 
-KIND, SCHEMA = "bincam-sample", 1
+SCHEMA = 1
 STEPS = 5
 FEW = 4  # images at a time, so that progress is seen
 FRACTIONS = (0.2, 0.5, 0.8)
@@ -41,7 +42,7 @@ def measure_sample(plan: Plan, folder: Path) -> dict[str, Any]:
     """
     drawn = _drawn(plan, plan.settings.sample)
     result: dict[str, Any] = {
-        "kind": KIND,
+        "kind": SAMPLE_KIND,
         "schema": SCHEMA,
         "images": _rows(plan, drawn),
         "steps": STEPS,
@@ -53,8 +54,8 @@ def measure_sample(plan: Plan, folder: Path) -> dict[str, Any]:
         state = shards.state_file(folder, f"sample-{number:02d}.json")
         if not state.is_file():
             found = {"curves": _curves(plan, drawn, spec, explainer), "gate": _gate(plan, explainer)}
-            write_json(state, {"kind": KIND, "schema": SCHEMA, **found})
-        held = read_json(state, kind=KIND, schema=SCHEMA)
+            write_json(state, {"kind": SAMPLE_KIND, "schema": SCHEMA, **found})
+        held = read_json(state, kind=SAMPLE_KIND, schema=SCHEMA)
         if held["curves"] is not None:
             result["methods"][spec] = held["curves"]
         if held["gate"] is not None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 KIND, SCHEMA = "bincam-audit", 1
 SUMMARY_KIND, SUMMARY_SCHEMA = "bincam-summary", 1
 MANIFEST, SUMMARY, IMAGES = "manifest.json", "summary.json", "images.parquet"
+FINDINGS, LEAKAGE, SAMPLE = "findings.json", "leakage.json", "sample.json"
+FINDINGS_KIND, LEAKAGE_KIND, SAMPLE_KIND = "bincam-findings", "bincam-leakage", "bincam-sample"
 MEANS, REGIONS, MEAN_IMAGE = "maps/means.safetensors", "maps/regions.safetensors", "maps/mean_image.png"
 _NEEDED = ("attributes", "methods", "train_counts", "thresholds", "data", "model", "shard_images", "settings_digest")
 
@@ -140,6 +142,25 @@ class Audit:
         """What the records come to; None where the audit is not finished."""
         file = self.folder / SUMMARY
         return read_json(file, kind=SUMMARY_KIND, schema=SUMMARY_SCHEMA) if file.is_file() else None
+
+    @cached_property
+    def findings(self) -> Mapping[str, Any]:
+        """What could not be measured: images, logits, masks, and notes; empty if not kept."""
+        return self._kept(FINDINGS, FINDINGS_KIND)
+
+    @cached_property
+    def leakage(self) -> Mapping[str, Any]:
+        """Attention overlap beside the correlation of the labels (``bincam.audit.leakage``); empty if not kept."""
+        return self._kept(LEAKAGE, LEAKAGE_KIND)
+
+    @cached_property
+    def sample(self) -> Mapping[str, Any]:
+        """Deletion, insertion, ROAD and the gates (``bincam.audit.sampled``); empty if not kept."""
+        return self._kept(SAMPLE, SAMPLE_KIND)
+
+    def _kept(self, name: str, kind: str) -> Mapping[str, Any]:
+        file = self.folder / name
+        return read_json(file, kind=kind, schema=1) if file.is_file() else {}
 
     def minority(self, attribute: str) -> int:
         """+1 or -1: the class that was rarer in training; the positive one where both are equally frequent."""

@@ -158,9 +158,7 @@ def _folder(given: str) -> Path | str | None:
 
 def _tell(done: Audit) -> None:
     """What was audited, what could not be measured, and where it all lies."""
-    from bincam.audit.finish import read_findings
-
-    found = read_findings(done.folder)
+    found = done.findings
     manifest = done.manifest
     typer.echo(
         f"{manifest['data']['images'] - found['skipped']} images, {len(done.attributes)} attributes, "

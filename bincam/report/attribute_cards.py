@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote
-from zlib import crc32
 
 import numpy as np
 
 from bincam.audit.columns import OUTCOMES
-from bincam.files import atomic
 from bincam.report import words
-from bincam.report.arms import BIAS_SHARE, Arm, Floats, minority_share
-from bincam.report.attribute_figures import Canvas, Curves, threshold_curves
-from bincam.report.contrasts import Contrast
+from bincam.report.arms import Arm, Floats, minority_share
+from bincam.report.attribute_charts import charts
+from bincam.report.drawing import Drawing, slug
 from bincam.report.figures import backdrop, scale
-from bincam.report.pictures import Pixels, overlay, resize, uri
-from bincam.report.sections import Card, Chart, Example, ExampleGroup, MapRow, Picture
+from bincam.report.pictures import Pixels, overlay
+from bincam.report.sections import Card, Example, ExampleGroup, MapRow, Picture
 from bincam.report.slice_tables import slice_table
-from bincam.report.theme import inline
-from bincam.report.thumbnails import Photographs, choose
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from bincam.report.thumbnails import choose
 
 SHOWN = ("TP", "FN", "FP", "TN")
 """The order on the page: first the images that have the attribute, then those that lack it."""
@@ -39,55 +29,6 @@ MEANINGS = {
     "TN": "lacks it, answered no",
 }
 MAP_SIDE, EXAMPLE_SIDE = 144, 96  # pixels of the longer side
-
-
-@dataclass
-class Drawing:
-    """What drawing all cards shares.
-
-    Attributes:
-        arms: The audited models.
-        photographs: The first arm's images.
-        face: The mean face; None where the audit has none.
-        canvas: The axes drawn upon.
-        assets: Folder for full-size pictures, or None.
-        base: Folder that the page lies in; links are relative to it.
-        contrast: How two arms differ; None for a single audit, which makes its own sentences.
-    """
-
-    arms: Sequence[Arm]
-    photographs: Photographs
-    face: Pixels | None
-    canvas: Canvas
-    assets: Path | None
-    base: Path
-    contrast: Contrast | None
-
-    def prefix(self, arm: Arm) -> str:
-        """The arm's name before what is said of it; nothing where there is only one."""
-        return f"{arm.name}: " if len(self.arms) > 1 else ""
-
-    def picture(self, image: Pixels, side: int, alt: str, name: str) -> Picture:
-        """Embed an image at thumbnail size, and keep it whole among the assets if there are any."""
-        return Picture(uri(resize(image, side)), alt, self._keep(image, name))
-
-    def _keep(self, image: Pixels, name: str) -> str:
-        if self.assets is None:
-            return ""
-        import os
-
-        from PIL import Image
-
-        file = self.assets.joinpath(*map(slug, name.split("/"))).with_suffix(".png")
-        with atomic(file) as part:
-            Image.fromarray(image).save(part)
-        return quote(os.path.relpath(file, self.base).replace(os.sep, "/"))
-
-
-def slug(name: str) -> str:
-    """A name as part of an address or a file name; names that had to be changed stay apart by a digest."""
-    plain = re.sub(r"[^A-Za-z0-9_-]", "-", name)
-    return plain if plain == name else f"{plain}-{crc32(name.encode()):08x}"
 
 
 def card(attribute: str, drawing: Drawing) -> Card:
@@ -112,7 +53,7 @@ def card(attribute: str, drawing: Drawing) -> Card:
         limit=f"{limit:.2g}",
         example_limit=f"{example_limit:.2g}",
         groups=groups,
-        charts=_charts(attribute, drawing),
+        charts=charts(attribute, drawing),
         tables=[table for table in tables if table is not None],
         warnings=_warnings(attribute, arms),
     )
@@ -249,64 +190,3 @@ def _verdict(arm: Arm, attribute: str, row: int) -> str:
     margin = float(arm.column(attribute, "logit")[position] - arm.column(attribute, "threshold")[position])
     outcome = str(arm.column(attribute, "outcome")[position]) or "label unknown"
     return f"{outcome} {'+' if margin >= 0 else ''}{words.signed(margin, 2)}" if math.isfinite(margin) else outcome
-
-
-def _charts(attribute: str, drawing: Drawing) -> list[Chart]:
-    shares, curves = [], []
-    for arm in drawing.arms:
-        label, logit = arm.column(attribute, "label"), arm.column(attribute, "logit")
-        minority = arm.minority(attribute)
-        side, share = arm.column(attribute, "side"), arm.column(attribute, BIAS_SHARE)
-        shares.append({"minority": share[side == minority], "majority": share[side == -minority]})
-        used = float(arm.audit.manifest["thresholds"].get(attribute, 0.0))
-        curves.append(threshold_curves(logit, label, used, minority))
-    return [
-        *_share_chart(attribute, shares, drawing),
-        _threshold_chart(attribute, curves, drawing),
-        _calibration_chart(attribute, drawing),
-    ]
-
-
-def _share_chart(attribute: str, shares: Sequence[Mapping[str, Floats]], drawing: Drawing) -> list[Chart]:
-    lines = []
-    for arm, split in zip(drawing.arms, shares, strict=True):
-        known = {name: values[np.isfinite(values)] for name, values in split.items()}
-        medians = [f"{words.percent(float(np.median(v)))} ({name} predicted)" for name, v in known.items() if v.size]
-        if medians:
-            lines.append(f"{drawing.prefix(arm)}median {words.listed(medians)}")
-    if not lines:
-        return []
-    return [_chart(drawing.canvas.bias_shares(shares), f"{attribute}: histogram of the bias share", lines)]
-
-
-def _threshold_chart(attribute: str, curves: Sequence[Curves], drawing: Drawing) -> Chart:
-    lines = []
-    for arm, curve in zip(drawing.arms, curves, strict=True):
-        both = (curve.errors["minority"] + curve.errors["majority"]) / 2
-        if np.isfinite(both).any():
-            best = int(np.nanargmin(both))
-            lines.append(
-                f"{drawing.prefix(arm)}threshold {words.plain(curve.used)}; the mean of both errors is least at "
-                f"{words.plain(float(curve.thresholds[best]))} ({words.percent(float(both[best]))})"
-            )
-    title = f"{attribute}: error of minority and majority class against the threshold"
-    return _chart(drawing.canvas.thresholds(curves), title, lines or ["No labels are known."])
-
-
-def _chart(figure: Figure, title: str, lines: Sequence[str]) -> Chart:
-    return Chart(inline(figure, f"{title}. {'; '.join(lines)}."), lines)
-
-
-def _calibration_chart(attribute: str, drawing: Drawing) -> Chart:
-    lines, bins = [], []
-    for arm in drawing.arms:
-        held = arm.entry(attribute).get("calibration") or {}
-        moved = bool(held.get("logit_shift"))  # undoing a shift of zero would draw the same line again
-        kept = {"as trained": held.get("bins"), "undone": held.get("bins_unshifted") if moved else None}
-        bins.append({name: one for name, one in kept.items() if one})
-        raw, undone = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
-        if raw.defined:
-            extra = f"; {words.percent(undone.value)} with the loss's shift undone (squares)" if moved else ""
-            lines.append(f"{drawing.prefix(arm)}expected calibration error {words.percent(raw.value)}{extra}")
-    lines = lines or ["Points on the diagonal would be calibrated."]
-    return _chart(drawing.canvas.calibration(bins), f"{attribute}: calibration", lines)

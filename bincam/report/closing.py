@@ -54,8 +54,9 @@ DEFINITIONS = (
     ),
     Definition(
         "Calibration",
-        "Images in bins of equal size by predicted probability; calibrated points lie on the diagonal. A training loss "
-        "that weighs classes moves every logit; where the shift is a known constant, the paler line undoes it.",
+        "Images in 15 equally wide bins of the predicted probability; calibrated points lie on the diagonal. A "
+        "training loss that weighs classes moves every logit; where the shift is a known constant, the paler line "
+        "undoes it.",
     ),
 )
 

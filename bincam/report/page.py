@@ -16,13 +16,17 @@ from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.report import closing, overview, words
 from bincam.report.arms import Arm, common
-from bincam.report.attribute_cards import MEANINGS, SHOWN, Drawing, card
+from bincam.report.attribute_cards import MEANINGS, SHOWN, card
 from bincam.report.attribute_figures import Canvas
 from bincam.report.contrasts import FILE, Contrast, open_arm, open_contrast
+from bincam.report.drawing import Drawing
+from bincam.report.overlap import overlap_plot
 from bincam.report.pdf import print_pdf, require_browser
 from bincam.report.pictures import gradient
+from bincam.report.sample_tables import sample_table
 from bincam.report.sections import Page
 from bincam.report.thumbnails import RULE, Photographs, mean_face
+from bincam.report.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -139,6 +143,9 @@ def build(
         columns=overview.columns(arms),
         rows=overview.rows(source.columns, attributes, anchors),
         cards=cards,
+        overlaps=[plot for arm in arms if (plot := overlap_plot(arm, attributes, len(arms) > 1))],
+        sampled=sample_table(arms, attributes),
+        unmeasured=unmeasured(arms),
         published=source.contrast.published() if source.contrast else None,
         rule=RULE + (f" Outcomes are the {first.name} model's." if len(arms) > 1 else ""),
         outcomes=[(outcome, MEANINGS[outcome]) for outcome in SHOWN],

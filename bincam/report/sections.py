@@ -198,6 +198,14 @@ class Definition:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """Sentences about one arm, or about all where these say the same."""
+
+    name: str
+    entries: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Where one arm's numbers come from: pairs of name and value."""
 
@@ -224,6 +232,9 @@ class Page:
         columns: Of the table.
         rows: Of the table.
         cards: One per attribute.
+        overlaps: Attention overlap, a figure per arm; empty where the audits have none.
+        sampled: Measures of a few images; None where none were drawn.
+        unmeasured: What could not be measured, per arm; empty where the audits do not say.
         published: The source paper's figures beside these; None where not asked for.
         rule: How examples were chosen.
         outcomes: Outcome and its meaning, in the order of the map rows.
@@ -247,6 +258,9 @@ class Page:
     columns: Sequence[Column]
     rows: Sequence[TableRow]
     cards: Sequence[Card]
+    overlaps: Sequence[Plot]
+    sampled: Table | None
+    unmeasured: Sequence[Listing]
     published: Table | None
     rule: str
     outcomes: Sequence[tuple[str, str]]

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from bincam.audit import open_audit, shards, store
-from bincam.audit.finish import read_findings
 from bincam.audit.plan import make_plan
 from bincam.audit.runner import run
 from bincam.audit.settings import Settings
@@ -195,7 +194,7 @@ def test_only_common_attributes_are_audited_and_the_rest_named(pictures, setting
     assert done.attributes == ("Object",)
     assert done.manifest["only_in_model"] == ["Beard"]
     assert done.manifest["only_in_data"] == ["Other"]
-    assert any("Beard" in note for note in read_findings(done.folder)["notes"])
+    assert any("Beard" in note for note in done.findings["notes"])
     # Object is the model's second output, whose logit is constant
     assert done.records(["logit"])["logit"].unique().tolist() == [1.5]
 
@@ -222,7 +221,7 @@ def test_nan_logits_are_counted_named_and_enter_nothing(pictures, settings, tmp_
     records = done.records()
     bad = records["logit"].isna()
     assert 0 < bad.sum() < len(records)
-    assert read_findings(done.folder)["nan_logits"] == {name: int(bad.sum()) // 2 for name in NAMES}
+    assert done.findings["nan_logits"] == {name: int(bad.sum()) // 2 for name in NAMES}
     assert (records["side"][bad] == 0).all()
     assert (records["outcome"][bad] == "").all()
     assert records.loc[bad, [c for c in records if "." in c and not c.endswith(".area")]].isna().all(axis=None)
@@ -243,7 +242,7 @@ def test_unreadable_images_are_skipped_and_counted_or_refused(pictures, settings
     with pytest.raises(InputError, match=r"empty file \(0 bytes\)"):
         run(reader(0), table, tmp_path / "a", settings)
     done = run(reader(0), table, tmp_path / "b", replace(settings, on_error="skip"))
-    assert read_findings(done.folder)["skipped"] == 9
+    assert done.findings["skipped"] == 9
     assert (done.images["skipped"] != "").to_numpy().nonzero()[0].tolist() == [*range(8, 16), 20]
     assert sorted(set(done.records(["row"])["row"])) == [r for r in range(32) if not (8 <= r < 16 or r == 20)]
     assert [len(maps) for maps in done.maps()] == [8, 0, 7, 8]
@@ -268,7 +267,7 @@ def test_regions_outside_of_the_crop_are_nan_and_counted(pictures, settings, tmp
         Image.fromarray(mask).save(folder / name)
     stored = replace(settings, regions=Regions.stored(folder.parent))
     done = run(reader(0), pictures, tmp_path / "a", stored)
-    assert read_findings(done.folder)["outside_the_crop"] == {"region": {"Object": 16}}
+    assert done.findings["outside_the_crop"] == {"region": {"Object": 16}}
     energy = done.records(["grad_cam.energy"])["grad_cam.energy"].to_numpy().reshape(-1, 2)
     assert np.isnan(energy[::2]).all()
     assert np.isfinite(energy[1::2, 0]).any()
@@ -309,7 +308,7 @@ def test_data_without_other_splits_has_no_fitted_reference_and_says_so(pictures,
     records = done.records(["midpoint.bias_share", "zero.bias_share"])
     assert records["midpoint.bias_share"].isna().all()
     assert records["zero.bias_share"].notna().all()
-    assert any("fit references" in note for note in read_findings(done.folder)["notes"])
+    assert any("fit references" in note for note in done.findings["notes"])
 
 
 def test_several_methods_and_layers_stand_beside_each_other(pictures, settings, tmp_path):

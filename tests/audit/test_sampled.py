@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from bincam.audit import finish, sampled
+from bincam.audit import sampled
 from bincam.audit.runner import run
 from tests.audit.conftest import digests
 from tests.audit.planted import reader, write_pictures
@@ -55,7 +55,7 @@ original_gate = sampled.randomisation
 
 def test_without_a_sample_nothing_is_measured(pictures, settings, tmp_path):
     done = run(reader(0), pictures, tmp_path / "a", settings)
-    found = json.loads((done.folder / finish.SAMPLE).read_text())
+    found = done.sample
     assert found["images"] == []
     assert found["methods"] == found["gates"] == {}
 

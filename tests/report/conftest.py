@@ -8,6 +8,7 @@ import pytest
 from bincam.audit import shards, store
 from bincam.audit.contrast import compare
 from bincam.audit.summary import summarise
+from bincam.files import write_json
 from tests.audit.synthetic import make_audit
 
 BROWSER_FLAGS = [
@@ -21,8 +22,47 @@ def finished_audit(folder, **options):
     summary = summarise(store.open_audit(folder, unfinished=True), resamples=100)
     *_, last = summary["attributes"].values()
     last["rates"]["auroc"] |= {"value": None, "low": None, "high": None, "status": "undefined"}
+    write_further(folder, list(summary["attributes"]))
     shards.write_summary(folder, summary)
     return folder
+
+
+def write_further(folder, names):
+    """What an audit keeps beside its records: overlap, sampled measures and findings."""
+    count = len(names)
+    overlap = [[1.0 if i == j else 0.8 if abs(i - j) == 1 else 0.1 for j in range(count)] for i in range(count)]
+    phi = [[1.0 if i == j else -0.2 for j in range(count)] for i in range(count)]
+    overlap[0][2] = overlap[2][0] = phi[0][1] = phi[1][0] = None
+    matrices = {"overlap": overlap, "expected": [[0.5] * count] * count, "phi": phi, "images": [[90] * count] * count}
+    write_json(
+        folder / store.LEAKAGE,
+        {
+            "kind": store.LEAKAGE_KIND,
+            "schema": 1,
+            "method": "grad_cam",
+            "attributes": names,
+            "agreement": 0.3,
+            **matrices,
+        },
+    )  # fmt: skip
+    cells = {name: {"mean": place / 10, "images": 4, "values": [place / 10] * 4} for place, name in enumerate(names)}
+    cells[names[0]] = {"mean": None, "images": 0, "values": [None] * 4}
+    measures = ("deletion", "random_deletion", "insertion", "random_insertion", "road")
+    write_json(
+        folder / store.SAMPLE,
+        {
+            "kind": store.SAMPLE_KIND, "schema": 1, "images": [0, 1, 2, 3], "steps": 5, "gates": {},
+            "methods": {"grad_cam": dict.fromkeys(measures, cells)},
+        },
+    )  # fmt: skip
+    write_json(
+        folder / store.FINDINGS,
+        {
+            "kind": store.FINDINGS_KIND, "schema": 1, "skipped": 1, "nan_logits": {names[0]: 1},
+            "outside_the_crop": {"region": {}, "object": {names[1]: 3}}, "with_a_mask": {"object": {names[1]: 20}},
+            "notes": ["no region, so no energy: Chubby"],
+        },
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
