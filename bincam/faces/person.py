@@ -75,7 +75,7 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
         {"head-fat-incr": 1.0, "cheek-volume-incr": 1.3, "neck-scale-horiz-incr": 0.4, "cheek-inner-incr": 0.4},
         {"head-fat-decr": 0.1},
     ),
-    "Double_Chin": ({"neck-double-incr": 2.6}, {"neck-double-decr": 0.6}),
+    "Double_Chin": ({"neck-double-incr": 2.4}, {"neck-double-decr": 0.6}),
     "High_Cheekbones": (
         {"cheek-bones-incr": 0.8, "cheek-trans-up": 0.4, "cheek-inner-decr": 0.4},
         {"cheek-bones-decr": 0.5, "cheek-trans-down": 0.2},

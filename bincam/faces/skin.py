@@ -172,11 +172,11 @@ def paint(x: float, y: float, z: float, p: Paint, out: Array) -> float:
                 b * (1 - f) + p.stubble_colour[2] * f,
             )
     if p.double_chin > 0 and z > 0.3:
-        at = 6.17 + 0.55 * a * a  # the crease below the chin, and the fold under it
-        f = p.double_chin * line(y - at, 0.042) * smooth(0.52, 0.36, a)
-        r, g, b = r * (1 - 0.68 * f), g * (1 - 0.78 * f), b * (1 - 0.78 * f)
-        f = p.double_chin * line(y - at + 0.11, 0.05) * smooth(0.45, 0.3, a)
-        r, g, b = r * (1 + 0.14 * f), g * (1 + 0.10 * f), b * (1 + 0.08 * f)
+        at = 6.24 + 0.35 * a * a  # the crease below the chin; under it a lit fold, and the crease that ends it
+        f = p.double_chin * (line(y - at, 0.045) + 0.7 * line(y - at + 0.25, 0.04)) * smooth(0.62, 0.42, a)
+        r, g, b = r * (1 - 0.72 * f), g * (1 - 0.82 * f), b * (1 - 0.82 * f)
+        f = p.double_chin * line(y - at + 0.14, 0.08) * smooth(0.56, 0.36, a)
+        r, g, b = r * (1 + 0.6 * f), g * (1 + 0.5 * f), b * (1 + 0.45 * f)
     if z > 1.0 and 6.35 < y < 6.8:
         f = lips(x, y)
         if f > 0:
