@@ -14,6 +14,8 @@ from bincam.errors import InputError
 OUT = Path("reports/demo")
 ARMS = ("unbalanced", "balanced")
 INFLUENCE = ("Eyeglasses", "Smiling", "Wearing_Hat", "Bald", "Mustache", "Wearing_Lipstick")
+METHODS = ("grad_cam", "grad_cam@pre_activation")
+"""The second is the source paper's layer. HiResCAM, at either layer, draws what the first does: the head is exact."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,19 @@ class Preset:
         train: Keys of a training configuration, but for ``data.source``, ``out`` and ``seed``.
         regions: As ``bincam audit --regions`` has it.
         methods: Specs; the first is the one the report draws.
+        count: Faces to make, where they are made: some eight of ten to train on, one of ten to test.
+        size: (W, H) of made faces in pixels.
+        influence_images: Test images with influence masks, which cost two drawings each.
     """
 
     train: dict[str, Any]
     regions: str
-    methods: tuple[str, ...]
+    methods: tuple[str, ...] = METHODS
+    count: int = 5200
+    size: tuple[int, int] = (96, 118)
+    influence_images: int = 100
 
 
-_METHODS = ("grad_cam", "grad_cam@pre_activation")
-"""The second is the source paper's layer. HiResCAM, at either layer, draws what the first does: the head is exact."""
 _FROM_SCRATCH = {
     "model": {"name": "resnet10t", "options": {"output_stride": 16}},
     "optimizer": {"name": "adamw", "lr": 3e-3},
@@ -48,24 +54,21 @@ PRESETS = {
             "precision": "bf16",
         },
         "auto",
-        _METHODS,
     ),
     "orl": Preset(
         {
-            "model": {"name": "tf_efficientnet_lite0", "pretrained": "lite0"},
+            "model": {"name": "tf_efficientnet_lite0", "pretrained": "lite0", "freeze_batchnorm": True},
             "data": {"size": 128, "fit": "stretch", "augmentation": "flip", "memory": True},
-            "optimizer": {"name": "adamw", "lr": 1e-3},
+            "optimizer": {"name": "adamw", "lr": 3e-4},
             "schedule": {"name": "cosine", "warmup_epochs": 1},
             "epochs": 8,
             "batch_size": 32,
         },
         "orl",
-        _METHODS,
     ),
     "other": Preset(
         {**_FROM_SCRATCH, "data": {"size": 128, "augmentation": "flip"}, "epochs": 8},
         "auto",
-        _METHODS,
     ),
 }
 """Small networks that two CPU cores train in minutes; they show the way and are no good models."""
@@ -85,7 +88,7 @@ def demo(
 
     prepare()
     try:
-        report, findings = carry_out(out, data, seed)
+        report, findings = carry_out(out, data, seed, PRESETS.get(data, PRESETS["other"]))
     except KeyboardInterrupt:
         typer.echo("bincam: stopped; the same command goes on", err=True)
         raise typer.Exit(130) from None
@@ -97,13 +100,14 @@ def demo(
     typer.echo(f"Report: {report}")
 
 
-def carry_out(out: Path, data: str, seed: int) -> tuple[Path, list[str]]:
+def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, list[str]]:
     """Every step that is not done yet.
 
     Args:
         out: Holds ``faces/`` (where they are made), ``models/``, ``audits/``, ``contrast/`` and ``report.html``.
         data: ``faces``, ``orl``, or what ``bincam.data.load`` reads.
         seed: Of everything.
+        preset: What is done.
 
     Returns:
         The report and the most telling findings.
@@ -117,14 +121,13 @@ def carry_out(out: Path, data: str, seed: int) -> tuple[Path, list[str]]:
     from bincam.train import fit_pair
     from bincam.train.config import make_config
 
-    preset = PRESETS.get(data, PRESETS["other"])
     _claim(out, {"data": data, "seed": seed})
     source = data
     if data == "faces":
         _say("1/5 Making faces with CelebA's prevalences, and their exact masks")
         source = str(out / "faces")
-        # Some 4,000 to train on and 500 to test. Influence masks cost two drawings each, so only some images have them.
-        faces.make(source, 5200, seed, size=(96, 118), influence=INFLUENCE, influence_images=100)
+        most = preset.influence_images
+        faces.make(source, preset.count, seed, size=preset.size, influence=INFLUENCE, influence_images=most)
     table = load(source)
     _say("2/5 Training two models alike in all but the class weights")
     values = preset.train | {"data": preset.train["data"] | {"source": source}}

@@ -1,0 +1,58 @@
+"""The whole way, on a small scale."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bincam.audit import open_audit
+from bincam.cli import demo
+from bincam.errors import InputError
+
+NAMES = ("Smiling", "Male", "Wearing_Lipstick", "High_Cheekbones")
+SMALL = replace(
+    demo.PRESETS["faces"],
+    train={
+        **demo.PRESETS["faces"].train,
+        "data": {**demo.PRESETS["faces"].train["data"], "size": 64, "attributes": NAMES},
+        "epochs": 1,
+        "precision": "fp32",
+    },
+    count=400,
+    size=(64, 78),
+    influence_images=4,
+)
+
+
+@pytest.mark.slow
+def test_the_demo_goes_all_the_way_and_what_is_done_is_not_made_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(demo.PRESETS, "faces", SMALL)
+    out = tmp_path / "demo"
+    demo.demo(out, as_json=True)
+    said = json.loads(capsys.readouterr().out)
+    page = out / "report.html"
+    assert said["report"] == str(page)
+    assert 1 <= len(said["findings"]) <= 5
+    assert all(name in page.read_text() for name in NAMES)
+    audit = open_audit(out / "audits" / "balanced")
+    assert audit.attributes == NAMES
+    assert audit.masks == ("object", "influence")
+    assert audit.records(["grad_cam.influence_energy"]).notna().to_numpy().any()
+    kept = {
+        file: file.stat().st_mtime_ns for file in out.rglob("*") if file.suffix in {".jpg", ".safetensors", ".parquet"}
+    }
+    demo.demo(out, as_json=True)
+    assert json.loads(capsys.readouterr().out) == said
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+
+
+def test_another_demos_folder_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="not a demo's"):
+        demo.demo(tmp_path)
+    demo._claim(tmp_path / "new", {"data": "faces", "seed": 0})
+    demo._claim(tmp_path / "new", {"data": "faces", "seed": 0})
+    with pytest.raises(InputError, match="seed 0, not 1"):
+        demo.demo(tmp_path / "new", seed=1)
