@@ -94,3 +94,26 @@ def read_json(path: str | os.PathLike[str], *, kind: str, schema: int) -> dict[s
             "make the file again, or use the bincam that wrote it"
         )
     return value
+
+
+def read_yaml(path: str | os.PathLike[str]) -> Any:
+    """Read a YAML file that somebody wrote.
+
+    Raises:
+        InputError: It is missing, cannot be read, or is not YAML; one line says where.
+    """
+    import yaml
+
+    file = Path(path)
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{file}: cannot be read: no such file") from None
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f":{mark.line + 1}" if mark else ""
+        raise InputError(f"{file}{where}: not YAML: {getattr(error, 'problem', None) or 'no text'}") from None

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bincam.errors import InputError
-from bincam.files import atomic, read_json, write_json
+from bincam.files import atomic, read_json, read_yaml, write_json
 
 
 def test_the_file_appears_only_when_whole_and_with_usual_permissions(tmp_path):
@@ -86,3 +86,19 @@ def test_missing_and_folder(tmp_path):
         read_json(tmp_path / "none.json", kind="k", schema=1)
     with pytest.raises(InputError, match="cannot be read"):
         read_json(tmp_path, kind="k", schema=1)
+
+
+@pytest.mark.parametrize(("text", "line"), [("a: [1", 1), ("a: 1\nb: [", 2)])
+def test_a_broken_yaml_is_told_in_one_line(tmp_path, text, line):
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_yaml(tmp_path / "x.yaml")
+    assert f"x.yaml:{line}: not YAML: " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_yaml_that_is_missing_a_folder_or_no_text_is_refused(tmp_path):
+    (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
+    for name, message in (("no.yaml", "no such file"), (".", "cannot be read"), ("x.yaml", "cannot be read")):
+        with pytest.raises(InputError, match=message):
+            read_yaml(tmp_path / name)

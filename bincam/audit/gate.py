@@ -7,13 +7,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bincam.audit.columns import measure_columns
 from bincam.audit.groups import ERROR_RATES, GROUPS
 from bincam.audit.summary import RATES, SHORT, column_of
 from bincam.errors import InputError, nearest
+from bincam.files import read_yaml
 
 if TYPE_CHECKING:
     from bincam.audit.store import Audit
@@ -156,19 +156,11 @@ def read_rules(file: str | os.PathLike[str], audit: Audit) -> list[Rule]:
     Raises:
         InputError: It cannot be read, is no such list, or holds a wrong rule.
     """
-    import yaml
-
-    path = Path(file)
-    try:
-        held = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
+    held = read_yaml(file)
     rules = held.get("rules") if isinstance(held, dict) and set(held) == {"rules"} else None
     if not isinstance(rules, list) or not rules or not all(isinstance(rule, str) for rule in rules):
-        raise InputError(f"{path}: expected 'rules:' and a list of texts such as 'minority_error<=0.2', nothing else")
-    return [parse_rule(rule, audit, f"{path}: rule {number}") for number, rule in enumerate(rules, start=1)]
+        raise InputError(f"{file}: expected 'rules:' and a list of texts such as 'minority_error<=0.2', nothing else")
+    return [parse_rule(rule, audit, f"{file}: rule {number}") for number, rule in enumerate(rules, start=1)]
 
 
 def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:

@@ -121,14 +121,15 @@ def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, li
     from bincam.train import fit_pair
     from bincam.train.config import make_config
 
+    table = None if data == "faces" else load(data)  # before the folder is marked: a misspelt name leaves nothing
     _claim(out, {"data": data, "seed": seed})
     source = data
-    if data == "faces":
+    if table is None:
         _say("1/5 Making faces with CelebA's prevalences, and their exact masks")
         source = str(out / "faces")
         most = preset.influence_images
         faces.make(source, preset.count, seed, size=preset.size, influence=INFLUENCE, influence_images=most)
-    table = load(source)
+        table = load(source)
     _say("2/5 Training two models alike in all but the class weights")
     values = preset.train | {"data": preset.train["data"] | {"source": source}}
     fit_pair(make_config(values | {"out": str(out / "models"), "seed": seed}, source="demo"), resume=True)

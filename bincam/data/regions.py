@@ -27,6 +27,7 @@ from bincam.data.shapes import (
     needs_landmarks,
 )
 from bincam.errors import InputError, nearest
+from bincam.files import read_yaml
 from bincam.resample import project
 
 GRID = (7, 7)
@@ -219,15 +220,8 @@ class Regions:
         Raises:
             InputError: The file is missing or malformed; the text names the region.
         """
-        import yaml
-
         path = Path(file)
-        try:
-            value = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not YAML: {error}") from None
+        value = read_yaml(path)
         if not isinstance(value, dict) or not isinstance(value.get("regions"), dict):
             raise InputError(f"{path}: expected 'regions:' with a name and shapes each; docs/regions.md has an example")
         for key in value.keys() - {"regions", "attributes", "units", "size"}:

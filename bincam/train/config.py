@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from bincam.errors import InputError, nearest
+from bincam.files import read_yaml
 from bincam.train.parts import (
     ArmConfig,
     DataConfig,
@@ -115,22 +116,14 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
     Raises:
         InputError: The file is missing or not YAML, a key is unknown, or a value out of bounds.
     """
-    file = Path(path)
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise InputError(
-            f"{file}: expected keys and values, got {'nothing' if values is None else type(values).__name__}"
+            f"{path}: expected keys and values, got {'nothing' if values is None else type(values).__name__}"
         )
     for text in overrides:
         override(values, text)
-    return make_config(values, source=str(file))
+    return make_config(values, source=str(path))
 
 
 def override(values: dict[str, Any], text: str) -> None:
