@@ -13,7 +13,7 @@ from bincam.audit import choices, provenance
 from bincam.audit.columns import MASKS
 from bincam.audit.places import Grid
 from bincam.audit.pointing import TOLERANCE
-from bincam.audit.settings import Settings
+from bincam.audit.settings import BATCH_SIZE, Settings
 from bincam.cam import Explainer
 from bincam.cam.targets import SIDES
 from bincam.data import AttributeTable, Loader, Regions, loader
@@ -60,16 +60,21 @@ class Plan:
         return tuple(name for name in MASKS if name in self.sources)
 
     @property
+    def batch_size(self) -> int:
+        """Images per forward pass."""
+        return self.settings.batch_size or BATCH_SIZE.get(torch.device(self.settings.device).type, 8)
+
+    @property
     def shard_images(self) -> int:
         """Images per shard: whole batches."""
-        return -(-self.settings.shard_images // self.settings.batch_size) * self.settings.batch_size
+        return -(-self.settings.shard_images // self.batch_size) * self.batch_size
 
     def loader(self, table: AttributeTable, batch_size: int | None = None, **options: Any) -> Loader:
         """Batches of a table, as the model takes them."""
         return loader(
             table,
             card=self.model.card,
-            batch_size=batch_size or self.settings.batch_size,
+            batch_size=batch_size or self.batch_size,
             workers=self.settings.workers,
             on_error=self.settings.on_error,
             pin_memory=torch.device(self.settings.device).type == "cuda",
@@ -192,7 +197,7 @@ def _facts(plan: Plan, data: AttributeTable, source: str, notes: list[str]) -> d
         "gate_images": settings.gate_images,
         "seed": settings.seed,
         "shard_images": plan.shard_images,
-        "batch_size": settings.batch_size,
+        "batch_size": plan.batch_size,
         "precision": settings.precision,
         "device": torch.device(settings.device).type,
     }

@@ -23,7 +23,7 @@ from bincam.audit.store import Audit
 from bincam.cam import Explainer, Reference
 from bincam.data import AttributeTable, Batch, load
 from bincam.models import AttributeClassifier, open_model
-from bincam.models.borrow import own_rng
+from bincam.models.borrow import channels_last, own_rng
 from bincam.progress import track
 
 
@@ -66,7 +66,8 @@ def run(
 def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
     """Do what was planned, from the first shard on that is not whole yet; see ``run``."""
     shards.check_free(folder, resume=resume)
-    with own_rng(torch.device(plan.settings.device)):  # torch's loader draws a number, even where nothing is shuffled
+    # The random state is borrowed because torch's loader draws a number, even where nothing is shuffled.
+    with own_rng(torch.device(plan.settings.device)), channels_last(plan.model):
         references = _references(plan, folder)
         manifest = dict(plan.facts) | {"references": {kind: held.digest for kind, held in references.items()}}
         manifest["settings_digest"] = provenance.settings_digest(manifest)

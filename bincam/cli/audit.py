@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,8 +64,13 @@ def audit(
     threshold_logit: source.ThresholdLogit = None,
     threshold_prob: source.ThresholdProb = None,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images per forward pass.")] = 32,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that read images; 0 reads in this one.")] = 1,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images per forward pass. [default: 8 on a CPU, 64 on a GPU]")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that read; 0: this one. [default: 1; for a GPU a core each, up to 8]"),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
     on_error: Annotated[str, typer.Option(help="raise on an image that cannot be read, or skip and count it.")] = (
@@ -114,7 +120,7 @@ def audit(
         "reference_limit": reference_limit,
         "seed": seed,
         "batch_size": batch_size,
-        "workers": workers,
+        "workers": _workers(device) if workers is None else workers,
         "device": device,
         "precision": precision,
         "on_error": on_error,
@@ -137,6 +143,11 @@ def _run(opened: Any, table: Any, out: Path, settings: Any, *, resume: bool, cal
     except KeyboardInterrupt:
         typer.echo(f"bincam: interrupted; the same command with --resume goes on with {out}", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _workers(device: str) -> int:
+    """A CPU that runs the model too has one core to spare; a GPU waits for the images."""
+    return 1 if device.partition(":")[0] == "cpu" else min(os.cpu_count() or 1, 8)
 
 
 def _listed(given: list[str] | None) -> list[str] | None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
@@ -271,9 +272,10 @@ def _without_threads() -> Iterator[None]:
 
 
 def _one_thread(_: int) -> None:
-    """Workers are the parallelism: opencv's own threads in each of them would only take the training's cores."""
+    """Workers are the parallelism: threads of opencv and BLAS in each of them would only take the model's cores."""
     if cv2.getNumThreads() != 1:  # a worker that was spawned; in a forked one they are stopped already
         cv2.setNumThreads(1)
+    threadpool_limits(1, user_api="blas")  # for as long as the worker lives
 
 
 def _stack(arrays: Sequence[Any]) -> Tensor | None:

@@ -52,6 +52,22 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def channels_last(model: nn.Module) -> Iterator[None]:
+    """Hold weights in channels-last order for the time of many forward passes, which then need not reorder them each.
+
+    The very tensors come back afterwards, in the order that they had.
+    """
+    held = [(parameter, parameter.data) for parameter in model.parameters() if parameter.ndim == 4]
+    try:
+        for parameter, data in held:
+            parameter.data = data.contiguous(memory_format=torch.channels_last)
+        yield
+    finally:
+        for parameter, data in held:
+            parameter.data = data
+
+
+@contextmanager
 def outside_grad_modes() -> Iterator[None]:
     """Run without gradients and outside inference mode, whatever the caller's modes are.
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+import threadpoolctl
 import torch
 from PIL import Image
 
@@ -98,6 +99,18 @@ def test_workers_answer_also_after_opencv_has_used_its_threads_here(read):
         cv2.setNumThreads(-1)
     for a, b in zip(reference, got, strict=True):
         torch.testing.assert_close(a.images, b.images, rtol=0, atol=0)
+
+
+def blas_threads(_):
+    pools = threadpoolctl.threadpool_info()
+    return {"blas": np.array([pool["num_threads"] for pool in pools if pool["user_api"] == "blas"])}
+
+
+def test_workers_leave_the_cores_to_the_model(read):
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        (batch, *_) = loader(read, size=8, batch_size=4, workers=1, also=blas_threads)
+        assert batch.also["blas"].shape[1] > 0
+        assert (batch.also["blas"] == 1).all()
 
 
 @pytest.mark.parametrize("count", [12, 13, 7])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from bincam.models.borrow import evaluating, outside_grad_modes, own_rng, unwrap
+from bincam.models.borrow import channels_last, evaluating, fingerprint, outside_grad_modes, own_rng, unwrap
 
 
 def test_wrappers_are_opened_in_any_nesting(tiny):
@@ -34,6 +34,25 @@ def test_modes_come_back_one_by_one(fails):
     except KeyError:
         pass
     assert [module.training for module in model.modules()] == before == [True, False, True, True]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_weights_come_back_in_the_order_that_they_had(tiny, fails):
+    before = {name: (p.data_ptr(), p.stride()) for name, p in tiny.named_parameters()}
+    values = {name: p.detach().clone() for name, p in tiny.named_parameters()}
+    learned = fingerprint(tiny)
+    try:
+        with channels_last(tiny):
+            inside = {name: p for name, p in tiny.named_parameters() if p.ndim == 4}
+            assert inside
+            assert all(p.is_contiguous(memory_format=torch.channels_last) for p in inside.values())
+            assert all(torch.equal(p, values[name]) for name, p in inside.items())
+            assert fingerprint(tiny) != learned, "what was learned of a model by its weights' places is learned anew"
+            if fails:
+                raise KeyError  # noqa: TRY301  # the error of a user's model
+    except KeyError:
+        pass
+    assert {name: (p.data_ptr(), p.stride()) for name, p in tiny.named_parameters()} == before
 
 
 def test_grad_modes_come_back():
