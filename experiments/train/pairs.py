@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import collect
+import jobs
 
 from bincam.files import atomic, write_json
 from bincam.train import fit_pair, read_config
@@ -34,14 +35,15 @@ def run(config: Path, overrides: list[str], seed: int, fold: int | None) -> dict
     if not pair.identical:
         raise SystemExit(f"{pair.folder}: the arms did not see the same")
     rates = {name: [record["images_per_second"] for record in arm.history] for name, arm in pair.arms.items()}
-    counts = json.loads((pair.folder / "unbalanced" / "manifest.json").read_text())["train_counts"]
+    facts = json.loads((pair.folder / "unbalanced" / "manifest.json").read_text())
     return {
         "seed": seed,
         "fold": fold,
         "folder": str(pair.folder),
         "seconds": round(time.perf_counter() - began, 1),
         "images_per_second": {name: round(max(values), 1) for name, values in rates.items()},
-        "train_counts": counts,
+        "device": facts["device"],
+        "train_counts": facts["train_counts"],
         "best_epoch": {name: arm.best_epoch for name, arm in pair.arms.items()},
         "test": {name: arm.test for name, arm in pair.arms.items()},
     }
@@ -84,12 +86,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--seeds", type=int, default=3, help="how many; seed 0 is the first")
+    parser.add_argument("--jobs", type=int, default=1, help="pairs that are trained at a time")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as bincam train's")
     parser.add_argument("--out", type=Path, required=True, help="a JSON file")
     arguments = parser.parse_args()
     config = read_config(arguments.config, arguments.set)
     folds = [None] if config.data.folds is None else list(range(config.data.folds))
-    runs = [run(arguments.config, arguments.set, s, f) for s in range(arguments.seeds) for f in folds]
+    calls = [(arguments.config, arguments.set, s, f) for s in range(arguments.seeds) for f in folds]
+    runs = jobs.each(run, calls, arguments.jobs)
     found = summarise(runs)
     result = {
         "kind": "bincam-experiment-pairs",

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import collect
+import jobs
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bincam import data
@@ -81,12 +83,17 @@ def write_table(file: Path, table: AttributeTable, attribute: str, splits: dict[
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def train(arguments: argparse.Namespace, file: Path, images: Path, p: float, seed: int) -> dict[str, Any]:
+def csv_of(arguments: argparse.Namespace, p: float) -> Path:
+    """Where the rows chosen at a prevalence are listed."""
+    return Path(arguments.faces / f"{arguments.attribute}-p{p:g}.csv")
+
+
+def train(arguments: argparse.Namespace, images: Path, p: float, seed: int) -> dict[str, Any]:
     """Both arms' test counts."""
     config = make_config(
         {
             "data": {
-                "source": str(file),
+                "source": str(csv_of(arguments, p)),
                 "options": {"images": str(images), "split": "split"},
                 "size": arguments.size,
                 "fit": "stretch",
@@ -99,7 +106,7 @@ def train(arguments: argparse.Namespace, file: Path, images: Path, p: float, see
             "batch_size": 64,
             "precision": arguments.precision,
             "seed": seed,
-            "out": str(arguments.runs / f"p{p:g}" / f"seed-{seed}"),
+            "out": str(arguments.runs / arguments.attribute / f"p{p:g}" / f"seed-{seed}"),
         }
     )
     pair = fit_pair(config, resume=True)
@@ -114,38 +121,45 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="a JSON file")
     parser.add_argument("--faces", type=Path, default=Path("data/sweep"), help="where faces are drawn")
     parser.add_argument("--runs", type=Path, default=Path("runs/sweep"))
-    parser.add_argument("--attribute", default="Smiling")
+    parser.add_argument("--attribute", default="Bangs")
     parser.add_argument("--prevalences", type=float, nargs="+", default=PREVALENCES)
     parser.add_argument("--seeds", type=int, default=5, help="how many; seed 0 is the first")
     parser.add_argument("--count", type=int, default=4000, help="training faces")
     parser.add_argument("--test", type=int, default=2000, help="test faces")
     parser.add_argument("--size", type=int, default=64, help="pixels")
     parser.add_argument("--model", default="resnet10t")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--jobs", type=int, default=1, help="pairs that are trained at a time")
     arguments = parser.parse_args()
 
     size = (arguments.size, round(arguments.size * 218 / 178))
     positives, negatives = needed(arguments.count, arguments.prevalences, arguments.test)
-    table = pool(arguments.faces / "faces", arguments.attribute, size, positives, negatives)
-    found: dict[float, dict[str, Any]] = {}
+    table = pool(arguments.faces / arguments.attribute, arguments.attribute, size, positives, negatives)
+    high = max(arguments.prevalences)
     for p in arguments.prevalences:
-        high = max(arguments.prevalences)
         splits = rows(table, arguments.attribute, p, arguments.count, high, arguments.test)
-        file = arguments.faces / f"p{p:g}.csv"
-        write_table(file, table, arguments.attribute, splits)
-        tests = [train(arguments, file, table.root, p, seed) for seed in range(arguments.seeds)]
-        found[p] = {
+        write_table(csv_of(arguments, p), table, arguments.attribute, splits)
+    calls = [(arguments, table.root, p, seed) for p in arguments.prevalences for seed in range(arguments.seeds)]
+    tests = dict(zip([call[2:] for call in calls], jobs.each(train, calls, arguments.jobs), strict=True))
+    found: dict[float, dict[str, Any]] = {
+        p: {
             column: collect.over_seeds(
-                [collect.pooled([collect.column(test, column)[arguments.attribute]], "positive") for test in tests]
+                [
+                    collect.pooled([collect.column(tests[p, seed], column)[arguments.attribute]], "positive")
+                    for seed in range(arguments.seeds)
+                ]
             )
             for column in collect.COLUMNS
         }
+        for p in arguments.prevalences
+    }
     result = {
         "kind": "bincam-experiment-sweep",
         "schema": 1,
         "settings": json.loads(json.dumps(vars(arguments), default=str)),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "versions": versions(),
         "git": revision(),
         "note": "minority: positives, at a prevalence of one half too; mean and range over seeds",
