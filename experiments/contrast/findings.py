@@ -1,19 +1,19 @@
-"""What balancing changed in the demo's pair, and whether three kinds of regions agree on where a model looks.
+"""What balancing changed in the demo's pairs, and whether three kinds of regions agree on where a model looks.
 
-Reads the folder that ``bincam demo --out FOLDER`` made, and writes a JSON file and a Markdown page beside it:
+Reads the folders that ``bincam demo --seed N --out FOLDER`` made, and writes a JSON file and a Markdown page beside it.
+Each figure is the mean over the demos, with its range; counts of sure differences are added up over them:
 
 1. errors of the minority and the majority class, unbalanced, unbalanced with its thresholds moved, and balanced;
 2. for the majority class, evidence in the region, share of empty maps and bias share, for every method and layer and
    against every reference: the mean over attributes, and for how many of them the paired difference is sure;
 3. rank correlations over images between the energy in regions, on the exact masks and on influence masks.
 
-Run from the repository: ``PYTHONPATH=. python experiments/contrast/findings.py FOLDER --out FILE.json``.
+Run from the repository: ``PYTHONPATH=. python experiments/contrast/findings.py FOLDER ... --out FILE.json``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +108,24 @@ def mean(values: list[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
+def over_demos(parts: list[Any]) -> Any:
+    """One structure from several that are alike: counts are added up, other numbers become mean, low and high."""
+    first = parts[0]
+    if isinstance(first, dict):
+        names = list(dict.fromkeys(name for part in parts for name in part))
+        return {name: over_demos([part[name] for part in parts if name in part]) for name in names}
+    if isinstance(first, int):
+        return sum(parts)
+    known = [part for part in parts if part is not None]
+    return {"mean": mean(known), "low": min(known, default=None), "high": max(known, default=None)}
+
+
 def page(found: dict[str, Any]) -> str:
     """The tables in Markdown."""
     columns = list(found["errors"][RATES[0]])
-    lines = ["# What balancing changed", "", f"{found['images']} test images of {found['identities']} people.", ""]
+    demos = found["demos"]
+    images, people = (", ".join(str(one[key]) for one in demos) for key in ("images", "identities"))
+    lines = ["# What balancing changed", "", f"{len(demos)} demos: {images} test images of {people} people.", ""]
     lines += ["| mean over attributes | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     lines += [
         f"| {rate.replace('_', ' ')} | {' | '.join(shown(held[c]) for c in columns)} |"
@@ -122,7 +136,7 @@ def page(found: dict[str, Any]) -> str:
             "",
             f"## {group}",
             "",
-            "Paired on the same images; `>` and `<`: attributes whose difference is sure.",
+            "Paired on the same images; `>` and `<`: attributes whose difference is sure, over all demos.",
             "",
         ]
         lines += [f"| measure | {ARMS[0]} | {ARMS[1]} | > | < | of |", "|---|---|---|---|---|---|"]
@@ -133,39 +147,64 @@ def page(found: dict[str, Any]) -> str:
                     f"| `{name}` | {shown(h[ARMS[0]])} | {shown(h[ARMS[1]])} | {h['surely_higher_unbalanced']} | "
                     f"{h['surely_lower_unbalanced']} | {h['judged']} |"
                 )
-    lines += ["", "## Do the regions agree?", "", "Spearman's ρ over images, mean over attributes [range].", ""]
-    lines += ["| model | method | energies | ρ | attributes |", "|---|---|---|---|---|"]
+    lines += ["", "## Do the regions agree?", ""]
+    lines += ["Spearman's ρ over images: mean over attributes, and the lowest and highest attribute's.", ""]
+    lines += ["| model | method | energies | ρ | lowest | highest | attributes |", "|---|---|---|---|---|---|---|"]
     for arm, methods in found["agreement"].items():
         for method, pairs in methods.items():
             for pair, h in pairs.items():
-                span = f" [{shown(h['low'])}, {shown(h['high'])}]" if h["attributes"] else ""
-                lines.append(f"| {arm} | {method} | {pair} | {shown(h['mean'])}{span} | {h['attributes']} |")
+                cells = (shown(h["mean"]), plain(h["low"]["low"]), plain(h["high"]["high"]), str(h["attributes"]))
+                lines.append(f"| {arm} | {method} | {pair} | {' | '.join(cells)} |")
+    lines += ["", "## Does the method depend on the model?", ""]
+    lines += ["Magnitude of Spearman's ρ of the maps with those of all-random parameters: upper bound of its mean.", ""]
+    lines += ["| model | method | bound |", "|---|---|---|"]
+    lines += [f"| {a} | {m} | {shown(bound)} |" for a, gates in found["gates"].items() for m, bound in gates.items()]
     return "\n".join(lines) + "\n"
 
 
-def shown(value: float | None) -> str:
+def shown(value: dict[str, float | None]) -> str:
+    """Mean and range over the demos."""
+    spread = "" if value["low"] == value["high"] else f" ({plain(value['low'])} to {plain(value['high'])})"
+    return plain(value["mean"]) + spread
+
+
+def plain(value: float | None) -> str:
     """Three places, or that it is undefined."""
     return "undefined" if value is None else f"{value:.3f}"
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """One demo's findings."""
+    contrast = read_json(folder / "contrast" / "contrast.json", kind="bincam-contrast", schema=1)
+    audits = {arm: open_audit(folder / "audits" / arm) for arm in ARMS}
+    return {
+        "errors": errors(contrast),
+        "measures": measures(contrast),
+        "agreement": {arm: agreement(audit) for arm, audit in audits.items()},
+        "gates": {
+            arm: {method: gate["upper"][-1] for method, gate in audit.sample["gates"].items()}
+            for arm, audit in audits.items()
+        },
+        "demo": {
+            **{key: read_json(folder / "demo.json", kind="bincam-demo", schema=1)[key] for key in ("data", "seed")},
+            "images": contrast["images"],
+            "identities": contrast["identities"],
+        },
+    }
 
 
 def main() -> None:
     """Read, collect, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True, help="a JSON file")
     arguments = parser.parse_args()
-    contrast = read_json(arguments.folder / "contrast" / "contrast.json", kind="bincam-contrast", schema=1)
+    demos = [read(folder) for folder in arguments.folders]
     found = {
         "kind": "bincam-experiment-contrast",
-        "schema": 1,
-        "demo": {
-            k: v for k, v in json.loads((arguments.folder / "demo.json").read_text()).items() if k in ("data", "seed")
-        },
-        "images": contrast["images"],
-        "identities": contrast["identities"],
-        "errors": errors(contrast),
-        "measures": measures(contrast),
-        "agreement": {arm: agreement(open_audit(arguments.folder / "audits" / arm)) for arm in ARMS},
+        "schema": 2,
+        "demos": [demo.pop("demo") for demo in demos],
+        **over_demos(demos),
     }
     write_json(arguments.out, found)
     text = page(found)

@@ -1,0 +1,93 @@
+"""What the main job costs: ``bincam demo`` from nothing, by its steps, and the report of what it audited.
+
+    python experiments/bench/demo.py [--data orl] [--seed N] [--folder DIR]
+
+writes ``experiments/bench/demo-<data>.json``: seconds of each step that the command names, the peak memory of all its
+processes together (shared pages counted in each), and seconds and bytes of the report of two stored audits, alone. The
+renderer's compiled code may lie in its cache already; on a fresh clone it costs half a minute more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from race import machine, write
+
+HERE = Path(__file__).parent
+
+
+@contextmanager
+def watched(process: psutil.Process) -> Iterator[list[float]]:
+    """The largest sum of resident memory of a process and all below it, in MiB, looked at twice a second."""
+    peak, ended = [0.0], threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.5):
+            total = 0
+            try:
+                for one in (process, *process.children(recursive=True)):
+                    total += one.memory_info().rss
+            except psutil.Error:  # it has just ended
+                continue
+            peak[0] = max(peak[0], total / 2**20)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def demo(out: Path, data: str, seed: int) -> tuple[dict[str, float], float]:
+    """Seconds by step, and MiB at the peak."""
+    command = [sys.executable, "-m", "bincam", "demo", "--out", str(out), "--data", data, "--seed", str(seed)]
+    began = time.perf_counter()
+    steps: list[tuple[str, float]] = [("start", 0.0)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as running:
+        assert running.stderr is not None
+        with watched(psutil.Process(running.pid)) as peak:
+            for line in running.stderr:
+                print(line, end="", file=sys.stderr)
+                if line[1:3] == "/5":
+                    steps.append((line[4:].strip(), time.perf_counter() - began))
+    if running.returncode:
+        raise SystemExit(f"bincam demo ended with {running.returncode}")
+    ends = [at for _, at in steps[1:]] + [time.perf_counter() - began]
+    seconds = {name: round(end - at, 1) for (name, at), end in zip(steps, ends, strict=True)}
+    return seconds | {"everything": round(ends[-1], 1)}, round(peak[0], 1)
+
+
+def main() -> None:
+    """Run, time, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="faces")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="Where the demo is made and kept; new, to be timed from nothing.")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as own:
+        out = options.folder or Path(own) / "demo"
+        seconds, peak = demo(out, options.data, options.seed)
+        page = out / "timed.html"
+        command = [sys.executable, "-m", "bincam", "report", str(out / "contrast"), "--out", str(page)]
+        began = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        report = {"seconds": round(time.perf_counter() - began, 1), "megabytes": round(page.stat().st_size / 1e6, 1)}
+        page.unlink()
+    result = {"machine": machine(), "seed": options.seed, "seconds": seconds, "peak_mib": peak, "report": report}
+    write(HERE / f"demo-{options.data}.json", result)
+    print(result)
+
+
+if __name__ == "__main__":
+    main()
