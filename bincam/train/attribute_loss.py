@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError
 from bincam.models.heads import Head
 from bincam.train.weights import ClassCounts, ClassWeights
 
@@ -36,7 +37,7 @@ class AttributeLoss(nn.Module, ABC):
     separable: ClassVar[bool] = True
 
     def __init__(self, counts: ClassCounts, *, reduction: Reduction = "mean") -> None:
-        """Hold what all losses need.
+        """Hold what all losses need; warn of attributes that have one class only, whose logits run away.
 
         Args:
             counts: Of the training split.
@@ -46,6 +47,9 @@ class AttributeLoss(nn.Module, ABC):
         super().__init__()
         if reduction not in get_args(Reduction):
             raise InputError(f"reduction={reduction!r}; expected one of {', '.join(get_args(Reduction))}")
+        if lacking := counts.lacking():
+            text = f"one class in training teaches nothing but itself: {lacking}; leave the attribute out"
+            warnings.warn(text, BincamWarning, stacklevel=3)
         self.attributes = counts.attributes
         self.reduction = reduction
 

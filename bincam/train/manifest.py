@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bincam import __version__
+from bincam.models.card import KIND as MODEL_CARD
 from bincam.train.config import TrainConfig
 from bincam.train.splits import Splits
 
@@ -31,7 +32,7 @@ def versions() -> dict[str, str]:
 
 def revision() -> dict[str, Any] | None:
     """Commit of the git repository that bincam's code lies in, and whether files differ from it; None where none is."""
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]  # all of bincam
 
     def git(*words: str) -> str:
         return subprocess.run(  # noqa: S603  # fixed words
@@ -44,7 +45,7 @@ def revision() -> dict[str, Any] | None:
         ).stdout.strip()
 
     try:
-        if not git("ls-files", "--", Path(__file__).name):  # installed inside somebody else's repository
+        if not git("ls-files", "--", "__init__.py"):  # installed inside somebody else's repository
             return None
         return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "--", "."))}
     except (OSError, subprocess.SubprocessError):
@@ -58,14 +59,16 @@ def run_facts(config: TrainConfig, splits: Splits) -> dict[str, Any]:
 
 def data_facts(config: TrainConfig, splits: Splits) -> dict[str, Any]:
     """Where the images came from, how many there are, and the data set's own card, if it has one."""
-    card = Path(config.data.source) / "card.json"
+    source, images = Path(config.data.source), config.data.options.get("images")
+    places = (source, source.parent, *((Path(images), Path(images).parent) if images else ()))
+    cards = (_json(place / "card.json") for place in places if (place / "card.json").is_file())
     tables = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     return {
         "source": config.data.source,
         "digest": splits.digest,
         "images": {name: len(table) for name, table in tables.items() if table is not None},
         "attributes": list(splits.train.names),
-        "card": _json(card) if card.is_file() else None,
+        "card": next((card for card in cards if card and card.get("kind") != MODEL_CARD), None),
     }
 
 

@@ -28,10 +28,11 @@ class LogitAdjusted(SidedLoss):
             tau: τ, not negative; 0 is cross-entropy.
             reduction: See ``AttributeLoss``.
         """
-        super().__init__(counts, reduction=reduction)
         if tau < 0:
             raise InputError(f"tau={tau}: not negative")
-        self.register_buffer("prior", (tau * log_odds(counts)).float(), persistent=False)
+        prior = tau * log_odds(counts)
+        super().__init__(counts, reduction=reduction)
+        self.register_buffer("prior", prior.float(), persistent=False)
 
     def sides(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The cross-entropy of a positive and of a negative after the adjustment."""
@@ -58,7 +59,8 @@ class LDAM(WeightedLoss):
     C gives the rarer class of each attribute the margin ``max_margin``. From epoch ``defer`` times all epochs on, the
     sides are weighed by effective numbers (deferred re-weighting, DRW). There is a link, which changes then, and no
     constant shift. Deviations: two classes whose scores differ by z; C per attribute instead of one for all classes;
-    features and weights are not normalised, so margins are in logit units and the scale s is 1, not 30.
+    features and weights are not normalised, so margins are in logit units and the scale s is 1, not 30; re-weighed
+    terms are divided by their number, not by the sum of their weights.
     """
 
     margin_negative: Tensor

@@ -26,7 +26,7 @@ class DistributionBalanced(AttributeLoss):
 
     Deviations: the sum over attributes is divided by the number of known labels. An image without positives, of which
     the paper does not tell, is drawn for none: r is infinite and w = α + 1, as in the limit. Unknown labels count as
-    not positive in Σ 1 / n.
+    not positive in Σ 1 / n. ν is the paper's; some public copies of the authors' code divide κ by λ.
     """
 
     drawn: Tensor
@@ -48,19 +48,22 @@ class DistributionBalanced(AttributeLoss):
         Args:
             counts: Of the training split.
             alpha: α, the least weight, not negative.
-            beta: β, how steeply the weight rises.
+            beta: β, how steeply the weight rises, above 0.
             mu: μ, where it has risen half way.
             negative_scale: λ, above 0.
             bias: κ.
             reduction: See ``AttributeLoss``.
         """
+        prior = -bias * log_odds(counts)  # ν
         super().__init__(counts, reduction=reduction)
         if negative_scale <= 0:
             raise InputError(f"negative_scale={negative_scale}: above 0")
+        if beta <= 0:  # images without positives have no weight then
+            raise InputError(f"beta={beta}: above 0")
         if alpha < 0:
             raise InputError(f"alpha={alpha}: not negative")
         self.alpha, self.beta, self.mu, self.negative_scale = alpha, beta, mu, negative_scale
-        self.register_buffer("prior", (-bias * log_odds(counts)).float(), persistent=False)  # ν
+        self.register_buffer("prior", prior.float(), persistent=False)
         self.register_buffer("drawn", torch.tensor(1 / counts.positives).float(), persistent=False)
 
     def known_terms(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:

@@ -133,7 +133,7 @@ class ResamplingConfig(Part):
 class OptimizerConfig(Part):
     """The optimizer; weight decay does not act on biases and norms."""
 
-    name: Literal["adamw", "sgd", "rmsprop"] = "adamw"
+    name: Literal["adamw", "sgd", "rmsprop"] = Field(default="adamw", description="as in torch.optim")
     lr: float = Field(default=1e-3, gt=0, description="peak learning rate per optimiser step")
     weight_decay: float = Field(
         default=0.05, ge=0, description="per unit of learning rate (adamw), else added to the gradient"
@@ -145,7 +145,9 @@ class OptimizerConfig(Part):
 class ScheduleConfig(Part):
     """How the learning rate changes; warm-up is linear and comes first."""
 
-    name: Literal["cosine", "plateau", "step", "constant"] = "cosine"
+    name: Literal["cosine", "plateau", "step", "constant"] = Field(
+        default="cosine", description="after the warm-up: to the floor along a cosine, on a plateau, in steps, or not"
+    )
     warmup_epochs: float = Field(default=0.0, ge=0, description="epochs in which the rate rises from 0 to its peak")
     floor: float = Field(
         default=0.0, ge=0, le=1, description="cosine and plateau go no lower than this share of the peak"

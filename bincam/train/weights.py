@@ -74,17 +74,17 @@ class ClassCounts:
         Raises:
             InputError: Names the attributes and the class they lack.
         """
-        lacking = [
+        if lacking := self.lacking():
+            raise InputError(f"{what} needs both classes in training, and {lacking}; leave the attribute out")
+
+    def lacking(self) -> str:
+        """The attributes that have one class only, and the class that they lack, in words; empty if all have both."""
+        found = [
             f"{name!r} has no {'negatives' if not negatives else 'positives'}"
             for name, negatives, positives in zip(self.attributes, self.negatives, self.positives, strict=True)
             if not negatives or not positives
         ]
-        if lacking:
-            more = f" (and {len(lacking) - 3} more)" if len(lacking) > 3 else ""
-            raise InputError(
-                f"{what} needs both classes in training, and {', '.join(lacking[:3])}{more}; leave the attribute out, "
-                "or use a loss without class weights, for example bce"
-            )
+        return ", ".join(found[:3]) + (f" (and {len(found) - 3} more)" if len(found) > 3 else "")
 
 
 class ClassWeights(NamedTuple):
