@@ -189,7 +189,7 @@ class _Run:
         began = time.perf_counter()
         for parts in self.feed.epoch(at.epoch, at.step):
             for part in parts:
-                self.pixels += pixel_sum(part.images)
+                self.pixels += pixel_sum(part.images, part.rows)
             reductions = at.plateau.reductions
             self.losses.append(
                 self.stepper.step(parts, epoch=at.epoch, step=at.step, steps=steps, reductions=reductions)

@@ -16,7 +16,7 @@ from bincam.train.runfolder import Result
 from bincam.train.splits import read_splits
 from bincam.train.weights import ClassCounts
 
-KIND, SCHEMA = "bincam-pair", 1
+KIND, SCHEMA = "bincam-pair", 2
 FILE = "pair.json"
 
 

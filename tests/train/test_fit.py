@@ -15,7 +15,7 @@ from torch import nn
 import bincam
 from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.train import fit
-from bincam.train.feed import Feed, mirrored, repeats, shuffled
+from bincam.train.feed import Feed, mirrored, pixel_sum, repeats, shuffled
 from bincam.train.state import FILE as STATE
 from tests.train.conftest import write_spots
 
@@ -348,6 +348,43 @@ def test_an_image_that_is_drawn_again_is_another_view(table):
     first, again = (views[Key(1, 7, repeat)].view.image for repeat in (0, 1))
     assert not np.array_equal(first, again)
     assert np.array_equal(first, views[Key(1, 7)].view.image)
+
+
+def test_the_sum_of_pixels_sees_where_they_are_and_whose_they_are():
+    images, rows = torch.randn(6, 3, 8, 5, generator=torch.Generator().manual_seed(0)), torch.arange(40, 46)
+    whole = pixel_sum(images, rows)
+    assert whole.dtype == torch.int64
+
+    def changed(at, to):
+        other = images.clone()
+        other[at] = to
+        return int(pixel_sum(other, rows)) != int(whole)
+
+    assert changed(2, images[2].flip(-1))
+    assert changed(2, images[2].flip(0))
+    assert changed((2, 0, 1, [1, 3]), images[2, 0, 1, [3, 1]])  # two pixels
+    assert changed([1, 4], images[[4, 1]])  # two images of other rows
+    assert changed([0, 3], images[[0, 3]].flip(-1))
+    assert not changed(2, images[2])
+    assert pixel_sum(images, rows + 1) != whole
+
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    assert pixel_sum(images[order], rows[order]) == whole
+    parts = zip(images[order].split(4), rows[order].split(4), strict=True)
+    assert sum((pixel_sum(*part) for part in parts), torch.zeros((), dtype=torch.int64)) == whole
+    assert pixel_sum(images.contiguous(memory_format=torch.channels_last), rows) == whole
+    assert pixel_sum(images.permute(0, 1, 3, 2).contiguous().permute(0, 1, 3, 2), rows) == whole
+
+
+def test_a_mirrored_training_image_shows_in_an_epochs_record(config, monkeypatch):
+    def other(rows, count, seed, epoch):
+        return mirrored(rows, count, seed, epoch) ^ (rows == rows[0])
+
+    once = fit(config(epochs=1, to="a"))
+    monkeypatch.setattr("bincam.train.feed.mirrored", other)
+    again = fit(config(epochs=1, to="b"))
+    assert once.history[0]["order"] == again.history[0]["order"]
+    assert once.history[0]["pixels"] != again.history[0]["pixels"]
 
 
 def test_tensorboard_has_what_the_lines_have(config):
