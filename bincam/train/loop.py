@@ -26,9 +26,10 @@ from bincam.train.judge import Said, ask, judge, plain
 from bincam.train.losses import make_loss
 from bincam.train.process import Process, stoppable
 from bincam.train.progress import Board, Reporter
+from bincam.train.resampling import weighs_classes
 from bincam.train.runfolder import Result, RunFolder
 from bincam.train.splits import read_splits
-from bincam.train.start import card_of, first_model, weights_digest
+from bincam.train.start import card_of, card_shift, first_model, weights_digest
 from bincam.train.state import FILE as STATE
 from bincam.train.state import Identity, Position, State, read_state, write_state
 from bincam.train.stepper import Stepper
@@ -95,14 +96,21 @@ class _Run:
                 BincamWarning,
                 stacklevel=4,
             )
+        if config.resampling.name != "none" and weighs_classes(loss):
+            warnings.warn(
+                f"loss {config.loss.name} weighs the classes of an attribute unlike, and resampling "
+                f"{config.resampling.name} changes how often each is seen: the two add up; re-sample with bce, or "
+                "weigh without re-sampling",
+                BincamWarning,
+                stacklevel=4,
+            )
         model = first_model(config, train, self.counts.pairs())
         self.initial_weights = weights_digest(model)
-        shift = loss.logit_shift
         model.card = self.card = card_of(
             model,
             loss=config.loss.name,
             head=loss.head,
-            logit_shift={} if shift is None else dict(zip(self.attributes, shift.tolist(), strict=True)),
+            logit_shift=card_shift(loss, config.resampling, train),
             fit=FaceDataset(train, size=model.card.input_size, fit=config.data.fit).fit,
         )
         self.stepper = Stepper(model, loss, config, process)

@@ -2,18 +2,25 @@
 
 An image has one label per attribute, so drawing it for one of them draws all its others along: no re-sampling of whole
 images can balance many correlated attributes at once. What it does to each is told by ``rates``.
+
+With one attribute an image's share of the draws depends on its class alone, which moves the log-odds that a network
+learns from log(η / (1 - η)) by the same amount for every image: ``shift``. With several it depends on all labels of the
+image, and there is no such constant.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError, nearest
+from bincam.train.attribute_loss import AttributeLoss
 
 Rows = NDArray[np.int64]
 Shares = NDArray[np.float64]
@@ -23,7 +30,8 @@ def class_aware(labels: ArrayLike) -> Shares:
     """Draw an attribute, then one of its classes, then one of that class's images, each alike likely.
 
     The class-aware sampling of Shen et al., ECCV 2016, arXiv 1512.05830, with the two classes of every attribute as the
-    classes. With one attribute its classes are equally frequent.
+    classes. With one attribute its classes are equally frequent, and the optimal logit moves by log(n- / n+), n± the
+    numbers of images; with several by no constant.
 
     Args:
         labels: ``(N, A)``: 1, 0 or NaN.
@@ -35,7 +43,10 @@ def class_aware(labels: ArrayLike) -> Shares:
 
 
 def rarest_label(labels: ArrayLike, power: float = 1.0) -> Shares:
-    """Draw an image in proportion to the inverse frequency of its rarest label.
+    """Draw an image in proportion to the inverse frequency of its rarest label; our own, from no paper.
+
+    With one attribute its positives are drawn (n- / n+)^(power - 1) times as often as its negatives, n± the numbers of
+    images, and the optimal logit moves by power log(n- / n+); with several by no constant.
 
     Args:
         labels: ``(N, A)``: 1, 0 or NaN.
@@ -53,17 +64,13 @@ def rarest_label(labels: ArrayLike, power: float = 1.0) -> Shares:
 RESAMPLINGS: Mapping[str, Callable[..., Shares]] = {"class_aware": class_aware, "rarest_label": rarest_label}
 
 
-def resampled(labels: ArrayLike, name: str, seed: int, **options: Any) -> Callable[[int], Rows]:
-    """Which rows an epoch sees, in order: N draws with replacement.
+def make_shares(labels: ArrayLike, name: str, **options: Any) -> Shares:
+    """The share of draws that each image gets, ``(N,)``.
 
     Args:
         labels: ``(N, A)``: 1, 0 or NaN.
         name: One of ``RESAMPLINGS``.
-        seed: With the epoch it decides the draws.
         options: Keyword arguments of the re-sampling.
-
-    Returns:
-        Epoch to ``(N,)`` rows.
 
     Raises:
         InputError: An unknown name or option, an option that is no number or out of bounds, or an attribute without
@@ -77,7 +84,25 @@ def resampled(labels: ArrayLike, name: str, seed: int, **options: Any) -> Callab
             raise InputError(f"resampling {name}: unknown option {key!r}{nearest(key, known)}")
         if not isinstance(given, (int, float)) or isinstance(given, bool):
             raise InputError(f"option {key!r} of resampling {name}: expected a number, got {given!r}")
-    shares = RESAMPLINGS[name](labels, **options)
+    return RESAMPLINGS[name](labels, **options)
+
+
+def resampled(labels: ArrayLike, name: str, seed: int, **options: Any) -> Callable[[int], Rows]:
+    """Which rows an epoch sees, in order: N draws with replacement.
+
+    Args:
+        labels: ``(N, A)``: 1, 0 or NaN.
+        name: One of ``RESAMPLINGS``.
+        seed: With the epoch it decides the draws.
+        options: Keyword arguments of the re-sampling.
+
+    Returns:
+        Epoch to ``(N,)`` rows.
+
+    Raises:
+        InputError: As ``make_shares``.
+    """
+    shares = make_shares(labels, name, **options)
     return lambda epoch: np.random.default_rng([seed, epoch]).choice(len(shares), len(shares), p=shares)
 
 
@@ -85,6 +110,32 @@ def rates(labels: ArrayLike, shares: ArrayLike) -> Shares:
     """``(A,)``: the share of positives among the known labels that draws with these shares see."""
     y, p = np.asarray(labels, np.float64), np.asarray(shares, np.float64)[:, None]
     return np.asarray((p * np.nan_to_num(y)).sum(0) / (p * ~np.isnan(y)).sum(0))
+
+
+def shift(labels: ArrayLike, shares: ArrayLike) -> float | None:
+    """By how much draws with these shares move the log-odds that are learned: logit(rate drawn) - logit(rate there).
+
+    Args:
+        labels: ``(N, A)``: 1, 0 or NaN.
+        shares: ``(N,)``, as a re-sampling gives them.
+
+    Returns:
+        None for several attributes: an image's share then depends on its other labels, so the images of a class are
+        not drawn alike, and no constant tells what becomes of their log-odds. None where a class is never drawn.
+    """
+    y = np.asarray(labels, np.float64)
+    if y.shape[1] > 1:
+        return None
+    drawn, there = float(rates(y, shares)[0]), float(rates(y, np.full(len(y), 1 / len(y)))[0])
+    if not (0 < drawn < 1 and 0 < there < 1):
+        return None
+    return math.log(drawn / (1 - drawn)) - math.log(there / (1 - there))
+
+
+def weighs_classes(loss: AttributeLoss) -> bool:
+    """Whether a loss treats the two classes unlike: a positive at z does not cost what a negative does at -z."""
+    z = torch.linspace(-2, 2, 5)[:, None].expand(-1, len(loss.attributes))  # (5, A)
+    return not torch.allclose(loss.terms(z, torch.ones_like(z)), loss.terms(-z, torch.zeros_like(z)))
 
 
 def _per_class(labels: ArrayLike) -> Shares:

@@ -15,7 +15,10 @@ from bincam.data import AttributeTable
 from bincam.errors import InputError
 from bincam.models import AttributeClassifier, Card
 from bincam.models.checkpoint import fill
+from bincam.train.attribute_loss import AttributeLoss
 from bincam.train.config import TrainConfig
+from bincam.train.parts import ResamplingConfig
+from bincam.train.resampling import make_shares, shift
 
 
 def first_model(config: TrainConfig, table: AttributeTable, counts: dict[str, tuple[int, int]]) -> AttributeClassifier:
@@ -91,6 +94,26 @@ def take_weights(model: AttributeClassifier, folder: Path, *, backbone_only: boo
 def card_of(model: AttributeClassifier, **fields: Any) -> Card:
     """The model's card with some fields set, checked as a whole."""
     return models.make_card(**{**model.card.model_dump(), **fields})
+
+
+def card_shift(loss: AttributeLoss, resampling: ResamplingConfig, table: AttributeTable) -> dict[str, float]:
+    """The card's ``logit_shift``: the loss's, and what re-sampling adds to it; empty where that is no constant.
+
+    Args:
+        loss: Of the run.
+        resampling: Of the run.
+        table: The training split.
+
+    Raises:
+        InputError: An unknown re-sampling or option.
+    """
+    own = loss.logit_shift
+    moved: float | None = 0.0
+    if resampling.name != "none":
+        moved = shift(table.labels, make_shares(table.labels, resampling.name, **resampling.options))
+    if own is None or moved is None:
+        return {}
+    return dict(zip(table.names, (own + moved).tolist(), strict=True))
 
 
 def weights_digest(model: nn.Module) -> str:

@@ -140,7 +140,8 @@ def test_one_step_of_sgd_by_hand(config, table):
         {"schedule__name": "plateau", "model__freeze_batchnorm": True, "model__options__norm_layer": "batchnorm"},
         {"model__options__drop_rate": 0.5, "model__pooling": "attention"},
         {"loss": "moon_bce", "schedule__warmup_epochs": 0.5},
-        {"loss": {"name": "ldam", "options": {}}, "resampling": "class_aware"},
+        {"loss": {"name": "ldam", "options": {}}},
+        {"resampling": "class_aware"},
     ],
 )
 def test_what_can_be_chosen_trains(config, changes):

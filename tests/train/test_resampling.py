@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bincam.errors import InputError
-from bincam.train.resampling import RESAMPLINGS, class_aware, rarest_label, rates, resampled
+import bincam
+from bincam import data
+from bincam.errors import BincamWarning, InputError
+from bincam.train import LOSSES, ClassCounts, fit, make_loss
+from bincam.train.resampling import RESAMPLINGS, class_aware, rarest_label, rates, resampled, shift, weighs_classes
 
 RNG = np.random.default_rng(0)
 LABELS = (RNG.random((4000, 3)) < [0.02, 0.3, 0.8]).astype(float)
@@ -46,6 +49,63 @@ def test_images_of_unknown_label_keep_their_share():
     assert shares[:1000] == pytest.approx(np.full(1000, 1 / 4000))
     assert shares.sum() == pytest.approx(1)
     assert rates(labels, shares) == pytest.approx([0.5])
+
+
+def test_with_one_attribute_the_optimal_logit_moves_by_the_same_amount_whatever_the_image():
+    """Images of four kinds; the logit that minimises the cross-entropy over a kind's draws is its log-odds there."""
+    kinds = RNG.integers(4, size=4000)
+    labels = (RNG.random(4000) < np.array([0.02, 0.1, 0.2, 0.6])[kinds]).astype(float)[:, None]
+    labels[RNG.random(4000) < 0.1] = np.nan
+    negatives, positives = (labels == 0).sum(), (labels == 1).sum()
+    for power, shares in [(1.0, class_aware(labels)), (1.0, rarest_label(labels)), (0.5, rarest_label(labels, 0.5))]:
+        moved = shift(labels, shares)
+        assert moved == pytest.approx(power * np.log(negatives / positives))
+        for kind in range(4):
+            here = labels[:, 0][kinds == kind]
+            drawn = shares[kinds == kind]
+            optimum = np.log(drawn[here == 1].sum() / drawn[here == 0].sum())
+            assert optimum == pytest.approx(np.log((here == 1).sum() / (here == 0).sum()) + moved)
+
+
+def test_with_several_attributes_it_moves_by_no_constant():
+    """The other label decides along with the own one how often an image is drawn."""
+    shares = class_aware(LABELS)
+    moved = []
+    for other in (0, 1):
+        here = LABELS[:, 2] == other
+        y, drawn = LABELS[here, 1], shares[here]
+        moved.append(np.log(drawn[y == 1].sum() / drawn[y == 0].sum()) - np.log((y == 1).sum() / (y == 0).sum()))
+    assert abs(moved[0] - moved[1]) > 0.1
+    assert shift(LABELS, shares) is None
+
+
+def test_the_card_has_the_shift_of_loss_and_re_sampling(config, spots):
+    table = data.load(spots, split="split").split("train")
+    below = table.labels[:, 1]
+    expected = np.log((below == 0).sum() / (below == 1).sum())
+
+    def stored(to, **changes):
+        return bincam.load(fit(config(epochs=1, to=to, **changes)).folder).card.logit_shift
+
+    one = {"data__attributes": ["below"]}
+    assert stored("a", **one) == {"below": 0}
+    assert stored("b", resampling="class_aware", **one)["below"] == pytest.approx(expected)
+    half = {"name": "rarest_label", "options": {"power": 0.5}}
+    assert stored("c", resampling=half, **one)["below"] == pytest.approx(expected / 2)
+    assert stored("d", resampling="class_aware", loss="focal", **one) == {}
+    assert stored("e", resampling="class_aware") == {}
+    with pytest.warns(BincamWarning, match="moon_bce weighs the classes .* resampling class_aware .* add up"):
+        twice = stored("f", resampling="class_aware", loss="moon_bce", **one)
+    assert twice["below"] == pytest.approx(2 * expected)
+
+
+def test_which_losses_weigh_the_classes():
+    counts = ClassCounts(("a", "b"), np.array([90, 50]), np.array([10, 50]))
+    alike = {name for name in LOSSES if not weighs_classes(make_loss(name, counts))}
+    assert alike == {"bce", "euclidean", "focal", "two_way"}
+    assert weighs_classes(make_loss("focal", counts, alpha=0.25))
+    even = ClassCounts(("a",), np.array([50]), np.array([50]))
+    assert not weighs_classes(make_loss("moon_bce", even))
 
 
 def test_what_cannot_be_is_refused():
