@@ -33,11 +33,15 @@ class Calibration:
 
 
 def probability(logit: NDArray[np.floating], head: str) -> NDArray[np.float64]:
-    """The probability of the positive class: σ(z), and (z + 1)/2 kept within [0, 1] for a ``margin`` head."""
+    """The probability of the positive class: σ(z), and (z + 1)/2 kept within [0, 1] for a ``margin`` head.
+
+    NaN for a logit that is not finite: it has overflowed, and says nothing.
+    """
     from scipy.special import expit
 
     z = np.asarray(logit, float)
-    return np.clip((z + 1) / 2, 0, 1) if head == "margin" else np.asarray(expit(z))
+    found = np.clip((z + 1) / 2, 0, 1) if head == "margin" else expit(z)
+    return np.where(np.isfinite(z), found, np.nan)
 
 
 def calibrate(

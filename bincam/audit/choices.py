@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from bincam.audit.settings import RegionsChoice, Settings
+from bincam.audit.slices import MOST_VALUES
 from bincam.cam import Explainer
 from bincam.data import AttributeTable, Regions
 from bincam.errors import InputError, nearest
@@ -43,12 +46,42 @@ def choose_groups(table: AttributeTable, wanted: Sequence[str] | None) -> list[s
     """The group columns to keep.
 
     Raises:
-        InputError: The data has no such column.
+        InputError: The data has no such column, or only one value of it, or too many.
     """
     for name in wanted or ():
         if name not in table.groups:
             raise InputError(f"{table.source}: no group column {name!r}{nearest(name, table.groups)}")
+        _check_division(table, name)
     return list(table.groups if wanted is None else wanted)
+
+
+def check_slices(table: AttributeTable, wanted: Sequence[str] | None) -> None:
+    """Refuse what nothing can be sliced by, before the pass and not after it.
+
+    Args:
+        table: Of the audited images, with the audited attributes and the kept groups.
+        wanted: Group columns and attributes.
+
+    Raises:
+        InputError: There is no such column or attribute, or only one value of it, or too many.
+    """
+    for name in wanted or ():
+        if name not in table.groups and name not in table.names:
+            raise InputError(f"cannot slice by {name!r}{nearest(name, (*table.groups, *table.names))}")
+        _check_division(table, name)
+
+
+def _check_division(table: AttributeTable, name: str) -> None:
+    if name in table.groups:
+        values = {str(value) for value in table.groups[name].tolist()} - {""}
+    else:
+        labels = table.labels[:, table.index(name)]
+        values = {"positive" if label else "negative" for label in labels[~np.isnan(labels)].tolist()}
+    if len(values) > MOST_VALUES:
+        raise InputError(f"{name} has {len(values)} values, more than {MOST_VALUES}; give a column of fewer groups")
+    if len(values) < 2:
+        what = f"only the value {next(iter(values))!r}" if values else "no value"
+        raise InputError(f"{name} has {what} in the {len(table)} audited images, so there is nothing to compare")
 
 
 def choose_regions(

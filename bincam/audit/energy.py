@@ -139,7 +139,7 @@ def relevance_rank(maps: Tensor, weights: Tensor, total: Tensor) -> Tensor:
     w = _weights(r, maps, weights).expand_as(r)
     t = _total(maps, total).expand_as(r)
     size = w.sum(-1, keepdim=True)  # |M| in pixels
-    order = r.neg().sort(-1)  # strongest first
+    order = r.neg().contiguous().sort(-1)  # strongest first
     reached = torch.nn.functional.pad(t.gather(-1, order.indices).cumsum(-1), (1, 0))  # area of the cells before each
     first = torch.searchsorted(order.values, order.values, right=False)  # of the cells as strong as this one
     last = torch.searchsorted(order.values, order.values, right=True)

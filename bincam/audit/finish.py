@@ -41,7 +41,7 @@ def finish(plan: Plan, folder: Path, manifest: Mapping[str, Any]) -> None:
     audit = store.open_audit(folder, unfinished=True)
     write_json(folder / store.LEAKAGE, _leakage(audit), compact=True)
     write_json(folder / store.SAMPLE, measure_sample(plan, folder), compact=True)
-    shards.write_summary(folder, summarise(audit))
+    shards.write_summary(folder, summarise(audit, slice_by=plan.settings.slice_by))
 
 
 def _findings(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str]) -> dict[str, Any]:

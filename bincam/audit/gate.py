@@ -194,8 +194,10 @@ def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
 
 
 def _verdict(rule: Rule, value: float, low: float, high: float, found: Mapping[str, Any]) -> tuple[Verdict, str]:
+    if not found["images"]:
+        return "insufficient", "no image to measure it on: none of this class, no region, or only empty maps"
     if math.isnan(value):
-        return "error", f"undefined: {found['images']} images to measure it on"
+        return "error", f"undefined on all of {found['images']} images"
     if found["status"] == "small":
         people = "" if found["identities"] is None else f" of {found['identities']} people"
         return "insufficient", f"too few: {found['images']} images{people}"

@@ -194,7 +194,7 @@ class Panel:
 def cells(
     label: NDArray[np.floating], logit: NDArray[np.floating], threshold: NDArray[np.floating]
 ) -> NDArray[np.int8]:
-    """Indices into ``CELLS`` of images ``(N, A)``: a logit at its threshold is positive; -1 for a logit that is NaN."""
+    """Indices into ``CELLS`` of images ``(N, A)``: a logit at its threshold is positive, one not finite is -1."""
     yes = logit >= threshold
     with_label = np.where(yes, np.where(label > 0, 0, 1), np.where(label > 0, 2, 3))
     cell = np.where(np.isnan(label), np.where(yes, 4, 5), with_label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -88,14 +88,16 @@ def pair_audits(
         moved_from: Where ``moved`` came from.
 
     Raises:
-        InputError: Other images, labels, sides or regions; no common attribute or method; a threshold of an unknown
-            attribute.
+        InputError: Other images, labels, sides, regions or masks; no common attribute or method; a threshold of an
+            unknown attribute.
     """
     _check_images(first, second)
-    for key, what in (("side", "sides"), ("regions", "regions"), ("head", "")):
-        one, other = first.manifest.get(key), second.manifest.get(key)
+    masks = tuple(name for name in first.masks if name in second.masks)
+    used = _used(second, masks)
+    for what, one in _used(first, masks).items():
+        other = used[what]
         digest = [value.get("digest") if isinstance(value, dict) else value for value in (one, other)]
-        if what and digest[0] != digest[1]:
+        if digest[0] != digest[1]:
             raise InputError(
                 f"{first.folder} and {second.folder}: audited with other {what} ({_said(one)}, {_said(other)}); their "
                 f"maps cannot be compared, make one audit again"
@@ -109,7 +111,6 @@ def pair_audits(
             f"{first.folder} and {second.folder}: no method in common ({', '.join(first.methods)}; "
             f"{', '.join(second.methods)})"
         )
-    masks = tuple(name for name in first.masks if name in second.masks)
     columns = [name for name in measure_columns(methods, masks) if _is_compared(name)]
     one, other = (read_panel(audit, columns).select(names) for audit in (first, second))
     rows = np.intersect1d(one.rows, other.rows)
@@ -118,6 +119,17 @@ def pair_audits(
     limits, source = _moved(first, moved, moved_from)
     images = first.images.set_index("row").loc[rows, "image"].astype(str)
     return Pair(one, other, methods, np.array([limits.get(name, np.nan) for name in names]), source, tuple(images))
+
+
+def _used(audit: Audit, masks: Sequence[str]) -> dict[str, Any]:
+    """What an audit measured with, by what it is called."""
+    manifest = audit.manifest
+    held = manifest.get("masks_digest", {})
+    return {
+        "sides": manifest.get("side"),
+        "regions": manifest.get("regions"),
+        **{f"{name} masks": held.get(name) for name in masks},
+    }
 
 
 def _is_compared(column: str) -> bool:

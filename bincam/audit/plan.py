@@ -117,6 +117,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         table = table.subset(settings.limit, seed=settings.seed)
     groups = choices.choose_groups(table, settings.groups)
     table = replace(table.select(names), groups={name: table.groups[name] for name in groups})
+    choices.check_slices(table, settings.slice_by)
     model = model.to(settings.device)
     explainers = {spec: _explainer(model, spec, names, settings) for spec in _specs(settings.methods)}
     grids = {spec: _grid(explainer, settings) for spec, explainer in explainers.items()}
@@ -192,6 +193,7 @@ def _facts(plan: Plan, data: AttributeTable, source: str, notes: list[str]) -> d
         "grid": {spec: list(grid) for spec, grid in plan.grids.items()},
         "image_size": list(card.input_size),
         "groups": list(table.groups),
+        "slice_by": None if settings.slice_by is None else list(settings.slice_by),
         "limit": settings.limit,
         "sample": settings.sample,
         "gate_images": settings.gate_images,

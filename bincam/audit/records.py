@@ -59,11 +59,11 @@ def outcomes(logits: Tensor, labels: Tensor, threshold: Tensor) -> Tensor:
         threshold: ``(A,)``; z = t counts as positive.
 
     Returns:
-        ``(B, A)`` int64, -1 where the label or the logit is NaN.
+        ``(B, A)`` int64, -1 where the label is NaN or the logit is not finite.
     """
     said, truth = logits >= threshold, labels == 1
     found = torch.where(said, torch.where(truth, 0, 1), torch.where(truth, 2, 3))
-    return torch.where(torch.isnan(logits) | torch.isnan(labels), -1, found)
+    return torch.where(~torch.isfinite(logits) | torch.isnan(labels), -1, found)
 
 
 def measure(
@@ -162,7 +162,7 @@ class Gathering:
             self._sum_by_outcome(method, values, outcome)
         self._add("image.sum", images.sum(0))
         self._add("image.count", torch.tensor(float(len(images))))
-        self._add("nan_logits", torch.isnan(columns["logit"]).sum(0))
+        self._add("nan_logits", (~torch.isfinite(columns["logit"])).sum(0))
         if "outline" in drawn:
             self._add("outline.sum", drawn["outline"].double().sum(0) / 255)
         for source, name in {n.partition("@")[0]: n for n in drawn if "@" in n and not n.startswith("hits")}.items():

@@ -32,7 +32,8 @@ class Settings:
             regions for the ORL photographs, else face regions where the data has landmarks, else none.
         object_masks: Folder with object masks; ``auto`` takes the data's own ``masks/parts``; None for none.
         influence_masks: Folder with influence masks; ``auto`` takes ``masks/influence``.
-        groups: Columns of the data by which results will be sliced; None keeps all.
+        groups: Columns of the data that are kept to slice results by; None keeps all.
+        slice_by: Group columns or attributes to slice by; None takes the kept groups, Male and Young.
         limit: Audit a stratified subset of so many images.
         sample: Deletion, insertion and ROAD on so many of the images, a stratified draw: some twenty forward passes
             for each image, attribute and method. 0 for none.
@@ -58,6 +59,7 @@ class Settings:
     object_masks: Path | Literal["auto"] | None = "auto"
     influence_masks: Path | Literal["auto"] | None = "auto"
     groups: Sequence[str] | None = None
+    slice_by: Sequence[str] | None = None
     limit: int | None = None
     sample: int = 0
     gate_images: int = 8

@@ -79,12 +79,13 @@ def check_free(folder: Path, *, resume: bool) -> None:
 def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest, or see that the one which is there says the same.
 
-    Hidden files that a killed process was writing are removed.
+    What a killed process has left is removed: hidden files that it was writing, and beside a summary the state.
 
     Raises:
         InputError: The audit there has other settings, with the first of them.
     """
     if not (folder / MANIFEST).is_file():
+        _tidy(folder)
         write_json(folder / MANIFEST, {"kind": KIND, "schema": SCHEMA, **manifest})
         return
     found = read_json(folder / MANIFEST, kind=KIND, schema=SCHEMA)
@@ -94,9 +95,15 @@ def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
                 f"{folder}: the audit there was begun with another {name} ({_short(found.get(name))}, now "
                 f"{_short(manifest.get(name))}); choose another folder, or the same settings"
             )
+    _tidy(folder)
+
+
+def _tidy(folder: Path) -> None:
     for file in folder.rglob(".*-*"):
         if file.suffix in _SUFFIXES:
             file.unlink()
+    if (folder / SUMMARY).is_file():
+        shutil.rmtree(folder / _STATE, ignore_errors=True)
 
 
 def _short(value: Any) -> str:

@@ -48,6 +48,10 @@ def audit(
     groups: Annotated[
         str | None, typer.Option(help="Columns to slice by: a,b. [default: all that the data has]")
     ] = None,
+    slice_by: Annotated[
+        str | None,
+        typer.Option(help="Group columns or attributes to slice by: a,b. [default: the kept groups, Male and Young]"),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Audit so many images: a stratified draw, in the table's order.")
     ] = None,
@@ -112,7 +116,8 @@ def audit(
         "regions": _regions(regions, data),
         "object_masks": _folder(object_masks),
         "influence_masks": _folder(influence_masks),
-        "groups": None if groups is None else [name.strip() for name in groups.split(",") if name.strip()],
+        "groups": None if groups is None else _names(groups),
+        "slice_by": None if slice_by is None else _names(slice_by),
         "limit": limit,
         "sample": sample,
         "gate_images": gate_images,
@@ -153,7 +158,11 @@ def _workers(device: str) -> int:
 def _listed(given: list[str] | None) -> list[str] | None:
     if not given or given == ["all"]:
         return None
-    return [name.strip() for value in given for name in value.split(",") if name.strip()]
+    return [name for value in given for name in _names(value)]
+
+
+def _names(given: str) -> list[str]:
+    return [name.strip() for name in given.split(",") if name.strip()]
 
 
 def _regions(given: str, data: str) -> Any:
@@ -179,12 +188,14 @@ def _tell(done: Audit) -> None:
         first = done.images.loc[done.images["skipped"] != "", "skipped"].iloc[0]
         typer.echo(f"{found['skipped']} images could not be read and were left out; first: {first}", err=True)
     for name, count in found["nan_logits"].items():
-        typer.echo(f"{name}: {count} logits are NaN; they are counted and enter no figure", err=True)
+        typer.echo(f"{name}: {count} logits are NaN or infinite; they are counted and enter no figure", err=True)
     for method, counts in found["maps_beyond_half_precision"].items():
         for name, count in counts.items():
             typer.echo(
                 f"{name}: {count} {method} maps exceed 65,504 logits; their stored maps hold NaN there", err=True
             )
+    for left_out in done.summary["slices_left_out"]:
+        typer.echo(f"no slices: {left_out['reason']}", err=True)
     for kind, counts in found["outside_the_crop"].items():
         for name, count in counts.items():
             typer.echo(f"{name}: in {count} images the {kind} mask lies outside the crop; NaN there", err=True)

@@ -118,6 +118,7 @@ def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, li
     from bincam import audit, faces, report
     from bincam.audit.contrast import compare
     from bincam.data import load, load_regions
+    from bincam.progress import track
     from bincam.train import fit_pair
     from bincam.train.config import make_config
 
@@ -142,7 +143,7 @@ def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, li
     unbalanced, balanced = (audit.open_audit(out / "audits" / arm) for arm in ARMS)
     found = compare(unbalanced, balanced, out / "contrast")
     page = out / "report.html"
-    report.write_report(out / "contrast", page)
+    report.write_report(out / "contrast", page, track=lambda names: track(names, "report", unit="attributes"))
     return page, found["findings"]
 
 

@@ -30,11 +30,12 @@ def _entries(arm: Arm) -> list[str]:
         first = reasons[reasons != ""].iloc[0]
         entries.append(f"{found['skipped']:,} images could not be read and are in no figure. The first: {first}")
     if found["nan_logits"]:
-        entries.append(f"Logits that are NaN, counted and in no figure: {_counted(found['nan_logits'])}.")
+        entries.append(f"Logits that are NaN or infinite, counted and in no figure: {_counted(found['nan_logits'])}.")
     for source, counts in found["outside_the_crop"].items():
         if counts:
             of = found["with_a_mask"].get(source, {})
             entries.append(f"{SOURCES.get(source, source)}, so nothing is measured against it: {_counted(counts, of)}.")
+    entries += [f"No slices: {left_out['reason']}." for left_out in arm.audit.summary["slices_left_out"]]
     entries += [f"{note[:1].upper()}{note[1:]}." for note in found["notes"]]
     return entries
 

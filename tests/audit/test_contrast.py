@@ -219,7 +219,10 @@ def test_other_regions_sides_and_labels_are_refused(audits, other):
         pair_audits(audits[0], edit(other, regions=None))
     with pytest.raises(InputError, match=r"other sides \(predicted, positive\)"):
         pair_audits(audits[0], edit(other, regions=audits[0].manifest["regions"], side="positive"))
-    edit(other, side="predicted")
+    theirs = {"masks_digest": {"object": {"source": "mine", "digest": "1"}}}
+    with pytest.raises(InputError, match="audited with other object masks"):
+        pair_audits(audits[0], edit(other, side="predicted", **theirs))
+    edit(other, masks_digest={})
     file = store.records_file(other, 0)
     table = pq.read_table(file)
     label = table["label"].to_numpy().copy()

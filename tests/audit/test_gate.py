@@ -81,7 +81,8 @@ def test_wrong_rules_are_refused_with_the_nearest_name(audit, text, told):
         (figure(0.0, 0.0, 0.1, images=12, identities=3, status="small"), "insufficient", "12 images of 3 people"),
         (figure(0.9, 0.8, 1.0, images=12, status="small"), "insufficient", "too few: 12 images"),
         (figure(0.1, None, None), "insufficient", "no interval"),
-        (figure(None, None, None, images=0, status="undefined"), "error", "undefined"),
+        (figure(None, None, None, images=0, status="undefined"), "insufficient", "no image to measure it on"),
+        (figure(None, None, None, status="undefined"), "error", "undefined on all of"),
     ],
 )
 def test_a_rule_passes_or_fails_by_its_whole_interval(audit, found, verdict, reason):
@@ -112,7 +113,7 @@ def test_a_gate_opens_only_on_evidence(audit):
 
     sure = gate("gain>=0.3")
     unsure = gate("gain>=0.3", "gain>=0.5")
-    broken = gate("minority_error<=0.2", minority_error=figure(None, None, None, 0, status="undefined"))
+    broken = gate("minority_error<=0.2", minority_error=figure(None, None, None, status="undefined"))
     assert passed(sure)
     assert not passed(unsure)
     assert passed(unsure, allow_insufficient=True)
@@ -147,7 +148,7 @@ def test_junit_counts_what_a_server_counts(audit, allowed):
         "error": figure(0.1, 0.0, 0.15),
         "fnr": figure(0.9, 0.8, 1.0),
         "fpr": figure(0.2, 0.1, 0.3),
-        "auroc": figure(None, None, None, 0, status="undefined"),
+        "auroc": figure(None, None, None, status="undefined"),
     }
     judged = judge(summary(**figures), [parse_rule(f"{name}<=0.2", audit) for name in figures])
     suite = ET.fromstring(junit(judged, 'audits/"a" & <b>', allow_insufficient=allowed)).find("testsuite")

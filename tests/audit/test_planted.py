@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from bincam.audit.runner import run
+from bincam.data import loader
 from tests.audit.planted import Centre, reader, write_pictures
+
+PRIOR = 1.5  # logits for no, in every image
 
 
 def of_object(done, *columns):
@@ -53,13 +56,22 @@ def test_prior_in_the_features_is_told_by_the_midpoint_and_not_by_zero(pictures,
     with torch.no_grad():  # the third channel is 1 everywhere, and says no
         model.network.features[0].weight[2].zero_()
         model.network.features[0].bias[2] = 1
-        model.network.head.weight[0, 2] = -1
+        model.network.head.weight[0, 2] = -PRIOR
         model.network.head.bias[0] = 0
     done = run(model, pictures, tmp_path / "a", settings)
-    negatives = of_object(done, "zero.bias_share", "floor.bias_share", "midpoint.bias_share").query("side == -1")
+    kinds = ("zero", "floor", "midpoint", "mean")
+    negatives = of_object(done, *(f"{kind}.bias_share" for kind in kinds)).query("side == -1")
     assert (negatives["zero.bias_share"] == 0).all()
     assert (negatives["floor.bias_share"] > 0.99).all()
-    assert (of_object(done, "mean.bias_share")["mean.bias_share"] >= 0).all()
+    # What red gives positive validation images on average, and what share of the images they are.
+    (batch,) = loader(pictures.split("validation"), card=model.card, batch_size=48)
+    positive = batch.labels[:, 0] == 1
+    with torch.no_grad():
+        red = 40 * model.network.features(model.network.grid(batch.images))[positive, 0].mean().item()
+    share = positive.float().mean().item()
+    assert 0 < PRIOR - red / 2 < PRIOR
+    np.testing.assert_allclose(negatives["midpoint.bias_share"], (PRIOR - red / 2) / PRIOR, rtol=1e-3)
+    np.testing.assert_allclose(negatives["mean.bias_share"], (PRIOR - share * red) / PRIOR, rtol=1e-3)
 
 
 def test_deletion_and_insertion_find_what_the_decision_hangs_on(pictures, settings, tmp_path):

@@ -97,6 +97,7 @@ def test_a_finished_audit_is_not_overwritten_and_resumes_to_itself(audit):
         (["--side", "both"], "unknown side 'both'"),
         (["--split", "train"], "no images in split 'train'"),
         (["--groups", "sex"], "no group column 'sex'"),
+        (["--slice-by", "Smilin"], "cannot slice by 'Smilin'; did you mean 'Smiling'"),
         (["--regions", "nowhere.yaml"], "nowhere.yaml"),
         (["--object-masks", "nowhere"], "nowhere: no such folder"),
         (["--threshold-logit", "Smile=1"], "did you mean 'Smiling'"),
