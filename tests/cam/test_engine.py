@@ -183,6 +183,18 @@ def test_double_adds_up_to_rounding(tiny: nn.Module, images: Tensor, method: str
         assert float(explanation.identity_gap.abs().max()) < tolerance
 
 
+@pytest.mark.parametrize("name", ["resnet10t", "resnet18"])
+def test_before_the_last_relu_hirescam_draws_what_grad_cam_draws_behind_it(name: str) -> None:
+    """So a table of both methods at both layers has two different entries, where the head is exact."""
+    model = build(name, ATTRIBUTES, input_size=(64, 64)).double()
+    images = torch.randn(2, 3, 64, 64, dtype=torch.float64)
+    pooled = Explainer(model)(images).maps
+    before = Explainer(model, method="hirescam", layer="pre_activation")(images).maps
+    torch.testing.assert_close(before, pooled)
+    torch.testing.assert_close(Explainer(model, method="hirescam")(images).maps, pooled)
+    assert not torch.allclose(Explainer(model, layer="pre_activation")(images).maps, pooled)
+
+
 @pytest.mark.parametrize("method", [m for m in NATIVE if m != "grad_cam_pp"])
 def test_bf16_autocast_stays_close(tiny: nn.Module, images: Tensor, method: str) -> None:
     exact = Explainer(tiny, method=method)(images)
