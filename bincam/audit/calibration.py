@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,19 +124,24 @@ def _reliability(
     )
 
 
-def unshifted(logit: NDArray[np.floating], shift: float | None, head: str) -> tuple[NDArray[np.float64], str]:
-    """Probabilities without the constant that the training loss adds to every logit.
+def unshifted(
+    logit: NDArray[np.floating], shift: float | None, head: str, fitted: Sequence[float] | None = None
+) -> tuple[NDArray[np.float64], str]:
+    """Probabilities without what the training loss does to every logit.
 
     Args:
         logit: ``(N,)``, z = log-odds + shift where the model is well fitted.
         shift: Of the model's card; None where it states none.
         head: What a logit means.
+        fitted: Slope and intercept of the model's card, fitted on validation, where no constant is known.
 
     Returns:
         Probabilities, and why they are all NaN, else an empty reason.
     """
+    if fitted is not None:
+        return probability(fitted[0] * np.asarray(logit, float) + fitted[1], "logits"), ""
     if head == "margin":
         return np.full(len(logit), np.nan), "a margin head's outputs are no log-odds, so no shift can be undone"
     if shift is None or not np.isfinite(shift):
-        return np.full(len(logit), np.nan), "the model's card states no logit shift of the training loss"
+        return np.full(len(logit), np.nan), "the model's card states neither logit shift nor calibration"
     return probability(np.asarray(logit, float) - shift, head), ""

@@ -42,6 +42,7 @@ class Card(BaseModel):
             by them unless they are also in ``thresholds``.
         train_counts: ``(negatives, positives)`` in the training data, for those attributes where they are known.
         logit_shift: By how much the training loss moves each logit from the log-odds, where that is a constant.
+        calibration: Slope and intercept that make a logit log-odds, fitted on validation, where no constant is known.
         loss: Name of the training loss.
         notes: Anything worth saying to whoever uses the model.
     """
@@ -63,11 +64,13 @@ class Card(BaseModel):
     tuned_thresholds: dict[str, float] = {}
     train_counts: dict[str, tuple[int, int]] = {}
     logit_shift: dict[str, float] = {}
+    calibration: dict[str, tuple[float, float]] = {}
     loss: str | None = None
     notes: str = ""
 
     @field_validator(
         *("input_size", "output", "mean", "std", "thresholds", "tuned_thresholds", "train_counts", "logit_shift"),
+        "calibration",
         mode="before",
     )
     @classmethod
@@ -120,7 +123,7 @@ class Card(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Card:
-        for field in ("thresholds", "tuned_thresholds", "train_counts", "logit_shift"):
+        for field in ("thresholds", "tuned_thresholds", "train_counts", "logit_shift", "calibration"):
             for name in getattr(self, field):
                 if name not in self.attributes:
                     raise ValueError(f"{field} names {name!r}{nearest(name, self.attributes)}")
