@@ -86,7 +86,6 @@ class _Run:
         self.process = process = Process(config)
         train = self.splits.train
         self.attributes = train.names
-        self.identity = Identity(config, train.names, self.splits.digest)
         self.counts = ClassCounts.from_table(train)
         loss = make_loss(config.loss.name, self.counts, **config.loss.options)
         if not loss.separable and process.world * config.accumulate > 1:
@@ -105,7 +104,7 @@ class _Run:
                 stacklevel=4,
             )
         model = first_model(config, train, self.counts.pairs())
-        self.initial_weights = weights_digest(model)
+        self.identity = Identity(config, train.names, self.splits.digest, weights_digest(model))
         model.card = self.card = card_of(
             model,
             loss=config.loss.name,
@@ -127,7 +126,7 @@ class _Run:
             "processes": process.world,
             "device": str(process.device),
             "threads": torch.get_num_threads(),
-            "initial_weights": self.initial_weights,
+            "initial_weights": self.identity.initial_weights,
             "train_counts": self.counts.pairs(),
         }
         self.folder = RunFolder(config, facts, writes=process.rank == 0)
@@ -184,7 +183,7 @@ class _Run:
             best_epoch=at.best_epoch,
             best_value=at.best_value,
             ended=at.ended,
-            initial_weights=self.initial_weights,
+            initial_weights=self.identity.initial_weights,
             history=tuple(at.history),
             test=test,
         )

@@ -15,11 +15,12 @@ import torch
 from bincam.errors import BincamError, InputError
 from bincam.files import atomic
 from bincam.models import read_weights
+from bincam.train import manifest
 from bincam.train.config import TrainConfig, make_config
 from bincam.train.parts import HIGHER_IS_BETTER
 from bincam.train.schedule import Waiting, improved
 
-KIND, SCHEMA = "bincam-train-state", 1
+KIND, SCHEMA = "bincam-train-state", 2
 FILE = "state/state.pt"
 FREE = ("epochs", "out", "checkpoint_steps", "tensorboard", "test", "device", "arms")
 """Fields in which the configuration of a run may differ from that of its state, with ``data.source`` (its
@@ -113,11 +114,14 @@ class Identity:
         config: The run's.
         attributes: The model's outputs.
         data: Digest of the data set and its splits.
+        initial_weights: Digest of the first weights. They follow from the configuration, but also from timm, torch, and
+            the files of pretrained weights, which may be others by the time that the run is gone on with.
     """
 
     config: TrainConfig
     attributes: tuple[str, ...]
     data: str
+    initial_weights: str
 
 
 def write_state(folder: Path, run: Identity, state: State) -> None:
@@ -126,7 +130,12 @@ def write_state(folder: Path, run: Identity, state: State) -> None:
     Raises:
         BincamError: It cannot be written, for example because the disk is full.
     """
-    who = {"config": run.config.model_dump(mode="json"), "attributes": run.attributes, "data": run.data}
+    who = {
+        "config": run.config.model_dump(mode="json"),
+        "attributes": run.attributes,
+        "data": run.data,
+        "initial_weights": run.initial_weights,
+    }
     text = json.dumps({**who, **asdict(state.position)})
     with saving(folder), atomic(folder / FILE) as part:
         torch.save({"kind": KIND, "schema": SCHEMA, "run": text, **state.tensors}, part)
@@ -162,7 +171,8 @@ def read_state(folder: Path, run: Identity) -> State | None:
         None where there is none.
 
     Raises:
-        InputError: It is broken, or belongs to a run with another configuration, other attributes or other data.
+        InputError: It is broken, or belongs to a run with another configuration, other attributes, other data or other
+            first weights.
     """
     file = folder / FILE
     if not file.is_file():
@@ -176,7 +186,10 @@ def read_state(folder: Path, run: Identity) -> State | None:
         raise InputError(f"{file}: expected a {KIND} of schema {SCHEMA}; it cannot be gone on with")
     stored = json.loads(value.pop("run"))
     theirs = Identity(
-        make_config(stored.pop("config"), source=str(file)), tuple(stored.pop("attributes")), stored.pop("data")
+        make_config(stored.pop("config"), source=str(file)),
+        tuple(stored.pop("attributes")),
+        stored.pop("data"),
+        stored.pop("initial_weights"),
     )
     _compare(theirs, run, file)
     position = Position(**stored)
@@ -204,6 +217,12 @@ def _compare(stored: Identity, run: Identity, file: Path) -> None:
             )
     if stored.data != run.data:
         raise InputError(f"{file}: the data set has changed since (labels, splits or images' names); give another out")
+    if stored.initial_weights != run.initial_weights:
+        raise InputError(
+            f"{file}: belongs to a run with first weights {stored.initial_weights[:12]}..., and now they would be "
+            f"{run.initial_weights[:12]}...: the pretrained weights, or the versions of timm or torch, have changed "
+            f"since; put them back ({manifest.FILE} has the versions), or give another out"
+        )
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:

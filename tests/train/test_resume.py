@@ -210,6 +210,17 @@ def test_a_state_of_another_configuration(config):
             fit(config(epochs=1, **changes), resume=True)
 
 
+def test_first_weights_that_have_changed(config):
+    first = fit(config(epochs=1, to="first"))
+    settings = config(epochs=2, model__pretrained=str(first.folder / "last"))
+    with pytest.raises(Stop):
+        fit(settings, on_epoch=stop_after(1))
+    own = json.loads((Path(settings.out) / "manifest.json").read_text())["initial_weights"]
+    fit(config(epochs=2, to="first"), resume=True)
+    with pytest.raises(InputError, match=f"with first weights {own[:12]}.*pretrained weights, or the versions"):
+        fit(settings, resume=True)
+
+
 def test_a_broken_state(config):
     folder = fit(config(epochs=1)).folder
     whole = (folder / STATE).read_bytes()
