@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ from bincam.train.stepper import Stepper
 from bincam.train.thresholds import tune
 from bincam.train.weights import ClassCounts
 
-_LOOK = 16  # steps on a GPU between two looks at the losses; each look waits for it
+_LOOK = {"cpu": 1}  # steps between two looks at the losses, by device; each look waits for a GPU, so there it is 16
 
 
 def fit(
@@ -48,7 +48,8 @@ def fit(
     depend on how a batch is divided. Random numbers of a step follow from seed, epoch, step and process, so a run that
     was interrupted and gone on with gives the same bytes on the same machine with as many threads and processes.
 
-    Ctrl-C ends the step, writes the state and raises ``KeyboardInterrupt``; a second one does so at once.
+    Ctrl-C ends the step, or the validation or the test that it falls in, writes the state and raises
+    ``KeyboardInterrupt``; a second one does so at once.
 
     Args:
         config: What to do.
@@ -63,14 +64,26 @@ def fit(
     Raises:
         InputError: The configuration does not fit the data, the model or the machine, or ``out`` holds a run and
             ``resume`` was not asked for.
-        BincamError: The loss or a logit is not finite (step and images are named), or the disk is full. The last good
-            state is kept.
+        BincamError: The loss or a weight is not finite (step and images are named), or a logit, or the disk is full.
+            The last good state is kept.
         KeyboardInterrupt: It was stopped; the state is written.
     """
+    with stoppable() as stopped:
+        return fit_until(config, stopped, resume=resume, on_epoch=on_epoch)
+
+
+def fit_until(
+    config: TrainConfig,
+    stopped: Callable[[], bool],
+    *,
+    resume: bool,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+) -> Result:
+    """``fit``, ended as by Ctrl-C when ``stopped`` says so."""
     folder = Path(config.out)
     if (folder / STATE).exists() and not resume:
         raise InputError(f"{folder}: holds a run; go on with it by --resume (resume=True), or give another out")
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), stoppable() as stopped:
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         run = _Run(config, stopped)
         if resume:
             run.take_up()
@@ -120,6 +133,7 @@ class _Run:
         self.validation = self._loader(self.splits.validation)
         self.at = Position()
         self.losses: list[Tensor] = []  # of the last steps, not looked at yet
+        self.taken_up = 0.0  # of the epoch's losses: what all processes had before the run was gone on with
         self.pixels = torch.zeros((), dtype=torch.int64, device=process.device)
         facts = {
             **manifest.run_facts(config, self.splits),
@@ -152,10 +166,11 @@ class _Run:
         self.stepper.load(state.tensors)
         if self.process.rank == 0:  # the sums are those of all processes, and rank 0 goes on with them
             self.pixels.fill_(self.at.pixel_sum)
+            self.taken_up = self.at.loss_sum
         else:
             self.at.loss_sum = 0.0
-        if self.at.ended == "epochs" and self.at.epoch < self.config.epochs:
-            self.at.ended = ""
+        if self.at.ended in {"", "epochs"}:  # there may be more epochs to do than there were, or fewer
+            self.at.ended = "epochs" if self.at.epoch >= self.config.epochs else ""
 
     def through(self, on_epoch: Callable[[dict[str, Any]], None] | None) -> Result:
         """All epochs that are left, then the test split."""
@@ -163,6 +178,7 @@ class _Run:
         with self.process.together():
             self.folder.config_file()
             self.folder.records(at, "running")
+        self._stop_if_asked()
         report = Reporter(config, steps=self.feed.steps, silent=not main)
         with report, Board(self.folder.path if config.tensorboard and main else None) as board:
             while not at.ended:
@@ -174,7 +190,9 @@ class _Run:
                 board.write(record)
                 if on_epoch is not None:
                     on_epoch(record)
+                self._stop_if_asked()
         test = self._test()
+        self._stop_if_asked()
         with self.process.together():  # for everyone: what is returned is on disk
             self.folder.records(at, "finished")
         return Result(
@@ -192,7 +210,7 @@ class _Run:
         """What is left of the next epoch's steps."""
         config, at, steps = self.config, self.at, self.feed.steps
         self.stepper.begin(at.epoch)
-        look = 1 if self.process.device.type == "cpu" else _LOOK
+        look = _LOOK.get(self.process.device.type, 16)
         began = time.perf_counter()
         for parts in self.feed.epoch(at.epoch, at.step):
             for part in parts:
@@ -202,17 +220,19 @@ class _Run:
                 self.stepper.step(parts, epoch=at.epoch, step=at.step, steps=steps, reductions=reductions)
             )
             at.step += 1
-            if at.step % look == 0 or at.step == steps:
+            due = config.checkpoint_steps > 0 and at.step % config.checkpoint_steps == 0
+            if due or at.step % look == 0 or at.step == steps:
                 self._look()
                 stop = self.process.any(self.stopped())
-                if stop or (config.checkpoint_steps and at.step % config.checkpoint_steps == 0):
+                if stop or due or at.step == steps:
+                    self._check_weights()
+                if stop or due:
                     at.seconds += time.perf_counter() - began
                     self._write_state()
                     began = time.perf_counter()
                 if stop:
-                    self.folder.records(at, "interrupted")
-                    raise KeyboardInterrupt
-            report.step(at.epoch, at.step, at.loss_sum * self.process.world)
+                    self._interrupt()
+            report.step(at.epoch, at.step, self._mean_loss())
         at.seconds += time.perf_counter() - began
 
     def _look(self) -> None:
@@ -227,17 +247,33 @@ class _Run:
         for value in values:
             self.at.loss_sum += value
 
-    def _stop(self, what: str, step: int) -> BincamError:
-        size = self.config.batch_size
-        rows = self.order(self.at.epoch)[step * size :][:size].tolist()
-        shown = ", ".join(f"{self.splits.train.ids[row]} (row {row})" for row in rows[:4])
+    def _check_weights(self) -> None:
+        """Stop where the step just taken broke the weights: a finite loss may have a gradient that is not finite."""
+        if self.process.any(not self.stepper.finite()):
+            at = self.at
+            what = f"the loss of step {at.step} of epoch {at.epoch + 1} is finite and the weights after it are not"
+            raise self._stop(what, at.step - 1)
+
+    def _stop(self, what: str, step: int | None = None) -> BincamError:
+        """The error to end with; where one step is at fault, with its images."""
         self.folder.records(self.at, "stopped")
+        if step is not None:
+            size = self.config.batch_size
+            rows = self.order(self.at.epoch)[step * size :][:size].tolist()
+            shown = ", ".join(f"{self.splits.train.ids[row]} (row {row})" for row in rows[:4])
+            what = f"{what}; its {len(rows)} images, rows of the training split, are {shown}, ..."
         file = self.folder.path / STATE
         kept = f"the last good state is {file}" if file.exists() else "there is no state yet"
-        return BincamError(
-            f"{what}; its {len(rows)} images, rows of the training split, are {shown}, ...; {kept}; a lower "
-            "optimizer.lr, clip_norm, or precision: fp32 may help"
-        )
+        return BincamError(f"{what}; {kept}; a lower optimizer.lr, clip_norm, or precision: fp32 may help")
+
+    def _stop_if_asked(self) -> None:
+        """End here, where everything is on disk, if any process was told to by Ctrl-C."""
+        if self.process.any(self.stopped()):
+            self._interrupt()
+
+    def _interrupt(self) -> NoReturn:
+        self.folder.records(self.at, "interrupted")
+        raise KeyboardInterrupt
 
     def _judge_epoch(self) -> dict[str, Any]:
         """Judge the epoch that has just been trained; its record."""
@@ -246,7 +282,7 @@ class _Run:
         self.stepper.share_buffers()
         said = ask(self.stepper.judged, self.validation, process.device, channels_last=config.channels_last)
         if not np.isfinite(said.logits).all():
-            raise self._stop(f"logits on validation are not finite after epoch {at.epoch + 1}", steps - 1)
+            raise self._stop(f"logits on validation are not finite after epoch {at.epoch + 1}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", BincamWarning)  # splits without a class were told of once, by name
             tuned = zip(self.attributes, tune(said.logits, said.labels).tolist(), strict=True)
@@ -262,6 +298,7 @@ class _Run:
         }
         at.count(record, config)
         self.pixels.zero_()
+        self.taken_up = 0.0
         return record
 
     def _metrics(self, said: Said, thresholds: dict[str, float]) -> dict[str, Any]:
@@ -279,6 +316,7 @@ class _Run:
         model: AttributeClassifier = models.load(self.folder.path, self.process.device)
         if self.config.channels_last:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
+        self.stepper.loss.set_epoch(self.at.epoch - 1, self.config.epochs)  # as in the last epoch, whoever trained it
         batches = self._loader(self.splits.test)
         said = ask(model, batches, self.process.device, channels_last=self.config.channels_last)
         tuned = self.at.history[self.at.best_epoch - 1]["tuned_thresholds"]
@@ -310,6 +348,12 @@ class _Run:
             if self.process.rank == 0:
                 at = Position(**{**vars(self.at), "loss_sum": loss, "pixel_sum": pixels})
                 write_state(self.folder.path, self.identity, State(at, self.stepper.state()))
+
+    def _mean_loss(self) -> float | None:
+        """About the epoch's mean loss so far, as if all processes' shares were this one's; None before it is known."""
+        looked_at = self.at.step - len(self.losses)
+        own = self.at.loss_sum - self.taken_up
+        return (self.taken_up + own * self.process.world) / looked_at if looked_at else None
 
     def _sums(self) -> tuple[float, int]:
         """The epoch's losses and pixels so far, over all processes."""

@@ -10,8 +10,9 @@ from bincam.errors import InputError
 from bincam.files import write_json
 from bincam.train.config import TrainConfig
 from bincam.train.feed import make_order
-from bincam.train.loop import fit
+from bincam.train.loop import fit_until
 from bincam.train.losses import make_loss
+from bincam.train.process import stoppable
 from bincam.train.runfolder import Result
 from bincam.train.splits import read_splits
 from bincam.train.weights import ClassCounts
@@ -49,6 +50,7 @@ def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
 
     Raises:
         InputError: There are fewer than two arms, or as ``fit``.
+        KeyboardInterrupt: It was stopped, as by ``fit``; no further arm is begun.
     """
     from accelerate import PartialState
 
@@ -64,7 +66,8 @@ def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
     for own in configs.values():  # before the first arm is trained, which may take a day
         make_loss(own.loss.name, counts, **own.loss.options)
         make_order(train, own)
-    arms = {name: fit(own, resume=resume) for name, own in configs.items()}
+    with stoppable() as stopped:  # around all arms: Ctrl-C at the end of one does not let the next begin
+        arms = {name: fit_until(own, stopped, resume=resume) for name, own in configs.items()}
     proof = prove(config, arms)
     if PartialState().is_main_process:
         write_json(folder / FILE, proof)

@@ -51,18 +51,19 @@ class Reporter:
         if self._bar is not None:
             self._bar.stop()
 
-    def step(self, epoch: int, step: int, loss_sum: float) -> None:
-        """After a step, with the sum of the epoch's losses so far."""
+    def step(self, epoch: int, step: int, loss: float | None) -> None:
+        """After a step, with the epoch's mean loss so far; None where it is not known yet."""
         if self._bar is None or time.monotonic() - self._shown < _PERIOD:
             return
         self._shown = time.monotonic()
         speed = self._bar.tasks[self._task].speed
+        mean = "..." if loss is None else f"{loss:.4f}"
         rate = f", {speed * self.batch_size:.0f} images/s" if speed else ""
         self._bar.update(
             self._task,
             completed=epoch * self.steps + step,
             description=f"{self.title} epoch {epoch + 1}/{self.epochs}",
-            told=f"loss {loss_sum / step:.4f}{self.error}{rate}",
+            told=f"loss {mean}{self.error}{rate}",
         )
 
     def epoch(self, record: dict[str, Any], seconds: float) -> None:

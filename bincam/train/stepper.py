@@ -94,6 +94,10 @@ class Stepper:
         """The learning rate of the last step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
+    def finite(self) -> bool:
+        """Whether all parameters are; it waits for a GPU."""
+        return bool(torch.stack([parameter.isfinite().all() for parameter in self.model.parameters()]).all())
+
     def share_buffers(self) -> None:
         """Make the processes' models equal."""
         self.process.share_buffers(self.model)

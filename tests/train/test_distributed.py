@@ -116,6 +116,7 @@ def test_every_image_of_a_split_is_judged_once_by_one_of_three(config, table, tm
 
 
 def test_stopped_together_and_gone_on_with(config):
+    from bincam.train.progress import Reporter
     from bincam.train.stepper import Stepper
 
     changes = {"epochs": 2, "ema": 0.9}
@@ -136,7 +137,15 @@ def test_stopped_together_and_gone_on_with(config):
         fit(broken)
 
     assert in_processes(2, run) == [130, 130]
-    assert in_processes(2, lambda _: fit(broken, resume=True)) == [0, 0]
+
+    def go_on(rank: int) -> None:
+        shown: list[float | None] = []
+        Reporter.step = lambda *told: shown.append(told[-1])  # type: ignore[method-assign]  # likewise
+        result = fit(broken, resume=True)
+        if rank == 0:  # its own share of the loss stands for both, but for what both had before
+            assert shown[2] == pytest.approx(result.history[0]["train_loss"], rel=0.15)
+
+    assert in_processes(2, go_on) == [0, 0]
     for a, b in zip(history(whole), history(broken), strict=True):
         assert {**a, "images_per_second": 0} == {**b, "images_per_second": 0}
 

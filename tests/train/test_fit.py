@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,10 +112,12 @@ def test_parts_of_a_batch_give_the_gradient_of_the_batch(config):
         torch.testing.assert_close(a[name], b[name], atol=1e-5, rtol=1e-4)
 
 
-def test_one_step_of_sgd_by_hand(config, table):
-    """The whole training split as one batch, labels unknown among them, against torch alone."""
-    settings = config(epochs=1, batch_size=96, optimizer__name="sgd", optimizer__lr=0.1, optimizer__momentum=0,
-                      optimizer__weight_decay=0, schedule__name="constant", data__augmentation="none")  # fmt: skip
+ONE_STEP = {"epochs": 1, "batch_size": 96, "optimizer__lr": 0.1, "optimizer__weight_decay": 0,
+            "schedule__name": "constant", "data__augmentation": "none"}  # fmt: skip
+
+
+def first_step(settings, table):
+    """The whole training split as one batch, labels unknown among them: weights, gradients by torch alone, and ours."""
     result = fit(settings)
     from bincam.data import loader
     from bincam.train.start import first_model
@@ -127,8 +130,36 @@ def test_one_step_of_sgd_by_hand(config, table):
     loss.backward()
     assert result.history[0]["train_loss"] == pytest.approx(float(loss.detach()), abs=1e-6)
     ours = bincam.load(result.folder / "last").state_dict()
-    for name, parameter in model.named_parameters():
-        torch.testing.assert_close(ours[name], parameter.detach() - 0.1 * parameter.grad, atol=1e-5, rtol=1e-4)
+    return [(p.detach(), p.grad, ours[name]) for name, p in model.named_parameters()]
+
+
+def test_one_step_of_sgd_by_hand(config, table):
+    settings = config(**ONE_STEP, optimizer__name="sgd", optimizer__momentum=0)
+    for weight, slope, after in first_step(settings, table):
+        torch.testing.assert_close(after, weight - 0.1 * slope, atol=1e-5, rtol=1e-4)
+
+
+def test_one_clipped_and_decaying_step_of_sgd_by_hand(config, table):
+    """Nesterov's first step is 1 + momentum times the slope; decay is added after clipping, to matrices alone."""
+    changes = {**ONE_STEP, "optimizer__weight_decay": 0.5}
+    steps = first_step(config(**changes, optimizer__name="sgd", optimizer__momentum=0.5, clip_norm=0.01), table)
+    norm = torch.stack([slope.square().sum() for _, slope, _ in steps]).sum().sqrt()
+    assert norm > 0.02
+    for weight, slope, after in steps:
+        decayed = slope * 0.01 / norm + (0.5 * weight if weight.ndim > 1 else 0)
+        torch.testing.assert_close(after, weight - 0.1 * 1.5 * decayed, atol=1e-6, rtol=1e-4)
+
+
+def test_one_step_of_rmsprop_by_hand(config, table):
+    """Its first step is lr / sqrt(1 - alpha) whatever the slope's size, so slopes of rounding errors are left out."""
+    settings = config(**{**ONE_STEP, "optimizer__lr": 1e-3}, optimizer__name="rmsprop", optimizer__alpha=0.9)
+    compared = 0
+    for weight, slope, after in first_step(settings, table):
+        clear = slope.abs() > 1e-4
+        expected = weight - 1e-3 * slope / ((0.1 * slope.square()).sqrt() + 1e-8)
+        torch.testing.assert_close(after[clear], expected[clear], atol=1e-6, rtol=1e-4)
+        compared += int(clear.sum())
+    assert compared > 1000
 
 
 @pytest.mark.parametrize(
@@ -161,10 +192,20 @@ def test_frozen_statistics_stay_and_others_do_not(config):
 
 
 def test_early_stopping_ends_the_run_and_the_best_epoch_is_kept(config):
-    result = fit(
-        config(epochs=9, optimizer__lr=1e-9, early_stopping={"metric": "auroc", "patience": 2, "min_delta": 0.5})
-    )
+    states = []
+
+    def look(_):
+        states.append(digest(f"{settings.out}/last"))
+
+    waits = {"metric": "auroc", "patience": 2, "min_delta": 0.5}
+    settings = config(epochs=9, optimizer__lr=1e-9, early_stopping=waits, best="accuracy")
+    result = fit(settings, on_epoch=look)
     assert (result.ended, result.epochs) == ("early stopping", 3)
+    assert len({record["validation"]["mean"]["accuracy"] for record in result.history}) == 1
+    assert result.best_epoch == 1  # nothing that comes later is better
+    assert len(set(states)) == 3
+    assert digest(result.folder) == states[0]
+    assert digest(result.folder / "last") == states[2]
 
 
 def test_a_plateau_lowers_the_rate(config):
@@ -286,6 +327,45 @@ def test_a_loss_that_is_not_finite_stops_and_the_last_good_state_stays(config, m
     assert fit(settings, resume=True).epochs == 3
 
 
+def test_a_gradient_that_is_not_finite_does_not_reach_the_state(config, monkeypatch):
+    """The loss of the step is finite, and only the weights after it are not."""
+    from bincam.train.attribute_loss import AttributeLoss
+
+    whole = fit(config(to="whole"))
+    settings = config(checkpoint_steps=1)
+    steps = []
+    terms = AttributeLoss.terms
+
+    def broken(self, logits, targets):
+        if logits.requires_grad:
+            steps.append(1)
+            if len(steps) == 3:
+                logits = logits * 1
+                logits.register_hook(lambda slope: slope * float("nan"))
+        return terms(self, logits, targets)
+
+    monkeypatch.setattr(AttributeLoss, "terms", broken)
+    with pytest.raises(
+        BincamError, match=r"step 3 of epoch 1 is finite and the weights after it are not; its 16 images"
+    ):
+        fit(settings)
+    monkeypatch.undo()
+    folder = Path(settings.out)
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "stopped"
+    assert json.loads(torch.load(folder / STATE, weights_only=True)["run"])["step"] == 2
+    assert digest(fit(settings, resume=True).folder) == digest(whole.folder)
+
+
+def test_logits_that_are_not_finite_are_laid_to_no_image(config, monkeypatch):
+    from bincam.train import loop
+
+    ask = loop.ask
+    monkeypatch.setattr(loop, "ask", lambda *a, **k: replace(ask(*a, **k), logits=np.full((45, 2), np.nan, "f4")))
+    with pytest.raises(BincamError, match="logits on validation are not finite after epoch 1; there is no") as caught:
+        fit(config())
+    assert "row" not in str(caught.value)
+
+
 def test_a_full_disk_keeps_the_former_state(config, monkeypatch):
     settings = config(epochs=2)
     save = torch.save
@@ -386,6 +466,29 @@ def test_a_mirrored_training_image_shows_in_an_epochs_record(config, monkeypatch
     again = fit(config(epochs=1, to="b"))
     assert once.history[0]["order"] == again.history[0]["order"]
     assert once.history[0]["pixels"] != again.history[0]["pixels"]
+
+
+def test_the_bar_shows_the_mean_of_the_losses_that_are_known(config, monkeypatch):
+    """As on a GPU, where losses are looked at now and then."""
+    from bincam.train import loop
+    from bincam.train.progress import Reporter
+    from bincam.train.stepper import Stepper
+
+    shown, losses = [], []
+    step = Stepper.step
+
+    def noted(self, *args, **kwargs):
+        value = step(self, *args, **kwargs)
+        losses.append(float(value))
+        return value
+
+    monkeypatch.setattr(Stepper, "step", noted)
+    monkeypatch.setattr(Reporter, "step", lambda *told: shown.append(told[-1]))
+    monkeypatch.setitem(loop._LOOK, "cpu", 4)
+    fit(config(epochs=1))
+    four, six = np.mean(losses[:4]), np.mean(losses)
+    assert shown[:3] == [None] * 3
+    assert shown[3:] == pytest.approx([four, four, six])
 
 
 def test_tensorboard_has_what_the_lines_have(config):

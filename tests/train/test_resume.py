@@ -18,7 +18,7 @@ import torch
 
 import bincam
 from bincam.errors import InputError
-from bincam.train import fit
+from bincam.train import fit, fit_pair
 from bincam.train.start import weights_digest
 from bincam.train.state import FILE as STATE
 
@@ -48,8 +48,11 @@ def stop_after(epoch: int):
     return look
 
 
+LATE = {"loss": {"name": "ldam", "options": {"defer": 0.5}}}  # re-weighs in the second half of the epochs
+
+
 @pytest.mark.parametrize(
-    "changes", [{}, HARD, {"optimizer__name": "sgd", "schedule__name": "plateau", "accumulate": 2}]
+    "changes", [{}, HARD, {"optimizer__name": "sgd", "schedule__name": "plateau", "accumulate": 2}, LATE]
 )
 def test_two_and_two_epochs_equal_four(config, changes):
     whole = fit(config(epochs=4, to="whole", **changes))
@@ -67,6 +70,28 @@ def test_a_run_can_be_made_longer(config):
     fit(short)
     longer = fit(config(epochs=3, to="short", schedule__name="constant"), resume=True)
     assert outcome(long.folder) == outcome(longer.folder)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_run_with_enough_epochs_ends_at_once(config, epochs):
+    settings = config(epochs=4, checkpoint_steps=5, schedule__name="constant")
+    with pytest.raises(Stop):
+        fit(settings, on_epoch=stop_after(2))
+    two = fit(config(epochs=2, to="two", schedule__name="constant"))
+    result = fit(config(epochs=epochs, schedule__name="constant"), resume=True, on_epoch=stop_after(3))
+    assert (result.epochs, result.ended) == (2, "epochs")
+    assert outcome(two.folder) == outcome(result.folder)
+    assert fit(settings, resume=True).epochs == 4
+
+
+def test_the_test_is_the_same_whoever_trained_the_last_epoch(config):
+    whole = fit(config(to="whole", **LATE))
+    broken = config(to="broken", **LATE)
+    with pytest.raises(Stop):
+        fit(broken, on_epoch=stop_after(2))
+    assert not (Path(broken.out) / "test.json").exists()
+    assert fit(broken, resume=True).test == whole.test
+    assert fit(broken, resume=True).test == whole.test  # as a pair looks again at an arm that is done
 
 
 def test_a_finished_run_is_left_alone(config):
@@ -109,6 +134,93 @@ def test_ctrl_c_in_any_step_ends_it_and_the_rest_is_the_same(config, monkeypatch
     assert json.loads(state["run"])["epoch"] * 6 + json.loads(state["run"])["step"] == at
     result = fit(settings, resume=True)
     assert outcome(whole.folder) == outcome(result.folder)
+
+
+def interrupted_at(monkeypatch, nth):
+    """Ctrl-C in the nth look at a split."""
+    from bincam.train import loop
+
+    asked = []
+    ask = loop.ask
+
+    def interrupted(*args, **kwargs):
+        asked.append(1)
+        if len(asked) == nth:
+            os.kill(os.getpid(), signal.SIGINT)
+        return ask(*args, **kwargs)
+
+    monkeypatch.setattr(loop, "ask", interrupted)
+    return asked
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3], ids=["validation", "last validation", "test"])
+def test_ctrl_c_between_steps_is_heard(config, monkeypatch, nth):
+    whole = fit(config(epochs=2, to="whole"))
+    settings = config(epochs=2, to="broken")
+    asked = interrupted_at(monkeypatch, nth)
+    with pytest.raises(KeyboardInterrupt):
+        fit(settings)
+    assert len(asked) == nth
+    monkeypatch.undo()
+    folder = Path(settings.out)
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "interrupted"
+    state = json.loads(torch.load(folder / STATE, weights_only=True)["run"])
+    assert (state["epoch"], state["step"]) == (min(nth, 2), 0)
+    result = fit(settings, resume=True)
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "finished"
+    assert outcome(whole.folder) == outcome(result.folder)
+
+
+def test_ctrl_c_in_one_arm_begins_no_other(config, monkeypatch):
+    settings = config(epochs=1)
+    interrupted_at(monkeypatch, 2)  # in the first arm's test
+    with pytest.raises(KeyboardInterrupt):
+        fit_pair(settings)
+    monkeypatch.undo()
+    assert sorted(path.name for path in Path(settings.out).iterdir()) == ["unbalanced"]
+    assert fit_pair(settings, resume=True).identical
+
+
+def test_ctrl_c_between_two_arms_trains_nothing_more(config, monkeypatch):
+    from bincam.train.runfolder import RunFolder
+
+    settings = config(epochs=1)
+    before = signal.getsignal(signal.SIGINT)
+    records = RunFolder.records
+
+    def interrupted(self, at, status):
+        records(self, at, status)
+        if status == "finished":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(RunFolder, "records", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit_pair(settings)
+    monkeypatch.undo()
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not (Path(settings.out) / "balanced" / STATE).exists()
+    assert fit_pair(settings, resume=True).identical
+
+
+def test_states_are_written_at_the_steps_asked_for_however_rarely_losses_are_looked_at(config, monkeypatch):
+    """As on a GPU, where they are looked at every 16 steps."""
+    from bincam.train import loop
+
+    written = []
+    write = loop.write_state
+
+    def noted(folder, run, state):
+        written.append((state.position.epoch, state.position.step))
+        write(folder, run, state)
+
+    monkeypatch.setattr(loop, "write_state", noted)
+    often = fit(config(to="often"))
+    assert written == [(1, 0), (2, 0)]
+    written.clear()
+    monkeypatch.setitem(loop._LOOK, "cpu", 16)
+    seldom = fit(config(to="seldom", checkpoint_steps=4))
+    assert written == [(0, 4), (1, 0), (1, 4), (2, 0)]
+    assert outcome(often.folder) == outcome(seldom.folder)
 
 
 def test_the_second_ctrl_c_does_not_wait():
