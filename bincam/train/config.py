@@ -72,7 +72,10 @@ class TrainConfig(Part):
     checkpoint_steps: int = Field(
         default=0, ge=0, description="also write the state every so many steps; 0: after epochs only"
     )
-    tensorboard: bool = Field(default=False, description="write event files; needs the package tensorboard")
+    tensorboard: bool | None = Field(
+        default=None,
+        description="write event files: null: where the package tensorboard is installed; true: it must be",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU where there is one")
     seed: int = Field(default=0, ge=0, lt=2**31, description="decides first weights, order, augmentation and dropout")
 

@@ -25,7 +25,7 @@ from bincam.train.feed import Feed, make_order, order_digest, pixel_sum
 from bincam.train.judge import Said, ask, judge, plain
 from bincam.train.losses import make_loss
 from bincam.train.process import Process, stoppable
-from bincam.train.progress import Board, Reporter
+from bincam.train.progress import Board, Reporter, event_writer
 from bincam.train.resampling import weighs_classes
 from bincam.train.runfolder import Result, RunFolder
 from bincam.train.splits import read_splits
@@ -97,6 +97,8 @@ class _Run:
         self.config, self.stopped = config, stopped
         self.splits = read_splits(config.data)
         self.process = process = Process(config)
+        with process.together():
+            self.writer = event_writer(config.tensorboard) if process.rank == 0 else None
         train = self.splits.train
         self.attributes = train.names
         self.counts = ClassCounts.from_table(train)
@@ -180,14 +182,17 @@ class _Run:
             self.folder.records(at, "running")
         self._stop_if_asked()
         report = Reporter(config, steps=self.feed.steps, silent=not main)
-        with report, Board(self.folder.path if config.tensorboard and main else None) as board:
+        with self.process.together():
+            board = Board(self.folder.path, None if at.ended else self.writer, at.history)
+        with report, board:
             while not at.ended:
                 began = time.perf_counter()
                 self._train_epoch(report)
                 record = self._judge_epoch()
                 self._write_epoch(record)
                 report.epoch(record, time.perf_counter() - began)
-                board.write(record)
+                with self.process.together():
+                    board.write(record)
                 if on_epoch is not None:
                     on_epoch(record)
                 self._stop_if_asked()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from bincam.errors import InputError
 from bincam.train.config import TrainConfig
+from bincam.train.state import saving
 
 _PERIOD = 0.25  # seconds between two updates of the bar
 
@@ -80,23 +83,50 @@ class Reporter:
         print(text, file=sys.stderr, flush=True)  # noqa: T201  # one line, whatever the console's width
 
 
-class Board:
-    """Records as TensorBoard's event files, if wanted."""
+def event_writer(wanted: bool | None) -> Callable[..., Any] | None:
+    """TensorBoard's ``SummaryWriter``; None where it is not wanted, or is not installed and need not be.
 
-    def __init__(self, folder: Path | None) -> None:
-        """Open ``folder/tensorboard``; None wants none.
+    Args:
+        wanted: True, False, or None for where it is installed.
+
+    Raises:
+        InputError: It must be installed and is not.
+    """
+    if wanted is False:
+        return None
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except Exception as error:  # an installation that does not fit raises what it likes
+        if wanted:
+            missing = isinstance(error, ModuleNotFoundError)
+            what = "is not installed: pip install tensorboard" if missing else f"cannot be imported: {error}"
+            raise InputError(f"tensorboard: true, but it {what}") from None
+        return None
+    return SummaryWriter
+
+
+class Board:
+    """Records as TensorBoard's event files, in ``folder/tensorboard``."""
+
+    def __init__(self, folder: Path, writer: Callable[..., Any] | None, history: Sequence[dict[str, Any]] = ()) -> None:
+        """Open a new event file; what earlier ones hold is written again, and counts no more.
+
+        Args:
+            folder: The run's.
+            writer: From ``event_writer``; with None nothing is ever written.
+            history: The records so far.
 
         Raises:
-            InputError: TensorBoard is not installed.
+            BincamError: It cannot be written.
         """
+        self.folder = folder
         self._writer: Any = None
-        if folder is None:
+        if writer is None:
             return
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise InputError("tensorboard: true, but it is not installed: pip install tensorboard") from None
-        self._writer = SummaryWriter(str(folder / "tensorboard"))
+        with saving(folder):
+            self._writer = writer(str(folder / "tensorboard"), purge_step=1 if history else None)
+        for record in history:
+            self.write(record)
 
     def __enter__(self) -> Self:
         return self
@@ -105,16 +135,22 @@ class Board:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._writer is not None:
-            self._writer.close()
+            with contextlib.suppress(OSError):  # every record is on disk, or was told not to be
+                self._writer.close()
 
     def write(self, record: dict[str, Any]) -> None:
-        """An epoch's losses, learning rate and mean metrics."""
+        """An epoch's losses, learning rate and mean metrics.
+
+        Raises:
+            BincamError: They cannot be written.
+        """
         if self._writer is None:
             return
         step = record["epoch"]
         values = {"train/loss": record["train_loss"], "train/lr": record["lr"]}
         values |= {f"validation/{name}": value for name, value in record["validation"]["mean"].items()}
-        for name, value in values.items():
-            if value is not None:
-                self._writer.add_scalar(name, value, step)
-        self._writer.flush()
+        with saving(self.folder):
+            for name, value in values.items():
+                if value is not None:
+                    self._writer.add_scalar(name, value, step)
+            self._writer.flush()

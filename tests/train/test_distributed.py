@@ -170,6 +170,18 @@ def test_a_disk_that_fills_ends_both(config):
     assert in_processes(2, run) == [0, 0]
 
 
+def test_tensorboard_that_one_lacks_ends_both(config):
+    settings = config(epochs=1, tensorboard=True)
+
+    def run(rank: int) -> None:
+        if rank == 0:
+            sys.modules["torch.utils.tensorboard"] = None  # type: ignore[assignment]  # in the child only
+        with pytest.raises(BincamError, match=["it is not installed", "process 1 ends because another"][rank]):
+            fit(settings)
+
+    assert in_processes(2, run) == [0, 0]
+
+
 def test_a_batch_that_cannot_be_shared_is_refused(config):
     settings = config(batch_size=15)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -491,12 +492,33 @@ def test_the_bar_shows_the_mean_of_the_losses_that_are_known(config, monkeypatch
     assert shown[3:] == pytest.approx([four, four, six])
 
 
-def test_tensorboard_has_what_the_lines_have(config):
-    pytest.importorskip("tensorboard")
+def scalars(folder):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    result = fit(config(epochs=2, tensorboard=True))
-    events = EventAccumulator(str(result.folder / "tensorboard"))
+    events = EventAccumulator(str(folder / "tensorboard"))
     events.Reload()
-    losses = [event.value for event in events.Scalars("train/loss")]
-    assert losses == pytest.approx([record["train_loss"] for record in result.history])
+    return [(event.step, event.value) for event in events.Scalars("train/loss")]
+
+
+def test_tensorboard_has_what_the_lines_have(config):
+    pytest.importorskip("tensorboard")
+    result = fit(config(epochs=2))
+    assert scalars(result.folder) == [(r["epoch"], pytest.approx(r["train_loss"])) for r in result.history]
+    (file,) = (result.folder / "tensorboard").iterdir()
+    file.unlink()  # as after a kill
+    longer = fit(config(epochs=3, tensorboard=True), resume=True)
+    longest = fit(config(epochs=4, tensorboard=True), resume=True)
+    assert longest.history[:3] == longer.history
+    assert scalars(result.folder) == [(r["epoch"], pytest.approx(r["train_loss"])) for r in longest.history]
+
+
+def test_tensorboard_is_written_only_where_it_is_wanted(config):
+    assert not (fit(config(epochs=1, tensorboard=False)).folder / "tensorboard").exists()
+
+
+def test_tensorboard_that_is_not_installed(config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(InputError, match="tensorboard: true, but it is not installed: pip install tensorboard"):
+        fit(config(epochs=1, tensorboard=True))
+    assert not Path(config().out).exists()
+    assert not (fit(config(epochs=1)).folder / "tensorboard").exists()
