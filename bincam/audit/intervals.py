@@ -1,4 +1,4 @@
-"""Figures with their intervals: proportions by Wilson, gaps and ratios by variance recovery, quantiles of resamples."""
+"""Figures with their intervals: proportions by Wilson, everything else by quantiles of resamples."""
 
 from __future__ import annotations
 
@@ -81,9 +81,15 @@ def estimate(
     status: Status = "ok"
     if not math.isfinite(value):
         value, low, high, status = math.nan, math.nan, math.nan, "undefined"
-    elif images < minimum or (identities is not None and identities < MIN_IDENTITIES):
+    elif is_small(images, identities, minimum):
         status = "small"
     return Estimate(value, low, high, int(images), None if identities is None else int(identities), status, method)
+
+
+def is_small(images: ArrayLike, identities: ArrayLike | None, minimum: int = MIN_IMAGES) -> NDArray[np.bool_]:
+    """Whether cells have too few images or people to rely on, any shape; None where people are not known."""
+    few = np.asarray(images) < minimum
+    return few if identities is None else few | (np.asarray(identities) < MIN_IDENTITIES)
 
 
 def undefined(method: str, images: int = 0, identities: int | None = None) -> Estimate:
@@ -167,39 +173,108 @@ def quantiles(samples: NDArray[np.floating], level: float = LEVEL) -> tuple[Floa
     return ends[0], ends[1]
 
 
-def mean_of_two(first: Estimate, second: Estimate) -> Estimate:
-    """Half the sum of two figures of different images, its interval recovered from theirs (Zou and Donner 2008).
+def mean_of_two(
+    first: Estimate,
+    second: Estimate,
+    drawn: NDArray[np.floating],
+    *,
+    identities: int | None,
+    method: str,
+    level: float = LEVEL,
+) -> Estimate:
+    """Half the sum of two figures of different images, its interval from resamples that draw both.
 
-    The two are taken to be independent: people who appear in both are not accounted for.
+    Where one person is in both figures their errors go together, and resamples of people show it. Where resamples say
+    too little about one figure (see ``spent``), the interval is the union of theirs and the recovered one, which takes
+    the two to be independent.
+
+    Args:
+        first: One figure, with an interval of its own.
+        second: The other.
+        drawn: ``(2, R)``: both in the same resamples, NaN where undefined.
+        identities: How many people are in either, each counted once, or None.
+        method: What the resamples are called.
+        level: Of confidence.
     """
-    method = "variance recovery"
+    value = (first.value + second.value) / 2
+    samples = (drawn[0].astype(float) + drawn[1]) / 2
+    return _joined(value, samples, recovered_mean(first, second), (first, second), drawn, identities, method, level)
+
+
+def gap(
+    worse: Estimate,
+    better: Estimate,
+    drawn: NDArray[np.floating],
+    *,
+    identities: int | None,
+    method: str,
+    level: float = LEVEL,
+) -> Estimate:
+    """``worse - better``; arguments and interval as of ``mean_of_two``."""
+    samples = drawn[0].astype(float) - drawn[1]
+    recovered = recovered_gap(worse, better)
+    return _joined(worse.value - better.value, samples, recovered, (worse, better), drawn, identities, method, level)
+
+
+def ratio(
+    over: Estimate,
+    under: Estimate,
+    drawn: NDArray[np.floating],
+    *,
+    identities: int | None,
+    method: str,
+    level: float = LEVEL,
+) -> Estimate:
+    """``over / under`` of two figures that are not negative; arguments and interval as of ``mean_of_two``.
+
+    Undefined where a figure is negative or ``under`` is 0. A resample in which ``under`` alone is 0 counts as infinite,
+    one in which both are as undefined; there is no upper end where that many are infinite.
+    """
+    if not (over.value >= 0 and under.value > 0):
+        return undefined(method, over.images + under.images, identities)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        samples = np.maximum(drawn[0].astype(float), 0) / np.maximum(drawn[1], 0)
+    recovered = recovered_ratio(over, under)
+    return _joined(over.value / under.value, samples, recovered, (over, under), drawn, identities, method, level)
+
+
+def spent(drawn: NDArray[np.floating], level: float = LEVEL) -> bool:
+    """Whether resamples of a figure ``(R,)`` say too little about how far it may lie off.
+
+    They do not vary, as those of a rate of 0 of n images never do, or its percentile interval ends at 0 or at 1: about
+    three errors or fewer, so that many resamples hold none.
+    """
+    known = drawn[np.isfinite(drawn)]
+    if not known.size or np.ptp(known) <= 1e-6 * np.abs(known).max():
+        return True
+    tail = (1 - level) / 2
+    return bool(max(np.mean(known == 0), np.mean(known == 1)) > tail)
+
+
+def recovered_mean(first: Estimate, second: Estimate) -> tuple[float, float]:
+    """Ends for half the sum of two independent figures, from the ends of both (Zou and Donner 2008)."""
     value = (first.value + second.value) / 2
     low = value - math.hypot(first.value - first.low, second.value - second.low) / 2
-    high = value + math.hypot(first.high - first.value, second.high - second.value) / 2
-    return _joined(value, low, high, first, second, method)
+    return low, value + math.hypot(first.high - first.value, second.high - second.value) / 2
 
 
-def gap(worse: Estimate, better: Estimate) -> Estimate:
-    """``worse - better``, its interval recovered from theirs (Newcombe 1998, Zou and Donner 2008)."""
+def recovered_gap(worse: Estimate, better: Estimate) -> tuple[float, float]:
+    """Ends for ``worse - better`` of two independent figures, from the ends of both (Newcombe 1998)."""
     value = worse.value - better.value
     low = value - math.hypot(worse.value - worse.low, better.high - better.value)
-    high = value + math.hypot(worse.high - worse.value, better.value - better.low)
-    return _joined(value, low, high, worse, better, "variance recovery")
+    return low, value + math.hypot(worse.high - worse.value, better.value - better.low)
 
 
-def ratio(over: Estimate, under: Estimate) -> Estimate:
-    """``over / under`` of two figures that are not negative, its interval recovered from theirs (Donner and Zou 2012).
+def recovered_ratio(over: Estimate, under: Estimate) -> tuple[float, float]:
+    """Ends for ``over / under`` of two independent figures, from the ends of both (Donner and Zou 2012).
 
-    Undefined where a figure is negative or ``under`` is 0; without an upper end where ``under`` may be 0.
+    ``over`` is not negative and ``under`` positive. The upper end is NaN where ``under`` may be 0.
     """
-    method = "variance recovery"
-    if not (over.value >= 0 and under.value > 0):
-        return _joined(math.nan, math.nan, math.nan, over, under, method)
     a, b = over.value, under.value
     c, d = max(over.low, 0.0), max(under.low, 0.0)
     low = _fieller(a * b, c * (2 * a - c), under.high * (2 * b - under.high), -1)
     high = _fieller(a * b, over.high * (2 * a - over.high), d * (2 * b - d), 1) if d > 0 else math.nan
-    return _joined(a / b, low, high, over, under, method)
+    return low, high
 
 
 def _fieller(product: float, above: float, below: float, sign: int) -> float:
@@ -210,14 +285,28 @@ def _fieller(product: float, above: float, below: float, sign: int) -> float:
     return (product + sign * math.sqrt(root)) / below if below else above / (2 * product) if product else math.nan
 
 
-def _joined(value: float, low: float, high: float, one: Estimate, other: Estimate, method: str) -> Estimate:
-    """An estimate from two of different images: small where one of them is."""
-    people = None if one.identities is None or other.identities is None else one.identities + other.identities
-    images = one.images + other.images
+def _joined(
+    value: float,
+    samples: Floats,
+    recovered: tuple[float, float],
+    parts: tuple[Estimate, Estimate],
+    drawn: NDArray[np.floating],
+    identities: int | None,
+    method: str,
+    level: float,
+) -> Estimate:
+    """An estimate from two of different images: small where one of them is. An end that is not known is NaN."""
+    images = parts[0].images + parts[1].images
     if not math.isfinite(value):
-        return undefined(method, images, people)
-    status: Status = "ok" if one.status == other.status == "ok" else "small"
-    return Estimate(value, low, high, images, people, status, method)
+        return undefined(method, images, identities)
+    with np.errstate(invalid="ignore"):  # between infinite resamples
+        ends = [float(end[0]) for end in quantiles(samples[None], level)]
+    low, high = (end if math.isfinite(end) else math.nan for end in ends)
+    if any(spent(one, level) for one in drawn):
+        method = f"union of {method} and variance recovery"
+        low, high = float(np.minimum(low, recovered[0])), float(np.maximum(high, recovered[1]))  # NaN stays
+    status: Status = "ok" if parts[0].status == parts[1].status == "ok" else "small"
+    return Estimate(value, low, high, images, identities, status, method)
 
 
 def _finite(value: float) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -92,13 +92,16 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
     ledger = np.array([_is_ledger(name) for name in pair.first.columns], bool)
     unchanged = (answers[1] != 0) & (answers[1] == answers[0])
     moved = np.where(unchanged[..., None] & ~ledger, one, np.float32(np.nan))
-    parts = [wrong[0] - wrong[2], wrong[1] - wrong[2]]
+    parts = [wrong[0] - wrong[2], wrong[1] - wrong[2], *wrong]
+    P = len(parts)
     C = one.shape[-1]
     values = np.concatenate([np.stack(parts, -1), one, moved, other, one - other], -1)
     for a in range(len(pair.attributes)):
         cell, membership, names = _cells(pair, a)
         here = resampled_means(values[:, a : a + 1], cell[:, None], membership, pair.clusters, weights)
         found = next(here)
+        classes = [names.index(group) for group in TRUE]
+        drawn = found.samples[classes, 2:P]  # (2, 3, R), copied before the quantiles sort them
         low, high = quantiles(found.samples, level)
         member = (membership > 0)[:, np.maximum(cell, 0)] & (cell >= 0)  # (G, N)
 
@@ -121,10 +124,13 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
             for rate, group in ERRORS.items()
         }
         errors["balanced_error"] = _three(
-            replace(
-                mean_of_two(errors["minority_error"][m], errors["majority_error"][m]),
-                images=errors["error"][m].images,
+            mean_of_two(
+                errors["minority_error"][m],
+                errors["majority_error"][m],
+                drawn[:, m],
                 identities=errors["error"][m].identities,
+                method=pair.clusters.bootstrap,
+                level=level,
             )
             for m in range(3)
         )
@@ -143,7 +149,7 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
                 three = []
                 for m, model in enumerate(("first", "moved", "second")):
                     name = group if group in TRUE else f"{model} {group}"
-                    position = 2 + m * C + c
+                    position = P + m * C + c
                     if column.rpartition(".")[2] in BINARY:
                         three.append(_share(values[:, a, position], member[names.index(name)], pair, level))
                     else:
@@ -152,11 +158,11 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
             differences[column] = {}
             for group in PAIRED:
                 inside = member[names.index(group)]
-                d = np.where(inside, values[:, a, 2 + 3 * C + c], np.nan)
+                d = np.where(inside, values[:, a, P + 3 * C + c], np.nan)
                 both = np.isfinite(d)
                 means = [float(v[both, a, c].mean()) if both.any() else np.nan for v in (one, other)]
                 test = paired_test(d, pair.clusters)
-                differences[column][group] = Difference(means[0], means[1], told(group, 2 + 3 * C + c), test)
+                differences[column][group] = Difference(means[0], means[1], told(group, P + 3 * C + c), test)
         yield Contrasted(errors, error_differences, measures, differences)
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from bincam.audit.bootstrap import resampled_means, shares
 from bincam.audit.families import difference_test, family
-from bincam.audit.groups import ERROR_RATES, Panel, images_of
-from bincam.audit.intervals import LEVEL, MIN_IDENTITIES, MIN_IMAGES, Estimate, estimate, gap, quantiles, ratio
+from bincam.audit.groups import BASIC, ERROR_RATES, MEMBERSHIP, Panel, basic_name, images_of
+from bincam.audit.intervals import LEVEL, MIN_IDENTITIES, MIN_IMAGES, Estimate, Floats, estimate, gap, quantiles, ratio
 from bincam.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -117,21 +117,94 @@ def slice_panel(
         ``{attribute, measure, column, worst, best, gap, ratio}``. Small cells are shown and not compared. Which value
         is worst is read off the same data, so a gap between many values is larger than it would be on other images.
     """
-    within = slicing.codes[:, None] == np.arange(len(slicing.values))  # (N, V)
-    tables = _rates(panel, within, level) | _means(panel, slicing, columns, weights, level)
+    proportions = _rates(panel, slicing, level) | _empty(panel, slicing, columns, level)
     entries: list[dict[str, Any]] = []
     for a, attribute in enumerate(panel.attributes):
         if attribute == slicing.column:
             continue
-        for measure, table in tables.items():
+        resampled = _resampled(panel, slicing, columns, a, weights)
+        for measure, drawn in resampled.items():
             about = {"attribute": attribute, "measure": measure, "column": slicing.column}
-            found = dict(zip(slicing.values, table[a], strict=True))
+            row = proportions[measure][a] if measure in proportions else _means(drawn, panel, level)
+            found = dict(zip(slicing.values, row, strict=True))
             entries += [{**about, "value": value, "estimate": one.to_json()} for value, one in found.items()]
-            entries.append({**about, **_compared(measure, found)})
+            entries.append({**about, **_compared(measure, found, drawn, panel, level)})
     return entries
 
 
-def _rates(panel: Panel, within: NDArray[np.bool_], level: float) -> dict[str, list[list[Estimate]]]:
+@dataclass(frozen=True)
+class _Drawn:
+    """A measure of one attribute in each of V values.
+
+    Attributes:
+        values: ``(N,)``, NaN for images that do not count.
+        codes: ``(N,)``: of the values; -1 where unknown.
+        mean: ``(V,)``.
+        images: ``(V,)``.
+        identities: ``(V,)``, or None.
+        samples: ``(V, R)``: the means in each resample, the same ones for all values.
+    """
+
+    values: NDArray[np.float32]
+    codes: NDArray[np.int64]
+    mean: Floats
+    images: NDArray[np.int64]
+    identities: NDArray[np.int64] | None
+    samples: NDArray[np.float32]
+
+
+def _resampled(
+    panel: Panel, slicing: Slicing, columns: Mapping[str, str], a: int, weights: NDArray[np.float32]
+) -> dict[str, _Drawn]:
+    """Every measure of attribute ``a``, from one set of resamples."""
+    cell, V = panel.cell[:, a].astype(np.int64), len(slicing.values)
+    minority = int(panel.minority[a])
+    place = {name: (basic_name(group, minority), 0) for name, group in ERROR_RATES.items()}
+    place |= {name: ("all", c) for c, name in enumerate(columns, start=1)}
+    groups = list(dict.fromkeys(group for group, _ in place.values()))
+    values = np.stack([panel.wrong[:, a], *(panel.column(name)[:, a] for name in columns.values())], -1)
+    known = (cell >= 0) & (slicing.codes >= 0)
+    of_group = MEMBERSHIP[[BASIC.index(group) for group in groups]]
+    (found,) = resampled_means(
+        values[:, None],
+        np.where(known, cell * V + slicing.codes, -1)[:, None],
+        np.kron(of_group, np.eye(V, dtype=np.float32)),  # (groups · V, CELLS · V)
+        panel.clusters,
+        weights,
+    )
+    result = {}
+    for name, (group, c) in place.items():
+        g = groups.index(group)
+        rows = slice(g * V, (g + 1) * V)
+        inside = known & (np.append(of_group[g], 0)[cell] > 0)
+        result[name] = _Drawn(
+            np.where(inside, values[:, c], np.float32(np.nan)),
+            slicing.codes,
+            found.value[rows, c],
+            found.images[rows, c],
+            None if found.identities is None else found.identities[rows, c],
+            found.samples[rows, c],
+        )
+    return result
+
+
+def _means(drawn: _Drawn, panel: Panel, level: float) -> list[Estimate]:
+    low, high = quantiles(drawn.samples.copy(), level)
+    return [
+        estimate(
+            drawn.mean[v],
+            low[v],
+            high[v],
+            drawn.images[v],
+            None if drawn.identities is None else drawn.identities[v],
+            panel.clusters.bootstrap,
+        )
+        for v in range(len(drawn.mean))
+    ]
+
+
+def _rates(panel: Panel, slicing: Slicing, level: float) -> dict[str, list[list[Estimate]]]:
+    within = slicing.codes[:, None] == np.arange(len(slicing.values))  # (N, V)
     result = {}
     for measure, group in ERROR_RATES.items():
         member = panel.member(group)[:, :, None] & within[:, None, :]  # (N, A, V)
@@ -140,40 +213,13 @@ def _rates(panel: Panel, within: NDArray[np.bool_], level: float) -> dict[str, l
     return result
 
 
-def _means(
-    panel: Panel, slicing: Slicing, columns: Mapping[str, str], weights: NDArray[np.float32], level: float
-) -> dict[str, list[list[Estimate]]]:
-    result: dict[str, list[list[Estimate]]] = {}
-    read = panel.cell >= 0
-    for measure in [name for name in columns if name == "empty"]:
-        member = read[:, :, None] & (slicing.codes[:, None, None] == np.arange(len(slicing.values)))
-        held = np.broadcast_to(panel.column(columns[measure])[:, :, None], member.shape)
-        result[measure] = _estimates(held, member, panel, level)
-    rest = [name for name in columns if name != "empty"]
-    if not rest:
-        return result
-    values = np.stack([panel.column(columns[name]) for name in rest], -1)
-    cell = np.where(read, slicing.codes[:, None], -1)
-    method = panel.clusters.bootstrap
-    V = len(slicing.values)
-    found = list(resampled_means(values, cell, np.eye(V, dtype=np.float32), panel.clusters, weights))
-    ends = [quantiles(one.samples, level) for one in found]
-    for c, name in enumerate(rest):
-        result[name] = [
-            [
-                estimate(
-                    one.value[v, c],
-                    low[v, c],
-                    high[v, c],
-                    one.images[v, c],
-                    None if one.identities is None else one.identities[v, c],
-                    method,
-                )
-                for v in range(V)
-            ]
-            for one, (low, high) in zip(found, ends, strict=True)
-        ]
-    return result
+def _empty(panel: Panel, slicing: Slicing, columns: Mapping[str, str], level: float) -> dict[str, list[list[Estimate]]]:
+    if "empty" not in columns:
+        return {}
+    within = slicing.codes[:, None] == np.arange(len(slicing.values))
+    member = (panel.cell >= 0)[:, :, None] & within[:, None, :]
+    held = np.broadcast_to(panel.column(columns["empty"])[:, :, None], member.shape)
+    return {"empty": _estimates(held, member, panel, level)}
 
 
 def _estimates(
@@ -197,18 +243,27 @@ def _estimates(
     ]
 
 
-def _compared(measure: str, found: Mapping[str, Estimate]) -> dict[str, Any]:
+def _compared(measure: str, found: Mapping[str, Estimate], drawn: _Drawn, panel: Panel, level: float) -> dict[str, Any]:
     sound = {value: one for value, one in found.items() if one.status == "ok"}
     if len(sound) < 2:
         return {"worst": None, "best": None, "gap": None, "ratio": None}
     ranked = sorted(sound, key=lambda value: sound[value].value, reverse=measure not in WORSE_IF_LOWER)
     worst, best = ranked[0], ranked[-1]
     high, low = (best, worst) if measure in WORSE_IF_LOWER else (worst, best)
+    names = list(found)
+    both = [names.index(high), names.index(low)]
+    people = panel.clusters.identities(np.isin(drawn.codes, both) & np.isfinite(drawn.values))
+    about: dict[str, Any] = {
+        "drawn": drawn.samples[both],
+        "identities": None if people is None else int(people),
+        "method": panel.clusters.bootstrap,
+        "level": level,
+    }
     return {
         "worst": worst,
         "best": best,
-        "gap": gap(sound[high], sound[low]).to_json(),
-        "ratio": ratio(sound[high], sound[low]).to_json(),
+        "gap": gap(sound[high], sound[low], **about).to_json(),
+        "ratio": ratio(sound[high], sound[low], **about).to_json(),
     }
 
 

@@ -14,7 +14,7 @@ from bincam.audit.bootstrap import RESAMPLES, Means, Shares, resampled_means, sh
 from bincam.audit.calibration import calibrate, probability, unshifted
 from bincam.audit.families import difference_test, family
 from bincam.audit.groups import BASIC, CELLS, ERROR_RATES, GROUPS, MEMBERSHIP, Panel, basic_name, read_panel
-from bincam.audit.intervals import LEVEL, Estimate, Floats, estimate, mean_of_two, quantiles
+from bincam.audit.intervals import LEVEL, Estimate, Floats, estimate, is_small, mean_of_two, quantiles
 from bincam.audit.ranking import ranking
 from bincam.audit.slices import slice_family, slice_panel, slicings
 
@@ -117,13 +117,15 @@ def _attributes(
         (found,) = resampled_means(values, panel.cell[:, a : a + 1], MEMBERSHIP, panel.clusters, weights)
         minority = int(panel.minority[a])
         average.add(found, minority)
+        classes = [BASIC.index("true:positive"), BASIC.index("true:negative")]
+        drawn = found.samples[classes, 0]  # (2, R), copied before the quantiles sort them
         low, high = quantiles(found.samples, level)
         cellwise = _cellwise(panel, names, a, found, (low, high), proportions)
         measures = {
             name: {group: cellwise[name, basic_name(group, minority)].to_json() for group in GROUPS}
             for name in panel.columns
         }
-        rates, calibration = _rates(audit, panel, a, cellwise, weights, level)
+        rates, calibration = _rates(audit, panel, a, cellwise, drawn, weights, level)
         entries[attribute] = {
             "minority": "positive" if minority > 0 else "negative",
             "train_counts": list(audit.manifest["train_counts"][attribute]),
@@ -161,6 +163,7 @@ def _rates(
     panel: Panel,
     a: int,
     cellwise: Mapping[tuple[str, str], Estimate],
+    drawn: NDArray[np.float32],
     weights: NDArray[np.float32],
     level: float,
 ) -> tuple[dict[str, Estimate], dict[str, Any]]:
@@ -171,8 +174,13 @@ def _rates(
         1 - error.value, 1 - error.high, 1 - error.low, error.images, error.identities, error.status, error.method
     )
     # Both classes together are the images of the error, whose people are counted once there.
-    rates["balanced_error"] = replace(
-        mean_of_two(rates["fnr"], rates["fpr"]), images=error.images, identities=error.identities
+    rates["balanced_error"] = mean_of_two(
+        rates["fnr"],
+        rates["fpr"],
+        drawn,
+        identities=error.identities,
+        method=panel.clusters.bootstrap,
+        level=level,
     )
     label, logit = panel.label[:, a], panel.logit[:, a]
     rates["auroc"], rates["ap"] = ranking(logit, label, panel.clusters, weights, level)
@@ -203,6 +211,7 @@ class _Average:
     def __init__(self, columns: int, resamples: int) -> None:
         shape = (len(GROUPS), columns)
         self.value, self.count, self.images = np.zeros(shape), np.zeros(shape, int), np.zeros(shape, int)
+        self.small = np.zeros(shape, int)
         self.samples, self.drawn = np.zeros((*shape, resamples), np.float32), np.zeros((*shape, resamples), np.int16)
 
     def add(self, found: Means, minority: int) -> None:
@@ -211,15 +220,19 @@ class _Average:
         self.value += np.where(defined, found.value[order], 0)
         self.count += defined
         self.images = np.maximum(self.images, found.images[order])
+        people = None if found.identities is None else found.identities[order]
+        self.small += defined & is_small(found.images[order], people)
         samples = found.samples[order]
         known = np.isfinite(samples)
         self.samples += np.where(known, samples, 0)
         self.drawn += known
 
     def finish(self, panel: Panel, names: Sequence[str], level: float) -> dict[str, Any]:
-        """``{"rates": {measure: Estimate}, "measures": {column: {group: Estimate}}}`` and how many attributes went in.
+        """``{"rates": {measure: Estimate}, "measures": {column: {group: Estimate}}}``, with the attributes' number.
 
-        ``images`` and ``identities`` are those of the whole audit at most: attributes share their images.
+        ``images`` are those of the attribute that has most, ``identities`` those of the whole audit: attributes share
+        their images. Every attribute weighs the same, so one with a small cell makes the mean ``small``;
+        ``small_attributes`` says how many do.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
             value = self.value / np.where(self.count > 0, self.count, np.nan)
@@ -231,7 +244,10 @@ class _Average:
         def entry(group: str, c: int) -> dict[str, Any]:
             g = GROUPS.index(group)
             one = estimate(value[g, c], low[g, c], high[g, c], int(self.images[g, c]), people, method)
-            return {**one.to_json(), "attributes": int(self.count[g, c])}
+            few = int(self.small[g, c])
+            if few:  # so there is a value
+                one = replace(one, status="small")
+            return {**one.to_json(), "attributes": int(self.count[g, c]), "small_attributes": few}
 
         return {
             "rates": {name: entry(group, 0) for name, group in ERROR_RATES.items()},

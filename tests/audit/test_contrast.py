@@ -86,6 +86,29 @@ def test_three_columns_of_errors_are_those_of_the_records(audits, contrast, name
     assert difference["difference"]["low"] <= d.mean() <= difference["difference"]["high"]
 
 
+def test_balanced_errors_have_the_resamples_of_both_classes_together(audits, contrast):
+    pair = pair_audits(*audits, MOVED)
+    weights = pair.clusters.weights(200, 0)[pair.clusters.codes].astype(float)  # (N, R)
+    a = pair.attributes.index("Young")
+    label = pair.first.label[:, a]
+    for m, column in enumerate(COLUMNS):
+        wrong = pair.wrong[m, :, a]
+        drawn = []
+        for sign in (0, 1):
+            inside = (label == sign) & np.isfinite(wrong)
+            drawn.append(wrong[inside] @ weights[inside] / weights[inside].sum(0))
+        held = contrast["attributes"]["Young"]["errors"]["balanced_error"][column]
+        low, high = np.quantile(np.mean(drawn, 0), [0.025, 0.975])
+        if m:
+            assert [held["low"], held["high"]] == pytest.approx([low, high], rel=1e-4)
+            assert held["method"] == "bootstrap over identities"
+        else:  # two errors in its majority class
+            assert held["low"] <= low + 1e-6
+            assert held["high"] >= high - 1e-6
+            assert held["method"].startswith("union of")
+        assert held["identities"] == contrast["attributes"]["Young"]["errors"]["error"][column]["identities"]
+
+
 def test_mcnemar_without_identities_is_statsmodels(folders, tmp_path):
     copies = [shutil.copytree(folder, tmp_path / folder.name) for folder in folders]
     for copy in copies:

@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from statsmodels.stats.proportion import proportion_confint
 
 from bincam.audit import open_audit, shards, store
+from bincam.audit.gate import judge, parse_rule
 from bincam.audit.groups import GROUPS, read_panel
 from bincam.audit.slices import slicings
 from bincam.audit.summary import RATES, column_of, summarise
@@ -115,6 +116,94 @@ def test_means_over_attributes_are_means_of_their_means(summary):
     assert overall["attributes"] == len(ATTRIBUTES)
 
 
+def test_a_mean_over_attributes_is_small_where_one_of_its_cells_is(audit, summary):
+    found = {"ok": 0, "small": 0}
+    for column, groups in summary["overall"]["measures"].items():
+        for group, mean in groups.items():
+            cells = [entry["measures"][column][group] for entry in summary["attributes"].values()]
+            small = sum(cell["status"] == "small" for cell in cells)
+            assert mean["small_attributes"] == small
+            assert mean["attributes"] == sum(cell["value"] is not None for cell in cells)
+            if mean["value"] is not None:
+                assert mean["status"] == ("small" if small else "ok")
+                found[mean["status"]] += 1
+    assert min(found.values()) > 0
+    for rate, mean in summary["overall"]["rates"].items():
+        cells = [entry["rates"][rate]["status"] for entry in summary["attributes"].values()]
+        assert mean["small_attributes"] == cells.count("small")
+    # One attribute of hundreds of images does not stand for another of a handful.
+    false = summary["overall"]["measures"]["grad_cam.gain"]["outcome:FP"]
+    assert false["images"] >= 20
+    (judged,) = judge(summary, [parse_rule("overall.gain@outcome:FP>=-1", audit)])
+    assert judged.verdict == "insufficient"
+
+
+def test_balanced_errors_and_slices_follow_the_resamples(audit, summary):
+    panel = read_panel(audit)
+    weights = panel.clusters.weights(200, 0)[panel.clusters.codes].astype(float)  # (N, R)
+    entry = summary["attributes"]["Smiling"]
+    positive = entry["minority"] == "positive"
+    wrong, label = (held[:, panel.attributes.index("Smiling")] for held in (panel.wrong, panel.label))
+    sex = audit.images.set_index("row").loc[panel.rows, "group.sex"].to_numpy()
+
+    def drawn(inside):
+        kept = inside & np.isfinite(wrong)
+        return wrong[kept] @ weights[kept] / weights[kept].sum(0)
+
+    balanced = entry["rates"]["balanced_error"]
+    halves = (drawn(label == 1) + drawn(label == 0)) / 2
+    assert [balanced["low"], balanced["high"]] == pytest.approx(np.quantile(halves, [0.025, 0.975]), rel=1e-4)
+    assert balanced["method"] == "bootstrap over identities"
+    assert balanced["identities"] == entry["rates"]["error"]["identities"]
+    for measure, inside in (("error", label > -1), ("fpr", label == 0), ("minority_error", label == positive)):
+        (one,) = [
+            found
+            for found in summary["slices"]
+            if (found["attribute"], found["measure"], found["column"]) == ("Smiling", measure, "group.sex")
+            and "worst" in found
+        ]
+        worst, best = (drawn(inside & (sex == one[name])) for name in ("worst", "best"))
+        with np.errstate(divide="ignore"):
+            quotient = worst / best
+        for name, samples in (("gap", worst - best), ("ratio", quotient)):
+            expected = np.quantile(samples, [0.025, 0.975])
+            assert [one[name]["low"], one[name]["high"]] == pytest.approx(expected, rel=1e-4), measure
+            assert one[name]["method"] == "bootstrap over identities"
+            assert one[name]["images"] == (inside & np.isfinite(wrong)).sum()
+
+
+def test_a_person_on_both_sides_of_a_gap_counts_once(audit, summary):
+    (found,) = [
+        one
+        for one in summary["slices"]
+        if (one["attribute"], one["measure"], one["column"]) == ("Smiling", "gain", "Young") and "worst" in one
+    ]
+    held = audit.records().merge(audit.images[["row", "identity"]], on="row")
+    young = held[held["attribute"] == "Young"].set_index("row")["label"]
+    held = held[(held["attribute"] == "Smiling") & held["logit"].notna() & held["grad_cam.gain"].notna()]
+    held = held[held["row"].map(young).notna()]
+    assert found["gap"]["images"] == len(held)
+    assert found["gap"]["identities"] == found["ratio"]["identities"] == held["identity"].nunique()
+
+
+def test_an_attribute_without_an_error_leaves_room_for_one(copy):
+    def flawless(columns):
+        here = (columns["attribute"] == "Bald") & np.isfinite(columns["label"])
+        columns["logit"][here] = np.where(columns["label"][here] == 1, 1, -1)
+
+    found = summarise(rewrite(copy, flawless), resamples=100)
+    balanced = found["attributes"]["Bald"]["rates"]["balanced_error"]
+    assert balanced["value"] == 0
+    assert balanced["high"] > 0.01
+    gaps = [
+        one["gap"]
+        for one in found["slices"]
+        if one["attribute"] == "Bald" and one["measure"] == "error" and one.get("gap")
+    ]
+    assert gaps
+    assert all(one["low"] < -0.005 and one["high"] > 0.005 for one in gaps)
+
+
 def test_a_summary_is_json_of_the_stated_layout_and_the_same_each_time(audit, summary, tmp_path):
     again = summarise(audit, resamples=200, slice_by=["sex", "age", "Young"])
     assert json.dumps(again, allow_nan=False) == json.dumps(summary, allow_nan=False)
@@ -189,7 +278,7 @@ def test_an_unknown_logit_shift_leaves_its_figures_undefined_with_a_reason(copy)
     edit(copy / "manifest.json", logit_shift={"Smiling": 0.5}, train_counts_from="audited data")
     found = summarise(open_audit(copy), resamples=100)
     assert found["attributes"]["Bald"]["rates"]["ece_unshifted"]["status"] == "undefined"
-    assert "no logit shift" in found["attributes"]["Bald"]["calibration"]["reason"]
+    assert "neither logit shift" in found["attributes"]["Bald"]["calibration"]["reason"]
     smiling = found["attributes"]["Smiling"]
     assert smiling["calibration"]["reason"] == ""
     assert smiling["rates"]["ece_unshifted"]["value"] != smiling["rates"]["ece"]["value"]
