@@ -199,6 +199,8 @@ def _verdict(rule: Rule, value: float, low: float, high: float, found: Mapping[s
     if math.isnan(value):
         return "error", f"undefined on all of {found['images']} images"
     if found["status"] == "small":
+        if "small_attributes" in found:
+            return "insufficient", f"too few images in {found['small_attributes']} of {found['attributes']} attributes"
         people = "" if found["identities"] is None else f" of {found['identities']} people"
         return "insufficient", f"too few: {found['images']} images{people}"
     if math.isnan(low) or math.isnan(high):

@@ -187,13 +187,15 @@ def _rates(
     head = str(audit.manifest.get("head", "logits"))
     shift = audit.manifest.get("logit_shift", {}).get(panel.attributes[a])
     plain = calibrate(probability(logit, head), label, panel.clusters, weights, level=level)
-    moved, reason = unshifted(logit, shift, head)
+    fitted = ((audit.manifest.get("model") or {}).get("card") or {}).get("calibration", {})
+    moved, reason = unshifted(logit, shift, head, fitted.get(panel.attributes[a]))
     undone = calibrate(moved, label, panel.clusters, weights, level=level)
     rates |= {"ece": plain.ece, "brier": plain.brier, "ece_unshifted": undone.ece, "brier_unshifted": undone.brier}
     return rates, {
         "bins": list(plain.bins),
         "bins_unshifted": list(undone.bins),
         "logit_shift": shift,
+        "fitted": fitted.get(panel.attributes[a]),
         "reason": reason or undone.reason,
     }
 

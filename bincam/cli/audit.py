@@ -194,7 +194,7 @@ def _tell(done: Audit) -> None:
             typer.echo(
                 f"{name}: {count} {method} maps exceed 65,504 logits; their stored maps hold NaN there", err=True
             )
-    for left_out in done.summary["slices_left_out"]:
+    for left_out in (done.summary or {}).get("slices_left_out", []):
         typer.echo(f"no slices: {left_out['reason']}", err=True)
     for kind, counts in found["outside_the_crop"].items():
         for name, count in counts.items():
