@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.groups import basic_name
 from bincam.errors import InputError
 from bincam.report.pictures import outline
 
@@ -77,11 +78,14 @@ class Arm:
         name: How the report calls it.
         audit: Its audit.
         summary: What its records come to.
+        classes: The audit whose training counts say which class is the minority, if not its own: the models of a
+            contrast are told of the same classes, the first model's.
     """
 
     name: str
     audit: Audit
     summary: Mapping[str, Any]
+    classes: Audit | None = None
 
     @property
     def method(self) -> str:
@@ -97,18 +101,36 @@ class Arm:
 
     def rate(self, attribute: str, measure: str) -> Number:
         """A rate such as ``minority_error``."""
-        return Number.read(self.entry(attribute).get("rates", {}).get(measure))
+        return Number.read(self.entry(attribute).get("rates", {}).get(self.rate_name(attribute, measure)))
+
+    def rate_name(self, attribute: str, measure: str) -> str:
+        """A rate by its sign: ``minority_error`` is ``fnr`` where the minority is positive, else ``fpr``."""
+        part = measure.removesuffix("_error")
+        if part not in ("minority", "majority"):
+            return measure
+        return "fnr" if (self.minority(attribute) > 0) == (part == "minority") else "fpr"
 
     def measure(self, attribute: str, column: str, group: str) -> Number:
         """The mean of a record column in a group of images; a bare name is the primary method's."""
-        return Number.read(self._column(self.entry(attribute).get("measures", {}), column).get(group))
+        held = self._column(self.entry(attribute).get("measures", {}), column)
+        return Number.read(held.get(basic_name(group, self.minority(attribute))))
 
-    def overall(self, measure: str, group: str = "") -> Number:
-        """A mean over the attributes: of a rate, or with a group, of a record column."""
+    def overall(self, attributes: Sequence[str], measure: str, group: str = "") -> Number:
+        """A mean over the attributes: of a rate, or with a group, of a record column.
+
+        Without an interval where the summary's own mean is of other attributes or of other classes.
+        """
+        if set(attributes) != set(self.audit.attributes) or any(self.turned(name) for name in attributes):
+            return self._mean(attributes, measure, group)
         held = self.summary.get("overall") or {}
         if not group:
             return Number.read((held.get("rates") or {}).get(measure))
         return Number.read(self._column(held.get("measures") or {}, measure).get(group))
+
+    def _mean(self, attributes: Sequence[str], measure: str, group: str) -> Number:
+        read = (self.measure(name, measure, group) if group else self.rate(name, measure) for name in attributes)
+        values = [number.value for number in read if number.defined]
+        return Number(sum(values) / len(values)) if values else UNDEFINED
 
     def _column(self, measures: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         full = {"bias_share": BIAS_SHARE}.get(name, f"{self.method}.{name}")
@@ -125,29 +147,38 @@ class Arm:
         return (self.summary.get("gates") or {}).get(self.method)
 
     def minority(self, attribute: str) -> int:
-        """+1 where the positives were rarer in training, else -1."""
-        return self.audit.minority(attribute)
+        """+1 where the positives were rarer in training, else -1; in a contrast, in the first model's."""
+        return (self.classes or self.audit).minority(attribute)
+
+    def turned(self, attribute: str) -> bool:
+        """Whether this model's own training counts make the other class the minority."""
+        return self.audit.minority(attribute) != self.minority(attribute)
 
     def train_counts(self, attribute: str) -> tuple[int, int]:
-        """Negatives and positives."""
-        negatives, positives = self.audit.manifest["train_counts"][attribute]
+        """Negatives and positives, of those counts that say which class is the minority."""
+        negatives, positives = (self.classes or self.audit).manifest["train_counts"][attribute]
         return int(negatives), int(positives)
 
     @cached_property
     def columns(self) -> dict[str, NDArray[Any]]:
         """Records as arrays: ``row`` ``(N,)``, the rest ``(N, A)`` float64 and ``outcome`` as strings."""
-        names = ["row", "attribute", "label", "logit", "threshold", "side", "outcome", BIAS_SHARE]
+        names = ["row", "attribute", "label", "logit", "threshold", "outcome", BIAS_SHARE]
         frame = self.audit.records(names)
         count = len(self.audit.attributes)
         if len(frame) % count:
             raise InputError(f"{self.audit.folder}: {len(frame)} records are no whole images of {count} attributes")
         table = {
             name: frame[name].to_numpy(dtype=np.float64).reshape(-1, count)
-            for name in ("label", "logit", "threshold", "side", BIAS_SHARE)
+            for name in ("label", "logit", "threshold", BIAS_SHARE)
         }
         table["outcome"] = frame["outcome"].astype(str).to_numpy().reshape(-1, count)
         table["row"] = frame["row"].to_numpy(dtype=np.int64).reshape(-1, count)[:, 0]
         return table
+
+    def answers(self, attribute: str) -> NDArray[np.int64]:
+        """``(N,)``: +1 or -1, the predicted class, whichever was explained; 0 without a finite logit."""
+        logit, threshold = self.column(attribute, "logit"), self.column(attribute, "threshold")
+        return np.where(np.isfinite(logit), np.where(logit >= threshold, 1, -1), 0)
 
     @cached_property
     def positions(self) -> dict[int, int]:

@@ -87,7 +87,7 @@ def _warnings(attribute: str, arms: Sequence[Arm]) -> list[str]:
         for text, who in told.items()
     ]
     if all(not arm.outlines.get(attribute) for arm in arms):
-        result.append("No region is known for this attribute, so gain and lift are undefined.")
+        result.append("No region is known for this attribute, so gain, energy and lift are undefined.")
     return result
 
 
@@ -112,7 +112,11 @@ def _map_row(attribute: str, name: str, grids: Floats, counts: Sequence[str], li
             pictures.append(None)
             continue
         grey = _ground(drawing.face, grid)
-        alt = f"{attribute}, {name}, {outcome}" + (f", mean of {count}" if count else "") + f": {describe(grid)}"
+        alt = (
+            f"{attribute}, {name}, {outcome}"
+            + (f", mean of {count}" if count else "")
+            + f": {describe(grid, drawing.explained)}"
+        )
         pictures.append(
             drawing.picture(overlay(grey, grid, limit), MAP_SIDE, alt, f"{slug(attribute)}/mean-{name}-{outcome}")
         )
@@ -127,7 +131,7 @@ def _ground(image: Pixels | None, grid: Floats) -> Pixels:
     return np.full((height, width, 3), 225, np.uint8)
 
 
-def describe(grid: Floats) -> str:
+def describe(grid: Floats, explained: str) -> str:
     """A signed map in words: where it is strongest for and against, and how strong."""
     values = np.nan_to_num(grid)
     parts = []
@@ -135,7 +139,7 @@ def describe(grid: Floats) -> str:
         if (peak > 0) == (word == "for") and peak != 0:
             row, column = divmod(int(at), values.shape[1])
             where = words.place((row + 0.5) / values.shape[0], (column + 0.5) / values.shape[1])
-            parts.append(f"strongest {word} the answer {where} ({words.signed(float(peak), 2)})")
+            parts.append(f"strongest {word} {explained} {where} ({words.signed(float(peak), 2)})")
     return ", ".join(parts) or "zero everywhere"
 
 
@@ -172,7 +176,7 @@ def _example(
             maps.append(None)
             continue
         grey = _ground(image, grid)
-        alt = f"{attribute} in {name}, evidence of the {arm.name} model: {describe(grid)}"
+        alt = f"{attribute} in {name}, evidence of the {arm.name} model: {describe(grid, drawing.explained)}"
         stem = f"{slug(attribute)}/{outcome}-{Path(name).stem}"
         maps.append(drawing.picture(overlay(grey, grid, limit), EXAMPLE_SIDE, alt, f"{stem}-{arm.name}"))
     photograph = None

@@ -24,8 +24,8 @@ def charts(attribute: str, drawing: Drawing) -> list[Chart]:
     for arm in drawing.arms:
         label, logit = arm.column(attribute, "label"), arm.column(attribute, "logit")
         minority = arm.minority(attribute)
-        side, share = arm.column(attribute, "side"), arm.column(attribute, BIAS_SHARE)
-        shares.append({"minority": share[side == minority], "majority": share[side == -minority]})
+        answer, share = arm.answers(attribute), arm.column(attribute, BIAS_SHARE)
+        shares.append({"minority": share[answer == minority], "majority": share[answer == -minority]})
         used = float(arm.audit.manifest["thresholds"].get(attribute, 0.0))
         curves.append(threshold_curves(logit, label, used, minority))
     return [
@@ -69,12 +69,14 @@ def _calibration_chart(attribute: str, drawing: Drawing) -> Chart:
     lines, bins = [], []
     for arm in drawing.arms:
         held = arm.entry(attribute).get("calibration") or {}
-        moved = bool(held.get("logit_shift"))  # undoing a shift of zero would draw the same line again
+        fitted = held.get("fitted") is not None
+        moved = fitted or bool(held.get("logit_shift"))  # undoing a shift of zero would draw the same line again
         kept = {"as trained": held.get("bins"), "undone": held.get("bins_unshifted") if moved else None}
         bins.append({name: one for name, one in kept.items() if one})
         raw, undone = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
         if raw.defined:
-            extra = f"; {words.percent(undone.value)} with the loss's shift undone (squares)" if moved else ""
+            how = "calibrated on validation" if fitted else "with the loss's shift undone"
+            extra = f"; {words.percent(undone.value)} {how} (squares)" if moved else ""
             lines.append(f"{drawing.prefix(arm)}expected calibration error {words.percent(raw.value)}{extra}")
     lines = lines or ["Points on the diagonal would be calibrated."]
     return _chart(drawing.canvas.calibration(bins), f"{attribute}: calibration", lines)

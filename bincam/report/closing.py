@@ -5,38 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bincam.report import words
 from bincam.report.arms import Arm
 from bincam.report.sections import Definition, Provenance
 
-DEFINITIONS = (
-    Definition(
-        "Minority and majority class",
-        "The rarer and the more frequent class among the training labels. Where no training counts are known they are "
-        "taken from the audited data, and the provenance below says so.",
-    ),
+ERROR = (
     Definition(
         "Error",
         "Share of the images of a class that the model misjudges at its own threshold. Images with unknown labels or "
         "without a finite logit are left out and counted.",
     ),
+)
+
+MEASURES = (
     Definition(
         "Evidence map",
-        "For every cell of the model's grid, how many logit units it adds for (red) or against (blue) the answer. "
+        "For every cell of the model's grid, how many logit units it adds for (red) or against (blue) {explained}. "
         "Clear means zero. Mean maps average the images of one outcome; all mean maps of an attribute share one scale.",
     ),
     Definition(
         "Gain (chance-corrected energy)",
-        "With E the share of the evidence for the answer that lies in the expected region, and f the region's share of "
-        "the area: (E − f) / (1 − f). 0 is what an evenly lit map reaches, 1 is all inside, below 0 the evidence "
+        "With E the share of the evidence for {explained} that lies in the expected region, and f the region's share "
+        "of the area: (E − f) / (1 − f). 0 is what an evenly lit map reaches, 1 is all inside, below 0 the evidence "
         "avoids the region.",
     ),
     Definition(
+        "Energy and lift",
+        "Energy is E itself, and lift E / f: 1 is what an evenly lit map reaches. A large region has a large energy by "
+        "chance, so attributes are compared by gain.",
+    ),
+    Definition(
         "Empty map",
-        "No cell supports the answer that was given: the map has nothing to show for it.",
+        "No cell supports {explained}: the map has nothing to show for it.",
     ),
     Definition(
         "Bias share",
-        "The additive decomposition sorts every term of the logit by whether it supports or opposes the answer. The "
+        "The additive decomposition sorts every term of the logit by whether it supports or opposes {explained}. The "
         "bias share is the part of the support that is a constant of the attribute and the same for every image, "
         "against the midpoint reference: half-way between the mean evidence of true positives and of true negatives.",
     ),
@@ -58,6 +62,13 @@ DEFINITIONS = (
         "training loss that weighs classes moves every logit; where the shift is a known constant, the paler line "
         "undoes it.",
     ),
+)
+
+EXACT = Definition(
+    "Object and influence gain and energy",
+    "The same measures against masks that are stored for every single image, in place of the expected region: of the "
+    "object itself, such as the glasses (an image without the attribute has none, and is left out), and of all pixels "
+    "that the attribute changes.",
 )
 
 LIMITS = (
@@ -89,14 +100,24 @@ LIMITS = (
 
 
 def definitions(arms: Sequence[Arm]) -> list[Definition]:
-    """What every measure means, with this report's method named."""
+    """What every measure means, with this report's method and explained side named."""
+    whose = f" of the {arms[0].name} model" if len(arms) > 1 else ""
+    classes = Definition(
+        "Minority and majority class",
+        f"The rarer and the more frequent class among the training labels{whose}. Where no training counts are known "
+        "they are taken from the audited data, and the provenance below says so.",
+    )
+    explained = words.explained(arms[0])
+    measures = [Definition(one.term, one.text.format(explained=explained)) for one in MEASURES]
+    if any(arm.audit.masks for arm in arms):
+        measures.insert(3, EXACT)
     methods = sorted({arm.method for arm in arms})
     named = Definition(
         "Method of the maps",
         f"{' and '.join(methods)}. Every number of gain and every map on this page is this method's; bias shares come "
         "from the head's own decomposition, whatever draws the map.",
     )
-    return [*DEFINITIONS[:3], named, *DEFINITIONS[3:]]
+    return [classes, *ERROR, measures[0], named, *measures[1:]]
 
 
 def provenance(arm: Arm) -> Provenance:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,15 @@ from bincam.report.sections import Cell, Table
 
 FILE, KIND, SCHEMA = "contrast.json", "bincam-contrast", 1
 ERRORS = ("minority_error", "majority_error")
-MEASURES = (("gain", "number"), ("empty", "percent"), ("bias_share", "percent"))
+MEASURES = (
+    ("gain", "number"),
+    ("energy", "number"),
+    ("lift", "number"),
+    ("object_gain", "number"),
+    ("influence_gain", "number"),
+    ("empty", "percent"),
+    ("bias_share", "percent"),
+)
 AMONG = {
     "true:minority": "minority class",
     "true:majority": "majority class",
@@ -49,11 +58,9 @@ class MovedArm(Arm):
         held = self._column(self.entries[attribute]["measures"], column).get(group) or {}
         return Number.read(held.get(self.name))
 
-    def overall(self, measure: str, group: str = "") -> Number:
+    def overall(self, attributes: Sequence[str], measure: str, group: str = "") -> Number:
         """The mean over the attributes, without an interval."""
-        read = (self.measure(name, measure, group) if group else self.rate(name, measure) for name in self.entries)
-        values = [number.value for number in read if number.defined]
-        return Number(sum(values) / len(values)) if values else UNDEFINED
+        return self._mean(attributes, measure, group)
 
     def family(self, name: str) -> None:
         """No tests were made at the moved threshold alone."""
@@ -117,12 +124,14 @@ class Contrast:
         for measure, kind in MEASURES:
             column = BIAS_SHARE if measure == "bias_share" else f"{self.first.method}.{measure}"
             for group, among in AMONG.items():
-                if held := (entry["differences"].get(column) or {}).get(group):
+                held = (entry["differences"].get(column) or {}).get(group)
+                if held and held["difference"]["images"]:
                     p = self._corrected.get((attribute, measure, group))
                     rows.append(_difference(measure.replace("_", " "), among, held, kind, p))
         return Table(
             "Paired differences",
-            f"{names[0]} less {names[1]}, on the same images. p is corrected by Holm over all attributes.",
+            f"{names[0]} less {names[1]}, on the same images. p is corrected by Holm over all attributes; "
+            f"{words.NONE} is not tested. What no image has is left out.",
             ("Measure", "Among", "Images", "Difference", "p"),
             rows,
         )
@@ -159,11 +168,8 @@ class Contrast:
         if not held:
             return None
         rows = [_published(row) for row in held["rows"]]
-        caption = (
-            f"{held['source']}. Of the differences that are shown here, {held['same_direction']} have the paper's "
-            f"direction and {held['other_direction']} the other; {held['not_shown']} are not shown, because the "
-            f"intervals overlap. {'Sizes are compared.' if held['graded'] else held['reason'].capitalize() + '.'}"
-        )
+        sizes = _sizes(held["rows"]) if held["graded"] else f"{held['reason'][:1].upper()}{held['reason'][1:]}."
+        caption = f"{held['source']}. {_directions(held['rows'])} {sizes}"
         heads = ("Attribute", "Figure", "Paper, unbalanced", "Paper, balanced", "Here, unbalanced", "Here, balanced",
                  "Direction", "Size")  # fmt: skip
         return Table("Beside the source paper", caption, heads, rows)
@@ -177,7 +183,7 @@ def open_contrast(folder: Path) -> Contrast:
     """
     document = read_json(folder / FILE, kind=KIND, schema=SCHEMA)
     first, second = (_arm(folder, document["arms"][which]) for which in ("first", "second"))
-    return Contrast(folder, document, first, second)
+    return Contrast(folder, document, first, replace(second, classes=first.audit))
 
 
 def _arm(folder: Path, held: Mapping[str, Any]) -> Arm:
@@ -218,6 +224,38 @@ def _difference(measure: str, among: str, held: Mapping[str, Any], kind: str, p:
     ]
 
 
+def _directions(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many of the figures differ here as in the paper, and why the rest show no direction."""
+    counted = Counter(_direction(row) for row in rows)
+    rest = (
+        ("overlapping", "the intervals found here overlap"),
+        ("equal", "the paper's two are equal"),
+        ("undefined", "one is undefined here"),
+    )
+    told = "".join(f"; in {counted[key]} {text}" for key, text in rest if counted[key])
+    return (
+        f"In {counted['same']} of {len(rows)} figures the models differ in the paper's direction, in "
+        f"{counted['other']} in the other{told}."
+    )
+
+
+def _direction(row: Mapping[str, Any]) -> str:
+    if row["direction"] != "not shown":
+        return str(row["direction"])
+    numbers = [Number.read(one) for one in row["ours"].values()]
+    known = all(math.isfinite(end) for number in numbers for end in (number.low, number.high))
+    return "overlapping" if known else "undefined"
+
+
+def _sizes(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many figures agree in size, by model."""
+    parts = []
+    for model in ("unbalanced", "balanced"):
+        known = [row["size"][model] for row in rows if row["size"][model] is not None]
+        parts.append(f"{sum(known)} of {len(known)} ({model})")
+    return f"The paper's figure lies in the interval found here in {words.listed(parts)}."
+
+
 def _published(row: Mapping[str, Any]) -> list[Cell]:
     kind = "percent" if row["figure"] in {"fnr", "fpr"} else "number"
     size = row["size"]
@@ -231,4 +269,4 @@ def _published(row: Mapping[str, Any]) -> list[Cell]:
         number = Number.read(row["ours"][name])
         note = words.basis(number) or "undefined"
         cells.append(Cell(words.shown(number, kind), None, words.interval(number, kind), number.small, note))
-    return [*cells, Cell(row["direction"], None), Cell(told, None)]
+    return [*cells, Cell(_direction(row), None), Cell(told, None)]

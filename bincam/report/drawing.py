@@ -10,6 +10,7 @@ from urllib.parse import quote
 from zlib import crc32
 
 from bincam.files import atomic
+from bincam.report import words
 from bincam.report.arms import Arm
 from bincam.report.attribute_figures import Canvas
 from bincam.report.contrasts import Contrast
@@ -43,6 +44,11 @@ class Drawing:
     def prefix(self, arm: Arm) -> str:
         """The arm's name before what is said of it; nothing where there is only one."""
         return f"{arm.name}: " if len(self.arms) > 1 else ""
+
+    @property
+    def explained(self) -> str:
+        """What the maps speak for: both models of a contrast were asked about the same side."""
+        return words.explained(self.arms[0])
 
     def picture(self, image: Pixels, side: int, alt: str, name: str) -> Picture:
         """Embed an image at thumbnail size, and keep it whole among the assets if there are any."""

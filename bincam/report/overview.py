@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bincam.audit.columns import MASKS
 from bincam.report import words
 from bincam.report.arms import Arm, Number, minority_share
 from bincam.report.audit_figures import Row, pairs
@@ -26,10 +27,22 @@ COLUMNS = (
     Column("auroc", "AUROC", "Error", "number", "How well the logits order the classes, whatever the threshold."),
     Column("gain_minority", "Minority", "Gain", "number", "Chance-corrected energy, rarer class predicted."),
     Column("gain_majority", "Majority", "Gain", "number", "Chance-corrected energy, the other predicted."),
+    Column("object_gain", "Object", "Gain, exact masks", "number", "Gain against a mask of the object in each image."),
+    Column("influence_gain", "Influence", "Gain, exact masks", "number",
+           "Gain against a mask, in each image, of all that the attribute changes."),
     Column("empty_majority", "Majority", "Empty maps", "percent", "Maps of majority answers that show nothing."),
     Column("bias_minority", "Minority", "Bias share", "percent", "Support without a place, minority predicted."),
     Column("bias_majority", "Majority", "Bias share", "percent", "Support without a place, majority predicted."),
 )  # fmt: skip
+FURTHER = {
+    "energy": ("Energy", "Share of the evidence within the expected region"),
+    "lift": ("Lift", "Energy by the region's share of the area"),
+    "object_gain": ("Object gain", "Gain against a mask of the object in each image"),
+    "object_energy": ("Object energy", "Share of the evidence within the object's mask"),
+    "influence_gain": ("Influence gain", "Gain against a mask of all that the attribute changes"),
+    "influence_energy": ("Influence energy", "Share of the evidence within that mask"),
+}
+"""Measures of the primary method by predicted class that are shown on demand."""
 
 
 def errors(arm: Arm, attribute: str) -> tuple[Number, Number]:
@@ -39,16 +52,18 @@ def errors(arm: Arm, attribute: str) -> tuple[Number, Number]:
 
 def gains(arm: Arm, attribute: str) -> tuple[Number, Number]:
     """Gain where the minority and where the majority class is predicted."""
-    minority, majority = (arm.measure(attribute, "gain", f"predicted:{name}") for name in ("minority", "majority"))
+    return by_answer(arm, attribute, "gain")
+
+
+def by_answer(arm: Arm, attribute: str, measure: str) -> tuple[Number, Number]:
+    """A measure where the minority and where the majority class is predicted."""
+    minority, majority = (arm.measure(attribute, measure, f"predicted:{name}") for name in ("minority", "majority"))
     return minority, majority
 
 
 def bias_shares(arm: Arm, attribute: str) -> tuple[Number, Number]:
     """Bias share where the minority and where the majority class is predicted."""
-    minority, majority = (
-        arm.measure(attribute, "bias_share", f"predicted:{name}") for name in ("minority", "majority")
-    )
-    return minority, majority
+    return by_answer(arm, attribute, "bias_share")
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,7 @@ class Asked:
     Attributes:
         title: Of the figure.
         axis: Label of its axis.
-        reading: How to read it.
+        reading: How to read it, with a place for what is explained.
         read: The numbers of an attribute.
         overall: Their means over the attributes: measure and group of either class.
         kind: ``percent`` or ``number``.
@@ -73,9 +88,9 @@ class Asked:
     kind: str
     family: str
 
-    def means(self, arm: Arm) -> tuple[Number, Number]:
+    def means(self, arm: Arm, attributes: Sequence[str]) -> tuple[Number, Number]:
         """Means over the attributes, of either class."""
-        first, second = (arm.overall(measure, group) for measure, group in self.overall)
+        first, second = (arm.overall(attributes, measure, group) for measure, group in self.overall)
         return first, second
 
     def defined(self, arm: Arm, attributes: Sequence[str]) -> dict[str, tuple[Number, Number]]:
@@ -97,7 +112,7 @@ ERRORS = Asked(
 GAINS = Asked(
     "Where it looks",
     "gain",
-    "How much of the evidence for the given answer lies in the expected region: 0 (dashed) is chance, 1 is all of it. "
+    "How much of the evidence for {explained} lies in the expected region: 0 (dashed) is chance, 1 is all of it. "
     "By predicted class.",
     gains,
     (("gain", "predicted:minority"), ("gain", "predicted:majority")),
@@ -107,7 +122,7 @@ GAINS = Asked(
 BIAS_SHARES = Asked(
     "How much it decides without looking",
     "bias share [%]",
-    "Share of the support for the given answer that no place in the image accounts for, against the midpoint "
+    "Share of the support for {explained} that no place in the image accounts for, against the midpoint "
     "reference. By predicted class.",
     bias_shares,
     (("bias_share", "predicted:minority"), ("bias_share", "predicted:majority")),
@@ -129,8 +144,8 @@ def tiles(models: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
     ):
         note = about
         if moved is not None and asked is ERRORS:
-            note = f"threshold alone: {words.percent(asked.means(moved)[place].value)}; {about}"
-        numbers = [asked.means(arm)[place] for arm in models if arm is not moved]
+            note = f"threshold alone: {words.percent(asked.means(moved, attributes)[place].value)}; {about}"
+        numbers = [asked.means(arm, attributes)[place] for arm in models if arm is not moved]
         ends = [words.interval(number, asked.kind) for number in numbers]
         bracket = f"[{'] → ['.join(ends)}]" if all(ends) else ""
         result.append(Tile(label, " → ".join(words.shown(number, asked.kind) for number in numbers), bracket, note))
@@ -159,13 +174,16 @@ def _error_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
     held = ERRORS.defined(arm, attributes)
     if not held:
         return ""
-    minority, majority = ERRORS.means(arm)
+    minority, majority = ERRORS.means(arm, attributes)
+    # The tests are one-sided: of another class they say nothing.
+    turned = any(arm.turned(name) for name in attributes)
+    tested = "" if turned else _tested(arm, ERRORS.family, "The minority fares worse")
     name = max(held, key=lambda n: held[n][0].value - held[n][1].value)
     worst = held[name]
     return (
         f"{who} misjudges {words.percent(minority.value)} of the minority class and {words.percent(majority.value)} "
-        f"of the majority class on average.{_tested(arm, ERRORS.family, 'The minority fares worse')} Widest apart: "
-        f"{name}, {words.percent(worst[0].value)} against {words.percent(worst[1].value)}."
+        f"of the majority class on average.{tested} Widest apart: {name}, "
+        f"{words.percent(worst[0].value)} against {words.percent(worst[1].value)}."
     )
 
 
@@ -173,13 +191,24 @@ def _gain_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
     held = GAINS.defined(arm, attributes)
     if not held:
         return ""
-    minority, majority = GAINS.means(arm)
-    chance = sum(pair[1].low <= 0 for pair in held.values())
+    minority, majority = GAINS.means(arm, attributes)
     return (
         f"{who} looks into the expected region with a mean gain of {words.plain(minority.value)} where it predicts the "
         f"minority and {words.plain(majority.value)} where it predicts the majority."
-        f"{_tested(arm, GAINS.family, 'The two differ')} "
-        f"Where it predicts the majority, the gain is not above chance in {chance} of {len(held)} attributes."
+        f"{_tested(arm, GAINS.family, 'The two differ')}{_chance([pair[1] for pair in held.values()])}"
+    )
+
+
+def _chance(gains: Sequence[Number]) -> str:
+    """In how many attributes the majority's gain is not above chance, of those that have an interval."""
+    known = [number.low for number in gains if math.isfinite(number.low)]
+    rest = len(gains) - len(known)
+    unknown = f"{rest} attribute{'s have' if rest > 1 else ' has'} no interval of it"
+    if not known:
+        return f" Where it predicts the majority, {unknown}."
+    return (
+        f" Where it predicts the majority, the gain is not above chance in {sum(low <= 0 for low in known)} of "
+        f"{len(known)} attributes{f'; {unknown}' if rest else ''}."
     )
 
 
@@ -187,11 +216,12 @@ def _bias_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
     held = BIAS_SHARES.defined(arm, attributes)
     if not held:
         return ""
-    minority, majority = BIAS_SHARES.means(arm)
+    minority, majority = BIAS_SHARES.means(arm, attributes)
     name = max(held, key=lambda n: held[n][1].value)
     return (
-        f"of what supports the majority answers of {who}, {words.percent(majority.value)} has no place in the image "
-        f"(minority: {words.percent(minority.value)}).{_tested(arm, BIAS_SHARES.family, 'The two differ')} Highest: "
+        f"where {who} predicts the majority, {words.percent(majority.value)} of what supports "
+        f"{words.explained(arm)} has no place in the image (minority: "
+        f"{words.percent(minority.value)}).{_tested(arm, BIAS_SHARES.family, 'The two differ')} Highest: "
         f"{name}, {words.percent(held[name][1].value)}."
     )
 
@@ -219,8 +249,9 @@ def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
             zero=None if percent else 0.0,
             limits=(0.0, 100.0) if percent else None,
         )
-        svg = inline(figure, f"{asked.title}. {asked.reading} {finding} All numbers are in the table below.")
-        result.append(Plot(asked.title, svg, asked.reading, finding))
+        reading = asked.reading.format(explained=words.explained(arms[0]))
+        svg = inline(figure, f"{asked.title}. {reading} {finding} All numbers are in the table below.")
+        result.append(Plot(asked.title, svg, reading, finding))
     return result
 
 
@@ -231,7 +262,7 @@ def _in_words(arm: Arm, attributes: Sequence[str], asked: Asked, named: bool) ->
     if not held:
         return f"{who}undefined for every attribute."
     name, (first, second) = max(held.items(), key=lambda item: abs(item[1][0].value - item[1][1].value))
-    minority, majority = (words.shown(number, asked.kind) for number in asked.means(arm))
+    minority, majority = (words.shown(number, asked.kind) for number in asked.means(arm, attributes))
     return (
         f"{who}minority {minority}, majority {majority} on average; widest apart {name} "
         f"({words.shown(first, asked.kind)}, {words.shown(second, asked.kind)})."
@@ -239,8 +270,19 @@ def _in_words(arm: Arm, attributes: Sequence[str], asked: Asked, named: bool) ->
 
 
 def columns(arms: Sequence[Arm]) -> list[Column]:
-    """The table's columns; a single model needs no column for its name."""
-    return [column for column in COLUMNS if column.key != "model" or len(arms) > 1]
+    """The table's columns; a single model needs none for its name, and masks that no audit has need none either."""
+    masks = {mask for arm in arms for mask in arm.audit.masks}
+    further = [
+        Column(f"{key}_{name}", name.capitalize(), group, "number", f"{about}, {name} predicted.", further=True)
+        for key, (group, about) in FURTHER.items()
+        for name in ("minority", "majority")
+    ]
+    missing = tuple(f"{mask}_" for mask in MASKS if mask not in masks)
+    return [
+        column
+        for column in (*COLUMNS, *further)
+        if (column.key != "model" or len(arms) > 1) and not column.key.startswith(missing)
+    ]
 
 
 def rows(arms: Sequence[Arm], attributes: Sequence[str], anchors: Mapping[str, str]) -> list[TableRow]:
@@ -256,6 +298,9 @@ def _row(arm: Arm, attribute: str, shown: Sequence[Column], anchor: str) -> Tabl
         "auroc": arm.rate(attribute, "auroc"),
         "empty_majority": arm.measure(attribute, "empty", "predicted:majority"),
     }
+    numbers |= {f"{mask}_gain": arm.measure(attribute, f"{mask}_gain", "all") for mask in MASKS}
+    for key in FURTHER:
+        numbers[f"{key}_minority"], numbers[f"{key}_majority"] = by_answer(arm, attribute, key)
     numbers["gain_minority"], numbers["gain_majority"] = gains(arm, attribute)
     numbers["bias_minority"], numbers["bias_majority"] = bias_shares(arm, attribute)
     rarer = words.has(arm, attribute, True)
@@ -278,8 +323,7 @@ def _row(arm: Arm, attribute: str, shown: Sequence[Column], anchor: str) -> Tabl
             text = {"attribute": attribute, "model": arm.name, "minority": rarer}[column.key]
             cells.append(Cell(text, text, link=f"#{anchor}" if column.key == "attribute" else ""))
             data[column.key] = text
-    small = any(number.small for number in numbers.values())
-    return TableRow(arm.name, attribute, small, cells, data)
+    return TableRow(arm.name, attribute, cells, data)
 
 
 def _unformatted(key: str, number: Number) -> dict[str, Any]:

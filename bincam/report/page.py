@@ -138,7 +138,7 @@ def build(
         tiles=overview.tiles(source.columns, attributes),
         findings=source.contrast.findings if source.contrast else overview.findings(arms, attributes),
         averages=[*overview.findings(arms, attributes), *source.contrast.correlations()] if source.contrast else [],
-        notes=_notes(source, photographs),
+        notes=_notes(source, photographs, attributes),
         plots=overview.plots(source.columns, attributes),
         columns=overview.columns(arms),
         rows=overview.rows(source.columns, attributes, anchors),
@@ -150,6 +150,7 @@ def build(
         rule=RULE + (f" Outcomes are the {first.name} model's." if len(arms) > 1 else ""),
         outcomes=[(outcome, MEANINGS[outcome]) for outcome in SHOWN],
         gradient=gradient(),
+        explained=drawing.explained,
         definitions=closing.definitions(arms),
         limits=closing.LIMITS,
         provenance=[closing.provenance(arm) for arm in arms],
@@ -194,11 +195,15 @@ def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
         ("Images", f"{images}, {data.get('split') or 'all'} split"),
         ("Data", str(data["source"])),
         ("Attributes", f"{len(manifest['attributes'])}"),
-        ("Maps", f"{arms[0].method}" + (f", on images of {size[0]} × {size[1]} pixels" if size else "")),
+        (
+            "Maps",
+            f"{arms[0].method}, evidence for {words.explained(arms[0])}"
+            + (f", on images of {size[0]} × {size[1]} pixels" if size else ""),
+        ),
     ]
 
 
-def _notes(source: Source, photographs: Photographs) -> list[str]:
+def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) -> list[str]:
     notes = [source.contrast.note] if source.contrast and source.contrast.note else []
     if photographs.missing:
         notes.append(f"Photographs are not shown: {photographs.missing}. Maps stand on grey instead.")
@@ -209,10 +214,16 @@ def _notes(source: Source, photographs: Photographs) -> list[str]:
         if gate and not gate.get("passed"):
             who = f"the {arm.name} model's" if len(source.arms) > 1 else "the model's"
             notes.append(f"{arm.method} did not pass the randomisation test on {who} maps: {gate.get('reason')}.")
+    first, *others = source.arms
+    if first.audit.manifest.get("train_counts_from") != "card":
+        who = f"{first.name} model" if others else first.name
+        notes.append(f"Training counts of the {who} are unknown; minority and majority are those of the audited data.")
+    turned = {arm.name: [name for name in attributes if arm.turned(name)] for arm in others}
     notes += [
-        f"Training counts of the {arm.name} are unknown; minority and majority are those of the audited data."
-        for arm in source.arms
-        if arm.audit.manifest.get("train_counts_from") != "card"
+        f"In the training counts of the {name} model the other class is the rarer one of {words.listed(held)}; "
+        f"minority and majority are those of the {first.name} model throughout."
+        for name, held in turned.items()
+        if held
     ]
     return notes
 

@@ -59,6 +59,7 @@ class Column:
         group: What stands above several heads; empty for none.
         kind: ``text``, ``percent``, ``number`` or ``count``.
         help: What is counted.
+        further: Whether it is shown on demand alone.
     """
 
     key: str
@@ -66,6 +67,7 @@ class Column:
     group: str
     kind: str
     help: str
+    further: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,6 @@ class TableRow:
 
     arm: str
     name: str
-    small: bool
     cells: Sequence[Cell]
     data: Mapping[str, Any]
 
@@ -239,6 +240,7 @@ class Page:
         rule: How examples were chosen.
         outcomes: Outcome and its meaning, in the order of the map rows.
         gradient: CSS of the evidence colours.
+        explained: What maps and ledger speak for, such as ``the answer given``.
         definitions: Of every measure.
         limits: What the page cannot say: heading and text.
         provenance: Per arm.
@@ -265,6 +267,7 @@ class Page:
     rule: str
     outcomes: Sequence[tuple[str, str]]
     gradient: str
+    explained: str
     definitions: Sequence[Definition]
     limits: Sequence[Definition]
     provenance: Sequence[Provenance]

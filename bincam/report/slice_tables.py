@@ -30,7 +30,8 @@ def slice_table(attribute: str, arms: Sequence[Arm]) -> Table | None:
         for arm, one in zip(arms, found, strict=True):
             numbers = one.get(group, {})
             named = [Cell(f"{group[0]}: {group[1]}", None), *([Cell(arm.name, None)] if len(arms) > 1 else [])]
-            rows.append([*named, *(_cell(Number.read(numbers.get(key)), kind) for key, _, kind in shown)])
+            held = [(numbers.get(arm.rate_name(attribute, key)), kind) for key, _, kind in shown]
+            rows.append([*named, *(_cell(Number.read(number), kind) for number, kind in held)])
     heads = ["Group", *(["Model"] if len(arms) > 1 else []), *(label for _, label, _ in shown)]
     gaps = " ".join(filter(None, (_gap(arm, attribute, len(arms) > 1) for arm in arms)))
     return Table("By group", gaps, heads, rows)

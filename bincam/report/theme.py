@@ -93,7 +93,8 @@ def inline(figure: Figure, label: str) -> str:
     width, height = figure.get_size_inches()
     head = (
         f'<svg class="plot" role="img" aria-label="{escape(label)}" '
-        f'viewBox="0 0 {72 * width:g} {72 * height:g}" style="max-width:{1.34 * width:.2f}in"'
+        f'viewBox="0 0 {72 * width:g} {72 * height:g}" style="max-width:{1.34 * width:.2f}in;'
+        f'--points:{72 * width:.0f}"'
     )
     text = re.sub(r"<svg[^>]*>", head + ">", text, count=1, flags=re.DOTALL)
     return re.sub(r"\n\s*", "\n", text).strip()

@@ -8,6 +8,13 @@ from collections.abc import Sequence
 from bincam.report.arms import Arm, Number, minority_share
 
 MINUS, NONE = "\u2212", "–"
+SIDES = {
+    "predicted": "the answer given",
+    "true": "the right answer",
+    "positive": "the answer “yes”",
+    "negative": "the answer “no”",
+}
+"""What the maps and the ledger speak for, by the side that was explained."""
 
 
 def percent(value: float) -> str:
@@ -74,6 +81,11 @@ def images(count: int) -> str:
     return f"{count:,} image{'s' * (count != 1)}"
 
 
+def explained(arm: Arm) -> str:
+    """``the answer given``, or what else the audit explains."""
+    return SIDES[arm.audit.manifest.get("side") or "predicted"]
+
+
 def answer(arm: Arm, attribute: str, minority: bool) -> str:
     """``yes`` or ``no``: what a model says that predicts the class."""
     return "yes" if (arm.minority(attribute) > 0) == minority else "no"
@@ -98,13 +110,22 @@ def sentences(arm: Arm, attribute: str) -> list[str]:
             f"The evidence lies in the expected region with a gain of {gains}; 0 is what an evenly lit map reaches, "
             "1 is all of it inside."
         )
+    if exact := _exact(arm, attribute):
+        result.append(f"Against masks of every single image the gain is {exact}.")
     shares = _by_answer(arm, attribute, "bias_share", "percent")
     if shares:
-        result.append(f"Of the support for an answer, no place in the image accounts for {shares}.")
+        result.append(f"Of the support for {explained(arm)}, no place in the image accounts for {shares}.")
     empty = arm.measure(attribute, "empty", "predicted:majority")
     if empty.defined:
         result.append(f"The map of a majority answer shows nothing in {told(empty)}.")
     return result
+
+
+def _exact(arm: Arm, attribute: str) -> str:
+    """Gain against the masks that the audit has of each image; empty where none is defined."""
+    against = {"object": "the object alone", "influence": "all that the attribute changes"}
+    numbers = [(arm.measure(attribute, f"{mask}_gain", "all"), against[mask]) for mask in arm.audit.masks]
+    return listed([f"{told(number, 'number')} against {what}" for number, what in numbers if number.defined])
 
 
 def _by_answer(arm: Arm, attribute: str, column: str, kind: str) -> str:

@@ -1,5 +1,6 @@
 """Small audits with whole summaries, and a real browser where there is one."""
 
+import json
 import os
 import shutil
 
@@ -17,8 +18,11 @@ BROWSER_FLAGS = [
 ]  # fmt: skip
 
 
-def finished_audit(folder, **options):
-    make_audit(folder, methods=("grad_cam",), masks=(), finished=False, **options)
+def finished_audit(folder, masks=(), manifest=None, **options):
+    make_audit(folder, methods=("grad_cam",), masks=masks, finished=False, **options)
+    if manifest:
+        held = json.loads((folder / store.MANIFEST).read_text(encoding="utf-8"))
+        write_json(folder / store.MANIFEST, held | manifest)
     summary = summarise(store.open_audit(folder, unfinished=True), resamples=100)
     *_, last = summary["attributes"].values()
     last["rates"]["auroc"] |= {"value": None, "low": None, "high": None, "status": "undefined"}
@@ -95,7 +99,12 @@ def contrast_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("contrast")
     arms = [
         finished_audit(
-            folder / name, images=150, pictures=folder / "faces" if not seed else None, prior=prior, seed=seed
+            folder / name,
+            masks=("object", "influence"),
+            images=150,
+            pictures=None if seed else folder / "faces",
+            prior=prior,
+            seed=seed,
         )
         for seed, (name, prior) in enumerate((("a", 0.9), ("b", 0.1)))
     ]

@@ -12,31 +12,54 @@ WIDTHS = {"desktop": 1280, "phone": 390}
 
 
 @pytest.fixture(scope="session")
-def page_file(contrast_folder, tmp_path_factory):
-    return write_report(contrast_folder, tmp_path_factory.mktemp("page") / "report.html")
+def written(audit_folder, contrast_folder, tmp_path_factory):
+    """The report of an audit and of a contrast."""
+    sources = {"audit": audit_folder, "contrast": contrast_folder}
+    return {
+        kind: write_report(source, tmp_path_factory.mktemp(kind) / "report.html") for kind, source in sources.items()
+    }
+
+
+@pytest.fixture(params=["audit", "contrast"])
+def kind(request):
+    """Which report is looked at; a test that needs two models names it."""
+    return request.param
+
+
+only_contrast = pytest.mark.parametrize("kind", ["contrast"], indirect=True)
 
 
 @pytest.fixture
-def visit(browser, page_file):
+def rows(kind):
+    """How many rows the table has: an attribute each, in a contrast also by model and for the moved threshold."""
+    return {"audit": 6, "contrast": 18}[kind]
+
+
+@pytest.fixture
+def visit(browser, written, kind):
     """Open the page; at the end, whatever it complained of or asked for fails the test."""
+    own = written[kind].as_uri()
     contexts, faults = [], []
 
     def go(hash_="", scheme="light", width="desktop"):
-        context = browser.new_context(viewport={"width": WIDTHS[width], "height": 900}, color_scheme=scheme)
+        context = browser.new_context(
+            viewport={"width": WIDTHS[width], "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+        )
         contexts.append(context)
         page = context.new_page()
 
         def route(request):
-            if request.request.url.startswith(("file:", "data:", "blob:")):
+            url = request.request.url
+            if url.partition("#")[0] == own or url.startswith(("data:", "blob:")):
                 request.continue_()
             else:
-                faults.append(f"asked for {request.request.url}")
+                faults.append(f"asked for {url}")
                 request.abort()
 
         page.route("**/*", route)
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(page_file.as_uri() + hash_)
+        page.goto(own + hash_)
         return page
 
     yield go
@@ -100,16 +123,18 @@ def test_heads_sort_by_mouse_and_by_keyboard(visit):
     assert names(page) == sorted(names(page))
 
 
-def test_undefined_numbers_stand_last_in_either_order(visit):
+def test_undefined_numbers_stand_last_in_either_order(visit, rows):
     page = visit()
     for order in ("descending", "ascending"):
         page.locator("th[data-key=auroc] button").click()
         assert page.locator("th[data-key=auroc]").get_attribute("aria-sort") == order
         values = numbers(page, "auroc")
-        assert values[-3:] == [None, None, None]
-        assert values[:-3] == sorted(values[:-3], reverse=order == "descending")
+        last = rows // 6  # of one attribute
+        assert values[-last:] == [None] * last
+        assert values[:-last] == sorted(values[:-last], reverse=order == "descending")
 
 
+@only_contrast
 def test_filters_and_the_address_that_restores_them(visit):
     page = visit()
     page.fill("#query", "EYE")
@@ -130,21 +155,50 @@ def test_filters_and_the_address_that_restores_them(visit):
     assert "q=" not in state(again)
 
 
-def test_a_broken_address_is_no_fault(visit):
+def test_a_broken_address_is_no_fault(visit, rows):
     page = visit("#?sort=nothing&dir=sideways&model=none&q=%3Cb%3E")
     assert names(page) == []
-    assert page.inner_text("#count") == "0 of 18 rows"
+    assert page.inner_text("#count") == f"0 of {rows} rows"
 
 
-def test_rows_of_few_images_can_be_hidden(visit):
+@pytest.mark.parametrize("broken", ["#%", "#%E0%A4%A", "#%?q=%", "#nowhere"])
+@pytest.mark.parametrize("kind", ["audit"], indirect=True)
+def test_an_address_that_cannot_be_read_leads_nowhere(visit, rows, broken):
+    page = visit(broken)
+    assert len(names(page)) == (0 if "?" in broken else rows)
+    assert page.locator("details.card[open]").count() == 0
+
+
+def test_rows_of_few_images_can_be_hidden(visit, rows):
     page = visit()
-    marked = page.locator("#numbers tr[data-small]").count()
-    assert 0 < marked < 18
+    marked = page.locator("#numbers tbody tr:has(td.small:not(.further))").count()
+    assert 0 < marked < rows
     page.check("#solid")
-    assert len(names(page)) == 18 - marked
+    assert len(names(page)) == rows - marked
+    assert "†" not in page.inner_text("#numbers tbody")
+    page.check("#more")
+    assert len(names(page)) <= rows - marked
     assert "†" not in page.inner_text("#numbers tbody")
 
 
+def test_further_columns_are_shown_on_demand_and_kept_in_the_address(visit, kind):
+    page = visit()
+    further = page.locator("#numbers thead th.further[data-key]")
+    assert further.count() == (12 if kind == "contrast" else 4)  # the contrast's audits have masks
+    assert not further.first.is_visible()
+    page.check("#more")
+    assert further.first.is_visible()
+    page.locator("th[data-key=lift_minority] button").click()
+    kept = state(page).replace("&more=1", "")
+    again = visit(kept)
+    assert again.is_checked("#more")  # its order shows
+    values = [value for value in numbers(again, "lift_minority") if value is not None]
+    assert values == sorted(values, reverse=True)
+    again.uncheck("#more")
+    assert not again.locator("#numbers .further").first.is_visible()
+
+
+@only_contrast
 def test_downloads_hold_what_is_shown_unrounded(visit):
     page = visit("#?model=balanced&sort=minority_error&dir=desc")
     with page.expect_download() as waiting:
@@ -159,6 +213,8 @@ def test_downloads_hold_what_is_shown_unrounded(visit):
     assert {row["model"] for row in rows} == {"balanced"}
     assert [float(row["minority_error"]) for row in rows] == numbers(page, "minority_error")
     assert all(row["minority_error_images"] > 0 for row in objects)
+    assert all(row["object_gain"] == "" or abs(float(row["object_gain"])) <= 1 for row in rows)
+    assert "influence_energy_majority_low" in rows[0]  # all columns, shown or not
     assert {row["attribute"] for row in rows if row["auroc"] == ""} == {"Wearing_Hat"}
     assert {row["attribute"] for row in objects if row["auroc"] is None} == {"Wearing_Hat"}
 
@@ -177,13 +233,39 @@ def test_a_link_opens_its_card(visit):
     assert page.locator("details.card[open]").count() == 1
 
 
+def test_links_keep_the_table_s_state_in_the_address(visit):
+    page = visit("#?q=y&sort=attribute")
+    shown = names(page)
+    page.locator("#numbers tbody a", has_text="Young").first.click()
+    page.wait_for_selector("#attribute-Young[open] .body")
+    assert state(page) == "#attribute-Young?sort=attribute&q=y"
+    assert page.locator("#attribute-Young > summary").evaluate("one => one === document.activeElement")
+    there = "() => Math.abs(document.querySelector('#limits').getBoundingClientRect().top) < innerHeight / 2"
+    page.click("nav a[href^='#limits']")
+    page.wait_for_selector("#limits:focus")
+    assert page.evaluate(there)
+    assert state(page) == "#limits?sort=attribute&q=y"
+    again = visit(state(page))
+    assert names(again) == names(page) == shown
+    assert again.evaluate(there)
+    page.evaluate("scrollTo(0, 0)")
+    assert not page.evaluate(there)
+    page.click("nav a[href^='#limits']")  # the same address once more
+    assert page.evaluate(there)
+    page.fill("#query", "")
+    assert state(page) == "#limits?sort=attribute"
+    page.go_back()
+    assert names(page) == shown  # that view's state is the address's again
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), [("light", "desktop"), ("dark", "phone")])
 def test_axe_finds_no_serious_fault(visit, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 
     page = visit(scheme=scheme, width=width)
-    page.click("details.card summary")  # the cards are alike
-    page.click("details.card details.more:last-of-type summary")
+    page.evaluate("document.querySelectorAll('details').forEach(one => (one.open = true))")
+    page.check("#more")
     found = Axe().run(page).response
     serious = [
         (fault["id"], fault["nodes"][0]["html"][:160], fault["nodes"][0].get("failureSummary", "")[:300])

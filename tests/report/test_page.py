@@ -1,12 +1,14 @@
+import copy
 import json
 import re
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from bincam.audit import store
 from bincam.errors import InputError
-from bincam.report import closing, write_report
+from bincam.report import closing, overview, words, write_report
 from bincam.report.arms import Arm, Number
 from bincam.report.page import Source, build, open_source, render
 from tests.report.conftest import finished_audit
@@ -75,6 +77,60 @@ def test_examples_are_of_their_outcome_and_at_most_three(page, audit_folder):
             assert set(shown) <= rows
             assert all(example.photograph and example.maps[0] for example in group.examples)
             assert all(example.verdicts[0].startswith(group.outcome) for example in group.examples)
+
+
+def test_masks_that_were_not_there_have_no_columns(page):
+    keys = {column.key for column in page.columns}
+    assert {"energy_minority", "lift_majority"} <= keys
+    assert not any("object" in key or "influence" in key for key in (*keys, *page.rows[0].data))
+    assert "Object and influence gain and energy" not in [one.term for one in page.definitions]
+
+
+def test_the_explained_side_is_named_and_answers_are_told_from_logits(tmp_path):
+    manifest = {"side": "positive"}
+    few = {"images": 60, "attributes": ("A", "B", "C"), "prevalence": (0.4, 0.7, 0.5)}
+    folder = finished_audit(tmp_path / "audit", masks=("object",), manifest=manifest, **few)
+    file = store.records_file(folder, 0)
+    table = pq.read_table(file)
+    at = table.schema.get_field_index("side")
+    ones = np.ones(table.num_rows, np.int8)  # every image is explained for "yes", whatever was answered
+    pq.write_table(table.set_column(at, table.schema.field(at), [ones]), file)
+    audit = store.open_audit(folder)
+    page = build(open_source(folder), tmp_path / "report.html")
+    html = render(page)
+    assert "answer given" not in html
+    assert "red for the answer “yes”" in html
+    records = audit.records(["attribute", "logit", "midpoint.bias_share"])
+    for card in page.cards:
+        mine = records[(records["attribute"] == card.name) & records["logit"].notna()]
+        yes = mine["logit"] >= 0
+        minority = mine["midpoint.bias_share"][yes == (audit.minority(card.name) > 0)]
+        assert f"median {words.percent(minority.median())} (minority predicted)" in card.charts[0].lines[0]
+        gain = audit.summary["attributes"][card.name]["measures"]["grad_cam.object_gain"]["all"]
+        assert any(
+            f"the gain is {gain['value']:.2f} [" in line and f"{gain['images']} images" in line
+            for line in card.sentences
+        )
+
+
+def test_gains_without_an_interval_are_not_above_chance(audit_folder):
+    arm = open_source(audit_folder).arms[0]
+    summary = copy.deepcopy(arm.summary)
+    gains = [one["measures"]["grad_cam.gain"]["predicted:majority"] for one in summary["attributes"].values()]
+    for gain, (low, high) in zip(gains, [(-0.1, 0.3), (0, 0.2), (None, None), *[(0.1, 0.2)] * 3], strict=True):
+        gain |= {"value": 0.1, "low": low, "high": high, "status": "ok"}
+    for one in summary["attributes"].values():
+        one["measures"]["grad_cam.gain"]["predicted:minority"] |= {"value": 0.1, "status": "ok"}
+        one["measures"]["grad_cam.gain"] |= {
+            f"predicted:{sign}": one["measures"]["grad_cam.gain"][f"predicted:{part}"]
+            for sign, part in zip(
+                ("positive", "negative"),
+                ("minority", "majority") if one["minority"] == "positive" else ("majority", "minority"),
+                strict=True,
+            )
+        }
+    told = overview.findings([Arm(arm.name, arm.audit, summary)], arm.audit.attributes)[1]
+    assert "not above chance in 2 of 5 attributes; 1 attribute has no interval of it." in told
 
 
 def test_equal_audits_give_equal_bytes(audit_folder, html, tmp_path):

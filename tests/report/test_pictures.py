@@ -85,6 +85,8 @@ def test_examples_stand_at_the_percentiles_by_nearest_rank():
 
 def test_maps_are_told_in_words():
     grid = np.zeros((7, 7))
-    assert describe(grid) == "zero everywhere"
+    assert describe(grid, "the answer given") == "zero everywhere"
     grid[0, 6], grid[3, 3] = 0.25, -0.5
-    assert describe(grid) == "strongest for the answer upper right (0.25), strongest against the answer centre (−0.50)"
+    told = describe(grid, "the answer given")
+    assert told.startswith("strongest for the answer given upper right (0.25), ")
+    assert told.endswith("strongest against the answer given centre (−0.50)")

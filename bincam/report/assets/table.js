@@ -9,24 +9,33 @@
   const query = document.getElementById("query");
   const arm = document.getElementById("arm"); // absent where one model was audited
   const solid = document.getElementById("solid");
+  const more = document.getElementById("more");
   const count = document.getElementById("count");
-  const NOTHING = { sort: "", dir: "asc", q: "", model: "", solid: "" };
+  const links = [...document.querySelectorAll('a[href^="#"]')].map((link) => [link, link.getAttribute("href").slice(1)]);
+  const NOTHING = { sort: "", dir: "asc", q: "", model: "", solid: "", more: "" };
   let state = { ...NOTHING };
+  let place = ""; // what the address leads to, such as a card
 
-  // ---- state and address: #?sort=KEY&dir=desc&q=TEXT&model=NAME&solid=1; any other hash is an anchor
+  // ---- the address: #PLACE?sort=KEY&dir=desc&q=TEXT&model=NAME&solid=1&more=1; either half may be missing
   const readAddress = () => {
-    const hash = location.hash;
-    if (!hash.startsWith("#?")) return null;
-    const given = new URLSearchParams(hash.slice(2));
+    const [before, ...after] = location.hash.slice(1).split("?");
+    const given = new URLSearchParams(after.join("?"));
     const read = Object.fromEntries(Object.keys(NOTHING).map((key) => [key, given.get(key) ?? NOTHING[key]]));
-    if (!heads.some((head) => head.dataset.key === read.sort)) read.sort = "";
+    const sorted = heads.find((head) => head.dataset.key === read.sort);
+    if (!sorted) read.sort = "";
+    if (sorted?.classList.contains("further")) read.more = "1";
     if (read.dir !== "desc") read.dir = "asc";
-    return read;
+    [place, state] = [before, read];
   };
-  const writeAddress = () => {
+  const address = (to) => {
     const kept = Object.entries(state).filter(([key, value]) => value !== NOTHING[key] && (key !== "dir" || state.sort));
     const text = new URLSearchParams(kept).toString();
-    history.replaceState(null, "", text ? `#?${text}` : location.pathname + location.search);
+    return text ? `#${to}?${text}` : to && `#${to}`;
+  };
+  const writeLinks = () => links.forEach(([link, to]) => link.setAttribute("href", address(to)));
+  const writeAddress = () => {
+    history.replaceState(null, "", address(place) || location.pathname + location.search);
+    writeLinks();
   };
 
   // ---- sorting and filtering
@@ -49,8 +58,9 @@
       row.hidden =
         !row.dataset.name.toLocaleLowerCase().includes(wanted) ||
         (state.model !== "" && row.dataset.arm !== state.model) ||
-        (state.solid === "1" && "small" in row.dataset);
+        (state.solid === "1" && row.querySelector(state.more === "1" ? ".small" : ".small:not(.further)") !== null);
     }
+    table.classList.toggle("narrow", state.more !== "1");
     body.append(...order);
     heads.forEach((head, index) => {
       head.setAttribute("aria-sort", index !== column ? "none" : state.dir === "desc" ? "descending" : "ascending");
@@ -61,6 +71,7 @@
   const show = () => {
     query.value = state.q;
     solid.checked = state.solid === "1";
+    more.checked = state.more === "1";
     if (arm) {
       arm.value = state.model;
       if (arm.selectedIndex < 0) [arm.value, state.model] = ["", ""];
@@ -82,6 +93,7 @@
   });
   query.addEventListener("input", () => change({ q: query.value }));
   solid.addEventListener("change", () => change({ solid: solid.checked ? "1" : "" }));
+  more.addEventListener("change", () => change({ more: more.checked ? "1" : "" }));
   arm?.addEventListener("change", () => change({ model: arm.value }));
   document.getElementById("controls").addEventListener("submit", (event) => event.preventDefault());
 
@@ -112,19 +124,24 @@
   const setAll = (open) => cards.forEach((card) => (card.open = open));
   document.getElementById("open-all").addEventListener("click", () => setAll(true));
   document.getElementById("close-all").addEventListener("click", () => setAll(false));
+  const decoded = (text) => {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text; // a percent sign that begins no character
+    }
+  };
   const follow = () => {
-    const read = readAddress();
-    if (read) {
-      state = read;
-      show();
-      return;
-    }
-    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (target instanceof HTMLDetailsElement) {
-      target.open = true;
-      target.scrollIntoView();
-      target.querySelector("summary").focus({ preventScroll: true });
-    }
+    readAddress();
+    show();
+    writeLinks();
+    const target = place && document.getElementById(decoded(place));
+    if (!target) return;
+    const card = target instanceof HTMLDetailsElement;
+    if (card) target.open = true;
+    else target.tabIndex = -1; // the next press of Tab goes on from there
+    target.scrollIntoView();
+    (card ? target.querySelector("summary") : target).focus({ preventScroll: true });
   };
   let before = [];
   addEventListener("beforeprint", () => {
@@ -133,6 +150,9 @@
   });
   addEventListener("afterprint", () => before.forEach((card) => (card.open = false)));
   addEventListener("hashchange", follow);
-  show();
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#"]');
+    if (link?.hash === location.hash) follow(); // no change of the address, but the reader may have gone elsewhere
+  });
   follow();
 })();
