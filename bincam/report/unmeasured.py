@@ -35,7 +35,9 @@ def _entries(arm: Arm) -> list[str]:
         if counts:
             of = found["with_a_mask"].get(source, {})
             entries.append(f"{SOURCES.get(source, source)}, so nothing is measured against it: {_counted(counts, of)}.")
-    entries += [f"No slices: {left_out['reason']}." for left_out in arm.audit.summary["slices_left_out"]]
+    entries += [
+        f"No slices: {left_out['reason']}." for left_out in (arm.audit.summary or {}).get("slices_left_out", [])
+    ]
     entries += [f"{note[:1].upper()}{note[1:]}." for note in found["notes"]]
     return entries
 
@@ -44,6 +46,6 @@ def _counted(counts: Mapping[str, int], of: Mapping[str, int] | None = None) -> 
     """``Bald 3 of 20 images, Smiling 1 of 48 images``."""
     shares = of or {}
     return ", ".join(
-        f"{name} {count:,}" + (f" of {shares[name]:,}" if name in shares else "") + " images"
+        f"{name} {count:,}" + (f" of {shares[name]:,} images" if name in shares else " image" + "s" * (count > 1))
         for name, count in counts.items()
     )

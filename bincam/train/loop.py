@@ -20,6 +20,7 @@ from bincam.data.dataset import FaceDataset
 from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.models import AttributeClassifier
 from bincam.train import manifest
+from bincam.train.calibration import platt
 from bincam.train.config import TrainConfig
 from bincam.train.feed import Feed, make_order, order_digest, pixel_sum
 from bincam.train.judge import Said, ask, judge, plain
@@ -300,11 +301,17 @@ class _Run:
             "pixels": f"{pixels % 2**64:016x}",
             "validation": self._metrics(said, {}),
             "tuned_thresholds": {name: value for name, value in tuned if math.isfinite(value)},
+            "calibration": {} if self.card.logit_shift else self._calibration(said),
         }
         at.count(record, config)
         self.pixels.zero_()
         self.taken_up = 0.0
         return record
+
+    def _calibration(self, said: Said) -> dict[str, tuple[float, float]]:
+        """Slope and intercept of each attribute where they can be told."""
+        fitted = zip(self.attributes, platt(said.logits, said.labels).tolist(), strict=True)
+        return {name: (slope, intercept) for name, (slope, intercept) in fitted if math.isfinite(slope + intercept)}
 
     def _metrics(self, said: Said, thresholds: dict[str, float]) -> dict[str, Any]:
         """What ``judge`` says, and the loss, which depends on no threshold."""
@@ -341,7 +348,7 @@ class _Run:
     def _write_epoch(self, record: dict[str, Any]) -> None:
         best = self.at.best_epoch == record["epoch"]
         with self.process.together():
-            self.folder.models(self.stepper.judged, record["tuned_thresholds"], best=best)
+            self.folder.models(self.stepper.judged, record, best=best)
         self._write_state()
         with self.process.together():
             self.folder.records(self.at, "running")

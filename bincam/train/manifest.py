@@ -14,7 +14,7 @@ from bincam.models.card import KIND as MODEL_CARD
 from bincam.train.config import TrainConfig
 from bincam.train.splits import Splits
 
-KIND, SCHEMA = "bincam-train", 1
+KIND, SCHEMA = "bincam-train", 2
 FILE = "manifest.json"
 _PACKAGES = ("torch", "timm", "accelerate", "numpy", "albumentations", "opencv-python-headless", "pydantic")
 

@@ -62,11 +62,23 @@ class RunFolder:
             with saving(self.path), atomic(self.path / "config.yaml") as part:
                 part.write_text(dump(self.config), encoding="utf-8")
 
-    def models(self, model: AttributeClassifier, tuned: dict[str, float], *, best: bool) -> None:
-        """``last/``, and the folder itself where the epoch is the best so far."""
+    def models(self, model: AttributeClassifier, record: dict[str, Any], *, best: bool) -> None:
+        """``last/``, and the folder itself where the epoch is the best so far.
+
+        Args:
+            model: As judged.
+            record: Of the epoch: what was tuned and calibrated on validation goes to the card.
+            best: Whether the epoch is.
+        """
         if not self.writes:
             return
-        card = card_of(model, tuned_thresholds=tuned, thresholds=tuned if self.config.store_thresholds else {})
+        tuned = record["tuned_thresholds"]
+        card = card_of(
+            model,
+            tuned_thresholds=tuned,
+            thresholds=tuned if self.config.store_thresholds else {},
+            calibration=record["calibration"],
+        )
         shown = AttributeClassifier(model.network, card)
         with saving(self.path):
             if best:

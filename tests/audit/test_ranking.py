@@ -89,9 +89,17 @@ def test_undoing_the_shift_calibrates_a_shifted_model():
     assert calibrate(undone, label, clusters, weights).ece.value < 0.03
 
 
+def test_what_the_card_fitted_is_used_where_no_shift_is_known():
+    z = np.array([-1.0, 0.5, np.inf])
+    for head in ("logits", "margin"):
+        p, reason = unshifted(z, None, head, (2.0, -1.0))
+        assert reason == ""
+        np.testing.assert_allclose(p, [1 / (1 + np.exp(3.0)), 0.5, np.nan])
+
+
 def test_an_unknown_shift_is_undefined_with_its_reason():
     clusters = Clusters.of([""] * 3)
-    for shift, head, told in ((None, "logits", "no logit shift"), (1.0, "margin", "no log-odds")):
+    for shift, head, told in ((None, "logits", "neither logit shift nor calibration"), (1.0, "margin", "no log-odds")):
         p, reason = unshifted(np.zeros(3), shift, head)
         assert told in reason
         assert calibrate(p, np.ones(3), clusters, clusters.weights(100, 0)).ece.status == "undefined"

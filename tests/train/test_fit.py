@@ -15,8 +15,10 @@ import torch
 from torch import nn
 
 import bincam
+from bincam.data import loader
 from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.train import fit
+from bincam.train.calibration import platt
 from bincam.train.feed import Feed, mirrored, pixel_sum, repeats, shuffled
 from bincam.train.state import FILE as STATE
 from tests.train.conftest import write_spots
@@ -26,6 +28,19 @@ def digest(folder):
     from bincam.train.start import weights_digest
 
     return weights_digest(bincam.load(folder))
+
+
+@pytest.mark.parametrize(("loss", "head"), [("focal", "logits"), ("euclidean", "margin")])
+def test_where_no_shift_is_known_logits_are_calibrated_on_validation(config, table, loss, head):
+    result = fit(config(loss=loss, data__memory=True))
+    model = bincam.load(result.folder)
+    assert model.card.head == head
+    assert model.card.logit_shift == {}
+    (batch,) = loader(table.split("validation"), card=model.card, batch_size=45)
+    with torch.no_grad():
+        expected = platt(model(batch.images), batch.labels)
+    found = [model.card.calibration[name] for name in table.names]
+    np.testing.assert_allclose(found, expected, rtol=2e-2)
 
 
 def test_what_a_run_leaves(config, table):
@@ -49,8 +64,10 @@ def test_what_a_run_leaves(config, table):
     assert card.tuned_thresholds == lines[result.best_epoch - 1]["tuned_thresholds"]
     assert bincam.load(result.folder / "last").card.tuned_thresholds == lines[-1]["tuned_thresholds"]
 
+    assert card.calibration == {}, "the shift is known: 0"
+
     manifest = json.loads((result.folder / "manifest.json").read_text())
-    assert (manifest["kind"], manifest["schema"], manifest["status"]) == ("bincam-train", 1, "finished")
+    assert (manifest["kind"], manifest["schema"], manifest["status"]) == ("bincam-train", 2, "finished")
     assert manifest["data"]["digest"] == table.digest()
     assert manifest["data"]["images"] == {"train": 96, "validation": 45, "test": 30}
     assert manifest["versions"]["torch"] == torch.__version__
