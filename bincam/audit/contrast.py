@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -239,16 +240,17 @@ def _published(first: Audit, pair: Pair, found: Mapping[str, Contrasted]) -> dic
                 held[f"{theirs}_energy_pred_neg"] = by_class[f"predicted:{negative}"]
         figures[attribute] = {name: (three[0], three[2]) for name, three in held.items()}
     rows = paper.beside(figures, graded=graded)
-    shown = [row for row in rows if row["direction"] in ("same", "other")]
+    directions = Counter(row["direction"] for row in rows)
     return {
         "source": "Zhang, Bieri and Günther, SDS 2024, arXiv 2403.14435",
         "graded": graded,
         "reason": "" if graded else "sizes are compared on CelebA's 10,458 frontal test images alone",
         "regions": (first.manifest.get("regions") or {}).get("source"),
         "methods": specs,
-        "same_direction": sum(row["direction"] == "same" for row in shown),
-        "other_direction": sum(row["direction"] == "other" for row in shown),
-        "not_shown": len(rows) - len(shown),
+        "same_direction": directions["same"],
+        "other_direction": directions["other"],
+        "not_shown": directions["not shown"],
+        "equal": directions["equal"],
         "rows": rows,
     }
 

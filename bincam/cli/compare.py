@@ -65,7 +65,8 @@ def compare(
         beside = found["published"]
         typer.echo(
             f"The paper's figures: {beside['same_direction']} differ in the same direction, "
-            f"{beside['other_direction']} in the other, {beside['not_shown']} show none here."
+            f"{beside['other_direction']} in the other, {beside['not_shown']} show none here, "
+            f"and {beside['equal']} are equal in the paper."
             + (f" {beside['reason'][0].upper()}{beside['reason'][1:]}." if beside["reason"] else "")
         )
     for side in ("first", "second"):

@@ -28,7 +28,7 @@ def _entries(arm: Arm) -> list[str]:
     if found["skipped"]:
         reasons = arm.audit.images["skipped"]
         first = reasons[reasons != ""].iloc[0]
-        entries.append(f"{found['skipped']:,} images could not be read and are in no figure. The first: {first}")
+        entries.append(f"Images that could not be read, in no figure: {found['skipped']:,}. The first: {first}")
     if found["nan_logits"]:
         entries.append(f"Logits that are NaN or infinite, counted and in no figure: {_counted(found['nan_logits'])}.")
     for source, counts in found["outside_the_crop"].items():

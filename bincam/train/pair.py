@@ -15,6 +15,7 @@ from bincam.train.losses import make_loss
 from bincam.train.process import stoppable
 from bincam.train.runfolder import Result
 from bincam.train.splits import read_splits
+from bincam.train.state import saving
 from bincam.train.weights import ClassCounts
 
 KIND, SCHEMA = "bincam-pair", 2
@@ -70,7 +71,8 @@ def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
         arms = {name: fit_until(own, stopped, resume=resume) for name, own in configs.items()}
     proof = prove(config, arms)
     if PartialState().is_main_process:
-        write_json(folder / FILE, proof)
+        with saving(folder):
+            write_json(folder / FILE, proof)
     return PairResult(folder, arms, proof)
 
 

@@ -9,7 +9,7 @@ def test_everything_that_could_not_be_measured_is_counted_and_named(audit_folder
     first, second = open_source(audit_folder).arms[0].audit.attributes[:2]
     (one,) = unmeasured(open_source(audit_folder).arms)
     assert list(one.entries) == [
-        "1 images could not be read and are in no figure. The first: 000150.png: empty file (0 bytes)",
+        "Images that could not be read, in no figure: 1. The first: 000150.png: empty file (0 bytes)",
         f"Logits that are NaN or infinite, counted and in no figure: {first} 1 image.",
         f"The object's mask lies outside the crop, so nothing is measured against it: {second} 3 of 20 images.",
         "No region, so no energy: Chubby.",
