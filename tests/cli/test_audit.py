@@ -129,7 +129,8 @@ def test_interrupted_it_says_how_to_go_on(model_folder, data, tmp_path):
     out = tmp_path / "out"
     words = ["audit", "--model", model_folder, "--data", data, "--out", out, "--batch-size", "1", "--workers", "0"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "bincam", *map(str, words), "--method", "score_cam"]  # slow enough to be caught
+    slow = ["--method", "score_cam", "--sample", "12"]  # enough of it to be caught
+    command = [sys.executable, "-m", "bincam", *map(str, words), *slow]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         until = time.monotonic() + 60
         while not (out / "manifest.json").exists() and time.monotonic() < until:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def command(out: Path, workers: int) -> list[str]:
-    options = ["--count", "96", "--seed", "8", "--size", "64x80", "--workers", str(workers)]
+    options = ["--count", "160", "--seed", "8", "--size", "64x80", "--workers", str(workers)]
     return [sys.executable, "-m", "bincam", "faces", "make", "--out", str(out), *options]
 
 
