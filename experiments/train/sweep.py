@@ -12,7 +12,6 @@ figure (``.png``) of the same name lie beside it. What is finished is not made a
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -158,7 +157,7 @@ def main() -> None:
     result = {
         "kind": "bincam-experiment-sweep",
         "schema": 1,
-        "settings": json.loads(json.dumps(vars(arguments), default=str)),
+        "settings": {name: value for name, value in vars(arguments).items() if not isinstance(value, Path)},
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "versions": versions(),
         "git": revision(),
