@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bincam.audit.settings import RegionsChoice, Settings
-from bincam.audit.slices import MOST_VALUES
+from bincam.audit.slices import indivisible
 from bincam.cam import Explainer
 from bincam.data import AttributeTable, Regions
 from bincam.errors import InputError, nearest
@@ -77,11 +77,8 @@ def _check_division(table: AttributeTable, name: str) -> None:
     else:
         labels = table.labels[:, table.index(name)]
         values = {"positive" if label else "negative" for label in labels[~np.isnan(labels)].tolist()}
-    if len(values) > MOST_VALUES:
-        raise InputError(f"{name} has {len(values)} values, more than {MOST_VALUES}; give a column of fewer groups")
-    if len(values) < 2:
-        what = f"only the value {next(iter(values))!r}" if values else "no value"
-        raise InputError(f"{name} has {what} in the {len(table)} audited images, so there is nothing to compare")
+    if reason := indivisible(name, values, f" in the {len(table)} audited images"):
+        raise InputError(reason)
 
 
 def choose_regions(

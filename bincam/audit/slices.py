@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -81,12 +81,7 @@ def slicings(audit: Audit, panel: Panel, by: Sequence[str] | None = None) -> tup
         else:
             known = [*(g.removeprefix("group.") for g in groups), *panel.attributes]
             raise InputError(f"{audit.folder}: cannot slice by {name!r}{nearest(name, known)}")
-        reason = ""
-        if len(values) < 2:
-            what = f"only the value {values[0]!r}" if values else "no value"
-            reason = f"{column} has {what}, so there is nothing to compare"
-        elif len(values) > MOST_VALUES:
-            reason = f"{column} has {len(values)} values, more than {MOST_VALUES}; give a column of fewer groups"
+        reason = indivisible(column, values)
         if reason and asked:
             raise InputError(f"{audit.folder}: cannot slice: {reason}")
         if reason:
@@ -94,6 +89,16 @@ def slicings(audit: Audit, panel: Panel, by: Sequence[str] | None = None) -> tup
         else:
             found.append(Slicing(column, values, codes))
     return found, left_out
+
+
+def indivisible(column: str, values: Collection[str], where: str = "") -> str:
+    """Why nothing can be sliced by a column with these values; empty where it can."""
+    if len(values) > MOST_VALUES:
+        return f"{column} has {len(values)} values, more than {MOST_VALUES}; give a column of fewer groups"
+    if len(values) < 2:
+        what = f"only the value {next(iter(values))!r}" if values else "no value"
+        return f"{column} has {what}{where}, so there is nothing to compare"
+    return ""
 
 
 def slice_panel(
