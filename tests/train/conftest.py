@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+import bincam
 from bincam.data import AttributeTable
 from bincam.data.attributes import SPLITS
 from bincam.train.config import TrainConfig, make_config
@@ -64,6 +65,13 @@ def values(table: Path, out: Path, **changes: Any) -> dict[str, Any]:
             part = part[name]
         part[last] = value
     return base
+
+
+def digest(folder: str | Path) -> str:
+    """SHA-256 of a model folder's weights."""
+    from bincam.train.start import weights_digest
+
+    return weights_digest(bincam.load(folder))
 
 
 @pytest.fixture

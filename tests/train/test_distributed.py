@@ -17,7 +17,7 @@ import yaml
 
 import bincam
 from bincam.errors import BincamError, InputError
-from bincam.train import fit
+from bincam.train import fit, fit_pair
 from bincam.train.config import TrainConfig
 from tests.train.conftest import values
 
@@ -192,13 +192,29 @@ def test_a_batch_that_cannot_be_shared_is_refused(config):
     assert in_processes(2, run) == [0, 0]
 
 
+ARMS = {"unbalanced": {"loss": "bce"}, "balanced": {"loss": "moon_bce"}}
+
+
+def test_the_arms_of_a_pair_in_two_processes_see_what_they_see_in_one(config):
+    one, two = config(to="one", arms=ARMS), config(to="two", arms=ARMS)
+    alone = fit_pair(one).proof
+    assert in_processes(2, lambda _: fit_pair(two)) == [0, 0]
+    together = json.loads((Path(two.out) / "pair.json").read_text())
+    assert together["identical"] == {"initial_weights": True, "order": True, "pixels": True}
+    for arm in ARMS:
+        assert {**together["arms"][arm], "best_epoch": 0} == {**alone["arms"][arm], "best_epoch": 0}
+
+
 @pytest.mark.slow
 def test_by_torchrun(spots, tmp_path):
     file = tmp_path / "c.yaml"
-    file.write_text(yaml.safe_dump(values(spots, tmp_path / "run", epochs=1, device="auto")))
+    file.write_text(yaml.safe_dump(values(spots, tmp_path / "run", epochs=1, device="auto", arms=ARMS)))
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    words = [*launch, "-m", "bincam", "train", str(file), "--json"]
+    words = [*launch, "-m", "bincam", "train", "--pair", str(file), "--json"]
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["epochs"] == 1  # once, by the main process
-    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["processes"] == 2
+    said = json.loads(done.stdout)  # once, by the main process
+    assert all(said["identical"].values())
+    for arm in ARMS:
+        assert said["arms"][arm]["epochs"] == 1
+        assert json.loads((tmp_path / "run" / arm / "manifest.json").read_text())["processes"] == 2

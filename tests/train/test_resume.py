@@ -19,8 +19,8 @@ import torch
 import bincam
 from bincam.errors import InputError
 from bincam.train import fit, fit_pair
-from bincam.train.start import weights_digest
 from bincam.train.state import FILE as STATE
+from tests.train.conftest import digest
 
 HARD = {"ema": 0.9, "model__options__drop_rate": 0.3, "model__options__norm_layer": "batchnorm", "clip_norm": 1.0,
         "data__augmentation": "affact"}  # fmt: skip
@@ -35,7 +35,7 @@ def outcome(folder: Path):
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     for line in lines:
         del line["images_per_second"]
-    models = {name: weights_digest(bincam.load(folder / name)) for name in ("", "last")}
+    models = {name: digest(folder / name) for name in ("", "last")}
     cards = {name: bincam.load(folder / name).card for name in ("", "last")}
     return lines, models, cards, json.loads((folder / "test.json").read_text())
 

@@ -1,0 +1,188 @@
+"""What a run refuses before it begins, and what it keeps where it has to stop."""
+
+from __future__ import annotations
+
+import json
+import resource
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bincam.errors import BincamError, BincamWarning, InputError
+from bincam.train import fit
+from bincam.train.feed import shuffled
+from bincam.train.state import FILE as STATE
+from tests.train.conftest import digest, write_spots
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(config):
+    fit(config(epochs=1))
+    with pytest.raises(InputError, match="holds a run; go on with it by --resume"):
+        fit(config(epochs=1))
+
+
+def test_missing_splits_are_named(config, tmp_path):
+    table = write_spots(tmp_path / "two", (32, 0, 8))
+    with pytest.raises(InputError, match="no images in split 'validation'; splits with images: train, test"):
+        fit(config(data__source=str(table)))
+
+
+def test_an_attribute_of_one_class(config, tmp_path):
+    table = write_spots(tmp_path / "one", (32, 8, 8))
+    lines = table.read_text().splitlines()
+    constant = [lines[0], *(line.rsplit(",", 1)[0] + ",0" for line in lines[1:])]
+    table.write_text("\n".join(constant))
+    with pytest.raises(InputError, match="split 'train': 'below' has no positives among 32 images"):
+        fit(config(data__source=str(table)))
+    table.write_text("\n".join(c if ",validation," in c else line for c, line in zip(constant, lines, strict=True)))
+    with pytest.warns(BincamWarning, match="split 'validation': 'below' has no positives among 8 images"):
+        result = fit(config(data__source=str(table), epochs=1))
+    found = result.history[0]["validation"]
+    assert found["attributes"]["below"]["fnr"] is None
+    assert found["mean"]["fnr"] == found["attributes"]["above"]["fnr"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 97}, "96 training images do not fill one batch of 97"),
+        ({"data__attributes": ["abve"]}, "did you mean 'above'"),
+        ({"device": "cuda"}, "finds no GPU"),
+        ({"precision": "fp16"}, "fp16 needs a GPU"),
+        ({"model__name": "resnet10"}, "timm has no model"),
+        ({"model__pretrained": "nowhere"}, "nowhere is no folder"),
+        ({"model__pretrained": "lite0"}, "lite0 is the weights of 'tf_efficientnet_lite0'"),
+        ({"loss": "bse"}, "did you mean 'bce'"),
+        ({"model__options__pooling": "max"}, "'pooling' is no option of timm.create_model"),
+        ({"data__options__file": "x"}, "file cannot be said of this kind of data set"),
+        ({"data__options__spilt": "split"}, "spilt cannot be said of this kind of data set; did you mean 'split'"),
+        ({"resampling": {"name": "class_aware", "options": {"a": 1}}}, "unknown option 'a'"),
+        ({"resampling": "clas_aware"}, "did you mean 'class_aware'"),
+        ({"data__fit": "face"}, "landmarks"),
+        ({"data__mean": [0.5]}, "mean has 1 values"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(config, changes, message):
+    if torch.cuda.is_available() and changes.keys() & {"device", "precision"}:
+        pytest.skip("there is a GPU")
+    settings = config(**changes)
+    with pytest.raises(InputError, match=message):
+        fit(settings)
+    assert not (Path(settings.out) / STATE).exists()
+
+
+def test_weights_of_another_model(config):
+    first = fit(config(epochs=1, to="a"))
+    again = fit(config(epochs=1, to="b", model__pretrained=str(first.folder), optimizer__lr=1e-12))
+    a, b = digest(first.folder), digest(again.folder)
+    assert a != b
+    torch.testing.assert_close(first.model().state_dict(), again.model().state_dict(), atol=1e-6, rtol=0)
+    one = {"data__attributes": ["below"], "model__pretrained": str(first.folder), "epochs": 1}
+    with pytest.raises(InputError, match=r"answers above, below, and this model is to answer below; .*backbone"):
+        fit(config(to="c", **one))
+    backbone = fit(config(to="d", model__pretrained_part="backbone", optimizer__lr=1e-12, **one)).model()
+    torch.testing.assert_close(
+        first.model().network.backbone.state_dict(), backbone.network.backbone.state_dict(), atol=1e-6, rtol=0
+    )
+    with pytest.raises(InputError, match="of name 'resnet10t', and this model of 'resnet18'"):
+        fit(config(to="e", model={"name": "resnet18", "pretrained": str(first.folder)}))
+
+
+def test_a_loss_that_is_not_finite_stops_and_the_last_good_state_stays(config, monkeypatch):
+    from bincam.train.attribute_loss import AttributeLoss
+
+    settings = config(epochs=3)
+    steps = []
+    terms = AttributeLoss.terms
+
+    def broken(self, logits, targets):
+        value = terms(self, logits, targets)
+        steps.extend([1] * (len(targets) == 16))  # validation has 45 images
+        return value * float("nan") if len(steps) == 9 else value
+
+    monkeypatch.setattr(AttributeLoss, "terms", broken)
+    with pytest.raises(
+        BincamError, match=r"loss of step 3 of epoch 2 is not finite; its 16 images.*\.png \(row \d+\)"
+    ) as caught:
+        fit(settings)
+    row = int(shuffled(96, 0)(1)[2 * 16])
+    assert f"{row:03d}.png (row {row})" in str(caught.value)
+    folder = Path(settings.out)
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "stopped"
+    monkeypatch.undo()
+    assert fit(settings, resume=True).epochs == 3
+
+
+def test_a_gradient_that_is_not_finite_does_not_reach_the_state(config, monkeypatch):
+    """The loss of the step is finite, and only the weights after it are not."""
+    from bincam.train.attribute_loss import AttributeLoss
+
+    whole = fit(config(to="whole"))
+    settings = config(checkpoint_steps=1)
+    steps = []
+    terms = AttributeLoss.terms
+
+    def broken(self, logits, targets):
+        if logits.requires_grad:
+            steps.append(1)
+            if len(steps) == 3:
+                logits = logits * 1
+                logits.register_hook(lambda slope: slope * float("nan"))
+        return terms(self, logits, targets)
+
+    monkeypatch.setattr(AttributeLoss, "terms", broken)
+    with pytest.raises(
+        BincamError, match=r"step 3 of epoch 1 is finite and the weights after it are not; its 16 images"
+    ):
+        fit(settings)
+    monkeypatch.undo()
+    folder = Path(settings.out)
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "stopped"
+    assert json.loads(torch.load(folder / STATE, weights_only=True)["run"])["step"] == 2
+    assert digest(fit(settings, resume=True).folder) == digest(whole.folder)
+
+
+def test_logits_that_are_not_finite_are_laid_to_no_image(config, monkeypatch):
+    from bincam.train import loop
+
+    ask = loop.ask
+    monkeypatch.setattr(loop, "ask", lambda *a, **k: replace(ask(*a, **k), logits=np.full((45, 2), np.nan, "f4")))
+    with pytest.raises(BincamError, match="logits on validation are not finite after epoch 1; there is no") as caught:
+        fit(config())
+    assert "row" not in str(caught.value)
+
+
+@contextmanager
+def longest_file(size: int):
+    """No file of this process can grow beyond ``size`` bytes, as on a disk with that much left."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [2_000, 20_000, 100_000])  # fits neither records, nor weights, nor the state
+def test_a_full_disk_keeps_the_former_state(config, size):
+    def files(folder):
+        return {file.relative_to(folder): file.stat().st_size for file in folder.rglob("*") if file.is_file()}
+
+    same = {"schedule__name": "constant", "test": False, "tensorboard": False}
+    whole = fit(config(to="whole", epochs=3, **same))
+    fit(config(epochs=2, **same))
+    more, folder = config(epochs=3, **same), Path(config().out)
+    there, state = set(files(folder)), (folder / STATE).read_bytes()
+    with longest_file(size), pytest.raises(BincamError, match=r"cannot be written: .*; the former state is kept: make"):
+        fit(more, resume=True)
+    assert max(files(folder).values()) > 100_000 > files(folder)[Path("weights.safetensors")] > 20_000
+    assert set(files(folder)) == there  # nothing half-written lies about
+    assert (folder / STATE).read_bytes() == state
+    seen = []
+    fit(more, resume=True, on_epoch=lambda record: seen.append(record["epoch"]))
+    assert seen == [3]
+    assert digest(folder / "last") == digest(whole.folder / "last")
