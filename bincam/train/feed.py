@@ -242,8 +242,12 @@ class Feed:
         assert self.pixels is not None
         rows = torch.tensor([key.row for key in self.sampler], dtype=torch.int64)
         for part in rows.split(self.micro):
-            pixels = self.pixels[part].to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-            yield Batch(pixels.float().mul_(self.scale).add_(self.offset), self.labels[part], part)
+            # Page-locked for a GPU, which would otherwise be waited for until it has copied them.
+            shape, pinned = (len(part), *self.pixels.shape[1:]), self.device.type == "cuda"
+            pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)  # (B, H, W, C)
+            torch.index_select(self.pixels, 0, part, out=pixels)
+            images = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+            yield Batch(images.float().mul_(self.scale).add_(self.offset), self.labels[part], part)
 
 
 def in_memory(table: AttributeTable, card: Card, *, workers: int) -> Tensor:

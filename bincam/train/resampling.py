@@ -54,11 +54,18 @@ def rarest_label(labels: ArrayLike, power: float = 1.0) -> Shares:
 
     Returns:
         As ``class_aware``.
+
+    Raises:
+        InputError: A power that is negative, or so large that some images' share is 0.
     """
     if not np.isfinite(power) or power < 0:
         raise InputError(f"power={power}: not negative")
-    weights = _per_class(labels).max(1) ** power
-    return np.asarray(weights / weights.sum())
+    rarity = _per_class(labels).max(1)
+    weights = (rarity / rarity.max()) ** power  # at most 1, so that no power is too large for a float
+    shares = np.asarray(weights / weights.sum())
+    if not shares.all():
+        raise InputError(f"power={power}: images whose labels are all frequent would never be drawn; give a lower one")
+    return shares
 
 
 RESAMPLINGS: Mapping[str, Callable[..., Shares]] = {"class_aware": class_aware, "rarest_label": rarest_label}

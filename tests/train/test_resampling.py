@@ -117,6 +117,8 @@ def test_what_cannot_be_is_refused():
         class_aware(np.zeros((3, 1)))
     with pytest.raises(InputError, match="power"):
         rarest_label(LABELS, -1)
+    with pytest.raises(InputError, match=r"power=1000000\.0: images .* would never be drawn"):
+        rarest_label(LABELS, 1e6)
     with pytest.raises(InputError, match="'power' of resampling rarest_label: expected a number, got None"):
         resampled(LABELS, "rarest_label", 0, power=None)
     with pytest.raises(InputError, match="at least one image"):
