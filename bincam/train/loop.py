@@ -190,10 +190,10 @@ class _Run:
                 began = time.perf_counter()
                 self._train_epoch(report)
                 record = self._judge_epoch()
+                with self.process.together():  # before the state: what a kill leaves out is then written once more
+                    board.write(record)
                 self._write_epoch(record)
                 report.epoch(record, time.perf_counter() - began)
-                with self.process.together():
-                    board.write(record)
                 if on_epoch is not None:
                     on_epoch(record)
                 self._stop_if_asked()

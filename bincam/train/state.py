@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 
 import torch
 
-from bincam.errors import BincamError, InputError
+from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.files import atomic
 from bincam.models import read_weights
 from bincam.train import manifest
@@ -192,6 +193,7 @@ def read_state(folder: Path, run: Identity) -> State | None:
         stored.pop("initial_weights"),
     )
     _compare(theirs, run, file)
+    _compare_lengths(theirs.config, run.config, file)
     position = Position(**stored)
     position.plateau, position.stopping = Waiting(**stored["plateau"]), Waiting(**stored["stopping"])
     return State(position, {key: part for key, part in value.items() if key not in {"kind", "schema"}})
@@ -222,6 +224,22 @@ def _compare(stored: Identity, run: Identity, file: Path) -> None:
             f"{file}: belongs to a run with first weights {stored.initial_weights[:12]}..., and now they would be "
             f"{run.initial_weights[:12]}...: the pretrained weights, or the versions of timm or torch, have changed "
             f"since; put them back ({manifest.FILE} has the versions), or give another out"
+        )
+
+
+def _compare_lengths(stored: TrainConfig, config: TrainConfig, file: Path) -> None:
+    """Warn where the epochs that are done would have been others in a run as long as this one is to be."""
+    parts = {
+        "a cosine's learning rates": config.schedule.name == "cosine",
+        "ldam's weights": config.loss.name == "ldam",
+    }
+    what = " and ".join(name for name, there in parts.items() if there)
+    if stored.epochs != config.epochs and what:
+        warnings.warn(
+            f"{file}: belongs to a run of {stored.epochs} epochs, and now they are {config.epochs}: {what} follow the "
+            f"run's length, so the result is not that of {config.epochs} epochs at one go",
+            BincamWarning,
+            stacklevel=4,
         )
 
 

@@ -6,8 +6,8 @@ loop; the ratio is taken within each such round, and the median of the ratios is
 of CelebA's size through bincam's loader with AFFACT's augmentation: 1 - its rate / the rate from memory is the share of
 the time that steps wait for images.
 
-Run from the repository: ``PYTHONPATH=. python experiments/bench/train.py --out experiments/bench/train.json``. timm's
-own training script belongs to its repository and is not in its package, so it is not raced.
+Run from the repository: ``PYTHONPATH=. python experiments/bench/train.py --out experiments/bench/train.json``.
+``train_timm.py`` races timm's own training script.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import bincam
+from bincam.errors import BincamWarning
 from tests.train.conftest import spots, values
 
 __all__ = ["spots"]
@@ -35,7 +36,8 @@ def test_train(command, file, tmp_path):
     assert bincam.load(tmp_path / "run").card.attributes == ("above", "below")
 
     assert "holds a run; go on with it by --resume" in command("train", file).mistake
-    again = command("train", file, "--resume", "--set", "epochs=3", "--set", "optimizer.lr=1e-3", "--json")
+    with pytest.warns(BincamWarning, match="run of 2 epochs, and now they are 3: a cosine's learning rates"):
+        again = command("train", file, "--resume", "--set", "epochs=3", "--set", "optimizer.lr=1e-3", "--json")
     assert json.loads(again.out)["epochs"] == 3
 
 

@@ -45,12 +45,12 @@ def scalars(folder):
 
 def test_tensorboard_has_what_the_lines_have(config):
     pytest.importorskip("tensorboard")
-    result = fit(config(epochs=2))
+    result = fit(config(epochs=2, schedule__name="constant"))
     assert scalars(result.folder) == [(r["epoch"], pytest.approx(r["train_loss"])) for r in result.history]
     (file,) = (result.folder / "tensorboard").iterdir()
     file.unlink()  # as after a kill
-    longer = fit(config(epochs=3, tensorboard=True), resume=True)
-    longest = fit(config(epochs=4, tensorboard=True), resume=True)
+    longer = fit(config(epochs=3, schedule__name="constant", tensorboard=True), resume=True)
+    longest = fit(config(epochs=4, schedule__name="constant", tensorboard=True), resume=True)
     assert longest.history[:3] == longer.history
     assert scalars(result.folder) == [(r["epoch"], pytest.approx(r["train_loss"])) for r in longest.history]
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import bincam
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError
 from bincam.train import fit, fit_pair
 from bincam.train.state import FILE as STATE
 from tests.train.conftest import digest
@@ -70,6 +70,17 @@ def test_a_run_can_be_made_longer(config):
     fit(short)
     longer = fit(config(epochs=3, to="short", schedule__name="constant"), resume=True)
     assert outcome(long.folder) == outcome(longer.folder)
+
+
+def test_another_length_is_warned_of_where_epochs_follow_it(config):
+    fit(config(epochs=1))
+    said = "run of 1 epochs, and now they are 2: a cosine's learning rates follow the run's length"
+    with pytest.warns(BincamWarning, match=said):
+        fit(config(epochs=2), resume=True)
+    late = {"to": "late", "loss": "ldam", "schedule__name": "constant"}
+    fit(config(epochs=1, **late))
+    with pytest.warns(BincamWarning, match="now they are 2: ldam's weights follow"):
+        fit(config(epochs=2, **late), resume=True)
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
@@ -323,12 +334,12 @@ def test_a_state_of_another_configuration(config):
 
 
 def test_first_weights_that_have_changed(config):
-    first = fit(config(epochs=1, to="first"))
+    first = fit(config(epochs=1, to="first", schedule__name="constant"))
     settings = config(epochs=2, model__pretrained=str(first.folder / "last"))
     with pytest.raises(Stop):
         fit(settings, on_epoch=stop_after(1))
     own = json.loads((Path(settings.out) / "manifest.json").read_text())["initial_weights"]
-    fit(config(epochs=2, to="first"), resume=True)
+    fit(config(epochs=2, to="first", schedule__name="constant"), resume=True)
     with pytest.raises(InputError, match=f"with first weights {own[:12]}.*pretrained weights, or the versions"):
         fit(settings, resume=True)
 
