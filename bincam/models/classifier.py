@@ -45,13 +45,22 @@ class AttributeNet(nn.Module):
         pooling: By name, see ``bincam.models.pooling``.
         input_size: ``(H, W)`` at which the backbone's output is looked at once, to learn how its features lie.
         channels: Of the images.
+        drop_rate: Dropout between pooling and linear layer, while training.
     """
 
     def __init__(
-        self, backbone: nn.Module, count: int, *, pooling: str, input_size: tuple[int, int], channels: int
+        self,
+        backbone: nn.Module,
+        count: int,
+        *,
+        pooling: str,
+        input_size: tuple[int, int],
+        channels: int,
+        drop_rate: float = 0.0,
     ) -> None:
         super().__init__()
         self.backbone = backbone
+        self.drop_rate = drop_rate
         timm_model: Any = backbone  # has more than nn.Module promises
         width = int(timm_model.num_features)
         self.pool = make_pool(pooling, width)
@@ -78,7 +87,10 @@ class AttributeNet(nn.Module):
         elif self._lies == "NLC":
             grid = self._grid(images.shape[2], images.shape[3], tokens=features.shape[1])
             features = features[:, -grid[0] * grid[1] :].transpose(1, 2).unflatten(2, grid)
-        logits: Tensor = self.head(self.pool(features))
+        pooled = self.pool(features)  # (B, D)
+        if self.training and self.drop_rate:
+            pooled = nn.functional.dropout(pooled, self.drop_rate)
+        logits: Tensor = self.head(pooled)
         return logits
 
     def _grid(self, height: int, width: int, *, tokens: int) -> tuple[int, int]:
@@ -126,7 +138,8 @@ def build(
         std: Likewise.
         thresholds: In logit units.
         train_counts: ``(negatives, positives)`` per attribute.
-        options: Further arguments of ``timm.create_model``, for example ``drop_path_rate``.
+        options: Further arguments of ``timm.create_model``, for example ``drop_path_rate``. timm drops out before its
+            own classifier, which is not used here; ``drop_rate`` does so before ours.
 
     Returns:
         The classifier, in training mode, with its card.
@@ -176,6 +189,9 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
             "attributes, and size and pooling are input_size= and pooling="
         )
     options = {**_size_option(card), **card.options}
+    drop_rate = options.get("drop_rate", 0.0)
+    if not isinstance(drop_rate, (int, float)) or not 0 <= drop_rate < 1:
+        raise InputError(f"option 'drop_rate': a share from 0 to below 1, got {drop_rate!r}")
     outputs = len(card.attributes) * (2 if card.head == "two_logits" else 1)
     network = _timm_model(card.name, pretrained=pretrained, num_classes=outputs if whole else 0, **options)
     if whole:
@@ -186,6 +202,7 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
         pooling=card.pooling,
         input_size=card.input_size,
         channels=len(card.mean),
+        drop_rate=drop_rate,
     )
 
 
@@ -221,14 +238,15 @@ def _timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
 
     try:
         model: nn.Module = timm.create_model(name, pretrained=pretrained, **options)
-    except (TypeError, ValueError, AssertionError) as error:
-        raise InputError(f"timm model {name!r} with {options}: {error}") from None
+    except (TypeError, ValueError, AssertionError, LookupError, AttributeError) as error:
+        raise InputError(f"timm model {name!r} with {options}: {type(error).__name__}: {error}") from None
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise InputError(f"timm model {name!r} with {options}: {error}") from None
         raise InputError(
             f"the pretrained weights of {name!r} cannot be downloaded ({type(error).__name__}); on a machine without "
-            "internet give a model's folder, or your own weights (--weights FILE --names a,b --head logits)"
+            "internet give a model's folder, or weights of your own (to a command: --weights FILE --names a,b --head "
+            "logits); training can begin without (model.pretrained: none)"
         ) from None
     return model
 

@@ -49,6 +49,23 @@ def test_every_pooling(backbone, pooling):
     assert all(p.grad is not None for p in model.network.head.parameters())
 
 
+def test_dropout_stands_before_the_head_and_only_in_training():
+    model = build("resnet10t", ["a"], input_size=(32, 32), drop_rate=0.5).eval()
+    plain = AttributeClassifier(construct(build("resnet10t", ["a"], input_size=(32, 32)).card), model.card).eval()
+    plain.load_state_dict(model.state_dict())
+    x, seen = torch.randn(1, 3, 32, 32), []
+    assert torch.equal(model(x), plain(x))
+    model.network.head.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    with torch.no_grad():
+        model(x)
+        for module in (model, model.network):  # the backbone's statistics stay
+            module.training = True
+        model(x)
+    before, after = (features[seen[0] > 0] for features in seen)
+    assert 0.4 < (after > 0).float().mean() < 0.6
+    torch.testing.assert_close(after[after > 0], 2 * before[after > 0])
+
+
 def test_the_token_grid_lies_as_the_image_does():
     model = build("vit_tiny_patch16_224", ["a"], input_size=(32, 64)).eval()
     seen = []
@@ -83,6 +100,9 @@ def test_one_channel():
         ("resnet10t", [], {}, "attributes"),
         ("resnet10t", ["a"], {"pooling": "avg"}, "pooling.*'mean'"),
         ("resnet10t", ["a"], {"nonsense": 3}, "'resnet10t'.*nonsense"),
+        ("resnet10t", ["a"], {"norm_layer": "nonsense"}, "norm_layer.*nonsense"),
+        ("resnet10t", ["a"], {"drop_rate": "much"}, "'drop_rate': a share from 0 to below 1, got 'much'"),
+        ("resnet10t", ["a"], {"drop_rate": 1}, "'drop_rate'"),
         ("resnet10t", ["a"], {"num_classes": 3}, "option 'num_classes'"),
         ("vit_tiny_patch16_224", ["a"], {"img_size": 64}, "option 'img_size'.*input_size="),
         ("resnet10t", ["a"], {"act_layer": torch.nn.ReLU}, "option 'act_layer'"),
