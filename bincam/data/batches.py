@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -124,8 +125,11 @@ class Loader:
         self.dataset = dataset
         self.sampler = sampler
         self.skipped: list[Skipped] = []
+        # An error in a worker would arrive wrapped in that process's traceback, so it is sent as a value.
+        sent = copy(dataset)
+        sent.on_error = "skip"
         self._loader = DataLoader(
-            dataset,
+            sent,
             batch_size=batch_size,
             sampler=sampler,
             num_workers=workers,
@@ -145,11 +149,17 @@ class Loader:
         self.sampler.epoch = epoch
 
     def __iter__(self) -> Iterator[Batch]:
-        """The batches; ``skipped`` is emptied first and then collects what could not be read."""
+        """The batches; ``skipped`` is emptied first and then collects what could not be read.
+
+        Raises:
+            InputError: An image cannot be read, where the dataset is to raise.
+        """
         self.skipped = []
         with _without_threads():
             batches = iter(self._loader)  # starts the workers
         for batch in batches:
+            if batch.skipped and self.dataset.on_error == "raise":
+                raise InputError(batch.skipped[0].reason)
             self.skipped += batch.skipped
             if len(batch):  # a batch of nothing but broken images is none
                 yield batch

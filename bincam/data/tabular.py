@@ -73,6 +73,8 @@ def table(
     source = Path(file)
     if labels not in _CODINGS:
         raise InputError(f"labels={labels!r}: the coding of labels is one of {', '.join(_CODINGS)}")
+    if images is not None and not isinstance(images, (str, os.PathLike)):
+        raise InputError(f"images={images!r}: the folder that the path column is relative to")
     points = _named(landmarks, LANDMARK_COLUMNS, 10, "landmarks")
     corners = _named(boxes, BOX_COLUMNS, 4, "boxes")
     texts = [path, *(c for c in (split, identity) if c is not None), *groups]
