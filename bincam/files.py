@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +97,23 @@ def read_json(path: str | os.PathLike[str], *, kind: str, schema: int) -> dict[s
     return value
 
 
+def parse_yaml(text: str) -> Any:
+    """A value from YAML text, with numbers as YAML 1.2 has them: ``1e-4`` is one, which PyYAML takes for text.
+
+    Raises:
+        yaml.YAMLError: It is not YAML.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), [*"-+0123456789"]
+    )
+    return yaml.load(text, Loader)  # noqa: S506  # it is a SafeLoader
+
+
 def read_yaml(path: str | os.PathLike[str]) -> Any:
     """Read a YAML file that somebody wrote.
 
@@ -106,7 +124,7 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
 
     file = Path(path)
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
+        return parse_yaml(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{file}: cannot be read: no such file") from None
     except OSError as error:

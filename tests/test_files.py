@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bincam.errors import InputError
-from bincam.files import atomic, read_json, read_yaml, write_json
+from bincam.files import atomic, parse_yaml, read_json, read_yaml, write_json
 
 
 def test_the_file_appears_only_when_whole_and_with_usual_permissions(tmp_path):
@@ -102,3 +102,11 @@ def test_a_yaml_that_is_missing_a_folder_or_no_text_is_refused(tmp_path):
     for name, message in (("no.yaml", "no such file"), (".", "cannot be read"), ("x.yaml", "cannot be read")):
         with pytest.raises(InputError, match=message):
             read_yaml(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-4", 1e-4), ("-2E3", -2000.0), ("1.5e+2", 150.0), ("1e", "1e"), ("e5", "e5"), ("3", 3)]
+)
+def test_numbers_in_a_yaml_are_numbers(text, value):
+    assert parse_yaml(f"a: {text}") == {"a": value}
+    assert type(parse_yaml(text)) is type(value)
