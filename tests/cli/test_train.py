@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -96,3 +99,20 @@ def test_ctrl_c(command, file, monkeypatch):
 )
 def test_mistakes_are_one_line(command, file, words, message):
     assert message in command("train", file, *words).mistake
+
+
+def test_a_warning_is_a_line_told_once(file):
+    """Of one class, in validation: every arm of a pair reads the splits."""
+    table = Path(yaml.safe_load(file.read_text())["data"]["source"])
+    rows = table.read_text().splitlines()
+    rows = [row[:-1] + "0" if ",validation," in row else row for row in rows]
+    changed = table.with_name("changed.csv")
+    changed.write_text("\n".join(rows) + "\n")
+    words = ["train", str(file), "--pair", "--set", f"data.source={changed}", "--set", "epochs=1"]
+    done = subprocess.run([sys.executable, "-m", "bincam", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if "warning" in line.lower()]
+    assert told == [
+        f"bincam: warning: {changed}: split 'validation': 'below' has no positives among 45 images; its metrics are "
+        "undefined there and left out of means"
+    ]
