@@ -25,7 +25,7 @@ class BincamWarning(UserWarning):
     """Something is legal and probably not what was meant."""
 
 
-def nearest(name: str, known: Iterable[str], limit: int = 3) -> str:
+def nearest(name: object, known: Iterable[str], limit: int = 3) -> str:
     """The known names closest to a wrong one, as the tail of an error message.
 
     Args:
@@ -40,7 +40,7 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> str:
     if not names:
         return "; none are known"
     folded = {n.casefold(): n for n in names}
-    close = [folded[m] for m in difflib.get_close_matches(name.casefold(), folded, n=limit, cutoff=0.6)]
+    close = [folded[m] for m in difflib.get_close_matches(str(name).casefold(), folded, n=limit, cutoff=0.6)]
     if close:
         return f"; did you mean {' or '.join(repr(n) for n in close)}?"
     shown = ", ".join(repr(n) for n in names[:8])

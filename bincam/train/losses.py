@@ -170,12 +170,15 @@ def make_loss(name: str, counts: ClassCounts, **options: Any) -> AttributeLoss:
     if name not in LOSSES:
         raise InputError(f"unknown loss {name!r}{nearest(name, LOSSES)}")
     kind = LOSSES[name]
-    known = [option for option in inspect.signature(kind).parameters if option != "counts"]
+    known = {option: p for option, p in inspect.signature(kind).parameters.items() if option != "counts"}
     for option, given in options.items():
         if option not in known:
             raise InputError(f"loss {name!r} has no option {option!r}{nearest(option, known)}")
-        for value in given.values() if isinstance(given, Mapping) else [given]:
-            if option != "reduction" and value is not None and not _finite(value):
+        if option == "reduction" or (given is None and known[option].default is None):
+            continue
+        each = isinstance(given, Mapping) and "Mapping" in str(known[option].annotation)  # a number per attribute
+        for value in given.values() if each else [given]:
+            if not _finite(value):
                 raise InputError(f"option {option!r} of loss {name!r}: expected a finite number, got {value!r}")
     return kind(counts, **options)
 

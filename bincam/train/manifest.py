@@ -68,7 +68,7 @@ def data_facts(config: TrainConfig, splits: Splits) -> dict[str, Any]:
         "digest": splits.digest,
         "images": {name: len(table) for name, table in tables.items() if table is not None},
         "attributes": list(splits.train.names),
-        "card": next((card for card in cards if card and card.get("kind") != MODEL_CARD), None),
+        "card": next((card for card in cards if isinstance(card, dict) and card.get("kind") != MODEL_CARD), None),
     }
 
 

@@ -102,7 +102,8 @@ class LDAM(WeightedLoss):
 
     def set_epoch(self, epoch: int, epochs: int) -> None:
         """Re-weigh from epoch ``defer`` times ``epochs`` on."""
-        self.reweighting = self.defer < 1 and epoch >= self.defer * epochs
+        first = self.defer * epochs - 1e-9  # .55 x 100 is a little more than 55 in floats
+        self.reweighting = self.defer < 1 and epoch >= first
 
     def sides(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The cross-entropy of a positive and of a negative that miss their margin."""

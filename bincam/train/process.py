@@ -28,6 +28,7 @@ class Process:
     def __init__(self, config: TrainConfig) -> None:
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState, PartialState
+        from accelerate.utils import GradientAccumulationPlugin
 
         there = torch.cuda.is_available()
         if config.device == "cuda" and not there:
@@ -40,7 +41,12 @@ class Process:
             PartialState._reset_state()  # noqa: SLF001  # likewise
         precision = "no" if config.precision == "fp32" else config.precision
         # Without being told that these are CPUs, accelerate takes several processes for several runs.
-        self.accelerator: Any = Accelerator(cpu=config.device == "cpu" or not there, mixed_precision=precision)
+        self.accelerator: Any = Accelerator(
+            cpu=config.device == "cpu" or not there,
+            mixed_precision=precision,
+            # Parts are added up by the step; told by number alone, accelerate lets an environment variable win.
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+        )
         self.device: torch.device = self.accelerator.device
         self.rank, self.world = int(self.accelerator.process_index), int(self.accelerator.num_processes)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bincam.data.batches import Batch
+from bincam.errors import InputError
 from bincam.models import AttributeClassifier
 from bincam.train.attribute_loss import AttributeLoss
 from bincam.train.config import TrainConfig
@@ -65,6 +66,9 @@ class Stepper:
 
         Returns:
             This process's share of the loss, a scalar on its device; the shares' sum is the loss.
+
+        Raises:
+            InputError: BatchNorm has a single value per channel.
         """
         config, process = self.config, self.process
         done = epoch * steps + step
@@ -78,7 +82,7 @@ class Stepper:
         for i, part in enumerate(parts):
             last = i == len(parts) - 1
             with contextlib.nullcontext() if last else process.accelerator.no_sync(self._net):
-                value = self.loss.terms(self._net(part.images), part.labels).sum() / normalizer
+                value = self.loss.terms(self._logits(part.images), part.labels).sum() / normalizer
                 process.accelerator.backward(value * process.world)  # gradients are averaged over processes
             total += value.detach()
         if config.clip_norm is not None:
@@ -88,6 +92,18 @@ class Stepper:
         if self.average is not None:
             self.average.follow(self.model, done)
         return total
+
+    def _logits(self, images: Tensor) -> Tensor:
+        try:
+            logits: Tensor = self._net(images)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):  # BatchNorm's words; where it has just one is its own
+                raise
+            raise InputError(
+                f"parts of {len(images)} image(s) leave a BatchNorm layer a single value per channel, which has no "
+                "variance; give larger parts (batch_size, accumulate), larger images, or model.freeze_batchnorm: true"
+            ) from None
+        return logits
 
     @property
     def lr(self) -> float:

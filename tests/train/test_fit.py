@@ -123,6 +123,12 @@ def test_early_stopping_ends_the_run_and_the_best_epoch_is_kept(config):
     assert digest(result.folder / "last") == states[2]
 
 
+def test_accelerates_environment_does_not_scale_the_gradient(config, monkeypatch):
+    plain = fit(config(epochs=1, to="a"))
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    assert digest(fit(config(epochs=1, to="b")).folder) == digest(plain.folder)
+
+
 def test_a_plateau_lowers_the_rate(config):
     schedule = {"name": "plateau", "patience": 0, "factor": 0.5, "metric": "balanced_error"}
     result = fit(config(epochs=4, optimizer__lr=1e-8, best="accuracy", schedule=schedule))

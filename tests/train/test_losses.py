@@ -335,6 +335,9 @@ def test_deferred_reweighting_starts_where_it_should() -> None:
         loss.set_epoch(epoch, 4)
         values.append(float(loss(logits, targets)))
     assert values[0] == values[1] != values[2] == values[3]
+    late = make_loss("ldam", COUNTS, defer=0.55, beta=0.9)
+    late.set_epoch(55, 100)  # .55 x 100 is more than 55 in floats
+    assert float(late(logits, targets)) == values[3]
 
 
 @pytest.mark.parametrize(
@@ -348,6 +351,9 @@ def test_deferred_reweighting_starts_where_it_should() -> None:
         ("weighted_bce", {"max_weight": 0.5}, "max_weight=0.5"),
         ("focal", {"gamma": math.nan}, "finite number, got nan"),
         ("focal", {"gamma": True}, "finite number, got True"),
+        ("focal", {"gamma": None}, "finite number, got None"),
+        ("focal", {"gamma": {"Bald": 1}}, "finite number, got {'Bald': 1}"),
+        ("moon_bce", {"target_rate": {"Bald": None}}, "finite number, got None"),
         ("focal", {"gamma": -1}, "gamma=-1"),
         ("focal", {"alpha": 1}, "alpha=1"),
         ("asymmetric", {"gamma_positive": -1}, "gamma_positive=-1"),
