@@ -17,7 +17,7 @@ from bincam import models
 from bincam.data import AttributeTable, loader
 from bincam.data.batches import Loader
 from bincam.data.dataset import FaceDataset
-from bincam.errors import BincamError, BincamWarning, InputError
+from bincam.errors import BincamError, BincamWarning
 from bincam.models import AttributeClassifier
 from bincam.train import manifest
 from bincam.train.calibration import platt
@@ -28,7 +28,7 @@ from bincam.train.losses import make_loss
 from bincam.train.process import Process, stoppable
 from bincam.train.progress import Board, Reporter, event_writer
 from bincam.train.resampling import weighs_classes
-from bincam.train.runfolder import Result, RunFolder
+from bincam.train.runfolder import TEST_KIND, TEST_SCHEMA, Result, RunFolder, may_begin
 from bincam.train.splits import read_splits
 from bincam.train.start import card_of, card_shift, first_model, weights_digest
 from bincam.train.state import FILE as STATE
@@ -81,14 +81,11 @@ def fit_until(
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
 ) -> Result:
     """``fit``, ended as by Ctrl-C when ``stopped`` says so."""
-    folder = Path(config.out)
-    if (folder / STATE).exists() and not resume:
-        raise InputError(f"{folder}: holds a run; go on with it by --resume (resume=True), or give another out")
+    may_begin(Path(config.out), resume=resume)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         run = _Run(config, stopped)
-        if resume:
-            run.take_up()
-        return run.through(on_epoch)
+        done = run.take_up() if resume else None
+        return done or run.through(on_epoch)
 
 
 class _Run:
@@ -160,11 +157,15 @@ class _Run:
             pin_memory=process.device.type == "cuda",
         )
 
-    def take_up(self) -> None:
-        """Put everything as it was when the state was written; nothing to do where there is none."""
+    def take_up(self) -> Result | None:
+        """Put everything as it was when the state was written; nothing to do where there is none.
+
+        Returns:
+            What became of the run, where nothing is left to do.
+        """
         state = read_state(self.folder.path, self.identity)
         if state is None:
-            return
+            return None
         self.at = state.position
         self.stepper.load(state.tensors)
         if self.process.rank == 0:  # the sums are those of all processes, and rank 0 goes on with them
@@ -174,12 +175,20 @@ class _Run:
             self.at.loss_sum = 0.0
         if self.at.ended in {"", "epochs"}:  # there may be more epochs to do than there were, or fewer
             self.at.ended = "epochs" if self.at.epoch >= self.config.epochs else ""
+        if self.at.ended and self.folder.finished():
+            tested = self.folder.tested()
+            if tested is not None or self.splits.test is None or not self.config.test:
+                return self._result(tested)
+        with self.process.together():
+            self.folder.take_up(self.stepper.judged, self.at)
+        return None
 
     def through(self, on_epoch: Callable[[dict[str, Any]], None] | None) -> Result:
         """All epochs that are left, then the test split."""
         config, at, main = self.config, self.at, self.process.rank == 0
         with self.process.together():
-            self.folder.config_file()
+            if not at.ended:
+                self.folder.config_file()
             self.folder.records(at, "running")
         self._stop_if_asked()
         report = Reporter(config, steps=self.feed.steps, silent=not main)
@@ -201,6 +210,10 @@ class _Run:
         self._stop_if_asked()
         with self.process.together():  # for everyone: what is returned is on disk
             self.folder.records(at, "finished")
+        return self._result(test)
+
+    def _result(self, test: dict[str, Any] | None) -> Result:
+        at = self.at
         return Result(
             folder=self.folder.path,
             epochs=at.epoch,
@@ -333,8 +346,8 @@ class _Run:
         said = ask(model, batches, self.process.device, channels_last=self.config.channels_last)
         tuned = self.at.history[self.at.best_epoch - 1]["tuned_thresholds"]
         result = {
-            "kind": "bincam-test",
-            "schema": 1,
+            "kind": TEST_KIND,
+            "schema": TEST_SCHEMA,
             "images": len(said.labels),
             "epoch": self.at.best_epoch,
             "zero": self._metrics(said, {}),
@@ -346,11 +359,9 @@ class _Run:
         return result
 
     def _write_epoch(self, record: dict[str, Any]) -> None:
-        best = self.at.best_epoch == record["epoch"]
-        with self.process.together():
-            self.folder.models(self.stepper.judged, record, best=best)
         self._write_state()
         with self.process.together():
+            self.folder.models(self.stepper.judged, record, best=self.at.best_epoch == record["epoch"])
             self.folder.records(self.at, "running")
 
     def _write_state(self) -> None:

@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from bincam import models
-from bincam.files import atomic, write_json
+from bincam.errors import InputError
+from bincam.files import atomic, read_json, write_json
 from bincam.models import AttributeClassifier
+from bincam.models.card import FILE as CARD
+from bincam.models.checkpoint import WEIGHTS
 from bincam.train import manifest
 from bincam.train.config import TrainConfig, dump
 from bincam.train.start import card_of
+from bincam.train.state import FILE as STATE
 from bincam.train.state import Position, saving
+
+TEST, TEST_KIND, TEST_SCHEMA = "test.json", "bincam-test", 1
+MAKERS = ("versions", "git", "processes", "device", "threads")
+"""Facts of a run's manifest that may be others when it is gone on with."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +56,8 @@ class Result:
 class RunFolder:
     """Writes what a run leaves; the other processes' writes do nothing.
 
-    Every file is whole or absent. The state is written last: what a kill leaves undone after an epoch is done again
-    when the run is gone on with.
+    Every file is whole or absent. After an epoch the state is written first, and everything else follows from it: what
+    a kill leaves undone is done when the run is taken up.
     """
 
     def __init__(self, config: TrainConfig, facts: dict[str, Any], *, writes: bool) -> None:
@@ -72,6 +80,8 @@ class RunFolder:
         """
         if not self.writes:
             return
+        if best:
+            (self.path / TEST).unlink(missing_ok=True)  # of another model
         tuned = record["tuned_thresholds"]
         card = card_of(
             model,
@@ -116,4 +126,54 @@ class RunFolder:
         """``test.json``."""
         if self.writes:
             with saving(self.path):
-                write_json(self.path / "test.json", result)
+                write_json(self.path / TEST, result)
+
+    def finished(self) -> bool:
+        """Whether the run in the folder was finished."""
+        there = _manifest(self.path)
+        return there is not None and there["status"] == "finished"
+
+    def tested(self) -> dict[str, Any] | None:
+        """What ``test.json`` holds, if it is there."""
+        file = self.path / TEST
+        return read_json(file, kind=TEST_KIND, schema=TEST_SCHEMA) if file.is_file() else None
+
+    def take_up(self, model: AttributeClassifier, at: Position) -> None:
+        """Do what a kill between an epoch's state and its models left undone, and keep who began the run.
+
+        The facts stay those of the beginning; ``resumed`` has what is different since.
+
+        Args:
+            model: As the state has it, judged.
+            at: What the state tells.
+        """
+        there = _manifest(self.path)
+        if at.epoch and at.step == 0 and (there is None or len(there["epochs"]) < at.epoch):
+            self.models(model, at.history[-1], best=at.best_epoch == at.epoch)
+        if there is None:
+            return
+        changed = {key: self.facts[key] for key in MAKERS if self.facts[key] != there.get(key)}
+        resumed = [*there.get("resumed", []), {"epoch": at.epoch, "step": at.step, **changed}]
+        self.facts = {key: there.get(key, value) for key, value in self.facts.items()} | {"resumed": resumed}
+
+
+def may_begin(folder: Path, *, resume: bool) -> None:
+    """Refuse a folder whose content a run would overwrite.
+
+    Args:
+        folder: The run's.
+        resume: Whether it is to go on with the run there.
+
+    Raises:
+        InputError: It holds a run and ``resume`` is false, or a model and no state to go on from.
+    """
+    if (folder / STATE).exists():
+        if not resume:
+            raise InputError(f"{folder}: holds a run; go on with it by --resume (resume=True), or give another out")
+    elif (folder / CARD).exists() or (folder / WEIGHTS).exists():
+        raise InputError(f"{folder}: holds a model, and no state of a run to go on with; give another out")
+
+
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    file = folder / manifest.FILE
+    return read_json(file, kind=manifest.KIND, schema=manifest.SCHEMA) if file.is_file() else None

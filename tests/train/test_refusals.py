@@ -25,6 +25,14 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(config):
         fit(config(epochs=1))
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_model_without_a_state_is_not_overwritten(config, resume):
+    folder = fit(config(epochs=1)).folder
+    (folder / STATE).unlink()
+    with pytest.raises(InputError, match="holds a model, and no state of a run to go on with; give another out"):
+        fit(config(epochs=1, seed=1), resume=resume)
+
+
 def test_missing_splits_are_named(config, tmp_path):
     table = write_spots(tmp_path / "two", (32, 0, 8))
     with pytest.raises(InputError, match="no images in split 'validation'; splits with images: train, test"):
@@ -167,7 +175,7 @@ def longest_file(size: int):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("size", [2_000, 20_000, 100_000])  # fits neither records, nor weights, nor the state
+@pytest.mark.parametrize("size", [2_000, 100_000])  # too little for the records, or for the state
 def test_a_full_disk_keeps_the_former_state(config, size):
     def files(folder):
         return {file.relative_to(folder): file.stat().st_size for file in folder.rglob("*") if file.is_file()}
@@ -179,10 +187,39 @@ def test_a_full_disk_keeps_the_former_state(config, size):
     there, state = set(files(folder)), (folder / STATE).read_bytes()
     with longest_file(size), pytest.raises(BincamError, match=r"cannot be written: .*; the former state is kept: make"):
         fit(more, resume=True)
-    assert max(files(folder).values()) > 100_000 > files(folder)[Path("weights.safetensors")] > 20_000
+    assert max(files(folder).values()) > 100_000
     assert set(files(folder)) == there  # nothing half-written lies about
     assert (folder / STATE).read_bytes() == state
     seen = []
     fit(more, resume=True, on_epoch=lambda record: seen.append(record["epoch"]))
     assert seen == [3]
     assert digest(folder / "last") == digest(whole.folder / "last")
+
+
+def test_a_disk_that_fills_after_the_state_costs_no_epoch(config, monkeypatch):
+    from bincam.train import loop
+
+    same = {"epochs": 2, "test": False, "tensorboard": False}
+    whole, settings = fit(config(to="whole", **same)), config(**same)
+    write_state = loop.write_state
+    with longest_file(2**60), monkeypatch.context() as full:  # room for everything up to the second epoch's weights
+
+        def last(folder, run, state):
+            write_state(folder, run, state)
+            if state.position.epoch == 2:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+
+        full.setattr(loop, "write_state", last)
+        with pytest.raises(BincamError, match=r"cannot be written: .*; the former state is kept: make"):
+            fit(settings)
+    seen = []
+    result = fit(settings, resume=True, on_epoch=lambda record: seen.append(record["epoch"]))
+    assert seen == []
+    assert result.history[1]["train_loss"] == whole.history[1]["train_loss"]
+    assert digest(result.folder) == digest(whole.folder)
+    assert digest(result.folder / "last") == digest(whole.folder / "last")
+
+
+def test_one_image_under_batchnorm(config):
+    with pytest.raises(InputError, match=r"parts of 1 image\(s\) leave a BatchNorm layer a single value per channel"):
+        fit(config(epochs=1, accumulate=16, model__options__norm_layer="batchnorm"))

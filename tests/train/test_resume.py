@@ -105,13 +105,65 @@ def test_the_test_is_the_same_whoever_trained_the_last_epoch(config):
     assert fit(broken, resume=True).test == whole.test  # as a pair looks again at an arm that is done
 
 
-def test_a_finished_run_is_left_alone(config):
-    settings = config(epochs=1)
-    first = fit(settings)
-    times = {path: path.stat().st_mtime_ns for path in first.folder.glob("**/*.safetensors")}
-    again = fit(settings, resume=True, on_epoch=stop_after(1))
-    assert again.history == first.history
-    assert {path: path.stat().st_mtime_ns for path in times} == times
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_finished_run_is_left_alone(config, monkeypatch, epochs):
+    first = fit(config(epochs=2, schedule__name="constant"))
+    times = {path: path.stat().st_mtime_ns for path in first.folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr("bincam.train.manifest.revision", lambda: {"commit": "later", "changed": False})
+    again = fit(config(epochs=epochs, schedule__name="constant"), resume=True, on_epoch=stop_after(1))
+    assert (again.history, again.test) == (first.history, first.test)
+    assert {path: path.stat().st_mtime_ns for path in first.folder.rglob("*") if path.is_file()} == times
+
+
+def test_a_manifest_tells_who_began_and_who_went_on(config, monkeypatch):
+    settings = config(epochs=2)
+    manifest = Path(settings.out) / "manifest.json"
+    with pytest.raises(Stop):
+        fit(settings, on_epoch=stop_after(1))
+    began = json.loads(manifest.read_text())["git"]
+    assert "resumed" not in json.loads(manifest.read_text())
+    monkeypatch.setattr("bincam.train.manifest.revision", lambda: {"commit": "later", "changed": False})
+    with pytest.raises(Stop):
+        fit(settings, resume=True, on_epoch=stop_after(2))
+    fit(settings, resume=True)
+    told = json.loads(manifest.read_text())
+    assert told["git"] == began
+    later = {"git": {"commit": "later", "changed": False}}
+    assert told["resumed"] == [{"epoch": 1, "step": 0, **later}, {"epoch": 2, "step": 0, **later}]
+
+
+@pytest.mark.parametrize("left", [None, "weights.safetensors", "last/card.json"])
+def test_a_kill_between_a_state_and_its_models_leaves_nothing_wrong(config, monkeypatch, left):
+    """The second of three epochs, after which fewer are wanted."""
+    from bincam.train.runfolder import RunFolder
+
+    same = {"schedule__name": "constant", "best": "loss"}
+    whole = fit(config(epochs=2, to="whole", **same))
+    assert whole.best_epoch == 2
+    models = RunFolder.models
+
+    def killed(self, model, record, *, best):
+        if record["epoch"] == 2:
+            if left is not None:
+                (self.path / left).write_text("half")
+            raise Stop
+        models(self, model, record, best=best)
+
+    monkeypatch.setattr(RunFolder, "models", killed)
+    with pytest.raises(Stop):
+        fit(config(epochs=3, **same))
+    monkeypatch.undo()
+    result = fit(config(epochs=2, **same), resume=True)
+    assert outcome(whole.folder) == outcome(result.folder)
+
+
+def test_a_test_of_another_model_does_not_stay(config):
+    same = {"schedule__name": "constant", "best": "loss"}
+    folder = fit(config(epochs=1, **same)).folder
+    assert (folder / "test.json").exists()
+    longer = fit(config(epochs=3, test=False, **same), resume=True)
+    assert longer.best_epoch > 1
+    assert not (folder / "test.json").exists()
 
 
 def test_resuming_where_nothing_is_starts(config):
