@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from bincam.errors import InputError, nearest
-from bincam.files import read_yaml
+from bincam.files import parse_yaml, read_yaml
 from bincam.train.parts import (
     ArmConfig,
     DataConfig,
@@ -27,6 +27,9 @@ from bincam.train.parts import (
     ScheduleConfig,
 )
 
+PAIR_FILE = "pair.json"
+"""Beside the arms' folders."""
+
 
 class TrainConfig(Part):
     """A training run."""
@@ -41,7 +44,7 @@ class TrainConfig(Part):
             "unbalanced": ArmConfig(loss=LossConfig(name="bce")),
             "balanced": ArmConfig(loss=LossConfig(name="moon_bce")),
         },
-        description="of a pair: names and what each has of its own, loss or resampling",
+        description="of a pair: names and what each has of its own, loss or resampling, instead of the configuration's",
     )
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
@@ -88,9 +91,20 @@ class TrainConfig(Part):
                 f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves nothing of {self.epochs} epochs"
             )
         for name in self.arms:
-            if name in {"", ".."} or Path(name).name != name:  # each arm has a folder of its own in this one
+            if name in {"", "..", PAIR_FILE} or Path(name).name != name:  # each arm has a folder of its own in this one
                 raise ValueError(f"the arm {name!r} cannot be the name of a folder")
         return self
+
+    def arm(self, name: str) -> TrainConfig:
+        """The configuration of one arm's run, in its own folder."""
+        own = self.arms[name]
+        return self.model_copy(
+            update={
+                "out": str(Path(self.out) / name),
+                "loss": own.loss or self.loss,
+                "resampling": own.resampling or self.resampling,
+            }
+        )
 
 
 def make_config(values: dict[str, Any], *, source: str = "config") -> TrainConfig:
@@ -140,9 +154,12 @@ def override(values: dict[str, Any], text: str) -> None:
     if not equals or not all(path):
         raise InputError(f"--set {text}: expected key=value, for example optimizer.lr=1e-4")
     try:
-        value = yaml.safe_load(written)
+        value = parse_yaml(written)
     except yaml.YAMLError as error:
         raise InputError(f"--set {text}: the value is not YAML: {' '.join(str(error).split())}") from None
+    if path[0] == "arms" and len(path) > 1 and "arms" not in values:  # one of those that there are by default
+        default = TrainConfig.model_fields["arms"].default
+        values["arms"] = {name: arm.model_dump(mode="json", exclude_none=True) for name, arm in default.items()}
     part = values
     for at, name in enumerate(path[:-1]):
         inner = part.setdefault(name, {})

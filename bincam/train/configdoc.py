@@ -47,5 +47,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, ArmConfig):
-        return {"loss": value.loss.name}
+        return {} if value.loss is None else {"loss": value.loss.name}
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else value

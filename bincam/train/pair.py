@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError
 from bincam.files import write_json
+from bincam.train.config import PAIR_FILE as FILE
 from bincam.train.config import TrainConfig
 from bincam.train.feed import make_order
 from bincam.train.loop import fit_until
 from bincam.train.losses import make_loss
 from bincam.train.process import stoppable
-from bincam.train.runfolder import Result
+from bincam.train.runfolder import Result, may_begin
 from bincam.train.splits import read_splits
-from bincam.train.state import saving
+from bincam.train.start import first_model, weights_digest
+from bincam.train.state import Identity, read_state, saving
 from bincam.train.weights import ClassCounts
 
-KIND, SCHEMA = "bincam-pair", 2
-FILE = "pair.json"
+KIND, SCHEMA = "bincam-pair", 3
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,9 @@ def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
     if len(config.arms) < 2:
         raise InputError(f"a pair has at least two arms, got {', '.join(config.arms) or 'none'}")
     folder = Path(config.out)
-    configs = {
-        name: config.model_copy(update={"out": str(folder / name), "loss": arm.loss, "resampling": arm.resampling})
-        for name, arm in config.arms.items()
-    }
-    train = read_splits(config.data).train
-    counts = ClassCounts.from_table(train)
-    for own in configs.values():  # before the first arm is trained, which may take a day
-        make_loss(own.loss.name, counts, **own.loss.options)
-        make_order(train, own)
+    configs = {name: config.arm(name) for name in config.arms}
+    _tell_unused(config, configs)
+    _check(config, configs, resume=resume)
     with stoppable() as stopped:  # around all arms: Ctrl-C at the end of one does not let the next begin
         arms = {name: fit_until(own, stopped, resume=resume) for name, own in configs.items()}
     proof = prove(config, arms)
@@ -76,11 +72,37 @@ def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
     return PairResult(folder, arms, proof)
 
 
+def _tell_unused(config: TrainConfig, configs: dict[str, TrainConfig]) -> None:
+    """Warn of a loss or a re-sampling that was asked for and is no arm's, because each has its own."""
+    for key in ("loss", "resampling"):
+        wanted, own = getattr(config, key), {name: getattr(one, key) for name, one in configs.items()}
+        if key in config.model_fields_set and wanted not in own.values():
+            there = ", ".join(f"{name} has {one.name}" for name, one in own.items())
+            warnings.warn(f"{key} {wanted.name} is no arm's: {there}", BincamWarning, stacklevel=3)
+
+
+def _check(config: TrainConfig, configs: dict[str, TrainConfig], *, resume: bool) -> None:
+    """Find out what would stop any arm before the first is trained, which may take a day."""
+    splits = read_splits(config.data)
+    counts = ClassCounts.from_table(splits.train)
+    for own in configs.values():
+        make_loss(own.loss.name, counts, **own.loss.options)
+        make_order(splits.train, own)
+        may_begin(Path(own.out), resume=resume)
+    if resume:
+        first = weights_digest(first_model(config, splits.train, counts.pairs()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BincamWarning)  # each arm tells of them when it is taken up
+            for own in configs.values():
+                read_state(Path(own.out), Identity(own, splits.train.names, splits.digest, first))
+
+
 def prove(config: TrainConfig, arms: dict[str, Result]) -> dict[str, Any]:
     """Compare what the arms saw.
 
     Where an arm ended earlier than another, the epochs that all of them had are compared. Re-sampling changes which
-    images are seen by design; between re-sampled arms only the first weights are compared, and ``resampled`` says so.
+    images are seen by design: images are compared between arms that are re-sampled alike, or not at all, and
+    ``resampled`` says whether any is.
 
     Args:
         config: Of the pair.
@@ -90,31 +112,39 @@ def prove(config: TrainConfig, arms: dict[str, Result]) -> dict[str, Any]:
         The digests side by side, and ``identical``: whether each sort of them agrees.
     """
     common = min(result.epochs for result in arms.values())
-    resampled = any(arm.resampling.name != "none" for arm in config.arms.values())
+    configs = {name: config.arm(name) for name in config.arms}
+    alike: dict[str, list[str]] = {}  # arms by how they are re-sampled
+    for name, own in configs.items():
+        alike.setdefault(own.resampling.model_dump_json(), []).append(name)
+    several = [names for names in alike.values() if len(names) > 1]
     seen = {
         key: {name: [record[key] for record in result.history[:common]] for name, result in arms.items()}
         for key in ("order", "pixels")
     }
     first = {name: result.initial_weights for name, result in arms.items()}
     identical = {"initial_weights": len(set(first.values())) == 1}
-    if not resampled:
-        identical |= {key: len({tuple(v) for v in values.values()}) == 1 for key, values in seen.items()}
+    if several:
+        identical |= {
+            key: all(len({tuple(values[name]) for name in names}) == 1 for names in several)
+            for key, values in seen.items()
+        }
     return {
         "kind": KIND,
         "schema": SCHEMA,
         "identical": identical,
-        "resampled": resampled,
+        "resampled": any(own.resampling.name != "none" for own in configs.values()),
         "epochs_compared": common,
         "arms": {
             name: {
                 "folder": name,
-                "loss": config.arms[name].loss.model_dump(mode="json"),
-                "resampling": config.arms[name].resampling.model_dump(mode="json"),
+                "loss": configs[name].loss.model_dump(mode="json"),
+                "resampling": configs[name].resampling.model_dump(mode="json"),
                 "epochs": result.epochs,
                 "best_epoch": result.best_epoch,
                 "initial_weights": first[name],
                 "order": seen["order"][name],
                 "pixels": seen["pixels"][name],
+                "lr": [record["lr"] for record in result.history],
             }
             for name, result in arms.items()
         },

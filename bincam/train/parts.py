@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from bincam.errors import nearest
 
@@ -113,14 +113,25 @@ class ModelConfig(Part):
         default="all", description="of a folder: with its head (the attributes must be the same), or the backbone alone"
     )
     freeze_batchnorm: bool = Field(default=False, description="keep the statistics of BatchNorm layers as they start")
-    options: dict[str, Any] = Field(default={}, description="further arguments of timm.create_model, e.g. drop_rate")
+    options: dict[str, Any] = Field(
+        default={},
+        description="further arguments of timm.create_model, e.g. drop_path_rate; drop_rate is that before the linear "
+        "layer",
+    )
 
 
 class LossConfig(Part):
     """The loss; a bare name is short for its defaults."""
 
     name: str = Field(default="bce", description="one of bincam.train.LOSSES")
-    options: dict[str, Any] = Field(default={}, description="its keyword arguments")
+    options: dict[str, Any] = Field(default={}, description="its keyword arguments, but for reduction")
+
+    @field_validator("options")
+    @classmethod
+    def _no_reduction(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if "reduction" in options:
+            raise ValueError("reduction is not to be chosen: a run's loss is the mean over the batch's known labels")
+        return options
 
 
 class ResamplingConfig(Part):
@@ -173,5 +184,5 @@ Resampling = Annotated[ResamplingConfig, BeforeValidator(_named)]
 class ArmConfig(Part):
     """What one arm of a pair has of its own. Everything else is shared."""
 
-    loss: Loss = LossConfig()
-    resampling: Resampling = ResamplingConfig()
+    loss: Loss | None = Field(default=None, description="null: the configuration's")
+    resampling: Resampling | None = Field(default=None, description="null: the configuration's")

@@ -66,6 +66,8 @@ def test_short_forms():
     assert config.loss.name == "focal"
     assert config.arms["a"].loss.name == "bce"
     assert config.arms["b"].resampling.name == "x"
+    assert (config.arm("b").loss.name, config.arm("b").out) == ("focal", "runs/a/b")
+    assert config.arm("a").resampling.name == "none"
 
 
 def test_overrides_reach_any_depth_and_make_parts(tmp_path):
@@ -79,6 +81,10 @@ def test_overrides_reach_any_depth_and_make_parts(tmp_path):
     assert config.early_stopping.patience == 2
     assert config.loss.model_dump() == {"name": "focal", "options": {"gamma": 3}}
     assert config.out == "b=c"
+    arms = read_config(file, ["arms.balanced.loss=focal", "arms.third.loss={name: focal, options: {gamma: 1e-1}}"]).arms
+    assert list(arms) == ["unbalanced", "balanced", "third"]
+    assert [arm.loss.name for arm in arms.values()] == ["bce", "focal", "focal"]
+    assert arms["third"].loss.options == {"gamma": 0.1}
 
 
 @pytest.mark.parametrize(
@@ -89,6 +95,8 @@ def test_overrides_reach_any_depth_and_make_parts(tmp_path):
         ("out.a=1", "out is 'a' and has no parts"),
         ("epochs=[", "not YAML"),
         ("epoch=3", "did you mean 'epochs'"),
+        ("loss.options.reduction=sum", "reduction is not to be chosen"),
+        ("arms={pair.json: {}}", "the arm 'pair.json' cannot be the name of a folder"),
     ],
 )
 def test_wrong_overrides(tmp_path, word, message):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
 import bincam
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError
 from bincam.train import fit, fit_pair
 from bincam.train.pair import prove
+from tests.train.conftest import digest
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,48 @@ def test_the_models_differ_and_say_how_they_were_made(pair):
     assert cards["unbalanced"].train_counts == cards["balanced"].train_counts
     losses = [arm.history[-1]["train_loss"] for arm in result.arms.values()]
     assert losses[0] != losses[1]
+
+
+def test_arms_of_the_same_loss_are_the_same_model(config):
+    """With dropout: what is drawn at random is drawn alike."""
+    twins = {"a": {}, "b": {"loss": "focal"}}
+    changes = {"epochs": 1, "loss": "focal", "arms": twins, "model__options__drop_rate": 0.5}
+    result = fit_pair(config(**changes))
+    assert {name: arm.model().card.loss for name, arm in result.arms.items()} == {"a": "focal", "b": "focal"}
+    assert digest(result.arms["a"].folder) == digest(result.arms["b"].folder)
+
+
+def test_a_loss_of_no_arm_is_told_of(config):
+    with pytest.warns(BincamWarning, match="loss focal is no arm's: unbalanced has bce, balanced has moon_bce"):
+        fit_pair(config(epochs=1, loss="focal"))
+
+
+def test_what_stops_a_later_arm_is_found_before_the_first_is_trained(config):
+    result = fit_pair(config(epochs=1))
+    unbalanced = result.folder / "unbalanced"
+    rmtree(unbalanced)
+    with pytest.raises(InputError, match="balanced: holds a run"):
+        fit_pair(config(epochs=1))
+    other = {"unbalanced": {"loss": "bce"}, "balanced": {"loss": "focal"}}
+    with pytest.raises(InputError, match=r"loss\.name 'moon_bce', and now it is 'focal'"):
+        fit_pair(config(epochs=1, arms=other), resume=True)
+    assert not unbalanced.exists()
+
+
+def test_images_are_compared_between_arms_that_are_re_sampled_alike(config):
+    drawn = {"resampling": "class_aware"}
+    arms = {"a": drawn, "b": {**drawn, "loss": "focal"}, "c": {}}
+    settings = config(epochs=1, arms=arms)
+    result = fit_pair(settings)
+    assert result.proof["identical"] == {"initial_weights": True, "order": True, "pixels": True}
+    assert result.proof["resampled"]
+    b = result.arms["b"]
+    other = replace(b, history=({**b.history[0], "pixels": "0"},))
+    assert not prove(settings, {**result.arms, "b": other})["identical"]["pixels"]
+    alone = prove(
+        settings.model_copy(update={"arms": {k: settings.arms[k] for k in "ac"}}), {k: result.arms[k] for k in "ac"}
+    )
+    assert set(alone["identical"]) == {"initial_weights"}
 
 
 @pytest.mark.parametrize("key", ["order", "pixels", "initial_weights"])
