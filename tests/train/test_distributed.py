@@ -150,6 +150,45 @@ def test_stopped_together_and_gone_on_with(config):
         assert {**a, "images_per_second": 0} == {**b, "images_per_second": 0}
 
 
+def test_both_judge_with_the_statistics_of_the_first(config, tmp_path):
+    """BatchNorm's are each one's own while it trains: of the model, and of the average that is judged."""
+    from bincam.train import loop
+    from bincam.train.stepper import Stepper
+
+    settings = config(epochs=2, ema=0.9, model__options__norm_layer="batchnorm", test=False)
+    step, ask = Stepper.step, loop.ask
+
+    def run(rank: int) -> None:
+        held = {}
+        lines = []
+
+        def statistics(model):
+            return [buffer.tolist() for buffer in model.buffers()]
+
+        def watched_step(self, *args, **kwargs):
+            value = step(self, *args, **kwargs)
+            held["stepper"] = self
+            held["own"] = [statistics(self.model), statistics(self.average.model)]
+            return value
+
+        def watched_ask(model, *args, **kwargs):
+            stepper = held["stepper"]
+            assert model is stepper.average.model
+            lines.append({"own": held["own"], "judged": [statistics(stepper.model), statistics(model)]})
+            return ask(model, *args, **kwargs)
+
+        Stepper.step, loop.ask = watched_step, watched_ask  # type: ignore[method-assign]  # in the child only
+        fit(settings)
+        (tmp_path / str(rank)).write_text(json.dumps(lines))
+
+    assert in_processes(2, run) == [0, 0]
+    first, second = (json.loads((tmp_path / str(rank)).read_text()) for rank in range(2))
+    assert len(first) == len(second) == 2
+    for one, other in zip(first, second, strict=True):
+        assert all(a != b for a, b in zip(one["own"], other["own"], strict=True))
+        assert one["judged"] == other["judged"] == one["own"]
+
+
 def test_a_disk_that_fills_ends_both(config):
     from bincam.train.runfolder import RunFolder
 

@@ -16,7 +16,7 @@ import bincam.torchvision_ops  # noqa: F401  # before timm
 from bincam.errors import BincamError, InputError
 from bincam.models import preprocess
 from bincam.models.card import make_card
-from bincam.train import lite0
+from bincam.train import fit, lite0
 
 CARD = make_card(
     attributes=("a",),
@@ -61,6 +61,14 @@ def test_a_backbone_gets_the_same_weights_without_the_classifier(classifier):
     with torch.no_grad():
         expected, got = classifier.forward_features(images), backbone.eval().forward_features(images)
     assert torch.equal(expected, got)
+
+
+def test_a_run_starts_from_them(classifier, config):
+    """Its one step is too small to move them, and statistics are frozen."""
+    model = {"name": lite0.BACKBONE, "pretrained": "lite0", "freeze_batchnorm": True}
+    result = fit(config(model=model, epochs=1, batch_size=96, optimizer__lr=1e-12, test=False))
+    expected = {name: t for name, t in classifier.state_dict().items() if not name.startswith("classifier.")}
+    torch.testing.assert_close(result.model().network.backbone.state_dict(), expected, atol=1e-9, rtol=0)
 
 
 def test_another_network_is_refused():

@@ -70,6 +70,20 @@ def test_one_step_of_rmsprop_by_hand(config, table):
     assert compared > 1000
 
 
+def test_one_decaying_step_of_adamw_by_hand(config, table):
+    """Its first step is lr along the slope's sign; matrices alone shrink besides, by lr times the decay."""
+    changes = {**ONE_STEP, "optimizer__lr": 1e-2, "optimizer__weight_decay": 0.5}
+    compared = {True: 0, False: 0}
+    for weight, slope, after in first_step(config(**changes, optimizer__name="adamw"), table):
+        clear = slope.abs() > 1e-4
+        decays = weight.ndim > 1
+        expected = weight * (1 - 1e-2 * (0.5 if decays else 0)) - 1e-2 * slope / (slope.abs() + 1e-8)
+        torch.testing.assert_close(after[clear], expected[clear], atol=1e-6, rtol=1e-4)
+        compared[decays] += int((clear & (weight.abs() > 0.01)).sum())  # where decay would show
+    assert compared[True] > 1000
+    assert compared[False] > 30
+
+
 def test_frozen_statistics_stay_and_others_do_not(config):
     batchnorm = {"model__options__norm_layer": "batchnorm", "epochs": 1}
     frozen = fit(config(to="a", model__freeze_batchnorm=True, **batchnorm)).model().state_dict()
