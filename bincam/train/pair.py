@@ -40,7 +40,7 @@ class PairResult:
 
     @property
     def identical(self) -> bool:
-        """Whether the arms had the same first weights and, where neither was re-sampled, the same images in order."""
+        """Whether the arms had the same first weights and, where re-sampled alike or not at all, the same images."""
         return all(self.proof["identical"].values())
 
 
