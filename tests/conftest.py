@@ -5,11 +5,15 @@ from __future__ import annotations
 import bincam.torchvision_ops  # noqa: F401  # must stand before timm and torchvision
 
 # isort: split
+import signal
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 torch.set_num_threads(1)  # models this small only wait for a second thread
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job, and all that it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ATTRIBUTES = ("Smiling", "Bald", "Eyeglasses", "Young")
 
