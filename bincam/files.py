@@ -97,8 +97,12 @@ def read_json(path: str | os.PathLike[str], *, kind: str, schema: int) -> dict[s
     return value
 
 
+_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
+"""Floats that YAML 1.2 knows and PyYAML, which follows 1.1, takes for text: ``1e-4``."""
+
+
 def parse_yaml(text: str) -> Any:
-    """A value from YAML text, with numbers as YAML 1.2 has them: ``1e-4`` is one, which PyYAML takes for text.
+    """A value from YAML text, in which ``1e-4`` is a number.
 
     Raises:
         yaml.YAMLError: It is not YAML.
@@ -108,10 +112,19 @@ def parse_yaml(text: str) -> Any:
     class Loader(yaml.SafeLoader):
         pass
 
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), [*"-+0123456789"]
-    )
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, [*"-+0123456789"])
     return yaml.load(text, Loader)  # noqa: S506  # it is a SafeLoader
+
+
+def dump_yaml(value: Any) -> str:
+    """YAML that ``parse_yaml`` reads as the same value; keys keep their order."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, [*"-+0123456789"])
+    return str(yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True))
 
 
 def read_yaml(path: str | os.PathLike[str]) -> Any:

@@ -189,8 +189,8 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
             "attributes, and size and pooling are input_size= and pooling="
         )
     options = {**_size_option(card), **card.options}
-    drop_rate = options.get("drop_rate", 0.0)
-    if not isinstance(drop_rate, (int, float)) or not 0 <= drop_rate < 1:
+    drop_rate = options.get("drop_rate") or 0.0
+    if not whole and not (isinstance(drop_rate, (int, float)) and 0 <= drop_rate < 1):
         raise InputError(f"option 'drop_rate': a share from 0 to below 1, got {drop_rate!r}")
     outputs = len(card.attributes) * (2 if card.head == "two_logits" else 1)
     network = _timm_model(card.name, pretrained=pretrained, num_classes=outputs if whole else 0, **options)

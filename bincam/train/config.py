@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from bincam.errors import InputError, nearest
-from bincam.files import parse_yaml, read_yaml
+from bincam.files import dump_yaml, parse_yaml, read_yaml
 from bincam.train.parts import (
     ArmConfig,
     DataConfig,
@@ -157,8 +157,8 @@ def override(values: dict[str, Any], text: str) -> None:
         value = parse_yaml(written)
     except yaml.YAMLError as error:
         raise InputError(f"--set {text}: the value is not YAML: {' '.join(str(error).split())}") from None
-    if path[0] == "arms" and len(path) > 1 and "arms" not in values:  # one of those that there are by default
-        default = TrainConfig.model_fields["arms"].default
+    default = TrainConfig.model_fields["arms"].default
+    if path[0] == "arms" and len(path) > 1 and path[1] in default and "arms" not in values:  # the other arms stay
         values["arms"] = {name: arm.model_dump(mode="json", exclude_none=True) for name, arm in default.items()}
     part = values
     for at, name in enumerate(path[:-1]):
@@ -173,7 +173,7 @@ def override(values: dict[str, Any], text: str) -> None:
 
 def dump(config: TrainConfig) -> str:
     """The resolved configuration as YAML, every field with its value."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return dump_yaml(config.model_dump(mode="json"))
 
 
 def part_of(annotation: Any) -> type[Part] | None:

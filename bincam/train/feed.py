@@ -241,7 +241,7 @@ class Feed:
     def _memory(self) -> Iterator[Batch]:
         assert self.pixels is not None
         rows = torch.tensor([key.row for key in self.sampler], dtype=torch.int64)
-        for part in rows.split(self.micro):
+        for part in rows.split(self.micro) if len(rows) else ():  # torch splits nothing into one part of nothing
             # Page-locked for a GPU, which would otherwise be waited for until it has copied them.
             shape, pinned = (len(part), *self.pixels.shape[1:]), self.device.type == "cuda"
             pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)  # (B, H, W, C)

@@ -28,7 +28,7 @@ from bincam.train.losses import make_loss
 from bincam.train.process import Process, stoppable
 from bincam.train.progress import Board, Reporter, event_writer
 from bincam.train.resampling import weighs_classes
-from bincam.train.runfolder import TEST_KIND, TEST_SCHEMA, Result, RunFolder, may_begin
+from bincam.train.runfolder import Result, RunFolder, may_begin
 from bincam.train.splits import read_splits
 from bincam.train.start import card_of, card_shift, first_model, weights_digest
 from bincam.train.state import FILE as STATE
@@ -64,7 +64,7 @@ def fit(
 
     Raises:
         InputError: The configuration does not fit the data, the model or the machine, or ``out`` holds a run and
-            ``resume`` was not asked for.
+            ``resume`` was not asked for, or a model without a run's state.
         BincamError: The loss or a weight is not finite (step and images are named), or a logit, or the disk is full.
             The last good state is kept.
         KeyboardInterrupt: It was stopped; the state is written.
@@ -140,6 +140,7 @@ class _Run:
             "processes": process.world,
             "device": str(process.device),
             "threads": torch.get_num_threads(),
+            "length": config.epochs,
             "initial_weights": self.identity.initial_weights,
             "train_counts": self.counts.pairs(),
         }
@@ -178,6 +179,8 @@ class _Run:
         if self.at.ended and self.folder.finished():
             tested = self.folder.tested()
             if tested is not None or self.splits.test is None or not self.config.test:
+                if self.process.any(self.stopped()):
+                    raise KeyboardInterrupt
                 return self._result(tested)
         with self.process.together():
             self.folder.take_up(self.stepper.judged, self.at)
@@ -187,22 +190,21 @@ class _Run:
         """All epochs that are left, then the test split."""
         config, at, main = self.config, self.at, self.process.rank == 0
         with self.process.together():
-            if not at.ended:
-                self.folder.config_file()
+            self.folder.config_file()
             self.folder.records(at, "running")
         self._stop_if_asked()
         report = Reporter(config, steps=self.feed.steps, silent=not main)
         with self.process.together():
-            board = Board(self.folder.path, None if at.ended else self.writer, at.history)
+            board = Board(self.folder.path, self.writer, at.history)
         with report, board:
             while not at.ended:
                 began = time.perf_counter()
                 self._train_epoch(report)
                 record = self._judge_epoch()
-                with self.process.together():  # before the state: what a kill leaves out is then written once more
-                    board.write(record)
                 self._write_epoch(record)
                 report.epoch(record, time.perf_counter() - began)
+                with self.process.together():
+                    board.write(record)
                 if on_epoch is not None:
                     on_epoch(record)
                 self._stop_if_asked()
@@ -346,8 +348,6 @@ class _Run:
         said = ask(model, batches, self.process.device, channels_last=self.config.channels_last)
         tuned = self.at.history[self.at.best_epoch - 1]["tuned_thresholds"]
         result = {
-            "kind": TEST_KIND,
-            "schema": TEST_SCHEMA,
             "images": len(said.labels),
             "epoch": self.at.best_epoch,
             "zero": self._metrics(said, {}),
@@ -355,8 +355,7 @@ class _Run:
             "tuned_thresholds": tuned,
         }
         with self.process.together():
-            self.folder.test(result)
-        return result
+            return self.folder.test(result)
 
     def _write_epoch(self, record: dict[str, Any]) -> None:
         self._write_state()

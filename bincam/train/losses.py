@@ -176,7 +176,7 @@ def make_loss(name: str, counts: ClassCounts, **options: Any) -> AttributeLoss:
             raise InputError(f"loss {name!r} has no option {option!r}{nearest(option, known)}")
         if option == "reduction" or (given is None and known[option].default is None):
             continue
-        each = isinstance(given, Mapping) and "Mapping" in str(known[option].annotation)  # a number per attribute
+        each = isinstance(given, Mapping) and "Mapping" in known[option].annotation  # a text; a number per attribute
         for value in given.values() if each else [given]:
             if not _finite(value):
                 raise InputError(f"option {option!r} of loss {name!r}: expected a finite number, got {value!r}")

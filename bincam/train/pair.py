@@ -14,6 +14,7 @@ from bincam.train.config import TrainConfig
 from bincam.train.feed import make_order
 from bincam.train.loop import fit_until
 from bincam.train.losses import make_loss
+from bincam.train.parts import LossConfig, ResamplingConfig
 from bincam.train.process import stoppable
 from bincam.train.runfolder import Result, may_begin
 from bincam.train.splits import read_splits
@@ -77,8 +78,12 @@ def _tell_unused(config: TrainConfig, configs: dict[str, TrainConfig]) -> None:
     for key in ("loss", "resampling"):
         wanted, own = getattr(config, key), {name: getattr(one, key) for name, one in configs.items()}
         if key in config.model_fields_set and wanted not in own.values():
-            there = ", ".join(f"{name} has {one.name}" for name, one in own.items())
-            warnings.warn(f"{key} {wanted.name} is no arm's: {there}", BincamWarning, stacklevel=3)
+            there = ", ".join(f"{name} has {_told(one)}" for name, one in own.items())
+            warnings.warn(f"{key} {_told(wanted)} is no arm's: {there}", BincamWarning, stacklevel=3)
+
+
+def _told(part: LossConfig | ResamplingConfig) -> str:
+    return f"{part.name} with {part.options}" if part.options else part.name
 
 
 def _check(config: TrainConfig, configs: dict[str, TrainConfig], *, resume: bool) -> None:

@@ -20,8 +20,8 @@ from bincam.train.state import FILE as STATE
 from bincam.train.state import Position, saving
 
 TEST, TEST_KIND, TEST_SCHEMA = "test.json", "bincam-test", 1
-MAKERS = ("versions", "git", "processes", "device", "threads")
-"""Facts of a run's manifest that may be others when it is gone on with."""
+CHANGING = ("versions", "git", "processes", "device", "threads", "length")
+"""Facts of a run's manifest that may be others when it is gone on with, beside the place of its data."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,6 @@ class RunFolder:
         """
         if not self.writes:
             return
-        if best:
-            (self.path / TEST).unlink(missing_ok=True)  # of another model
         tuned = record["tuned_thresholds"]
         card = card_of(
             model,
@@ -92,6 +90,7 @@ class RunFolder:
         shown = AttributeClassifier(model.network, card)
         with saving(self.path):
             if best:
+                (self.path / TEST).unlink(missing_ok=True)  # of another model
                 models.save(shown, self.path)
             models.save(shown, self.path / "last")
 
@@ -122,11 +121,13 @@ class RunFolder:
                 },
             )
 
-    def test(self, result: dict[str, Any]) -> None:
-        """``test.json``."""
+    def test(self, result: dict[str, Any]) -> dict[str, Any]:
+        """``test.json``, and what it holds."""
+        whole = {"kind": TEST_KIND, "schema": TEST_SCHEMA, **result}
         if self.writes:
             with saving(self.path):
-                write_json(self.path / TEST, result)
+                write_json(self.path / TEST, whole)
+        return whole
 
     def finished(self) -> bool:
         """Whether the run in the folder was finished."""
@@ -141,7 +142,7 @@ class RunFolder:
     def take_up(self, model: AttributeClassifier, at: Position) -> None:
         """Do what a kill between an epoch's state and its models left undone, and keep who began the run.
 
-        The facts stay those of the beginning; ``resumed`` has what is different since.
+        The facts stay those of the beginning; ``resumed`` has those of ``CHANGING`` that are others now.
 
         Args:
             model: As the state has it, judged.
@@ -152,7 +153,9 @@ class RunFolder:
             self.models(model, at.history[-1], best=at.best_epoch == at.epoch)
         if there is None:
             return
-        changed = {key: self.facts[key] for key in MAKERS if self.facts[key] != there.get(key)}
+        changed = {key: self.facts[key] for key in CHANGING if self.facts[key] != there.get(key)}
+        if self.facts["data"]["source"] != there["data"]["source"]:
+            changed["source"] = self.facts["data"]["source"]
         resumed = [*there.get("resumed", []), {"epoch": at.epoch, "step": at.step, **changed}]
         self.facts = {key: there.get(key, value) for key, value in self.facts.items()} | {"resumed": resumed}
 
@@ -175,5 +178,8 @@ def may_begin(folder: Path, *, resume: bool) -> None:
 
 
 def _manifest(folder: Path) -> dict[str, Any] | None:
-    file = folder / manifest.FILE
-    return read_json(file, kind=manifest.KIND, schema=manifest.SCHEMA) if file.is_file() else None
+    """The manifest that lies there; None where there is none that can be read, and another will be written."""
+    try:
+        return read_json(folder / manifest.FILE, kind=manifest.KIND, schema=manifest.SCHEMA)
+    except InputError:
+        return None

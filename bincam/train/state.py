@@ -229,10 +229,8 @@ def _compare(stored: Identity, run: Identity, file: Path) -> None:
 
 def _compare_lengths(stored: TrainConfig, config: TrainConfig, file: Path) -> None:
     """Warn where the epochs that are done would have been others in a run as long as this one is to be."""
-    parts = {
-        "a cosine's learning rates": config.schedule.name == "cosine",
-        "ldam's weights": config.loss.name == "ldam",
-    }
+    defers = config.loss.name == "ldam" and config.loss.options.get("defer", 0) < 1
+    parts = {"a cosine's learning rates": config.schedule.name == "cosine", "ldam's weights": defers}
     what = " and ".join(name for name, there in parts.items() if there)
     if stored.epochs != config.epochs and what:
         warnings.warn(

@@ -13,6 +13,7 @@ Run from the repository: ``PYTHONPATH=. python experiments/bench/train_timm.py -
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import re
 import subprocess
@@ -36,7 +37,13 @@ START = (
 def ours(options: argparse.Namespace, folder: Path, out: Path) -> list[float]:
     """Images/s of every epoch but the first."""
     config = {
-        "data": {"source": str(folder), "size": options.size, "fit": "crop", "augmentation": "none"},
+        "data": {
+            "source": str(folder),
+            "size": options.size,
+            "fit": "crop",
+            "augmentation": "none",
+            "workers": options.workers,
+        },
         "model": {"name": options.model},
         "optimizer": {"name": "adamw", "lr": 1e-3},
         "epochs": options.epochs,
@@ -46,7 +53,6 @@ def ours(options: argparse.Namespace, folder: Path, out: Path) -> list[float]:
         "tensorboard": False,
         "out": str(out),
     }
-    config["data"]["workers"] = options.workers
     file = out.with_suffix(".yaml")
     file.write_text(yaml.safe_dump(config))
     run("-m", "bincam", "train", str(file))
@@ -117,6 +123,7 @@ def main() -> None:
         "settings": {**vars(options), "script": None, "out": None, "threads": torch.get_num_threads()},
         "machine": machine(options.device),
         "timm": version("timm"),
+        "script_sha256": hashlib.sha256(options.script.read_bytes()).hexdigest(),
         "images_per_second": {name: round(median(values), 1) for name, values in rates.items()},
         "bincam_over_timm": round(median(rounds), 3),
         "rounds": [round(ratio, 3) for ratio in rounds],

@@ -53,6 +53,7 @@ def test_dropout_stands_before_the_head_and_only_in_training():
     model = build("resnet10t", ["a"], input_size=(32, 32), drop_rate=0.5).eval()
     plain = AttributeClassifier(construct(build("resnet10t", ["a"], input_size=(32, 32)).card), model.card).eval()
     plain.load_state_dict(model.state_dict())
+    assert build("resnet10t", ["a"], input_size=(32, 32), drop_rate=None).network.drop_rate == 0
     x, seen = torch.randn(1, 3, 32, 32), []
     assert torch.equal(model(x), plain(x))
     model.network.head.register_forward_hook(lambda _, given, __: seen.append(given[0]))

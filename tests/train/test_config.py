@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from bincam.errors import InputError
+from bincam.files import parse_yaml
 from bincam.train.config import TrainConfig, dump, make_config, read_config
 from bincam.train.configdoc import document
 
@@ -81,6 +81,8 @@ def test_overrides_reach_any_depth_and_make_parts(tmp_path):
     assert config.early_stopping.patience == 2
     assert config.loss.model_dump() == {"name": "focal", "options": {"gamma": 3}}
     assert config.out == "b=c"
+    two = read_config(file, ["arms.a.loss=bce", "arms.b.loss=focal"]).arms
+    assert {name: arm.loss.name for name, arm in two.items()} == {"a": "bce", "b": "focal"}
     arms = read_config(file, ["arms.balanced.loss=focal", "arms.third.loss={name: focal, options: {gamma: 1e-1}}"]).arms
     assert list(arms) == ["unbalanced", "balanced", "third"]
     assert [arm.loss.name for arm in arms.values()] == ["bce", "focal", "focal"]
@@ -124,7 +126,9 @@ def test_a_missing_file():
 
 def test_what_is_written_reads_back_as_the_same():
     config = make_config(put(LEAST, ema=0.99, early_stopping={}, data__size=64))
-    assert make_config(yaml.safe_load(dump(config))) == config
+    assert make_config(parse_yaml(dump(config))) == config
+    odd = make_config({**LEAST, "out": "1e5"})
+    assert make_config(parse_yaml(dump(odd))) == odd
 
 
 def test_the_reference_names_every_key_and_the_page_is_up_to_date():

@@ -66,6 +66,9 @@ def test_arms_of_the_same_loss_are_the_same_model(config):
 def test_a_loss_of_no_arm_is_told_of(config):
     with pytest.warns(BincamWarning, match="loss focal is no arm's: unbalanced has bce, balanced has moon_bce"):
         fit_pair(config(epochs=1, loss="focal"))
+    other = {"name": "moon_bce", "options": {"target_rate": 0.4}}
+    with pytest.warns(BincamWarning, match="loss moon_bce with .*0.4.* is no arm's: .* balanced has moon_bce"):
+        fit_pair(config(epochs=1, loss=other, to="other"))
 
 
 def test_what_stops_a_later_arm_is_found_before_the_first_is_trained(config):

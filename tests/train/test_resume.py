@@ -77,6 +77,9 @@ def test_another_length_is_warned_of_where_epochs_follow_it(config):
     said = "run of 1 epochs, and now they are 2: a cosine's learning rates follow the run's length"
     with pytest.warns(BincamWarning, match=said):
         fit(config(epochs=2), resume=True)
+    never = {"to": "never", "loss": {"name": "ldam", "options": {"defer": 1}}, "schedule__name": "constant"}
+    fit(config(epochs=1, **never))
+    fit(config(epochs=2, **never), resume=True)
     late = {"to": "late", "loss": "ldam", "schedule__name": "constant"}
     fit(config(epochs=1, **late))
     with pytest.warns(BincamWarning, match="now they are 2: ldam's weights follow"):
@@ -115,6 +118,30 @@ def test_a_finished_run_is_left_alone(config, monkeypatch, epochs):
     assert {path: path.stat().st_mtime_ns for path in first.folder.rglob("*") if path.is_file()} == times
 
 
+def test_ctrl_c_is_heard_where_nothing_is_left_to_do(config):
+    from bincam.train.loop import fit_until
+
+    settings = config(epochs=1)
+    folder = fit(settings).folder
+    manifest = (folder / "manifest.json").read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        fit_until(settings, lambda: True, resume=True)
+    assert (folder / "manifest.json").read_bytes() == manifest
+
+
+def test_a_test_that_is_wanted_later_is_made(config):
+    folder = fit(config(epochs=1, test=False)).folder
+    assert fit(config(epochs=1), resume=True).test == json.loads((folder / "test.json").read_text())
+    assert "test: true" in (folder / "config.yaml").read_text()
+
+
+def test_a_manifest_that_cannot_be_read_is_made_again(config):
+    first = fit(config(epochs=1))
+    (first.folder / "manifest.json").write_text("{}")
+    assert fit(config(epochs=1), resume=True).test == first.test
+    assert json.loads((first.folder / "manifest.json").read_text())["status"] == "finished"
+
+
 def test_a_manifest_tells_who_began_and_who_went_on(config, monkeypatch):
     settings = config(epochs=2)
     manifest = Path(settings.out) / "manifest.json"
@@ -125,11 +152,12 @@ def test_a_manifest_tells_who_began_and_who_went_on(config, monkeypatch):
     monkeypatch.setattr("bincam.train.manifest.revision", lambda: {"commit": "later", "changed": False})
     with pytest.raises(Stop):
         fit(settings, resume=True, on_epoch=stop_after(2))
-    fit(settings, resume=True)
+    with pytest.warns(BincamWarning, match="run of 2 epochs, and now they are 3"):
+        fit(config(epochs=3), resume=True)
     told = json.loads(manifest.read_text())
-    assert told["git"] == began
+    assert (told["git"], told["length"]) == (began, 2)
     later = {"git": {"commit": "later", "changed": False}}
-    assert told["resumed"] == [{"epoch": 1, "step": 0, **later}, {"epoch": 2, "step": 0, **later}]
+    assert told["resumed"] == [{"epoch": 1, "step": 0, **later}, {"epoch": 2, "step": 0, **later, "length": 3}]
 
 
 @pytest.mark.parametrize("left", [None, "weights.safetensors", "last/card.json"])
@@ -170,11 +198,15 @@ def test_resuming_where_nothing_is_starts(config):
     assert fit(config(epochs=1), resume=True).epochs == 1
 
 
-@pytest.mark.parametrize("at", [1, 5, 6, 9])
-def test_ctrl_c_in_any_step_ends_it_and_the_rest_is_the_same(config, monkeypatch, at):
+MEMORY = {"data__memory": True, "ema": 0.9}
+
+
+@pytest.mark.parametrize(("at", "changes"), [(1, HARD), (5, HARD), (6, HARD), (6, MEMORY), (9, HARD), (9, MEMORY)])
+def test_ctrl_c_in_any_step_ends_it_and_the_rest_is_the_same(config, monkeypatch, at, changes):
+    """The sixth is an epoch's last."""
     from bincam.train.stepper import Stepper
 
-    whole = fit(config(epochs=2, to="whole", **HARD))
+    whole = fit(config(epochs=2, to="whole", **changes))
     steps = []
     step = Stepper.step
 
@@ -184,7 +216,7 @@ def test_ctrl_c_in_any_step_ends_it_and_the_rest_is_the_same(config, monkeypatch
             os.kill(os.getpid(), signal.SIGINT)
         return step(self, *args, **kwargs)
 
-    settings = config(epochs=2, to="broken", **HARD)
+    settings = config(epochs=2, to="broken", **changes)
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(Stepper, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
