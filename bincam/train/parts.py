@@ -115,8 +115,8 @@ class ModelConfig(Part):
     freeze_batchnorm: bool = Field(default=False, description="keep the statistics of BatchNorm layers as they start")
     options: dict[str, Any] = Field(
         default={},
-        description="further arguments of timm.create_model, e.g. drop_path_rate; drop_rate is that before the linear "
-        "layer",
+        description="further arguments of timm.create_model, e.g. drop_path_rate; drop_rate is the dropout before the "
+        "linear layer",
     )
 
 
