@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import signal
 import threading
@@ -49,6 +50,9 @@ class Process:
         )
         self.device: torch.device = self.accelerator.device
         self.rank, self.world = int(self.accelerator.process_index), int(self.accelerator.num_processes)
+        if self.world > 1:
+            atexit.unregister(leave)  # of an earlier run
+            atexit.register(leave)
 
     def sum(self, value: Tensor) -> Tensor:
         """The sum over processes."""
@@ -90,6 +94,15 @@ class Process:
         if self.world > 1:
             for buffer in module.buffers():
                 torch.distributed.broadcast(buffer, 0)
+
+
+def leave() -> None:
+    """Leave the group of processes, where there is one.
+
+    Its threads outlive the program otherwise, and now and then end it by an abort when it has done everything.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import bincam
 from bincam.errors import BincamError, InputError
 from bincam.train import fit, fit_pair
 from bincam.train.config import TrainConfig
+from bincam.train.process import Process, leave
 from tests.train.conftest import values
 
 
@@ -45,7 +47,7 @@ def in_processes(count: int, run) -> list[int]:
                     "MASTER_PORT": str(port),
                 }
                 run(rank)
-                torch.distributed.destroy_process_group()
+                leave()
                 code = 0
             except KeyboardInterrupt:
                 code = 130
@@ -88,11 +90,23 @@ def test_two_processes_give_the_losses_and_metrics_of_one(config, changes):
     assert json.loads((Path(two.out) / "manifest.json").read_text())["processes"] == 2
 
 
+def test_the_group_is_left_when_python_ends(config):
+    def run(_: int) -> None:
+        at_exit: list[object] = []
+        atexit.register = at_exit.append  # type: ignore[assignment]  # in the child only
+        Process(config())
+        assert at_exit == [leave]
+        assert torch.distributed.is_initialized()
+        leave()
+        assert not torch.distributed.is_initialized()
+
+    assert in_processes(2, run) == [0, 0]
+
+
 def test_every_image_of_a_split_is_judged_once_by_one_of_three(config, table, tmp_path):
     """Logits that name their row."""
     from bincam.data import loader
     from bincam.train.judge import ask
-    from bincam.train.process import Process
 
     class Names(torch.nn.Module):
         def forward(self, images):
