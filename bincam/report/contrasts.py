@@ -103,6 +103,8 @@ class Contrast:
         held = self.document.get("moved") or {}
         if held.get("reason"):
             return f"No column for a moved threshold: {held['reason']}."
+        if held.get("from") == "card":
+            return "Moved thresholds come from the model's card, where training puts those that are best on validation."
         return f"Moved thresholds come from {held['from']}." if held.get("from") else ""
 
     def sentences(self, attribute: str) -> Sequence[str]:

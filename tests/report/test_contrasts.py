@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,6 +42,12 @@ def test_sentences_and_findings_are_the_contrast_s(page, document):
     assert "Both models on average" in html
     assert "threshold alone" in html
     assert "Moved thresholds come from validation." in html
+
+
+def test_where_moved_thresholds_come_from_is_a_sentence(contrast_folder):
+    source = open_contrast(contrast_folder)
+    from_card = {**source.document, "moved": {**source.document["moved"], "from": "card"}}
+    assert replace(source, document=from_card).note.startswith("Moved thresholds come from the model's card, where")
 
 
 def test_the_tile_s_moved_error_is_the_mean_over_attributes(page, document):
