@@ -109,22 +109,21 @@ def parse_yaml(text: str) -> Any:
     """
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, [*"-+0123456789"])
-    return yaml.load(text, Loader)  # noqa: S506  # it is a SafeLoader
+    return yaml.load(text, _knowing_exponents(yaml.SafeLoader))  # noqa: S506  # it is a SafeLoader
 
 
 def dump_yaml(value: Any) -> str:
     """YAML that ``parse_yaml`` reads as the same value; keys keep their order."""
     import yaml
 
-    class Dumper(yaml.SafeDumper):
-        pass
+    return str(yaml.dump(value, Dumper=_knowing_exponents(yaml.SafeDumper), sort_keys=False, allow_unicode=True))
 
-    Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, [*"-+0123456789"])
-    return str(yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True))
+
+def _knowing_exponents(kind: Any) -> Any:
+    """A PyYAML loader or dumper that takes what ``_EXPONENT`` matches for a number; PyYAML's own stays as it is."""
+    own: Any = type(kind.__name__, (kind,), {})
+    own.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, [*"-+0123456789"])
+    return own
 
 
 def read_yaml(path: str | os.PathLike[str]) -> Any:

@@ -94,6 +94,7 @@ class _Run:
     def __init__(self, config: TrainConfig, stopped: Callable[[], bool]) -> None:
         self.config, self.stopped = config, stopped
         self.splits = read_splits(config.data)
+        self.to_test = self.splits.test if config.test else None
         self.process = process = Process(config)
         with process.together():
             self.writer = event_writer(config.tensorboard) if process.rank == 0 else None
@@ -178,7 +179,7 @@ class _Run:
             self.at.ended = "epochs" if self.at.epoch >= self.config.epochs else ""
         if self.at.ended and self.folder.finished():
             tested = self.folder.tested()
-            if tested is not None or self.splits.test is None or not self.config.test:
+            if tested is not None or self.to_test is None:
                 if self.process.any(self.stopped()):
                     raise KeyboardInterrupt
                 return self._result(tested)
@@ -338,13 +339,13 @@ class _Run:
 
     def _test(self) -> dict[str, Any] | None:
         """The best epoch's model on the test split, at threshold 0 and at the thresholds tuned on validation."""
-        if self.splits.test is None or not self.config.test:
+        if self.to_test is None:
             return None
         model: AttributeClassifier = models.load(self.folder.path, self.process.device)
         if self.config.channels_last:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
         self.stepper.loss.set_epoch(self.at.epoch - 1, self.config.epochs)  # as in the last epoch, whoever trained it
-        batches = self._loader(self.splits.test)
+        batches = self._loader(self.to_test)
         said = ask(model, batches, self.process.device, channels_last=self.config.channels_last)
         tuned = self.at.history[self.at.best_epoch - 1]["tuned_thresholds"]
         result = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,32 @@ def digest(folder: str | Path) -> str:
     from bincam.train.start import weights_digest
 
     return weights_digest(bincam.load(folder))
+
+
+HARD = {"ema": 0.9, "model__options__drop_rate": 0.3, "model__options__norm_layer": "batchnorm", "clip_norm": 1.0,
+        "data__augmentation": "affact"}  # fmt: skip
+
+
+class Stop(Exception):  # noqa: N818  # it is no error
+    pass
+
+
+def outcome(folder: Path):
+    """Everything of a run that does not tell the time."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        del line["images_per_second"]
+    models = {name: digest(folder / name) for name in ("", "last")}
+    cards = {name: bincam.load(folder / name).card for name in ("", "last")}
+    return lines, models, cards, json.loads((folder / "test.json").read_text())
+
+
+def stop_after(epoch: int):
+    def look(record):
+        if record["epoch"] == epoch:
+            raise Stop
+
+    return look
 
 
 @pytest.fixture
