@@ -180,6 +180,7 @@ class _Run:
         if self.at.ended and self.folder.finished():
             tested = self.folder.tested()
             if tested is not None or self.to_test is None:
+                models.load(self.folder.path)  # refuses what has been broken since
                 if self.process.any(self.stopped()):
                     raise KeyboardInterrupt
                 return self._result(tested)

@@ -83,6 +83,15 @@ def test_a_finished_run_is_left_alone(config, monkeypatch, epochs):
     assert {path: path.stat().st_mtime_ns for path in first.folder.rglob("*") if path.is_file()} == times
 
 
+@pytest.mark.parametrize("name", ["card.json", "weights.safetensors", "test.json"])
+def test_a_finished_run_that_has_been_broken_since_is_told_of(config, name):
+    file = fit(config(epochs=1)).folder / name
+    for content in (b"", file.read_bytes()[: file.stat().st_size // 2]):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match=name):
+            fit(config(epochs=1), resume=True)
+
+
 def test_a_test_that_is_wanted_later_is_made(config):
     folder = fit(config(epochs=1, test=False)).folder
     assert fit(config(epochs=1), resume=True).test == json.loads((folder / "test.json").read_text())
