@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from bincam import __version__
+from bincam._version import __version__
 from bincam.audit import choices, provenance
 from bincam.audit.columns import MASKS
 from bincam.audit.places import Grid

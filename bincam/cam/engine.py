@@ -23,8 +23,9 @@ from bincam.errors import InputError, UnsupportedError, nearest
 from bincam.models.anatomy import Anatomy, resolve
 from bincam.models.borrow import evaluating, fingerprint, outside_grad_modes, own_rng, unwrap
 from bincam.models.card import Card
-from bincam.models.classifier import AttributeClassifier, open_model
+from bincam.models.classifier import AttributeClassifier
 from bincam.models.heads import Head, check_probabilities, check_taken_back, logits_of, select_output
+from bincam.models.open import open_model
 from bincam.models.preprocess import preprocess
 from bincam.models.trace import Cut
 

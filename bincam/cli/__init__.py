@@ -35,7 +35,7 @@ app.add_typer(faces.app, name="faces", no_args_is_help=True)
 def root(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
     """Explain and audit binary and multi-attribute image classifiers."""
     if version:
-        from bincam import __version__
+        from bincam._version import __version__
 
         typer.echo(__version__)
         raise typer.Exit

@@ -83,7 +83,7 @@ class Run:
 
     def document(self, model: str, figures: Mapping[Path, Path]) -> dict[str, Any]:
         """Everything that was found, as JSON can hold it: undefined numbers are null."""
-        from bincam import __version__
+        from bincam._version import __version__
 
         card = self.explainer.card
         assert card is not None

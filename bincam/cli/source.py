@@ -132,7 +132,7 @@ def open_source(
     import torch
 
     from bincam.models import adopt, load
-    from bincam.models.classifier import open_model
+    from bincam.models.open import open_model
 
     try:
         torch.empty(0, device=device)

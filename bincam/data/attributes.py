@@ -6,18 +6,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bincam.data.describe import SPLITS, Description, describe
 from bincam.errors import InputError, nearest
-
-if TYPE_CHECKING:
-    from bincam.data.describe import Description
-
-SPLITS: tuple[str, ...] = ("train", "validation", "test")
-"""The splits, in the order of CelebA's codes 0, 1, 2. An image in none of them has ``""``."""
 
 LANDMARKS: tuple[str, ...] = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 """CelebA's five points in CelebA's order. Left is the image's left, that is, the smaller x of an upright face."""
@@ -203,9 +198,7 @@ class AttributeTable:
 
     def describe(self) -> Description:
         """Counts, prevalence, minority class, imbalance ratio, φ, and identities that cross splits."""
-        from bincam.data.describe import describe
-
-        return describe(self)
+        return describe(self.source or str(self.root), self.names, self.labels, self.splits, self.identities)
 
     def digest(self) -> str:
         """SHA-256 over ids, attributes, labels, splits, identities, groups and points, not over pixels or ``root``."""

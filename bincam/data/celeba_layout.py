@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from bincam.data import labelfiles
-from bincam.data.attributes import SPLITS, AttributeTable
+from bincam.data.attributes import AttributeTable
+from bincam.data.describe import SPLITS
 from bincam.errors import InputError
 
 Variant = Literal["aligned", "wild"]

@@ -103,7 +103,7 @@ def check(
                 sizes[seen[0]] += 1
                 content.setdefault(seen[1], []).append(row)
     problems += _duplicates(table, content)
-    for identity, splits in crossing(table).items():
+    for identity, splits in crossing(table.splits, table.identities).items():
         text = f"identity {identity!r} is in {' and '.join(splits)}: a model can know the test's faces"
         problems.append(Problem("identity", identity, text))
     problems += _contradictions(table)

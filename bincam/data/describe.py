@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data.attributes import SPLITS, AttributeTable
+SPLITS: tuple[str, ...] = ("train", "validation", "test")
+"""Names of splits, in the order in which they are listed; an image may also be in none, ``""``."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,33 @@ class Description:
         }
 
 
-def describe(table: AttributeTable) -> Description:
-    """Summarise a table; ``AttributeTable.describe`` is the way in."""
-    rows = {"all": np.ones(len(table), bool)} | {name: table.splits == name for name in table.counts()}
+def describe(
+    source: str,
+    names: tuple[str, ...],
+    labels: NDArray[np.float32],
+    splits: NDArray[np.str_],
+    identities: NDArray[np.str_] | None,
+) -> Description:
+    """Summarise the columns of a table; ``AttributeTable.describe`` passes its own.
+
+    Args:
+        source: Name of the table.
+        names: The A attributes.
+        labels: ``(N, A)``: 1, 0 or NaN.
+        splits: ``(N,)``: out of ``SPLITS`` or ``""``.
+        identities: ``(N,)``: ``""`` where unknown; None if the table has none.
+    """
+    rows = {"all": np.ones(len(labels), bool)}
+    rows |= {name: member for name in (*SPLITS, "") if (member := splits == name).any()}
     return Description(
-        source=table.source or str(table.root),
-        names=table.names,
-        splits=tuple(_summary(name, table, mask) for name, mask in rows.items()),
-        phi=phi(table.labels),
-        crossing=crossing(table),
+        source=source,
+        names=names,
+        splits=tuple(
+            _summary(name, labels[member], None if identities is None else identities[member])
+            for name, member in rows.items()
+        ),
+        phi=phi(labels),
+        crossing=crossing(splits, identities),
     )
 
 
@@ -123,27 +142,23 @@ def phi(labels: NDArray[np.float32]) -> NDArray[np.float64]:
     return _ratio(n * xy - x * x.T, spread)
 
 
-def crossing(table: AttributeTable) -> dict[str, tuple[str, ...]]:
+def crossing(splits: NDArray[np.str_], identities: NDArray[np.str_] | None) -> dict[str, tuple[str, ...]]:
     """Identities that have images in more than one split, with those splits. Unknown identities cross nothing."""
-    if table.identities is None:
+    if identities is None:
         return {}
-    names = {name: set(np.unique(table.identities[table.splits == name]).tolist()) for name in SPLITS}
+    names = {name: set(np.unique(identities[splits == name]).tolist()) for name in SPLITS}
     found = set().union(*(names[a] & names[b] for a in SPLITS for b in SPLITS if a < b)) - {""}
     return {one: tuple(s for s in SPLITS if one in names[s]) for one in sorted(found)}
 
 
-def _summary(name: str, table: AttributeTable, rows: NDArray[np.bool_]) -> SplitSummary:
-    labels = table.labels[rows]
-    identities = None
-    if table.identities is not None:
-        identities = len(set(np.unique(table.identities[rows]).tolist()) - {""})
+def _summary(name: str, labels: NDArray[np.float32], identities: NDArray[np.str_] | None) -> SplitSummary:
     return SplitSummary(
         name=name,
         count=len(labels),
         positives=np.count_nonzero(labels == 1, axis=0),
         negatives=np.count_nonzero(labels == 0, axis=0),
         unknown=np.count_nonzero(np.isnan(labels), axis=0),
-        identities=identities,
+        identities=None if identities is None else len(set(np.unique(identities).tolist()) - {""}),
     )
 
 

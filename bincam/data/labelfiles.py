@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data.attributes import LANDMARKS, SPLITS
+from bincam.data.attributes import LANDMARKS
+from bincam.data.describe import SPLITS
 from bincam.errors import InputError
 from bincam.files import atomic
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data.attributes import SPLITS, AttributeTable
+from bincam.data.attributes import AttributeTable
+from bincam.data.describe import SPLITS
 from bincam.data.labelfiles import BOX_COLUMNS, LANDMARK_COLUMNS
 from bincam.errors import InputError, nearest
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam import __version__
-from bincam.data.attributes import SPLITS
+from bincam._version import __version__
+from bincam.data.describe import SPLITS
 from bincam.errors import InputError
 from bincam.faces import logic
 from bincam.faces.copula import phi

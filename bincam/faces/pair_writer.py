@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam import __version__
+from bincam._version import __version__
 from bincam.errors import InputError
 from bincam.faces.logic import told
 from bincam.faces.pairs import SIZE, TAU, Pair, pairs

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data import AttributeTable, write_labels
-from bincam.data.attributes import SPLITS
+from bincam.data.describe import SPLITS
 from bincam.errors import InputError
 from bincam.faces.parts import table
 from bincam.faces.sampler import Faces

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bincam.data.attributes import SPLITS
+from bincam.data.describe import SPLITS
 from bincam.errors import InputError
 from bincam.faces import card, shards
 from bincam.faces.pairs import SIZE, TAU

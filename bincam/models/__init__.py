@@ -6,8 +6,9 @@ import bincam.torchvision_ops  # noqa: F401  # before anything imports timm, tor
 from bincam.models.anatomy import Anatomy, Layer, resolve
 from bincam.models.card import Card, make_card, read_card, write_card
 from bincam.models.checkpoint import adopt, load, read_weights, save
-from bincam.models.classifier import AttributeClassifier, build, open_model
+from bincam.models.classifier import AttributeClassifier, build
 from bincam.models.heads import Head
+from bincam.models.open import open_model
 from bincam.models.preprocess import open_image, preprocess
 
 __all__ = [

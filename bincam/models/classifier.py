@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -193,7 +192,7 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
     if not whole and not (isinstance(drop_rate, (int, float)) and 0 <= drop_rate < 1):
         raise InputError(f"option 'drop_rate': a share from 0 to below 1, got {drop_rate!r}")
     outputs = len(card.attributes) * (2 if card.head == "two_logits" else 1)
-    network = _timm_model(card.name, pretrained=pretrained, num_classes=outputs if whole else 0, **options)
+    network = timm_model(card.name, pretrained=pretrained, num_classes=outputs if whole else 0, **options)
     if whole:
         return network
     return AttributeNet(
@@ -233,7 +232,12 @@ def _size_option(card: Card) -> dict[str, Any]:
     return {"img_size": tuple(card.input_size)} if other and config.fixed_input_size else {}
 
 
-def _timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
+def timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
+    """A timm model by name.
+
+    Raises:
+        InputError: timm does not know an option, or the weights cannot be had.
+    """
     import timm
 
     try:
@@ -273,54 +277,3 @@ def _from_factory(card: Card) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise InputError(f"factory {card.name!r} returned a {type(network).__name__}, not an nn.Module")
     return network
-
-
-def open_model(source: str | Path) -> AttributeClassifier:
-    """A model from its folder, or a timm model with timm's own weights and class names.
-
-    Args:
-        source: A folder with a card, else a timm name.
-
-    Returns:
-        The classifier in evaluation mode.
-
-    Raises:
-        InputError: Neither, or the weights cannot be had.
-    """
-    from bincam.models.checkpoint import load
-
-    if Path(source).is_dir():
-        return load(source)
-    name = str(source)
-    try:
-        config = timm_config(name)
-    except InputError as error:
-        if Path(name).is_file():
-            raise InputError(
-                f"{name} is a file, not a model's folder; 'bincam card' makes a folder from weights of yours"
-            ) from None
-        raise InputError(f"{name} is no folder, and {error}") from None
-    names = _class_names(name, config)
-    card = make_card(
-        attributes=names,
-        architecture="timm",
-        name=name,
-        input_size=tuple(config.input_size[1:]),
-        mean=tuple(config.mean),
-        std=tuple(config.std),
-        fit="crop",
-        notes="timm's own weights; its classes exclude one another, and each logit is read here as a yes or no",
-    )
-    return AttributeClassifier(construct(card, pretrained=True), card).eval()
-
-
-def _class_names(name: str, config: Any) -> tuple[str, ...]:
-    """ImageNet's labels where timm knows that the model has them, else numbers."""
-    from timm.data import imagenet_info
-
-    model = _timm_model(name, pretrained=False)
-    subset = imagenet_info.infer_imagenet_subset(model)
-    if subset is None:
-        return tuple(str(n) for n in range(config.num_classes))
-    info = imagenet_info.ImageNetInfo(subset)
-    return tuple(f"{n} {info.index_to_description(n)}" for n in range(config.num_classes))

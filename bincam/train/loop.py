@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bincam import models
 from bincam.data import AttributeTable, loader
 from bincam.data.batches import Loader
 from bincam.data.dataset import FaceDataset
 from bincam.errors import BincamError, BincamWarning
-from bincam.models import AttributeClassifier
+from bincam.models import AttributeClassifier, load
 from bincam.train import manifest
 from bincam.train.calibration import platt
 from bincam.train.config import TrainConfig
@@ -180,7 +179,7 @@ class _Run:
         if self.at.ended and self.folder.finished():
             tested = self.folder.tested()
             if tested is not None or self.to_test is None:
-                models.load(self.folder.path)  # refuses what has been broken since
+                load(self.folder.path)  # refuses what has been broken since
                 if self.process.any(self.stopped()):
                     raise KeyboardInterrupt
                 return self._result(tested)
@@ -342,7 +341,7 @@ class _Run:
         """The best epoch's model on the test split, at threshold 0 and at the thresholds tuned on validation."""
         if self.to_test is None:
             return None
-        model: AttributeClassifier = models.load(self.folder.path, self.process.device)
+        model: AttributeClassifier = load(self.folder.path, self.process.device)
         if self.config.channels_last:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
         self.stepper.loss.set_epoch(self.at.epoch - 1, self.config.epochs)  # as in the last epoch, whoever trained it

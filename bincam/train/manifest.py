@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bincam import __version__
+from bincam._version import __version__
 from bincam.models.card import KIND as MODEL_CARD
 from bincam.train.config import TrainConfig
 from bincam.train.splits import Splits

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bincam import models
 from bincam.errors import InputError
 from bincam.files import atomic, read_json, write_json
-from bincam.models import AttributeClassifier
+from bincam.models import AttributeClassifier, load, save
 from bincam.models.card import FILE as CARD
 from bincam.models.checkpoint import WEIGHTS
 from bincam.train import manifest
@@ -50,7 +49,7 @@ class Result:
 
     def model(self) -> AttributeClassifier:
         """The best epoch's model."""
-        return models.load(self.folder)
+        return load(self.folder)
 
 
 class RunFolder:
@@ -91,8 +90,8 @@ class RunFolder:
         with saving(self.path):
             if best:
                 (self.path / TEST).unlink(missing_ok=True)  # of another model
-                models.save(shown, self.path)
-            models.save(shown, self.path / "last")
+                save(shown, self.path)
+            save(shown, self.path / "last")
 
     def records(self, at: Position, status: str) -> None:
         """``metrics.jsonl`` and ``manifest.json``.

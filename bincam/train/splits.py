@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bincam import data
-from bincam.data import AttributeTable
+from bincam.data import AttributeTable, load
 from bincam.errors import BincamWarning, InputError
 from bincam.train.parts import DataConfig
 
@@ -40,7 +39,7 @@ def read_splits(config: DataConfig) -> Splits:
         InputError: The data cannot be read, an attribute is unknown, a split is missing, or an attribute has no
             positives or no negatives to train on.
     """
-    table = data.load(config.source, **config.options)
+    table = load(config.source, **config.options)
     if config.folds is not None:  # before attributes are chosen, so that the folds are the same for any choice
         table = table.folds(config.folds)[config.fold]
     if config.attributes is not None:

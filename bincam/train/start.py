@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from bincam import models
 from bincam.data import AttributeTable
 from bincam.errors import InputError
-from bincam.models import AttributeClassifier, Card
+from bincam.models import AttributeClassifier, Card, build, load, make_card
 from bincam.models.checkpoint import fill
 from bincam.train.attribute_loss import AttributeLoss
 from bincam.train.config import TrainConfig
@@ -40,7 +39,7 @@ def first_model(config: TrainConfig, table: AttributeTable, counts: dict[str, tu
         raise InputError(
             f"model.pretrained: lite0 is the weights of 'tf_efficientnet_lite0', and model.name is {wanted.name!r}"
         )
-    set_elsewhere = sorted(wanted.options.keys() & inspect.signature(models.build).parameters.keys())
+    set_elsewhere = sorted(wanted.options.keys() & inspect.signature(build).parameters.keys())
     if set_elsewhere:
         raise InputError(
             f"model.options: {set_elsewhere[0]!r} is no option of timm.create_model here; it follows from the data and "
@@ -48,7 +47,7 @@ def first_model(config: TrainConfig, table: AttributeTable, counts: dict[str, tu
         )
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(config.seed)
-        model = models.build(
+        model = build(
             wanted.name,
             table.names,
             pooling=wanted.pooling,
@@ -74,7 +73,7 @@ def take_weights(model: AttributeClassifier, folder: Path, *, backbone_only: boo
     Raises:
         InputError: Another architecture, or, unless only the backbone is taken, other attributes.
     """
-    theirs = models.load(folder)
+    theirs = load(folder)
     for field in ("architecture", "name"):
         ours, other = getattr(model.card, field), getattr(theirs.card, field)
         if ours != other:
@@ -93,7 +92,7 @@ def take_weights(model: AttributeClassifier, folder: Path, *, backbone_only: boo
 
 def card_of(model: AttributeClassifier, **fields: Any) -> Card:
     """The model's card with some fields set, checked as a whole."""
-    return models.make_card(**{**model.card.model_dump(), **fields})
+    return make_card(**{**model.card.model_dump(), **fields})
 
 
 def card_shift(loss: AttributeLoss, resampling: ResamplingConfig, table: AttributeTable) -> dict[str, float]:

@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from bincam import __version__
+from bincam._version import __version__
 from bincam.files import write_json
 
 FIRST = "from bincam.faces.sampler import spec; from bincam.faces.render import render; render(spec({seed}))"

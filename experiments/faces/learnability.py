@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam import __version__
+from bincam._version import __version__
 from bincam.faces.logic import told
 from bincam.faces.pairs import counterfactual
 from bincam.faces.sampler import sampler

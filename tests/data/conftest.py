@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bincam.data import AttributeTable, write_celeba
-from bincam.data.attributes import SPLITS
+from bincam.data.describe import SPLITS
 
 MEAN_FACE = np.array([[69, 111], [108, 111], [88, 135], [72, 152], [106, 152]], np.float32)
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from bincam.errors import InputError
 from bincam.models.card import make_card
-from bincam.models.classifier import AttributeClassifier, AttributeNet, build, construct, open_model
+from bincam.models.classifier import AttributeClassifier, AttributeNet, build, construct
+from bincam.models.open import open_model
 
 BACKBONES = [
     ("resnet10t", (32, 64), {}),
@@ -137,7 +138,7 @@ def test_pretrained_weights_without_a_network_are_one_line(monkeypatch):
 
 
 def test_open_model_gives_timm_s_model_with_its_class_names(monkeypatch):
-    monkeypatch.setattr("bincam.models.classifier.construct", lambda card, **_: construct(card))
+    monkeypatch.setattr("bincam.models.open.construct", lambda card, **_: construct(card))
     model = open_model("resnet10t")
     assert not model.training
     assert len(model.card.attributes) == 1000

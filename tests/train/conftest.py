@@ -12,7 +12,7 @@ import pytest
 
 import bincam
 from bincam.data import AttributeTable
-from bincam.data.attributes import SPLITS
+from bincam.data.describe import SPLITS
 from bincam.train.config import TrainConfig, make_config
 
 NAMES = ("above", "below")
