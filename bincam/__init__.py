@@ -13,6 +13,7 @@ from bincam._version import __version__
 if TYPE_CHECKING:
     from bincam import audit as audit
     from bincam import cam as cam
+    from bincam import compare as compare
     from bincam import data as data
     from bincam import faces as faces
     from bincam import models as models
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from bincam.cam import Ledger as Ledger
     from bincam.models import load as load
 
-_ROOMS = ("audit", "cam", "data", "faces", "models", "report", "train")
+_ROOMS = ("audit", "cam", "compare", "data", "faces", "models", "report", "train")
 _NAMES = {"Explainer": "bincam.cam", "Explanation": "bincam.cam", "Ledger": "bincam.cam", "load": "bincam.models"}
 __all__ = ["__version__", *_ROOMS, *_NAMES]  # noqa: PLE0604  # every entry is a string
 

@@ -14,12 +14,16 @@ def lazily(package: str, where: Mapping[str, str]) -> tuple[Callable[[str], Any]
 
     Args:
         package: Its ``__name__``.
-        where: Public name to the module of the package that defines it.
+        where: Public name to the module that defines it: relative to the package, or from ``bincam.`` on.
     """
+    top = package.partition(".")[0]
 
     def load(name: str) -> Any:
         if name in where:
-            return getattr(importlib.import_module(f"{package}.{where[name]}"), name)
+            module = where[name]
+            return getattr(
+                importlib.import_module(module if module.startswith(f"{top}.") else f"{package}.{module}"), name
+            )
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return load, lambda: sorted(where)

@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING
 from bincam.lazy import lazily
 
 if TYPE_CHECKING:
-    from bincam.audit.contrast import compare as compare
-    from bincam.audit.runner import run as run
+    from bincam.audit.folder.reader import Audit as Audit
+    from bincam.audit.folder.reader import open_audit as open_audit
+    from bincam.audit.pipeline.runner import run as run
     from bincam.audit.settings import Settings as Settings
-    from bincam.audit.store import Audit as Audit
-    from bincam.audit.store import open_audit as open_audit
-    from bincam.audit.summary import summarise as summarise
+    from bincam.audit.summary.summarize import summarise as summarise
 
 _NAMES = {
-    "Audit": "store",
+    "Audit": "folder.reader",
     "Settings": "settings",
-    "compare": "contrast",
-    "open_audit": "store",
-    "run": "runner",
-    "summarise": "summary",
+    "open_audit": "folder.reader",
+    "run": "pipeline.runner",
+    "summarise": "summary.summarize",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
 __getattr__, __dir__ = lazily(__name__, _NAMES)

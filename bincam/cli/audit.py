@@ -97,8 +97,8 @@ def audit(
 
     What is written is described in docs/audit.md. Cut short, the same command with --resume goes on.
     """
+    from bincam.audit.folder.writer import check_free
     from bincam.audit.settings import Settings
-    from bincam.audit.shards import check_free
     from bincam.data import load
 
     if on_error not in ("raise", "skip") or precision not in ("fp32", "bf16"):
@@ -138,7 +138,7 @@ def audit(
 
 
 def _run(opened: Any, table: Any, out: Path, settings: Any, *, resume: bool, called: str) -> Audit:
-    from bincam.audit import plan, runner
+    from bincam.audit.pipeline import plan, runner
 
     decided = plan.make_plan(opened, table, settings, source=called)
     for note in decided.notes:

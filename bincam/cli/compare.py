@@ -34,8 +34,8 @@ def compare(
     import json
 
     from bincam.audit import open_audit
-    from bincam.audit.contrast import FILE
-    from bincam.audit.contrast import compare as contrast_of
+    from bincam.compare.contrast import FILE
+    from bincam.compare.contrast import compare as contrast_of
 
     one = open_audit(first)
     found = contrast_of(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from bincam.data.attributes import AttributeTable
+    from bincam.data.attribute_table import AttributeTable
     from bincam.data.check import Report
     from bincam.data.describe import Description
-    from bincam.data.regions import Regions
+    from bincam.data.regions.regions import Regions
 
 app = typer.Typer(help="Look at a data set: what is in it, what is wrong with it, where its attributes are.")
 
@@ -69,10 +69,10 @@ def describe(
     else:
         _print_description(description)
     if out is not None:
-        from bincam.report import data_figures
+        from bincam.report.figures import dataset
 
-        data_figures.save(data_figures.prevalence(description), out / "prevalence.png")
-        data_figures.save(data_figures.correlation(description), out / "correlation.png")
+        dataset.save(dataset.prevalence(description), out / "prevalence.png")
+        dataset.save(dataset.correlation(description), out / "correlation.png")
         typer.echo(f"{out / 'prevalence.png'}, {out / 'correlation.png'}", err=True)
 
 
@@ -140,7 +140,7 @@ def regions(
     """Draw the regions over sample faces, as the model would see them."""
     from bincam.data import load_regions
     from bincam.data.dataset import FaceDataset, Sample
-    from bincam.report import data_figures
+    from bincam.report.figures import dataset
 
     table = _table(source, images, labels, path_column, attributes, None, None, None, landmark_columns)
     chosen = load_regions(kind, source)
@@ -157,7 +157,7 @@ def regions(
         names, masks = [names[i] for i in kept], [[row[i] for i in kept] for row in masks]
     titles = [chosen.attributes.get(name, name) for name in names]
     title = f"{chosen.source or kind}: {len(titles)} regions over faces of {source}"
-    data_figures.save(data_figures.regions([one.view.image for one in drawn], masks, titles, title), out)
+    dataset.save(dataset.regions([one.view.image for one in drawn], masks, titles, title), out)
     typer.echo(str(out), err=True)
 
 

@@ -116,7 +116,7 @@ def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, li
         InputError: ``out`` was made with another data set or seed, or the data set cannot be used.
     """
     from bincam import audit, faces, report
-    from bincam.audit.contrast import compare
+    from bincam.compare.contrast import compare
     from bincam.data import load, load_regions
     from bincam.progress import track
     from bincam.train import fit_pair

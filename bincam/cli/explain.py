@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bincam.cli import source
-from bincam.cli.explaining import Run, summary
 from bincam.errors import InputError, nearest
+from bincam.report.explanations import Run, summary
 
 if TYPE_CHECKING:
     from bincam.cam import Explainer

@@ -23,7 +23,7 @@ def sheet(
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of each face in pixels.")] = "178x218",
 ) -> None:
     """Draw contact sheets: random faces, and each attribute off, on, and where it changes the image."""
-    from bincam.report import face_sheets
+    from bincam.faces.dataset import contact_sheet
 
-    face_sheets.write(out, kind, seed, count, columns, size)
+    contact_sheet.write(out, kind, seed, count, columns, size)
     typer.echo(str(out))

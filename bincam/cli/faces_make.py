@@ -47,7 +47,7 @@ def make(
     as_json: Json = False,
 ) -> None:
     """Make a folder of faces in CelebA's layout, with masks and a card. Interrupted, run it again to go on."""
-    from bincam.faces.writer import make as write
+    from bincam.faces.dataset.writer import make as write
 
     card = write(
         out,
@@ -84,7 +84,7 @@ def pairs(
     as_json: Json = False,
 ) -> None:
     """Write counterfactual pairs: the same face twice, one attribute turned over, with the mask of what changed."""
-    from bincam.faces.pair_writer import write_pairs
+    from bincam.faces.counterfactuals.writer import write_pairs
 
     made = write_pairs(
         out,

@@ -31,10 +31,10 @@ def gate(
     import json
 
     from bincam.audit import open_audit
-    from bincam.audit.gate import judge, parse_rule, passed, read_rules
-    from bincam.audit.gate_files import counted
-    from bincam.audit.gate_files import junit as junit_xml
-    from bincam.audit.gate_files import markdown as table
+    from bincam.audit.gate.output import counted
+    from bincam.audit.gate.output import junit as junit_xml
+    from bincam.audit.gate.output import markdown as table
+    from bincam.audit.gate.rules import judge, parse_rule, passed, read_rules
     from bincam.errors import InputError
     from bincam.files import atomic
 

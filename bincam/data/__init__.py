@@ -10,38 +10,38 @@ from typing import TYPE_CHECKING
 from bincam.lazy import lazily
 
 if TYPE_CHECKING:
-    from bincam.data.align import frontal as frontal
-    from bincam.data.attributes import AttributeTable as AttributeTable
+    from bincam.data.attribute_table import AttributeTable as AttributeTable
     from bincam.data.augment import Augmentation as Augmentation
-    from bincam.data.batches import Batch as Batch
-    from bincam.data.batches import Loader as Loader
-    from bincam.data.batches import loader as loader
-    from bincam.data.celeba_layout import celeba as celeba
-    from bincam.data.celeba_layout import write_celeba as write_celeba
-    from bincam.data.celeba_layout import write_labels as write_labels
+    from bincam.data.crop import frontal as frontal
+    from bincam.data.dataloader import Batch as Batch
+    from bincam.data.dataloader import Loader as Loader
+    from bincam.data.dataloader import loader as loader
     from bincam.data.dataset import FaceDataset as FaceDataset
-    from bincam.data.orl_faces import orl as orl
-    from bincam.data.regions import Regions as Regions
-    from bincam.data.source import load as load
-    from bincam.data.source import load_regions as load_regions
-    from bincam.data.tabular import table as table
+    from bincam.data.readers.celeba import celeba as celeba
+    from bincam.data.readers.celeba import write_celeba as write_celeba
+    from bincam.data.readers.celeba import write_labels as write_labels
+    from bincam.data.readers.load import load as load
+    from bincam.data.readers.load import load_regions as load_regions
+    from bincam.data.readers.orl import orl as orl
+    from bincam.data.readers.table import table as table
+    from bincam.data.regions.regions import Regions as Regions
 
 _NAMES = {
-    "AttributeTable": "attributes",
+    "AttributeTable": "attribute_table",
     "Augmentation": "augment",
-    "Batch": "batches",
+    "Batch": "dataloader",
     "FaceDataset": "dataset",
-    "Loader": "batches",
-    "Regions": "regions",
-    "celeba": "celeba_layout",
-    "frontal": "align",
-    "load": "source",
-    "load_regions": "source",
-    "loader": "batches",
-    "orl": "orl_faces",
-    "table": "tabular",
-    "write_celeba": "celeba_layout",
-    "write_labels": "celeba_layout",
+    "Loader": "dataloader",
+    "Regions": "regions.regions",
+    "celeba": "readers.celeba",
+    "frontal": "crop",
+    "load": "readers.load",
+    "load_regions": "readers.load",
+    "loader": "dataloader",
+    "orl": "readers.orl",
+    "table": "readers.table",
+    "write_celeba": "readers.celeba",
+    "write_labels": "readers.celeba",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
 __getattr__, __dir__ = lazily(__name__, _NAMES)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data import align
+from bincam.data import crop
 from bincam.errors import InputError
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the network for its newest version
@@ -113,13 +113,13 @@ class Views:
         # Three points ride along: their orientation afterwards tells a mirrored view from a plain one.
         points = [_PROBE]
         points += [] if landmarks is None else [np.asarray(landmarks, np.float64)]
-        points += [] if box is None else [align.corners(box)]
+        points += [] if box is None else [crop.corners(box)]
         flat = np.concatenate(points)
         if self.augmentation is None:
-            view = align.warp(image, matrix, self.size)
-            moved = align.move(matrix, flat)
+            view = crop.warp(image, matrix, self.size)
+            moved = crop.move(matrix, flat)
             stack = (
-                None if masks is None else [align.warp(m.view(np.uint8), matrix, self.size, mask=True) for m in masks]
+                None if masks is None else [crop.warp(m.view(np.uint8), matrix, self.size, mask=True) for m in masks]
             )
         else:
             if self._transform is None:
@@ -136,12 +136,12 @@ class Views:
         rest = moved[3:]
         found = None
         if landmarks is not None:
-            order = list(align.MIRROR_ORDER) if mirrored else slice(5)
+            order = list(crop.MIRROR_ORDER) if mirrored else slice(5)
             found, rest = rest[:5][order].astype(np.float32), rest[5:]
         return View(
             image=view,
             landmarks=found,
-            box=None if box is None else align.bounding(rest).astype(np.float32),
+            box=None if box is None else crop.bounding(rest).astype(np.float32),
             masks=None if stack is None else np.asarray(stack).reshape(-1, *self.size).astype(bool),
             mirrored=mirrored,
         )
@@ -170,19 +170,19 @@ def _transforms() -> tuple[type, type]:
             about = (np.array(self.size[::-1]) - 1) / 2
             linear = factor * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
             to = about + self.spread[2] * np.array([x, y]) * np.array(self.size[::-1])
-            return {"matrix": align.compose(np.column_stack([linear, to - linear @ about]), data["crop"])}
+            return {"matrix": crop.compose(np.column_stack([linear, to - linear @ about]), data["crop"])}
 
         def apply(self, img: NDArray[np.uint8], matrix: NDArray[np.float64], **_: Any) -> NDArray[np.uint8]:
-            return align.warp(img, matrix, self.size)
+            return crop.warp(img, matrix, self.size)
 
         def apply_to_mask(self, mask: NDArray[np.uint8], matrix: NDArray[np.float64], **_: Any) -> NDArray[np.uint8]:
-            return align.warp(mask, matrix, self.size, mask=True)
+            return crop.warp(mask, matrix, self.size, mask=True)
 
         def apply_to_masks(self, masks: Any, matrix: NDArray[np.float64], **_: Any) -> list[NDArray[np.uint8]]:
-            return [align.warp(mask, matrix, self.size, mask=True) for mask in masks]
+            return [crop.warp(mask, matrix, self.size, mask=True) for mask in masks]
 
         def apply_to_keypoints(self, keypoints: NDArray[Any], matrix: NDArray[np.float64], **_: Any) -> NDArray[Any]:
-            return np.column_stack([align.move(matrix, keypoints[:, :2]), keypoints[:, 2:]])
+            return np.column_stack([crop.move(matrix, keypoints[:, :2]), keypoints[:, 2:]])
 
     class NormalGamma(A.ImageOnlyTransform):  # type: ignore[misc]  # likewise
         """Raise pixels in [0, 1] to 2^N(0, spread)."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bincam.data.attributes import AttributeTable
+from bincam.data.attribute_table import AttributeTable
 from bincam.data.describe import crossing
 from bincam.errors import InputError
 

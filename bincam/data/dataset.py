@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from bincam.data import align
-from bincam.data.attributes import AttributeTable
+from bincam.data import crop
+from bincam.data.attribute_table import AttributeTable
 from bincam.data.augment import Augmentation, View, Views
 from bincam.data.images import decode
-from bincam.data.regions import Regions
+from bincam.data.regions.regions import Regions
 from bincam.errors import InputError
 
 OnError = Literal["raise", "skip"]
@@ -94,7 +94,7 @@ class FaceDataset(Dataset[Sample | Skipped]):
         table: AttributeTable,
         *,
         size: int | tuple[int, int] = 224,
-        fit: align.Fit | None = None,
+        fit: crop.Fit | None = None,
         augmentation: Augmentation | None = None,
         regions: Regions | None = None,
         also: Also | None = None,
@@ -162,11 +162,11 @@ class FaceDataset(Dataset[Sample | Skipped]):
         if self.fit == "face":
             assert points is not None  # the constructor has seen to it
             try:
-                matrix = align.face_matrix(points, self.size[0])
+                matrix = crop.face_matrix(points, self.size[0])
             except InputError as error:
                 raise InputError(f"{path}: {error}") from None
         else:
-            matrix = align.fit_matrix(self.fit, (image.shape[0], image.shape[1]), self.size)
+            matrix = crop.fit_matrix(self.fit, (image.shape[0], image.shape[1]), self.size)
         stored = self._stored(row, image.shape[:2])
         seed = (self.seed, key.epoch, row, *([key.repeat] if key.repeat else []))
         view = self._views(image, matrix, seed, landmarks=points, box=box, masks=None if stored is None else stored[0])

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 from bincam.lazy import lazily
 
 if TYPE_CHECKING:
-    from bincam.faces.pairs import counterfactual as counterfactual
-    from bincam.faces.pairs import influence as influence
-    from bincam.faces.pairs import pair as pair
-    from bincam.faces.regions import measured_regions as measured_regions
-    from bincam.faces.spec import ATTRIBUTES as ATTRIBUTES
-    from bincam.faces.spec import FaceSpec as FaceSpec
-    from bincam.faces.tables import specs as specs
-    from bincam.faces.writer import make as make
+    from bincam.faces.counterfactuals.pairs import counterfactual as counterfactual
+    from bincam.faces.counterfactuals.pairs import influence as influence
+    from bincam.faces.counterfactuals.pairs import pair as pair
+    from bincam.faces.counterfactuals.regions import measured_regions as measured_regions
+    from bincam.faces.dataset.label_files import specs as specs
+    from bincam.faces.dataset.writer import make as make
+    from bincam.faces.labels.spec import ATTRIBUTES as ATTRIBUTES
+    from bincam.faces.labels.spec import FaceSpec as FaceSpec
 
 _NAMES = {
-    "ATTRIBUTES": "spec",
-    "FaceSpec": "spec",
-    "counterfactual": "pairs",
-    "influence": "pairs",
-    "make": "writer",
-    "measured_regions": "regions",
-    "pair": "pairs",
-    "specs": "tables",
+    "ATTRIBUTES": "labels.spec",
+    "FaceSpec": "labels.spec",
+    "counterfactual": "counterfactuals.pairs",
+    "influence": "counterfactuals.pairs",
+    "make": "dataset.writer",
+    "measured_regions": "counterfactuals.regions",
+    "pair": "counterfactuals.pairs",
+    "specs": "dataset.label_files",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
 __getattr__, __dir__ = lazily(__name__, _NAMES)

@@ -36,7 +36,7 @@ class Card(BaseModel):
         mean: Per channel, of pixels in [0, 1].
         std: Per channel, of pixels in [0, 1].
         fit: How an image meets the input size: ``stretch`` both axes, scale the short side and ``crop`` the centre, or
-            the square ``face`` crop by landmarks (see ``bincam.data.align``).
+            the square ``face`` crop by landmarks (see ``bincam.data.crop``).
         thresholds: Decision thresholds in logit units; 0 where none is given.
         tuned_thresholds: Thresholds that minimise the balanced error on validation, in logit units. Nothing is decided
             by them unless they are also in ``thresholds``.

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from bincam.data import align
+from bincam.data import crop
 from bincam.data.images import decode
 from bincam.errors import InputError
 from bincam.models.card import Card
@@ -50,10 +50,10 @@ def fit(image: Image, card: Card, landmarks: ArrayLike | None = None) -> Image:
                 "the model reads faces cropped by their landmarks (its card says fit 'face'), and none are given; pass "
                 "landmarks=, or read the images through bincam.data.loader from a data set that has them"
             )
-        matrix = align.face_matrix(landmarks, card.input_size[0])
+        matrix = crop.face_matrix(landmarks, card.input_size[0])
     else:
-        matrix = align.fit_matrix(card.fit, (image.height, image.width), card.input_size)
-    return Image.fromarray(align.warp(np.asarray(image.convert("RGB"), np.uint8), matrix, card.input_size))
+        matrix = crop.fit_matrix(card.fit, (image.height, image.width), card.input_size)
+    return Image.fromarray(crop.warp(np.asarray(image.convert("RGB"), np.uint8), matrix, card.input_size))
 
 
 def preprocess(image: Image, card: Card, landmarks: ArrayLike | None = None) -> Tensor:

@@ -1,5 +1,5 @@
 """Figures and reports: all drawing is here."""
 
-from bincam.report.page import write_report
+from bincam.report.html.page import write_report
 
 __all__ = ["write_report"]

@@ -10,32 +10,32 @@ from typing import TYPE_CHECKING
 from bincam.lazy import lazily
 
 if TYPE_CHECKING:
-    from bincam.train.attribute_loss import AttributeLoss as AttributeLoss
+    from bincam.postprocessing.thresholds import tune as tune
+    from bincam.stats.class_counts import ClassCounts as ClassCounts
+    from bincam.stats.classification import Metrics as Metrics
+    from bincam.stats.classification import evaluate as evaluate
     from bincam.train.config import TrainConfig as TrainConfig
     from bincam.train.config import read_config as read_config
     from bincam.train.loop import fit as fit
-    from bincam.train.losses import LOSSES as LOSSES
-    from bincam.train.losses import make_loss as make_loss
-    from bincam.train.metrics import Metrics as Metrics
-    from bincam.train.metrics import evaluate as evaluate
+    from bincam.train.losses.base import AttributeLoss as AttributeLoss
+    from bincam.train.losses.registry import LOSSES as LOSSES
+    from bincam.train.losses.registry import make_loss as make_loss
     from bincam.train.pair import fit_pair as fit_pair
-    from bincam.train.runfolder import Result as Result
-    from bincam.train.thresholds import tune as tune
-    from bincam.train.weights import ClassCounts as ClassCounts
+    from bincam.train.run_folder import Result as Result
 
 _NAMES = {
-    "LOSSES": "losses",
-    "AttributeLoss": "attribute_loss",
-    "ClassCounts": "weights",
-    "Metrics": "metrics",
-    "Result": "runfolder",
+    "LOSSES": "losses.registry",
+    "AttributeLoss": "losses.base",
+    "ClassCounts": "bincam.stats.class_counts",
+    "Metrics": "bincam.stats.classification",
+    "Result": "run_folder",
     "TrainConfig": "config",
-    "evaluate": "metrics",
+    "evaluate": "bincam.stats.classification",
     "fit": "loop",
     "fit_pair": "pair",
-    "make_loss": "losses",
+    "make_loss": "losses.registry",
     "read_config": "config",
-    "tune": "thresholds",
+    "tune": "bincam.postprocessing.thresholds",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
 __getattr__, __dir__ = lazily(__name__, _NAMES)

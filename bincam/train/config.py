@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from bincam.errors import InputError, nearest
 from bincam.files import dump_yaml, parse_yaml, read_yaml
-from bincam.train.parts import (
+from bincam.train.config_sections import (
     ArmConfig,
     DataConfig,
     EarlyStopping,

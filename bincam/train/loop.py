@@ -14,27 +14,27 @@ import torch
 from torch import Tensor
 
 from bincam.data import AttributeTable, loader
-from bincam.data.batches import Loader
+from bincam.data.dataloader import Loader
 from bincam.data.dataset import FaceDataset
 from bincam.errors import BincamError, BincamWarning
 from bincam.models import AttributeClassifier, load
-from bincam.train import manifest
-from bincam.train.calibration import platt
+from bincam.postprocessing.platt import platt
+from bincam.postprocessing.thresholds import tune
+from bincam.stats.class_counts import ClassCounts
+from bincam.train import run_manifest
+from bincam.train.batches import Feed, make_order, order_digest, pixel_sum
+from bincam.train.checkpoint import FILE as STATE
+from bincam.train.checkpoint import Identity, Position, State, read_state, write_state
 from bincam.train.config import TrainConfig
-from bincam.train.feed import Feed, make_order, order_digest, pixel_sum
-from bincam.train.judge import Said, ask, judge, plain
-from bincam.train.losses import make_loss
-from bincam.train.process import Process, stoppable
+from bincam.train.distributed import Process, stoppable
+from bincam.train.evaluation import Said, ask, judge, plain
+from bincam.train.initial_model import card_of, card_shift, first_model, weights_digest
+from bincam.train.losses.registry import make_loss
+from bincam.train.optimizer_step import Stepper
 from bincam.train.progress import Board, Reporter, event_writer
 from bincam.train.resampling import weighs_classes
-from bincam.train.runfolder import Result, RunFolder, may_begin
+from bincam.train.run_folder import Result, RunFolder, may_begin
 from bincam.train.splits import read_splits
-from bincam.train.start import card_of, card_shift, first_model, weights_digest
-from bincam.train.state import FILE as STATE
-from bincam.train.state import Identity, Position, State, read_state, write_state
-from bincam.train.stepper import Stepper
-from bincam.train.thresholds import tune
-from bincam.train.weights import ClassCounts
 
 _LOOK = {"cpu": 1}  # steps between two looks at the losses, by device; each look waits for a GPU, so there it is 16
 
@@ -136,7 +136,7 @@ class _Run:
         self.taken_up = 0.0  # of the epoch's losses: what all processes had before the run was gone on with
         self.pixels = torch.zeros((), dtype=torch.int64, device=process.device)
         facts = {
-            **manifest.run_facts(config, self.splits),
+            **run_manifest.run_facts(config, self.splits),
             "processes": process.world,
             "device": str(process.device),
             "threads": torch.get_num_threads(),

@@ -9,18 +9,18 @@ from typing import Any
 
 from bincam.errors import BincamWarning, InputError
 from bincam.files import write_json
+from bincam.stats.class_counts import ClassCounts
+from bincam.train.batches import make_order
+from bincam.train.checkpoint import Identity, read_state, saving
 from bincam.train.config import PAIR_FILE as FILE
 from bincam.train.config import TrainConfig
-from bincam.train.feed import make_order
+from bincam.train.config_sections import LossConfig, ResamplingConfig
+from bincam.train.distributed import stoppable
+from bincam.train.initial_model import first_model, weights_digest
 from bincam.train.loop import fit_until
-from bincam.train.losses import make_loss
-from bincam.train.parts import LossConfig, ResamplingConfig
-from bincam.train.process import stoppable
-from bincam.train.runfolder import Result, may_begin
+from bincam.train.losses.registry import make_loss
+from bincam.train.run_folder import Result, may_begin
 from bincam.train.splits import read_splits
-from bincam.train.start import first_model, weights_digest
-from bincam.train.state import Identity, read_state, saving
-from bincam.train.weights import ClassCounts
 
 KIND, SCHEMA = "bincam-pair", 3
 

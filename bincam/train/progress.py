@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from bincam.errors import InputError
+from bincam.train.checkpoint import saving
 from bincam.train.config import TrainConfig
-from bincam.train.state import saving
 
 _PERIOD = 0.25  # seconds between two updates of the bar
 

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError, nearest
-from bincam.train.attribute_loss import AttributeLoss
+from bincam.train.losses.base import AttributeLoss
 
 Rows = NDArray[np.int64]
 Shares = NDArray[np.float64]

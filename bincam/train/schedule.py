@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from bincam.train.parts import ScheduleConfig
+from bincam.train.config_sections import ScheduleConfig
 
 
 def factor(config: ScheduleConfig, step: int, *, steps_per_epoch: int, epochs: int, reductions: int = 0) -> float:

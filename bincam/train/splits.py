@@ -9,7 +9,7 @@ import numpy as np
 
 from bincam.data import AttributeTable, load
 from bincam.errors import BincamWarning, InputError
-from bincam.train.parts import DataConfig
+from bincam.train.config_sections import DataConfig
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,10 @@ from race import machine, race, ratios, write
 from torch import Tensor, nn
 
 import bincam.models
-from bincam.audit import finish, runner
-from bincam.audit.places import Places
-from bincam.audit.plan import Plan, make_plan
-from bincam.audit.records import Gathering, measure
+from bincam.audit.pipeline import aggregate, runner
+from bincam.audit.pipeline.measure import Gathering, measure
+from bincam.audit.pipeline.plan import Plan, make_plan
+from bincam.audit.pipeline.projected_masks import Places
 from bincam.audit.settings import Settings
 from bincam.data import AttributeTable, celeba, loader
 from bincam.faces import make
@@ -45,8 +45,8 @@ EAGER = {"cpu": (8, 32), "cuda": (64, 256)}  # images at a time: what an audit i
 READERS = {"cpu": (0, 1), "cuda": (1, 4, 14)}  # processes that read
 PARTS = {
     "references": (runner, "fit_references"),
-    "sample": (finish, "measure_sample"),
-    "summary": (finish, "summarise"),
+    "sample": (aggregate, "measure_sample"),
+    "summary": (aggregate, "summarise"),
 }
 
 
@@ -231,13 +231,13 @@ def grown(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     model = classifier("resnet10t", table, 64)
     plan = make_plan(model, table, _settings(options, gate_images=0, reference_split=None))
     peaks = {}
-    summarise = finish.summarise
+    summarise = aggregate.summarise
 
     def noting(*given: Any, **more: Any) -> Any:
         peaks["pass"] = _peak()
         return summarise(*given, **more)
 
-    finish.summarise = noting  # type: ignore[assignment]
+    aggregate.summarise = noting  # type: ignore[assignment]
     with tempfile.TemporaryDirectory(dir=folder) as out, clocks() as spent:
         begin = time.perf_counter()
         runner.carry_out(plan, Path(out) / "audit")

@@ -27,7 +27,9 @@ import psutil
 from bincam._version import __version__
 from bincam.files import write_json
 
-FIRST = "from bincam.faces.sampler import spec; from bincam.faces.render import render; render(spec({seed}))"
+FIRST = (
+    "from bincam.faces.labels.sampler import spec; from bincam.faces.render.image import render; render(spec({seed}))"
+)
 
 
 def first_image() -> dict[str, float]:
@@ -43,10 +45,10 @@ def first_image() -> dict[str, float]:
 
 def stages(count: int) -> dict[str, float]:
     """Milliseconds of CPU an image in one process, stage by stage."""
-    from bincam.faces import shards
-    from bincam.faces.render import render
-    from bincam.faces.sampler import sampler
-    from bincam.faces.targets import target
+    from bincam.faces.dataset import shards
+    from bincam.faces.labels.prevalence import target
+    from bincam.faces.labels.sampler import sampler
+    from bincam.faces.render.image import render
 
     drawer = sampler(target(), 0)
     took: dict[str, float] = {}
@@ -73,7 +75,7 @@ def stages(count: int) -> dict[str, float]:
 
 
 def _files(path: Path, image: bytes, mask: bytes) -> None:
-    from bincam.faces import shards
+    from bincam.faces.dataset import shards
 
     shards.write(path.with_suffix(".jpg"), image)
     shards.write(path.with_suffix(".png"), mask)

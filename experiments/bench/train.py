@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from bincam.data import AttributeTable, loader, write_celeba
 from bincam.train import fit
 from bincam.train.config import TrainConfig, make_config
-from bincam.train.start import card_of, first_model
-from bincam.train.stepper import make_optimizer
+from bincam.train.initial_model import card_of, first_model
+from bincam.train.optimizer_step import make_optimizer
 
 
 def faces(folder: Path, count: int, attributes: int, batch: int) -> AttributeTable:

@@ -30,12 +30,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam._version import __version__
-from bincam.faces.logic import told
-from bincam.faces.pairs import counterfactual
-from bincam.faces.sampler import sampler
-from bincam.faces.settings import RENDERER
-from bincam.faces.spec import ATTRIBUTES, FaceSpec
-from bincam.faces.targets import target
+from bincam.faces.counterfactuals.pairs import counterfactual
+from bincam.faces.labels.constraints import told
+from bincam.faces.labels.prevalence import target
+from bincam.faces.labels.sampler import sampler
+from bincam.faces.labels.spec import ATTRIBUTES, FaceSpec
+from bincam.faces.render.settings import RENDERER
 from bincam.progress import track
 
 DRAWN = tuple(name for name in ATTRIBUTES if name != "Attractive")
@@ -55,8 +55,8 @@ def draw_one(face: FaceSpec, size: tuple[int, int]) -> tuple[NDArray[np.uint8], 
     """A face as it would be read from its file: noise and JPEG included."""
     from PIL import Image
 
-    from bincam.faces.render import render
-    from bincam.faces.shards import jpeg
+    from bincam.faces.render.encode import jpeg
+    from bincam.faces.render.image import render
 
     drawn = render(face, size)
     decoded = np.asarray(Image.open(io.BytesIO(jpeg(drawn.image, drawn.jpeg_quality))).convert("RGB"))

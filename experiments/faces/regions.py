@@ -18,13 +18,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.faces.pair_writer import DRAWN
-from bincam.faces.pairs import SIZE, influences
-from bincam.faces.regions import HELD, from_influence, save
-from bincam.faces.sampler import sampler
-from bincam.faces.shards import start_worker
-from bincam.faces.spec import FaceSpec
-from bincam.faces.targets import target
+from bincam.faces.counterfactuals.pairs import influences
+from bincam.faces.counterfactuals.regions import HELD, from_influence, save
+from bincam.faces.counterfactuals.writer import DRAWN
+from bincam.faces.dataset.shards import start_worker
+from bincam.faces.geometry.pose import SIZE
+from bincam.faces.labels.prevalence import target
+from bincam.faces.labels.sampler import sampler
+from bincam.faces.labels.spec import FaceSpec
 from bincam.progress import track
 
 Counts = NDArray[np.int64]
@@ -33,7 +34,7 @@ Floats = NDArray[np.float64]
 
 def count(faces: list[FaceSpec]) -> tuple[Counts, Counts]:
     """In how many of the faces each attribute changes each pixel, (39, H, W); and their brightness added up, (H, W)."""
-    from bincam.faces.render import render
+    from bincam.faces.render.image import render
 
     changed = np.zeros((len(DRAWN), SIZE[1], SIZE[0]), dtype=np.int64)
     light = np.zeros((SIZE[1], SIZE[0]), dtype=np.int64)
@@ -69,8 +70,9 @@ def main() -> None:
 
 def draw(path: Path, influence: dict[str, Floats], masks: dict[str, NDArray[np.bool_]], face: Floats) -> None:
     """The figure, beside the published cells, which lie in a face crop of 224 pixels: the aligned image's, moved."""
-    from bincam.data.regions import Regions
-    from bincam.report.face_regions import face_regions
+    from region_figure import face_regions
+
+    from bincam.data.regions.regions import Regions
 
     published = Regions.published()
     cells = {}

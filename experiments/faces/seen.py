@@ -14,8 +14,8 @@ import numpy as np
 
 import bincam.faces
 from bincam.data import celeba
-from bincam.faces.logic import told
-from bincam.faces.spec import ATTRIBUTES
+from bincam.faces.labels.constraints import told
+from bincam.faces.labels.spec import ATTRIBUTES
 from bincam.files import atomic
 
 OUT = Path(bincam.faces.__file__).parent / "assets" / "seen.csv"

@@ -20,7 +20,7 @@ import jobs
 
 from bincam.files import atomic, write_json
 from bincam.train import fit_pair, read_config
-from bincam.train.manifest import revision, versions
+from bincam.train.run_manifest import revision, versions
 
 
 def run(config: Path, overrides: list[str], seed: int, fold: int | None) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from bincam.data import AttributeTable, loader
 from bincam.files import write_json
 from bincam.models import AttributeClassifier
 from bincam.train import read_config
-from bincam.train.manifest import revision, versions
+from bincam.train.initial_model import first_model
+from bincam.train.run_manifest import revision, versions
 from bincam.train.splits import read_splits
-from bincam.train.start import first_model
 
 CONFIG = Path(__file__).with_name("orl.yaml")
 

@@ -20,17 +20,17 @@ import collect
 import jobs
 import numpy as np
 import torch
+from figures import prevalence_sweep
 from numpy.typing import NDArray
 
 from bincam import data
 from bincam.data import AttributeTable
-from bincam.faces.writer import make
+from bincam.faces.dataset.writer import make
 from bincam.files import atomic, write_json
-from bincam.report.figures import save_figure
-from bincam.report.train_figures import prevalence_sweep
+from bincam.report.figures.explanation import save_figure
 from bincam.train import fit_pair
 from bincam.train.config import make_config
-from bincam.train.manifest import revision, versions
+from bincam.train.run_manifest import revision, versions
 
 PREVALENCES = (0.5, 0.2, 0.1, 0.05, 0.02)
 

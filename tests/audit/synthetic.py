@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit import shards, store
-from bincam.audit.columns import FITTED, OUTCOMES, REFERENCES, measure_columns
+from bincam.audit.folder import reader, writer
+from bincam.audit.folder.schema import FITTED, REFERENCES, measure_columns
+from bincam.stats.outcomes import OUTCOMES
 
 ATTRIBUTES = ("Smiling", "Bald", "Eyeglasses", "Young", "No_Beard", "Wearing_Hat")
 PREVALENCE = (0.5, 0.08, 0.15, 0.85, 0.9, 0.06)
@@ -131,8 +132,8 @@ def make_audit(
         "shard_images": shard_images,
         "settings_digest": f"{seed * 7 + data_seed:064x}",
     }
-    shards.begin(folder, manifest)
-    for number in range(store.shard_count(manifest)):
+    writer.begin(folder, manifest)
+    for number in range(reader.shard_count(manifest)):
         rows = [r for r in range(number * shard_images, min(count, (number + 1) * shard_images)) if r not in skipped]
         here = {
             name: (value if value.ndim == 1 and name == "threshold" else value[rows]) for name, value in columns.items()
@@ -141,14 +142,14 @@ def make_audit(
         sums = {}
         for method in methods:
             sums |= _sums(method, maps[method][rows], columns["outcome"][rows])
-        shards.write_shard(
-            folder, manifest, number, shards.Shard(here, {m: drawn[rows] for m, drawn in maps.items()}, sums, bad)
+        writer.write_shard(
+            folder, manifest, number, writer.Shard(here, {m: drawn[rows] for m, drawn in maps.items()}, sums, bad)
         )
-    total, _ = shards.read_sums(folder, manifest)
-    shards.write_tensors(folder, store.MEANS, total)
-    shards.write_tensors(folder, store.REGIONS, {"regions": _region_pictures(attributes)})
-    _save_png(folder / store.MEAN_IMAGE, _picture(np.random.default_rng(0), np.zeros(width)))
-    shards.write_images(
+    total, _ = writer.read_sums(folder, manifest)
+    writer.write_tensors(folder, reader.MEANS, total)
+    writer.write_tensors(folder, reader.REGIONS, {"regions": _region_pictures(attributes)})
+    _save_png(folder / reader.MEAN_IMAGE, _picture(np.random.default_rng(0), np.zeros(width)))
+    writer.write_images(
         folder,
         {
             "image": ids,
@@ -161,7 +162,7 @@ def make_audit(
     if pictures is not None:
         _write_pictures(pictures, ids, attributes, truth, identity)
     if finished:
-        shards.write_summary(folder, summary if summary is not None else {"level": 0.95, "attributes": {}})
+        writer.write_summary(folder, summary if summary is not None else {"level": 0.95, "attributes": {}})
     return folder
 
 

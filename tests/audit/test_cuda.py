@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bincam.audit.runner import run
+from bincam.audit.pipeline.runner import run
 from tests.audit.conftest import digests
 from tests.audit.planted import reader
 

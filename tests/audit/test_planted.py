@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from bincam.audit.runner import run
+from bincam.audit.pipeline.runner import run
 from bincam.data import loader
 from tests.audit.planted import Centre, reader, write_pictures
 

@@ -3,15 +3,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bincam.audit import open_audit, shards
-from bincam.audit.summary import summarise
+from bincam.audit import open_audit
+from bincam.audit.folder import writer
+from bincam.audit.summary.summarize import summarise
 from tests.audit.synthetic import make_audit
 
 
 @pytest.fixture(scope="module")
 def audit(tmp_path_factory):
     folder = make_audit(tmp_path_factory.mktemp("audits") / "one", images=200)
-    shards.write_summary(folder, summarise(open_audit(folder), resamples=100))
+    writer.write_summary(folder, summarise(open_audit(folder), resamples=100))
     return folder
 
 

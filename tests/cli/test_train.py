@@ -72,7 +72,7 @@ def test_a_pair_that_is_not_alike_fails(command, file, monkeypatch):
 
 
 def test_ctrl_c(command, file, monkeypatch):
-    from bincam.train.stepper import Stepper
+    from bincam.train.optimizer_step import Stepper
 
     step = Stepper.step
 

@@ -6,13 +6,13 @@ import albumentations
 import numpy as np
 import pytest
 
-from bincam.data import Augmentation, align
+from bincam.data import Augmentation, crop
 from bincam.data.augment import Views
 from bincam.errors import InputError
 from tests.data.conftest import MEAN_FACE, make_images
 
 NOTHING = Augmentation(scale=0, rotation=0, shift=0, mirror=0, blur=0, gamma=0)
-MATRIX = align.face_matrix(MEAN_FACE)
+MATRIX = crop.face_matrix(MEAN_FACE)
 
 
 def view(augmentation, seed=(0, 0, 0), image=None, **parts):
@@ -44,7 +44,7 @@ def test_a_view_follows_from_its_seed_alone():
 def test_points_boxes_and_masks_follow_the_pixels(name, value):
     """A dot per landmark, drawn into the image and into a mask, is found again where the landmark has gone."""
     yy, xx = np.mgrid[:218, :178]
-    order = list(align.MIRROR_ORDER)
+    order = list(crop.MIRROR_ORDER)
     for seed in range(4):
         for which, point in enumerate(MEAN_FACE):
             near = (xx - point[0]) ** 2 + (yy - point[1]) ** 2
@@ -76,7 +76,7 @@ def test_the_draws_have_the_stated_spread():
     image = np.zeros((8, 8, 3), np.uint8)
     centre = np.array([111.5, 111.5])
     inverse = np.linalg.inv(np.vstack([MATRIX, [0, 0, 1]]))[:2]
-    marks = align.move(inverse, [centre, centre + np.array([50, 0]), centre, centre, centre])
+    marks = crop.move(inverse, [centre, centre + np.array([50, 0]), centre, centre, centre])
     moved = np.stack([views(image, MATRIX, (0, 0, i), landmarks=marks).landmarks for i in range(1500)])
     arm = moved[:, 1] - moved[:, 0]
     angle, size = np.rad2deg(np.arctan2(arm[:, 1], arm[:, 0])), np.log2(np.hypot(arm[:, 0], arm[:, 1]) / 50)

@@ -43,7 +43,7 @@ def draw(spec, size=(178, 218), *, camera=True):
 
 @pytest.fixture
 def fake_renderer(monkeypatch):
-    module = types.ModuleType("bincam.faces.render")
+    module = types.ModuleType("bincam.faces.render.image")
     module.render = draw
-    monkeypatch.setitem(sys.modules, "bincam.faces.render", module)
+    monkeypatch.setitem(sys.modules, "bincam.faces.render.image", module)
     return module

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faces.test_writer import contents
+from tests.faces.dataset.test_writer import contents
 
 pytestmark = pytest.mark.slow
 

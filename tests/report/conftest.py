@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from bincam.audit import shards, store
-from bincam.audit.contrast import compare
-from bincam.audit.summary import summarise
+from bincam.audit.folder import reader, writer
+from bincam.audit.summary.summarize import summarise
+from bincam.compare.contrast import compare
 from bincam.files import write_json
 from tests.audit.synthetic import make_audit
 
@@ -21,13 +21,13 @@ BROWSER_FLAGS = [
 def finished_audit(folder, masks=(), manifest=None, **options):
     make_audit(folder, methods=("grad_cam",), masks=masks, finished=False, **options)
     if manifest:
-        held = json.loads((folder / store.MANIFEST).read_text(encoding="utf-8"))
-        write_json(folder / store.MANIFEST, held | manifest)
-    summary = summarise(store.open_audit(folder, unfinished=True), resamples=100)
+        held = json.loads((folder / reader.MANIFEST).read_text(encoding="utf-8"))
+        write_json(folder / reader.MANIFEST, held | manifest)
+    summary = summarise(reader.open_audit(folder, unfinished=True), resamples=100)
     *_, last = summary["attributes"].values()
     last["rates"]["auroc"] |= {"value": None, "low": None, "high": None, "status": "undefined"}
     write_further(folder, list(summary["attributes"]))
-    shards.write_summary(folder, summary)
+    writer.write_summary(folder, summary)
     return folder
 
 
@@ -39,9 +39,9 @@ def write_further(folder, names):
     overlap[0][2] = overlap[2][0] = phi[0][1] = phi[1][0] = None
     matrices = {"overlap": overlap, "expected": [[0.5] * count] * count, "phi": phi, "images": [[90] * count] * count}
     write_json(
-        folder / store.LEAKAGE,
+        folder / reader.LEAKAGE,
         {
-            "kind": store.LEAKAGE_KIND,
+            "kind": reader.LEAKAGE_KIND,
             "schema": 1,
             "method": "grad_cam",
             "attributes": names,
@@ -53,16 +53,16 @@ def write_further(folder, names):
     cells[names[0]] = {"mean": None, "images": 0, "values": [None] * 4}
     measures = ("deletion", "random_deletion", "insertion", "random_insertion", "road")
     write_json(
-        folder / store.SAMPLE,
+        folder / reader.SAMPLE,
         {
-            "kind": store.SAMPLE_KIND, "schema": 1, "images": [0, 1, 2, 3], "steps": 5, "gates": {},
+            "kind": reader.SAMPLE_KIND, "schema": 1, "images": [0, 1, 2, 3], "steps": 5, "gates": {},
             "methods": {"grad_cam": dict.fromkeys(measures, cells)},
         },
     )  # fmt: skip
     write_json(
-        folder / store.FINDINGS,
+        folder / reader.FINDINGS,
         {
-            "kind": store.FINDINGS_KIND, "schema": 1, "skipped": 1, "nan_logits": {names[0]: 1},
+            "kind": reader.FINDINGS_KIND, "schema": 1, "skipped": 1, "nan_logits": {names[0]: 1},
             "outside_the_crop": {"region": {}, "object": {names[1]: 3}}, "with_a_mask": {"object": {names[1]: 20}},
             "notes": ["no region, so no energy: Chubby"],
         },
@@ -108,7 +108,7 @@ def contrast_folder(tmp_path_factory):
         )
         for seed, (name, prior) in enumerate((("a", 0.9), ("b", 0.1)))
     ]
-    first, second = map(store.open_audit, arms)
+    first, second = map(reader.open_audit, arms)
     moved = dict.fromkeys(first.attributes, -0.5)
     compare(first, second, folder / "contrast", moved=moved, moved_from="validation", published=True, resamples=100)
     return folder / "contrast"

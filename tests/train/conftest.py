@@ -70,7 +70,7 @@ def values(table: Path, out: Path, **changes: Any) -> dict[str, Any]:
 
 def digest(folder: str | Path) -> str:
     """SHA-256 of a model folder's weights."""
-    from bincam.train.start import weights_digest
+    from bincam.train.initial_model import weights_digest
 
     return weights_digest(bincam.load(folder))
 

@@ -14,9 +14,9 @@ from bincam.data import loader
 from bincam.errors import InputError
 from bincam.models import AttributeClassifier
 from bincam.train import fit, loop
-from bincam.train.attribute_loss import AttributeLoss
-from bincam.train.start import first_model
-from bincam.train.stepper import Stepper
+from bincam.train.initial_model import first_model
+from bincam.train.losses.base import AttributeLoss
+from bincam.train.optimizer_step import Stepper
 from tests.train.conftest import NAMES
 
 

@@ -9,7 +9,7 @@ import pytest
 from bincam.errors import InputError
 from bincam.files import parse_yaml
 from bincam.train.config import TrainConfig, dump, make_config, read_config
-from bincam.train.configdoc import document
+from bincam.train.config_reference import document
 
 LEAST = {"data": {"source": "faces"}, "out": "runs/a"}
 

@@ -20,7 +20,7 @@ import bincam
 from bincam.errors import BincamError, InputError
 from bincam.train import fit, fit_pair
 from bincam.train.config import TrainConfig
-from bincam.train.process import Process, leave
+from bincam.train.distributed import Process, leave
 from tests.train.conftest import values
 
 
@@ -106,7 +106,7 @@ def test_the_group_is_left_when_python_ends(config):
 def test_every_image_of_a_split_is_judged_once_by_one_of_three(config, table, tmp_path):
     """Logits that name their row."""
     from bincam.data import loader
-    from bincam.train.judge import ask
+    from bincam.train.evaluation import ask
 
     class Names(torch.nn.Module):
         def forward(self, images):
@@ -130,8 +130,8 @@ def test_every_image_of_a_split_is_judged_once_by_one_of_three(config, table, tm
 
 
 def test_stopped_together_and_gone_on_with(config):
+    from bincam.train.optimizer_step import Stepper
     from bincam.train.progress import Reporter
-    from bincam.train.stepper import Stepper
 
     changes = {"epochs": 2, "ema": 0.9}
     whole, broken = config(to="whole", **changes), config(to="broken", **changes)
@@ -167,7 +167,7 @@ def test_stopped_together_and_gone_on_with(config):
 def test_both_judge_with_the_statistics_of_the_first(config, tmp_path):
     """BatchNorm's are each one's own while it trains: of the model, and of the average that is judged."""
     from bincam.train import loop
-    from bincam.train.stepper import Stepper
+    from bincam.train.optimizer_step import Stepper
 
     settings = config(epochs=2, ema=0.9, model__options__norm_layer="batchnorm", test=False)
     step, ask = Stepper.step, loop.ask
@@ -204,7 +204,7 @@ def test_both_judge_with_the_statistics_of_the_first(config, tmp_path):
 
 
 def test_a_disk_that_fills_ends_both(config):
-    from bincam.train.runfolder import RunFolder
+    from bincam.train.run_folder import RunFolder
 
     settings = config(epochs=1)
 

@@ -12,8 +12,8 @@ import torch
 import bincam
 from bincam.data import loader
 from bincam.errors import BincamWarning
+from bincam.postprocessing.platt import platt
 from bincam.train import fit
-from bincam.train.calibration import platt
 from tests.train.conftest import digest
 
 

@@ -15,8 +15,8 @@ from bincam.train import fit
 def test_the_bar_shows_the_mean_of_the_losses_that_are_known(config, monkeypatch):
     """As on a GPU, where losses are looked at now and then."""
     from bincam.train import loop
+    from bincam.train.optimizer_step import Stepper
     from bincam.train.progress import Reporter
-    from bincam.train.stepper import Stepper
 
     shown, losses = [], []
     step = Stepper.step

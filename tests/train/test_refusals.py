@@ -14,8 +14,8 @@ import torch
 
 from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.train import fit
-from bincam.train.feed import shuffled
-from bincam.train.state import FILE as STATE
+from bincam.train.batches import shuffled
+from bincam.train.checkpoint import FILE as STATE
 from tests.train.conftest import digest, write_spots
 
 
@@ -101,7 +101,7 @@ def test_weights_of_another_model(config):
 
 
 def test_a_loss_that_is_not_finite_stops_and_the_last_good_state_stays(config, monkeypatch):
-    from bincam.train.attribute_loss import AttributeLoss
+    from bincam.train.losses.base import AttributeLoss
 
     settings = config(epochs=3)
     steps = []
@@ -127,7 +127,7 @@ def test_a_loss_that_is_not_finite_stops_and_the_last_good_state_stays(config, m
 
 def test_a_gradient_that_is_not_finite_does_not_reach_the_state(config, monkeypatch):
     """The loss of the step is finite, and only the weights after it are not."""
-    from bincam.train.attribute_loss import AttributeLoss
+    from bincam.train.losses.base import AttributeLoss
 
     whole = fit(config(to="whole"))
     settings = config(checkpoint_steps=1)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from bincam.train.parts import ScheduleConfig
+from bincam.train.config_sections import ScheduleConfig
 from bincam.train.schedule import Waiting, factor, improved
 
 

@@ -1,0 +1,1 @@
+"""An audit's folder: manifest, schema, reader and writer."""

@@ -1,0 +1,61 @@
+"""What a row of an audit's records holds: a row per image and attribute, its columns fixed by methods and masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+REFERENCES = ("zero", "floor", "midpoint", "mean", "balanced_mean")
+FITTED = ("midpoint", "mean", "balanced_mean")
+"""References that are fitted on a data set before the audit."""
+
+LEDGER = ("bias_share", "support", "opposition")
+EMPTY_FOR = ("zero", "floor", "midpoint")
+"""References for which the ledger's empty maps are recorded."""
+
+REGION_MEASURES = ("energy", "lift", "gain", "published_energy", "relevance_rank", "pointing", "area")
+MAP_MEASURES = ("mass", "empty", "concentration", "peak_x", "peak_y")
+MASKS = ("object", "influence")
+MASK_MEASURES = ("energy", "gain")
+
+KEYS = ("row", "attribute", "label", "logit", "threshold", "side", "outcome")
+
+
+def measure_columns(methods: Sequence[str], masks: Sequence[str] = ()) -> tuple[str, ...]:
+    """The float columns of a record, in their order.
+
+    Args:
+        methods: Their specs; the first is the primary one.
+        masks: Which of ``MASKS`` the data has.
+    """
+    names = [f"{reference}.{term}" for reference in REFERENCES for term in LEDGER]
+    names += [f"{reference}.empty" for reference in EMPTY_FOR]
+    for method in methods:
+        names += [f"{method}.{measure}" for measure in (*REGION_MEASURES, *MAP_MEASURES)]
+        names += [f"{method}.{mask}_{measure}" for mask in masks for measure in MASK_MEASURES]
+    return tuple(names)
+
+
+@cache
+def record_schema(methods: tuple[str, ...], masks: tuple[str, ...] = ()) -> pa.Schema:
+    """The arrow schema of ``records/*.parquet``."""
+    import pyarrow as pa
+
+    words = pa.dictionary(pa.int16(), pa.string())
+    keys: Mapping[str, pa.DataType] = {
+        "row": pa.int32(),
+        "attribute": words,
+        "label": pa.float32(),
+        "logit": pa.float32(),
+        "threshold": pa.float32(),
+        "side": pa.int8(),
+        "outcome": words,
+    }
+    fields = [pa.field(name, keys[name], nullable=False) for name in KEYS]
+    fields += [pa.field(name, pa.float32(), nullable=False) for name in measure_columns(methods, masks)]
+    return pa.schema(fields)

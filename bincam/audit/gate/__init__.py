@@ -1,0 +1,1 @@
+"""The gate: rules that an audit must meet."""

@@ -1,0 +1,183 @@
+"""What an audit is about, where the user leaves it open: attributes, regions, masks, references, the minority."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bincam.audit.settings import RegionsChoice, Settings
+from bincam.audit.summary.slices import indivisible
+from bincam.cam import Explainer
+from bincam.data import AttributeTable, Regions
+from bincam.errors import InputError, nearest
+from bincam.models import AttributeClassifier
+
+
+def common(
+    of_model: Sequence[str], of_data: Sequence[str], wanted: Sequence[str] | None
+) -> tuple[tuple[str, ...], list[str], list[str]]:
+    """The attributes to audit, in the model's order, and those that only one of the two has.
+
+    Raises:
+        InputError: There is none, or a wanted one is not among them.
+    """
+    shared = tuple(name for name in of_model if name in of_data)
+    if not shared:
+        raise InputError(
+            f"model and data have no attribute in common; the model has {', '.join(of_model[:5])}, ..., the data "
+            f"{', '.join(of_data[:5])}, ..."
+        )
+    for name in wanted or ():
+        if name not in shared:
+            where = "the data has no labels of it" if name in of_model else "the model has no output for it"
+            unknown = nearest(name, shared) if name not in of_model and name not in of_data else ""
+            raise InputError(f"attribute {name!r} cannot be audited: {where}{unknown}")
+    chosen = shared if wanted is None else tuple(name for name in shared if name in wanted)
+    return (
+        chosen,
+        [name for name in of_model if name not in of_data],
+        [name for name in of_data if name not in of_model],
+    )
+
+
+def choose_groups(table: AttributeTable, wanted: Sequence[str] | None) -> list[str]:
+    """The group columns to keep.
+
+    Raises:
+        InputError: The data has no such column, or only one value of it, or too many.
+    """
+    for name in wanted or ():
+        if name not in table.groups:
+            raise InputError(f"{table.source}: no group column {name!r}{nearest(name, table.groups)}")
+        _check_division(table, name)
+    return list(table.groups if wanted is None else wanted)
+
+
+def check_slices(table: AttributeTable, wanted: Sequence[str] | None) -> None:
+    """Refuse what nothing can be sliced by, before the pass and not after it.
+
+    Args:
+        table: Of the audited images, with the audited attributes and the kept groups.
+        wanted: Group columns and attributes.
+
+    Raises:
+        InputError: There is no such column or attribute, or only one value of it, or too many.
+    """
+    for name in wanted or ():
+        if name not in table.groups and name not in table.names:
+            raise InputError(f"cannot slice by {name!r}{nearest(name, (*table.groups, *table.names))}")
+        _check_division(table, name)
+
+
+def _check_division(table: AttributeTable, name: str) -> None:
+    if name in table.groups:
+        values = {str(value) for value in table.groups[name].tolist()} - {""}
+    else:
+        labels = table.labels[:, table.index(name)]
+        values = {"positive" if label else "negative" for label in labels[~np.isnan(labels)].tolist()}
+    if reason := indivisible(name, values, f" in the {len(table)} audited images"):
+        raise InputError(reason)
+
+
+def choose_regions(
+    model: AttributeClassifier, table: AttributeTable, choice: RegionsChoice, notes: list[str]
+) -> Regions | None:
+    """The regions that were chosen, or that suit the model's crop."""
+    regions = _usual_regions(model, table, notes) if choice == "auto" else choice
+    if regions is None:
+        return None
+    if regions.source == Regions.published().source and model.card.fit != "face":
+        notes.append(
+            f"the published cells are made for face crops, but the model's card says fit {model.card.fit!r}: they lie "
+            "elsewhere in its images"
+        )
+    if regions.needs_landmarks and table.landmarks is None:
+        raise InputError(f"{regions.source}: these regions follow a face's landmarks, and the data has none")
+    without = [name for name in table.names if name not in regions]
+    if without:
+        notes.append(f"no region, so no energy: {', '.join(without)}")
+    if not (regions.per_image or regions.needs_landmarks):  # the others are counted image by image
+        masks = zip(table.names, regions.masks(table.names, model.card.input_size), strict=True)
+        outside = [name for name, mask in masks if mask is not None and not mask.any()]
+        if outside:
+            notes.append(f"the region lies outside of the image, so no energy: {', '.join(outside)}")
+    return regions
+
+
+def _usual_regions(model: AttributeClassifier, table: AttributeTable, notes: list[str]) -> Regions | None:
+    regions = None
+    if model.card.fit == "face":
+        regions = Regions.published()
+    elif model.card.fit == "stretch" and table.source == "orl":
+        regions = Regions.orl()
+    elif table.landmarks is not None:
+        regions = Regions.face()
+    notes.append(
+        f"regions: {regions.source}"
+        if regions
+        else "no regions: the model takes no face crops and the data has no landmarks; give some with --regions"
+    )
+    return regions
+
+
+def choose_masks(table: AttributeTable, settings: Settings, regions: Regions | None) -> dict[str, Regions]:
+    """Masks that differ from image to image."""
+    sources: dict[str, Regions] = {}
+    if regions is not None and (regions.per_image or regions.needs_landmarks):
+        sources["region"] = regions
+    for name, given, usual in (
+        ("object", settings.object_masks, "parts"),
+        ("influence", settings.influence_masks, "influence"),
+    ):
+        if given == "auto":
+            places = ([Path(table.source)] if table.source else []) + [table.root, table.root.parent]
+            folder = next((f for place in places if (f := place / "masks" / usual).is_dir()), None)
+        else:
+            folder = given
+        if folder is not None:
+            sources[name] = Regions.stored(folder)
+    return sources
+
+
+def choose_reference_table(
+    data: AttributeTable, settings: Settings, explainer: Explainer, notes: list[str]
+) -> AttributeTable | None:
+    """The images that references are fitted on, or None with a note."""
+    without = "; the ledger's midpoint, mean and balanced mean are NaN"
+    assert explainer.card is not None
+    anatomy = explainer.anatomy(explainer.card.input_size)
+    if not anatomy.decomposes:
+        notes.append(f"no ledger: {anatomy.reason}")
+        return None
+    split = settings.reference_split
+    if split == "auto":
+        split = next((name for name in ("validation", "train") if name in data.counts()), None)
+        if split is None:
+            notes.append("the data has neither a validation nor a training split to fit references on" + without)
+    if split is None:
+        return None
+    if settings.split in (None, split):
+        notes.append(f"the references are fitted on images that are audited too (split {split})")
+    table = data.split(split)
+    return (
+        table.subset(settings.reference_limit, seed=settings.seed) if settings.reference_limit < len(table) else table
+    )
+
+
+def train_counts(
+    model: AttributeClassifier, table: AttributeTable, notes: list[str]
+) -> tuple[dict[str, list[int]], str]:
+    """Negatives and positives per attribute, and where they are from."""
+    known = model.card.train_counts
+    missing = [name for name in table.names if name not in known]
+    counts = {name: list(known[name]) for name in table.names if name in known}
+    for name in missing:
+        labels = table.labels[:, table.index(name)]
+        counts[name] = [int((labels == 0).sum()), int((labels == 1).sum())]
+    if not missing:
+        return counts, "card"
+    which = "" if len(missing) == len(table.names) else f" for {', '.join(missing)}"
+    notes.append(f"no training counts in the model's card{which}: minority and majority are those of the audited data")
+    return {name: counts[name] for name in table.names}, "audited data" if not which else f"card; audited data{which}"

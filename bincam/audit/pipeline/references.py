@@ -1,0 +1,60 @@
+"""The ledger's fitted references: one pass over images that are not audited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from bincam.audit.folder.schema import FITTED
+from bincam.cam import Explainer, Reference
+from bincam.cam.reference import ReferenceFit, ReferenceKind
+from bincam.errors import InputError
+
+KINDS: tuple[ReferenceKind, ...] = ("midpoint", "mean", "balanced_mean")
+assert KINDS == FITTED
+
+
+def fit_references(explainer: Explainer, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Reference]:
+    """Fit all references from the same sums.
+
+    Args:
+        explainer: Of a model whose head has a decomposition.
+        batches: Images, and labels ``(B, A)`` of the explainer's attributes.
+
+    Returns:
+        Kind to reference.
+
+    Raises:
+        InputError: No batch, or logits that are NaN throughout.
+        UnsupportedError: The head has no decomposition.
+    """
+    fit = ReferenceFit(explainer.selection.attributes)
+    for images, labels in batches:
+        account = explainer(images).decomposition
+        if account is None:
+            raise InputError("no reference can be fitted: the head has no decomposition")
+        fit.add(account.evidence, labels)
+    return {kind: fit.result(kind) for kind in KINDS}
+
+
+def save_references(folder: Path, references: Mapping[str, Reference]) -> None:
+    """Write ``references/KIND.json`` in an audit's folder."""
+    for kind, reference in references.items():
+        reference.save(_file(folder, kind))
+
+
+def load_references(folder: Path) -> dict[str, Reference] | None:
+    """Read what ``save_references`` wrote; None where not all are there.
+
+    Raises:
+        InputError: One is broken.
+    """
+    if not all(_file(folder, kind).is_file() for kind in KINDS):
+        return None
+    return {kind: Reference.load(_file(folder, kind)) for kind in KINDS}
+
+
+def _file(folder: Path, kind: str) -> Path:
+    return folder / "references" / f"{kind}.json"

@@ -1,0 +1,1 @@
+"""The figures that an audit's records come to."""

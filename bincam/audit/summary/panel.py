@@ -1,0 +1,136 @@
+"""An audit's records as arrays, its images by group, and the people they show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.audit.folder.schema import measure_columns
+from bincam.errors import InputError
+from bincam.stats.clusters import Clusters
+from bincam.stats.outcomes import BASIC, MEMBERSHIP, basic_name, cells
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bincam.audit.folder.reader import Audit
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Records of N images that were read and A attributes.
+
+    Attributes:
+        attributes: Their names.
+        rows: ``(N,)``: the images' rows in ``images.parquet``.
+        label: ``(N, A)``: 1, 0, NaN.
+        logit: ``(N, A)``.
+        threshold: ``(N, A)``, in logit units.
+        minority: ``(A,)``: the class that was rarer in training, +1 or -1.
+        clusters: Of the N images.
+        columns: Names of the measures.
+        values: ``(N, A, C)`` float32, the measures; NaN where undefined.
+    """
+
+    attributes: tuple[str, ...]
+    rows: NDArray[np.int64]
+    label: NDArray[np.float32]
+    logit: NDArray[np.float32]
+    threshold: NDArray[np.float32]
+    minority: NDArray[np.int64]
+    clusters: Clusters
+    columns: tuple[str, ...]
+    values: NDArray[np.float32]
+
+    @cached_property
+    def cell(self) -> NDArray[np.int8]:
+        """``(N, A)``: index into ``CELLS``; -1 without a finite logit."""
+        return cells(self.label, self.logit, self.threshold)
+
+    @cached_property
+    def wrong(self) -> NDArray[np.float32]:
+        """``(N, A)``: 1 for FP and FN, 0 for TP and TN, NaN without label or logit."""
+        return np.array([0, 1, 1, 0, np.nan, np.nan, np.nan], np.float32)[self.cell]
+
+    def column(self, name: str) -> NDArray[np.float32]:
+        """``(N, A)``: a measure."""
+        return self.values[..., self.columns.index(name)]
+
+    def member(self, group: str) -> NDArray[np.bool_]:
+        """``(N, A)``: which images are in a group of ``GROUPS``."""
+        result = np.empty(self.cell.shape, bool)
+        for sign in (1, -1):
+            picked = self.minority == sign
+            inside = np.append(MEMBERSHIP[BASIC.index(basic_name(group, sign))] > 0, False)
+            result[:, picked] = inside[self.cell[:, picked]]
+        return result
+
+    def select(self, attributes: Sequence[str]) -> Panel:
+        """The same images, some attributes, in the order given."""
+        order = [self.attributes.index(name) for name in attributes]
+        return Panel(
+            tuple(attributes),
+            self.rows,
+            self.label[:, order],
+            self.logit[:, order],
+            self.threshold[:, order],
+            self.minority[order],
+            self.clusters,
+            self.columns,
+            self.values[:, order],
+        )
+
+
+def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
+    """Records of an audit as arrays: 4 bytes for each image, attribute and column.
+
+    Args:
+        audit: The audit; a summary is not needed.
+        columns: Measures to read; all by default.
+
+    Raises:
+        InputError: The records are no whole images, or there is no image.
+    """
+    wanted = tuple(measure_columns(audit.methods, audit.masks)) if columns is None else tuple(columns)
+    A = len(audit.attributes)
+    most = int(audit.manifest["data"]["images"]) * A
+    values = np.empty((most, len(wanted)), np.float32)  # filled shard by shard: this is most of a summary's memory
+    held: dict[str, list[NDArray[Any]]] = {name: [] for name in ("row", "label", "logit", "threshold")}
+    count = 0
+    for part in audit.record_parts([*held, *wanted]):
+        start, count = count, count + part.num_rows
+        if count > most or count % A:
+            raise InputError(
+                f"{audit.folder}: {count} records are no whole images of {A} attributes each, or of more than "
+                f"{most // A}"
+            )
+        for name, parts in held.items():
+            parts.append(part[name].to_numpy())
+        for number, name in enumerate(wanted):
+            values[start:count, number] = part[name].to_numpy()
+    if not count:
+        skipped = int((audit.images["skipped"] != "").sum())
+        raise InputError(f"{audit.folder}: no image was read ({skipped} were skipped), so there is nothing to sum up")
+    row, label, logit, threshold = (np.concatenate(parts).reshape(-1, A) for parts in held.values())
+    rows = row[:, 0].astype(np.int64)
+    return Panel(
+        attributes=audit.attributes,
+        rows=rows,
+        label=label,
+        logit=logit,
+        threshold=threshold,
+        minority=np.array([audit.minority(name) for name in audit.attributes]),
+        clusters=Clusters.of(images_of(audit, rows)["identity"].astype(str)),
+        columns=wanted,
+        values=values[:count].reshape(len(rows), A, len(wanted)),
+    )
+
+
+def images_of(audit: Audit, rows: NDArray[Any]) -> pd.DataFrame:
+    """The rows of ``images.parquet`` that were read, in the order of the records."""
+    return audit.images.set_index("row", drop=False).loc[rows]

@@ -1,0 +1,291 @@
+"""What an audit's records come to: figures with intervals, per attribute, measure and group of images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.audit.summary.panel import Panel, read_panel
+from bincam.audit.summary.slices import slice_family, slice_panel, slicings
+from bincam.stats.bootstrap import RESAMPLES, Means, Shares, resampled_means, shares
+from bincam.stats.calibration import calibrate, probability, unshifted
+from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate, is_small
+from bincam.stats.hypothesis_tests import difference_test, family
+from bincam.stats.intervals import mean_of_two, quantiles
+from bincam.stats.outcomes import BASIC, CELLS, ERROR_RATES, GROUPS, MEMBERSHIP, basic_name
+from bincam.stats.roc import ranking
+
+if TYPE_CHECKING:
+    from bincam.audit.folder.reader import Audit
+
+BINARY = ("empty", "pointing")
+"""Measures that are 1 or 0 per image: their means are proportions."""
+
+SHORT = {"bias_share": "midpoint.bias_share"}
+"""Bare names that are not the primary method's."""
+
+WRONG = "error"
+RATES = (*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap", "brier", "ece", "brier_unshifted", "ece_unshifted")
+
+
+def column_of(name: str, methods: Sequence[str]) -> str:
+    """The record column that a measure's name stands for: ``gain`` is the primary method's."""
+    return name if "." in name else SHORT.get(name, f"{methods[0]}.{name}")
+
+
+def summarise(
+    audit: Audit,
+    *,
+    slice_by: Sequence[str] | None = None,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The content of ``summary.json``.
+
+    Proportions (error rates, empty maps, pointing hits) have Wilson's interval, with the effective number of images
+    where identities are known; everything else the percentile interval of a bootstrap that draws identities, or images
+    where none are known. Two runs of the same seed give the same figures.
+
+    Args:
+        audit: Its records; it may be without a summary.
+        slice_by: Group columns or attributes to slice by; by default all group columns, Male and Young.
+        level: Of confidence.
+        resamples: R, of the bootstrap. Memory: 4·K·R bytes for K identities, and the records, 4 bytes for each image,
+            attribute and column.
+        seed: Of the bootstrap.
+
+    Returns:
+        ``level``, ``methods``, ``minority_from``, ``images``, ``identities``, ``attributes``, ``overall``, ``slices``,
+        ``slices_left_out``, ``families``, ``leakage`` and ``gates``; None stands for NaN.
+
+    Raises:
+        InputError: An unknown column to slice by, one of a single value, or records that are no whole images.
+    """
+    panel = read_panel(audit)
+    divisions, left_out = slicings(audit, panel, slice_by)
+    weights = panel.clusters.weights(resamples, seed)
+    entries, samples = _attributes(audit, panel, weights, level)
+    columns = {
+        name: column_of(name, audit.methods)
+        for name in ("gain", "empty", "bias_share")
+        if column_of(name, audit.methods) in panel.columns
+    }
+    slices = [entry for by in divisions for entry in slice_panel(panel, by, columns, weights, level)]
+    return {
+        "level": level,
+        "resamples": resamples,
+        "seed": seed,
+        "methods": list(audit.methods),
+        "minority_from": audit.manifest.get("train_counts_from", "card"),
+        "images": len(panel.rows),
+        "skipped": int((audit.images["skipped"] != "").sum()),
+        "identities": panel.clusters.count if panel.clusters.known else None,
+        "attributes": entries,
+        "overall": samples,
+        "slices": slices,
+        "slices_left_out": left_out,
+        "families": [*_families(panel, columns), *(slice_family(panel, by) for by in divisions)],
+        "leakage": _beside(audit, "leakage.json"),
+        "gates": _beside(audit, "sample.json").get("gates", {}),
+    }
+
+
+def _attributes(
+    audit: Audit, panel: Panel, weights: NDArray[np.float32], level: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entries of all attributes, and the means over them."""
+    names = (WRONG, *panel.columns)
+    proportions = {
+        name: {
+            group: shares(
+                panel.wrong if name == WRONG else panel.column(name), panel.member(group), panel.clusters, level
+            )
+            for group in BASIC
+        }
+        for name in names
+        if name == WRONG or name.rpartition(".")[2] in BINARY
+    }
+    average = _Average(len(names), weights.shape[1])
+    entries: dict[str, Any] = {}
+    for a, attribute in enumerate(panel.attributes):
+        # An attribute at a time: the records of all of them are not copied.
+        values = np.concatenate([panel.wrong[:, a : a + 1, None], panel.values[:, a : a + 1]], -1)  # (N, 1, 1 + C)
+        (found,) = resampled_means(values, panel.cell[:, a : a + 1], MEMBERSHIP, panel.clusters, weights)
+        minority = int(panel.minority[a])
+        average.add(found, minority)
+        classes = [BASIC.index("true:positive"), BASIC.index("true:negative")]
+        drawn = found.samples[classes, 0]  # (2, R), copied before the quantiles sort them
+        low, high = quantiles(found.samples, level)
+        cellwise = _cellwise(panel, names, a, found, (low, high), proportions)
+        measures = {
+            name: {group: cellwise[name, basic_name(group, minority)].to_json() for group in GROUPS}
+            for name in panel.columns
+        }
+        rates, calibration = _rates(audit, panel, a, cellwise, drawn, weights, level)
+        entries[attribute] = {
+            "minority": "positive" if minority > 0 else "negative",
+            "train_counts": list(audit.manifest["train_counts"][attribute]),
+            "counts": _counts(panel, a),
+            "rates": {name: one.to_json() for name, one in rates.items()},
+            "calibration": calibration,
+            "measures": measures,
+        }
+    return entries, average.finish(panel, names, level)
+
+
+def _cellwise(
+    panel: Panel,
+    names: Sequence[str],
+    a: int,
+    found: Means,
+    ends: tuple[Floats, Floats],
+    proportions: Mapping[str, Mapping[str, Shares]],
+) -> dict[tuple[str, str], Estimate]:
+    method = panel.clusters.bootstrap
+    result = {}
+    for c, name in enumerate(names):
+        for g, group in enumerate(BASIC):
+            people = None if found.identities is None else int(found.identities[g, c])
+            low, high, how = ends[0][g, c], ends[1][g, c], method
+            if name in proportions:
+                share = proportions[name][group]
+                low, high, how = share.low[a], share.high[a], share.method
+            result[name, group] = estimate(found.value[g, c], low, high, int(found.images[g, c]), people, how)
+    return result
+
+
+def _rates(
+    audit: Audit,
+    panel: Panel,
+    a: int,
+    cellwise: Mapping[tuple[str, str], Estimate],
+    drawn: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    level: float,
+) -> tuple[dict[str, Estimate], dict[str, Any]]:
+    minority = int(panel.minority[a])
+    rates = {name: cellwise[WRONG, basic_name(group, minority)] for name, group in ERROR_RATES.items()}
+    error = rates["error"]
+    rates["accuracy"] = Estimate(
+        1 - error.value, 1 - error.high, 1 - error.low, error.images, error.identities, error.status, error.method
+    )
+    # Both classes together are the images of the error, whose people are counted once there.
+    rates["balanced_error"] = mean_of_two(
+        rates["fnr"],
+        rates["fpr"],
+        drawn,
+        identities=error.identities,
+        method=panel.clusters.bootstrap,
+        level=level,
+    )
+    label, logit = panel.label[:, a], panel.logit[:, a]
+    rates["auroc"], rates["ap"] = ranking(logit, label, panel.clusters, weights, level)
+    head = str(audit.manifest.get("head", "logits"))
+    shift = audit.manifest.get("logit_shift", {}).get(panel.attributes[a])
+    plain = calibrate(probability(logit, head), label, panel.clusters, weights, level=level)
+    fitted = ((audit.manifest.get("model") or {}).get("card") or {}).get("calibration", {})
+    moved, reason = unshifted(logit, shift, head, fitted.get(panel.attributes[a]))
+    undone = calibrate(moved, label, panel.clusters, weights, level=level)
+    rates |= {"ece": plain.ece, "brier": plain.brier, "ece_unshifted": undone.ece, "brier_unshifted": undone.brier}
+    return rates, {
+        "bins": list(plain.bins),
+        "bins_unshifted": list(undone.bins),
+        "logit_shift": shift,
+        "fitted": fitted.get(panel.attributes[a]),
+        "reason": reason or undone.reason,
+    }
+
+
+def _counts(panel: Panel, a: int) -> dict[str, int]:
+    cell = panel.cell[:, a]
+    counted = {name: int((cell == n).sum()) for n, name in enumerate(CELLS)}
+    unknown = counted.pop("P?") + counted.pop("N?")
+    return {**counted, "unknown": unknown, "nan_logit": int((cell < 0).sum())}
+
+
+class _Average:
+    """Means over attributes of every group and measure, resample by resample."""
+
+    def __init__(self, columns: int, resamples: int) -> None:
+        shape = (len(GROUPS), columns)
+        self.value, self.count, self.images = np.zeros(shape), np.zeros(shape, int), np.zeros(shape, int)
+        self.small = np.zeros(shape, int)
+        self.samples, self.drawn = np.zeros((*shape, resamples), np.float32), np.zeros((*shape, resamples), np.int16)
+
+    def add(self, found: Means, minority: int) -> None:
+        order = [BASIC.index(basic_name(group, minority)) for group in GROUPS]
+        defined = np.isfinite(found.value[order])
+        self.value += np.where(defined, found.value[order], 0)
+        self.count += defined
+        self.images = np.maximum(self.images, found.images[order])
+        people = None if found.identities is None else found.identities[order]
+        self.small += defined & is_small(found.images[order], people)
+        samples = found.samples[order]
+        known = np.isfinite(samples)
+        self.samples += np.where(known, samples, 0)
+        self.drawn += known
+
+    def finish(self, panel: Panel, names: Sequence[str], level: float) -> dict[str, Any]:
+        """``{"rates": {measure: Estimate}, "measures": {column: {group: Estimate}}}``, with the attributes' number.
+
+        ``images`` are those of the attribute that has most, ``identities`` those of the whole audit: attributes share
+        their images. Every attribute weighs the same, so one with a small cell makes the mean ``small``;
+        ``small_attributes`` says how many do.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = self.value / np.where(self.count > 0, self.count, np.nan)
+            samples = np.where(self.drawn > 0, self.samples / self.drawn, np.nan)
+        low, high = quantiles(samples, level)
+        people = panel.clusters.count if panel.clusters.known else None
+        method = panel.clusters.bootstrap
+
+        def entry(group: str, c: int) -> dict[str, Any]:
+            g = GROUPS.index(group)
+            one = estimate(value[g, c], low[g, c], high[g, c], int(self.images[g, c]), people, method)
+            few = int(self.small[g, c])
+            if few:  # so there is a value
+                one = replace(one, status="small")
+            return {**one.to_json(), "attributes": int(self.count[g, c]), "small_attributes": few}
+
+        return {
+            "rates": {name: entry(group, 0) for name, group in ERROR_RATES.items()},
+            "measures": {name: {g: entry(g, c) for g in GROUPS} for c, name in enumerate(names) if name != WRONG},
+        }
+
+
+def _families(panel: Panel, columns: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Tests per attribute: is the minority worse off, and does the model look elsewhere for one class?"""
+    minority, majority = panel.member("true:minority"), panel.member("true:majority")
+
+    def tested(name: str, values: NDArray[np.floating], group: NDArray[np.integer], greater: bool) -> dict[str, Any]:
+        return family(
+            name,
+            [
+                ({"attribute": attribute}, difference_test(values[:, a], group[:, a], panel.clusters, greater=greater))
+                for a, attribute in enumerate(panel.attributes)
+            ],
+        )
+
+    true = np.where(minority, 0, np.where(majority, 1, -1))
+    answered = np.where(panel.member("predicted:minority"), 0, np.where(panel.member("predicted:majority"), 1, -1))
+    result = [tested("minority error exceeds majority error", panel.wrong, true, True)]
+    for measure in columns:
+        held = panel.column(columns[measure])
+        result.append(tested(f"{measure} differs between true classes", held, true, False))
+        result.append(tested(f"{measure} differs between predicted classes", held, answered, False))
+    return result
+
+
+def _beside(audit: Audit, name: str) -> dict[str, Any]:
+    """What another step of the audit left in the folder; nothing where it was not asked for."""
+    file = audit.folder / name
+    if not file.is_file():
+        return {}
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return found if isinstance(found, dict) else {}

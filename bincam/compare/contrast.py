@@ -1,0 +1,259 @@
+"""Two models on the same images: what balancing changed, and whether moving the threshold would have done it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.compare import published as paper
+from bincam.compare.imbalance_correlation import correlations
+from bincam.compare.paired_audits import Pair, pair_audits
+from bincam.compare.paired_differences import COLUMNS, Contrasted, contrast_attributes, contrast_families
+from bincam.compare.sentences import attribute_sentences, findings, threshold_verdict
+from bincam.errors import InputError
+from bincam.files import atomic, write_json
+from bincam.stats.bootstrap import RESAMPLES
+from bincam.stats.estimate import LEVEL, Estimate
+from bincam.stats.outcomes import OUTCOMES
+
+if TYPE_CHECKING:
+    from bincam.audit.folder.reader import Audit
+
+KIND, SCHEMA = "bincam-contrast", 1
+FILE, DIFFERENCE = "contrast.json", "maps/difference.safetensors"
+
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    **{f"outcome:{name}": (name,) for name in OUTCOMES},
+    "predicted:positive": ("TP", "FP"),
+    "predicted:negative": ("FN", "TN"),
+    "true:positive": ("TP", "FN"),
+    "true:negative": ("FP", "TN"),
+}
+MAP_GROUPS = tuple(_GROUPS)
+"""Groups of images whose mean maps are subtracted, in the order of the tensor's second axis."""
+
+
+def compare(
+    first: Audit,
+    second: Audit,
+    out: str | os.PathLike[str],
+    *,
+    moved: Mapping[str, float] | None = None,
+    moved_from: str = "given",
+    published: bool = False,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Compare two audits of the same images, and write the contrast's folder.
+
+    Args:
+        first: The unbalanced model's.
+        second: The balanced model's.
+        out: Folder for ``contrast.json`` and ``maps/difference.safetensors``.
+        moved: Thresholds for the first model that were tuned on validation images, in logit units; by default those
+            of the first model's card.
+        moved_from: Where ``moved`` came from, for the record.
+        published: Set the source paper's figures beside ours.
+        level: Of confidence.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+
+    Returns:
+        The content of ``contrast.json``.
+
+    Raises:
+        InputError: Other images, labels, sides or regions, or nothing in common.
+    """
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a file, not a folder")
+    pair = pair_audits(first, second, moved, moved_from)
+    weights = pair.clusters.weights(resamples, seed)
+    found = dict(zip(pair.attributes, contrast_attributes(pair, weights, level), strict=True))
+    maps = difference_maps(first, second, pair, folder / DIFFERENCE)
+    contrast: dict[str, Any] = {
+        "kind": KIND,
+        "schema": SCHEMA,
+        "level": level,
+        "resamples": resamples,
+        "seed": seed,
+        "columns": list(COLUMNS),
+        "arms": {"first": _arm(first, COLUMNS[0]), "second": _arm(second, COLUMNS[2])},
+        "data": {name: first.manifest["data"].get(name) for name in ("source", "split", "images_hash")},
+        "images": len(pair.images),
+        "not_in_both": int(first.manifest["data"]["images"]) - len(pair.images),
+        "identities": pair.clusters.count if pair.clusters.known else None,
+        "methods": list(pair.methods),
+        "minority_from": first.manifest.get("train_counts_from", "card"),
+        "only_in_first": [name for name in first.attributes if name not in second.attributes],
+        "only_in_second": [name for name in second.attributes if name not in first.attributes],
+        "moved": _moved(pair),
+        "attributes": {
+            name: {
+                "minority": "positive" if pair.first.minority[a] > 0 else "negative",
+                "train_counts": list(first.manifest["train_counts"][name]),
+                **_attribute(one),
+                "threshold": {
+                    rate: threshold_verdict(*one.error_differences[rate])
+                    for rate in ("minority_error", "majority_error")
+                },
+            }
+            for a, (name, one) in enumerate(found.items())
+        },
+        "families": contrast_families(found, pair.methods),
+        "correlation": correlations(first, pair, found, level),
+        "maps": maps,
+    }
+    contrast["sentences"] = {
+        name: attribute_sentences(name, entry, pair.methods, contrast["identities"] is not None)
+        for name, entry in contrast["attributes"].items()
+    }
+    contrast["findings"] = findings(contrast)
+    if published:
+        contrast["published"] = _published(first, pair, found)
+    write_json(folder / FILE, contrast, compact=True)
+    return contrast
+
+
+def _arm(audit: Audit, name: str) -> dict[str, Any]:
+    model = audit.manifest["model"]
+    return {
+        "name": name,
+        "folder": str(audit.folder.resolve()),
+        "model": model.get("source"),
+        "digest": model.get("digest"),
+        "settings_digest": audit.manifest["settings_digest"],
+        "thresholds": audit.manifest["thresholds"],
+    }
+
+
+def _moved(pair: Pair) -> dict[str, Any]:
+    audited = pair.first.threshold[0] if len(pair.first.threshold) else np.zeros(len(pair.attributes))
+    known = np.isfinite(pair.moved)
+    # Records keep thresholds in float32.
+    same = known & (pair.moved.astype(np.float32) == audited)
+    reason = ""
+    if not known.any():
+        reason = "no threshold tuned on validation is known: the first model's card holds none and none was given"
+    elif same.sum() == known.sum():
+        reason = "the first audit was already made at these thresholds, so moving them changes nothing"
+    return {
+        "from": pair.moved_from or None,
+        "thresholds": {name: float(pair.moved[a]) for a, name in enumerate(pair.attributes) if known[a]},
+        "audited": {name: float(audited[a]) for a, name in enumerate(pair.attributes)},
+        "reason": reason,
+    }
+
+
+def _attribute(one: Contrasted) -> dict[str, Any]:
+    def three(estimates: Sequence[Estimate]) -> dict[str, Any]:
+        return {name: value.to_json() for name, value in zip(COLUMNS, estimates, strict=True)}
+
+    return {
+        "errors": {rate: three(held) for rate, held in one.errors.items()},
+        "error_differences": {
+            rate: {
+                f"{COLUMNS[0]} - {COLUMNS[2]}": held[0].to_json(),
+                f"{COLUMNS[1]} - {COLUMNS[2]}": held[1].to_json(),
+            }
+            for rate, held in one.error_differences.items()
+        },
+        "measures": {
+            column: {
+                group: {"paired": False, **three(estimates)} if group.startswith("predicted") else three(estimates)
+                for group, estimates in held.items()
+            }
+            for column, held in one.measures.items()
+        },
+        "differences": {
+            column: {group: held.to_json() for group, held in groups.items()}
+            for column, groups in one.differences.items()
+        },
+    }
+
+
+def difference_maps(first: Audit, second: Audit, pair: Pair, file: Path) -> dict[str, Any]:
+    """Write mean σS of the first model minus that of the second, by group of images.
+
+    Args:
+        first: The first audit.
+        second: The second.
+        pair: Which attributes and methods.
+        file: To write: ``METHOD.difference`` ``(A, G, h, w)`` float32, NaN where a group is empty for a model, and
+            ``METHOD.scale`` ``(A,)``, the largest absolute difference of an attribute, on which all its groups are to
+            be drawn.
+
+    Returns:
+        ``file``, ``groups``, ``methods``, and ``left_out``: methods whose grids differ.
+    """
+    from safetensors.numpy import save_file
+
+    member = np.array([[name in held for name in OUTCOMES] for held in _GROUPS.values()], float)  # (G, 4)
+    tensors: dict[str, NDArray[np.float32]] = {}
+    left_out: dict[str, str] = {}
+    for method in pair.methods:
+        means = []
+        for audit in (first, second):
+            order = [audit.attributes.index(name) for name in pair.attributes]
+            sums, counts = (held[order] for held in audit.means(method))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                grouped = np.einsum("go,aohw->aghw", member, sums)
+                means.append(grouped / np.einsum("go,ao->ag", member, counts)[..., None, None])
+        if means[0].shape != means[1].shape:
+            grids = [f"{held.shape[2]} x {held.shape[3]}" for held in means]
+            left_out[method] = f"grids of {grids[0]} and {grids[1]} cells cannot be subtracted"
+            continue
+        difference = np.where(np.isfinite(means[0]) & np.isfinite(means[1]), means[0] - means[1], np.nan)
+        tensors[f"{method}.difference"] = np.ascontiguousarray(difference, np.float32)
+        largest = np.nan_to_num(np.abs(difference)).reshape(len(difference), -1).max(1)
+        tensors[f"{method}.scale"] = largest.astype(np.float32)
+    if tensors:
+        with atomic(file) as part:
+            save_file(tensors, part)
+    return {
+        "file": DIFFERENCE if tensors else None,
+        "groups": list(MAP_GROUPS),
+        "methods": [name for name in pair.methods if name not in left_out],
+        "left_out": left_out,
+    }
+
+
+def _published(first: Audit, pair: Pair, found: Mapping[str, Contrasted]) -> dict[str, Any]:
+    """The source paper's figures beside ours; its classes are the positive and the negative one."""
+    graded = paper.on_frontal_test(first)
+    specs = {theirs: _paper_method(ours, pair) for theirs, ours in paper.METHODS.items()}
+    figures: dict[str, dict[str, tuple[Estimate, Estimate]]] = {}
+    for a, (attribute, one) in enumerate(found.items()):
+        positive, negative = ("minority", "majority") if pair.first.minority[a] > 0 else ("majority", "minority")
+        held = {"fnr": one.errors[f"{positive}_error"], "fpr": one.errors[f"{negative}_error"]}
+        for theirs, spec in specs.items():
+            if spec is not None:
+                by_class = one.measures[f"{spec}.published_energy"]
+                held[f"{theirs}_energy_pred_pos"] = by_class[f"predicted:{positive}"]
+                held[f"{theirs}_energy_pred_neg"] = by_class[f"predicted:{negative}"]
+        figures[attribute] = {name: (three[0], three[2]) for name, three in held.items()}
+    rows = paper.beside(figures, graded=graded)
+    directions = Counter(row["direction"] for row in rows)
+    return {
+        "source": "Zhang, Bieri and Günther, SDS 2024, arXiv 2403.14435",
+        "graded": graded,
+        "reason": "" if graded else "sizes are compared on CelebA's 10,458 frontal test images alone",
+        "regions": (first.manifest.get("regions") or {}).get("source"),
+        "methods": specs,
+        "same_direction": directions["same"],
+        "other_direction": directions["other"],
+        "not_shown": directions["not shown"],
+        "equal": directions["equal"],
+        "rows": rows,
+    }
+
+
+def _paper_method(name: str, pair: Pair) -> str | None:
+    return next((spec for spec in (f"{name}@{paper.LAYER}", name) if spec in pair.methods), None)

@@ -1,0 +1,71 @@
+"""Does a model look away from the majority class the more, the more lopsided its training labels were?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.audit.summary.summarize import column_of
+from bincam.compare.paired_audits import Pair
+from bincam.compare.paired_differences import COLUMNS, Contrasted
+from bincam.stats.estimate import LEVEL
+
+if TYPE_CHECKING:
+    from bincam.audit.folder.reader import Audit
+
+
+def correlations(
+    first: Audit, pair: Pair, found: Mapping[str, Contrasted], level: float = LEVEL
+) -> dict[str, dict[str, Any]]:
+    """Spearman's ρ over attributes of imbalance in training and what the majority class's maps are like.
+
+    Imbalance is the majority's share of the training labels. Attributes are not independent of each other, so the
+    interval (Bonett and Wright 2000) is that of as many independent ones.
+
+    Returns:
+        Column to ``{"unbalanced": ..., "balanced": ...}``, of the means over images that a model answers with the
+        majority class, each with ``rho``, ``low``, ``high``, ``p`` and ``attributes``.
+    """
+    counts = np.array([first.manifest["train_counts"][name] for name in pair.attributes], float)
+    with np.errstate(invalid="ignore"):
+        imbalance = counts.max(1) / counts.sum(1)
+    columns = [f"{m}.{name}" for m in pair.methods for name in ("energy", "gain", "published_energy", "empty")]
+    result = {}
+    for column in [*columns, column_of("bias_share", pair.methods)]:
+        if column not in pair.first.columns:
+            continue
+        result[column] = {
+            COLUMNS[m]: spearman(
+                imbalance,
+                np.array([one.measures[column]["predicted:majority"][m].value for one in found.values()]),
+                level,
+            )
+            for m in (0, 2)
+        }
+    return result
+
+
+def spearman(x: NDArray[np.floating], y: NDArray[np.floating], level: float = LEVEL) -> dict[str, Any]:
+    """Spearman's ρ of the pairs that are defined, with Bonett and Wright's interval; None where it is undefined."""
+    from scipy import stats
+
+    both = np.isfinite(x) & np.isfinite(y)
+    n = int(both.sum())
+    nothing = {"rho": None, "low": None, "high": None, "p": None, "attributes": n}
+    if n < 4 or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
+        return nothing
+    found = stats.spearmanr(x[both], y[both])
+    rho, p = float(found.statistic), float(found.pvalue)
+    width = stats.norm.ppf((1 + level) / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))
+    with np.errstate(divide="ignore"):
+        centre = np.arctanh(rho)
+    return {
+        "rho": rho,
+        "low": float(np.tanh(centre - width)),
+        "high": float(np.tanh(centre + width)),
+        "p": p,
+        "attributes": n,
+    }

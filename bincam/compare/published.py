@@ -1,0 +1,98 @@
+"""The source paper's figures beside one's own.
+
+Zhang, Bieri and Günther, "Biased Binary Attribute Classifiers Ignore the Majority Classes", SDS 2024, arXiv 2403.14435:
+error rates and energies of an unbalanced and a balanced network on CelebA's frontal test images.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from bincam.stats.estimate import Estimate
+
+if TYPE_CHECKING:
+    from bincam.audit.folder.reader import Audit
+
+FRONTAL_IMAGES = 10_458
+TEST_IMAGES = (182_638, 202_599)
+"""First and last number of CelebA's test images."""
+
+METHODS = {"gradcam": "grad_cam", "hirescam": "hirescam"}
+"""Their names of the methods to ours. The paper measured them before the last activation."""
+LAYER = "pre_activation"
+
+
+@cache
+def published() -> Mapping[str, Mapping[str, float]]:
+    """Attribute to column to figure."""
+    text = resources.files("bincam.compare").joinpath("assets/published_celeba_results.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {row.pop("attribute"): {name: float(value) for name, value in row.items()} for row in rows}
+
+
+def on_frontal_test(audit: Audit) -> bool:
+    """Whether the audited images are those of the paper: by split, number and CelebA's own file names."""
+    names = audit.images["image"].astype(str).str.rpartition("/")[2].str.partition(".")[0]
+    if audit.manifest["data"].get("split") != "test" or len(names) != FRONTAL_IMAGES:
+        return False
+    return bool((names.str.fullmatch(r"\d{6}") & names.between(f"{TEST_IMAGES[0]:06d}", f"{TEST_IMAGES[1]:06d}")).all())
+
+
+def beside(figures: Mapping[str, Mapping[str, tuple[Estimate, Estimate]]], *, graded: bool) -> list[dict[str, Any]]:
+    """Rows that set the paper's figures beside ours.
+
+    Args:
+        figures: Attribute to figure (``fnr``, ``fpr``, ``gradcam_energy_pred_pos``, ...) to the unbalanced and the
+            balanced model's.
+        graded: Whether the images are the paper's; else sizes are not compared.
+
+    Returns:
+        Per attribute and figure, both pairs, ``direction`` (``same``, ``other``, or ``not shown`` where our two
+        intervals overlap or a figure is undefined; ``equal`` where the paper's two are) and ``size``: for each model
+        whether the paper's figure lies in our interval, None where not graded.
+    """
+    rows: list[dict[str, Any]] = []
+    for attribute, held in figures.items():
+        theirs = published().get(attribute)
+        if theirs is None:
+            continue
+        for figure, ours in held.items():
+            pair = tuple(theirs[_column(figure, arm)] for arm in ("unbalanced", "balanced"))
+            rows.append(
+                {
+                    "attribute": attribute,
+                    "figure": figure,
+                    "published": {"unbalanced": pair[0], "balanced": pair[1]},
+                    "ours": {"unbalanced": ours[0].to_json(), "balanced": ours[1].to_json()},
+                    "direction": _direction(pair, ours),
+                    "size": {
+                        arm: _inside(value, one) if graded else None
+                        for arm, value, one in zip(("unbalanced", "balanced"), pair, ours, strict=True)
+                    },
+                }
+            )
+    return rows
+
+
+def _column(figure: str, arm: str) -> str:
+    if figure in ("fnr", "fpr"):
+        return f"{arm}_{figure}"
+    method, _, side = figure.partition("_energy_")
+    return f"{method}_energy_{arm}_{side}"
+
+
+def _direction(pair: tuple[float, ...], ours: tuple[Estimate, Estimate]) -> str:
+    if pair[0] == pair[1]:
+        return "equal"
+    if not (ours[0].low > ours[1].high or ours[0].high < ours[1].low):  # NaN is not shown either
+        return "not shown"
+    return "same" if (ours[0].value > ours[1].value) == (pair[0] > pair[1]) else "other"
+
+
+def _inside(value: float, one: Estimate) -> bool | None:
+    return one.low <= value <= one.high if math.isfinite(one.low) and math.isfinite(one.high) else None

@@ -1,0 +1,253 @@
+"""Any data set as one table: a CSV or Parquet file with a column per attribute."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.data.attribute_table import AttributeTable
+from bincam.data.describe import SPLITS
+from bincam.data.readers.celeba_labels import BOX_COLUMNS, LANDMARK_COLUMNS
+from bincam.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Coding = Literal["0/1", "-1/1", "true/false"]
+
+_UNKNOWN = 2
+_CODINGS: dict[Coding, dict[str, int]] = {
+    "0/1": {"0": 0, "1": 1, "0.0": 0, "1.0": 1},
+    "-1/1": {"-1": 0, "1": 1, "-1.0": 0, "1.0": 1},
+    "true/false": {"false": 0, "true": 1},
+}
+_SPLITS = {
+    **{name: name for name in (*SPLITS, "")},
+    **{str(code): name for code, name in enumerate(SPLITS)},
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+}
+
+
+def table(
+    file: str | os.PathLike[str],
+    *,
+    images: str | os.PathLike[str] | None = None,
+    labels: Coding = "0/1",
+    path: str = "image",
+    attributes: Sequence[str] | None = None,
+    split: str | None = None,
+    identity: str | None = None,
+    groups: Sequence[str] = (),
+    landmarks: Sequence[str] | None = None,
+    boxes: Sequence[str] | None = None,
+) -> AttributeTable:
+    """Read a table of attributes; what each column means is stated here, never guessed from its values.
+
+    Args:
+        file: ``.csv`` (comma, header, UTF-8) or ``.parquet``.
+        images: The folder that the path column is relative to; None is the file's own folder.
+        labels: How every attribute is coded. Empty cells (null and NaN in Parquet) are unknown. A Parquet column of
+            type bool needs no coding.
+        path: The column with each image's path.
+        attributes: The attribute columns; None takes every column that is not named by another argument.
+        split: A column with ``train``, ``validation`` (``val``, ``valid``), ``test``, CelebA's 0, 1, 2, or empty.
+        identity: A column naming who is shown; empty is unknown.
+        groups: Columns by which results may be sliced.
+        landmarks: Ten columns, x and y of left eye, right eye, nose, left and right mouth corner (left in the image),
+            in pixels of the stored image, or the single name ``"celeba"`` for ``lefteye_x`` to ``rightmouth_y``.
+        boxes: Four columns x, y, width, height, or ``"celeba"`` for ``x_1, y_1, width, height``.
+
+    Returns:
+        The table. Whether the images are there is checked by ``bincam data check`` and when they are loaded.
+
+    Raises:
+        InputError: A column is missing, or a cell is none of what its column may hold, with file and line.
+    """
+    source = Path(file)
+    if labels not in _CODINGS:
+        raise InputError(f"labels={labels!r}: the coding of labels is one of {', '.join(_CODINGS)}")
+    if images is not None and not isinstance(images, (str, os.PathLike)):
+        raise InputError(f"images={images!r}: the folder that the path column is relative to")
+    points = _named(landmarks, LANDMARK_COLUMNS, 10, "landmarks")
+    corners = _named(boxes, BOX_COLUMNS, 4, "boxes")
+    texts = [path, *(c for c in (split, identity) if c is not None), *groups]
+    named = [*texts, *points, *corners]
+    chosen: list[str] = []
+    parts: list[dict[str, Any]] = []
+    start = 0
+    for read in _batches(source):
+        if not parts:
+            have = read.schema.names
+            chosen = [c for c in have if c not in named] if attributes is None else list(attributes)
+            for column in (*named, *chosen):
+                if column not in have:
+                    raise InputError(f"{source}: no column {column!r}{nearest(column, have)}")
+        cells = _Cells(source, read, start)
+        flags = np.empty((read.num_rows, len(chosen)), np.int8)
+        for i, name in enumerate(chosen):
+            flags[:, i] = cells.labels(name, labels, listed=attributes is not None)
+        parts.append(
+            {name: cells.texts(name) for name in texts}
+            | {"": flags, "points": [cells.floats(c) for c in points], "corners": [cells.floats(c) for c in corners]}
+            | ({} if split is None else {split: cells.splits(split)})
+        )
+        start += read.num_rows
+    ids = tuple(name for part in parts for name in part[path].tolist())
+    if not ids:
+        raise InputError(f"{source}: no rows")
+    if "" in ids:
+        raise InputError(f"{_where(source, ids.index(''))}: no path in column {path!r}")
+    flags = np.concatenate([part.pop("") for part in parts])
+    values = flags.astype(np.float32)
+    values[flags == _UNKNOWN] = np.nan
+
+    def whole(name: str) -> NDArray[Any]:
+        return np.concatenate([part[name] for part in parts])
+
+    extra: dict[str, Any] = {}
+    if split is not None:
+        extra["splits"] = whole(split)
+    if identity is not None:
+        extra["identities"] = whole(identity)
+    if points:
+        extra["landmarks"] = np.concatenate([np.stack(p["points"], axis=1) for p in parts]).reshape(-1, 5, 2)
+    if corners:
+        extra["boxes"] = np.concatenate([np.stack(p["corners"], axis=1) for p in parts])
+    return AttributeTable(
+        names=tuple(chosen),
+        labels=values,
+        ids=ids,
+        root=source.parent if images is None else Path(images),
+        groups={name: whole(name) for name in groups},
+        source=str(source),
+        **extra,
+    )
+
+
+def _batches(source: Path) -> Iterator[pa.RecordBatch]:
+    """The file, some thousands of rows at a time: 200,000 rows of 40 labels then cost little more than the result."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    try:
+        if source.suffix == ".parquet":
+            with pa.parquet.ParquetFile(source) as stored:
+                yield from stored.iter_batches(batch_size=16384)
+                return
+        if source.suffix != ".csv":
+            raise InputError(f"{source}: expected a .csv or .parquet file")
+        with source.open(encoding="utf-8-sig") as stream:
+            first = stream.readline()
+        parse = pa.csv.ParseOptions(newlines_in_values=False, ignore_empty_lines=True)
+        names = pa.csv.read_csv(pa.BufferReader(first.encode()), parse_options=parse).column_names
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise InputError(f"{source}:1: column {twice[0]!r} occurs twice")
+        yield from pa.csv.open_csv(
+            source,
+            read_options=pa.csv.ReadOptions(use_threads=False),  # with threads errors do not say which row
+            parse_options=parse,
+            convert_options=pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.dictionary(pa.int32(), pa.string())), strings_can_be_null=False
+            ),
+        )
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError) as error:
+        raise InputError(f"{source}: not a readable table: {error}") from None
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Some rows of a table, whose columns are decoded by their few different words."""
+
+    source: Path
+    read: pa.RecordBatch
+    start: int
+
+    def words(self, name: str) -> tuple[list[str], NDArray[np.intp]]:
+        """A column as its different cells, stripped, and each row's number among them."""
+        import pyarrow as pa
+
+        column = self.read.column(name)
+        floating = pa.types.is_floating(column.type)
+        if not pa.types.is_dictionary(column.type):
+            column = column.cast(pa.string()).dictionary_encode()
+        words = [(word or "").strip() for word in column.dictionary.to_pylist()]
+        if floating:
+            words = ["" if word == "nan" else word for word in words]
+        codes = column.indices.fill_null(len(words)).to_numpy(zero_copy_only=False).astype(np.intp)
+        return [*words, ""], codes
+
+    def texts(self, name: str) -> NDArray[np.str_]:
+        """A column as it is."""
+        words, codes = self.words(name)
+        return np.asarray(words, np.str_)[codes]
+
+    def labels(self, name: str, coding: Coding, *, listed: bool) -> NDArray[np.int8]:
+        """An attribute as 1, 0 or ``_UNKNOWN``."""
+        import pyarrow as pa
+
+        known = _CODINGS["true/false" if pa.types.is_boolean(self.read.column(name).type) else coding]
+
+        def why(word: str) -> str:
+            other = " or ".join(repr(c) for c, table in _CODINGS.items() if word.lower() in table)
+            hint = f"; labels={other} would accept it" if other else ""
+            hint += "" if listed else f"; if {name!r} is no attribute, name the attribute columns or make it a group"
+            return f"{word!r} in attribute column {name!r}; labels are {coding}, or empty for unknown{hint}"
+
+        return np.asarray(self._mapped(name, lambda word: known.get(word.lower()) if word else _UNKNOWN, why), np.int8)
+
+    def splits(self, name: str) -> NDArray[np.str_]:
+        """A column of splits, under their own names."""
+
+        def why(word: str) -> str:
+            return f"unknown split {word!r}; known: {', '.join(s for s in _SPLITS if s)}"
+
+        return np.asarray(self._mapped(name, lambda word: _SPLITS.get(word.lower()), why), np.str_)
+
+    def floats(self, name: str) -> NDArray[np.float32]:
+        """A column of numbers; empty is NaN."""
+
+        def number(word: str) -> float | None:
+            try:
+                return float(word) if word else np.nan
+            except ValueError:
+                return None
+
+        values = self._mapped(name, number, lambda word: f"{word!r} in column {name!r} is not a number")
+        return np.asarray(values, np.float32)
+
+    def _mapped(self, name: str, value: Callable[[str], Any], why: Callable[[str], str]) -> NDArray[Any]:
+        """Each word's value; a word without one is refused where it first stands."""
+        words, codes = self.words(name)
+        values = [value(word) for word in words[:-1]]
+        for i, word in enumerate(words[:-1]):
+            if values[i] is None:
+                raise InputError(f"{_where(self.source, self.start + int(np.argmax(codes == i)))}: {why(word)}")
+        return np.asarray([*values, value("")])[codes]
+
+
+def _named(given: Sequence[str] | None, celeba: tuple[str, ...], count: int, what: str) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    columns = celeba if given == "celeba" else tuple(given)
+    if isinstance(given, str) and given != "celeba":
+        raise InputError(f"{what}={given!r}: name {count} columns, or 'celeba'")
+    if len(columns) != count:
+        raise InputError(f"{what} are {count} columns, got {len(columns)}")
+    return columns
+
+
+def _where(source: Path, row: int) -> str:
+    # Cells have no line breaks and the header is line 1; empty lines are the one thing that can move this.
+    return f"{source}:{row + 2}" if source.suffix == ".csv" else f"{source}: row {row}"

@@ -1,0 +1,1 @@
+"""Regions in which an attribute is expected to show."""

@@ -1,0 +1,299 @@
+"""Where in a face each attribute is expected to be seen."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.data.regions.shapes import (
+    Box,
+    Cells,
+    Combined,
+    Ellipse,
+    Mask,
+    Place,
+    Polygon,
+    Raster,
+    Shape,
+    needs_landmarks,
+)
+from bincam.data.regions.stored_masks import AttributeMasks, PartMasks
+from bincam.errors import InputError, nearest
+from bincam.files import read_yaml
+from bincam.resample import project
+
+GRID = (7, 7)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Named regions, and which of them is expected to matter for which attribute.
+
+    Attributes:
+        shapes: Region to shape.
+        attributes: Attribute to region.
+        source: Where they came from, for messages.
+        per_image: Whether masks are stored per image; they then refer to the stored image, before any crop.
+    """
+
+    shapes: Mapping[str, Shape]
+    attributes: Mapping[str, str]
+    source: str = ""
+    per_image: bool = False
+
+    def __post_init__(self) -> None:
+        for attribute, region in self.attributes.items():
+            if region not in self.shapes:
+                raise InputError(
+                    f"{self.source or 'regions'}: attribute {attribute!r} names region {region!r}"
+                    f"{nearest(region, self.shapes)}"
+                )
+
+    @property
+    def needs_landmarks(self) -> bool:
+        """Whether drawing needs the image's landmarks."""
+        return any(needs_landmarks(shape) for shape in self.shapes.values())
+
+    def __contains__(self, attribute: str) -> bool:
+        return self.per_image or attribute in self.attributes
+
+    def mask(
+        self,
+        attribute: str,
+        size: tuple[int, int],
+        *,
+        landmarks: NDArray[np.floating] | None = None,
+        image: str | None = None,
+        positive: bool | None = None,
+    ) -> Mask | None:
+        """The region of an attribute.
+
+        Args:
+            attribute: Its name.
+            size: ``(H, W)`` of the image that is asked about.
+            landmarks: ``(5, 2)`` of the face in that image; regions in face units need them.
+            image: The image's id; masks stored per image need it.
+            positive: Whether the image has the attribute. What a negative lacks has no place in it, so its object
+                mask is None.
+
+        Returns:
+            ``(H, W)``, or None where there is no such region. Measure NaN there, not 0.
+
+        Raises:
+            InputError: Landmarks or id are needed and missing, or the attribute has no region here.
+        """
+        if attribute not in self:
+            raise InputError(f"{self.source or 'regions'}: none for {attribute!r}{nearest(attribute, self.attributes)}")
+        shape = self.shapes[self.attributes.get(attribute, "")]
+        return shape.draw(Place(size, landmarks, image, attribute, positive))
+
+    def masks(
+        self,
+        attributes: Sequence[str],
+        size: tuple[int, int],
+        *,
+        landmarks: NDArray[np.floating] | None = None,
+        image: str | None = None,
+        labels: Mapping[str, float] | None = None,
+    ) -> list[Mask | None]:
+        """``mask`` of each attribute; also None for attributes that have no region here.
+
+        Args:
+            attributes: Their names.
+            size: ``(H, W)``.
+            landmarks: ``(5, 2)``.
+            image: The image's id.
+            labels: Attribute to 1, 0 or NaN in this image.
+        """
+        result: list[Mask | None] = []
+        drawn: dict[str, Mask | None] = {}
+        for name in attributes:
+            region = self.attributes.get(name)
+            if region in drawn and not self.per_image:
+                result.append(drawn[region])
+                continue
+            label = float("nan") if labels is None else labels.get(name, float("nan"))
+            positive = None if np.isnan(label) else bool(label)
+            mask = None
+            if name in self:
+                mask = self.mask(name, size, landmarks=landmarks, image=image, positive=positive)
+            result.append(mask)
+            if region is not None:
+                drawn[region] = mask
+        return result
+
+    def project(
+        self, attributes: Sequence[str], grid: tuple[int, int], image_size: tuple[int, int], **where: Any
+    ) -> NDArray[np.float64]:
+        """The regions as weights on a map's grid: Uᵀ1_M, exactly.
+
+        Args:
+            attributes: The A names.
+            grid: ``(h, w)`` of the maps.
+            image_size: ``(H, W)`` to which the maps would be upsampled.
+            where: ``landmarks``, ``image`` and ``labels``, as in ``masks``.
+
+        Returns:
+            ``(A, h, w)``; the sum of a grid map times this equals that of the upsampled map over the region. NaN for
+            attributes without a region.
+        """
+        result = np.full((len(attributes), *grid), np.nan)
+        for i, mask in enumerate(self.masks(attributes, image_size, **where)):
+            if mask is not None:
+                result[i] = project(mask, grid)
+        return result
+
+    @classmethod
+    def published(cls) -> Regions:
+        """The twelve published masks on the 7x7 grid, for images cropped as ``fit="face"`` does, at any size."""
+        text = (
+            resources.files("bincam.data.regions").joinpath("assets/published_regions.csv").read_text(encoding="utf-8")
+        )
+        cells: dict[str, Mask] = {}
+        attributes: dict[str, str] = {}
+        for row in csv.DictReader(text.splitlines()):
+            start, _, minus = row["rows"].partition(" minus ")
+            if minus:
+                rows, columns = minus.split(" x ")
+                mask = cells[start] & ~_block(rows, columns)
+            else:
+                mask = _block(row["rows"], row["cols"])
+            cells[row["region"]] = mask
+            attributes |= dict.fromkeys(row["attributes"].split(), row["region"])
+        return cls({name: Cells(mask) for name, mask in cells.items()}, attributes, "published 7x7 regions")
+
+    @classmethod
+    def face(cls) -> Regions:
+        """Boxes and ellipses in face units for CelebA's 40 attributes; they follow the landmarks of any face."""
+        return cls._shipped("face_regions.yaml", "face regions")
+
+    @classmethod
+    def orl(cls) -> Regions:
+        """Glasses, lower face and face of the ORL photographs, which are framed alike and have no landmarks."""
+        return cls._shipped("orl_regions.yaml", "ORL regions")
+
+    @classmethod
+    def _shipped(cls, name: str, source: str) -> Regions:
+        with resources.as_file(resources.files("bincam.data.regions").joinpath(f"assets/{name}")) as file:
+            return replace(cls.read(file), source=source)
+
+    @classmethod
+    def stored(cls, folder: str | os.PathLike[str]) -> Regions:
+        """Masks stored per image.
+
+        Args:
+            folder: With ``STEM.png`` and ``parts.json`` (in it or beside it): indexed parts. Otherwise
+                ``ATTRIBUTE/STEM.png`` or ``STEM.npz``.
+        """
+        path = Path(folder)
+        if not path.is_dir():
+            raise InputError(f"{path}: no such folder")
+        parts = (path / "parts.json").is_file() or (path.name == "parts" and (path.parent / "parts.json").is_file())
+        if parts and (path / "parts").is_dir():
+            path /= "parts"
+        return cls({"": PartMasks(path) if parts else AttributeMasks(path)}, {}, str(path), per_image=True)
+
+    @classmethod
+    def drawn(
+        cls, masks: Mapping[str, Mask], landmarks: NDArray[np.floating] | None = None, source: str = ""
+    ) -> Regions:
+        """One mask per attribute, the same for every image.
+
+        Args:
+            masks: Attribute to ``(H, W)`` bool.
+            landmarks: ``(5, 2)`` of the face that they were drawn for; they then follow other faces' landmarks.
+            source: Where they came from.
+        """
+        shapes = {name: Raster(np.asarray(mask, bool), landmarks) for name, mask in masks.items()}
+        return cls(shapes, {name: name for name in shapes}, source)
+
+    @classmethod
+    def read(cls, file: str | os.PathLike[str]) -> Regions:
+        """Read a user's regions: see ``docs/regions.md`` for the form.
+
+        Raises:
+            InputError: The file is missing or malformed; the text names the region.
+        """
+        path = Path(file)
+        value = read_yaml(path)
+        if not isinstance(value, dict) or not isinstance(value.get("regions"), dict):
+            raise InputError(f"{path}: expected 'regions:' with a name and shapes each; docs/regions.md has an example")
+        for key in value.keys() - {"regions", "attributes", "units", "size"}:
+            raise InputError(f"{path}: unknown key {key!r}; known: regions, attributes, units, size")
+        defaults = {key: value[key] for key in ("units", "size") if key in value}
+        shapes = {
+            str(name): _shape(f"{path}: region {name!r}", spec, defaults) for name, spec in value["regions"].items()
+        }
+        attributes = value.get("attributes") or {name: name for name in shapes}
+        if not isinstance(attributes, dict):
+            raise InputError(f"{path}: 'attributes' gives each attribute its region")
+        return cls(shapes, {str(a): str(r) for a, r in attributes.items()}, str(path))
+
+
+_FORMS: dict[str, tuple[str, ...]] = {
+    "box": ("x0", "y0", "x1", "y1"),
+    "ellipse": ("x", "y", "rx", "ry"),
+    "polygon": (),
+    "cells": (),
+}
+
+
+def _shape(where: str, spec: Any, defaults: Mapping[str, Any]) -> Shape:
+    """A region as YAML has it: one shape, or a list of shapes of which some are taken away."""
+    if isinstance(spec, list):
+        if not spec:
+            raise InputError(f"{where}: no shapes")
+        for part in spec:
+            if not isinstance(part, dict):
+                raise InputError(f"{where}: a shape is one of {', '.join(_FORMS)} with numbers, got {part!r}")
+        parts = [
+            (_shape(where, {k: v for k, v in p.items() if k != "minus"}, defaults), bool(p.get("minus"))) for p in spec
+        ]
+        if parts[0][1]:
+            raise InputError(f"{where}: the first shape cannot be taken away from nothing")
+        return Combined(tuple(parts))
+    forms = [key for key in spec if key in _FORMS] if isinstance(spec, dict) else []
+    if len(forms) != 1:
+        raise InputError(f"{where}: a shape is one of {', '.join(_FORMS)} with numbers, got {spec!r}")
+    form, given = forms[0], spec[forms[0]]
+    for key in spec.keys() - {form, "units", "size", "angle"}:
+        raise InputError(f"{where}: unknown key {key!r}; known: {form}, units, size, angle, minus")
+    frame: dict[str, Any] = {**defaults, **{k: spec[k] for k in ("units", "size") if k in spec}}
+    try:
+        if frame.get("size") is not None:
+            frame["size"] = (int(frame["size"][0]), int(frame["size"][1]))
+        if form == "cells":
+            return Cells(_block(given["rows"], given["columns"], tuple(given.get("grid", GRID))))
+        if form == "polygon":
+            return Polygon(points=tuple((float(x), float(y)) for x, y in given), **frame)
+        numbers: dict[str, Any] = dict(zip(_FORMS[form], map(float, given), strict=True))
+        if form == "box":
+            return Box(**numbers, **frame)
+        return Ellipse(**numbers, angle=float(spec.get("angle", 0)), **frame)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    except (TypeError, ValueError, KeyError, IndexError):
+        form_of = (
+            ", ".join(_FORMS[form]) or {"polygon": "[x, y] per corner", "cells": "rows and columns, as in 2-4"}[form]
+        )
+        raise InputError(f"{where}: {form} takes {form_of}, got {given!r}") from None
+
+
+def _block(rows: str, columns: str, grid: tuple[int, ...] = GRID) -> Mask:
+    """Cells from ranges whose ends are exclusive: ``"2-4"``, or ``"1-3+4-6"``."""
+    mask = np.zeros((grid[0], grid[1]), bool)
+    for r in str(rows).split("+"):
+        for c in str(columns).split("+"):
+            (top, bottom), (left, right) = (tuple(map(int, part.split("-"))) for part in (r, c))
+            if not (0 <= top < bottom <= grid[0] and 0 <= left < right <= grid[1]):
+                raise InputError(f"cells {r} x {c} are not in a grid of {grid[0]} x {grid[1]}")
+            mask[top:bottom, left:right] = True
+    return mask

@@ -1,0 +1,1 @@
+"""Colours and materials of faces, what is behind them, and light."""

@@ -1,0 +1,1 @@
+"""Sets of generated faces on disk, in CelebA's layout."""

@@ -1,0 +1,106 @@
+"""The card of a set of generated faces: what it was made with, and what came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam._version import __version__
+from bincam.data.describe import SPLITS
+from bincam.errors import InputError
+from bincam.faces.labels import constraints
+from bincam.faces.labels.copula import phi
+from bincam.faces.labels.prevalence import Target
+from bincam.faces.labels.sampler import Faces
+from bincam.faces.labels.spec import ATTRIBUTES
+from bincam.files import read_json
+
+NAME = "card.json"
+KIND = "bincam-faces"
+SCHEMA = 1
+
+
+def head(settings: dict[str, Any]) -> dict[str, Any]:
+    """The card of a set that is begun: version and settings."""
+    return {"kind": KIND, "schema": SCHEMA, "complete": False, "bincam": __version__, "settings": settings}
+
+
+def begun(root: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The card that lies in a folder, if it was begun with the same settings.
+
+    Returns:
+        The card; None where the folder is missing or empty.
+
+    Raises:
+        InputError: The folder holds something else.
+    """
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return None
+    if not root.is_dir():
+        raise InputError(f"{root} is a file, not a folder")
+    if not (root / NAME).exists():
+        raise InputError(f"{root} is not empty and holds no {NAME}; choose a new folder")
+    found = read_json(root / NAME, kind=KIND, schema=SCHEMA)
+    if found.get("bincam") != __version__:
+        raise InputError(f"{root} was made by bincam {found.get('bincam')}, this is {__version__}; choose a new folder")
+    others = [
+        f"{key} {found['settings'].get(key)!r}, not {value!r}"
+        for key, value in settings.items()
+        if found["settings"].get(key) != value
+    ]
+    if others:
+        raise InputError(f"{root} was made with other settings ({'; '.join(others)}); choose a new folder")
+    return found
+
+
+def measured(target: Target, faces: Faces, labels: NDArray[np.bool_]) -> dict[str, Any]:
+    """What came out.
+
+    Args:
+        target: What was wanted.
+        faces: As drawn, N.
+        labels: (N, 40), as they can be seen.
+
+    Returns:
+        Prevalences, their errors in points, the error of φ over pairs that can hold together and whose attributes both
+        occur in both classes, how many labels were dropped because they cannot be seen, and the splits.
+    """
+    prevalence = labels.mean(axis=0)
+    error = 100 * np.abs(prevalence - target.prevalence)
+    varied = (prevalence > 0) & (prevalence < 1)
+    pairs = np.triu(~constraints.exclusive(), 1) & varied[:, None] & varied
+    found = phi(labels)
+    off = np.abs(found - target.phi)[pairs]
+    return {
+        "prevalence": _named(prevalence),
+        "wanted": _named(target.prevalence),
+        "prevalence_error_points": {
+            "mean": round(float(error.mean()), 3),
+            "max": round(float(error.max()), 3),
+            "of": ATTRIBUTES[int(error.argmax())],
+        },
+        "phi_error": {
+            "mean": round(float(off.mean()), 4) if off.size else None,
+            "max": round(float(off.max()), 4) if off.size else None,
+            "pairs": int(pairs.sum()),
+        },
+        "correlations": {
+            f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}": round(float(found[a, b]), 4)
+            for a, b in np.argwhere(np.triu(target.demanded))
+        },
+        "not_seen": {
+            name: int(n) for name, n in zip(ATTRIBUTES, (faces.labels & ~labels).sum(axis=0), strict=True) if n
+        },
+        "given_way": {
+            name: {"wanted": wanted, "possible": possible} for name, (wanted, possible) in target.given_way.items()
+        },
+        "splits": {name: int((faces.split == code).sum()) for code, name in enumerate(SPLITS)},
+        "people": len(np.unique(faces.person)),
+    }
+
+
+def _named(values: NDArray[np.float64]) -> dict[str, float]:
+    return {name: round(float(value), 5) for name, value in zip(ATTRIBUTES, values, strict=True)}

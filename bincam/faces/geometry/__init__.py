@@ -1,0 +1,1 @@
+"""Shapes: head, pose, hair, accessories."""

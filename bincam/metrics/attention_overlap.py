@@ -1,0 +1,141 @@
+"""Attention overlap: do maps of two attributes lie in the same place, and do their labels go together?
+
+Where a model leans on one attribute to tell another, their maps overlap and their labels correlate. The converse does
+not hold: attributes that are seen in the same place (Mustache and Goatee) overlap without any leak. The overlap is
+therefore told beside the labels' φ, and beside the overlap of the two attributes' maps between different images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from bincam.errors import InputError
+from bincam.metrics.localization.energy import evidence
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """Attention overlap beside label correlation, float64.
+
+    Attributes:
+        attributes: A names.
+        overlap: ``(A, A)``, the mean over images of the cosine of the two maps, in [0, 1]; the diagonal is 1. NaN where
+            no image has evidence for both.
+        expected: ``(A, A)``, the same between maps of different images: what overlap the attributes' usual places make.
+            NaN where there are no two such images.
+        images: ``(A, A)``, how many images have evidence for both; int64.
+        phi: ``(A, A)``, the correlation of the labels among images that have both; NaN where one is constant.
+        labelled: ``(A, A)``, how many images have both labels; int64.
+        agreement: Spearman's correlation of overlap and the magnitude of φ over the pairs; NaN with fewer than three
+            or where one is constant. Pairs share attributes, so no p-value is given.
+    """
+
+    attributes: tuple[str, ...]
+    overlap: Tensor
+    expected: Tensor
+    images: Tensor
+    phi: Tensor
+    labelled: Tensor
+    agreement: float
+
+
+class AttentionOverlap:
+    """Sums over batches, from which the matrices follow; memory does not grow with the images.
+
+    The overlap of two maps is the cosine of (σS)⁺ over the cells of the grid: 1 for the same shape whatever the scale,
+    0 where no cell has both. Empty maps and maps with a cell that is not finite have none and are left out pair by
+    pair.
+
+    Args:
+        attributes: A names.
+
+    Raises:
+        InputError: No name.
+    """
+
+    def __init__(self, attributes: Sequence[str]) -> None:
+        if not attributes:
+            raise InputError("attention overlap needs at least one attribute")
+        self.attributes = tuple(attributes)
+        count = len(self.attributes)
+        self._cosines = torch.zeros(count, count, dtype=torch.float64)
+        self._both = torch.zeros(count, count, dtype=torch.int64)
+        self._shapes: Tensor | None = None  # (A, hw)
+        self._labels = torch.zeros(2, 2, count, count, dtype=torch.int64)  # [label of row, label of column]
+
+    def add(self, maps: Tensor, labels: Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            maps: ``(B, A, h, w)``, σS.
+            labels: ``(B, A)``: 1 positive, 0 or -1 negative, NaN unknown.
+
+        Raises:
+            InputError: Shapes that do not belong together, another grid than before, or a label that is none.
+        """
+        count = len(self.attributes)
+        r = evidence(maps).double()  # (B, A, hw)
+        if r.shape[1] != count or labels.shape != r.shape[:2]:
+            raise InputError(
+                f"maps {tuple(maps.shape)} and labels {tuple(labels.shape)} do not belong to {count} attributes"
+            )
+        if self._shapes is not None and self._shapes.shape[1] != r.shape[2]:
+            raise InputError(f"maps of {r.shape[2]} cells, after maps of {self._shapes.shape[1]}")
+        known = {value: labels == value for value in (1, 0, -1)}
+        odd = ~(known[1] | known[0] | known[-1] | labels.isnan())
+        if bool(odd.any()):
+            image, attribute = (int(n) for n in odd.nonzero()[0])
+            raise InputError(
+                f"label {labels[image, attribute].item():g} of image {image}, {self.attributes[attribute]}: "
+                "labels are 1, 0, -1 or NaN"
+            )
+        length = r.norm(dim=-1, keepdim=True)
+        there = (length > 0)[..., 0]  # not of NaN either
+        unit = torch.where(there[..., None], r / length, 0.0)
+        self._cosines += torch.einsum("bak,bck->ac", unit, unit).cpu()
+        self._both += _pairs(there, there)
+        self._shapes = unit.sum(0).cpu() + (0 if self._shapes is None else self._shapes)
+        of_class = (known[0] | known[-1], known[1])
+        for row in (0, 1):
+            for column in (0, 1):
+                self._labels[row, column] += _pairs(of_class[row], of_class[column])
+
+    def result(self) -> Leakage:
+        """The matrices of everything counted."""
+        nan = torch.full_like(self._cosines, torch.nan)
+        overlap = torch.where(self._both > 0, (self._cosines / self._both).clamp(0, 1), nan)
+        expected = nan
+        if self._shapes is not None:
+            alone = self._both.diagonal()
+            others = alone[:, None] * alone - self._both  # pairs of different images
+            between = self._shapes @ self._shapes.T - self._cosines
+            expected = torch.where(others > 0, (between / others).clamp(0, 1), nan)
+        ((none, second), (first, both)) = self._labels.double()
+        margins = (first + both) * (none + second) * (second + both) * (none + first)
+        phi = torch.where(margins > 0, (both * none - first * second) / margins.sqrt(), nan)
+        above = torch.ones_like(overlap, dtype=torch.bool).triu(1) & ~overlap.isnan() & ~phi.isnan()
+        return Leakage(
+            attributes=self.attributes,
+            overlap=overlap,
+            expected=expected,
+            images=self._both.clone(),
+            phi=phi,
+            labelled=self._labels.sum((0, 1)),
+            agreement=_spearman(overlap[above], phi[above].abs()),
+        )
+
+
+def _pairs(rows: Tensor, columns: Tensor) -> Tensor:
+    """In how many images both are true: ``(B, A)`` and ``(B, A)`` bool to ``(A, A)`` int64, exactly."""
+    return (rows.double().T @ columns.double()).round().to(torch.int64).cpu()
+
+
+def _spearman(x: Tensor, y: Tensor) -> float:
+    if len(x) < 3 or bool((x == x[0]).all()) or bool((y == y[0]).all()):
+        return float("nan")
+    return float(spearmanr(x.numpy(), y.numpy()).statistic)

@@ -1,0 +1,1 @@
+"""How well evidence agrees with what the model does when pixels change."""

@@ -1,0 +1,1 @@
+"""How well evidence lies where it is expected."""

@@ -1,0 +1,48 @@
+"""Logits as log-odds, fitted on validation: for losses that move them by no constant."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bincam.postprocessing.thresholds import paired
+
+
+def platt(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
+    """Slope a and intercept b of each attribute for which σ(a z + b) is the most likely on these data.
+
+    Platt 1999, Probabilistic outputs for support vector machines: targets are (N+ + 1) / (N+ + 2) and 1 / (N- + 2)
+    instead of 1 and 0, so that separable data give no infinite slope. Fitted without a penalty.
+
+    Args:
+        logits: ``(N, A)``; those that are not finite are left out.
+        labels: ``(N, A)``: 1, 0 or NaN.
+
+    Returns:
+        ``(A, 2)``; NaN where a class has no labelled image, or all logits are one.
+
+    Raises:
+        InputError: Shapes differ, or a label is not 0, 1 or NaN.
+    """
+    z, y = paired(logits, labels)
+    return np.array([_fit(z[:, a], y[:, a]) for a in range(z.shape[1])]).reshape(-1, 2)
+
+
+def _fit(logits: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, float]:
+    from sklearn.linear_model import LogisticRegression
+
+    known = np.isfinite(logits) & ~np.isnan(labels)
+    z, y = logits[known], labels[known]
+    positives, negatives = int((y == 1).sum()), int((y == 0).sum())
+    if not positives or not negatives or z.min() == z.max():
+        return float("nan"), float("nan")
+    target = np.where(y == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    # scikit-learn takes classes: an image with target t is a positive of weight t and a negative of weight 1 - t.
+    middle, spread = z.mean(), z.std()
+    column = np.tile((z - middle) / spread, 2)[:, None]
+    classes = np.repeat([1, 0], len(z))
+    fitted = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(
+        column, classes, np.concatenate([target, 1 - target])
+    )
+    slope = float(fitted.coef_[0, 0]) / spread
+    return slope, float(fitted.intercept_[0]) - slope * middle

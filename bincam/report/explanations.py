@@ -1,0 +1,254 @@
+"""One call of ``bincam explain``: its batches, its failures, its document and its figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bincam.errors import BincamError, InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bincam.cam import Explainer, Explanation, Ledger
+
+KIND, SCHEMA = "bincam-explanation", 1
+
+
+@dataclass
+class Run:
+    """All images of one call: explained in batches, kept on their native grids, drawn when every scale is known."""
+
+    explainer: Explainer
+    side: str
+    batch_size: int
+    results: dict[Path, tuple[Explanation, int]] = field(default_factory=dict)
+    failures: list[dict[str, str]] = field(default_factory=list)
+
+    def explain(self, files: Sequence[Path]) -> None:
+        """Explain every file that can be; the others become failures.
+
+        Raises:
+            BincamError: Nothing could be explained, all for one reason.
+        """
+        told: list[BincamError] = []
+        waiting: list[tuple[Path, Tensor]] = []
+        for number, (file, image) in enumerate(self._read(files, told), start=1):
+            if image is not None:
+                waiting.append((file, image))
+            if waiting and (len(waiting) == self.batch_size or number == len(files)):
+                self._batch(waiting, told)
+                waiting = []
+        if len(files) == 1 and self.failures:
+            raise InputError(self.failures[0]["error"])
+        if not self.results and len({str(error) for error in told}) == 1:
+            raise told[0]  # it is about the question, not about an image
+
+    def _read(self, files: Sequence[Path], told: list[BincamError]) -> Iterator[tuple[Path, Tensor | None]]:
+        from bincam.models import open_image
+        from bincam.progress import track
+
+        for file in track(files, "explain", unit="images") if len(files) > 1 else files:
+            try:
+                image = self.explainer.preprocess(open_image(file))
+            except BincamError as error:
+                self._fail(file, error, told)
+                yield file, None
+            else:
+                yield file, image
+
+    def _batch(self, batch: list[tuple[Path, Tensor]], told: list[BincamError]) -> None:
+        """Explain a batch; where that fails, image by image, so that one cannot take the others with it."""
+        import torch
+
+        side: Any = self.side
+        try:
+            explanation = self.explainer(torch.stack([image for _, image in batch]), side)
+        except BincamError as error:
+            if len(batch) == 1:
+                self._fail(batch[0][0], error, told)
+                return
+            for one in batch:
+                self._batch([one], told)
+        else:
+            self.results.update({file: (explanation, row) for row, (file, _) in enumerate(batch)})
+
+    def _fail(self, file: Path, error: BincamError, told: list[BincamError]) -> None:
+        text = str(error) if str(file) in str(error) else f"{file}: {error}"
+        self.failures.append({"file": str(file), "error": text})
+        told.append(error)
+
+    def document(self, model: str, figures: Mapping[Path, Path]) -> dict[str, Any]:
+        """Everything that was found, as JSON can hold it: undefined numbers are null."""
+        from bincam._version import __version__
+
+        card = self.explainer.card
+        assert card is not None
+        document: dict[str, Any] = {
+            "kind": KIND,
+            "schema": SCHEMA,
+            "bincam": __version__,
+            "model": {"source": model, "architecture": card.architecture, "name": card.name, "head": card.head},
+            "method": self.explainer.method_name,
+            "side": self.side,
+            "values": "evidence for the explained side, in logit units per cell of the native grid",
+        }
+        for explanation, _ in self.results.values():
+            document |= {
+                "layer": explanation.layer,
+                "anatomy": {"kind": explanation.kind, "reason": explanation.reason},
+                "complete": explanation.complete,
+                "input_size": list(explanation.image_size),
+                "grid": list(explanation.maps.shape[-2:]),
+                "scales": self._scales(explanation.attributes),
+            }
+            break
+        document["images"] = []
+        entries: dict[int, list[list[dict[str, Any]]]] = {}
+        for file, (explanation, row) in self.results.items():
+            if id(explanation) not in entries:
+                entries[id(explanation)] = describe(explanation, blind=self.side == "any")
+            figure = figures.get(file)
+            document["images"].append(
+                {
+                    "file": str(file),
+                    "figure": str(figure) if figure else None,
+                    "attributes": entries[id(explanation)][row],
+                }
+            )
+        document["failures"] = self.failures
+        return document
+
+    def _scales(self, attributes: Sequence[str]) -> dict[str, float]:
+        """Per attribute, the end of the colour scale that all its figures share."""
+        from bincam.report.figures.explanation import scale
+
+        return {
+            name: number(
+                scale([explanation.maps[row, column].numpy(force=True) for explanation, row in self.results.values()])
+            )
+            or 1.0
+            for column, name in enumerate(attributes)
+        }
+
+    def draw(self, document: Mapping[str, Any]) -> None:
+        """Draw the figures that a document names."""
+        import numpy as np
+
+        from bincam.models import open_image
+        from bincam.models.preprocess import fit as fitted
+        from bincam.progress import track
+        from bincam.report.figures.explanation import Panel, explanation_figure, save_figure
+
+        card = self.explainer.card
+        assert card is not None
+        images = document["images"]
+        for image in track(images, "draw", unit="figures") if len(images) > 1 else images:
+            panels = [
+                Panel(
+                    name=entry["name"],
+                    lines=summary(entry),
+                    values=np.array(entry["map"], dtype=float),  # null becomes NaN
+                    limit=document["scales"][entry["name"]],
+                )
+                for entry in image["attributes"]
+            ]
+            pixels = np.asarray(fitted(open_image(image["file"]), card).convert("RGB"))
+            figure = explanation_figure(
+                pixels,
+                panels,
+                title=Path(image["file"]).name,
+                caption=_caption(document),
+                image_note=f"{pixels.shape[1]} × {pixels.shape[0]} pixels",
+            )
+            save_figure(figure, image["figure"])
+
+
+def number(value: float) -> float | None:
+    """A float as JSON keeps it: seven digits, which is all that float32 has; None where it is undefined."""
+    return float(f"{value:.7g}") if math.isfinite(value) else None
+
+
+def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict[str, Any]]]:
+    """What is known about each image and attribute of a batch, as ``[image][attribute]``.
+
+    Args:
+        explanation: Of the batch.
+        blind: The method knows no side; the ledger is then that of the positive one.
+    """
+    from bincam.models.heads import probability
+
+    zero, floor = explanation.ledger("zero"), explanation.ledger("floor")
+    chances, gaps = explanation.probability, explanation.identity_gap
+    at_threshold = probability(explanation.threshold, explanation.head)
+    result = []
+    for row in range(len(explanation.logits)):
+        entries = []
+        for column, name in enumerate(explanation.attributes):
+            logit, limit = explanation.logits[row, column].item(), explanation.threshold[column].item()
+            entries.append(
+                {
+                    "name": name,
+                    "logit": number(logit),
+                    "probability": number(chances[row, column].item()),
+                    "threshold": number(limit),
+                    "threshold_probability": number(at_threshold[column].item()),
+                    "predicted": "positive" if logit >= limit else "negative",
+                    "explained": None if blind else "positive" if explanation.side[row, column] > 0 else "negative",
+                    "bias": None if explanation.bias is None else number(explanation.bias[row, column].item()),
+                    "identity_gap": number(gaps[row, column].item()),
+                    "ledger": {book.reference: _book(book, row, column) for book in (zero, floor)},
+                    "map": [[number(value) for value in line] for line in explanation.maps[row, column].tolist()],
+                }
+            )
+        result.append(entries)
+    return result
+
+
+def _book(book: Ledger, row: int, column: int) -> dict[str, Any]:
+    terms = (
+        "support",
+        "opposition",
+        "bias",
+        "prefix",
+        "placed_support",
+        "placed_opposition",
+        "bias_share",
+        "empty",
+        "gap",
+    )
+    return {term: number(getattr(book, term)[row, column].item()) for term in terms}
+
+
+def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """What stands under an attribute's name in a figure."""
+    book = entry["ledger"]["zero"]
+    share = "undefined" if book["bias_share"] is None else f"{book['bias_share']:.2f}"
+    threshold = f"threshold {entry['threshold']:.3g}"
+    shows = {"positive": "evidence for YES", "negative": "evidence for NO", None: "activity, no side"}
+    return (
+        f"logit {entry['logit']:+.2f} (p {_percent(entry['probability'])}), {threshold}",
+        f"says {'YES' if entry['predicted'] == 'positive' else 'NO'}; map: {shows[entry['explained']]}",
+        f"bias share {share}" + (", empty map" if book["empty"] == 1 else ""),
+    )
+
+
+def _percent(probability: float) -> str:
+    """Two digits, and never a false certainty."""
+    if 0 < probability < 0.005:
+        return "< .01"
+    if 0.995 < probability < 1:
+        return "> .99"
+    return f"= {probability:.2f}"
+
+
+def _caption(document: Mapping[str, Any]) -> str:
+    claims = {True: "the maps and the bias add up to the logit", False: "the maps do not add up to the logit"}
+    return (
+        f"{document['method']} at {document['layer']}; {document['anatomy']['kind']}: {document['anatomy']['reason']}; "
+        f"{claims[document['complete']]}. Red supports the explained answer, blue opposes it; each attribute has one "
+        "scale in all figures of this call. Bias share: the part of that support which has no place in the image."
+    )

@@ -1,0 +1,156 @@
+"""Small figures of one attribute: bias share, errors against the threshold, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.report.figures.dumbbells import CLASSES, COLOURS
+from bincam.report.figures.theme import INK, MUTED, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+SIZE = (3.45, 2.35)  # inches
+DASHES = ("-", (0, (3, 1.6)))  # second arm, first arm in a contrast: the later model is drawn solid
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Errors of both classes over thresholds.
+
+    Attributes:
+        thresholds: ``(T,)``, ascending, in logit units.
+        errors: ``minority`` and ``majority`` to ``(T,)`` shares in [0, 1]; NaN for a class without images.
+        used: The model's own threshold.
+    """
+
+    thresholds: Floats
+    errors: Mapping[str, Floats]
+    used: float
+
+
+def threshold_curves(logits: Floats, labels: Floats, used: float, minority: int, points: int = 97) -> Curves:
+    """Error of the minority and of the majority class, had the threshold been elsewhere.
+
+    Args:
+        logits: ``(N,)``; NaN are left out.
+        labels: ``(N,)`` 1, 0 or NaN (left out).
+        used: Threshold of the model.
+        minority: +1 where the positives are rarer, else -1.
+        points: Thresholds to try: the logits' own quantiles, so that every part of the curve is seen.
+
+    Returns:
+        An image counts as positive where its logit is at least the threshold, as in the audit.
+    """
+    known = np.isfinite(logits) & np.isfinite(labels)
+    z, positive = logits[known], labels[known] == 1
+    if z.size == 0:
+        return Curves(np.zeros(0), {name: np.zeros(0) for name in CLASSES}, used)
+    tried = np.unique(np.append(np.quantile(z, np.linspace(0, 1, points)), used))
+
+    def below(values: Floats) -> Floats:
+        if not values.size:
+            return np.full(tried.size, np.nan)
+        share: Floats = np.searchsorted(np.sort(values), tried, side="left") / values.size
+        return share
+
+    missed, alarmed = below(z[positive]), 1 - below(z[~positive])
+    first, second = (missed, alarmed) if minority > 0 else (alarmed, missed)
+    return Curves(tried, {"minority": first, "majority": second}, used)
+
+
+class Canvas:
+    """One figure, drawn on again and again: making axes costs more than filling them."""
+
+    def __init__(self, arms: Sequence[str]) -> None:
+        """Take the names of the arms, in the report's order."""
+        from matplotlib.figure import Figure
+
+        self.arms = tuple(arms)
+        with style():
+            self._single = Figure(figsize=SIZE)
+            self._single.subplots_adjust(left=0.14, right=0.97, top=0.86, bottom=0.2)
+            self._axes = self._single.subplots()
+            self._stacked = Figure(figsize=SIZE)
+            self._stacked.subplots_adjust(left=0.14, right=0.97, top=0.86, bottom=0.2, hspace=0.16)
+            self._rows = self._stacked.subplots(len(self.arms), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+
+    def bias_shares(self, shares: Sequence[Mapping[str, Floats]]) -> Figure:
+        """Histogram of the bias share per arm, by predicted class.
+
+        Args:
+            shares: Per arm ``minority`` and ``majority`` to ``(N,)`` in [0, 1]; NaN are left out.
+        """
+        edges = np.linspace(0, 1, 21)
+        with style():
+            for axes, arm, split in zip(self._rows, self.arms, shares, strict=True):
+                axes.cla()
+                for name in CLASSES:
+                    values = split[name][np.isfinite(split[name])]
+                    if values.size:
+                        weights = np.full(values.size, 100 / values.size)
+                        axes.hist(values, edges, weights=weights, histtype="stepfilled", color=COLOURS[name],
+                                  alpha=0.25, linewidth=0)  # fmt: skip
+                        axes.hist(values, edges, weights=weights, histtype="step", color=COLOURS[name], linewidth=1.2)
+                _plain(axes)
+                if len(self.arms) > 1:
+                    axes.text(0.99, 0.9, arm, transform=axes.transAxes, ha="right", va="top", color=MUTED)
+            self._rows[-1].set(xlabel="bias share (midpoint reference)", xlim=(0, 1), ylim=(0, None))
+            self._rows[len(self.arms) // 2].set_ylabel("images [%]")
+            self._rows[0].set_title("Decided without looking", loc="left")
+        return self._stacked
+
+    def thresholds(self, curves: Sequence[Curves]) -> Figure:
+        """Errors of both classes over the threshold; each arm's own threshold is a vertical line."""
+        with style():
+            axes = self._axes
+            axes.cla()
+            for curve, dash in zip(curves, self._dashes(), strict=True):
+                for name in CLASSES:
+                    axes.plot(curve.thresholds, 100 * curve.errors[name], color=COLOURS[name], linestyle=dash,
+                              linewidth=1.3)  # fmt: skip
+                axes.axvline(curve.used, color=INK, linewidth=0.8, linestyle=dash, alpha=0.7)
+            _plain(axes)
+            axes.set(xlabel="threshold [logit]", ylabel="error [%]", ylim=(0, 100))
+            axes.set_title("Had the threshold been elsewhere", loc="left")
+        return self._single
+
+    def calibration(self, arms: Sequence[Mapping[str, Sequence[Mapping[str, float]]]]) -> Figure:
+        """Share of positives against predicted probability, with intervals.
+
+        Args:
+            arms: Per arm ``as trained`` and, where the loss moves the logits by a constant, ``undone``: bins with
+                ``mean_probability``, ``positive_rate``, ``low`` and ``high``, as ``summary.json`` holds them.
+        """
+        with style():
+            axes = self._axes
+            axes.cla()
+            axes.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8, linestyle=":")
+            for lines, dash in zip(arms, self._dashes(), strict=True):
+                for name, bins in lines.items():
+                    colour, mark = (MUTED, "s") if name == "undone" else (INK, "o")
+                    x, y, low, high = (
+                        [100 * one[key] for one in bins] for key in ("mean_probability", "positive_rate", "low", "high")
+                    )
+                    axes.vlines(x, low, high, color=colour, linewidth=1.6, alpha=0.25)
+                    axes.plot(x, y, color=colour, linestyle=dash, linewidth=1.1, marker=mark, markersize=2.6)
+            _plain(axes)
+            axes.set(xlabel="predicted probability [%]", ylabel="positives [%]", xlim=(0, 100), ylim=(0, 100))
+            axes.set_title("Calibration", loc="left")
+        return self._single
+
+    def _dashes(self) -> tuple[Any, ...]:
+        return DASHES[:1] if len(self.arms) == 1 else DASHES[::-1]
+
+
+def _plain(axes: Any) -> None:
+    axes.grid(visible=True, axis="both")
+    axes.tick_params(length=0)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)

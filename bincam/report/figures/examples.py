@@ -1,0 +1,116 @@
+"""Example images: chosen by a stated rule, shown as the model saw them, without their faces if asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.errors import InputError
+from bincam.report.figures.overlays import Pixels, hidden
+
+if TYPE_CHECKING:
+    from bincam.audit.folder.reader import Audit
+
+PERCENTILES = (10, 50, 90)
+RULE = (
+    "Examples are not chosen by hand. Within an outcome the images are ordered by how far the logit lies from the "
+    "threshold, equal ones as they stand in the data, and those at the 10th, 50th and 90th percentile are shown: "
+    "a narrow, a usual and a clear decision."
+)
+
+
+def choose(distance: NDArray[np.float64], inside: NDArray[np.bool_]) -> list[int]:
+    """The images at the 10th, 50th and 90th percentile of |z - t| within an outcome.
+
+    Args:
+        distance: ``(N,)`` |z - t|; NaN are left out.
+        inside: ``(N,)`` which images have the outcome.
+
+    Returns:
+        Positions, from narrow to clear; fewer than three where fewer images differ.
+    """
+    rows = np.flatnonzero(inside & np.isfinite(distance))
+    if not rows.size:
+        return []
+    order = rows[np.argsort(distance[rows], kind="stable")]
+    places = [int(np.ceil(percent / 100 * order.size)) - 1 for percent in PERCENTILES]  # nearest rank
+    return [int(order[place]) for place in dict.fromkeys(max(place, 0) for place in places)]
+
+
+@dataclass
+class Photographs:
+    """The audited images, cropped as the model saw them.
+
+    Attributes:
+        audit: Names the data.
+        hide_faces: Give every image without a recognisable face.
+        missing: Why images cannot be shown; empty where they can.
+    """
+
+    audit: Audit
+    hide_faces: bool = False
+    missing: str = ""
+    _views: Any = field(default=None, repr=False)
+    _rows: dict[str, int] = field(default_factory=dict, repr=False)
+    _cache: dict[str, Pixels | None] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """Find the data set; where it is gone or has changed, the reason is kept and every image is None."""
+        try:
+            self._open()
+        except InputError as error:
+            self.missing = str(error)
+
+    def _open(self) -> None:
+        from bincam.data.dataset import FaceDataset
+        from bincam.data.readers.load import load
+
+        manifest = self.audit.manifest
+        source = str(manifest["data"]["source"])
+        card = manifest["model"].get("card") or {}
+        table = load(source)
+        self._rows = {name: row for row, name in enumerate(table.ids)}
+        size = tuple(manifest.get("image_size") or card["input_size"])
+        fit = card.get("fit")
+        if fit == "face" and table.landmarks is None:
+            raise InputError(f"{source}: the model reads face crops, and the data has no landmarks any more")
+        self._views = FaceDataset(table, size=(int(size[0]), int(size[1])), fit=fit or "stretch")
+
+    def name(self, row: int) -> str:
+        """The image's name in the data set."""
+        return str(self.audit.images["image"].iloc[row])
+
+    def get(self, row: int) -> Pixels | None:
+        """``(H, W, 3)``, or None where the file is gone or broken."""
+        name = self.name(row)
+        if name not in self._cache:
+            self._cache[name] = self._read(name)
+        return self._cache[name]
+
+    def _read(self, name: str) -> Pixels | None:
+        if self.missing or name not in self._rows:
+            return None
+        try:
+            image: Pixels = np.asarray(self._views[self._rows[name]].view.image, dtype=np.uint8)
+        except InputError:
+            return None
+        return hidden(image) if self.hide_faces else image
+
+
+def mean_face(audit: Audit, *, hide_faces: bool = False) -> Pixels | None:
+    """The mean audited image as the model saw it, its contrast stretched; None where the audit has none."""
+    from bincam.audit.folder.reader import MEAN_IMAGE
+    from bincam.data.images import decode
+
+    file = Path(audit.folder) / MEAN_IMAGE
+    if not file.is_file():
+        return None
+    image = decode(file).astype(np.float64)
+    low, high = np.percentile(image, (1, 99))
+    # A mean is pale; stretched to the full range of greys its features can be made out.
+    stretched = np.clip((image - low) * (255 / max(high - low, 1.0)), 0, 255).astype(np.uint8)
+    return hidden(stretched, 16) if hide_faces else stretched

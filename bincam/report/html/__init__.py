@@ -1,0 +1,1 @@
+"""The page: template, styles, and printing to PDF."""

@@ -1,0 +1,245 @@
+"""The report: an audit or a contrast as one self-contained HTML file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bincam.audit.folder.reader import open_audit
+from bincam.errors import InputError
+from bincam.files import atomic
+from bincam.report.figures.attribute import Canvas
+from bincam.report.figures.examples import RULE, Photographs, mean_face
+from bincam.report.figures.overlays import gradient
+from bincam.report.html.pdf import print_pdf, require_browser
+from bincam.report.reading.audited_model import Arm, common
+from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
+from bincam.report.sections import definitions, overview, sentences
+from bincam.report.sections.attention_overlap import overlap_plot
+from bincam.report.sections.attribute_card import MEANINGS, SHOWN, card
+from bincam.report.sections.context import Drawing
+from bincam.report.sections.sampled_metrics import sample_table
+from bincam.report.sections.unmeasured import unmeasured
+from bincam.report.view_model import Page
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+Track = Callable[[Sequence[str]], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a report is made of.
+
+    Attributes:
+        arms: One audited model, or two of the same images.
+        contrast: How the two differ; None for a single audit.
+    """
+
+    arms: tuple[Arm, ...]
+    contrast: Contrast | None = None
+
+    @property
+    def columns(self) -> tuple[Arm, ...]:
+        """The arms, and between them the first with its threshold moved, where that is known."""
+        moved = self.contrast.moved if self.contrast else None
+        return self.arms if moved is None else (self.arms[0], moved, *self.arms[1:])
+
+
+def open_source(path: str | os.PathLike[str]) -> Source:
+    """Read an audit's or a contrast's folder.
+
+    Raises:
+        InputError: It is neither, or not whole.
+    """
+    folder = Path(path)
+    if (folder / FILE).is_file():
+        contrast = open_contrast(folder)
+        return Source((contrast.first, contrast.second), contrast)
+    return Source((open_arm("audited model", open_audit(folder)),))
+
+
+def write_report(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    hide_faces: bool = False,
+    assets: str | os.PathLike[str] | None = None,
+    pdf: str | os.PathLike[str] | None = None,
+    track: Track | None = None,
+) -> Path:
+    """Write the report of an audit or a contrast.
+
+    Args:
+        source: The folder of the one or the other.
+        out: The HTML file. It holds everything it needs.
+        hide_faces: Show no recognisable face.
+        assets: Folder for the pictures in full size; the page links to them.
+        pdf: Also print the page to this file, by an installed Chromium.
+        track: Wraps the attributes as they are drawn, to show progress.
+
+    Returns:
+        The HTML file.
+
+    Raises:
+        InputError: The source cannot be read, a file cannot be written, or there is no Chromium for a PDF.
+    """
+    target = Path(out)
+    if pdf is not None:
+        require_browser()  # before the work, not after it
+    page = build(open_source(source), target, hide_faces=hide_faces, assets=assets, track=track)
+    text = render(page)
+    with atomic(target) as part:
+        part.write_text(text, encoding="utf-8")
+    if pdf is not None:
+        print_pdf(target, Path(pdf))
+    return target
+
+
+def build(
+    source: Source,
+    out: Path,
+    *,
+    hide_faces: bool = False,
+    assets: str | os.PathLike[str] | None = None,
+    track: Track | None = None,
+) -> Page:
+    """Everything that the template prints; arguments as of ``write_report``."""
+    arms, first = source.arms, source.arms[0]
+    attributes = common(arms)
+    if not attributes:
+        raise InputError(f"{first.audit.folder}: the audits have no attribute in common")
+    photographs = Photographs(first.audit, hide_faces)
+    drawing = Drawing(
+        arms=arms,
+        photographs=photographs,
+        face=mean_face(first.audit, hide_faces=hide_faces),
+        canvas=Canvas([arm.name for arm in arms]),
+        assets=None if assets is None else Path(assets),
+        base=out.parent,
+        contrast=source.contrast,
+    )
+    cards = [card(name, drawing) for name in (track or iter)(attributes)]
+    anchors = {one.name: one.anchor for one in cards}
+    return Page(
+        title=_title(arms),
+        kicker="Contrast of two models" if len(arms) > 1 else "Audit of one model",
+        question=_question(arms),
+        subject=_subject(arms),
+        arms=[arm.name for arm in arms],
+        models=[arm.name for arm in source.columns],
+        tiles=overview.tiles(source.columns, attributes),
+        findings=source.contrast.findings if source.contrast else overview.findings(arms, attributes),
+        averages=[*overview.findings(arms, attributes), *source.contrast.correlations()] if source.contrast else [],
+        notes=_notes(source, photographs, attributes),
+        plots=overview.plots(source.columns, attributes),
+        columns=overview.columns(arms),
+        rows=overview.rows(source.columns, attributes, anchors),
+        cards=cards,
+        overlaps=[plot for arm in arms if (plot := overlap_plot(arm, attributes, len(arms) > 1))],
+        sampled=sample_table(arms, attributes),
+        unmeasured=unmeasured(arms),
+        published=source.contrast.published() if source.contrast else None,
+        rule=RULE + (f" Outcomes are the {first.name} model's." if len(arms) > 1 else ""),
+        outcomes=[(outcome, MEANINGS[outcome]) for outcome in SHOWN],
+        gradient=gradient(),
+        explained=drawing.explained,
+        definitions=definitions.definitions(arms),
+        limits=definitions.LIMITS,
+        provenance=[definitions.provenance(arm) for arm in arms],
+    )
+
+
+def render(page: Page) -> str:
+    """The page as HTML: style, script and pictures within."""
+    return _template().render(
+        page=page,
+        style=_asset("style.css"),
+        script=_asset("table.js"),
+        data=_embedded([row.data for row in page.rows]),
+    )
+
+
+def _title(arms: Sequence[Arm]) -> str:
+    models = [str(arm.audit.manifest["model"].get("name") or "model") for arm in arms]
+    if len(arms) > 1:
+        return f"{arms[0].name.capitalize()} and {arms[1].name}: {models[0]}"
+    return f"Audit: {models[0]}"
+
+
+def _question(arms: Sequence[Arm]) -> str:
+    asked = (
+        "For each attribute: how well does the model serve the rarer and the more frequent class, where in the image "
+        "is the evidence for its answers, and how much does it decide without looking?"
+    )
+    return asked + (" And what does balancing change?" if len(arms) > 1 else "")
+
+
+def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
+    manifest = arms[0].audit.manifest
+    data = manifest["data"]
+    identities = arms[0].audit.images["identity"]
+    people = len(set(identities[identities != ""]))
+    models = [str(arm.audit.manifest["model"]["source"]) for arm in arms]
+    images = f"{int(data['images']):,}" + (f" of {people:,} people" if people else "")
+    size = manifest.get("image_size")
+    return [
+        ("Models" if len(arms) > 1 else "Model", sentences.listed(models)),
+        ("Images", f"{images}, {data.get('split') or 'all'} split"),
+        ("Data", str(data["source"])),
+        ("Attributes", f"{len(manifest['attributes'])}"),
+        (
+            "Maps",
+            f"{arms[0].method}, evidence for {sentences.explained(arms[0])}"
+            + (f", on images of {size[0]} × {size[1]} pixels" if size else ""),
+        ),
+    ]
+
+
+def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) -> list[str]:
+    notes = [source.contrast.note] if source.contrast and source.contrast.note else []
+    if photographs.missing:
+        notes.append(f"Photographs are not shown: {photographs.missing}. Maps stand on grey instead.")
+    if photographs.hide_faces:
+        notes.append("Faces are hidden: every photograph is coarsened beyond recognition before it is embedded.")
+    for arm in source.arms:
+        gate = arm.gate
+        if gate and not gate.get("passed"):
+            who = f"the {arm.name} model's" if len(source.arms) > 1 else "the model's"
+            notes.append(f"{arm.method} did not pass the randomisation test on {who} maps: {gate.get('reason')}.")
+    first, *others = source.arms
+    if first.audit.manifest.get("train_counts_from") != "card":
+        who = f"{first.name} model" if others else first.name
+        notes.append(f"Training counts of the {who} are unknown; minority and majority are those of the audited data.")
+    turned = {arm.name: [name for name in attributes if arm.turned(name)] for arm in others}
+    notes += [
+        f"In the training counts of the {name} model the other class is the rarer one of {sentences.listed(held)}; "
+        f"minority and majority are those of the {first.name} model throughout."
+        for name, held in turned.items()
+        if held
+    ]
+    return notes
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_asset("report.html.j2"))
+
+
+def _asset(name: str) -> str:
+    return resources.files("bincam.report.html").joinpath(f"assets/{name}").read_text(encoding="utf-8")
+
+
+def _embedded(value: Any) -> str:
+    """JSON that can stand within a script element: no tag can begin in it."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

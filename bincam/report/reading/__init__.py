@@ -1,0 +1,1 @@
+"""Audits and contrasts as the page reads them."""

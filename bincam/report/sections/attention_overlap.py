@@ -1,0 +1,183 @@
+"""Attention overlap: which attributes' maps lie in the same place, and how far their labels go together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.report.figures.explanation import evidence_colours
+from bincam.report.figures.theme import INK, LINE, MUTED, POINTS, inline, style
+from bincam.report.reading.audited_model import Arm
+from bincam.report.sections import sentences
+from bincam.report.view_model import Plot
+from bincam.stats.estimate import MIN_IMAGES
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+READING = (
+    "Below the diagonal: how alike two attributes' maps are within an image (cosine of the evidence, at most 1). "
+    "Above it: how far the labels go together (φ). A pair that is strong on both sides may be told one from the other; "
+    "parts that lie in the same place of a face overlap without that. × is undefined."
+)
+NAMED = 4  # pairs told in words
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What ``leakage.json`` holds of the shown attributes.
+
+    Attributes:
+        names: A attributes, those whose maps overlap beside each other.
+        overlap: ``(A, A)``, in [0, 1]; NaN where no image has evidence for both.
+        expected: ``(A, A)``, the same between maps of different images.
+        phi: ``(A, A)``, correlation of the labels.
+        images: ``(A, A)``, how many images have evidence for both.
+        agreement: Spearman's correlation of overlap and the size of φ over all audited pairs.
+    """
+
+    names: tuple[str, ...]
+    overlap: Floats
+    expected: Floats
+    phi: Floats
+    images: Floats
+    agreement: float
+
+
+def overlap_plot(arm: Arm, attributes: list[str], named: bool) -> Plot | None:
+    """The overlap as a figure; None where the audit has none, or fewer than two attributes are shown."""
+    if not arm.audit.leakage or len(attributes) < 2:
+        return None
+    found = read(arm, attributes)
+    title = f"Attention overlap and label correlation{f', {arm.name}' if named else ''}"
+    told = in_words(found)
+    return Plot(title, inline(draw(found), f"{title}. {READING} {told}"), READING, told)
+
+
+def read(arm: Arm, attributes: list[str]) -> Overlap:
+    """The matrices of the shown attributes, in the order of a clustering of the overlap."""
+    held = arm.audit.leakage
+    shown = [held["attributes"].index(name) for name in attributes]
+    parts = {
+        key: np.array(held[key], dtype=np.float64)[np.ix_(shown, shown)]
+        for key in ("overlap", "expected", "phi", "images")
+    }
+    order = _beside(parts["overlap"])
+    sorted_parts = {key: matrix[np.ix_(order, order)] for key, matrix in parts.items()}
+    agreement = held["agreement"]
+    return Overlap(
+        names=tuple(attributes[place] for place in order),
+        agreement=np.nan if agreement is None else float(agreement),
+        **sorted_parts,
+    )
+
+
+def in_words(found: Overlap) -> str:
+    """The pairs that overlap most, those that overlap most beyond their usual places, and the agreement with φ."""
+    rows, columns = np.tril_indices(len(found.names), -1)
+    many = found.images[rows, columns] >= MIN_IMAGES
+    if many.any():
+        rows, columns = rows[many], columns[many]
+    parts = []
+    for head, values in (
+        ("Most alike", found.overlap),
+        ("Most beyond what maps of different images have in common", found.overlap - found.expected),
+    ):
+        ranked = values[rows, columns]
+        best = [n for n in np.argsort(-ranked, kind="stable") if ranked[n] > 0][:NAMED]  # NaN is not above 0
+        if best:
+            parts.append(f"{head}: {'; '.join(_pair(found, rows[n], columns[n]) for n in best)}.")
+    if np.isfinite(found.agreement):
+        parts.append(
+            f"Over all pairs overlap and the size of φ have a rank correlation of {sentences.plain(found.agreement)}."
+        )
+    return " ".join(parts) or "No two attributes have evidence in the same image."
+
+
+def _pair(found: Overlap, row: int, column: int) -> str:
+    overlap, expected, phi = (
+        sentences.plain(value) if np.isfinite(value) else "undefined"
+        for value in (found.overlap[row, column], found.expected[row, column], found.phi[row, column])
+    )
+    return f"{found.names[column]} and {found.names[row]} {overlap} (different images {expected}, φ {phi})"
+
+
+def _beside(overlap: Floats) -> list[int]:
+    """An order in which attributes whose maps overlap stand beside each other."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    apart = np.nan_to_num(1 - overlap, nan=1.0)
+    apart = (apart + apart.T) / 2
+    np.fill_diagonal(apart, 0)
+    tree = linkage(squareform(apart, checks=False), "average", optimal_ordering=True)
+    return [int(place) for place in leaves_list(tree)]
+
+
+def draw(found: Overlap) -> Figure:
+    """A square: the overlap below its diagonal, φ above; clear is 0 in both."""
+    from matplotlib.figure import Figure
+
+    count = len(found.names)
+    dense = count > 20
+    step, points, names = (0.135, 6.5, 1.15) if dense else (0.24, POINTS - 0.5, 1.35)  # inches, points, inches
+    foot = 0.62
+    side = step * count
+    width, height = names + max(side, 2.4) + 0.25, side + names + foot + 0.06
+    with style():
+        figure = Figure(figsize=(width, height))
+        axes = figure.add_axes((names / width, (names + foot) / height, side / width, side / height))
+        below, above = np.tri(count, k=-1, dtype=bool), ~np.tri(count, dtype=bool)
+        halves = ((found.overlap, below, overlap_colours(), 0.0), (found.phi, above, evidence_colours(), -1.0))
+        for place, (values, half, colours, least) in enumerate(halves):
+            _cells(axes, np.where(half, values, np.nan), colours, least)
+            missing = np.argwhere(half & np.isnan(values))
+            axes.plot(missing[:, 1], missing[:, 0], "x", color=MUTED, markersize=14 * step, markeredgewidth=0.6)
+            left = (names + place * max(side, 2.4) / 2) / width
+            bar = figure.add_axes((left, 0.36 / height, max(side, 2.4) * 0.42 / width, 0.09 / height))
+            _colour_bar(bar, colours, least, ("overlap of the maps", "φ of the labels")[place])
+        axes.set_xticks(range(count), found.names, rotation=90, fontsize=points)
+        axes.set_yticks(range(count), found.names, fontsize=points)
+        axes.set_xlim(-0.5, count - 0.5)
+        axes.set_ylim(count - 0.5, -0.5)
+        axes.tick_params(length=0, pad=2)
+        axes.grid(visible=False)
+        edges = np.arange(count + 1) - 0.5
+        axes.hlines(edges, -0.5, count - 0.5, color=LINE, linewidth=0.4)
+        axes.vlines(edges, -0.5, count - 0.5, color=LINE, linewidth=0.4)
+        axes.plot([-0.5, count - 0.5], [-0.5, count - 0.5], color=INK, linewidth=0.7)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+    return figure
+
+
+def overlap_colours() -> Colormap:
+    """Clear (0) to purple (1), so that it can stand on light and on dark paper and is no colour of the evidence."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    purple = (0.49, 0.25, 0.71)
+    return LinearSegmentedColormap.from_list("overlap", [(*purple, 0.0), (*purple, 1.0)])
+
+
+def _cells(axes: Any, values: Floats, colours: Colormap, least: float) -> None:
+    # "none" leaves the cells as they are, a pixel each; other interpolations would be made at a screen's resolution.
+    axes.imshow(np.ma.masked_invalid(values), cmap=colours, vmin=least, vmax=1, interpolation="none", aspect="auto")
+
+
+def _colour_bar(axes: Any, colours: Colormap, least: float, label: str) -> None:
+    axes.imshow(
+        np.linspace(0, 1, 128)[None], cmap=colours, interpolation="none", aspect="auto", extent=(least, 1, 0, 1)
+    )
+    axes.set_yticks([])
+    ticks = np.unique([least, 0, 1])
+    axes.set_xticks(ticks, [f"{sentences.MINUS if tick < 0 else ''}{abs(tick):g}" for tick in ticks])
+    axes.tick_params(length=0, pad=2, labelsize=POINTS - 1)
+    axes.set_xlabel(label, fontsize=POINTS - 0.5, labelpad=1)
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_color(LINE)

@@ -1,0 +1,196 @@
+"""One card per attribute: mean maps, examples, distributions, slices and sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bincam.report.figures.examples import choose
+from bincam.report.figures.explanation import backdrop, scale
+from bincam.report.figures.overlays import Pixels, overlay
+from bincam.report.reading.audited_model import Arm, Floats, minority_share
+from bincam.report.sections import sentences
+from bincam.report.sections.attribute_charts import charts
+from bincam.report.sections.context import Drawing, slug
+from bincam.report.sections.slices import slice_table
+from bincam.report.view_model import Card, Example, ExampleGroup, MapRow, Picture
+from bincam.stats.outcomes import OUTCOMES
+
+SHOWN = ("TP", "FN", "FP", "TN")
+"""The order on the page: first the images that have the attribute, then those that lack it."""
+
+MEANINGS = {
+    "TP": "has it, answered yes",
+    "FN": "has it, answered no",
+    "FP": "lacks it, answered yes",
+    "TN": "lacks it, answered no",
+}
+MAP_SIDE, EXAMPLE_SIDE = 144, 96  # pixels of the longer side
+
+
+def card(attribute: str, drawing: Drawing) -> Card:
+    """Everything about one attribute."""
+    arms = drawing.arms
+    first = arms[0]
+    negatives, positives = first.train_counts(attribute)
+    rarer = "with" if first.minority(attribute) > 0 else "without"
+    maps, limit = _mean_maps(attribute, drawing)
+    groups, example_limit = _examples(attribute, drawing)
+    contrast = drawing.contrast
+    tables = [contrast.differences(attribute) if contrast else None, slice_table(attribute, arms)]
+    return Card(
+        name=attribute,
+        anchor=f"attribute-{slug(attribute)}",
+        lead=f"{sentences.percent(minority_share(first, attribute))} of the training labels are in the minority class "
+        f"({rarer} {attribute}); {positives:,} positive, {negatives:,} negative.",
+        figures=_headline(attribute, arms),
+        sentences=contrast.sentences(attribute) if contrast else sentences.sentences(first, attribute),
+        outline=first.outlines.get(attribute, ""),
+        maps=maps,
+        limit=f"{limit:.2g}",
+        example_limit=f"{example_limit:.2g}",
+        groups=groups,
+        charts=charts(attribute, drawing),
+        tables=[table for table in tables if table is not None],
+        warnings=_warnings(attribute, arms),
+    )
+
+
+def _headline(attribute: str, arms: Sequence[Arm]) -> list[tuple[str, str]]:
+    """Three short figures for the closed card; with two arms, from the one to the other."""
+    lines = (
+        ("minority error", [arm.rate(attribute, "minority_error") for arm in arms]),
+        ("majority error", [arm.rate(attribute, "majority_error") for arm in arms]),
+        ("bias share, majority", [arm.measure(attribute, "bias_share", "predicted:majority") for arm in arms]),
+    )
+    return [(label, " → ".join(sentences.percent(number.value) for number in numbers)) for label, numbers in lines]
+
+
+def _warnings(attribute: str, arms: Sequence[Arm]) -> list[str]:
+    told: dict[str, list[str]] = {}
+    for arm in arms:
+        counts = arm.entry(attribute).get("counts", {})
+        unknown, broken = int(counts.get("unknown") or 0), int(counts.get("nan_logit") or 0)
+        few = [name for name in ("minority", "majority") if arm.rate(attribute, f"{name}_error").small]
+        for told_of, text in (
+            (unknown, f"{sentences.images(unknown)} without a known label left out of every rate."),
+            (broken, f"{sentences.images(broken)} without a finite logit left out."),
+            (few, f"The {sentences.listed(few)} class has too few images for its error to be relied on."),
+        ):
+            if told_of:
+                told.setdefault(text, []).append(arm.name)
+    result = [
+        text if len(who) == len(arms) else f"{who[0].capitalize()} model: {text[0].lower()}{text[1:]}"
+        for text, who in told.items()
+    ]
+    if all(not arm.outlines.get(attribute) for arm in arms):
+        result.append("No region is known for this attribute, so gain, energy and lift are undefined.")
+    return result
+
+
+def _mean_maps(attribute: str, drawing: Drawing) -> tuple[list[MapRow], float]:
+    """Rows of mean maps on one scale: one per arm, then the difference of two."""
+    order = [OUTCOMES.index(outcome) for outcome in SHOWN]
+    rows: list[tuple[str, Floats, list[str]]] = []
+    for arm in drawing.arms:
+        means, counts = arm.means
+        index = arm.index(attribute)
+        rows.append((arm.name, means[index][order], [sentences.images(int(n)) for n in counts[index][order]]))
+    if len(rows) == 2 and rows[0][1].shape == rows[1][1].shape:
+        rows.append((f"{rows[0][0]} {sentences.MINUS} {rows[1][0]}", rows[0][1] - rows[1][1], [""] * len(SHOWN)))
+    limit = scale([grid for _, grids, _ in rows for grid in grids])
+    return [_map_row(attribute, name, grids, counts, limit, drawing) for name, grids, counts in rows], limit
+
+
+def _map_row(attribute: str, name: str, grids: Floats, counts: Sequence[str], limit: float, drawing: Drawing) -> MapRow:
+    pictures: list[Picture | None] = []
+    for outcome, grid, count in zip(SHOWN, grids, counts, strict=True):
+        if not np.isfinite(grid).any():
+            pictures.append(None)
+            continue
+        grey = _ground(drawing.face, grid)
+        alt = (
+            f"{attribute}, {name}, {outcome}"
+            + (f", mean of {count}" if count else "")
+            + f": {describe(grid, drawing.explained)}"
+        )
+        pictures.append(
+            drawing.picture(overlay(grey, grid, limit), MAP_SIDE, alt, f"{slug(attribute)}/mean-{name}-{outcome}")
+        )
+    return MapRow(name, pictures, counts)
+
+
+def _ground(image: Pixels | None, grid: Floats) -> Pixels:
+    """What a map is drawn over: the image, or light grey where there is none."""
+    if image is not None:
+        return backdrop(image)
+    height, width = (round(MAP_SIDE * n / max(grid.shape)) for n in grid.shape)
+    return np.full((height, width, 3), 225, np.uint8)
+
+
+def describe(grid: Floats, explained: str) -> str:
+    """A signed map in words: where it is strongest for and against, and how strong."""
+    values = np.nan_to_num(grid)
+    parts = []
+    for word, peak, at in (("for", values.max(), values.argmax()), ("against", values.min(), values.argmin())):
+        if (peak > 0) == (word == "for") and peak != 0:
+            row, column = divmod(int(at), values.shape[1])
+            where = sentences.place((row + 0.5) / values.shape[0], (column + 0.5) / values.shape[1])
+            parts.append(f"strongest {word} {explained} {where} ({sentences.signed(float(peak), 2)})")
+    return ", ".join(parts) or "zero everywhere"
+
+
+def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], float]:
+    first = drawing.arms[0]
+    outcomes = first.column(attribute, "outcome")
+    distance = np.abs(first.column(attribute, "logit") - first.column(attribute, "threshold"))
+    rows = first.columns["row"].tolist()
+    chosen = {outcome: [rows[p] for p in choose(distance, outcomes == outcome)] for outcome in SHOWN}
+    found = {row: [_map(arm, row, attribute) for arm in drawing.arms] for picked in chosen.values() for row in picked}
+    limit = scale([grid for grids in found.values() for grid in grids if grid is not None])
+    groups = []
+    for outcome in SHOWN:
+        examples = [_example(attribute, outcome, row, found[row], limit, drawing) for row in chosen[outcome]]
+        count = int((outcomes == outcome).sum())
+        groups.append(ExampleGroup(outcome, MEANINGS[outcome], sentences.images(count), examples))
+    return groups, limit
+
+
+def _map(arm: Arm, row: int, attribute: str) -> Floats | None:
+    position = arm.positions.get(row)
+    return None if position is None else arm.map(position, attribute)
+
+
+def _example(
+    attribute: str, outcome: str, row: int, grids: Sequence[Floats | None], limit: float, drawing: Drawing
+) -> Example:
+    image, name = drawing.photographs.get(row), drawing.photographs.name(row)
+    maps: list[Picture | None] = []
+    verdicts = []
+    for arm, grid in zip(drawing.arms, grids, strict=True):
+        verdicts.append(_verdict(arm, attribute, row))
+        if grid is None:
+            maps.append(None)
+            continue
+        grey = _ground(image, grid)
+        alt = f"{attribute} in {name}, evidence of the {arm.name} model: {describe(grid, drawing.explained)}"
+        stem = f"{slug(attribute)}/{outcome}-{Path(name).stem}"
+        maps.append(drawing.picture(overlay(grey, grid, limit), EXAMPLE_SIDE, alt, f"{stem}-{arm.name}"))
+    photograph = None
+    if image is not None:
+        alt = f"{name}, as the model sees it" + (", face hidden" if drawing.photographs.hide_faces else "")
+        photograph = drawing.picture(image, EXAMPLE_SIDE, alt, f"{slug(attribute)}/{outcome}-{Path(name).stem}")
+    return Example(photograph, maps, name, verdicts)
+
+
+def _verdict(arm: Arm, attribute: str, row: int) -> str:
+    """What a model said of an image: outcome, and how far the logit lies from the threshold."""
+    position = arm.positions.get(row)
+    if position is None:
+        return "not audited"
+    margin = float(arm.column(attribute, "logit")[position] - arm.column(attribute, "threshold")[position])
+    outcome = str(arm.column(attribute, "outcome")[position]) or "label unknown"
+    return f"{outcome} {'+' if margin >= 0 else ''}{sentences.signed(margin, 2)}" if math.isfinite(margin) else outcome

@@ -1,0 +1,84 @@
+"""The charts of an attribute's card: bias share, threshold, calibration, each with its numbers in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bincam.report.figures.attribute import Curves, threshold_curves
+from bincam.report.figures.theme import inline
+from bincam.report.reading.audited_model import BIAS_SHARE, Floats
+from bincam.report.sections import sentences
+from bincam.report.sections.context import Drawing
+from bincam.report.view_model import Chart
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def charts(attribute: str, drawing: Drawing) -> list[Chart]:
+    """Histogram of the bias share, errors against the threshold, calibration; the first only where it is defined."""
+    shares, curves = [], []
+    for arm in drawing.arms:
+        label, logit = arm.column(attribute, "label"), arm.column(attribute, "logit")
+        minority = arm.minority(attribute)
+        answer, share = arm.answers(attribute), arm.column(attribute, BIAS_SHARE)
+        shares.append({"minority": share[answer == minority], "majority": share[answer == -minority]})
+        used = float(arm.audit.manifest["thresholds"].get(attribute, 0.0))
+        curves.append(threshold_curves(logit, label, used, minority))
+    return [
+        *_share_chart(attribute, shares, drawing),
+        _threshold_chart(attribute, curves, drawing),
+        _calibration_chart(attribute, drawing),
+    ]
+
+
+def _share_chart(attribute: str, shares: Sequence[Mapping[str, Floats]], drawing: Drawing) -> list[Chart]:
+    lines = []
+    for arm, split in zip(drawing.arms, shares, strict=True):
+        known = {name: values[np.isfinite(values)] for name, values in split.items()}
+        medians = [
+            f"{sentences.percent(float(np.median(v)))} ({name} predicted)" for name, v in known.items() if v.size
+        ]
+        if medians:
+            lines.append(f"{drawing.prefix(arm)}median {sentences.listed(medians)}")
+    if not lines:
+        return []
+    return [_chart(drawing.canvas.bias_shares(shares), f"{attribute}: histogram of the bias share", lines)]
+
+
+def _threshold_chart(attribute: str, curves: Sequence[Curves], drawing: Drawing) -> Chart:
+    lines = []
+    for arm, curve in zip(drawing.arms, curves, strict=True):
+        both = (curve.errors["minority"] + curve.errors["majority"]) / 2
+        if np.isfinite(both).any():
+            best = int(np.nanargmin(both))
+            lines.append(
+                f"{drawing.prefix(arm)}threshold {sentences.plain(curve.used)}; the mean of both errors is least at "
+                f"{sentences.plain(float(curve.thresholds[best]))} ({sentences.percent(float(both[best]))})"
+            )
+    title = f"{attribute}: error of minority and majority class against the threshold"
+    return _chart(drawing.canvas.thresholds(curves), title, lines or ["No labels are known."])
+
+
+def _chart(figure: Figure, title: str, lines: Sequence[str]) -> Chart:
+    return Chart(inline(figure, f"{title}. {'; '.join(lines)}."), lines)
+
+
+def _calibration_chart(attribute: str, drawing: Drawing) -> Chart:
+    lines, bins = [], []
+    for arm in drawing.arms:
+        held = arm.entry(attribute).get("calibration") or {}
+        fitted = held.get("fitted") is not None
+        moved = fitted or bool(held.get("logit_shift"))  # undoing a shift of zero would draw the same line again
+        kept = {"as trained": held.get("bins"), "undone": held.get("bins_unshifted") if moved else None}
+        bins.append({name: one for name, one in kept.items() if one})
+        raw, undone = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
+        if raw.defined:
+            how = "calibrated on validation" if fitted else "with the loss's shift undone"
+            extra = f"; {sentences.percent(undone.value)} {how} (squares)" if moved else ""
+            lines.append(f"{drawing.prefix(arm)}expected calibration error {sentences.percent(raw.value)}{extra}")
+    lines = lines or ["Points on the diagonal would be calibrated."]
+    return _chart(drawing.canvas.calibration(bins), f"{attribute}: calibration", lines)

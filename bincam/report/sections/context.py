@@ -1,0 +1,73 @@
+"""What drawing all cards shares: the models, their images, and where full-size pictures go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+from zlib import crc32
+
+from bincam.files import atomic
+from bincam.report.figures.attribute import Canvas
+from bincam.report.figures.examples import Photographs
+from bincam.report.figures.overlays import Pixels, resize, uri
+from bincam.report.reading.audited_model import Arm
+from bincam.report.reading.contrast import Contrast
+from bincam.report.sections import sentences
+from bincam.report.view_model import Picture
+
+
+@dataclass
+class Drawing:
+    """What drawing all cards shares.
+
+    Attributes:
+        arms: The audited models.
+        photographs: The first arm's images.
+        face: The mean face; None where the audit has none.
+        canvas: The axes drawn upon.
+        assets: Folder for full-size pictures, or None.
+        base: Folder that the page lies in; links are relative to it.
+        contrast: How two arms differ; None for a single audit, which makes its own sentences.
+    """
+
+    arms: Sequence[Arm]
+    photographs: Photographs
+    face: Pixels | None
+    canvas: Canvas
+    assets: Path | None
+    base: Path
+    contrast: Contrast | None
+
+    def prefix(self, arm: Arm) -> str:
+        """The arm's name before what is said of it; nothing where there is only one."""
+        return f"{arm.name}: " if len(self.arms) > 1 else ""
+
+    @property
+    def explained(self) -> str:
+        """What the maps speak for: both models of a contrast were asked about the same side."""
+        return sentences.explained(self.arms[0])
+
+    def picture(self, image: Pixels, side: int, alt: str, name: str) -> Picture:
+        """Embed an image at thumbnail size, and keep it whole among the assets if there are any."""
+        return Picture(uri(resize(image, side)), alt, self._keep(image, name))
+
+    def _keep(self, image: Pixels, name: str) -> str:
+        if self.assets is None:
+            return ""
+        import os
+
+        from PIL import Image
+
+        file = self.assets.joinpath(*map(slug, name.split("/"))).with_suffix(".png")
+        with atomic(file) as part:
+            Image.fromarray(image).save(part)
+        return quote(os.path.relpath(file, self.base).replace(os.sep, "/"))
+
+
+def slug(name: str) -> str:
+    """A name as part of an address or a file name; names that had to be changed stay apart by a digest."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", name)
+    return plain if plain == name else f"{plain}-{crc32(name.encode()):08x}"

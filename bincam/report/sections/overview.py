@@ -1,0 +1,343 @@
+"""The report's first half: headline numbers, findings, overview figures, the table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bincam.audit.folder.schema import MASKS
+from bincam.report.figures.dumbbells import Row, pairs
+from bincam.report.figures.theme import inline
+from bincam.report.reading.audited_model import Arm, Number, minority_share
+from bincam.report.reading.contrast import MovedArm
+from bincam.report.sections import sentences
+from bincam.report.view_model import Cell, Column, Plot, TableRow, Tile
+
+Read = Callable[[Arm, str], tuple[Number, Number]]
+
+COLUMNS = (
+    Column("attribute", "Attribute", "", "text", "Name of the attribute; leads to its card."),
+    Column("model", "Model", "", "text", "Which of the audited models."),
+    Column("minority", "Rarer", "Training", "text", "Whether images with or without the attribute were rarer."),
+    Column("share", "Share", "Training", "percent", "Share of the rarer class among the training labels."),
+    Column("minority_error", "Minority", "Error", "percent", "Share of the rarer class that is misjudged."),
+    Column("majority_error", "Majority", "Error", "percent", "Share of the more frequent class that is misjudged."),
+    Column("auroc", "AUROC", "Error", "number", "How well the logits order the classes, whatever the threshold."),
+    Column("gain_minority", "Minority", "Gain", "number", "Chance-corrected energy, rarer class predicted."),
+    Column("gain_majority", "Majority", "Gain", "number", "Chance-corrected energy, the other predicted."),
+    Column("object_gain", "Object", "Gain, exact masks", "number", "Gain against a mask of the object in each image."),
+    Column("influence_gain", "Influence", "Gain, exact masks", "number",
+           "Gain against a mask, in each image, of all that the attribute changes."),
+    Column("empty_majority", "Majority", "Empty maps", "percent", "Maps of majority answers that show nothing."),
+    Column("bias_minority", "Minority", "Bias share", "percent", "Support without a place, minority predicted."),
+    Column("bias_majority", "Majority", "Bias share", "percent", "Support without a place, majority predicted."),
+)  # fmt: skip
+FURTHER = {
+    "energy": ("Energy", "Share of the evidence within the expected region"),
+    "lift": ("Lift", "Energy by the region's share of the area"),
+    "object_gain": ("Object gain", "Gain against a mask of the object in each image"),
+    "object_energy": ("Object energy", "Share of the evidence within the object's mask"),
+    "influence_gain": ("Influence gain", "Gain against a mask of all that the attribute changes"),
+    "influence_energy": ("Influence energy", "Share of the evidence within that mask"),
+}
+"""Measures of the primary method by predicted class that are shown on demand."""
+
+
+def errors(arm: Arm, attribute: str) -> tuple[Number, Number]:
+    """Error of the minority and of the majority class."""
+    return arm.rate(attribute, "minority_error"), arm.rate(attribute, "majority_error")
+
+
+def gains(arm: Arm, attribute: str) -> tuple[Number, Number]:
+    """Gain where the minority and where the majority class is predicted."""
+    return by_answer(arm, attribute, "gain")
+
+
+def by_answer(arm: Arm, attribute: str, measure: str) -> tuple[Number, Number]:
+    """A measure where the minority and where the majority class is predicted."""
+    minority, majority = (arm.measure(attribute, measure, f"predicted:{name}") for name in ("minority", "majority"))
+    return minority, majority
+
+
+def bias_shares(arm: Arm, attribute: str) -> tuple[Number, Number]:
+    """Bias share where the minority and where the majority class is predicted."""
+    return by_answer(arm, attribute, "bias_share")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question that the overview puts to both classes.
+
+    Attributes:
+        title: Of the figure.
+        axis: Label of its axis.
+        reading: How to read it, with a place for what is explained.
+        read: The numbers of an attribute.
+        overall: Their means over the attributes: measure and group of either class.
+        kind: ``percent`` or ``number``.
+        family: The tests that compare the classes.
+    """
+
+    title: str
+    axis: str
+    reading: str
+    read: Read
+    overall: tuple[tuple[str, str], tuple[str, str]]
+    kind: str
+    family: str
+
+    def means(self, arm: Arm, attributes: Sequence[str]) -> tuple[Number, Number]:
+        """Means over the attributes, of either class."""
+        first, second = (arm.overall(attributes, measure, group) for measure, group in self.overall)
+        return first, second
+
+    def defined(self, arm: Arm, attributes: Sequence[str]) -> dict[str, tuple[Number, Number]]:
+        """The attributes for which both classes have a number; those of few images only where there are no others."""
+        held = {name: self.read(arm, name) for name in attributes}
+        known = {name: pair for name, pair in held.items() if pair[0].defined and pair[1].defined}
+        return {name: pair for name, pair in known.items() if not (pair[0].small or pair[1].small)} or known
+
+
+ERRORS = Asked(
+    "Who is misjudged",
+    "error [%]",
+    "Share of each class that is got wrong.",
+    errors,
+    (("minority_error", ""), ("majority_error", "")),
+    "percent",
+    "minority error exceeds majority error",
+)
+GAINS = Asked(
+    "Where it looks",
+    "gain",
+    "How much of the evidence for {explained} lies in the expected region: 0 (dashed) is chance, 1 is all of it. "
+    "By predicted class.",
+    gains,
+    (("gain", "predicted:minority"), ("gain", "predicted:majority")),
+    "number",
+    "gain differs between predicted classes",
+)
+BIAS_SHARES = Asked(
+    "How much it decides without looking",
+    "bias share [%]",
+    "Share of the support for {explained} that no place in the image accounts for, against the midpoint "
+    "reference. By predicted class.",
+    bias_shares,
+    (("bias_share", "predicted:minority"), ("bias_share", "predicted:majority")),
+    "percent",
+    "bias_share differs between predicted classes",
+)
+
+
+def tiles(models: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
+    """Headline numbers: means over attributes, per arm."""
+    count = f"mean of {len(attributes)} attribute{'s' * (len(attributes) != 1)}"
+    result = []
+    moved = next((arm for arm in models if isinstance(arm, MovedArm)), None)
+    for label, asked, place, about in (
+        ("Error, minority class", ERRORS, 0, count),
+        ("Error, majority class", ERRORS, 1, count),
+        ("Gain, majority predicted", GAINS, 1, "0 is chance, 1 all inside the region"),
+        ("Bias share, majority predicted", BIAS_SHARES, 1, "support that has no place"),
+    ):
+        note = about
+        if moved is not None and asked is ERRORS:
+            note = f"threshold alone: {sentences.percent(asked.means(moved, attributes)[place].value)}; {about}"
+        numbers = [asked.means(arm, attributes)[place] for arm in models if arm is not moved]
+        ends = [sentences.interval(number, asked.kind) for number in numbers]
+        bracket = f"[{'] → ['.join(ends)}]" if all(ends) else ""
+        result.append(Tile(label, " → ".join(sentences.shown(number, asked.kind) for number in numbers), bracket, note))
+    return result
+
+
+def findings(arms: Sequence[Arm], attributes: Sequence[str]) -> list[str]:
+    """What the overview comes to, one sentence per question and arm."""
+    told = [
+        tell(arm, attributes, f"the {arm.name} model" if len(arms) > 1 else "the model")
+        for arm in arms
+        for tell in (_error_finding, _gain_finding, _bias_finding)
+    ]
+    return [text[0].upper() + text[1:] for text in told if text]
+
+
+def _tested(arm: Arm, name: str, what: str) -> str:
+    """How many findings a family of tests leaves, in a sentence; empty where nothing was tested."""
+    family = arm.family(name)
+    if not family or not family["size"]:
+        return ""
+    return f" {what} in {family['findings']} of {family['size']} attributes (tests corrected by Holm)."
+
+
+def _error_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
+    held = ERRORS.defined(arm, attributes)
+    if not held:
+        return ""
+    minority, majority = ERRORS.means(arm, attributes)
+    # The tests are one-sided: of another class they say nothing.
+    turned = any(arm.turned(name) for name in attributes)
+    tested = "" if turned else _tested(arm, ERRORS.family, "The minority fares worse")
+    name = max(held, key=lambda n: held[n][0].value - held[n][1].value)
+    worst = held[name]
+    return (
+        f"{who} misjudges {sentences.percent(minority.value)} of the minority class "
+        f"and {sentences.percent(majority.value)} "
+        f"of the majority class on average.{tested} Widest apart: {name}, "
+        f"{sentences.percent(worst[0].value)} against {sentences.percent(worst[1].value)}."
+    )
+
+
+def _gain_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
+    held = GAINS.defined(arm, attributes)
+    if not held:
+        return ""
+    minority, majority = GAINS.means(arm, attributes)
+    return (
+        f"{who} looks into the expected region with a mean gain of {sentences.plain(minority.value)} where it "
+        f"predicts the "
+        f"minority and {sentences.plain(majority.value)} where it predicts the majority."
+        f"{_tested(arm, GAINS.family, 'The two differ')}{_chance([pair[1] for pair in held.values()])}"
+    )
+
+
+def _chance(gains: Sequence[Number]) -> str:
+    """In how many attributes the majority's gain is not above chance, of those that have an interval."""
+    known = [number.low for number in gains if math.isfinite(number.low)]
+    rest = len(gains) - len(known)
+    unknown = f"{rest} attribute{'s have' if rest > 1 else ' has'} no interval of it"
+    if not known:
+        return f" Where it predicts the majority, {unknown}."
+    return (
+        f" Where it predicts the majority, the gain is not above chance in {sum(low <= 0 for low in known)} of "
+        f"{len(known)} attributes{f'; {unknown}' if rest else ''}."
+    )
+
+
+def _bias_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
+    held = BIAS_SHARES.defined(arm, attributes)
+    if not held:
+        return ""
+    minority, majority = BIAS_SHARES.means(arm, attributes)
+    name = max(held, key=lambda n: held[n][1].value)
+    return (
+        f"where {who} predicts the majority, {sentences.percent(majority.value)} of what supports "
+        f"{sentences.explained(arm)} has no place in the image (minority: "
+        f"{sentences.percent(minority.value)}).{_tested(arm, BIAS_SHARES.family, 'The two differ')} Highest: "
+        f"{name}, {sentences.percent(held[name][1].value)}."
+    )
+
+
+def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
+    """Error, gain and bias share of both classes, every attribute a row; what is undefined throughout is left out."""
+    result = []
+    for asked in (ERRORS, GAINS, BIAS_SHARES):
+        # A moved threshold changes errors; no map changes, only which answer it belongs to.
+        arms = models if asked is ERRORS else [arm for arm in models if not isinstance(arm, MovedArm)]
+        values = {name: [asked.read(arm, name) for arm in arms] for name in attributes}
+        if not any(n.defined for row in values.values() for pair in row for n in pair):
+            continue
+        percent = asked.kind == "percent"
+        factor = 100.0 if percent else 1.0
+        drawn = [
+            Row(name, minority_share(arms[0], name), tuple((a.times(factor), b.times(factor)) for a, b in values[name]))
+            for name in attributes
+        ]
+        finding = " ".join(_in_words(arm, attributes, asked, len(arms) > 1) for arm in arms)
+        figure = pairs(
+            drawn,
+            [arm.name for arm in arms],
+            asked.axis,
+            zero=None if percent else 0.0,
+            limits=(0.0, 100.0) if percent else None,
+        )
+        reading = asked.reading.format(explained=sentences.explained(arms[0]))
+        svg = inline(figure, f"{asked.title}. {reading} {finding} All numbers are in the table below.")
+        result.append(Plot(asked.title, svg, reading, finding))
+    return result
+
+
+def _in_words(arm: Arm, attributes: Sequence[str], asked: Asked, named: bool) -> str:
+    """The figure's text alternative: means and the widest difference."""
+    who = f"{arm.name}: " if named else ""
+    held = asked.defined(arm, attributes)
+    if not held:
+        return f"{who}undefined for every attribute."
+    name, (first, second) = max(held.items(), key=lambda item: abs(item[1][0].value - item[1][1].value))
+    minority, majority = (sentences.shown(number, asked.kind) for number in asked.means(arm, attributes))
+    return (
+        f"{who}minority {minority}, majority {majority} on average; widest apart {name} "
+        f"({sentences.shown(first, asked.kind)}, {sentences.shown(second, asked.kind)})."
+    )
+
+
+def columns(arms: Sequence[Arm]) -> list[Column]:
+    """The table's columns; a single model needs none for its name, and masks that no audit has need none either."""
+    masks = {mask for arm in arms for mask in arm.audit.masks}
+    further = [
+        Column(f"{key}_{name}", name.capitalize(), group, "number", f"{about}, {name} predicted.", further=True)
+        for key, (group, about) in FURTHER.items()
+        for name in ("minority", "majority")
+    ]
+    missing = tuple(f"{mask}_" for mask in MASKS if mask not in masks)
+    return [
+        column
+        for column in (*COLUMNS, *further)
+        if (column.key != "model" or len(arms) > 1) and not column.key.startswith(missing)
+    ]
+
+
+def rows(arms: Sequence[Arm], attributes: Sequence[str], anchors: Mapping[str, str]) -> list[TableRow]:
+    """A row per attribute and arm."""
+    shown = columns(arms)
+    return [_row(arm, name, shown, anchors[name]) for name in attributes for arm in arms]
+
+
+def _row(arm: Arm, attribute: str, shown: Sequence[Column], anchor: str) -> TableRow:
+    numbers: dict[str, Number] = {
+        "minority_error": arm.rate(attribute, "minority_error"),
+        "majority_error": arm.rate(attribute, "majority_error"),
+        "auroc": arm.rate(attribute, "auroc"),
+        "empty_majority": arm.measure(attribute, "empty", "predicted:majority"),
+    }
+    numbers |= {f"{mask}_gain": arm.measure(attribute, f"{mask}_gain", "all") for mask in MASKS}
+    for key in FURTHER:
+        numbers[f"{key}_minority"], numbers[f"{key}_majority"] = by_answer(arm, attribute, key)
+    numbers["gain_minority"], numbers["gain_majority"] = gains(arm, attribute)
+    numbers["bias_minority"], numbers["bias_majority"] = bias_shares(arm, attribute)
+    rarer = sentences.has(arm, attribute, True)
+    share = minority_share(arm, attribute)
+    cells, data = [], dict[str, Any]()
+    for column in shown:
+        if column.key in numbers:
+            number = numbers[column.key]
+            cells.append(
+                Cell(
+                    sentences.shown(number, column.kind), _rounded(number.value),
+                    sentences.interval(number, column.kind), number.small, sentences.basis(number) or "undefined",
+                )
+            )  # fmt: skip
+            data |= _unformatted(column.key, number)
+        elif column.key == "share":
+            cells.append(Cell(sentences.percent(share), _rounded(share)))
+            data["share"] = _rounded(share)
+        else:
+            text = {"attribute": attribute, "model": arm.name, "minority": rarer}[column.key]
+            cells.append(Cell(text, text, link=f"#{anchor}" if column.key == "attribute" else ""))
+            data[column.key] = text
+    return TableRow(arm.name, attribute, cells, data)
+
+
+def _unformatted(key: str, number: Number) -> dict[str, Any]:
+    return {
+        key: _rounded(number.value),
+        f"{key}_low": _rounded(number.low),
+        f"{key}_high": _rounded(number.high),
+        f"{key}_images": number.images,
+        f"{key}_status": number.status,
+    }
+
+
+def _rounded(value: float) -> float | None:
+    """Six significant digits, far below any interval's width; None for NaN, which JSON has not."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None

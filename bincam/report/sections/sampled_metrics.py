@@ -1,0 +1,86 @@
+"""Measures of a few images: does the answer depend on the pixels that the map points at?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bincam.report.reading.audited_model import Arm
+from bincam.report.sections import sentences
+from bincam.report.view_model import Cell, Table
+from bincam.stats.estimate import MIN_IMAGES
+
+MEASURES = {
+    "deletion": "Deletion",
+    "random_deletion": "Deletion at random",
+    "insertion": "Insertion",
+    "random_insertion": "Insertion at random",
+    "road": "ROAD",
+}
+CAPTION = (
+    "Deletion: area under the probability of the explained side while the strongest pixels of the map vanish; better "
+    "below that of a random order. Insertion: the same while they come back; better above. ROAD: half the difference "
+    "between removing the weakest and the strongest pixels, filled from their surroundings; better above 0. Without "
+    "intervals and of few images, these tell gross failures, not small differences."
+)
+
+
+def sample_table(arms: Sequence[Arm], attributes: Sequence[str]) -> Table | None:
+    """Means over the attributes of every method, then each attribute by the primary one; None without a sample."""
+    many = len(arms) > 1
+    rows = [
+        [Cell(f"mean of {len(attributes)}", None), *_names(arm, spec, many), *_means(measured, attributes)]
+        for arm in arms
+        for spec, measured in _methods(arm).items()
+    ]
+    rows += [
+        [Cell(name, None), *_names(arm, arm.method, many), *_cells(_methods(arm)[arm.method], name)]
+        for name in attributes
+        for arm in arms
+        if arm.method in _methods(arm)
+    ]
+    if not rows:
+        return None
+    sizes = [f"{len(arm.audit.sample['images'])}" + (f" ({arm.name})" if many else "") for arm in arms if _methods(arm)]
+    title = f"Deletion, insertion and ROAD on {sentences.listed(list(dict.fromkeys(sizes)))} images"
+    return Table(title, CAPTION, ["Attribute", *(["Model"] if many else []), "Method", *MEASURES.values()], rows)
+
+
+def _methods(arm: Arm) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = arm.audit.sample.get("methods") or {}
+    return found
+
+
+def _names(arm: Arm, spec: str, many: bool) -> list[Cell]:
+    return [*([Cell(arm.name, None)] if many else []), Cell(spec, None)]
+
+
+def _cells(measured: Mapping[str, Any], attribute: str) -> list[Cell]:
+    cells = []
+    for measure in MEASURES:
+        entry = measured[measure][attribute]
+        value, images = entry["mean"], int(entry["images"])
+        cells.append(_cell(math.nan if value is None else value, images, f"{images} images" if images else "undefined"))
+    return cells
+
+
+def _means(measured: Mapping[str, Any], attributes: Sequence[str]) -> list[Cell]:
+    cells = []
+    for measure in MEASURES:
+        entries = [measured[measure][name] for name in attributes]
+        defined = [entry for entry in entries if entry["mean"] is not None]
+        mean = sum(entry["mean"] for entry in defined) / len(defined) if defined else math.nan
+        fewest = min((int(entry["images"]) for entry in defined), default=0)
+        note = f"{len(defined)} attributes of at least {fewest} images" if defined else "undefined"
+        cells.append(_cell(mean, fewest, note))
+    return cells
+
+
+def _cell(value: float, images: int, note: str) -> Cell:
+    return Cell(
+        sentences.signed(value, 3) if math.isfinite(value) else sentences.NONE,
+        None,
+        small=0 < images < MIN_IMAGES,
+        note=note,
+    )

@@ -1,0 +1,71 @@
+"""Results by group: who an attribute's classifier serves worse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bincam.report.reading.audited_model import Arm, Number
+from bincam.report.sections import sentences
+from bincam.report.view_model import Cell, Table
+
+MEASURES = (
+    ("error", "error", "percent"),
+    ("minority_error", "minority error", "percent"),
+    ("majority_error", "majority error", "percent"),
+    ("gain", "gain", "number"),
+    ("bias_share", "bias share", "percent"),
+)
+
+
+def slice_table(attribute: str, arms: Sequence[Arm]) -> Table | None:
+    """The summaries' slices of one attribute, a row per group and arm; None where nothing was sliced."""
+    found = [_by_group(arm, attribute) for arm in arms]
+    groups = list(dict.fromkeys(group for one in found for group in one))
+    if not groups:
+        return None
+    shown = [m for m in MEASURES if any(m[0] in numbers for one in found for numbers in one.values())]
+    rows = []
+    for group in groups:
+        for arm, one in zip(arms, found, strict=True):
+            numbers = one.get(group, {})
+            named = [Cell(f"{group[0]}: {group[1]}", None), *([Cell(arm.name, None)] if len(arms) > 1 else [])]
+            held = [(numbers.get(arm.rate_name(attribute, key)), kind) for key, _, kind in shown]
+            rows.append([*named, *(_cell(Number.read(number), kind) for number, kind in held)])
+    heads = ["Group", *(["Model"] if len(arms) > 1 else []), *(label for _, label, _ in shown)]
+    gaps = " ".join(filter(None, (_gap(arm, attribute, len(arms) > 1) for arm in arms)))
+    return Table("By group", gaps, heads, rows)
+
+
+def _entries(arm: Arm, attribute: str) -> list[Mapping[str, Any]]:
+    return [entry for entry in arm.summary.get("slices") or () if entry.get("attribute") == attribute]
+
+
+def _by_group(arm: Arm, attribute: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Column and value to measure to estimate."""
+    result: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in _entries(arm, attribute):
+        if "estimate" in entry:
+            group = (str(entry["column"]).removeprefix("group."), str(entry["value"]))
+            result.setdefault(group, {})[entry["measure"]] = entry["estimate"]
+    return result
+
+
+def _cell(number: Number, kind: str) -> Cell:
+    note = sentences.basis(number) or "undefined"
+    return Cell(sentences.shown(number, kind), None, sentences.interval(number, kind), number.small, note)
+
+
+def _gap(arm: Arm, attribute: str, named: bool) -> str:
+    """The widest gap of the error between two groups, in words; empty where none could be compared."""
+    compared = [e for e in _entries(arm, attribute) if e["measure"] == "error" and e.get("gap")]
+    if not compared:
+        return ""
+    widest = max(compared, key=lambda entry: Number.read(entry["gap"]).value)
+    gap = Number.read(widest["gap"])
+    who = f"{arm.name}: widest" if named else "Widest"
+    column = str(widest["column"]).removeprefix("group.")
+    return (
+        f"{who} gap of the error: {column}, {widest['worst']} against {widest['best']}, "
+        f"{sentences.points(gap.value)} [{sentences.interval(gap, 'percent')}]."
+    )

@@ -1,0 +1,51 @@
+"""What an audit could not measure, counted and named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bincam.report.reading.audited_model import Arm
+from bincam.report.view_model import Listing
+
+SOURCES = {
+    "region": "The region lies outside the crop",
+    "object": "The object's mask lies outside the crop",
+    "influence": "The influence mask lies outside the crop",
+}
+
+
+def unmeasured(arms: Sequence[Arm]) -> list[Listing]:
+    """A list per arm; no arm without findings has one, and arms with the same list share it."""
+    lists = {arm.name: _entries(arm) for arm in arms if arm.audit.findings}
+    if len(lists) > 1 and len({tuple(entries) for entries in lists.values()}) == 1:
+        return [Listing(" and ".join(lists), next(iter(lists.values())))]
+    return [Listing(name, entries) for name, entries in lists.items()]
+
+
+def _entries(arm: Arm) -> list[str]:
+    found = arm.audit.findings
+    entries = []
+    if found["skipped"]:
+        reasons = arm.audit.images["skipped"]
+        first = reasons[reasons != ""].iloc[0]
+        entries.append(f"Images that could not be read, in no figure: {found['skipped']:,}. The first: {first}")
+    if found["nan_logits"]:
+        entries.append(f"Logits that are NaN or infinite, counted and in no figure: {_counted(found['nan_logits'])}.")
+    for source, counts in found["outside_the_crop"].items():
+        if counts:
+            of = found["with_a_mask"].get(source, {})
+            entries.append(f"{SOURCES.get(source, source)}, so nothing is measured against it: {_counted(counts, of)}.")
+    entries += [
+        f"No slices: {left_out['reason']}." for left_out in (arm.audit.summary or {}).get("slices_left_out", [])
+    ]
+    entries += [f"{note[:1].upper()}{note[1:]}." for note in found["notes"]]
+    return entries
+
+
+def _counted(counts: Mapping[str, int], of: Mapping[str, int] | None = None) -> str:
+    """``Bald 3 of 20 images, Smiling 1 of 48 images``."""
+    shares = of or {}
+    return ", ".join(
+        f"{name} {count:,}" + (f" of {shares[name]:,} images" if name in shares else " image" + "s" * (count > 1))
+        for name, count in counts.items()
+    )

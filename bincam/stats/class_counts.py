@@ -1,0 +1,95 @@
+"""Counts of negatives and positives per attribute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bincam.errors import InputError
+
+
+class Labelled(Protocol):
+    """A table of labels, such as ``bincam.data.AttributeTable``."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The A attributes."""
+
+    @property
+    def labels(self) -> NDArray[np.float32]:
+        """``(N, A)``: 1, 0 or NaN."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassCounts:
+    """Labelled training images of each class.
+
+    Attributes:
+        attributes: The A attributes.
+        negatives: ``(A,)`` int64.
+        positives: ``(A,)`` int64. Images whose label is unknown are in neither.
+    """
+
+    attributes: tuple[str, ...]
+    negatives: NDArray[np.int64]
+    positives: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for name in ("negatives", "positives"):
+            given = np.asarray(getattr(self, name))
+            if given.shape != (len(self.attributes),):
+                raise InputError(
+                    f"{name} of {len(self.attributes)} attributes have shape {(len(self.attributes),)}, "
+                    f"got {given.shape}"
+                )
+            whole = given.astype(np.int64)
+            if (whole != given).any() or (whole < 0).any():
+                i = int(np.flatnonzero((whole != given) | (whole < 0))[0])
+                raise InputError(f"{name} of {self.attributes[i]!r}: a count is a whole number >= 0, got {given[i]}")
+            whole.setflags(write=False)
+            object.__setattr__(self, name, whole)
+
+    @classmethod
+    def from_labels(cls, attributes: tuple[str, ...], labels: ArrayLike) -> ClassCounts:
+        """Count ``(N, A)`` labels: 1, 0 or NaN."""
+        given = np.asarray(labels)
+        return cls(attributes, np.count_nonzero(given == 0, axis=0), np.count_nonzero(given == 1, axis=0))
+
+    @classmethod
+    def from_table(cls, table: Labelled) -> ClassCounts:
+        """Count a table's labels. Give it the training split: ``table.split("train")``."""
+        return cls.from_labels(table.names, table.labels)
+
+    def pairs(self) -> dict[str, tuple[int, int]]:
+        """Attribute to ``(negatives, positives)``, as cards and manifests have it."""
+        columns = zip(self.attributes, self.negatives.tolist(), self.positives.tolist(), strict=True)
+        return {name: (negatives, positives) for name, negatives, positives in columns}
+
+    @property
+    def minority_positive(self) -> NDArray[np.bool_]:
+        """``(A,)``: whether the positive class is the rarer one in training; on a tie it is."""
+        return np.asarray(self.positives <= self.negatives)
+
+    def require_both(self, what: str) -> None:
+        """Refuse attributes that have one class only.
+
+        Args:
+            what: What needs both, to begin the message with.
+
+        Raises:
+            InputError: Names the attributes and the class they lack.
+        """
+        if lacking := self.lacking():
+            raise InputError(f"{what} needs both classes in training, and {lacking}; leave the attribute out")
+
+    def lacking(self) -> str:
+        """The attributes that have one class only, and the class that they lack, in words; empty if all have both."""
+        found = [
+            f"{name!r} has no {'negatives' if not negatives else 'positives'}"
+            for name, negatives, positives in zip(self.attributes, self.negatives, self.positives, strict=True)
+            if not negatives or not positives
+        ]
+        return ", ".join(found[:3]) + (f" (and {len(found) - 3} more)" if len(found) > 3 else "")

@@ -1,0 +1,219 @@
+"""Tests of differences between groups and between models, corrected for how many are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.stats.clusters import Clusters
+from bincam.stats.estimate import MIN_IDENTITIES, MIN_IMAGES
+
+LEVEL = 0.05
+EXACT_CLUSTERS = 200
+"""McNemar's test is exact up to so many clusters in which the models differ."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """A difference and how surprising it would be if there were none.
+
+    Attributes:
+        difference: In the measure's units.
+        statistic: Student's t, F or a count, as the method says.
+        p: NaN where it cannot be tested.
+        images: How many images went in.
+        identities: How many people, or None.
+        method: Which test.
+    """
+
+    __test__ = False  # not one of pytest's
+
+    difference: float
+    statistic: float
+    p: float
+    images: int
+    identities: int | None
+    method: str
+
+
+def difference_test(
+    values: NDArray[np.floating], group: NDArray[np.integer], clusters: Clusters, *, greater: bool = False
+) -> Test:
+    """Do two or more groups of images have the same mean? A score test that is robust to clusters.
+
+    With u_kg = Σ_{i in cluster k, group g} (x_i - x̄)/n_g, the residuals taken under the hypothesis that all means are
+    x̄, the differences from the last group have the covariance of the clusters' sums (Liang and Zeger 1986): Student's
+    t for two groups, F for more. The degrees of freedom are the effective number of clusters, (Σu²)²/Σu⁴, at most
+    K - 2, so a difference that rests on a few people is not taken for certain. For independent images of two large
+    groups this is the two-proportion z-test.
+
+    Args:
+        values: ``(N,)``, NaN is left out.
+        group: ``(N,)``: 0 ... G-1; negative is left out. The difference is that of group 0 and the last.
+        clusters: Of the N images.
+        greater: Test for two groups whether group 0's mean is greater, not whether it differs.
+
+    Returns:
+        p is NaN where a group is small (see ``intervals``), or all values are equal and there is no spread to test by.
+    """
+    from scipy import stats
+
+    kept = np.flatnonzero(np.isfinite(values) & (group >= 0))
+    x, g, k = np.asarray(values[kept], float), group[kept], clusters.codes[kept]
+    G = int(group.max(initial=-1)) + 1
+    images = np.bincount(g, minlength=G)
+    people = [len(np.unique(k[g == one])) for one in range(G)]
+    total = len(np.unique(k)) if clusters.known else None
+    method = "score test, one-sided" if greater else "score test"
+    small = G < 2 or min(images) < MIN_IMAGES or (clusters.known and min(people) < MIN_IDENTITIES)
+    means = np.bincount(g, x, G) / np.maximum(images, 1)
+    difference = float(means[0] - means[-1]) if G >= 2 and images[0] and images[-1] else math.nan
+    if small:
+        return Test(difference, math.nan, math.nan, len(kept), total, method)
+    residual = (x - x.mean()) / images[g]
+    _, position = np.unique(k, return_inverse=True)
+    K = int(position.max()) + 1
+    per_group = np.zeros((K, G))
+    np.add.at(per_group, (position, g), residual)
+    u = per_group[:, :-1] - per_group[:, -1:]  # (K, G-1)
+    covariance = u.T @ u * K / (K - 1)
+    d = means[:-1] - means[-1]
+    if not np.isfinite(np.linalg.cond(covariance)) or np.linalg.cond(covariance) > 1e12:
+        return Test(difference, math.nan, math.nan, len(kept), total, method)
+    distance = float(d @ np.linalg.solve(covariance, d))
+    weight = np.einsum("kg,gh,kh->k", u, np.linalg.inv(covariance), u)  # each cluster's share of the spread
+    df = float(np.clip(weight.sum() ** 2 / (weight**2).sum(), 1, max(K - 2, 1)))
+    if G > 2:
+        return Test(
+            difference, distance / (G - 1), float(stats.f.sf(distance / (G - 1), G - 1, df)), len(kept), total, method
+        )
+    t = math.copysign(math.sqrt(distance), difference)
+    p = float(stats.t.sf(t, df)) if greater else float(2 * stats.t.sf(abs(t), df))
+    return Test(difference, t, p, len(kept), total, method)
+
+
+def paired_test(values: NDArray[np.floating], clusters: Clusters) -> Test:
+    """Is the mean of paired differences 0? Student's t over clusters' sums, with (Σu²)²/Σu⁴ degrees of freedom.
+
+    Args:
+        values: ``(N,)``: differences; NaN is left out.
+        clusters: Of the N images.
+
+    Returns:
+        p is NaN for a small cell; 1 where all differences are 0.
+    """
+    from scipy import stats
+
+    kept = np.flatnonzero(np.isfinite(values))
+    x = np.asarray(values[kept], float)
+    sums = np.bincount(clusters.codes[kept], x) if len(kept) else np.zeros(0)
+    held = np.unique(clusters.codes[kept])
+    method, total = "paired t over clusters", len(held) if clusters.known else None
+    mean = float(x.mean()) if len(x) else math.nan
+    if len(x) < MIN_IMAGES or (clusters.known and len(held) < MIN_IDENTITIES):
+        return Test(mean, math.nan, math.nan, len(x), total, method)
+    u = sums[held]
+    spread = float((u**2).sum())
+    if spread == 0:
+        return Test(mean, 0.0, 1.0, len(x), total, method)
+    # Under the hypothesis the sums are residuals themselves; |t| is at most the square root of their number.
+    t = float(u.sum()) / math.sqrt(spread)
+    df = float(np.clip(spread**2 / (u**4).sum(), 1, len(held) - 1))
+    return Test(mean, t, float(2 * stats.t.sf(abs(t), df)), len(x), total, method)
+
+
+def mcnemar(first: NDArray[np.floating], second: NDArray[np.floating], clusters: Clusters) -> Test:
+    """Do two models err equally often on the same images? McNemar's test, clustered by identity.
+
+    With D_k the difference of a person's errors, every D_k is as likely to have the other sign if there is no
+    difference. Up to ``EXACT_CLUSTERS`` people with D_k ≠ 0 the distribution of |ΣD_k| is counted exactly; above,
+    (ΣD)²/ΣD² is chi-squared with one degree of freedom. With one image each, these are McNemar's exact and uncorrected
+    tests.
+
+    Args:
+        first: ``(N,)``: 1 where the first model is wrong, 0 where right, NaN where unknown.
+        second: Likewise of the second.
+        clusters: Of the N images.
+    """
+    from scipy import stats
+
+    kept = np.flatnonzero(np.isfinite(first) & np.isfinite(second))
+    d = (first[kept] - second[kept]).astype(int)
+    codes = clusters.codes[kept]
+    people = len(np.unique(codes)) if clusters.known else None
+    mean = float(d.mean()) if len(d) else math.nan
+    sums = np.bincount(codes, d).astype(int) if len(d) else np.zeros(0, int)
+    sizes = np.abs(sums[sums != 0])
+    if len(d) < MIN_IMAGES or (people is not None and people < MIN_IDENTITIES):
+        return Test(mean, math.nan, math.nan, len(d), people, "McNemar")
+    seen = abs(int(sums.sum()))
+    if len(sizes) <= EXACT_CLUSTERS:
+        return Test(mean, float(seen), _sign_flips(sizes, seen), len(d), people, "McNemar, exact")
+    chi2 = seen**2 / float((sizes.astype(float) ** 2).sum())
+    return Test(mean, chi2, float(stats.chi2.sf(chi2, 1)), len(d), people, "McNemar, chi-squared")
+
+
+def _sign_flips(sizes: NDArray[np.integer], seen: int) -> float:
+    """P(|Σ ±size| ≥ seen) over all equally likely signs, by convolution."""
+    chance = np.ones(1)
+    for size in sizes:
+        step = np.zeros(2 * int(size) + 1)
+        step[0] = step[-1] = 0.5
+        chance = np.convolve(chance, step)
+    middle = len(chance) // 2
+    return float(min(1.0, chance[np.abs(np.arange(len(chance)) - middle) >= seen].sum()))
+
+
+def family(name: str, tests: Sequence[tuple[Mapping[str, Any], Test]], level: float = LEVEL) -> dict[str, Any]:
+    """A family of tests with p-values adjusted by Holm (family-wise) and by Benjamini and Hochberg (false discoveries).
+
+    Args:
+        name: What is tested.
+        tests: Each with what it is about, such as ``{"attribute": "Smiling"}``.
+        level: A finding has Holm's p at most this.
+
+    Returns:
+        ``name``, ``size`` (tests with a p-value, for which is corrected), ``undefined`` (the rest), ``level``,
+        ``findings`` (how many) and ``tests``, each with ``p``, ``holm``, ``bh`` (None where undefined) and ``finding``.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.array([test.p for _, test in tests], float)
+    known = np.isfinite(p)
+    holm, bh = np.full(len(p), np.nan), np.full(len(p), np.nan)
+    if known.any():
+        holm[known] = multipletests(p[known], level, "holm")[1]
+        bh[known] = multipletests(p[known], level, "fdr_bh")[1]
+    entries = [
+        {
+            **about,
+            "difference": _finite(test.difference),
+            "statistic": _finite(test.statistic),
+            "images": test.images,
+            "identities": test.identities,
+            "test": test.method,
+            "p": _finite(test.p),
+            "holm": _finite(holm[n]),
+            "bh": _finite(bh[n]),
+            "finding": bool(holm[n] <= level),
+        }
+        for n, (about, test) in enumerate(tests)
+    ]
+    return {
+        "name": name,
+        "size": int(known.sum()),
+        "undefined": int((~known).sum()),
+        "level": level,
+        "methods": ["holm", "fdr_bh"],
+        "findings": sum(entry["finding"] for entry in entries),
+        "tests": entries,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""Losses for rare classes, each with its paper."""

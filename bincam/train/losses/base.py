@@ -1,0 +1,190 @@
+"""What every loss keeps to: masks, reduction, precision, and how its optimum relates to a probability."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from bincam.errors import BincamWarning, InputError
+from bincam.models.heads import Head
+from bincam.stats.class_counts import ClassCounts
+from bincam.train.losses.class_weights import ClassWeights
+
+Reduction = Literal["mean", "sum", "none"]
+_BRACKET = 200.0  # a link is looked for between -200 and 200: float64's σ is 0 or 1 to the last bit well before
+_HALVINGS = 70  # of that bracket, down to 4e-19
+
+
+class AttributeLoss(nn.Module, ABC):
+    """A loss of logits ``(B, A)`` and targets ``(B, A)``: 1, 0, or NaN where the label is unknown.
+
+    Unknown entries are inert: whatever the logit there, no value and no gradient changes by a bit. Arithmetic is in
+    float32 (float64 for float64 logits), inside autocast too. Arguments are not changed. Weights are buffers that
+    follow from the training counts; they are not in the state dict, because the counts on the card decide them.
+
+    Attributes:
+        head: What an output of a model trained with it means; the card must state it.
+        separable: Whether a term depends on its own logit and row alone. Where not, a mean over the parts of a divided
+            batch is not the whole batch's loss.
+        logit_shift: ``(A,)``: by how much the optimal logit lies above the log-odds log(η / (1 - η)), η the true
+            probability of the positive class; None where that is no constant.
+    """
+
+    head: ClassVar[Head] = "logits"
+    separable: ClassVar[bool] = True
+
+    def __init__(self, counts: ClassCounts, *, reduction: Reduction = "mean") -> None:
+        """Hold what all losses need; warn of attributes that have one class only, whose logits run away.
+
+        Args:
+            counts: Of the training split.
+            reduction: ``mean``: over known entries, 0 where there is none; ``sum``; ``none``: ``(B, A)``, 0 at unknown
+                entries.
+        """
+        super().__init__()
+        if reduction not in get_args(Reduction):
+            raise InputError(f"reduction={reduction!r}; expected one of {', '.join(get_args(Reduction))}")
+        if lacking := counts.lacking():
+            text = f"one class in training teaches nothing but itself: {lacking}; leave the attribute out"
+            warnings.warn(text, BincamWarning, stacklevel=3)
+        self.attributes = counts.attributes
+        self.reduction = reduction
+
+    @abstractmethod
+    def known_terms(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Terms ``(B, A)`` of float32 or float64 logits and targets 0 or 1; where ``known`` is False both are 0."""
+
+    def terms(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss before reduction.
+
+        Args:
+            logits: ``(B, A)``, of any floating type.
+            targets: ``(B, A)``: 1, 0 or NaN. Any other value makes its term NaN; ``forward`` refuses it.
+
+        Returns:
+            ``(B, A)`` float32, or float64 for float64 logits; 0 at unknown entries. Its sum over ``normalizer``, both
+            summed over all parts of a batch, is the mean.
+
+        Raises:
+            InputError: The shapes are not ``(B, A)``.
+        """
+        if logits.shape != targets.shape or logits.ndim != 2 or logits.shape[1] != len(self.attributes):
+            raise InputError(
+                f"logits and targets are (B, {len(self.attributes)}), got {tuple(logits.shape)} and "
+                f"{tuple(targets.shape)}"
+            )
+        with torch.autocast(logits.device.type, enabled=False):
+            z = logits if logits.dtype == torch.float64 else logits.float()
+            y = targets.to(z)
+            known = ~y.isnan()
+            z, y = torch.where(known, z, 0.0), torch.where(known, y, 0.0)
+            value = torch.where(known, self.known_terms(z, y, known), 0.0)
+            return torch.where((y == 0) | (y == 1), value, torch.nan)
+
+    def normalizer(self, targets: Tensor) -> Tensor:
+        """What the sum of ``terms`` is divided by: the number of known entries, a float scalar."""
+        return (~targets.isnan()).sum().float()
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss, reduced.
+
+        Raises:
+            InputError: The shapes are not ``(B, A)``, or a target is not 0, 1 or NaN.
+        """
+        legal = (targets == 0) | (targets == 1) | targets.isnan()
+        if not bool(legal.all()):
+            row, column = (int(i[0]) for i in torch.nonzero(~legal, as_tuple=True))
+            raise InputError(
+                f"target of row {row}, {self.attributes[column]!r}, is {targets[row, column].item()}; expected 0, 1 or "
+                "NaN (unknown)"
+            )
+        terms = self.terms(logits, targets)
+        if self.reduction == "none":
+            return terms
+        total = terms.sum()
+        return total if self.reduction == "sum" else total / self.normalizer(targets).clamp(min=1)
+
+    def set_epoch(self, epoch: int, epochs: int) -> None:
+        """Say which epoch begins, counted from 0, and how many there are; most losses do not care."""
+
+    @property
+    def logit_shift(self) -> Tensor | None:
+        """``(A,)`` float32, or None; see the class."""
+        return None
+
+    def link(self, eta: Tensor) -> Tensor | None:
+        """The output that minimises the expected loss where the positive class has probability ``eta``.
+
+        Args:
+            eta: ``(..., A)`` in [0, 1].
+
+        Returns:
+            ``(..., A)`` float64, or None where no such function exists.
+        """
+        del eta
+        return None
+
+    def inverse_link(self, z: Tensor) -> Tensor | None:
+        """The probability of the positive class for which ``z``, ``(..., A)``, is optimal; float64, or None."""
+        del z
+        return None
+
+
+class SidedLoss(AttributeLoss):
+    """A loss with one function of the logit for positives and one for negatives.
+
+    Its links follow from these: at the optimum η ℓ+'(z) + (1 - η) ℓ-'(z) = 0, so η = ℓ-' / (ℓ-' - ℓ+'). The inverse
+    link is that quotient (by autograd); the link inverts it by bisection, which asks that it grow with z.
+    """
+
+    @abstractmethod
+    def sides(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """ℓ+ and ℓ-, the losses of a positive and of a negative, each like ``z`` ``(..., A)``."""
+
+    def known_terms(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """One of the two sides."""
+        del known
+        positive, negative = self.sides(logits)
+        return torch.where(targets == 1, positive, negative)
+
+    def inverse_link(self, z: Tensor) -> Tensor | None:
+        """ℓ-' / (ℓ-' - ℓ+') at ``z``, ``(..., A)``."""
+        with torch.enable_grad():
+            at = z.detach().double().requires_grad_()
+            positive, negative = self.sides(at)
+            (rise,) = torch.autograd.grad(positive.sum(), at, retain_graph=True)
+            (fall,) = torch.autograd.grad(negative.sum(), at)
+        return fall / (fall - rise)
+
+    def link(self, eta: Tensor) -> Tensor | None:
+        """The inverse link, inverted; infinite at 0, at 1, and where the expected loss falls for ever."""
+        wanted = eta.detach().double()
+        low, high = torch.full_like(wanted, -_BRACKET), torch.full_like(wanted, _BRACKET)
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            above = self.inverse_link(middle)
+            assert above is not None  # it is defined above
+            low, high = torch.where(above < wanted, middle, low), torch.where(above < wanted, high, middle)
+        lowest, highest = (wanted == 0) | (high == -_BRACKET), (wanted == 1) | (low == _BRACKET)
+        found = torch.where(lowest, -torch.inf, torch.where(highest, torch.inf, (low + high) / 2))
+        return torch.where((wanted >= 0) & (wanted <= 1), found, torch.nan)
+
+
+class WeightedLoss(SidedLoss):
+    """A sided loss whose classes weigh w+ and w-, ``(A,)`` float32 buffers."""
+
+    weight_negative: Tensor
+    weight_positive: Tensor
+
+    def __init__(self, counts: ClassCounts, weights: ClassWeights, *, reduction: Reduction = "mean") -> None:
+        super().__init__(counts, reduction=reduction)
+        self.register_buffer("weight_negative", weights.negative.float(), persistent=False)
+        self.register_buffer("weight_positive", weights.positive.float(), persistent=False)
+
+    def weigh(self, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
+        """Multiply the two sides by their weights."""
+        return positive * self.weight_positive.to(positive), negative * self.weight_negative.to(negative)

@@ -1,0 +1,167 @@
+"""What an optimiser step is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bincam.data.dataloader import Batch
+from bincam.errors import InputError
+from bincam.models import AttributeClassifier
+from bincam.train.config import TrainConfig
+from bincam.train.config_sections import OptimizerConfig
+from bincam.train.distributed import Process
+from bincam.train.ema import Average
+from bincam.train.losses.base import AttributeLoss
+from bincam.train.schedule import factor
+
+
+class Stepper:
+    """A model, its optimiser and its loss, one step after another."""
+
+    def __init__(self, model: AttributeClassifier, loss: AttributeLoss, config: TrainConfig, process: Process) -> None:
+        self.config, self.process = config, process
+        self.loss = loss.to(process.device)
+        self.model = model.to(process.device)
+        if config.channels_last:
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
+        optimizer = make_optimizer(self.model, config.optimizer)
+        self._peaks = [group["lr"] for group in optimizer.param_groups]
+        self.average = Average(self.model, config.ema) if config.ema is not None else None
+        self._net: Any
+        self.optimizer: Any
+        self._net, self.optimizer = process.accelerator.prepare(_Forward(self.model), optimizer)
+
+    @property
+    def judged(self) -> AttributeClassifier:
+        """The model that is judged and kept: the average of the weights where there is one."""
+        return self.model if self.average is None else self.average.model
+
+    def begin(self, epoch: int) -> None:
+        """Training mode, and the loss as it is in an epoch."""
+        self.loss.set_epoch(epoch, self.config.epochs)
+        self._net.train()
+        if self.config.model.freeze_batchnorm:
+            for module in self._net.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001  # torch's only common base
+                    module.eval()
+
+    def step(self, parts: Sequence[Batch], *, epoch: int, step: int, steps: int, reductions: int) -> Tensor:
+        """One optimiser step.
+
+        The loss is Σ terms / normaliser over all processes and parts, so its gradient does not depend on how the batch
+        is divided. What the model draws at random follows from seed, epoch, step and process.
+
+        Args:
+            parts: This process's images.
+            epoch: From 0.
+            step: Of the epoch, from 0.
+            steps: Of an epoch.
+            reductions: Of the learning rate, by a plateau.
+
+        Returns:
+            This process's share of the loss, a scalar on its device; the shares' sum is the loss.
+
+        Raises:
+            InputError: BatchNorm has a single value per channel.
+        """
+        config, process = self.config, self.process
+        done = epoch * steps + step
+        scale = factor(config.schedule, done, steps_per_epoch=steps, epochs=config.epochs, reductions=reductions)
+        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * scale
+        torch.manual_seed(int(np.random.SeedSequence([config.seed, epoch, step, process.rank]).generate_state(1)[0]))
+        known = torch.stack([self.loss.normalizer(part.labels) for part in parts]).sum()
+        normalizer = process.sum(known).clamp(min=1)  # labels that are all unknown: 0, not 0/0
+        total = torch.zeros((), device=process.device)
+        for i, part in enumerate(parts):
+            last = i == len(parts) - 1
+            with contextlib.nullcontext() if last else process.accelerator.no_sync(self._net):
+                value = self.loss.terms(self._logits(part.images), part.labels).sum() / normalizer
+                process.accelerator.backward(value * process.world)  # gradients are averaged over processes
+            total += value.detach()
+        if config.clip_norm is not None:
+            process.accelerator.clip_grad_norm_(self._net.parameters(), config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.follow(self.model, done)
+        return total
+
+    def _logits(self, images: Tensor) -> Tensor:
+        try:
+            logits: Tensor = self._net(images)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):  # BatchNorm's words; where it has just one is its own
+                raise
+            raise InputError(
+                f"parts of {len(images)} image(s) leave a BatchNorm layer a single value per channel, which has no "
+                "variance; give larger parts (batch_size, accumulate), larger images, or model.freeze_batchnorm: true"
+            ) from None
+        return logits
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the last step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def finite(self) -> bool:
+        """Whether all parameters are; it waits for a GPU."""
+        return bool(torch.stack([parameter.isfinite().all() for parameter in self.model.parameters()]).all())
+
+    def share_buffers(self) -> None:
+        """Make the processes' models equal."""
+        self.process.share_buffers(self.model)
+        if self.average is not None:
+            self.process.share_buffers(self.average.model)
+
+    def state(self) -> dict[str, Any]:
+        """State dicts of everything that steps change."""
+        scaler = self.process.accelerator.scaler
+        return {
+            "model": self.model.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            **({} if self.average is None else {"ema": self.average.model.network.state_dict()}),
+            **({} if scaler is None else {"scaler": scaler.state_dict()}),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Put back what ``state`` gave."""
+        self.model.network.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load(state["ema"])
+        if self.process.accelerator.scaler is not None:
+            self.process.accelerator.scaler.load_state_dict(state["scaler"])
+
+
+class _Forward(nn.Module):
+    """What the steps call. accelerate puts mixed precision into it, and the classifier inside stays as it is."""
+
+    def __init__(self, model: AttributeClassifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(B, C, H, W)`` to ``(B, A)``."""
+        logits: Tensor = self.model(images)
+        return logits
+
+
+def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
+    """The optimiser, in two groups: weights decay, biases and norms (tensors of at most one axis) do not."""
+    learned = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in learned if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if config.name == "adamw":
+        return torch.optim.AdamW(groups, lr=config.lr)
+    if config.name == "sgd":
+        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0)
+    return torch.optim.RMSprop(groups, lr=config.lr, momentum=config.momentum, alpha=config.alpha)

@@ -1,0 +1,54 @@
+"""Figures of training experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bincam.report.figures.explanation import style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Value = Mapping[str, float | None]
+"""``mean``, ``low`` and ``high`` over seeds."""
+
+
+def prevalence_sweep(found: Mapping[float, Mapping[str, Mapping[str, Value]]], attribute: str) -> Figure:
+    """Errors of the minority and of the majority class over the minority's prevalence.
+
+    Args:
+        found: Prevalence to model to ``minority_error`` and ``majority_error``.
+        attribute: Whose prevalence it is.
+
+    Returns:
+        Two panels with one scale: a line per model is the mean over seeds, the band their range.
+    """
+    import seaborn as sns
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    prevalences = sorted(found)
+    models = list(found[prevalences[0]])
+    colours = sns.color_palette("colorblind", len(models))
+    with style():
+        figure = Figure(figsize=(7.5, 3.2), layout="constrained")
+        panels: Any = figure.subplots(1, 2, sharey=True)
+        for axes, measure in zip(panels, ("minority_error", "majority_error"), strict=True):
+            for model, colour in zip(models, colours, strict=True):
+                values = [found[p][model][measure] for p in prevalences]
+                mean, low, high = ([_percent(value[key]) for value in values] for key in ("mean", "low", "high"))
+                axes.plot(prevalences, mean, marker="o", color=colour, label=model)
+                axes.fill_between(prevalences, low, high, color=colour, alpha=0.2, linewidth=0)
+            axes.set(xscale="log", xlabel=f"share of {attribute} in training", title=measure.replace("_", " "))
+            axes.set_xticks(prevalences)
+            axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            axes.minorticks_off()
+            sns.despine(ax=axes)
+        panels[0].set(ylabel="error on the test split [%]", ylim=(0, None))
+        panels[0].legend(frameon=False)
+    return figure
+
+
+def _percent(value: float | None) -> float:
+    return float("nan") if value is None else 100 * value

@@ -1,0 +1,171 @@
+"""Rules: how they are read, what they find, and what is written for others."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from bincam.audit import open_audit
+from bincam.audit.gate.output import junit, markdown
+from bincam.audit.gate.rules import judge, parse_rule, passed, read_rules
+from bincam.errors import InputError
+from tests.audit.synthetic import make_audit
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory):
+    return open_audit(make_audit(tmp_path_factory.mktemp("audits") / "one", images=30))
+
+
+def figure(value, low, high, images=100, identities=None, status="ok"):
+    fields = {"value": value, "low": low, "high": high, "images": images, "identities": identities}
+    return {**fields, "status": status, "method": ""}
+
+
+def summary(**rates):
+    gain = {"all": figure(0.5, 0.4, 0.6), "predicted:majority": figure(0.2, 0.1, 0.3)}
+    entry = {"rates": rates, "measures": {"grad_cam.gain": gain, "midpoint.bias_share": gain}}
+    return {"methods": ["grad_cam"], "attributes": {"Smiling": entry}, "overall": entry}
+
+
+@pytest.mark.parametrize(
+    ("text", "attribute", "measure", "group", "sign", "bound"),
+    [
+        ("minority_error<=0.2", None, "minority_error", "all", "<=", 0.2),
+        ("Smiling.gain>=0.3", "Smiling", "gain", "all", ">=", 0.3),
+        ("gain@predicted:majority > 1e-1", None, "gain", "predicted:majority", ">", 0.1),
+        (" Bald.bias_share@outcome:TN < 0.5 ", "Bald", "bias_share", "outcome:TN", "<", 0.5),
+        ("hirescam@pre_activation.gain>=0", None, "hirescam@pre_activation.gain", "all", ">=", 0),
+        ("Bald.hirescam@pre_activation.empty@true:majority<=.1", "Bald", "hirescam@pre_activation.empty",
+         "true:majority", "<=", 0.1),
+        ("zero.bias_share<=0.9", None, "zero.bias_share", "all", "<=", 0.9),
+        ("overall.minority_error<=0.2", "overall", "minority_error", "all", "<=", 0.2),
+        ("lift>=-1", None, "lift", "all", ">=", -1),
+    ],
+)  # fmt: skip
+def test_rules_are_read(audit, text, attribute, measure, group, sign, bound):
+    rule = parse_rule(text, audit)
+    assert (rule.attribute, rule.measure, rule.group, rule.sign, rule.bound) == (attribute, measure, group, sign, bound)
+    assert rule.text == text.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("minority_eror<=0.2", "unknown measure 'minority_eror'; did you mean 'minority_error'"),
+        ("Smilling.gain>=0.3", "unknown attribute 'Smilling'; did you mean 'Smiling'"),
+        ("gain@predicted:majorty>=0.3", "unknown group 'predicted:majorty'; did you mean 'predicted:majority'"),
+        ("minority_error@all<=0.2", "takes no group, got @all"),
+        ("overall.auroc>=0.5", "auroc has no mean over attributes"),
+        ("gain", "is no rule"),
+        ("gain==0.3", "is no rule"),
+        ("0.1<=gain<=0.3", "is no rule"),
+        ("gain>=much", "the bound 'much' is no number"),
+        ("gain>=nan", "is no number"),
+        ("gain>=inf", "is no number"),
+        ("", "is no rule"),
+    ],
+)
+def test_wrong_rules_are_refused_with_the_nearest_name(audit, text, told):
+    with pytest.raises(InputError, match="--rule") as refused:
+        parse_rule(text, audit)
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "reason"),
+    [
+        (figure(0.1, 0.05, 0.2), "pass", ""),
+        (figure(0.1, 0.05, 0.21), "insufficient", "straddles 0.2"),
+        (figure(0.3, 0.19, 0.4), "insufficient", "straddles 0.2"),
+        (figure(0.3, 0.21, 0.4), "fail", "breaks <= 0.2"),
+        (figure(0.0, 0.0, 0.1, images=12, identities=3, status="small"), "insufficient", "12 images of 3 people"),
+        (figure(0.9, 0.8, 1.0, images=12, status="small"), "insufficient", "too few: 12 images"),
+        (figure(0.1, None, None), "insufficient", "no interval"),
+        (figure(None, None, None, images=0, status="undefined"), "insufficient", "no image to measure it on"),
+        (figure(None, None, None, status="undefined"), "error", "undefined on all of"),
+    ],
+)
+def test_a_rule_passes_or_fails_by_its_whole_interval(audit, found, verdict, reason):
+    [one] = judge(summary(minority_error=found), [parse_rule("minority_error<=0.2", audit)])
+    assert one.verdict == verdict
+    assert reason in one.reason
+    assert one.to_json()["value"] == found["value"]
+
+
+@pytest.mark.parametrize(
+    ("sign", "verdict"), [("<=", "pass"), ("<", "insufficient"), (">=", "insufficient"), (">", "fail")]
+)
+def test_an_interval_that_ends_at_the_bound(audit, sign, verdict):
+    [one] = judge(summary(minority_error=figure(0.15, 0.1, 0.2)), [parse_rule(f"minority_error{sign}0.2", audit)])
+    assert one.verdict == verdict
+
+
+def test_columns_are_judged_in_their_group_and_bare_names_by_the_primary_method(audit):
+    rules = [parse_rule(text, audit) for text in ("gain>=0.3", "gain@predicted:majority>=0.3", "bias_share<=0.9")]
+    assert [one.verdict for one in judge(summary(), rules)] == ["pass", "insufficient", "pass"]
+    with pytest.raises(InputError, match="make the summary again"):
+        judge(summary(), [parse_rule("lift>=1", audit)])
+
+
+def test_a_gate_opens_only_on_evidence(audit):
+    def gate(*texts, **rates):
+        return judge(summary(**rates), [parse_rule(text, audit) for text in texts])
+
+    sure = gate("gain>=0.3")
+    unsure = gate("gain>=0.3", "gain>=0.5")
+    broken = gate("minority_error<=0.2", minority_error=figure(None, None, None, status="undefined"))
+    assert passed(sure)
+    assert not passed(unsure)
+    assert passed(unsure, allow_insufficient=True)
+    assert not passed(broken, allow_insufficient=True)
+    assert not passed(gate("gain>=0.9"), allow_insufficient=True)
+
+
+def test_yaml_rules_are_read_and_wrong_files_refused(audit, tmp_path):
+    file = tmp_path / "rules.yaml"
+    file.write_text("rules:\n  - minority_error<=0.2\n  - 'Smiling.gain@predicted:majority>=0.3'\n")
+    assert [rule.measure for rule in read_rules(file, audit)] == ["minority_error", "gain"]
+    for content, told in (
+        ("rules: [gain>=x]", "rule 1: 'gain>=x'"),
+        ("[gain>=0.1]", "expected 'rules:'"),
+        ("rules: []", "expected 'rules:'"),
+        ("rules: [1]", "expected 'rules:'"),
+        ("rule: [gain>=0.1]", "expected 'rules:'"),
+        ("rules: [gain>=0.1]\nlevel: 1", "nothing else"),
+        ("rules: [", "not YAML"),
+    ):
+        file.write_text(content)
+        with pytest.raises(InputError, match=r"rules\.yaml") as refused:
+            read_rules(file, audit)
+        assert told in str(refused.value)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_rules(tmp_path / "none.yaml", audit)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_junit_counts_what_a_server_counts(audit, allowed):
+    figures = {
+        "error": figure(0.1, 0.0, 0.15),
+        "fnr": figure(0.9, 0.8, 1.0),
+        "fpr": figure(0.2, 0.1, 0.3),
+        "auroc": figure(None, None, None, status="undefined"),
+    }
+    judged = judge(summary(**figures), [parse_rule(f"{name}<=0.2", audit) for name in figures])
+    suite = ET.fromstring(junit(judged, 'audits/"a" & <b>', allow_insufficient=allowed)).find("testsuite")
+    assert suite.get("name") == 'audits/"a" & <b>'
+    assert (suite.get("tests"), suite.get("errors")) == ("4", "1")
+    assert suite.get("failures") == ("1" if allowed else "2")
+    assert len(suite.findall("testcase/failure")) == int(suite.get("failures"))
+    assert len(suite.findall("testcase/skipped")) == int(suite.get("skipped")) == int(allowed)
+    assert len(suite.findall("testcase/error")) == 1
+    assert [case.get("name") for case in suite] == [f"{name}<=0.2" for name in figures]
+
+
+def test_markdown_puts_what_did_not_pass_first(audit):
+    rules = [parse_rule(text, audit) for text in ("gain>=0.3", "gain>=0.9", "gain>=0.5")]
+    text = markdown(judge(summary(), rules), "a|b", open_=False)
+    lines = text.splitlines()
+    assert lines[0] == "# Gate closed: a\\|b"
+    assert lines[2] == "3 checks: 1 pass, 1 fail, 1 insufficient evidence."
+    assert [line.split(" | ")[1] for line in lines[6:]] == ["`gain>=0.9`", "`gain>=0.5`", "`gain>=0.3`"]
+    assert "[0.4, 0.6]" in lines[6]

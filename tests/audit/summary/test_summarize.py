@@ -1,0 +1,383 @@
+"""A summary against scikit-learn and pandas on the same records, and what it does with what is missing."""
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
+
+from bincam.audit import open_audit
+from bincam.audit.folder import reader, writer
+from bincam.audit.gate.rules import judge, parse_rule
+from bincam.audit.summary.panel import read_panel
+from bincam.audit.summary.slices import slicings
+from bincam.audit.summary.summarize import RATES, column_of, summarise
+from bincam.errors import InputError
+from bincam.stats.outcomes import GROUPS
+from tests.audit.synthetic import ATTRIBUTES, make_audit
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory):
+    return open_audit(make_audit(tmp_path_factory.mktemp("audits") / "one", images=400))
+
+
+@pytest.fixture(scope="module")
+def summary(audit):
+    return summarise(audit, resamples=200, slice_by=["sex", "age", "Young"])
+
+
+@pytest.fixture
+def copy(audit, tmp_path):
+    return shutil.copytree(audit.folder, tmp_path / "copy")
+
+
+def rewrite(folder, change):
+    """Change the records of an audit; ``change`` edits a table's columns in place."""
+    for number in range(open_audit(folder).shards):
+        file = reader.records_file(folder, number)
+        table = pq.read_table(file)
+        columns = {
+            name: table[name].to_numpy().copy() for name in table.column_names if name not in ("attribute", "outcome")
+        }
+        columns["attribute"] = np.array(table["attribute"].to_pylist())
+        change(columns)
+        for name, values in columns.items():
+            if name != "attribute":
+                at = table.schema.get_field_index(name)
+                table = table.set_column(at, table.schema.field(name), pa.array(values, table.schema.field(name).type))
+        pq.write_table(table, file)
+    return open_audit(folder)
+
+
+def edit(file, **changes):
+    value = json.loads(file.read_text())
+    file.write_text(json.dumps(value | changes))
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_rates_are_those_of_the_records(audit, summary, name):
+    records = audit.records()
+    held = records[(records["attribute"] == name) & (records["outcome"] != "")]
+    rates = summary["attributes"][name]["rates"]
+    wrong = held["outcome"].isin(["FP", "FN"])
+    minority = held["label"] == (1 if audit.minority(name) > 0 else 0)
+    for rate, expected in {
+        "error": wrong.mean(),
+        "accuracy": 1 - wrong.mean(),
+        "minority_error": wrong[minority].mean(),
+        "majority_error": wrong[~minority].mean(),
+        "fnr": wrong[held["label"] == 1].mean(),
+        "fpr": wrong[held["label"] == 0].mean(),
+        "balanced_error": (wrong[minority].mean() + wrong[~minority].mean()) / 2,
+        "auroc": roc_auc_score(held["label"], held["logit"]),
+        "ap": average_precision_score(held["label"], held["logit"]),
+        "brier": brier_score_loss(held["label"], 1 / (1 + np.exp(-held["logit"].astype(float)))),
+    }.items():
+        assert rates[rate]["value"] == pytest.approx(expected, abs=1e-6), rate
+        assert rates[rate]["low"] <= rates[rate]["value"] <= rates[rate]["high"]
+    assert set(rates) == set(RATES)
+    assert rates["minority_error"]["images"] == minority.sum()
+    assert rates["ece"] == rates["ece_unshifted"]  # the card's shift is 0
+
+
+def test_measures_of_groups_are_means_of_the_records(audit, summary):
+    records = audit.records()
+    for name in ("Bald", "Young"):
+        minority = "positive" if audit.minority(name) > 0 else "negative"
+        held = records[(records["attribute"] == name) & records["logit"].notna()]
+        yes = held["logit"] >= held["threshold"]
+        inside = {
+            "all": yes | True,
+            "predicted:minority": yes == (minority == "positive"),
+            "true:positive": held["label"] == 1,
+            "outcome:FN": held["outcome"] == "FN",
+        }
+        for column in ("grad_cam.gain", "midpoint.bias_share", "hirescam@pre_activation.empty"):
+            entry = summary["attributes"][name]["measures"][column]
+            assert set(entry) == set(GROUPS)
+            assert entry["true:minority"] == entry[f"true:{minority}"]
+            for group, picked in inside.items():
+                values = held.loc[picked, column].dropna()
+                if len(values):
+                    assert entry[group]["value"] == pytest.approx(values.mean(), rel=1e-4)
+                assert entry[group]["images"] == len(values)
+                people = audit.images.set_index("row").loc[held.loc[values.index, "row"], "identity"]
+                assert entry[group]["identities"] == people.nunique()
+
+
+def test_means_over_attributes_are_means_of_their_means(summary):
+    values = [summary["attributes"][name]["rates"]["minority_error"]["value"] for name in ATTRIBUTES]
+    overall = summary["overall"]["rates"]["minority_error"]
+    assert overall["value"] == pytest.approx(np.mean(values), rel=1e-5)
+    assert overall["low"] < overall["value"] < overall["high"]
+    assert overall["attributes"] == len(ATTRIBUTES)
+
+
+def test_a_mean_over_attributes_is_small_where_one_of_its_cells_is(audit, summary):
+    found = {"ok": 0, "small": 0}
+    for column, groups in summary["overall"]["measures"].items():
+        for group, mean in groups.items():
+            cells = [entry["measures"][column][group] for entry in summary["attributes"].values()]
+            small = sum(cell["status"] == "small" for cell in cells)
+            assert mean["small_attributes"] == small
+            assert mean["attributes"] == sum(cell["value"] is not None for cell in cells)
+            if mean["value"] is not None:
+                assert mean["status"] == ("small" if small else "ok")
+                found[mean["status"]] += 1
+    assert min(found.values()) > 0
+    for rate, mean in summary["overall"]["rates"].items():
+        cells = [entry["rates"][rate]["status"] for entry in summary["attributes"].values()]
+        assert mean["small_attributes"] == cells.count("small")
+    # One attribute of hundreds of images does not stand for another of a handful.
+    false = summary["overall"]["measures"]["grad_cam.gain"]["outcome:FP"]
+    assert false["images"] >= 20
+    (judged,) = judge(summary, [parse_rule("overall.gain@outcome:FP>=-1", audit)])
+    assert judged.verdict == "insufficient"
+
+
+def test_balanced_errors_and_slices_follow_the_resamples(audit, summary):
+    panel = read_panel(audit)
+    weights = panel.clusters.weights(200, 0)[panel.clusters.codes].astype(float)  # (N, R)
+    entry = summary["attributes"]["Smiling"]
+    positive = entry["minority"] == "positive"
+    wrong, label = (held[:, panel.attributes.index("Smiling")] for held in (panel.wrong, panel.label))
+    sex = audit.images.set_index("row").loc[panel.rows, "group.sex"].to_numpy()
+
+    def drawn(inside):
+        kept = inside & np.isfinite(wrong)
+        return wrong[kept] @ weights[kept] / weights[kept].sum(0)
+
+    balanced = entry["rates"]["balanced_error"]
+    halves = (drawn(label == 1) + drawn(label == 0)) / 2
+    assert [balanced["low"], balanced["high"]] == pytest.approx(np.quantile(halves, [0.025, 0.975]), rel=1e-4)
+    assert balanced["method"] == "bootstrap over identities"
+    assert balanced["identities"] == entry["rates"]["error"]["identities"]
+    for measure, inside in (("error", label > -1), ("fpr", label == 0), ("minority_error", label == positive)):
+        (one,) = [
+            found
+            for found in summary["slices"]
+            if (found["attribute"], found["measure"], found["column"]) == ("Smiling", measure, "group.sex")
+            and "worst" in found
+        ]
+        worst, best = (drawn(inside & (sex == one[name])) for name in ("worst", "best"))
+        with np.errstate(divide="ignore"):
+            quotient = worst / best
+        for name, samples in (("gap", worst - best), ("ratio", quotient)):
+            expected = np.quantile(samples, [0.025, 0.975])
+            assert [one[name]["low"], one[name]["high"]] == pytest.approx(expected, rel=1e-4), measure
+            assert one[name]["method"] == "bootstrap over identities"
+            assert one[name]["images"] == (inside & np.isfinite(wrong)).sum()
+
+
+def test_a_person_on_both_sides_of_a_gap_counts_once(audit, summary):
+    (found,) = [
+        one
+        for one in summary["slices"]
+        if (one["attribute"], one["measure"], one["column"]) == ("Smiling", "gain", "Young") and "worst" in one
+    ]
+    held = audit.records().merge(audit.images[["row", "identity"]], on="row")
+    young = held[held["attribute"] == "Young"].set_index("row")["label"]
+    held = held[(held["attribute"] == "Smiling") & held["logit"].notna() & held["grad_cam.gain"].notna()]
+    held = held[held["row"].map(young).notna()]
+    assert found["gap"]["images"] == len(held)
+    assert found["gap"]["identities"] == found["ratio"]["identities"] == held["identity"].nunique()
+
+
+def test_an_attribute_without_an_error_leaves_room_for_one(copy):
+    def flawless(columns):
+        here = (columns["attribute"] == "Bald") & np.isfinite(columns["label"])
+        columns["logit"][here] = np.where(columns["label"][here] == 1, 1, -1)
+
+    found = summarise(rewrite(copy, flawless), resamples=100)
+    balanced = found["attributes"]["Bald"]["rates"]["balanced_error"]
+    assert balanced["value"] == 0
+    assert balanced["high"] > 0.01
+    gaps = [
+        one["gap"]
+        for one in found["slices"]
+        if one["attribute"] == "Bald" and one["measure"] == "error" and one.get("gap")
+    ]
+    assert gaps
+    assert all(one["low"] < -0.005 and one["high"] > 0.005 for one in gaps)
+
+
+def test_a_summary_is_json_of_the_stated_layout_and_the_same_each_time(audit, summary, tmp_path):
+    again = summarise(audit, resamples=200, slice_by=["sex", "age", "Young"])
+    assert json.dumps(again, allow_nan=False) == json.dumps(summary, allow_nan=False)
+    folder = shutil.copytree(audit.folder, tmp_path / "copy")
+    writer.write_summary(folder, summary)
+    assert open_audit(folder).summary["attributes"]["Bald"]["minority"] == "positive"
+    assert summary["minority_from"] == "card"
+    assert summary["skipped"] == 1
+    assert summary["identities"] == read_panel(audit).clusters.count
+
+
+def test_small_cells_are_shown_and_called_small(summary):
+    entry = summary["attributes"]["Wearing_Hat"]["measures"]["grad_cam.gain"]["outcome:FP"]
+    assert entry["status"] in ("small", "undefined")
+    for attribute in summary["attributes"].values():
+        for groups in attribute["measures"].values():
+            for one in groups.values():
+                few = one["images"] < 20 or one["identities"] < 5
+                assert one["status"] == ("undefined" if one["value"] is None else "small" if few else "ok")
+
+
+def test_without_identities_rates_have_plain_wilson_intervals(copy):
+    images = pq.read_table(copy / "images.parquet").to_pandas()
+    images["identity"] = ""
+    images.to_parquet(copy / "images.parquet")
+    found = summarise(open_audit(copy), resamples=100)
+    rate = found["attributes"]["Bald"]["rates"]["fpr"]
+    hits = round(rate["value"] * rate["images"])
+    assert (rate["low"], rate["high"]) == pytest.approx(proportion_confint(hits, rate["images"], method="wilson"))
+    assert rate["identities"] is None
+    assert rate["method"] == "wilson"
+    assert found["identities"] is None
+
+
+def test_fewer_than_five_people_are_too_few(copy):
+    images = pq.read_table(copy / "images.parquet").to_pandas()
+    images["identity"] = [f"p{n % 4}" for n in range(len(images))]
+    images.to_parquet(copy / "images.parquet")
+    found = summarise(open_audit(copy), resamples=100)["attributes"]["Smiling"]["rates"]["error"]
+    assert found["images"] > 300
+    assert found["status"] == "small"
+
+
+def test_nan_logits_are_counted_and_not_averaged(copy, summary):
+    def break_some(columns):
+        bald = columns["attribute"] == "Bald"
+        columns["logit"][bald & (columns["row"] < 50)] = np.nan
+        columns["grad_cam.gain"][bald & (columns["row"] < 50)] = 1e6
+
+    found = summarise(rewrite(copy, break_some), resamples=100)["attributes"]["Bald"]
+    assert found["counts"]["nan_logit"] == 50
+    assert found["measures"]["grad_cam.gain"]["all"]["value"] < 1
+    assert found["rates"]["error"]["images"] < summary["attributes"]["Bald"]["rates"]["error"]["images"]
+    counts = summary["attributes"]["Smiling"]["counts"]
+    assert counts["nan_logit"] == 1
+    assert counts["unknown"] > 0
+    assert sum(counts.values()) == 399
+
+
+def test_one_class_alone_is_undefined_where_it_has_to_be(copy):
+    def all_negative(columns):
+        columns["label"][columns["attribute"] == "Bald"] = 0
+
+    rates = summarise(rewrite(copy, all_negative), resamples=100)["attributes"]["Bald"]["rates"]
+    for name in ("minority_error", "fnr", "auroc", "ap", "balanced_error"):
+        assert rates[name]["status"] == "undefined", name
+        assert rates[name]["value"] is None
+    assert rates["fpr"]["status"] == "ok"
+
+
+def test_an_unknown_logit_shift_leaves_its_figures_undefined_with_a_reason(copy):
+    edit(copy / "manifest.json", logit_shift={"Smiling": 0.5}, train_counts_from="audited data")
+    found = summarise(open_audit(copy), resamples=100)
+    assert found["attributes"]["Bald"]["rates"]["ece_unshifted"]["status"] == "undefined"
+    assert "neither logit shift" in found["attributes"]["Bald"]["calibration"]["reason"]
+    smiling = found["attributes"]["Smiling"]
+    assert smiling["calibration"]["reason"] == ""
+    assert smiling["rates"]["ece_unshifted"]["value"] != smiling["rates"]["ece"]["value"]
+    assert found["minority_from"] == "audited data"
+
+
+def test_slices_are_rates_within_values_with_gap_and_ratio(audit, summary):
+    records = audit.records().merge(audit.images[["row", "group.sex"]], on="row")
+    held = records[(records["attribute"] == "Eyeglasses") & (records["outcome"] != "")]
+    by_sex = held["outcome"].isin(["FP", "FN"]).groupby(held["group.sex"]).mean()
+    found = [
+        one
+        for one in summary["slices"]
+        if (one["attribute"], one["measure"], one["column"]) == ("Eyeglasses", "error", "group.sex")
+    ]
+    for one in found[:-1]:
+        assert one["estimate"]["value"] == pytest.approx(by_sex[one["value"]])
+    compared = found[-1]
+    assert compared["worst"] == by_sex.idxmax()
+    assert compared["gap"]["value"] == pytest.approx(by_sex.max() - by_sex.min())
+    assert compared["ratio"]["value"] == pytest.approx(by_sex.max() / by_sex.min())
+    gains = [one for one in summary["slices"] if one["measure"] == "gain" and "worst" in one and one["worst"]]
+    assert gains
+    assert all(one["gap"]["value"] >= 0 for one in gains)
+    assert not [one for one in summary["slices"] if one["attribute"] == one["column"]]
+
+
+def test_slicing_by_an_attribute_divides_by_its_labels(audit):
+    found, _ = slicings(audit, read_panel(audit, []), ["Young"])
+    label = read_panel(audit, []).label[:, ATTRIBUTES.index("Young")]
+    assert found[0].values == ("positive", "negative")
+    np.testing.assert_array_equal(found[0].codes, np.where(np.isnan(label), -1, np.where(label == 1, 0, 1)))
+
+
+def test_a_column_of_one_value_is_refused_where_asked_for_and_else_left_out(copy):
+    images = pq.read_table(copy / "images.parquet").to_pandas()
+    images["group.sex"] = "male"
+    images["group.age"] = [f"value {n}" for n in range(len(images))]
+    images.to_parquet(copy / "images.parquet")
+    audit = open_audit(copy)
+    with pytest.raises(InputError, match=r"group\.sex has only the value 'male'"):
+        summarise(audit, slice_by=["sex"])
+    with pytest.raises(InputError, match=r"group\.age has 399 values, more than 20"):
+        summarise(audit, slice_by=["age"])
+    with pytest.raises(InputError, match="cannot slice by 'sexe'; did you mean 'sex'"):
+        summarise(audit, slice_by=["sexe"])
+    left_out = summarise(audit, resamples=100)["slices_left_out"]
+    assert [one["column"] for one in left_out] == ["group.sex", "group.age"]
+
+
+def test_families_name_their_size_and_find_what_was_planted(summary):
+    families = {one["name"]: one for one in summary["families"]}
+    errors = families["minority error exceeds majority error"]
+    assert errors["size"] == len(ATTRIBUTES)
+    found = {one["attribute"]: one["finding"] for one in errors["tests"]}
+    assert found["No_Beard"]
+    assert not found["Smiling"]  # balanced: there is no prior to lean on
+    assert families["error differs by group.sex"]["findings"] == 0
+
+
+def test_permuted_labels_and_groups_give_no_finding(copy):
+    rng = np.random.default_rng(0)
+    images = pq.read_table(copy / "images.parquet").to_pandas()
+    images["identity"] = ""
+    images["group.sex"] = rng.permutation(images["group.sex"])
+    images["group.age"] = rng.permutation(images["group.age"])
+    images.to_parquet(copy / "images.parquet")
+
+    def permute(columns):
+        for name in ATTRIBUTES:
+            here = columns["attribute"] == name
+            columns["label"][here] = rng.permutation(columns["label"][here])
+
+    found = summarise(rewrite(copy, permute), resamples=100)
+    checked = [one for one in found["families"] if "between true classes" in one["name"] or "group." in one["name"]]
+    assert len(checked) == 5
+    assert [one["name"] for one in checked if one["findings"]] == []
+
+
+def test_bare_names_are_the_primary_methods():
+    methods = ("hirescam@pre_activation", "grad_cam")
+    assert column_of("gain", methods) == "hirescam@pre_activation.gain"
+    assert column_of("bias_share", methods) == "midpoint.bias_share"
+    assert column_of("grad_cam.gain", methods) == "grad_cam.gain"
+
+
+def test_what_lies_beside_the_records_is_taken_in(copy):
+    (copy / "leakage.json").write_text(json.dumps({"overlap": [[1.0]]}))
+    (copy / "sample.json").write_text(json.dumps({"gates": {"grad_cam": "passed"}}))
+    found = summarise(open_audit(copy), resamples=100)
+    assert found["leakage"] == {"overlap": [[1.0]]}
+    assert found["gates"] == {"grad_cam": "passed"}
+
+
+def test_an_audit_without_an_image_is_refused(tmp_path):
+    folder = make_audit(tmp_path / "none", images=12)
+    file = reader.records_file(folder, 0)
+    pq.write_table(pq.read_table(file).slice(0, 0), file)
+    with pytest.raises(InputError, match="no image was read"):
+        summarise(open_audit(folder))

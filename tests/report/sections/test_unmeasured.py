@@ -1,0 +1,33 @@
+from bincam.audit.folder import reader
+from bincam.files import write_json
+from bincam.report.html.page import build, open_source, render
+from bincam.report.sections.unmeasured import unmeasured
+from tests.report.conftest import finished_audit
+
+
+def test_everything_that_could_not_be_measured_is_counted_and_named(audit_folder):
+    first, second = open_source(audit_folder).arms[0].audit.attributes[:2]
+    (one,) = unmeasured(open_source(audit_folder).arms)
+    assert list(one.entries) == [
+        "Images that could not be read, in no figure: 1. The first: 000150.png: empty file (0 bytes)",
+        f"Logits that are NaN or infinite, counted and in no figure: {first} 1 image.",
+        f"The object's mask lies outside the crop, so nothing is measured against it: {second} 3 of 20 images.",
+        "No region, so no energy: Chubby.",
+    ]
+
+
+def test_models_that_say_the_same_share_a_list(contrast_folder):
+    (one,) = unmeasured(open_source(contrast_folder).arms)
+    assert one.name == "unbalanced and balanced"
+
+
+def test_a_clean_audit_says_so_and_one_without_findings_is_silent(tmp_path):
+    folder = finished_audit(tmp_path / "audit", images=60)
+    clean = {"skipped": 0, "nan_logits": {}, "outside_the_crop": {}, "with_a_mask": {}, "notes": []}
+    write_json(folder / reader.FINDINGS, {"kind": reader.FINDINGS_KIND, "schema": 1, **clean})
+    assert "Nothing: every image was read" in render(build(open_source(folder), tmp_path / "a.html"))
+    for file in (reader.FINDINGS, reader.SAMPLE, reader.LEAKAGE):
+        (folder / file).unlink()
+    html = render(build(open_source(folder), tmp_path / "b.html"))
+    for section in ("unmeasured", "sample", "overlap"):
+        assert f'id="{section}"' not in html

@@ -1,0 +1,109 @@
+"""AUROC, average precision and calibration against scikit-learn, resample by resample."""
+
+import numpy as np
+import pytest
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+
+from bincam.stats.calibration import calibrate, probability, unshifted
+from bincam.stats.clusters import Clusters
+from bincam.stats.roc import ranking, resampled_ranking
+
+
+@pytest.fixture
+def scored():
+    rng = np.random.default_rng(0)
+    label = (rng.random(300) < 0.3).astype(float)
+    logit = np.round(rng.normal(size=300) + label, 1)  # with ties
+    return logit, label, Clusters(np.repeat(np.arange(100), 3), True)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_every_resample_is_scikit_learns_with_weights(scored, tied):
+    logit, label, clusters = scored
+    if not tied:
+        logit = logit + np.linspace(0, 0.05, 300)
+    weights = clusters.weights(6, 0)
+    auroc, precision = resampled_ranking(logit, label > 0, clusters.codes, weights)
+    for r in range(6):
+        w = weights[clusters.codes, r]
+        assert auroc[r] == pytest.approx(roc_auc_score(label, logit, sample_weight=w), abs=1e-6)
+        assert precision[r] == pytest.approx(average_precision_score(label, logit, sample_weight=w), abs=1e-6)
+
+
+def test_figures_are_scikit_learns_and_lie_in_their_intervals(scored):
+    logit, label, clusters = scored
+    auroc, precision = ranking(logit, label, clusters, clusters.weights(300, 0))
+    assert auroc.value == pytest.approx(roc_auc_score(label, logit))
+    assert precision.value == pytest.approx(average_precision_score(label, logit))
+    assert auroc.low < auroc.value < auroc.high
+    assert (auroc.images, auroc.identities, auroc.status) == (300, 100, "ok")
+
+
+def test_one_class_alone_has_no_ranking(scored):
+    logit, label, clusters = scored
+    auroc, precision = ranking(logit, np.ones_like(label), clusters, clusters.weights(50, 0))
+    assert auroc.status == precision.status == "undefined"
+    few = np.zeros_like(label)
+    few[:5] = 1
+    assert ranking(logit, few, clusters, clusters.weights(50, 0))[0].status == "small"
+
+
+def test_nan_logits_are_left_out_and_counted(scored):
+    logit, label, clusters = scored
+    broken = logit.copy()
+    broken[:30] = np.nan
+    weights = clusters.weights(50, 0)
+    auroc, _ = ranking(broken, label, clusters, weights)
+    assert auroc.value == pytest.approx(roc_auc_score(label[30:], logit[30:]))
+    assert auroc.images == 270
+    found = calibrate(probability(broken, "logits"), label, clusters, weights)
+    assert found.brier.images == 270
+
+
+def test_calibration_is_scikit_learns(scored):
+    logit, label, clusters = scored
+    p = probability(logit, "logits")
+    found = calibrate(p, label, clusters, clusters.weights(200, 0))
+    rate, mean = calibration_curve(label, p, n_bins=15)
+    np.testing.assert_allclose([one["positive_rate"] for one in found.bins], rate)
+    np.testing.assert_allclose([one["mean_probability"] for one in found.bins], mean)
+    images = np.array([one["images"] for one in found.bins])
+    assert found.ece.value == pytest.approx((images * np.abs(rate - mean)).sum() / 300)
+    assert found.brier.value == pytest.approx(brier_score_loss(label, p))
+    assert found.ece.low <= found.ece.value <= found.ece.high
+    assert found.brier.low < found.brier.value < found.brier.high
+
+
+def test_undoing_the_shift_calibrates_a_shifted_model():
+    rng = np.random.default_rng(3)
+    odds = rng.normal(size=4000) * 1.5
+    label = (rng.random(4000) < 1 / (1 + np.exp(-odds))).astype(float)
+    clusters = Clusters.of([""] * 4000)
+    weights = clusters.weights(100, 0)
+    shifted = odds + 2.0
+    before = calibrate(probability(shifted, "logits"), label, clusters, weights).ece.value
+    undone, reason = unshifted(shifted, 2.0, "logits")
+    assert reason == ""
+    assert before > 0.2
+    assert calibrate(undone, label, clusters, weights).ece.value < 0.03
+
+
+def test_what_the_card_fitted_is_used_where_no_shift_is_known():
+    z = np.array([-1.0, 0.5, np.inf])
+    for head in ("logits", "margin"):
+        p, reason = unshifted(z, None, head, (2.0, -1.0))
+        assert reason == ""
+        np.testing.assert_allclose(p, [1 / (1 + np.exp(3.0)), 0.5, np.nan])
+
+
+def test_an_unknown_shift_is_undefined_with_its_reason():
+    clusters = Clusters.of([""] * 3)
+    for shift, head, told in ((None, "logits", "neither logit shift nor calibration"), (1.0, "margin", "no log-odds")):
+        p, reason = unshifted(np.zeros(3), shift, head)
+        assert told in reason
+        assert calibrate(p, np.ones(3), clusters, clusters.weights(100, 0)).ece.status == "undefined"
+
+
+def test_a_margin_is_half_its_distance_from_minus_one():
+    assert probability(np.array([-3.0, -1, 0, 1, 2]), "margin").tolist() == [0, 0, 0.5, 1, 1]
