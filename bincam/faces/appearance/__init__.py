@@ -1,1 +1,1 @@
-"""Colours and materials of faces, what is behind them, and light."""
+"""Appearance of faces: colours, materials, background and light."""

@@ -1,4 +1,4 @@
-"""What stands behind a face: soft shapes out of focus."""
+"""The background of a face: soft shapes, out of focus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 
 def palette(rng: np.random.Generator, count: int, saturation: float) -> Array:
-    """(count, 3) linear colours."""
+    """Draw (count, 3) linear colours."""
     hue, value, strength = rng.random(count), rng.random(count), rng.random(count)
     angle = 2 * np.pi * (hue[:, None] + np.array([0, 1 / 3, 2 / 3]))
     colour = 1 + saturation * strength[:, None] * np.cos(angle)
@@ -22,7 +22,7 @@ def palette(rng: np.random.Generator, count: int, saturation: float) -> Array:
 
 
 def background(seed: int, size: tuple[int, int]) -> Array:
-    """(H, W, 3) float32 linear. Depends on the seed alone."""
+    """Draw a background (H, W, 3) float32, linear, that depends on the seed alone."""
     width, height = size
     rng = stream(seed, "background")
     colours = palette(rng, 12, 0.55)
@@ -36,7 +36,7 @@ def background(seed: int, size: tuple[int, int]) -> Array:
         for k in range(10):
             colour = tuple(float(c) for c in 0.5 * (colours[2 + k] + colours[k % 2]))
             at = (places[k] * [w, h]).astype(int)
-            if kind < 0.6:  # a room: upright slabs
+            if kind < 0.6:  # a room: upright rectangles
                 extent = (4 + sizes[k] * [22, 70]).astype(int)
                 cv2.rectangle(canvas, (at - extent // 2).tolist(), (at + extent // 2).tolist(), colour, -1)
             else:  # lights and leaves

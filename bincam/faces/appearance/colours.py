@@ -1,4 +1,4 @@
-"""Colours of one face: skin, eyes, paint, clothes, light."""
+"""Colours of one face: skin, eyes, make-up, clothes, light."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bincam.faces.labels.spec import FaceSpec
 
 Array = NDArray[Any]
 
-# sRGB complexions from dark to fair; Pale_Skin has its own, fairer than any of them
+# sRGB complexions from dark to fair; Pale_Skin has two of its own, fairer than all of these
 TONES = np.array([(84, 52, 38), (122, 78, 54), (158, 106, 76), (190, 138, 104), (210, 160, 126), (222, 176, 146)])
 PALE = np.array([(232, 204, 192), (240, 214, 202)])
 LIPSTICKS = np.array(
@@ -30,29 +30,29 @@ METALS = np.array([(218, 168, 74), (200, 202, 208), (214, 140, 116)])
 
 
 def brow_colour(spec: FaceSpec) -> Array:
-    """(3,) linear colour of brows and beard: the person's own, whatever colour the scalp hair has."""
+    """Return (3,), the linear colour of brows and beard, which does not depend on the scalp hair."""
     shade = stream(spec.identity, "brow colour").random()
     return np.asarray(hair.linear(np.array([22, 16, 14]) + shade * np.array([40, 24, 14])))
 
 
 def complexion(spec: FaceSpec) -> Array:
-    """(3,) linear colour of the skin."""
-    at, warm, pale = stream(spec.identity, "skin").random(3)
-    at *= len(TONES) - 1.001
-    k = int(at)
-    tone = TONES[k] * (1 - at + k) + TONES[k + 1] * (at - k)
+    """Return (3,), the linear colour of the skin."""
+    position, warm, pale = stream(spec.identity, "skin").random(3)
+    position *= len(TONES) - 1.001
+    k = int(position)
+    tone = TONES[k] * (1 - position + k) + TONES[k + 1] * (position - k)
     if spec["Pale_Skin"]:
         tone = PALE[0] * (1 - pale) + PALE[1] * pale
     return np.asarray(hair.linear(tone) * np.array([1 + 0.06 * (warm - 0.5), 1.0, 1 - 0.12 * (warm - 0.5)]))
 
 
 def _usual(spec: FaceSpec, attribute: str, usual: bool) -> float:
-    """How much is shown of what, where its label is false, is hardly ever found on a man, or on a woman."""
+    """Return the amount of an attribute, reduced on faces of the sex that hardly ever shows it without the label."""
     return shown(spec, attribute) * (1.0 if usual or spec[attribute] else 0.2)
 
 
 def paint(spec: FaceSpec, how: hair.Style) -> Paint:
-    """What is painted on the skin."""
+    """Return everything painted on the skin of a face with the hair style ``how``."""
     tone = complexion(spec)
     lip_red, lip_hue, shadow = stream(spec.seed, "make-up").random(3)
     red, glossy = stream(spec.identity, "lips").random(2) * (0.55 if spec["Male"] else 1.0)
@@ -93,7 +93,7 @@ def paint(spec: FaceSpec, how: hair.Style) -> Paint:
 
 
 def eyes(spec: FaceSpec, centre: Array) -> Eyes:
-    """The eyes' colours; centre (3,) of the left one on the shared head."""
+    """Return the colours of the eyes; ``centre`` (3,) is that of the left one on the shared head."""
     which, wet = stream(spec.identity, "iris").random(2)
     x, y = stream(spec.seed, "gaze").normal(size=2).clip(-2, 2)
     return Eyes(
@@ -106,7 +106,7 @@ def eyes(spec: FaceSpec, centre: Array) -> Eyes:
 
 
 def wear(spec: FaceSpec) -> Wear:
-    """Clothes and the colours of what is worn; each thing has its own stream."""
+    """Return colours and patterns of clothes and accessories, each from its own random stream."""
     colour, second = np.zeros((12, 3)), np.zeros((12, 3))
     pattern, shine = np.zeros(12, np.int64), np.full(12, 0.05)
 
@@ -123,7 +123,7 @@ def wear(spec: FaceSpec) -> Wear:
     fill(CLOTHES, "clothes", 0.75, (0, 0, 0, 1, 2, 3, 5))
     fill(HAT, "hat", 0.8, (0, 0, 1, 3, 4))
     natural, shade, mix = stream(spec.seed, "hat felt").random(3)
-    if natural < 0.5:  # felt, wool and leather in the colours that hair has too
+    if natural < 0.5:  # felt, wool and leather in colours that hair can also have
         felt = hair.linear(np.array([22, 19, 18]) + shade**2 * np.array([150, 112, 76])) * (0.8 + 0.4 * mix)
         colour[HAT], second[HAT] = felt, 0.8 * felt
     fill(TIE, "necktie", 0.6, (0, 1, 2, 5), 0.35)
@@ -156,7 +156,7 @@ def wear(spec: FaceSpec) -> Wear:
 
 
 def light(spec: FaceSpec) -> Light:
-    """The light, which no attribute changes."""
+    """Draw the light, which depends on no attribute."""
     rng = stream(spec.seed, "light")
     side, height, ratio, warm, rim, back = rng.random(6)
     angle, up = 1.15 * (2 * side - 1), 0.25 + 0.55 * height

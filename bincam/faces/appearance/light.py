@@ -1,4 +1,4 @@
-"""The light of a scene."""
+"""Light of a scene."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Array = NDArray[Any]
 
 
 class Light(NamedTuple):
-    """The light on one photograph; directions are unit vectors towards it, in the viewer's frame."""
+    """Light of one photograph; ``key`` and ``rim`` are unit vectors towards the light, in the viewer's frame."""
 
     key: Array
     key_colour: Array

@@ -1,4 +1,4 @@
-"""What things are made of besides skin: cloth, metal, glass, eyes, teeth; the colours and patterns of what is worn."""
+"""Materials other than skin: eyes, and the colours and patterns of clothes and accessories."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Array = NDArray[Any]
 
 
 class Wear(NamedTuple):
-    """Colours and patterns of all that is worn, by material; and the neckline."""
+    """Colours and patterns of clothes and accessories, by material, and the neckline."""
 
     colour: Array  # (12, 3)
     second: Array  # (12, 3)
     pattern: Array  # (12,) int: 0 plain, 1 and 2 stripes, 3 checks, 4 knitted, 5 dots
     shine: Array  # (12,)
     cloth: int  # row of colour and pattern that holds the clothes
-    neckline: float  # height of the collar's ring
+    neckline: float  # height of its ring, decimetres
     vee: float  # depth of its V
     lens_dark: float
     lens_colour: Array
 
 
 class Eyes(NamedTuple):
-    """The eyes' colours and where they look."""
+    """Colours of the eyes and their gaze."""
 
     iris: Array
     white: Array
@@ -39,7 +39,7 @@ class Eyes(NamedTuple):
 
 @njit(cache=True)
 def dressed(x: float, y: float, z: float, neckline: float, vee: float) -> float:
-    """How far under the neckline a place of the body is, positive where it is covered, decimetres."""
+    """Return the depth of a place of the body below the neckline, positive where it is covered, in decimetres."""
     ring = neckline - 0.42 * (z - 0.1)
     if z > 0.35:
         ring -= vee * max(0.0, 1 - abs(x) / (0.10 + 0.75 * vee))
@@ -48,7 +48,7 @@ def dressed(x: float, y: float, z: float, neckline: float, vee: float) -> float:
 
 @njit(cache=True)
 def fabric(u: float, v: float, material: int, wear: Wear, out: Array) -> None:
-    """The colour of a cloth at its own coordinates, in decimetres."""
+    """Write the colour of a cloth at its own coordinates, in decimetres, to ``out`` (3,)."""
     kind = wear.pattern[material]
     f = 0.0
     if kind == 1:
@@ -69,7 +69,7 @@ def fabric(u: float, v: float, material: int, wear: Wear, out: Array) -> None:
 
 @njit(cache=True)
 def eyeball(x: float, y: float, eyes: Eyes, out: Array) -> float:
-    """The colour of an eye at a place of the shared head; returns its shine."""
+    """Write the colour of an eye at a place of the shared head to ``out`` (3,), and return its shine."""
     side = 1.0 if x > 0 else -1.0
     dx, dy = x - side * abs(eyes.centre[0]) - eyes.gaze[0], y - eyes.centre[1] - eyes.gaze[1]
     d = np.hypot(dx, dy)
@@ -78,13 +78,13 @@ def eyeball(x: float, y: float, eyes: Eyes, out: Array) -> float:
     ring = smooth(0.066, 0.056, d)
     limbus = smooth(0.048, 0.060, d)
     pupil = smooth(0.030, 0.025, d)
-    lid = 1 - 0.55 * smooth(7.255, 7.325, y)  # the upper lid's shade
+    lid = 1 - 0.55 * smooth(7.255, 7.325, y)  # shade of the upper lid
     vein = 1 - 0.10 * smooth(0.08, 0.13, abs(dx))
     for c in range(3):
         white = eyes.white[c] * (vein if c else 1.0)
         iris = eyes.iris[c] * spokes * (1 - 0.7 * limbus) * (1.25 - 0.5 * smooth(0.0, 0.05, dy)) * (1 - pupil) + 0.004
         out[c] = (white * (1 - ring) + iris * ring) * lid
-    # a light is mirrored in the cornea
+    # the reflection of a light in the cornea
     spot = smooth(0.017, 0.010, np.hypot(dx - 0.020, dy - 0.024))
     for c in range(3):
         out[c] += 0.95 * spot

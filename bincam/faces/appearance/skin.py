@@ -1,7 +1,7 @@
-"""What is painted on the head: complexion, lips, make-up, stubble, wrinkles.
+"""Paint on the head: complexion, lips, make-up, stubble, wrinkles.
 
-All is painted in the coordinates of the shared head (:attr:`bincam.faces.geometry.head.Head.points`), so it follows
-every shape and expression. Colours are linear.
+Everything is painted in the coordinates of the shared head (:attr:`bincam.faces.geometry.head.Head.points`), so it
+follows every shape and expression. Colours are linear.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ Array = NDArray[Any]
 
 
 class Paint(NamedTuple):
-    """Everything painted on one face: colours (3,) linear, amounts in [0, 1] unless noted."""
+    """Everything painted on one face. Colours (3,) are linear, amounts are in [0, 1] unless noted."""
 
     tone: Array
     lip: Array
     lipstick: float
-    shadow: Array  # eye shadow's colour
+    shadow: Array  # colour of the eye shadow
     makeup: float
     rosy: float
     bags: float
     stubble: float
-    beard: float  # the shade of a full beard on the skin under it
+    beard: float  # shading of the skin under a full beard
     stubble_colour: Array
     wrinkles: float
     cheekbones: float
     double_chin: float
     pointy: float
     freckles: float
-    hairline: float  # added to the height at which hair begins, decimetres
-    temples: float  # added at the temples
-    hair: float  # 1 with hair: the scalp is covered by its roots
+    hairline: float  # added to the height of the hairline, decimetres
+    temples: float  # likewise, at the temples
+    hair: float  # fraction of the scalp covered by roots of hair
     hair_colour: Array
-    phase: float  # of the noise, any number
+    phase: float  # offset of the noise, any number
     brow_arch: float
     brow_half: float  # decimetres
     brow_colour: Array
@@ -57,7 +57,7 @@ class Paint(NamedTuple):
 
 @njit(cache=True)
 def creases(x: float, y: float, z: float, phase: float) -> float:
-    """How deep in the wrinkles of age a place is, 0 to 1."""
+    """Return the depth of the wrinkles of age at a place, 0 to 1."""
     a = abs(x)
     if z < 0.55:
         return 0.0
@@ -80,22 +80,22 @@ def creases(x: float, y: float, z: float, phase: float) -> float:
 
 @njit(cache=True)
 def paint(x: float, y: float, z: float, p: Paint, out: Array) -> float:
-    """The skin's colour at a place of the head.
+    """Compute the colour of the skin at a place of the head.
 
     Args:
-        x: The place.
+        x: Coordinate of the shared head, in decimetres.
         y: Likewise.
         z: Likewise.
-        p: What is painted.
+        p: The paint.
         out: (3,) linear colour, written.
 
     Returns:
-        How much the place shines, 1 as skin usually does.
+        The shine of the place, 1 for ordinary skin.
     """
     a = abs(x)
     shine = 1.0
     mottle = 0.93 + 0.10 * noise(9 * x + p.phase, 9 * y) + 0.05 * noise(31 * x, 31 * y + p.phase)
-    # blood shows in nose, cheeks, ears and chin
+    # nose, cheeks, ears and chin are redder
     red = 0.7 if is_ear(x, y, z) else 0.0
     if y < 7.4 and z > 0.5:
         red += 0.6 * bump(a - 0.40, y - 6.98, 0.20, 0.16) + 0.35 * bump(a, y - 6.30, 0.14, 0.10)
@@ -166,7 +166,7 @@ def paint(x: float, y: float, z: float, p: Paint, out: Array) -> float:
             )
             f = 0.93 * p.makeup * liner
             r, g, b = r * (1 - f), g * (1 - f), b * (1 - f)
-        # the lashes' root, on everyone
+        # the roots of the lashes, on every face
         if 7.25 < y < 7.37 and z > 1.1:
             rim = 7.318 - 0.9 * (a - 0.30) * (a - 0.30)
             f = 0.62 * line(y - rim, 0.013) * smooth(0.165, 0.2, a) * smooth(0.45, 0.41, a)

@@ -1,4 +1,4 @@
-"""Where each attribute is in an aligned face, measured on generated faces: one region per drawn attribute."""
+"""Regions of aligned faces measured on generated faces, one for each drawn attribute."""
 
 from __future__ import annotations
 
@@ -15,45 +15,56 @@ from bincam.files import atomic
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-HELD = 0.8  # the share of an attribute's influence that its region holds
+FRACTION = 0.8  # of an attribute's influence that its region contains
 FILE = Path(__file__).parent / "assets" / "regions.npz"
 
 
-def from_influence(share: Floats, held: float = HELD) -> Mask:
-    """The smallest region that holds a given share of an attribute's influence.
+def from_influence(frequency: Floats, fraction: float = FRACTION) -> Mask:
+    """Find the smallest symmetric region that contains a given fraction of an attribute's influence.
 
     Args:
-        share: (H, W), not negative: the share of faces in which the attribute changes each pixel. It is averaged with
-            its mirror image first, since aligned faces are symmetric and a sample of them is not.
-        held: The share of the sum that the region must hold, in (0, 1].
+        frequency: (H, W), not negative: the fraction of faces in which the attribute changes each pixel. It is first
+            averaged with its mirror image, because aligned faces are symmetric and a sample of them is not.
+        fraction: Of the sum of ``frequency``, to be contained in the region, in (0, 1].
 
     Returns:
-        (H, W), symmetric. Empty where nothing is influenced.
+        (H, W). Empty if the attribute changes no pixel.
+
+    >>> from_influence(np.array([[0.0, 0.9, 0.7, 0.1]])).tolist()
+    [[False, True, True, False]]
     """
-    even = (share + share[:, ::-1]) / 2
+    even = (frequency + frequency[:, ::-1]) / 2
     values = np.sort(even, axis=None)[::-1]
     total = values.sum()
     if total == 0:
-        return np.zeros(share.shape, dtype=bool)
-    least = values[np.searchsorted(np.cumsum(values), held * total)]
+        return np.zeros(frequency.shape, dtype=bool)
+    least = values[np.searchsorted(np.cumsum(values), fraction * total)]
     result: Mask = even >= least
     return result
 
 
 def measured_regions() -> Regions:
-    """The regions measured on generated faces, for any face: they follow its landmarks, or lie as CelebA is aligned."""
+    """Return the regions measured on generated faces, for use with any faces.
+
+    They follow the landmarks of each face, or, without landmarks, assume CelebA's alignment.
+
+    >>> from bincam.faces import measured_regions
+    >>> regions = measured_regions()
+    >>> "Smiling" in regions, "Attractive" in regions
+    (True, False)
+    """
     return Regions.drawn(load(), MEAN, "regions measured on generated faces")
 
 
 def save(masks: Mapping[str, Mask], file: Path = FILE) -> None:
-    """Keep regions, all of one size, by attribute."""
+    """Write regions by attribute, all of the same size."""
     stacked = np.stack(list(masks.values()))  # (A, H, W)
     with atomic(file) as part:
         np.savez_compressed(part, names=np.array(list(masks)), shape=stacked.shape[1:], bits=np.packbits(stacked))
 
 
 def load(file: Path = FILE) -> dict[str, Mask]:
-    """The regions as they were kept, (218, 178) each: CelebA's aligned images."""
+    """Read stored regions by attribute; the packaged ones are (218, 178), the size of CelebA's aligned images."""
     with np.load(file, allow_pickle=False) as stored:
         names = [str(name) for name in stored["names"]]
         shape = (len(names), *(int(n) for n in stored["shape"]))

@@ -1,4 +1,4 @@
-"""Write counterfactual pairs as a folder: two images and a mask each, and a table."""
+"""Writer of a folder of counterfactual pairs: two images and a mask for each, and a table."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from bincam._version import __version__
 from bincam.errors import InputError
 from bincam.faces.counterfactuals.pairs import Pair, pairs
 from bincam.faces.geometry.pose import SIZE
-from bincam.faces.labels.constraints import told
+from bincam.faces.labels.constraints import labels_from_drawn
 from bincam.faces.labels.prevalence import target
 from bincam.faces.labels.sampler import sampler
-from bincam.faces.labels.spec import ATTRIBUTES, FaceSpec, index
+from bincam.faces.labels.spec import ATTRIBUTES, DRAWN, FaceSpec, index
 from bincam.faces.render.encode import image_name, jpeg, mask_png, write
 from bincam.faces.render.settings import RENDERER, TAU, check_drawing
 from bincam.files import write_json
 from bincam.progress import track
 
-DRAWN = tuple(name for name in ATTRIBUTES if name != "Attractive")
 COLUMNS = (
     "attribute",
     "image",
@@ -31,10 +30,10 @@ COLUMNS = (
     "influence",
     "seed",
     "identity",
-    "label",  # of the image, as it can be seen
+    "label",  # of the image, where it can be seen
     "flipped_label",
     "influenced_share",  # of the pixels
-    "also_changed",  # labels that exclude what became true
+    "also_changed",  # labels that exclude one that became true
 )
 
 
@@ -53,46 +52,52 @@ def write_pairs(
 ) -> dict[str, Any]:
     """Write ``images/000001.jpg``, and for each attribute ``flipped/ATTR/...jpg`` and ``influence/ATTR/...png``.
 
-    ``pairs.csv`` has a row for each pair. The same faces, each of another person, serve every attribute.
+    ``pairs.csv`` has a row for each pair. The same faces, each of a different person, are used for every attribute.
 
     Args:
         out: The folder, new or empty.
-        attributes: What to turn over; ``["all"]`` for all that are drawn.
-        count: How many faces.
-        seed: Of the set.
+        attributes: Attributes to flip; ``["all"]`` for all that are drawn.
+        count: Number of faces.
+        seed: Seed of the set.
         prevalence: As for :func:`bincam.faces.labels.prevalence.target`.
         set: Likewise.
         correlate: Likewise.
         correlation: Likewise.
         size: (W, H) in pixels.
-        tau: Threshold of the masks, of 255.
+        tau: Threshold of the masks, in levels of 255.
 
     Returns:
-        What ``card.json`` says.
+        The content of ``card.json``.
 
     Raises:
-        InputError: Something impossible, or a folder that is not empty.
+        InputError: Invalid or infeasible settings, or a folder that is not empty.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     card = write_pairs(folder, ["Smiling"], 1, size=(64, 80))
+    ...     sorted(path.name for path in Path(folder).iterdir()), card["pairs"]
+    (['card.json', 'flipped', 'images', 'influence', 'pairs.csv'], 1)
     """
     names = list(DRAWN) if list(attributes) == ["all"] else list(dict.fromkeys(attributes))
     if not names:
-        raise InputError("no attribute to turn over")
+        raise InputError("no attribute to flip; name at least one")
     wanted = target(prevalence, set=set, correlate=correlate, correlation=correlation)
     check_drawing(names, size, tau)
     if count < 1:
-        raise InputError(f"at least one face is made, got {count}")
+        raise InputError(f"expected a count of at least 1, got {count}")
     root = Path(out)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError(f"{root} is not an empty folder; choose a new one")
     faces = sampler(wanted, seed, images_per_person=1).faces(0, count)
     lines = [",".join(COLUMNS)]
-    for at in track(range(count), "pairs", unit="faces"):
-        file = image_name(at + 1)
-        for name, made in zip(names, pairs(faces[at], names, size, tau=tau), strict=True):
+    for row in track(range(count), "pairs", unit="faces"):
+        file = image_name(row + 1)
+        for name, pair in zip(names, pairs(faces[row], names, size, tau=tau), strict=True):
             if name == names[0]:
-                write(root / "images" / file, jpeg(made.image, made.jpeg_quality))
-            write(root / "flipped" / name / file, jpeg(made.flipped_image, made.jpeg_quality))
-            write(root / "influence" / name / f"{file[:-4]}.png", mask_png(made.influence))
-            lines.append(_row(file, name, made))
+                write(root / "images" / file, jpeg(pair.image, pair.jpeg_quality))
+            write(root / "flipped" / name / file, jpeg(pair.flipped_image, pair.jpeg_quality))
+            write(root / "influence" / name / f"{file[:-4]}.png", mask_png(pair.influence))
+            lines.append(_row(file, name, pair))
     write(root / "pairs.csv", ("\n".join(lines) + "\n").encode())
     card = {
         "kind": "bincam-face-pairs",
@@ -113,12 +118,12 @@ def write_pairs(
     return card
 
 
-def _row(file: str, name: str, made: Pair) -> str:
+def _row(file: str, name: str, pair: Pair) -> str:
     column = index(name)
     also = [
-        f"{'+' if on else '-'}{other}"
-        for other, on, was in zip(ATTRIBUTES, _told(made.flipped), _told(made.spec), strict=True)
-        if on != was and other != name
+        f"{'+' if after else '-'}{other}"
+        for other, before, after in zip(ATTRIBUTES, _labels(pair.spec), _labels(pair.flipped), strict=True)
+        if before != after and other != name
     ]
     return ",".join(
         [
@@ -126,15 +131,15 @@ def _row(file: str, name: str, made: Pair) -> str:
             f"images/{file}",
             f"flipped/{name}/{file}",
             f"influence/{name}/{file[:-4]}.png",
-            str(made.spec.seed),
-            str(made.spec.identity),
-            str(int(made.seen[column])),
-            str(int(made.flipped_seen[column])),
-            f"{made.influence.mean():.5f}",
+            str(pair.spec.seed),
+            str(pair.spec.identity),
+            str(int(pair.seen[column])),
+            str(int(pair.flipped_seen[column])),
+            f"{pair.influence.mean():.5f}",
             " ".join(also),
         ]
     )
 
 
-def _told(face: FaceSpec) -> NDArray[np.bool_]:
-    return told(np.array(face.labels))
+def _labels(face: FaceSpec) -> NDArray[np.bool_]:
+    return labels_from_drawn(np.array(face.labels))

@@ -1,4 +1,4 @@
-"""The card of a set of generated faces: what it was made with, and what came out."""
+"""The card of a set of generated faces: the settings it was made with and its measured statistics."""
 
 from __future__ import annotations
 
@@ -24,56 +24,57 @@ SCHEMA = 1
 
 
 def head(settings: dict[str, Any]) -> dict[str, Any]:
-    """The card of a set that is begun: version and settings."""
+    """Return the card of a set that is not complete: version and settings."""
     return {"kind": KIND, "schema": SCHEMA, "complete": False, "bincam": __version__, "settings": settings}
 
 
-def begun(root: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """The card that lies in a folder, if it was begun with the same settings.
+def read_same(root: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """Read the card of a folder that was begun by this version with the same settings.
 
     Returns:
-        The card; None where the folder is missing or empty.
+        The card; None if the folder is missing or empty.
 
     Raises:
-        InputError: The folder holds something else.
+        InputError: The folder contains something else.
     """
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return None
     if not root.is_dir():
         raise InputError(f"{root} is a file, not a folder")
     if not (root / NAME).exists():
-        raise InputError(f"{root} is not empty and holds no {NAME}; choose a new folder")
-    found = read_json(root / NAME, kind=KIND, schema=SCHEMA)
-    if found.get("bincam") != __version__:
-        raise InputError(f"{root} was made by bincam {found.get('bincam')}, this is {__version__}; choose a new folder")
-    others = [
-        f"{key} {found['settings'].get(key)!r}, not {value!r}"
+        raise InputError(f"{root} is not empty and contains no {NAME}; choose a new folder")
+    card = read_json(root / NAME, kind=KIND, schema=SCHEMA)
+    if card.get("bincam") != __version__:
+        raise InputError(f"{root} was made by bincam {card.get('bincam')}, this is {__version__}; choose a new folder")
+    differences = [
+        f"{key} {card['settings'].get(key)!r}, not {value!r}"
         for key, value in settings.items()
-        if found["settings"].get(key) != value
+        if card["settings"].get(key) != value
     ]
-    if others:
-        raise InputError(f"{root} was made with other settings ({'; '.join(others)}); choose a new folder")
-    return found
+    if differences:
+        raise InputError(f"{root} was made with other settings ({'; '.join(differences)}); choose a new folder")
+    return card
 
 
-def measured(target: Target, faces: Faces, labels: NDArray[np.bool_]) -> dict[str, Any]:
-    """What came out.
+def measure(target: Target, faces: Faces, labels: NDArray[np.bool_]) -> dict[str, Any]:
+    """Measure how closely a set meets its target.
 
     Args:
-        target: What was wanted.
-        faces: As drawn, N.
-        labels: (N, 40), as they can be seen.
+        target: The requested prevalences and φ.
+        faces: N faces, as sampled.
+        labels: (N, 40), the labels that can be seen.
 
     Returns:
-        Prevalences, their errors in points, the error of φ over pairs that can hold together and whose attributes both
-        occur in both classes, how many labels were dropped because they cannot be seen, and the splits.
+        Prevalences, their errors in percentage points, the error of φ over pairs that do not exclude each other and
+        whose attributes both occur in both classes, the number of labels dropped because they cannot be seen, and the
+        sizes of the splits.
     """
     prevalence = labels.mean(axis=0)
     error = 100 * np.abs(prevalence - target.prevalence)
     varied = (prevalence > 0) & (prevalence < 1)
     pairs = np.triu(~constraints.exclusive(), 1) & varied[:, None] & varied
-    found = phi(labels)
-    off = np.abs(found - target.phi)[pairs]
+    measured = phi(labels)
+    phi_error = np.abs(measured - target.phi)[pairs]
     return {
         "prevalence": _named(prevalence),
         "wanted": _named(target.prevalence),
@@ -83,12 +84,12 @@ def measured(target: Target, faces: Faces, labels: NDArray[np.bool_]) -> dict[st
             "of": ATTRIBUTES[int(error.argmax())],
         },
         "phi_error": {
-            "mean": round(float(off.mean()), 4) if off.size else None,
-            "max": round(float(off.max()), 4) if off.size else None,
+            "mean": round(float(phi_error.mean()), 4) if phi_error.size else None,
+            "max": round(float(phi_error.max()), 4) if phi_error.size else None,
             "pairs": int(pairs.sum()),
         },
         "correlations": {
-            f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}": round(float(found[a, b]), 4)
+            f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}": round(float(measured[a, b]), 4)
             for a, b in np.argwhere(np.triu(target.demanded))
         },
         "not_seen": {

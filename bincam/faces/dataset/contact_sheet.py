@@ -1,4 +1,4 @@
-"""Contact sheets of generated faces: many at once, and each attribute off, on, and where it changes the image."""
+"""Contact sheets of generated faces: many faces, and each attribute off, on and with its influence marked."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from bincam.errors import InputError
-from bincam.faces.counterfactuals.pairs import counterfactual
+from bincam.faces.counterfactuals.pairs import counterfactual, difference
 from bincam.faces.labels.sampler import spec
-from bincam.faces.labels.spec import ATTRIBUTES, FaceSpec, index
+from bincam.faces.labels.spec import DRAWN, FaceSpec, index
 from bincam.faces.render.image import render
-from bincam.faces.render.settings import TAU
 from bincam.files import atomic
 
 Array = NDArray[Any]
@@ -42,14 +41,14 @@ _WOMENS = (
     "Wearing_Necklace",
 )
 
-_GAP, _TITLE = 6, 20
+_GAP, _TITLE = 6, 20  # pixels
 _PAPER = 255
-_INFLUENCE = np.array([230, 25, 25], np.float32)  # over skin of any tone
+_INFLUENCE = np.array([230, 25, 25], np.float32)  # a red that stands out on skin of any tone
 
 
 @dataclass(frozen=True)
 class Row:
-    """One attribute of one face: (H, W, 3) images without and with it, and (H, W) where they differ."""
+    """One attribute of one face: (H, W, 3) images without and with it, and the (H, W) mask of their difference."""
 
     attribute: str
     off: Array
@@ -58,20 +57,20 @@ class Row:
 
 
 def faces_sheet(images: Sequence[Array], columns: int = 10) -> Array:
-    """(H, W, 3) uint8: images (h, w, 3) of one size in rows, without gaps."""
+    """Join images (h, w, 3) of one size to a sheet (H, W, 3) uint8, in rows without gaps."""
     blank = np.full_like(images[0], _PAPER)
     rows = [list(images[i : i + columns]) for i in range(0, len(images), columns)]
     return np.concatenate([np.concatenate(r + [blank] * (columns - len(r)), axis=1) for r in rows], axis=0)
 
 
 def marked(image: Array, mask: Array) -> Array:
-    """(H, W, 3) uint8: an image with a mask (H, W) laid over it in red."""
+    """Return (H, W, 3) uint8, an image with a mask (H, W) overlaid in red."""
     mixed = np.where(mask[..., None], 0.40 * image + 0.60 * _INFLUENCE, image)
     return np.asarray(mixed.round().clip(0, 255), np.uint8)
 
 
 def attributes_sheet(rows: Iterable[Row], columns: int = 4) -> Array:
-    """(H, W, 3) uint8: for each attribute its name over three images: off, on, and on with its influence in red."""
+    """Draw a sheet (H, W, 3) uint8 with each attribute's name over three images: off, on, on with influence in red."""
     font = ImageFont.load_default(size=13)
     tiles = []
     for row in rows:
@@ -85,24 +84,30 @@ def attributes_sheet(rows: Iterable[Row], columns: int = 4) -> Array:
 
 
 def write(out: Path, kind: str, seed: int, count: int, columns: int, size: str) -> None:
-    """Draws the sheets of faces as CelebA's prevalences give them, and writes them as one PNG.
+    """Draw sheets of faces at CelebA's prevalences and write them as one PNG.
 
     Args:
-        out: Where to.
-        kind: ``faces``, ``attributes``, or ``both``: the one over the other.
-        seed: The first face's.
-        count: Random faces.
-        columns: Random faces in a row.
-        size: ``WxH`` in pixels of each face.
+        out: The PNG.
+        kind: ``faces``, ``attributes``, or ``both``, one above the other.
+        seed: Seed of the first face.
+        count: Number of random faces.
+        columns: Number of random faces in a row.
+        size: ``WxH`` of each face in pixels.
 
     Raises:
-        InputError: An unknown kind, or a size that is none.
+        InputError: An unknown kind, or a malformed size.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(Path(folder) / "sheet.png", "faces", seed=0, count=2, columns=2, size="64x80")
+    ...     Image.open(Path(folder) / "sheet.png").size
+    (128, 92)
     """
     if kind not in ("faces", "attributes", "both"):
-        raise InputError(f"a sheet shows 'faces', 'attributes' or 'both', got {kind!r}")
+        raise InputError(f"expected a sheet of 'faces', 'attributes' or 'both', got {kind!r}")
     match = re.fullmatch(r"(\d+)x(\d+)", size)
     if not match:
-        raise InputError(f"a size is WxH in pixels, as 178x218, got {size!r}")
+        raise InputError(f"expected a size as WxH in pixels, for example 178x218, got {size!r}")
     shape = (int(match[1]), int(match[2]))
     sheets = []
     if kind != "attributes":
@@ -116,8 +121,8 @@ def write(out: Path, kind: str, seed: int, count: int, columns: int, size: str) 
 
 
 def rows(seed: int, size: tuple[int, int]) -> Iterator[Row]:
-    """Each drawn attribute on a face of its own, one that can have it and shows it well."""
-    for attribute in (a for a in ATTRIBUTES if a != "Attractive"):
+    """Yield each drawn attribute on a face that can have it and shows it clearly."""
+    for attribute in DRAWN:
         best: Row | None = None
         for i in range(seed, seed + 30):
             face = spec(i)
@@ -125,12 +130,12 @@ def rows(seed: int, size: tuple[int, int]) -> Iterator[Row]:
                 continue
             on = face if face[attribute] else counterfactual(face, attribute)
             off = on.flip(attribute)
-            one = render(on, size, camera=False)
-            if not one.visible[index(attribute)]:
+            with_it = render(on, size, camera=False)
+            if not with_it.visible[index(attribute)]:
                 continue
-            zero = render(off, size, camera=False)
-            changed = np.abs(one.image.astype(np.int16) - zero.image).max(axis=-1) > TAU
-            best = Row(attribute, zero.image, one.image, changed)
+            without = render(off, size, camera=False)
+            changed = difference(with_it.image, without.image)
+            best = Row(attribute, without.image, with_it.image, changed)
             if changed.any():
                 break
         seed += 7
@@ -139,7 +144,7 @@ def rows(seed: int, size: tuple[int, int]) -> Iterator[Row]:
 
 
 def _suits(face: FaceSpec, attribute: str) -> bool:
-    """Whether this is a face of the sex that CelebA mostly shows the attribute on, with nothing that hides it."""
+    """Return True for faces of the sex on which CelebA mostly has the attribute, with nothing that hides it."""
     if attribute in _MENS:
         return face["Male"] and (attribute != "Goatee" or face["No_Beard"])
     if attribute in _WOMENS:

@@ -1,4 +1,4 @@
-"""The label files of a set of generated faces: CelebA's, and what only generated faces have."""
+"""The label files of a set of generated faces: those of CelebA, and those that only generated faces have."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def write_tables(
     landmarks: NDArray[np.float64],
     boxes: NDArray[np.float64],
 ) -> None:
-    """Write attributes, partition, landmarks, boxes, identities, parts, and how each face is drawn again.
+    """Write attributes, partition, landmarks, boxes, identities, parts, and the spec of every face.
 
     Args:
         root: The folder.
         files: N image names.
-        faces: As drawn.
-        labels: (N, 40), as they can be seen.
+        faces: As sampled.
+        labels: (N, 40), the labels that can be seen.
         landmarks: (N, 5, 2) pixels of the aligned images.
         boxes: (N, 4) x, y, width, height in the aligned images.
     """
@@ -54,10 +54,26 @@ def write_tables(
 
 
 def specs(root: str | Path) -> dict[str, FaceSpec]:
-    """How every image of a made folder is drawn again, by image name.
+    """Read the specs of a folder made by :func:`bincam.faces.make`, from which every image can be drawn again.
+
+    Args:
+        root: The folder.
+
+    Returns:
+        Specs by image name, in the order of the images.
 
     Raises:
         InputError: The folder has no ``faces.csv``, or a row of it cannot be read.
+
+    >>> import tempfile
+    >>> from bincam.faces import influence, make, specs
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     card = make(folder, 2, size=(64, 80), workers=1)
+    ...     faces = specs(folder)
+    >>> list(faces)
+    ['000001.jpg', '000002.jpg']
+    >>> influence(faces["000002.jpg"], "Bald", size=(64, 80)).shape
+    (80, 64)
     """
     path = Path(root) / SPECS
     result: dict[str, FaceSpec] = {}
@@ -69,23 +85,23 @@ def specs(root: str | Path) -> dict[str, FaceSpec]:
                 labels = tuple(column in on for column in range(len(ATTRIBUTES)))
                 result[row["image"]] = FaceSpec(int(row["seed"]), int(row["identity"]), labels)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; only folders made by bincam faces make have one") from None
+        raise InputError(f"{path}: no such file; expected a folder made by bincam faces make") from None
     except (KeyError, ValueError, AttributeError) as error:
         raise InputError(f"{path}:{rows.line_num}: cannot be read: {error}") from None
     return result
 
 
 def _write_specs(path: Path, files: list[str], faces: Faces) -> None:
-    """What every image is drawn from: two seeds, and the labels asked for, seen or not."""
+    """Write what every image is drawn from: two seeds, and the drawn attributes, whether visible or not."""
     names = np.array(ATTRIBUTES)
     with atomic(path) as part, part.open("w", encoding="utf-8", newline="\n") as lines:
         lines.write("image,seed,identity,labels\n")
-        for at, name in enumerate(files):
-            on = " ".join(names[faces.drawn[at]])
-            lines.write(f"{name},{faces.seed[at]},{faces.identity[at]},{on}\n")
+        for row, name in enumerate(files):
+            on = " ".join(names[faces.drawn[row]])
+            lines.write(f"{name},{faces.seed[row]},{faces.identity[row]},{on}\n")
 
 
 def _write_parts(path: Path) -> None:
-    """What each value of the part masks is, and which attributes are seen in it."""
+    """Write the name of each value of the part masks and the attributes seen in it."""
     parts = {str(number): part for number, part in table().items()}
     write_json(path, {"kind": "bincam-parts", "schema": 1, "parts": parts})

@@ -1,4 +1,4 @@
-"""Draw a run of faces into a folder. This is what a worker process does; it knows nothing of the other runs."""
+"""A shard of a set: a range of faces that one worker process draws independently of all others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.faces.labels.constraints import told
+from bincam.faces.labels.constraints import visible_labels
 from bincam.faces.labels.spec import FaceSpec
 from bincam.faces.render.encode import image_name, jpeg, mask_png, parts_png, write
 from bincam.files import atomic
@@ -24,17 +24,17 @@ RECORDS = ".unfinished"
 
 @dataclass(frozen=True)
 class Shard:
-    """A run of faces to draw.
+    """A range of faces to draw.
 
     Attributes:
         root: The folder.
-        number: Of the shard.
-        first: Number of its first image; images count from 1, as CelebA's do.
-        faces: What to draw.
+        number: Number of the shard, from 0.
+        first: Number of its first image; images count from 1, as in CelebA.
+        faces: The faces to draw.
         size: (W, H) in pixels.
-        influence: Attributes whose influence masks are wanted.
-        masked: For each face, whether they are wanted of it.
-        tau: Their threshold.
+        influence: Attributes whose influence masks are written.
+        masked: For each face, True if its influence masks are written.
+        tau: Threshold of the influence masks, in levels of 255.
     """
 
     root: Path
@@ -48,17 +48,17 @@ class Shard:
 
     @property
     def record(self) -> Path:
-        """The file whose presence says that every image of the shard is written."""
+        """The file whose presence means that every image of the shard is written."""
         return record(self.root, self.number)
 
     @property
     def files(self) -> list[str]:
         """File names of the images, in order."""
-        return [image_name(self.first + at) for at in range(len(self.faces))]
+        return [image_name(self.first + row) for row in range(len(self.faces))]
 
     @property
     def paths(self) -> list[Path]:
-        """Every file that the shard writes apart from its record."""
+        """Every file that the shard writes, except its record."""
         folders = [self.root / PARTS, *(self.root / INFLUENCE / attribute for attribute in self.influence)]
         masks = [folder / f"{name[:-4]}.png" for folder in folders for name in self.files]
         return [*(self.root / IMAGES / name for name in self.files), *masks]
@@ -66,10 +66,10 @@ class Shard:
 
 @dataclass(frozen=True)
 class Records:
-    """What is known of a run of images only after they are drawn.
+    """Properties of a range of images that are known only after they are drawn.
 
     Attributes:
-        labels: (N, 40), true where the attribute is labelled and can be seen.
+        labels: (N, 40), True where the attribute is labelled and can be seen.
         landmarks: (N, 5, 2) pixels, in CelebA's order.
         boxes: (N, 4) x, y, width, height.
     """
@@ -80,12 +80,12 @@ class Records:
 
 
 def record(root: Path, number: int) -> Path:
-    """Where shard ``number`` keeps its records until the set is complete."""
+    """Return the path of the record of shard ``number``, which exists until the set is complete."""
     return root / RECORDS / f"{number:06d}.npz"
 
 
 def draw(shard: Shard) -> int:
-    """Draw and write a shard, every file whole or absent, its record last.
+    """Draw and write a shard, each file atomically and its record last.
 
     Returns:
         The number of images.
@@ -96,16 +96,16 @@ def draw(shard: Shard) -> int:
     labels = np.empty((len(shard.faces), len(shard.faces[0].labels)), dtype=bool)
     landmarks = np.empty((len(shard.faces), 5, 2))
     boxes = np.empty((len(shard.faces), 4))
-    for at, (name, face) in enumerate(zip(shard.files, shard.faces, strict=True)):
+    for row, (name, face) in enumerate(zip(shard.files, shard.faces, strict=True)):
         drawn = render(face, shard.size)
-        labels[at] = told(np.array(face.labels) & drawn.visible)
-        landmarks[at] = drawn.landmarks
-        boxes[at] = drawn.bbox
+        labels[row] = visible_labels(face, drawn.visible)
+        landmarks[row] = drawn.landmarks
+        boxes[row] = drawn.bbox
         mask = f"{name[:-4]}.png"
         write(shard.root / PARTS / mask, parts_png(drawn.parts))
-        if shard.influence and shard.masked[at]:
-            for attribute, where in influences(face, shard.influence, shard.size, tau=shard.tau).items():
-                write(shard.root / INFLUENCE / attribute / mask, mask_png(where))
+        if shard.influence and shard.masked[row]:
+            for attribute, influence in influences(face, shard.influence, shard.size, tau=shard.tau).items():
+                write(shard.root / INFLUENCE / attribute / mask, mask_png(influence))
         write(shard.root / IMAGES / name, jpeg(drawn.image, drawn.jpeg_quality))
     with atomic(shard.record) as part:
         np.savez(part, labels=labels, landmarks=landmarks, boxes=boxes)
@@ -113,24 +113,24 @@ def draw(shard: Shard) -> int:
 
 
 def read_records(path: Path) -> Records:
-    """Read what :func:`draw` recorded."""
+    """Read the record that :func:`draw` wrote."""
     with np.load(path, allow_pickle=False) as stored:
         return Records(stored["labels"], stored["landmarks"], stored["boxes"])
 
 
 def start_worker() -> None:
-    """Prepare a worker process: one thread, and no life without its parent, whatever ends that."""
+    """Prepare a worker process: limit it to one thread, and end it when its parent ends for any reason."""
     import multiprocessing
     from multiprocessing.connection import wait
 
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, too, and ends the work in good order
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent receives it too and stops the work cleanly
     parent = multiprocessing.parent_process()
     if parent is None:
         return
 
-    def follow() -> None:
+    def exit_with_parent() -> None:
         wait([parent.sentinel])
-        os._exit(1)  # a killed parent leaves workers waiting for work that never comes
+        os._exit(1)  # the workers of a killed parent would wait forever
 
-    threading.Thread(target=follow, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()

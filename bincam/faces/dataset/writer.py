@@ -1,7 +1,7 @@
-"""Write generated faces as a folder in CelebA's layout, with masks and a card. Interrupted, it goes on where it was.
+"""Resumable writer of a set of generated faces in CelebA's layout, with masks and a card.
 
-Faces are drawn in shards. A shard's record is written after its last image, so what has a record is whole; everything
-else is drawn again, to the same bytes. The tables and the finished card come last, and the records are then removed.
+Faces are drawn in shards. The record of a shard is written after its last image, so a shard with a record is complete;
+all others are drawn again, to the same bytes. The tables and the finished card come last; then the records are removed.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from bincam.faces.render.settings import RENDERER, TAU, check_drawing
 from bincam.files import write_json
 from bincam.progress import track
 
-SHARD = 32  # images: what an interruption can cost each worker
+SHARD = 32  # images: the most that an interruption costs each worker
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A set to be made."""
+    """A set to make."""
 
     root: Path
     settings: dict[str, Any]
@@ -61,28 +61,37 @@ def make(
     tau: int = TAU,
     workers: int | None = None,
 ) -> dict[str, Any]:
-    """Make a folder of faces.
+    """Write a folder of faces in CelebA's layout, or resume one.
 
     Args:
         out: The folder: new, empty, or begun with the same settings.
-        count: How many faces.
-        seed: Of the set. With the settings below, it decides face i whatever the count.
+        count: Number of faces.
+        seed: Seed of the set. Together with the settings below it determines face i, whatever the count.
         prevalence: As for :func:`bincam.faces.labels.prevalence.target`.
         set: Likewise.
         correlate: Likewise.
         correlation: Likewise.
         size: (W, H) of the images in pixels.
         images_per_person: On average.
-        influence: Attributes whose influence masks are written, too.
-        influence_images: Write them for so many images, the first of the test split; by default for all images.
-        tau: Their threshold, of 255.
-        workers: Processes; as many as there are cores by default. 1 draws in this one.
+        influence: Attributes whose influence masks are also written.
+        influence_images: Write these masks for this many images, the first of the test split. Default: all images.
+        tau: Threshold of these masks, in levels of 255.
+        workers: Number of processes. Default: the number of cores. 1 draws in this process.
 
     Returns:
-        The card: settings, and what was measured.
+        The card: settings and measured statistics.
 
     Raises:
-        InputError: Settings that are impossible, a folder that holds something else, or a full disk.
+        InputError: Invalid or infeasible settings, a folder that contains something else, or a full disk.
+
+    >>> import tempfile
+    >>> from bincam.data import celeba
+    >>> from bincam.faces import make
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     card = make(folder, 3, seed=1, size=(64, 80), workers=1)
+    ...     table = celeba(folder)
+    >>> card["complete"], table.labels.shape
+    (True, (3, 40))
     """
     wanted = target(prevalence, set=set, correlate=correlate, correlation=correlation)
     settings = {
@@ -98,14 +107,14 @@ def make(
     }
     _check(settings, workers)
     root = Path(out)
-    found = card.begun(root, settings)
-    if found is not None and found["complete"]:
+    previous = card.read_same(root, settings)
+    if previous is not None and previous["complete"]:
         shutil.rmtree(root / shards.RECORDS, ignore_errors=True)  # a run can be killed between its last two steps
-        return found
+        return previous
     faces = sampler(wanted, seed, images_per_person).faces(0, count)
     job = _Job(root, settings, wanted, faces, _shards(root, faces, settings))
     try:
-        if found is None:
+        if previous is None:
             write_json(root / card.NAME, card.head(settings))
         _draw(job, workers or os.cpu_count() or 1)
         result = _finish(job, job.work)
@@ -119,15 +128,17 @@ def make(
 
 def _check(settings: dict[str, Any], workers: int | None) -> None:
     if settings["count"] < 1:
-        raise InputError(f"at least one face is made, got {settings['count']}")
+        raise InputError(f"expected a count of at least 1, got {settings['count']}")
     if settings["count"] > 999_999:
-        raise InputError(f"CelebA's layout numbers at most 999999 images, got {settings['count']}")
-    most = settings["influence_images"]
-    if most is not None and (most < 1 or not settings["influence"]):
-        raise InputError(f"influence masks of {most} images: at least one, and say of which attributes (influence)")
+        raise InputError(f"expected a count of at most 999999, the limit of CelebA's layout, got {settings['count']}")
+    images = settings["influence_images"]
+    if images is not None and images < 1:
+        raise InputError(f"expected influence masks of at least 1 image, got {images}")
+    if images is not None and not settings["influence"]:
+        raise InputError(f"influence masks of {images} images were requested of no attribute; name some (influence)")
     check_drawing(settings["influence"], settings["size"], settings["tau"])
     if workers is not None and workers < 1:
-        raise InputError(f"at least one worker draws, got {workers}")
+        raise InputError(f"expected at least one worker, got {workers}")
 
 
 def _shards(root: Path, faces: Faces, settings: dict[str, Any]) -> list[Shard]:
@@ -142,7 +153,7 @@ def _shards(root: Path, faces: Faces, settings: dict[str, Any]) -> list[Shard]:
             root=root,
             number=number,
             first=start + 1,
-            faces=tuple(faces[at] for at in range(start, min(start + SHARD, len(faces)))),
+            faces=tuple(faces[row] for row in range(start, min(start + SHARD, len(faces)))),
             size=(width, height),
             influence=tuple(settings["influence"]),
             masked=tuple(masked[start : start + SHARD].tolist()),
@@ -153,12 +164,12 @@ def _shards(root: Path, faces: Faces, settings: dict[str, Any]) -> list[Shard]:
 
 
 def _draw(job: _Job, workers: int) -> None:
-    """Draw what has no record yet."""
+    """Draw the shards that have no record yet."""
     todo = [shard for shard in job.work if not shard.record.exists()]
     total = sum(len(shard.faces) for shard in todo)
     done = len(job.faces) - total
     drawn = _serial(todo) if workers == 1 else _parallel(todo, workers)
-    title = f"faces ({done} of {len(job.faces)} were there)" if done else "faces"
+    title = f"faces (resumed after {done} of {len(job.faces)})" if done else "faces"
     for _ in track(drawn, title, total=total, unit="images", amount=int):
         pass
 
@@ -169,19 +180,19 @@ def _serial(todo: list[Shard]) -> Iterator[int]:
 
 
 def _parallel(todo: list[Shard], workers: int) -> Iterator[int]:
-    """Draw in other processes, with only a few shards waiting, and give the number of images of each as it is done."""
+    """Draw in worker processes, with few shards queued, and yield the number of images of each finished shard."""
     import multiprocessing
 
     pool = ProcessPoolExecutor(
         min(workers, len(todo)) or 1,
-        mp_context=multiprocessing.get_context("spawn"),  # a fork would copy numba's and OpenMP's threads half
+        mp_context=multiprocessing.get_context("spawn"),  # a fork breaks the threads of numba and OpenMP
         initializer=shards.start_worker,
     )
-    waiting = iter(todo)
+    queue = iter(todo)
     running: set[Future[int]] = set()
     try:
         while True:
-            running |= {pool.submit(shards.draw, shard) for shard in islice(waiting, 2 * workers - len(running))}
+            running |= {pool.submit(shards.draw, shard) for shard in islice(queue, 2 * workers - len(running))}
             if not running:
                 return
             finished, running = wait(running, return_when=FIRST_COMPLETED)
@@ -189,14 +200,14 @@ def _parallel(todo: list[Shard], workers: int) -> Iterator[int]:
                 yield future.result()
     except BrokenProcessPool as error:
         raise InputError(
-            "a worker process was killed, perhaps for memory; run the same command again to go on"
+            "a worker process was killed, perhaps for lack of memory; run the same command again to resume"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _finish(job: _Job, written: list[Shard]) -> dict[str, Any]:
-    """Write the tables and the card for the shards that are written."""
+    """Write the tables and the card of the shards that are written, and remove temporary files."""
     records = [shards.read_records(shard.record) for shard in written]
     rows = np.concatenate([np.arange(shard.first - 1, shard.first - 1 + len(shard.faces)) for shard in written])
     labels = np.concatenate([record.labels for record in records])
@@ -213,7 +224,7 @@ def _finish(job: _Job, written: list[Shard]) -> dict[str, Any]:
         **card.head(job.settings),
         "complete": len(rows) == len(job.faces),
         "images": len(rows),
-        "measured": card.measured(job.target, faces, labels),
+        "measured": card.measure(job.target, faces, labels),
     }
     write_json(job.root / card.NAME, result)
     _sweep(job.root)
@@ -221,12 +232,12 @@ def _finish(job: _Job, written: list[Shard]) -> dict[str, Any]:
 
 
 def _full(job: _Job) -> str:
-    """Leave a smaller, valid set on a full disk.
+    """Reduce the set to the finished shards when the disk is full.
 
-    Images of unfinished shards are removed, which frees more than the tables of the finished ones need.
+    Images of unfinished shards are removed, which frees more space than the tables of the finished shards need.
 
     Returns:
-        What to tell the user.
+        The message for the user.
     """
     written = [shard for shard in job.work if shard.record.exists()]
     for shard in job.work:
@@ -240,8 +251,8 @@ def _full(job: _Job) -> str:
             _finish(job, written)
             state = f"{images} of {len(job.faces)} images are written and form a valid set"
         except OSError:
-            state = f"{images} of {len(job.faces)} images are written and whole, their tables are not"
-    return f"{job.root}: the disk is full; {state}. Free space and run the same command again to go on"
+            state = f"{images} of {len(job.faces)} images are complete, but their tables are not"
+    return f"{job.root}: the disk is full; {state}. Free space and run the same command again to resume"
 
 
 def _sweep(root: Path) -> None:

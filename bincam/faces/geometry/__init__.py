@@ -1,1 +1,1 @@
-"""Shapes: head, pose, hair, accessories."""
+"""Geometry of faces: head, pose, hair and accessories."""

@@ -1,4 +1,4 @@
-"""Things worn, as meshes on the upright head: glasses, hat, earrings, necklace, tie."""
+"""Accessories as meshes on the upright head: glasses, hat, earrings, necklace, tie."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Mesh:
-    """A thing worn.
+    """One accessory.
 
     Attributes:
-        points: (N, 3) on the upright head.
-        triangles: (T, 3).
-        local: (N, 3) coordinates on the thing itself, where its pattern is.
-        material: As in :mod:`bincam.faces.render.shading`.
-        body: It moves with the shoulders, not with the head.
+        points: (N, 3) on the upright head, in decimetres.
+        triangles: (T, 3) indices of points.
+        local: (N, 3) coordinates of the pattern on the accessory.
+        material: One of :mod:`bincam.faces.geometry.material_ids`.
+        body: True if it moves with the shoulders and not with the head.
     """
 
     points: Array
@@ -38,7 +38,7 @@ class Mesh:
 
 
 def grid_triangles(rows: int, columns: int, closed: bool) -> Array:
-    """(T, 3) triangles of a grid of vertices, row by row; closed joins the last column to the first."""
+    """Return (T, 3) triangles of a grid of vertices, row by row; ``closed`` joins the last column to the first."""
     last = columns if closed else columns - 1
     i, j = np.meshgrid(np.arange(rows - 1), np.arange(last), indexing="ij")
     a, b = (i * columns + j).ravel(), (i * columns + (j + 1) % columns).ravel()
@@ -46,7 +46,7 @@ def grid_triangles(rows: int, columns: int, closed: bool) -> Array:
 
 
 def tube(path: Array, thick: Array | float, material: int, *, closed: bool, sides: int = 6, body: bool = False) -> Mesh:
-    """A tube along a path (N, 3)."""
+    """Build a tube along a path (N, 3)."""
     ahead = np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0)
     if not closed:
         ahead[0], ahead[-1] = path[1] - path[0], path[-1] - path[-2]
@@ -68,7 +68,7 @@ def tube(path: Array, thick: Array | float, material: int, *, closed: bool, side
 
 
 def ball(middle: Array, size: Array, material: int, *, body: bool = False) -> Mesh:
-    """An ellipsoid."""
+    """Build an ellipsoid."""
     rows, columns = 6, 8
     v = np.linspace(0.02, np.pi - 0.02, rows)[:, None]
     u = np.arange(columns)[None] * 2 * np.pi / columns
@@ -77,7 +77,7 @@ def ball(middle: Array, size: Array, material: int, *, body: bool = False) -> Me
 
 
 def join(meshes: list[Mesh]) -> Mesh:
-    """Meshes of one material as one."""
+    """Join meshes of one material."""
     starts = np.cumsum([0] + [len(m.points) for m in meshes])
     return Mesh(
         np.concatenate([m.points for m in meshes]),
@@ -89,7 +89,7 @@ def join(meshes: list[Mesh]) -> Mesh:
 
 
 def glasses(head: Head, person: Array, spec: FaceSpec) -> list[Mesh]:
-    """Frame and lenses before the person's eyes, whatever the eyes' attributes."""
+    """Build frame and lenses in front of the person's eyes, independently of the attributes of the eyes."""
     rng = stream(spec.seed, "glasses")
     wide, high, square, thick, wire = rng.random(5)
     eyes = person[head.eyes].mean(axis=1)
@@ -102,10 +102,12 @@ def glasses(head: Head, person: Array, spec: FaceSpec) -> list[Mesh]:
     frames, lenses = [], []
     radius_ = 0.007 if wire < 0.35 else 0.012 + 0.014 * thick
     rims = []
-    # the temples lie close to the head
+    # the temples are fitted close to the head
     p, z = person, head.points[:, 2]
-    beside = (np.abs(p[:, 1] - eyes[0, 1] - 0.07) < 0.12) & (z > 0.92) & (z < 1.1) & (np.abs(head.points[:, 0]) > 0.4)
-    temple = float(np.abs(p[beside, 0]).max()) + 0.03
+    at_temples = (
+        (np.abs(p[:, 1] - eyes[0, 1] - 0.07) < 0.12) & (z > 0.92) & (z < 1.1) & (np.abs(head.points[:, 0]) > 0.4)
+    )
+    temple = float(np.abs(p[at_temples, 0]).max()) + 0.03
     for side, eye in zip((-1.0, 1.0), eyes, strict=True):
         x = eye[0] + side * 0.02 + half_w * cx
         y = eye[1] - 0.015 + half_h * cy
@@ -138,12 +140,12 @@ def glasses(head: Head, person: Array, spec: FaceSpec) -> list[Mesh]:
 
 
 def hat_rim(spec: FaceSpec) -> float:
-    """The height of the hat's rim above the forehead on the shared head."""
+    """Return the height of the hat's rim above the forehead, on the shared head in decimetres."""
     return 7.74 + 0.07 * float(stream(spec.seed, "hat").random())
 
 
 def hat(grid: Array, spec: FaceSpec) -> list[Mesh]:
-    """A knitted cap, a cap with a visor, or a hat with a brim, made to the skull ``grid``."""
+    """Build a knitted cap, a cap with a visor, or a hat with a brim, fitted to the skull ``grid``."""
     rng = stream(spec.seed, "hat")
     rim, kind, tall, brim = rng.random(4)
     rim = 7.74 + 0.07 * rim
@@ -171,7 +173,7 @@ def hat(grid: Array, spec: FaceSpec) -> list[Mesh]:
             reach = np.full(columns, 0.26 + 0.2 * brim)
         outward = np.stack([np.sin(azimuth), np.full(columns, -0.16 if kind < 0.7 else 0.05), np.cos(azimuth)], 1)
         rings = np.stack([edge + outward * reach[:, None] * s for s in np.linspace(0, 1, 4)])
-        both = np.concatenate([rings, rings[::-1] - np.array([0, 0.02, 0])])  # its upper and lower side
+        both = np.concatenate([rings, rings[::-1] - np.array([0, 0.02, 0])])  # upper and lower side
         uv = np.stack(
             [np.broadcast_to(azimuth / 1.5, both.shape[:2]), np.full(both.shape[:2], 0.05), 0 * both[..., 0]], -1
         )
@@ -183,14 +185,14 @@ def hat(grid: Array, spec: FaceSpec) -> list[Mesh]:
 
 @cache
 def _lobes() -> tuple[int, int]:
-    """The lowest vertex of each ear's lobe."""
+    """Return the lowest vertex of each earlobe."""
     p = load().points
     ear = (np.abs(p[:, 0]) > 0.70) & (p[:, 1] > 6.78) & (p[:, 1] < 7.0) & (p[:, 2] < 0.62)
     return tuple(int(np.argmin(np.where(ear & (p[:, 0] * s > 0), p[:, 1], 99))) for s in (-1, 1))  # type: ignore[return-value]
 
 
 def earrings(points: Array, spec: FaceSpec) -> list[Mesh]:
-    """Hoops, drops or pearls at the lobes of a mesh."""
+    """Build hoops, drops or pearls at the earlobes of a mesh."""
     rng = stream(spec.seed, "earrings")
     kind, big = rng.random(2)
     meshes = []
@@ -213,12 +215,15 @@ def earrings(points: Array, spec: FaceSpec) -> list[Mesh]:
 
 @cache
 def _ring(height: float, count: int, front: bool) -> tuple[Array, Array]:
-    """Where rays from the neck's axis, in a plane that falls towards the front, leave the skin: triangles and weights.
+    """Intersect the skin with rays from the axis of the neck, in a plane that slopes down towards the front.
 
     Args:
-        height: Of the plane at the axis.
-        count: Rays: all around, or only straight ahead for front.
-        front: See count.
+        height: Height of the plane at the axis, in decimetres.
+        count: Number of rays around the neck.
+        front: Cast a single ray straight ahead instead.
+
+    Returns:
+        (N, 3) vertices of the triangles that are hit, and (N, 3) barycentric weights.
     """
     head = load()
     skin = head.triangles[head.surface == 0]
@@ -227,7 +232,7 @@ def _ring(height: float, count: int, front: bool) -> tuple[Array, Array]:
     ids, corners = np.flatnonzero(near), corners[near]
     angles = np.zeros(1) if front else (np.arange(count) + 0.5) * 2 * np.pi / count - np.pi
     origin = np.array([0.001, height, 0.1])
-    found, weights = [], []
+    corner_ids, weights = [], []
     for angle in angles:
         ray = np.array([np.sin(angle), -0.42 * np.cos(angle), np.cos(angle)])
         e1, e2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
@@ -241,24 +246,23 @@ def _ring(height: float, count: int, front: bool) -> tuple[Array, Array]:
         hit = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1 + 1e-6) & (t > 0.05)
         if hit.any():
             k = int(np.argmin(np.where(hit, t, 99)))
-            found.append(skin[ids[k]])
+            corner_ids.append(skin[ids[k]])
             weights.append([1 - u[k] - v[k], u[k], v[k]])
-    return np.array(found), np.array(weights)
+    return np.array(corner_ids), np.array(weights)
 
 
 def on_neck(points: Array, normals: Array, height: float, count: int = 48, lift: float = 0.02) -> Array:
-    """(N, 3) points around the neck of a mesh, lifted off it."""
+    """Return (N, 3) points around the neck of a mesh, lifted off the skin by ``lift`` decimetres."""
     at, weights = _ring(height, count, count == 1)
     w = weights[..., None]
     return np.asarray((points[at] * w).sum(axis=1) + lift * (normals[at] * w).sum(axis=1))
 
 
 def necklace(points: Array, normals: Array, spec: FaceSpec) -> list[Mesh]:
-    """A chain, with a pendant or of beads."""
+    """Build a chain with a pendant, or a string of beads."""
     rng = stream(spec.seed, "necklace")
     kind, low, size = rng.random(3)
     path = on_neck(points, normals, round(6.30 - 0.06 * round(2 * low), 3), 48, 0.025)
-    # hanging lower in front
     if kind < 0.5:
         k = np.arange(len(path))
         return [join([ball(path[i], np.full(3, 0.042 + 0.018 * size), NECKLACE, body=True) for i in k])]
@@ -269,7 +273,7 @@ def necklace(points: Array, normals: Array, spec: FaceSpec) -> list[Mesh]:
 
 
 def necktie(points: Array, normals: Array, spec: FaceSpec) -> list[Mesh]:
-    """A tie: its knot, what is to be seen of its blade, and the collar it is tied in."""
+    """Build a tie: its knot, the visible part of its blade, and the collar."""
     rng = stream(spec.seed, "necktie")
     fat = 0.9 + 0.3 * rng.random()
     heights = [6.25, 6.20, 6.11, 6.02, 5.99, 5.88, 5.76, 5.58, 5.40]
@@ -282,13 +286,13 @@ def necktie(points: Array, normals: Array, spec: FaceSpec) -> list[Mesh]:
     local = np.stack(
         np.broadcast_arrays(half[:, None] * across * 2, np.array(heights)[:, None] * 1.5, 0 * rows[..., 0]), -1
     )
-    local[..., 1] += local[..., 0] * 0.8  # stripes run aslant
+    local[..., 1] += local[..., 0] * 0.8  # diagonal stripes
     tie = Mesh(rows.reshape(-1, 3), grid_triangles(len(rows), 7, closed=False), local.reshape(-1, 3), TIE, body=True)
     return [tie, *_collar(points, normals)]
 
 
 def _collar(points: Array, normals: Array) -> list[Mesh]:
-    """A turned-down collar: a band about the neck, open in front and pointed at the opening."""
+    """Build a turned-down collar: a band around the neck, open in front and pointed at the opening."""
     upper, lower = on_neck(points, normals, 6.36, 48, 0.03), on_neck(points, normals, 6.20, 48, 0.075)
     n = min(len(upper), len(lower))
     rows = np.stack([upper[:n], 0.5 * (upper[:n] + lower[:n]) + np.array([0, 0.02, 0.0]), lower[:n]])  # (3, n, 3)

@@ -1,4 +1,4 @@
-"""Short hair on the face: brows, beard, moustache, goatee, sideburns."""
+"""Facial hair: brows, beard, moustache, goatee, sideburns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KNOTS = 4
 
 
 def brow_curve(spec: FaceSpec) -> tuple[float, float]:
-    """The arch of the brows, 0 to 1, and half their thickness in decimetres."""
+    """Return the arch of the brows, about 0 to 1, and half their thickness in decimetres."""
     rng = stream(spec.identity, "brow")
     arch, thick = rng.random(2)
     half = (0.025 if spec["Male"] else 0.018) + 0.005 * thick
@@ -34,7 +34,7 @@ def brow_curve(spec: FaceSpec) -> tuple[float, float]:
 
 
 def brows(head: Head, points: Array, normals: Array, spec: FaceSpec, colour: Array) -> Strands:
-    """The eyebrows; colour (3,) is linear."""
+    """Grow the eyebrows in a linear colour (3,)."""
     f = head.follicles["brow"]
     arch, half = brow_curve(spec)
     path, tint, label, kept = _brows(*_roots(head, f, points, normals), f.place, arch, half, spec["Bushy_Eyebrows"])
@@ -42,14 +42,14 @@ def brows(head: Head, points: Array, normals: Array, spec: FaceSpec, colour: Arr
 
 
 def beard(head: Head, points: Array, normals: Array, spec: FaceSpec, colour: Array) -> Strands | None:
-    """Beard, moustache, goatee and sideburns, whichever there are; colour (3,) is linear."""
-    wanted = (not spec["No_Beard"], spec["Mustache"], spec["Goatee"], spec["Sideburns"])
-    if not any(wanted):
+    """Grow the beard, moustache, goatee and sideburns that a face has, in a linear colour (3,), or return None."""
+    kinds = (not spec["No_Beard"], spec["Mustache"], spec["Goatee"], spec["Sideburns"])
+    if not any(kinds):
         return None
     f = head.follicles["beard"]
     length = stream(spec.identity, "beard").uniform(0.8, 1.25)
     dense = 1 - min(shown(spec, "No_Beard"), 0.6)
-    path, tint, label, kept = _beard(*_roots(head, f, points, normals), f.place, *wanted, length, dense)
+    path, tint, label, kept = _beard(*_roots(head, f, points, normals), f.place, *kinds, length, dense)
     return Strands(path[:kept], np.full(kept, 0.8, np.float32), tint[:kept], label[:kept], colour, 0.012, 0.25)
 
 
@@ -64,7 +64,7 @@ def _roots(head: Head, f: Follicles, points: Array, normals: Array) -> tuple[Arr
 def _lay(
     path: Array, k: int, root: Array, out: Array, dx: float, dy: float, dz: float, length: float, lift: float
 ) -> None:
-    """One hair along a direction made tangent to the skin, lifting off it towards its tip."""
+    """Lay one hair along a direction projected onto the skin, rising from it towards the tip."""
     nx, ny, nz = out
     along = dx * nx + dy * ny + dz * nz
     dx, dy, dz = dx - along * nx, dy - along * ny, dz - along * nz

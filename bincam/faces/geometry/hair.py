@@ -1,4 +1,4 @@
-"""Scalp hair: strands grown from follicles over the skull, in locks, combed, waved, cut, and put under a hat."""
+"""Scalp hair: strands grown from follicles over the skull in locks, combed, waved, cut and pressed by hats."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from bincam.faces.labels.spec import FaceSpec
 Array = NDArray[Any]
 
 _HAIR, _BANGS = int(Part.HAIR), int(Part.BANGS)
-# sRGB of each colour's darkest and lightest head of hair
+# sRGB of the darkest and the lightest hair of each colour
 COLOURS = {
     "Black_Hair": ((12, 11, 13), (38, 32, 30)),
     "Blond_Hair": ((172, 136, 84), (234, 208, 150)),
     "Brown_Hair": ((62, 41, 28), (126, 84, 54)),
     "Gray_Hair": ((118, 115, 113), (208, 208, 210)),
 }
-# None of the four: between black and brown, between brown and blond, auburn, red; and where each begins.
+# Hair of none of the four colours: between black and brown, between brown and blond, auburn, red; and the cumulative
+# probability at which each but the first begins.
 BETWEEN = (
     ((32, 25, 22), (66, 45, 32)),
     ((122, 86, 56), (172, 134, 84)),
@@ -36,21 +37,20 @@ BETWEEN = (
 )
 _BEGINS = (0.40, 0.75, 0.92)
 
-
-BANGS = 1500  # room for as many strands of them
+BANGS = 1500  # the most strands of bangs
 
 
 @dataclass(frozen=True)
 class Strands:
-    """Hair of any kind.
+    """Hair of one kind: S strands of K points.
 
     Attributes:
-        points: (S, K, 3) on the upright head.
+        points: (S, K, 3) on the upright head, in decimetres.
         layer: (S,) from 0, next to the skin, to 1, outermost.
-        tint: (S,) brightness of each strand, about 1.
-        label: (S,) int32 parts.
+        tint: (S,) relative brightness of each strand, about 1.
+        label: (S,) int32, values of :class:`bincam.faces.labels.parts.Part`.
         colour: (3,) linear.
-        width: In decimetres.
+        width: Of a strand at its root, in decimetres.
         gloss: Strength of the highlight.
     """
 
@@ -64,7 +64,7 @@ class Strands:
 
 
 class Style(NamedTuple):
-    """How hair is cut and combed."""
+    """Cut and combing of hair; lengths in decimetres."""
 
     long: bool
     length: float
@@ -76,24 +76,24 @@ class Style(NamedTuple):
     tucked: bool
     rise: float
     temples: float
-    roots: float  # how much of the scalp its roots cover, 0 to 1
+    roots: float  # fraction of the scalp that the roots cover
     bangs: bool
-    bang_middle: float  # where they fall, and how far to each side of it
+    bang_middle: float  # x of the middle of the bangs, and their reach to each side
     bang_reach: float
     bang_length: float
     hat: float  # height of the hat's rim in front, or 99
     phase: int
-    back: float  # short hair is combed back, or forward
+    back: float  # above 0.45, short hair is combed back, otherwise forward
 
 
 def linear(srgb: Array) -> Array:
-    """Linear light of sRGB values 0 to 255."""
+    """Convert sRGB values from 0 to 255 to linear light from 0 to 1."""
     s = np.asarray(srgb, np.float64) / 255
     return np.asarray(np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4))
 
 
 def colour(spec: FaceSpec) -> Array:
-    """(3,) linear colour of the hair on the head."""
+    """Return (3,), the linear colour of the scalp hair."""
     shade, kind = stream(spec.identity, "hair colour").random(2)
     name = next((n for n in ("Gray_Hair", "Blond_Hair", "Brown_Hair", "Black_Hair") if spec[n]), None)
     ends = COLOURS[name] if name else BETWEEN[int(np.searchsorted(_BEGINS, kind))]
@@ -102,7 +102,7 @@ def colour(spec: FaceSpec) -> Array:
 
 
 def style(spec: FaceSpec, rim: float) -> Style:
-    """The style of one photograph; rim is the hat's, see :class:`Style`."""
+    """Draw the hair style of one photograph; ``rim`` is the height of the hat's rim, or 99 without a hat."""
     rng = stream(spec.seed, "hair")
     cut, length, volume, parting, wave, freq, tuck, line, temple, bang, back, crop, sweep, reach = rng.random(14)
     long = bool(cut > 0.93) if spec["Male"] else bool(cut > 0.12)
@@ -132,15 +132,18 @@ def style(spec: FaceSpec, rim: float) -> Style:
 
 
 def grow(head: Head, points: Array, normals: Array, grid: Array, spec: FaceSpec, how: Style) -> Strands | None:
-    """The hair of one face, or None on a bald head.
+    """Grow the scalp hair of one face.
 
     Args:
         head: The shared head.
-        points: (V, 3) the face's mesh, upright.
-        normals: (V, 3) of it.
+        points: (V, 3), the mesh of the face, upright.
+        normals: (V, 3), its normals.
         grid: Its :func:`bincam.faces.geometry.skull.skull`.
         spec: The face.
-        how: Its style.
+        how: Its hair style.
+
+    Returns:
+        The strands, or None on a bald head.
     """
     if spec["Bald"]:
         return None
@@ -173,7 +176,7 @@ def _grow(
 ) -> int:
     kept = 0
     knots = path.shape[1]
-    # bangs grow besides all other hair, so that with or without them the rest lies as it does
+    # bangs are additional strands, so that all other hair is the same with and without them
     for turn in range(len(roots) * (2 if how.bangs else 1)):
         s = turn % len(roots)
         bang = turn >= len(roots)
@@ -184,7 +187,7 @@ def _grow(
         r1, r2, r3, r4 = hash2(s, 1 + how.phase), hash2(s, 2 + how.phase), hash2(s, 3 + how.phase), hash2(s, 4)
         if is_ear(cx, cy, cz) or above < 0.03 * (r1 - 0.3):
             continue
-        # locks: neighbours share their whims
+        # locks: neighbouring strands share random numbers
         lx, ly = int(np.floor(cx * 11 + 0.4 * r3)), int(np.floor((cy + cz) * 11 + 0.4 * r4))
         l1, l2, l3 = hash2(lx, ly + how.phase), hash2(lx + 77, ly + how.phase), hash2(lx + 177, ly + how.phase)
         if bang and above > 0.30:
@@ -219,7 +222,7 @@ def _grow(
             t = k / (knots - 1)
             if how.long and not bang:
                 gx, gy, gz = 0.0, -1.0, 0.0
-                if py > 7.35:  # along the skull to the side and back, not down over the forehead
+                if py > 7.35:  # along the skull to the side and back, not over the forehead
                     gx = 0.5 * side
                     on_top = smooth(7.55, 7.85, py)
                     gx, gy = gx + 0.35 * side * on_top, -1.0 + 0.95 * on_top
@@ -254,15 +257,15 @@ def _grow(
             if py > how.hat - 0.05 - 0.28 * (1.2 - pz):
                 height = 0.005
             least = radius(grid, qx, qy, qz) + height
-            lies = not how.long or bang or py > 7.30  # hair rests on the skull, and hangs below it
-            if how.long and not bang and lies and r > least:
+            resting = not how.long or bang or py > 7.30  # hair rests on the skull and hangs freely below
+            if how.long and not bang and resting and r > least:
                 least += 0.5 * (r - least) * smooth(7.55, 7.30, py)
-            if r < least or (lies and not bang):
+            if r < least or (resting and not bang):
                 inward = dx * qx + dy * qy + dz * qz
                 if inward < 0:
                     dx, dy, dz = dx - inward * qx, dy - inward * qy, dz - inward * qz
                 px, py, pz = MIDDLE[0] + qx * least, MIDDLE[1] + qy * least, MIDDLE[2] + qz * least
-            # keep the face free
+            # keep hair out of the face
             if how.long and not bang and py < 7.72 and pz > 0.55:
                 wall = 0.70 - 0.12 * smooth(7.2, 6.5, py)
                 if abs(px) < wall:

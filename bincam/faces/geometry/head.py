@@ -1,4 +1,4 @@
-"""The head all faces share: its mesh, its morph targets, its follicles."""
+"""The head that all faces share: its mesh, morph targets and follicles."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ ASSETS = Path(__file__).parent / "assets"
 
 @dataclass(frozen=True)
 class Follicles:
-    """Where hair of one kind can grow: N places on the mesh.
+    """N places on the mesh from which hair of one kind can grow.
 
     Attributes:
-        triangle: (N,) index into the head's triangles.
-        weights: (N, 3) barycentric.
-        place: (N, 3) in the coordinates of the shared head, which decide which hairs are there.
+        triangle: (N,) indices into the head's triangles.
+        weights: (N, 3) barycentric weights.
+        place: (N, 3) in the coordinates of the shared head, which decide whether a hair grows there.
     """
 
     triangle: Array
@@ -38,14 +38,14 @@ class Head:
     """The shared head in decimetres: x to the image's right, y up, z towards the viewer.
 
     Attributes:
-        points: (V, 3) float32, the mean of men and women of three peoples. Paint and masks are drawn in these
+        points: (V, 3) float32, the mean of men and women of three populations. Paint and masks are defined in these
             coordinates, whatever shape a face then takes.
         triangles: (T, 3) int32.
         surface: (T,) uint8: 0 skin, 1 eye, 2 teeth, 3 tongue.
-        occlusion: (V,) float32, the share of ambient light that reaches each vertex.
-        eyes: (2, E) vertices of the eyeballs, the image's left first.
-        names: The morph targets' columns.
-        start, vertex, delta: Target i moves vertex[start[i]:start[i+1]] by delta there, (., 3).
+        occlusion: (V,) float32, the fraction of ambient light that reaches each vertex.
+        eyes: (2, E) vertices of the eyeballs, that on the left of the image first.
+        names: The column of each morph target.
+        start, vertex, delta: Target i moves vertex[start[i]:start[i+1]] by the same rows of delta, (., 3).
         follicles: By kind: scalp, brow, beard.
     """
 
@@ -60,33 +60,33 @@ class Head:
     delta: Array
     follicles: dict[str, Follicles]
 
-    def weights(self, given: Mapping[str, float]) -> Array:
-        """(targets,) float32 from weights by name.
+    def weights(self, by_name: Mapping[str, float]) -> Array:
+        """Convert weights by name to a (targets,) float32 array.
 
         Raises:
             InputError: A name is not a target.
         """
         result = np.zeros(len(self.names), np.float32)
-        for name, value in given.items():
+        for name, value in by_name.items():
             if name not in self.names:
                 raise InputError(f"unknown morph target {name!r}{nearest(name, self.names)}")
             result[self.names[name]] += value
         return result
 
     def morph(self, weights: Array) -> Array:
-        """(V, 3) float32: the shared head with targets applied by their weights."""
+        """Return (V, 3) float32, the shared head with the targets applied by their weights."""
         points = self.points.copy()
         _morph(points, weights, np.ones(len(points), np.float32), self.start, self.vertex, self.delta)
         return points
 
     def move(self, points: Array, weights: Array, window: Array) -> None:
-        """Apply targets to a mesh in place, each vertex by its share in window (V,)."""
+        """Apply the targets to a mesh in place, scaled at each vertex by ``window`` (V,)."""
         _morph(points, weights, window, self.start, self.vertex, self.delta)
 
 
 @cache
 def load() -> Head:
-    """Reads the committed asset, once per process."""
+    """Read the packaged asset, once per process."""
     with np.load(ASSETS / "head.npz", allow_pickle=False) as file:
         a = dict(file)
     points, triangles = a["points"], a["triangles"].astype(np.int32)
@@ -125,7 +125,7 @@ def _morph(points: Array, weights: Array, window: Array, start: Array, vertex: A
 
 @njit(cache=True)
 def attach(values: Array, triangles: Array, follicles: Array, weights: Array) -> Array:
-    """(N, 3) float32: a mesh's values (V, 3) at places given by triangle (N,) and barycentric weights (N, 3)."""
+    """Interpolate values (V, 3) of a mesh at triangles (N,) with barycentric weights (N, 3), to (N, 3) float32."""
     out = np.empty((len(follicles), 3), np.float32)
     for n in range(len(follicles)):
         i, j, k = triangles[follicles[n]]
@@ -136,7 +136,7 @@ def attach(values: Array, triangles: Array, follicles: Array, weights: Array) ->
 
 @njit(cache=True)
 def normals(points: Array, triangles: Array) -> Array:
-    """(V, 3) float32 unit normals, each the mean of its triangles' weighted by area."""
+    """Compute (V, 3) float32 unit normals, each the area-weighted mean of the adjacent triangles'."""
     out = np.zeros_like(points)
     for t in range(len(triangles)):
         i, j, k = triangles[t]

@@ -1,4 +1,4 @@
-"""The shape of one face: who it is, and what its attributes and expression do to the mesh."""
+"""The shape of one face: the morph weights of the person, the attributes and the expression."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bincam.faces.labels.spec import FaceSpec
 
 Array = NDArray[Any]
 
-# Pairs of opposite targets (stem, low, high) and the spread of their weight among people.
+# Pairs of opposite targets (stem, low, high) and the standard deviation of their weight among people.
 VARIED: tuple[tuple[str, str, str, float], ...] = (
     ("head-scale-horiz", "decr", "incr", 0.35),
     ("head-scale-vert", "decr", "incr", 0.20),
@@ -60,7 +60,7 @@ VARIED: tuple[tuple[str, str, str, float], ...] = (
     ("head-angle", "in", "out", 0.3),
 )
 
-# What an attribute adds where it is true, and where it is not: two poles, and every face near one of them.
+# The weights that an attribute adds if it is true, and if it is false: two poles, and every face is near one of them.
 POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "Male": (
         {"male": 1.15, "neck-scale-horiz-incr": 0.5, "chin-width-incr": 0.25, "chin-bones-incr": 0.2},
@@ -114,7 +114,7 @@ POLES: dict[str, tuple[dict[str, float], dict[str, float]]] = {
 
 GLOBAL = ("Male", "Young")
 
-# Local growth: attribute -> (centre, radii, scale) where true and scale where not, on the shared head.
+# Local growth: attribute -> (centre, radii, scale if true, scale if false), on the shared head.
 GROWN: dict[str, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...]]] = {
     "Big_Nose": ((0, 6.93, 1.38), (0.18, 0.16, 0.33), (1.44, 1.15, 1.15), (0.84, 0.95, 0.93)),
     "Pointy_Nose": ((0, 6.92, 1.45), (0.14, 0.13, 0.25), (0.72, 1.05, 1.30), (1.06, 1.0, 0.96)),
@@ -123,7 +123,7 @@ GROWN: dict[str, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], 
 
 
 def expression(spec: FaceSpec) -> dict[str, float]:
-    """What every face does a little, apart from smiling and opening the mouth."""
+    """Draw the weights of the slight expression of every photograph, besides smiling and opening the mouth."""
     rng = stream(spec.seed, "expression")
     brow, frown, press, blink, side = rng.normal(size=5)
     return {
@@ -136,8 +136,8 @@ def expression(spec: FaceSpec) -> dict[str, float]:
     }
 
 
-def people(spec: FaceSpec) -> dict[str, float]:
-    """Weights of the person alone: what alignment and camera may depend on."""
+def person_weights(spec: FaceSpec) -> dict[str, float]:
+    """Draw the weights of the person alone, on which alignment and camera may depend."""
     rng = stream(spec.identity, "shape")
     mixture = rng.dirichlet([0.7, 0.7, 0.9])
     spread = rng.normal(size=len(VARIED)).clip(-1.9, 1.9)
@@ -152,14 +152,14 @@ def people(spec: FaceSpec) -> dict[str, float]:
 
 
 def shape(head: Head, spec: FaceSpec, whole: bool = True) -> Array:
-    """(V, 3) the face's mesh, upright and looking ahead.
+    """Build the mesh (V, 3) of a face, upright and looking ahead.
 
     Args:
         head: The shared head.
         spec: The face.
-        whole: With attributes and expression, or the person alone.
+        whole: Include attributes and expression; otherwise only the person.
     """
-    weights = head.weights(people(spec))
+    weights = head.weights(person_weights(spec))
     if not whole:
         return head.morph(weights)
     weights += head.weights(expression(spec))
@@ -169,30 +169,30 @@ def shape(head: Head, spec: FaceSpec, whole: bool = True) -> Array:
     for attribute, window in windows().items():
         head.move(points, _between(attribute, amount(spec, attribute)), window)
     for attribute, (centre, radii, yes_scale, no_scale) in GROWN.items():
-        much = amount(spec, attribute)
-        scale = much * np.array(yes_scale) + (1 - much) * np.array(no_scale)
+        intensity = amount(spec, attribute)
+        scale = intensity * np.array(yes_scale) + (1 - intensity) * np.array(no_scale)
         _grow(points, head.points, np.array(centre), np.array(radii), scale)
     return points
 
 
-def _between(attribute: str, much: float) -> Array:
-    """(targets,) weights on the way from an attribute's pole without it to that with it."""
+def _between(attribute: str, intensity: float) -> Array:
+    """Interpolate (targets,) weights between the poles of an attribute."""
     yes, no = _poles(attribute)
-    return np.asarray(np.float32(much) * yes + np.float32(1 - much) * no)
+    return np.asarray(np.float32(intensity) * yes + np.float32(1 - intensity) * no)
 
 
 @cache
 def _poles(attribute: str) -> tuple[Array, Array]:
-    """(targets,) each: an attribute's weights with it and without."""
+    """Return the (targets,) weights of an attribute where it is true, and where it is false."""
     yes, no = POLES[attribute]
     return load().weights(yes), load().weights(no)
 
 
 @cache
 def windows() -> dict[str, Array]:
-    """For every attribute that has a place, the share (V,) of each vertex in its morph.
+    """Return, for every local attribute, the factor (V,) by which its morph applies to each vertex.
 
-    MakeHuman's targets move whole heads a little; outside its window an attribute moves nothing.
+    MakeHuman's targets move the whole head slightly; outside its window an attribute moves nothing.
     """
     x, y, z = np.abs(load().points.T)
     z = load().points[:, 2]
@@ -220,8 +220,8 @@ def windows() -> dict[str, Array]:
 
 
 def frame(head: Head, spec: FaceSpec) -> Array:
-    """(V, 3) the mesh that hair lies on and hats are made to: the person at their age and sex, no more."""
-    weights = head.weights(people(spec))
+    """Build the mesh (V, 3) to which hair and hats are fitted: the person with their age and sex only."""
+    weights = head.weights(person_weights(spec))
     for attribute in GLOBAL:
         yes, no = POLES[attribute]
         weights += head.weights(yes if spec[attribute] else no)
@@ -230,7 +230,7 @@ def frame(head: Head, spec: FaceSpec) -> Array:
 
 @njit(cache=True)
 def _grow(points: Array, place: Array, centre: Array, radii: Array, scale: Array) -> None:
-    """Scale what lies around a centre of the shared head about where that centre is now."""
+    """Scale the surroundings of a centre on the shared head about the present position of that centre."""
     total, cx, cy, cz = 0.0, 0.0, 0.0, 0.0
     window = np.zeros(len(points))
     for v in range(len(points)):

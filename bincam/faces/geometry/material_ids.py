@@ -1,3 +1,3 @@
-"""Numbers of the materials that faces and what they wear are made of, as triangles carry them."""
+"""Numbers of the materials of faces and accessories, one of which every triangle has."""
 
 SKIN, EYE, TEETH, TONGUE, FRAME, LENS, HAT, EARRING, NECKLACE, TIE, COLLAR, CLOTHES = range(12)

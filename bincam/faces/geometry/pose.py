@@ -1,4 +1,4 @@
-"""Where the head is in the image: pose, perspective, alignment, landmarks, box."""
+"""The pose of the head in the image: rotation, perspective, alignment, landmarks."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from bincam.faces.labels.spec import FaceSpec
 Array = NDArray[Any]
 
 SIZE = (178, 218)
-# CelebA's mean landmarks at 178 x 218, in its order: eyes, nose, corners of the mouth, left in the image first.
+# CelebA's mean landmarks at 178 x 218, in its order: eyes, nose, corners of the mouth, the left of the image first.
 MEAN = np.array([[69.5, 111.3], [107.7, 111.3], [88.0, 135.0], [71.0, 152.0], [105.0, 152.0]])
-PIVOT = np.array([0.0, 6.55, 0.25], np.float32)  # the head turns about the top of the neck
+PIVOT = np.array([0.0, 6.55, 0.25], np.float32)  # the head rotates about the top of the neck
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Turns the mesh into the viewer's frame and that into the image.
+    """The transformation from the mesh to the viewer's frame, and from there to the image.
 
     Attributes:
         head: (3, 3) rotation of the head.
         body: (3, 3) rotation of the shoulders.
-        distance: From the camera to the pivot, decimetres.
-        matrix: (2, 2) and shift (2,) from perspective coordinates to pixels, y down.
-        shift: See matrix.
+        distance: From the camera to the pivot, in decimetres.
+        matrix: (2, 2), from perspective coordinates to pixels, y down.
+        shift: (2,), added after ``matrix``, in pixels.
     """
 
     head: Array
@@ -41,20 +41,20 @@ class Pose:
     shift: Array
 
     def place(self, points: Array, stiff: Array) -> Array:
-        """(N, 3) points in the viewer's frame; stiff (N,) is 1 for what turns with the head, 0 for the shoulders."""
+        """Transform (N, 3) points to the viewer's frame; stiff (N,) is 1 for the head and 0 for the shoulders."""
         return _blend(points, PIVOT, stiff, self.head, self.body)
 
     def turn(self, vectors: Array, stiff: Array) -> Array:
-        """(N, 3) directions in the viewer's frame."""
+        """Rotate (N, 3) directions to the viewer's frame."""
         return _blend(vectors, np.zeros(3, np.float32), stiff, self.head, self.body)
 
     def view(self, points: Array) -> tuple[Array, Array]:
-        """Points (N, 3) on the head in the viewer's frame, and those on the sample grid of two samples a pixel."""
+        """Transform (N, 3) points of the head to the viewer's frame and to the grid of two samples per pixel."""
         matrix, shift = (2 * self.matrix).astype(np.float32), (2 * self.shift).astype(np.float32)
         return _view(points, self.head, PIVOT, float(self.distance), matrix, shift)
 
     def project(self, placed: Array) -> Array:
-        """(..., 2) pixels of points in the viewer's frame."""
+        """Project points (..., 3) in the viewer's frame to pixels (..., 2)."""
         x, y = np.moveaxis(placed[..., :2] * (self.distance / (self.distance - placed[..., 2:3])), -1, 0)
         (a, b), (c, d) = self.matrix
         return np.stack([a * x + b * y + self.shift[0], c * x + d * y + self.shift[1]], -1).astype(np.float32)
@@ -92,13 +92,16 @@ def _view(
 
 
 def stiffness(place: Array) -> Array:
-    """(N,) how far places of the shared head turn with the head: 1 above the neck, 0 at the shoulders."""
+    """Return (N,), how far places of the shared head rotate with it: 1 above the neck, 0 at the shoulders."""
     top = 6.35 - 0.35 * np.clip((place[:, 2] - 0.6) / 0.5, 0, 1)
     return np.asarray(np.clip((place[:, 1] - top + 0.55) / 0.5, 0, 1) ** 1.5, np.float32)
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Array:
-    """(3, 3) float32 of radians; positive looks to the image's right (yaw) or down (pitch), or tilts right."""
+    """Build a (3, 3) float32 rotation from radians.
+
+    Positive angles look to the right of the image (yaw), look down (pitch), or tilt to the right (roll).
+    """
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
@@ -108,28 +111,28 @@ def rotation(yaw: float, pitch: float, roll: float) -> Array:
 
 @cache
 def _corners() -> tuple[int, int, int]:
-    """The vertices of the nose's tip and the mouth's corners."""
+    """Return the vertices of the tip of the nose and the corners of the mouth."""
     points = load().points
     skin = np.unique(load().triangles[load().surface == 0])
     p = points[skin]
     nose = skin[np.argmax(np.where((np.abs(p[:, 0]) < 0.02) & (p[:, 1] > 6.7) & (p[:, 1] < 7.1), p[:, 2], -9))]
-    found = [skin[np.argmin(((p - np.array([side * 0.222, 6.605, 1.34])) ** 2).sum(axis=1))] for side in (-1.0, 1.0)]
-    return int(nose), int(found[0]), int(found[1])
+    corners = [skin[np.argmin(((p - np.array([side * 0.222, 6.605, 1.34])) ** 2).sum(axis=1))] for side in (-1.0, 1.0)]
+    return int(nose), int(corners[0]), int(corners[1])
 
 
-def marks(head: Head, points: Array) -> Array:
-    """(5, 3) the landmarks of a mesh in CelebA's order."""
+def landmarks(head: Head, points: Array) -> Array:
+    """Return (5, 3), the landmarks of a mesh in CelebA's order."""
     nose, left, right = _corners()
     eyes = points[head.eyes].mean(axis=1) + np.array([0, 0, 0.13], np.float32)
     return np.asarray(np.concatenate([eyes, points[[nose, left, right]]]), np.float32)
 
 
-def pose(head: Head, person: Array, spec: FaceSpec) -> Pose:
-    """The pose of one photograph; it depends on the seed and the person, on no attribute.
+def aligned(head: Head, person: Array, spec: FaceSpec) -> Pose:
+    """Draw the pose of one photograph, aligned as CelebA is; it depends on the seed and the person, on no attribute.
 
     Args:
         head: The shared head.
-        person: (V, 3) the mesh of the person alone.
+        person: (V, 3), the mesh of the person alone.
         spec: The face.
     """
     rng = stream(spec.seed, "pose")
@@ -143,9 +146,9 @@ def pose(head: Head, person: Array, spec: FaceSpec) -> Pose:
         matrix=np.eye(2),
         shift=np.zeros(2),
     )
-    placed = turned.place(marks(head, person), np.ones(5, np.float32))
+    placed = turned.place(landmarks(head, person), np.ones(5, np.float32))
     flat = turned.project(placed).astype(np.float64) * [1, -1]
-    # the similarity that brings the landmarks closest to CelebA's mean ones
+    # the similarity transformation with the least squared distance to CelebA's mean landmarks
     source, target = flat - flat.mean(axis=0), MEAN - MEAN.mean(axis=0)
     a = (source * target).sum() / (source**2).sum()
     b = (source[:, 0] * target[:, 1] - source[:, 1] * target[:, 0]).sum() / (source**2).sum()
@@ -158,7 +161,7 @@ def pose(head: Head, person: Array, spec: FaceSpec) -> Pose:
 
 
 def scaled(pose: Pose, size: tuple[int, int]) -> Pose:
-    """The same pose in an image of another size (W, H): the aligned crop is fitted in and centred."""
+    """Return the same pose in an image of another size (W, H), with the aligned crop fitted in and centred."""
     k = min(size[0] / SIZE[0], size[1] / SIZE[1])
     middle = (np.array(size) - k * np.array(SIZE)) / 2
     return Pose(pose.head, pose.body, pose.distance, pose.matrix * k, pose.shift * k + middle)

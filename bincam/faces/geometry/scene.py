@@ -1,4 +1,4 @@
-"""All triangles of one photograph: the head and what is worn, in the viewer's frame and on the sample grid."""
+"""The scene of one photograph: all triangles of head and accessories, in the viewer's frame."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.faces.geometry import accessories
-from bincam.faces.geometry import pose as posing
 from bincam.faces.geometry.head import Head, normals
+from bincam.faces.geometry.material_ids import EYE
+from bincam.faces.geometry.pose import Pose, stiffness
 from bincam.faces.labels.spec import FaceSpec
 
 Array = NDArray[Any]
@@ -18,7 +19,18 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Scene:
-    """All triangles of one photograph, in the viewer's frame and on the sample grid."""
+    """T triangles of V vertices.
+
+    Attributes:
+        xyz: (V, 3), x and y on the grid of two samples per pixel, z in the viewer's frame.
+        index: (T, 3) vertices of each triangle.
+        position: (V, 3) in the viewer's frame, in decimetres.
+        normal: (V, 3) in the viewer's frame.
+        local: (V, 3) coordinates for paint and patterns.
+        ambient: (V,) fraction of ambient light that reaches each vertex.
+        material: (T,) numbers of :mod:`bincam.faces.geometry.material_ids`.
+        bias: (T,) added to z, so that an eye stays behind its lids.
+    """
 
     xyz: Array
     index: Array
@@ -30,44 +42,55 @@ class Scene:
     bias: Array
 
 
-def worn(head: Head, who: Array, points: Array, out: Array, grid: Array, spec: FaceSpec) -> list[accessories.Mesh]:
-    """The meshes of all that is worn; lenses last."""
-    things: list[accessories.Mesh] = []
+def worn(
+    head: Head, person: Array, points: Array, outward: Array, grid: Array, spec: FaceSpec
+) -> list[accessories.Mesh]:
+    """Build the meshes of all accessories of a face, lenses last.
+
+    Args:
+        head: The shared head.
+        person: (V, 3), the mesh of the person alone.
+        points: (V, 3), the mesh of the face.
+        outward: (V, 3), its normals.
+        grid: Its :func:`bincam.faces.geometry.skull.skull`.
+        spec: The face.
+    """
+    meshes: list[accessories.Mesh] = []
     if spec["Wearing_Hat"]:
-        things += accessories.hat(grid, spec)
+        meshes += accessories.hat(grid, spec)
     if spec["Wearing_Earrings"]:
-        things += accessories.earrings(points, spec)
+        meshes += accessories.earrings(points, spec)
     if spec["Wearing_Necklace"]:
-        things += accessories.necklace(points, out, spec)
+        meshes += accessories.necklace(points, outward, spec)
     if spec["Wearing_Necktie"]:
-        things += accessories.necktie(points, out, spec)
+        meshes += accessories.necktie(points, outward, spec)
     if spec["Eyeglasses"]:
-        things += accessories.glasses(head, who, spec)
-    return things
+        meshes += accessories.glasses(head, person, spec)
+    return meshes
 
 
-def assemble(head: Head, points: Array, out: Array, worn: list[accessories.Mesh], pose: posing.Pose) -> Scene:
-    """Head and things worn as one list of triangles."""
-    stiff = posing.stiffness(head.points)
+def assemble(head: Head, points: Array, outward: Array, worn: list[accessories.Mesh], pose: Pose) -> Scene:
+    """Join the mesh of a face (V, 3), its normals and its accessories to one scene."""
+    stiff = stiffness(head.points)
     position = [pose.place(points, stiff)]
-    normal = [pose.turn(out, stiff)]
+    normal = [pose.turn(outward, stiff)]
     local, ambient, index = [head.points], [head.occlusion], [head.triangles]
     material = [head.surface.astype(np.int64)]
     start = len(points)
     for mesh in worn:
         n = len(mesh.points)
-        # what lies on the body moves as the body there does
-        moves = posing.stiffness(mesh.points) if mesh.body else np.ones(n, np.float32)
+        # an accessory on the body moves as the body does there
+        stiff = stiffness(mesh.points) if mesh.body else np.ones(n, np.float32)
         p = mesh.points.astype(np.float32)
-        position.append(pose.place(p, moves))
-        normal.append(pose.turn(normals(p, mesh.triangles.astype(np.int32)), moves))
+        position.append(pose.place(p, stiff))
+        normal.append(pose.turn(normals(p, mesh.triangles.astype(np.int32)), stiff))
         local.append(mesh.local.astype(np.float32))
         ambient.append(np.full(n, 0.85, np.float32))
         index.append((mesh.triangles + start).astype(np.int32))
         material.append(np.full(len(mesh.triangles), mesh.material, np.int64))
         start += n
     placed = np.concatenate(position)
-    kinds = np.concatenate(material)
+    materials = np.concatenate(material)
     xyz = np.empty_like(placed)
     xyz[:, :2] = 2 * pose.project(placed)
     xyz[:, 2] = placed[:, 2]
@@ -78,13 +101,13 @@ def assemble(head: Head, points: Array, out: Array, worn: list[accessories.Mesh]
         normal=np.concatenate(normal),
         local=np.concatenate(local),
         ambient=np.concatenate(ambient),
-        material=kinds,
-        bias=np.where(kinds == 1, -0.02, 0.0).astype(np.float32),
+        material=materials,
+        bias=np.where(materials == EYE, -0.02, 0.0).astype(np.float32),
     )
 
 
 def box(head: Head, scene: Scene, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """x, y, width, height of the head in the image."""
+    """Return x, y, width, height of the head in an image of size (W, H), in pixels."""
     above = (head.points[:, 1] > 6.15) & (head.points[:, 2] > 0.2)
     flat = scene.xyz[: len(head.points)][above, :2] / 2
     low, high = flat.min(axis=0).clip(0), np.minimum(flat.max(axis=0), size)

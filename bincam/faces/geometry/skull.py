@@ -1,4 +1,4 @@
-"""How far the head's surface is from its middle in every direction: what hair lies on and hats are made to."""
+"""The skull, to which hair and hats are fitted: the distance of the head's surface from its middle by direction."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bincam.faces.geometry.surface_regions import is_ear
 Array = NDArray[Any]
 
 MIDDLE = np.array([0.0, 7.35, 0.40])
-SIDE = 30
+SIDE = 30  # cells of the grid of directions along each axis
 
 
 @cache
 def _skin() -> Array:
-    """Vertices of the skin of the head, without ears, neck and the mouth's inside."""
+    """Return the vertices of the head's skin without ears, neck and the inside of the mouth."""
     head = load()
     y = head.points[:, 1]
     outer = np.linalg.norm(head.points - MIDDLE, axis=1) > 0.55
@@ -31,13 +31,13 @@ def _skin() -> Array:
 
 
 def skull(points: Array) -> Array:
-    """(SIDE, SIDE) distances of a face's mesh from MIDDLE; directions are laid out as on an unfolded octahedron."""
+    """Return (SIDE, SIDE), distances of a mesh (V, 3) from MIDDLE by direction, in octahedral layout."""
     return _skull(points, _skin())
 
 
 @njit(cache=True)
 def _unfold(x: float, y: float, z: float) -> tuple[float, float]:
-    """The place of a direction in the grid, in cells: straight up is its middle, straight down its corners."""
+    """Return the cell coordinates of a direction: straight up is the middle of the grid, straight down its corners."""
     s = 1 / (abs(x) + abs(y) + abs(z))
     u, v = x * s, z * s
     if y < 0:
@@ -53,7 +53,7 @@ def _skull(points: Array, skin: Array) -> Array:
         u, v = _unfold(x, y, z)
         i, j = min(int(v + 0.5), SIDE - 1), min(int(u + 0.5), SIDE - 1)
         grid[i, j] = max(grid[i, j], np.sqrt(x * x + y * y + z * z))
-    for _ in range(8):  # fill what no vertex met
+    for _ in range(8):  # fill the cells without a vertex
         old = grid.copy()
         for i in range(SIDE):
             for j in range(SIDE):
@@ -80,7 +80,7 @@ def _skull(points: Array, skin: Array) -> Array:
 
 @njit(cache=True)
 def radius(grid: Array, x: float, y: float, z: float) -> float:
-    """The surface's distance from MIDDLE in a direction."""
+    """Interpolate the distance of the surface from MIDDLE in a direction."""
     u, v = _unfold(x, y, z)
     u, v = min(max(u, 0.0), SIDE - 1.001), min(max(v, 0.0), SIDE - 1.001)
     i, j = int(v), int(u)

@@ -1,1 +1,1 @@
-"""Attributes of generated faces: their distribution, their constraints, and how far each is drawn."""
+"""Attributes of generated faces: their distribution, their constraints and the intensity of each."""

@@ -1,12 +1,12 @@
-"""Which labels cannot be true of one face together, and which prevalences that leaves possible.
+"""Labels that cannot be true of the same face, and the prevalences that these exclusions permit.
 
-The rules are pairwise exclusions, gathered into cliques: of the attributes in one clique at most one holds. Where two
-of them are drawn together, the earlier one in its clique wins. The cliques meet in single attributes only, so the graph
-of exclusions is chordal, and prevalences can hold together exactly if those of every clique add up to at most 1.
+The rules are pairwise exclusions, grouped into cliques: at most one attribute of a clique is true. Where two of them
+are sampled together, the earlier one in the clique wins. Cliques share single attributes only, so the exclusion graph
+is chordal, and a set of prevalences is feasible exactly if those of every clique add up to at most 1.
 
-An exclusion is a fact of the drawing (a hat hides the hairline) or of CelebA's labels: pairs found together less than a
-twentieth as often as chance would have them are taken for labelling errors. So No_Beard excludes Goatee and Sideburns,
-and allows Mustache and 5_o_Clock_Shadow, which CelebA has together with it.
+An exclusion is a fact of the drawing (a hat hides the hairline) or of CelebA's labels: pairs that occur together less
+than a twentieth as often as expected by chance are treated as labelling errors. Hence No_Beard excludes Goatee and
+Sideburns, but not Mustache and 5_o_Clock_Shadow, which do occur with it in CelebA.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.faces.labels.spec import ATTRIBUTES
+from bincam.faces.labels.spec import ATTRIBUTES, FaceSpec
 
 Labels = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -26,14 +26,19 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Clique:
-    """Attributes of which at most one holds, the one that wins a contradiction first; and why, as a sentence's end."""
+    """Attributes of which at most one is true.
+
+    Attributes:
+        names: In order of precedence: the first wins a contradiction.
+        why: The reason, worded as the end of a sentence.
+    """
 
     names: tuple[str, ...]
     why: str
 
     @property
     def columns(self) -> tuple[int, ...]:
-        """The attributes' columns."""
+        """Columns of the attributes."""
         return tuple(ATTRIBUTES.index(name) for name in self.names)
 
 
@@ -53,7 +58,7 @@ CLIQUES: tuple[Clique, ...] = (
 
 
 def _order() -> tuple[int, ...]:
-    """Columns such that every winner comes before those it excludes, after sex and age, on which much depends."""
+    """All columns, with every winner before the columns it excludes, after sex and age, on which much depends."""
     excluding = ["Male", "Young", *(name for clique in CLIQUES for name in clique.names)]  # winners are listed first
     ordered = list(dict.fromkeys(excluding))
     return tuple(ATTRIBUTES.index(name) for name in (*ordered, *(a for a in ATTRIBUTES if a not in ordered)))
@@ -61,23 +66,22 @@ def _order() -> tuple[int, ...]:
 
 ORDER = _order()
 
-
 _NO_BEARD = ATTRIBUTES.index("No_Beard")
 _SOME_BEARD = [ATTRIBUTES.index("Goatee"), ATTRIBUTES.index("Sideburns")]
 
 
 def winners(column: int) -> list[int]:
-    """The columns that, where true, make this one false."""
-    found: list[int] = []
+    """Columns that, where true, make this one false."""
+    result: list[int] = []
     for clique in CLIQUES:
         columns = clique.columns
         if column in columns:
-            found += columns[: columns.index(column)]
-    return found
+            result += columns[: columns.index(column)]
+    return result
 
 
 def exclusive() -> Labels:
-    """(40, 40): which pairs of attributes cannot hold together."""
+    """Return (40, 40), True for the pairs of attributes that cannot both be true."""
     result = np.zeros((len(ATTRIBUTES), len(ATTRIBUTES)), dtype=bool)
     for clique in CLIQUES:
         for a, b in combinations(clique.columns, 2):
@@ -86,13 +90,13 @@ def exclusive() -> Labels:
 
 
 def repair(labels: Labels) -> Labels:
-    """Give way where labels exclude each other.
+    """Resolve contradictions in favour of the earlier attribute of each clique.
 
     Args:
-        labels: (N, 40), as drawn.
+        labels: (N, 40), as sampled.
 
     Returns:
-        (N, 40), a copy in which no exclusion is violated; only positives have become negatives.
+        (N, 40), a copy that violates no exclusion. Positives may have become negatives, never the reverse.
     """
     result = labels.copy()
     for column in ORDER:
@@ -101,11 +105,11 @@ def repair(labels: Labels) -> Labels:
     return result
 
 
-def told(drawn: Labels) -> Labels:
-    """What is true of faces, from what they are drawn with.
+def labels_from_drawn(drawn: Labels) -> Labels:
+    """Derive the labels of faces from the attributes that they are drawn with.
 
-    Drawing takes ``No_Beard`` for "no full beard", so that there are goatees and sideburns alone: a face drawn with
-    one of these and with ``No_Beard`` has the label ``No_Beard`` false.
+    The renderer reads ``No_Beard`` as "no full beard", so that goatees and sideburns can be drawn alone: a face drawn
+    with one of these and with ``No_Beard`` has the label ``No_Beard`` false.
 
     Args:
         drawn: (..., 40).
@@ -118,48 +122,62 @@ def told(drawn: Labels) -> Labels:
     return labels
 
 
+def visible_labels(face: FaceSpec, visible: Labels) -> Labels:
+    """Return (40,), the labels of a face of which only the drawn attributes ``visible`` (40,) can be seen."""
+    return labels_from_drawn(np.array(face.labels) & visible)
+
+
 def without_full_beard(labels: Labels, partial: Labels) -> Labels:
-    """What faces (N,) are drawn with whose goatee or sideburns, where ``partial`` (N,), are all the beard they have."""
+    """Return what faces are drawn with if a goatee or sideburns may be all the beard they have.
+
+    Args:
+        labels: (N, 40), true of the faces.
+        partial: (N,), True for faces on which a goatee or sideburns come without a full beard.
+
+    Returns:
+        (N, 40), the inverse of :func:`labels_from_drawn`.
+    """
     drawn = labels.copy()
     drawn[:, _NO_BEARD] |= labels[:, _SOME_BEARD].any(axis=1) & partial
     return drawn
 
 
-def crowded(prevalence: Floats, *, room: float = 1.0, tolerance: float = 1e-9) -> list[Clique]:
-    """The cliques whose prevalences (40,) add up to more than ``room``."""
+def overfull(prevalence: Floats, *, room: float = 1.0, tolerance: float = 1e-9) -> list[Clique]:
+    """Cliques whose prevalences (40,) add up to more than ``room``."""
     return [clique for clique in CLIQUES if prevalence[list(clique.columns)].sum() > room + tolerance]
 
 
 def nearest_possible(prevalence: Floats, fixed: Mapping[int, float] | None = None, *, room: float = 1.0) -> Floats:
-    """The prevalences that come closest to those wanted, by sharing what there is in proportion.
+    """Reduce prevalences to feasible ones, in proportion where attributes compete.
 
-    All rise together, each towards its own wish; where a clique is full, its members stop and the others go on. So
-    nothing gives way without need, and attributes competing for the same faces give way by the same factor.
+    All prevalences are raised together, each in proportion to its target. When a clique is full, its members stop and
+    the others continue. So nothing is reduced without need, and attributes that compete for the same faces are reduced
+    by the same factor.
 
     Args:
-        prevalence: (40,), as wanted.
-        fixed: Prevalences by column that must be kept. They must be possible by themselves.
-        room: What the prevalences of a clique may add up to. Below 1, no attribute becomes the mere negation of
-            another. In a clique that the fixed ones fill beyond it, the others get nothing.
+        prevalence: (40,), as requested.
+        fixed: Prevalences by column that are kept. They must be feasible by themselves.
+        room: Upper bound of the sum over a clique. Below 1, no attribute becomes the mere negation of another. In a
+            clique that the fixed prevalences fill beyond it, the others become 0.
 
     Returns:
-        (40,). Equal to ``prevalence`` where that is possible already.
+        (40,). Equal to ``prevalence`` if that is feasible.
     """
     result = prevalence.copy()
     for column, value in (fixed or {}).items():
         result[column] = value
     rising = {column for clique in CLIQUES for column in clique.columns} - set(fixed or {})
     while True:
-        reached = {}  # how far the members of each clique can rise, as a share of their wish
+        limits = {}  # the fraction of their targets that the rising members of each full clique can reach
         for clique in CLIQUES:
-            open_ = [column for column in clique.columns if column in rising]
-            wish = prevalence[open_].sum()
+            members = [column for column in clique.columns if column in rising]
+            requested = prevalence[members].sum()
             left = max(room - sum(result[column] for column in clique.columns if column not in rising), 0.0)
-            if wish > left + 1e-12:
-                reached[left / wish] = open_
-        if not reached:
+            if requested > left + 1e-12:
+                limits[left / requested] = members
+        if not limits:
             return result
-        share = min(reached)
-        for column in reached[share]:
-            result[column] = share * prevalence[column]
-        rising -= set(reached[share])
+        fraction = min(limits)
+        for column in limits[fraction]:
+            result[column] = fraction * prevalence[column]
+        rising -= set(limits[fraction])

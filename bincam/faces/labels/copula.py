@@ -1,8 +1,8 @@
-"""Draw 40 labels with given prevalences and correlations: a Gaussian copula, calibrated behind the repairs.
+"""A Gaussian copula that samples 40 labels with given prevalences and correlations.
 
-Label j is true where latent normal j is above threshold j. Thresholds and latent correlations are found by iteration,
-such that prevalence and φ come out right *after* contradictory labels have been repaired and labels that cannot be seen
-have been dropped. Tetrachoric correlations of the table would be right before that, and are not positive definite.
+Label j is true where latent normal j exceeds threshold j. Thresholds and latent correlations are calibrated iteratively
+such that prevalence and φ are right *after* contradictory labels have been resolved and labels that cannot be seen have
+been dropped. The tetrachoric correlations of the table would be right only before that, and are not positive definite.
 """
 
 from __future__ import annotations
@@ -25,40 +25,44 @@ Labels = NDArray[np.bool_]
 
 _ROWS = 30_000  # φ of this many rows has a standard error of .006
 _ALWAYS = 50.0  # beyond any draw
-_LEAST = 2e-3  # the least eigenvalue of a latent correlation: Cholesky needs one, and below it φ gains nothing
-_TOLERANCE = 0.03  # by how much a demanded φ may be missed
+_LEAST = 2e-3  # smallest eigenvalue of a latent correlation: Cholesky needs one, and a smaller one does not improve φ
+_TOLERANCE = 0.03  # largest accepted error of a requested φ
 
 
 @dataclass(frozen=True)
-class Customs:
-    """What is not impossible and yet hardly ever so: in CelebA, a woman with a goatee, or heavy make-up on a man.
+class RarePairs:
+    """Combinations that are possible but rare: in CelebA, a woman with a goatee, or heavy make-up on a man.
 
-    A copula gives such pairs too often: for a share of nought it would need a latent correlation of ±1.
+    A plain copula samples them too often: a joint frequency of zero would need a latent correlation of ±1.
 
     Attributes:
-        apart: (40, 40), symmetric: hardly ever both.
-        needs: (40, 40): hardly ever the first without the second.
+        apart: (40, 40), symmetric: the two are rarely true together.
+        needs: (40, 40): the first is rarely true without the second.
     """
 
     apart: Labels
     needs: Labels
 
-    def lean(self, labels: Labels, column: int, done: Sequence[int]) -> Floats:
-        """(N,): how strongly each face's other labels, where ``done``, are against (negative) or for one more."""
-        against = np.zeros(len(labels), dtype=bool)
-        for_ = np.zeros(len(labels), dtype=bool)
+    def offset(self, labels: Labels, column: int, done: Sequence[int]) -> Floats:
+        """Return (N,), the offset of each face's latent value for ``column``, given the labels in columns ``done``.
+
+        It is strongly negative where the label would make a rare combination, strongly positive where its absence
+        would, and 0 elsewhere.
+        """
+        discouraged = np.zeros(len(labels), dtype=bool)
+        encouraged = np.zeros(len(labels), dtype=bool)
         for other in done:
             if self.apart[other, column]:
-                against |= labels[:, other]
+                discouraged |= labels[:, other]
             if self.needs[column, other]:
-                against |= ~labels[:, other]
+                discouraged |= ~labels[:, other]
             if self.needs[other, column]:
-                for_ |= labels[:, other]
-        return np.where(against, -_ALWAYS, np.where(for_, _ALWAYS, 0.0))
+                encouraged |= labels[:, other]
+        return np.where(discouraged, -_ALWAYS, np.where(encouraged, _ALWAYS, 0.0))
 
 
-def customs(target: Target) -> Customs:
-    """The customs that a target's φ tell: what occurs less than a twentieth as often as it would by chance."""
+def rare_pairs(target: Target) -> RarePairs:
+    """Find the combinations that a target's φ make less than a twentieth as frequent as independence would."""
     p = target.prevalence
     scale = np.sqrt(p * (1 - p))
     both = np.outer(p, p) + target.phi * np.outer(scale, scale)
@@ -66,7 +70,7 @@ def customs(target: Target) -> Customs:
     possible = varied[:, None] & varied & ~np.eye(len(p), dtype=bool) & ~constraints.exclusive()
     apart = possible & (both < np.outer(p, p) / 20)
     needs = possible & (p[:, None] - both < np.outer(p, 1 - p) / 20)
-    return Customs(apart, needs)
+    return RarePairs(apart, needs)
 
 
 @dataclass(frozen=True)
@@ -74,35 +78,35 @@ class Copula:
     """A calibrated distribution of labels.
 
     Attributes:
-        prevalence: (40,), of the labels as they are drawn; somewhat more than can be seen.
+        prevalence: (40,), of the labels as sampled, slightly above those of the labels that can be seen.
         correlation: (40, 40), of the latent normals, positive definite.
-        customs: What is hardly ever so.
+        rare: Combinations to avoid where the prevalences allow it.
     """
 
     prevalence: Floats
     correlation: Floats
-    customs: Customs
+    rare: RarePairs
 
     def labels(self, latent: Floats, shift: Floats | None = None) -> Labels:
-        """Labels without contradictions, stratified: what a set of faces has is what was wanted, not only on average.
+        """Sample labels without contradictions, stratified so that N faces meet the prevalences, not only on average.
 
-        Attribute after attribute, of the faces that nothing drawn before excludes, those with the highest latent values
-        get the label, as many as the prevalence asks for. Where customs are against it, the others come first.
+        Attribute by attribute, of the faces that no earlier label excludes, those with the highest latent values get
+        the label, as many as the prevalence requires. Faces on which it would make a rare combination come last.
 
         Args:
-            latent: (N, 40), of which only the order within each column counts. Equal values are labelled alike.
-            shift: (40,) in [0, 1): how to round. Uniform draws favour no attribute; halves by default.
+            latent: (N, 40), of which only the order within each column matters. Equal values get equal labels.
+            shift: (40,) in [0, 1), the rounding of the counts. Uniform draws favour no attribute. Default: 0.5.
 
         Returns:
             (N, 40).
         """
-        round_ = np.full(len(self.prevalence), 0.5) if shift is None else shift
+        rounding = np.full(len(self.prevalence), 0.5) if shift is None else shift
         labels = np.zeros(latent.shape, dtype=bool)
         for at, column in enumerate(constraints.ORDER):
             free = np.flatnonzero(~labels[:, constraints.winners(column)].any(axis=1))
-            score = latent[free, column] + self.customs.lean(labels[free], column, constraints.ORDER[:at])
+            score = latent[free, column] + self.rare.offset(labels[free], column, constraints.ORDER[:at])
             _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
-            above = len(free) - np.cumsum(counts) + round_[column] * counts  # how many come before each value
+            above = len(free) - np.cumsum(counts) + rounding[column] * counts  # faces ranked before each value
             labels[free, column] = (above < self.prevalence[column] * len(latent))[inverse]
         return labels
 
@@ -111,16 +115,21 @@ def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None 
     """Find the copula whose labels have the target's prevalences and correlations.
 
     Args:
-        target: What is wanted.
-        seen: (40,) the share of faces labelled with an attribute in which it can be seen; all by default. The other
-            faces lose the label, so that more are labelled at first.
-        rounds: Newton steps on the latent correlations; by default 6, or 20 where correlations are demanded.
+        target: The prevalences and φ to meet.
+        seen: (40,), of the faces labelled with an attribute, the fraction in which it can be seen. Default: 1. The
+            other faces lose the label, so correspondingly more are labelled at first.
+        rounds: Newton steps on the latent correlations. Default: 6, or 20 if correlations were requested.
 
     Returns:
-        The copula; the same on every call.
+        The copula, identical on every call.
 
     Raises:
-        InputError: Correlations that were demanded cannot hold together. It names them, and the nearest.
+        InputError: The requested correlations are not feasible together. The message names them and the nearest ones.
+
+    >>> from bincam.faces.labels.prevalence import target
+    >>> copula = calibrate(target("balanced"), rounds=1)
+    >>> float(copula.prevalence[ATTRIBUTES.index("Smiling")]), copula.correlation.shape
+    (0.5, (40, 40))
     """
     share = np.ones(len(ATTRIBUTES)) if seen is None else seen
     noise, uniform = _sample()
@@ -133,7 +142,7 @@ def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None 
     np.fill_diagonal(wished, 1.0)
     spread = np.sqrt(np.outer(target.prevalence * (1 - target.prevalence), target.prevalence * (1 - target.prevalence)))
     threshold = np.array([NormalDist().inv_cdf(1 - min(max(p, 1e-6), 1 - 1e-6)) for p in drawn])
-    rare = customs(target)
+    rare = rare_pairs(target)
     for _ in range(rounds or (20 if target.demanded.any() else 6)):
         latent_correlation = nearest_correlation(wished, target.demanded)
         latent = noise @ np.linalg.cholesky(latent_correlation).T
@@ -148,7 +157,17 @@ def calibrate(target: Target, seen: Floats | None = None, *, rounds: int | None 
 
 
 def phi(labels: Labels) -> Floats:
-    """(40, 40): φ of every pair of columns; 0 where a column is constant, 1 on the diagonal."""
+    """Compute φ, the Pearson correlation, of every pair of columns.
+
+    Args:
+        labels: (N, A).
+
+    Returns:
+        (A, A), 1 on the diagonal, 0 where a column is constant.
+
+    >>> phi(np.array([[0, 0], [0, 1], [1, 1], [1, 1]], dtype=bool)).round(3).tolist()
+    [[1.0, 0.577], [0.577, 1.0]]
+    """
     n = len(labels)
     both = (labels.T.astype(np.float32) @ labels.astype(np.float32)).astype(np.float64) / n  # counts are exact to 2^24
     share = np.diag(both)
@@ -160,32 +179,35 @@ def phi(labels: Labels) -> Floats:
 
 
 def nearest_correlation(wished: Floats, firm: Labels) -> Floats:
-    """A positive definite correlation matrix near a symmetric one, by alternating projections (Higham 2002).
+    """Project a symmetric matrix to a nearby positive definite correlation matrix.
+
+    Alternating projections as in Higham, *Computing the nearest correlation matrix* (2002), without Dykstra's
+    correction, so the result is near and not exactly nearest.
 
     Args:
         wished: (n, n), symmetric, ones on the diagonal.
-        firm: (n, n), True where the entry should be kept and the others give way.
+        firm: (n, n), True for entries to keep while the others change.
 
     Returns:
-        (n, n). Firm entries are kept where any matrix keeps them.
+        (n, n). Firm entries are kept if they can be completed to a positive definite matrix.
     """
     result = wished.copy()
     for _ in range(200 if firm.any() else 0):
         values, vectors = np.linalg.eigh(result)
         if values[0] >= _LEAST:
             return result
-        result = (vectors * np.maximum(values, 2 * _LEAST)) @ vectors.T  # further in than needed: it ends sooner
+        result = (vectors * np.maximum(values, 2 * _LEAST)) @ vectors.T  # further in than needed, to stop sooner
         result[firm] = wished[firm]
         np.fill_diagonal(result, 1.0)
     core = np.where(firm, wished, np.eye(len(wished)))
-    if firm.any() and np.linalg.eigvalsh(core)[0] > _LEAST:  # then all others, shrunk alike, fit in at some scale
+    if firm.any() and np.linalg.eigvalsh(core)[0] > _LEAST:  # the others fit, all scaled by one factor
         low, high = 0.0, 1.0
         for _ in range(20):
             middle = (low + high) / 2
             fits = np.linalg.eigvalsh(core + middle * (result - core))[0] >= _LEAST
             low, high = (middle, high) if fits else (low, middle)
-        kept: Floats = core + low * (result - core)
-        return kept
+        blended: Floats = core + low * (result - core)
+        return blended
     values, vectors = np.linalg.eigh(result)
     result = (vectors * np.maximum(values, _LEAST)) @ vectors.T
     deviation = np.sqrt(np.diag(result))
@@ -195,7 +217,7 @@ def nearest_correlation(wished: Floats, firm: Labels) -> Floats:
 
 @lru_cache(maxsize=1)
 def _sample() -> tuple[Floats, Floats]:
-    """Normals (N, 40) with exactly zero mean and unit covariance, and uniforms (N, 40); always the same."""
+    """Normals (N, 40) of exactly zero mean and identity covariance, and uniforms (N, 40), identical on every call."""
     rng = np.random.default_rng(20240314)
     half = rng.standard_normal((_ROWS // 2, len(ATTRIBUTES)))
     noise = np.concatenate([half, -half])
@@ -203,21 +225,21 @@ def _sample() -> tuple[Floats, Floats]:
     return noise, rng.random(noise.shape)
 
 
-def _labels(latent: Floats, prevalence: Floats, rare: Customs) -> Labels:
-    """As :meth:`Copula.labels`, for continuous latents and much faster."""
+def _labels(latent: Floats, prevalence: Floats, rare: RarePairs) -> Labels:
+    """Sample as :meth:`Copula.labels` does, but faster and for continuous latents only."""
     rows = len(latent)
     labels = np.zeros(latent.shape, dtype=bool)
     for at, column in enumerate(constraints.ORDER):
         free = np.flatnonzero(~labels[:, constraints.winners(column)].any(axis=1))
-        wanted = min(round(prevalence[column] * rows), len(free))
-        if wanted:
-            score = latent[free, column] + rare.lean(labels[free], column, constraints.ORDER[:at])
-            labels[free[np.argpartition(-score, wanted - 1)[:wanted]], column] = True
+        positives = min(round(prevalence[column] * rows), len(free))
+        if positives:
+            score = latent[free, column] + rare.offset(labels[free], column, constraints.ORDER[:at])
+            labels[free[np.argpartition(-score, positives - 1)[:positives]], column] = True
     return labels
 
 
 def _density(threshold: Floats, correlation: Floats) -> Floats:
-    """(40, 40): the bivariate normal density at each pair of thresholds, which is d P(both) / d correlation."""
+    """Bivariate normal density (40, 40) at each pair of thresholds, which equals d P(both) / d correlation."""
     x, y = threshold[:, None], threshold[None, :]
     rest = np.maximum(1 - correlation**2, 1e-3)
     exponent = (x**2 - 2 * correlation * x * y + y**2) / (2 * rest)
@@ -229,10 +251,9 @@ def _check(target: Target, measured: Floats) -> None:
     missed = np.argwhere(np.triu(target.demanded & (np.abs(target.phi - measured) > _TOLERANCE)))
     if not len(missed):
         return
-    asked = [(int(a), int(b)) for a, b in np.argwhere(np.triu(target.demanded))]
-    wanted = ", ".join(f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}={target.phi[a, b]:g}" for a, b in asked)
-    nearest = ", ".join(f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}={measured[a, b]:.2f}" for a, b in asked)
+    pairs = [(int(a), int(b)) for a, b in np.argwhere(np.triu(target.demanded))]
+    requested = ", ".join(f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}={target.phi[a, b]:g}" for a, b in pairs)
+    nearest = ", ".join(f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}={measured[a, b]:.2f}" for a, b in pairs)
     raise InputError(
-        f"the correlations {wanted} cannot hold with these prevalences and with each other. "
-        f"The nearest that was found: {nearest}"
+        f"the correlations {requested} are not possible together at these prevalences. The nearest found: {nearest}"
     )

@@ -1,4 +1,4 @@
-"""The parts an image shows, one per pixel, and which attributes are seen in which parts."""
+"""The parts that an image shows, one per pixel, and the attributes that can be seen in each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bincam.faces.labels.spec import ATTRIBUTES, index
 
 
 class Part(IntEnum):
-    """What a pixel shows. The values are what ``masks/parts/*.png`` hold."""
+    """The part that a pixel shows. The values are those of ``masks/parts/*.png``."""
 
     BACKGROUND = 0
     CLOTHES = 1
@@ -27,10 +27,10 @@ class Part(IntEnum):
     NOSE = 10
     UPPER_LIP = 11  # the skin between nose and mouth
     LIPS = 12
-    MOUTH = 13  # teeth, tongue and what is dark
+    MOUTH = 13  # teeth, tongue and the dark inside
     EYE = 14
     EAR = 15
-    SCALP = 16  # skin where hair could grow and does not
+    SCALP = 16  # skin where hair could grow but does not
     HAIR = 17
     BANGS = 18
     BROW = 19
@@ -102,23 +102,26 @@ MEMBER: NDArray[np.bool_] = np.array([[p in SEEN_IN[a] for p in Part] for a in A
 
 
 def object_mask(parts: NDArray[Any], attribute: str) -> NDArray[np.bool_]:
-    """Where an attribute is to be seen.
+    """Return the mask of the parts in which an attribute can be seen.
 
     Args:
         parts: (H, W) values of :class:`Part`.
         attribute: Its name.
 
     Returns:
-        (H, W). It says where the attribute's parts are, whether or not the face has the attribute: every face has a
-        nose, big or not; only a face with a hat has hat pixels.
+        (H, W), True in the attribute's parts, whether or not the face has the attribute: every face has a nose, big or
+        not, but only a face with a hat has hat pixels.
 
     Raises:
         InputError: The name is not one of the 40.
+
+    >>> object_mask(np.array([[Part.NOSE, Part.HAT]]), "Big_Nose").tolist()
+    [[True, False]]
     """
     mask: NDArray[np.bool_] = MEMBER[index(attribute)][parts]
     return mask
 
 
 def table() -> dict[int, dict[str, Any]]:
-    """For ``parts.json``: id to its name and the attributes seen in it."""
+    """Return the content of ``parts.json``: the name of each part number and the attributes seen in it."""
     return {int(p): {"name": p.name.lower(), "attributes": [a for a in ATTRIBUTES if p in SEEN_IN[a]]} for p in Part}

@@ -1,4 +1,4 @@
-"""What a set of generated faces should look like in numbers: 40 prevalences and the φ of every pair."""
+"""The target of a set of generated faces: 40 prevalences and the φ of every pair."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from bincam.faces.labels.spec import ATTRIBUTES, index
 Floats = NDArray[np.float64]
 
 PRESETS = ("celeba", "balanced", "independent")
-# In a balanced set, one face in ten is on neither side of an exclusion; without that, Goatee would be not-No_Beard.
+# In a balanced set, one face in ten has no attribute of a clique; otherwise Goatee would be the negation of No_Beard.
 BALANCED_ROOM = 0.9
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is wanted of a set of faces, checked to be possible pair by pair.
+    """The prevalences and correlations that a set of faces should have, each pair checked to be feasible.
 
     Attributes:
         prevalence: (40,) in the order of ``ATTRIBUTES``.
-        phi: (40, 40), symmetric, each within what the two prevalences allow. Without meaning where a pair is exclusive.
-        demanded: (40, 40), True where the caller asked for this φ and an approximation will not do.
-        request: What the caller asked for, as JSON can hold it and in a fixed order.
-        given_way: What prevalences the demands left for the others, where that is less than was wanted: name → (wanted,
-            granted).
+        phi: (40, 40), symmetric, each entry within the range that the two prevalences permit. Undefined for pairs that
+            exclude each other.
+        demanded: (40, 40), True where the caller requested this φ, so that an approximation is an error.
+        request: The caller's arguments in a fixed order, ready for JSON.
+        given_way: Prevalences that had to be reduced to make room for requested ones: name → (wanted, granted).
     """
 
     prevalence: Floats
@@ -51,22 +51,29 @@ def target(
     correlate: Mapping[tuple[str, str], float] | None = None,
     correlation: str | None = None,
 ) -> Target:
-    """Work out what is wanted.
+    """Resolve a preset and its overrides to a feasible target.
 
     Args:
         prevalence: ``celeba``, ``balanced`` (every attribute in half of the faces, or, where attributes exclude each
             other, in equal shares of nine tenths), ``independent`` (CelebA's prevalences, all φ zero), or a CSV file
-            with the columns ``attribute`` and ``prevalence``; attributes that it does not name keep CelebA's.
-        set: Prevalences to override. What cannot hold beside them gives way in proportion.
+            with the columns ``attribute`` and ``prevalence``. Attributes that the file omits keep CelebA's.
+        set: Prevalences to override. Prevalences that are no longer feasible are reduced in proportion.
         correlate: φ to override, by pair.
-        correlation: ``celeba`` or ``none``; by default what the preset says, and ``celeba`` for a file.
+        correlation: ``celeba`` or ``none``. Default: that of the preset, and ``celeba`` for a file.
 
     Returns:
         The target.
 
     Raises:
-        InputError: A value out of range, an unknown name, or demands that cannot hold together; it says which, and the
-            nearest that can.
+        InputError: A value out of range, an unknown name, or requests that are not feasible together. The message
+            names them and the nearest feasible values.
+
+    >>> from bincam.faces.labels.prevalence import target
+    >>> wanted = target("celeba", set={"Bald": 0.5}, correlate={("Smiling", "Male"): 0.3})
+    >>> float(wanted.prevalence[index("Bald")]), float(wanted.phi[index("Male"), index("Smiling")])
+    (0.5, 0.3)
+    >>> {name: (round(before, 3), round(after, 3)) for name, (before, after) in wanted.given_way.items()}["Black_Hair"]
+    (0.239, 0.189)
     """
     wanted, demanded = _prevalence(prevalence)
     source = str(prevalence) if not demanded else _named(demanded)
@@ -78,58 +85,67 @@ def target(
     _check(demanded)
     room = BALANCED_ROOM if str(prevalence) == "balanced" else 1.0
     granted = constraints.nearest_possible(wanted, demanded, room=room)
-    way = {
+    given_way = {
         ATTRIBUTES[i]: (float(wanted[i]), float(granted[i])) for i in np.flatnonzero(np.abs(wanted - granted) > 1e-6)
     }
     kind = correlation or ("none" if str(prevalence) == "independent" else "celeba")
     if kind not in {"celeba", "none"}:
-        raise InputError(f"correlation is 'celeba' or 'none', got {kind!r}")
+        raise InputError(f"expected a correlation of 'celeba' or 'none', got {kind!r}")
     low, high = phi_range(granted)
     phi = np.clip(celeba_phi() if kind == "celeba" else np.zeros_like(low), low, high)
     np.fill_diagonal(phi, 1.0)
-    asked = np.zeros(phi.shape, dtype=bool)
-    for (one, other), value in (correlate or {}).items():
-        a, b = index(one), index(other)
-        if asked[a, b]:
-            raise InputError(f"the correlation of {one} and {other} is given twice")
+    requested = np.zeros(phi.shape, dtype=bool)
+    for (first, second), value in (correlate or {}).items():
+        a, b = index(first), index(second)
+        if requested[a, b]:
+            raise InputError(f"the correlation of {first} and {second} is given twice")
         phi[a, b] = phi[b, a] = _phi((a, b), value, granted, low[a, b], high[a, b])
-        asked[a, b] = asked[b, a] = True
+        requested[a, b] = requested[b, a] = True
     request = {
         "prevalence": source,
         "set": _named(overridden),
-        "correlate": {f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}": float(phi[a, b]) for a, b in np.argwhere(np.triu(asked))},
+        "correlate": {f"{ATTRIBUTES[a]},{ATTRIBUTES[b]}": float(phi[a, b]) for a, b in np.argwhere(np.triu(requested))},
         "correlation": kind,
     }
-    return Target(granted, phi, asked, request, way)
+    return Target(granted, phi, requested, request, given_way)
 
 
 @lru_cache(maxsize=1)
 def celeba_prevalence() -> Floats:
-    """(40,): CelebA's prevalences over all its 202,599 images."""
-    with (files("bincam.faces.labels") / "assets" / "celeba_prevalence.csv").open(encoding="utf-8") as lines:
-        found = {row["attribute"]: float(row["prevalence"]) for row in csv.DictReader(lines)}
-    return _frozen(np.array([found[name] for name in ATTRIBUTES]))
+    """Return (40,), CelebA's prevalences over all its 202,599 images."""
+    return by_attribute("celeba_prevalence.csv", "prevalence")
 
 
 @lru_cache(maxsize=1)
 def celeba_phi() -> Floats:
-    """(40, 40): φ of every pair in CelebA's images 1 to 20,000."""
+    """Return (40, 40), φ of every pair in CelebA's images 1 to 20,000."""
     with (files("bincam.faces.labels") / "assets" / "celeba_phi.csv").open(encoding="utf-8") as lines:
-        found = {row[""]: [float(row[name]) for name in ATTRIBUTES] for row in csv.DictReader(lines)}
-    return _frozen(np.array([found[name] for name in ATTRIBUTES]))
+        rows = {row[""]: [float(row[name]) for name in ATTRIBUTES] for row in csv.DictReader(lines)}
+    return _read_only(np.array([rows[name] for name in ATTRIBUTES]))
+
+
+def by_attribute(asset: str, column: str) -> Floats:
+    """Read (40,), one column of a packaged table with a row for each attribute; the array is read-only."""
+    with (files("bincam.faces.labels") / "assets" / asset).open(encoding="utf-8") as lines:
+        values = {row["attribute"]: float(row[column]) for row in csv.DictReader(lines)}
+    return _read_only(np.array([values[name] for name in ATTRIBUTES]))
 
 
 def phi_range(prevalence: Floats) -> tuple[Floats, Floats]:
-    """What φ two binary attributes of these prevalences can have.
+    """Compute the bounds of φ for every pair of binary attributes.
 
-    With both true in a share s of faces, φ = (s - pq) / sqrt(p(1-p)q(1-q)) and max(0, p + q - 1) ≤ s ≤ min(p, q).
-    Where a prevalence is 0 or 1 there is no φ, and both bounds are 0.
+    If both are true in a fraction s of faces, φ = (s - pq) / sqrt(p(1-p)q(1-q)) and max(0, p + q - 1) ≤ s ≤ min(p, q).
+    Where a prevalence is 0 or 1, φ is undefined and both bounds are 0.
 
     Args:
-        prevalence: (40,).
+        prevalence: (A,).
 
     Returns:
-        The least and the greatest, (40, 40) each.
+        Lower and upper bounds, (A, A) each.
+
+    >>> low, high = phi_range(np.array([0.5, 0.2]))
+    >>> float(low[0, 1]), float(high[0, 1])
+    (-0.5, 0.5)
     """
     p, q = prevalence[:, None], prevalence[None, :]
     scale = np.sqrt(p * (1 - p) * q * (1 - q))
@@ -140,7 +156,7 @@ def phi_range(prevalence: Floats) -> tuple[Floats, Floats]:
 
 
 def _prevalence(source: str | Path) -> tuple[Floats, dict[int, float]]:
-    """The wanted prevalences, and by column those that a file demands."""
+    """Return the prevalences of a preset or file, and by column those that a file names."""
     name = str(source)
     if name in {"celeba", "independent"}:
         return celeba_prevalence().copy(), {}
@@ -149,7 +165,7 @@ def _prevalence(source: str | Path) -> tuple[Floats, dict[int, float]]:
     path = Path(source)
     if not path.is_file():
         raise InputError(
-            f"prevalence is {', '.join(PRESETS)} or a CSV file; {name!r} is neither{nearest(name, PRESETS)}"
+            f"expected a prevalence of {', '.join(PRESETS)} or a CSV file, got {name!r}{nearest(name, PRESETS)}"
         )
     return celeba_prevalence().copy(), _read(path)
 
@@ -170,7 +186,7 @@ def _read(path: Path) -> dict[int, float]:
                 except (TypeError, ValueError) as error:
                     raise InputError(f"{path}:{rows.line_num}: {error}") from None
                 if column in demanded:
-                    raise InputError(f"{path}:{rows.line_num}: {row['attribute']} is named twice")
+                    raise InputError(f"{path}:{rows.line_num}: {row['attribute']} is listed twice")
                 demanded[column] = value
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
@@ -179,23 +195,23 @@ def _read(path: Path) -> dict[int, float]:
 
 def _share(name: str, value: float) -> float:
     if not 0.0 <= value <= 1.0:  # also NaN
-        raise InputError(f"the prevalence of {name} is a share between 0 and 1, got {value:g}")
+        raise InputError(f"expected a prevalence between 0 and 1 for {name}, got {value:g}")
     return float(value)
 
 
 def _check(demanded: Mapping[int, float]) -> None:
-    """Refuse prevalences that exclude each other."""
+    """Refuse requested prevalences that are infeasible together."""
     alone = np.zeros(len(ATTRIBUTES))
     for column, value in demanded.items():
         alone[column] = value
-    tight = constraints.crowded(alone)
-    if not tight:
+    overfull = constraints.overfull(alone)
+    if not overfull:
         return
-    columns = sorted({column for clique in tight for column in clique.columns if alone[column] > 0})
+    columns = sorted({column for clique in overfull for column in clique.columns if alone[column] > 0})
     possible = constraints.nearest_possible(alone)
     raise InputError(
-        f"{_list(columns, alone)} cannot hold together: {'; '.join(clique.why for clique in tight)}. "
-        f"The nearest possible: {_list(columns, possible)}"
+        f"the prevalences {_list(columns, alone)} are not possible together: "
+        f"{'; '.join(clique.why for clique in overfull)}. The nearest possible: {_list(columns, possible)}"
     )
 
 
@@ -208,34 +224,34 @@ def _list(columns: list[int], values: Floats) -> str:
 
 
 def _phi(pair: tuple[int, int], value: float, prevalence: Floats, low: float, high: float) -> float:
-    """Check one demanded correlation."""
+    """Check one requested correlation against the bounds of its pair."""
     a, b = pair
-    one, other = ATTRIBUTES[a], ATTRIBUTES[b]
+    first, second = ATTRIBUTES[a], ATTRIBUTES[b]
     if a == b:
-        raise InputError(f"{one} cannot be correlated with itself")
+        raise InputError(f"{first} cannot be correlated with itself")
     if not -1.0 <= value <= 1.0:
-        raise InputError(f"the correlation of {one} and {other} lies between -1 and 1, got {value:g}")
+        raise InputError(f"expected a correlation between -1 and 1 for {first} and {second}, got {value:g}")
     for column in (a, b):
         if prevalence[column] in {0.0, 1.0}:
             raise InputError(
                 f"{ATTRIBUTES[column]} is {'never' if prevalence[column] == 0 else 'always'} true, "
-                f"so it has no correlation with {other if column == a else one}"
+                f"so its correlation with {second if column == a else first} is undefined"
             )
     if constraints.exclusive()[a, b]:
-        why = next(clique.why for clique in constraints.CLIQUES if {one, other} <= {*clique.names})
+        why = next(clique.why for clique in constraints.CLIQUES if {first, second} <= {*clique.names})
         raise InputError(
-            f"{one} and {other} exclude each other ({why}), so their correlation follows from their prevalences; "
-            f"the only one possible: {low:.3f}"
+            f"{first} and {second} exclude each other ({why}), so their prevalences determine their correlation: "
+            f"{low:.3f}"
         )
     if not low - 1e-9 <= value <= high + 1e-9:
         raise InputError(
-            f"{one} and {other} cannot have the correlation {value:g}: with the prevalences {prevalence[a]:.3g} and "
-            f"{prevalence[b]:.3g} it lies between {low:.3f} and {high:.3f}. "
+            f"{first} and {second} cannot have the correlation {value:g}: at the prevalences {prevalence[a]:.3g} and "
+            f"{prevalence[b]:.3g} it is between {low:.3f} and {high:.3f}. "
             f"The nearest possible: {np.clip(value, low, high):.3f}"
         )
     return float(np.clip(value, low, high))
 
 
-def _frozen(values: Floats) -> Floats:
+def _read_only(values: Floats) -> Floats:
     values.setflags(write=False)
     return values

@@ -1,4 +1,4 @@
-"""Named random streams: one for each part of a face, so that what one part draws never shifts what another gets."""
+"""Named random streams, one for each part of a face, so that the draws of one part never shift those of another."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ import numpy as np
 
 
 def stream(key: int, name: str) -> np.random.Generator:
-    """The stream of one part.
+    """Create the random stream of one part.
 
     Args:
-        key: The face's seed, for what belongs to the photograph, or its identity, for what belongs to the person.
-        name: The part. Draws from it must not depend on any attribute in number or order: draw everything, then choose.
+        key: The seed of the face for parts of the photograph, its identity for parts of the person.
+        name: The part. The number and order of draws must not depend on any attribute: draw everything, then select.
+
+    Returns:
+        A generator in its initial state.
+
+    >>> float(stream(7, "hair").random()) == float(stream(7, "hair").random())
+    True
+    >>> float(stream(7, "hair").random()) == float(stream(7, "hat").random())
+    False
     """
     return np.random.Generator(np.random.PCG64([key & 0xFFFFFFFF, key >> 32 & 0xFFFFFFFF, zlib.crc32(name.encode())]))

@@ -1,19 +1,17 @@
-"""Who is in the pictures: labels, people and splits of any number of faces, each a function of (seed, index) alone.
+"""Sampler of faces: labels, people and splits, each face a function of (seed, index) alone.
 
-Faces come in blocks of 32 people. A block is drawn as a whole from (seed, block), so face i is the same however many
-are made, in which order and process. Changed prevalences or correlations keep every face's person, pose, background and
-random draws; labels turn over as far as the numbers ask for it.
+Faces come in blocks of 32 people. A block is sampled as a whole from (seed, block), so face i does not depend on the
+number of faces, the order or the process. Other prevalences or correlations leave every face's person, pose, background
+and random draws unchanged; labels flip only as far as the new numbers require.
 
-Within a block the labels are stratified: each attribute goes to as many faces as its prevalence says, as far as people
-are not torn apart. That takes most of the chance out of the prevalences of a small set.
+Within a block the labels are stratified: each attribute goes to as many faces as its prevalence requires, as far as
+images of one person allow. This removes most of the sampling error from the prevalences of a small set.
 """
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +19,7 @@ from numpy.typing import NDArray
 from bincam.errors import InputError
 from bincam.faces.labels import constraints
 from bincam.faces.labels.copula import Copula, calibrate
-from bincam.faces.labels.prevalence import Target, target
+from bincam.faces.labels.prevalence import Target, by_attribute, target
 from bincam.faces.labels.spec import ATTRIBUTES, FaceSpec
 
 Floats = NDArray[np.float64]
@@ -30,12 +28,12 @@ Integers = NDArray[np.int64]
 PEOPLE = 32  # in one block
 SPLITS = (162_770, 19_867, 19_962)  # CelebA's training, validation and test images
 IMAGES_PER_PERSON = 6
-PARTIAL_BEARDS = 0.6  # of the people with goatee or sideburns, those with no more beard than that
+PARTIAL_BEARDS = 0.6  # of the people with a goatee or sideburns, the fraction without a full beard
 _GOLDEN = (5**0.5 - 1) / 2
 _DOMAIN = 0xFACE5  # keeps these streams apart from others seeded by the same number
 
-# How much of what is an attribute's own (not explained by those before it) belongs to the person rather than to the
-# photograph. Male is wholly the person's; the rest are set by how long the trait lasts.
+# The fraction of an attribute's own variance (not explained by those before it) that belongs to the person and not to
+# the photograph. Male belongs wholly to the person; the other values follow how long the trait lasts.
 _CONSTANCY = {
     "Male": 1.0,
     "Big_Nose": 0.95,
@@ -82,14 +80,15 @@ _CONSTANCY = {
 
 @dataclass(frozen=True)
 class Faces:
-    """A run of faces.
+    """A range of sampled faces; ``faces[i]`` is the :class:`~bincam.faces.FaceSpec` of one of them.
 
     Attributes:
         labels: (N, 40) in the order of ``ATTRIBUTES``.
-        drawn: (N, 40) what they are drawn with; ``logic.told`` of it are the labels.
-        seed: (N,) of each photograph.
-        identity: (N,) the seed of each person.
-        person: (N,) the number of each person, from 1.
+        drawn: (N, 40) attributes that the faces are drawn with, from which
+            :func:`~bincam.faces.labels.constraints.labels_from_drawn` derives the labels.
+        seed: (N,) seed of each photograph.
+        identity: (N,) seed of each person.
+        person: (N,) number of each person, from 1.
         split: (N,) 0 training, 1 validation, 2 test.
     """
 
@@ -103,22 +102,25 @@ class Faces:
     def __len__(self) -> int:
         return len(self.seed)
 
-    def __getitem__(self, at: int) -> FaceSpec:
-        return FaceSpec(int(self.seed[at]), int(self.identity[at]), tuple(bool(on) for on in self.drawn[at]))
+    def __getitem__(self, row: int) -> FaceSpec:
+        return FaceSpec(int(self.seed[row]), int(self.identity[row]), tuple(bool(on) for on in self.drawn[row]))
 
     def take(self, rows: slice | Integers) -> Faces:
-        """Some of the faces."""
+        """Return the faces of some rows."""
         return Faces(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """Draws faces.
+    """A sampler of faces; see :func:`sampler` for the usual way to create one.
 
     Attributes:
-        copula: What their labels are distributed like.
-        seed: Of the whole set, not negative.
-        images_per_person: On average; one has between 1 and twice as many, less one.
+        copula: The distribution of the labels.
+        seed: Seed of the whole set, not negative.
+        images_per_person: n, the mean number of images. People have between 1 and 2n - 1.
+
+    Raises:
+        InputError: A negative seed, or fewer than one image per person.
     """
 
     copula: Copula
@@ -127,14 +129,18 @@ class Sampler:
 
     def __post_init__(self) -> None:
         if self.seed < 0:
-            raise InputError(f"a seed is not negative, got {self.seed}")
+            raise InputError(f"expected a seed that is not negative, got {self.seed}")
         if self.images_per_person < 1:
-            raise InputError(f"a person has at least one image, got {self.images_per_person}")
+            raise InputError(f"expected at least one image per person, got {self.images_per_person}")
 
     def faces(self, start: int, stop: int) -> Faces:
-        """Faces ``start`` to ``stop - 1``."""
+        """Sample faces ``start`` to ``stop - 1``.
+
+        Raises:
+            InputError: The range is empty or starts below 0.
+        """
         if not 0 <= start < stop:
-            raise InputError(f"a run of faces starts at 0 or later and is not empty, got {start} to {stop}")
+            raise InputError(f"expected a range of faces from 0 or later that is not empty, got {start} to {stop}")
         size = int(self._sizes.sum())
         first, last = start // size, (stop - 1) // size
         blocks = [self._block(number) for number in range(first, last + 1)]
@@ -144,63 +150,82 @@ class Sampler:
 
     @cached_property
     def _sizes(self) -> Integers:
-        """(PEOPLE,): images of each person before shuffling; the same in every block, so an index gives its block."""
+        """(PEOPLE,) images of each person before shuffling, equal in every block, so an index determines its block."""
         most = 2 * self.images_per_person - 1
         return 1 + ((2 * np.arange(PEOPLE) + 1) * most) // (2 * PEOPLE)
 
     @cached_property
     def _mixing(self) -> tuple[Floats, Floats]:
-        """L with latent = innovations @ L.T, lasting traits first, and how much of each innovation is the person's."""
+        """L with latent = innovations @ L.T, lasting traits first, and the person's fraction of each innovation."""
         constancy = np.array([_CONSTANCY[name] for name in ATTRIBUTES])
         order = np.argsort(-constancy, kind="stable")
         lower = np.linalg.cholesky(self.copula.correlation[np.ix_(order, order)])
         mixing = np.empty_like(lower)
-        mixing[order] = lower  # rows back in the order of ATTRIBUTES, columns stay in that of the innovations
+        mixing[order] = lower  # rows in the order of ATTRIBUTES again, columns in that of the innovations
         return mixing, constancy[order]
 
     def _block(self, number: int) -> Faces:
         rng = np.random.default_rng([_DOMAIN, self.seed, number])
         sizes = rng.permutation(self._sizes)
-        who = np.repeat(np.arange(PEOPLE), sizes)  # (N,)
+        people = np.repeat(np.arange(PEOPLE), sizes)  # (N,), the person on each image
         identity = rng.integers(2**63, size=PEOPLE)
-        seed = rng.integers(2**63, size=len(who))
+        seed = rng.integers(2**63, size=len(people))
         person = rng.standard_normal((PEOPLE, len(ATTRIBUTES)))
-        photo = rng.standard_normal((len(who), len(ATTRIBUTES)))
+        photo = rng.standard_normal((len(people), len(ATTRIBUTES)))
         mixing, constancy = self._mixing
-        latent = (np.sqrt(constancy) * person[who] + np.sqrt(1 - constancy) * photo) @ mixing.T
+        latent = (np.sqrt(constancy) * person[people] + np.sqrt(1 - constancy) * photo) @ mixing.T
         labels = self.copula.labels(latent, shift=rng.random(len(ATTRIBUTES)))
         partial = rng.random(PEOPLE) < PARTIAL_BEARDS
         return Faces(
             labels=labels,
-            drawn=constraints.without_full_beard(labels, partial[who]),
+            drawn=constraints.without_full_beard(labels, partial[people]),
             seed=seed,
-            identity=identity[who],
-            person=number * PEOPLE + who + 1,
-            split=self._split(number)[who],
+            identity=identity[people],
+            person=number * PEOPLE + people + 1,
+            split=self._split(number)[people],
         )
 
     def _split(self, number: int) -> Integers:
-        """(PEOPLE,): the split of each person of a block.
+        """Return (PEOPLE,), the split of each person of a block.
 
-        Person k is at k golden ratios, modulo 1, from where the seed starts: any run of people is spread evenly.
+        Person k is k golden ratios, modulo 1, from a start that depends on the seed, so any range of people is spread
+        evenly over the splits.
         """
-        at = np.random.default_rng([_DOMAIN, self.seed]).random()
-        place = (at + (number * PEOPLE + np.arange(PEOPLE)) * _GOLDEN) % 1.0
+        start = np.random.default_rng([_DOMAIN, self.seed]).random()
+        place = (start + (number * PEOPLE + np.arange(PEOPLE)) * _GOLDEN) % 1.0
         return np.searchsorted(np.cumsum(SPLITS[:-1]) / sum(SPLITS), place, side="right")
 
 
 def sampler(wanted: Target, seed: int = 0, images_per_person: int = IMAGES_PER_PERSON) -> Sampler:
-    """The sampler whose faces, as far as their labels can be seen, come out as wanted.
+    """Create the sampler whose faces, counting labels that can be seen, meet a target.
+
+    Args:
+        wanted: Of :func:`bincam.faces.labels.prevalence.target`.
+        seed: Seed of the set, not negative.
+        images_per_person: On average.
+
+    Returns:
+        The sampler.
 
     Raises:
-        InputError: A bad seed or number, or correlations that were demanded and cannot hold together.
+        InputError: A bad seed or number, or requested correlations that are not feasible together.
+
+    >>> from bincam.faces.labels.prevalence import target
+    >>> from bincam.faces.labels.sampler import sampler
+    >>> faces = sampler(target("independent"), seed=3).faces(0, 10)
+    >>> len(faces), faces.labels.shape, faces[4]["Male"] == bool(faces.labels[4, ATTRIBUTES.index("Male")])
+    (10, (10, 40), True)
     """
     return Sampler(calibrate(wanted, _seen()), seed, images_per_person)
 
 
 @lru_cache(maxsize=64)
 def spec(seed: int) -> FaceSpec:
-    """The face that a number stands for: the first of the set of that seed, with CelebA's prevalences and φ."""
+    """Return the face that a number stands for: the first of the set of that seed, at CelebA's prevalences and φ.
+
+    >>> spec(7) == spec(7), spec(7) == spec(8)
+    (True, False)
+    """
     return Sampler(_celeba(), seed).faces(0, 1)[0]
 
 
@@ -211,7 +236,5 @@ def _celeba() -> Copula:
 
 @lru_cache(maxsize=1)
 def _seen() -> Floats:
-    """(40,): in what share of the faces labelled with an attribute the renderer lets it be seen, as measured."""
-    with (files("bincam.faces.labels") / "assets" / "seen.csv").open(encoding="utf-8") as lines:
-        found = {row["attribute"]: float(row["seen"]) for row in csv.DictReader(lines)}
-    return np.array([found[name] for name in ATTRIBUTES])
+    """Return (40,), the measured fraction of faces drawn with an attribute in which the renderer shows it."""
+    return by_attribute("seen.csv", "seen")

@@ -1,4 +1,4 @@
-"""What one generated face is: the seeds and the labels from which every pixel follows."""
+"""The specification of one generated face: the seeds and labels that determine every pixel."""
 
 from __future__ import annotations
 
@@ -49,16 +49,28 @@ ATTRIBUTES: tuple[str, ...] = (
     "Wearing_Necktie",
     "Young",
 )
+# The attributes that have pixels. "Attractive" is a judgement about the whole face and is never drawn.
+DRAWN: tuple[str, ...] = tuple(name for name in ATTRIBUTES if name != "Attractive")
 
 
 @dataclass(frozen=True)
 class FaceSpec:
-    """One face, wholly determined: the same spec gives the same image in any process and order.
+    """The complete specification of one face: the same spec gives the same image in any process and order.
 
     Attributes:
-        seed: Seeds what belongs to this photograph: pose, light, expression's fine detail, clothes, background, camera.
-        identity: Seeds what belongs to the person: head shape, proportions, skin tone, eye colour.
+        seed: Seeds the photograph: pose, light, fine detail of the expression, clothes, background, camera.
+        identity: Seeds the person: head shape, proportions, skin tone, eye colour.
         labels: (40,) in the order of ``ATTRIBUTES``.
+
+    Raises:
+        InputError: There are not 40 labels.
+
+    >>> from bincam.faces import ATTRIBUTES, FaceSpec
+    >>> face = FaceSpec(seed=1, identity=2, labels=tuple(name in {"Young", "Smiling"} for name in ATTRIBUTES))
+    >>> face["Smiling"], face["Eyeglasses"]
+    (True, False)
+    >>> face.flip("Eyeglasses")["Eyeglasses"]
+    True
     """
 
     seed: int
@@ -73,16 +85,22 @@ class FaceSpec:
         return self.labels[index(attribute)]
 
     def flip(self, attribute: str) -> FaceSpec:
-        """The same face with one label turned over."""
-        at = index(attribute)
-        return replace(self, labels=(*self.labels[:at], not self.labels[at], *self.labels[at + 1 :]))
+        """Return the same face with this one label flipped, even where the result is contradictory.
+
+        See :func:`bincam.faces.counterfactual` for a flip that also clears the labels it excludes.
+        """
+        column = index(attribute)
+        return replace(self, labels=(*self.labels[:column], not self.labels[column], *self.labels[column + 1 :]))
 
 
 def index(attribute: str) -> int:
-    """The column of an attribute.
+    """Return the column of an attribute.
 
     Raises:
         InputError: The name is not one of the 40.
+
+    >>> index("Smiling")
+    31
     """
     try:
         return ATTRIBUTES.index(attribute)

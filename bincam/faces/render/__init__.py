@@ -1,1 +1,1 @@
-"""From a scene to pixels: rasterizer, shading, camera."""
+"""Rendering of a scene to pixels: rasteriser, shading, camera."""

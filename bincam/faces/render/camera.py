@@ -1,4 +1,4 @@
-"""From linear light to the photograph: exposure, tone, blur, noise."""
+"""The camera, from linear light to the photograph: exposure, tone curve, blur, noise."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ Array = NDArray[Any]
 
 _STEPS = 4096
 _LINEAR = np.linspace(0, 2, _STEPS)
-_BENT = np.where(_LINEAR > 0.7, 0.7 + 0.3 * (1 - np.exp(-(_LINEAR - 0.7) / 0.3)), _LINEAR)  # a film's shoulder
+_BENT = np.where(_LINEAR > 0.7, 0.7 + 0.3 * (1 - np.exp(-(_LINEAR - 0.7) / 0.3)), _LINEAR)  # highlights as on film
 _SRGB = np.where(_BENT <= 0.0031308, 12.92 * _BENT, 1.055 * np.maximum(_BENT, 1e-9) ** (1 / 2.4) - 0.055)
 _TABLE = (255 * _SRGB).astype(np.float32)
 
 
 def develop(linear: Array, spec: FaceSpec, scale: float, *, noise: bool) -> tuple[Array, int]:
-    """The photograph (H, W, 3) uint8 of linear light (H, W, 3), and the JPEG quality to store it with.
+    """Develop linear light to a photograph.
 
     Args:
-        linear: The light.
-        spec: The face: ``Blurry`` and the seed decide.
+        linear: (H, W, 3) light.
+        spec: The face, whose seed and label ``Blurry`` determine the camera.
         scale: Pixels of this image per pixel of CelebA's.
-        noise: With the sensor's noise.
+        noise: Add the sensor's noise.
+
+    Returns:
+        (H, W, 3) uint8, and the JPEG quality with which to store it.
     """
     rng = stream(spec.seed, "camera")
     exposure, warmth, tint, grain, quality, soft, strength = rng.random(7)

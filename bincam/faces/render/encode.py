@@ -1,4 +1,4 @@
-"""Rendered images, part maps and masks as files."""
+"""Encoding of images, part maps and masks as files."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from numpy.typing import NDArray
 
 from bincam.files import atomic
 
-_PNG_LEVEL = 4  # 0.6 ms an image; level 6 is a quarter smaller and takes twice as long
+_PNG_LEVEL = 4  # 0.6 ms per image; files of level 6 are a quarter smaller and take twice as long
 
 
 def image_name(number: int) -> str:
-    """``000001.jpg`` for 1."""
+    """Return the file name of an image, counted from 1 as in CelebA.
+
+    >>> image_name(1)
+    '000001.jpg'
+    """
     return f"{number:06d}.jpg"
 
 
 def jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
-    """(H, W, 3) as JPEG."""
+    """Encode an image (H, W, 3) as JPEG."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -28,7 +32,7 @@ def jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def parts_png(parts: NDArray[np.uint8]) -> bytes:
-    """(H, W) part numbers as an indexed PNG."""
+    """Encode part numbers (H, W) as an indexed PNG."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -39,13 +43,13 @@ def parts_png(parts: NDArray[np.uint8]) -> bytes:
 
 
 def _palette() -> list[int]:
-    """256 colours, neighbours far apart; 0 is black. Only for the eye: the index is what counts."""
+    """Return 256 distinct colours, 0 black, for viewing only: readers use the index."""
     ids = np.arange(256)
     return np.stack([ids * 73 % 256, ids * 151 % 256, ids * 199 % 256], axis=1).ravel().tolist()
 
 
 def mask_png(mask: NDArray[np.bool_]) -> bytes:
-    """(H, W) as a grey PNG of 0 and 255."""
+    """Encode a mask (H, W) as a grey PNG of 0 and 255."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -54,6 +58,6 @@ def mask_png(mask: NDArray[np.bool_]) -> bytes:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file atomically."""
     with atomic(path) as part:
         part.write_bytes(content)

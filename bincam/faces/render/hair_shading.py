@@ -1,4 +1,4 @@
-"""Light on hair."""
+"""Shading of hair."""
 
 from __future__ import annotations
 
@@ -19,7 +19,22 @@ def sheen(
     where: Array, layer: Array, tint: Array, base: Array, gloss: float, light: Light, axes: Array, middle: Array,
     shadow: Array, rgb: Array,
 ) -> None:  # fmt: skip
-    """Kajiya and Kay's hair shading at every knot of strands (S, K, 3) in the viewer's frame."""
+    """Shade strands of hair after Kajiya and Kay, *Rendering fur with three dimensional textures* (SIGGRAPH 1989).
+
+    Unlike in the paper, the highlight is shifted along the strand, and a second, wider one has the colour of the hair.
+
+    Args:
+        where: (S, K, 3) knots of the strands in the viewer's frame.
+        layer: (S,) from 0, next to the skin, to 1, outermost.
+        tint: (S,) relative brightness.
+        base: (3,) linear colour.
+        gloss: Strength of the highlight.
+        light: The light.
+        axes: (3, 3) frame of the key light.
+        middle: (3,) middle of the shadow map.
+        shadow: (SHADOW, SHADOW) shadow map.
+        rgb: (S, K, 3) linear colours, written.
+    """
     count, knots = where.shape[0], where.shape[1]
     scale = 0.5 * SHADOW / REACH
     for s in range(count):
@@ -32,7 +47,7 @@ def sheen(
             n = 1 / (np.sqrt(tx * tx + ty * ty + tz * tz) + 1e-9)
             tx, ty, tz = tx * n, ty * n, tz * n
             rx, ry, rz = where[s, k, 0] - middle[0], where[s, k, 1] - middle[1], where[s, k, 2] - middle[2]
-            # a rough normal: away from the head's middle
+            # an approximate normal: away from the middle of the head
             rn = 1 / (np.sqrt(rx * rx + ry * ry + rz * rz) + 1e-9)
             facing = (rx * light.key[0] + ry * light.key[1] + rz * light.key[2]) * rn
             u = int((axes[0, 0] * rx + axes[0, 1] * ry + axes[0, 2] * rz) * scale + 0.5 * SHADOW)

@@ -1,4 +1,4 @@
-"""Z-buffers: which triangle each sample of the image shows, and hair strands drawn over them."""
+"""Rasteriser: z-buffers of triangles, hair strands and shadow maps."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ FAR = np.float32(-1e9)
 
 @njit(cache=True)
 def triangles(xyz: Array, index: Array, bias: Array, depth: Array, owner: Array, closed: int) -> None:
-    """Draw triangles into a z-buffer; the nearer (larger z) wins.
+    """Draw triangles into a z-buffer, in which the nearest (largest z) wins.
 
     Args:
         xyz: (V, 3) x and y in samples, y down, z towards the viewer.
-        index: (T, 3) vertices, anticlockwise as seen from outside in a frame whose y goes up.
+        index: (T, 3) vertices, anticlockwise when seen from outside in a frame with y up.
         bias: (T,) added to z, so that an eye stays behind its lids.
         depth: (H, W) float32, updated.
-        owner: (H, W) int32, updated with the triangle's index.
-        closed: Of the first so many triangles those that face away are left out.
+        owner: (H, W) int32, updated with the index of the triangle.
+        closed: Number of leading triangles of closed surfaces, which are skipped if they face away.
     """
     height, width = depth.shape
     for t in range(len(index)):
@@ -30,7 +30,7 @@ def triangles(xyz: Array, index: Array, bias: Array, depth: Array, owner: Array,
         ax, ay, az = xyz[i, 0], xyz[i, 1], xyz[i, 2]
         bx, by, bz = xyz[j, 0], xyz[j, 1], xyz[j, 2]
         cx, cy, cz = xyz[k, 0], xyz[k, 1], xyz[k, 2]
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)  # negative when it faces the viewer: y goes down
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)  # negative if it faces the viewer, because y is down
         if area == 0 or (t < closed and area > 0):
             continue
         x0 = max(0, int(np.ceil(min(ax, bx, cx) - 0.5)))
@@ -59,14 +59,14 @@ def triangles(xyz: Array, index: Array, bias: Array, depth: Array, owner: Array,
 
 @njit(cache=True)
 def strands(xyz: Array, width: float, depth: Array, owner: Array, first: int) -> None:
-    """Draw hair into a z-buffer as ribbons, which run from their width to nothing at the tip.
+    """Draw hair into a z-buffer as ribbons that taper towards the tip.
 
     Args:
         xyz: (S, K, 3) points along S strands in samples, as in :func:`triangles`.
-        width: In samples.
+        width: At the root, in samples.
         depth: As in :func:`triangles`.
-        owner: As in :func:`triangles`, updated with first + s * K + k, the nearest point k of strand s.
-        first: See owner.
+        owner: As in :func:`triangles`, updated with first + s * K + k for the nearest point k of strand s.
+        first: The index of the first point of the first strand.
     """
     rows, columns = depth.shape
     count, knots = xyz.shape[0], xyz.shape[1]
@@ -88,7 +88,7 @@ def strands(xyz: Array, width: float, depth: Array, owner: Array, first: int) ->
             here = first + s * knots + k
             for i in range(steps):
                 x, y, z = ax + i * dx, ay + i * dy, az + i * dz
-                name = here + (1 if 2 * i > steps else 0)
+                nearest = here + (1 if 2 * i > steps else 0)
                 if steep:
                     row = int(np.floor(y))
                     if 0 <= row < rows:
@@ -96,7 +96,7 @@ def strands(xyz: Array, width: float, depth: Array, owner: Array, first: int) ->
                         for column in range(max(lo, 0), min(max(lo, int(np.floor(x + half - 0.5))), columns - 1) + 1):
                             if z > depth[row, column]:
                                 depth[row, column] = z
-                                owner[row, column] = name
+                                owner[row, column] = nearest
                 else:
                     column = int(np.floor(x))
                     if 0 <= column < columns:
@@ -104,12 +104,12 @@ def strands(xyz: Array, width: float, depth: Array, owner: Array, first: int) ->
                         for row in range(max(lo, 0), min(max(lo, int(np.floor(y + half - 0.5))), rows - 1) + 1):
                             if z > depth[row, column]:
                                 depth[row, column] = z
-                                owner[row, column] = name
+                                owner[row, column] = nearest
 
 
 @njit(cache=True)
 def splat(points: Array, matrix: Array, offset: Array, depth: Array, lower: float) -> None:
-    """Enter points (N, 3), taken through matrix and offset, into a shadow map, each a little behind where it is."""
+    """Draw points (N, 3), transformed by matrix and offset, into a shadow map, each ``lower`` behind its position."""
     rows, columns = depth.shape
     for i in range(len(points)):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
@@ -122,7 +122,7 @@ def splat(points: Array, matrix: Array, offset: Array, depth: Array, lower: floa
 
 @njit(cache=True)
 def transform(points: Array, matrix: Array, offset: Array) -> Array:
-    """(N, 3) points taken through a matrix and offset."""
+    """Transform (N, 3) points by a matrix and an offset."""
     out = np.empty_like(points)
     for i in range(len(points)):
         for c in range(3):

@@ -1,4 +1,4 @@
-"""Light on what the z-buffer shows: deferred shading, one or four times a pixel, into linear colour and parts."""
+"""Deferred shading of the z-buffer to linear colours and parts, with one or four samples per pixel."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _PART = np.array(
 _CLOTHES = int(Part.CLOTHES)
 _SUNGLASSES, _CLEAR = int(Part.GLASSES), int(Part.LENS)
 _LIPS, _MOUTH = int(Part.LIPS), int(Part.MOUTH)
-SHADOW = 192  # samples a side of the shadow map
-REACH = 1.75  # decimetres from its middle to its edge
+SHADOW = 192  # width and height of the shadow map in samples
+REACH = 1.75  # from its middle to its edge in decimetres
 
 
 @njit(cache=True)
 def shadowed(px: float, py: float, pz: float, axes: Array, middle: Array, shadow: Array, bias: float) -> float:
-    """The share of the key light that reaches a point: bilinear over four shadow map samples."""
+    """Return the fraction of the key light that reaches a point, interpolated over 3 x 3 shadow map samples."""
     rx, ry, rz = px - middle[0], py - middle[1], pz - middle[2]
     scale = 0.5 * SHADOW / REACH
     u = (axes[0, 0] * rx + axes[0, 1] * ry + axes[0, 2] * rz) * scale + 0.5 * SHADOW - 1.0
@@ -59,7 +59,7 @@ def surface(
     material: Array, skin: Paint, wear: Wear, eyes: Eyes, light: Light, axes: Array, middle: Array, shadow: Array,
     albedo: Array, out: Array,
 ) -> int:  # fmt: skip
-    """Shade triangle t at its barycentric coordinates u, v, w into out (3,); returns the part."""
+    """Shade triangle t at its barycentric coordinates u, v, w into ``out`` (3,), and return the part."""
     i, j, k = index[t]
     m = material[t]
     x = u * local[i, 0] + v * local[j, 0] + w * local[k, 0]
@@ -130,7 +130,7 @@ def surface(
     soft = max((facing + wrap) / (1 + wrap), 0.0)
     hard = max(facing, 0.0)
     blood = 1.0 if m == SKIN and part != _CLOTHES else 0.0
-    # half vectors for the key and the rim; the viewer looks along -z
+    # half vector of the key light; the viewer looks along -z
     hx, hy, hz = light.key[0], light.key[1], light.key[2] + 1
     hn = 1 / np.sqrt(hx * hx + hy * hy + hz * hz)
     half = max((hx * nx + hy * ny + hz * nz) * hn, 0.0)
@@ -139,7 +139,7 @@ def surface(
     rim = max(light.rim[0] * nx + light.rim[1] * ny + light.rim[2] * nz, 0.0)
     up = 0.5 + 0.5 * ny
     for c in range(3):
-        # light that has gone through skin is red
+        # light scattered in the skin is red
         bleed = soft if c == 0 else (0.35 * soft + 0.65 * hard)
         diffuse = (bleed if blood > 0 else soft) * lit
         occluded = ao if c else ao ** (1 - 0.25 * blood)
@@ -159,7 +159,7 @@ def shade(
     material: Array, skin: Paint, wear: Wear, eyes: Eyes, light: Light, axes: Array, middle: Array, shadow: Array,
     background: Array, image: Array, parts: Array,
 ) -> None:  # fmt: skip
-    """Shade every pixel from its 2 x 2 samples into image (H, W, 3) linear and parts (H, W)."""
+    """Shade every pixel from its 2 x 2 samples into ``image`` (H, W, 3), linear, and ``parts`` (H, W)."""
     height, width = parts.shape
     albedo, out = np.zeros(3), np.zeros(3)
     total = np.zeros(3)
@@ -202,7 +202,7 @@ def shade(
                     for c in range(3):
                         out[c] = knot_colour[o - first, c]
                 else:
-                    twin = -1  # an earlier sample of this pixel on the same surface will do
+                    twin = -1  # an earlier sample of this pixel on the same surface is reused
                     for q in range(s if material[o] != EYE else 0):
                         p = owner[y0 + (q >> 1), x0 + (q & 1)]
                         gap = abs(depth[y0 + (q >> 1), x0 + (q & 1)] - depth[yy, xx])
@@ -222,13 +222,13 @@ def shade(
                         inv = 1 / ((bx - ax) * (cy - ay) - (by - ay) * (cx - ax))
                         u = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * inv
                         v = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * inv
-                        if same:  # the middle may lie beside the triangle: stay near it
+                        if same:  # the middle may be outside the triangle: stay near it
                             u, v = min(max(u, -0.5), 1.5), min(max(v, -0.5), 1.5)
                         label[s] = surface(
                             o, u, v, 1 - u - v, index, position, normal, local, ambient, material, skin, wear, eyes,
                             light, axes, middle, shadow, albedo, out,
                         )  # fmt: skip
-                    shaded_label[s] = label[s]  # before a lens is laid over it
+                    shaded_label[s] = label[s]  # before a lens is blended over it
                     for c in range(3):
                         shaded[s, c] = out[c]
                 lens = lens_owner[yy, xx]

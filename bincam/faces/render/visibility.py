@@ -1,4 +1,4 @@
-"""Which labels an image can bear out: a label is true only if what it names is to be seen."""
+"""Visibility of attributes: a label counts as true only if enough pixels show its attribute."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bincam.faces.labels.spec import ATTRIBUTES, FaceSpec
 
 Array = NDArray[Any]
 
-# Pixels of an attribute's parts at 178 x 218 without which its label is not to be seen.
+# The fewest pixels of an attribute's parts, at 178 x 218, with which it counts as visible.
 _ENOUGH = {
     "Wearing_Earrings": 12, "Wearing_Necklace": 16, "Wearing_Necktie": 60, "Sideburns": 12, "Goatee": 20,
     "Mustache": 12, "Bangs": 40, "Eyeglasses": 60, "Wearing_Hat": 120, "Bald": 120, "Receding_Hairline": 30,
@@ -24,7 +24,7 @@ _SCALP_ONLY = {"Bald", "Receding_Hairline"}
 
 
 def seen(parts: Array, spec: FaceSpec) -> Array:
-    """(40,) bool: what can be seen, were the labels those of the spec."""
+    """Return (40,), True for the attributes that the parts (H, W) of a face show."""
     counts = np.bincount(parts.ravel(), minlength=len(Part))[: len(Part)]
     scale = parts.size / (SIZE[0] * SIZE[1])
     result = np.ones(len(ATTRIBUTES), bool)

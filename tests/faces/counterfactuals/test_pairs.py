@@ -49,8 +49,8 @@ def test_a_goatee_comes_and_goes_without_a_full_beard():
 
 def test_several_influences_are_those_of_each():
     one = face("Young")
-    found = influences(one, ["Smiling", "Bald"], (100, 120))
-    assert all(np.array_equal(mask, influence(one, name, (100, 120))) for name, mask in found.items())
+    masks = influences(one, ["Smiling", "Bald"], (100, 120))
+    assert all(np.array_equal(mask, influence(one, name, (100, 120))) for name, mask in masks.items())
 
 
 def test_tau_is_a_strict_bound_on_the_difference():

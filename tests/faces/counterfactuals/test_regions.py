@@ -4,7 +4,7 @@ import pytest
 from bincam.faces.counterfactuals.regions import from_influence, load, save
 
 
-def test_a_region_is_the_smallest_that_holds_the_share():
+def test_a_region_is_the_smallest_that_contains_the_fraction():
     share = np.random.default_rng(0).random((9, 8)) ** 4
     even = (share + share[:, ::-1]) / 2
     region = from_influence(share, 0.6)

@@ -6,11 +6,11 @@ from PIL import Image
 
 from bincam.errors import InputError
 from bincam.faces.counterfactuals.pairs import counterfactual
-from bincam.faces.counterfactuals.writer import DRAWN, write_pairs
-from bincam.faces.labels.constraints import told
+from bincam.faces.counterfactuals.writer import write_pairs
+from bincam.faces.labels.constraints import labels_from_drawn
 from bincam.faces.labels.prevalence import target
 from bincam.faces.labels.sampler import sampler
-from bincam.faces.labels.spec import ATTRIBUTES, index
+from bincam.faces.labels.spec import ATTRIBUTES, DRAWN, index
 
 pytestmark = pytest.mark.usefixtures("fake_renderer")
 
@@ -31,7 +31,7 @@ def test_pairs_are_the_same_face_with_one_attribute_turned_over(tmp_path):
         far = np.abs(before.astype(int) - after).max(axis=-1) > 40
         assert not far[mask == 0].any() or name == "Bald"  # JPEG bleeds a little
         assert float(row["influenced_share"]) == pytest.approx((mask > 0).mean(), abs=1e-5)
-        was, turned = (told(np.array(one.labels)) for one in (face, counterfactual(face, name)))
+        was, turned = (labels_from_drawn(np.array(one.labels)) for one in (face, counterfactual(face, name)))
         also = {("+" if turned[i] else "-") + a for i, a in enumerate(ATTRIBUTES) if a != name and turned[i] != was[i]}
         assert set(row["also_changed"].split()) == also
 
@@ -47,7 +47,7 @@ def test_all_is_every_drawn_attribute(tmp_path):
     [
         ({"attributes": ["Attractive"]}, "no pixels"),
         ({"attributes": []}, "no attribute"),
-        ({"count": 0}, "at least one"),
+        ({"count": 0}, "at least 1, got 0"),
         ({"size": (10, 10)}, "too small"),
     ],
 )

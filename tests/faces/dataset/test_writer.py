@@ -92,7 +92,7 @@ def test_fewer_faces_are_the_first_of_more(tmp_path):
 
 
 @pytest.mark.parametrize("images", [0, 3, 8, 29])
-def test_interrupted_it_goes_on_to_the_same_bytes(tmp_path, monkeypatch, images):
+def test_an_interrupted_set_is_resumed_to_the_same_bytes(tmp_path, monkeypatch, images):
     make(tmp_path / "whole", 30, **SMALL)
     with monkeypatch.context() as patch:
         stop_after(patch, images, KeyboardInterrupt())
@@ -120,7 +120,7 @@ def test_killed_after_its_card_a_set_is_tidied(tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_a_full_disk_leaves_a_valid_set_and_can_go_on(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_a_valid_set_that_can_be_resumed(tmp_path, monkeypatch):
     make(tmp_path / "whole", 30, **SMALL)
     with monkeypatch.context() as patch:
         stop_after(patch, 19, OSError(errno.ENOSPC, "No space left on device"))
@@ -167,7 +167,7 @@ def test_a_folder_of_another_renderer_is_refused(tmp_path, monkeypatch):
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("dear diary")
-    with pytest.raises(InputError, match=r"not empty and holds no card\.json"):
+    with pytest.raises(InputError, match=r"not empty and contains no card\.json"):
         make(tmp_path, 10, **SMALL)
     with pytest.raises(InputError, match="is a file"):
         make(tmp_path / "mine.txt", 10, **SMALL)
@@ -179,14 +179,15 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("asked", "word"),
     [
-        ({"count": 0}, "at least one face"),
+        ({"count": 0}, "count of at least 1, got 0"),
         ({"count": 1_000_000}, "999999"),
         ({"size": (63, 80)}, "width of 63 pixels is too small"),
         ({"size": (64, 20)}, "height of 20 pixels is too small"),
         ({"size": (64, 5000)}, "too large"),
         ({"influence": ["Bld"]}, "did you mean 'Bald'"),
         ({"influence": ["Attractive"]}, "no pixels"),
-        ({"influence_images": 3}, "of which attributes"),
+        ({"influence_images": 3}, "of no attribute"),
+        ({"influence": ["Bald"], "influence_images": 0}, "at least 1 image, got 0"),
         ({"tau": 300}, "300"),
         ({"workers": 0}, "at least one worker"),
         ({"images_per_person": 0}, "at least one image"),

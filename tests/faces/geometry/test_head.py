@@ -19,7 +19,7 @@ def test_every_target_an_attribute_names_exists():
     for yes, no in identity.POLES.values():
         head.weights(yes)
         head.weights(no)
-    head.weights(identity.people(spec(1)))
+    head.weights(identity.person_weights(spec(1)))
     with pytest.raises(InputError, match="nose-hump-incr"):
         head.weights({"nose-hump-inc": 1.0})
 

@@ -27,12 +27,12 @@ def test_possible_prevalences_stay():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_what_gives_way_fits_and_keeps_the_fixed(seed):
+def test_reduced_prevalences_are_possible_and_keep_the_fixed(seed):
     rng = np.random.default_rng(seed)
     wanted = rng.random(40)
     fixed = {index("Bald"): 0.3, index("No_Beard"): 0.8}
     possible = constraints.nearest_possible(wanted, fixed)
-    assert not constraints.crowded(possible)
+    assert not constraints.overfull(possible)
     assert all(possible[column] == value for column, value in fixed.items())
     assert (possible <= wanted + 1e-12)[[c for c in range(40) if c not in fixed]].all()
     colours = [index(name) for name in ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")]
@@ -45,10 +45,10 @@ def test_every_order_and_column_once():
     assert all(place[winner] < place[column] for column in range(40) for winner in constraints.winners(column))
 
 
-def test_what_is_drawn_without_a_full_beard_is_told_as_a_beard():
+def test_a_goatee_drawn_without_a_full_beard_is_labelled_as_a_beard():
     labels = constraints.repair(np.random.default_rng(3).random((2000, 40)) < 0.5)
     partial = np.random.default_rng(4).random(2000) < 0.5
     drawn = constraints.without_full_beard(labels, partial)
-    assert np.array_equal(constraints.told(drawn), labels)
+    assert np.array_equal(constraints.labels_from_drawn(drawn), labels)
     some = labels[:, [index("Goatee"), index("Sideburns")]].any(axis=1)
     assert np.array_equal(drawn[:, index("No_Beard")], labels[:, index("No_Beard")] | (some & partial))

@@ -3,7 +3,7 @@ import pytest
 
 from bincam.errors import InputError
 from bincam.faces.labels import constraints
-from bincam.faces.labels.copula import calibrate, customs, nearest_correlation, phi
+from bincam.faces.labels.copula import calibrate, nearest_correlation, phi, rare_pairs
 from bincam.faces.labels.prevalence import target
 from bincam.faces.labels.spec import index
 
@@ -37,10 +37,10 @@ def test_presets_come_out_right_behind_the_repairs(preset):
 def test_overrides_are_met():
     wanted = target(set={"Bald": 0.5}, correlate={("Smiling", "Male"): 0.8, ("Young", "Eyeglasses"): -0.4})
     labels = draw(calibrate(wanted))
-    found = phi(labels)
+    measured = phi(labels)
     assert np.abs(labels.mean(axis=0) - wanted.prevalence).max() < 0.01
-    assert found[index("Smiling"), index("Male")] == pytest.approx(0.8, abs=0.03)
-    assert found[index("Young"), index("Eyeglasses")] == pytest.approx(-0.4, abs=0.03)
+    assert measured[index("Smiling"), index("Male")] == pytest.approx(0.8, abs=0.03)
+    assert measured[index("Young"), index("Eyeglasses")] == pytest.approx(-0.4, abs=0.03)
 
 
 def test_what_celeba_hardly_ever_has_is_avoided_and_not_forbidden():
@@ -50,7 +50,7 @@ def test_what_celeba_hardly_ever_has_is_avoided_and_not_forbidden():
     assert labels[labels[:, male], lipstick].mean() < 0.001
     few_men = draw(calibrate(target(set={"Male": 0.03})))
     assert few_men[:, goatee].mean() == pytest.approx(0.0628, abs=0.002)
-    independent = customs(target("independent"))
+    independent = rare_pairs(target("independent"))
     assert not independent.apart.any()
     assert not independent.needs.any()
 
@@ -61,9 +61,9 @@ def test_prevalences_of_nought_and_one():
     assert labels[:, index("Male")].all()
 
 
-def test_correlations_that_cannot_hold_together_name_the_nearest():
+def test_correlations_that_are_not_possible_together_name_the_nearest():
     asked = {("Smiling", "Male"): 0.8, ("High_Cheekbones", "Male"): 0.8, ("Smiling", "High_Cheekbones"): -0.3}
-    with pytest.raises(InputError, match=r"High_Cheekbones,Smiling=-0.3.* cannot hold .*nearest that was found: "):
+    with pytest.raises(InputError, match=r"High_Cheekbones,Smiling=-0.3.* not possible together .*nearest found: "):
         calibrate(target(correlate=asked))
 
 

@@ -27,7 +27,7 @@ def test_a_set_has_the_prevalences_and_correlations_of_its_preset(preset):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_five_thousand_faces_keep_the_promise(copula, seed):
+def test_five_thousand_faces_are_within_the_documented_error(copula, seed):
     faces = Sampler(copula, seed).faces(0, 5000)
     assert np.abs(faces.labels.mean(axis=0) - target().prevalence).max() < 0.015
     off = np.abs(phi(faces.labels) - target().phi)
@@ -98,9 +98,9 @@ def test_all_splits_appear_early(copula):
     assert all({*Sampler(copula, seed).faces(0, 200).split} == {0, 1, 2} for seed in range(10))
 
 
-def test_what_is_drawn_tells_the_labels(copula):
+def test_labels_follow_from_the_drawn_attributes(copula):
     faces = Sampler(copula, seed=2).faces(0, 5000)
-    assert np.array_equal(constraints.told(faces.drawn), faces.labels)
+    assert np.array_equal(constraints.labels_from_drawn(faces.drawn), faces.labels)
     no_beard, goatee = index("No_Beard"), index("Goatee")
     assert 0.4 < faces.drawn[faces.labels[:, goatee], no_beard].mean() < 0.8
 
@@ -116,5 +116,5 @@ def test_bad_numbers_are_refused(copula):
 
 def test_a_seed_stands_for_the_same_face_in_another_process():
     code = "from bincam.faces.labels.sampler import spec; print(spec(17))"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert told.strip() == repr(spec(17))
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == repr(spec(17))
