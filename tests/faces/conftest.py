@@ -1,4 +1,4 @@
-"""A renderer that takes no time: a colour for each label, so that what a label changes is known exactly."""
+"""A fast fake renderer with a patch for each label, so that the influence of a label is known exactly."""
 
 import sys
 import types
@@ -19,7 +19,7 @@ class Drawn:
 
 
 def cell(column, size):
-    """The pixels of a label: a column of an 8 x 5 board."""
+    """The pixels of a label: a cell of an 8 x 5 board."""
     width, height = size
     row, at = divmod(column, 8)
     return (

@@ -1,4 +1,4 @@
-"""The writer with its real renderer, its worker processes, and no mercy."""
+"""The writer with the real renderer and worker processes, killed while it runs."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def test_any_number_of_processes_gives_the_same_bytes(whole, tmp_path):
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
-def test_killed_it_goes_on_to_the_same_bytes_and_leaves_no_process(whole, tmp_path, sign):
+def test_a_killed_run_resumes_to_the_same_bytes_and_leaves_no_process(whole, tmp_path, sign):
     out = tmp_path / "set"
     process = subprocess.Popen(
         command(out, workers=2), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True

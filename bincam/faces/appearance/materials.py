@@ -20,7 +20,7 @@ class Wear(NamedTuple):
     second: Array  # (12, 3)
     pattern: Array  # (12,) int: 0 plain, 1 and 2 stripes, 3 checks, 4 knitted, 5 dots
     shine: Array  # (12,)
-    cloth: int  # row of colour and pattern that holds the clothes
+    cloth: int  # row of colour and pattern for the clothes
     neckline: float  # height of its ring, decimetres
     vee: float  # depth of its V
     lens_dark: float

@@ -21,7 +21,7 @@ from bincam.files import atomic
 
 Array = NDArray[Any]
 
-_MENS = (
+_ON_MEN = (
     "5_o_Clock_Shadow",
     "Bald",
     "Goatee",
@@ -31,7 +31,7 @@ _MENS = (
     "Sideburns",
     "Wearing_Necktie",
 )
-_WOMENS = (
+_ON_WOMEN = (
     "Bangs",
     "Heavy_Makeup",
     "Rosy_Cheeks",
@@ -145,8 +145,8 @@ def rows(seed: int, size: tuple[int, int]) -> Iterator[Row]:
 
 def _suits(face: FaceSpec, attribute: str) -> bool:
     """Return True for faces of the sex on which CelebA mostly has the attribute, with nothing that hides it."""
-    if attribute in _MENS:
+    if attribute in _ON_MEN:
         return face["Male"] and (attribute != "Goatee" or face["No_Beard"])
-    if attribute in _WOMENS:
+    if attribute in _ON_WOMEN:
         return not face["Male"] and not face["Wearing_Hat"]
     return not (face["Wearing_Hat"] and "Hair" in attribute)

@@ -37,7 +37,7 @@ BETWEEN = (
 )
 _BEGINS = (0.40, 0.75, 0.92)
 
-BANGS = 1500  # the most strands of bangs
+BANGS = 1500  # largest number of strands of bangs
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def render(spec: FaceSpec, size: tuple[int, int] = SIZE, *, camera: bool = True,
     to_map = (axes * np.array([[half], [half], [1.0]])).astype(np.float32)
     offset = np.array([SHADOW / 2, SHADOW / 2, 0], np.float32) - middle.astype(np.float32) @ to_map.T
     if shadows:
-        owners = np.empty_like(shadow, dtype=np.int32)  # of which triangle a shadow is does not matter
+        owners = np.empty_like(shadow, dtype=np.int32)  # required by the rasteriser, not used
         cast = raster.transform(scene.position, to_map, offset)
         raster.triangles(cast, scene.index[:solid], scene.bias, shadow, owners, 0)
         if not spec["Bald"]:

@@ -27,7 +27,7 @@ def test_influence_is_where_the_attribute_changes_pixels_for_both_classes(has):
     assert np.array_equal(influence(one, "Smiling"), board("Smiling"))
 
 
-def test_what_excludes_the_new_truth_gives_way():
+def test_labels_that_exclude_the_new_one_become_false():
     one = face("Blond_Hair", "Bangs")
     assert counterfactual(one, "Black_Hair") == face("Black_Hair", "Bangs")
     assert counterfactual(one, "Bald") == face("Bald")
@@ -82,6 +82,6 @@ def test_names_are_exported_lazily_and_are_functions():
     ("asked", "word"),
     [({"attribute": "Smilling"}, "did you mean 'Smiling'"), ({"tau": 256}, "256"), ({"tau": -1}, "-1")],
 )
-def test_bad_questions(asked, word):
+def test_invalid_arguments_are_refused(asked, word):
     with pytest.raises(InputError, match=word):
         influence(**{"face": 1, "attribute": "Smiling", **asked})

@@ -15,7 +15,7 @@ from bincam.faces.labels.spec import ATTRIBUTES, DRAWN, index
 pytestmark = pytest.mark.usefixtures("fake_renderer")
 
 
-def test_pairs_are_the_same_face_with_one_attribute_turned_over(tmp_path):
+def test_pairs_are_the_same_face_with_one_attribute_flipped(tmp_path):
     card = write_pairs(tmp_path, ["Smiling", "Bald"], 4, 6, size=(64, 80))
     with (tmp_path / "pairs.csv").open() as lines:
         rows = list(csv.DictReader(lines))
@@ -51,7 +51,7 @@ def test_all_is_every_drawn_attribute(tmp_path):
         ({"size": (10, 10)}, "too small"),
     ],
 )
-def test_bad_questions(tmp_path, asked, word):
+def test_invalid_settings_are_refused(tmp_path, asked, word):
     with pytest.raises(InputError, match=word):
         write_pairs(**{"out": tmp_path / "new", "attributes": ["Bald"], "count": 1, **asked})
 

@@ -8,7 +8,7 @@ from bincam.errors import InputError
 from bincam.faces.dataset import contact_sheet
 
 
-def test_faces_stand_in_rows_and_the_last_is_filled_with_paper():
+def test_faces_are_in_rows_and_the_last_is_filled_with_white():
     images = [np.full((3, 2, 3), v, np.uint8) for v in (10, 20, 30)]
     sheet = contact_sheet.faces_sheet(images, columns=2)
     assert sheet.shape == (6, 4, 3)
@@ -44,7 +44,7 @@ def test_every_drawn_attribute_has_a_row():
 
 
 @pytest.mark.parametrize(("kind", "size"), [("masks", "60x74"), ("faces", "60"), ("faces", "axb")])
-def test_bad_wishes_are_refused(tmp_path, kind, size):
+def test_invalid_arguments_are_refused(tmp_path, kind, size):
     with pytest.raises(InputError):
         contact_sheet.write(tmp_path / "x.png", kind, 0, 1, 1, size)
     assert not list(tmp_path.iterdir())

@@ -31,7 +31,7 @@ def small_shards(monkeypatch, fake_renderer):
 
 
 def stop_after(monkeypatch, images, error):
-    """Let the disk fail, or the user lose patience, while an image is written."""
+    """Raise an error, as of a full disk or an impatient user, after some images are written."""
     real, left = shards.write, [2 * images]  # a mask and an image each
 
     def write(path, content):

@@ -59,7 +59,7 @@ def test_follicles_grow_where_they_should():
         np.testing.assert_allclose(kind.weights.sum(axis=1), 1, atol=1e-5)
 
 
-def test_skull_lies_near_the_mesh():
+def test_the_skull_is_near_the_mesh():
     head = load()
     grid = skull(head.points)
     for v in np.flatnonzero((head.points[:, 1] > 7.7) & (head.points[:, 2] > -0.2))[::37]:

@@ -55,7 +55,7 @@ def test_what_celeba_hardly_ever_has_is_avoided_and_not_forbidden():
     assert not independent.needs.any()
 
 
-def test_prevalences_of_nought_and_one():
+def test_prevalences_of_zero_and_one():
     labels = draw(calibrate(target(set={"Wearing_Hat": 0.0, "Male": 1.0})), rows=20_000)
     assert not labels[:, index("Wearing_Hat")].any()
     assert labels[:, index("Male")].all()

@@ -8,7 +8,7 @@ from bincam.faces.labels.spec import ATTRIBUTES
 
 
 @pytest.mark.parametrize("attribute", ATTRIBUTES)
-def test_turning_a_label_over_always_moves_its_amount_the_same_way_and_no_other(attribute):
+def test_flipping_a_label_always_moves_its_amount_in_the_same_direction_and_no_other(attribute):
     for seed in range(30):
         face = spec(seed)
         on, off = (face, face.flip(attribute)) if face[attribute] else (face.flip(attribute), face)
@@ -16,7 +16,7 @@ def test_turning_a_label_over_always_moves_its_amount_the_same_way_and_no_other(
         assert all(amount(on, other) == amount(off, other) for other in ATTRIBUTES if other != attribute)
 
 
-def test_amounts_lie_about_the_label_with_a_spread_and_within_their_bounds():
+def test_amounts_spread_about_the_label_within_their_bounds():
     faces = [spec(seed) for seed in range(400)]
     amounts = np.array([amount(face, "Smiling") for face in faces])
     smiling = np.array([face["Smiling"] for face in faces])
@@ -25,7 +25,7 @@ def test_amounts_lie_about_the_label_with_a_spread_and_within_their_bounds():
     assert amounts[smiling].mean() == pytest.approx(1, abs=0.08)
     assert amounts[~smiling].mean() == pytest.approx(0, abs=0.08)
     assert 0.2 < amounts[smiling].std() < 0.35
-    assert amounts[smiling].min() < amounts[~smiling].max()  # the sides meet
+    assert amounts[smiling].min() < amounts[~smiling].max()  # the two labels overlap
 
 
 def test_what_lasts_belongs_to_the_person_and_the_rest_to_the_photograph():

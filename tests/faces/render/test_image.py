@@ -19,12 +19,12 @@ from bincam.faces.render.image import render
 EVERYWHERE = {"Attractive", "Blurry", "Male", "Young", "Pale_Skin"}
 LOCAL = [a for a in ATTRIBUTES if a not in EVERYWHERE]
 TAU = 8
-# What may change outside an attribute's parts, as a share of all that changes, once light and shadow follow.
+# The fraction of the changed pixels that may be outside an attribute's parts when shadows are cast.
 SHADOWS = {"Wearing_Earrings": 0.30, "Wearing_Hat": 0.20, "Eyeglasses": 0.20, "Double_Chin": 0.20}
 
 
 def plain(seed=1, **labels):
-    """A young man or woman with nothing else but what is asked for."""
+    """A young man or woman with no other attributes than those requested."""
     on = {"Young", "No_Beard", "Brown_Hair"} | {a for a, v in labels.items() if v}
     off = {a for a, v in labels.items() if not v}
     return FaceSpec(seed, seed + 1000, tuple(a in on - off for a in ATTRIBUTES))
@@ -76,7 +76,7 @@ def test_shapes_types_and_ranges():
 
 
 def test_faces_are_aligned_as_in_celeba():
-    """The mean over faces lies within 3.5 pixels of CelebA's (our noses are higher), and every face near it."""
+    """The mean over faces is within 3.5 pixels of CelebA's (these noses are higher), and every face near it."""
     landmarks = np.stack([render(drawn(seed)).landmarks for seed in range(30)])
     assert np.abs(landmarks.mean(axis=0) - MEAN).max() < 3.5
     assert np.abs(landmarks - MEAN).max() < 16
@@ -84,7 +84,7 @@ def test_faces_are_aligned_as_in_celeba():
     assert (landmarks[:, 3, 0] < landmarks[:, 4, 0]).all()
 
 
-def test_landmarks_lie_on_what_they_name():
+def test_landmarks_are_on_the_parts_they_name():
     r = render(plain(11))
     at = {name: r.parts[int(y), int(x)] for name, (x, y) in zip(("l", "r", "n", "ml", "mr"), r.landmarks, strict=True)}
     assert {at["l"], at["r"]} <= {Part.EYE, Part.EYELID}
@@ -115,7 +115,7 @@ def test_camera_adds_noise_and_changes_nothing_else():
 
 @pytest.mark.parametrize("attribute", [a for a in ATTRIBUTES if a != "Attractive"])
 def test_every_attribute_is_drawn(attribute, faces):
-    """On most faces that can have it, turning it over changes a patch of the size of a few pixels at least."""
+    """On most faces that can have it, flipping it changes at least a patch of a few pixels."""
     sizes = []
     for face in faces[:3]:
         on, off = with_and_without(face, attribute)
@@ -133,9 +133,9 @@ def test_attractive_has_no_pixels():
 @pytest.mark.slow
 @pytest.mark.parametrize("attribute", LOCAL)
 def test_an_attribute_changes_only_its_parts_and_their_shadows(attribute, faces):
-    """Without cast shadows 95 % of what changes lies in the attribute's parts, dilated by 5 of 178 pixels.
+    """Without cast shadows 95 % of the changed pixels are in the attribute's parts, dilated by 5 of 178 pixels.
 
-    With them no more than a bounded share of it is elsewhere.
+    With shadows at most a bounded fraction is elsewhere.
     """
     inside = total = beyond = lit_total = 0
     for k, face in enumerate(faces):
@@ -159,8 +159,8 @@ def test_an_attribute_changes_only_its_parts_and_their_shadows(attribute, faces)
 
 
 @pytest.mark.parametrize("attribute", LOCAL)
-def test_background_and_pose_stay_as_they_are(attribute, faces):
-    """Where both images show background it is the same to the byte, and the eyes do not move."""
+def test_background_and_pose_do_not_change(attribute, faces):
+    """Where both images show background they are identical, and the eyes do not move."""
     face = faces[0].flip("Blurry") if faces[0]["Blurry"] else faces[0]
     on, off = with_and_without(face, attribute)
     one, zero = render(on, camera=False), render(off, camera=False)
