@@ -5,7 +5,9 @@ from __future__ import annotations
 import bincam.torchvision_ops  # noqa: F401  # must stand before timm and torchvision
 
 # isort: split
+import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -14,6 +16,39 @@ from torch import Tensor, nn
 torch.set_num_threads(1)  # models this small only wait for a second thread
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job, and all that it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+LIMIT = 5.0
+"""Seconds of processor time after which a test must be marked as slow."""
+
+_UNMARKED: dict[str, float] = {}
+
+
+def _processor_time() -> float:
+    """Seconds of this process and of those that it waited for: a busy machine does not add to them."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Note tests that are slow and not marked so; what fixtures take is shared, and not counted."""
+    start = _processor_time()
+    yield
+    seconds = _processor_time() - start
+    if seconds > LIMIT and item.get_closest_marker("slow") is None:
+        _UNMARKED[item.nodeid] = seconds
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Fail a test that is slow and not marked so."""
+    report = yield
+    seconds = _UNMARKED.pop(item.nodeid, None)
+    if call.when == "call" and seconds is not None and report.passed:
+        report.outcome = "failed"
+        report.longrepr = f"took {seconds:.1f} s of processor time without @pytest.mark.slow"
+    return report
+
 
 ATTRIBUTES = ("Smiling", "Bald", "Eyeglasses", "Young")
 

@@ -26,14 +26,19 @@ SHARED = {
 }
 # Name: timm model, options, size, a layer as grad-cam takes it (above and below the last stage).
 MODELS = {
-    "resnet": ("resnet10t", {}, (64, 96), ("layer4", "layer3")),
+    "resnet": ("resnet10t", {"channels": (16, 24, 32, 40), "stem_width": 8}, (64, 96), ("layer4", "layer3")),
     "densenet": (
         "densenet121",
         {"growth_rate": 8, "block_config": (2, 2, 2, 2)},
         (64, 64),
         ("features", "features.denseblock3"),
     ),
-    "convnext": ("convnext_atto", {}, (64, 96), ("stages", "stages.2")),
+    "convnext": (
+        "convnext_atto",
+        {"depths": (1, 1, 2, 1), "dims": (16, 24, 32, 40)},
+        (64, 96),
+        ("stages", "stages.2"),
+    ),
     "vit": ("vit_tiny_patch16_224", {"img_size": 64, "depth": 3}, (64, 64), ("blocks.2.norm1", "blocks.1")),
 }
 

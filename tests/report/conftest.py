@@ -10,6 +10,7 @@ from bincam.audit.folder import reader, writer
 from bincam.audit.summary.summarize import summarise
 from bincam.compare.contrast import compare
 from bincam.files import write_json
+from bincam.report import write_report
 from tests.audit.synthetic import make_audit
 
 BROWSER_FLAGS = [
@@ -76,6 +77,22 @@ def audit_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def _bare(tmp_path_factory):
+    return finished_audit(
+        tmp_path_factory.mktemp("bare") / "audit",
+        images=60,
+        attributes=("Smiling", "Bald", "Young"),
+        prevalence=(0.5, 0.3, 0.6),
+    )
+
+
+@pytest.fixture
+def bare(_bare, tmp_path):
+    """A finished audit of three attributes, without photographs; a copy that a test may change."""
+    return shutil.copytree(_bare, tmp_path / "bare")
+
+
+@pytest.fixture(scope="session")
 def browser():
     """Chromium, driven; where it is missing the test is skipped, except in CI."""
     found = shutil.which("chromium") or shutil.which("google-chrome")
@@ -112,3 +129,12 @@ def contrast_folder(tmp_path_factory):
     moved = dict.fromkeys(first.attributes, -0.5)
     compare(first, second, folder / "contrast", moved=moved, moved_from="validation", published=True, resamples=100)
     return folder / "contrast"
+
+
+@pytest.fixture(scope="session")
+def written(audit_folder, contrast_folder, tmp_path_factory):
+    """The report of an audit and of a contrast."""
+    sources = {"audit": audit_folder, "contrast": contrast_folder}
+    return {
+        kind: write_report(source, tmp_path_factory.mktemp(kind) / "report.html") for kind, source in sources.items()
+    }

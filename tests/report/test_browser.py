@@ -6,18 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bincam.report import write_report
-
 WIDTHS = {"desktop": 1280, "phone": 390}
-
-
-@pytest.fixture(scope="session")
-def written(audit_folder, contrast_folder, tmp_path_factory):
-    """The report of an audit and of a contrast."""
-    sources = {"audit": audit_folder, "contrast": contrast_folder}
-    return {
-        kind: write_report(source, tmp_path_factory.mktemp(kind) / "report.html") for kind, source in sources.items()
-    }
 
 
 @pytest.fixture(params=["audit", "contrast"])

@@ -2,6 +2,7 @@ import subprocess
 import sys
 import zlib
 from dataclasses import replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -28,6 +29,12 @@ def plain(seed=1, **labels):
     on = {"Young", "No_Beard", "Brown_Hair"} | {a for a, v in labels.items() if v}
     off = {a for a, v in labels.items() if not v}
     return FaceSpec(seed, seed + 1000, tuple(a in on - off for a in ATTRIBUTES))
+
+
+@cache
+def rendered(face, shadows=True):
+    """A face without camera noise, rendered once for all the tests that look at it."""
+    return render(face, camera=False, shadows=shadows)
 
 
 def changed(one, two):
@@ -119,7 +126,7 @@ def test_every_attribute_is_drawn(attribute, faces):
     sizes = []
     for face in faces[:3]:
         on, off = with_and_without(face, attribute)
-        one, zero = render(on, camera=False), render(off, camera=False)
+        one, zero = rendered(on), rendered(off)
         if one.visible[index(attribute)]:
             sizes.append(changed(one, zero).sum())
     assert not sizes or np.median(sizes) > 25
@@ -142,7 +149,7 @@ def test_an_attribute_changes_only_its_parts_and_their_shadows(attribute, faces)
         on, off = with_and_without(
             replace(face, labels=face.flip("Blurry").labels) if face["Blurry"] else face, attribute
         )
-        one, zero = (render(s, camera=False, shadows=False) for s in (on, off))
+        one, zero = rendered(on, shadows=False), rendered(off, shadows=False)
         parts = object_mask(one.parts, attribute) | object_mask(zero.parts, attribute)
         if attribute == "Wearing_Hat":  # a hat presses the hair under it
             parts |= object_mask(one.parts, "Black_Hair") | object_mask(zero.parts, "Black_Hair")
@@ -151,7 +158,7 @@ def test_an_attribute_changes_only_its_parts_and_their_shadows(attribute, faces)
         inside += (difference & near).sum()
         total += difference.sum()
         if k < 3:
-            lit = changed(render(on, camera=False), render(off, camera=False))
+            lit = changed(rendered(on), rendered(off))
             beyond += (lit & ~near).sum()
             lit_total += lit.sum()
     assert inside >= 0.95 * total
@@ -163,7 +170,7 @@ def test_background_and_pose_do_not_change(attribute, faces):
     """Where both images show background they are identical, and the eyes do not move."""
     face = faces[0].flip("Blurry") if faces[0]["Blurry"] else faces[0]
     on, off = with_and_without(face, attribute)
-    one, zero = render(on, camera=False), render(off, camera=False)
+    one, zero = rendered(on), rendered(off)
     both = (one.parts == Part.BACKGROUND) & (zero.parts == Part.BACKGROUND)
     clear = cv2.erode(both.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     assert clear.sum() > 1000

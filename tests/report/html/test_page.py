@@ -134,13 +134,12 @@ def test_gains_without_an_interval_are_not_above_chance(audit_folder):
     assert "not above chance in 2 of 5 attributes; 1 attribute has no interval of it." in told
 
 
-def test_equal_audits_give_equal_bytes(audit_folder, html, tmp_path):
-    assert write_report(audit_folder, tmp_path / "again.html").read_text(encoding="utf-8") == html
+def test_equal_audits_give_equal_bytes(html, written):
+    assert written["audit"].read_text(encoding="utf-8") == html
 
 
-def test_without_the_images_the_report_says_so(tmp_path):
-    source = finished_audit(tmp_path / "audit", images=60)
-    page = build(open_source(source), tmp_path / "report.html")
+def test_without_the_images_the_report_says_so(bare, tmp_path):
+    page = build(open_source(bare), tmp_path / "report.html")
     assert any("Photographs are not shown" in note and "no-pictures" in note for note in page.notes)
     examples = [example for card in page.cards for group in card.groups for example in group.examples]
     assert examples
@@ -198,8 +197,8 @@ def test_hidden_faces_are_gone_everywhere(audit_folder, with_assets, tmp_path):
     assert "Faces are hidden" not in with_assets.read_text(encoding="utf-8")
 
 
-def test_a_method_that_fails_its_test_is_named(audit_folder, tmp_path):
-    arm = open_source(audit_folder).arms[0]
+def test_a_method_that_fails_its_test_is_named(bare, tmp_path):
+    arm = open_source(bare).arms[0]
     assert dict(definitions.provenance(arm).entries)["randomisation test"] == "not made"
     gates = {"grad_cam": {"passed": False, "reason": "the maps stayed as they were"}}
     failed = Arm(arm.name, arm.audit, {**arm.summary, "gates": gates})

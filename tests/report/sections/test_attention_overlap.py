@@ -7,7 +7,6 @@ from bincam.audit.folder import reader
 from bincam.report.figures.theme import inline
 from bincam.report.html.page import open_source
 from bincam.report.sections.attention_overlap import Overlap, draw, in_words, overlap_plot, read
-from tests.report.conftest import finished_audit
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +81,7 @@ def test_a_figure_says_in_words_what_it_shows(arm):
     assert "φ" in plot.svg.split('viewBox="')[0]  # the accessible name
 
 
-def test_no_figure_without_the_overlap_or_of_one_attribute(arm, tmp_path):
+def test_no_figure_without_the_overlap_or_of_one_attribute(arm, bare):
     assert overlap_plot(arm, [arm.audit.attributes[0]], named=False) is None
-    bare = finished_audit(tmp_path / "bare", images=60)
     (bare / reader.LEAKAGE).unlink()
     assert overlap_plot(open_source(bare).arms[0], list(arm.audit.attributes), named=False) is None

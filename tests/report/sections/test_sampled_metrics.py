@@ -3,7 +3,6 @@ import pytest
 from bincam.audit.folder import reader
 from bincam.report.html.page import open_source
 from bincam.report.sections.sampled_metrics import MEASURES, sample_table
-from tests.report.conftest import finished_audit
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +31,7 @@ def test_two_models_stand_below_each_other(contrast_folder):
     assert len(table.rows) == 2 + 2 * len(names)
 
 
-def test_without_a_sample_there_is_no_table(tmp_path):
-    bare = finished_audit(tmp_path / "bare", images=60)
+def test_without_a_sample_there_is_no_table(bare):
     (bare / reader.SAMPLE).unlink()
     arms = open_source(bare).arms
     assert sample_table(arms, list(arms[0].audit.attributes)) is None

@@ -2,7 +2,6 @@ from bincam.audit.folder import reader
 from bincam.files import write_json
 from bincam.report.html.page import build, open_source, render
 from bincam.report.sections.unmeasured import unmeasured
-from tests.report.conftest import finished_audit
 
 
 def test_everything_that_could_not_be_measured_is_counted_and_named(audit_folder):
@@ -21,8 +20,8 @@ def test_models_that_say_the_same_share_a_list(contrast_folder):
     assert one.name == "unbalanced and balanced"
 
 
-def test_a_clean_audit_says_so_and_one_without_findings_is_silent(tmp_path):
-    folder = finished_audit(tmp_path / "audit", images=60)
+def test_a_clean_audit_says_so_and_one_without_findings_is_silent(bare, tmp_path):
+    folder = bare
     clean = {"skipped": 0, "nan_logits": {}, "outside_the_crop": {}, "with_a_mask": {}, "notes": []}
     write_json(folder / reader.FINDINGS, {"kind": reader.FINDINGS_KIND, "schema": 1, **clean})
     assert "Nothing: every image was read" in render(build(open_source(folder), tmp_path / "a.html"))
