@@ -1,4 +1,4 @@
-"""What bincam raises when it cannot do what it was asked."""
+"""Exceptions and warnings that bincam raises."""
 
 from __future__ import annotations
 
@@ -7,34 +7,41 @@ from collections.abc import Iterable
 
 
 class BincamError(Exception):
-    """Base of every error that a user can cause; its text says what, where, and what to do.
+    """Base class of errors that a user can cause; the message says what is wrong, where, and what to do.
 
-    The command line prints it as one line and exits with 2, without a traceback.
+    The command line prints the message as one line and exits with status 2, without a traceback.
     """
 
 
 class InputError(BincamError, ValueError):
-    """A value, file or shape is not what it has to be."""
+    """A value, file or shape is invalid."""
 
 
 class UnsupportedError(BincamError, NotImplementedError):
-    """The question has no answer for this model or method; the text says why and what to use instead."""
+    """The model or method does not support the request; the message says why and what to use instead."""
 
 
 class BincamWarning(UserWarning):
-    """Something is legal and probably not what was meant."""
+    """Something is valid but probably not what was intended."""
 
 
 def nearest(name: object, known: Iterable[str], limit: int = 3) -> str:
-    """The known names closest to a wrong one, as the tail of an error message.
+    """Suggest the accepted names closest to a wrong one, as the end of an error message.
 
     Args:
-        name: What was given.
-        known: What would have been accepted.
-        limit: How many names to offer.
+        name: The wrong name.
+        known: The accepted names.
+        limit: Maximum number of names to suggest.
 
     Returns:
-        ``"; did you mean 'a' or 'b'?"``, or, where nothing is close, ``"; known: 'a', 'b', ... (40 in all)"``.
+        ``"; did you mean 'a' or 'b'?"``, or, if nothing is close, ``"; known: 'a', 'b', ... (40 in all)"``.
+
+    Example:
+        >>> from bincam.errors import nearest
+        >>> "unknown attribute 'Smilng'" + nearest("Smilng", ["Bald", "Smiling"])
+        "unknown attribute 'Smilng'; did you mean 'Smiling'?"
+        >>> nearest("Hat", ["Bald", "Smiling"])
+        "; known: 'Bald', 'Smiling'"
     """
     names = list(known)
     if not names:

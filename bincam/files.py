@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Atomic file writes, and JSON and YAML files whose errors name file and line."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from bincam.errors import InputError
 
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success it replaces ``path``, on any error it is removed.
+    """Write a file completely or not at all, through a temporary path in the same folder.
 
-    The parent folder is made. The temporary name keeps the suffix, because many writers choose a format by it.
+    On success the temporary file replaces ``path``; on any error it is removed and ``path`` is left as it was. The
+    parent folder is created if missing. The temporary name keeps the suffix, because many writers choose the format
+    by it.
 
     Args:
         path: The file to write.
@@ -27,7 +29,17 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         The path to write to.
 
     Raises:
-        InputError: The folder cannot be made or written to, or ``path`` is a folder itself.
+        InputError: The folder cannot be created or written to, or ``path`` is itself a folder.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from bincam.files import atomic
+        >>> with TemporaryDirectory() as folder:
+        ...     with atomic(Path(folder, "notes.txt")) as part:
+        ...         _ = part.write_text("complete")
+        ...     Path(folder, "notes.txt").read_text()
+        'complete'
     """
     final = Path(path)
     if final.is_dir():
@@ -41,7 +53,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     part = Path(name)
     try:
         yield part
-        umask = os.umask(0)  # mkstemp makes private files; what we leave behind has the user's usual permissions
+        umask = os.umask(0)  # mkstemp makes private files; the final file gets the user's default permissions
         os.umask(umask)
         part.chmod(0o666 & ~umask)
         part.replace(final)
@@ -50,12 +62,25 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_json(path: str | os.PathLike[str], value: Any, *, compact: bool = False) -> None:
-    """Write ``value`` as UTF-8 JSON, atomically. NaN and infinity are refused: JSON has none.
+    """Write ``value`` as UTF-8 JSON, atomically.
 
     Args:
         path: The file.
-        value: What to write.
-        compact: On one line, for what a machine reads: large tables take half the space.
+        value: The value to write.
+        compact: Write one line, for files that only programs read; large tables take half the space.
+
+    Raises:
+        ValueError: The value contains NaN or infinity, which JSON does not have.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from bincam.files import read_json, write_json
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "counts.json")
+        ...     write_json(file, {"kind": "counts", "schema": 1, "images": 12})
+        ...     read_json(file, kind="counts", schema=1)["images"]
+        12
     """
     layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, **layout)
@@ -64,18 +89,18 @@ def write_json(path: str | os.PathLike[str], value: Any, *, compact: bool = Fals
 
 
 def read_json(path: str | os.PathLike[str], *, kind: str, schema: int) -> dict[str, Any]:
-    """Read a JSON object that names its ``kind`` and ``schema`` version.
+    """Read a JSON object that states its ``kind`` and ``schema`` version; ``write_json`` has an example.
 
     Args:
         path: The file.
-        kind: What the file's ``"kind"`` must be, for example ``"bincam-model"``.
-        schema: The version that this code reads.
+        kind: Required value of the file's ``"kind"``, for example ``"bincam-model"``.
+        schema: The schema version that this code reads.
 
     Returns:
         The object.
 
     Raises:
-        InputError: It is missing, is not JSON, is another kind, or has another schema version.
+        InputError: The file is missing, is not JSON, is of another kind, or has another schema version.
     """
     file = Path(path)
     try:
@@ -92,45 +117,61 @@ def read_json(path: str | os.PathLike[str], *, kind: str, schema: int) -> dict[s
     if value.get("schema") != schema:
         raise InputError(
             f"{file}: schema {value.get('schema')!r}, but this bincam reads schema {schema}; "
-            "make the file again, or use the bincam that wrote it"
+            "create the file again, or use the bincam version that wrote it"
         )
     return value
 
 
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
-"""Floats that YAML 1.2 knows and PyYAML, which follows 1.1, takes for text: ``1e-4``."""
+"""Floats of YAML 1.2, such as ``1e-4``, that PyYAML reads as text because it follows YAML 1.1."""
 
 
 def parse_yaml(text: str) -> Any:
-    """A value from YAML text, in which ``1e-4`` is a number.
+    """Parse YAML text, with ``1e-4`` as a number.
 
     Raises:
-        yaml.YAMLError: It is not YAML.
+        yaml.YAMLError: The text is not YAML.
+
+    Example:
+        >>> from bincam.files import dump_yaml, parse_yaml
+        >>> parse_yaml("lr: 1e-4")
+        {'lr': 0.0001}
+        >>> parse_yaml(dump_yaml({"lr": 0.0001}))
+        {'lr': 0.0001}
     """
     import yaml
 
-    return yaml.load(text, _knowing_exponents(yaml.SafeLoader))  # noqa: S506  # it is a SafeLoader
+    return yaml.load(text, _with_exponents(yaml.SafeLoader))  # noqa: S506  # it is a SafeLoader
 
 
 def dump_yaml(value: Any) -> str:
-    """YAML that ``parse_yaml`` reads as the same value; keys keep their order."""
+    """Format a value as YAML that ``parse_yaml`` reads back as the same value; keys keep their order."""
     import yaml
 
-    return str(yaml.dump(value, Dumper=_knowing_exponents(yaml.SafeDumper), sort_keys=False, allow_unicode=True))
+    return str(yaml.dump(value, Dumper=_with_exponents(yaml.SafeDumper), sort_keys=False, allow_unicode=True))
 
 
-def _knowing_exponents(kind: Any) -> Any:
-    """A PyYAML loader or dumper that takes what ``_EXPONENT`` matches for a number; PyYAML's own stays as it is."""
-    own: Any = type(kind.__name__, (kind,), {})
-    own.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, [*"-+0123456789"])
-    return own
+def _with_exponents(base: Any) -> Any:
+    """A subclass of a PyYAML loader or dumper that resolves what ``_EXPONENT`` matches as a float."""
+    derived: Any = type(base.__name__, (base,), {})
+    derived.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, [*"-+0123456789"])
+    return derived
 
 
 def read_yaml(path: str | os.PathLike[str]) -> Any:
-    """Read a YAML file that somebody wrote.
+    """Read a YAML file written by hand.
 
     Raises:
-        InputError: It is missing, cannot be read, or is not YAML; one line says where.
+        InputError: The file is missing, cannot be read, or is not YAML; the message is one line with file and line.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from bincam.files import read_yaml
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "config.yaml").write_text("names: [Smiling, Bald]")
+        ...     read_yaml(Path(folder, "config.yaml"))
+        {'names': ['Smiling', 'Bald']}
     """
     import yaml
 

@@ -1,4 +1,4 @@
-"""Public names of a package, loaded on first use, so that importing the package costs nothing heavy."""
+"""Public names of a package, imported on first use, so that importing the package stays cheap."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 
 def lazily(package: str, where: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """A package's ``__getattr__`` and ``__dir__``.
+    """Make a package's ``__getattr__`` and ``__dir__``.
 
-    No module may have the name of a public function: importing it would put the module in the function's place.
+    No module may have the name of a public function of its package: importing the module would replace the function.
 
     Args:
-        package: Its ``__name__``.
-        where: Public name to the module that defines it: relative to the package, or from ``bincam.`` on.
+        package: The package's ``__name__``.
+        where: Public name to the module that defines it, relative to the package or absolute (``bincam. ...``).
     """
     top = package.partition(".")[0]
 

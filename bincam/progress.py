@@ -1,4 +1,4 @@
-"""Progress of long work, on stderr, so that stdout carries data only."""
+"""Progress bars on stderr, so that stdout carries data only."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ def track(
     unit: str = "it",
     amount: Callable[[T], int] | None = None,
 ) -> Iterator[T]:
-    """Yield ``items`` while a bar on stderr shows count, rate and time left.
+    """Yield ``items`` while a bar on stderr shows count, rate and remaining time.
 
-    Where stderr is not a terminal, rich prints the bar once at the end instead of animating it.
+    If stderr is not a terminal, rich prints the bar once at the end instead of animating it.
 
     Args:
-        items: What to go through.
-        description: A few words before the bar.
-        total: How many there are; taken from ``len(items)`` where it has one.
-        unit: What one item is called in the rate, for example ``"images"``.
-        amount: By how much an item advances the bar, where that is not 1; ``total`` is then the sum.
+        items: The items to iterate over.
+        description: A few words shown before the bar.
+        total: Number of items; ``len(items)`` by default, where it is defined.
+        unit: Unit of the rate, for example ``"images"``.
+        amount: Function of an item that returns by how much it advances the bar, if not by 1; ``total`` is the sum.
 
     Yields:
         The items, in order.
+
+    Example:
+        >>> from bincam.progress import track
+        >>> sum(track([1, 2, 3], "Adding"))
+        6
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

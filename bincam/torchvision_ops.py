@@ -1,10 +1,10 @@
-"""Make ``import torchvision`` work where its compiled operators can't load. Import this before timm or grad-cam.
+"""Make ``import torchvision`` work where its compiled operators cannot be loaded. Import this before timm or grad-cam.
 
-The torchvision wheel on PyPI is built for CUDA. Beside a CPU-only torch its extension does not load, and torchvision
-then fails on import, because it registers shape functions for two operators (``nms``, ``qnms``) that nobody declared.
-Nothing in bincam, timm's classifiers or grad-cam calls them. Importing this module declares the two, without an
-implementation, and only where they are still missing after the extension was tried; calling one raises torch's own
-"no kernel" error. Beside a matching pair it changes nothing.
+The torchvision wheel on PyPI is built for CUDA. With a CPU-only torch its extension does not load, and importing
+torchvision then fails, because it registers shape functions for two undeclared operators (``nms``, ``qnms``).
+Nothing in bincam, timm's classifiers or grad-cam calls them. Importing this module declares the two without an
+implementation, and only if they are still missing after loading the extension was tried; calling one raises torch's own
+"no kernel" error. Where torch and torchvision match, it changes nothing.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _library: torch.library.Library | None = None  # a Library's declarations live a
 
 
 def declare_missing() -> list[str]:
-    """Declare torchvision's operators that its own extension could not.
+    """Declare those of torchvision's operators that its own extension did not.
 
     Returns:
-        The names declared now; empty where torchvision is absent, already imported, or complete.
+        The names declared now; empty if torchvision is absent, already imported, or complete.
     """
-    global _library  # noqa: PLW0603  # the one object that must outlive this call
+    global _library  # noqa: PLW0603  # this object must outlive the call
     if "torchvision" in sys.modules:
         return []
     spec = importlib.util.find_spec("torchvision")  # finds the folder without running torchvision
@@ -40,7 +40,7 @@ def declare_missing() -> list[str]:
         try:
             torch.ops.load_library(str(extension))
         except (OSError, ImportError):
-            continue  # the very case this module is for
+            continue  # the case for which this module exists
     missing = [name for name in _SCHEMAS if not hasattr(torch.ops.torchvision, name)]
     if missing:
         _library = torch.library.Library("torchvision", "FRAGMENT")

@@ -1,6 +1,6 @@
 """Data sets of labelled images: reading, checking, regions, alignment, augmentation.
 
-Public names are loaded on first use, so ``import bincam.data`` costs neither pandas nor torch.
+Public names are imported on first use, so ``import bincam.data`` imports neither pandas nor torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one table that every data set becomes: images, their attributes, and what is known about each image."""
+"""The common in-memory form of every data set: images, their attribute labels, and metadata per image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bincam.data.describe import SPLITS, Description, describe
 from bincam.errors import InputError, nearest
 
 LANDMARKS: tuple[str, ...] = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
-"""CelebA's five points in CelebA's order. Left is the image's left, that is, the smaller x of an upright face."""
+"""CelebA's five landmarks in CelebA's order. Left is the left of the image: the smaller x of an upright face."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +28,28 @@ class AttributeTable:
         ids: N image names, relative to ``root``, unique.
         root: The folder that the ids are relative to.
         splits: ``(N,)`` strings out of ``SPLITS`` or ``""``.
-        identities: ``(N,)`` strings naming who is shown, ``""`` where unknown; None where nothing is known.
+        identities: ``(N,)`` strings naming the person shown, ``""`` where unknown; None if the data set has none.
         groups: Further columns by which results may be sliced, each ``(N,)`` strings, ``""`` where unknown.
         landmarks: ``(N, 5, 2)`` float32 x, y in pixels of the stored image, in the order of ``LANDMARKS``; NaN where
-            unknown; None where nothing is known.
+            unknown; None if the data set has none.
         boxes: ``(N, 4)`` float32 x, y, width, height in pixels of the stored image; likewise.
-        source: Where the table came from, for messages.
+        source: Where the table was read from, for messages.
+
+    Example:
+        >>> import numpy as np
+        >>> from bincam.data import AttributeTable
+        >>> faces = AttributeTable(
+        ...     names=("Smiling", "Male"),
+        ...     labels=np.array([[1, 0], [0, 0], [1, 1], [0, np.nan]]),
+        ...     ids=("a.png", "b.png", "c.png", "d.png"),
+        ...     root="photos",
+        ...     splits=np.array(["train", "train", "validation", "test"]),
+        ... )
+        >>> faces
+        AttributeTable(photos: 4 images (2 train, 1 validation, 1 test), 2 attributes)
+        >>> faces.split("train").select(["Male"]).labels
+        array([[0.],
+               [0.]], dtype=float32)
     """
 
     names: tuple[str, ...]
@@ -56,7 +72,7 @@ class AttributeTable:
         labels = _frozen(self.labels, np.float32)
         if labels.shape != (n, len(names)):
             raise InputError(
-                f"labels of {n} images and {len(names)} attributes are {(n, len(names))}, got {labels.shape}"
+                f"labels of {n} images and {len(names)} attributes have shape {(n, len(names))}, got {labels.shape}"
             )
         legal = np.isnan(labels)
         for value in (0, 1):
@@ -67,8 +83,8 @@ class AttributeTable:
                 f"label {names[column]!r} of {self.ids[row]!r} is {labels[row, column]}; expected 0, 1 or NaN (unknown)"
             )
         splits = self.splits if len(self.splits) or not n else np.full(n, "", "U1")
-        known = set(np.unique(np.asarray(splits, np.str_)).tolist())
-        for name in sorted(known - {"", *SPLITS}):
+        split_names = set(np.unique(np.asarray(splits, np.str_)).tolist())
+        for name in sorted(split_names - {"", *SPLITS}):
             raise InputError(f"unknown split {name!r}; a split is one of {', '.join(SPLITS)} or empty")
         put = object.__setattr__
         put(self, "names", names)
@@ -94,14 +110,14 @@ class AttributeTable:
         return f"AttributeTable({self.source or self.root}: {len(self)} images ({parts}), {len(self.names)} attributes)"
 
     def path(self, row: int) -> Path:
-        """The file of an image."""
+        """The file of the image in a row."""
         return self.root / self.ids[row]
 
     def index(self, attribute: str) -> int:
-        """The column of an attribute.
+        """The column index of an attribute.
 
         Raises:
-            InputError: There is none of that name.
+            InputError: The table has no attribute of that name.
         """
         try:
             return self.names.index(attribute)
@@ -109,31 +125,38 @@ class AttributeTable:
             raise InputError(f"unknown attribute {attribute!r}{nearest(attribute, self.names)}") from None
 
     def counts(self) -> dict[str, int]:
-        """Images per split that occurs, in the order of ``SPLITS``, then those in none under ``""``."""
+        """Count images per non-empty split, in the order of ``SPLITS``; those in no split come last under ``""``."""
         return {name: count for name in (*SPLITS, "") if (count := int(np.count_nonzero(self.splits == name)))}
 
     def select(self, attributes: Sequence[str]) -> AttributeTable:
-        """Only these attributes, in this order.
+        """Keep only these attributes, in this order.
 
         Raises:
-            InputError: A name is unknown, or given twice.
+            InputError: A name is unknown or repeated.
         """
         columns = [self.index(name) for name in attributes]
         return replace(self, names=tuple(attributes), labels=self.labels[:, columns])
 
     def split(self, name: str) -> AttributeTable:
-        """Only the images of a split.
+        """Keep only the images of a split.
 
         Raises:
-            InputError: The split has no images here.
+            InputError: The table has no images in this split.
         """
         if name not in self.counts():
-            have = ", ".join(self.counts()) or "none"
-            raise InputError(f"{self.source or self.root}: no images in split {name!r}; splits with images: {have}")
+            nonempty = ", ".join(self.counts()) or "none"
+            raise InputError(f"{self.source or self.root}: no images in split {name!r}; splits with images: {nonempty}")
         return self.take(np.flatnonzero(self.splits == name))
 
     def take(self, rows: ArrayLike) -> AttributeTable:
-        """The images in these rows, in this order; rows are positions or a boolean mask of length N."""
+        """Keep the images in these rows, in this order.
+
+        Args:
+            rows: Row numbers, or a boolean mask of length N.
+
+        Raises:
+            InputError: A mask has another length.
+        """
         at = np.asarray(rows)
         if at.dtype == bool:
             if at.shape != (len(self),):
@@ -148,40 +171,64 @@ class AttributeTable:
         return replace(self, ids=tuple(self.ids[i] for i in at.tolist()), **changed)
 
     def subset(self, n: int, *, stratify: bool = True, seed: int = 0) -> AttributeTable:
-        """``n`` images drawn without replacement, in the table's order.
+        """Draw ``n`` images without replacement, and return them in the table's order.
 
         Args:
-            n: How many.
-            stratify: Keep the splits' sizes and the attributes' prevalences: rows are sorted by split and by the
-                attributes from the rarest minority on, ties at random, and every N/n-th is taken.
-            seed: Seeds the draw.
+            n: Number of images.
+            stratify: Preserve the relative sizes of the splits and the prevalences of the attributes: systematic
+                sampling of the rows sorted by split, then by attribute from the rarest minority class on, ties in
+                random order.
+            seed: Seed of the draw.
 
         Raises:
             InputError: ``n`` is not between 1 and N.
+
+        Example:
+            >>> import numpy as np
+            >>> from bincam.data import AttributeTable
+            >>> labels = np.arange(100)[:, None] < 20
+            >>> faces = AttributeTable(("Bald",), labels, [f"{i}.png" for i in range(100)], "photos")
+            >>> faces.subset(10, seed=1).labels.sum(axis=0).tolist()  # the prevalence of 20 % is preserved
+            [2.0]
         """
         if not 1 <= n <= len(self):
-            raise InputError(f"a subset of {len(self)} images has 1 to {len(self)}, got {n}")
+            raise InputError(f"a subset of {len(self)} images has 1 to {len(self)} images, got {n}")
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(self))
         if stratify:
             codes = np.nan_to_num(self.labels[order], nan=2.0).astype(np.int8)
             positives = np.nan_to_num(self.labels).sum(axis=0)
-            known = np.count_nonzero(~np.isnan(self.labels), axis=0)
-            rarest = np.argsort(np.minimum(positives, known - positives), kind="stable")
+            labelled = np.count_nonzero(~np.isnan(self.labels), axis=0)
+            rarest = np.argsort(np.minimum(positives, labelled - positives), kind="stable")
             keys = [codes[:, i] for i in rarest[::-1]]  # lexsort takes its most significant key last
             order = order[np.lexsort([*keys, self.splits[order]])]
             order = order[np.floor((np.arange(n) + rng.random()) * (len(self) / n)).astype(np.intp)]
         return self.take(np.sort(order[:n]))
 
     def folds(self, k: int, *, seed: int = 0) -> tuple[AttributeTable, ...]:
-        """k-fold cross-validation in which no identity crosses a split: see ``bincam.data.folds.assign``.
+        """Make k-fold cross-validation splits in which no identity is in two splits.
+
+        ``bincam.data.folds.assign`` describes the algorithm.
+
+        Args:
+            k: Number of folds.
+            seed: Seed of the order of identities that are otherwise equal.
 
         Returns:
-            k tables of all images: fold i is table i's test split, fold i + 1 (cyclic) its validation split, the rest
-            its training split (with k = 2 there is no validation split). Without identities every image is on its own.
+            k tables of all images. In table i the test split is fold i, the validation split is fold i + 1 (cyclic),
+            and the training split is the rest; with k = 2 there is no validation split. Without identities every image
+            counts as an identity of its own.
 
         Raises:
             InputError: k is below 2 or above the number of identities.
+
+        Example:
+            >>> import numpy as np
+            >>> from bincam.data import AttributeTable
+            >>> people = np.array(["ann", "ann", "ben", "ben", "cy", "cy"])
+            >>> faces = AttributeTable(("Bald",), np.eye(6, 1), list("abcdef"), "photos", identities=people)
+            >>> [table.counts() for table in faces.folds(3)][0]
+            {'train': 2, 'validation': 2, 'test': 2}
         """
         from bincam.data.folds import assign
 
@@ -197,11 +244,20 @@ class AttributeTable:
         return tuple(tables)
 
     def describe(self) -> Description:
-        """Counts, prevalence, minority class, imbalance ratio, φ, and identities that cross splits."""
+        """Summarise the table: counts, prevalence, minority class, imbalance ratio, φ, identities in several splits.
+
+        Example:
+            >>> import numpy as np
+            >>> from bincam.data import AttributeTable
+            >>> faces = AttributeTable(("Bald",), np.array([[1], [0], [0], [0]]), list("abcd"), "photos")
+            >>> everything = faces.describe().splits[0]
+            >>> everything.name, everything.prevalence.tolist(), everything.imbalance.tolist(), everything.minority
+            ('all', [0.25], [3.0], ('positive',))
+        """
         return describe(self.source or str(self.root), self.names, self.labels, self.splits, self.identities)
 
     def digest(self) -> str:
-        """SHA-256 over ids, attributes, labels, splits, identities, groups and points, not over pixels or ``root``."""
+        """SHA-256 of ids, attributes, labels, splits, identities, groups and points; not of pixels or ``root``."""
         state = hashlib.sha256()
         for item in fields(self):
             if item.name in {"root", "source"}:

@@ -1,4 +1,4 @@
-"""Random views of a face, as albumentations transforms: one resampling, points and masks moved along."""
+"""Random augmentation as albumentations transforms: one resampling step, and points and masks move with the image."""
 
 from __future__ import annotations
 
@@ -20,17 +20,23 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What varies, in the manner of AFFACT; a 0 switches that part off.
+    """Strengths of a random augmentation in the manner of AFFACT (Günther et al. 2017); 0 switches a part off.
 
     Attributes:
         scale: The crop is scaled by 2^N(0, scale).
-        rotation: Turned about its centre by N(0, rotation) degrees.
-        shift: Moved by N(0, shift) of its side, in x and in y.
-        mirror: Probability of mirroring.
+        rotation: The crop is rotated about its centre by N(0, rotation) degrees.
+        shift: The crop is shifted by N(0, shift) of its side, in x and in y.
+        mirror: Probability of horizontal mirroring.
         blur: Probability of a Gaussian blur with σ uniform in 0.5 to ``blur_sigma`` pixels.
         blur_sigma: Largest σ of the blur.
         gamma: Pixels in [0, 1] are raised to 2^N(0, gamma).
-        extra: Further albumentations transforms, applied last. Mirroring ones are noticed.
+        extra: Further albumentations transforms, applied last. Mirroring by one of them is detected.
+
+    Example:
+        >>> from bincam.data import Augmentation
+        >>> gentle = Augmentation(scale=0.05, rotation=5, blur=0)
+        >>> gentle.mirror
+        0.5
     """
 
     scale: float = 0.1
@@ -46,9 +52,11 @@ class Augmentation:
         for name in ("scale", "rotation", "shift", "mirror", "blur", "gamma"):
             value = getattr(self, name)
             if not (np.isfinite(value) and value >= 0) or (name in {"mirror", "blur"} and value > 1):
-                raise InputError(f"augmentation {name}={value}: not negative, and a probability at most 1")
+                raise InputError(
+                    f"augmentation {name}={value}: expected a non-negative number, and at most 1 for a probability"
+                )
         if self.blur_sigma < 0.5:
-            raise InputError(f"augmentation blur_sigma={self.blur_sigma}: at least 0.5 pixels")
+            raise InputError(f"augmentation blur_sigma={self.blur_sigma}: expected at least 0.5 pixels")
 
 
 _PROBE = np.array([[0.0, 0.0], [100.0, 0.0], [0.0, 100.0]])
@@ -56,12 +64,12 @@ _PROBE = np.array([[0.0, 0.0], [100.0, 0.0], [0.0, 100.0]])
 
 @dataclass(frozen=True)
 class View:
-    """One view of an image.
+    """One cropped and possibly augmented version of an image.
 
     Attributes:
         image: ``(H, W, 3)`` uint8.
-        landmarks: ``(5, 2)`` in the view, left and right swapped where mirrored, or None.
-        box: ``(4,)`` x, y, width, height of the upright box around the moved one, or None.
+        landmarks: ``(5, 2)`` in the view, left and right swapped if mirrored, or None.
+        box: ``(4,)`` x, y, width, height of the upright box around the transformed box, or None.
         masks: ``(M, H, W)`` bool, or None.
         mirrored: Whether the view is a mirror image.
     """
@@ -74,18 +82,18 @@ class View:
 
 
 class Views:
-    """Makes views; the transforms are built once and seeded for every image anew."""
+    """Make views; the transforms are built once and seeded anew for every image."""
 
     def __init__(self, augmentation: Augmentation | None, size: tuple[int, int]) -> None:
         """Build the transforms.
 
         Args:
-            augmentation: What varies; None is the plain crop.
+            augmentation: The augmentation; None for the plain crop.
             size: ``(H, W)`` of the views.
         """
         self.augmentation = augmentation
         self.size = size
-        self._transform: Any = None  # built in the process that uses it
+        self._transform: Any = None  # built in the process that uses it, because it cannot be pickled
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_transform": None}
@@ -105,12 +113,12 @@ class Views:
         Args:
             image: ``(H, W, 3)`` uint8, as stored.
             matrix: The crop, from stored to output coordinates.
-            seed: Numbers that determine the view.
+            seed: Numbers that determine the random draw.
             landmarks: ``(5, 2)`` in the stored image.
             box: ``(4,)`` in the stored image.
             masks: ``(M, H, W)`` bool in the stored image.
         """
-        # Three points ride along: their orientation afterwards tells a mirrored view from a plain one.
+        # Three extra points are transformed too: their orientation afterwards shows if the view is mirrored.
         points = [_PROBE]
         points += [] if landmarks is None else [np.asarray(landmarks, np.float64)]
         points += [] if box is None else [crop.corners(box)]
@@ -125,7 +133,7 @@ class Views:
             if self._transform is None:
                 self._transform = _build(self.augmentation, self.size)
             draw = np.random.default_rng(list(seed))
-            # The second is Python's generator, which albumentations' own transforms draw from.
+            # The second is Python's generator, from which albumentations' own transforms draw.
             self._transform.set_random_state(draw, random.Random(int(draw.integers(2**63))))  # noqa: S311
             extra = {} if masks is None else {"masks": [m.view(np.uint8) for m in masks]}
             result = self._transform(image=image, keypoints=np.nan_to_num(flat), crop=matrix, **extra)
@@ -134,13 +142,13 @@ class Views:
         a, b, c = moved[:3]
         mirrored = bool((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) < 0)
         rest = moved[3:]
-        found = None
+        view_landmarks = None
         if landmarks is not None:
             order = list(crop.MIRROR_ORDER) if mirrored else slice(5)
-            found, rest = rest[:5][order].astype(np.float32), rest[5:]
+            view_landmarks, rest = rest[:5][order].astype(np.float32), rest[5:]
         return View(
             image=view,
-            landmarks=found,
+            landmarks=view_landmarks,
             box=None if box is None else crop.bounding(rest).astype(np.float32),
             masks=None if stack is None else np.asarray(stack).reshape(-1, *self.size).astype(bool),
             mirrored=mirrored,
@@ -149,12 +157,12 @@ class Views:
 
 @cache
 def _transforms() -> tuple[type, type]:
-    """The two transforms that albumentations lacks: normally distributed placing and gamma."""
+    """The two transforms that albumentations lacks: normally distributed placement and gamma."""
     import albumentations as A  # its own convention
     import cv2
 
     class FaceWarp(A.DualTransform):  # type: ignore[misc]  # albumentations is untyped here
-        """Crop by the matrix given as ``crop``, scaled, turned and shifted at random, in one resampling."""
+        """Crop by the matrix ``crop``, scaled, rotated and shifted at random, in one resampling step."""
 
         def __init__(self, spread: tuple[float, float, float], size: tuple[int, int]) -> None:
             super().__init__(p=1.0)

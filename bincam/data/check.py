@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a data set on disk, found at once."""
+"""Checks of a data set on disk that report all problems in one pass."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ CONTRADICTIONS: tuple[tuple[str, str], ...] = (
     ("No_Beard", "Goatee"),
     ("Straight_Hair", "Wavy_Hair"),
 )
-"""Pairs of CelebA's attributes that cannot both be true. A moustache or stubble without a beard can."""
+"""Pairs of CelebA's attributes that cannot both be true; a moustache or stubble together with No_Beard can."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem in a data set.
 
     Attributes:
         kind: ``image``, ``duplicate``, ``identity``, ``contradiction`` or ``table``.
-        where: The file, or what else it concerns.
-        text: What is wrong, whole.
+        where: The file or identity concerned.
+        text: The complete message.
     """
 
     kind: str
@@ -43,14 +43,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """What ``check`` found.
+    """Result of ``check``.
 
     Attributes:
         source: The data set.
-        images: Images of the table.
-        decoded: How many of them decode.
-        sizes: ``(width, height)`` of those and how often, most frequent first.
-        problems: What is wrong, in the table's order.
+        images: Number of images in the table.
+        decoded: Number of images that decode.
+        sizes: ``(width, height)`` of the decoded images with their counts, most frequent first.
+        problems: The problems, in the table's order.
     """
 
     source: str
@@ -60,11 +60,11 @@ class Report:
     problems: tuple[Problem, ...]
 
     def counts(self) -> dict[str, int]:
-        """Problems per kind."""
+        """Count the problems per kind."""
         return dict(Counter(problem.kind for problem in self.problems))
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """The report as JSON values."""
         return {
             "kind": "bincam-check",
             "schema": 1,
@@ -82,29 +82,30 @@ def check(
     workers: int | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = lambda items: items,
 ) -> Report:
-    """Decode every image and look for what would spoil a measurement.
+    """Decode every image, and look for problems that would invalidate a measurement.
 
-    Images are duplicates when their pixels are equal; only those in different splits are reported.
+    Images are duplicates if their pixels are equal; only duplicates in different splits are reported.
 
     Args:
         table: The data set.
-        workers: Threads that decode (pillow lets others run meanwhile); all cores by default.
-        progress: Wraps the images while they are read, for a bar.
+        workers: Number of decoding threads (decoders release the GIL); all cores by default.
+        progress: Wraps the iteration over the images, for a progress bar.
     """
     problems: list[Problem] = []
     sizes: Counter[tuple[int, int]] = Counter()
     content: dict[bytes, list[int]] = {}
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         files = [table.path(row) for row in range(len(table))]
-        for row, seen in enumerate(progress(_bounded(pool, files))):
-            if isinstance(seen, str):
-                problems.append(Problem("image", str(files[row]), seen))
+        for row, decoded in enumerate(progress(_bounded(pool, files))):
+            if isinstance(decoded, str):
+                problems.append(Problem("image", str(files[row]), decoded))
             else:
-                sizes[seen[0]] += 1
-                content.setdefault(seen[1], []).append(row)
+                size, pixels = decoded
+                sizes[size] += 1
+                content.setdefault(pixels, []).append(row)
     problems += _duplicates(table, content)
     for identity, splits in crossing(table.splits, table.identities).items():
-        text = f"identity {identity!r} is in {' and '.join(splits)}: a model can know the test's faces"
+        text = f"identity {identity!r} is in {' and '.join(splits)}: a model can recognise faces of the test split"
         problems.append(Problem("identity", identity, text))
     problems += _contradictions(table)
     return Report(
@@ -117,21 +118,21 @@ def check(
 
 
 def unreadable(source: str, error: InputError) -> Report:
-    """The report on a data set whose tables cannot be read at all."""
+    """The report on a data set whose label files cannot be read."""
     return Report(source, 0, 0, (), (Problem("table", source, str(error)),))
 
 
-Seen = str | tuple[tuple[int, int], bytes]
+Decoded = str | tuple[tuple[int, int], bytes]
 
 
-def _bounded(pool: ThreadPoolExecutor, files: list[Path], ahead: int = 256) -> Iterator[Seen]:
-    """Results in order, with few enough in flight that 200,000 images cost no memory."""
+def _bounded(pool: ThreadPoolExecutor, files: list[Path], ahead: int = 256) -> Iterator[Decoded]:
+    """Results in order, with a bounded number in flight, so that memory does not grow with the data set."""
     for start in range(0, len(files), ahead):
-        yield from pool.map(_look, files[start : start + ahead])
+        yield from pool.map(_size_and_digest, files[start : start + ahead])
 
 
-def _look(file: Path) -> Seen:
-    """Size and a digest of the pixels, or what is wrong."""
+def _size_and_digest(file: Path) -> Decoded:
+    """``(width, height)`` and a digest of the pixels, or the error message."""
     from bincam.data.images import decode
 
     try:
@@ -142,21 +143,21 @@ def _look(file: Path) -> Seen:
 
 
 def _duplicates(table: AttributeTable, content: dict[bytes, list[int]]) -> list[Problem]:
-    found = []
+    problems = []
     for rows in content.values():
         if len({str(table.splits[row]) for row in rows}) > 1:
             names = ", ".join(f"{table.ids[row]} ({table.splits[row] or 'no split'})" for row in rows)
-            found.append(Problem("duplicate", table.ids[rows[0]], f"the same picture in several splits: {names}"))
-    return found
+            problems.append(Problem("duplicate", table.ids[rows[0]], f"the same image in several splits: {names}"))
+    return problems
 
 
 def _contradictions(table: AttributeTable) -> list[Problem]:
-    found = []
+    problems: list[Problem] = []
     for one, other in CONTRADICTIONS:
         if one in table.names and other in table.names:
             both = (table.labels[:, table.index(one)] == 1) & (table.labels[:, table.index(other)] == 1)
-            found += [
+            problems += [
                 Problem("contradiction", table.ids[row], f"{table.ids[row]}: {one} and {other} are both true")
                 for row in np.flatnonzero(both)
             ]
-    return found
+    return problems

@@ -1,7 +1,7 @@
-"""Where the face is put: crops as affine matrices, so that pixels, landmarks, boxes and masks move alike.
+"""Crops as affine matrices, which move pixels, landmarks, boxes and masks consistently.
 
-Coordinates are x, y in pixels with the centre of the first pixel at (0, 0), as CelebA's landmarks are. A matrix is
-``(2, 3)`` and brings source coordinates to output coordinates.
+Coordinates are x, y in pixels with the centre of the first pixel at (0, 0), as for CelebA's landmarks. A matrix is
+``(2, 3)`` and maps source coordinates to output coordinates.
 """
 
 from __future__ import annotations
@@ -18,27 +18,36 @@ Fit = Literal["face", "crop", "stretch"]
 Pixels = TypeVar("Pixels", np.uint8, np.float32)
 
 MIRROR_ORDER = (1, 0, 2, 4, 3)
-"""Where each of ``LANDMARKS`` is found in a mirrored image's points."""
+"""Index of each of ``LANDMARKS`` among the points of a mirrored image."""
 
 
 def centres(landmarks: ArrayLike) -> tuple[Floats, Floats]:
-    """Eye centre e and mouth centre m: ``(..., 5, 2)`` to two ``(..., 2)``."""
+    """Compute eye centre e and mouth centre m: ``(..., 5, 2)`` to two ``(..., 2)``."""
     points = np.asarray(landmarks, np.float64)
     return points[..., :2, :].mean(axis=-2), points[..., 3:, :].mean(axis=-2)
 
 
 def face_matrix(landmarks: ArrayLike, size: int = 224) -> Floats:
-    """The AFFACT crop (Günther et al. 2017): eyes levelled, side 5.5 times the distance of eyes and mouth.
+    """Compute the AFFACT crop (Günther et al. 2017): eyes level, side 5.5 times the distance of eyes and mouth.
 
-    With e and m the eye and mouth centres, d their distance and s = 5.5 d, the eyes are levelled by turning about e;
+    With e and m the eye and mouth centres, d their distance and s = 5.5 d, a rotation about e levels the eyes;
     the square then begins at ``(e_x - 0.5 s, e_y - 0.45 s)`` and is resized to ``size``.
 
     Args:
         landmarks: ``(5, 2)``.
         size: Side of the output in pixels.
 
+    Returns:
+        ``(2, 3)``.
+
     Raises:
-        InputError: A landmark is unknown, or eyes and mouth fall together.
+        InputError: A landmark is unknown, or eyes and mouth coincide.
+
+    Example:
+        >>> from bincam.data.crop import face_matrix, move
+        >>> landmarks = [[69, 111], [108, 111], [88, 135], [72, 152], [106, 152]]
+        >>> move(face_matrix(landmarks, 224), [88.5, 111]).tolist()  # the eye centre
+        [112.0, 100.8]
     """
     points = np.asarray(landmarks, np.float64)
     if points.shape != (5, 2) or not np.isfinite(points).all():
@@ -55,12 +64,15 @@ def face_matrix(landmarks: ArrayLike, size: int = 224) -> Floats:
 
 
 def fit_matrix(fit: Literal["crop", "stretch"], source: tuple[int, int], size: tuple[int, int]) -> Floats:
-    """The whole image stretched to ``size``, or its largest centred part of that shape.
+    """Compute the matrix that stretches the whole image to ``size``, or scales its largest centred part of that shape.
 
     Args:
         fit: ``"stretch"`` or ``"crop"``.
         source: ``(H, W)`` of the image.
         size: ``(H, W)`` of the output.
+
+    Returns:
+        ``(2, 3)``.
     """
     scale = np.array([size[1] / source[1], size[0] / source[0]])  # x, y
     if fit == "crop":
@@ -70,40 +82,43 @@ def fit_matrix(fit: Literal["crop", "stretch"], source: tuple[int, int], size: t
 
 
 def compose(outer: ArrayLike, inner: ArrayLike) -> Floats:
-    """The matrix that applies ``inner`` first."""
+    """Compose two matrices: ``inner`` is applied first."""
     last = np.array([[0.0, 0.0, 1.0]])
     whole: Floats = np.vstack([np.asarray(outer), last]) @ np.vstack([np.asarray(inner), last])
     return whole[:2]
 
 
 def move(matrix: ArrayLike, points: ArrayLike) -> Floats:
-    """Bring points ``(..., 2)`` through a matrix; NaN stays NaN."""
+    """Transform points ``(..., 2)`` by a matrix; NaN stays NaN."""
     m = np.asarray(matrix, np.float64)
     return np.asarray(points, np.float64) @ m[:, :2].T + m[:, 2]
 
 
 def corners(boxes: ArrayLike) -> Floats:
-    """``(..., 4)`` x, y, width, height to ``(..., 4, 2)`` corner points."""
+    """Compute the corner points of boxes: ``(..., 4)`` x, y, width, height to ``(..., 4, 2)``."""
     x, y, w, h = np.moveaxis(np.asarray(boxes, np.float64), -1, 0)
     return np.stack([np.stack(p, axis=-1) for p in ((x, y), (x + w, y), (x, y + h), (x + w, y + h))], axis=-2)
 
 
 def bounding(points: ArrayLike) -> Floats:
-    """The upright box around points: ``(..., P, 2)`` to ``(..., 4)``."""
+    """Compute the upright box around points: ``(..., P, 2)`` to ``(..., 4)``."""
     p = np.asarray(points, np.float64)
     low, high = p.min(axis=-2), p.max(axis=-2)
     return np.concatenate([low, high - low], axis=-1)
 
 
 def warp(image: NDArray[Pixels], matrix: ArrayLike, size: tuple[int, int], *, mask: bool = False) -> NDArray[Pixels]:
-    """Resample an image through a matrix.
+    """Resample an image by a matrix.
 
     Args:
         image: ``(H, W)`` or ``(H, W, C)``.
         matrix: Source to output coordinates.
         size: ``(H, W)`` of the output.
-        mask: Nearest pixel and zeros outside; otherwise bilinear, averaged before where it shrinks by 1.5 or more, and
-            the border continued outwards.
+        mask: Use the nearest pixel, and zeros outside the image. Otherwise interpolation is bilinear, after area
+            averaging if the image shrinks by a factor of 1.5 or more, and the border is replicated.
+
+    Returns:
+        ``(*size)`` or ``(*size, C)``.
     """
     import cv2
 
@@ -117,20 +132,24 @@ def warp(image: NDArray[Pixels], matrix: ArrayLike, size: tuple[int, int], *, ma
             before = image.shape[0], image.shape[1]
             after = max(1, round(before[0] / shrink)), max(1, round(before[1] / shrink))
             image = np.asarray(cv2.resize(image, after[::-1], interpolation=cv2.INTER_AREA), dtype=image.dtype)
-            m = compose(m, fit_matrix("stretch", after, before))  # back to where the matrix begins
+            m = compose(
+                m, fit_matrix("stretch", after, before)
+            )  # from the reduced image to the source coordinates of the matrix
     result: Any = cv2.warpAffine(image, m, (size[1], size[0]), flags=flags, borderMode=border)
     return np.asarray(result, dtype=image.dtype)
 
 
 def off_axis(landmarks: ArrayLike) -> Floats:
-    """How far a face looks aside: the nose's distance from the line eye centre to mouth centre, over mouth y - eye y.
+    """Compute how far a face is turned to the side.
+
+    This is the distance of the nose from the line through eye centre and mouth centre, over mouth y - eye y.
 
     Args:
-        landmarks: ``(..., 5, 2)`` of aligned (levelled) faces. Shifting them all, as the published protocol does by
-            (+24, -10), changes nothing, because only differences enter.
+        landmarks: ``(..., 5, 2)`` of aligned (levelled) faces. A common shift, such as the (+24, -10) of the published
+            protocol, has no effect, because only differences enter.
 
     Returns:
-        ``(...)``, not negative; NaN where landmarks are unknown or the mouth is not below the eyes.
+        ``(...)``, non-negative; NaN where landmarks are unknown or the mouth is not below the eyes.
     """
     points = np.asarray(landmarks, np.float64)
     e, m = centres(points)
@@ -143,5 +162,20 @@ def off_axis(landmarks: ArrayLike) -> Floats:
 
 
 def frontal(landmarks: ArrayLike, limit: float = 0.1) -> NDArray[np.bool_]:
-    """The frontal filter of the published protocol: ``off_axis`` at most ``limit``; False where that is unknown."""
+    """Select frontal faces by the filter of the published protocol.
+
+    Args:
+        landmarks: ``(..., 5, 2)`` of aligned (levelled) faces.
+        limit: Largest value of ``off_axis`` that counts as frontal.
+
+    Returns:
+        ``(...)`` bool; False where landmarks are unknown.
+
+    Example:
+        >>> from bincam.data import frontal
+        >>> ahead = [[69, 111], [108, 111], [88, 135], [72, 152], [106, 152]]
+        >>> aside = [[69, 111], [108, 111], [99, 135], [72, 152], [106, 152]]
+        >>> frontal([ahead, aside])
+        array([ True, False])
+    """
     return np.less_equal(off_axis(landmarks), limit)

@@ -1,4 +1,4 @@
-"""Batches for a model: workers, shards for several processes, normalisation, and images that cannot be read."""
+"""Batches for a model: worker processes, shards for distributed training, normalisation, unreadable images."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Batch:
         rows: ``(B,)`` int64 rows of the table.
         landmarks: ``(B, 5, 2)`` float32 in the cropped image, or None.
         boxes: ``(B, 4)`` float32 in the cropped image, or None.
-        masks: ``(B, A, H, W)`` bool, or None where no regions were asked for.
-        known: ``(B, A)`` bool: whether there is such a mask. False is no empty region: measure NaN there.
-        skipped: Images left out of this batch.
-        also: What the data set's ``also`` gave for each image, ``(B, ...)``, by name.
+        masks: ``(B, A, H, W)`` bool, or None if no regions were requested.
+        known: ``(B, A)`` bool: whether the image has this mask. False does not mean an empty region: report NaN there.
+        skipped: Unreadable images that this batch leaves out.
+        also: The arrays that the data set's ``also`` returned, stacked to ``(B, ...)``, by name.
     """
 
     images: Tensor
@@ -53,11 +53,11 @@ class Batch:
         return len(self.rows)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
-        """The batch on a device."""
+        """Copy the batch to a device."""
         return self._moved(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
-        """The batch in page-locked memory; called by torch's loader."""
+        """Copy the batch to page-locked memory; called by torch's DataLoader."""
         return self._moved(lambda tensor: tensor.pin_memory())
 
     def _moved(self, move: Callable[[Tensor], Tensor]) -> Batch:
@@ -68,27 +68,27 @@ class Batch:
 
 
 class ShardSampler(Sampler[Key]):
-    """The rows of one of several processes: disjoint, together everything, in an order that the epoch determines."""
+    """The rows of one of several processes: disjoint and jointly complete, in an order that the epoch determines."""
 
     def __init__(
         self, count: int, *, shuffle: bool = False, seed: int = 0, rank: int = 0, world: int = 1, even: bool = False
     ) -> None:
-        """Say which rows.
+        """Set the order and this process's share of it.
 
         Args:
-            count: Rows of the table.
-            shuffle: In a new order every epoch.
-            seed: Seeds the order; the same in every process.
-            rank: This process, from 0.
+            count: Number of rows of the table.
+            shuffle: Use a new order every epoch.
+            seed: Seed of the order; the same in every process.
+            rank: Rank of this process, from 0.
             world: Number of processes.
-            even: Leave the last ``count % world`` rows of the order out, so that every process has as many; training
-                in step needs it. Nothing is ever given twice.
+            even: Leave out the last ``count % world`` rows of the order, so that all processes have equally many, as
+                synchronous training needs. No row is repeated.
 
         Raises:
             InputError: The rank is not below the number of processes, or a process would have no rows.
         """
         if not 0 <= rank < world:
-            raise InputError(f"rank {rank} of {world} processes; ranks are 0 to {world - 1}")
+            raise InputError(f"rank {rank} of {world} processes; expected 0 to {world - 1}")
         if count < world:
             raise InputError(f"{count} images for {world} processes; each needs at least one")
         self.count, self.shuffle, self.seed = count, shuffle, seed
@@ -106,7 +106,7 @@ class ShardSampler(Sampler[Key]):
 
 
 class Loader:
-    """Batches of a table, epoch after epoch."""
+    """Batches of a table, epoch by epoch; made by ``loader``, which has an example."""
 
     def __init__(
         self,
@@ -121,15 +121,15 @@ class Loader:
         drop_last: bool,
         pin_memory: bool,
     ) -> None:
-        """See ``loader``."""
+        """Set up the batches; ``loader`` describes the arguments."""
         self.dataset = dataset
         self.sampler = sampler
         self.skipped: list[Skipped] = []
-        # An error in a worker would arrive wrapped in that process's traceback, so it is sent as a value.
-        sent = copy(dataset)
-        sent.on_error = "skip"
+        # An exception in a worker would be wrapped in that process's traceback, so errors are returned as values.
+        skipping = copy(dataset)
+        skipping.on_error = "skip"
         self._loader = DataLoader(
-            sent,
+            skipping,
             batch_size=batch_size,
             sampler=sampler,
             num_workers=workers,
@@ -141,18 +141,18 @@ class Loader:
         )
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
+        """Number of batches in an epoch."""
         return len(self._loader)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration gives; order and augmentation follow from it."""
+        """Set the epoch of the next iteration, which determines order and augmentation."""
         self.sampler.epoch = epoch
 
     def __iter__(self) -> Iterator[Batch]:
-        """The batches; ``skipped`` is emptied first and then collects what could not be read.
+        """Iterate over the batches of the epoch; ``skipped`` is cleared and then collects the unreadable images.
 
         Raises:
-            InputError: An image cannot be read, where the dataset is to raise.
+            InputError: An image cannot be read, and ``on_error`` is ``"raise"``.
         """
         self.skipped = []
         with _without_threads():
@@ -161,7 +161,7 @@ class Loader:
             if batch.skipped and self.dataset.on_error == "raise":
                 raise InputError(batch.skipped[0].reason)
             self.skipped += batch.skipped
-            if len(batch):  # a batch of nothing but broken images is none
+            if len(batch):  # a batch of which every image is unreadable is left out
                 yield batch
 
 
@@ -185,30 +185,47 @@ def loader(
     pin_memory: bool = False,
     **options: Any,
 ) -> Loader:
-    """Batches of a table, as a model takes them.
+    """Make batches of a table in the form that a model takes.
 
     Args:
         table: The images.
-        card: Any object with ``input_size`` (or ``size``), ``mean``, ``std`` and, if it says so, ``fit``; what is
-            given beside it wins. A bincam model's card is one.
-        size: ``(H, W)`` of the images, or a square's side; 224 where neither this nor a card says so.
+        card: An object with ``input_size`` (or ``size``), ``mean``, ``std`` and optionally ``fit``, such as the card of
+            a bincam model. The other arguments take precedence.
+        size: ``(H, W)`` of the images, or the side of a square; 224 if neither this nor a card states it.
         mean: Per channel, of pixels in [0, 1]; ImageNet's by default.
         std: Likewise.
-        output: ``"float32"``, normalised; or ``"uint8"``, not normalised.
-        batch_size: Images per batch.
-        workers: Processes that read; 0 reads in this one. The batches are the same with any number.
-        shuffle: In a new order every epoch.
-        drop_last: Leave out the last batch where it is not full.
-        rank: Which of ``world`` processes this is; they get disjoint images.
+        output: ``"float32"`` (normalised) or ``"uint8"`` (not normalised).
+        batch_size: Number of images per batch.
+        workers: Number of processes that read images; 0 reads in the current process. The batches do not depend on it.
+        shuffle: Use a new order every epoch.
+        drop_last: Leave out the last batch if it is not full.
+        rank: Rank of this process among ``world``; processes get disjoint images.
         world: Number of processes.
-        even: Give every process as many images, by leaving out fewer than ``world``.
-        seed: Seeds order and augmentation.
-        on_error: ``"raise"`` names the file that cannot be read; ``"skip"`` leaves it out and counts it in ``skipped``.
-        pin_memory: For faster copies to a GPU.
+        even: Give every process equally many images, by leaving out fewer than ``world``.
+        seed: Seed of order and augmentation.
+        on_error: ``"raise"`` reports the file that cannot be read; ``"skip"`` leaves it out and adds it to ``skipped``.
+        pin_memory: Use page-locked memory, for faster copies to a GPU.
         options: ``fit``, ``augmentation``, ``regions`` and ``also`` of ``FaceDataset``.
 
+    Returns:
+        An iterable of ``Batch``, with ``set_epoch`` and ``skipped``.
+
     Raises:
-        InputError: A value that makes no sense, with what to give instead.
+        InputError: An argument is invalid.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from bincam.data import AttributeTable, loader
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in "abc":
+        ...         Image.new("RGB", (178, 218)).save(f"{folder}/{name}.png")
+        ...     faces = AttributeTable(("Smiling",), np.ones((3, 1)), ("a.png", "b.png", "c.png"), folder)
+        ...     for batch in loader(faces, size=64, batch_size=2):
+        ...         print(tuple(batch.images.shape), batch.rows.tolist())
+        (2, 3, 64, 64) [0, 1]
+        (1, 3, 64, 64) [2]
     """
     if size is None:
         size = getattr(card, "input_size", getattr(card, "size", 224))
@@ -217,11 +234,11 @@ def loader(
     if options.get("fit") is None and card is not None:
         options["fit"] = getattr(card, "fit", None)
     if len(mean) != len(std) or len(mean) not in {1, 3} or min(std) <= 0:
-        raise InputError(f"mean and std need three numbers each (one for grey) and std above 0, got {mean} and {std}")
+        raise InputError(f"mean and std need three numbers each (one for greyscale) and std > 0, got {mean} and {std}")
     if output not in {"float32", "uint8"}:
-        raise InputError(f"output={output!r}: 'float32' or 'uint8'")
+        raise InputError(f"output={output!r}: expected 'float32' or 'uint8'")
     if batch_size < 1 or workers < 0:
-        raise InputError(f"a batch has at least one image and workers are not negative, got {batch_size} and {workers}")
+        raise InputError(f"expected batch_size >= 1 and workers >= 0, got {batch_size} and {workers}")
     return Loader(
         FaceDataset(table, size=size, seed=seed, on_error=on_error, **options),
         batch_size=batch_size,
@@ -236,7 +253,7 @@ def loader(
 
 
 class _Collate:
-    """Stack samples. In a worker, so that normalising costs the training process nothing."""
+    """Stack samples, in a worker, so that normalisation takes no time of the training process."""
 
     def __init__(self, table: AttributeTable, output: Output, mean: Sequence[float], std: Sequence[float]) -> None:
         self.labels = torch.from_numpy(np.array(table.labels))
@@ -245,14 +262,14 @@ class _Collate:
         self.offset = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)]).view(-1, 1, 1)
 
     def __call__(self, samples: list[Sample | Skipped]) -> Batch:
-        good = [s for s in samples if isinstance(s, Sample)]
-        rows = torch.tensor([s.row for s in good], dtype=torch.int64)
+        readable = [s for s in samples if isinstance(s, Sample)]
+        rows = torch.tensor([s.row for s in readable], dtype=torch.int64)
         skipped = tuple(s for s in samples if isinstance(s, Skipped))
-        if not good:
+        if not readable:
             return Batch(torch.empty(0), self.labels[rows], rows, skipped=skipped)
         channels = len(self.scale)
         # Planes are split image by image: opencv does that several times faster than a strided copy of the batch.
-        images = torch.from_numpy(np.stack([cv2.split(s.view.image) for s in good]))  # (B, 3, H, W) uint8
+        images = torch.from_numpy(np.stack([cv2.split(s.view.image) for s in readable]))  # (B, 3, H, W) uint8
         if channels == 1:
             images = _grey(images)
         if self.output == "float32":
@@ -261,18 +278,18 @@ class _Collate:
             images=images,
             labels=self.labels[rows],
             rows=rows,
-            landmarks=_stack([s.view.landmarks for s in good]),
-            boxes=_stack([s.view.box for s in good]),
-            masks=_stack([s.masks for s in good]),
-            known=_stack([s.known for s in good]),
+            landmarks=_stack([s.view.landmarks for s in readable]),
+            boxes=_stack([s.view.box for s in readable]),
+            masks=_stack([s.masks for s in readable]),
+            known=_stack([s.known for s in readable]),
             skipped=skipped,
-            also={name: torch.from_numpy(np.stack([s.also[name] for s in good])) for name in good[0].also},
+            also={name: torch.from_numpy(np.stack([s.also[name] for s in readable])) for name in readable[0].also},
         )
 
 
 @contextmanager
 def _without_threads() -> Iterator[None]:
-    """Stop opencv's threads while workers are forked: a copy of its pool without the threads never answers."""
+    """Stop opencv's threads while workers are forked: the forked copy of a running thread pool deadlocks."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -282,10 +299,10 @@ def _without_threads() -> Iterator[None]:
 
 
 def _one_thread(_: int) -> None:
-    """Workers are the parallelism: threads of opencv and BLAS in each of them would only take the model's cores."""
-    if cv2.getNumThreads() != 1:  # a worker that was spawned; in a forked one they are stopped already
+    """Limit a worker to one thread, because threads of opencv and BLAS in every worker compete with the model."""
+    if cv2.getNumThreads() != 1:  # a spawned worker; in a forked one the threads are stopped already
         cv2.setNumThreads(1)
-    threadpool_limits(1, user_api="blas")  # for as long as the worker lives
+    threadpool_limits(1, user_api="blas")  # for the lifetime of the worker
 
 
 def _stack(arrays: Sequence[Any]) -> Tensor | None:
@@ -293,6 +310,6 @@ def _stack(arrays: Sequence[Any]) -> Tensor | None:
 
 
 def _grey(pixels: Tensor) -> Tensor:
-    """ITU-R 601 luma, as pillow's mode L: ``(B, 3, H, W)`` to ``(B, 1, H, W)`` uint8."""
+    """Convert to ITU-R 601 luma, as pillow's mode L: ``(B, 3, H, W)`` to ``(B, 1, H, W)`` uint8."""
     weights = torch.tensor([19595, 38470, 7471], dtype=torch.int32).view(3, 1, 1)
     return ((pixels.int() * weights).sum(1, keepdim=True) + 0x8000 >> 16).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""A table as a torch data set: decode, crop, augment. What comes out depends on seed and key alone."""
+"""A table as a torch data set: decode, crop, augment. A sample depends only on the seed and its key."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ OnError = Literal["raise", "skip"]
 
 
 class Key(NamedTuple):
-    """What a sampler asks for: a row of the table in an epoch.
+    """A sampler's request: a row of the table in an epoch.
 
     Attributes:
-        epoch: From 0.
-        row: Of the table.
-        repeat: How often the epoch has had this row before; each time it is augmented anew.
+        epoch: Number of the epoch, from 0.
+        row: Row of the table.
+        repeat: How often this row occurred before in the epoch; each repetition is augmented differently.
     """
 
     epoch: int
@@ -36,13 +36,13 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Sample:
-    """One image, cropped.
+    """One cropped image.
 
     Attributes:
-        row: Of the table.
-        view: Image and points as cropped.
-        masks: ``(M, H, W)`` bool, or None where no regions were asked for.
-        known: ``(M,)`` whether that region has a mask in this image.
+        row: Row of the table.
+        view: Image and points after the crop.
+        masks: ``(M, H, W)`` bool, or None if no regions were requested.
+        known: ``(M,)`` bool: whether the region has a mask in this image.
         also: Further arrays, by name.
     """
 
@@ -58,8 +58,8 @@ class Skipped:
     """An image that could not be read.
 
     Attributes:
-        row: Of the table.
-        reason: What was wrong, naming the file.
+        row: Row of the table.
+        reason: The error message, which names the file.
     """
 
     row: int
@@ -67,12 +67,12 @@ class Skipped:
 
 
 class Crop(NamedTuple):
-    """What became of an image.
+    """A cropped image and its crop, as passed to ``also``.
 
     Attributes:
-        row: Of the table.
-        view: Image and points as cropped.
-        matrix: From stored to cropped pixels; an augmentation does not enter it.
+        row: Row of the table.
+        view: Image and points after the crop.
+        matrix: From stored to cropped pixels, without the augmentation.
         stored: ``(H, W)`` of the stored image.
     """
 
@@ -83,11 +83,25 @@ class Crop(NamedTuple):
 
 
 Also = Callable[[Crop], Mapping[str, NDArray[Any]]]
-"""Makes further arrays of an image, in the process that reads it."""
+"""A function that makes further arrays from an image, in the process that reads it."""
 
 
 class FaceDataset(Dataset[Sample | Skipped]):
-    """Images of a table, cropped and, if asked, augmented."""
+    """Images of a table, cropped and optionally augmented.
+
+    ``bincam.data.loader`` makes batches of it.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from bincam.data import AttributeTable, FaceDataset
+        >>> with TemporaryDirectory() as folder:
+        ...     Image.new("RGB", (178, 218)).save(f"{folder}/a.png")
+        ...     faces = AttributeTable(("Smiling",), np.ones((1, 1)), ("a.png",), folder)
+        ...     FaceDataset(faces, size=64)[0].view.image.shape
+        (64, 64, 3)
+    """
 
     def __init__(
         self,
@@ -101,36 +115,40 @@ class FaceDataset(Dataset[Sample | Skipped]):
         seed: int = 0,
         on_error: OnError = "raise",
     ) -> None:
-        """Say what to give.
+        """Set what a sample contains.
 
         Args:
             table: The images.
             size: ``(H, W)`` of the output, or the side of a square.
             fit: ``"face"`` is the AFFACT crop by landmarks, ``"crop"`` the largest centred part, ``"stretch"`` the
-                whole image. None is ``"face"`` where the table has landmarks and the output is square, else ``"crop"``.
-            augmentation: What varies; None for plain crops.
-            regions: Give a mask per attribute of the table. Masks stored per image move with the crop, all others are
-                drawn into it.
-            also: What else to make of each image, in the process that reads it.
-            seed: Seeds the augmentation.
-            on_error: ``"raise"`` an error that names the file, or ``"skip"`` it: the sample is then a ``Skipped``.
+                whole image. None is ``"face"`` if the table has landmarks and the output is square, else ``"crop"``.
+            augmentation: The random augmentation; None for plain crops.
+            regions: Regions of which each sample gets one mask per attribute of the table. Masks stored per image are
+                transformed with the crop, all others are drawn into the crop.
+            also: Function that makes further arrays from each image, in the process that reads it.
+            seed: Seed of the augmentation.
+            on_error: ``"raise"`` raises an error that names the file, ``"skip"`` returns a ``Skipped`` as the sample.
 
         Raises:
-            InputError: ``"face"`` without landmarks or for a size that is not square, or a size below 1.
+            InputError: ``"face"`` without landmarks or with a size that is not square, or a size below 1.
         """
         height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
         if height < 1 or width < 1:
-            raise InputError(f"a size in pixels is at least 1, got {size}")
+            raise InputError(f"size={size}: expected at least 1 pixel")
         if fit is None:
             fit = "face" if table.landmarks is not None and height == width else "crop"
         if fit == "face" and table.landmarks is None:
-            raise InputError(f"{table.source or table.root}: a face crop needs landmarks; fit='crop' needs none")
+            raise InputError(
+                f"{table.source or table.root}: a face crop needs landmarks; use fit='crop', which needs none"
+            )
         if fit == "face" and height != width:
-            raise InputError(f"a face crop is square, got {height} x {width}; fit='crop' or 'stretch' take any size")
+            raise InputError(
+                f"a face crop is square, got {height} x {width}; fit='crop' and fit='stretch' take any size"
+            )
         if fit not in {"face", "crop", "stretch"}:
-            raise InputError(f"fit={fit!r}: one of 'face', 'crop', 'stretch'")
+            raise InputError(f"fit={fit!r}: expected one of 'face', 'crop', 'stretch'")
         if on_error not in {"raise", "skip"}:
-            raise InputError(f"on_error={on_error!r}: one of 'raise', 'skip'")
+            raise InputError(f"on_error={on_error!r}: expected 'raise' or 'skip'")
         self.table = table
         self.size = (height, width)
         self.fit = fit
@@ -144,14 +162,14 @@ class FaceDataset(Dataset[Sample | Skipped]):
         return len(self.table)
 
     def __getitem__(self, key: int | Key) -> Sample | Skipped:
-        """The sample of a row; a bare row is that of epoch 0."""
-        wanted = key if isinstance(key, Key) else Key(0, int(key))
+        """The sample of a key; a plain row number means epoch 0."""
+        full_key = key if isinstance(key, Key) else Key(0, int(key))
         try:
-            return self._sample(wanted)
+            return self._sample(full_key)
         except InputError as error:
             if self.on_error == "raise":
                 raise
-            return Skipped(wanted.row, str(error))
+            return Skipped(full_key.row, str(error))
 
     def _sample(self, key: Key) -> Sample:
         row = key.row
@@ -160,7 +178,7 @@ class FaceDataset(Dataset[Sample | Skipped]):
         points = None if table.landmarks is None else table.landmarks[row]
         box = None if table.boxes is None else table.boxes[row]
         if self.fit == "face":
-            assert points is not None  # the constructor has seen to it
+            assert points is not None  # the constructor checked it
             try:
                 matrix = crop.face_matrix(points, self.size[0])
             except InputError as error:

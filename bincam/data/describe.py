@@ -1,4 +1,4 @@
-"""What a table holds: prevalence, imbalance, co-occurrence, identities across splits."""
+"""Summary statistics of a table: prevalence, imbalance, co-occurrence, identities in several splits."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
-"""Names of splits, in the order in which they are listed; an image may also be in none, ``""``."""
+"""Names of the splits, in the order in which they are listed; an image in no split has ``""``."""
 
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """Counts of one split.
+    """Counts in one split.
 
     Attributes:
-        name: The split, ``""`` for images in none, or ``"all"``.
-        count: Images.
+        name: The split, ``""`` for images in no split, or ``"all"``.
+        count: Number of images.
         positives: ``(A,)`` images with label 1.
         negatives: ``(A,)`` images with label 0.
-        unknown: ``(A,)`` images with no label.
-        identities: Different identities, or None where the table has none.
+        unknown: ``(A,)`` images without a label.
+        identities: Number of distinct identities, or None if the table has none.
     """
 
     name: str
@@ -34,7 +34,7 @@ class SplitSummary:
 
     @property
     def prevalence(self) -> NDArray[np.float64]:
-        """``(A,)`` positives of those known; NaN where nothing is known."""
+        """``(A,)`` share of positives among the labelled images; NaN where no image is labelled."""
         return _ratio(self.positives, self.positives + self.negatives)
 
     @property
@@ -44,21 +44,21 @@ class SplitSummary:
 
     @property
     def minority(self) -> tuple[str, ...]:
-        """Per attribute the rarer class: ``"positive"``, ``"negative"`` or, where equal, ``"neither"``."""
+        """The rarer class of each attribute: ``"positive"``, ``"negative"`` or, if equal, ``"neither"``."""
         order = np.sign(self.negatives - self.positives)
         return tuple({1: "positive", -1: "negative", 0: "neither"}[int(i)] for i in order)
 
 
 @dataclass(frozen=True)
 class Description:
-    """What ``AttributeTable.describe`` gives.
+    """Result of ``AttributeTable.describe``.
 
     Attributes:
-        source: Where the table came from.
+        source: Where the table was read from.
         names: The A attributes.
-        splits: One summary per split that has images, after one named ``"all"``.
-        phi: ``(A, A)`` φ coefficient over the images where both labels are known; NaN where one is constant.
-        crossing: Identities with images in several splits, and those splits. Empty also where there are no identities.
+        splits: A summary named ``"all"``, then one per split that has images.
+        phi: ``(A, A)`` φ coefficient over the images where both labels are known; NaN if one of them is constant.
+        crossing: Identities with images in several splits, and those splits; empty if the table has no identities.
     """
 
     source: str
@@ -68,7 +68,7 @@ class Description:
     crossing: dict[str, tuple[str, ...]]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain values; what is undefined is null."""
+        """The description as JSON values; undefined numbers are null."""
         return {
             "kind": "bincam-description",
             "schema": 1,
@@ -124,31 +124,31 @@ def describe(
 
 
 def phi(labels: NDArray[np.float32]) -> NDArray[np.float64]:
-    """φ of every pair of attributes, each over the rows where both are known.
+    """Compute φ of every pair of attributes over the rows in which both are labelled.
 
     Args:
         labels: ``(N, A)``: 1, 0 or NaN.
 
     Returns:
-        ``(A, A)``; NaN where one of the pair is constant there.
+        ``(A, A)``; NaN where one of the pair is constant over these rows.
     """
     # float32 products of 0/1 matrices count exactly up to 2^24 rows.
-    known = (~np.isnan(labels)).astype(np.float32)
+    labelled = (~np.isnan(labels)).astype(np.float32)
     ones = np.nan_to_num(labels, nan=0.0)
-    n = (known.T @ known).astype(np.float64)
-    x = (ones.T @ known).astype(np.float64)  # positives of the row attribute among the pair's known rows
+    n = (labelled.T @ labelled).astype(np.float64)
+    x = (ones.T @ labelled).astype(np.float64)  # positives of the row attribute among the pair's labelled rows
     xy = (ones.T @ ones).astype(np.float64)
     spread = np.sqrt(x * (n - x) * x.T * (n - x.T))
     return _ratio(n * xy - x * x.T, spread)
 
 
 def crossing(splits: NDArray[np.str_], identities: NDArray[np.str_] | None) -> dict[str, tuple[str, ...]]:
-    """Identities that have images in more than one split, with those splits. Unknown identities cross nothing."""
+    """Identities with images in more than one split, and those splits; unknown identities do not count."""
     if identities is None:
         return {}
     names = {name: set(np.unique(identities[splits == name]).tolist()) for name in SPLITS}
-    found = set().union(*(names[a] & names[b] for a in SPLITS for b in SPLITS if a < b)) - {""}
-    return {one: tuple(s for s in SPLITS if one in names[s]) for one in sorted(found)}
+    shared = set().union(*(names[a] & names[b] for a in SPLITS for b in SPLITS if a < b)) - {""}
+    return {identity: tuple(s for s in SPLITS if identity in names[s]) for identity in sorted(shared)}
 
 
 def _summary(name: str, labels: NDArray[np.float32], identities: NDArray[np.str_] | None) -> SplitSummary:

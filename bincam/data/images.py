@@ -1,4 +1,4 @@
-"""Image files to RGB arrays: whole, upright, eight bits, or refused."""
+"""Decoding of image files to upright 8-bit RGB arrays; broken or ambiguous files are refused."""
 
 from __future__ import annotations
 
@@ -19,15 +19,24 @@ if TYPE_CHECKING:
 def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDArray[np.uint8]:
     """Read an image as ``(H, W, 3)`` uint8.
 
-    Turned upright by its EXIF orientation, so landmarks are read in the upright frame; CMYK and palettes are
-    converted, alpha is dropped, grey is repeated, and 16 bits keep their upper eight.
+    The EXIF orientation is applied, so landmarks refer to the upright image. CMYK and palette images are converted,
+    alpha is dropped, greyscale is repeated over the channels, and 16-bit values keep their upper eight bits.
 
     Args:
         file: A path, or the file's bytes.
-        name: What to call it in an error; the path by default.
+        name: Name of the file in error messages; the path by default.
 
     Raises:
-        InputError: It is missing, empty, truncated, no image, or of a kind with no fixed white (floating point).
+        InputError: The file is missing, empty, truncated, not an image, or has pixels without a fixed white level
+            (floating point).
+
+    Example:
+        >>> from io import BytesIO
+        >>> from PIL import Image
+        >>> from bincam.data.images import decode
+        >>> Image.new("L", (4, 2), 255).save(file := BytesIO(), "PNG")
+        >>> decode(file.getvalue()).shape
+        (2, 4, 3)
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -49,7 +58,7 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
 
 
 def _plain_jpeg(data: bytes) -> bool:
-    """Whether this is a whole JPEG, grey or in colour. Opencv fills what is missing with grey and says nothing."""
+    """True for a complete greyscale or colour JPEG; opencv silently fills the missing part of a truncated one."""
     if data[:2] != b"\xff\xd8" or not data.rstrip(b"\0").endswith(b"\xff\xd9"):
         return False
     at = 2
@@ -62,7 +71,7 @@ def _plain_jpeg(data: bytes) -> bool:
 
 
 def _opencv(data: bytes) -> NDArray[np.uint8] | None:
-    """The same libjpeg as pillow's, in half the time; None where it gives up, so that pillow says why."""
+    """Decode in half of pillow's time with the same libjpeg; None on failure, so that pillow reports the reason."""
     import cv2
 
     try:
@@ -77,7 +86,7 @@ def _rgb(opened: Picture) -> NDArray[np.uint8]:
 
     image = ImageOps.exif_transpose(opened) if opened.getexif() else opened
     if image.mode == "F":
-        raise ValueError("floating-point pixels have no fixed white; convert to 8 or 16 bits")
+        raise ValueError("floating-point pixels have no fixed white level; convert to 8 or 16 bits")
     if image.mode.startswith("I"):
         wide = np.asarray(image, dtype=np.int64)
         if wide.min() < 0 or wide.max() > 0xFFFF:

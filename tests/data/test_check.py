@@ -31,7 +31,7 @@ def test_everything_wrong_is_found_at_once(folder):
     texts = [p.text for p in report.problems]
     assert "000002.jpg: empty file" in texts[0]
     assert "000003.jpg: broken image" in texts[1]
-    assert texts[2] == "the same picture in several splits: 000001.jpg (train), 000010.jpg (test)"
+    assert texts[2] == "the same image in several splits: 000001.jpg (train), 000010.jpg (test)"
     assert "identity '100' is in train and test" in texts[3]
     json.dumps(report.to_json(), allow_nan=False)
 

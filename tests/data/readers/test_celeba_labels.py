@@ -12,8 +12,8 @@ from bincam.data.readers import celeba_labels
 _READ = """
 import sys, time
 from pathlib import Path
-from bincam.data import labelfiles, tabular
-from bincam.data.attributes import AttributeTable
+from bincam.data.readers import celeba_labels, table as reader
+from bincam.data.attribute_table import AttributeTable
 import pyarrow.csv, pyarrow.parquet
 file = Path(sys.argv[1])
 # Not getrusage: its peak includes that of the process that started this one.
@@ -22,9 +22,9 @@ def memory(what):
 before = memory("VmRSS")
 start = time.process_time()
 if file.suffix == ".csv":
-    table = tabular.table(file)
+    table = reader.table(file)
 else:
-    rows = labelfiles.read_attributes(file)
+    rows = celeba_labels.read_attributes(file)
     table = AttributeTable(rows.columns, rows.values, tuple(rows.lines), Path("."))
 assert table.labels.shape == (200_000, 40)
 seconds = time.process_time() - start

@@ -93,7 +93,7 @@ def test_landmarks_and_boxes(tmp_path):
         ("image,A\n1.png,1\n1.png,0\n", {}, "image '1.png' occurs twice"),
         ("image,A\n1.png,1\n,0\n", {}, r":3: no path in column 'image'"),
         ("image,A\n1.png,2\n", {}, r":2: '2' in attribute column 'A'"),
-        ("image,A,Name\n1.png,1,Anna\n", {}, "if 'Name' is no attribute"),
+        ("image,A,Name\n1.png,1,Anna\n", {}, "if 'Name' is not an attribute"),
         ("image,A,s\n1.png,1,dev\n", {"split": "s"}, r":2: unknown split 'dev'"),
         ("image,A\n1.png,1\n", {"path": "imge"}, "no column 'imge'; did you mean 'image'"),
         ("image,A\n1.png,1\n", {"attributes": ["B"]}, "no column 'B'"),
@@ -124,5 +124,5 @@ def test_load_takes_all_three(tmp_path, folder):
     assert load(write(tmp_path, "image,A\n1.png,-1\n"), labels="-1/1").labels[0, 0] == 0
     with pytest.raises(InputError, match="no such folder or file"):
         load(tmp_path / "nothing")
-    with pytest.raises(InputError, match="labels cannot be said"):
+    with pytest.raises(InputError, match="labels does not apply"):
         load(folder, labels="0/1")
