@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from bincam.data.dataloader import loader as loader
     from bincam.data.dataset import FaceDataset as FaceDataset
     from bincam.data.readers.celeba import celeba as celeba
-    from bincam.data.readers.celeba import write_celeba as write_celeba
-    from bincam.data.readers.celeba import write_labels as write_labels
+    from bincam.data.readers.celeba_writer import write_celeba as write_celeba
+    from bincam.data.readers.celeba_writer import write_labels as write_labels
     from bincam.data.readers.load import load as load
     from bincam.data.readers.load import load_regions as load_regions
     from bincam.data.readers.orl import orl as orl
@@ -40,8 +40,8 @@ _NAMES = {
     "loader": "dataloader",
     "orl": "readers.orl",
     "table": "readers.table",
-    "write_celeba": "readers.celeba",
-    "write_labels": "readers.celeba",
+    "write_celeba": "readers.celeba_writer",
+    "write_labels": "readers.celeba_writer",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
 __getattr__, __dir__ = lazily(__name__, _NAMES)

@@ -1,13 +1,14 @@
-"""Classifiers with attribute heads: building, loading, and what stands between features and logits."""
+"""Classifiers with one logit per attribute: building, saving, loading, and the anatomy of their heads."""
 
 import bincam.torchvision_ops  # noqa: F401  # before anything imports timm, torchvision or grad-cam
 
 # isort: split
-from bincam.models.anatomy import Anatomy, Layer, resolve
+from bincam.models.anatomy import Anatomy, resolve
 from bincam.models.card import Card, make_card, read_card, write_card
 from bincam.models.checkpoint import adopt, load, read_weights, save
 from bincam.models.classifier import AttributeClassifier, build
 from bincam.models.heads import Head
+from bincam.models.layers import Layer
 from bincam.models.open import open_model
 from bincam.models.preprocess import open_image, preprocess
 

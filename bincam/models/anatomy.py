@@ -1,11 +1,11 @@
-"""What stands between the explained features and the logits, and so what may be claimed.
+"""The operations between the explained features and the logits, and the claims that they permit.
 
 ================ ============================================= ==================================================
 kind             order                                         claim
 ================ ============================================= ==================================================
 exact            pool → affine layers                          z = bias + ΣS to float precision
-conditional      pool → LayerNorm or RMSNorm → affine layers;  the same once this image's own statistics, or its own
-                 attention pooling → affine layers             attention weights, are held fixed
+conditional      pool → LayerNorm or RMSNorm → affine layers;  the same with this image's own statistics, or its own
+                 attention pooling → affine layers             attention weights, fixed
 diagnostic       anything else (an MLP after pooling, a class  none; the gap is measured for every image
                  token, log-sum-exp pooling)
 ================ ============================================= ==================================================
@@ -20,11 +20,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from bincam.errors import BincamError, InputError, UnsupportedError, nearest
+from bincam.errors import BincamError, InputError, UnsupportedError
 from bincam.models.borrow import evaluating, outside_grad_modes, own_rng, unwrap
-from bincam.models.layout import Layout, layout_of
+from bincam.models.layers import Layer, attention_input, dotted_name, layer_at, named_layer
+from bincam.models.layout import layout_of
 from bincam.models.path import HeadPath, walk
-from bincam.models.trace import NO_CALL, Call, Cut, Place, Trace, record
+from bincam.models.trace import NO_CALL, Cut, Place, Trace, record
 
 Kind = Literal["exact", "conditional", "diagnostic"]
 
@@ -43,29 +44,12 @@ ACTIVATIONS = {
     "hardtanh",
 }
 RECTIFIERS = {"relu", "leaky_relu", "prelu"}
-"""Activations with a(x) = a'(x) x: what flows out is the gradient times what flows in."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A tensor of the pass that can be explained.
-
-    Attributes:
-        name: Dotted module name, or what the tensor is where no module returns it.
-        place: Where to cut.
-        layout: Its axes.
-        channels: C.
-    """
-
-    name: str
-    place: Place
-    layout: Layout
-    channels: int
+"""Activations with a(x) = a'(x) x: the output is the gradient times the input."""
 
 
 @dataclass(frozen=True)
 class Norm:
-    """The normalisation between a pooled vector and an affine head, whose statistics a conditional claim holds fixed.
+    """The normalisation between a pooled vector and an affine head, whose statistics a conditional claim fixes.
 
     Attributes:
         center: Whether the mean is subtracted (LayerNorm) or not (RMSNorm).
@@ -78,20 +62,22 @@ class Norm:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What was found.
+    """Structure of a model's head: kind, explained layer, and the folded head.
+
+    ``resolve`` finds it, and has an example.
 
     Attributes:
-        kind: What may be claimed.
-        reason: Why, in words.
+        kind: The claim that the structure permits.
+        reason: Reason for the kind, as text.
         pooling: ``mean``, ``max``, ``logsumexp``, ``attention``, ``flatten``, ``token``, ``mixed`` or ``other``.
         layer: The tensor that is explained.
-        pooled: The tensor that the head pools, as its pooling reads it; None where it could not be found.
-        at_pooled: Whether these two are one tensor.
-        vector: Where the pooled vector stands, or None.
+        pooled: The tensor that the head pools, as its pooling reads it; None if it was not found.
+        at_pooled: Whether ``layer`` and ``pooled`` are the same tensor.
+        vector: Place of the pooled vector, or None.
         weight: ``(A, C)``, or ``(A, C, h, w)`` for ``flatten``: the folded head, for exact and conditional kinds. For a
             head with a normalisation it includes the scale γ and, with centring, has its mean over C removed.
         bias: ``(A,)``: the folded constant.
-        norm: The normalisation held fixed, or None.
+        norm: The normalisation whose statistics are fixed, or None.
         rectified: Whether the explained tensor is the input of a ReLU-like activation whose output is pooled.
         pre_activation: Whether ``layer`` is that input.
     """
@@ -111,7 +97,7 @@ class Anatomy:
 
     @property
     def decomposes(self) -> bool:
-        """Whether the head itself says what every cell contributes."""
+        """True if the head determines the contribution of every cell."""
         return self.weight is not None
 
 
@@ -121,27 +107,35 @@ def resolve(
     read: Callable[[Any], Tensor],
     layer: str | nn.Module | None = None,
 ) -> Anatomy:
-    """Find layer, pooling, folded head and kind by running one image through the model.
+    """Find layer, pooling, folded head and kind by tracing one forward pass.
 
-    The kind follows from the calls between the pooled tensor and the logits, and is then checked in numbers on the
-    image: a head that claims to be affine and does not add up is called diagnostic.
+    The kind follows from the calls between the pooled tensor and the logits, and is then checked numerically: a head
+    that appears affine but does not reproduce the logits is called diagnostic.
 
     Args:
         model: Any eager classifier; compiled and parallel wrappers are opened.
         images: ``(1, C, H, W)`` on the model's device; its values matter only for the check.
-        read: Makes logits ``(B, A)`` of what the model returns.
+        read: Function from the model's return value to logits ``(B, A)``.
         layer: A submodule or its dotted name; ``"pre_activation"`` for the input of the last activation; None for the
-            tensor that is pooled, or, below a class token, the normalised input of the last attention.
+            tensor that is pooled, or, with a class token, the normalised input of the last attention.
 
     Returns:
         The anatomy at this input size.
 
     Raises:
-        InputError: ``layer`` names nothing in the model, or the model does not take such images.
-        UnsupportedError: The structure cannot be told, with what to pass.
+        InputError: ``layer`` is not in the model, or the model rejects images of this shape.
+        UnsupportedError: The structure is not recognised; the message says which argument helps.
+
+    Example:
+        >>> import torch
+        >>> from bincam import models
+        >>> model = models.build("resnet10t", ["Smiling", "Bald"], input_size=(64, 64))
+        >>> anatomy = models.resolve(model, torch.zeros(1, 3, 64, 64), read=lambda logits: logits)
+        >>> anatomy.kind, anatomy.reason, anatomy.layer.layout.grid
+        ('exact', 'mean pooling, then affine layers', (2, 2))
     """
     model = unwrap(model)
-    wanted = None if layer is None or layer == "pre_activation" else _dotted(model, layer)
+    requested = None if layer is None or layer == "pre_activation" else dotted_name(model, layer)
     with evaluating(model), own_rng(images.device), outside_grad_modes():
         try:
             trace = record(model, images, read)
@@ -153,61 +147,15 @@ def resolve(
         try:
             head = _head(model, images, read, trace)
         except UnsupportedError as error:
-            if wanted is None:
+            if requested is None:
                 raise
-            head = Anatomy("diagnostic", str(error), "other", _named_layer(trace, wanted))
-    if wanted is not None:
-        named = _named_layer(trace, wanted)
+            head = Anatomy("diagnostic", str(error), "other", named_layer(trace, requested))
+    if requested is not None:
+        named = named_layer(trace, requested)
         return replace(head, layer=named, at_pooled=head.at_pooled and named.place == head.layer.place)
     if layer == "pre_activation":
         return _before_activation(trace, head)
     return head
-
-
-def _dotted(model: nn.Module, layer: str | nn.Module) -> str:
-    names: dict[nn.Module, str] = {module: name for name, module in model.named_modules()}
-    if isinstance(layer, nn.Module):
-        found = names.get(unwrap(layer))
-        if found is None:
-            raise InputError(f"layer= is a {type(layer).__name__} that is not part of the model")
-        return found
-    known = [name for name in names.values() if name]
-    if layer not in known:
-        raise InputError(f"no layer {layer!r} in this model{nearest(layer, known)}")
-    return layer
-
-
-def _named_layer(trace: Trace, name: str) -> Layer:
-    if name not in trace.layers:
-        raise UnsupportedError(f"layer {name!r} does not return one tensor in the forward pass; {_candidates(trace)}")
-    call = trace.calls[trace.layers[name]]
-    if not call.live:
-        raise UnsupportedError(f"layer {name!r} does not depend on the images; {_candidates(trace)}")
-    try:
-        layout = layout_of(trace, call, call.output)
-    except UnsupportedError as error:
-        raise UnsupportedError(f"layer {name!r}: {error}; {_candidates(trace)}") from None
-    channels = layout.grid_of(call.output).shape[-3]
-    return Layer(name, Place(call.index, call.name, "output"), layout, int(channels))
-
-
-def _candidates(trace: Trace) -> str:
-    """The last few layers that have a grid, for an error message."""
-    found: list[str] = []
-    for name, index in sorted(trace.layers.items(), key=lambda item: -item[1]):
-        output = trace.calls[index].output
-        if name and output.ndim in (3, 4) and min(output.shape[1:]) > 1 and trace.calls[index].live:
-            found.append(name)
-    return "layers with a grid: " + (", ".join(found[:6]) or "none")
-
-
-def _layer(trace: Trace, call: Call, end: Literal["input", "output"], layout: Layout) -> Layer:
-    """Name a tensor by the outermost module that returns it."""
-    source = call.index if end == "output" else call.parents[0]
-    names = [name for name, index in trace.layers.items() if index == source and name]
-    name = min(names, key=len) if names else f"input of {call.name} in {call.module or 'the model'}"
-    tensor = call.output if end == "output" else call.inputs[0]
-    return Layer(name, Place(call.index, call.name, end), layout, int(layout.grid_of(tensor).shape[-3]))
 
 
 def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace: Trace) -> Anatomy:
@@ -218,12 +166,12 @@ def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace
     source = trace.calls[pool.parents[0]]
     tensor = pool.inputs[0]
     layout = layout_of(trace, source, tensor, path.order)
-    pooled = _layer(trace, pool, "input", layout)
-    # The gradient starts where the tensor is made, because more than the pooling may read it.
+    pooled = layer_at(trace, pool, "input", layout)
+    # The gradient starts at the call that makes the tensor, because other calls than the pooling may read it too.
     layer = replace(pooled, place=Place(source.index, source.name, "output"))
     diagnostic = Anatomy("diagnostic", path.reason, path.pooling, layer, pooled=pooled, at_pooled=True)
     if path.pooling == "token":
-        return replace(diagnostic, layer=_before_attention(trace, pool), at_pooled=False)
+        return replace(diagnostic, layer=attention_input(trace, pool), at_pooled=False)
     vector = Place(pool.index, pool.name, "output")
     if path.pooling in ("mean", "max", "logsumexp", "attention", "flatten"):
         diagnostic = replace(diagnostic, vector=vector)
@@ -235,7 +183,7 @@ def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace
 def _fold(
     model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace: Trace, path: HeadPath, base: Anatomy
 ) -> Anatomy:
-    """Fold the affine layers into one weight and bias, and check that they give the logits back."""
+    """Fold the affine layers into one weight and bias, and check that they reproduce the logits."""
     norm_call = path.norm
     start = base.vector if norm_call is None else Place(norm_call.index, norm_call.name, "output")
     assert start is not None
@@ -259,7 +207,7 @@ def _fold(
     predicted = bias + (vector * scale) @ matrix.T
     size = (vector * scale).abs() @ matrix.abs().T + bias.abs()
     if not bool(((predicted - trace.logits).abs() <= 1e-4 * size + 1e-6).all()):
-        return replace(base, reason="the folded head does not give the logits back, so it is not affine after all")
+        return replace(base, reason="the folded head does not reproduce the logits, so it is not affine")
     weight = matrix
     if path.pooling == "flatten":
         weight = matrix.unflatten(-1, pool.inputs[0].shape[1:])  # (A, *layout without batch)
@@ -268,11 +216,11 @@ def _fold(
 
 
 def norm_scale(vector: Tensor, norm: Norm | None) -> Tensor:
-    """One over the statistic that a normalisation divides by.
+    """Compute the reciprocal of the statistic by which a normalisation divides.
 
     Args:
         vector: ``(B, C)``, the pooled vectors.
-        norm: Which normalisation, or None for 1.
+        norm: The normalisation; None gives 1.
 
     Returns:
         ``(B, 1)``.
@@ -287,7 +235,7 @@ def _affine(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], sta
     """The matrix ``(A, K)`` and constant ``(A,)`` of an affine function from a cut to the logits."""
     cut = Cut(None, start, value=0.0)
     with torch.no_grad(), cut:
-        logits = read(model(images))  # (1, A); at zero these are the constant
+        logits = read(model(images))  # (1, A); at zero the logits are the constant
     assert cut.leaf is not None
     leaf = cut.leaf
     one_hot = torch.eye(logits.shape[1], dtype=logits.dtype, device=logits.device)
@@ -295,44 +243,18 @@ def _affine(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], sta
     return torch.stack(rows).flatten(1), logits[0].detach()
 
 
-def _before_attention(trace: Trace, select: Call) -> Layer:
-    """The normalised tokens that the last attention reads: the last place where every token still matters."""
-    attentions = [
-        call
-        for call in trace.calls.values()
-        if call.index < select.index
-        and call.live
-        and call.name in ("scaled_dot_product_attention", "multi_head_attention_forward", "softmax")
-    ]
-    if not attentions:
-        raise UnsupportedError(
-            f"a token is selected, but no attention was found before it; pass layer=; {_candidates(trace)}"
-        )
-    pending = [attentions[-1].index]
-    seen: set[int] = set()
-    while pending:
-        call = trace.calls[pending.pop(0)]
-        if call.name in ("layer_norm", "rms_norm") and call.output.ndim == 3:
-            return _layer(trace, call, "output", layout_of(trace, call, call.output, "NLC"))
-        for parent in trace.live_parents(call):
-            if parent != NO_CALL and parent not in seen:
-                seen.add(parent)
-                pending.append(parent)
-    raise UnsupportedError(f"no normalised input of the last attention was found; pass layer=; {_candidates(trace)}")
-
-
 def _before_activation(trace: Trace, head: Anatomy) -> Anatomy:
     """Move the explained layer to the input of the activation that makes the pooled tensor."""
     if head.pooled is None or head.pooling == "token":
         raise UnsupportedError(f"layer='pre_activation' needs a pooled tensor, but here {head.reason}; pass layer=")
     call = trace.calls[trace.calls[head.pooled.place.call].parents[0]]
-    passed = {"dropout", "contiguous", "identity", "to"}
-    while call.name in passed:
+    transparent = {"dropout", "contiguous", "identity", "to"}
+    while call.name in transparent:
         call = trace.calls[trace.live_parents(call)[0]]
     if call.name not in ACTIVATIONS:
         raise UnsupportedError(
             f"layer='pre_activation': the pooled tensor of this model comes from {call.name!r} in "
-            f"{call.module or 'the model'}, not from an activation; leave layer out, or name a layer"
+            f"{call.module or 'the model'}, not from an activation; omit layer, or name a layer"
         )
     layer = Layer(
         f"input of {call.name} in {call.module or 'the model'}",

@@ -1,4 +1,4 @@
-"""Borrow a model: whatever was changed to look inside is as before afterwards, also when something raises."""
+"""Context managers that change a model's state temporarily and restore it, also after an exception."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 
 def unwrap(model: nn.Module) -> nn.Module:
-    """The eager module inside ``torch.compile``, ``DataParallel`` or ``DistributedDataParallel``.
+    """Return the eager module inside ``torch.compile``, ``DataParallel`` or ``DistributedDataParallel``.
 
-    Compiled code cannot be looked into; the module it was compiled from computes the same.
+    Compiled code cannot be traced; the module from which it was compiled computes the same.
     """
     while True:
         compiled_from = getattr(model, "_orig_mod", None)
@@ -25,26 +25,26 @@ def unwrap(model: nn.Module) -> nn.Module:
 
 
 def fingerprint(model: nn.Module) -> int:
-    """A number that changes when any parameter or buffer is written to, replaced, moved or converted.
+    """Compute a number that changes when any parameter or buffer is written to, replaced, moved or converted.
 
-    What was learned from the weights, such as a folded head, is stale when it changes.
+    Whatever was derived from the weights, such as a folded head, is then stale.
     """
-    return hash(tuple(_written(tensor) for tensor in (*model.parameters(), *model.buffers())))
+    return hash(tuple(_tensor_state(tensor) for tensor in (*model.parameters(), *model.buffers())))
 
 
-def _written(tensor: Tensor) -> tuple[int, torch.device, torch.dtype, int]:
-    # torch has no public name for the counter of in-place writes; tensors made in inference mode have none at all.
+def _tensor_state(tensor: Tensor) -> tuple[int, torch.device, torch.dtype, int]:
+    # torch has no public name for the counter of in-place writes; tensors made in inference mode have no counter.
     writes = -1 if tensor.is_inference() else tensor._version  # noqa: SLF001
     return tensor.data_ptr(), tensor.device, tensor.dtype, writes
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put every submodule in evaluation mode, and each one back in its own mode afterwards."""
+    """Put every submodule in evaluation mode, and restore the mode of each afterwards."""
     training = [module for module in model.modules() if module.training]
     try:
         for module in training:
-            module.training = False  # Module.eval() may be overridden and would not come back one by one
+            module.training = False  # Module.eval() may be overridden and cannot be undone per module
         yield
     finally:
         for module in training:
@@ -53,25 +53,25 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def channels_last(model: nn.Module) -> Iterator[None]:
-    """Hold weights in channels-last order for the time of many forward passes, which then need not reorder them each.
+    """Keep weights in channels-last order during many forward passes, which then need not reorder them each time.
 
-    The very tensors come back afterwards, in the order that they had.
+    The original tensors are restored afterwards.
     """
-    held = [(parameter, parameter.data) for parameter in model.parameters() if parameter.ndim == 4]
+    originals = [(parameter, parameter.data) for parameter in model.parameters() if parameter.ndim == 4]
     try:
-        for parameter, data in held:
+        for parameter, data in originals:
             parameter.data = data.contiguous(memory_format=torch.channels_last)
         yield
     finally:
-        for parameter, data in held:
+        for parameter, data in originals:
             parameter.data = data
 
 
 @contextmanager
 def outside_grad_modes() -> Iterator[None]:
-    """Run without gradients and outside inference mode, whatever the caller's modes are.
+    """Run without gradients and outside inference mode, independent of the caller's modes.
 
-    Tensors made in inference mode can never enter a graph, so what is to be cut for a gradient is made outside of it.
+    Tensors made in inference mode can never enter a graph, and a cut needs its tensor in a graph.
     """
     with torch.inference_mode(False), torch.no_grad():
         yield
@@ -79,7 +79,7 @@ def outside_grad_modes() -> Iterator[None]:
 
 @contextmanager
 def own_rng(device: torch.device) -> Iterator[None]:
-    """Keep the caller's random state, in case the model draws numbers even in evaluation mode."""
+    """Restore the caller's random state afterwards, because a model may draw random numbers even in evaluation mode."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         yield

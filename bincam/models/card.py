@@ -1,4 +1,4 @@
-"""The card beside a model's weights: everything that must be stated to use them, because none of it can be guessed."""
+"""The model card stored with the weights: everything needed to use them, stated because it cannot be inferred."""
 
 from __future__ import annotations
 
@@ -17,34 +17,37 @@ SCHEMA = 1
 KIND = "bincam-model"
 FILE = "card.json"
 _WEIGHTS = "weights_sha256"
-_OF_THE_FILE = ("kind", "schema", _WEIGHTS)  # what the file says of itself, and is no part of the card
+_OF_THE_FILE = ("kind", "schema", _WEIGHTS)  # describe the file and are not fields of the card
 
 
 class Card(BaseModel):
-    """What a model is and what its outputs mean.
+    """Description of a model: architecture, meaning of its outputs, preprocessing, and training statistics.
+
+    ``make_card`` makes one, and has an example.
 
     Attributes:
         attributes: Names of all outputs, in order.
-        architecture: ``attribute_head``: a timm backbone under bincam's own head; ``timm``: a whole timm model;
-            ``factory``: a function of yours, ``module:function``, that returns the ``nn.Module``.
+        architecture: ``attribute_head``: a timm backbone with bincam's own head; ``timm``: a complete timm model;
+            ``factory``: a user's function, ``module:function``, that returns the ``nn.Module``.
         name: The timm name, or ``module:function``.
-        options: Keyword arguments for the constructor.
-        pooling: Of bincam's own head.
-        head: What the raw output means.
-        output: Which of several returned tensors it is.
+        options: Keyword arguments of the constructor.
+        pooling: Pooling of bincam's own head.
+        head: Meaning of the raw output.
+        output: Index or key of the raw output, if the network returns several tensors.
         input_size: ``(H, W)`` in pixels.
         mean: Per channel, of pixels in [0, 1].
         std: Per channel, of pixels in [0, 1].
-        fit: How an image meets the input size: ``stretch`` both axes, scale the short side and ``crop`` the centre, or
-            the square ``face`` crop by landmarks (see ``bincam.data.crop``).
-        thresholds: Decision thresholds in logit units; 0 where none is given.
-        tuned_thresholds: Thresholds that minimise the balanced error on validation, in logit units. Nothing is decided
-            by them unless they are also in ``thresholds``.
-        train_counts: ``(negatives, positives)`` in the training data, for those attributes where they are known.
-        logit_shift: By how much the training loss moves each logit from the log-odds, where that is a constant.
-        calibration: Slope and intercept that make a logit log-odds, fitted on validation, where no constant is known.
+        fit: How an image is brought to the input size: ``stretch`` both axes, scale the short side and ``crop`` the
+            centre, or the square ``face`` crop by landmarks (see ``bincam.data.crop``).
+        thresholds: Decision thresholds in logit units; 0 for attributes without an entry.
+        tuned_thresholds: Thresholds that minimise the balanced error on validation data, in logit units. Decisions do
+            not use them unless they are also in ``thresholds``.
+        train_counts: ``(negatives, positives)`` in the training data, for attributes with known counts.
+        logit_shift: Offset of each logit from the log-odds caused by the training loss, where it is a constant.
+        calibration: Slope and intercept that map a logit to log-odds, fitted on validation data, where no constant is
+            known.
         loss: Name of the training loss.
-        notes: Anything worth saying to whoever uses the model.
+        notes: Remarks for users of the model.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -75,11 +78,11 @@ class Card(BaseModel):
     )
     @classmethod
     def _no_booleans(cls, value: Any) -> Any:
-        """Refuse True where a number is wanted: pydantic would read it as 1."""
-        held = (
+        """Refuse True in place of a number, because pydantic would read it as 1."""
+        entries = (
             list(value.values()) if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else [value]
         )
-        flat = [v for entry in held for v in (entry if isinstance(entry, (tuple, list)) else [entry])]
+        flat = [v for entry in entries for v in (entry if isinstance(entry, (tuple, list)) else [entry])]
         if any(isinstance(v, bool) for v in flat):
             raise ValueError(f"expected numbers, got {value}")
         return value
@@ -92,7 +95,7 @@ class Card(BaseModel):
                 json.dumps(value, allow_nan=False)
             except (TypeError, ValueError):
                 raise ValueError(
-                    f"option {key!r} is {value!r}, which JSON cannot hold; timm takes the names of layers as strings"
+                    f"option {key!r} is {value!r}, which JSON cannot represent; timm accepts names of layers as strings"
                 ) from None
         return options
 
@@ -134,16 +137,24 @@ class Card(BaseModel):
         if self.architecture == "timm" and self.head == "two_logits" and len(self.attributes) > 1:
             raise ValueError(
                 f"a timm model returns one row of numbers, and which {len(self.attributes)} pairs of them belong "
-                "together cannot be told; write a factory whose module returns (B, A, 2)"
+                "together is not defined; write a factory whose module returns (B, A, 2)"
             )
         return self
 
 
 def make_card(**fields: Any) -> Card:
-    """A card, with what is wrong told in one line.
+    """Make a card from the fields of ``Card``.
 
     Raises:
-        InputError: A field is missing, unknown or impossible.
+        InputError: A field is missing, unknown or invalid; the message is one line.
+
+    Example:
+        >>> from bincam.models import make_card
+        >>> card = make_card(
+        ...     attributes=("Smiling", "Bald"), architecture="timm", name="resnet18", input_size=(224, 224)
+        ... )
+        >>> card.head, card.fit, card.thresholds
+        ('logits', 'stretch', {})
     """
     try:
         return Card(**fields)
@@ -155,16 +166,16 @@ def _first(error: ValidationError) -> str:
     problems = error.errors()
     first = problems[0]
     where = ".".join(str(part) for part in first["loc"]) or "card"
-    unknown = nearest(where, Card.model_fields) if first["type"] == "extra_forbidden" else ""
+    suggestion = nearest(where, Card.model_fields) if first["type"] == "extra_forbidden" else ""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}{unknown}{more}"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}{suggestion}{more}"
 
 
 def read_card(folder: str | Path) -> Card:
-    """Read ``card.json`` of a model's folder.
+    """Read ``card.json`` from a model's folder; ``write_card`` has an example.
 
     Raises:
-        InputError: It is missing, inconsistent, not a bincam model's card, or of another schema.
+        InputError: The file is missing, inconsistent, not a model card, or of another schema version.
     """
     fields = _read(folder)
     try:
@@ -174,10 +185,10 @@ def read_card(folder: str | Path) -> Card:
 
 
 def weights_of(folder: str | Path) -> str | None:
-    """SHA-256 of the weights' file that a model's card was written with; None where the card does not say.
+    """Read the SHA-256 of the weights file with which a card was written; None if the card does not state it.
 
     Raises:
-        InputError: As ``read_card``.
+        InputError: As for ``read_card``.
     """
     digest: str | None = _read(folder).get(_WEIGHTS)
     return digest
@@ -187,12 +198,21 @@ def write_card(folder: str | Path, card: Card, *, weights: str | None = None) ->
     """Write ``card.json`` into a model's folder.
 
     Args:
-        folder: Made if missing.
-        card: What to write.
-        weights: SHA-256 of the weights' file that it belongs to, so that a loader can tell the two apart from others.
+        folder: The folder; created if missing.
+        card: The card.
+        weights: SHA-256 of the weights file to which it belongs, so that ``load`` can detect a mismatch.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from bincam.models import make_card, read_card, write_card
+        >>> card = make_card(attributes=("Bald",), architecture="timm", name="resnet18", input_size=(224, 224))
+        >>> with TemporaryDirectory() as folder:
+        ...     write_card(folder, card)
+        ...     read_card(folder) == card
+        True
     """
-    told = {} if weights is None else {_WEIGHTS: weights}
-    write_json(Path(folder) / FILE, {"kind": KIND, "schema": SCHEMA, **told, **card.model_dump(mode="json")})
+    digest = {} if weights is None else {_WEIGHTS: weights}
+    write_json(Path(folder) / FILE, {"kind": KIND, "schema": SCHEMA, **digest, **card.model_dump(mode="json")})
 
 
 def _read(folder: str | Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Models on disk: a folder with ``weights.safetensors`` and ``card.json``. Nothing is unpickled unless asked for."""
+"""Models on disk: folders with ``weights.safetensors`` and ``card.json``. Pickles are read only on request."""
 
 from __future__ import annotations
 
@@ -24,77 +24,86 @@ _WRAPPERS = ("module.", "_orig_mod.")
 
 
 def save(model: AttributeClassifier, folder: str | Path) -> None:
-    """Write a model's folder. A write that fails leaves what was there.
+    """Write a model's folder. If writing fails, the previous files remain.
 
-    The card holds the weights' digest. A process that is killed between the two files leaves a new card beside old
-    weights, and ``load`` refuses them.
+    The card contains the digest of the weights. A process that is killed between the two files leaves a new card with
+    old weights, which ``load`` refuses.
 
     Args:
-        model: What to save; compiled and parallel wrappers are opened.
-        folder: Made if missing.
+        model: The model; compiled and parallel wrappers are opened.
+        folder: The folder; created if missing.
 
     Raises:
-        InputError: The folder cannot be written to, or the model carries no card.
+        InputError: The folder cannot be written to, or the model has no card.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from bincam import models
+        >>> model = models.build("resnet10t", ["Smiling", "Bald"], input_size=(64, 64))
+        >>> with TemporaryDirectory() as folder:
+        ...     models.save(model, folder)
+        ...     models.load(folder).card.attributes
+        ('Smiling', 'Bald')
     """
     from safetensors.torch import save_file
 
-    own = unwrap(model)
-    if not isinstance(own, AttributeClassifier):
-        raise InputError(f"a {type(own).__name__} carries no card; wrap it in bincam.models.AttributeClassifier")
-    entries = unwrap(own.network).state_dict().items()
+    classifier = unwrap(model)
+    if not isinstance(classifier, AttributeClassifier):
+        raise InputError(f"a {type(classifier).__name__} has no card; wrap it in bincam.models.AttributeClassifier")
+    entries = unwrap(classifier.network).state_dict().items()
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in entries}
     with atomic(Path(folder) / WEIGHTS) as part:
         save_file(state, part, metadata={"format": "pt"})
-        # Inside, so that both are whole on disk before the first old one is replaced.
-        write_card(folder, own.card, weights=_digest(part))
+        # Inside the block, so that both files are complete on disk before the first old one is replaced.
+        write_card(folder, classifier.card, weights=_digest(part))
 
 
 def load(folder: str | Path, device: str | torch.device = "cpu", *, factory: str | None = None) -> AttributeClassifier:
-    """Read a model's folder.
+    """Read a model's folder; ``save`` has an example.
 
-    A card of architecture ``factory`` names a function, ``module:function``, to be imported and called. Because a
-    card can name any function of any installed package, this is done only where the caller names it too.
+    A card of architecture ``factory`` names a function, ``module:function``, to import and call. Because a card can
+    name any function of any installed package, it is called only if the caller names it too.
 
     Args:
-        folder: Holds ``card.json`` and ``weights.safetensors``.
-        device: Where to put it.
-        factory: The factory that the card may call; not needed for other architectures.
+        folder: Folder with ``card.json`` and ``weights.safetensors``.
+        device: Device of the model.
+        factory: The function that the card may call; only for architecture ``factory``.
 
     Returns:
         The classifier in evaluation mode.
 
     Raises:
         InputError: A file is missing or broken, card and weights disagree or were not written together, or the card
-            names a factory that the caller does not.
+            names a factory that the caller did not.
     """
     path = Path(folder)
     if not (path / FILE).is_file():
-        what = "is no folder" if not path.is_dir() else f"holds no {FILE}"
-        raise InputError(f"{path} {what}; 'bincam card' makes a model's folder from weights of yours")
+        problem = "is not a folder" if not path.is_dir() else f"contains no {FILE}"
+        raise InputError(f"{path} {problem}; 'bincam card' makes a model's folder from your weights")
     card = read_card(path)
     if card.architecture == "factory" and factory != card.name:
         raise InputError(
-            f"{path}: its card names the function {card.name!r}, which would be imported and called"
+            f"{path}: its card names the function {card.name!r}, which loading would import and call"
             + (f", but you gave {factory!r}" if factory else "")
-            + f"; if you trust whoever made the folder, pass --factory {card.name} (factory={card.name!r})"
+            + f"; if you trust the author of the folder, pass --factory {card.name} (factory={card.name!r})"
         )
     network = construct(card)
     source = f"{path / WEIGHTS} (of {card.name}, {len(card.attributes)} attributes)"
     fill(network, read_weights(path / WEIGHTS), source=source)
     if weights_of(path) not in {None, _digest(path / WEIGHTS)}:
         raise InputError(
-            f"{path}: {FILE} was not written with these {WEIGHTS}: a save was interrupted, or one was replaced; "
-            "go on with the training (--resume), or save the model again"
+            f"{path}: {FILE} was not written with these {WEIGHTS}: a save was interrupted, or one file was replaced; "
+            "resume the training (--resume), or save the model again"
         )
     return AttributeClassifier(network, card).to(device).eval()
 
 
 def adopt(card: Card, weights: str | Path | None, *, unsafe_pickle: bool = False) -> AttributeClassifier:
-    """Make a classifier of someone else's weights.
+    """Make a classifier from weights that bincam did not write.
 
     Args:
-        card: What they are.
-        weights: A state dict, ``.safetensors`` or ``.pt``; None keeps what the factory returns.
+        card: Description of the model.
+        weights: A state dict, ``.safetensors`` or ``.pt``; None keeps the weights that the factory returns.
         unsafe_pickle: Allow a ``.pt`` file to run code while it is read.
 
     Returns:
@@ -102,6 +111,19 @@ def adopt(card: Card, weights: str | Path | None, *, unsafe_pickle: bool = False
 
     Raises:
         InputError: The file cannot be read without unpickling, or does not fit the network.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import timm, torch
+        >>> from bincam import models
+        >>> card = models.make_card(
+        ...     attributes=("Smiling", "Bald"), architecture="timm", name="resnet10t", input_size=(64, 64)
+        ... )
+        >>> with TemporaryDirectory() as folder:
+        ...     torch.save(timm.create_model("resnet10t", num_classes=2).state_dict(), f"{folder}/theirs.pt")
+        ...     model = models.adopt(card, f"{folder}/theirs.pt")
+        >>> model(torch.zeros(1, 3, 64, 64)).shape
+        torch.Size([1, 2])
     """
     network = construct(card)
     if weights is not None:
@@ -113,15 +135,24 @@ def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, 
     """Read a state dict.
 
     Args:
-        path: ``.safetensors``; anything else is read by ``torch.load(weights_only=True)``. A dict that wraps the state
-            dict under a usual name is opened.
-        unsafe_pickle: Use the full unpickler, which runs whatever the file says.
+        path: A ``.safetensors`` file; any other is read by ``torch.load(weights_only=True)``. A state dict inside a
+            training checkpoint (``state_dict``, ``model``, ...) is found.
+        unsafe_pickle: Use the full unpickler, which runs any code in the file.
 
     Returns:
         Names to tensors.
 
     Raises:
-        InputError: Missing, truncated, not a state dict, or in need of unpickling (the type is named).
+        InputError: The file is missing, truncated, not a state dict, or needs unpickling (the message names the type).
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import torch
+        >>> from bincam.models import read_weights
+        >>> with TemporaryDirectory() as folder:
+        ...     torch.save({"epoch": 9, "state_dict": {"fc.bias": torch.zeros(2)}}, f"{folder}/last.pt")
+        ...     read_weights(f"{folder}/last.pt")
+        {'fc.bias': tensor([0., 0.])}
     """
     file = Path(path)
     if not file.is_file():
@@ -133,24 +164,24 @@ def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, 
         try:
             return load_file(file)
         except (SafetensorError, OSError) as error:
-            raise InputError(f"{file}: not a whole safetensors file: {error}") from None
+            raise InputError(f"{file}: not a complete safetensors file: {error}") from None
     try:
         value = torch.load(file, map_location="cpu", weights_only=not unsafe_pickle)
     except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        if named is None:
-            raise InputError(f"{file}: not a file that torch.save wrote") from None
+        global_name = re.search(r"GLOBAL (\S+)", str(error))
+        if global_name is None:
+            raise InputError(f"{file}: not written by torch.save") from None
         raise InputError(
-            f"{file}: reading it would have to unpickle {named[1]}, which can run code; save a state dict instead, or "
-            "pass --unsafe-pickle (unsafe_pickle=True) if you trust whoever made the file"
+            f"{file}: reading it needs to unpickle {global_name[1]}, which can run code; save a state dict instead, or "
+            "pass --unsafe-pickle (unsafe_pickle=True) if you trust the author of the file"
         ) from None
     except (AttributeError, ImportError) as error:  # only the full unpickler gets this far
         raise InputError(
-            f"{file}: a class it was saved with is not here: {error}; is its folder on PYTHONPATH?"
+            f"{file}: a class that it needs cannot be imported: {error}; is its folder on PYTHONPATH?"
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
         text = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{file}: not a whole file of weights: {text}") from None
+        raise InputError(f"{file}: not a complete weights file: {text}") from None
     return _state_dict(value, file)
 
 
@@ -162,28 +193,29 @@ def _digest(file: Path) -> str:
 def _state_dict(value: Any, file: Path) -> dict[str, Tensor]:
     if isinstance(value, nn.Module):
         value = value.state_dict()
-    # A state dict holds no mappings, so one under a usual name is what was meant, whatever tensors stand beside it.
+    # A state dict contains no mappings, so a mapping under one of these names is the state dict.
     while isinstance(value, Mapping) and (
         inner := [k for k in _NESTED if isinstance(value.get(k), (Mapping, nn.Module))]
     ):
         value = value[inner[0]]
         value = value.state_dict() if isinstance(value, nn.Module) else value
     if not isinstance(value, Mapping):
-        raise InputError(f"{file}: holds a {type(value).__name__}, not a state dict")
+        raise InputError(f"{file}: contains a {type(value).__name__}, not a state dict")
     if not any(isinstance(entry, Tensor) for entry in value.values()):
-        raise InputError(f"{file}: no tensors in it; it holds {', '.join(map(str, list(value)[:8])) or 'nothing'}")
-    odd = [key for key, entry in value.items() if not isinstance(entry, Tensor)]
-    if odd:
+        entries = ", ".join(map(str, list(value)[:8]))
+        raise InputError(f"{file}: no tensors in it" + (f", only {entries}" if entries else ""))
+    others = [key for key, entry in value.items() if not isinstance(entry, Tensor)]
+    if others:
         raise InputError(
-            f"{file}: entry {odd[0]!r} of the state dict is a {type(value[odd[0]]).__name__}, not a tensor"
+            f"{file}: entry {others[0]!r} of the state dict is a {type(value[others[0]]).__name__}, not a tensor"
         )
     return {str(key): tensor for key, tensor in value.items()}
 
 
-def _unwrapped(state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Tensor]:
-    """Cut the prefixes of wrappers, in whatever order they were put, unless the network's own names begin so."""
+def _unwrapped(state: Mapping[str, Tensor], expected: Collection[str]) -> dict[str, Tensor]:
+    """Strip the prefixes of wrappers, in any order, unless the network's own names begin with them."""
     result = dict(state)
-    while not any(name in own for name in result):
+    while not any(name in expected for name in result):
         wrapped = [prefix for prefix in _WRAPPERS if result and all(name.startswith(prefix) for name in result)]
         if not wrapped:
             return dict(state)
@@ -192,18 +224,18 @@ def _unwrapped(state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, T
 
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
-    """Put weights into a network; every name and shape must agree.
+    """Load weights into a network; every name and shape must agree.
 
-    The prefixes that ``torch.compile`` and ``DataParallel`` put before names are cut.
+    The prefixes that ``torch.compile`` and ``DataParallel`` put before names are stripped.
 
     Raises:
-        InputError: They don't, with the first disagreement of each sort and the counts.
+        InputError: They disagree; the message has the first disagreement of each kind and the counts.
     """
-    own = network.state_dict()
-    state = _unwrapped(state, own)
-    missing = [name for name in own if name not in state]
-    unknown = [name for name in state if name not in own]
-    shapes = [name for name in own if name in state and own[name].shape != state[name].shape]
+    expected = network.state_dict()
+    state = _unwrapped(state, expected)
+    missing = [name for name in expected if name not in state]
+    unknown = [name for name in state if name not in expected]
+    shapes = [name for name in expected if name in state and expected[name].shape != state[name].shape]
     problems = []
     if missing:
         problems.append(f"{len(missing)} tensors are missing (first: {missing[0]})")
@@ -213,7 +245,7 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> Non
         name = shapes[0]
         problems.append(
             f"{len(shapes)} have another shape (first: {name} is {tuple(state[name].shape)}, the network needs "
-            f"{tuple(own[name].shape)})"
+            f"{tuple(expected[name].shape)})"
         )
     if problems:
         raise InputError(f"{source}: the weights and the network disagree: {'; '.join(problems)}")

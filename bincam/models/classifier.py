@@ -1,4 +1,4 @@
-"""A network together with its card: the one kind of model that needs nothing else said about it."""
+"""A network together with its card, and its construction from a timm backbone, a timm model or a factory."""
 
 from __future__ import annotations
 
@@ -17,11 +17,21 @@ from bincam.models.pooling import make_pool
 
 
 class AttributeClassifier(nn.Module):
-    """Any network and its card; calling it gives logits.
+    """Any network with its card; calling it returns logits.
 
     Args:
-        network: Returns what the card says.
-        card: The statement.
+        network: The network, whose raw output the card describes.
+        card: The card.
+
+    Example:
+        >>> import torch
+        >>> from bincam.models import AttributeClassifier, make_card
+        >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 2))
+        >>> card = make_card(
+        ...     attributes=("Smiling", "Bald"), architecture="factory", name="mine:make", input_size=(8, 8)
+        ... )
+        >>> AttributeClassifier(network, card)(torch.zeros(5, 3, 8, 8)).shape
+        torch.Size([5, 2])
     """
 
     def __init__(self, network: nn.Module, card: Card) -> None:
@@ -41,10 +51,10 @@ class AttributeNet(nn.Module):
     Args:
         backbone: A timm model; its own classifier is not used.
         count: A.
-        pooling: By name, see ``bincam.models.pooling``.
-        input_size: ``(H, W)`` at which the backbone's output is looked at once, to learn how its features lie.
-        channels: Of the images.
-        drop_rate: Dropout between pooling and linear layer, while training.
+        pooling: Name of the pooling, see ``bincam.models.pooling``.
+        input_size: ``(H, W)`` of one forward pass that determines the axes of the backbone's features.
+        channels: Number of image channels.
+        drop_rate: Dropout between pooling and linear layer, in training mode.
     """
 
     def __init__(
@@ -68,22 +78,22 @@ class AttributeNet(nn.Module):
             features = timm_model.forward_features(torch.zeros(1, channels, *input_size))
         shape = features.shape if isinstance(features, Tensor) else ()
         if len(shape) == 3 and shape[2] == width:
-            self._lies = "NLC"
+            self._order = "NLC"
             self._grid(*input_size, tokens=shape[1])
         elif len(shape) == 4 and width in (shape[1], shape[3]):
             last = shape[1] != width or getattr(backbone, "output_fmt", "NCHW") == "NHWC"
-            self._lies = "NHWC" if last else "NCHW"
+            self._order = "NHWC" if last else "NCHW"
         else:
             got = f"features of shape {tuple(shape)}" if shape else f"a {type(features).__name__}"
-            raise InputError(f"{type(backbone).__name__} returns {got}, which is no grid; choose another backbone")
+            raise InputError(f"{type(backbone).__name__} returns {got}, which is not a grid; choose another backbone")
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, A)``."""
         backbone: Any = self.backbone
         features = backbone.forward_features(images)
-        if self._lies == "NHWC":
+        if self._order == "NHWC":
             features = features.permute(0, 3, 1, 2)
-        elif self._lies == "NLC":
+        elif self._order == "NLC":
             grid = self._grid(images.shape[2], images.shape[3], tokens=features.shape[1])
             features = features[:, -grid[0] * grid[1] :].transpose(1, 2).unflatten(2, grid)
         pooled = self.pool(features)  # (B, D)
@@ -93,7 +103,7 @@ class AttributeNet(nn.Module):
         return logits
 
     def _grid(self, height: int, width: int, *, tokens: int) -> tuple[int, int]:
-        """Rows and columns of the tokens that stay after the prefix, by the backbone's stride."""
+        """Rows and columns of the tokens after the prefix, from the backbone's stride."""
         backbone: Any = self.backbone
         cells = tokens - int(getattr(backbone, "num_prefix_tokens", 0))
         info = getattr(backbone, "feature_info", None)
@@ -104,8 +114,8 @@ class AttributeNet(nn.Module):
             if grid[0] * grid[1] == cells:
                 return grid
         raise InputError(
-            f"{type(backbone).__name__} returns {tokens} tokens for images of {height} x {width} pixels, and no grid "
-            "can be told from them; choose another backbone or size"
+            f"{type(backbone).__name__} returns {tokens} tokens for images of {height} x {width} pixels, which fit "
+            "no grid; choose another backbone or size"
         )
 
 
@@ -122,38 +132,45 @@ def build(
     train_counts: Mapping[str, tuple[int, int]] | None = None,
     **options: Any,
 ) -> AttributeClassifier:
-    """A classifier with one logit per attribute on any timm backbone.
+    """Build a classifier with one logit per attribute on any timm backbone.
 
-    The head is pooling → linear, so with ``mean`` and ``max`` its maps add up to the logit exactly, whatever head the
-    backbone has of its own.
+    The head is pooling → linear, so with ``mean`` and ``max`` its maps add up to the logit exactly. The backbone's own
+    head is not used.
 
     Args:
-        backbone: timm name.
+        backbone: Name of a timm model.
         attributes: Names of the outputs.
         pooling: ``mean``, ``max``, ``logsumexp`` or ``attention``.
-        pretrained: Load timm's weights for the backbone (from a model hub, or its cache).
-        input_size: ``(H, W)``; the backbone's own where not given.
-        mean: Of pixels in [0, 1]; the backbone's own where not given.
+        pretrained: Load timm's weights of the backbone (from a model hub or its cache).
+        input_size: ``(H, W)``; the backbone's own by default.
+        mean: Per channel, of pixels in [0, 1]; the backbone's own by default.
         std: Likewise.
-        thresholds: In logit units.
+        thresholds: Decision threshold per attribute, in logit units.
         train_counts: ``(negatives, positives)`` per attribute.
-        options: Further arguments of ``timm.create_model``, for example ``drop_path_rate``. timm drops out before its
-            own classifier, which is not used here; ``drop_rate`` does so before ours.
+        options: Further arguments of ``timm.create_model``, for example ``drop_path_rate``. ``drop_rate`` sets the
+            dropout before bincam's linear layer.
 
     Returns:
         The classifier, in training mode, with its card.
 
     Raises:
-        InputError: An unknown backbone, pooling or option, names that repeat, or a size, mean or std that does not fit.
+        InputError: An unknown backbone, pooling or option, repeated names, or an invalid size, mean or std.
+
+    Example:
+        >>> import torch
+        >>> from bincam.models import build
+        >>> model = build("resnet10t", ["Smiling", "Bald"], input_size=(64, 64)).eval()
+        >>> model(torch.zeros(1, 3, 64, 64)).shape
+        torch.Size([1, 2])
     """
     if isinstance(attributes, str):
-        raise InputError(f"attributes={attributes!r} is one string; give a list of names, [{attributes!r}]")
+        raise InputError(f"attributes={attributes!r} is one string; pass a list of names, [{attributes!r}]")
     config = timm_config(backbone)
     channels = options.get("in_chans", len(config.mean))
     for field, values in (("mean", mean or config.mean), ("std", std or config.std)):
         if len(values) != channels:
             raise InputError(
-                f"{field} has {len(values)} values, but the backbone reads {channels} channels; give one per channel "
+                f"{field} has {len(values)} values, but the backbone reads {channels} channels; pass one per channel "
                 "(in_chans= sets their number)"
             )
     card = make_card(
@@ -172,28 +189,28 @@ def build(
 
 
 def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
-    """The network that a card describes, with fresh (or timm's pretrained) weights.
+    """Construct the network that a card describes, with random or timm's pretrained weights.
 
     Raises:
         InputError: The name or an option is unknown, the factory cannot be imported or returns no module, or pretrained
-            weights cannot be had.
+            weights cannot be downloaded.
     """
     if card.architecture == "factory":
         return _from_factory(card)
-    whole = card.architecture == "timm"
-    set_here = sorted({"num_classes", "pretrained", "img_size", "global_pool"} & set(card.options))
-    if set_here:
+    complete = card.architecture == "timm"
+    derived = sorted({"num_classes", "pretrained", "img_size", "global_pool"} & set(card.options))
+    if derived:
         raise InputError(
-            f"option {set_here[0]!r} follows from the card and cannot be given; the number of outputs is that of the "
+            f"option {derived[0]!r} follows from the card and cannot be set; the number of outputs is that of the "
             "attributes, and size and pooling are input_size= and pooling="
         )
     options = {**_size_option(card), **card.options}
     drop_rate = options.get("drop_rate") or 0.0
-    if not whole and not (isinstance(drop_rate, (int, float)) and 0 <= drop_rate < 1):
-        raise InputError(f"option 'drop_rate': a share from 0 to below 1, got {drop_rate!r}")
+    if not complete and not (isinstance(drop_rate, (int, float)) and 0 <= drop_rate < 1):
+        raise InputError(f"option 'drop_rate': expected a number from 0 to below 1, got {drop_rate!r}")
     outputs = len(card.attributes) * (2 if card.head == "two_logits" else 1)
-    network = timm_model(card.name, pretrained=pretrained, num_classes=outputs if whole else 0, **options)
-    if whole:
+    network = timm_model(card.name, pretrained=pretrained, num_classes=outputs if complete else 0, **options)
+    if complete:
         return network
     return AttributeNet(
         network,
@@ -206,7 +223,7 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
 
 
 def timm_config(name: str) -> Any:
-    """What timm knows of a model: its input size, mean, std and number of classes.
+    """Look up timm's configuration of a model: input size, mean, std, number of classes.
 
     Raises:
         InputError: timm has no such model.
@@ -217,26 +234,26 @@ def timm_config(name: str) -> Any:
         raise InputError(f"timm has no model {name!r}{nearest(name, timm.list_models())}")
     try:
         config = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    except RuntimeError:  # timm's own word for an unknown tag
-        known = timm.list_pretrained(f"{name.split('.', maxsplit=1)[0]}.*")
-        raise InputError(f"timm has no weights called {name!r}{nearest(name, known)}") from None
+    except RuntimeError:  # timm's error for an unknown tag
+        tags = timm.list_pretrained(f"{name.split('.', maxsplit=1)[0]}.*")
+        raise InputError(f"timm has no weights called {name!r}{nearest(name, tags)}") from None
     if config is None:
-        raise InputError(f"timm has no configuration for {name!r}; give the name without its tag")
+        raise InputError(f"timm has no configuration for {name!r}; use the name without its tag")
     return config
 
 
 def _size_option(card: Card) -> dict[str, Any]:
-    """Models with position embeddings must be told another input size; convolutional ones don't take it."""
+    """The option for another input size, which models with position embeddings need and convolutional ones reject."""
     config = timm_config(card.name)
     other = tuple(card.input_size) != tuple(config.input_size[1:])
     return {"img_size": tuple(card.input_size)} if other and config.fixed_input_size else {}
 
 
 def timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
-    """A timm model by name.
+    """Create a timm model by name.
 
     Raises:
-        InputError: timm does not know an option, or the weights cannot be had.
+        InputError: timm rejects an option, or the weights cannot be downloaded.
     """
     import timm
 
@@ -249,8 +266,8 @@ def timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
             raise InputError(f"timm model {name!r} with {options}: {error}") from None
         raise InputError(
             f"the pretrained weights of {name!r} cannot be downloaded ({type(error).__name__}); on a machine without "
-            "internet give a model's folder, or weights of your own (to a command: --weights FILE --names a,b --head "
-            "logits); training can begin without (model.pretrained: none)"
+            "internet use a model's folder, or your own weights (in a command: --weights FILE --names a,b --head "
+            "logits); training can start without them (model.pretrained: none)"
         ) from None
     return model
 
@@ -263,14 +280,14 @@ def _from_factory(card: Card) -> nn.Module:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise InputError(f"factory {card.name!r}: {error}; is its folder on PYTHONPATH?") from None
-    except Exception as error:  # a user's module may raise anything
+    except Exception as error:  # a user's module may raise any exception
         raise InputError(f"factory {card.name!r}: importing it raised {type(error).__name__}: {error}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
         raise InputError(f"factory {card.name!r}: {module_name} has no function {function_name!r}")
     try:
         network = function(**card.options)
-    except Exception as error:  # and so may the function
+    except Exception as error:  # and so may a user's function
         raise InputError(
             f"factory {card.name!r} called with {card.options} raised {type(error).__name__}: {error}"
         ) from error

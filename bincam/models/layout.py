@@ -1,4 +1,4 @@
-"""How a tensor of features lies: which axis is the channel, where the grid is, which tokens have no place."""
+"""Axes of a feature tensor: channel axis, grid, and tokens without a position in the image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bincam.models.trace import NO_CALL, Call, Trace
 
 Order = Literal["NCHW", "NHWC", "NLC", "NCL"]
 
-# Calls after which the channel axis is known from what they compute.
+# Calls whose definition determines the channel axis of their output.
 _CHANNEL_SECOND = {
     "conv2d",
     "batch_norm",
@@ -26,7 +26,7 @@ _CHANNEL_SECOND = {
 }
 _CHANNEL_LAST = {"linear", "layer_norm", "rms_norm", "scaled_dot_product_attention", "multi_head_attention_forward"}
 _MAX_PREFIX = 16
-"""More tokens without a place than any published model has (registers, class and distillation tokens)."""
+"""Upper bound of register, class and distillation tokens; no published model has so many."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Layout:
     Attributes:
         order: ``NCHW``, ``NHWC``, tokens ``NLC`` (B, prefix + hw, C), or transposed tokens ``NCL``.
         grid: ``(h, w)``.
-        prefix: Tokens before the grid that have no place in the image (class, distillation, register tokens).
+        prefix: Number of tokens before the grid without a position in the image (class, distillation, register tokens).
     """
 
     order: Order
@@ -44,7 +44,7 @@ class Layout:
     prefix: int = 0
 
     def grid_of(self, tensor: Tensor) -> Tensor:
-        """The grid as ``(..., C, h, w)``. Leading axes stay; a view wherever strides allow."""
+        """The grid of a tensor as ``(..., C, h, w)``, a view where strides allow; leading axes are kept."""
         if self.order == "NCHW":
             return tensor
         if self.order == "NHWC":
@@ -54,7 +54,7 @@ class Layout:
         return places.reshape(*places.shape[:-1], *self.grid)
 
     def prefix_of(self, tensor: Tensor) -> Tensor:
-        """The tokens without a place as ``(..., prefix, C)``; empty on the prefix axis where there are none."""
+        """The prefix tokens of a tensor as ``(..., prefix, C)``; the prefix axis has length 0 if there are none."""
         if self.order in ("NCHW", "NHWC"):
             return self.grid_of(tensor).flatten(-2).transpose(-1, -2)[..., :0, :]
         tokens = tensor if self.order == "NLC" else tensor.transpose(-1, -2)
@@ -65,16 +65,17 @@ def layout_of(trace: Trace, call: Call, tensor: Tensor, order: Order | None = No
     """Find the axes of a tensor in a trace.
 
     Args:
-        trace: The pass it stands in.
-        call: The call that made it.
+        trace: The traced pass.
+        call: The call that made the tensor.
         tensor: The tensor.
-        order: Where what reads the tensor already says how it lies; else it follows from how it was computed.
+        order: The order of the axes, if the call that reads the tensor determines it; else it is inferred from the
+            calls that computed it.
 
     Returns:
         The layout.
 
     Raises:
-        UnsupportedError: The axes or the token grid cannot be told.
+        UnsupportedError: The axes or the token grid cannot be inferred.
     """
     shape = tuple(tensor.shape)
     if order is None:
@@ -82,10 +83,14 @@ def layout_of(trace: Trace, call: Call, tensor: Tensor, order: Order | None = No
             raise UnsupportedError(f"features of shape {shape} have no grid; pass layer= with a tensor of 3 or 4 axes")
         axis = _channel_axis(trace, call, tensor.ndim)
         if axis is None:
-            raise UnsupportedError(f"which axis of {shape} holds the channels cannot be told; pass another layer=")
+            raise UnsupportedError(
+                f"the channel axis of features of shape {shape} cannot be inferred; pass another layer="
+            )
         orders: dict[tuple[int, int], Order] = {(4, 1): "NCHW", (4, 3): "NHWC", (3, 2): "NLC", (3, 1): "NCL"}
         if (tensor.ndim, axis) not in orders:
-            raise UnsupportedError(f"the channels of {shape} lie between the grid's axes; pass another layer=")
+            raise UnsupportedError(
+                f"the channel axis of features of shape {shape} is between the grid's axes; pass another layer="
+            )
         order = orders[tensor.ndim, axis]
     if order == "NCHW":
         return Layout(order, (shape[2], shape[3]))
@@ -96,7 +101,7 @@ def layout_of(trace: Trace, call: Call, tensor: Tensor, order: Order | None = No
 
 
 def _channel_axis(trace: Trace, call: Call, ndim: int) -> int | None:
-    """Follow shape-preserving calls back to one that says which axis is the channel."""
+    """Follow shape-preserving calls back to one that determines the channel axis."""
     while True:
         if call.name in _CHANNEL_SECOND:
             axis = 1
@@ -126,7 +131,7 @@ def _channel_axis(trace: Trace, call: Call, ndim: int) -> int | None:
 
 
 def _moved(call: Call, axis: int) -> int | None:
-    """Where an axis stands after a permute or transpose."""
+    """Position of an axis after a permute or transpose."""
     ndim = call.output.ndim
     rest = call.args[1:] if len(call.args) > 1 else (call.kwargs.get("dims"),)
     numbers = list(rest[0]) if rest and isinstance(rest[0], (tuple, list)) else list(rest)
@@ -139,7 +144,7 @@ def _moved(call: Call, axis: int) -> int | None:
 
 
 def _token_grid(trace: Trace, before: int, length: int) -> tuple[tuple[int, int], int]:
-    """Match a number of tokens to the latest convolution's grid (the patch embedding); the rest has no place."""
+    """Match the number of tokens to the last convolution's grid (the patch embedding); the rest is the prefix."""
     for index in sorted(trace.calls, reverse=True):
         call = trace.calls[index]
         if index < before and call.live and call.name == "conv2d" and call.output.ndim == 4:

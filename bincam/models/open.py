@@ -1,4 +1,4 @@
-"""Models by what a user calls them: a folder with a card, or a timm name."""
+"""Models by folder or timm name, as commands take them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,25 @@ from bincam.models.classifier import AttributeClassifier, construct, timm_config
 
 
 def open_model(source: str | Path) -> AttributeClassifier:
-    """A model from its folder, or a timm model with timm's own weights and class names.
+    """Open a model from its folder, or a timm model with timm's own weights and class names.
 
     Args:
-        source: A folder with a card, else a timm name.
+        source: A folder with a card, or a timm name.
 
     Returns:
         The classifier in evaluation mode.
 
     Raises:
-        InputError: Neither, or the weights cannot be had.
+        InputError: The source is neither, or the weights cannot be downloaded.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from bincam import models
+        >>> model = models.build("resnet10t", ["Smiling", "Bald"], input_size=(64, 64))
+        >>> with TemporaryDirectory() as folder:
+        ...     models.save(model, folder)
+        ...     models.open_model(folder).card.name
+        'resnet10t'
     """
     if Path(source).is_dir():
         return load(source)
@@ -31,9 +40,9 @@ def open_model(source: str | Path) -> AttributeClassifier:
     except InputError as error:
         if Path(name).is_file():
             raise InputError(
-                f"{name} is a file, not a model's folder; 'bincam card' makes a folder from weights of yours"
+                f"{name} is a file, not a model's folder; 'bincam card' makes a model's folder from your weights"
             ) from None
-        raise InputError(f"{name} is no folder, and {error}") from None
+        raise InputError(f"{name} is not a folder, and {error}") from None
     names = _class_names(name, config)
     card = make_card(
         attributes=names,
@@ -49,7 +58,7 @@ def open_model(source: str | Path) -> AttributeClassifier:
 
 
 def _class_names(name: str, config: Any) -> tuple[str, ...]:
-    """ImageNet's labels where timm knows that the model has them, else numbers."""
+    """ImageNet's labels if timm knows that the model has them, else numbers."""
     from timm.data import imagenet_info
 
     model = timm_model(name, pretrained=False)

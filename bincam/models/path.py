@@ -1,4 +1,4 @@
-"""Walk back from the logits to the tensor that was pooled, and say what lies between."""
+"""The path of calls from the pooled tensor to the logits, and the claim that they permit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bincam.errors import UnsupportedError
 from bincam.models.layout import Order
 from bincam.models.trace import NO_CALL, Call, Trace
 
-# Calls that keep values and only arrange them.
+# Calls that rearrange values without changing them.
 _SHAPING = {
     "flatten", "reshape", "view", "unflatten", "squeeze", "unsqueeze", "contiguous", "permute", "transpose", "to",
     "float", "double", "type", "clone", "expand", "getitem", "select", "identity", "alias", "view_as", "movedim",
@@ -38,15 +38,15 @@ _REDUCTIONS = {
 
 @dataclass(frozen=True)
 class HeadPath:
-    """From the pooled tensor to the logits.
+    """The path from the pooled tensor to the logits.
 
     Attributes:
         terminal: The call that reads the pooled tensor.
-        pooling: How it is pooled.
-        order: How the tensor lies, where the pooling says it.
-        kind: What the calls after it permit to claim.
-        reason: Why.
-        norm: The one normalisation on the way, for a conditional kind.
+        pooling: Kind of pooling.
+        order: Order of the tensor's axes, if the pooling determines it.
+        kind: The claim that the calls after the pooling permit.
+        reason: Reason for the kind.
+        norm: The only normalisation on the path, for a conditional kind.
     """
 
     terminal: Call
@@ -58,16 +58,18 @@ class HeadPath:
 
 
 def walk(trace: Trace) -> HeadPath:
-    """Find where a grid becomes a vector, and judge the calls from there to the logits.
+    """Walk back from the logits to the call that reduces a grid to a vector, and classify the calls on the way.
 
     Raises:
-        UnsupportedError: No such place, or several that do not read the same tensor.
+        UnsupportedError: There is no such call, or there are several that do not read the same tensor.
     """
     spatial = _spatial_calls(trace)
     pending, seen = [trace.last], {trace.last}
     between: list[Call] = []
     ends: dict[int, tuple[Call, str, Order | None]] = {}
-    flat_pools: list[tuple[Call, str, Order | None]] = []  # a pooling over one cell, where shapes alone say nothing
+    flat_pools: list[
+        tuple[Call, str, Order | None]
+    ] = []  # poolings over a single cell, which shapes alone do not reveal
     while pending:
         call = trace.calls[pending.pop()]
         parents = trace.live_parents(call)
@@ -81,26 +83,26 @@ def walk(trace: Trace) -> HeadPath:
         between.append(call)
         for parent in parents:
             if parent == NO_CALL:
-                raise UnsupportedError("no place was found where a grid becomes a vector; pass layer=")
+                raise UnsupportedError("no call was found that reduces a grid to a vector; pass layer=")
             if parent not in seen:
                 seen.add(parent)
                 pending.append(parent)
     if flat_pools and all(pooling == "other" for _, pooling, _ in ends.values()):
-        first = min(flat_pools, key=lambda found: found[0].index)
+        first = min(flat_pools, key=lambda pool: pool[0].index)
         ends = {first[0].index: first}
         between = [call for call in between if call.index > first[0].index]
     sources = {call.parents[0] for call, _, _ in ends.values()}
     if len(sources) != 1:
         raise UnsupportedError(f"the logits pool {len(sources)} different tensors; explain one of them with layer=")
-    found = sorted(ends.values(), key=lambda item: item[0].index)
-    terminal, how, order = found[0]
-    if len({other for _, other, _ in found}) > 1 or (len(found) > 1 and how != "token"):
+    reductions = sorted(ends.values(), key=lambda item: item[0].index)
+    terminal, pooling, order = reductions[0]
+    if len({other for _, other, _ in reductions}) > 1 or (len(reductions) > 1 and pooling != "token"):
         return HeadPath(terminal, "mixed", order, "diagnostic", "several poolings of one tensor are combined")
-    return _judge(trace, terminal, how, order, sorted(between, key=lambda call: call.index))
+    return _classify(trace, terminal, pooling, order, sorted(between, key=lambda call: call.index))
 
 
 def _spatial_calls(trace: Trace) -> set[int]:
-    """Calls whose output still has a place for its values: from the images on, until a shape has no grid left."""
+    """Calls whose output still has a grid, following the images forward."""
     spatial: set[int] = set()
     for index in sorted(trace.calls):
         call = trace.calls[index]
@@ -116,7 +118,7 @@ def _has_grid(tensor: Tensor) -> bool:
 
 
 def _pooling(call: Call) -> tuple[str, Order | None] | None:
-    """Which pooling a call is by its name and axes, and what it says of the layout."""
+    """The pooling that a call performs, by its name and axes, and the order of axes that it implies."""
     name = _REDUCTIONS.get(call.name)
     if name is None or not call.inputs:
         return None
@@ -140,7 +142,7 @@ def _pooling(call: Call) -> tuple[str, Order | None] | None:
 
 
 def _end(call: Call, from_grid: bool) -> tuple[str, Order | None] | None:
-    """How a call turns a grid into something without one, or None where it does not."""
+    """The kind of reduction from a grid to a vector that a call performs, or None."""
     if not from_grid:
         return None
     pooling = _pooling(call)
@@ -156,12 +158,12 @@ def _end(call: Call, from_grid: bool) -> tuple[str, Order | None] | None:
     return "other", None
 
 
-def _judge(trace: Trace, terminal: Call, pooling: str, order: Order | None, between: list[Call]) -> HeadPath:
+def _classify(trace: Trace, terminal: Call, pooling: str, order: Order | None, between: list[Call]) -> HeadPath:
     def path(kind: Literal["exact", "conditional", "diagnostic"], reason: str, norm: Call | None = None) -> HeadPath:
         return HeadPath(terminal, pooling, order, kind, reason, norm)
 
     if pooling == "token":
-        return path("diagnostic", "the head reads a class token, which has no place in the image")
+        return path("diagnostic", "the head reads a class token, which has no position in the image")
     if pooling == "other":
         return path("diagnostic", f"the grid is reduced by {terminal.name!r}, which is not a known pooling")
     if pooling == "logsumexp":
@@ -182,22 +184,22 @@ def _judge(trace: Trace, terminal: Call, pooling: str, order: Order | None, betw
 
 
 def _affine(trace: Trace, call: Call) -> bool:
-    """Whether a call after the pooling is affine in the pooled vector."""
+    """True if a call after the pooling is affine in the pooled vector."""
     if call.name in _SHAPING or call.name in _LINEAR:
         return True
     if call.name in ("dropout", "feature_dropout", "dropout2d", "alpha_dropout"):
         return not call.argument(2, "training", True)
     if call.name == "batch_norm":
         return not call.argument(5, "training", False)
-    if call.name == "conv2d":  # on one cell a convolution is a matrix, whatever its kernel
+    if call.name == "conv2d":  # on one cell a convolution of any kernel size is a matrix product
         return tuple(call.output.shape[-2:]) == (1, 1)
     if call.name in _LINEAR_IF_ALONE:
         if call.name in ("div", "truediv") and not (call.parents[:1] and _depends(trace, call.parents[0])):
             return False
         return len(trace.live_parents(call)) <= 1
-    if call.name in ("adaptive_avg_pool2d", "avg_pool2d"):  # over the one cell that is left
+    if call.name in ("adaptive_avg_pool2d", "avg_pool2d"):  # over the only remaining cell
         return tuple(call.inputs[0].shape[-2:]) == (1, 1)
-    if call.name in ("sigmoid", "logit"):  # head='probabilities' takes the model's last sigmoid back
+    if call.name in ("sigmoid", "logit"):  # head='probabilities' inverts the model's last sigmoid
         return _inverse_pair(trace, call)
     return False
 
@@ -207,7 +209,7 @@ def _depends(trace: Trace, parent: int) -> bool:
 
 
 def _inverse_pair(trace: Trace, call: Call) -> bool:
-    """Whether a sigmoid and a logit undo each other, with nothing but shaping between them."""
+    """True if a sigmoid and a logit cancel, with only shaping calls between them."""
     if call.name == "sigmoid":
         return any(
             other.name == "logit" and _source_through_shaping(trace, other) == call.index

@@ -1,7 +1,7 @@
-"""From a grid of features to one vector: the pooling between a backbone and its attribute head.
+"""Poolings from a grid of features to one vector, between a backbone and its attribute head.
 
-Each function announces itself to ``TorchFunctionMode`` as one call, so that the anatomy resolver sees ``mean_pool`` and
-not its parts.
+Each function is visible to ``TorchFunctionMode`` as one call, so that the anatomy resolver sees ``mean_pool`` and not
+its parts.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 @wrap_torch_function(lambda features: (features,))
 def mean_pool(features: Tensor) -> Tensor:
-    """Give v_c = mean over the grid of F_c (Zhou et al. 2016, arXiv 1512.04150). ``(B, C, h, w)`` to ``(B, C)``."""
+    """Compute v_c = mean over the grid of F_c (Zhou et al. 2016, arXiv 1512.04150). ``(B, C, h, w)`` to ``(B, C)``."""
     return features.mean((-2, -1))
 
 
 @wrap_torch_function(lambda features: (features,))
 def max_pool(features: Tensor) -> Tensor:
-    """Give v_c = max over the grid of F_c (Oquab et al. 2015); ties share it. ``(B, C, h, w)`` to ``(B, C)``."""
+    """Compute v_c = max over the grid of F_c (Oquab et al. 2015). ``(B, C, h, w)`` to ``(B, C)``.
+
+    Cells with equal maxima share the gradient.
+    """
     return features.amax((-2, -1))
 
 
@@ -39,7 +42,7 @@ def _dispatch_features(features: Tensor, *, sharpness: float = 1.0) -> tuple[Ten
 
 @wrap_torch_function(_dispatch_features)
 def logsumexp_pool(features: Tensor, *, sharpness: float = 1.0) -> Tensor:
-    """Give v_c = (1/r) log mean exp(r F_c), between mean (r → 0) and max (r → ∞).
+    """Compute v_c = (1/r) log mean exp(r F_c), between mean (r → 0) and max (r → ∞).
 
     Pinheiro and Collobert 2015, arXiv 1411.6228, equation 6.
 
@@ -54,16 +57,18 @@ def logsumexp_pool(features: Tensor, *, sharpness: float = 1.0) -> Tensor:
         InputError: r is not above 0.
     """
     if not sharpness > 0:
-        raise InputError(f"sharpness is above 0 (towards 0 is mean pooling, towards infinity max), got {sharpness}")
+        raise InputError(
+            f"sharpness must be above 0 (the limit 0 is mean pooling, infinity is max pooling), got {sharpness}"
+        )
     cells = features.shape[-2] * features.shape[-1]
     return (torch.logsumexp(sharpness * features, dim=(-2, -1)) - math.log(cells)) / sharpness
 
 
 @wrap_torch_function(lambda features, scores: (features, scores))
 def attention_pool(features: Tensor, scores: Tensor) -> Tensor:
-    """Give v = Σ_ij a_ij F_ij with a = softmax of the scores over the grid.
+    """Compute v = Σ_ij a_ij F_ij with a = softmax of the scores over the grid.
 
-    Ilse et al. 2018, arXiv 1802.04712, equations 7 and 8, over grid cells in the place of a bag's instances.
+    Ilse et al. 2018, arXiv 1802.04712, equations 7 and 8, with grid cells as the instances of a bag.
 
     Args:
         features: ``(B, C, h, w)``.
@@ -96,7 +101,7 @@ class AttentionPool(nn.Module):
 
 
 class Pool(nn.Module):
-    """One of the parameter-free poolings as a module."""
+    """A parameter-free pooling as a module."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -108,10 +113,10 @@ class Pool(nn.Module):
 
 
 def make_pool(name: str, channels: int) -> nn.Module:
-    """The pooling of that name.
+    """Make a pooling module by name.
 
     Raises:
-        InputError: There is none.
+        InputError: The name is unknown.
     """
     functions: dict[str, Callable[[Tensor], Tensor]] = {
         "mean": mean_pool,

@@ -1,4 +1,4 @@
-"""From an image file to what a model's forward takes: the same pixels that the data loader gives for it."""
+"""Preprocessing of single images, with the same result as the data loader's."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def open_image(path: str | Path) -> Image:
-    """Open an image file as RGB, upright.
+    """Open an image file as RGB, with its EXIF orientation applied; ``preprocess`` has an example.
 
     Raises:
-        InputError: Missing, truncated, not an image, or of pixels whose range is not known.
+        InputError: The file is missing, truncated, not an image, or has pixels of unknown range.
     """
     from PIL import Image
 
@@ -35,9 +35,9 @@ def fit(image: Image, card: Card, landmarks: ArrayLike | None = None) -> Image:
 
     Args:
         image: RGB.
-        card: Gives size and fit.
-        landmarks: ``(5, 2)`` x, y in the image's pixels, in the order of ``bincam.data.LANDMARKS``; a face crop is
-            found by them.
+        card: Card with size and fit.
+        landmarks: ``(5, 2)`` x, y in the image's pixels, in the order of ``bincam.data.LANDMARKS``; needed
+            for a face crop.
 
     Raises:
         InputError: A face crop without landmarks.
@@ -47,8 +47,8 @@ def fit(image: Image, card: Card, landmarks: ArrayLike | None = None) -> Image:
     if card.fit == "face":
         if landmarks is None:
             raise InputError(
-                "the model reads faces cropped by their landmarks (its card says fit 'face'), and none are given; pass "
-                "landmarks=, or read the images through bincam.data.loader from a data set that has them"
+                "the model reads faces cropped by their landmarks (fit 'face' in its card), but no landmarks were "
+                "passed; pass landmarks=, or use bincam.data.loader on a data set that has them"
             )
         matrix = crop.face_matrix(landmarks, card.input_size[0])
     else:
@@ -61,7 +61,7 @@ def preprocess(image: Image, card: Card, landmarks: ArrayLike | None = None) -> 
 
     Args:
         image: RGB.
-        card: Gives size, fit, mean and std.
+        card: Card with size, fit, mean and std.
         landmarks: ``(5, 2)``, for a card whose ``fit`` is ``face``.
 
     Returns:
@@ -69,11 +69,24 @@ def preprocess(image: Image, card: Card, landmarks: ArrayLike | None = None) -> 
 
     Raises:
         InputError: The card's model reads neither one nor three channels, or a face crop has no landmarks.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from PIL import Image
+        >>> from bincam import models
+        >>> card = models.make_card(
+        ...     attributes=("Smiling",), architecture="timm", name="resnet18", input_size=(64, 48), fit="crop"
+        ... )
+        >>> with TemporaryDirectory() as folder:
+        ...     Image.new("RGB", (640, 480)).save(f"{folder}/photo.png")
+        ...     image = models.open_image(f"{folder}/photo.png")
+        >>> models.preprocess(image, card).shape
+        torch.Size([3, 64, 48])
     """
     if len(card.mean) not in (1, 3):
         raise InputError(
-            f"the model reads {len(card.mean)} channels (its card's mean has so many), and an image file gives 1 or 3; "
-            "make its input tensors yourself"
+            f"the model reads {len(card.mean)} channels (the length of its card's mean), but image files have 1 or 3; "
+            "create its input tensors yourself"
         )
     fitted = fit(image, card, landmarks)
     pixels = np.asarray(fitted.convert("L") if len(card.mean) == 1 else fitted, dtype=np.float32) / 255

@@ -1,9 +1,10 @@
-"""One forward pass, call by call: what a model computes, and where it can be cut.
+"""Trace of one forward pass, call by call, and cuts at a call in later passes.
 
-torch hands every call on tensors (functions, methods, operators) to a ``TorchFunctionMode``. ``record`` keeps them with
-what they read, so the way back from the logits can be walked whatever the model is made of: modules, functional calls,
-reused activations, in-place writes. ``Cut`` uses the same numbering in a later pass of the same model at the same input
-size: it takes out the tensor at one call, and starts the gradient there, so that nothing below it is differentiated.
+torch passes every call on tensors (functions, methods, operators) to a ``TorchFunctionMode``. ``record`` stores the
+calls with their inputs, so the computation can be followed back from the logits for any model: modules, functional
+calls, reused activations, in-place writes. ``Cut`` uses the same numbering in a later pass of the same model at the
+same input size: it extracts the tensor at one call and starts the gradient there, so that nothing before it is
+differentiated.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ class Call:
     """One call on tensors.
 
     Attributes:
-        index: Its number in the pass; every later pass over the same input size has the same numbers.
+        index: Its number in the pass; the same in every later pass at the same input size.
         name: The function's name without leading or trailing underscores: ``"linear"``, ``"relu"``, ``"getitem"``.
-        function: What was called.
+        function: The function called.
         args: Positional arguments as given.
         kwargs: Keyword arguments as given.
-        inputs: The tensors among the arguments, in order, as they were then: a list may grow afterwards.
+        inputs: The tensors among the arguments at the time of the call, in order.
         parents: For each of them the index of the call that made it, or ``NO_CALL``.
         output: The first tensor returned.
-        module: Dotted name of the innermost module in which it happened; empty for the model itself.
+        module: Dotted name of the innermost enclosing module; empty for the model itself.
         live: Whether the output depends on the images.
     """
 
@@ -53,7 +54,7 @@ class Call:
     live: bool
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
-        """An argument that may have been given by position or by name."""
+        """An argument passed by position or by name."""
         return self.args[position] if len(self.args) > position else self.kwargs.get(name, default)
 
 
@@ -62,11 +63,11 @@ class Trace:
     """The recorded calls of one pass.
 
     Attributes:
-        calls: By index; calls that return no tensor are left out.
+        calls: The calls by index; calls that return no tensor are omitted.
         last: The index of the call that made the logits.
         layers: Dotted module name to the index of the call that made its (last) output.
         images: The input.
-        logits: The result, as read by the head.
+        logits: The result, after ``read``.
     """
 
     images: Tensor
@@ -76,7 +77,7 @@ class Trace:
     logits: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def live_parents(self, call: Call) -> list[int]:
-        """The calls behind a call's arguments that depend on the images; ``NO_CALL`` is the images themselves."""
+        """Indices of the calls that made a call's image-dependent inputs; ``NO_CALL`` stands for the images."""
         return [
             parent
             for parent, tensor in zip(call.parents, call.inputs, strict=True)
@@ -85,16 +86,16 @@ class Trace:
 
 
 def tensors_in(value: Any) -> list[Tensor]:
-    """The tensors inside nested tuples, lists and dicts, in order."""
+    """Collect the tensors in nested tuples, lists and dicts, in order."""
     return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
-# Calls that read a tensor's shape and none of its values.
+# Calls that read a tensor's shape but not its values.
 _SHAPE_ONLY = {"zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"}
 
 
 def call_name(function: Any) -> str:
-    """``"add"`` for ``torch.add``, ``Tensor.add``, ``Tensor.add_`` and ``Tensor.__add__``."""
+    """Name of a call: ``"add"`` for ``torch.add``, ``Tensor.add``, ``Tensor.add_`` and ``Tensor.__add__``."""
     return str(getattr(function, "__name__", function)).strip("_")
 
 
@@ -105,37 +106,37 @@ class _Recorder(TorchFunctionMode):
         self.modules: list[str] = []
         self.count = 0
         self.maker: dict[int, int] = {}
-        self.kept: list[Tensor] = []  # a freed tensor's id would be given to another one
+        self.kept: list[Tensor] = []  # the id of a freed tensor would be reused
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         del types
         kwargs = kwargs or {}
-        given = tensors_in((args, kwargs))
-        parents = tuple(self.maker.get(id(tensor), NO_CALL) for tensor in given)
+        inputs = tensors_in((args, kwargs))
+        parents = tuple(self.maker.get(id(tensor), NO_CALL) for tensor in inputs)
         result = func(*args, **kwargs)
         index = self.count
         self.count += 1
-        made = tensors_in(result)
-        if made:
-            reads_images = any(tensor is self.trace.images for tensor in given) or any(
+        outputs = tensors_in(result)
+        if outputs:
+            reads_images = any(tensor is self.trace.images for tensor in inputs) or any(
                 self.trace.calls[parent].live for parent in parents if parent != NO_CALL
             )
             live = reads_images and call_name(func) not in _SHAPE_ONLY
             module = self.modules[-1] if self.modules else ""
             self.trace.calls[index] = Call(
-                index, call_name(func), func, args, kwargs, tuple(given), parents, made[0], module, live
+                index, call_name(func), func, args, kwargs, tuple(inputs), parents, outputs[0], module, live
             )
-            for tensor in made:
+            for tensor in outputs:
                 self.maker[id(tensor)] = index
-            self.kept += [*given, *made]
+            self.kept += [*inputs, *outputs]
         return result
 
 
 @contextmanager
 def _naming(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
-    """Tell the recorder in which module it is."""
+    """Keep the recorder informed of the current module."""
     handles = []
     for name, module in model.named_modules():
 
@@ -157,12 +158,12 @@ def _naming(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
 
 
 def record(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor]) -> Trace:
-    """Run a model once and keep every call.
+    """Run a model once and record every call.
 
     Args:
         model: In evaluation mode.
         images: ``(B, C, H, W)``; one image is enough.
-        read: Makes logits ``(B, A)`` of what the model returns; its calls are recorded too.
+        read: Function from the model's return value to logits ``(B, A)``; its calls are recorded too.
 
     Returns:
         The trace.
@@ -188,12 +189,12 @@ End = Literal["input", "output"]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tensor stands in the sequence of calls.
+    """Place of a tensor in the sequence of calls.
 
     Attributes:
         call: Index of the call.
-        name: Its name, to notice a pass that went another way.
-        end: The call's first tensor argument, or what it returns.
+        name: Its name, to detect a pass that took another path.
+        end: The call's first tensor argument (``input``) or its return value (``output``).
     """
 
     call: int
@@ -202,14 +203,14 @@ class Place:
 
 
 class Cut(TorchFunctionMode):
-    """Take tensors out of a running forward pass, and start the gradient at one of them.
+    """Extract tensors from a running forward pass, and start the gradient at one of them.
 
     Args:
-        keep: A place whose tensors are kept in ``kept``, or None. At an input these are all tensors the call reads.
+        keep: A place whose tensors are stored in ``kept``, or None. At an input these are all tensors the call reads.
         start: A place at which the graph begins, or None for no gradient at all. The tensor there becomes a leaf
             (``leaf``) and the rest of the pass runs with gradients enabled; the caller restores the gradient mode. The
-            pass goes on with a copy of the leaf, because the next call may write in place.
-        value: Put this number in the place of every value of the leaf.
+            pass continues with a copy of the leaf, because the next call may write in place.
+        value: Number that replaces every value of the leaf.
     """
 
     def __init__(self, keep: Place | None, start: Place | None = None, value: float | None = None) -> None:
@@ -234,19 +235,19 @@ class Cut(TorchFunctionMode):
         name = call_name(func)
         if name != self._watched[index]:
             raise UnsupportedError(
-                f"the forward pass took another way than when the model was resolved: call {index} was "
-                f"{self._watched[index]!r} and now is {name!r}; a model whose path depends on the values of the images "
+                f"the forward pass took another path than when the model was resolved: call {index} was "
+                f"{self._watched[index]!r} and is now {name!r}; a model whose path depends on the values of the images "
                 "cannot be cut there, pass layer= with a module above the branch"
             )
-        given = tensors_in((args, kwargs))
-        passed = self._visit(index, "input", given)
-        if passed is not given[0]:
-            args = tuple(passed if argument is given[0] else argument for argument in args)
-            kwargs = {key: passed if argument is given[0] else argument for key, argument in kwargs.items()}
+        inputs = tensors_in((args, kwargs))
+        passed = self._visit(index, "input", inputs)
+        if passed is not inputs[0]:
+            args = tuple(passed if argument is inputs[0] else argument for argument in args)
+            kwargs = {key: passed if argument is inputs[0] else argument for key, argument in kwargs.items()}
         result = func(*args, **kwargs)
-        made = tensors_in(result)
-        passed = self._visit(index, "output", made)
-        if passed is made[0]:
+        outputs = tensors_in(result)
+        passed = self._visit(index, "output", outputs)
+        if passed is outputs[0]:
             return result
         if not isinstance(result, Tensor):
             raise UnsupportedError(f"{name!r} returns several tensors, and the model cannot be cut there; pass layer=")

@@ -369,7 +369,7 @@ def test_a_path_that_depends_on_values_is_noticed() -> None:
     torch.manual_seed(0)
     explainer = Explainer(randomize(Fickle()))
     explainer(noise((12, 16)))
-    with pytest.raises(UnsupportedError, match="took another way"):
+    with pytest.raises(UnsupportedError, match="took another path"):
         explainer(noise((12, 16)) * 100)
 
 

@@ -103,7 +103,7 @@ def test_one_channel():
         ("resnet10t", ["a"], {"pooling": "avg"}, "pooling.*'mean'"),
         ("resnet10t", ["a"], {"nonsense": 3}, "'resnet10t'.*nonsense"),
         ("resnet10t", ["a"], {"norm_layer": "nonsense"}, "norm_layer.*nonsense"),
-        ("resnet10t", ["a"], {"drop_rate": "much"}, "'drop_rate': a share from 0 to below 1, got 'much'"),
+        ("resnet10t", ["a"], {"drop_rate": "much"}, "'drop_rate': expected a number from 0 to below 1, got 'much'"),
         ("resnet10t", ["a"], {"drop_rate": 1}, "'drop_rate'"),
         ("resnet10t", ["a"], {"num_classes": 3}, "option 'num_classes'"),
         ("vit_tiny_patch16_224", ["a"], {"img_size": 64}, "option 'img_size'.*input_size="),
@@ -150,7 +150,7 @@ def test_open_model_of_what_is_neither_folder_nor_name(tmp_path):
     (tmp_path / "w.pt").touch()
     with pytest.raises(InputError, match=r"w\.pt is a file.*bincam card"):
         open_model(tmp_path / "w.pt")
-    with pytest.raises(InputError, match=r"runs/x is no folder, and timm has no model"):
+    with pytest.raises(InputError, match=r"runs/x is not a folder, and timm has no model"):
         open_model("runs/x")
 
 

@@ -66,7 +66,7 @@ def test_probabilities_that_have_no_logit_are_counted():
     check_probabilities(torch.tensor([0.1, 0.9]))
     with pytest.raises(InputError, match=r"2 of 3 probabilities are exactly 0 or 1 in torch\.float32.*head='logits'"):
         check_probabilities(torch.tensor([0.0, 1.0, 0.5]))
-    with pytest.raises(InputError, match=r"1 of 3 outputs lie outside \[0, 1\] \(from 0\.1 to 3\).*logits"):
+    with pytest.raises(InputError, match=r"1 of 3 outputs are outside \[0, 1\] \(from 0\.1 to 3\).*logits"):
         check_probabilities(torch.tensor([0.1, 3.0, 0.5]))
     with pytest.raises(InputError, match="1 of 2 probabilities are NaN"):
         check_probabilities(torch.tensor([float("nan"), 0.5]))
@@ -93,8 +93,8 @@ class Opaque:
     [
         ((torch.zeros(1),), None, r"returns a tuple \(1 entries\).*output="),
         ({"logits": torch.zeros(1)}, None, r"returns a dict \(\['logits'\]\).*output="),
-        (torch.zeros(1), "logits", r"output='logits' was given, but .* bare tensor"),
-        (torch.zeros(1), 0, r"output=0 was given"),
+        (torch.zeros(1), "logits", r"output='logits', but .* single tensor"),
+        (torch.zeros(1), 0, r"output=0, but"),
         ({"logits": torch.zeros(1)}, "logit", r"output='logit' is not in .*\['logits'\]"),
         ((torch.zeros(1),), 3, r"output=3 is not in .*1 entries"),
         (Pair(torch.zeros(1), None), "logits", r"output='logits' is not in .*2 entries"),

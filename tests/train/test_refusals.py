@@ -62,7 +62,7 @@ def test_an_attribute_of_one_class(config, tmp_path):
         ({"device": "cuda"}, "finds no GPU"),
         ({"precision": "fp16"}, "fp16 needs a GPU"),
         ({"model__name": "resnet10"}, "timm has no model"),
-        ({"model__pretrained": "nowhere"}, "nowhere is no folder"),
+        ({"model__pretrained": "nowhere"}, "nowhere is not a folder"),
         ({"model__pretrained": "lite0"}, "lite0 is the weights of 'tf_efficientnet_lite0'"),
         ({"loss": "bse"}, "did you mean 'bce'"),
         ({"model__options__pooling": "max"}, "'pooling' is no option of timm.create_model"),

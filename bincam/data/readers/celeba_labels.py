@@ -1,15 +1,15 @@
-"""CelebA's label files, line by line: readers that name file and line, writers that give the same bytes again.
+"""Readers of CelebA's label files, whose errors name file and line.
 
-A text file has, where its authors gave it one, a line with the number of images, then a line of column names, then one
-line per image: the image's name and its values, between blanks. The CSV forms (Kaggle's) have a header and commas.
-Written files carry the layout of the originals: labels right-aligned to two columns, points and boxes to three.
+A text file begins with a line that states the number of images and a line of column names (partition and identities
+have neither), followed by one line per image: the image's name and its values, separated by blanks. Kaggle's CSV files
+have a header and commas.
 """
 
 from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import LANDMARKS
-from bincam.data.describe import SPLITS
 from bincam.errors import InputError
-from bincam.files import atomic
 
 PathLike = str | os.PathLike[str]
 
@@ -30,11 +28,11 @@ _LABELS = {b"1": b"\x01", b"-1": b"\x00"}
 
 @dataclass(frozen=True)
 class Rows:
-    """What one label file says.
+    """Content of one label file.
 
     Attributes:
         file: The file.
-        columns: The value columns' names; empty where the file has no header.
+        columns: Names of the value columns; empty if the file has no header.
         lines: Image name to line number, in the file's order.
         values: One row per image, in that order.
     """
@@ -45,7 +43,11 @@ class Rows:
     values: NDArray[np.float32]
 
     def aligned(self, ids: Sequence[str], asked_by: str) -> NDArray[np.float32]:
-        """The rows of these images, in their order; further rows are left out.
+        """Select the rows of these images, in their order.
+
+        Args:
+            ids: Image names.
+            asked_by: Name of the file that lists them, for the error message.
 
         Raises:
             InputError: An image has no line.
@@ -55,7 +57,7 @@ class Rows:
         place = {name: i for i, name in enumerate(self.lines)}
         for name in ids:
             if name not in place:
-                raise InputError(f"{self.file}: no line for image {name!r}, which {asked_by} names")
+                raise InputError(f"{self.file}: no line for image {name!r}, which {asked_by} lists")
         return self.values[[place[name] for name in ids]]
 
 
@@ -63,8 +65,8 @@ def read_attributes(file: PathLike) -> Rows:
     """Read ``list_attr_celeba.txt`` or ``.csv``; values become 1 and 0.
 
     Raises:
-        InputError: A wrong count, a row of another length, a label that is not -1 or 1, a name given twice, or text
-            that is not UTF-8, with file and line.
+        InputError: A wrong count, a row of another length, a label that is not -1 or 1, a repeated name, or text that
+            is not UTF-8, with file and line.
     """
     flags = bytearray()
 
@@ -103,7 +105,7 @@ def read_partition(file: PathLike) -> Rows:
 
 
 def read_identities(file: PathLike) -> tuple[Rows, NDArray[np.str_]]:
-    """Read ``identity_CelebA.txt``: who is in each image.
+    """Read ``identity_CelebA.txt``: the person in each image.
 
     Returns:
         The rows, whose values are row numbers, and ``(N,)`` identities as written.
@@ -120,69 +122,6 @@ def read_identities(file: PathLike) -> tuple[Rows, NDArray[np.str_]]:
     return Rows(path, columns, lines, order), np.asarray(names, np.str_)
 
 
-def write_attributes(file: PathLike, ids: Iterable[str], names: Sequence[str], labels: NDArray[np.float32]) -> None:
-    """Write ``list_attr_celeba.txt``.
-
-    Args:
-        file: Where to.
-        ids: N image names.
-        names: The A attributes.
-        labels: ``(N, A)``: 1 or 0.
-
-    Raises:
-        InputError: A label is unknown (the format has no place for that), or a name contains a blank.
-    """
-    rows = list(ids)
-    for name in names:
-        _word("attribute", name)
-    known = np.asarray(labels)
-    if known.shape != (len(rows), len(names)):
-        raise InputError(f"labels of {len(rows)} images and {len(names)} attributes have shape {known.shape}")
-    if not np.isin(known, (0, 1)).all():
-        row, column = (int(i[0]) for i in np.nonzero(~np.isin(known, (0, 1))))
-        raise InputError(
-            f"{file}: label {names[column]!r} of {rows[row]!r} is {known[row, column]}; CelebA's format has -1 and 1 "
-            "only: keep unknown labels in a CSV or Parquet table and read it with bincam.data.table"
-        )
-    values = ("".join(" %2d" % (1 if v else -1) for v in row) for row in known)  # noqa: UP031  # one width, one place
-    _write(file, rows, values, head=[str(len(rows)), " ".join(names) + " "])
-
-
-def write_partition(file: PathLike, ids: Iterable[str], splits: Iterable[str]) -> None:
-    """Write ``list_eval_partition.txt``; every image must be in one of the three splits."""
-    codes = {name: f" {code}" for code, name in enumerate(SPLITS)}
-    rows, names = list(ids), list(splits)
-    for name, split in zip(rows, names, strict=True):
-        if split not in codes:
-            raise InputError(f"{file}: image {name!r} is in split {split!r}; CelebA's format has {', '.join(SPLITS)}")
-    _write(file, rows, (codes[split] for split in names))
-
-
-def write_identities(file: PathLike, ids: Iterable[str], identities: Iterable[object]) -> None:
-    """Write ``identity_CelebA.txt``; an identity is a number or one word."""
-    rows, names = list(ids), [str(one) for one in identities]
-    for name in names:
-        _word("identity", name)
-    _write(file, rows, (f" {name}" for name in names))
-
-
-def write_landmarks(file: PathLike, ids: Iterable[str], points: NDArray[np.floating]) -> None:
-    """Write ``list_landmarks_align_celeba.txt``.
-
-    Args:
-        file: Where to.
-        ids: N image names.
-        points: ``(N, 5, 2)`` x, y in pixels, in the order of ``LANDMARKS``; rounded to whole pixels, as CelebA's are.
-    """
-    flat = np.asarray(points, np.float64).reshape(-1, len(LANDMARK_COLUMNS))
-    _write_numbers(file, list(ids), flat, " ".join(LANDMARK_COLUMNS) + " ")
-
-
-def write_boxes(file: PathLike, ids: Iterable[str], boxes: NDArray[np.floating]) -> None:
-    """Write ``list_bbox_celeba.txt``: ``(N, 4)`` x, y, width, height, rounded to whole pixels."""
-    _write_numbers(file, list(ids), np.asarray(boxes, np.float64), " ".join(("image_id", *BOX_COLUMNS)))
-
-
 def _numbers(file: PathLike, *, counted: bool, header: bool, names: tuple[str, ...]) -> Rows:
     numbers = array("f")
 
@@ -195,8 +134,8 @@ def _numbers(file: PathLike, *, counted: bool, header: bool, names: tuple[str, .
     )
     values = np.frombuffer(numbers, np.float32).reshape(len(lines), width)
     if not np.isfinite(values).all():
-        bad = list(lines)[int(np.nonzero(~np.isfinite(values))[0][0])]
-        raise InputError(f"{path}:{lines[bad]}: a value of {bad!r} is not a finite number")
+        image = list(lines)[int(np.nonzero(~np.isfinite(values))[0][0])]
+        raise InputError(f"{path}:{lines[image]}: a value of {image!r} is not a finite number")
     return Rows(path, columns, lines, values)
 
 
@@ -209,7 +148,19 @@ def _read(
     width: int | None,
     expected: str,
 ) -> tuple[Path, tuple[str, ...], dict[str, int]]:
-    """Walk a label file once, in constant memory beside what ``take`` keeps."""
+    """Read a label file in one pass, in constant memory except for what ``take`` stores.
+
+    Args:
+        file: The file.
+        take: Called with the values of each row; raises KeyError or ValueError for an invalid one.
+        counted: The text form begins with the number of images.
+        header: The file has a line of column names.
+        width: Values per row; None for as many as column names.
+        expected: Description of valid values, for the error message.
+
+    Returns:
+        The path, the column names, and image name to line number.
+    """
     path = Path(file)
     comma = path.suffix == ".csv"
     lines: dict[str, int] = {}
@@ -232,18 +183,20 @@ def _read(
                     )
                 name = _text(path, number, cells[0].removeprefix(b"\xef\xbb\xbf") if number == 1 else cells[0])
                 if name in lines:
-                    raise InputError(f"{path}:{number}: image {name!r} already stands in line {lines[name]}")
+                    raise InputError(f"{path}:{number}: image {name!r} is already in line {lines[name]}")
                 lines[name] = number
                 try:
                     take(cells[1:])
                 except (KeyError, ValueError) as error:
-                    what = error.args[0]
-                    shown = what.decode(errors="replace") if isinstance(what, bytes) else what
+                    value = error.args[0]
+                    shown = value.decode(errors="replace") if isinstance(value, bytes) else value
                     raise InputError(f"{path}:{number}: {shown!r} for image {name!r}; {expected}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if count is not None and count != len(lines):
-        raise InputError(f"{path}:1: the count line says {count} images, but {len(lines)} follow (to line {number})")
+        raise InputError(
+            f"{path}:1: the count line states {count} images, but {len(lines)} follow (up to line {number})"
+        )
     if not lines:
         raise InputError(f"{path}: no images in it")
     return path, columns, lines
@@ -274,27 +227,3 @@ def _text(path: Path, number: int, cell: bytes) -> str:
         return cell.decode()
     except UnicodeDecodeError:
         raise InputError(f"{path}:{number}: not UTF-8: {cell[:40]!r}") from None
-
-
-def _word(what: str, name: str) -> None:
-    if not name or name.split() != [name]:
-        raise InputError(f"{what} {name!r} cannot be written in CelebA's format, which separates names by blanks")
-
-
-def _write_numbers(file: PathLike, ids: list[str], values: NDArray[np.float64], header: str) -> None:
-    if len(values) != len(ids):
-        raise InputError(f"{file}: {len(ids)} images but {len(values)} rows")
-    if not np.isfinite(values).all():
-        row = int(np.nonzero(~np.isfinite(values))[0][0])
-        raise InputError(f"{file}: a value of {ids[row]!r} is unknown; CelebA's format has a number for every image")
-    whole = np.rint(values).astype(np.int64)
-    rows = ("".join(" %3d" % v for v in row) for row in whole.tolist())  # noqa: UP031  # one width, one place
-    _write(file, ids, rows, head=[str(len(ids)), header])
-
-
-def _write(file: PathLike, ids: Sequence[str], values: Iterable[str], head: Sequence[str] = ()) -> None:
-    for name in ids:
-        _word("image name", name)
-    with atomic(file) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(f"{line}\n" for line in head)
-        stream.writelines(f"{name}{row}\n" for name, row in zip(ids, values, strict=True))

@@ -133,12 +133,12 @@ def _without_last_value(line: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("file", "by", "message"),
     [
-        (FILES[0], lambda ls: [b"13", *ls[1:]], r"list_attr_celeba\.txt:1: the count line says 13 images, but 12"),
+        (FILES[0], lambda ls: [b"13", *ls[1:]], r"list_attr_celeba\.txt:1: the count line states 13 images, but 12"),
         (FILES[0], lambda ls: ls[1:], r"list_attr_celeba\.txt:1: expected the number of images"),
         (FILES[0], lambda ls: [*ls[:4], _without_last_value(ls[4]), *ls[5:]], r"txt:5: 2 values .* expected 3"),
         (FILES[0], lambda ls: [*ls[:4], ls[4] + b" 1", *ls[5:]], r"txt:5: 4 values .* expected 3"),
         (FILES[0], lambda ls: [*ls[:4], b"000003.jpg 1 0 1", *ls[5:]], r"txt:5: '0' for image '000003\.jpg'"),
-        (FILES[0], lambda ls: [*ls[:4], ls[3], *ls[5:]], r"txt:5: image '000002\.jpg' already stands in line 4"),
+        (FILES[0], lambda ls: [*ls[:4], ls[3], *ls[5:]], r"txt:5: image '000002\.jpg' is already in line 4"),
         (FILES[0], lambda ls: [*ls[:4], b"\xff.jpg 1 1 1", *ls[5:]], r"txt:5: not UTF-8"),
         (FILES[0], lambda ls: [ls[0], b"Bald Bald Male", *ls[2:]], r"txt:2: column 'Bald' occurs twice"),
         (FILES[0], lambda _: [b""], r"txt:1: expected the number"),

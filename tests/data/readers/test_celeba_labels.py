@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bincam.data.readers import celeba_labels
+from bincam.data.readers import celeba_labels, celeba_writer
 
 _READ = """
 import sys, time
@@ -41,7 +41,7 @@ def test_200_000_rows_are_read_in_3_s_and_200_mib(tmp_path, suffix):
     names = [f"attribute_{i}" for i in range(40)]
     file = tmp_path / f"list_attr_celeba{suffix}"
     if suffix == ".txt":
-        celeba_labels.write_attributes(file, ids, names, labels)
+        celeba_writer.write_attributes(file, ids, names, labels)
     else:
         rows = (",".join([name, *map(str, row)]) for name, row in zip(ids, labels.astype(int).tolist(), strict=True))
         file.write_text("\n".join([",".join(["image", *names]), *rows]))
@@ -56,7 +56,7 @@ def test_200_000_rows_are_read_in_3_s_and_200_mib(tmp_path, suffix):
 
 def test_fractional_points_are_rounded_to_the_pixel_and_negative_ones_kept(tmp_path):
     points = np.array([[[1.4, -2.6], [100.5, 7], [0, 0], [5, 5], [1234, 1]]])
-    celeba_labels.write_landmarks(tmp_path / "p.txt", ["a.jpg"], points)
+    celeba_writer.write_landmarks(tmp_path / "p.txt", ["a.jpg"], points)
     rows = celeba_labels.read_landmarks(tmp_path / "p.txt")
     assert rows.values.tolist() == [[1, -3, 100, 7, 0, 0, 5, 5, 1234, 1]]
 
@@ -68,6 +68,6 @@ def test_rows_are_found_by_name_in_any_order(tmp_path):
 
 
 def test_large_identities_stay_exact(tmp_path):
-    celeba_labels.write_identities(tmp_path / "identity_CelebA.txt", ["a.jpg", "b.jpg"], [2**40 + 1, "p_7"])
+    celeba_writer.write_identities(tmp_path / "identity_CelebA.txt", ["a.jpg", "b.jpg"], [2**40 + 1, "p_7"])
     _, names = celeba_labels.read_identities(tmp_path / "identity_CelebA.txt")
     assert names.tolist() == [str(2**40 + 1), "p_7"]

@@ -1,0 +1,118 @@
+"""Layers that can be explained: tensors of a traced pass that have a grid, and their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+from bincam.errors import InputError, UnsupportedError, nearest
+from bincam.models.borrow import unwrap
+from bincam.models.layout import Layout, layout_of
+from bincam.models.trace import NO_CALL, Call, Place, Trace
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A tensor of the forward pass that can be explained.
+
+    Attributes:
+        name: Dotted name of the module that returns it, or a description if no module does.
+        place: Its place in the sequence of calls, where the pass can be cut.
+        layout: Its axes.
+        channels: C.
+    """
+
+    name: str
+    place: Place
+    layout: Layout
+    channels: int
+
+
+def dotted_name(model: nn.Module, layer: str | nn.Module) -> str:
+    """Find the dotted name of a submodule.
+
+    Raises:
+        InputError: The model has no such submodule.
+    """
+    names: dict[nn.Module, str] = {module: name for name, module in model.named_modules()}
+    if isinstance(layer, nn.Module):
+        name = names.get(unwrap(layer))
+        if name is None:
+            raise InputError(f"layer= is a {type(layer).__name__} that is not part of the model")
+        return name
+    submodules = [name for name in names.values() if name]
+    if layer not in submodules:
+        raise InputError(f"no layer {layer!r} in this model{nearest(layer, submodules)}")
+    return layer
+
+
+def named_layer(trace: Trace, name: str) -> Layer:
+    """Make a layer of a module's output.
+
+    Raises:
+        UnsupportedError: The module's output is not one tensor with a grid, or does not depend on the images.
+    """
+    if name not in trace.layers:
+        raise UnsupportedError(f"layer {name!r} does not return one tensor in the forward pass; {_candidates(trace)}")
+    call = trace.calls[trace.layers[name]]
+    if not call.live:
+        raise UnsupportedError(f"layer {name!r} does not depend on the images; {_candidates(trace)}")
+    try:
+        layout = layout_of(trace, call, call.output)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"layer {name!r}: {error}; {_candidates(trace)}") from None
+    channels = layout.grid_of(call.output).shape[-3]
+    return Layer(name, Place(call.index, call.name, "output"), layout, int(channels))
+
+
+def layer_at(trace: Trace, call: Call, end: Literal["input", "output"], layout: Layout) -> Layer:
+    """Make a layer of a call's first input or its output, named by the outermost module that returns it."""
+    source = call.index if end == "output" else call.parents[0]
+    names = [name for name, index in trace.layers.items() if index == source and name]
+    name = min(names, key=len) if names else f"input of {call.name} in {call.module or 'the model'}"
+    tensor = call.output if end == "output" else call.inputs[0]
+    return Layer(name, Place(call.index, call.name, end), layout, int(layout.grid_of(tensor).shape[-3]))
+
+
+def attention_input(trace: Trace, select: Call) -> Layer:
+    """Find the normalised tokens that the last attention before a token selection reads.
+
+    This is the last place at which every token still affects the logits.
+
+    Raises:
+        UnsupportedError: There is no such attention, or its input is not normalised.
+    """
+    attentions = [
+        call
+        for call in trace.calls.values()
+        if call.index < select.index
+        and call.live
+        and call.name in ("scaled_dot_product_attention", "multi_head_attention_forward", "softmax")
+    ]
+    if not attentions:
+        raise UnsupportedError(
+            f"the head reads one token, but no attention was found before it; pass layer=; {_candidates(trace)}"
+        )
+    pending = [attentions[-1].index]
+    seen: set[int] = set()
+    while pending:
+        call = trace.calls[pending.pop(0)]
+        if call.name in ("layer_norm", "rms_norm") and call.output.ndim == 3:
+            return layer_at(trace, call, "output", layout_of(trace, call, call.output, "NLC"))
+        for parent in trace.live_parents(call):
+            if parent != NO_CALL and parent not in seen:
+                seen.add(parent)
+                pending.append(parent)
+    raise UnsupportedError(f"no normalised input of the last attention was found; pass layer=; {_candidates(trace)}")
+
+
+def _candidates(trace: Trace) -> str:
+    """List the last few layers that have a grid, for an error message."""
+    candidates: list[str] = []
+    for name, index in sorted(trace.layers.items(), key=lambda item: -item[1]):
+        output = trace.calls[index].output
+        if name and output.ndim in (3, 4) and min(output.shape[1:]) > 1 and trace.calls[index].live:
+            candidates.append(name)
+    return "layers with a grid: " + (", ".join(candidates[:6]) or "none")
