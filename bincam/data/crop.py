@@ -84,8 +84,8 @@ def fit_matrix(fit: Literal["crop", "stretch"], source: tuple[int, int], size: t
 def compose(outer: ArrayLike, inner: ArrayLike) -> Floats:
     """Compose two matrices: ``inner`` is applied first."""
     last = np.array([[0.0, 0.0, 1.0]])
-    whole: Floats = np.vstack([np.asarray(outer), last]) @ np.vstack([np.asarray(inner), last])
-    return whole[:2]
+    product: Floats = np.vstack([np.asarray(outer), last]) @ np.vstack([np.asarray(inner), last])
+    return product[:2]
 
 
 def move(matrix: ArrayLike, points: ArrayLike) -> Floats:

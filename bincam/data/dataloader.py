@@ -37,6 +37,13 @@ class Batch:
         known: ``(B, A)`` bool: whether the image has this mask. False does not mean an empty region: report NaN there.
         skipped: Unreadable images that this batch leaves out.
         also: The arrays that the data set's ``also`` returned, stacked to ``(B, ...)``, by name.
+
+    Example:
+        >>> import torch
+        >>> from bincam.data import Batch
+        >>> batch = Batch(torch.zeros(2, 3, 8, 8), torch.ones(2, 1), torch.tensor([4, 5]))
+        >>> len(batch), batch.to("cpu").labels.tolist()
+        (2, [[1.0], [1.0]])
     """
 
     images: Tensor
@@ -106,7 +113,25 @@ class ShardSampler(Sampler[Key]):
 
 
 class Loader:
-    """Batches of a table, epoch by epoch; made by ``loader``, which has an example."""
+    """Batches of a table, epoch by epoch, as made by ``loader``.
+
+    Attributes:
+        dataset: The images.
+        sampler: The order of the rows.
+        skipped: Images of the current epoch that could not be read.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from bincam.data import AttributeTable, loader
+        >>> with TemporaryDirectory() as folder:
+        ...     faces = AttributeTable(("Smiling",), np.ones((1, 1)), ("missing.png",), folder)
+        ...     batches = loader(faces, on_error="skip")
+        ...     batches.set_epoch(3)
+        ...     images = sum(len(batch) for batch in batches)
+        >>> images, len(batches.skipped)
+        (0, 1)
+    """
 
     def __init__(
         self,

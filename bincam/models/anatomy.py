@@ -64,7 +64,7 @@ class Norm:
 class Anatomy:
     """Structure of a model's head: kind, explained layer, and the folded head.
 
-    ``resolve`` finds it, and has an example.
+    ``resolve`` makes it.
 
     Attributes:
         kind: The claim that the structure permits.
@@ -80,6 +80,14 @@ class Anatomy:
         norm: The normalisation whose statistics are fixed, or None.
         rectified: Whether the explained tensor is the input of a ReLU-like activation whose output is pooled.
         pre_activation: Whether ``layer`` is that input.
+
+    Example:
+        >>> import torch
+        >>> from bincam import models
+        >>> model = models.build("resnet10t", ["Bald"], pooling="attention", input_size=(64, 64))
+        >>> anatomy = models.resolve(model, torch.zeros(1, 3, 64, 64), read=lambda logits: logits)
+        >>> anatomy.kind, anatomy.pooling, tuple(anatomy.weight.shape)
+        ('conditional', 'attention', (1, 512))
     """
 
     kind: Kind

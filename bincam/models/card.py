@@ -23,7 +23,7 @@ _OF_THE_FILE = ("kind", "schema", _WEIGHTS)  # describe the file and are not fie
 class Card(BaseModel):
     """Description of a model: architecture, meaning of its outputs, preprocessing, and training statistics.
 
-    ``make_card`` makes one, and has an example.
+    ``make_card`` makes one and reports errors in one line. Cards are immutable.
 
     Attributes:
         attributes: Names of all outputs, in order.
@@ -48,6 +48,12 @@ class Card(BaseModel):
             known.
         loss: Name of the training loss.
         notes: Remarks for users of the model.
+
+    Example:
+        >>> from bincam.models import Card, make_card
+        >>> card = make_card(attributes=("Bald",), architecture="timm", name="resnet18", input_size=(224, 224))
+        >>> card.model_copy(update={"thresholds": {"Bald": -1.5}}).thresholds
+        {'Bald': -1.5}
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -75,6 +75,15 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, factory: str
     Raises:
         InputError: A file is missing or broken, card and weights disagree or were not written together, or the card
             names a factory that the caller did not.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from bincam import models
+        >>> with TemporaryDirectory() as folder:
+        ...     models.save(models.build("resnet10t", ["Bald"], input_size=(64, 64)), folder)
+        ...     model = models.load(folder)
+        >>> model.training
+        False
     """
     path = Path(folder)
     if not (path / FILE).is_file():

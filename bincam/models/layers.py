@@ -22,6 +22,15 @@ class Layer:
         place: Its place in the sequence of calls, where the pass can be cut.
         layout: Its axes.
         channels: C.
+
+    Example:
+        >>> import torch
+        >>> from bincam import models
+        >>> model = models.build("resnet10t", ["Bald"], input_size=(64, 64))
+        >>> images, name = torch.zeros(1, 3, 64, 64), "network.backbone.layer3"
+        >>> anatomy = models.resolve(model, images, lambda logits: logits, layer=name)
+        >>> anatomy.layer.name, anatomy.layer.channels, anatomy.layer.layout
+        ('network.backbone.layer3', 256, Layout(order='NCHW', grid=(4, 4), prefix=0))
     """
 
     name: str

@@ -33,8 +33,8 @@ class Call:
         index: Its number in the pass; the same in every later pass at the same input size.
         name: The function's name without leading or trailing underscores: ``"linear"``, ``"relu"``, ``"getitem"``.
         function: The function called.
-        args: Positional arguments as given.
-        kwargs: Keyword arguments as given.
+        args: Positional arguments as passed.
+        kwargs: Keyword arguments as passed.
         inputs: The tensors among the arguments at the time of the call, in order.
         parents: For each of them the index of the call that made it, or ``NO_CALL``.
         output: The first tensor returned.

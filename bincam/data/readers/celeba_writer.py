@@ -191,8 +191,8 @@ def _write_numbers(file: PathLike, ids: list[str], values: NDArray[np.float64], 
     if not np.isfinite(values).all():
         row = int(np.nonzero(~np.isfinite(values))[0][0])
         raise InputError(f"{file}: a value of {ids[row]!r} is unknown; CelebA's format needs a number for every image")
-    whole = np.rint(values).astype(np.int64)
-    rows = ("".join(" %3d" % v for v in row) for row in whole.tolist())  # noqa: UP031  # likewise
+    pixels = np.rint(values).astype(np.int64)
+    rows = ("".join(" %3d" % v for v in row) for row in pixels.tolist())  # noqa: UP031  # likewise
     _write(file, ids, rows, head=[str(len(ids)), header])
 
 

@@ -1,1 +1,1 @@
-"""Regions in which an attribute is expected to show."""
+"""Regions of an image in which an attribute is expected to be visible."""

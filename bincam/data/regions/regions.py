@@ -1,4 +1,4 @@
-"""Where in a face each attribute is expected to be seen."""
+"""Regions of a face in which each attribute is expected to be visible."""
 
 from __future__ import annotations
 
@@ -35,13 +35,23 @@ GRID = (7, 7)
 
 @dataclass(frozen=True)
 class Regions:
-    """Named regions, and which of them is expected to matter for which attribute.
+    """Named regions, and the assignment of attributes to them.
 
     Attributes:
         shapes: Region to shape.
         attributes: Attribute to region.
-        source: Where they came from, for messages.
-        per_image: Whether masks are stored per image; they then refer to the stored image, before any crop.
+        source: Where the regions were read from, for messages.
+        per_image: Whether masks are stored per image; they refer to the stored image, before any crop.
+
+    Example:
+        >>> import numpy as np
+        >>> from bincam.data import Regions
+        >>> points = np.array([[69, 111], [108, 111], [88, 135], [72, 152], [106, 152]])
+        >>> mask = Regions.face().mask("Eyeglasses", (218, 178), landmarks=points)
+        >>> mask.shape, bool(mask[111, 69]), bool(mask[200, 20])  # the left eye, a lower corner
+        ((218, 178), True, False)
+        >>> Regions.published().project(["Smiling", "Bald"], (7, 7), (224, 224)).shape
+        (2, 7, 7)
     """
 
     shapes: Mapping[str, Shape]
@@ -59,7 +69,7 @@ class Regions:
 
     @property
     def needs_landmarks(self) -> bool:
-        """Whether drawing needs the image's landmarks."""
+        """True if drawing needs the image's landmarks."""
         return any(needs_landmarks(shape) for shape in self.shapes.values())
 
     def __contains__(self, attribute: str) -> bool:
@@ -153,7 +163,7 @@ class Regions:
 
     @classmethod
     def published(cls) -> Regions:
-        """The twelve published masks on the 7x7 grid, for images cropped as ``fit="face"`` does, at any size."""
+        """Make the twelve published masks on the 7x7 grid, for face crops (``fit="face"``) of any size."""
         text = (
             resources.files("bincam.data.regions").joinpath("assets/published_regions.csv").read_text(encoding="utf-8")
         )
@@ -172,12 +182,12 @@ class Regions:
 
     @classmethod
     def face(cls) -> Regions:
-        """Boxes and ellipses in face units for CelebA's 40 attributes; they follow the landmarks of any face."""
+        """Make boxes and ellipses in face units for CelebA's 40 attributes, placed by the landmarks of a face."""
         return cls._shipped("face_regions.yaml", "face regions")
 
     @classmethod
     def orl(cls) -> Regions:
-        """Glasses, lower face and face of the ORL photographs, which are framed alike and have no landmarks."""
+        """Make glasses, lower face and face of the ORL photographs, which share one framing and have no landmarks."""
         return cls._shipped("orl_regions.yaml", "ORL regions")
 
     @classmethod
@@ -187,11 +197,14 @@ class Regions:
 
     @classmethod
     def stored(cls, folder: str | os.PathLike[str]) -> Regions:
-        """Masks stored per image.
+        """Use masks stored per image.
 
         Args:
-            folder: With ``STEM.png`` and ``parts.json`` (in it or beside it): indexed parts. Otherwise
-                ``ATTRIBUTE/STEM.png`` or ``STEM.npz``.
+            folder: Folder with ``STEM.png``, and ``parts.json`` in it or in its parent, for indexed parts; otherwise
+                with ``ATTRIBUTE/STEM.png`` or ``STEM.npz``.
+
+        Raises:
+            InputError: There is no such folder.
         """
         path = Path(folder)
         if not path.is_dir():
@@ -205,27 +218,45 @@ class Regions:
     def drawn(
         cls, masks: Mapping[str, Mask], landmarks: NDArray[np.floating] | None = None, source: str = ""
     ) -> Regions:
-        """One mask per attribute, the same for every image.
+        """Use one mask per attribute for all images.
 
         Args:
             masks: Attribute to ``(H, W)`` bool.
-            landmarks: ``(5, 2)`` of the face that they were drawn for; they then follow other faces' landmarks.
-            source: Where they came from.
+            landmarks: ``(5, 2)`` of the face for which the masks were drawn; they are then moved to the landmarks of
+                other faces.
+            source: Where the masks were read from, for messages.
+
+        Example:
+            >>> import numpy as np
+            >>> from bincam.data import Regions
+            >>> top = np.arange(4)[:, None].repeat(4, 1) < 2
+            >>> Regions.drawn({"Bald": top}).mask("Bald", (2, 2)).tolist()
+            [[True, True], [False, False]]
         """
         shapes = {name: Raster(np.asarray(mask, bool), landmarks) for name, mask in masks.items()}
         return cls(shapes, {name: name for name in shapes}, source)
 
     @classmethod
     def read(cls, file: str | os.PathLike[str]) -> Regions:
-        """Read a user's regions: see ``docs/regions.md`` for the form.
+        """Read regions from a YAML file; ``docs/regions.md`` describes the format.
 
         Raises:
-            InputError: The file is missing or malformed; the text names the region.
+            InputError: The file is missing or malformed; the message names the region.
+
+        Example:
+            >>> from pathlib import Path
+            >>> from tempfile import TemporaryDirectory
+            >>> from bincam.data import Regions
+            >>> with TemporaryDirectory() as folder:
+            ...     file = Path(folder, "mine.yaml")
+            ...     _ = file.write_text("regions: {Bald: {box: [0, 0, 1, 0.5]}}")
+            ...     Regions.read(file).mask("Bald", (2, 2)).tolist()
+            [[True, True], [False, False]]
         """
         path = Path(file)
         value = read_yaml(path)
         if not isinstance(value, dict) or not isinstance(value.get("regions"), dict):
-            raise InputError(f"{path}: expected 'regions:' with a name and shapes each; docs/regions.md has an example")
+            raise InputError(f"{path}: expected 'regions:' that maps names to shapes; docs/regions.md has an example")
         for key in value.keys() - {"regions", "attributes", "units", "size"}:
             raise InputError(f"{path}: unknown key {key!r}; known: regions, attributes, units, size")
         defaults = {key: value[key] for key in ("units", "size") if key in value}
@@ -234,7 +265,7 @@ class Regions:
         }
         attributes = value.get("attributes") or {name: name for name in shapes}
         if not isinstance(attributes, dict):
-            raise InputError(f"{path}: 'attributes' gives each attribute its region")
+            raise InputError(f"{path}: 'attributes' must map each attribute to a region")
         return cls(shapes, {str(a): str(r) for a, r in attributes.items()}, str(path))
 
 
@@ -247,7 +278,7 @@ _FORMS: dict[str, tuple[str, ...]] = {
 
 
 def _shape(where: str, spec: Any, defaults: Mapping[str, Any]) -> Shape:
-    """A region as YAML has it: one shape, or a list of shapes of which some are taken away."""
+    """Parse a region from YAML: one shape, or a list of shapes of which some are subtracted."""
     if isinstance(spec, list):
         if not spec:
             raise InputError(f"{where}: no shapes")
@@ -258,12 +289,12 @@ def _shape(where: str, spec: Any, defaults: Mapping[str, Any]) -> Shape:
             (_shape(where, {k: v for k, v in p.items() if k != "minus"}, defaults), bool(p.get("minus"))) for p in spec
         ]
         if parts[0][1]:
-            raise InputError(f"{where}: the first shape cannot be taken away from nothing")
+            raise InputError(f"{where}: the first shape cannot be subtracted, because nothing precedes it")
         return Combined(tuple(parts))
     forms = [key for key in spec if key in _FORMS] if isinstance(spec, dict) else []
     if len(forms) != 1:
         raise InputError(f"{where}: a shape is one of {', '.join(_FORMS)} with numbers, got {spec!r}")
-    form, given = forms[0], spec[forms[0]]
+    form, value = forms[0], spec[forms[0]]
     for key in spec.keys() - {form, "units", "size", "angle"}:
         raise InputError(f"{where}: unknown key {key!r}; known: {form}, units, size, angle, minus")
     frame: dict[str, Any] = {**defaults, **{k: spec[k] for k in ("units", "size") if k in spec}}
@@ -271,24 +302,24 @@ def _shape(where: str, spec: Any, defaults: Mapping[str, Any]) -> Shape:
         if frame.get("size") is not None:
             frame["size"] = (int(frame["size"][0]), int(frame["size"][1]))
         if form == "cells":
-            return Cells(_block(given["rows"], given["columns"], tuple(given.get("grid", GRID))))
+            return Cells(_block(value["rows"], value["columns"], tuple(value.get("grid", GRID))))
         if form == "polygon":
-            return Polygon(points=tuple((float(x), float(y)) for x, y in given), **frame)
-        numbers: dict[str, Any] = dict(zip(_FORMS[form], map(float, given), strict=True))
+            return Polygon(points=tuple((float(x), float(y)) for x, y in value), **frame)
+        numbers: dict[str, Any] = dict(zip(_FORMS[form], map(float, value), strict=True))
         if form == "box":
             return Box(**numbers, **frame)
         return Ellipse(**numbers, angle=float(spec.get("angle", 0)), **frame)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     except (TypeError, ValueError, KeyError, IndexError):
-        form_of = (
+        expected = (
             ", ".join(_FORMS[form]) or {"polygon": "[x, y] per corner", "cells": "rows and columns, as in 2-4"}[form]
         )
-        raise InputError(f"{where}: {form} takes {form_of}, got {given!r}") from None
+        raise InputError(f"{where}: {form} takes {expected}, got {value!r}") from None
 
 
 def _block(rows: str, columns: str, grid: tuple[int, ...] = GRID) -> Mask:
-    """Cells from ranges whose ends are exclusive: ``"2-4"``, or ``"1-3+4-6"``."""
+    """Make cells from ranges whose ends are exclusive: ``"2-4"``, or ``"1-3+4-6"``."""
     mask = np.zeros((grid[0], grid[1]), bool)
     for r in str(rows).split("+"):
         for c in str(columns).split("+"):

@@ -1,9 +1,9 @@
-"""What regions are made of. Each shape draws itself as a mask into an image of any size.
+"""Shapes of regions. Each shape draws itself as a mask into an image of any size.
 
-Coordinates are those of edges: pixel i spans i to i + 1, so a box from 0 to W covers the image, and a pixel belongs to
-a shape when its centre does. Units are ``pixels`` of a stated image size, ``image`` (0 to 1 in both axes), or ``face``:
-the origin is between the eyes, y runs to the mouth's centre and is 1 there, x is at right angles to it, to the image's
-right, with the same unit.
+Coordinates refer to pixel edges: pixel i spans i to i + 1, so a box from 0 to W covers the image, and a pixel belongs
+to a shape if its centre does. Units are ``pixels`` of a stated image size, ``image`` (0 to 1 on both axes), or ``face``:
+the origin is the eye centre, y is 1 at the mouth centre, and x is perpendicular to y, to the right of the image, with
+the same unit.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ class Place:
     positive: bool | None = None
 
     def centres(self) -> tuple[Floats, Floats]:
-        """Of the pixels: x ``(1, W)`` and y ``(H, 1)``."""
+        """Coordinates of the pixel centres: x ``(1, W)`` and y ``(H, 1)``."""
         return np.arange(self.size[1], dtype=float)[None] + 0.5, np.arange(self.size[0], dtype=float)[:, None] + 0.5
 
 
 class Shape(ABC):
-    """Something that can be drawn as a mask."""
+    """Base class of everything that can be drawn as a mask."""
 
     needs_landmarks: bool = False
 
     @abstractmethod
     def draw(self, place: Place) -> Mask | None:
-        """``(H, W)``, or None where the image has no such region, which is not the same as an empty one."""
+        """Draw the mask: ``(H, W)``, or None if the image has no such region, which differs from an empty one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Cells(Shape):
     cells: Mask
 
     def draw(self, place: Place) -> Mask:
-        """Every pixel belongs to the cell that holds its centre."""
+        """Assign every pixel to the cell that contains its centre."""
         x, y = place.centres()
         rows, columns = self.cells.shape
         row, column = np.intp(y * rows / place.size[0]), np.intp(x * columns / place.size[1])
@@ -77,11 +77,11 @@ class Cells(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class Outline(Shape):
-    """A shape given by an inequality.
+    """A shape defined by an inequality.
 
     Attributes:
-        units: Of its coordinates.
-        size: ``(H, W)`` of the image that ``pixels`` refer to; drawn into another size, the shape is stretched.
+        units: Units of its coordinates.
+        size: ``(H, W)`` of the image to which ``pixels`` refer; drawn into another size, the shape is stretched.
     """
 
     units: Units = "image"
@@ -95,10 +95,10 @@ class Outline(Shape):
 
     @abstractmethod
     def inside(self, x: Floats, y: Floats) -> Mask:
-        """Whether points, in the shape's units, belong to it."""
+        """Test which points, in the shape's units, belong to it."""
 
     def draw(self, place: Place) -> Mask:
-        """Bring the pixels' centres to the shape's units and ask."""
+        """Test the pixel centres in the shape's units."""
         x, y = place.centres()
         height, width = place.size
         if self.units == "face":
@@ -108,7 +108,7 @@ class Outline(Shape):
             down = mouth - eyes
             unit = float(down @ down)
             if unit < 1e-12:
-                raise InputError("a region in face units needs eyes apart from the mouth")
+                raise InputError("a region in face units needs distinct centres of eyes and mouth")
             dx, dy = x - (eyes[0] + 0.5), y - (eyes[1] + 0.5)  # landmarks count from the first pixel's centre
             return self.inside((dx * down[1] - dy * down[0]) / unit, (dx * down[0] + dy * down[1]) / unit)
         of = (1, 1) if self.size is None or self.units == "image" else self.size
@@ -117,7 +117,7 @@ class Outline(Shape):
 
 @dataclass(frozen=True, kw_only=True)
 class Box(Outline):
-    """From ``(x0, y0)`` to ``(x1, y1)``."""
+    """The box from ``(x0, y0)`` to ``(x1, y1)``."""
 
     x0: float
     y0: float
@@ -130,13 +130,13 @@ class Box(Outline):
             raise InputError(f"a box runs from x0, y0 to larger x1, y1, got {[self.x0, self.y0, self.x1, self.y1]}")
 
     def inside(self, x: Floats, y: Floats) -> Mask:
-        """Left and upper edges belong to it, right and lower do not."""
+        """Include the left and upper edges, and exclude the right and lower ones."""
         return (x >= self.x0) & (x < self.x1) & (y >= self.y0) & (y < self.y1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ellipse(Outline):
-    """Centre ``(x, y)``, radii ``rx`` and ``ry``, turned by ``angle`` degrees (clockwise as seen)."""
+    """The ellipse with centre ``(x, y)`` and radii ``rx`` and ``ry``, rotated clockwise by ``angle`` degrees."""
 
     x: float
     y: float
@@ -150,7 +150,7 @@ class Ellipse(Outline):
             raise InputError(f"an ellipse has radii above 0, got {self.rx} and {self.ry}")
 
     def inside(self, x: Floats, y: Floats) -> Mask:
-        """The edge belongs to it."""
+        """Include the edge."""
         cos, sin = np.cos(np.deg2rad(self.angle)), np.sin(np.deg2rad(self.angle))
         dx, dy = x - self.x, y - self.y
         mask: Mask = ((dx * cos + dy * sin) / self.rx) ** 2 + ((dy * cos - dx * sin) / self.ry) ** 2 <= 1
@@ -159,7 +159,7 @@ class Ellipse(Outline):
 
 @dataclass(frozen=True, kw_only=True)
 class Polygon(Outline):
-    """Corners in order; the even-odd rule where the outline crosses itself."""
+    """The polygon with these corners in order; the even-odd rule applies if the outline crosses itself."""
 
     points: tuple[tuple[float, float], ...]
 
@@ -169,7 +169,7 @@ class Polygon(Outline):
             raise InputError(f"a polygon has at least three corners, got {len(self.points)}")
 
     def inside(self, x: Floats, y: Floats) -> Mask:
-        """Count the edges that a ray to the right crosses."""
+        """Count the edges that a ray to the right crosses (even-odd rule)."""
         odd = np.zeros(np.broadcast_shapes(x.shape, y.shape), bool)
         for (x0, y0), (x1, y1) in zip(self.points, (*self.points[1:], self.points[0]), strict=True):
             if y0 != y1:
@@ -183,7 +183,7 @@ class Raster(Shape):
 
     Attributes:
         mask: ``(h, w)`` bool.
-        landmarks: ``(5, 2)`` of the face it was drawn for. Where these and the image's are known, the mask is moved
+        landmarks: ``(5, 2)`` of the face for which it was drawn. If these and the image's are known, the mask is moved
             onto the image's face by the least-squares similarity; otherwise it is stretched to the image.
     """
 
@@ -191,33 +191,33 @@ class Raster(Shape):
     landmarks: NDArray[np.floating] | None = None
 
     def draw(self, place: Place) -> Mask:
-        """Resample bilinearly and keep what is at least half covered."""
+        """Resample bilinearly, and keep pixels that are at least half covered."""
         soft = self.mask.astype(np.float32)
         if self.landmarks is None or place.landmarks is None or not np.isfinite(place.landmarks).all():
             matrix = crop.fit_matrix("stretch", (self.mask.shape[0], self.mask.shape[1]), place.size)
             return crop.warp(soft, matrix, place.size) >= 0.5
-        # A frame of zeros, because what is continued beyond the drawn mask is nothing.
+        # A frame of zeros, because the warp replicates the border, and outside the drawn mask there is no region.
         matrix = crop.compose(similarity(self.landmarks, place.landmarks), [[1, 0, -1], [0, 1, -1]])
         return crop.warp(np.pad(soft, 1), matrix, place.size) >= 0.5
 
 
 @dataclass(frozen=True)
 class Combined(Shape):
-    """Shapes added and taken away, in order.
+    """Shapes added and subtracted, in order.
 
     Attributes:
-        parts: Each a shape and whether it is taken away.
+        parts: Pairs of a shape and whether it is subtracted.
     """
 
     parts: tuple[tuple[Shape, bool], ...]
 
     @property
     def needs_landmarks(self) -> bool:  # type: ignore[override]  # derived from the parts here
-        """Whether a part does."""
+        """True if a part does."""
         return any(needs_landmarks(shape) for shape, _ in self.parts)
 
     def draw(self, place: Place) -> Mask | None:
-        """None where every part that is added is None."""
+        """Draw the parts; None if every added part is None."""
         result: Mask | None = None
         for shape, away in self.parts:
             mask = shape.draw(place)
@@ -231,12 +231,12 @@ class Combined(Shape):
 
 
 def needs_landmarks(shape: Shape) -> bool:
-    """Whether a shape cannot be drawn without landmarks."""
+    """True if a shape cannot be drawn without landmarks."""
     return getattr(shape, "units", None) == "face" or shape.needs_landmarks
 
 
 def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> Floats:
-    """The turn, scale and shift that bring points closest to others (Umeyama 1991), without mirroring.
+    """Compute the least-squares similarity from points to others (Umeyama 1991), without mirroring.
 
     Args:
         source: ``(P, 2)``.
@@ -244,12 +244,15 @@ def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> Fl
 
     Returns:
         ``(2, 3)``.
+
+    Raises:
+        InputError: All source points coincide.
     """
     a, b = np.asarray(source, np.float64), np.asarray(target, np.float64)
     p, q = a - a.mean(axis=0), b - b.mean(axis=0)
     total = float((p**2).sum())
     if total < 1e-12:
-        raise InputError("points that all fall together cannot be aligned")
+        raise InputError("points that all coincide cannot be aligned")
     cos = float((p * q).sum()) / total
     sin = float((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum()) / total
     linear = np.array([[cos, -sin], [sin, cos]])

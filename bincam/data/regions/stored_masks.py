@@ -1,4 +1,4 @@
-"""Masks stored per image: read as shapes, so that regions need not know where a mask comes from."""
+"""Masks stored per image, as shapes, so that ``Regions`` treats them like drawn ones."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def test_a_users_file(tmp_path):
         ("regions: {a: {box: [0, 0, 1, 1], colour: red}}", "unknown key 'colour'"),
         ("units: pixels\nregions: {a: {box: [0, 0, 1, 1]}}", "needs the size"),
         ("regions: {a: []}", "no shapes"),
-        ("regions: {a: [{box: [0, 0, 1, 1], minus: true}]}", "taken away from nothing"),
+        ("regions: {a: [{box: [0, 0, 1, 1], minus: true}]}", "cannot be subtracted"),
         ("regions: {a: {box: [0, 0, 1, 1]}}\nattributes: {Hat: b}", "'Hat' names region 'b'"),
         ("regions: {a: {box: [0, 0, 1, 1]}}\nunit: face", "unknown key 'unit'"),
     ],

@@ -88,7 +88,7 @@ def test_similarity_recovers_a_turn_scale_and_shift():
     theta = np.deg2rad(33)
     matrix = np.array([[2 * np.cos(theta), -2 * np.sin(theta), 5], [2 * np.sin(theta), 2 * np.cos(theta), -8]])
     np.testing.assert_allclose(similarity(MEAN_FACE, crop.move(matrix, MEAN_FACE)), matrix, atol=1e-4)
-    with pytest.raises(InputError, match="fall together"):
+    with pytest.raises(InputError, match="all coincide"):
         similarity(np.zeros((5, 2)), MEAN_FACE)
 
 
