@@ -1,4 +1,4 @@
-"""Errors say what is close, and can be caught by their kind."""
+"""Errors suggest close names, and can be caught by class."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ def test_training_finds_the_shapes_where_they_are():
     ex = bincam.Explainer(trained.model)
     images = torch.stack([torch.from_numpy(picture).permute(2, 0, 1).float() / 255 for picture, _ in scenes])
     e = ex((images - 0.5) / 0.25, "positive")
-    found = (e.logits[:, :2] >= 0).float().mean(0)
-    assert found.min() > 0.8
+    detected = (e.logits[:, :2] >= 0).float().mean(0)
+    assert detected.min() > 0.8
     masks = np.stack([masks for _, masks in scenes])  # (B, A, H, W)
     support = e.maps.relu().numpy()  # (B, A, h, w)
     inside = (support * project(masks, support.shape[-2:])).sum((-2, -1))

@@ -1,4 +1,4 @@
-"""Files are whole or absent, and JSON says what it is."""
+"""Files are complete or absent, and JSON states its kind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bincam.errors import InputError
 from bincam.files import atomic, parse_yaml, read_json, read_yaml, write_json
 
 
-def test_the_file_appears_only_when_whole_and_with_usual_permissions(tmp_path):
+def test_the_file_appears_only_when_complete_and_with_default_permissions(tmp_path):
     target = tmp_path / "deep" / "er" / "a.txt"
     with atomic(target) as part:
         part.write_text("new")
@@ -89,7 +89,7 @@ def test_missing_and_folder(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "line"), [("a: [1", 1), ("a: 1\nb: [", 2)])
-def test_a_broken_yaml_is_told_in_one_line(tmp_path, text, line):
+def test_a_broken_yaml_is_reported_in_one_line(tmp_path, text, line):
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(InputError) as caught:
         read_yaml(tmp_path / "x.yaml")

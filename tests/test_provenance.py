@@ -60,6 +60,6 @@ def test_settings_are_digested_without_their_own_digest():
 
 
 def test_versions_name_what_computes():
-    found = provenance.versions()
-    assert found["torch"] == torch.__version__.split("+")[0] or found["torch"] == torch.__version__
-    assert {"python", "numpy", "timm", "grad-cam"} <= set(found)
+    versions = provenance.versions()
+    assert versions["torch"] == torch.__version__.split("+")[0] or versions["torch"] == torch.__version__
+    assert {"python", "numpy", "timm", "grad-cam"} <= set(versions)

@@ -40,7 +40,7 @@ def test_projecting_a_mask_is_the_adjoint(grid, size):
 
 
 @pytest.mark.parametrize("ratio", [1, 2, 5, 32])
-def test_whole_ratios_keep_the_mean(ratio):
+def test_integer_ratios_preserve_the_mean(ratio):
     maps = torch.randn(5, 7, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     up = upsample(maps, (7 * ratio, 6 * ratio))
     torch.testing.assert_close(up.mean(dim=(-1, -2)), maps.mean(dim=(-1, -2)))

@@ -1,4 +1,4 @@
-"""Importing torchvision beside a torch that its compiled operators were not built for; each case in a fresh process."""
+"""Importing torchvision with a torch for which its compiled operators were not built; each case in a fresh process."""
 
 from __future__ import annotations
 

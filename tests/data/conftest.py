@@ -37,7 +37,7 @@ def make_images(n: int, size: tuple[int, int] = (218, 178), seed: int = 0) -> li
 
 
 def equal(a: AttributeTable, b: AttributeTable) -> bool:
-    """Everything but where the images lie."""
+    """Equality of everything except the image folder."""
     return replace(a, root=Path(), source="").digest() == replace(b, root=Path(), source="").digest()
 
 

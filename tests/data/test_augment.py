@@ -42,7 +42,7 @@ def test_a_view_follows_from_its_seed_alone():
 
 @pytest.mark.parametrize(("name", "value"), [("scale", 0.3), ("rotation", 30), ("shift", 0.1), ("mirror", 1.0)])
 def test_points_boxes_and_masks_follow_the_pixels(name, value):
-    """A dot per landmark, drawn into the image and into a mask, is found again where the landmark has gone."""
+    """A dot per landmark, drawn into the image and into a mask, is at the transformed landmark afterwards."""
     yy, xx = np.mgrid[:218, :178]
     order = list(crop.MIRROR_ORDER)
     for seed in range(4):

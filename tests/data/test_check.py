@@ -17,7 +17,7 @@ def test_a_sound_folder_has_no_problems(folder):
     assert (report.images, report.decoded, report.sizes) == (12, 12, (((178, 218), 12),))
 
 
-def test_everything_wrong_is_found_at_once(folder):
+def test_all_problems_are_reported_at_once(folder):
     table = celeba(folder)
     table.path(1).write_bytes(b"")
     table.path(2).write_bytes(table.path(2).read_bytes()[:900])

@@ -46,7 +46,7 @@ def test_a_face_turned_scaled_and_moved_gives_the_same_crop(angle, scale):
 
 
 def test_pixels_go_where_the_points_go():
-    """Dots drawn at the landmarks are found, by their centre of mass, at the moved landmarks to a tenth of a pixel."""
+    """Dots drawn at the landmarks have their centre of mass at the transformed landmarks, to a tenth of a pixel."""
     yy, xx = np.mgrid[:218, :178]
     theta = np.deg2rad(17)
     about = MEAN_FACE.mean(axis=0)

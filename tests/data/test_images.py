@@ -51,7 +51,7 @@ def test_16_bits_keep_their_upper_eight():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_turns_the_picture_upright(picture, orientation):
-    """Store the picture as a camera held that way would, and get it back upright."""
+    """Store the image as a camera in this orientation would, and read it back upright."""
     undo = {
         2: "FLIP_LEFT_RIGHT",
         3: "ROTATE_180",

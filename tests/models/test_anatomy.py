@@ -1,4 +1,4 @@
-"""The resolver must be right about models it has never seen: structure by expectation, claims by numbers."""
+"""The resolver on architectures that it was not written for: expected structure, and claims checked numerically."""
 
 from __future__ import annotations
 
@@ -306,7 +306,7 @@ def test_layer_by_name_and_by_module_agree(tiny: nn.Module, images: Tensor) -> N
     assert by_name.maps.shape[-2:] == (6, 8)
 
 
-def test_wrong_layers_are_told_what_there_is(tiny: nn.Module, images: Tensor) -> None:
+def test_errors_about_layers_list_the_alternatives(tiny: nn.Module, images: Tensor) -> None:
     with pytest.raises(InputError, match=r"no layer 'conv3'.*'conv2'"):
         Explainer(tiny, layer="conv3")
     with pytest.raises(InputError, match="not part of the model"):

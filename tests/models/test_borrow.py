@@ -1,4 +1,4 @@
-"""Whatever was borrowed comes back, also after an error."""
+"""State that was changed temporarily is restored, also after an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The card: it comes back as it went, and nothing impossible gets onto it."""
+"""The card: round trip, and invalid fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models on disk: bitwise round trips, other people's files, and files that lie, break or would run code."""
+"""Models on disk: bitwise round trips, foreign files, and files that are mislabelled, broken or would run code."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_unpickling_is_refused_by_type_unless_asked_for(tmp_path, tiny, card, im
     assert torch.equal(adopt(card, path, unsafe_pickle=True)(images), tiny(images))
 
 
-def test_a_whole_pickled_module_is_read_only_when_asked_for(tmp_path, tiny):
+def test_a_pickled_module_is_read_only_on_request(tmp_path, tiny):
     torch.save(tiny, tmp_path / "w.pt")
     with pytest.raises(InputError, match=r"unpickle \S*TinyNet"):
         read_weights(tmp_path / "w.pt")
@@ -178,7 +178,7 @@ def test_a_malicious_pickle_does_not_run(tmp_path, zipped):
     assert mark.exists()
 
 
-def test_a_class_that_is_gone_is_named(tmp_path, monkeypatch):
+def test_a_missing_class_is_named(tmp_path, monkeypatch):
     module = types.ModuleType("gone")
     module.Thing = type("Thing", (), {"__module__": "gone"})
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Any timm backbone under an attribute head, at square and other sizes, and timm models as they are."""
+"""Any timm backbone with an attribute head, at square and other sizes, and complete timm models."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_pooling(backbone, pooling):
     assert all(p.grad is not None for p in model.network.head.parameters())
 
 
-def test_dropout_stands_before_the_head_and_only_in_training():
+def test_dropout_precedes_the_head_in_training_only():
     model = build("resnet10t", ["a"], input_size=(32, 32), drop_rate=0.5).eval()
     plain = AttributeClassifier(construct(build("resnet10t", ["a"], input_size=(32, 32)).card), model.card).eval()
     plain.load_state_dict(model.state_dict())
@@ -68,7 +68,7 @@ def test_dropout_stands_before_the_head_and_only_in_training():
     torch.testing.assert_close(after[after > 0], 2 * before[after > 0])
 
 
-def test_the_token_grid_lies_as_the_image_does():
+def test_the_token_grid_has_the_image_s_orientation():
     model = build("vit_tiny_patch16_224", ["a"], input_size=(32, 64)).eval()
     seen = []
     model.network.pool.register_forward_pre_hook(lambda _m, args: seen.append(args[0]))
@@ -80,11 +80,11 @@ def test_the_token_grid_lies_as_the_image_does():
     assert torch.equal(seen[1][0, :, 1, 2], tokens[0, 1 + 1 * 4 + 2])
 
 
-def test_the_card_has_the_backbone_s_own_statistics_unless_told():
+def test_the_card_has_the_backbone_s_own_statistics_by_default():
     own = build("convnext_atto", ["a"]).card
     assert (own.input_size, own.mean[0], own.head) == ((224, 224), 0.485, "logits")
-    told = build("convnext_atto", ["a"], input_size=(64, 32), mean=(0.5,) * 3, std=(0.2,) * 3).card
-    assert (told.input_size, told.mean, told.std) == ((64, 32), (0.5,) * 3, (0.2,) * 3)
+    explicit = build("convnext_atto", ["a"], input_size=(64, 32), mean=(0.5,) * 3, std=(0.2,) * 3).card
+    assert (explicit.input_size, explicit.mean, explicit.std) == ((64, 32), (0.5,) * 3, (0.2,) * 3)
 
 
 def test_one_channel():
@@ -157,7 +157,7 @@ def test_open_model_of_what_is_neither_folder_nor_name(tmp_path):
 @pytest.mark.parametrize(
     ("names", "head", "outputs"), [(("a", "b"), "logits", 2), (("a",), "two_logits", 2), (("a",), "logits", 1)]
 )
-def test_a_whole_timm_model_has_as_many_outputs_as_the_head_needs(names, head, outputs):
+def test_a_complete_timm_model_has_as_many_outputs_as_the_head_needs(names, head, outputs):
     card = make_card(attributes=names, architecture="timm", name="resnet10t", head=head, input_size=(32, 32))
     network = construct(card).eval()
     assert network(torch.randn(1, 3, 32, 32)).shape == (1, outputs)

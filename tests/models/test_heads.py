@@ -1,4 +1,4 @@
-"""What a raw output means: hand-computed logits, and refusals that name what was given."""
+"""Raw outputs to logits: hand-computed values, and errors that name the input."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_shape_that_cannot_be_what_was_stated_names_both(shape, head, count, p
         assert part in str(caught.value)
 
 
-def test_an_unknown_head_and_whole_numbers_are_refused():
+def test_an_unknown_head_and_integers_are_refused():
     with pytest.raises(InputError, match=r"head='sigmoid'.*probabilities"):
         logits_of(torch.zeros(1, 1), "sigmoid", 1, 1)
     with pytest.raises(InputError, match=r"torch\.int64"):

@@ -1,4 +1,4 @@
-"""From files to tensors: orientation, colour modes, broken files, and the normalisation by hand."""
+"""From files to tensors: orientation, colour modes, broken files, and normalisation computed by hand."""
 
 from __future__ import annotations
 

@@ -54,20 +54,7 @@ def test_200_000_rows_are_read_in_3_s_and_200_mib(tmp_path, suffix):
     assert peak < 200, "MiB at the peak, above the process with its imports"
 
 
-def test_fractional_points_are_rounded_to_the_pixel_and_negative_ones_kept(tmp_path):
-    points = np.array([[[1.4, -2.6], [100.5, 7], [0, 0], [5, 5], [1234, 1]]])
-    celeba_writer.write_landmarks(tmp_path / "p.txt", ["a.jpg"], points)
-    rows = celeba_labels.read_landmarks(tmp_path / "p.txt")
-    assert rows.values.tolist() == [[1, -3, 100, 7, 0, 0, 5, 5, 1234, 1]]
-
-
 def test_rows_are_found_by_name_in_any_order(tmp_path):
     (tmp_path / "list_eval_partition.txt").write_text("b.jpg 1\na.jpg 0\nc.jpg 2\n")
     rows = celeba_labels.read_partition(tmp_path / "list_eval_partition.txt")
     assert rows.aligned(["a.jpg", "c.jpg"], "x")[:, 0].tolist() == [0, 2]
-
-
-def test_large_identities_stay_exact(tmp_path):
-    celeba_writer.write_identities(tmp_path / "identity_CelebA.txt", ["a.jpg", "b.jpg"], [2**40 + 1, "p_7"])
-    _, names = celeba_labels.read_identities(tmp_path / "identity_CelebA.txt")
-    assert names.tolist() == [str(2**40 + 1), "p_7"]

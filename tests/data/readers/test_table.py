@@ -15,7 +15,7 @@ def write(tmp_path, text: str, name: str = "t.csv"):
     return file
 
 
-def test_columns_mean_what_is_said(tmp_path):
+def test_the_arguments_determine_the_meaning_of_columns(tmp_path):
     file = write(
         tmp_path,
         "image,Smiling,Glasses,fold,who,camera\n"
