@@ -1,9 +1,9 @@
 """Shapes of regions. Each shape draws itself as a mask into an image of any size.
 
 Coordinates refer to pixel edges: pixel i spans i to i + 1, so a box from 0 to W covers the image, and a pixel belongs
-to a shape if its centre does. Units are ``pixels`` of a stated image size, ``image`` (0 to 1 on both axes), or ``face``,
-whose origin is the eye centre; y is 1 at the mouth centre, and x is perpendicular to y, to the right of the image, with
-the same unit.
+to a shape if its centre does. Units are ``pixels`` of a stated image size, ``image`` (0 to 1 per axis), or ``face``.
+Face units have their origin at the eye centre; y is 1 at the mouth centre, and x is perpendicular to y, to the right of
+the image, with the same unit.
 """
 
 from __future__ import annotations
