@@ -145,7 +145,16 @@ def parse_yaml(text: str) -> Any:
 
 
 def dump_yaml(value: Any) -> str:
-    """Format a value as YAML that ``parse_yaml`` reads back as the same value; keys keep their order."""
+    """Format a value as YAML that ``parse_yaml`` reads back as the same value; keys keep their order.
+
+    Example:
+        >>> from bincam.files import dump_yaml
+        >>> print(dump_yaml({"seed": 0, "names": ["Smiling", "Bald"]}), end="")
+        seed: 0
+        names:
+        - Smiling
+        - Bald
+    """
     import yaml
 
     return str(yaml.dump(value, Dumper=_with_exponents(yaml.SafeDumper), sort_keys=False, allow_unicode=True))

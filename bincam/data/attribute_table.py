@@ -47,6 +47,10 @@ class AttributeTable:
         ... )
         >>> faces
         AttributeTable(photos: 4 images (2 train, 1 validation, 1 test), 2 attributes)
+        >>> faces.counts()
+        {'train': 2, 'validation': 1, 'test': 1}
+        >>> faces.take(faces.labels[:, faces.index("Male")] == 0).ids
+        ('a.png', 'b.png')
         >>> faces.split("train").select(["Male"]).labels
         array([[0.],
                [0.]], dtype=float32)

@@ -182,6 +182,14 @@ def read_card(folder: str | Path) -> Card:
 
     Raises:
         InputError: The file is missing, inconsistent, not a model card, or of another schema version.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from bincam import models
+        >>> with TemporaryDirectory() as folder:
+        ...     models.save(models.build("resnet10t", ["Bald"], input_size=(64, 64)), folder)
+        ...     models.read_card(folder).attributes
+        ('Bald',)
     """
     fields = _read(folder)
     try:

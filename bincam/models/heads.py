@@ -12,16 +12,7 @@ from bincam.errors import InputError
 Head = Literal["logits", "two_logits", "probabilities", "margin"]
 """``logits``: z. ``two_logits``: a negative and a positive score per attribute, z = s1 - s0. ``probabilities``: the
 model ends in a sigmoid, z = log(p / (1 - p)). ``margin``: trained by regression on -1 and +1, z is the margin.
-``logits_of`` converts each of them to logits.
-
-Example:
-    >>> from bincam.models import make_card
-    >>> card = make_card(
-    ...     attributes=("Bald",), architecture="factory", name="mine:make", input_size=(8, 8), head="two_logits"
-    ... )
-    >>> card.head
-    'two_logits'
-"""
+``logits_of`` converts each of them to logits."""
 
 HEADS: tuple[Head, ...] = get_args(Head)
 

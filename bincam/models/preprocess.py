@@ -20,10 +20,20 @@ if TYPE_CHECKING:
 
 
 def open_image(path: str | Path) -> Image:
-    """Open an image file as RGB, with its EXIF orientation applied; ``preprocess`` has an example.
+    """Open an image file as RGB, with its EXIF orientation applied.
 
     Raises:
         InputError: The file is missing, truncated, not an image, or has pixels of unknown range.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from PIL import Image
+        >>> from bincam.models import open_image
+        >>> with TemporaryDirectory() as folder:
+        ...     Image.new("L", (4, 2)).save(f"{folder}/grey.png")
+        ...     image = open_image(f"{folder}/grey.png")
+        >>> image.mode, image.size
+        ('RGB', (4, 2))
     """
     from PIL import Image
 
