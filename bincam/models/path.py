@@ -95,10 +95,10 @@ def walk(trace: Trace) -> HeadPath:
     if len(sources) != 1:
         raise UnsupportedError(f"the logits pool {len(sources)} different tensors; explain one of them with layer=")
     reductions = sorted(ends.values(), key=lambda item: item[0].index)
-    terminal, pooling, order = reductions[0]
-    if len({other for _, other, _ in reductions}) > 1 or (len(reductions) > 1 and pooling != "token"):
+    terminal, name, order = reductions[0]
+    if len({other for _, other, _ in reductions}) > 1 or (len(reductions) > 1 and name != "token"):
         return HeadPath(terminal, "mixed", order, "diagnostic", "several poolings of one tensor are combined")
-    return _classify(trace, terminal, pooling, order, sorted(between, key=lambda call: call.index))
+    return _classify(trace, terminal, name, order, sorted(between, key=lambda call: call.index))
 
 
 def _spatial_calls(trace: Trace) -> set[int]:
