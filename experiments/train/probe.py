@@ -23,7 +23,7 @@ from bincam.data import AttributeTable, loader
 from bincam.files import write_json
 from bincam.models import AttributeClassifier
 from bincam.train import read_config
-from bincam.train.initial_model import first_model
+from bincam.train.initial_model import initial_model
 from bincam.train.run_manifest import revision, versions
 from bincam.train.splits import read_splits
 
@@ -43,7 +43,7 @@ def areas(size: int, fold: int) -> dict[str, float]:
     config = read_config(CONFIG, [f"data.size={size}", f"data.fold={fold}"])
     splits = read_splits(config.data)
     assert splits.test is not None
-    model = first_model(config, splits.train, {}).eval()
+    model = initial_model(config, splits.train, {}).eval()
     train, test = (features(model, table, config.data.fit) for table in (splits.train, splits.test))
     found = {}
     for i, name in enumerate(splits.train.names):
