@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +9,16 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from bincam.errors import BincamError
 from bincam.models import load
 from bincam.train import run_manifest
-from bincam.train.batches import TrainingBatches, order_digest, pixel_sum
+from bincam.train.batches import TrainingBatches, order_digest
 from bincam.train.checkpoint import FILE as STATE
 from bincam.train.checkpoint import Position, State, read_state, write_state
 from bincam.train.config import TrainConfig
 from bincam.train.distributed import Process, deferred_interrupt
+from bincam.train.epoch_sums import EpochSums
 from bincam.train.optimizer_step import Stepper
 from bincam.train.progress import EventFile, Reporter, event_writer
 from bincam.train.run_evaluation import RunEvaluation
@@ -121,9 +120,7 @@ class _Run:
         )
         self.evaluation = RunEvaluation(config, setup, process)
         self.position = Position()
-        self.losses: list[Tensor] = []  # of the last steps, not read yet
-        self.restored_loss = 0.0  # the part of the epoch's loss sum that all processes had before the run was resumed
-        self.pixels = torch.zeros((), dtype=torch.int64, device=process.device)
+        self.sums = EpochSums(process)
         facts = {
             **run_manifest.run_facts(config, splits),
             "processes": process.world,
@@ -146,11 +143,7 @@ class _Run:
             return None
         self.position = position = state.position
         self.stepper.load(state.tensors)
-        if self.process.rank == 0:  # the stored sums are those of all processes; rank 0 continues them
-            self.pixels.fill_(position.pixel_sum)
-            self.restored_loss = position.loss_sum
-        else:
-            position.loss_sum = 0.0
+        self.sums.restore(position)
         if position.ended in {"", "epochs"}:  # the number of epochs may have been raised or lowered
             position.ended = "epochs" if position.epoch >= self.config.epochs else ""
         if position.ended and self.folder.is_finished():
@@ -215,10 +208,9 @@ class _Run:
         check_every = _CHECK_EVERY.get(self.process.device.type, 16)
         began = time.perf_counter()
         for parts in self.batches.epoch(position.epoch, position.step):
-            for part in parts:
-                self.pixels += pixel_sum(part.images, part.rows)
+            self.sums.add_images(parts)
             reductions = position.plateau.reductions
-            self.losses.append(
+            self.sums.add_loss(
                 self.stepper.step(parts, epoch=position.epoch, step=position.step, steps=steps, reductions=reductions)
             )
             position.step += 1
@@ -234,21 +226,14 @@ class _Run:
                     began = time.perf_counter()
                 if interrupted:
                     self._interrupt()
-            reporter.step(position.epoch, position.step, self._mean_loss())
+            reporter.step(position.epoch, position.step, self.sums.mean_loss(position.step))
         position.seconds += time.perf_counter() - began
 
     def _read_losses(self) -> None:
-        """Add the losses of the last steps to the epoch's sum; fail at the first that is not finite."""
-        values = torch.stack(self.losses).tolist()
-        self.losses = []
-        position = self.position
-        first = position.step - len(values)
-        not_finite = [first + i for i, value in enumerate(values) if not math.isfinite(value)]
-        step = self.process.min(not_finite[0] if not_finite else self.batches.steps)
-        if step < self.batches.steps:
-            raise self._failure(f"the loss of step {step + 1} of epoch {position.epoch + 1} is not finite", step)
-        for value in values:
-            position.loss_sum += value
+        """Read the losses of the last steps; fail at the first that is not finite."""
+        step = self.sums.read(self.position.step, self.batches.steps)
+        if step is not None:
+            raise self._failure(f"the loss of step {step + 1} of epoch {self.position.epoch + 1} is not finite", step)
 
     def _check_weights(self) -> None:
         """Fail if the last step broke the weights: the gradient of a finite loss may not be finite."""
@@ -281,10 +266,10 @@ class _Run:
     def _evaluate_epoch(self) -> dict[str, Any]:
         """Evaluate the epoch just trained on the validation split; return its record."""
         config, position, steps = self.config, self.position, self.batches.steps
-        loss, pixels = self._sums()
+        loss, pixels = self.sums.totals()
         self.stepper.share_buffers()
-        said = self.evaluation.validate(self.stepper.evaluated)
-        if not np.isfinite(said.logits).all():
+        predictions = self.evaluation.validate(self.stepper.evaluated)
+        if not np.isfinite(predictions.logits).all():
             raise self._failure(f"logits on validation are not finite after epoch {position.epoch + 1}")
         record = {
             "epoch": position.epoch + 1,
@@ -293,11 +278,10 @@ class _Run:
             "images_per_second": steps * config.batch_size / max(position.seconds, 1e-9),
             "order": order_digest(self.setup.order(position.epoch)),
             "pixels": f"{pixels % 2**64:016x}",
-            **self.evaluation.record(said),
+            **self.evaluation.record(predictions),
         }
         position.count(record, config)
-        self.pixels.zero_()
-        self.restored_loss = 0.0
+        self.sums.reset()
         return record
 
     def _write_epoch(self, record: dict[str, Any]) -> None:
@@ -308,19 +292,8 @@ class _Run:
 
     def _write_state(self) -> None:
         """Write the state; all processes call this, because the sums are over all of them."""
-        loss, pixels = self._sums()
+        loss, pixels = self.sums.totals()
         with self.process.failing_together():
             if self.process.rank == 0:
                 position = Position(**{**vars(self.position), "loss_sum": loss, "pixel_sum": pixels})
                 write_state(self.folder.path, self.setup.identity, State(position, self.stepper.state()))
-
-    def _mean_loss(self) -> float | None:
-        """Estimate the epoch's mean loss so far from this process's share; None before the first losses are read."""
-        steps = self.position.step - len(self.losses)
-        own = self.position.loss_sum - self.restored_loss
-        return (self.restored_loss + own * self.process.world) / steps if steps else None
-
-    def _sums(self) -> tuple[float, int]:
-        """Add up the epoch's losses and pixels so far over all processes."""
-        loss = torch.tensor(self.position.loss_sum, dtype=torch.float64, device=self.process.device)
-        return float(self.process.sum(loss)), int(self.process.sum(self.pixels))

@@ -35,19 +35,19 @@ class RunEvaluation:
         """Compute the logits of the validation split."""
         return ask(model, self.validation, self.process.device, channels_last=self.config.channels_last)
 
-    def record(self, said: Said) -> dict[str, Any]:
+    def record(self, predictions: Said) -> dict[str, Any]:
         """Return the part of an epoch's record that follows from the validation split.
 
         Args:
-            said: Of the validation split; all logits are finite.
+            predictions: Of the validation split; all logits are finite.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", BincamWarning)  # splits that lack a class were reported once, by name
-            tuned = zip(self.card.attributes, tune(said.logits, said.labels).tolist(), strict=True)
+            tuned = zip(self.card.attributes, tune(predictions.logits, predictions.labels).tolist(), strict=True)
         return {
-            "validation": self._metrics(said, {}),
+            "validation": self._metrics(predictions, {}),
             "tuned_thresholds": {name: value for name, value in tuned if math.isfinite(value)},
-            "calibration": {} if self.card.logit_shift else self._calibration(said),
+            "calibration": {} if self.card.logit_shift else self._calibration(predictions),
         }
 
     def test(self, folder: Path, position: Position) -> dict[str, Any] | None:
@@ -68,13 +68,13 @@ class RunEvaluation:
         # As in the last epoch, also where that was trained before the run was resumed.
         self.setup.loss.set_epoch(position.epoch - 1, self.config.epochs)
         batches = self._loader(self.test_split)
-        said = ask(model, batches, self.process.device, channels_last=self.config.channels_last)
+        predictions = ask(model, batches, self.process.device, channels_last=self.config.channels_last)
         tuned = position.history[position.best_epoch - 1]["tuned_thresholds"]
         return {
-            "images": len(said.labels),
+            "images": len(predictions.labels),
             "epoch": position.best_epoch,
-            "zero": self._metrics(said, {}),
-            "tuned": self._metrics(said, tuned),
+            "zero": self._metrics(predictions, {}),
+            "tuned": self._metrics(predictions, tuned),
             "tuned_thresholds": tuned,
         }
 
@@ -90,16 +90,18 @@ class RunEvaluation:
             pin_memory=process.device.type == "cuda",
         )
 
-    def _calibration(self, said: Said) -> dict[str, tuple[float, float]]:
+    def _calibration(self, predictions: Said) -> dict[str, tuple[float, float]]:
         """Fit slope and intercept of each attribute for which they are defined."""
-        fitted = zip(self.card.attributes, platt(said.logits, said.labels).tolist(), strict=True)
+        fitted = zip(self.card.attributes, platt(predictions.logits, predictions.labels).tolist(), strict=True)
         return {name: (slope, intercept) for name, (slope, intercept) in fitted if math.isfinite(slope + intercept)}
 
-    def _metrics(self, said: Said, thresholds: dict[str, float]) -> dict[str, Any]:
+    def _metrics(self, predictions: Said, thresholds: dict[str, float]) -> dict[str, Any]:
         """Compute the metrics at some thresholds, and the loss, which depends on none."""
         loss = self.setup.loss
-        result = judge(said, self.card, self.setup.counts, thresholds)
+        result = judge(predictions, self.card, self.setup.counts, thresholds)
         with torch.no_grad():
-            logits, labels = (torch.from_numpy(v).to(self.process.device) for v in (said.logits, said.labels))
+            logits, labels = (
+                torch.from_numpy(v).to(self.process.device) for v in (predictions.logits, predictions.labels)
+            )
             mean = loss.terms(logits, labels).sum() / loss.normalizer(labels).clamp(min=1)
         return {**result, "mean": {"loss": plain(float(mean)), **result["mean"]}}
