@@ -63,7 +63,7 @@ def paired(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], N
     """
     z, y = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
     if z.ndim != 2 or z.shape != y.shape:
-        raise InputError(f"expected logits and labels of the same shape (N, A), got {z.shape} and {y.shape}")
+        raise InputError(f"expected logits and labels of one shape (N, A), got {z.shape} and {y.shape}")
     illegal = (y != 0) & (y != 1) & ~np.isnan(y)
     if illegal.any():
         row, attribute = (int(i[0]) for i in np.nonzero(illegal))

@@ -13,7 +13,7 @@ from torch import nn
 from bincam.data import loader
 from bincam.errors import InputError
 from bincam.models import AttributeClassifier
-from bincam.train import fit, loop
+from bincam.train import fit, loop, run_evaluation
 from bincam.train.initial_model import initial_model
 from bincam.train.losses.base import AttributeLoss
 from bincam.train.optimizer_step import Stepper
@@ -161,8 +161,8 @@ def test_images_per_second_are_those_of_the_steps_alone(config, monkeypatch, acc
 
     monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(Stepper, "step", taking(0.5, Stepper.step))
-    for name in ("ask", "write_state"):
-        monkeypatch.setattr(loop, name, taking(50.0, getattr(loop, name)))
+    for module, name in ((run_evaluation, "ask"), (loop, "write_state")):
+        monkeypatch.setattr(module, name, taking(50.0, getattr(module, name)))
     result = fit(config(epochs=2, batch_size=20, accumulate=accumulate, checkpoint_steps=2))
     # 96 images fill four batches of 20.
     assert [record["images_per_second"] for record in result.history] == pytest.approx([40.0, 40.0])
