@@ -1,1 +1,1 @@
-"""From logits to decisions: thresholds and calibration."""
+"""Postprocessing of logits: decision thresholds and calibration."""

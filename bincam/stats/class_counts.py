@@ -25,12 +25,19 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ClassCounts:
-    """Labelled training images of each class.
+    """Numbers of negatives and positives of each attribute in training.
 
     Attributes:
         attributes: The A attributes.
         negatives: ``(A,)`` int64.
-        positives: ``(A,)`` int64. Images whose label is unknown are in neither.
+        positives: ``(A,)`` int64. Images with an unknown label are counted in neither.
+
+    Example:
+        >>> counts = ClassCounts.from_labels(("Bald", "Young"), [[0, 1], [0, 1], [1, float("nan")]])
+        >>> counts.pairs()
+        {'Bald': (2, 1), 'Young': (0, 2)}
+        >>> counts.minority_positive
+        array([ True, False])
     """
 
     attributes: tuple[str, ...]

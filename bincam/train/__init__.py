@@ -1,4 +1,4 @@
-"""Training: losses that weigh the classes, and the loop that makes a balanced and an unbalanced model alike.
+"""Training: losses with class weights, and a loop for pairs of models that differ only in these.
 
 Public names are loaded on first use, so ``import bincam.train`` costs no torch.
 """

@@ -1,4 +1,4 @@
-"""Which images a training step sees, and how: from seed, epoch and order alone, whatever the number of processes."""
+"""Training batches, which follow from seed, epoch and order alone, whatever the number of processes."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from bincam.train.resampling import resampled
 
 Rows = NDArray[np.int64]
 Order = Callable[[int], Rows]
-"""Epoch to the rows that are seen in it, in order."""
+"""From an epoch to its rows, in the order in which they are seen."""
 
 
 def shuffled(count: int, seed: int) -> Order:
-    """Every row once, in a new order every epoch."""
+    """Return an order that contains every row once and is shuffled anew every epoch."""
     return lambda epoch: np.random.default_rng([seed, epoch]).permutation(count)
 
 
 def make_order(table: AttributeTable, config: TrainConfig) -> Order:
-    """The order that a configuration asks for: shuffled, or re-sampled.
+    """Create the order that a configuration asks for: shuffled, or resampled.
 
     Raises:
-        InputError: An unknown re-sampling or option.
+        InputError: The resampling or an option is unknown.
     """
     if config.resampling.name == "none":
         return shuffled(len(table), config.seed)
@@ -47,7 +47,7 @@ def make_order(table: AttributeTable, config: TrainConfig) -> Order:
 
 
 def repeats(rows: Rows) -> Rows:
-    """How often each entry of an epoch's order has come before in it: 0 everywhere, unless rows are re-sampled."""
+    """Count the earlier occurrences of each entry of an epoch's order: 0 everywhere, unless rows are resampled."""
     by_row = np.argsort(rows, kind="stable")
     ordered = rows[by_row]
     result = np.empty_like(rows)
@@ -56,59 +56,59 @@ def repeats(rows: Rows) -> Rows:
 
 
 def mirrored(rows: Rows, count: int, seed: int, epoch: int) -> NDArray[np.bool_]:
-    """Which entries of an epoch's order are shown as mirror images; a row that comes again is decided on anew.
+    """Draw which entries of an epoch's order are mirrored; repeated rows are drawn for separately.
 
     Args:
-        rows: The epoch's order, whole.
+        rows: The whole epoch's order.
         count: Rows of the table.
         seed: Of the run.
         epoch: From 0.
     """
     draw = np.random.default_rng([seed, epoch, 1])
-    result = (draw.random(count) < 0.5)[rows]  # by row, whatever its place in the order
+    result = (draw.random(count) < 0.5)[rows]  # by row, whatever its position in the order
     again = repeats(rows) > 0
     result[again] = draw.random(np.count_nonzero(again)) < 0.5
     return np.asarray(result)
 
 
 def order_digest(rows: Rows) -> str:
-    """SHA-256 of an epoch's row order."""
+    """Compute the SHA-256 of an epoch's row order."""
     return hashlib.sha256(np.ascontiguousarray(rows, "<i8").tobytes()).hexdigest()
 
 
 def pixel_sum(images: Tensor, rows: Tensor) -> Tensor:
-    """A sum over a batch's bit patterns that tells images apart by what is where in them, and by their rows.
+    """Compute a checksum of a batch that depends on the position of each pixel and on the row of each image.
 
     Σ_i r(row_i) Σ_chw w(c, h, w) bits(i, c, h, w), with fixed pseudo-random odd factors r and w. It is the same for the
-    same images in any order, divided in any way, on any number of processes. A mirrored image, two pixels that have
-    changed places, or two images that have, give another sum (but for one case in about 2^32).
+    same images in any order, divided in any way, on any number of processes. A mirrored image, two swapped pixels or
+    two swapped images change the sum (except in about one case in 2^32).
 
     Args:
         images: ``(B, C, H, W)`` float32, in any memory format.
-        rows: ``(B,)`` int64, on the CPU: the images' rows of the table.
+        rows: ``(B,)`` int64, on the CPU: the images' rows in the table.
 
     Returns:
-        int64, modulo 2^64, on the images' device; no value leaves the device.
+        int64, modulo 2^64, on the images' device, without synchronising with it.
     """
     last = images.is_contiguous(memory_format=torch.channels_last)
     bits = images.view(torch.int32)
-    flat = (bits.permute(0, 2, 3, 1) if last else bits).flatten(1)  # (B, CHW) as they lie in memory
+    flat = (bits.permute(0, 2, 3, 1) if last else bits).flatten(1)  # (B, CHW) in the order of memory
     weights = _pixel_weights(tuple(images.shape[1:]), images.device, last)
-    at_once = 1 if images.device.type == "cpu" else len(flat)  # one image's products stay in a CPU's cache
-    sums = torch.cat([(part * weights).sum(1) for part in flat.split(at_once)])  # (B,)
-    of_rows = torch.from_numpy(_odd(rows.numpy(), stream=1)).to(images.device, non_blocking=True)
-    return (sums * of_rows).sum()
+    chunk = 1 if images.device.type == "cpu" else len(flat)  # the products of one image fit into a CPU's cache
+    sums = torch.cat([(part * weights).sum(1) for part in flat.split(chunk)])  # (B,)
+    row_factors = torch.from_numpy(_odd(rows.numpy(), stream=1)).to(images.device, non_blocking=True)
+    return (sums * row_factors).sum()
 
 
 @lru_cache(maxsize=2)
 def _pixel_weights(shape: tuple[int, int, int], device: torch.device, last: bool) -> Tensor:
-    """``(CHW,)`` int64: an odd factor for each place of an image, in the order of its memory."""
+    """Compute an odd factor for each position of an image, ``(CHW,)`` int64, in the order of memory."""
     weights = torch.from_numpy(_odd(np.arange(math.prod(shape)), stream=0)).view(shape)
     return (weights.permute(1, 2, 0) if last else weights).flatten().to(device)
 
 
 def _odd(numbers: NDArray[np.int64], *, stream: int) -> NDArray[np.int64]:
-    """Pseudo-random odd int64 of numbers below 2^40 (SplitMix64: Steele, Lea, Flood 2014)."""
+    """Hash numbers below 2^40 to pseudo-random odd int64 (SplitMix64: Steele, Lea, Flood 2014)."""
     z = (numbers.astype(np.uint64) + np.uint64((stream << 40) + 1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -116,10 +116,10 @@ def _odd(numbers: NDArray[np.int64], *, stream: int) -> NDArray[np.int64]:
 
 
 class StepSampler(ShardSampler):
-    """The rows of one process, from some step of the epoch on, so that an interrupted epoch can be gone on with.
+    """Samples the rows of one process, starting at any step of the epoch, so that an interrupted epoch can be resumed.
 
-    With ``world`` processes and ``share`` rows of each per step, step s takes the rows ``s * world * share`` and on of
-    the epoch's order, whatever ``world`` is. Rows that do not fill a step are left out of the epoch.
+    With ``world`` processes of ``share`` rows per step, step s takes the ``world * share`` entries of the epoch's order
+    that start at ``s * world * share``, whatever ``world`` is. Rows that do not fill a step are left out of the epoch.
     """
 
     def __init__(self, order: Order, count: int, *, share: int, rank: int, world: int) -> None:
@@ -133,16 +133,16 @@ class StepSampler(ShardSampler):
 
     def __iter__(self) -> Iterator[Key]:
         rows = self.order(self.epoch)
-        keys = zip(self.mine(rows).tolist(), self.mine(repeats(rows)).tolist(), strict=True)
+        keys = zip(self.own(rows).tolist(), self.own(repeats(rows)).tolist(), strict=True)
         return iter([Key(self.epoch, row, repeat) for row, repeat in keys])
 
-    def mine(self, entries: NDArray[Any]) -> NDArray[Any]:
-        """Of something that each entry of the epoch's order has: this process's share, from the first step wanted."""
+    def own(self, entries: NDArray[Any]) -> NDArray[Any]:
+        """Select this process's entries of an array over the epoch's order, from step ``start`` on."""
         return entries[self.rank :: self.world][self.start * self.share : self.steps * self.share]
 
 
-class Feed:
-    """Training batches of one process."""
+class TrainingBatches:
+    """Training batches of one process, divided into the parts of each step."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class Feed:
         world: int,
         device: torch.device,
     ) -> None:
-        """Say which images.
+        """Prepare the loader, or decode all images into memory.
 
         Args:
             table: The training split.
@@ -164,10 +164,10 @@ class Feed:
             order: The rows of an epoch.
             rank: This process.
             world: Number of processes.
-            device: Where batches are wanted.
+            device: To which batches are moved.
 
         Raises:
-            InputError: Steps cannot be divided so, there are too few images for one, or memory does not hold them.
+            InputError: A batch cannot be divided evenly, or the images do not fill one batch or do not fit into memory.
         """
         data, batch_size, accumulate = config.data, config.batch_size, config.accumulate
         if batch_size % (world * accumulate):
@@ -176,7 +176,9 @@ class Feed:
             )
         rows = len(order(0))
         if rows < batch_size:
-            raise InputError(f"{rows} training images do not fill one batch of {batch_size}; give a smaller batch_size")
+            raise InputError(
+                f"{rows} training images do not fill one batch of {batch_size}; choose a smaller batch_size"
+            )
         self.table, self.order, self.seed = table, order, config.seed
         self.accumulate, self.device = accumulate, device
         self.flip = data.augmentation == "flip"
@@ -185,7 +187,7 @@ class Feed:
         self.offset = torch.tensor([-m / s for m, s in zip(card.mean, card.std, strict=True)], device=device)
         self.offset = self.offset.view(-1, 1, 1)
         self.sampler = StepSampler(order, rows, share=batch_size // world, rank=rank, world=world)
-        self.pixels = in_memory(table, card, workers=data.workers) if data.memory else None
+        self.pixels = decode_all(table, card, workers=data.workers) if data.memory else None
         self.labels = torch.from_numpy(np.array(table.labels))
         self.micro = batch_size // (world * accumulate)
         dataset = FaceDataset(
@@ -209,40 +211,40 @@ class Feed:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of an epoch."""
+        """The number of optimiser steps per epoch."""
         return self.sampler.steps
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[list[Batch]]:
-        """The parts of every step of an epoch, on the device, normalised.
+        """Iterate over the steps of an epoch; each is a list of parts, normalised and on the device.
 
         Args:
-            epoch: Which.
-            start: The step to begin with.
+            epoch: From 0.
+            start: The first step.
         """
         self.sampler.epoch, self.sampler.start = epoch, start
         flips = None
         if self.flip:
-            flips = torch.from_numpy(self.sampler.mine(mirrored(self.order(epoch), len(self.table), self.seed, epoch)))
+            flips = torch.from_numpy(self.sampler.own(mirrored(self.order(epoch), len(self.table), self.seed, epoch)))
         parts: list[Batch] = []
-        seen = 0
-        for batch in self._memory() if self.pixels is not None else iter(self.loader):
-            here = batch.to(self.device, non_blocking=True)
-            images = here.images.contiguous(memory_format=self.format)
+        done = 0
+        for batch in self._from_memory() if self.pixels is not None else iter(self.loader):
+            moved = batch.to(self.device, non_blocking=True)
+            images = moved.images.contiguous(memory_format=self.format)
             if flips is not None:
-                at = flips[seen : seen + len(batch)].nonzero()[:, 0].to(self.device, non_blocking=True)
-                images[at] = images[at].flip(-1)  # positions, not a mask: a GPU need not be waited for to count them
-            seen += len(batch)
-            # Rows stay where they can be read without waiting for a GPU.
-            parts.append(replace(here, images=images, rows=batch.rows))
+                at = flips[done : done + len(batch)].nonzero()[:, 0].to(self.device, non_blocking=True)
+                images[at] = images[at].flip(-1)  # indices, because a mask would wait for a GPU to count them
+            done += len(batch)
+            # Rows stay on the CPU, where reading them does not wait for a GPU.
+            parts.append(replace(moved, images=images, rows=batch.rows))
             if len(parts) == self.accumulate:
                 yield parts
                 parts = []
 
-    def _memory(self) -> Iterator[Batch]:
+    def _from_memory(self) -> Iterator[Batch]:
         assert self.pixels is not None
         rows = torch.tensor([key.row for key in self.sampler], dtype=torch.int64)
-        for part in rows.split(self.micro) if len(rows) else ():  # torch splits nothing into one part of nothing
-            # Page-locked for a GPU, which would otherwise be waited for until it has copied them.
+        for part in rows.split(self.micro) if len(rows) else ():  # torch splits an empty tensor into one empty part
+            # Page-locked for a GPU, because copying from other memory would block.
             shape, pinned = (len(part), *self.pixels.shape[1:]), self.device.type == "cuda"
             pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)  # (B, H, W, C)
             torch.index_select(self.pixels, 0, part, out=pixels)
@@ -250,19 +252,19 @@ class Feed:
             yield Batch(images.float().mul_(self.scale).add_(self.offset), self.labels[part], part)
 
 
-def in_memory(table: AttributeTable, card: Card, *, workers: int) -> Tensor:
-    """Every image of a table, cropped: ``(N, H, W, C)`` uint8, which permuted is channels last.
+def decode_all(table: AttributeTable, card: Card, *, workers: int) -> Tensor:
+    """Decode and crop every image of a table: ``(N, H, W, C)`` uint8, which is channels last when permuted.
 
     Raises:
-        InputError: They need more memory than the machine has, or one cannot be read.
+        InputError: The images need more memory than the machine has, or one cannot be read.
     """
     (height, width), channels = card.input_size, len(card.mean)
     needed = len(table) * height * width * channels
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > there:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > memory:
         raise InputError(
             f"data.memory: {len(table)} images of {height} x {width} need {needed / 2**30:.1f} GiB, and this machine "
-            f"has {there / 2**30:.1f} GiB; leave it out, with data.workers"
+            f"has {memory / 2**30:.1f} GiB; remove it and set data.workers instead"
         )
     pixels = torch.empty(len(table), height, width, channels, dtype=torch.uint8)
     batches = loader(table, card=card, output="uint8", batch_size=64, workers=workers)

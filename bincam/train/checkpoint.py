@@ -1,4 +1,4 @@
-"""What a run needs to go on as if it had never stopped: one file, whole or absent, that holds no code."""
+"""A run's state file: everything needed to resume it exactly; written whole or not at all, and free of code."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from bincam.models import read_weights
 from bincam.train import run_manifest
 from bincam.train.config import TrainConfig, make_config
 from bincam.train.config_sections import HIGHER_IS_BETTER
-from bincam.train.schedule import Waiting, improved
+from bincam.train.schedule import PlateauCounter, improved
 
 KIND, SCHEMA = "bincam-train-state", 2
 FILE = "state/state.pt"
 FREE = ("epochs", "out", "checkpoint_steps", "tensorboard", "test", "device", "arms")
-"""Fields in which the configuration of a run may differ from that of its state, with ``data.source`` (its
-content is compared), ``data.workers`` and ``data.memory``."""
+"""Fields in which the configuration of a run may differ from that of its state, besides ``data.source`` (the content is
+compared instead), ``data.workers`` and ``data.memory``."""
 
 
 @dataclass
 class Position:
-    """How far a run is.
+    """The position of a run.
 
     Attributes:
-        epoch: Epochs that are done.
-        step: Optimiser steps that are done in the next one.
-        loss_sum: Of those steps' losses.
-        pixel_sum: Of those steps' images, see ``bincam.train.batches.pixel_sum``.
-        seconds: Spent in training steps so far.
-        best_epoch: From 1; 0 before the first.
-        best_value: The chosen metric there.
-        plateau: What the schedule waits for.
-        stopping: What early stopping waits for.
-        history: A record per epoch, the lines of ``metrics.jsonl``.
-        ended: Why the run is over; empty while it is not.
+        epoch: Number of finished epochs.
+        step: Number of optimiser steps taken in the current epoch.
+        loss_sum: Sum of those steps' losses.
+        pixel_sum: Checksum of those steps' images, see ``bincam.train.batches.pixel_sum``.
+        seconds: Time spent in those steps.
+        best_epoch: Counted from 1; 0 before the first.
+        best_value: The chosen metric at the best epoch; None if undefined.
+        plateau: Counter of the schedule.
+        stopping: Counter of early stopping.
+        history: One record per epoch, the lines of ``metrics.jsonl``.
+        ended: The reason why the run has ended; empty before that.
     """
 
     epoch: int = 0
@@ -53,13 +53,13 @@ class Position:
     seconds: float = 0.0
     best_epoch: int = 0
     best_value: float | None = None
-    plateau: Waiting = field(default_factory=Waiting)
-    stopping: Waiting = field(default_factory=Waiting)
+    plateau: PlateauCounter = field(default_factory=PlateauCounter)
+    stopping: PlateauCounter = field(default_factory=PlateauCounter)
     history: list[dict[str, Any]] = field(default_factory=list)
     ended: str = ""
 
     def count(self, record: dict[str, Any], config: TrainConfig) -> None:
-        """Count an epoch that was trained and judged: whether it is the best so far, and whether it was the last.
+        """Add a finished epoch; update the best epoch, the counters, and whether the run has ended.
 
         Args:
             record: Its line of ``metrics.jsonl``.
@@ -67,15 +67,15 @@ class Position:
         """
 
         def value(metric: str) -> float:
-            found = record["validation"]["mean"][metric]
-            return math.nan if found is None else float(found)
+            mean = record["validation"]["mean"][metric]
+            return math.nan if mean is None else float(mean)
 
         self.epoch += 1
         self.step, self.loss_sum, self.seconds = 0, 0.0, 0.0
         self.history.append(record)
         if improved(value(config.best), self.best_value, higher=HIGHER_IS_BETTER[config.best]):
             self.best_epoch, self.best_value = self.epoch, value(config.best)
-        elif self.best_epoch == 0:  # a metric that is undefined chooses no epoch, and some model must be kept
+        elif self.best_epoch == 0:  # an undefined metric selects no epoch, but some model must be kept
             self.best_epoch = self.epoch
         schedule, stopping = config.schedule, config.early_stopping
         if schedule.name == "plateau":
@@ -96,11 +96,11 @@ class Position:
 
 @dataclass(frozen=True)
 class State:
-    """A state file's content.
+    """The content of a state file.
 
     Attributes:
-        position: How far.
-        tensors: State dicts by name: model, optimizer, and where used ema and scaler.
+        position: Of the run.
+        tensors: State dicts by name: model, optimizer and, where used, ema and scaler.
     """
 
     position: Position
@@ -109,14 +109,14 @@ class State:
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose state it is: what must be the same for a run to be gone on with.
+    """The identity of a run: what must be unchanged for its state to be resumed.
 
     Attributes:
-        config: The run's.
-        attributes: The model's outputs.
+        config: Of the run.
+        attributes: Outputs of the model.
         data: Digest of the data set and its splits.
-        initial_weights: Digest of the first weights. They follow from the configuration, but also from timm, torch, and
-            the files of pretrained weights, which may be others by the time that the run is gone on with.
+        initial_weights: Digest of the initial weights. They follow from the configuration, but also from timm, torch
+            and the files of pretrained weights, which may have changed when the run is resumed.
     """
 
     config: TrainConfig
@@ -126,116 +126,119 @@ class Identity:
 
 
 def write_state(folder: Path, run: Identity, state: State) -> None:
-    """Write a run's state; when that fails, the former one is still there.
+    """Write a run's state; if that fails, the previous state is kept.
 
     Raises:
-        BincamError: It cannot be written, for example because the disk is full.
+        BincamError: The file cannot be written, for example because the disk is full.
     """
-    who = {
+    identity = {
         "config": run.config.model_dump(mode="json"),
         "attributes": run.attributes,
         "data": run.data,
         "initial_weights": run.initial_weights,
     }
-    text = json.dumps({**who, **asdict(state.position)})
+    text = json.dumps({**identity, **asdict(state.position)})
     with saving(folder), atomic(folder / FILE) as part:
         torch.save({"kind": KIND, "schema": SCHEMA, "run": text, **state.tensors}, part)
 
 
 @contextmanager
 def saving(folder: Path) -> Iterator[None]:
-    """Say what a failed write means for a run.
+    """Turn a failed write into an error that states what is left of the run.
 
     Raises:
-        BincamError: Something could not be written.
+        BincamError: A file could not be written.
     """
     from safetensors import SafetensorError
 
     try:
         yield
-    except (OSError, RuntimeError, SafetensorError) as error:  # torch's own writer raises RuntimeError on a full disk
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch's writer raises RuntimeError on a full disk
         reason = str(error).splitlines()[0]
-        if not isinstance(error, (OSError, SafetensorError)):  # torch tells of a position in its file
-            reason = f"is the disk full? torch says: {reason}"
+        if not isinstance(error, (OSError, SafetensorError)):  # torch reports a position in its file
+            reason = f"is the disk full? torch reports: {reason}"
         kept = (
-            "the former state is kept: make room and go on with --resume"
+            "the previous state is kept: free some space and resume with --resume"
             if (folder / FILE).exists()
-            else "no state yet"
+            else "no state has been written yet"
         )
         raise BincamError(f"{folder}: cannot be written: {reason}; {kept}") from None
 
 
 def read_state(folder: Path, run: Identity) -> State | None:
-    """Read a run's state; nothing in the file can run code.
+    """Read a run's state; nothing in the file can execute code.
 
     Returns:
-        None where there is none.
+        The state, or None if there is no file.
 
     Raises:
-        InputError: It is broken, or belongs to a run with another configuration, other attributes, other data or other
-            first weights.
+        InputError: The file is damaged, or belongs to a run with another configuration, other attributes, other data or
+            other initial weights.
     """
     file = folder / FILE
     if not file.is_file():
         return None
     try:
         value = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception:  # whatever is wrong with it, the reader of weights has words for it
+    except Exception:  # whatever is wrong, read_weights reports it
         read_weights(file)
         raise
     if not isinstance(value, dict) or value.get("kind") != KIND or value.get("schema") != SCHEMA:
-        raise InputError(f"{file}: expected a {KIND} of schema {SCHEMA}; it cannot be gone on with")
+        raise InputError(f"{file}: expected a {KIND} of schema {SCHEMA}; it cannot be resumed")
     stored = json.loads(value.pop("run"))
-    theirs = Identity(
+    stored_run = Identity(
         make_config(stored.pop("config"), source=str(file)),
         tuple(stored.pop("attributes")),
         stored.pop("data"),
         stored.pop("initial_weights"),
     )
-    _compare(theirs, run, file)
-    _compare_lengths(theirs.config, run.config, file)
+    _compare(stored_run, run, file)
+    _compare_lengths(stored_run.config, run.config, file)
     position = Position(**stored)
-    position.plateau, position.stopping = Waiting(**stored["plateau"]), Waiting(**stored["stopping"])
+    position.plateau, position.stopping = PlateauCounter(**stored["plateau"]), PlateauCounter(**stored["stopping"])
     return State(position, {key: part for key, part in value.items() if key not in {"kind", "schema"}})
 
 
 def _compare(stored: Identity, run: Identity, file: Path) -> None:
     if stored.attributes != run.attributes:
-        at = next((i for i, (a, b) in enumerate(zip(stored.attributes, run.attributes, strict=False)) if a != b), None)
-        what = (
+        pairs = enumerate(zip(stored.attributes, run.attributes, strict=False))
+        first = next((i for i, (a, b) in pairs if a != b), None)
+        difference = (
             f"{len(stored.attributes)} of them, not {len(run.attributes)}"
-            if at is None
-            else f"{stored.attributes[at]!r}, not {run.attributes[at]!r}"
+            if first is None
+            else f"{stored.attributes[first]!r}, not {run.attributes[first]!r}"
         )
-        raise InputError(f"{file}: belongs to other attributes ({what}); give another out, or the old attributes")
-    theirs, ours = _flat(stored.config.model_dump(mode="json")), _flat(run.config.model_dump(mode="json"))
-    for key in sorted(theirs.keys() | ours.keys()):
+        raise InputError(
+            f"{file}: belongs to a run with other attributes ({difference}); restore them, or choose another out"
+        )
+    old, new = _flat(stored.config.model_dump(mode="json")), _flat(run.config.model_dump(mode="json"))
+    for key in sorted(old.keys() | new.keys()):
         if key.split(".")[0] in FREE or key in {"data.source", "data.workers", "data.memory"}:
             continue
-        if theirs.get(key) != ours.get(key):
+        if old.get(key) != new.get(key):
             raise InputError(
-                f"{file}: belongs to a run with {key} {theirs.get(key)!r}, and now it is {ours.get(key)!r}; "
-                "put it back, or give another out"
+                f"{file}: belongs to a run with {key} {old.get(key)!r}, but now it is {new.get(key)!r}; "
+                "restore it, or choose another out"
             )
     if stored.data != run.data:
-        raise InputError(f"{file}: the data set has changed since (labels, splits or images' names); give another out")
+        raise InputError(f"{file}: the data set has changed since (labels, splits or image names); choose another out")
     if stored.initial_weights != run.initial_weights:
         raise InputError(
-            f"{file}: belongs to a run with first weights {stored.initial_weights[:12]}..., and now they would be "
+            f"{file}: belongs to a run with initial weights {stored.initial_weights[:12]}..., but now they would be "
             f"{run.initial_weights[:12]}...: the pretrained weights, or the versions of timm or torch, have changed "
-            f"since; put them back ({run_manifest.FILE} has the versions), or give another out"
+            f"since; restore them ({run_manifest.FILE} lists the versions), or choose another out"
         )
 
 
 def _compare_lengths(stored: TrainConfig, config: TrainConfig, file: Path) -> None:
-    """Warn where the epochs that are done would have been others in a run as long as this one is to be."""
+    """Warn if the finished epochs depend on the length of the run and the length has changed."""
     defers = config.loss.name == "ldam" and config.loss.options.get("defer", 0) < 1
-    parts = {"a cosine's learning rates": config.schedule.name == "cosine", "ldam's weights": defers}
-    what = " and ".join(name for name, there in parts.items() if there)
+    dependent = {"a cosine's learning rates": config.schedule.name == "cosine", "ldam's weights": defers}
+    what = " and ".join(name for name, is_used in dependent.items() if is_used)
     if stored.epochs != config.epochs and what:
         warnings.warn(
-            f"{file}: belongs to a run of {stored.epochs} epochs, and now they are {config.epochs}: {what} follow the "
-            f"run's length, so the result is not that of {config.epochs} epochs at one go",
+            f"{file}: belongs to a run of {stored.epochs} epochs, and now epochs is {config.epochs}: {what} depend on "
+            f"the run's length, so the result is not that of an unchanged run of {config.epochs} epochs",
             BincamWarning,
             stacklevel=4,
         )

@@ -1,4 +1,4 @@
-"""What a training run is made of, as a checked configuration, and how a file becomes one."""
+"""The configuration of a training run: a validated model, read from YAML with overrides."""
 
 from __future__ import annotations
 
@@ -20,22 +20,32 @@ from bincam.train.config_sections import (
     Metric,
     ModelConfig,
     OptimizerConfig,
-    Part,
     Precision,
     Resampling,
     ResamplingConfig,
     ScheduleConfig,
+    Section,
 )
 
 PAIR_FILE = "pair.json"
-"""Beside the arms' folders."""
+"""The file of a pair's proof, in the same folder as the arms' folders."""
 
 
-class TrainConfig(Part):
-    """A training run."""
+class TrainConfig(Section):
+    """The configuration of a training run; ``docs/train-config.md`` describes every key.
+
+    Example:
+        >>> config = TrainConfig(data={"source": "orl", "folds": 4}, loss="moon_bce", out="runs/orl")
+        >>> config.loss.name, config.optimizer.lr, config.epochs
+        ('moon_bce', 0.001, 10)
+        >>> config.arm("balanced").out
+        'runs/orl/balanced'
+    """
 
     data: DataConfig
-    out: str = Field(min_length=1, description="the run's folder; of a pair: the folder above the arms'")
+    out: str = Field(
+        min_length=1, description="the run's folder; of a pair: the folder that contains the arms' folders"
+    )
     model: ModelConfig = ModelConfig()
     loss: Loss = LossConfig()
     resampling: Resampling = ResamplingConfig()
@@ -44,7 +54,7 @@ class TrainConfig(Part):
             "unbalanced": ArmConfig(loss=LossConfig(name="bce")),
             "balanced": ArmConfig(loss=LossConfig(name="moon_bce")),
         },
-        description="of a pair: names and what each has of its own, loss or resampling, instead of the configuration's",
+        description="of a pair: the arms by name, each with its own loss or resampling in place of the configuration's",
     )
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
@@ -53,34 +63,37 @@ class TrainConfig(Part):
         default=64, ge=1, description="images per optimiser step, over all processes and accumulated parts"
     )
     accumulate: int = Field(
-        default=1, ge=1, description="parts that a process's share of a batch is computed in, to save memory"
+        default=1, ge=1, description="number of parts in which a process computes its share of a batch, to save memory"
     )
-    clip_norm: float | None = Field(default=None, gt=0, description="largest norm of the gradient; null: not clipped")
-    precision: Precision = Field(
-        default="fp32", description="of the training step's arithmetic; validation is always fp32"
-    )
+    clip_norm: float | None = Field(default=None, gt=0, description="maximum norm of the gradient; null: no clipping")
+    precision: Precision = Field(default="fp32", description="of the training step; validation is always fp32")
     channels_last: bool = Field(default=True, description="memory format of images and convolutions")
     ema: float | None = Field(
         default=None,
         gt=0,
         lt=1,
-        description="decay per step of an average of the weights, which is then judged and kept",
+        description="decay per step of an exponential moving average of the weights, which is then evaluated and kept",
     )
     early_stopping: EarlyStopping | None = None
-    best: Metric = Field(default="balanced_error", description="chooses the epoch whose weights are kept as the model")
-    test: bool = Field(default=True, description="judge the best epoch's model on the test split, where there is one")
+    best: Metric = Field(default="balanced_error", description="selects the epoch whose weights are kept")
+    test: bool = Field(default=True, description="evaluate the best epoch's model on the test split, if there is one")
     store_thresholds: bool = Field(
-        default=False, description="decide by the thresholds tuned on validation; they are on the card in any case"
+        default=False,
+        description="use the thresholds tuned on validation for decisions; they are on the card in any case",
     )
     checkpoint_steps: int = Field(
-        default=0, ge=0, description="also write the state every so many steps; 0: after epochs only"
+        default=0,
+        ge=0,
+        description="also write the state every this many steps; 0: only after epochs",
     )
     tensorboard: bool | None = Field(
         default=None,
-        description="write event files: null: where the package tensorboard is installed; true: it must be",
+        description="write event files; null: if the package tensorboard is installed; true: fail if it is not",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU where there is one")
-    seed: int = Field(default=0, ge=0, lt=2**31, description="decides first weights, order, augmentation and dropout")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto uses a GPU if there is one")
+    seed: int = Field(
+        default=0, ge=0, lt=2**31, description="determines initial weights, order, augmentation and dropout"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:
@@ -88,15 +101,15 @@ class TrainConfig(Part):
             raise ValueError(f"batch_size {self.batch_size} cannot be computed in {self.accumulate} equal parts")
         if self.schedule.warmup_epochs >= self.epochs:
             raise ValueError(
-                f"schedule.warmup_epochs {self.schedule.warmup_epochs} leaves nothing of {self.epochs} epochs"
+                f"schedule.warmup_epochs {self.schedule.warmup_epochs} must be less than epochs {self.epochs}"
             )
         for name in self.arms:
-            if name in {"", "..", PAIR_FILE} or Path(name).name != name:  # each arm has a folder of its own in this one
-                raise ValueError(f"the arm {name!r} cannot be the name of a folder")
+            if name in {"", "..", PAIR_FILE} or Path(name).name != name:  # each arm has its own subfolder
+                raise ValueError(f"the arm name {name!r} cannot be used as a folder name")
         return self
 
     def arm(self, name: str) -> TrainConfig:
-        """The configuration of one arm's run, in its own folder."""
+        """Return the configuration of one arm's run, in its own folder."""
         own = self.arms[name]
         return self.model_copy(
             update={
@@ -108,30 +121,40 @@ class TrainConfig(Part):
 
 
 def make_config(values: dict[str, Any], *, source: str = "config") -> TrainConfig:
-    """A configuration, with what is wrong told in one line.
+    """Validate the values of a configuration; report the first mistake in one line.
 
     Args:
         values: As in a file.
-        source: What to call it in an error.
+        source: Name of the configuration in error messages.
 
     Raises:
-        InputError: A key is unknown (the nearest known is named), missing, or its value out of bounds.
+        InputError: A key is unknown (the nearest is suggested) or missing, or a value is out of bounds.
     """
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        raise InputError(f"{source}: {_first(error)}") from None
+        raise InputError(f"{source}: {_describe_first(error)}") from None
 
 
 def read_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
-    """Read a configuration file.
+    r"""Read a configuration file.
 
     Args:
         path: YAML.
         overrides: ``key=value`` with dotted keys, for example ``optimizer.lr=1e-4``; the value is read as YAML.
 
     Raises:
-        InputError: The file is missing or not YAML, a key is unknown, or a value out of bounds.
+        InputError: The file is missing or not YAML, a key is unknown, or a value is out of bounds.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "config.yaml")
+        ...     _ = file.write_text("data: {source: orl, folds: 4}\nloss: moon_bce\nout: runs/orl\n")
+        ...     config = read_config(file, ["optimizer.lr=1e-4"])
+        >>> config.loss.name, config.optimizer.lr
+        ('moon_bce', 0.0001)
     """
     values = read_yaml(path)
     if not isinstance(values, dict):
@@ -144,58 +167,66 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
 
 
 def override(values: dict[str, Any], text: str) -> None:
-    """Put one ``key=value`` into a configuration's values, making the parts on the way.
+    """Set one ``key=value`` in a configuration's values, creating sections as needed.
 
     Raises:
-        InputError: There is no ``=``, the value is not YAML, or the key goes through something that has no parts.
+        InputError: There is no ``=``, the value is not YAML, or the key goes through a value that is no section.
+
+    Example:
+        >>> values = {"loss": "focal"}
+        >>> override(values, "loss.options.gamma=3")
+        >>> values
+        {'loss': {'name': 'focal', 'options': {'gamma': 3}}}
     """
-    key, equals, written = text.partition("=")
-    path = [part.strip() for part in key.split(".")]
+    key, equals, yaml_text = text.partition("=")
+    path = [name.strip() for name in key.split(".")]
     if not equals or not all(path):
         raise InputError(f"--set {text}: expected key=value, for example optimizer.lr=1e-4")
     try:
-        value = parse_yaml(written)
+        value = parse_yaml(yaml_text)
     except yaml.YAMLError as error:
         raise InputError(f"--set {text}: the value is not YAML: {' '.join(str(error).split())}") from None
     default = TrainConfig.model_fields["arms"].default
-    if path[0] == "arms" and len(path) > 1 and path[1] in default and "arms" not in values:  # the other arms stay
+    if (
+        path[0] == "arms" and len(path) > 1 and path[1] in default and "arms" not in values
+    ):  # keep the other default arms
         values["arms"] = {name: arm.model_dump(mode="json", exclude_none=True) for name, arm in default.items()}
-    part = values
-    for at, name in enumerate(path[:-1]):
-        inner = part.setdefault(name, {})
+    section = values
+    for depth, name in enumerate(path[:-1]):
+        inner = section.setdefault(name, {})
         if isinstance(inner, str) and name in {"loss", "resampling"}:  # the short form of a name alone
-            inner = part[name] = {"name": inner}
+            inner = section[name] = {"name": inner}
         if not isinstance(inner, dict):
-            raise InputError(f"--set {text}: {'.'.join(path[: at + 1])} is {inner!r} and has no parts")
-        part = inner
-    part[path[-1]] = value
+            raise InputError(f"--set {text}: {'.'.join(path[: depth + 1])} is {inner!r}, which has no keys")
+        section = inner
+    section[path[-1]] = value
 
 
 def dump(config: TrainConfig) -> str:
-    """The resolved configuration as YAML, every field with its value."""
+    """Write the resolved configuration as YAML, every field with its value."""
     return dump_yaml(config.model_dump(mode="json"))
 
 
-def part_of(annotation: Any) -> type[Part] | None:
-    """The part of a configuration that a field's annotation stands for, bare or optional; None where it is no part."""
-    if isinstance(annotation, type) and issubclass(annotation, Part):
+def section_of(annotation: Any) -> type[Section] | None:
+    """Return the section that a field's annotation stands for, bare or optional; None if it is not a section."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
-    found = [part_of(inner) for inner in getattr(annotation, "__args__", ())]
-    return next((part for part in found if part is not None), None)
+    sections = [section_of(inner) for inner in getattr(annotation, "__args__", ())]
+    return next((section for section in sections if section is not None), None)
 
 
-def _first(error: ValidationError) -> str:
+def _describe_first(error: ValidationError) -> str:
     problems = error.errors()
     first = problems[0]
-    keys = [str(part) for part in first["loc"]]
+    keys = [str(key) for key in first["loc"]]
     where = ".".join(keys)
     unknown = ""
     if first["type"] == "extra_forbidden":
-        part: type[BaseModel] = TrainConfig
+        section: type[BaseModel] = TrainConfig
         for key in keys[:-1]:
-            field = part.model_fields.get(key)
-            part = (part_of(field.annotation) if field is not None else None) or part
-        unknown = nearest(keys[-1], part.model_fields)
+            field = section.model_fields.get(key)
+            section = (section_of(field.annotation) if field is not None else None) or section
+        unknown = nearest(keys[-1], section.model_fields)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     text = "unknown key" if unknown else first["msg"].removeprefix("Value error, ")
     got = "" if unknown or first["type"] in {"missing", "value_error"} else f", got {first['input']!r}"

@@ -1,4 +1,4 @@
-"""The reference of a configuration's keys, made from the models themselves so that it cannot go stale."""
+"""Reference of the configuration's keys, generated from the models so that it cannot become outdated."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bincam.train.config import TrainConfig, part_of
+from bincam.train.config import TrainConfig, section_of
 from bincam.train.config_sections import ArmConfig
 
 
 def document() -> str:
-    """The configuration's reference as Markdown: a row per field."""
-    lines = ["| key | default | what |", "|---|---|---|"]
-    lines += [f"| `{key}` | {default} | {what} |" for key, default, what in _rows(TrainConfig, "")]
+    """Write the reference of the configuration as a Markdown table with one row per field."""
+    lines = ["| key | default | meaning |", "|---|---|---|"]
+    lines += [f"| `{key}` | {default} | {meaning} |" for key, default, meaning in _rows(TrainConfig, "")]
     return "\n".join(lines) + "\n"
 
 
-def _rows(part: type[BaseModel], prefix: str) -> list[tuple[str, str, str]]:
+def _rows(section: type[BaseModel], prefix: str) -> list[tuple[str, str, str]]:
     rows: list[tuple[str, str, str]] = []
-    for name, field in part.model_fields.items():
-        inner = part_of(field.annotation)
+    for name, field in section.model_fields.items():
+        inner = section_of(field.annotation)
         if inner is not None and name != "arms":
             rows += _rows(inner, f"{prefix}{name}.")
             continue
         default = "required" if field.is_required() else f"`{_plain(field.default)}`"
         bounds = [f"{sign} {value}" for sign, value in _bounds(field.metadata)]
         choices = " / ".join(_choices(field.annotation))
-        what = "; ".join(filter(None, [choices, field.description or "", ", ".join(bounds)]))
-        rows.append((f"{prefix}{name}", default, what.replace("|", "\\|")))
+        meaning = "; ".join(filter(None, [choices, field.description or "", ", ".join(bounds)]))
+        rows.append((f"{prefix}{name}", default, meaning.replace("|", "\\|")))
     return rows
 
 
@@ -45,7 +45,7 @@ def _choices(annotation: Any) -> list[str]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, ArmConfig):
         return {} if value.loss is None else {"loss": value.loss.name}
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else value

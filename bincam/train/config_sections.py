@@ -1,4 +1,4 @@
-"""The parts of a training run's configuration; units and bounds stand beside each field."""
+"""The sections of a training configuration, with the meaning, units and bounds of each field."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ HIGHER_IS_BETTER = {
     "brier": False,
     "ece": False,
 }
-"""Metrics that a run can be steered by, each the mean over the attributes where it is defined, on validation."""
+"""Validation metrics that can select epochs, schedules and stopping, each the mean over attributes where it is defined;
+True if higher is better."""
 
 
 def _pixels(value: Any) -> Any:
@@ -45,32 +46,32 @@ Pixels = Annotated[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)
 Metric = Annotated[str, BeforeValidator(_metric)]
 
 
-class Part(BaseModel):
-    """Refuses unknown keys, infinities and NaN; does not change."""
+class Section(BaseModel):
+    """An immutable section of a configuration; refuses unknown keys, infinities and NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class DataConfig(Part):
-    """Which images, and how they meet the network."""
+class DataConfig(Section):
+    """The images and their preparation."""
 
     source: str = Field(description="'orl', a folder in CelebA's layout, or a CSV or Parquet table")
     options: dict[str, Any] = Field(
-        default={}, description="what a table's columns mean: arguments of bincam.data.table"
+        default={}, description="meaning of a table's columns: arguments of bincam.data.table"
     )
     attributes: tuple[str, ...] | None = Field(
-        default=None, description="the outputs, in order; null takes all", min_length=1
+        default=None, description="the model's outputs, in order; null: all attributes", min_length=1
     )
     folds: int | None = Field(
-        default=None, ge=3, description="split anew by k-fold cross-validation, no identity in two splits"
+        default=None,
+        ge=3,
+        description="split anew into this many folds for cross-validation, with no identity in two splits",
     )
-    fold: int = Field(default=0, ge=0, description="the fold that is tested; the next one validates; below folds")
-    size: Pixels | None = Field(
-        default=None, description="side, or [height, width], in pixels; null is the backbone's own"
-    )
+    fold: int = Field(default=0, ge=0, description="the test fold; the next fold is for validation; less than folds")
+    size: Pixels | None = Field(default=None, description="side, or [height, width], in pixels; null: the backbone's")
     fit: Literal["face", "crop", "stretch"] | None = Field(
         default=None,
-        description="face: AFFACT's crop; null is face where the table has landmarks and size is square, else crop",
+        description="face: AFFACT's crop; null: face if the table has landmarks and size is square, else crop",
     )
     mean: tuple[float, ...] | None = Field(
         default=None, description="per channel, of pixels in [0, 1]; null: the backbone's"
@@ -79,28 +80,29 @@ class DataConfig(Part):
         default=None, description="per channel, of pixels in [0, 1]; null: the backbone's"
     )
     augmentation: Augment = Field(
-        default="flip", description="flip mirrors half of the images; affact also turns, scales, ..."
+        default="flip",
+        description="flip mirrors half of the images; affact also rotates, scales, shifts, ...",
     )
     workers: int = Field(
-        default=0, ge=0, description="processes that read images; the batches are the same with any number"
+        default=0, ge=0, description="number of processes that read images; does not change the batches"
     )
-    memory: bool = Field(default=False, description="decode every image once and keep it; not with affact")
+    memory: bool = Field(default=False, description="decode every image once and keep it in memory; not with affact")
 
     @model_validator(mode="after")
     def _consistent(self) -> DataConfig:
         if self.memory and self.augmentation == "affact":
-            raise ValueError("memory keeps finished crops, and affact crops anew each epoch; choose one of them")
+            raise ValueError("memory keeps finished crops, but affact crops anew each epoch; choose one of them")
         if self.folds is None and self.fold:
-            raise ValueError(f"fold {self.fold} of how many? give folds")
+            raise ValueError(f"fold {self.fold} needs the number of folds; set folds")
         if self.folds is not None and self.fold >= self.folds:
-            raise ValueError(f"fold {self.fold} of {self.folds}; folds count from 0")
+            raise ValueError(f"fold {self.fold} of {self.folds} folds, which are counted from 0")
         return self
 
 
-class ModelConfig(Part):
+class ModelConfig(Section):
     """The network."""
 
-    name: str = Field(default="resnet50", description="timm name of the backbone")
+    name: str = Field(default="resnet50", description="timm's name of the backbone")
     pooling: Literal["mean", "max", "logsumexp", "attention"] = Field(
         default="mean", description="before the linear head"
     )
@@ -110,9 +112,10 @@ class ModelConfig(Part):
         "bincam model's folder",
     )
     pretrained_part: Literal["all", "backbone"] = Field(
-        default="all", description="of a folder: with its head (the attributes must be the same), or the backbone alone"
+        default="all",
+        description="what is copied from a folder: all, with the head (for the same attributes), or only the backbone",
     )
-    freeze_batchnorm: bool = Field(default=False, description="keep the statistics of BatchNorm layers as they start")
+    freeze_batchnorm: bool = Field(default=False, description="keep the initial statistics of BatchNorm layers")
     options: dict[str, Any] = Field(
         default={},
         description="further arguments of timm.create_model, e.g. drop_path_rate; drop_rate is the dropout before the "
@@ -120,69 +123,69 @@ class ModelConfig(Part):
     )
 
 
-class LossConfig(Part):
-    """The loss; a bare name is short for its defaults."""
+class LossConfig(Section):
+    """The loss; a plain name is short for the name with default options."""
 
     name: str = Field(default="bce", description="one of bincam.train.LOSSES")
-    options: dict[str, Any] = Field(default={}, description="its keyword arguments, but for reduction")
+    options: dict[str, Any] = Field(default={}, description="keyword arguments of the loss, except reduction")
 
     @field_validator("options")
     @classmethod
     def _no_reduction(cls, options: dict[str, Any]) -> dict[str, Any]:
         if "reduction" in options:
-            raise ValueError("reduction is not to be chosen: a run's loss is the mean over the batch's known labels")
+            raise ValueError("reduction cannot be set: a run's loss is the mean over the batch's known labels")
         return options
 
 
-class ResamplingConfig(Part):
-    """Re-sampling of the training images, as an alternative to weights in the loss; a bare name for its defaults."""
+class ResamplingConfig(Section):
+    """Resampling of the training images, as an alternative to class weights; a plain name is short for its defaults."""
 
-    name: str = Field(default="none", description="none, or one of bincam.train.resampling")
-    options: dict[str, Any] = Field(default={}, description="its keyword arguments")
+    name: str = Field(default="none", description="none, or one of bincam.train.resampling.RESAMPLINGS")
+    options: dict[str, Any] = Field(default={}, description="keyword arguments of the resampling")
 
 
-class OptimizerConfig(Part):
-    """The optimizer; weight decay does not act on biases and norms."""
+class OptimizerConfig(Section):
+    """The optimiser; weight decay does not act on biases and norms."""
 
     name: Literal["adamw", "sgd", "rmsprop"] = Field(default="adamw", description="as in torch.optim")
     lr: float = Field(default=1e-3, gt=0, description="peak learning rate per optimiser step")
     weight_decay: float = Field(
-        default=0.05, ge=0, description="per unit of learning rate (adamw), else added to the gradient"
+        default=0.05,
+        ge=0,
+        description="adamw: times the learning rate; sgd, rmsprop: added to the gradient",
     )
     momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd and rmsprop")
-    alpha: float = Field(default=0.99, gt=0, lt=1, description="rmsprop's smoothing of squared gradients")
+    alpha: float = Field(default=0.99, gt=0, lt=1, description="smoothing constant of rmsprop")
 
 
-class ScheduleConfig(Part):
-    """How the learning rate changes; warm-up is linear and comes first."""
+class ScheduleConfig(Section):
+    """The learning rate schedule, after a linear warm-up."""
 
     name: Literal["cosine", "plateau", "step", "constant"] = Field(
-        default="cosine", description="after the warm-up: to the floor along a cosine, on a plateau, in steps, or not"
+        default="cosine", description="after the warm-up: decay along a cosine, on plateaus, in steps, or not at all"
     )
-    warmup_epochs: float = Field(default=0.0, ge=0, description="epochs in which the rate rises from 0 to its peak")
-    floor: float = Field(
-        default=0.0, ge=0, le=1, description="cosine and plateau go no lower than this share of the peak"
-    )
+    warmup_epochs: float = Field(default=0.0, ge=0, description="epochs in which the rate rises linearly to its peak")
+    floor: float = Field(default=0.0, ge=0, le=1, description="cosine, plateau: lowest rate, as a share of the peak")
     every: int = Field(default=10, ge=1, description="step: epochs between two reductions")
-    factor: float = Field(default=0.1, gt=0, lt=1, description="step, plateau: what a reduction multiplies the rate by")
-    patience: int = Field(default=3, ge=0, description="plateau: epochs without improvement that are tolerated")
-    metric: Metric = Field(default="loss", description="plateau: what has to improve, on validation")
+    factor: float = Field(default=0.1, gt=0, lt=1, description="step, plateau: factor of a reduction")
+    patience: int = Field(default=3, ge=0, description="plateau: epochs without improvement before a reduction is due")
+    metric: Metric = Field(default="loss", description="plateau: the validation metric that has to improve")
 
 
-class EarlyStopping(Part):
-    """When to stop before the last epoch."""
+class EarlyStopping(Section):
+    """Early stopping on a validation metric."""
 
-    metric: Metric = Field(default="balanced_error", description="what has to improve, on validation")
+    metric: Metric = Field(default="balanced_error", description="the validation metric that has to improve")
     patience: int = Field(default=5, ge=1, description="epochs without improvement after which the run ends")
-    min_delta: float = Field(default=0.0, ge=0, description="what counts as improvement, in the metric's units")
+    min_delta: float = Field(default=0.0, ge=0, description="smallest improvement that counts, in the metric's units")
 
 
 Loss = Annotated[LossConfig, BeforeValidator(_named)]
 Resampling = Annotated[ResamplingConfig, BeforeValidator(_named)]
 
 
-class ArmConfig(Part):
-    """What one arm of a pair has of its own. Everything else is shared."""
+class ArmConfig(Section):
+    """The settings of one arm of a pair; all others are shared."""
 
     loss: Loss | None = Field(default=None, description="null: the configuration's")
     resampling: Resampling | None = Field(default=None, description="null: the configuration's")

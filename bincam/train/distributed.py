@@ -1,4 +1,4 @@
-"""The process that trains, among its siblings: device, precision, sums over all of them, and Ctrl-C."""
+"""Training processes: device, precision, reductions over all processes, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from bincam.train.config import TrainConfig
 
 
 class Process:
-    """One of ``world`` processes that train together; alone, everything here costs nothing.
+    """One of ``world`` processes that train together; a single process pays nothing for it.
 
     Attributes:
-        accelerator: Hugging Face's.
+        accelerator: Of Hugging Face's accelerate.
         device: Of this process.
         rank: From 0; rank 0 writes files and shows progress.
         world: Number of processes.
@@ -31,55 +31,55 @@ class Process:
         from accelerate.state import AcceleratorState, PartialState
         from accelerate.utils import GradientAccumulationPlugin
 
-        there = torch.cuda.is_available()
-        if config.device == "cuda" and not there:
+        has_gpu = torch.cuda.is_available()
+        if config.device == "cuda" and not has_gpu:
             raise InputError("device: cuda, but torch finds no GPU here")
-        if config.precision == "fp16" and (config.device == "cpu" or not there):
+        if config.precision == "fp16" and (config.device == "cpu" or not has_gpu):
             raise InputError("precision: fp16 needs a GPU; bf16 runs on a CPU too")
-        # accelerate keeps the first run's precision and device for as long as Python runs; the next may have others.
+        # accelerate keeps precision and device of the first run in the interpreter; the next run may have others.
         AcceleratorState._reset_state()  # noqa: SLF001  # it has no public name
         if not torch.distributed.is_initialized():
             PartialState._reset_state()  # noqa: SLF001  # likewise
         precision = "no" if config.precision == "fp32" else config.precision
-        # Without being told that these are CPUs, accelerate takes several processes for several runs.
+        # Without cpu=True accelerate treats several processes on CPUs as separate runs.
         self.accelerator: Any = Accelerator(
-            cpu=config.device == "cpu" or not there,
+            cpu=config.device == "cpu" or not has_gpu,
             mixed_precision=precision,
-            # Parts are added up by the step; told by number alone, accelerate lets an environment variable win.
+            # The step adds up the parts; as a plain number an environment variable would override this.
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
         )
         self.device: torch.device = self.accelerator.device
         self.rank, self.world = int(self.accelerator.process_index), int(self.accelerator.num_processes)
         if self.world > 1:
-            atexit.unregister(leave)  # of an earlier run
-            atexit.register(leave)
+            atexit.unregister(leave_group)  # registered by an earlier run
+            atexit.register(leave_group)
 
     def sum(self, value: Tensor) -> Tensor:
-        """The sum over processes."""
+        """Add up a value over processes."""
         if self.world == 1:
             return value
         total = value.clone()
         torch.distributed.all_reduce(total)
         return total
 
-    def least(self, value: int) -> int:
-        """The least value that any process has."""
+    def min(self, value: int) -> int:
+        """Return the smallest value of any process."""
         if self.world == 1:
             return value
-        told = torch.tensor([value], device=self.device)
-        torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MIN)
-        return int(told)
+        smallest = torch.tensor([value], device=self.device)
+        torch.distributed.all_reduce(smallest, torch.distributed.ReduceOp.MIN)
+        return int(smallest)
 
-    def any(self, wanted: bool) -> bool:
-        """Whether any process wants it."""
-        return self.least(int(not wanted)) == 0
+    def any(self, value: bool) -> bool:
+        """Return True if the value is True in any process."""
+        return self.min(int(not value)) == 0
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
-        """Fail in every process where it fails in one, so that none waits for a process that has gone.
+    def failing_together(self) -> Iterator[None]:
+        """Raise in every process if one fails, so that none waits for a process that has ended.
 
         Raises:
-            BincamError: What failed here, or that another process failed.
+            BincamError: The error of this process, or a note that another process failed.
         """
         failure: BincamError | None = None
         try:
@@ -87,42 +87,44 @@ class Process:
         except BincamError as error:
             failure = error
         if self.any(failure is not None):
-            raise failure or BincamError(f"process {self.rank} ends because another one failed, which says why")
+            raise failure or BincamError(
+                f"process {self.rank} ends because another process failed, which reports the reason"
+            )
 
     def share_buffers(self, module: nn.Module) -> None:
-        """Give every process rank 0's buffers: BatchNorm's statistics are each process's own while it trains."""
+        """Give every process the buffers of rank 0, because BatchNorm's statistics differ between processes."""
         if self.world > 1:
             for buffer in module.buffers():
                 torch.distributed.broadcast(buffer, 0)
 
 
-def leave() -> None:
-    """Leave the group of processes, where there is one.
+def leave_group() -> None:
+    """Leave the group of processes, if there is one.
 
-    Its threads outlive the program otherwise, and now and then end it by an abort when it has done everything.
+    Otherwise its threads outlive the program and occasionally abort it at exit.
     """
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
 @contextlib.contextmanager
-def stoppable() -> Iterator[Callable[[], bool]]:
-    """Notice Ctrl-C instead of breaking off; the second one breaks off. The handler is put back.
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Defer Ctrl-C: yield a function that returns True after the first; the second raises. The handler is restored.
 
-    Loader workers, which are forked meanwhile, inherit that they are not broken off either.
+    Loader workers forked meanwhile inherit the handler, so the first Ctrl-C does not end them either.
     """
     if threading.current_thread() is not threading.main_thread():  # handlers can be set nowhere else
         yield lambda: False
         return
-    asked: list[int] = []
+    signals: list[int] = []
 
-    def notice(number: int, _: Any) -> None:
-        if asked:
+    def defer(number: int, _: Any) -> None:
+        if signals:
             raise KeyboardInterrupt
-        asked.append(number)
+        signals.append(number)
 
-    before = signal.signal(signal.SIGINT, notice)
+    previous = signal.signal(signal.SIGINT, defer)
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(signals)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)

@@ -10,10 +10,20 @@ from bincam.models import AttributeClassifier
 
 
 class Average:
-    """Follows a model's parameters and buffers: a' = d a + (1 - d) w, with d = min(decay, 1 - t^(-2/3)) at step t.
+    """A moving average of parameters and buffers: a' = d a + (1 - d) w, with d = min(decay, 1 - t^(-2/3)) at step t.
 
-    While few steps are taken d is small, so that the first random weights are soon forgotten. timm's ``ModelEmaV3``
-    does the work; ``t`` counts from 0 and the first two steps copy the weights.
+    d is small in the first steps, so the initial random weights are soon forgotten. Implemented by timm's
+    ``ModelEmaV3``; t counts from 0, and the first two steps copy the weights.
+
+    Example:
+        >>> from bincam.models import build
+        >>> model = build("resnet10t", ("Bald",))
+        >>> average = Average(model, decay=0.99)
+        >>> for step in range(4):  # instead of training
+        ...     _ = model.network.head.bias.data.fill_(step)
+        ...     average.update(model, step)
+        >>> average.model.network.head.bias.data
+        tensor([2.2886])
     """
 
     def __init__(self, model: AttributeClassifier, decay: float) -> None:
@@ -27,10 +37,10 @@ class Average:
         model: AttributeClassifier = self._ema.module
         return model
 
-    def follow(self, model: AttributeClassifier, step: int) -> None:
-        """After optimiser step ``step``, counted from 0 over the whole run."""
+    def update(self, model: AttributeClassifier, step: int) -> None:
+        """Update the average after optimiser step ``step``, counted from 0 over the whole run."""
         self._ema.update(model, step=step)
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Put back what ``model.network.state_dict()`` gave."""
+        """Restore the average from ``model.network.state_dict()``."""
         self.model.network.load_state_dict(state)

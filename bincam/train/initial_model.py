@@ -1,4 +1,4 @@
-"""The model that a run starts from."""
+"""The initial model of a run, with random or pretrained weights, and its card."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from bincam.train.losses.base import AttributeLoss
 from bincam.train.resampling import make_shares, shift
 
 
-def first_model(config: TrainConfig, table: AttributeTable, counts: dict[str, tuple[int, int]]) -> AttributeClassifier:
-    """A classifier with its first weights, which follow from the seed and, where asked for, from pretrained ones.
+def initial_model(
+    config: TrainConfig, table: AttributeTable, counts: dict[str, tuple[int, int]]
+) -> AttributeClassifier:
+    """Create a classifier with its initial weights, from the seed and, if configured, from pretrained weights.
 
-    The caller's random state is left as it was.
+    The caller's random state is unchanged.
 
     Args:
         config: Of the run.
@@ -31,72 +33,72 @@ def first_model(config: TrainConfig, table: AttributeTable, counts: dict[str, tu
         counts: ``(negatives, positives)`` of each attribute.
 
     Raises:
-        InputError: The backbone or an option is unknown, or the pretrained weights do not fit it.
+        InputError: The backbone or an option is unknown, or the pretrained weights do not fit.
     """
-    wanted, data = config.model, config.data
-    pretrained = wanted.pretrained
-    if pretrained == "lite0" and wanted.name != "tf_efficientnet_lite0":
+    network, data = config.model, config.data
+    pretrained = network.pretrained
+    if pretrained == "lite0" and network.name != "tf_efficientnet_lite0":
         raise InputError(
-            f"model.pretrained: lite0 is the weights of 'tf_efficientnet_lite0', and model.name is {wanted.name!r}"
+            f"model.pretrained: lite0 are the weights of 'tf_efficientnet_lite0', but model.name is {network.name!r}"
         )
-    set_elsewhere = sorted(wanted.options.keys() & inspect.signature(build).parameters.keys())
-    if set_elsewhere:
+    reserved = sorted(network.options.keys() & inspect.signature(build).parameters.keys())
+    if reserved:
         raise InputError(
-            f"model.options: {set_elsewhere[0]!r} is no option of timm.create_model here; it follows from the data and "
-            "the keys under data and model"
+            f"model.options: {reserved[0]!r} cannot be passed to timm.create_model; it is set by the data and the "
+            "other keys under data and model"
         )
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(config.seed)
         model = build(
-            wanted.name,
+            network.name,
             table.names,
-            pooling=wanted.pooling,
+            pooling=network.pooling,
             pretrained=pretrained == "timm",
             input_size=data.size,
             mean=data.mean,
             std=data.std,
             train_counts=counts,
-            **wanted.options,
+            **network.options,
         )
     if pretrained == "lite0":
         from bincam.train.lite0 import load_lite0
 
         load_lite0(model.network.backbone)  # type: ignore[arg-type]  # build made it
     elif pretrained not in {"none", "timm"}:
-        take_weights(model, Path(pretrained), backbone_only=wanted.pretrained_part == "backbone")
+        copy_weights(model, Path(pretrained), backbone_only=network.pretrained_part == "backbone")
     return model
 
 
-def take_weights(model: AttributeClassifier, folder: Path, *, backbone_only: bool) -> None:
-    """Put the weights of a model's folder into a new model of the same architecture.
+def copy_weights(model: AttributeClassifier, folder: Path, *, backbone_only: bool) -> None:
+    """Copy the weights of a model folder into a new model of the same architecture.
 
     Raises:
-        InputError: Another architecture, or, unless only the backbone is taken, other attributes.
+        InputError: The architectures differ or, unless only the backbone is copied, the attributes.
     """
-    theirs = load(folder)
+    stored = load(folder)
     for field in ("architecture", "name"):
-        ours, other = getattr(model.card, field), getattr(theirs.card, field)
-        if ours != other:
-            raise InputError(f"model.pretrained: {folder} is of {field} {other!r}, and this model of {ours!r}")
-    if not backbone_only and theirs.card.attributes != model.card.attributes:
+        expected, got = getattr(model.card, field), getattr(stored.card, field)
+        if expected != got:
+            raise InputError(f"model.pretrained: {folder} has {field} {got!r}, expected {expected!r}")
+    if not backbone_only and stored.card.attributes != model.card.attributes:
         raise InputError(
-            f"model.pretrained: {folder} answers {_few(theirs.card.attributes)}, and this model is to answer "
-            f"{_few(model.card.attributes)}; model.pretrained_part: backbone takes the weights below the head"
+            f"model.pretrained: {folder} has the attributes {_abbreviate(stored.card.attributes)}, expected "
+            f"{_abbreviate(model.card.attributes)}; model.pretrained_part: backbone copies the backbone only"
         )
     target: Any = model.network
-    source: Any = theirs.network
+    source: Any = stored.network
     if backbone_only:
         target, source = target.backbone, source.backbone
     fill(target, source.state_dict(), source=f"model.pretrained: {folder}")
 
 
-def card_of(model: AttributeClassifier, **fields: Any) -> Card:
-    """The model's card with some fields set, checked as a whole."""
+def updated_card(model: AttributeClassifier, **fields: Any) -> Card:
+    """Return the model's card with some fields replaced, validated as a whole."""
     return make_card(**{**model.card.model_dump(), **fields})
 
 
 def card_shift(loss: AttributeLoss, resampling: ResamplingConfig, table: AttributeTable) -> dict[str, float]:
-    """The card's ``logit_shift``: the loss's, and what re-sampling adds to it; empty where that is no constant.
+    """Compute the card's ``logit_shift``: the sum of the loss's and the resampling's; empty if not a constant.
 
     Args:
         loss: Of the run.
@@ -104,19 +106,19 @@ def card_shift(loss: AttributeLoss, resampling: ResamplingConfig, table: Attribu
         table: The training split.
 
     Raises:
-        InputError: An unknown re-sampling or option.
+        InputError: The resampling or an option is unknown.
     """
-    own = loss.logit_shift
-    moved: float | None = 0.0
+    of_loss = loss.logit_shift
+    of_resampling: float | None = 0.0
     if resampling.name != "none":
-        moved = shift(table.labels, make_shares(table.labels, resampling.name, **resampling.options))
-    if own is None or moved is None:
+        of_resampling = shift(table.labels, make_shares(table.labels, resampling.name, **resampling.options))
+    if of_loss is None or of_resampling is None:
         return {}
-    return dict(zip(table.names, (own + moved).tolist(), strict=True))
+    return dict(zip(table.names, (of_loss + of_resampling).tolist(), strict=True))
 
 
 def weights_digest(model: nn.Module) -> str:
-    """SHA-256 of names and values of all parameters and buffers."""
+    """Compute the SHA-256 of names and values of all parameters and buffers."""
     state = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         state.update(name.encode())
@@ -124,5 +126,5 @@ def weights_digest(model: nn.Module) -> str:
     return state.hexdigest()
 
 
-def _few(names: tuple[str, ...]) -> str:
+def _abbreviate(names: tuple[str, ...]) -> str:
     return ", ".join(names[:4]) + (f", ... ({len(names)})" if len(names) > 4 else "")

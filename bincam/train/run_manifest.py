@@ -1,4 +1,4 @@
-"""What made a run: versions, revision, data, seed, and the digests that two runs can be compared by."""
+"""A run's manifest: versions, revision, data and seed, from which the run follows."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def versions() -> dict[str, str]:
 
 
 def revision() -> dict[str, Any] | None:
-    """Commit of the git repository that bincam's code lies in, and whether files differ from it; None where none is."""
+    """Return the commit of bincam's git repository and whether files differ from it; None outside a repository."""
     here = Path(__file__).parents[1]  # all of bincam
 
-    def git(*words: str) -> str:
-        return subprocess.run(  # noqa: S603  # fixed words
-            ["git", *words],  # noqa: S607  # the user's git
+    def git(*arguments: str) -> str:
+        return subprocess.run(  # noqa: S603  # fixed arguments
+            ["git", *arguments],  # noqa: S607  # the user's git
             cwd=here,
             capture_output=True,
             text=True,
@@ -53,15 +53,15 @@ def revision() -> dict[str, Any] | None:
 
 
 def run_facts(config: TrainConfig, splits: Splits) -> dict[str, Any]:
-    """What a run follows from, as far as it is known before it begins."""
+    """Collect versions, revision, data and seed, which are known before the run starts."""
     return {"versions": versions(), "git": revision(), "data": data_facts(config, splits), "seed": config.seed}
 
 
 def data_facts(config: TrainConfig, splits: Splits) -> dict[str, Any]:
-    """Where the images came from, how many there are, and the data set's own card, if it has one."""
+    """Describe the data: source, digest, number of images, attributes, and the data set's own card, if it has one."""
     source, images = Path(config.data.source), config.data.options.get("images")
-    places = (source, source.parent, *((Path(images), Path(images).parent) if images else ()))
-    cards = (_json(place / "card.json") for place in places if (place / "card.json").is_file())
+    folders = (source, source.parent, *((Path(images), Path(images).parent) if images else ()))
+    cards = (_json(folder / "card.json") for folder in folders if (folder / "card.json").is_file())
     tables = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     return {
         "source": config.data.source,

@@ -1,4 +1,4 @@
-"""The learning rate as a function of the step, and of the validation metric where it waits for a plateau."""
+"""Learning rate schedules: a function of the step and, on plateaus, of a validation metric."""
 
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ from bincam.train.config_sections import ScheduleConfig
 
 
 def factor(config: ScheduleConfig, step: int, *, steps_per_epoch: int, epochs: int, reductions: int = 0) -> float:
-    """What the peak learning rate is multiplied by.
+    """Compute the factor by which the peak learning rate is multiplied.
 
-    With w warm-up steps of n in all, and s the step from 0: (s + 1)/w before w; from there on cosine is
-    f + (1 - f)(1 + cos(π (s - w)/(n - w)))/2 with the floor f (Loshchilov and Hutter 2017, one cycle, per
-    step), step is r^⌊epoch / every⌋, plateau r^reductions but no less than the floor, constant 1.
+    With w warm-up steps out of n, and s the step from 0: (s + 1)/w during warm-up; then ``cosine`` is
+    f + (1 - f)(1 + cos(π (s - w)/(n - w)))/2 with the floor f (Loshchilov and Hutter 2017; one cycle, without
+    restarts), ``step`` is r^⌊epoch / every⌋, ``plateau`` is r^reductions but at least the floor, ``constant`` is 1.
 
     Args:
-        config: Which schedule.
+        config: The schedule.
         step: Optimiser steps taken before this one.
-        steps_per_epoch: Optimiser steps of an epoch.
-        epochs: Of the whole run.
-        reductions: So far, by a plateau.
+        steps_per_epoch: Optimiser steps per epoch.
+        epochs: Number of epochs of the whole run.
+        reductions: Number of reductions on plateaus so far.
+
+    Example:
+        >>> from bincam.train.config_sections import ScheduleConfig
+        >>> cosine = ScheduleConfig(name="cosine", warmup_epochs=1)
+        >>> [round(factor(cosine, step, steps_per_epoch=2, epochs=3), 3) for step in range(6)]
+        [0.5, 1.0, 1.0, 0.854, 0.5, 0.146]
     """
     warm = round(config.warmup_epochs * steps_per_epoch)
     if step < warm:
@@ -36,27 +42,34 @@ def factor(config: ScheduleConfig, step: int, *, steps_per_epoch: int, epochs: i
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """How long a metric has not improved.
+class PlateauCounter:
+    """Counts the epochs without improvement of a metric.
 
     Attributes:
-        best: Its best value so far; None before the first.
-        bad: Epochs since then.
-        reductions: How often patience has run out.
+        best: Best value so far; None before the first.
+        bad: Epochs without improvement since then.
+        reductions: Number of times that patience has run out.
     """
 
     best: float | None = None
     bad: int = 0
     reductions: int = 0
 
-    def after(self, value: float, *, higher: bool, patience: int, min_delta: float = 0.0) -> Waiting:
-        """One epoch later; what is NaN has not improved.
+    def after(self, value: float, *, higher: bool, patience: int, min_delta: float = 0.0) -> PlateauCounter:
+        """Return the counter after one more epoch; NaN counts as no improvement.
 
         Args:
             value: The metric.
-            higher: Whether more is better.
-            patience: When ``bad`` exceeds it, it starts anew and a reduction is counted.
-            min_delta: An improvement is larger than this.
+            higher: True if higher values are better.
+            patience: When ``bad`` exceeds it, ``bad`` restarts at 0 and a reduction is counted.
+            min_delta: Improvements must be larger than this.
+
+        Example:
+            >>> counter = PlateauCounter()
+            >>> for loss in (0.7, 0.6, 0.6, 0.6):
+            ...     counter = counter.after(loss, higher=False, patience=1)
+            >>> counter
+            PlateauCounter(best=0.6, bad=0, reductions=1)
         """
         if improved(value, self.best, higher=higher, min_delta=min_delta):
             return replace(self, best=value, bad=0)
@@ -66,7 +79,7 @@ class Waiting:
 
 
 def improved(value: float, best: float | None, *, higher: bool, min_delta: float = 0.0) -> bool:
-    """Whether a metric beats the best so far; NaN never does."""
+    """Return True if a metric is better than the best so far; NaN never is."""
     if math.isnan(value):
         return False
     return best is None or (value - best if higher else best - value) > min_delta

@@ -1,4 +1,4 @@
-"""The splits of a run, checked before anything is trained on them."""
+"""The splits of a run, checked before training."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bincam.train.config_sections import DataConfig
 
 @dataclass(frozen=True)
 class Splits:
-    """What is trained on, what is judged by, and what is kept for the end.
+    """The training, validation and test split of a run.
 
     Attributes:
-        train: Every attribute has both classes.
-        validation: Chooses the epoch and tunes thresholds.
-        test: None where there is none.
+        train: With both classes of every attribute.
+        validation: Selects the epoch and tunes thresholds.
+        test: Evaluated at the end; None if there is none.
         digest: SHA-256 of the whole table with its splits, see ``AttributeTable.digest``.
     """
 
@@ -30,49 +30,49 @@ class Splits:
 
 
 def read_splits(config: DataConfig) -> Splits:
-    """Read a data set and divide it.
+    """Read a data set and its splits.
 
-    An attribute with one class only is refused in training, where nothing can be learned of it, and warned of in
+    An attribute with a single class is refused in training, because it cannot be learned, and reported by a warning in
     validation and test, where some of its metrics are undefined and left out of means.
 
     Raises:
         InputError: The data cannot be read, an attribute is unknown, a split is missing, or an attribute has no
-            positives or no negatives to train on.
+            positives or no negatives in training.
     """
     table = load(config.source, **config.options)
     if config.folds is not None:  # before attributes are chosen, so that the folds are the same for any choice
         table = table.folds(config.folds)[config.fold]
     if config.attributes is not None:
         table = table.select(config.attributes)
-    have = table.counts()
-    missing = [name for name in ("train", "validation") if name not in have]
+    counts = table.counts()
+    missing = [name for name in ("train", "validation") if name not in counts]
     if missing:
         raise InputError(
             f"{config.source}: no images in split {' or '.join(map(repr, missing))}; splits with images: "
-            f"{', '.join(name or 'none' for name in have)}; data.folds divides a data set anew"
+            f"{', '.join(name or 'none' for name in counts)}; data.folds splits a data set anew"
         )
     for name in ("train", "validation", "test"):
-        if name in have:
+        if name in counts:
             _check_classes(table.split(name), name, config.source)
     return Splits(
         train=table.split("train"),
         validation=table.split("validation"),
-        test=table.split("test") if "test" in have else None,
+        test=table.split("test") if "test" in counts else None,
         digest=table.digest(),
     )
 
 
 def _check_classes(table: AttributeTable, split: str, source: str) -> None:
     lacking = [
-        f"{name!r} has no {what} among {len(table)} images"
-        for value, what in ((1, "positives"), (0, "negatives"))
-        for name, there in zip(table.names, np.any(table.labels == value, axis=0).tolist(), strict=True)
-        if not there
+        f"{name!r} has no {label} among {len(table)} images"
+        for value, label in ((1, "positives"), (0, "negatives"))
+        for name, is_present in zip(table.names, np.any(table.labels == value, axis=0).tolist(), strict=True)
+        if not is_present
     ]
     if not lacking:
         return
     more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
     text = f"{source}: split {split!r}: {lacking[0]}{more}"
     if split == "train":
-        raise InputError(f"{text}; nothing can be learned of it: leave it out of data.attributes, or add images")
+        raise InputError(f"{text}; it cannot be learned: leave it out of data.attributes, or add images")
     warnings.warn(f"{text}; its metrics are undefined there and left out of means", BincamWarning, stacklevel=3)

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from bincam.data import AttributeTable, loader, write_celeba
 from bincam.train import fit
 from bincam.train.config import TrainConfig, make_config
-from bincam.train.initial_model import card_of, first_model
+from bincam.train.initial_model import initial_model, updated_card
 from bincam.train.optimizer_step import make_optimizer
 
 
@@ -56,8 +56,8 @@ def faces(folder: Path, count: int, attributes: int, batch: int) -> AttributeTab
 
 def bare(config: TrainConfig, train: AttributeTable, device: torch.device) -> Callable[[], Tensor]:
     """An epoch in plain torch."""
-    model = first_model(config, train, {})
-    card = card_of(model, fit="stretch")
+    model = initial_model(config, train, {})
+    card = updated_card(model, fit="stretch")
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = make_optimizer(model, config.optimizer)
     batches = list(loader(train, card=card, batch_size=64))

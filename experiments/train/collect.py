@@ -1,4 +1,4 @@
-"""From the test counts of several runs to one table: what is pooled, what is averaged, and over what it ranges."""
+"""Summary of several runs' test counts: pooled over folds, averaged over seeds, as a table."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Row = dict[str, float | None]
 
 
 def column(test: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
-    """What one column reads of the arms' ``test.json``: the last one moves the unbalanced model's thresholds only."""
+    """Select a column's attributes from the arms' ``test.json``; only the unbalanced model has adjusted thresholds."""
     arm = "balanced" if name == "balanced" else "unbalanced"
-    found: dict[str, Any] = test[arm]["tuned" if name == COLUMNS[1] else "zero"]["attributes"]
-    return found
+    attributes: dict[str, Any] = test[arm]["tuned" if name == COLUMNS[1] else "zero"]["attributes"]
+    return attributes
 
 
 def pooled(parts: Sequence[dict[str, Any]], minority: str) -> Row:
-    """One attribute over test splits that share no image: counts are added, AUROC is averaged over the splits.
+    """Pool one attribute over test splits that share no image: counts are added, AUROC is averaged over the splits.
 
     Args:
         parts: The attribute's entry in each split.
@@ -39,7 +39,7 @@ def pooled(parts: Sequence[dict[str, Any]], minority: str) -> Row:
 
 
 def over_seeds(rows: Sequence[Row]) -> dict[str, dict[str, float | None]]:
-    """Mean, least and largest value of each measure."""
+    """Compute mean, smallest and largest value of each measure."""
     result = {}
     for name in MEASURES:
         values = [value for row in rows if (value := row[name]) is not None]
@@ -48,17 +48,17 @@ def over_seeds(rows: Sequence[Row]) -> dict[str, dict[str, float | None]]:
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """Or None of nothing."""
+    """Compute the mean; None if there are no values."""
     return math.fsum(values) / len(values) if values else None
 
 
 def ratio(part: int, whole: int) -> float | None:
-    """Or None of nothing."""
+    """Divide; None if the whole is 0."""
     return part / whole if whole else None
 
 
 def shown(value: dict[str, float | None]) -> str:
-    """Mean and range, as a table has it."""
+    """Format mean and range for a table cell."""
     if value["mean"] is None:
         return "-"
     spread = "" if value["low"] == value["high"] else f" ({value['low']:.3f} to {value['high']:.3f})"
@@ -66,10 +66,10 @@ def shown(value: dict[str, float | None]) -> str:
 
 
 def markdown(title: str, rows: dict[str, dict[str, dict[str, dict[str, float | None]]]]) -> str:
-    """A table per measure pair: a row per name, a column per model.
+    """Write a Markdown table with a row per name and two columns per model, minority and majority error.
 
     Args:
-        title: Of the first column.
+        title: Header of the first column.
         rows: Name to column to measure.
     """
     lines = [

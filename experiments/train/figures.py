@@ -14,29 +14,29 @@ Value = Mapping[str, float | None]
 """``mean``, ``low`` and ``high`` over seeds."""
 
 
-def prevalence_sweep(found: Mapping[float, Mapping[str, Mapping[str, Value]]], attribute: str) -> Figure:
-    """Errors of the minority and of the majority class over the minority's prevalence.
+def prevalence_sweep(errors: Mapping[float, Mapping[str, Mapping[str, Value]]], attribute: str) -> Figure:
+    """Plot the errors of the minority and the majority class against the minority's prevalence.
 
     Args:
-        found: Prevalence to model to ``minority_error`` and ``majority_error``.
-        attribute: Whose prevalence it is.
+        errors: Prevalence to model to ``minority_error`` and ``majority_error``.
+        attribute: Its name.
 
     Returns:
-        Two panels with one scale: a line per model is the mean over seeds, the band their range.
+        Two panels with a common scale; lines are means over seeds, bands their ranges.
     """
     import seaborn as sns
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    prevalences = sorted(found)
-    models = list(found[prevalences[0]])
+    prevalences = sorted(errors)
+    models = list(errors[prevalences[0]])
     colours = sns.color_palette("colorblind", len(models))
     with style():
         figure = Figure(figsize=(7.5, 3.2), layout="constrained")
         panels: Any = figure.subplots(1, 2, sharey=True)
         for axes, measure in zip(panels, ("minority_error", "majority_error"), strict=True):
             for model, colour in zip(models, colours, strict=True):
-                values = [found[p][model][measure] for p in prevalences]
+                values = [errors[p][model][measure] for p in prevalences]
                 mean, low, high = ([_percent(value[key]) for value in values] for key in ("mean", "low", "high"))
                 axes.plot(prevalences, mean, marker="o", color=colour, label=model)
                 axes.fill_between(prevalences, low, high, color=colour, alpha=0.2, linewidth=0)

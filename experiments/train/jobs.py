@@ -1,4 +1,4 @@
-"""Several trainings at a time, each in a process of its own; one at a time they run in this one."""
+"""Parallel trainings, each in a separate process; a single job runs in the current process."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 
 def each(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], jobs: int) -> list[Any]:
-    """What ``function`` gives for each of the calls' arguments, in their order.
+    """Call a function with each of several argument tuples; return the results in the same order.
 
     Args:
-        function: At the top of a module, so that another process finds it.
+        function: Defined at the top level of a module, so that another process can import it.
         calls: Arguments of each call.
-        jobs: How many run at a time; they share the cores.
+        jobs: Number of parallel processes; they share the cores.
     """
     if jobs == 1:
         return [function(*call) for call in calls]
-    spawn = multiprocessing.get_context("spawn")  # a fork of a process that has used threads or a GPU may hang
+    spawn = multiprocessing.get_context("spawn")  # a fork of a process that has used threads or a GPU may deadlock
     with ProcessPoolExecutor(jobs, spawn, initializer=_share_cores, initargs=(jobs,)) as pool:
         return list(pool.map(function, *zip(*calls, strict=True)))
 

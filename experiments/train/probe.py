@@ -1,7 +1,7 @@
-"""How well ImageNet features that were not trained any further rank the ORL attributes, in the four folds of (b).
+"""AUROC of the ORL attributes from ImageNet features without fine-tuning, in the four folds of (b).
 
 A balanced logistic regression on the mean-pooled features of the backbone that ``orl.yaml`` starts from, standardised
-on the training photographs: what there is to find before any of the network's weights move, and so what bounds (b).
+on the training photographs: the information in the features before any weight of the network is trained.
 
 Run from the repository: ``PYTHONPATH=. python experiments/train/probe.py --out experiments/train/probe.json``.
 """
@@ -23,7 +23,7 @@ from bincam.data import AttributeTable, loader
 from bincam.files import write_json
 from bincam.models import AttributeClassifier
 from bincam.train import read_config
-from bincam.train.initial_model import first_model
+from bincam.train.initial_model import initial_model
 from bincam.train.run_manifest import revision, versions
 from bincam.train.splits import read_splits
 
@@ -32,31 +32,31 @@ CONFIG = Path(__file__).with_name("orl.yaml")
 
 @torch.no_grad()
 def features(model: AttributeClassifier, table: AttributeTable, fit: str | None) -> Any:
-    """``(N, D)``."""
+    """Compute the mean-pooled features, ``(N, D)``."""
     backbone = model.network.backbone
     batches = loader(table, card=model.card, batch_size=50, fit=fit)
     return torch.cat([backbone.forward_features(batch.images).mean((2, 3)) for batch in batches]).numpy()
 
 
 def areas(size: int, fold: int) -> dict[str, float]:
-    """AUROC on the fold's test photographs, by attribute."""
+    """Compute the AUROC of each attribute on the fold's test photographs."""
     config = read_config(CONFIG, [f"data.size={size}", f"data.fold={fold}"])
     splits = read_splits(config.data)
     assert splits.test is not None
-    model = first_model(config, splits.train, {}).eval()
+    model = initial_model(config, splits.train, {}).eval()
     train, test = (features(model, table, config.data.fit) for table in (splits.train, splits.test))
-    found = {}
+    result = {}
     for i, name in enumerate(splits.train.names):
         y, truth = splits.train.labels[:, i], splits.test.labels[:, i]
-        known, judged = ~np.isnan(y), ~np.isnan(truth)
+        labelled, tested = ~np.isnan(y), ~np.isnan(truth)
         probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000))
-        scores = probe.fit(train[known], y[known]).decision_function(test[judged])
-        found[name] = round(float(roc_auc_score(truth[judged], scores)), 4)
-    return found
+        scores = probe.fit(train[labelled], y[labelled]).decision_function(test[tested])
+        result[name] = round(float(roc_auc_score(truth[tested], scores)), 4)
+    return result
 
 
 def main() -> None:
-    """Measure and write JSON."""
+    """Compute the AUROCs and write them as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 224], help="pixels")
     parser.add_argument("--out", type=Path, required=True)

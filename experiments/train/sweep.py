@@ -1,12 +1,12 @@
-"""How rare may a class be? One attribute's prevalence goes from a half to a fiftieth with everything else fixed.
+"""Sweep of one attribute's prevalence in training from 0.5 to 0.02 with everything else fixed.
 
-All faces are drawn once, of different people and with independent labels. For each prevalence p the training split has
-``--count`` of them, a share p of positives and 1 - p of negatives, taken from one order, so smaller sets of positives
-lie within larger ones; validation likewise, a fifth as large. Every model is tested on the same faces, half of them
-positive. Errors are per class, so they do not depend on the test split's prevalence.
+All faces are generated once, of different identities and with independent labels. For each prevalence p the training
+split has ``--count`` of them, a share p of positives and 1 - p of negatives, selected in a fixed order, so smaller sets
+of positives are subsets of larger ones; likewise for validation, a fifth as large. Every model is tested on the same
+faces, half of them positive. Errors are per class, so they do not depend on the test split's prevalence.
 
 Run from the repository: ``PYTHONPATH=. python experiments/train/sweep.py --out FILE.json``; a table (``.md``) and a
-figure (``.png``) of the same name lie beside it. What is finished is not made again.
+figure (``.png``) of the same name are written too. Finished parts are not repeated.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ PREVALENCES = (0.5, 0.2, 0.1, 0.05, 0.02)
 
 
 def needed(count: int, prevalences: Sequence[float], test: int) -> tuple[int, int]:
-    """Positives and negatives that the pool must hold."""
+    """Compute the numbers of positives and negatives that the pool must contain."""
     high = max(prevalences)
     return round(high * count) + round(high * (count // 5)) + test // 2, count + count // 5 + test // 2
 
 
 def pool(folder: Path, attribute: str, size: tuple[int, int], positives: int, negatives: int) -> AttributeTable:
-    """Faces to choose from; a tenth more than needed, since labels are drawn."""
+    """Generate the faces to select from; a tenth more than needed, because labels are random."""
     share = positives / (positives + negatives)
     count = int(1.1 * (positives + negatives)) + 50
     make(folder, count, 0, prevalence="independent", set={attribute: share}, size=size, images_per_person=1)
@@ -52,7 +52,7 @@ def pool(folder: Path, attribute: str, size: tuple[int, int], positives: int, ne
 def rows(
     table: AttributeTable, attribute: str, p: float, count: int, high: float, test: int
 ) -> dict[str, NDArray[Any]]:
-    """Rows of each split at a prevalence.
+    """Select the rows of each split at a prevalence.
 
     Raises:
         SystemExit: The pool is too small.
@@ -62,33 +62,35 @@ def rows(
     by_class = {value: order[labels[order] == value] for value in (1, 0)}
     result: dict[str, list[NDArray[Any]]] = {"train": [], "validation": [], "test": []}
     for value, ordered in by_class.items():
-        at = 0
+        start = 0
         for split, n, own in (("test", test, 0.5), ("validation", count // 5, p), ("train", count, p)):
-            wanted = round(own * n) if value else n - round(own * n)
-            result[split].append(ordered[at : at + wanted])
-            if len(result[split][-1]) < wanted:
-                raise SystemExit(f"the pool has {len(ordered)} faces with {attribute} {value}, too few")
-            # Room for the most of this class at any p, so that a face is always in the same split.
-            at += n // 2 if split == "test" else round(high * n) if value else n
+            size = round(own * n) if value else n - round(own * n)
+            result[split].append(ordered[start : start + size])
+            if len(result[split][-1]) < size:
+                raise SystemExit(f"the pool has too few faces with {attribute} {value}: {len(ordered)}")
+            # Reserve the largest number of this class at any p, so that a face is always in the same split.
+            start += n // 2 if split == "test" else round(high * n) if value else n
     return {split: np.sort(np.concatenate(parts)) for split, parts in result.items()}
 
 
 def write_table(file: Path, table: AttributeTable, attribute: str, splits: dict[str, NDArray[Any]]) -> None:
-    """The chosen rows as a CSV."""
+    """Write the selected rows as a CSV."""
     labels = table.labels[:, table.index(attribute)]
     lines = [f"image,split,{attribute}"]
-    lines += [f"{table.ids[r]},{split},{int(labels[r])}" for split, chosen in splits.items() for r in chosen.tolist()]
+    lines += [
+        f"{table.ids[r]},{split},{int(labels[r])}" for split, selected in splits.items() for r in selected.tolist()
+    ]
     with atomic(file) as part:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def csv_of(arguments: argparse.Namespace, p: float) -> Path:
-    """Where the rows chosen at a prevalence are listed."""
+    """Return the path of the CSV for a prevalence."""
     return Path(arguments.faces / f"{arguments.attribute}-p{p:g}.csv")
 
 
 def train(arguments: argparse.Namespace, images: Path, p: float, seed: int) -> dict[str, Any]:
-    """Both arms' test counts."""
+    """Train a pair; return both arms' test counts."""
     config = make_config(
         {
             "data": {
@@ -110,19 +112,19 @@ def train(arguments: argparse.Namespace, images: Path, p: float, seed: int) -> d
     )
     pair = fit_pair(config, resume=True)
     if not pair.identical:
-        raise SystemExit(f"{pair.folder}: the arms did not see the same")
+        raise SystemExit(f"{pair.folder}: the arms did not see the same images")
     return {name: arm.test for name, arm in pair.arms.items()}
 
 
 def main() -> None:
-    """Draw, train, collect, write."""
+    """Generate, train, collect, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="a JSON file")
-    parser.add_argument("--faces", type=Path, default=Path("data/sweep"), help="where faces are drawn")
+    parser.add_argument("--faces", type=Path, default=Path("data/sweep"), help="folder of the generated faces")
     parser.add_argument("--runs", type=Path, default=Path("runs/sweep"))
     parser.add_argument("--attribute", default="Bangs")
     parser.add_argument("--prevalences", type=float, nargs="+", default=PREVALENCES)
-    parser.add_argument("--seeds", type=int, default=5, help="how many; seed 0 is the first")
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds, from 0")
     parser.add_argument("--count", type=int, default=4000, help="training faces")
     parser.add_argument("--test", type=int, default=2000, help="test faces")
     parser.add_argument("--size", type=int, default=64, help="pixels")
@@ -130,7 +132,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--jobs", type=int, default=1, help="pairs that are trained at a time")
+    parser.add_argument("--jobs", type=int, default=1, help="pairs trained in parallel")
     arguments = parser.parse_args()
 
     size = (arguments.size, round(arguments.size * 218 / 178))
@@ -142,7 +144,7 @@ def main() -> None:
         write_table(csv_of(arguments, p), table, arguments.attribute, splits)
     calls = [(arguments, table.root, p, seed) for p in arguments.prevalences for seed in range(arguments.seeds)]
     tests = dict(zip([call[2:] for call in calls], jobs.each(train, calls, arguments.jobs), strict=True))
-    found: dict[float, dict[str, Any]] = {
+    errors: dict[float, dict[str, Any]] = {
         p: {
             column: collect.over_seeds(
                 [
@@ -162,13 +164,15 @@ def main() -> None:
         "versions": versions(),
         "git": revision(),
         "note": "minority: positives, at a prevalence of one half too; mean and range over seeds",
-        "prevalences": {f"{p:g}": columns for p, columns in found.items()},
+        "prevalences": {f"{p:g}": columns for p, columns in errors.items()},
     }
     write_json(arguments.out, result)
-    text = collect.markdown(f"prevalence of {arguments.attribute}", {f"{p:g}": columns for p, columns in found.items()})
+    text = collect.markdown(
+        f"prevalence of {arguments.attribute}", {f"{p:g}": columns for p, columns in errors.items()}
+    )
     with atomic(arguments.out.with_suffix(".md")) as part:
         part.write_text(text, encoding="utf-8")
-    save_figure(prevalence_sweep(found, arguments.attribute), arguments.out.with_suffix(".png"))
+    save_figure(prevalence_sweep(errors, arguments.attribute), arguments.out.with_suffix(".png"))
     print(text)
 
 

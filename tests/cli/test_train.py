@@ -38,8 +38,8 @@ def test_train(command, file, tmp_path):
     assert (stored["epochs"], stored["optimizer"]["lr"]) == (2, 1e-3)
     assert bincam.load(tmp_path / "run").card.attributes == ("above", "below")
 
-    assert "holds a run; go on with it by --resume" in command("train", file).mistake
-    with pytest.warns(BincamWarning, match="run of 2 epochs, and now they are 3: a cosine's learning rates"):
+    assert "contains a run; resume it with --resume" in command("train", file).mistake
+    with pytest.warns(BincamWarning, match="run of 2 epochs, and now epochs is 3: a cosine's learning rates"):
         again = command("train", file, "--resume", "--set", "epochs=3", "--set", "optimizer.lr=1e-3", "--json")
     assert json.loads(again.out)["epochs"] == 3
 

@@ -8,7 +8,7 @@ import torch
 
 from bincam.errors import InputError
 from bincam.train import fit
-from bincam.train.batches import Feed, mirrored, pixel_sum, repeats, shuffled
+from bincam.train.batches import TrainingBatches, mirrored, pixel_sum, repeats, shuffled
 from tests.train.conftest import digest
 
 
@@ -35,14 +35,14 @@ def test_more_images_than_memory_are_refused(config, monkeypatch):
 def test_half_of_the_images_are_mirrored_and_the_right_ones(config, table):
     settings = config(batch_size=96, data__memory=True)
     plain = config(batch_size=96, data__memory=True, data__augmentation="none")
-    from bincam.train.initial_model import card_of, first_model
+    from bincam.train.initial_model import initial_model, updated_card
 
     train = table.split("train")
-    card = card_of(first_model(settings, train, {}), fit="stretch")
+    card = updated_card(initial_model(settings, train, {}), fit="stretch")
     order = shuffled(96, 0)
 
     def images(one):
-        feed = Feed(train, one, card, order, rank=0, world=1, device=torch.device("cpu"))
+        feed = TrainingBatches(train, one, card, order, rank=0, world=1, device=torch.device("cpu"))
         ((batch,),) = list(feed.epoch(3))
         return batch
 

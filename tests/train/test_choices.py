@@ -13,8 +13,8 @@ from torch import nn
 from bincam.data import loader
 from bincam.errors import InputError
 from bincam.models import AttributeClassifier
-from bincam.train import fit, loop
-from bincam.train.initial_model import first_model
+from bincam.train import fit, loop, run_evaluation
+from bincam.train.initial_model import initial_model
 from bincam.train.losses.base import AttributeLoss
 from bincam.train.optimizer_step import Stepper
 from tests.train.conftest import NAMES
@@ -47,7 +47,7 @@ def test_the_loss_of_a_step_in_bf16_is_that_of_autocast(config, table):
     settings = config(epochs=1, batch_size=96, data__augmentation="none", precision="bf16")
     result = fit(settings)
     train = table.split("train")
-    model = first_model(settings, train, {}).to(memory_format=torch.channels_last)
+    model = initial_model(settings, train, {}).to(memory_format=torch.channels_last)
     batch = next(iter(loader(train, card=result.model().card, batch_size=96)))
     images, known = batch.images.contiguous(memory_format=torch.channels_last), ~batch.labels.isnan()
 
@@ -103,7 +103,7 @@ def test_timms_own_weights_are_what_a_run_starts_from_where_asked_for(config, ta
     settings = config(epochs=1, model__pretrained="timm", optimizer__lr=1e-12)
     backbone = fit(settings).model().network.backbone
     assert all(torch.allclose(p, torch.tensor(0.03125), atol=1e-8) for p in backbone.parameters())
-    other = first_model(config(model__pretrained="none"), table.split("train"), {}).network.backbone
+    other = initial_model(config(model__pretrained="none"), table.split("train"), {}).network.backbone
     assert not any((p == 0.03125).any() for p in other.parameters())
 
 
@@ -161,8 +161,8 @@ def test_images_per_second_are_those_of_the_steps_alone(config, monkeypatch, acc
 
     monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(Stepper, "step", taking(0.5, Stepper.step))
-    for name in ("ask", "write_state"):
-        monkeypatch.setattr(loop, name, taking(50.0, getattr(loop, name)))
+    for module, name in ((run_evaluation, "ask"), (loop, "write_state")):
+        monkeypatch.setattr(module, name, taking(50.0, getattr(module, name)))
     result = fit(config(epochs=2, batch_size=20, accumulate=accumulate, checkpoint_steps=2))
     # 96 images fill four batches of 20.
     assert [record["images_per_second"] for record in result.history] == pytest.approx([40.0, 40.0])

@@ -36,16 +36,16 @@ def put(values, **changes):
         ({"optimizer__lr": float("nan")}, r"optimizer\.lr: .*finite"),
         ({"optimizer__name": "adam"}, "'adamw', 'sgd' or 'rmsprop', got 'adam'"),
         ({"schedule__metric": "balancd_error"}, "did you mean 'balanced_error'"),
-        ({"data__fold": 1}, "fold 1 of how many"),
-        ({"data__fold": 4, "data__folds": 4}, "fold 4 of 4; folds count from 0"),
+        ({"data__fold": 1}, "fold 1 needs the number of folds"),
+        ({"data__fold": 4, "data__folds": 4}, "fold 4 of 4 folds, which are counted from 0"),
         ({"data__memory": True, "data__augmentation": "affact"}, "affact crops anew"),
         ({"batch_size": 10, "accumulate": 3}, "10 cannot be computed in 3 equal parts"),
-        ({"epochs": 2, "schedule__warmup_epochs": 2}, "leaves nothing of 2 epochs"),
+        ({"epochs": 2, "schedule__warmup_epochs": 2}, "must be less than epochs 2"),
         ({"data__size": 0}, r"data\.size\.0: .*greater than or equal to 1"),
         ({"ema": 1.0}, "ema: .*less than 1"),
         ({"out": None}, "out: .*string"),
         ({"out": ""}, "out: .*at least 1 character"),
-        *(({"arms": {name: {}}}, f"arm '{name}' cannot be") for name in ("", "..", "a/b")),
+        *(({"arms": {name: {}}}, f"arm name '{name}' cannot be") for name in ("", "..", "a/b")),
     ],
 )
 def test_what_is_wrong_is_named(changes, message):
@@ -94,11 +94,11 @@ def test_overrides_reach_any_depth_and_make_parts(tmp_path):
     [
         ("epochs", "expected key=value"),
         (".lr=1", "expected key=value"),
-        ("out.a=1", "out is 'a' and has no parts"),
+        ("out.a=1", "out is 'a', which has no keys"),
         ("epochs=[", "not YAML"),
         ("epoch=3", "did you mean 'epochs'"),
-        ("loss.options.reduction=sum", "reduction is not to be chosen"),
-        ("arms={pair.json: {}}", "the arm 'pair.json' cannot be the name of a folder"),
+        ("loss.options.reduction=sum", "reduction cannot be set"),
+        ("arms={pair.json: {}}", "the arm name 'pair.json' cannot be used as a folder name"),
     ],
 )
 def test_wrong_overrides(tmp_path, word, message):

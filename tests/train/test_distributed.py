@@ -20,7 +20,7 @@ import bincam
 from bincam.errors import BincamError, InputError
 from bincam.train import fit, fit_pair
 from bincam.train.config import TrainConfig
-from bincam.train.distributed import Process, leave
+from bincam.train.distributed import Process, leave_group
 from tests.train.conftest import values
 
 
@@ -47,7 +47,7 @@ def in_processes(count: int, run) -> list[int]:
                     "MASTER_PORT": str(port),
                 }
                 run(rank)
-                leave()
+                leave_group()
                 code = 0
             except KeyboardInterrupt:
                 code = 130
@@ -95,9 +95,9 @@ def test_the_group_is_left_when_python_ends(config):
         at_exit: list[object] = []
         atexit.register = at_exit.append  # type: ignore[assignment]  # in the child only
         Process(config())
-        assert at_exit == [leave]
+        assert at_exit == [leave_group]
         assert torch.distributed.is_initialized()
-        leave()
+        leave_group()
         assert not torch.distributed.is_initialized()
 
     assert in_processes(2, run) == [0, 0]
@@ -166,11 +166,11 @@ def test_stopped_together_and_gone_on_with(config):
 
 def test_both_judge_with_the_statistics_of_the_first(config, tmp_path):
     """BatchNorm's are each one's own while it trains: of the model, and of the average that is judged."""
-    from bincam.train import loop
+    from bincam.train import run_evaluation
     from bincam.train.optimizer_step import Stepper
 
     settings = config(epochs=2, ema=0.9, model__options__norm_layer="batchnorm", test=False)
-    step, ask = Stepper.step, loop.ask
+    step, ask = Stepper.step, run_evaluation.ask
 
     def run(rank: int) -> None:
         held = {}
@@ -191,7 +191,7 @@ def test_both_judge_with_the_statistics_of_the_first(config, tmp_path):
             lines.append({"own": held["own"], "judged": [statistics(stepper.model), statistics(model)]})
             return ask(model, *args, **kwargs)
 
-        Stepper.step, loop.ask = watched_step, watched_ask  # type: ignore[method-assign]  # in the child only
+        Stepper.step, run_evaluation.ask = watched_step, watched_ask  # type: ignore[method-assign]  # in the child only
         fit(settings)
         (tmp_path / str(rank)).write_text(json.dumps(lines))
 
@@ -209,14 +209,14 @@ def test_a_disk_that_fills_ends_both(config):
     settings = config(epochs=1)
 
     def run(rank: int) -> None:
-        models = RunFolder.models
+        models = RunFolder.write_models
 
         def full(self, *args, **kwargs):
             models(self, *args, **kwargs)
             if self.writes:
                 raise BincamError("No space left on device")
 
-        RunFolder.models = full  # type: ignore[method-assign]  # in the child only
+        RunFolder.write_models = full  # type: ignore[method-assign]  # in the child only
         with pytest.raises(BincamError, match=["No space left on device", "process 1 ends because another"][rank]):
             fit(settings)
 

@@ -18,7 +18,7 @@ def test_the_recursion_by_hand():
     for step in range(8):
         with torch.no_grad():
             model.network.head.weight.add_(torch.randn_like(model.network.head.weight))
-        average.follow(model, step)
+        average.update(model, step)
         decay = 0.0 if step < 2 else min(0.6, 1 - step ** (-2 / 3))
         expected = decay * expected + (1 - decay) * model.network.head.weight.data
     torch.testing.assert_close(average.model.network.head.weight.data, expected)

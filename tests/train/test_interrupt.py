@@ -55,10 +55,10 @@ def test_ctrl_c_in_any_step_ends_it_and_the_rest_is_the_same(config, monkeypatch
 
 def interrupted_at(monkeypatch, nth):
     """Ctrl-C in the nth look at a split."""
-    from bincam.train import loop
+    from bincam.train import run_evaluation
 
     asked = []
-    ask = loop.ask
+    ask = run_evaluation.ask
 
     def interrupted(*args, **kwargs):
         asked.append(1)
@@ -66,7 +66,7 @@ def interrupted_at(monkeypatch, nth):
             os.kill(os.getpid(), signal.SIGINT)
         return ask(*args, **kwargs)
 
-    monkeypatch.setattr(loop, "ask", interrupted)
+    monkeypatch.setattr(run_evaluation, "ask", interrupted)
     return asked
 
 
@@ -114,14 +114,14 @@ def test_ctrl_c_between_two_arms_trains_nothing_more(config, monkeypatch):
 
     settings = config(epochs=1)
     before = signal.getsignal(signal.SIGINT)
-    records = RunFolder.records
+    records = RunFolder.write_records
 
     def interrupted(self, at, status):
         records(self, at, status)
         if status == "finished":
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(RunFolder, "records", interrupted)
+    monkeypatch.setattr(RunFolder, "write_records", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fit_pair(settings)
     monkeypatch.undo()
@@ -145,16 +145,16 @@ def test_states_are_written_at_the_steps_asked_for_however_rarely_losses_are_loo
     often = fit(config(to="often"))
     assert written == [(1, 0), (2, 0)]
     written.clear()
-    monkeypatch.setitem(loop._LOOK, "cpu", 16)
+    monkeypatch.setitem(loop._CHECK_EVERY, "cpu", 16)
     seldom = fit(config(to="seldom", checkpoint_steps=4))
     assert written == [(0, 4), (1, 0), (1, 4), (2, 0)]
     assert outcome(often.folder) == outcome(seldom.folder)
 
 
 def test_the_second_ctrl_c_does_not_wait():
-    from bincam.train.distributed import stoppable
+    from bincam.train.distributed import deferred_interrupt
 
-    with stoppable() as stopped:
+    with deferred_interrupt() as stopped:
         os.kill(os.getpid(), signal.SIGINT)
         assert stopped()
         with pytest.raises(KeyboardInterrupt):

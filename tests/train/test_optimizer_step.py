@@ -28,10 +28,10 @@ ONE_STEP = {"epochs": 1, "batch_size": 96, "optimizer__lr": 0.1, "optimizer__wei
 def first_step(settings, table):
     """The whole training split as one batch, labels unknown among them: weights, gradients by torch alone, and ours."""
     result = fit(settings)
-    from bincam.train.initial_model import first_model
+    from bincam.train.initial_model import initial_model
 
     train = table.split("train")
-    model = first_model(settings, train, {}).to(memory_format=torch.channels_last)
+    model = initial_model(settings, train, {}).to(memory_format=torch.channels_last)
     batch = next(iter(loader(train, card=result.model().card, batch_size=96)))
     known = ~batch.labels.isnan()
     loss = nn.functional.binary_cross_entropy_with_logits(model(batch.images)[known], batch.labels[known])

@@ -64,10 +64,10 @@ def test_arms_of_the_same_loss_are_the_same_model(config):
 
 
 def test_a_loss_of_no_arm_is_told_of(config):
-    with pytest.warns(BincamWarning, match="loss focal is no arm's: unbalanced has bce, balanced has moon_bce"):
+    with pytest.warns(BincamWarning, match="loss focal is used by no arm: unbalanced has bce, balanced has moon_bce"):
         fit_pair(config(epochs=1, loss="focal"))
     other = {"name": "moon_bce", "options": {"target_rate": 0.4}}
-    with pytest.warns(BincamWarning, match="loss moon_bce with .*0.4.* is no arm's: .* balanced has moon_bce"):
+    with pytest.warns(BincamWarning, match="loss moon_bce with .*0.4.* is used by no arm: .* balanced has moon_bce"):
         fit_pair(config(epochs=1, loss=other, to="other"))
 
 
@@ -75,10 +75,10 @@ def test_what_stops_a_later_arm_is_found_before_the_first_is_trained(config):
     result = fit_pair(config(epochs=1))
     unbalanced = result.folder / "unbalanced"
     rmtree(unbalanced)
-    with pytest.raises(InputError, match="balanced: holds a run"):
+    with pytest.raises(InputError, match="balanced: contains a run"):
         fit_pair(config(epochs=1))
     other = {"unbalanced": {"loss": "bce"}, "balanced": {"loss": "focal"}}
-    with pytest.raises(InputError, match=r"loss\.name 'moon_bce', and now it is 'focal'"):
+    with pytest.raises(InputError, match=r"loss\.name 'moon_bce', but now it is 'focal'"):
         fit_pair(config(epochs=1, arms=other), resume=True)
     assert not unbalanced.exists()
 

@@ -28,7 +28,7 @@ def test_the_bar_shows_the_mean_of_the_losses_that_are_known(config, monkeypatch
 
     monkeypatch.setattr(Stepper, "step", noted)
     monkeypatch.setattr(Reporter, "step", lambda *told: shown.append(told[-1]))
-    monkeypatch.setitem(loop._LOOK, "cpu", 4)
+    monkeypatch.setitem(loop._CHECK_EVERY, "cpu", 4)
     fit(config(epochs=1))
     four, six = np.mean(losses[:4]), np.mean(losses)
     assert shown[:3] == [None] * 3

@@ -9,7 +9,7 @@ import bincam
 from bincam import data
 from bincam.errors import BincamWarning, InputError
 from bincam.train import LOSSES, ClassCounts, fit, make_loss
-from bincam.train.resampling import RESAMPLINGS, class_aware, rarest_label, rates, resampled, shift, weighs_classes
+from bincam.train.resampling import RESAMPLINGS, class_aware, rarest_label, rates, resampled, shift, weights_classes
 
 RNG = np.random.default_rng(0)
 LABELS = (RNG.random((4000, 3)) < [0.02, 0.3, 0.8]).astype(float)
@@ -94,18 +94,18 @@ def test_the_card_has_the_shift_of_loss_and_re_sampling(config, spots):
     assert stored("c", resampling=half, **one)["below"] == pytest.approx(expected / 2)
     assert stored("d", resampling="class_aware", loss="focal", **one) == {}
     assert stored("e", resampling="class_aware") == {}
-    with pytest.warns(BincamWarning, match="moon_bce weighs the classes .* resampling class_aware .* add up"):
+    with pytest.warns(BincamWarning, match="moon_bce weights the classes .* resampling class_aware .* add up"):
         twice = stored("f", resampling="class_aware", loss="moon_bce", **one)
     assert twice["below"] == pytest.approx(2 * expected)
 
 
 def test_which_losses_weigh_the_classes():
     counts = ClassCounts(("a", "b"), np.array([90, 50]), np.array([10, 50]))
-    alike = {name for name in LOSSES if not weighs_classes(make_loss(name, counts))}
+    alike = {name for name in LOSSES if not weights_classes(make_loss(name, counts))}
     assert alike == {"bce", "euclidean", "focal", "two_way"}
-    assert weighs_classes(make_loss("focal", counts, alpha=0.25))
+    assert weights_classes(make_loss("focal", counts, alpha=0.25))
     even = ClassCounts(("a",), np.array([50]), np.array([50]))
-    assert not weighs_classes(make_loss("moon_bce", even))
+    assert not weights_classes(make_loss("moon_bce", even))
 
 
 def test_what_cannot_be_is_refused():
@@ -119,7 +119,7 @@ def test_what_cannot_be_is_refused():
         rarest_label(LABELS, -1)
     with pytest.raises(InputError, match=r"power=1000000\.0: images .* would never be drawn"):
         rarest_label(LABELS, 1e6)
-    with pytest.raises(InputError, match="'power' of resampling rarest_label: expected a number, got None"):
+    with pytest.raises(InputError, match="'power' of resampling 'rarest_label': expected a finite number, got None"):
         resampled(LABELS, "rarest_label", 0, power=None)
     with pytest.raises(InputError, match="at least one image"):
         class_aware(np.zeros((0, 2)))

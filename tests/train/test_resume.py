@@ -39,7 +39,7 @@ def test_a_run_can_be_made_longer(config):
 
 def test_another_length_is_warned_of_where_epochs_follow_it(config):
     fit(config(epochs=1))
-    said = "run of 1 epochs, and now they are 2: a cosine's learning rates follow the run's length"
+    said = "run of 1 epochs, and now epochs is 2: a cosine's learning rates depend on the run's length"
     with pytest.warns(BincamWarning, match=said):
         fit(config(epochs=2), resume=True)
     never = {"to": "never", "loss": {"name": "ldam", "options": {"defer": 1}}, "schedule__name": "constant"}
@@ -47,7 +47,7 @@ def test_another_length_is_warned_of_where_epochs_follow_it(config):
     fit(config(epochs=2, **never), resume=True)
     late = {"to": "late", "loss": "ldam", "schedule__name": "constant"}
     fit(config(epochs=1, **late))
-    with pytest.warns(BincamWarning, match="now they are 2: ldam's weights follow"):
+    with pytest.warns(BincamWarning, match="now epochs is 2: ldam's weights depend"):
         fit(config(epochs=2, **late), resume=True)
 
 
@@ -115,7 +115,7 @@ def test_a_manifest_tells_who_began_and_who_went_on(config, monkeypatch):
     monkeypatch.setattr("bincam.train.run_manifest.revision", lambda: {"commit": "later", "changed": False})
     with pytest.raises(Stop):
         fit(settings, resume=True, on_epoch=stop_after(2))
-    with pytest.warns(BincamWarning, match="run of 2 epochs, and now they are 3"):
+    with pytest.warns(BincamWarning, match="run of 2 epochs, and now epochs is 3"):
         fit(config(epochs=3), resume=True)
     told = json.loads(manifest.read_text())
     assert (told["git"], told["length"]) == (began, 2)
@@ -131,7 +131,7 @@ def test_a_kill_between_a_state_and_its_models_leaves_nothing_wrong(config, monk
     same = {"schedule__name": "constant", "best": "loss"}
     whole = fit(config(epochs=2, to="whole", **same))
     assert whole.best_epoch == 2
-    models = RunFolder.models
+    models = RunFolder.write_models
 
     def killed(self, model, record, *, best):
         if record["epoch"] == 2:
@@ -140,7 +140,7 @@ def test_a_kill_between_a_state_and_its_models_leaves_nothing_wrong(config, monk
             raise Stop
         models(self, model, record, best=best)
 
-    monkeypatch.setattr(RunFolder, "models", killed)
+    monkeypatch.setattr(RunFolder, "write_models", killed)
     with pytest.raises(Stop):
         fit(config(epochs=3, **same))
     monkeypatch.undo()
@@ -167,12 +167,12 @@ def test_resuming_where_nothing_is_starts(config):
 def test_a_state_of_another_configuration(config):
     fit(config(epochs=1))
     for changes, message in [
-        ({"optimizer__lr": 0.5}, "optimizer.lr 0.003, and now it is 0.5"),
-        ({"seed": 3}, "seed 0, and now it is 3"),
-        ({"model__name": "resnet18", "model__options": {}}, "model.name 'resnet10t', and now it is 'resnet18'"),
-        ({"loss": "focal"}, "loss.name 'bce', and now it is 'focal'"),
-        ({"data__attributes": ["above"]}, "belongs to other attributes"),
-        ({"data__attributes": ["below", "above"]}, "belongs to other attributes .'above', not 'below'"),
+        ({"optimizer__lr": 0.5}, "optimizer.lr 0.003, but now it is 0.5"),
+        ({"seed": 3}, "seed 0, but now it is 3"),
+        ({"model__name": "resnet18", "model__options": {}}, "model.name 'resnet10t', but now it is 'resnet18'"),
+        ({"loss": "focal"}, "loss.name 'bce', but now it is 'focal'"),
+        ({"data__attributes": ["above"]}, "belongs to a run with other attributes"),
+        ({"data__attributes": ["below", "above"]}, "belongs to a run with other attributes .'above', not 'below'"),
     ]:
         with pytest.raises(InputError, match=message):
             fit(config(epochs=1, **changes), resume=True)
@@ -185,7 +185,7 @@ def test_first_weights_that_have_changed(config):
         fit(settings, on_epoch=stop_after(1))
     own = json.loads((Path(settings.out) / "manifest.json").read_text())["initial_weights"]
     fit(config(epochs=2, to="first", schedule__name="constant"), resume=True)
-    with pytest.raises(InputError, match=f"with first weights {own[:12]}.*pretrained weights, or the versions"):
+    with pytest.raises(InputError, match=f"with initial weights {own[:12]}.*pretrained weights, or the versions"):
         fit(settings, resume=True)
 
 

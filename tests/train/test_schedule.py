@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bincam.train.config_sections import ScheduleConfig
-from bincam.train.schedule import Waiting, factor, improved
+from bincam.train.schedule import PlateauCounter, factor, improved
 
 
 def by_torch(make, steps):
@@ -61,7 +61,7 @@ def test_plateau(higher):
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, "max" if higher else "min", factor=0.5, patience=1, threshold=0, threshold_mode="abs", min_lr=0.2
     )
-    waiting = Waiting()
+    waiting = PlateauCounter()
     for step, value in enumerate(values):
         theirs.step(value)
         waiting = waiting.after(value, higher=higher, patience=1)
@@ -71,8 +71,8 @@ def test_plateau(higher):
 
 
 def test_nan_is_no_improvement_and_costs_patience():
-    waiting = Waiting().after(math.nan, higher=True, patience=0)
-    assert waiting == Waiting(best=None, bad=0, reductions=1)
+    waiting = PlateauCounter().after(math.nan, higher=True, patience=0)
+    assert waiting == PlateauCounter(best=None, bad=0, reductions=1)
     assert not improved(math.nan, None, higher=False)
     assert improved(1.0, None, higher=False)
 

@@ -1,1 +1,1 @@
-"""Losses for rare classes, each with its paper."""
+"""Losses for imbalanced attributes, each with its paper."""

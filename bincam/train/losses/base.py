@@ -1,4 +1,4 @@
-"""What every loss keeps to: masks, reduction, precision, and how its optimum relates to a probability."""
+"""The contract of every loss: masking, reduction, precision, and the link between its optimum and a probability."""
 
 from __future__ import annotations
 
@@ -15,51 +15,63 @@ from bincam.stats.class_counts import ClassCounts
 from bincam.train.losses.class_weights import ClassWeights
 
 Reduction = Literal["mean", "sum", "none"]
-_BRACKET = 200.0  # a link is looked for between -200 and 200: float64's σ is 0 or 1 to the last bit well before
+_BRACKET = 200.0  # a link is searched for between -200 and 200: float64's σ saturates at 0 and 1 well inside
 _HALVINGS = 70  # of that bracket, down to 4e-19
 
 
 class AttributeLoss(nn.Module, ABC):
     """A loss of logits ``(B, A)`` and targets ``(B, A)``: 1, 0, or NaN where the label is unknown.
 
-    Unknown entries are inert: whatever the logit there, no value and no gradient changes by a bit. Arithmetic is in
-    float32 (float64 for float64 logits), inside autocast too. Arguments are not changed. Weights are buffers that
-    follow from the training counts; they are not in the state dict, because the counts on the card decide them.
+    Unknown entries have no effect: whatever their logits, no value and no gradient changes by a bit. Computation is in
+    float32 (float64 for float64 logits), also under autocast. Arguments are not modified. Class weights are buffers
+    computed from the training counts; they are not in the state dict, because the counts on the card determine them.
+
+    A new loss implements ``known_terms``, or ``sides`` as a ``SidedLoss``, from which the links follow.
 
     Attributes:
-        head: What an output of a model trained with it means; the card must state it.
-        separable: Whether a term depends on its own logit and row alone. Where not, a mean over the parts of a divided
-            batch is not the whole batch's loss.
-        logit_shift: ``(A,)``: by how much the optimal logit lies above the log-odds log(η / (1 - η)), η the true
-            probability of the positive class; None where that is no constant.
+        head: The meaning of the outputs of a model trained with this loss; the card must state it.
+        separable: True if a term depends only on its own logit and image. If False, the mean over the parts of a
+            divided batch differs from the loss of the whole batch.
+        logit_shift: ``(A,)``: the amount by which the optimal logit exceeds the log-odds log(η / (1 - η)), η the true
+            probability of the positive class; None where it is not a constant.
+
+    Example:
+        >>> import torch
+        >>> from bincam.train import AttributeLoss, ClassCounts
+        >>> class Hinge(AttributeLoss):
+        ...     def known_terms(self, logits, targets, known):
+        ...         return (1 - (2 * targets - 1) * logits).clamp(min=0)
+        >>> loss = Hinge(ClassCounts(("Bald",), [90], [10]))
+        >>> loss(torch.tensor([[0.5], [2.0], [-7.0]]), torch.tensor([[1.0], [0.0], [float("nan")]]))
+        tensor(1.7500)
     """
 
     head: ClassVar[Head] = "logits"
     separable: ClassVar[bool] = True
 
     def __init__(self, counts: ClassCounts, *, reduction: Reduction = "mean") -> None:
-        """Hold what all losses need; warn of attributes that have one class only, whose logits run away.
+        """Store the attributes; warn about those with a single class, whose logits diverge in training.
 
         Args:
             counts: Of the training split.
-            reduction: ``mean``: over known entries, 0 where there is none; ``sum``; ``none``: ``(B, A)``, 0 at unknown
+            reduction: ``mean``: over known entries, 0 if there are none; ``sum``; ``none``: ``(B, A)``, 0 at unknown
                 entries.
         """
         super().__init__()
         if reduction not in get_args(Reduction):
             raise InputError(f"reduction={reduction!r}; expected one of {', '.join(get_args(Reduction))}")
         if lacking := counts.lacking():
-            text = f"one class in training teaches nothing but itself: {lacking}; leave the attribute out"
+            text = f"an attribute with a single class in training cannot be learned: {lacking}; leave the attribute out"
             warnings.warn(text, BincamWarning, stacklevel=3)
         self.attributes = counts.attributes
         self.reduction = reduction
 
     @abstractmethod
     def known_terms(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
-        """Terms ``(B, A)`` of float32 or float64 logits and targets 0 or 1; where ``known`` is False both are 0."""
+        """Compute the terms ``(B, A)`` of float32 or float64 logits and targets 0 or 1; both are 0 where not known."""
 
     def terms(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The loss before reduction.
+        """Compute the loss before reduction.
 
         Args:
             logits: ``(B, A)``, of any floating type.
@@ -74,7 +86,7 @@ class AttributeLoss(nn.Module, ABC):
         """
         if logits.shape != targets.shape or logits.ndim != 2 or logits.shape[1] != len(self.attributes):
             raise InputError(
-                f"logits and targets are (B, {len(self.attributes)}), got {tuple(logits.shape)} and "
+                f"expected logits and targets of shape (B, {len(self.attributes)}), got {tuple(logits.shape)} and "
                 f"{tuple(targets.shape)}"
             )
         with torch.autocast(logits.device.type, enabled=False):
@@ -86,11 +98,11 @@ class AttributeLoss(nn.Module, ABC):
             return torch.where((y == 0) | (y == 1), value, torch.nan)
 
     def normalizer(self, targets: Tensor) -> Tensor:
-        """What the sum of ``terms`` is divided by: the number of known entries, a float scalar."""
+        """Return the divisor of the sum of ``terms``: the number of known entries, a float scalar."""
         return (~targets.isnan()).sum().float()
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The loss, reduced.
+        """Compute the reduced loss.
 
         Raises:
             InputError: The shapes are not ``(B, A)``, or a target is not 0, 1 or NaN.
@@ -109,7 +121,7 @@ class AttributeLoss(nn.Module, ABC):
         return total if self.reduction == "sum" else total / self.normalizer(targets).clamp(min=1)
 
     def set_epoch(self, epoch: int, epochs: int) -> None:
-        """Say which epoch begins, counted from 0, and how many there are; most losses do not care."""
+        """Announce the epoch, counted from 0, and the total number of epochs; most losses ignore it."""
 
     @property
     def logit_shift(self) -> Tensor | None:
@@ -117,7 +129,7 @@ class AttributeLoss(nn.Module, ABC):
         return None
 
     def link(self, eta: Tensor) -> Tensor | None:
-        """The output that minimises the expected loss where the positive class has probability ``eta``.
+        """Compute the output that minimises the expected loss where the positive class has probability ``eta``.
 
         Args:
             eta: ``(..., A)`` in [0, 1].
@@ -129,7 +141,7 @@ class AttributeLoss(nn.Module, ABC):
         return None
 
     def inverse_link(self, z: Tensor) -> Tensor | None:
-        """The probability of the positive class for which ``z``, ``(..., A)``, is optimal; float64, or None."""
+        """Compute the positive-class probability for which ``z``, ``(..., A)``, is optimal; float64, or None."""
         del z
         return None
 
@@ -137,22 +149,29 @@ class AttributeLoss(nn.Module, ABC):
 class SidedLoss(AttributeLoss):
     """A loss with one function of the logit for positives and one for negatives.
 
-    Its links follow from these: at the optimum η ℓ+'(z) + (1 - η) ℓ-'(z) = 0, so η = ℓ-' / (ℓ-' - ℓ+'). The inverse
-    link is that quotient (by autograd); the link inverts it by bisection, which asks that it grow with z.
+    The links follow from these: at the optimum η ℓ+'(z) + (1 - η) ℓ-'(z) = 0, so η = ℓ-' / (ℓ-' - ℓ+'). The inverse
+    link is that quotient (by autograd); the link inverts it by bisection, which requires it to increase with z.
+
+    Example:
+        >>> import torch
+        >>> from bincam.train import ClassCounts, make_loss
+        >>> focal = make_loss("focal", ClassCounts(("Bald",), [90], [10]), gamma=2)
+        >>> focal.link(torch.tensor([0.9])).round(decimals=2)  # the log-odds are 2.20
+        tensor([0.8200], dtype=torch.float64)
     """
 
     @abstractmethod
     def sides(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """ℓ+ and ℓ-, the losses of a positive and of a negative, each like ``z`` ``(..., A)``."""
+        """Compute ℓ+ and ℓ-, the losses of a positive and of a negative, each with the shape of ``z``, ``(..., A)``."""
 
     def known_terms(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
-        """One of the two sides."""
+        """Select the side of each target."""
         del known
         positive, negative = self.sides(logits)
         return torch.where(targets == 1, positive, negative)
 
     def inverse_link(self, z: Tensor) -> Tensor | None:
-        """ℓ-' / (ℓ-' - ℓ+') at ``z``, ``(..., A)``."""
+        """Compute ℓ-' / (ℓ-' - ℓ+') at ``z``, ``(..., A)``."""
         with torch.enable_grad():
             at = z.detach().double().requires_grad_()
             positive, negative = self.sides(at)
@@ -161,21 +180,21 @@ class SidedLoss(AttributeLoss):
         return fall / (fall - rise)
 
     def link(self, eta: Tensor) -> Tensor | None:
-        """The inverse link, inverted; infinite at 0, at 1, and where the expected loss falls for ever."""
-        wanted = eta.detach().double()
-        low, high = torch.full_like(wanted, -_BRACKET), torch.full_like(wanted, _BRACKET)
+        """Invert the inverse link; infinite at 0, at 1, and where the expected loss decreases without end."""
+        target = eta.detach().double()
+        low, high = torch.full_like(target, -_BRACKET), torch.full_like(target, _BRACKET)
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            above = self.inverse_link(middle)
-            assert above is not None  # it is defined above
-            low, high = torch.where(above < wanted, middle, low), torch.where(above < wanted, high, middle)
-        lowest, highest = (wanted == 0) | (high == -_BRACKET), (wanted == 1) | (low == _BRACKET)
-        found = torch.where(lowest, -torch.inf, torch.where(highest, torch.inf, (low + high) / 2))
-        return torch.where((wanted >= 0) & (wanted <= 1), found, torch.nan)
+            probability = self.inverse_link(middle)
+            assert probability is not None  # it is defined above
+            low, high = torch.where(probability < target, middle, low), torch.where(probability < target, high, middle)
+        lowest, highest = (target == 0) | (high == -_BRACKET), (target == 1) | (low == _BRACKET)
+        optimum = torch.where(lowest, -torch.inf, torch.where(highest, torch.inf, (low + high) / 2))
+        return torch.where((target >= 0) & (target <= 1), optimum, torch.nan)
 
 
 class WeightedLoss(SidedLoss):
-    """A sided loss whose classes weigh w+ and w-, ``(A,)`` float32 buffers."""
+    """A sided loss with class weights w+ and w-, ``(A,)`` float32 buffers."""
 
     weight_negative: Tensor
     weight_positive: Tensor
@@ -185,6 +204,6 @@ class WeightedLoss(SidedLoss):
         self.register_buffer("weight_negative", weights.negative.float(), persistent=False)
         self.register_buffer("weight_positive", weights.positive.float(), persistent=False)
 
-    def weigh(self, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
+    def apply_weights(self, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
         """Multiply the two sides by their weights."""
         return positive * self.weight_positive.to(positive), negative * self.weight_negative.to(negative)

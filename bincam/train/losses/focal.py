@@ -1,4 +1,4 @@
-"""Losses that give easy entries less weight."""
+"""Losses that down-weight easy entries."""
 
 from __future__ import annotations
 
@@ -9,36 +9,44 @@ from torch.nn.functional import logsigmoid, softplus
 from bincam.errors import InputError
 from bincam.stats.class_counts import ClassCounts
 from bincam.train.losses.base import Reduction, SidedLoss
+from bincam.train.options import require_not_negative
 
 
 class Focal(SidedLoss):
     """``focal``: ℓ+ = -α (1 - p)^γ log p, ℓ- = -(1 - α) p^γ log(1 - p), p = σ(z) (Lin et al. 2017, ICCV).
 
-    The optimum is drawn towards 0 by an amount that depends on η: there is a link and no constant shift. Deviation: α
-    is off unless asked for (both classes weigh 1), because class weights are what the other losses are for.
+    The optimum is pulled towards 0 by an amount that depends on η: there is a link and no constant shift. Deviation: α
+    is off by default (both classes weigh 1), because other losses provide class weights.
+
+    Example:
+        >>> import torch
+        >>> from bincam.train import ClassCounts, make_loss
+        >>> loss = make_loss("focal", ClassCounts(("Bald",), [90], [10]), gamma=2, reduction="none")
+        >>> loss(torch.tensor([[2.0], [-2.0]]), torch.ones(2, 1))  # an easy and a hard positive
+        tensor([[0.0018],
+                [1.6501]])
     """
 
     def __init__(
         self, counts: ClassCounts, *, gamma: float = 2.0, alpha: float | None = None, reduction: Reduction = "mean"
     ) -> None:
-        """Set the focus.
+        """Set the focusing parameters.
 
         Args:
-            counts: Of the training split; not used.
+            counts: Of the training split; only its attributes are used.
             gamma: γ, not negative; 0 is cross-entropy.
-            alpha: α of the positives, between 0 and 1; None weighs both classes 1.
+            alpha: α, the weight of the positives, between 0 and 1; None weighs both classes 1.
             reduction: See ``AttributeLoss``.
         """
         super().__init__(counts, reduction=reduction)
-        if gamma < 0:
-            raise InputError(f"gamma={gamma}: not negative")
+        require_not_negative(gamma=gamma)
         if alpha is not None and not 0 < alpha < 1:
-            raise InputError(f"alpha={alpha}: between 0 and 1, or None for no weights")
+            raise InputError(f"alpha={alpha}: expected a number between 0 and 1, or None for equal weights")
         self.gamma = gamma
         self.weights = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
 
     def sides(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The focused cross-entropy of a positive and of a negative."""
+        """Compute the focused cross-entropy of a positive and of a negative."""
         positive, negative = self.weights
         return positive * _focused(-z, self.gamma), negative * _focused(z, self.gamma)
 
@@ -46,11 +54,19 @@ class Focal(SidedLoss):
 class Asymmetric(SidedLoss):
     """``asymmetric``: ℓ+ = -(1 - p)^γ⁺ log p, ℓ- = -q^γ⁻ log(1 - q), q = max(p - m, 0) (Ridnik et al. 2021, ICCV, ASL).
 
-    Negatives below p = m do nothing, so that the link begins at log(m / (1 - m)). Towards p = 1 a negative's slope over
-    a positive's stays below a bound (26.6 with these defaults), so that the link is infinite from some η on (0.964).
-    There is no constant shift.
+    Negatives with p below m contribute nothing, so the link starts at log(m / (1 - m)). As p approaches 1, the ratio of
+    a negative's slope to a positive's stays bounded (26.6 with the defaults), so the link is infinite above some η
+    (0.964). There is no constant shift.
 
-    Deviation: the authors' code stops the gradient through the focusing factors; here it is whole, as in the paper.
+    Deviation: the authors' code stops the gradient through the focusing factors; here it is kept, as in the paper.
+
+    Example:
+        >>> import torch
+        >>> from bincam.train import ClassCounts, make_loss
+        >>> loss = make_loss("asymmetric", ClassCounts(("Bald",), [90], [10]), reduction="none")
+        >>> loss(torch.tensor([[-3.0], [-3.0]]), torch.tensor([[1.0], [0.0]]))  # p = 0.047 is below the margin
+        tensor([[3.0486],
+                [-0.0000]])
     """
 
     def __init__(
@@ -62,34 +78,34 @@ class Asymmetric(SidedLoss):
         margin: float = 0.05,
         reduction: Reduction = "mean",
     ) -> None:
-        """Set the focus.
+        """Set the focusing parameters.
 
         Args:
-            counts: Of the training split; not used.
+            counts: Of the training split; only its attributes are used.
             gamma_positive: γ⁺, not negative.
-            gamma_negative: γ⁻, 0 or at least 1: below 1 the slope at the margin is infinite.
-            margin: m, from 0 up to but not including 1.
+            gamma_negative: γ⁻, 0 or at least 1: in between, the slope at the margin is infinite.
+            margin: m in [0, 1).
             reduction: See ``AttributeLoss``.
         """
         super().__init__(counts, reduction=reduction)
-        if gamma_positive < 0:
-            raise InputError(f"gamma_positive={gamma_positive}: not negative")
+        require_not_negative(gamma_positive=gamma_positive)
         if gamma_negative != 0 and gamma_negative < 1:
-            raise InputError(f"gamma_negative={gamma_negative}: 0 or at least 1")
+            raise InputError(f"gamma_negative={gamma_negative}: expected 0 or a number of at least 1")
         if not 0 <= margin < 1:
-            raise InputError(f"margin={margin}: from 0 up to but not including 1")
+            raise InputError(f"margin={margin}: expected a number in [0, 1)")
         self.gamma_positive, self.gamma_negative, self.margin = gamma_positive, gamma_negative, margin
 
     def sides(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss of a positive and of a negative."""
+        """Compute the loss of a positive and of a negative."""
         positive = _focused(-z, self.gamma_positive)
         if self.margin == 0:
             return positive, _focused(z, self.gamma_negative)
-        rest = (torch.sigmoid(-z) + self.margin).clamp(max=1)  # 1 - q, and its slope, to full precision for p near 1
-        return positive, -(1 - rest).pow(self.gamma_negative) * rest.log()
+        # 1 - q, computed directly so that it and its slope keep full precision for p near 1
+        complement = (torch.sigmoid(-z) + self.margin).clamp(max=1)
+        return positive, -(1 - complement).pow(self.gamma_negative) * complement.log()
 
 
 def _focused(wrong: Tensor, gamma: float) -> Tensor:
-    """σ(wrong)^γ log(1 + e^wrong), where ``wrong`` are log-odds of the false class."""
-    # As an exponential: a power's gradient would be infinite times zero where the probability rounds to 0.
+    """Compute σ(wrong)^γ log(1 + e^wrong), ``wrong`` the log-odds of the wrong class."""
+    # As an exponential, because the gradient of a power is infinity times zero where the probability rounds to 0.
     return (gamma * logsigmoid(wrong)).exp() * softplus(wrong)

@@ -1,4 +1,4 @@
-"""Losses that move the logit instead of weighing the entry: by the prior, or by a margin for the rarer class."""
+"""Losses that shift the logit instead of weighting the entry: by the prior, or by a margin for the rarer class."""
 
 from __future__ import annotations
 
@@ -10,35 +10,40 @@ from bincam.errors import InputError
 from bincam.stats.class_counts import ClassCounts
 from bincam.train.losses.base import Reduction, SidedLoss, WeightedLoss
 from bincam.train.losses.class_weights import effective_number, log_odds
+from bincam.train.options import require_not_negative, require_positive
 
 
 class LogitAdjusted(SidedLoss):
     """``logit_adjusted``: cross-entropy of z + τ log(π+ / π-), π the classes' shares in training (Menon et al. 2021).
 
-    The paper's adjusted softmax for two classes whose scores differ by z. The network learns what the prior leaves out:
-    the optimum is the log-odds, shifted by -τ log(π+ / π-); with τ = 1, z > 0 minimises the balanced error.
+    The paper's adjusted softmax for two classes whose scores differ by z. The network learns the log-odds relative to
+    the prior: the optimum is the log-odds, shifted by -τ log(π+ / π-); with τ = 1, z > 0 minimises the balanced error.
+
+    Example:
+        >>> from bincam.train import ClassCounts, make_loss
+        >>> make_loss("logit_adjusted", ClassCounts(("Bald",), [90], [10])).logit_shift
+        tensor([2.1972])
     """
 
     prior: Tensor
 
     def __init__(self, counts: ClassCounts, *, tau: float = 1.0, reduction: Reduction = "mean") -> None:
-        """Take the prior from the training split.
+        """Compute the prior from the training split.
 
         Args:
             counts: Of the training split.
             tau: τ, not negative; 0 is cross-entropy.
             reduction: See ``AttributeLoss``.
         """
-        if tau < 0:
-            raise InputError(f"tau={tau}: not negative")
+        require_not_negative(tau=tau)
         prior = tau * log_odds(counts)
         super().__init__(counts, reduction=reduction)
         self.register_buffer("prior", prior.float(), persistent=False)
 
     def sides(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The cross-entropy of a positive and of a negative after the adjustment."""
-        moved = z + self.prior.to(z)
-        return softplus(-moved), softplus(moved)
+        """Compute the cross-entropy of a positive and of a negative after the adjustment."""
+        adjusted = z + self.prior.to(z)
+        return softplus(-adjusted), softplus(adjusted)
 
     @property
     def logit_shift(self) -> Tensor:
@@ -46,22 +51,31 @@ class LogitAdjusted(SidedLoss):
         return -self.prior
 
     def link(self, eta: Tensor) -> Tensor:
-        """log(η / (1 - η)) - τ log(π+ / π-)."""
+        """Compute log(η / (1 - η)) - τ log(π+ / π-)."""
         return torch.logit(eta.double()) - self.prior.double()
 
     def inverse_link(self, z: Tensor) -> Tensor:
-        """σ(z + τ log(π+ / π-))."""
+        """Compute σ(z + τ log(π+ / π-))."""
         return torch.sigmoid(z.double() + self.prior.double())
 
 
 class LDAM(WeightedLoss):
     """``ldam``: ℓ± = log(1 + exp(-s (±z - Δ±))), Δ± = C / n±^(1/4) (Cao et al. 2019, NeurIPS).
 
-    C gives the rarer class of each attribute the margin ``max_margin``. From epoch ``defer`` times all epochs on, the
-    sides are weighed by effective numbers (deferred re-weighting, DRW). There is a link, which changes then, and no
-    constant shift. Deviations: two classes whose scores differ by z; C per attribute instead of one for all classes;
-    features and weights are not normalised, so margins are in logit units and the scale s is 1, not 30; re-weighed
-    terms are divided by their number, not by the sum of their weights.
+    C gives the rarer class of each attribute the margin ``max_margin``. From epoch ``defer`` times the number of epochs
+    on, the sides are weighted by effective numbers (deferred re-weighting, DRW). There is a link, which changes at that
+    epoch, and no constant shift. Deviations: two classes whose scores differ by z; C per attribute instead of one for
+    all classes; features and weights are not normalised, so margins are in logit units and the scale s is 1, not 30;
+    re-weighted terms are divided by their number, not by the sum of their weights.
+
+    Example:
+        >>> from bincam.train import ClassCounts, make_loss
+        >>> loss = make_loss("ldam", ClassCounts(("Bald",), [1600], [100]), max_margin=0.5)
+        >>> loss.margin_positive, loss.margin_negative
+        (tensor([0.5000]), tensor([0.2500]))
+        >>> loss.set_epoch(8, 10)
+        >>> loss.reweighting
+        True
     """
 
     margin_negative: Tensor
@@ -77,23 +91,21 @@ class LDAM(WeightedLoss):
         beta: float = 0.9999,
         reduction: Reduction = "mean",
     ) -> None:
-        """Set margins and weights from the training split.
+        """Compute margins and weights from the training split.
 
         Args:
             counts: Of the training split.
             max_margin: Of the rarer class, in logit units.
             scale: s, above 0.
-            defer: Share of the epochs before the re-weighting; 1 never re-weighs.
-            beta: Of the effective number.
+            defer: Share of the epochs before re-weighting starts; 1 never re-weights.
+            beta: β of the effective number.
             reduction: See ``AttributeLoss``.
         """
         super().__init__(counts, effective_number(counts, beta=beta), reduction=reduction)
-        if max_margin < 0:
-            raise InputError(f"max_margin={max_margin}: not negative")
-        if scale <= 0:
-            raise InputError(f"scale={scale}: above 0")
+        require_not_negative(max_margin=max_margin)
+        require_positive(scale=scale)
         if not 0 <= defer <= 1:
-            raise InputError(f"defer={defer}: a share of the epochs, 0 to 1")
+            raise InputError(f"defer={defer}: expected a share of the epochs, from 0 to 1")
         self.scale, self.defer = scale, defer
         self.reweighting = False
         negative, positive = (torch.tensor(n).double().pow(-0.25) for n in (counts.negatives, counts.positives))
@@ -102,12 +114,12 @@ class LDAM(WeightedLoss):
         self.register_buffer("margin_positive", (max_margin * positive / largest).float(), persistent=False)
 
     def set_epoch(self, epoch: int, epochs: int) -> None:
-        """Re-weigh from epoch ``defer`` times ``epochs`` on."""
-        first = self.defer * epochs - 1e-9  # .55 x 100 is a little more than 55 in floats
+        """Re-weight from epoch ``defer`` times ``epochs`` on."""
+        first = self.defer * epochs - 1e-9  # 0.55 x 100 is slightly above 55 in floating point
         self.reweighting = self.defer < 1 and epoch >= first
 
     def sides(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The cross-entropy of a positive and of a negative that miss their margin."""
+        """Compute the cross-entropy of a positive and of a negative with their margins."""
         positive = softplus(-self.scale * (z - self.margin_positive.to(z)))
         negative = softplus(self.scale * (z + self.margin_negative.to(z)))
-        return self.weigh(positive, negative) if self.reweighting else (positive, negative)
+        return self.apply_weights(positive, negative) if self.reweighting else (positive, negative)

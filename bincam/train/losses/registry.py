@@ -1,9 +1,7 @@
-"""Losses by name, and the simplest of them: cross-entropy and squares on -1 and +1, with class weights."""
+"""Losses by name, and the simplest: cross-entropy and the squared distance to -1 and +1, with class weights."""
 
 from __future__ import annotations
 
-import inspect
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -12,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from bincam.errors import InputError, nearest
 from bincam.models.heads import Head
 from bincam.stats.class_counts import ClassCounts
 from bincam.train.losses import class_weights
@@ -20,6 +17,7 @@ from bincam.train.losses.base import AttributeLoss, Reduction, WeightedLoss
 from bincam.train.losses.focal import Asymmetric, Focal
 from bincam.train.losses.margin import LDAM, LogitAdjusted
 from bincam.train.losses.multilabel import DistributionBalanced, TwoWay
+from bincam.train.options import choose
 
 __all__ = ["LOSSES", "AttributeLoss", "make_loss"]
 
@@ -29,11 +27,19 @@ class CrossEntropy(WeightedLoss):
 
     The optimum is log(w+ η / (w- (1 - η))): the log-odds, shifted by log(w+ / w-). The mean is over entries, not over
     weights, as in torch.
+
+    Example:
+        >>> import torch
+        >>> from bincam.train.losses.class_weights import ClassWeights
+        >>> weights = ClassWeights(torch.tensor([1.0]), torch.tensor([4.0]))
+        >>> loss = CrossEntropy(ClassCounts(("Bald",), [80], [20]), weights)
+        >>> loss.link(torch.tensor([0.5]))  # log 4
+        tensor([1.3863], dtype=torch.float64)
     """
 
     def sides(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The cross-entropy of a positive and of a negative."""
-        return self.weigh(softplus(-z), softplus(z))
+        """Compute the weighted cross-entropy of a positive and of a negative."""
+        return self.apply_weights(softplus(-z), softplus(z))
 
     @property
     def logit_shift(self) -> Tensor:
@@ -41,32 +47,55 @@ class CrossEntropy(WeightedLoss):
         return torch.log(self.weight_positive / self.weight_negative)
 
     def link(self, eta: Tensor) -> Tensor:
-        """log(η / (1 - η)) + log(w+ / w-)."""
+        """Compute log(η / (1 - η)) + log(w+ / w-)."""
         return torch.logit(eta.double()) + self.logit_shift.double()
 
     def inverse_link(self, z: Tensor) -> Tensor:
-        """σ(z - log(w+ / w-))."""
+        """Compute σ(z - log(w+ / w-))."""
         return torch.sigmoid(z.double() - self.logit_shift.double())
 
 
 class PlainCrossEntropy(CrossEntropy):
-    """``bce``: both classes weigh 1."""
+    """``bce``: binary cross-entropy without class weights.
+
+    Example:
+        >>> import torch
+        >>> from bincam.train import make_loss
+        >>> loss = make_loss("bce", ClassCounts(("Bald",), [90], [10]))
+        >>> loss(torch.zeros(3, 1), torch.tensor([[1.0], [0.0], [float("nan")]]))
+        tensor(0.6931)
+    """
 
     def __init__(self, counts: ClassCounts, *, reduction: Reduction = "mean") -> None:
         super().__init__(counts, class_weights.ones(counts), reduction=reduction)
 
 
 class InverseFrequency(CrossEntropy):
-    """``weighted_bce``: w+ = negatives / positives, w- = 1 (torch's ``pos_weight``), see ``weights.pos_weight``."""
+    """``weighted_bce``: w+ = negatives / positives, w- = 1 (torch's ``pos_weight``); see ``class_weights.pos_weight``.
+
+    Example:
+        >>> from bincam.train import make_loss
+        >>> counts = ClassCounts(("Bald",), [990], [10])
+        >>> make_loss("weighted_bce", counts).weight_positive
+        tensor([99.])
+        >>> make_loss("weighted_bce", counts, max_weight=20).weight_positive
+        tensor([20.])
+    """
 
     def __init__(self, counts: ClassCounts, *, max_weight: float | None = None, reduction: Reduction = "mean") -> None:
         super().__init__(counts, class_weights.pos_weight(counts, max_weight=max_weight), reduction=reduction)
 
 
 class MoonCrossEntropy(CrossEntropy):
-    """``moon_bce``: MOON's domain-adapted weights (Rudd, Günther, Boult 2016), see ``weights.moon``.
+    """``moon_bce``: MOON's domain-adapted weights (Rudd, Günther, Boult 2016); see ``class_weights.moon``.
 
-    Deviation: the paper has these weights in the squared loss, which is ``moon_euclidean``.
+    Deviation: the paper uses these weights in the squared loss, which is ``moon_euclidean``.
+
+    Example:
+        >>> from bincam.train import make_loss
+        >>> loss = make_loss("moon_bce", ClassCounts(("Bald",), [90], [10]))
+        >>> loss.weight_negative, loss.weight_positive, loss.logit_shift
+        (tensor([0.1111]), tensor([1.]), tensor([2.1972]))
     """
 
     def __init__(
@@ -80,10 +109,16 @@ class MoonCrossEntropy(CrossEntropy):
 
 
 class EffectiveNumber(CrossEntropy):
-    """``class_balanced``: weights by the effective number of images (Cui et al. 2019): ``weights.effective_number``.
+    """``class_balanced``: weights by effective number of images (Cui et al. 2019); ``class_weights.effective_number``.
 
-    Deviations: the two classes of each attribute are the paper's classes; of its base losses this is the sigmoid
+    Deviations: the paper's classes are the two classes of each attribute; of its base losses this is the sigmoid
     cross-entropy.
+
+    Example:
+        >>> from bincam.train import make_loss
+        >>> loss = make_loss("class_balanced", ClassCounts(("Bald",), [9000], [1000]), beta=0.9999)
+        >>> loss.weight_negative, loss.weight_positive
+        (tensor([0.2764]), tensor([1.7236]))
     """
 
     def __init__(self, counts: ClassCounts, *, beta: float = 0.9999, reduction: Reduction = "mean") -> None:
@@ -95,36 +130,59 @@ class Squares(WeightedLoss):
 
     The output is a margin (``head="margin"``): the optimum is (w+ η - w- (1 - η)) / (w+ η + w- (1 - η)), and 2η - 1
     where the weights are equal. There is no constant shift.
+
+    Example:
+        >>> import torch
+        >>> from bincam.train.losses.class_weights import moon
+        >>> counts = ClassCounts(("Bald",), [80], [20])
+        >>> Squares(counts, moon(counts)).link(torch.tensor([0.5]))
+        tensor([0.6000], dtype=torch.float64)
     """
 
     head: ClassVar[Head] = "margin"
 
     def sides(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The squares for a positive and a negative."""
-        return self.weigh((z - 1).square(), (z + 1).square())
+        """Compute the weighted squares of a positive and of a negative."""
+        return self.apply_weights((z - 1).square(), (z + 1).square())
 
     def link(self, eta: Tensor) -> Tensor:
-        """(w+ η - w- (1 - η)) / (w+ η + w- (1 - η))."""
+        """Compute (w+ η - w- (1 - η)) / (w+ η + w- (1 - η))."""
         eta = eta.double()
-        positive, negative = self.weigh(eta, 1 - eta)
+        positive, negative = self.apply_weights(eta, 1 - eta)
         return (positive - negative) / (positive + negative)
 
     def inverse_link(self, z: Tensor) -> Tensor:
-        """w- (1 + z) / (w- (1 + z) + w+ (1 - z)); margins beyond -1 and 1 count as these."""
+        """Compute w- (1 + z) / (w- (1 + z) + w+ (1 - z)), margins clipped to [-1, 1]."""
         z = z.double().clamp(-1, 1)
         positive, negative = self.weight_positive.to(z) * (1 - z), self.weight_negative.to(z) * (1 + z)
         return negative / (negative + positive)
 
 
 class Euclidean(Squares):
-    """``euclidean``: MOON's squared loss (Rudd, Günther, Boult 2016) with both weights 1."""
+    """``euclidean``: MOON's squared loss (Rudd, Günther, Boult 2016) without class weights.
+
+    Example:
+        >>> import torch
+        >>> from bincam.train import make_loss
+        >>> loss = make_loss("euclidean", ClassCounts(("Bald",), [90], [10]))
+        >>> loss.head, loss(torch.tensor([[0.5], [0.5]]), torch.tensor([[1.0], [0.0]]))
+        ('margin', tensor(1.2500))
+    """
 
     def __init__(self, counts: ClassCounts, *, reduction: Reduction = "mean") -> None:
         super().__init__(counts, class_weights.ones(counts), reduction=reduction)
 
 
 class MoonEuclidean(Squares):
-    """``moon_euclidean``: MOON as published (Rudd, Günther, Boult 2016): squares, domain-adapted weights."""
+    """``moon_euclidean``: MOON as published (Rudd, Günther, Boult 2016): squared loss, domain-adapted weights.
+
+    Example:
+        >>> import torch
+        >>> from bincam.train import make_loss
+        >>> loss = make_loss("moon_euclidean", ClassCounts(("Bald",), [90], [10]))
+        >>> loss(torch.tensor([[0.5], [0.5]]), torch.tensor([[1.0], [0.0]]))
+        tensor(0.2500)
+    """
 
     def __init__(
         self,
@@ -152,36 +210,33 @@ LOSSES: Mapping[str, type[AttributeLoss]] = MappingProxyType(
         "two_way": TwoWay,
     }
 )
-"""Every loss by name."""
+"""Every loss class by name; ``docs/losses.md`` compares them.
+
+>>> sorted(LOSSES)[:3]
+['asymmetric', 'bce', 'class_balanced']
+"""
 
 
 def make_loss(name: str, counts: ClassCounts, **options: Any) -> AttributeLoss:
-    """A loss by name.
+    """Create a loss by name.
 
     Args:
         name: One of ``LOSSES``.
         counts: Of the training split.
-        **options: The loss's own keyword arguments.
+        **options: Keyword arguments of the loss.
 
     Raises:
-        InputError: The name or an option is unknown (the nearest is named), an option is no finite number or out of
-            bounds, or the loss needs both classes and an attribute has one only.
+        InputError: The name or an option is unknown (the nearest is suggested), an option is not a finite number or out
+            of bounds, or the loss needs both classes and an attribute has only one.
+
+    Example:
+        >>> import torch
+        >>> counts = ClassCounts(("Bald", "Young"), [90, 20], [10, 80])
+        >>> loss = make_loss("moon_bce", counts, target_rate=0.5)
+        >>> logits = torch.zeros(1, 2, requires_grad=True)
+        >>> loss(logits, torch.tensor([[1.0, float("nan")]]))
+        tensor(0.6931, grad_fn=<DivBackward0>)
+        >>> loss.inverse_link(loss.logit_shift)  # the logits that stand for a probability of one half
+        tensor([0.5000, 0.5000], dtype=torch.float64)
     """
-    if name not in LOSSES:
-        raise InputError(f"unknown loss {name!r}{nearest(name, LOSSES)}")
-    kind = LOSSES[name]
-    known = {option: p for option, p in inspect.signature(kind).parameters.items() if option != "counts"}
-    for option, given in options.items():
-        if option not in known:
-            raise InputError(f"loss {name!r} has no option {option!r}{nearest(option, known)}")
-        if option == "reduction" or (given is None and known[option].default is None):
-            continue
-        each = isinstance(given, Mapping) and "Mapping" in known[option].annotation  # a text; a number per attribute
-        for value in given.values() if each else [given]:
-            if not _finite(value):
-                raise InputError(f"option {option!r} of loss {name!r}: expected a finite number, got {value!r}")
-    return kind(counts, **options)
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return choose("loss", name, LOSSES, options)(counts, **options)

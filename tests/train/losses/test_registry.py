@@ -369,7 +369,7 @@ def test_deferred_reweighting_starts_where_it_should() -> None:
         ("two_way", {"positive_temperature": 0}, "positive_temperature=0"),
         ("two_way", {"attribute_weight": -1}, "attribute_weight=-1"),
         ("bce", {"reduction": "avg"}, "reduction='avg'"),
-        ("distribution_balanced", {"beta": 0.0}, "beta=0.0: above 0"),
+        ("distribution_balanced", {"beta": 0.0}, "beta=0.0: expected a number above 0"),
     ],
 )
 def test_names_and_options_are_checked(name: str, options: dict[str, Any], match: str) -> None:

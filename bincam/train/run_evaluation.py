@@ -1,0 +1,107 @@
+"""Evaluation of a run's model on the validation split after each epoch, and on the test split at the end."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bincam.data import AttributeTable, loader
+from bincam.data.dataloader import Loader
+from bincam.errors import BincamWarning
+from bincam.models import AttributeClassifier, load
+from bincam.postprocessing.platt import platt
+from bincam.postprocessing.thresholds import tune
+from bincam.train.checkpoint import Position
+from bincam.train.config import TrainConfig
+from bincam.train.distributed import Process
+from bincam.train.evaluation import Said, ask, judge, plain
+from bincam.train.setup import Setup
+
+
+class RunEvaluation:
+    """Runs models over a run's splits, together with the other processes."""
+
+    def __init__(self, config: TrainConfig, setup: Setup, process: Process) -> None:
+        self.config, self.setup, self.process = config, setup, process
+        self.card = setup.model.card
+        self.validation = self._loader(setup.splits.validation)
+        self.test_split = setup.splits.test if config.test else None
+
+    def validate(self, model: AttributeClassifier) -> Said:
+        """Compute the logits of the validation split."""
+        return ask(model, self.validation, self.process.device, channels_last=self.config.channels_last)
+
+    def record(self, predictions: Said) -> dict[str, Any]:
+        """Return the part of an epoch's record that follows from the validation split.
+
+        Args:
+            predictions: Of the validation split; all logits are finite.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BincamWarning)  # splits that lack a class were reported once, by name
+            tuned = zip(self.card.attributes, tune(predictions.logits, predictions.labels).tolist(), strict=True)
+        return {
+            "validation": self._metrics(predictions, {}),
+            "tuned_thresholds": {name: value for name, value in tuned if math.isfinite(value)},
+            "calibration": {} if self.card.logit_shift else self._calibration(predictions),
+        }
+
+    def test(self, folder: Path, position: Position) -> dict[str, Any] | None:
+        """Evaluate the best epoch's model on the test split, at threshold 0 and at the tuned thresholds.
+
+        Args:
+            folder: Contains the model.
+            position: Of the run.
+
+        Returns:
+            The content of ``test.json``; None where there is no test.
+        """
+        if self.test_split is None:
+            return None
+        model: AttributeClassifier = load(folder, self.process.device)
+        if self.config.channels_last:
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
+        # As in the last epoch, also where that was trained before the run was resumed.
+        self.setup.loss.set_epoch(position.epoch - 1, self.config.epochs)
+        batches = self._loader(self.test_split)
+        predictions = ask(model, batches, self.process.device, channels_last=self.config.channels_last)
+        tuned = position.history[position.best_epoch - 1]["tuned_thresholds"]
+        return {
+            "images": len(predictions.labels),
+            "epoch": position.best_epoch,
+            "zero": self._metrics(predictions, {}),
+            "tuned": self._metrics(predictions, tuned),
+            "tuned_thresholds": tuned,
+        }
+
+    def _loader(self, table: AttributeTable) -> Loader:
+        process = self.process
+        return loader(
+            table,
+            card=self.card,
+            batch_size=max(self.config.batch_size // process.world, 1),
+            workers=self.config.data.workers,
+            rank=process.rank,
+            world=process.world,
+            pin_memory=process.device.type == "cuda",
+        )
+
+    def _calibration(self, predictions: Said) -> dict[str, tuple[float, float]]:
+        """Fit slope and intercept of each attribute for which they are defined."""
+        fitted = zip(self.card.attributes, platt(predictions.logits, predictions.labels).tolist(), strict=True)
+        return {name: (slope, intercept) for name, (slope, intercept) in fitted if math.isfinite(slope + intercept)}
+
+    def _metrics(self, predictions: Said, thresholds: dict[str, float]) -> dict[str, Any]:
+        """Compute the metrics at some thresholds, and the loss, which depends on none."""
+        loss = self.setup.loss
+        result = judge(predictions, self.card, self.setup.counts, thresholds)
+        with torch.no_grad():
+            logits, labels = (
+                torch.from_numpy(v).to(self.process.device) for v in (predictions.logits, predictions.labels)
+            )
+            mean = loss.terms(logits, labels).sum() / loss.normalizer(labels).clamp(min=1)
+        return {**result, "mean": {"loss": plain(float(mean)), **result["mean"]}}
