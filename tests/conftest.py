@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
+# One thread per process, set before numpy and torch start theirs: models this small only wait for a second one, and
+# threads that spin on a busy machine count as processor time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# isort: split
 import bincam.torchvision_ops  # noqa: F401  # must stand before timm and torchvision
 
 # isort: split
-import os
 import signal
 from collections.abc import Iterator
 
@@ -13,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-torch.set_num_threads(1)  # models this small only wait for a second thread
+torch.set_num_threads(1)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job, and all that it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
