@@ -21,7 +21,7 @@ def test_a_contrast_is_told_and_written(command, audits, tmp_path):
     for name in ATTRIBUTES:
         assert f"{name}. " in outcome.out
     assert "Main findings:" in outcome.out
-    assert "The paper's figures: " in outcome.out
+    assert "Figures of the paper: " in outcome.out
     assert "no threshold tuned on validation is known" in outcome.err
     assert (tmp_path / "out" / "maps" / "difference.safetensors").is_file()
 

@@ -33,6 +33,9 @@ class Place:
         image: The image's id, for masks stored per image, or None.
         attribute: What the mask is asked for.
         positive: Whether the image has the attribute; None where that is not known.
+        matrix: ``(2, 3)``, from the pixels of the stored image to those of the mask, for masks stored per image; None
+            where the mask is that of the stored image itself.
+        stored: ``(H, W)`` of the stored image; ``size`` by default.
     """
 
     size: tuple[int, int]
@@ -40,6 +43,8 @@ class Place:
     image: str | None = None
     attribute: str = ""
     positive: bool | None = None
+    matrix: NDArray[np.floating] | None = None
+    stored: tuple[int, int] | None = None
 
     def centres(self) -> tuple[Floats, Floats]:
         """Coordinates of the pixel centres: x ``(1, W)`` and y ``(H, 1)``."""
