@@ -88,6 +88,8 @@ def test_counts_from_files(command, tmp_path):
         ("gone.csv", "expected a file, or NAME=NEGATIVES:POSITIVES"),
     ):
         assert told in command("card", "-", *words, "--train-counts", counts, "--out", "other").mistake
+    twice = ("--train-counts", "counts.csv", "--train-counts", "Left=1:2")
+    assert "--train-counts: 'Left' is given twice" in command("card", "-", *words, *twice, "--out", "other").mistake
     assert not (tmp_path / "other").exists()
 
 

@@ -54,6 +54,9 @@ def test_mistakes_are_told_in_one_line(command, audits, tmp_path):
     assert "did you mean 'Bald'" in command("compare", *audits, *out, "--moved", "Balt=1").mistake
     assert "expected a model folder, or NAME=LOGIT" in command("compare", *audits, *out, "--moved", "Bald").mistake
     assert "expected a finite number" in command("compare", *audits, *out, "--moved", "Bald=x").mistake
+    assert (
+        "'Bald' is given twice" in command("compare", *audits, *out, "--moved", "Bald=1", "--moved", "Bald=2").mistake
+    )
     (tmp_path / "file").write_text("")
     assert "a file, not a folder" in command("compare", *audits, "--out", tmp_path / "file").mistake
     assert not (tmp_path / "out").exists()
