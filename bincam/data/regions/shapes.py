@@ -25,13 +25,13 @@ Units = Literal["pixels", "image", "face"]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a shape is drawn.
+    """The image that a shape is drawn into.
 
     Attributes:
         size: ``(H, W)`` of the mask.
         landmarks: ``(5, 2)`` of the face in that image, or None.
         image: The image's id, for masks stored per image, or None.
-        attribute: What the mask is asked for.
+        attribute: The attribute whose mask is drawn.
         positive: Whether the image has the attribute; None where that is not known.
         matrix: ``(2, 3)``, from the pixels of the stored image to those of the mask, for masks stored per image; None
             where the mask is that of the stored image itself.
@@ -224,11 +224,11 @@ class Combined(Shape):
     def draw(self, place: Place) -> Mask | None:
         """Draw the parts; None if every added part is None."""
         result: Mask | None = None
-        for shape, away in self.parts:
+        for shape, subtracted in self.parts:
             mask = shape.draw(place)
             if mask is None:
                 continue
-            if not away:
+            if not subtracted:
                 result = mask.copy() if result is None else result | mask
             elif result is not None:
                 result &= ~mask

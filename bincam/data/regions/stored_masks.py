@@ -21,20 +21,20 @@ LARGEST = 255
 
 @dataclass(frozen=True)
 class PartMasks(Shape):
-    """Masks stored per image as one indexed PNG, whose values are parts; ``parts.json`` says which attribute is where.
+    """Masks stored per image as one indexed PNG whose values are parts; ``parts.json`` lists each part's attributes.
 
     Attributes:
-        folder: Holds ``STEM.png``; ``parts.json`` lies in it or beside it.
+        folder: Contains ``STEM.png``; ``parts.json`` is in it or in its parent.
     """
 
     folder: Path
 
     @cached_property
     def parts(self) -> Mapping[str, tuple[int, ...]]:
-        """Attribute to the values that show it."""
+        """The numbers of the parts that show each attribute."""
         file = next((f for f in (self.folder / "parts.json", self.folder.parent / "parts.json") if f.is_file()), None)
         if file is None:
-            raise InputError(f"{self.folder}: no parts.json in it or beside it")
+            raise InputError(f"{self.folder}: no parts.json in it or in its parent")
         parts: dict[str, list[int]] = {}
         try:
             for number, part in read_json(file, kind="bincam-parts", schema=1)["parts"].items():
@@ -49,7 +49,7 @@ class PartMasks(Shape):
         return {attribute: tuple(numbers) for attribute, numbers in parts.items()}
 
     def read(self, place: Place) -> NDArray[np.uint8] | None:
-        """The part of every pixel as it is stored, ``(h, w)``; None where the image has no file.
+        """Read the part of every pixel as it is stored, ``(h, w)``; None where the image has no file.
 
         Raises:
             InputError: The file is not a mask, or a part's number exceeds 255.
@@ -64,7 +64,7 @@ class PartMasks(Shape):
         return mask.astype(np.uint8)
 
     def draw(self, place: Place) -> Mask | None:
-        """None for a negative, where no part shows the attribute, and where the image has no file."""
+        """Draw the attribute's parts; None for a negative, where no part shows it, and where there is no file."""
         values = self.parts.get(place.attribute)
         if values is None or place.positive is False:
             return None
@@ -79,13 +79,13 @@ class AttributeMasks(Shape):
     """Masks stored per image and attribute: ``ATTRIBUTE/STEM.png`` (0 is outside), or ``STEM.npz`` with an array each.
 
     Attributes:
-        folder: Holds them.
+        folder: Contains them.
     """
 
     folder: Path
 
     def draw(self, place: Place) -> Mask | None:
-        """None where the image has no mask of the attribute."""
+        """Draw the attribute's mask; None where the image has none."""
         mask = _read(self.folder / place.attribute, place, ".png")
         if mask is None:
             mask = _read(self.folder, place, ".npz")
