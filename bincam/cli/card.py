@@ -128,11 +128,11 @@ def examine(model: AttributeClassifier, layer: str | None = None) -> dict[str, A
     }
 
 
-def read_counts(given: Sequence[str], card: Card) -> dict[str, tuple[int, int]]:
+def read_counts(typed: Sequence[str], card: Card) -> dict[str, tuple[int, int]]:
     """Read the training counts of ``--train-counts``.
 
     Args:
-        given: ``NAME=NEGATIVES:POSITIVES``, or files: JSON ``{"name": [negatives, positives]}``, or CSV with the
+        typed: ``NAME=NEGATIVES:POSITIVES``, or files: JSON ``{"name": [negatives, positives]}``, or CSV with the
             columns attribute, negatives and positives.
         card: Its attributes are the names that are accepted.
 
@@ -144,7 +144,7 @@ def read_counts(given: Sequence[str], card: Card) -> dict[str, tuple[int, int]]:
     """
     form = "a file, or NAME=NEGATIVES:POSITIVES"
     rows: list[tuple[str, str, Sequence[Any]]] = []
-    for text in given:
+    for text in typed:
         if Path(text).is_file():
             rows += _count_file(Path(text))
         else:

@@ -80,11 +80,11 @@ def compare(
     typer.echo(str(out / FILE), err=True)
 
 
-def read_thresholds(given: Sequence[str], attributes: Sequence[str]) -> dict[str, float]:
+def read_thresholds(typed: Sequence[str], attributes: Sequence[str]) -> dict[str, float]:
     """Read the thresholds of ``--moved``; later ones override those of earlier folders.
 
     Args:
-        given: ``NAME=LOGIT``, or model folders.
+        typed: ``NAME=LOGIT``, or model folders.
         attributes: The audited ones; of a card, only their thresholds are read.
 
     Raises:
@@ -93,11 +93,11 @@ def read_thresholds(given: Sequence[str], attributes: Sequence[str]) -> dict[str
     """
     from bincam.models import read_card
 
-    assignments = [text for text in given if not Path(text).is_dir()]
+    assignments = [text for text in typed if not Path(text).is_dir()]
     stated = parse_numbers("--moved", assignments, "a model folder, or NAME=LOGIT")
     one_each = iter(stated.items())
     thresholds: dict[str, float] = {}
-    for text in given:
+    for text in typed:
         if not Path(text).is_dir():
             thresholds.update([next(one_each)])
             continue

@@ -103,14 +103,14 @@ def explain(
         raise typer.Exit(2)
 
 
-def list_images(given: Sequence[Path]) -> list[Path]:
+def list_images(paths: Sequence[Path]) -> list[Path]:
     """List the files to explain: the given ones, with each folder replaced by its images in order of name.
 
     Raises:
         InputError: There is none, or a file occurs twice.
     """
     files: list[Path] = []
-    for path in given:
+    for path in paths:
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
             if not inside:

@@ -164,7 +164,7 @@ def pairs(
         typer.echo(f"{card['pairs']} pairs of {len(card['attributes'])} attributes: {out / 'pairs.csv'}")
 
 
-def parse_correlate(given: Sequence[str] | None) -> dict[tuple[str, str], float]:
+def parse_correlate(typed: Sequence[str] | None) -> dict[tuple[str, str], float]:
     """Parse each ``NAME,NAME=PHI``.
 
     Raises:
@@ -175,7 +175,7 @@ def parse_correlate(given: Sequence[str] | None) -> dict[tuple[str, str], float]
         {('Smiling', 'Male'): 0.8}
     """
     result: dict[tuple[str, str], float] = {}
-    for text, value in parse_numbers("--correlate", given, "NAME,NAME=PHI").items():
+    for text, value in parse_numbers("--correlate", typed, "NAME,NAME=PHI").items():
         names = parse_names("--correlate", text)
         if len(names) != 2:
             raise InputError(f"--correlate {text}: expected NAME,NAME=PHI")

@@ -18,7 +18,7 @@ from bincam.errors import InputError
 
 
 def parse_names(
-    option: str, given: str | Sequence[str], *, known: Collection[str] = (), may_be_empty: bool = False
+    option: str, typed: str | Sequence[str], *, known: Collection[str] = (), may_be_empty: bool = False
 ) -> list[str]:
     """Parse a comma-separated list of names.
 
@@ -27,7 +27,7 @@ def parse_names(
 
     Args:
         option: Name of the option, for error messages.
-        given: The list as typed; several lists, from an option that may be repeated, are joined.
+        typed: The list as typed; several lists, from an option that may be repeated, are joined.
         known: Names that may also be typed without quotes where they are the whole list.
         may_be_empty: Whether a blank text stands for no names.
 
@@ -39,7 +39,7 @@ def parse_names(
         ['Hair, black', 'Male']
     """
     names: list[str] = []
-    for text in [given] if isinstance(given, str) else given:
+    for text in [typed] if isinstance(typed, str) else typed:
         if text.strip() in known:
             names.append(text.strip())
             continue
@@ -59,23 +59,23 @@ def parse_names(
     return names
 
 
-def parse_attributes(given: Sequence[str] | None, known: Collection[str]) -> list[str] | None:
+def parse_attributes(typed: Sequence[str] | None, known: Collection[str]) -> list[str] | None:
     """Parse a repeatable ``--attributes``; None, as for ``all``, selects every attribute.
 
     Raises:
         InputError: As :func:`parse_names`; whether the names exist is for the caller to check.
     """
-    if not given or list(given) == ["all"]:
+    if not typed or list(typed) == ["all"]:
         return None
-    return parse_names("--attributes", given, known=known)
+    return parse_names("--attributes", typed, known=known)
 
 
-def parse_assignments(option: str, given: Sequence[str] | None, form: str = "NAME=VALUE") -> dict[str, str]:
+def parse_assignments(option: str, typed: Sequence[str] | None, form: str = "NAME=VALUE") -> dict[str, str]:
     """Split each ``NAME=VALUE`` at its last ``=``, so that a name may contain one.
 
     Args:
         option: Name of the option, for error messages.
-        given: As typed, one assignment each.
+        typed: As typed, one assignment each.
         form: What error messages say was expected.
 
     Raises:
@@ -86,7 +86,7 @@ def parse_assignments(option: str, given: Sequence[str] | None, form: str = "NAM
         {'Bald': '-1', 'c=d': '0.5'}
     """
     pairs: list[tuple[str, str]] = []
-    for text in given or ():
+    for text in typed or ():
         name, _, value = (part.strip() for part in text.rpartition("="))
         if not name or not value:
             raise InputError(f"{option} {text}: expected {form}")
@@ -95,7 +95,7 @@ def parse_assignments(option: str, given: Sequence[str] | None, form: str = "NAM
     return dict(pairs)
 
 
-def parse_numbers(option: str, given: Sequence[str] | None, form: str = "NAME=NUMBER") -> dict[str, float]:
+def parse_numbers(option: str, typed: Sequence[str] | None, form: str = "NAME=NUMBER") -> dict[str, float]:
     """Parse each ``NAME=NUMBER``, see :func:`parse_assignments`.
 
     Raises:
@@ -103,7 +103,7 @@ def parse_numbers(option: str, given: Sequence[str] | None, form: str = "NAME=NU
     """
     return {
         name: parse_number(f"{option} {name}={text}", text)
-        for name, text in parse_assignments(option, given, form).items()
+        for name, text in parse_assignments(option, typed, form).items()
     }
 
 
