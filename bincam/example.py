@@ -1,6 +1,6 @@
-"""A model and pictures that need no download: is there a disc, a square, a cross on this textured ground?
+"""A small model and generated images that need no download: a disc, a square or a cross on a textured background.
 
-Places are known and crosses are rare, so the pictures show in under a minute what bincam is for.
+The positions of the shapes are known and crosses are rare, so the images show in under a minute what bincam is for.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 SHAPES = ("disc", "square", "cross")
 RATES = (0.5, 0.3, 0.12)
-"""How often each shape occurs in training."""
+"""Prevalence of each shape in the training images."""
 SIZE = (96, 128)
-"""(H, W) of the pictures, in pixels."""
+"""(H, W) of the images, in pixels."""
 SHOWN = ((True, False, False), (False, True, True), (True, True, True), (False, False, False))
-"""Which shapes the explained pictures have."""
+"""The shapes in each image of the example."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Trained:
 
     Attributes:
         model: In evaluation mode, with its card.
-        accuracy: Per attribute, in words: how often positives and negatives of a balanced test set are told rightly.
+        accuracy: Per attribute, a sentence on its true positive and true negative rates on a balanced test set.
     """
 
     model: AttributeClassifier
@@ -40,23 +40,28 @@ class Trained:
 
 
 def scene(present: tuple[bool, ...], random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """One picture: shapes of random colour, size and place, apart from each other, on a random texture.
+    """Draw an image: shapes of random colour, size and position, apart from each other, on a random texture.
 
     Args:
-        present: Which of ``SHAPES`` it has.
-        random: Decides everything else.
+        present: Whether each of ``SHAPES`` is in the image.
+        random: Source of everything else.
 
     Returns:
-        The picture ``(H, W, 3)`` and the pixels of each shape ``(3, H, W)``.
+        The image ``(H, W, 3)``, and the pixels of each shape ``(3, H, W)``.
+
+    Example:
+        >>> image, masks = scene((True, False, False), np.random.default_rng(0))
+        >>> image.shape, masks.any((1, 2)).tolist()
+        ((96, 128, 3), [True, False, False])
     """
     height, width = SIZE
     y, x = np.mgrid[:height, :width]
-    picture = random.uniform(90, 165, 3) + np.zeros((height, width, 1))
+    image = random.uniform(90, 165, 3) + np.zeros((height, width, 1))
     for _ in range(4):  # plane waves of random direction and length make a texture without edges
         wave = random.normal(0, 0.25, 2)
         ripple = np.sin(wave[0] * y + wave[1] * x + random.uniform(0, 2 * np.pi))
-        picture += ripple[..., None] * random.normal(0, 9, 3)
-    picture += random.normal(0, 6, picture.shape)
+        image += ripple[..., None] * random.normal(0, 9, 3)
+    image += random.normal(0, 6, image.shape)
     masks = np.zeros((len(SHAPES), height, width), dtype=bool)
     slots = random.permutation(6)  # a 2 x 3 arrangement keeps shapes apart
     for kind, (name, there) in enumerate(zip(SHAPES, present, strict=True)):
@@ -73,20 +78,20 @@ def scene(present: tuple[bool, ...], random: np.random.Generator) -> tuple[NDArr
             masks[kind] = box if name == "square" else box & (np.minimum(abs(dy), abs(dx)) < 0.3 * radius)
         colour = random.uniform(0, 255, 3)
         colour += np.where(abs(colour.mean() - 128) < 70, 80 * np.sign(colour.mean() - 128), 0)
-        picture[masks[kind]] = colour + random.normal(0, 4, (int(masks[kind].sum()), 3))
-    return np.clip(picture, 0, 255).astype(np.uint8), masks
+        image[masks[kind]] = colour + random.normal(0, 4, (int(masks[kind].sum()), 3))
+    return np.clip(image, 0, 255).astype(np.uint8), masks
 
 
 def train(pictures: int = 1536, epochs: int = 6, seed: int = 0) -> Trained:
-    """Train a narrow ResNet-10 on generated pictures, with plain binary cross-entropy.
+    """Train a narrow ResNet-10 on generated images, with binary cross-entropy.
 
     Args:
-        pictures: For training.
+        pictures: Number of training images.
         epochs: Passes over them.
-        seed: Decides the pictures, their order and the first weights; the global random state comes back as it was.
+        seed: Seed of the images, their order and the initial weights; the global random state is restored.
 
     Returns:
-        The model and how well it does.
+        The model and its accuracy.
     """
     import torch
     import torch.nn.functional as F
@@ -95,7 +100,7 @@ def train(pictures: int = 1536, epochs: int = 6, seed: int = 0) -> Trained:
     from bincam.progress import track
 
     random = np.random.default_rng(seed)
-    images, labels = _pictures(pictures, RATES, random)
+    images, labels = _generate(pictures, RATES, random)
     positives = labels.sum(0).astype(int).tolist()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -119,8 +124,8 @@ def train(pictures: int = 1536, epochs: int = 6, seed: int = 0) -> Trained:
         for step in track(range(steps), "train", unit="steps"):
             if step % (pictures // batch) == 0:
                 order = random.permutation(pictures)
-            taken = order[step % (pictures // batch) * batch :][:batch]
-            loss = F.binary_cross_entropy_with_logits(model(_normalised(images[taken])), targets[taken])
+            rows = order[step % (pictures // batch) * batch :][:batch]
+            loss = F.binary_cross_entropy_with_logits(model(_normalised(images[rows])), targets[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -129,7 +134,15 @@ def train(pictures: int = 1536, epochs: int = 6, seed: int = 0) -> Trained:
 
 
 def write_images(folder: str | Path, seed: int = 1) -> list[Path]:
-    """Write the pictures to be explained, one for each row of ``SHOWN``, named after what they show."""
+    """Write the images of the example, one for each row of ``SHOWN``, named after their shapes.
+
+    Args:
+        folder: Folder to write to.
+        seed: Seed of the images.
+
+    Returns:
+        The paths.
+    """
     from PIL import Image
 
     from bincam.files import atomic
@@ -144,7 +157,7 @@ def write_images(folder: str | Path, seed: int = 1) -> list[Path]:
     return files
 
 
-def _pictures(
+def _generate(
     count: int, rates: tuple[float, ...], random: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     labels = random.random((count, len(SHAPES))) < rates
@@ -162,12 +175,12 @@ def _normalised(images: NDArray[np.uint8]) -> Tensor:
 def _test(model: AttributeClassifier, random: np.random.Generator) -> dict[str, str]:
     import torch
 
-    images, labels = _pictures(240, (0.5, 0.5, 0.5), random)
+    images, labels = _generate(240, (0.5, 0.5, 0.5), random)
     with torch.no_grad():
-        says = torch.cat([model(_normalised(part)) for part in np.array_split(images, 5)]).numpy() >= 0
+        predicted = torch.cat([model(_normalised(part)) for part in np.array_split(images, 5)]).numpy() >= 0
     truth = labels > 0
     return {
-        name: f"finds {says[truth[:, n], n].mean():.0%} where there is one, "
-        f"and rejects {(~says[~truth[:, n], n]).mean():.0%} where there is none"
+        name: f"detected in {predicted[truth[:, n], n].mean():.0%} of the test images that contain one, "
+        f"rejected in {(~predicted[~truth[:, n], n]).mean():.0%} of the others"
         for n, name in enumerate(SHAPES)
     }

@@ -1,4 +1,4 @@
-"""The ``bincam`` command. This room alone knows all the others; each module holds one command or group."""
+"""The ``bincam`` command: one module per command or group of commands."""
 
 from __future__ import annotations
 
@@ -10,29 +10,40 @@ from typing import Any
 import typer
 
 from bincam.cli import audit, card, compare, data, demo, explain, faces, gate, report, train
+from bincam.cli.options import help_text
 from bincam.errors import BincamError, BincamWarning
 
 app = typer.Typer(
     name="bincam",
-    help="Explain and audit binary and multi-attribute image classifiers.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Lists of names are separated by commas; a name that contains a comma is quoted: "
+    "--attributes '\"Hair, black\",Male'.",
 )
-app.command("demo")(demo.demo)
-app.command("explain")(explain.explain)
-app.command("train")(train.train)
-app.command("audit")(audit.audit)
-app.command("compare")(compare.compare)
-app.command("gate")(gate.gate)
-app.command("report")(report.report)
-app.command("card")(card.card)
-app.add_typer(data.app, name="data", no_args_is_help=True)
-app.add_typer(faces.app, name="faces", no_args_is_help=True)
+
+START, EXPLAIN, AUDIT, TRAIN, DATA = "Get started", "Explain", "Audit and compare", "Train", "Models and data"
+COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
+    ("demo", demo.demo, START),
+    ("explain", explain.explain, EXPLAIN),
+    ("audit", audit.audit, AUDIT),
+    ("compare", compare.compare, AUDIT),
+    ("gate", gate.gate, AUDIT),
+    ("report", report.report, AUDIT),
+    ("train", train.train, TRAIN),
+    ("card", card.card, DATA),
+)
+for name, command, panel in COMMANDS:
+    app.command(name, rich_help_panel=panel)(command)
+app.add_typer(data.app, name="data", no_args_is_help=True, rich_help_panel=DATA)
+app.add_typer(faces.app, name="faces", no_args_is_help=True, rich_help_panel=DATA)
+for group in (app, data.app, faces.app):
+    for registered in group.registered_commands:
+        registered.help = help_text(registered.callback)
 
 
 @app.callback(invoke_without_command=True)
-def root(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+def root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
     """Explain and audit binary and multi-attribute image classifiers."""
     if version:
         from bincam._version import __version__
@@ -42,9 +53,9 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one line on stderr and exit code 2, and a warning is a line, told once."""
+    """Run the command; a user's mistake is one line on stderr and exit code 2, a warning is one line printed once."""
     plain = warnings.formatwarning
-    warnings.formatwarning = _in_a_line(plain)
+    warnings.formatwarning = _one_line(plain)
     try:
         app()
     except BincamError as error:
@@ -54,16 +65,16 @@ def main() -> None:
         warnings.formatwarning = plain
 
 
-def _in_a_line(plain: Callable[..., str]) -> Callable[..., str]:
-    """Tell bincam's own warnings once, without the place in its code, which says nothing to whoever runs a command."""
-    told: set[str] = set()  # Python's own "once" forgets whenever a filter is set anywhere
+def _one_line(plain: Callable[..., str]) -> Callable[..., str]:
+    """Format bincam's own warnings once each, without the position in the code, which does not help a user."""
+    printed: set[str] = set()  # Python's own "once" forgets whenever a filter is set anywhere
 
     def text(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
         if not issubclass(category, BincamWarning):
             return plain(message, category, *where, **more)
         line = f"bincam: warning: {message}\n"
-        new = line not in told
-        told.add(line)
+        new = line not in printed
+        printed.add(line)
         return line if new else ""
 
     return text

@@ -1,4 +1,4 @@
-"""``bincam audit``: a model on a data set, measured image by image and attribute by attribute."""
+"""``bincam audit``: measure a model on a data set, image by image and attribute by attribute."""
 
 from __future__ import annotations
 
@@ -10,92 +10,163 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bincam.cli import source
+from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, ModelSource, ThresholdOptions, WeightsFile
+from bincam.cli.options import expand_groups, parse_attributes, parse_names
 from bincam.errors import InputError
 
 if TYPE_CHECKING:
     from bincam.audit import Audit
 
 INTERRUPTED = 130
+_MAPS, _MASKS, _SLICES = "Maps", "Regions and masks", "Groups and slices"
+_EXTRA = "Additional measurements"
 
 
+@expand_groups
 def audit(
     *,
-    model: Annotated[str | None, typer.Option(help="A model's folder, or a timm name.")] = None,
-    data: Annotated[str, typer.Option(help="A folder in CelebA's layout, a CSV or Parquet table, or orl.")],
-    out: Annotated[Path, typer.Option(help="The audit's folder; new or empty.")],
-    split: Annotated[str, typer.Option(help="train, validation or test; all for every image.")] = "test",
-    fold: Annotated[int | None, typer.Option(help="Of orl: which of its four folds is the test split.")] = None,
-    attributes: Annotated[
-        list[str] | None, typer.Option(help="a,b,c; may be repeated. [default: all that both have]")
+    model: ModelSource = None,
+    data: Annotated[
+        str, typer.Option(metavar="PATH", help="A folder in CelebA's layout, a CSV or Parquet table, or orl.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the audit; new or empty.")],
+    split: Annotated[
+        str, typer.Option(help="Split to audit: train, validation or test; all for every image.")
+    ] = "test",
+    fold: Annotated[
+        int | None, typer.Option(help="orl only: which of its four folds is the test split.", show_default="0")
     ] = None,
+    attributes: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Attributes to audit; may be repeated. Quote a name that contains a comma.",
+            show_default="all that model and data share",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Audit at most this many images: a stratified draw, in the order of the table."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted audit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON to stdout.")] = False,
     method: Annotated[
-        str, typer.Option(help="NAME or NAME@LAYER, several with commas; the first is the primary one.")
+        str,
+        typer.Option(
+            metavar="NAME[@LAYER],...",
+            help="CAM methods; the first is the primary one.",
+            rich_help_panel=_MAPS,
+        ),
     ] = "grad_cam",
-    side: Annotated[str, typer.Option(help="predicted, true, positive or negative.")] = "predicted",
+    side: Annotated[
+        str, typer.Option(help="Answer to explain: predicted, true, positive or negative.", rich_help_panel=_MAPS)
+    ] = "predicted",
+    reference_split: Annotated[
+        str,
+        typer.Option(
+            help="Split on which the ledger's references are fitted, or none.",
+            show_default="validation, else train",
+            rich_help_panel=_MAPS,
+        ),
+    ] = "auto",
+    reference_limit: Annotated[
+        int, typer.Option(min=1, help="Fit the references on at most this many images.", rich_help_panel=_MAPS)
+    ] = 2048,
     regions: Annotated[
         str,
         typer.Option(
-            help="published, face, orl, parts, influence, a YAML file, a folder of masks, or none. [default: published "
-            "for face crops, else orl for orl, else face where there are landmarks]"
+            help="Expected regions: published, face, orl, parts, influence, a YAML file, a folder of masks, or none.",
+            show_default="published for face crops, orl for orl, else face where there are landmarks",
+            rich_help_panel=_MASKS,
         ),
     ] = "auto",
     object_masks: Annotated[
-        str, typer.Option(help="Folder of object masks, or none. [default: the data's masks/parts]")
+        str,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of object masks, or none.",
+            show_default="masks/parts of the data",
+            rich_help_panel=_MASKS,
+        ),
     ] = "auto",
     influence_masks: Annotated[
-        str, typer.Option(help="Folder of influence masks, or none. [default: the data's masks/influence]")
+        str,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of influence masks, or none.",
+            show_default="masks/influence of the data",
+            rich_help_panel=_MASKS,
+        ),
     ] = "auto",
     groups: Annotated[
-        str | None, typer.Option(help="Columns to slice by: a,b. [default: all that the data has]")
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Group columns to keep; '' for none.",
+            show_default="all of the data",
+            rich_help_panel=_SLICES,
+        ),
     ] = None,
     slice_by: Annotated[
         str | None,
-        typer.Option(help="Group columns or attributes to slice by: a,b. [default: the kept groups, Male and Young]"),
+        typer.Option(
+            metavar="NAME,...",
+            help="Group columns or attributes to slice by; '' for none.",
+            show_default="the kept groups, Male and Young",
+            rich_help_panel=_SLICES,
+        ),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Audit so many images: a stratified draw, in the table's order.")
-    ] = None,
+    thresholds: ThresholdOptions,
     sample: Annotated[
-        int, typer.Option(min=0, help="Deletion, insertion and ROAD on so many images; slow. 0 for none.")
+        int,
+        typer.Option(
+            min=0,
+            help="Measure deletion, insertion and ROAD on this many images (slow); 0 for none.",
+            rich_help_panel=_EXTRA,
+        ),
     ] = 0,
     gate_images: Annotated[
-        int, typer.Option(min=0, help="The model-randomisation gate on so many images; 0 for none.")
+        int,
+        typer.Option(
+            min=0,
+            help="Run the model-parameter randomisation test on this many images; 0 for none.",
+            rich_help_panel=_EXTRA,
+        ),
     ] = 8,
-    reference_split: Annotated[
-        str, typer.Option(help="Where the ledger's references are fitted, or none. [default: validation, else train]")
-    ] = "auto",
-    reference_limit: Annotated[int, typer.Option(min=1, help="On so many images at most.")] = 2048,
-    threshold_logit: source.ThresholdLogit = None,
-    threshold_prob: source.ThresholdProb = None,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    device: Device = "cpu",
+    precision: Annotated[str, typer.Option(help="fp32 or bf16.", rich_help_panel=EXECUTION_PANEL)] = "fp32",
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images per forward pass. [default: 8 on a CPU, 64 on a GPU]")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Images per forward pass.",
+            show_default="8 on a CPU, 64 on a GPU",
+            rich_help_panel=EXECUTION_PANEL,
+        ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="Processes that read; 0: this one. [default: 1; for a GPU a core each, up to 8]"),
+        typer.Option(
+            min=0,
+            help="Processes that read images; 0 reads in the main process.",
+            show_default="1 on a CPU; for a GPU one per core, up to 8",
+            rich_help_panel=EXECUTION_PANEL,
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
-    on_error: Annotated[str, typer.Option(help="raise on an image that cannot be read, or skip and count it.")] = (
-        "raise"
-    ),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an audit that was cut short.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON to stdout.")] = False,
-    weights: source.Weights = None,
-    factory: source.Factory = None,
-    names: source.Names = None,
-    head: source.HeadOption = None,
-    output: source.Output = None,
-    mean: source.Mean = None,
-    std: source.Std = None,
-    size: source.Size = None,
-    fit: source.Fit = None,
-    unsafe_pickle: source.UnsafePickle = False,
+    on_error: Annotated[
+        str,
+        typer.Option(
+            help="raise stops at an image that cannot be read; skip leaves it out and counts it.",
+            rich_help_panel=EXECUTION_PANEL,
+        ),
+    ] = "raise",
+    weights: WeightsFile = None,
+    options: ModelOptions,
 ) -> None:
-    """Audit a model: per image and attribute, where it looks, and how much it decides without looking.
+    """Audit a model: measure, per image and attribute, where it looks and how much it decides without looking.
 
-    What is written is described in docs/audit.md. Cut short, the same command with --resume goes on.
+    docs/audit.md describes the files of an audit. After an interruption, run the same command with --resume.
     """
     from bincam.audit.folder.writer import check_free
     from bincam.audit.settings import Settings
@@ -104,20 +175,22 @@ def audit(
     if on_error not in ("raise", "skip") or precision not in ("fp32", "bf16"):
         raise InputError(f"--on-error is raise or skip, --precision fp32 or bf16; got {on_error} and {precision}")
     check_free(out, resume=resume)
+    methods = parse_names("--method", method)
+    kept = None if groups is None else parse_names("--groups", groups, may_be_empty=True)
+    slices = None if slice_by is None else parse_names("--slice-by", slice_by, may_be_empty=True)
     table = load(data) if fold is None else load(data, fold=fold)
-    said = source.Statement(None, factory, names, head, output, mean, std, size, fit)
-    opened = source.open_source(model, weights, said, unsafe_pickle=unsafe_pickle, device=device)
-    options: dict[str, Any] = {
+    opened = source.open_source(model, weights, options, device=device)
+    values: dict[str, Any] = {
         "split": None if split == "all" else split,
-        "attributes": _listed(attributes),
-        "methods": method.split(","),
+        "attributes": parse_attributes(attributes, opened.card.attributes),
+        "methods": methods,
         "side": side,
-        "threshold": source.thresholds(opened.card, threshold_logit, threshold_prob),
+        "threshold": source.read_thresholds(opened.card, thresholds),
         "regions": _regions(regions, data),
         "object_masks": _folder(object_masks),
         "influence_masks": _folder(influence_masks),
-        "groups": None if groups is None else _names(groups),
-        "slice_by": None if slice_by is None else _names(slice_by),
+        "groups": kept,
+        "slice_by": slices,
         "limit": limit,
         "sample": sample,
         "gate_images": gate_images,
@@ -130,7 +203,7 @@ def audit(
         "precision": precision,
         "on_error": on_error,
     }
-    done = _run(opened, table, out, Settings(**options), resume=resume, called=str(model or factory))
+    done = _run(opened, table, out, Settings(**values), resume=resume, called=str(model or options.factory))
     if as_json:
         typer.echo(json.dumps(done.summary, ensure_ascii=False, allow_nan=False))
     else:
@@ -151,51 +224,43 @@ def _run(opened: Any, table: Any, out: Path, settings: Any, *, resume: bool, cal
 
 
 def _workers(device: str) -> int:
-    """A CPU that runs the model too has one core to spare; a GPU waits for the images."""
+    """The default number of reading processes: a CPU that also runs the model has one core to spare."""
     return 1 if device.partition(":")[0] == "cpu" else min(os.cpu_count() or 1, 8)
 
 
-def _listed(given: list[str] | None) -> list[str] | None:
-    if not given or given == ["all"]:
-        return None
-    return [name for value in given for name in _names(value)]
-
-
-def _names(given: str) -> list[str]:
-    return [name.strip() for name in given.split(",") if name.strip()]
-
-
-def _regions(given: str, data: str) -> Any:
-    """What ``--regions`` names."""
+def _regions(choice: str, data: str) -> Any:
+    """The regions that ``--regions`` names, as ``Settings`` takes them."""
     from bincam.data import load_regions
 
-    return {"auto": "auto", "none": None}[given] if given in ("auto", "none") else load_regions(given, data)
+    return {"auto": "auto", "none": None}[choice] if choice in ("auto", "none") else load_regions(choice, data)
 
 
-def _folder(given: str) -> Path | str | None:
-    return {"auto": "auto", "none": None}.get(given, Path(given))
+def _folder(choice: str) -> Path | str | None:
+    return {"auto": "auto", "none": None}.get(choice, Path(choice))
 
 
 def _tell(done: Audit) -> None:
-    """What was audited, what could not be measured, and where it all lies."""
-    found = done.findings
+    """Print what was audited, what could not be measured, and where the files are."""
+    unmeasured = done.findings
     manifest = done.manifest
     typer.echo(
-        f"{manifest['data']['images'] - found['skipped']} images, {len(done.attributes)} attributes, "
+        f"{manifest['data']['images'] - unmeasured['skipped']} images, {len(done.attributes)} attributes, "
         f"{', '.join(done.methods)}: {done.folder}"
     )
-    if found["skipped"]:
+    if unmeasured["skipped"]:
         first = done.images.loc[done.images["skipped"] != "", "skipped"].iloc[0]
-        typer.echo(f"{found['skipped']} images could not be read and were left out; first: {first}", err=True)
-    for name, count in found["nan_logits"].items():
-        typer.echo(f"{name}: {count} logits are NaN or infinite; they are counted and enter no figure", err=True)
-    for method, counts in found["maps_beyond_half_precision"].items():
+        typer.echo(
+            f"images that could not be read and were left out: {unmeasured['skipped']}; first: {first}", err=True
+        )
+    for name, count in unmeasured["nan_logits"].items():
+        typer.echo(f"{name}: {count} logits are NaN or infinite; they are counted and enter no measure", err=True)
+    for method, counts in unmeasured["maps_beyond_half_precision"].items():
         for name, count in counts.items():
             typer.echo(
-                f"{name}: {count} {method} maps exceed 65,504 logits; their stored maps hold NaN there", err=True
+                f"{name}: {count} {method} maps exceed 65,504 logits; their stored maps contain NaN there", err=True
             )
     for left_out in (done.summary or {}).get("slices_left_out", []):
         typer.echo(f"no slices: {left_out['reason']}", err=True)
-    for kind, counts in found["outside_the_crop"].items():
+    for kind, counts in unmeasured["outside_the_crop"].items():
         for name, count in counts.items():
-            typer.echo(f"{name}: in {count} images the {kind} mask lies outside the crop; NaN there", err=True)
+            typer.echo(f"{name}: in {count} images the {kind} mask is outside the crop; NaN there", err=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from bincam.cli.option_groups import TableOptions
+from bincam.cli.options import expand_groups
 
 if TYPE_CHECKING:
     from bincam.data.attribute_table import AttributeTable
@@ -14,55 +16,29 @@ if TYPE_CHECKING:
     from bincam.data.describe import Description
     from bincam.data.regions.regions import Regions
 
-app = typer.Typer(help="Look at a data set: what is in it, what is wrong with it, where its attributes are.")
-
-
-class Coding(StrEnum):
-    """How the labels of a CSV or Parquet table are written."""
-
-    zero_one = "0/1"
-    minus_one = "-1/1"
-    words = "true/false"
-
+app = typer.Typer(help="Inspect a data set: its classes, its faults, and the regions of its attributes.")
 
 SourceArg = Annotated[
     str, typer.Argument(metavar="PATH", help="A folder in CelebA's layout, a .csv or .parquet table, or 'orl'.")
 ]
-ImagesOpt = Annotated[Path | None, typer.Option("--images", help="Table only: the folder its paths are relative to.")]
-LabelsOpt = Annotated[Coding | None, typer.Option("--labels", help="Table only: how labels are coded.")]
-PathOpt = Annotated[str | None, typer.Option("--path-column", help="Table only: the column of image paths.")]
-AttributesOpt = Annotated[
-    str | None, typer.Option("--attributes", help="Attributes to look at, separated by commas; all by default.")
-]
-SplitColumnOpt = Annotated[str | None, typer.Option("--split-column", help="Table only: the column of splits.")]
-IdentityOpt = Annotated[str | None, typer.Option("--identity-column", help="Table only: the column of identities.")]
-GroupsOpt = Annotated[str | None, typer.Option("--group-columns", help="Table only: columns to slice by, with commas.")]
-LandmarksOpt = Annotated[
-    str | None, typer.Option("--landmark-columns", help="Table only: ten columns with commas, or 'celeba'.")
-]
-JsonOpt = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+JsonOpt = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @app.command()
+@expand_groups
 def describe(
     source: SourceArg,
+    *,
     as_json: JsonOpt = False,
-    out: Annotated[Path | None, typer.Option("--out", help="A folder for prevalence.png and correlation.png.")] = None,
-    images: ImagesOpt = None,
-    labels: LabelsOpt = None,
-    path_column: PathOpt = None,
-    attributes: AttributesOpt = None,
-    split_column: SplitColumnOpt = None,
-    identity_column: IdentityOpt = None,
-    group_columns: GroupsOpt = None,
-    landmark_columns: LandmarksOpt = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Draw prevalence.png and correlation.png into this folder.")
+    ] = None,
+    options: TableOptions,
 ) -> None:
-    """Count images, classes and identities per split; with --out draw prevalence and correlation."""
+    """Count images, classes and identities per split; draw prevalence and correlation with --out."""
     import json
 
-    table = _table(
-        source, images, labels, path_column, attributes, split_column, identity_column, group_columns, landmark_columns
-    )
+    table = options.load(source)
     description = table.describe()
     if as_json:
         typer.echo(json.dumps(description.to_json(), indent=2, ensure_ascii=False))
@@ -77,32 +53,30 @@ def describe(
 
 
 @app.command()
+@expand_groups
 def check(
     source: SourceArg,
+    *,
     as_json: JsonOpt = False,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Threads; all cores by default.")] = None,
-    show: Annotated[int, typer.Option("--show", min=0, help="Problems of a kind to print; 0 prints all.")] = 20,
-    images: ImagesOpt = None,
-    labels: LabelsOpt = None,
-    path_column: PathOpt = None,
-    attributes: AttributesOpt = None,
-    split_column: SplitColumnOpt = None,
-    identity_column: IdentityOpt = None,
-    group_columns: GroupsOpt = None,
-    landmark_columns: LandmarksOpt = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads that decode images.", show_default="all cores")
+    ] = None,
+    show: Annotated[int, typer.Option(min=0, help="Problems to print of each kind; 0 prints all.")] = 20,
+    options: TableOptions,
 ) -> None:
-    """Decode every image; find broken ones, duplicates and identities across splits, contradictory labels."""
+    """Decode every image, and find broken images, contradictory labels, and duplicates or identities across splits.
+
+    Exit code 1 means that there are problems.
+    """
     import json
 
     from bincam.data import check as checks
     from bincam.errors import InputError
     from bincam.progress import track
 
+    options.validate()
     try:
-        table = _table(
-            source, images, labels, path_column, attributes, split_column, identity_column, group_columns,
-            landmark_columns,
-        )  # fmt: skip
+        table = options.load(source)
     except InputError as error:
         if not Path(source).exists():
             raise
@@ -120,79 +94,49 @@ def check(
 
 
 @app.command()
+@expand_groups
 def regions(
     source: SourceArg,
-    out: Annotated[Path, typer.Option("--out", help="The PNG to draw.")],
+    *,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="PNG to draw.")],
     kind: Annotated[
         str,
         typer.Option(
-            "--regions", help="published (7x7 cells), face, orl, parts, influence, a YAML file or a folder of masks."
+            "--regions",
+            help="published (cells of a 7x7 grid), face, orl, parts, influence, a YAML file, or a folder of masks.",
         ),
     ] = "published",
-    count: Annotated[int, typer.Option("--count", min=1, max=20, help="Faces to draw.")] = 3,
-    seed: Annotated[int, typer.Option("--seed", help="Which faces.")] = 0,
-    images: ImagesOpt = None,
-    labels: LabelsOpt = None,
-    path_column: PathOpt = None,
-    attributes: AttributesOpt = None,
-    landmark_columns: LandmarksOpt = None,
+    count: Annotated[int, typer.Option(min=1, max=20, help="Faces to draw.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of faces.")] = 0,
+    options: TableOptions,
 ) -> None:
-    """Draw the regions over sample faces, as the model would see them."""
+    """Draw the expected regions over sample faces, cropped as for a model."""
     from bincam.data import load_regions
     from bincam.data.dataset import FaceDataset, Sample
     from bincam.report.figures import dataset
 
-    table = _table(source, images, labels, path_column, attributes, None, None, None, landmark_columns)
+    table = options.load(source)
     chosen = load_regions(kind, source)
     names = _representatives(table, chosen)
-    sample = table.select(names).subset(min(count, len(table)), stratify=False, seed=seed)
-    drawn = [one for row in range(len(sample)) if isinstance(one := FaceDataset(sample, regions=chosen)[row], Sample)]
+    subset = table.select(names).subset(min(count, len(table)), stratify=False, seed=seed)
+    crops = FaceDataset(subset, regions=chosen)
+    samples = [sample for row in range(len(subset)) if isinstance(sample := crops[row], Sample)]
     masks = [
-        [m if k else None for m, k in zip(one.masks, one.known, strict=True)]
-        for one in drawn
-        if one.masks is not None and one.known is not None
+        [mask if known else None for mask, known in zip(sample.masks, sample.known, strict=True)]
+        for sample in samples
+        if sample.masks is not None and sample.known is not None
     ]
-    if any(m is not None for row in masks for m in row):  # columns that no face has anything in are left out
+    if any(mask is not None for row in masks for mask in row):  # leave out columns without any mask
         kept = [i for i in range(len(names)) if any(row[i] is not None for row in masks)]
         names, masks = [names[i] for i in kept], [[row[i] for i in kept] for row in masks]
     titles = [chosen.attributes.get(name, name) for name in names]
     title = f"{chosen.source or kind}: {len(titles)} regions over faces of {source}"
-    dataset.save(dataset.regions([one.view.image for one in drawn], masks, titles, title), out)
+    dataset.save(dataset.regions([sample.view.image for sample in samples], masks, titles, title), out)
     typer.echo(str(out), err=True)
 
 
-def _table(
-    source: str,
-    images: Path | None,
-    labels: Coding | None,
-    path: str | None,
-    attributes: str | None,
-    split: str | None,
-    identity: str | None,
-    groups: str | None,
-    landmarks: str | None,
-) -> AttributeTable:
-    from bincam.data import load
-
-    options: dict[str, Any] = {
-        "images": images,
-        "labels": None if labels is None else labels.value,
-        "path": path,
-        "split": split,
-        "identity": identity,
-        "groups": groups and groups.split(","),
-        "landmarks": landmarks if landmarks in {None, "celeba"} else landmarks.split(","),
-    }
-    chosen = attributes.split(",") if attributes else None
-    tabular = source != "orl" and not Path(source).is_dir()
-    if tabular:
-        options["attributes"] = chosen  # a table need not be asked what its other columns mean
-    table = load(source, **{name: value for name, value in options.items() if value is not None})
-    return table if tabular or chosen is None else table.select(chosen)
-
-
 def _representatives(table: AttributeTable, regions: Regions) -> list[str]:
-    """One attribute per region: the others would be drawn alike."""
+    """One attribute per region, because attributes of one region have the same mask."""
     from bincam.errors import InputError
 
     if regions.per_image:

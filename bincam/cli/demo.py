@@ -1,4 +1,4 @@
-"""``bincam demo``: the whole way from a lopsided data set to the report that says what lopsidedness did."""
+"""``bincam demo``: every step from an imbalanced data set to the report on what the imbalance did."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ OUT = Path("reports/demo")
 ARMS = ("unbalanced", "balanced")
 INFLUENCE = ("Eyeglasses", "Smiling", "Wearing_Hat", "Bald", "Mustache", "Wearing_Lipstick")
 METHODS = ("grad_cam", "grad_cam@pre_activation")
-"""The second is the source paper's layer. HiResCAM, at either layer, draws what the first does: the head is exact."""
+"""The second uses the layer of the source paper. HiResCAM equals the first at either layer, as the head is exact."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What the demo does with a kind of data set.
+    """Steps of the demo for one kind of data set.
 
     Attributes:
-        train: Keys of a training configuration, but for ``data.source``, ``out`` and ``seed``.
-        regions: As ``bincam audit --regions`` has it.
-        methods: Specs; the first is the one the report draws.
-        count: Faces to make, where they are made: some eight of ten to train on, one of ten to test.
-        size: (W, H) of made faces in pixels.
-        influence_images: Test images with influence masks, which cost two drawings each.
+        train: Keys of a training configuration, except ``data.source``, ``out`` and ``seed``.
+        regions: As for ``bincam audit --regions``.
+        methods: ``NAME`` or ``NAME@LAYER``; the report draws the first.
+        count: Faces to generate: about 80 % of them for training, 10 % for the test split.
+        size: (W, H) of generated faces in pixels.
+        influence_images: Test images with influence masks, each of which takes two renderings.
     """
 
     train: dict[str, Any]
@@ -71,18 +71,25 @@ PRESETS = {
         "auto",
     ),
 }
-"""Small networks that two CPU cores train in minutes; they show the way and are no good models."""
+"""Small networks that two CPU cores train in minutes; they demonstrate the steps and are not good models."""
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = OUT,
-    data: Annotated[str, typer.Option(help="faces (made here), orl (real photographs), or a data set.")] = "faces",
-    seed: Annotated[int, typer.Option(min=0, help="Decides the faces, the first weights and the order.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report's path and the findings as JSON.")] = False,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for data, models, audits and the report.")] = OUT,
+    data: Annotated[
+        str, typer.Option(help="faces (generated), orl (photographs), or the path of a data set.")
+    ] = "faces",
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the faces, the initial weights and the order of training images.")
+    ] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the path of the report and the findings as JSON.")
+    ] = False,
 ) -> None:
-    """Train a balanced and an unbalanced model, audit both, and write the report that contrasts them.
+    """Train a balanced and an unbalanced model, audit both, and write a report that compares them.
 
-    Faces are made with CelebA's prevalences, so nothing is downloaded. Interrupted, run it again to go on.
+    The faces are generated with CelebA's prevalences, so nothing is downloaded. After an interruption, run the same
+    command again to resume.
     """
     from bincam.cli.source import prepare
 
@@ -90,7 +97,7 @@ def demo(
     try:
         report, findings = carry_out(out, data, seed, PRESETS.get(data, PRESETS["other"]))
     except KeyboardInterrupt:
-        typer.echo("bincam: stopped; the same command goes on", err=True)
+        typer.echo("bincam: interrupted; run the same command again to resume", err=True)
         raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps({"report": str(report), "findings": findings}, ensure_ascii=False))
@@ -101,16 +108,17 @@ def demo(
 
 
 def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, list[str]]:
-    """Every step that is not done yet.
+    """Carry out every step that is not done yet.
 
     Args:
-        out: Holds ``faces/`` (where they are made), ``models/``, ``audits/``, ``contrast/`` and ``report.html``.
-        data: ``faces``, ``orl``, or what ``bincam.data.load`` reads.
-        seed: Of everything.
-        preset: What is done.
+        out: Folder for ``faces/`` (where they are generated), ``models/``, ``audits/``, ``contrast/`` and
+            ``report.html``.
+        data: ``faces``, or a source for ``bincam.data.load``.
+        seed: Seed of every step.
+        preset: Settings of the steps.
 
     Returns:
-        The report and the most telling findings.
+        The path of the report, and the main findings.
 
     Raises:
         InputError: ``out`` was made with another data set or seed, or the data set cannot be used.
@@ -126,12 +134,12 @@ def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, li
     _claim(out, {"data": data, "seed": seed})
     source = data
     if table is None:
-        _say("1/5 Making faces with CelebA's prevalences, and their exact masks")
+        _say("1/5 Generating faces with CelebA's prevalences, and their exact masks")
         source = str(out / "faces")
-        most = preset.influence_images
-        faces.make(source, preset.count, seed, size=preset.size, influence=INFLUENCE, influence_images=most)
+        masks = preset.influence_images
+        faces.make(source, preset.count, seed, size=preset.size, influence=INFLUENCE, influence_images=masks)
         table = load(source)
-    _say("2/5 Training two models alike in all but the class weights")
+    _say("2/5 Training two models that differ only in the class weights")
     values = preset.train | {"data": preset.train["data"] | {"source": source}}
     fit_pair(make_config(values | {"out": str(out / "models"), "seed": seed}, source="demo"), resume=True)
     regions: Any = preset.regions if preset.regions == "auto" else load_regions(preset.regions, source)
@@ -141,26 +149,26 @@ def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, li
         audit.run(out / "models" / arm, table, out / "audits" / arm, settings, resume=True)
     _say("5/5 Contrast and report")
     unbalanced, balanced = (audit.open_audit(out / "audits" / arm) for arm in ARMS)
-    found = compare(unbalanced, balanced, out / "contrast")
+    contrast = compare(unbalanced, balanced, out / "contrast")
     page = out / "report.html"
     report.write_report(out / "contrast", page, track=lambda names: track(names, "report", unit="attributes"))
-    return page, found["findings"]
+    return page, contrast["findings"]
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """Mark a folder as this demo's, or go on with it."""
+    """Mark a folder as this demo's, or check that it already is."""
     from bincam.files import read_json, write_json
 
     file = out / "demo.json"
     if not file.is_file():
         if out.is_dir() and any(out.iterdir()):
-            raise InputError(f"--out {out}: not empty and not a demo's; choose a new folder")
+            raise InputError(f"--out {out}: the folder is not empty and not a demo's; choose a new folder")
         write_json(file, {"kind": "bincam-demo", "schema": 1, **settings})
         return
-    found = read_json(file, kind="bincam-demo", schema=1)
-    other = [f"{key} {found.get(key)!r}, not {value!r}" for key, value in settings.items() if found.get(key) != value]
+    made = read_json(file, kind="bincam-demo", schema=1)
+    other = [f"{key} {made.get(key)!r}, not {value!r}" for key, value in settings.items() if made.get(key) != value]
     if other:
-        raise InputError(f"--out {out}: a demo with {'; '.join(other)} lies there; choose a new folder")
+        raise InputError(f"--out {out}: contains a demo with {'; '.join(other)}; choose a new folder")
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""``bincam explain``: where in an image is the evidence for a decision, and how much of it has no place at all."""
+"""``bincam explain``: where the evidence for a decision is in an image, and how much of it has no place there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bincam.cli import source
+from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, ModelSource, ThresholdOptions, WeightsFile
+from bincam.cli.options import expand_groups, parse_attributes
 from bincam.errors import InputError, nearest
 from bincam.report.explanations import Run, summary
 
@@ -19,49 +21,56 @@ if TYPE_CHECKING:
 
 FILE = "explanations.json"
 SIDES = ("predicted", "positive", "negative", "any")
-MOST = 100  # panels that a figure can hold and an eye can read
+MAX_PANELS = 100
+"""As many as one figure can hold and remain readable."""
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 EXAMPLE = Path("reports/example")
 
 
+@expand_groups
 def explain(
-    images: Annotated[list[Path] | None, typer.Argument(help="Image files, or folders of them.")] = None,
+    images: Annotated[list[Path] | None, typer.Argument(help="Image files, or folders of images.")] = None,
     *,
-    model: Annotated[str | None, typer.Option(help="A model's folder, or a timm name.")] = None,
-    attributes: Annotated[list[str] | None, typer.Option(help="a,b,c or all; may be repeated. [default: all]")] = None,
-    side: Annotated[str, typer.Option(help="predicted, positive or negative; any for methods that know no side.")] = (
-        "predicted"
-    ),
-    method: Annotated[str, typer.Option(help="Native method, or a gradient-free one of grad-cam.")] = "grad_cam",
-    layer: Annotated[str | None, typer.Option(help="Module name, or pre_activation. [default: what is pooled]")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for figures and explanations.json.")] = None,
-    threshold_logit: source.ThresholdLogit = None,
-    threshold_prob: source.ThresholdProb = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON to stdout.")] = False,
-    example: Annotated[bool, typer.Option("--example", help="Train a small model, make images, explain them.")] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images per forward pass.")] = 8,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    weights: source.Weights = None,
-    factory: source.Factory = None,
-    names: source.Names = None,
-    head: source.HeadOption = None,
-    output: source.Output = None,
-    mean: source.Mean = None,
-    std: source.Std = None,
-    size: source.Size = None,
-    fit: source.Fit = None,
-    unsafe_pickle: source.UnsafePickle = False,
+    model: ModelSource = None,
+    attributes: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Attributes to explain; may be repeated. Quote a name that contains a comma.",
+            show_default="all",
+        ),
+    ] = None,
+    side: Annotated[
+        str, typer.Option(help="Answer to explain: predicted, positive or negative; any for methods without sides.")
+    ] = "predicted",
+    method: Annotated[
+        str, typer.Option(help="CAM method: one of bincam's own, or a gradient-free one of pytorch-grad-cam.")
+    ] = "grad_cam",
+    layer: Annotated[
+        str | None, typer.Option(help="Module name, or pre_activation.", show_default="the pooled layer")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the figures and explanations.json.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON document to stdout.")] = False,
+    example: Annotated[
+        bool, typer.Option("--example", help="Train a small model on generated images, and explain four of them.")
+    ] = False,
+    device: Device = "cpu",
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Images per forward pass.", rich_help_panel=EXECUTION_PANEL)
+    ] = 8,
+    thresholds: ThresholdOptions,
+    weights: WeightsFile = None,
+    options: ModelOptions,
 ) -> None:
-    """Explain images: a figure of signed evidence maps for each, and one JSON with every number.
+    """Explain images: draw signed evidence maps, and write every number to one JSON file.
 
-    Maps show evidence for the explained side in logit units: red for it, blue against it.
+    Maps show evidence for the explained answer in logit units: red supports it, blue opposes it.
     """
-    said = source.Statement(None, factory, names, head, output, mean, std, size, fit)
     if side not in SIDES:
         raise InputError(f"--side {side}{nearest(side, SIDES)}")
     if example:
         extra = [
-            *said.given(),
+            *options.stated(),
             *(["--model"] if model else []),
             *(["--weights"] if weights else []),
             *map(str, images or []),
@@ -72,15 +81,13 @@ def explain(
         model, images = _make_example(out)
     files = list_images(images or [])
     if out is None and not as_json:
-        raise InputError("say where the figures go with --out FOLDER (or ask for --json alone)")
+        raise InputError("state where the figures go with --out FOLDER, or ask for --json alone")
     figures = figure_paths(files, out) if out else {}
-    opened = source.open_source(model, weights, said, unsafe_pickle=unsafe_pickle, device=device)
-    explainer = make_explainer(
-        opened, attributes, method, layer, source.thresholds(opened.card, threshold_logit, threshold_prob)
-    )
+    opened = source.open_source(model, weights, options, device=device)
+    explainer = make_explainer(opened, attributes, method, layer, source.read_thresholds(opened.card, thresholds))
     run = Run(explainer, side, batch_size)
     run.explain(files)
-    document = run.document(str(model or factory), figures)
+    document = run.document(str(model or options.factory), figures)
     if out:
         from bincam.files import write_json
 
@@ -89,21 +96,21 @@ def explain(
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
     elif out:
-        _tell(document, out)
+        _print_summary(document, out)
     for failure in run.failures:
         typer.echo(f"bincam: {failure['error']}", err=True)
     if run.failures:
         raise typer.Exit(2)
 
 
-def list_images(given: Sequence[Path]) -> list[Path]:
-    """The files to explain: those given, and in the place of a folder all images in it, by name.
+def list_images(paths: Sequence[Path]) -> list[Path]:
+    """List the files to explain: the given ones, with each folder replaced by its images in order of name.
 
     Raises:
-        InputError: There is none, or a file comes twice.
+        InputError: There is none, or a file occurs twice.
     """
     files: list[Path] = []
-    for path in given:
+    for path in paths:
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
             if not inside:
@@ -112,7 +119,7 @@ def list_images(given: Sequence[Path]) -> list[Path]:
         else:
             files.append(path)
     if not files:
-        raise InputError("no images; give files or folders, or --example")
+        raise InputError("no images; name files or folders, or pass --example")
     for file in files:
         if files.count(file) > 1:
             raise InputError(f"{file} is given twice")
@@ -120,10 +127,10 @@ def list_images(given: Sequence[Path]) -> list[Path]:
 
 
 def figure_paths(files: Sequence[Path], out: Path) -> dict[Path, Path]:
-    """Where each image's figure goes: its own name with ``.png``, numbered where two images share one.
+    """The path of each image's figure: the image's name with ``.png``, numbered where two images share a name.
 
     Raises:
-        InputError: The folder's parent does not exist, it is a file, or a figure would overwrite an image.
+        InputError: The folder's parent does not exist, the folder is a file, or a figure would overwrite an image.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file, not a folder")
@@ -151,32 +158,35 @@ def make_explainer(
     layer: str | None,
     thresholds: dict[str, float],
 ) -> Explainer:
-    """The explainer, with whatever is wrong about the question told before any image is read.
+    """Make the explainer, so that every mistake in the request is reported before an image is read.
 
     Raises:
         InputError: An unknown attribute, method or layer, or more attributes than a figure holds.
-        UnsupportedError: The model's structure cannot be told.
+        UnsupportedError: The model's structure cannot be determined.
     """
     from bincam.cam import Explainer
 
-    chosen = source.choose(model.card, attributes)
+    chosen = parse_attributes(attributes, model.card.attributes)
+    for name in chosen or ():
+        if name not in model.card.attributes:
+            raise InputError(f"unknown attribute {name!r}{nearest(name, model.card.attributes)}")
     count = len(chosen or model.card.attributes)
-    if count > MOST:
+    if count > MAX_PANELS:
         raise InputError(
-            f"{count} attributes are more than the {MOST} a figure can hold; choose some with --attributes"
+            f"{count} attributes are more than the {MAX_PANELS} that a figure can hold; select some with --attributes"
         )
     explainer = Explainer(model, chosen, method=method, layer=layer, threshold=thresholds)
     explainer.anatomy(model.card.input_size)
     return explainer
 
 
-def _tell(document: Mapping[str, Any], out: Path) -> None:
-    """A line per image and attribute, and where the files are."""
+def _print_summary(document: Mapping[str, Any], out: Path) -> None:
+    """Print a line per image and attribute, and where the files are."""
     for image in document["images"]:
         typer.echo(f"{image['figure']}")
         for entry in image["attributes"][:12]:
-            logit, says, share = summary(entry)
-            typer.echo(f"  {entry['name']}: {logit}; {says}; {share}")
+            logit, answer, share = summary(entry)
+            typer.echo(f"  {entry['name']}: {logit}; {answer}; {share}")
         if len(image["attributes"]) > 12:
             typer.echo(f"  ... and {len(image['attributes']) - 12} more")
     count = len(document["images"])
@@ -184,14 +194,14 @@ def _tell(document: Mapping[str, Any], out: Path) -> None:
 
 
 def _make_example(out: Path) -> tuple[str, list[Path]]:
-    """Train the example's model and draw its images, and say so; progress goes to stderr."""
+    """Train the example's model and write its images, with progress on stderr."""
     from bincam import example
     from bincam.models import save
 
     out.parent.mkdir(parents=True, exist_ok=True)
     typer.echo(
-        "Training a small network on generated pictures: is there a disc, a square, a cross? "
-        "Crosses are rare in what it learns from.",
+        "Training a small network on generated images to detect a disc, a square and a cross. "
+        "Crosses are rare in its training data.",
         err=True,
     )
     trained = example.train()
@@ -199,7 +209,7 @@ def _make_example(out: Path) -> tuple[str, list[Path]]:
     for name, accuracy in trained.accuracy.items():
         negatives, positives = trained.model.card.train_counts[name]
         share = positives / (negatives + positives)
-        typer.echo(f"  {name}: in {share:.0%} of the training pictures; {accuracy}", err=True)
+        typer.echo(f"  {name}: in {share:.0%} of the training images; {accuracy}", err=True)
     files = example.write_images(out / "images")
-    typer.echo(f"Model: {out / 'model'}, pictures: {out / 'images'}. Explaining them:", err=True)
+    typer.echo(f"Model: {out / 'model'}, images: {out / 'images'}. Explaining them:", err=True)
     return str(out / "model"), files

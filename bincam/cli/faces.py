@@ -9,18 +9,20 @@ import typer
 
 from bincam.cli import faces_make
 
-app = typer.Typer(help="Generated faces with exact ground truth.", no_args_is_help=True)
+app = typer.Typer(help="Generate faces with exact ground truth.", no_args_is_help=True)
 faces_make.register(app)
 
 
 @app.command()
 def sheet(
-    out: Annotated[Path, typer.Option(help="PNG to write.")],
-    kind: Annotated[str, typer.Option(help="faces: random ones; attributes: each off, on, mask; or both.")] = "both",
-    seed: Annotated[int, typer.Option(help="The first face's seed.")] = 0,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="PNG to write.")],
+    kind: Annotated[
+        str, typer.Option(help="faces: random faces; attributes: each attribute off, on and its mask; or both.")
+    ] = "both",
+    seed: Annotated[int, typer.Option(help="Seed of the first face.")] = 0,
     count: Annotated[int, typer.Option(min=1, help="Random faces to draw.")] = 48,
-    columns: Annotated[int, typer.Option(min=1, help="Random faces in a row.")] = 12,
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of each face in pixels.")] = "178x218",
+    columns: Annotated[int, typer.Option(min=1, help="Random faces per row.")] = 12,
+    size: Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Size of each face in pixels.")] = "178x218",
 ) -> None:
     """Draw contact sheets: random faces, and each attribute off, on, and where it changes the image."""
     from bincam.faces.dataset import contact_sheet

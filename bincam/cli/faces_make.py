@@ -3,23 +3,82 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-PREVALENCE = "celeba, balanced (all 50 %, as far as attributes do not exclude each other), independent, or a CSV file."
-SET = "A prevalence to override, NAME=SHARE, for example Bald=0.5. Can be repeated."
-CORRELATE = "A φ to override, NAME,NAME=φ, for example Smiling,Male=0.8. Can be repeated."
-CORRELATION = "celeba or none: the φ of all other pairs. By default what --prevalence says."
+from bincam.cli.options import expand_groups, parse_names, parse_numbers, refuse_repeats
+from bincam.errors import InputError
 
-Prevalence = Annotated[str, typer.Option(help=PREVALENCE)]
-Set = Annotated[list[str] | None, typer.Option("--set", help=SET)]
-Correlate = Annotated[list[str] | None, typer.Option(help=CORRELATE)]
-Correlation = Annotated[str | None, typer.Option(help=CORRELATION)]
-Size = Annotated[str, typer.Option(help="WIDTHxHEIGHT in pixels.")]
-Json = Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")]
-Tau = Annotated[int, typer.Option(help="A pixel is influenced if a channel changes by more than this, of 255.")]
+LABELS = "Labels"
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """Prevalences and correlations of the attributes, as typed.
+
+    Attributes:
+        prevalence: Name of a set of prevalences, or a CSV file.
+        set_: ``NAME=SHARE`` each.
+        correlate: ``NAME,NAME=PHI`` each.
+        correlation: ``celeba``, ``none``, or None for the default of ``prevalence``.
+    """
+
+    prevalence: Annotated[
+        str,
+        typer.Option(
+            help="Prevalences: celeba, balanced (50 % each, as far as attributes do not exclude each other), "
+            "independent, or a CSV file.",
+            rich_help_panel=LABELS,
+        ),
+    ] = "celeba"
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=SHARE",
+            help="Override a prevalence, for example Bald=0.5; may be repeated.",
+            rich_help_panel=LABELS,
+        ),
+    ] = None
+    correlate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,NAME=PHI",
+            help="Override the φ coefficient of two attributes, for example Smiling,Male=0.8; may be repeated.",
+            rich_help_panel=LABELS,
+        ),
+    ] = None
+    correlation: Annotated[
+        str | None,
+        typer.Option(
+            help="φ of all other pairs: celeba or none.", show_default="that of --prevalence", rich_help_panel=LABELS
+        ),
+    ] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of ``bincam.faces.make`` that these options state.
+
+        Raises:
+            InputError: An assignment is malformed.
+        """
+        return {
+            "prevalence": self.prevalence,
+            "set": parse_numbers("--set", self.set_, "NAME=SHARE"),
+            "correlate": parse_correlate(self.correlate),
+            "correlation": self.correlation,
+        }
+
+
+Size = Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Size of the images in pixels.")]
+Seed = Annotated[int, typer.Option(help="Seed of every face.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Tau = Annotated[
+    int, typer.Option(help="A pixel is influenced where a channel changes by more than this, on a scale of 255.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,41 +87,46 @@ def register(app: typer.Typer) -> None:
     app.command("pairs")(pairs)
 
 
+@expand_groups
 def make(
-    out: Annotated[Path, typer.Option(help="The folder to make, or to go on with.")],
-    count: Annotated[int, typer.Option(help="How many faces.")],
-    seed: Annotated[int, typer.Option(help="Decides every face.")] = 0,
-    prevalence: Prevalence = "celeba",
-    set_: Set = None,
-    correlate: Correlate = None,
-    correlation: Correlation = None,
+    *,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to make, or to resume.")],
+    count: Annotated[int, typer.Option(help="Number of faces.")],
+    seed: Seed = 0,
     size: Size = "178x218",
-    images_per_person: Annotated[int, typer.Option(help="How many images of one person, on average.")] = 6,
-    influence: Annotated[str, typer.Option(help="Attributes whose influence masks are written: NAME,NAME,...")] = "",
+    images_per_person: Annotated[int, typer.Option(help="Images of one person, on average.")] = 6,
+    influence: Annotated[
+        str,
+        typer.Option(metavar="NAME,...", help="Attributes whose influence masks are written.", show_default="none"),
+    ] = "",
     influence_images: Annotated[
-        int | None, typer.Option(help="Write them for so many images, the first of the test split. [default: all]")
+        int | None,
+        typer.Option(
+            help="Write influence masks for this many images, the first of the test split.", show_default="all"
+        ),
     ] = None,
     tau: Tau = 8,
-    workers: Annotated[int | None, typer.Option(help="Processes; by default one for each core.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that draw.", show_default="one per core")] = None,
     as_json: Json = False,
+    labels: LabelOptions,
 ) -> None:
-    """Make a folder of faces in CelebA's layout, with masks and a card. Interrupted, run it again to go on."""
+    """Make a folder of faces in CelebA's layout, with masks and a card.
+
+    After an interruption, run the same command again to resume.
+    """
     from bincam.faces.dataset.writer import make as write
 
     card = write(
         out,
         count,
         seed,
-        prevalence=prevalence,
-        set=parse_set(set_ or []),
-        correlate=parse_correlate(correlate or []),
-        correlation=correlation,
         size=parse_size(size),
         images_per_person=images_per_person,
-        influence=_names(influence),
+        influence=parse_names("--influence", influence, may_be_empty=True),
         influence_images=influence_images,
         tau=tau,
         workers=workers,
+        **labels.arguments(),
     )
     if as_json:
         typer.echo(json.dumps(card, indent=2, ensure_ascii=False))
@@ -70,105 +134,89 @@ def make(
         _tell(card, out)
 
 
+@expand_groups
 def pairs(
-    out: Annotated[Path, typer.Option(help="The folder to make; new or empty.")],
-    attributes: Annotated[str, typer.Option(help="What to turn over: NAME,NAME,... or all.")] = "all",
-    count: Annotated[int, typer.Option(help="How many faces for each attribute.")] = 10,
-    seed: Annotated[int, typer.Option(help="Decides every face.")] = 0,
-    prevalence: Prevalence = "celeba",
-    set_: Set = None,
-    correlate: Correlate = None,
-    correlation: Correlation = None,
+    *,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to make; new or empty.")],
+    attributes: Annotated[str, typer.Option(metavar="NAME,...|all", help="Attributes to flip.")] = "all",
+    count: Annotated[int, typer.Option(help="Number of faces per attribute.")] = 10,
+    seed: Seed = 0,
     size: Size = "178x218",
     tau: Tau = 8,
     as_json: Json = False,
+    labels: LabelOptions,
 ) -> None:
-    """Write counterfactual pairs: the same face twice, one attribute turned over, with the mask of what changed."""
+    """Write counterfactual pairs: the same face with one attribute flipped, and a mask of the pixels that changed."""
     from bincam.faces.counterfactuals.writer import write_pairs
 
-    made = write_pairs(
+    card = write_pairs(
         out,
-        _names(attributes),
+        parse_names("--attributes", attributes),
         count,
         seed,
-        prevalence=prevalence,
-        set=parse_set(set_ or []),
-        correlate=parse_correlate(correlate or []),
-        correlation=correlation,
         size=parse_size(size),
         tau=tau,
+        **labels.arguments(),
     )
     if as_json:
-        typer.echo(json.dumps(made, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(card, indent=2, ensure_ascii=False))
     else:
-        typer.echo(f"{made['pairs']} pairs of {len(made['attributes'])} attributes: {out / 'pairs.csv'}")
+        typer.echo(f"{card['pairs']} pairs of {len(card['attributes'])} attributes: {out / 'pairs.csv'}")
 
 
-def parse_set(given: list[str]) -> dict[str, float]:
-    """``["Bald=0.5"]`` → ``{"Bald": 0.5}``."""
-    from bincam.errors import InputError
+def parse_correlate(typed: Sequence[str] | None) -> dict[tuple[str, str], float]:
+    """Parse each ``NAME,NAME=PHI``.
 
-    result: dict[str, float] = {}
-    for text in given:
-        name, value = _assignment(text, "--set NAME=SHARE")
-        if name in result:
-            raise InputError(f"--set {name} is given twice")
-        result[name] = value
-    return result
+    Raises:
+        InputError: One is malformed, or a pair is given twice, in whichever order.
 
-
-def parse_correlate(given: list[str]) -> dict[tuple[str, str], float]:
-    """``["Smiling,Male=0.8"]`` → ``{("Smiling", "Male"): 0.8}``."""
-    from bincam.errors import InputError
-
+    Example:
+        >>> parse_correlate(["Smiling, Male=0.8"])
+        {('Smiling', 'Male'): 0.8}
+    """
     result: dict[tuple[str, str], float] = {}
-    for text in given:
-        names, value = _assignment(text, "--correlate NAME,NAME=PHI")
-        pair = tuple(name.strip() for name in names.split(","))
-        if len(pair) != 2:
-            raise InputError(f"expected --correlate NAME,NAME=PHI, got {text!r}")
-        if pair in result:
-            raise InputError(f"--correlate {names} is given twice")
-        result[pair[0], pair[1]] = value
+    for text, value in parse_numbers("--correlate", typed, "NAME,NAME=PHI").items():
+        names = parse_names("--correlate", text)
+        if len(names) != 2:
+            raise InputError(f"--correlate {text}: expected NAME,NAME=PHI")
+        refuse_repeats("--correlate", [*map(_sorted, result), _sorted(names)])
+        result[names[0], names[1]] = value
     return result
+
+
+def _sorted(pair: Sequence[str]) -> str:
+    return ",".join(sorted(pair))
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """``"178x218"`` → ``(178, 218)``."""
-    from bincam.errors import InputError
+    """Parse ``WIDTHxHEIGHT``.
 
+    Raises:
+        InputError: It has another form.
+
+    Example:
+        >>> parse_size("178x218")
+        (178, 218)
+    """
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
-        raise InputError(f"expected a size as WIDTHxHEIGHT, for example 178x218, got {text!r}")
+        raise InputError(f"--size {text}: expected WIDTHxHEIGHT, for example 178x218")
     return int(parts[0]), int(parts[1])
 
 
-def _assignment(text: str, form: str) -> tuple[str, float]:
-    from bincam.errors import InputError
-
-    name, _, value = text.partition("=")
-    try:
-        return name.strip(), float(value)
-    except ValueError:
-        raise InputError(f"expected {form}, got {text!r}") from None
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def _tell(card: dict[str, Any], out: Path) -> None:
+    """Print what was made, and how far its labels are from the requested ones."""
     measured = card["measured"]
     splits = ", ".join(f"{n} {name}" for name, n in measured["splits"].items())
     error = measured["prevalence_error_points"]
     phi = measured["phi_error"]
     typer.echo(f"{out}: {card['images']} images of {measured['people']} people ({splits})")
     typer.echo(
-        f"prevalences are {error['mean']:.2f} points off on average, at most {error['max']:.2f} ({error['of']})"
+        f"prevalences are off by {error['mean']:.2f} points on average, at most {error['max']:.2f} ({error['of']})"
         + (f"; φ {phi['mean']:.3f} over {phi['pairs']} pairs" if phi["pairs"] else "")
     )
     for name, value in measured["correlations"].items():
         typer.echo(f"φ of {name.replace(',', ' and ')}: {value:.3f}")
-    ways = [f"{name} {way['wanted']:.3g} → {way['possible']:.3g}" for name, way in measured["given_way"].items()]
-    if ways:
-        typer.echo(f"gave way to what excludes them: {', '.join(ways)}", err=True)
+    lowered = [f"{name} {way['wanted']:.3g} → {way['possible']:.3g}" for name, way in measured["given_way"].items()]
+    if lowered:
+        typer.echo(f"prevalences lowered because other attributes exclude them: {', '.join(lowered)}", err=True)

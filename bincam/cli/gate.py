@@ -1,4 +1,4 @@
-"""``bincam gate``: does an audit meet its rules?"""
+"""``bincam gate``: rules that an audit passes or fails."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ def gate(
     *,
     rule: Annotated[
         list[str] | None,
-        typer.Option(help="[ATTRIBUTE.]MEASURE[@GROUP]<=NUMBER, also <, >= and >; may be repeated."),
+        typer.Option(
+            metavar="RULE",
+            help="MEASURE<=NUMBER, or with <, > or >=; ATTRIBUTE.MEASURE and MEASURE@GROUP restrict it. "
+            "May be repeated.",
+        ),
     ] = None,
-    rules: Annotated[Path | None, typer.Option(help="A YAML file with a list 'rules:'.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Also write the Markdown summary to this file.")] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
+    rules: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file with a list 'rules:'.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the Markdown summary to this file.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to this file.")] = None,
     allow_insufficient: Annotated[
-        bool, typer.Option("--allow-insufficient", help="Let rules pass on too little evidence.")
+        bool, typer.Option("--allow-insufficient", help="Let rules pass where the evidence is insufficient.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
 ) -> None:
-    """Hold an audit against rules: exit 0 if all pass, 1 if one fails, is undefined, or lacks evidence.
+    """Check an audit against rules: exit 0 if all pass, 1 if one fails, is undefined, or lacks evidence.
 
-    A rule passes or fails where the whole interval of the figure does; where the interval straddles the bound, or the
-    cell is small, the evidence is insufficient.
+    A rule passes or fails if the whole confidence interval does; if the interval contains the bound, or the group is
+    small, the evidence is insufficient.
     """
     import json
 
@@ -45,7 +51,7 @@ def gate(
         raise InputError("no rules: give --rule 'minority_error<=0.2', or --rules FILE.yaml")
     summary = opened.summary
     if not summary or not summary.get("attributes"):
-        raise InputError(f"{audit}: its summary holds no attributes; make the audit again")
+        raise InputError(f"{audit}: its summary contains no attributes; run the audit again")
     judged = judge(summary, parsed)
     is_open = passed(judged, allow_insufficient=allow_insufficient)
     text = table(judged, str(audit), open_=is_open)
@@ -57,8 +63,8 @@ def gate(
             with atomic(file) as part:
                 part.write_text(content, encoding="utf-8")
     if as_json:
-        found = {"open": is_open, "counts": counted(judged), "checks": [one.to_json() for one in judged]}
-        typer.echo(json.dumps(found, ensure_ascii=False, allow_nan=False))
+        document = {"open": is_open, "counts": counted(judged), "checks": [check.to_json() for check in judged]}
+        typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
     else:
         typer.echo(text, nl=False)
     if not is_open:

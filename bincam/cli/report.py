@@ -1,4 +1,4 @@
-"""``bincam report``: an audit or a contrast as one HTML page, to be read, printed and sent on."""
+"""``bincam report``: an audit or a contrast as one HTML page."""
 
 from __future__ import annotations
 
@@ -12,20 +12,27 @@ from bincam.errors import InputError
 
 
 def report(
-    source: Annotated[Path, typer.Argument(help="Folder of an audit or of a contrast.")],
+    source: Annotated[Path, typer.Argument(help="Folder of an audit or a contrast.")],
     *,
-    out: Annotated[Path | None, typer.Option(help="The HTML file. [default: report.html in the folder]")] = None,
-    pdf: Annotated[Path | None, typer.Option(help="Also print the page to this PDF, by an installed Chromium.")] = None,
-    assets: Annotated[Path | None, typer.Option(help="Folder for the pictures in full size; the page links them.")] = (
-        None
-    ),
-    hide_faces: Annotated[bool, typer.Option("--hide-faces", help="Show no recognisable face.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="HTML file to write.", show_default="report.html in the folder"),
+    ] = None,
+    pdf: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also print the page to this PDF; requires an installed Chromium."),
+    ] = None,
+    assets: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder for the images in full size, to which the page links."),
+    ] = None,
+    hide_faces: Annotated[bool, typer.Option("--hide-faces", help="Show no recognisable faces.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the files written as JSON.")] = False,
 ) -> None:
     """Write the report of an audit or a contrast as one self-contained HTML file.
 
-    It loads nothing from anywhere. Numbers, curves and maps are read from the folder, photographs from the audited
-    data; where these are gone the report says so and does without.
+    The page loads nothing from elsewhere. Numbers, curves and maps come from the folder, photographs from the audited
+    data; where the data is no longer available, the report states this and leaves the photographs out.
     """
     target = out or source / "report.html"
     if target.is_dir():

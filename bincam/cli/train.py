@@ -1,4 +1,4 @@
-"""``bincam train``: train a model, or the balanced and the unbalanced one alike."""
+"""``bincam train``: train one model, or a balanced and an unbalanced one under the same conditions."""
 
 from __future__ import annotations
 
@@ -8,32 +8,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bincam.cli.options import refuse_repeats
+
 if TYPE_CHECKING:
     from bincam.train import Result
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="YAML; docs/train-config.md lists the keys.", show_default=False)],
+    config: Annotated[Path, typer.Argument(help="YAML file; docs/train-config.md lists its keys.", show_default=False)],
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A key to override, for example optimizer.lr=1e-4. Can be repeated."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Override a key, for example optimizer.lr=1e-4; may be repeated."
+        ),
     ] = None,
     pair: Annotated[
-        bool, typer.Option("--pair", help="Train every arm of the configuration, alike in all but the class weights.")
+        bool,
+        typer.Option("--pair", help="Train every arm of the configuration; the arms differ only in the class weights."),
     ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the folder, if there is one.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what became of it as JSON.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in the folder, if there is one.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Train attribute classifiers. Ctrl-C ends the step and keeps the state; --resume goes on.
+    """Train an attribute classifier, or a pair of them that differ only in the class weights.
 
-    On several GPUs: accelerate launch -m bincam train CONFIG. Several processes on CPUs: torchrun --nproc-per-node 2 -m
-    bincam train CONFIG.
+    Ctrl-C stops after the current step and saves the state; --resume continues from there.
+
+    To train on several GPUs: accelerate launch -m bincam train CONFIG. In several processes on CPUs: torchrun
+    --nproc-per-node 2 -m bincam train CONFIG.
     """
     from bincam.cli.source import prepare
     from bincam.train.config import read_config
 
+    refuse_repeats("--set", (text.partition("=")[0].strip() for text in set_ or ()))
     settings = read_config(config, set_ or [])
     prepare()
     from bincam.train import fit, fit_pair
@@ -44,7 +50,7 @@ def train(
             both = fit_pair(settings, resume=resume)
         arms = both.arms if both is not None else {"": fit(settings, resume=resume)}
     except KeyboardInterrupt:
-        typer.echo(f"bincam: stopped; --resume goes on with {settings.out}", err=True)
+        typer.echo(f"bincam: interrupted; run the same command with --resume to continue {settings.out}", err=True)
         raise typer.Exit(130) from None
     if not _main_process():
         return
@@ -57,8 +63,8 @@ def train(
             _tell(name, result)
         if both:
             verdicts = both.proof["identical"].items()
-            said = [f"{what.replace('_', ' ')} {'the same' if same else 'NOT the same'}" for what, same in verdicts]
-            typer.echo(f"{both.folder}: {', '.join(said)}")
+            lines = [f"{what.replace('_', ' ')} {'the same' if same else 'NOT the same'}" for what, same in verdicts]
+            typer.echo(f"{both.folder}: {', '.join(lines)}")
     if both and not both.identical:
         raise typer.Exit(1)
 
@@ -82,7 +88,7 @@ def _facts(result: Result) -> dict[str, Any]:
 
 
 def _tell(name: str, result: Result) -> None:
-    """The best epoch in a few lines."""
+    """Print the best epoch in a few lines."""
     typer.echo(f"{result.folder}: {name + ', ' if name else ''}best epoch {result.best_epoch} of {result.epochs}")
     rows = {"validation": result.history[result.best_epoch - 1]["validation"]["mean"]}
     if result.test is not None:

@@ -185,23 +185,36 @@ class FaceDataset(Dataset[Sample | Skipped]):
                 raise InputError(f"{path}: {error}") from None
         else:
             matrix = crop.fit_matrix(self.fit, (image.shape[0], image.shape[1]), self.size)
-        stored = self._stored(row, image.shape[:2])
+        size = (image.shape[0], image.shape[1])
+        stored = self._stored(row, size, matrix)
+        moving = None if stored is None or self._views.augmentation is None else stored[0]
         seed = (self.seed, key.epoch, row, *([key.repeat] if key.repeat else []))
-        view = self._views(image, matrix, seed, landmarks=points, box=box, masks=None if stored is None else stored[0])
-        also = {} if self.also is None else self.also(Crop(row, view, matrix, (image.shape[0], image.shape[1])))
+        view = self._views(image, matrix, seed, landmarks=points, box=box, masks=moving)
+        also = {} if self.also is None else self.also(Crop(row, view, matrix, size))
         if self.regions is None:
             return Sample(row, view, also=also)
         if stored is not None:
-            return Sample(row, view, view.masks, stored[1], also)
+            return Sample(row, view, stored[0] if moving is None else view.masks, stored[1], also)
         masks, known = _stack(self.regions.masks(table.names, self.size, landmarks=view.landmarks), self.size)
         return Sample(row, view, masks, known, also)
 
-    def _stored(self, row: int, size: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+    def _stored(
+        self, row: int, size: tuple[int, int], matrix: NDArray[np.float64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+        """Masks stored per image: cropped, or those of the stored image where an augmentation will move them."""
         if self.regions is None or not self.regions.per_image:
             return None
         labels = dict(zip(self.table.names, self.table.labels[row].tolist(), strict=True))
-        shape = (size[0], size[1])
-        return _stack(self.regions.masks(self.table.names, shape, image=self.table.ids[row], labels=labels), shape)
+        whole = self._views.augmentation is not None
+        masks = self.regions.masks(
+            self.table.names,
+            size if whole else self.size,
+            image=self.table.ids[row],
+            labels=labels,
+            matrix=None if whole else matrix,
+            stored=None if whole else size,
+        )
+        return _stack(masks, size if whole else self.size)
 
 
 def _stack(

@@ -1,4 +1,4 @@
-"""One call of ``bincam explain``: its batches, its failures, its document and its figures."""
+"""One call of ``bincam explain``: batches, failures, the JSON document and the figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ KIND, SCHEMA = "bincam-explanation", 1
 
 @dataclass
 class Run:
-    """All images of one call: explained in batches, kept on their native grids, drawn when every scale is known."""
+    """All images of one call: explained in batches, kept on their native grids, and drawn once all scales are known.
+
+    Attributes:
+        explainer: Of the model, with the selected attributes and the method.
+        side: ``predicted``, ``positive``, ``negative``, or ``any`` for methods without sides.
+        batch_size: Images per forward pass.
+        results: By file, the explanation of its batch and its row in it.
+        failures: File and error of each image that could not be explained.
+    """
 
     explainer: Explainer
     side: str
@@ -29,25 +37,25 @@ class Run:
     failures: list[dict[str, str]] = field(default_factory=list)
 
     def explain(self, files: Sequence[Path]) -> None:
-        """Explain every file that can be; the others become failures.
+        """Explain every file; those that cannot be explained become failures.
 
         Raises:
-            BincamError: Nothing could be explained, all for one reason.
+            BincamError: Nothing could be explained, and every error is the same.
         """
-        told: list[BincamError] = []
+        errors: list[BincamError] = []
         waiting: list[tuple[Path, Tensor]] = []
-        for number, (file, image) in enumerate(self._read(files, told), start=1):
+        for number, (file, image) in enumerate(self._read(files, errors), start=1):
             if image is not None:
                 waiting.append((file, image))
             if waiting and (len(waiting) == self.batch_size or number == len(files)):
-                self._batch(waiting, told)
+                self._batch(waiting, errors)
                 waiting = []
         if len(files) == 1 and self.failures:
             raise InputError(self.failures[0]["error"])
-        if not self.results and len({str(error) for error in told}) == 1:
-            raise told[0]  # it is about the question, not about an image
+        if not self.results and len({str(error) for error in errors}) == 1:
+            raise errors[0]  # it concerns the request, not an image
 
-    def _read(self, files: Sequence[Path], told: list[BincamError]) -> Iterator[tuple[Path, Tensor | None]]:
+    def _read(self, files: Sequence[Path], errors: list[BincamError]) -> Iterator[tuple[Path, Tensor | None]]:
         from bincam.models import open_image
         from bincam.progress import track
 
@@ -55,13 +63,13 @@ class Run:
             try:
                 image = self.explainer.preprocess(open_image(file))
             except BincamError as error:
-                self._fail(file, error, told)
+                self._fail(file, error, errors)
                 yield file, None
             else:
                 yield file, image
 
-    def _batch(self, batch: list[tuple[Path, Tensor]], told: list[BincamError]) -> None:
-        """Explain a batch; where that fails, image by image, so that one cannot take the others with it."""
+    def _batch(self, batch: list[tuple[Path, Tensor]], errors: list[BincamError]) -> None:
+        """Explain a batch; if that fails, explain it image by image, so that one image does not affect the others."""
         import torch
 
         side: Any = self.side
@@ -69,20 +77,28 @@ class Run:
             explanation = self.explainer(torch.stack([image for _, image in batch]), side)
         except BincamError as error:
             if len(batch) == 1:
-                self._fail(batch[0][0], error, told)
+                self._fail(batch[0][0], error, errors)
                 return
-            for one in batch:
-                self._batch([one], told)
+            for item in batch:
+                self._batch([item], errors)
         else:
             self.results.update({file: (explanation, row) for row, (file, _) in enumerate(batch)})
 
-    def _fail(self, file: Path, error: BincamError, told: list[BincamError]) -> None:
+    def _fail(self, file: Path, error: BincamError, errors: list[BincamError]) -> None:
         text = str(error) if str(file) in str(error) else f"{file}: {error}"
         self.failures.append({"file": str(file), "error": text})
-        told.append(error)
+        errors.append(error)
 
     def document(self, model: str, figures: Mapping[Path, Path]) -> dict[str, Any]:
-        """Everything that was found, as JSON can hold it: undefined numbers are null."""
+        """Build the JSON document of all results; undefined numbers are null.
+
+        Args:
+            model: Name of the model, as the user gave it.
+            figures: Path of each file's figure.
+
+        Returns:
+            The document, of kind ``bincam-explanation``.
+        """
         from bincam._version import __version__
 
         card = self.explainer.card
@@ -123,7 +139,7 @@ class Run:
         return document
 
     def _scales(self, attributes: Sequence[str]) -> dict[str, float]:
-        """Per attribute, the end of the colour scale that all its figures share."""
+        """The limit of each attribute's colour scale, which all its figures share."""
         from bincam.report.figures.explanation import scale
 
         return {
@@ -135,7 +151,11 @@ class Run:
         }
 
     def draw(self, document: Mapping[str, Any]) -> None:
-        """Draw the figures that a document names."""
+        """Draw the figures that a document names.
+
+        Args:
+            document: Of :meth:`document`.
+        """
         import numpy as np
 
         from bincam.models import open_image
@@ -168,21 +188,29 @@ class Run:
 
 
 def number(value: float) -> float | None:
-    """A float as JSON keeps it: seven digits, which is all that float32 has; None where it is undefined."""
+    """Round to seven significant digits, the precision of float32; None where the value is undefined.
+
+    Example:
+        >>> number(0.123456789), number(float("nan"))
+        (0.1234568, None)
+    """
     return float(f"{value:.7g}") if math.isfinite(value) else None
 
 
 def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict[str, Any]]]:
-    """What is known about each image and attribute of a batch, as ``[image][attribute]``.
+    """Describe each image and attribute of a batch in JSON values.
 
     Args:
         explanation: Of the batch.
-        blind: The method knows no side; the ledger is then that of the positive one.
+        blind: Whether the method has no sides; the ledger is then that of the positive side.
+
+    Returns:
+        ``[image][attribute]``: logit, probability, threshold, ledger and map.
     """
     from bincam.models.heads import probability
 
     zero, floor = explanation.ledger("zero"), explanation.ledger("floor")
-    chances, gaps = explanation.probability, explanation.identity_gap
+    probabilities, gaps = explanation.probability, explanation.identity_gap
     at_threshold = probability(explanation.threshold, explanation.head)
     result = []
     for row in range(len(explanation.logits)):
@@ -193,14 +221,14 @@ def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict
                 {
                     "name": name,
                     "logit": number(logit),
-                    "probability": number(chances[row, column].item()),
+                    "probability": number(probabilities[row, column].item()),
                     "threshold": number(limit),
                     "threshold_probability": number(at_threshold[column].item()),
                     "predicted": "positive" if logit >= limit else "negative",
                     "explained": None if blind else "positive" if explanation.side[row, column] > 0 else "negative",
                     "bias": None if explanation.bias is None else number(explanation.bias[row, column].item()),
                     "identity_gap": number(gaps[row, column].item()),
-                    "ledger": {book.reference: _book(book, row, column) for book in (zero, floor)},
+                    "ledger": {ledger.reference: _terms(ledger, row, column) for ledger in (zero, floor)},
                     "map": [[number(value) for value in line] for line in explanation.maps[row, column].tolist()],
                 }
             )
@@ -208,8 +236,8 @@ def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict
     return result
 
 
-def _book(book: Ledger, row: int, column: int) -> dict[str, Any]:
-    terms = (
+def _terms(ledger: Ledger, row: int, column: int) -> dict[str, Any]:
+    names = (
         "support",
         "opposition",
         "bias",
@@ -220,24 +248,28 @@ def _book(book: Ledger, row: int, column: int) -> dict[str, Any]:
         "empty",
         "gap",
     )
-    return {term: number(getattr(book, term)[row, column].item()) for term in terms}
+    return {name: number(getattr(ledger, name)[row, column].item()) for name in names}
 
 
 def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """What stands under an attribute's name in a figure."""
-    book = entry["ledger"]["zero"]
-    share = "undefined" if book["bias_share"] is None else f"{book['bias_share']:.2f}"
+    """The lines under an attribute's name in a figure: logit, answer and bias share.
+
+    Args:
+        entry: Of :func:`describe`.
+    """
+    ledger = entry["ledger"]["zero"]
+    share = "undefined" if ledger["bias_share"] is None else f"{ledger['bias_share']:.2f}"
     threshold = f"threshold {entry['threshold']:.3g}"
-    shows = {"positive": "evidence for YES", "negative": "evidence for NO", None: "activity, no side"}
+    shows = {"positive": "evidence for YES", "negative": "evidence for NO", None: "activation, no side"}
     return (
         f"logit {entry['logit']:+.2f} (p {_percent(entry['probability'])}), {threshold}",
         f"says {'YES' if entry['predicted'] == 'positive' else 'NO'}; map: {shows[entry['explained']]}",
-        f"bias share {share}" + (", empty map" if book["empty"] == 1 else ""),
+        f"bias share {share}" + (", no positive evidence" if ledger["empty"] == 1 else ""),
     )
 
 
 def _percent(probability: float) -> str:
-    """Two digits, and never a false certainty."""
+    """Two digits; a probability that is neither 0 nor 1 is never shown as such."""
     if 0 < probability < 0.005:
         return "< .01"
     if 0.995 < probability < 1:
@@ -250,5 +282,5 @@ def _caption(document: Mapping[str, Any]) -> str:
     return (
         f"{document['method']} at {document['layer']}; {document['anatomy']['kind']}: {document['anatomy']['reason']}; "
         f"{claims[document['complete']]}. Red supports the explained answer, blue opposes it; each attribute has one "
-        "scale in all figures of this call. Bias share: the part of that support which has no place in the image."
+        "scale in all figures of this call. Bias share: the part of the support that is not located in the image."
     )

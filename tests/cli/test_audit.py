@@ -121,7 +121,7 @@ def test_unreadable_images_are_counted_where_that_is_asked_for(audit, data, tmp_
     assert "4.png: not an image" in audit("--data", broken).err
     said = audit("--data", broken, "--on-error", "skip", "--resume")
     assert said.out.startswith("11 images")
-    assert "1 images could not be read" in said.err
+    assert "could not be read and were left out: 1; first: " in said.err
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ def test_a_card_makes_a_folder_that_loads(command, weights):
     explained = command("explain", "picture.png", "--model", "model", "--factory", "foreign_net:net", "--out", "maps")
     assert explained.code == 0, explained.err
     again = command("card", "net.pt", "--factory", "foreign_net:net", "--out", "model")
-    assert "already holds a model" in again.mistake
+    assert "already contains a model" in again.mistake
 
 
 @pytest.mark.usefixtures("weights")
@@ -82,8 +82,14 @@ def test_counts_from_files(command, tmp_path):
     assert outcome.code == 0, outcome.err
     assert "exact" in outcome.out
     assert read_card("model").train_counts == {"Left": (7, 3), "Right": (5, 5)}
-    for counts, told in (("Up=1:2", "unknown attribute 'Up'"), ("Left=a:b", "whole numbers"), ("gone.csv", "neither")):
+    for counts, told in (
+        ("Up=1:2", "unknown attribute 'Up'"),
+        ("Left=a:b", "whole numbers"),
+        ("gone.csv", "expected a file, or NAME=NEGATIVES:POSITIVES"),
+    ):
         assert told in command("card", "-", *words, "--train-counts", counts, "--out", "other").mistake
+    twice = ("--train-counts", "counts.csv", "--train-counts", "Left=1:2")
+    assert "--train-counts: 'Left' is given twice" in command("card", "-", *words, *twice, "--out", "other").mistake
     assert not (tmp_path / "other").exists()
 
 

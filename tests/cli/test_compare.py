@@ -20,8 +20,8 @@ def test_a_contrast_is_told_and_written(command, audits, tmp_path):
     assert outcome.code == 0, outcome.err
     for name in ATTRIBUTES:
         assert f"{name}. " in outcome.out
-    assert "Most telling:" in outcome.out
-    assert "The paper's figures: " in outcome.out
+    assert "Main findings:" in outcome.out
+    assert "Figures of the paper: " in outcome.out
     assert "no threshold tuned on validation is known" in outcome.err
     assert (tmp_path / "out" / "maps" / "difference.safetensors").is_file()
 
@@ -52,8 +52,11 @@ def test_mistakes_are_told_in_one_line(command, audits, tmp_path):
     assert "not the same images: 20 only in" in command("compare", audits[0], other, *out).mistake
     assert "no such folder" in command("compare", audits[0], tmp_path / "none", *out).mistake
     assert "did you mean 'Bald'" in command("compare", *audits, *out, "--moved", "Balt=1").mistake
-    assert "neither a model's folder nor NAME=LOGIT" in command("compare", *audits, *out, "--moved", "Bald").mistake
-    assert "neither a model's folder nor NAME=LOGIT" in command("compare", *audits, *out, "--moved", "Bald=x").mistake
+    assert "expected a model folder, or NAME=LOGIT" in command("compare", *audits, *out, "--moved", "Bald").mistake
+    assert "expected a finite number" in command("compare", *audits, *out, "--moved", "Bald=x").mistake
+    assert (
+        "'Bald' is given twice" in command("compare", *audits, *out, "--moved", "Bald=1", "--moved", "Bald=2").mistake
+    )
     (tmp_path / "file").write_text("")
     assert "a file, not a folder" in command("compare", *audits, "--out", tmp_path / "file").mistake
     assert not (tmp_path / "out").exists()

@@ -109,10 +109,10 @@ def test_broken_images_are_told_and_the_others_done(command, model_folder, pictu
     ("words", "told"),
     [
         (["--attributes", "Smilling"], "did you mean 'Smiling'"),
-        (["--attributes", "Bald,Bald"], "selected twice"),
+        (["--attributes", "Bald,Bald"], "--attributes: 'Bald' is given twice"),
         (["--threshold", "Smile=0"], "unknown attribute 'Smile'"),
         (["--threshold", "Bald=high"], "finite number"),
-        (["--threshold", "Bald"], "name=value"),
+        (["--threshold", "Bald"], "expected NAME=LOGIT"),
         (["--threshold-prob", "Bald=1"], "between 0 and 1"),
         (["--threshold", "Bald=0", "--threshold-prob", "Bald=.5"], "two thresholds"),
         (["--method", "gradcam"], "did you mean 'grad_cam'"),

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from bincam import cli
-from bincam.cli.faces_make import parse_correlate, parse_set, parse_size
+from bincam.cli.faces_make import parse_correlate, parse_size
 from bincam.errors import InputError
 from tests.faces.conftest import fake_renderer
 
@@ -52,11 +52,12 @@ def test_pairs(tmp_path, monkeypatch, capsys):
     [
         (["--set", "Bald=1", "--set", "Black_Hair=1"], "nearest possible: Bald=0.5, Black_Hair=0.5"),
         (["--set", "Bald=1.5"], "between 0 and 1"),
-        (["--set", "Bald"], "--set NAME=SHARE"),
-        (["--set", "Bald=half"], "--set NAME=SHARE"),
-        (["--set", "Bald=0.1", "--set", "Bald=0.2"], "twice"),
+        (["--set", "Bald"], "--set Bald: expected NAME=SHARE"),
+        (["--set", "Bald=half"], "--set Bald=half: expected a finite number"),
+        (["--set", "Bald=0.1", "--set", "Bald=0.2"], "--set: 'Bald' is given twice"),
         (["--set", "Blad=0.1"], "did you mean 'Bald'"),
-        (["--correlate", "Smiling=0.5"], "--correlate NAME,NAME=PHI"),
+        (["--correlate", "Smiling=0.5"], "--correlate Smiling: expected NAME,NAME=PHI"),
+        (["--correlate", "Male,Bald=0.1", "--correlate", "Bald, Male=0.1"], "--correlate: 'Bald,Male' is given twice"),
         (["--correlate", "Bald,Male=0.9"], "nearest possible: 0.179"),
         (["--prevalence", "nothing.csv"], "nothing.csv"),
         (["--size", "32x32"], "too small"),
@@ -75,8 +76,7 @@ def test_a_mistake_is_one_line_and_exit_code_two(tmp_path, monkeypatch, capsys, 
 
 
 def test_parsing():
-    assert parse_set(["Bald=0.5", " Male = 1"]) == {"Bald": 0.5, "Male": 1.0}
-    assert parse_correlate(["Smiling, Male=-0.8"]) == {("Smiling", "Male"): -0.8}
+    assert parse_correlate(["Smiling, Male = -0.8"]) == {("Smiling", "Male"): -0.8}
     assert parse_size("178X218") == (178, 218)
     for text in ("178", "178x", "axb", "1x2x3", "-5x9", "²x9"):
         with pytest.raises(InputError):

@@ -83,7 +83,7 @@ def test_ctrl_c(command, file, monkeypatch):
     monkeypatch.setattr(Stepper, "step", interrupted)
     done = command("train", file)
     assert done.code == 130
-    assert done.err.splitlines()[-1].startswith("bincam: stopped; --resume goes on with")
+    assert done.err.splitlines()[-1].startswith("bincam: interrupted; run the same command with --resume")
     monkeypatch.undo()
 
 

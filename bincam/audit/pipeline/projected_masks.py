@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data import AttributeTable, Regions
-from bincam.data import crop as align
 from bincam.data.dataset import Crop
 from bincam.data.regions.shapes import Mask, Place
-from bincam.data.regions.stored_masks import AttributeMasks, PartMasks
+from bincam.data.regions.stored_masks import AttributeMasks, PartMasks, cropped
 from bincam.metrics.localization.pointing_game import hit_cells
 from bincam.resample import matrix as upsampling
 from bincam.resample import project
@@ -60,7 +59,7 @@ class Places:
                 parts = self._parts(shape, crop)
                 result |= {name: self._of_parts(shape, parts, crop.row, grid) for name, grid in wanted.items()}
                 continue
-            masks = self._stored(shape, crop) if shape else self._drawn(regions, crop)
+            masks = self._stored(regions, crop) if shape else self._drawn(regions, crop)
             result |= {name: projected(masks, grid) for name, grid in wanted.items()}
             if source == self.outlined:
                 result["outline"] = outlines(masks, self.size)
@@ -73,19 +72,19 @@ class Places:
             return [None] * len(self.table.names)  # an image whose landmarks nobody knows has no region
         return regions.masks(self.table.names, self.size, landmarks=points)
 
-    def _stored(self, shape: Any, crop: Crop) -> list[Mask | None]:
-        """Drawn into the stored image, and moved with the crop."""
-        image, labels = self.table.ids[crop.row], self.table.labels[crop.row]
-        masks: list[Mask | None] = []
-        for name, label in zip(self.table.names, labels.tolist(), strict=True):
-            if isinstance(shape, AttributeMasks) and not self._has(shape, name):
-                masks.append(None)
-                continue
-            positive = None if np.isnan(label) else bool(label)
-            mask = shape.draw(Place(crop.stored, None, image, name, positive))
-            moved = None if mask is None else align.warp(mask.view(np.uint8), crop.matrix, self.size, mask=True)
-            masks.append(None if moved is None else moved.astype(bool))
-        return masks
+    def _stored(self, regions: Regions, crop: Crop) -> list[Mask | None]:
+        shape, labels = regions.shapes[""], self.table.labels[crop.row]
+        names = [name for name in self.table.names if not isinstance(shape, AttributeMasks) or self._has(shape, name)]
+        masks = regions.masks(
+            names,
+            self.size,
+            image=self.table.ids[crop.row],
+            labels=dict(zip(self.table.names, labels.tolist(), strict=True)),
+            matrix=crop.matrix,
+            stored=crop.stored,
+        )
+        by_name = dict(zip(names, masks, strict=True))
+        return [by_name.get(name) for name in self.table.names]
 
     def _has(self, shape: AttributeMasks, name: str) -> bool:
         return (shape.folder / name).is_dir() or self._archives
@@ -101,16 +100,11 @@ class Places:
 
         None where the image has no file.
         """
-        found = shape.read(Place(crop.stored, None, self.table.ids[crop.row]))
-        if found is None:
+        place = Place(self.size, image=self.table.ids[crop.row], matrix=crop.matrix, stored=crop.stored)
+        parts = shape.read(place)
+        if parts is None:
             return None
-        stored, matrix = found.astype(np.uint8), crop.matrix
-        if stored.shape != crop.stored:
-            size = (stored.shape[0], stored.shape[1])
-            matrix = align.compose(matrix, align.fit_matrix("stretch", size, crop.stored))
-        # A warp puts 0 where there is no pixel, but 0 is a part, so everything moves up by one meanwhile.
-        moved = align.warp(stored.astype(np.float32) + 1, matrix, self.size, mask=True).astype(np.int16) - 1
-        return moved, np.bincount(stored.reshape(-1), minlength=256) > 0
+        return cropped(parts, place), np.bincount(parts.reshape(-1), minlength=256) > 0
 
     def _of_parts(self, shape: PartMasks, parts: tuple[Any, Any] | None, row: int, grid: Grid) -> Weights:
         """Parts do not overlap, so an attribute's weights are the sum of its parts'."""

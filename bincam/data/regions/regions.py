@@ -83,19 +83,24 @@ class Regions:
         landmarks: NDArray[np.floating] | None = None,
         image: str | None = None,
         positive: bool | None = None,
+        matrix: NDArray[np.floating] | None = None,
+        stored: tuple[int, int] | None = None,
     ) -> Mask | None:
-        """The region of an attribute.
+        """Draw the region of an attribute.
 
         Args:
             attribute: Its name.
-            size: ``(H, W)`` of the image that is asked about.
+            size: ``(H, W)`` of the image.
             landmarks: ``(5, 2)`` of the face in that image; regions in face units need them.
             image: The image's id; masks stored per image need it.
-            positive: Whether the image has the attribute. What a negative lacks has no place in it, so its object
-                mask is None.
+            positive: Whether the image has the attribute. A negative does not show the object, so its object mask is
+                None.
+            matrix: ``(2, 3)``, the crop, from the pixels of the stored image to those of ``size``. Masks stored per
+                image move with it; all others are drawn into ``size`` and do not need it.
+            stored: ``(H, W)`` of the stored image, with ``matrix``.
 
         Returns:
-            ``(H, W)``, or None where there is no such region. Measure NaN there, not 0.
+            ``(H, W)``, or None where there is no such region; measures are then NaN, not 0.
 
         Raises:
             InputError: Landmarks or id are needed and missing, or the attribute has no region here.
@@ -103,7 +108,7 @@ class Regions:
         if attribute not in self:
             raise InputError(f"{self.source or 'regions'}: none for {attribute!r}{nearest(attribute, self.attributes)}")
         shape = self.shapes[self.attributes.get(attribute, "")]
-        return shape.draw(Place(size, landmarks, image, attribute, positive))
+        return shape.draw(Place(size, landmarks, image, attribute, positive, matrix, stored))
 
     def masks(
         self,
@@ -113,15 +118,22 @@ class Regions:
         landmarks: NDArray[np.floating] | None = None,
         image: str | None = None,
         labels: Mapping[str, float] | None = None,
+        matrix: NDArray[np.floating] | None = None,
+        stored: tuple[int, int] | None = None,
     ) -> list[Mask | None]:
-        """``mask`` of each attribute; also None for attributes that have no region here.
+        """Draw the regions of several attributes, see ``mask``.
 
         Args:
             attributes: Their names.
             size: ``(H, W)``.
             landmarks: ``(5, 2)``.
             image: The image's id.
-            labels: Attribute to 1, 0 or NaN in this image.
+            labels: Label of each attribute in this image: 1, 0 or NaN.
+            matrix: As for ``mask``.
+            stored: As for ``mask``.
+
+        Returns:
+            A mask per attribute; also None for attributes that have no region.
         """
         result: list[Mask | None] = []
         drawn: dict[str, Mask | None] = {}
@@ -134,7 +146,9 @@ class Regions:
             positive = None if np.isnan(label) else bool(label)
             mask = None
             if name in self:
-                mask = self.mask(name, size, landmarks=landmarks, image=image, positive=positive)
+                mask = self.mask(
+                    name, size, landmarks=landmarks, image=image, positive=positive, matrix=matrix, stored=stored
+                )
             result.append(mask)
             if region is not None:
                 drawn[region] = mask
@@ -143,13 +157,13 @@ class Regions:
     def project(
         self, attributes: Sequence[str], grid: tuple[int, int], image_size: tuple[int, int], **where: Any
     ) -> NDArray[np.float64]:
-        """The regions as weights on a map's grid: Uᵀ1_M, exactly.
+        """Project the regions to weights on the grid of a map: Uᵀ1_M, exactly.
 
         Args:
             attributes: The A names.
             grid: ``(h, w)`` of the maps.
-            image_size: ``(H, W)`` to which the maps would be upsampled.
-            where: ``landmarks``, ``image`` and ``labels``, as in ``masks``.
+            image_size: ``(H, W)`` to which U upsamples a map.
+            where: The other arguments of ``masks``.
 
         Returns:
             ``(A, h, w)``; the sum of a grid map times this equals that of the upsampled map over the region. NaN for

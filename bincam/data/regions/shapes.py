@@ -25,14 +25,17 @@ Units = Literal["pixels", "image", "face"]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a shape is drawn.
+    """The image that a shape is drawn into.
 
     Attributes:
         size: ``(H, W)`` of the mask.
         landmarks: ``(5, 2)`` of the face in that image, or None.
         image: The image's id, for masks stored per image, or None.
-        attribute: What the mask is asked for.
+        attribute: The attribute whose mask is drawn.
         positive: Whether the image has the attribute; None where that is not known.
+        matrix: ``(2, 3)``, from the pixels of the stored image to those of the mask, for masks stored per image; None
+            where the mask is that of the stored image itself.
+        stored: ``(H, W)`` of the stored image; ``size`` by default.
     """
 
     size: tuple[int, int]
@@ -40,6 +43,8 @@ class Place:
     image: str | None = None
     attribute: str = ""
     positive: bool | None = None
+    matrix: NDArray[np.floating] | None = None
+    stored: tuple[int, int] | None = None
 
     def centres(self) -> tuple[Floats, Floats]:
         """Coordinates of the pixel centres: x ``(1, W)`` and y ``(H, 1)``."""
@@ -219,11 +224,11 @@ class Combined(Shape):
     def draw(self, place: Place) -> Mask | None:
         """Draw the parts; None if every added part is None."""
         result: Mask | None = None
-        for shape, away in self.parts:
+        for shape, subtracted in self.parts:
             mask = shape.draw(place)
             if mask is None:
                 continue
-            if not away:
+            if not subtracted:
                 result = mask.copy() if result is None else result | mask
             elif result is not None:
                 result &= ~mask

@@ -10,50 +10,68 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data.regions.shapes import Mask, Place, Raster, Shape
+from bincam.data import crop
+from bincam.data.regions.shapes import Mask, Place, Shape
 from bincam.errors import InputError
 from bincam.files import read_json
+
+LARGEST = 255
+"""The largest number of a part."""
 
 
 @dataclass(frozen=True)
 class PartMasks(Shape):
-    """Masks stored per image as one indexed PNG, whose values are parts; ``parts.json`` says which attribute is where.
+    """Masks stored per image as one indexed PNG whose values are parts; ``parts.json`` lists each part's attributes.
 
     Attributes:
-        folder: Holds ``STEM.png``; ``parts.json`` lies in it or beside it.
+        folder: Contains ``STEM.png``; ``parts.json`` is in it or in its parent.
     """
 
     folder: Path
 
     @cached_property
     def parts(self) -> Mapping[str, tuple[int, ...]]:
-        """Attribute to the values that show it."""
+        """The numbers of the parts that show each attribute."""
         file = next((f for f in (self.folder / "parts.json", self.folder.parent / "parts.json") if f.is_file()), None)
         if file is None:
-            raise InputError(f"{self.folder}: no parts.json in it or beside it")
-        found: dict[str, list[int]] = {}
+            raise InputError(f"{self.folder}: no parts.json in it or in its parent")
+        parts: dict[str, list[int]] = {}
         try:
             for number, part in read_json(file, kind="bincam-parts", schema=1)["parts"].items():
                 for attribute in part["attributes"]:
-                    found.setdefault(attribute, []).append(int(number))
+                    parts.setdefault(attribute, []).append(int(number))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{file}: expected parts: number to attributes; {type(error).__name__} {error}") from None
-        return {attribute: tuple(numbers) for attribute, numbers in found.items()}
+        for numbers in parts.values():
+            for number in numbers:
+                if not 0 <= number <= LARGEST:
+                    raise InputError(f"{file}: part {number}: parts are numbered 0 to {LARGEST}")
+        return {attribute: tuple(numbers) for attribute, numbers in parts.items()}
 
-    def read(self, place: Place) -> NDArray[np.generic] | None:
-        """The part of every pixel of an image as it is stored, ``(H, W)``; None where the image has no file."""
-        return _stored(self.folder, place, ".png")
+    def read(self, place: Place) -> NDArray[np.uint8] | None:
+        """Read the part of every pixel as it is stored, ``(h, w)``; None where the image has no file.
+
+        Raises:
+            InputError: The file is not a mask, or a part's number exceeds 255.
+        """
+        mask = _read(self.folder, place, ".png")
+        if mask is None:
+            return None
+        if mask.dtype != np.bool_ and int(mask.max(initial=0)) > LARGEST:
+            raise InputError(
+                f"{self.folder}: the mask of {place.image} contains {mask.max()}; parts are numbered 0 to {LARGEST}"
+            )
+        return mask.astype(np.uint8)
 
     def draw(self, place: Place) -> Mask | None:
-        """None for a negative, where no part shows the attribute, and where the image has no file."""
+        """Draw the attribute's parts; None for a negative, where no part shows it, and where there is no file."""
         values = self.parts.get(place.attribute)
         if values is None or place.positive is False:
             return None
-        mask = self.read(place)
-        if mask is None:
+        parts = self.read(place)
+        if parts is None or not np.isin(parts, values).any():
             return None
-        found = np.isin(mask, values)
-        return _stretched(found, place.size) if found.any() else None
+        return np.isin(cropped(parts, place), values)
 
 
 @dataclass(frozen=True)
@@ -61,20 +79,42 @@ class AttributeMasks(Shape):
     """Masks stored per image and attribute: ``ATTRIBUTE/STEM.png`` (0 is outside), or ``STEM.npz`` with an array each.
 
     Attributes:
-        folder: Holds them.
+        folder: Contains them.
     """
 
     folder: Path
 
     def draw(self, place: Place) -> Mask | None:
-        """None where the image has no mask of the attribute."""
-        mask = _stored(self.folder / place.attribute, place, ".png")
+        """Draw the attribute's mask; None where the image has none."""
+        mask = _read(self.folder / place.attribute, place, ".png")
         if mask is None:
-            mask = _stored(self.folder, place, ".npz")
-        return None if mask is None else _stretched(mask != 0, place.size)
+            mask = _read(self.folder, place, ".npz")
+        return None if mask is None else cropped((mask != 0).astype(np.uint8), place) > 0
 
 
-def _stored(folder: Path, place: Place, suffix: str) -> NDArray[np.generic] | None:
+def cropped(mask: NDArray[np.uint8], place: Place) -> NDArray[np.int16]:
+    """Bring a stored mask into the image that is asked about, by nearest pixel, resampled once as the image is.
+
+    A mask whose size differs from its image's is stretched over the image; that and the crop are one matrix.
+
+    Args:
+        mask: ``(h, w)``, as stored.
+        place: Size of the result, and the crop.
+
+    Returns:
+        ``(H, W)``, -1 outside the stored image.
+    """
+    size, stored = (mask.shape[0], mask.shape[1]), place.stored or place.size
+    matrix = np.eye(2, 3) if place.matrix is None else place.matrix
+    if size == stored and place.matrix is None:
+        return mask.astype(np.int16)
+    if size != stored:
+        matrix = crop.compose(matrix, crop.fit_matrix("stretch", size, stored))
+    # A warp fills with 0, but 0 may be a part, so that values are moved up by one meanwhile.
+    return crop.warp(mask.astype(np.float32) + 1, matrix, place.size, mask=True).astype(np.int16) - 1
+
+
+def _read(folder: Path, place: Place, suffix: str) -> NDArray[np.generic] | None:
     from PIL import Image
 
     if place.image is None:
@@ -94,7 +134,3 @@ def _stored(folder: Path, place: Place, suffix: str) -> NDArray[np.generic] | No
     if mask is not None and mask.ndim != 2:
         raise InputError(f"{file}: a mask has one value per pixel, got an array of shape {mask.shape}")
     return mask
-
-
-def _stretched(mask: Mask, size: tuple[int, int]) -> Mask:
-    return mask if mask.shape == size else Raster(mask).draw(Place(size))

@@ -67,14 +67,28 @@ def test_parts_become_what_each_attributes_mask_projects_to(table, parts, grid, 
     assert np.isfinite(expected[1, 2]).all()  # an unknown label may have one
 
 
-def test_parts_stored_at_another_size_are_stretched(table, parts):
+@pytest.mark.parametrize("fit", ["face", "crop", "stretch"])
+@pytest.mark.parametrize("scale", [0.5, 1, 2.3])
+def test_what_is_measured_is_what_is_shown_also_of_odd_images_and_of_masks_of_another_size(table, parts, fit, scale):
+    for row in range(4):
+        Image.open(table.path(row)).resize((91, 121)).save(table.path(row))
+    attributes = table.root / "influence" / "Bald"
+    attributes.mkdir(parents=True)
     for file in (table.root / "masks" / "parts").iterdir():
-        Image.open(file).resize((45, 60), Image.Resampling.NEAREST).save(file)
-    places = Places(table, SIZE, GRIDS[:1], {"object": parts})
-    batch = next(iter(loader(table, size=SIZE, fit="stretch", batch_size=4, also=places)))
-    expected = by_hand(table, parts, GRIDS[0], "stretch")
-    np.testing.assert_allclose(batch.also["object@7x7"], expected, atol=1.0)  # an edge may fall a pixel apart
-    np.testing.assert_allclose(np.nansum(batch.also["object@7x7"]), np.nansum(expected), rtol=0.05)
+        size = round(91 * scale), round(121 * scale)
+        stored = Image.open(file).resize(size, Image.Resampling.NEAREST)
+        stored.save(file)
+        Image.fromarray((np.asarray(stored) == 2).astype(np.uint8) * 255).save(attributes / file.name)
+    sources = {"object": parts, "region": parts, "influence": Regions.stored(attributes.parent)}
+    places = Places(table, SIZE, GRIDS[:1], sources, outlined="region")
+    batch = next(iter(loader(table, size=SIZE, fit=fit, batch_size=4, also=places)))
+    for source, regions in sources.items():
+        shown = by_hand(table, regions, GRIDS[0], fit)
+        np.testing.assert_allclose(batch.also[f"{source}@7x7"], shown, atol=1e-3)  # in pixels
+        assert np.isfinite(shown).any()
+    bald = sources["object"], sources["influence"]
+    one, other = (by_hand(table, regions, GRIDS[0], fit)[0, 1] for regions in bald)
+    np.testing.assert_allclose(one, other, atol=1e-3)  # part 2 alone shows it
 
 
 @pytest.mark.parametrize("archives", [False, True])

@@ -1,0 +1,258 @@
+"""Options that several commands share, each written once: single ones, and groups for ``options.expand_groups``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bincam.cli.options import parse_names
+
+if TYPE_CHECKING:
+    from bincam.data.attribute_table import AttributeTable
+
+MODEL_PANEL = "Model without a card"
+THRESHOLD_PANEL = "Decision thresholds"
+TABLE_PANEL = "CSV and Parquet tables"
+EXECUTION_PANEL = "Execution"
+
+ModelSource = Annotated[
+    str | None, typer.Option("--model", metavar="FOLDER|NAME", help="A model folder, or the name of a timm model.")
+]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        help="State dict of your own model: .safetensors or .pt (no pickled code is run).",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
+Device = Annotated[
+    str, typer.Option("--device", help="Torch device: cpu, cuda, cuda:1, ...", rich_help_panel=EXECUTION_PANEL)
+]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Statements about a model that has no card, as typed; None where the user stated nothing.
+
+    Attributes:
+        factory: ``module:function``.
+        names: Names of the outputs, separated by commas.
+        head: Meaning of the outputs.
+        output: Index or key.
+        mean: Numbers separated by commas.
+        std: Numbers separated by commas.
+        size: ``H,W``.
+        fit: ``stretch``, ``crop`` or ``face``.
+        unsafe_pickle: Allow the weights to run code while they are read.
+    """
+
+    factory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:FUNCTION",
+            help="Function that returns the nn.Module. With a model folder: consent to call the one its card names.",
+            rich_help_panel=MODEL_PANEL,
+        ),
+    ] = None
+    names: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...", help="Names of all outputs of the model, in order.", rich_help_panel=MODEL_PANEL
+        ),
+    ] = None
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="Meaning of the outputs: logits, two_logits, probabilities or margin.", rich_help_panel=MODEL_PANEL
+        ),
+    ] = None
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INDEX|KEY",
+            help="The output to use, where the model returns a tuple or a dict.",
+            rich_help_panel=MODEL_PANEL,
+        ),
+    ] = None
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            help="Mean per channel of pixels scaled to 0 to 1, such as 0.485,0.456,0.406.",
+            rich_help_panel=MODEL_PANEL,
+        ),
+    ] = None
+    std: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            help="Standard deviation per channel, such as 0.229,0.224,0.225.",
+            rich_help_panel=MODEL_PANEL,
+        ),
+    ] = None
+    size: Annotated[
+        str | None, typer.Option(metavar="H,W", help="Input size in pixels.", rich_help_panel=MODEL_PANEL)
+    ] = None
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            help="How an image is brought to the input size: stretch, crop or face.",
+            show_default="stretch",
+            rich_help_panel=MODEL_PANEL,
+        ),
+    ] = None
+    unsafe_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--unsafe-pickle",
+            help="Allow the weights to run code while they are read. Only for files you trust.",
+            rich_help_panel=MODEL_PANEL,
+        ),
+    ] = False
+
+    def stated(self) -> list[str]:
+        """The options that state something about the model, as typed."""
+        names = (field.name for field in fields(self) if field.name != "unsafe_pickle")
+        return [f"--{name}" for name in names if getattr(self, name) is not None]
+
+
+@dataclass(frozen=True)
+class ThresholdOptions:
+    """Decision thresholds by attribute, as typed.
+
+    Attributes:
+        threshold_logit: ``NAME=LOGIT`` each.
+        threshold_prob: ``NAME=PROBABILITY`` each.
+    """
+
+    threshold_logit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--threshold-logit",
+            "--threshold",
+            metavar="NAME=LOGIT",
+            help="Threshold in logit units; may be repeated.",
+            rich_help_panel=THRESHOLD_PANEL,
+        ),
+    ] = None
+    threshold_prob: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PROB", help="Threshold as a probability; may be repeated.", rich_help_panel=THRESHOLD_PANEL
+        ),
+    ] = None
+
+
+class Coding(StrEnum):
+    """How the labels of a CSV or Parquet table are written."""
+
+    zero_one = "0/1"
+    minus_one = "-1/1"
+    words = "true/false"
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How to read a data set, as typed.
+
+    Attributes:
+        attributes: Names separated by commas.
+        images: Folder that the table's paths are relative to.
+        labels: Coding of the labels.
+        path_column: Column of image paths.
+        split_column: Column of splits.
+        identity_column: Column of identities.
+        group_columns: Names separated by commas.
+        landmark_columns: Ten names separated by commas, or ``celeba``.
+    """
+
+    attributes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...", help="Attributes to read; quote a name that contains a comma.", show_default="all"
+        ),
+    ] = None
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder that the image paths are relative to.", rich_help_panel=TABLE_PANEL
+        ),
+    ] = None
+    labels: Annotated[Coding | None, typer.Option(help="Coding of the labels.", rich_help_panel=TABLE_PANEL)] = None
+    path_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column of image paths.", rich_help_panel=TABLE_PANEL)
+    ] = None
+    split_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column of splits.", rich_help_panel=TABLE_PANEL)
+    ] = None
+    identity_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column of identities.", rich_help_panel=TABLE_PANEL)
+    ] = None
+    group_columns: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Columns to slice by.", rich_help_panel=TABLE_PANEL)
+    ] = None
+    landmark_columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...", help="The ten columns of landmarks, or 'celeba'.", rich_help_panel=TABLE_PANEL
+        ),
+    ] = None
+
+    def reader_options(self) -> dict[str, Any]:
+        """The keyword arguments of ``bincam.data.load`` that were given, but for the attributes.
+
+        Raises:
+            InputError: A list of names is malformed.
+        """
+        options = {
+            "images": self.images,
+            "labels": None if self.labels is None else self.labels.value,
+            "path": self.path_column,
+            "split": self.split_column,
+            "identity": self.identity_column,
+            "groups": None if self.group_columns is None else parse_names("--group-columns", self.group_columns),
+            "landmarks": self.landmark_columns
+            if self.landmark_columns in {None, "celeba"}
+            else parse_names("--landmark-columns", str(self.landmark_columns)),
+        }
+        return {name: value for name, value in options.items() if value is not None}
+
+    def names(self) -> list[str] | None:
+        """The attributes that were named; None for all.
+
+        Raises:
+            InputError: The list of names is malformed.
+        """
+        return None if self.attributes is None else parse_names("--attributes", self.attributes)
+
+    def validate(self) -> None:
+        """Check the lists of names before anything is read.
+
+        Raises:
+            InputError: One of them is malformed.
+        """
+        self.names()
+        self.reader_options()
+
+    def load(self, source: str) -> AttributeTable:
+        """Read a data set.
+
+        Args:
+            source: As for ``bincam.data.load``.
+
+        Raises:
+            InputError: An option is malformed, or the data set cannot be read that way.
+        """
+        from bincam.data import load
+
+        names, options = self.names(), self.reader_options()
+        if names is not None and source != "orl" and not Path(source).is_dir():
+            return load(source, attributes=names, **options)  # the meaning of the other columns need not be known
+        table = load(source, **options)
+        return table if names is None else table.select(names)

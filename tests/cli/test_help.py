@@ -1,0 +1,68 @@
+"""The help of every command, and shell completion."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from bincam.cli import app
+
+GROUP = typer.main.get_command(app)
+COMMANDS = [(name,) for name in GROUP.commands if name not in {"data", "faces"}] + [
+    (group, name) for group in ("data", "faces") for name in GROUP.commands[group].commands
+]
+
+
+def text(outcome):
+    """What was printed, without frames and line breaks."""
+    assert outcome.code == 0, outcome.err
+    return " ".join(re.sub("[│╭╮╰╯─]", " ", outcome.out).split())
+
+
+def test_commands_are_grouped_by_task(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    printed = text(command("--help"))
+    order = r"Get started demo .* Explain explain .* Audit and compare audit .* compare .* gate .* report .* "
+    assert re.search(order + "Train train .* Models and data card .* data .* faces ", printed)
+    assert "--attributes '\"Hair, black\",Male'" in printed
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command, monkeypatch, words):
+    monkeypatch.setenv("COLUMNS", "100")
+    printed = text(command(*words, "--help"))
+    assert text(command(*words, "-h")) == printed
+    entry = GROUP
+    for word in words:
+        entry = entry.commands[word]
+    for parameter in entry.params:
+        assert parameter.help, f"{parameter.name} has no help"
+
+
+def test_defaults_that_are_described_are_shown(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    assert "[default: (the pooled layer)]" in text(command("explain", "--help"))
+    assert "[default: (validation, else train)]" in text(command("audit", "--help"))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(shell):
+    code = "import sys; sys.argv = ['bincam']; from bincam.cli import main; main()"
+
+    def complete(line):
+        environment = {
+            "_BINCAM_COMPLETE": f"complete_{shell}",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(line.split(" ")) - 1),
+            "_TYPER_COMPLETE_ARGS": line,
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+        )
+        return done.stdout
+
+    assert "explain" in complete("bincam ex")
+    assert "--reference-split" in complete("bincam audit --ref")
