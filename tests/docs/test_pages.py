@@ -95,7 +95,10 @@ def test_reference_has_every_public_name(room):
     page = (DOCS / "api" / f"{room}.md").read_text("utf-8")
     listed = re.findall(r"^::: (.+)$", page, re.M)
     public = importlib.import_module(f"bincam.{room}").__all__
-    assert sorted(listed) == sorted(f"bincam.{room}.{name}" for name in public)
+    # Where a module bears the name of its function, the page names the function in it.
+    clashing = {name for name in public if f"bincam.{room}.{name}" in MODULES}
+    expected = [f"bincam.{room}.{name}" + (f".{name}" if name in clashing else "") for name in public]
+    assert sorted(listed) == sorted(expected)
 
 
 @pytest.mark.parametrize("room", REUSED)
@@ -189,6 +192,8 @@ def test_pages_build_without_warnings(tmp_path):
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "site" / "api" / "cam.html").read_text("utf-8")
     assert 'id="bincam.cam.Explainer"' in page
+    for room in ROOMS:  # no module is shown in the place of the function whose name it bears
+        assert "doc-symbol-module" not in (tmp_path / "site" / "api" / f"{room}.html").read_text("utf-8")
     for file in (tmp_path / "site").rglob("*.html"):
         linked = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?:[^"]+)"', file.read_text("utf-8"))
         assert linked == [], f"{file.name} loads {linked}"
