@@ -15,7 +15,18 @@ import bincam
 
 PACKAGE = Path(bincam.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("_version", "display", "errors", "files", "lazy", "progress", "resample", "torchvision_ops"),
+    (
+        "_version",
+        "decision",
+        "display",
+        "errors",
+        "files",
+        "lazy",
+        "progress",
+        "references",
+        "resample",
+        "torchvision_ops",
+    ),
     ("data",),
     ("models",),
     ("cam", "inference", "stats", "postprocessing"),

@@ -45,7 +45,6 @@ WITHOUT: dict[str, set[str]] = {
         "write_celeba",
         "write_labels",
     },
-    "faces": {"FaceSpec", "counterfactual", "influence", "make", "measured_regions", "pair", "specs"},
     "models": {
         "Anatomy",
         "AttributeClassifier",

@@ -184,6 +184,7 @@ def test_citation_states_this_version():
     assert {"cff-version", "message", "title"} <= set(citation)
 
 
+@pytest.mark.slow
 def test_pages_build_without_warnings(tmp_path):
     pytest.importorskip("mkdocs", reason="the extra docs is not installed")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
