@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bincam.cli import source
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError
 
 if TYPE_CHECKING:
     from bincam.audit import Audit
@@ -138,16 +141,31 @@ def audit(
 
 
 def _run(opened: Any, table: Any, out: Path, settings: Any, *, resume: bool, called: str) -> Audit:
-    from bincam.audit.pipeline import plan, runner
+    from bincam.audit import run
 
-    decided = plan.make_plan(opened, table, settings, source=called)
-    for note in decided.notes:
-        typer.echo(f"bincam: {note}", err=True)
     try:
-        return runner.carry_out(decided, out, resume=resume)
+        with _notes_as_lines():
+            return run(opened, table, out, settings, resume=resume, source=called)
     except KeyboardInterrupt:
-        typer.echo(f"bincam: interrupted; the same command with --resume goes on with {out}", err=True)
+        typer.echo(f"bincam: interrupted; the same command with --resume resumes {out}", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _notes_as_lines() -> Iterator[None]:
+    """Print the notes that an audit warns with as lines on stderr, whatever filters are set."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", BincamWarning)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, BincamWarning):
+                typer.echo(f"bincam: {message}", err=True)
+            else:
+                usual(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _workers(device: str) -> int:
@@ -177,25 +195,24 @@ def _folder(given: str) -> Path | str | None:
 
 
 def _tell(done: Audit) -> None:
-    """What was audited, what could not be measured, and where it all lies."""
-    found = done.findings
-    manifest = done.manifest
+    """Print what was audited, where it is stored, and what could not be measured."""
+    unmeasured = done.unmeasured
     typer.echo(
-        f"{manifest['data']['images'] - found['skipped']} images, {len(done.attributes)} attributes, "
+        f"{done.manifest.data.images - unmeasured['skipped']} images, {len(done.attributes)} attributes, "
         f"{', '.join(done.methods)}: {done.folder}"
     )
-    if found["skipped"]:
+    if unmeasured["skipped"]:
         first = done.images.loc[done.images["skipped"] != "", "skipped"].iloc[0]
-        typer.echo(f"{found['skipped']} images could not be read and were left out; first: {first}", err=True)
-    for name, count in found["nan_logits"].items():
+        typer.echo(f"{unmeasured['skipped']} images could not be read and were left out; first: {first}", err=True)
+    for name, count in unmeasured["nan_logits"].items():
         typer.echo(f"{name}: {count} logits are NaN or infinite; they are counted and enter no figure", err=True)
-    for method, counts in found["maps_beyond_half_precision"].items():
+    for method, counts in unmeasured["maps_beyond_half_precision"].items():
         for name, count in counts.items():
             typer.echo(
                 f"{name}: {count} {method} maps exceed 65,504 logits; their stored maps hold NaN there", err=True
             )
     for left_out in (done.summary or {}).get("slices_left_out", []):
         typer.echo(f"no slices: {left_out['reason']}", err=True)
-    for kind, counts in found["outside_the_crop"].items():
+    for kind, counts in unmeasured["outside_the_crop"].items():
         for name, count in counts.items():
             typer.echo(f"{name}: in {count} images the {kind} mask lies outside the crop; NaN there", err=True)

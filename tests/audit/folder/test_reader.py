@@ -9,6 +9,7 @@ import pytest
 
 from bincam.audit import open_audit
 from bincam.audit.folder import reader
+from bincam.audit.folder.manifest import Manifest
 from bincam.audit.folder.schema import measure_columns, record_schema
 from bincam.errors import InputError
 from tests.audit.synthetic import ATTRIBUTES, make_audit
@@ -107,8 +108,10 @@ def test_images_tell_what_was_skipped(folder):
     assert (images["skipped"][:59] == "").all()
 
 
-def test_an_audit_without_images_has_no_shards():
-    assert reader.shard_count({"data": {"images": 0}, "shard_images": 8}) == 0
+def test_an_audit_without_images_has_no_shards(broken):
+    value = json.loads((broken / "manifest.json").read_text())
+    value["data"]["images"] = 0
+    assert Manifest(**value).shards == 0
 
 
 def test_a_half_written_audit_is_refused_unless_asked_for(broken):
