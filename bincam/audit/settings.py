@@ -103,7 +103,7 @@ class Settings(BaseModel):
             except ValidationError as error:
                 raise InputError(_in_a_line(error)) from None
 
-        def __setattr__(self, name, value):
+        def __setattr__(self, name: str, value: Any) -> None:
             raise AttributeError(f"settings cannot be changed; settings.replace({name}=...) makes changed ones")
 
     def replace(self, **changes: Any) -> Settings:

@@ -1,6 +1,4 @@
-"""Measures that take many forward passes, on a sample: deletion, insertion, ROAD, and the model-parameter randomisation
-test.
-"""
+"""Measures on a sample, because they take many forward passes: deletion, insertion, ROAD, randomisation test."""
 
 from __future__ import annotations
 
