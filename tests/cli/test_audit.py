@@ -56,6 +56,16 @@ def test_an_audit_is_written_and_told(audit, tmp_path):
     assert len(done.records()) == 24
 
 
+def test_notes_are_lines_of_stderr_each_told_once(audit):
+    lines = audit().err.splitlines()
+    notes = [line for line in lines if "no labels of them: Bald" in line or "regions: face regions" in line]
+    assert notes == [
+        "bincam: not audited, because the data has no labels of them: Bald",
+        next(line for line in lines if line.startswith("bincam: regions: face regions")),
+    ]
+    assert not [line for line in lines if "BincamWarning" in line]
+
+
 def test_json_goes_to_stdout_alone(audit, tmp_path):
     said = audit("--json", "--attributes", "Smiling")
     assert json.loads(said.out) == json.loads((tmp_path / "out" / "summary.json").read_text())

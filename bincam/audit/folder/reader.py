@@ -40,6 +40,9 @@ class Audit:
     Attributes:
         folder: The audit's folder.
         manifest: What was audited, and how: the content of ``manifest.json``, by attribute.
+
+    Example:
+        See ``open_audit``, which opens one.
     """
 
     folder: Path
@@ -199,6 +202,40 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     Raises:
         InputError: The folder holds no audit, one of another schema version, or an unfinished one; or its records do
             not agree with its manifest.
+
+    Example:
+        Eight generated images and a small model with random weights are audited, and the audit is read again:
+
+        >>> import tempfile, warnings
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from bincam.audit import Settings, open_audit, run
+        >>> from bincam.data import AttributeTable, write_celeba
+        >>> from bincam.models import build
+        >>> random, folder = np.random.default_rng(0), Path(tempfile.mkdtemp())
+        >>> images = random.integers(0, 256, (8, 32, 32, 3)).astype(np.uint8)
+        >>> ids, labels = [f"{n}.png" for n in range(8)], np.float32([[0], [1]] * 4)
+        >>> table = AttributeTable(
+        ...     names=("Smiling",), labels=labels, ids=tuple(ids), root=folder, splits=np.array(["test"] * 8)
+        ... )
+        >>> data = write_celeba(table, images, folder / "data")
+        >>> model = build(
+        ...     "resnet10t", ["Smiling"], channels=[8, 8, 8, 8], stem_width=8,
+        ...     input_size=(32, 32), mean=(0.5,) * 3, std=(0.25,) * 3,
+        ... )
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")  # no regions, no references, no training counts
+        ...     _ = run(model, data, folder / "audit", Settings(gate_images=0))
+        >>> audit = open_audit(folder / "audit")
+        >>> audit.manifest.data.images, audit.attributes, audit.minority("Smiling")
+        (8, ('Smiling',), 1)
+        >>> records = audit.records(["row", "attribute", "label", "logit", "outcome", "grad_cam.mass"])
+        >>> records["label"].tolist()
+        [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0]
+        >>> [maps.shape for maps in audit.maps()], int(audit.means()[1].sum())
+        ([(8, 1, 2, 2)], 8)
+        >>> audit.summary["attributes"]["Smiling"]["train_counts"]
+        [4, 4]
     """
     folder = Path(path)
     if not folder.is_dir():

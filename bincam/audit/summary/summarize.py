@@ -67,6 +67,34 @@ def summarise(
 
     Raises:
         InputError: A column to slice by is unknown or has a single value, or the records are incomplete.
+
+    Example:
+        The summary that the audit holds, with other intervals:
+
+        >>> import tempfile, warnings
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from bincam.audit import Settings, run, summarise
+        >>> from bincam.data import AttributeTable, write_celeba
+        >>> from bincam.models import build
+        >>> random, folder = np.random.default_rng(0), Path(tempfile.mkdtemp())
+        >>> images = random.integers(0, 256, (8, 32, 32, 3)).astype(np.uint8)
+        >>> ids, labels = [f"{n}.png" for n in range(8)], np.float32([[0], [1]] * 4)
+        >>> table = AttributeTable(
+        ...     names=("Smiling",), labels=labels, ids=tuple(ids), root=folder, splits=np.array(["test"] * 8)
+        ... )
+        >>> data = write_celeba(table, images, folder / "data")
+        >>> model = build(
+        ...     "resnet10t", ["Smiling"], channels=[8, 8, 8, 8], stem_width=8,
+        ...     input_size=(32, 32), mean=(0.5,) * 3, std=(0.25,) * 3,
+        ... )
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")  # no regions, no references, no training counts
+        ...     audit = run(model, data, folder / "audit", Settings(gate_images=0))
+        >>> summary = summarise(audit, level=0.9, resamples=100)
+        >>> error = summary["attributes"]["Smiling"]["rates"]["error"]
+        >>> error["images"], error["status"], error["method"], error["low"] < error["value"] < error["high"]
+        (8, 'small', 'wilson', True)
     """
     panel = read_panel(audit)
     try:

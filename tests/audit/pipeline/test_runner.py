@@ -13,12 +13,15 @@ import torch
 from bincam.audit import open_audit
 from bincam.audit.folder import writer
 from bincam.audit.folder.reader import MEAN_IMAGE
+from bincam.audit.pipeline import runner
 from bincam.audit.pipeline.plan import make_plan
+from bincam.audit.pipeline.references import load_references
 from bincam.audit.pipeline.runner import run
+from bincam.audit.pipeline.shard import measure_shard
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer
 from bincam.data import Regions, loader
-from bincam.errors import InputError, UnsupportedError
+from bincam.errors import BincamWarning, InputError, UnsupportedError
 from bincam.models import AttributeClassifier
 from bincam.resample import project
 from tests.audit.conftest import NOTES_ALLOWED, digests
@@ -213,6 +216,28 @@ def test_only_common_attributes_are_audited_and_the_rest_named(pictures, setting
     assert any("Beard" in note for note in done.unmeasured["notes"])
     # Object is the model's second output, whose logit is constant
     assert done.records(["logit"])["logit"].unique().tolist() == [1.5]
+
+
+def test_a_run_warns_of_its_notes_before_it_measures(pictures, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "carry_out", lambda plan, *_, **__: plan.notes)
+    with pytest.warns(BincamWarning) as warned:
+        notes = run(reader(0, names=("Beard", "Object")), pictures, tmp_path / "a", settings)
+    assert [str(warning.message) for warning in warned] == list(notes)
+    assert notes[0] == "not audited, because the data has no labels of them: Beard"
+    assert {Path(warning.filename).name for warning in warned} == {"test_runner.py"}  # the caller's line
+
+
+def test_a_shard_measured_alone_is_the_one_that_the_pass_writes(pictures, done, settings):
+    plan = make_plan(reader(0), pictures, settings)
+    plan = replace(plan, references=load_references(done.folder))
+    assert plan.manifest.references == done.manifest.references
+    shard = measure_shard(plan, range(8, 16))
+    records = done.records()
+    records = records[(records["row"] >= 8) & (records["row"] < 16)]
+    assert shard.columns["row"].tolist() == list(range(8, 16))
+    for name in ("logit", "grad_cam.gain", "midpoint.bias_share"):
+        np.testing.assert_array_equal(shard.columns[name].reshape(-1), records[name].to_numpy())
+    np.testing.assert_array_equal(shard.maps["grad_cam"], list(done.maps())[1])
 
 
 def test_nothing_in_common_is_refused(pictures, settings, tmp_path):
