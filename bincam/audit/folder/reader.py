@@ -151,7 +151,7 @@ class Audit:
 
     @cached_property
     def unmeasured(self) -> Mapping[str, Any]:
-        """What could not be measured: images, logits, masks, and notes; empty without the file."""
+        """Counts of images, logits and masks that could not be measured, and notes; empty without the file."""
         if not (self.folder / UNMEASURED).is_file():
             return self._part(FORMER_UNMEASURED, FORMER_UNMEASURED_KIND)
         return self._part(UNMEASURED, UNMEASURED_KIND)
@@ -285,17 +285,17 @@ def _check_records(audit: Audit) -> None:
 
 
 def records_file(folder: Path, number: int) -> Path:
-    """The records of a shard."""
+    """The path of a shard's records."""
     return folder / "records" / f"part-{number:05d}.parquet"
 
 
 def maps_file(folder: Path, method: str, number: int) -> Path:
-    """The maps of a shard."""
+    """The path of a shard's maps of one method."""
     return folder / "maps" / method_folder(method) / f"part-{number:05d}.npy"
 
 
 def method_folder(method: str) -> str:
-    """A method's spec as the name of a folder: characters that a file system may refuse become ``-``."""
+    """Turn a method's spec into a folder's name: characters that a file system may refuse become ``-``."""
     return re.sub(r"[^A-Za-z0-9_.@+-]", "-", method)
 
 

@@ -83,7 +83,7 @@ def check_free(folder: Path, *, resume: bool) -> None:
 
 @dataclass(frozen=True)
 class AuditWriter:
-    """Writes the folder of one audit; ``begin`` opens it.
+    """Writer of one audit's folder; ``begin`` opens it.
 
     Attributes:
         folder: The audit's folder.
@@ -126,7 +126,7 @@ class AuditWriter:
 
     @property
     def finished(self) -> bool:
-        """Whether the summary has been written."""
+        """True once the summary has been written."""
         return (self.folder / SUMMARY).is_file()
 
     @property

@@ -1,4 +1,4 @@
-"""What follows the pass over the images: the sums of all shards, the measures of a sample, and the summary."""
+"""The steps after the pass over the images: the sums of all shards, the measures of a sample, and the summary."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def finish(plan: Plan, writer: AuditWriter) -> None:
 
 
 def _unmeasured(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str]) -> dict[str, Any]:
-    """What could not be measured, counted and named."""
+    """Count what could not be measured, by attribute."""
     names = plan.table.names
 
     def counted(values: Any) -> dict[str, int]:

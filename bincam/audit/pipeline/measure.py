@@ -33,7 +33,7 @@ Columns = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class MeasureInputs:
-    """What explanations are measured with: references, and regions and masks on the maps' grids.
+    """Inputs of the measures besides the explanations: references, and regions on the maps' grids.
 
     Attributes:
         references: Fitted references by kind; the ledger of a missing kind is NaN in the records.
@@ -94,7 +94,7 @@ def outcomes(logits: Tensor, labels: Tensor, threshold: Tensor) -> Tensor:
         threshold: ``(A,)``; z = t counts as positive.
 
     Returns:
-        ``(B, A)`` int64, -1 where the label is NaN or the logit is not finite.
+        ``(B, A)`` int64, -1 if the label is NaN or the logit is not finite.
     """
     positive, truth = logits >= threshold, labels == 1
     outcome = torch.where(positive, torch.where(truth, 0, 1), torch.where(truth, 2, 3))

@@ -66,7 +66,7 @@ class Plan:
 
     @property
     def moving(self) -> bool:
-        """Whether the regions differ from image to image."""
+        """True if the regions differ from image to image."""
         return "region" in self.sources
 
     @property
@@ -76,7 +76,7 @@ class Plan:
 
     @cached_property
     def measure_inputs(self) -> MeasureInputs:
-        """What every batch is measured with."""
+        """The inputs of the measures, the same for every batch."""
         regions = None if self.regions is None or self.moving else self.regions
         size = self.model.card.input_size
         fixed = None
@@ -230,8 +230,8 @@ def _mask_source(regions: Regions | None, names: Sequence[str]) -> MaskSource | 
     return MaskSource(source=regions.source, digest=provenance.regions_digest(regions, names))
 
 
-def _specs(given: Sequence[str]) -> list[str]:
-    specs = list(dict.fromkeys(spec.strip() for spec in given))
+def _specs(methods: Sequence[str]) -> list[str]:
+    specs = list(dict.fromkeys(spec.strip() for spec in methods))
     if not specs or not all(specs):
         raise InputError("at least one method is needed: NAME or NAME@LAYER")
     return specs

@@ -94,7 +94,7 @@ class MaskProjector:
 
     @cached_property
     def _archives(self) -> bool:
-        """Whether any source keeps masks as ``STEM.npz``, where only the file names the attributes."""
+        """True if any source keeps masks as ``STEM.npz``, so that only the file names the attributes."""
         shapes = (regions.shapes.get("") for regions in self.sources.values())
         return any(isinstance(s, AttributeMasks) and any(s.folder.glob("*.npz")) for s in shapes)
 

@@ -1,4 +1,4 @@
-"""The measurement of one shard, a run of consecutive images: what every engine carries out."""
+"""The measurement of one shard, a run of consecutive images; every engine carries out the same one."""
 
 from __future__ import annotations
 

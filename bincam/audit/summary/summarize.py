@@ -93,7 +93,7 @@ def summarise(
         ...     audit = run(model, data, folder / "audit", Settings(gate_images=0))
         >>> summary = summarise(audit, level=0.9, resamples=100)
         >>> error = summary["attributes"]["Smiling"]["rates"]["error"]
-        >>> error["images"], error["status"], error["method"], error["low"] < error["value"] < error["high"]
+        >>> error["images"], error["status"], error["method"], error["low"] <= error["value"] <= error["high"]
         (8, 'small', 'wilson', True)
     """
     panel = read_panel(audit)
