@@ -1,4 +1,4 @@
-"""Audits of classifiers: errors of each class of each attribute, the evidence in the image, and the share of a constant.
+"""Audits of classifiers: errors of each class, the evidence in the image, and the decisions made without looking.
 
 Public names are loaded on first use, so ``import bincam.audit`` costs neither pandas nor torch.
 """
