@@ -1,4 +1,4 @@
-"""What went into an audit, as digests: the model, the images, the regions, the versions."""
+"""Where results come from: versions of packages, and digests of models, images, regions and settings."""
 
 from __future__ import annotations
 
@@ -8,57 +8,74 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import nn
 
+from bincam._version import __version__
 from bincam.data import AttributeTable, Regions
 from bincam.models import AttributeClassifier
 
-_PACKAGES = (
-    "torch",
-    "timm",
-    "grad-cam",
-    "numpy",
-    "scipy",
-    "pandas",
-    "pyarrow",
-    "scikit-learn",
-    "statsmodels",
-    "albumentations",
-    "opencv-python-headless",
-    "safetensors",
-)
-# Where CelebA's crop puts the five points, on a unit square: any face would do, it only has to be always the same.
+Purpose = Literal["audit", "training"]
+_BOTH: tuple[Purpose, ...] = ("audit", "training")
+_PACKAGES: Mapping[str, tuple[Purpose, ...]] = {
+    "torch": _BOTH,
+    "timm": _BOTH,
+    "accelerate": ("training",),
+    "grad-cam": ("audit",),
+    "numpy": _BOTH,
+    "scipy": ("audit",),
+    "pandas": ("audit",),
+    "pyarrow": ("audit",),
+    "scikit-learn": ("audit",),
+    "statsmodels": ("audit",),
+    "albumentations": _BOTH,
+    "opencv-python-headless": _BOTH,
+    "safetensors": ("audit",),
+    "pydantic": ("training",),
+}
+"""Packages that results depend on, and whether an audit's or a training run's do."""
+# The five landmarks in CelebA's crop, on a unit square: any face would do, as long as it is always the same.
 _FACE = np.array([[0.41, 0.45], [0.59, 0.45], [0.5, 0.55], [0.43, 0.63], [0.57, 0.63]])
 
 
-def versions() -> dict[str, str]:
-    """Of python and of what computes: package to version."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+def versions(purpose: Purpose = "audit") -> dict[str, str]:
+    """List the versions of Python and of the installed packages that results depend on.
+
+    Args:
+        purpose: ``audit``, or ``training``, which names bincam's own version too; an audit's manifest has a key of
+            its own for it.
+    """
+    installed = {"python": platform.python_version()}
+    if purpose == "training":
+        installed["bincam"] = __version__
+    for name, purposes in _PACKAGES.items():
+        if purpose in purposes:
+            try:
+                installed[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                continue
+    return installed
 
 
 def model_digest(model: AttributeClassifier) -> str:
-    """SHA-256 of a model's card and of its weights, name by name."""
+    """Compute the SHA-256 of a model's card and of its weights, name by name."""
     state = hashlib.sha256(json.dumps(model.card.model_dump(mode="json"), sort_keys=True).encode())
     network: nn.Module = model.network
     for name, tensor in sorted(network.state_dict().items()):
-        held = tensor.detach().cpu().contiguous()
-        state.update(f"{name}:{held.dtype}:{tuple(held.shape)}:".encode())
-        state.update(held.reshape(-1).view(torch.uint8).numpy().tobytes() if held.ndim else repr(held.item()).encode())
+        values = tensor.detach().cpu().contiguous()
+        state.update(f"{name}:{values.dtype}:{tuple(values.shape)}:".encode())
+        content = (
+            values.reshape(-1).view(torch.uint8).numpy().tobytes() if values.ndim else repr(values.item()).encode()
+        )
+        state.update(content)
     return state.hexdigest()
 
 
 def images_hash(table: AttributeTable) -> str:
-    """SHA-256 of the names and files of all images, in order; a file that cannot be read counts as such."""
+    """Compute the SHA-256 of the names and files of all images, in order; an unreadable file has a fixed content."""
     state = hashlib.sha256()
     for row, name in enumerate(table.ids):
         try:
@@ -70,7 +87,7 @@ def images_hash(table: AttributeTable) -> str:
 
 
 def regions_digest(regions: Regions, names: Sequence[str]) -> str:
-    """SHA-256 of the attributes' masks: drawn for one face, or the names and sizes of the stored ones."""
+    """Compute the SHA-256 of the attributes' masks, drawn for one face, or of the names and sizes of stored masks."""
     state = hashlib.sha256()
     if regions.per_image:
         folder = Path(regions.source)
@@ -86,6 +103,6 @@ def regions_digest(regions: Regions, names: Sequence[str]) -> str:
 
 
 def settings_digest(manifest: Mapping[str, Any]) -> str:
-    """SHA-256 of a manifest without this digest: equal digests give equal audits."""
+    """Compute the SHA-256 of a manifest without this digest: audits with equal digests are equal."""
     rest = {name: value for name, value in manifest.items() if name != "settings_digest"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

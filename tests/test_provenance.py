@@ -60,6 +60,13 @@ def test_settings_are_digested_without_their_own_digest():
 
 
 def test_versions_name_what_computes():
-    versions = provenance.versions()
-    assert versions["torch"] == torch.__version__.split("+")[0] or versions["torch"] == torch.__version__
-    assert {"python", "numpy", "timm", "grad-cam"} <= set(versions)
+    audit, training = provenance.versions(), provenance.versions("training")
+    assert audit["torch"] in {torch.__version__.split("+")[0], torch.__version__}
+    assert list(audit) == [
+        *("python", "torch", "timm", "grad-cam", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "statsmodels"),
+        *("albumentations", "opencv-python-headless", "safetensors"),
+    ]
+    assert list(training) == [
+        *("python", "bincam", "torch", "timm", "accelerate", "numpy", "albumentations", "opencv-python-headless"),
+        "pydantic",
+    ]

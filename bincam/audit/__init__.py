@@ -1,4 +1,4 @@
-"""Audits: how well a classifier works for each class of each attribute, where it looks, and what it decides unseen.
+"""Audits of classifiers: errors of each class, the evidence in the image, and the decisions made without looking.
 
 Public names are loaded on first use, so ``import bincam.audit`` costs neither pandas nor torch.
 """

@@ -1,60 +1,82 @@
-"""What a user may choose about an audit."""
+"""The settings of an audit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, field_validator
 
 from bincam.cam import Side
 from bincam.cam.engine import Precision
+from bincam.cam.targets import SIDES
 from bincam.data import Regions
 from bincam.data.dataset import OnError
+from bincam.errors import InputError, nearest
 
-RegionsChoice = Regions | Literal["auto"] | None
+RegionsChoice = InstanceOf[Regions] | Literal["auto"] | None
 BATCH_SIZE = {"cpu": 8, "cuda": 64}
-"""Images per forward pass where nobody says. More than 8 are slower on a CPU: activations beyond some 32 MiB are given
-back to the system after every layer, and fetched from it anew."""
+"""Images per forward pass by default. More than 8 are slower on a CPU: activations beyond about 32 MiB are returned to
+the operating system after every layer, and allocated anew."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a user chooses.
+class Settings(BaseModel):
+    """The settings of an audit, checked when they are made.
+
+    Settings cannot be changed; ``replace`` makes changed ones.
 
     Attributes:
-        split: Of the data; None audits every image.
-        attributes: Which to audit; None for all that model and data share.
-        methods: Specs, ``NAME`` or ``NAME@LAYER``; the first is the primary one.
-        side: Which class is explained.
-        threshold: In logit units, by attribute; the card's, else 0, for the rest.
+        split: Split of the data; None audits every image.
+        attributes: Attributes to audit; None for all that model and data share.
+        methods: Specs, ``NAME`` or ``NAME@LAYER``; the first is the primary method.
+        side: The class that is explained.
+        threshold: In logit units, by attribute; the card's, else 0, for the others.
         regions: Where evidence is expected. ``auto``: the published cells for a model of face crops, else the ORL
-            regions for the ORL photographs, else face regions where the data has landmarks, else none.
-        object_masks: Folder with object masks; ``auto`` takes the data's own ``masks/parts``; None for none.
-        influence_masks: Folder with influence masks; ``auto`` takes ``masks/influence``.
-        groups: Columns of the data that are kept to slice results by; None keeps all.
+            regions for the ORL photographs, else face regions if the data has landmarks, else none.
+        object_masks: Folder of object masks; ``auto`` takes the data's own ``masks/parts``; None for none.
+        influence_masks: Folder of influence masks; ``auto`` takes ``masks/influence``.
+        groups: Group columns of the data to keep for slicing; None keeps all.
         slice_by: Group columns or attributes to slice by; None takes the kept groups, Male and Young.
-        limit: Audit a stratified subset of so many images.
-        sample: Deletion, insertion and ROAD on so many of the images, a stratified draw: some twenty forward passes
-            for each image, attribute and method. 0 for none.
-        gate_images: The model-parameter randomisation gate on so many: some ten forward passes for each image and
-            method. 0 for none, one is too few.
-        reference_split: Of the data, for the fitted references; ``auto``: validation, else training; None fits none.
-        reference_limit: A stratified subset of so many images is enough.
-        seed: Of both subsets.
+        limit: Audit a stratified subset of this many images.
+        sample: Number of images for deletion, insertion and ROAD, a stratified draw; about twenty forward passes for
+            each image, attribute and method. 0 for none.
+        gate_images: Number of images for the model-parameter randomisation test; about ten forward passes for each
+            image and method. 0 for none; a single image is too few.
+        reference_split: Split on which references are fitted; ``auto``: validation, else training; None fits none.
+        reference_limit: Fit references on a stratified subset of at most this many images.
+        seed: Seed of all draws.
         batch_size: Images per forward pass; None for ``BATCH_SIZE`` of the device.
-        shard_images: Images per file of records, rounded up to whole batches, so that a resumed run has the same ones.
-        workers: Processes that read.
-        device: Where the model runs.
+        shard_images: Images per file of records, rounded up to whole batches, so that a resumed audit has the same
+            files.
+        workers: Number of processes that read images; 0 reads in the process that runs the model.
+        device: Where the model runs, such as ``cpu`` or ``cuda``.
         precision: ``fp32`` or ``bf16``.
         on_error: ``raise`` on an image that cannot be read, or ``skip`` and count it.
+
+    Raises:
+        InputError: A setting is unknown, or its value impossible; one line says which.
+
+    Example:
+        >>> from bincam.audit import Settings
+        >>> settings = Settings(methods=("grad_cam", "hirescam"), limit=500)
+        >>> settings.split, settings.side
+        ('test', 'predicted')
+        >>> settings.replace(side="positive").side
+        'positive'
+        >>> Settings(limit=0)
+        Traceback (most recent call last):
+        bincam.errors.InputError: limit=0: at least one image
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     split: str | None = "test"
     attributes: Sequence[str] | None = None
     methods: Sequence[str] = ("grad_cam",)
     side: Side = "predicted"
-    threshold: Mapping[str, float] = field(default_factory=dict)
+    threshold: Mapping[str, float] = Field(default_factory=dict)
     regions: RegionsChoice = "auto"
     object_masks: Path | Literal["auto"] | None = "auto"
     influence_masks: Path | Literal["auto"] | None = "auto"
@@ -72,3 +94,67 @@ class Settings:
     device: str = "cpu"
     precision: Precision = "fp32"
     on_error: OnError = "raise"
+
+    if not TYPE_CHECKING:  # type checkers see the signature that the fields give
+
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise InputError(_in_a_line(error)) from None
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            raise AttributeError(f"settings cannot be changed; settings.replace({name}=...) makes changed ones")
+
+    def replace(self, **changes: Any) -> Settings:
+        """Make settings that differ in some fields.
+
+        Args:
+            changes: Fields with their new values.
+
+        Raises:
+            InputError: As for a new ``Settings``.
+        """
+        return Settings(**{**{name: getattr(self, name) for name in Settings.model_fields}, **changes})
+
+    @field_validator("batch_size", "shard_images", "limit", "reference_limit")
+    @classmethod
+    def _at_least_one(cls, value: int | None, info: Any) -> int | None:
+        if value is not None and value < 1:
+            raise ValueError(f"{info.field_name}={value}: at least one image")
+        return value
+
+    @field_validator("sample", "gate_images", "workers")
+    @classmethod
+    def _not_negative(cls, value: int, info: Any) -> int:
+        if value < 0:
+            raise ValueError(f"{info.field_name}={value} is negative; 0 is none")
+        return value
+
+    @field_validator("side", mode="before")
+    @classmethod
+    def _known_side(cls, value: Any) -> Any:
+        if value not in SIDES:
+            raise ValueError(f"unknown side {value!r}{nearest(value, SIDES)}")
+        return value
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _device_name(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, torch.device) else value
+
+
+def _in_a_line(error: ValidationError) -> str:
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    name = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        return f"unknown setting {name!r}{nearest(name, Settings.model_fields)}"
+    if first["type"] == "value_error":
+        return first["msg"].removeprefix("Value error, ")
+    expected = "a list or tuple of names, not a single string"
+    if first["type"] != "sequence_str":
+        # A union reports a problem for each of its members.
+        messages = dict.fromkeys(problem["msg"] for problem in problems if problem["loc"][0] == name)
+        expected = " or ".join(message.removeprefix("Input should be ") for message in messages)
+    return f"{name}: got {first['input']!r}, expected {expected}"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +15,7 @@ import typer
 from bincam.cli import source
 from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, ModelSource, ThresholdOptions, WeightsFile
 from bincam.cli.options import expand_groups, parse_attributes, parse_names
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError
 
 if TYPE_CHECKING:
     from bincam.audit import Audit
@@ -211,16 +214,31 @@ def audit(
 
 
 def _run(opened: Any, table: Any, out: Path, settings: Any, *, resume: bool, called: str) -> Audit:
-    from bincam.audit.pipeline import plan, runner
+    from bincam.audit import run
 
-    decided = plan.make_plan(opened, table, settings, source=called)
-    for note in decided.notes:
-        typer.echo(f"bincam: {note}", err=True)
     try:
-        return runner.carry_out(decided, out, resume=resume)
+        with _notes_as_lines():
+            return run(opened, table, out, settings, resume=resume, source=called)
     except KeyboardInterrupt:
-        typer.echo(f"bincam: interrupted; the same command with --resume goes on with {out}", err=True)
+        typer.echo(f"bincam: interrupted; the same command with --resume resumes {out}", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _notes_as_lines() -> Iterator[None]:
+    """Print the notes that an audit warns with as lines on stderr, whatever filters are set."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", BincamWarning)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, BincamWarning):
+                typer.echo(f"bincam: {message}", err=True)
+            else:
+                usual(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _workers(device: str) -> int:
@@ -241,10 +259,9 @@ def _folder(choice: str) -> Path | str | None:
 
 def _tell(done: Audit) -> None:
     """Print what was audited, what could not be measured, and where the files are."""
-    unmeasured = done.findings
-    manifest = done.manifest
+    unmeasured = done.unmeasured
     typer.echo(
-        f"{manifest['data']['images'] - unmeasured['skipped']} images, {len(done.attributes)} attributes, "
+        f"{done.manifest.data.images - unmeasured['skipped']} images, {len(done.attributes)} attributes, "
         f"{', '.join(done.methods)}: {done.folder}"
     )
     if unmeasured["skipped"]:

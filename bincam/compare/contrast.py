@@ -86,19 +86,19 @@ def compare(
         "seed": seed,
         "columns": list(COLUMNS),
         "arms": {"first": _arm(first, COLUMNS[0]), "second": _arm(second, COLUMNS[2])},
-        "data": {name: first.manifest["data"].get(name) for name in ("source", "split", "images_hash")},
+        "data": {name: getattr(first.manifest.data, name) for name in ("source", "split", "images_hash")},
         "images": len(pair.images),
-        "not_in_both": int(first.manifest["data"]["images"]) - len(pair.images),
+        "not_in_both": first.manifest.data.images - len(pair.images),
         "identities": pair.clusters.count if pair.clusters.known else None,
         "methods": list(pair.methods),
-        "minority_from": first.manifest.get("train_counts_from", "card"),
+        "minority_from": first.manifest.train_counts_from,
         "only_in_first": [name for name in first.attributes if name not in second.attributes],
         "only_in_second": [name for name in second.attributes if name not in first.attributes],
         "moved": _moved(pair),
         "attributes": {
             name: {
                 "minority": "positive" if pair.first.minority[a] > 0 else "negative",
-                "train_counts": list(first.manifest["train_counts"][name]),
+                "train_counts": list(first.manifest.train_counts[name]),
                 **_attribute(one),
                 "threshold": {
                     rate: threshold_verdict(*one.error_differences[rate])
@@ -123,14 +123,14 @@ def compare(
 
 
 def _arm(audit: Audit, name: str) -> dict[str, Any]:
-    model = audit.manifest["model"]
+    model = audit.manifest.model
     return {
         "name": name,
         "folder": str(audit.folder.resolve()),
-        "model": model.get("source"),
-        "digest": model.get("digest"),
-        "settings_digest": audit.manifest["settings_digest"],
-        "thresholds": audit.manifest["thresholds"],
+        "model": model.source,
+        "digest": model.digest,
+        "settings_digest": audit.manifest.settings_digest,
+        "thresholds": audit.manifest.thresholds,
     }
 
 
@@ -245,7 +245,7 @@ def _published(first: Audit, pair: Pair, found: Mapping[str, Contrasted]) -> dic
         "source": "Zhang, Bieri and Günther, SDS 2024, arXiv 2403.14435",
         "graded": graded,
         "reason": "" if graded else "sizes are compared on CelebA's 10,458 frontal test images alone",
-        "regions": (first.manifest.get("regions") or {}).get("source"),
+        "regions": None if first.manifest.regions is None else first.manifest.regions.source,
         "methods": specs,
         "same_direction": directions["same"],
         "other_direction": directions["other"],

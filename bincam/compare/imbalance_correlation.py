@@ -29,7 +29,7 @@ def correlations(
         Column to ``{"unbalanced": ..., "balanced": ...}``, of the means over images that a model answers with the
         majority class, each with ``rho``, ``low``, ``high``, ``p`` and ``attributes``.
     """
-    counts = np.array([first.manifest["train_counts"][name] for name in pair.attributes], float)
+    counts = np.array([first.manifest.train_counts[name] for name in pair.attributes], float)
     with np.errstate(invalid="ignore"):
         imbalance = counts.max(1) / counts.sum(1)
     columns = [f"{m}.{name}" for m in pair.methods for name in ("energy", "gain", "published_energy", "empty")]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.folder.manifest import MaskSource
 from bincam.audit.folder.schema import LEDGER, MASK_MEASURES, measure_columns
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.errors import InputError, nearest
@@ -97,7 +98,7 @@ def pair_audits(
     used = _used(second, masks)
     for what, one in _used(first, masks).items():
         other = used[what]
-        digest = [value.get("digest") if isinstance(value, dict) else value for value in (one, other)]
+        digest = [value.digest if isinstance(value, MaskSource) else value for value in (one, other)]
         if digest[0] != digest[1]:
             raise InputError(
                 f"{first.folder} and {second.folder}: audited with other {what} ({_said(one)}, {_said(other)}); their "
@@ -125,11 +126,10 @@ def pair_audits(
 def _used(audit: Audit, masks: Sequence[str]) -> dict[str, Any]:
     """What an audit measured with, by what it is called."""
     manifest = audit.manifest
-    held = manifest.get("masks_digest", {})
     return {
-        "sides": manifest.get("side"),
-        "regions": manifest.get("regions"),
-        **{f"{name} masks": held.get(name) for name in masks},
+        "sides": manifest.side,
+        "regions": manifest.regions,
+        **{f"{name} masks": manifest.masks_digest.get(name) for name in masks},
     }
 
 
@@ -140,8 +140,8 @@ def _is_compared(column: str) -> bool:
 
 
 def _check_images(first: Audit, second: Audit) -> None:
-    one, other = first.manifest["data"], second.manifest["data"]
-    if one["images_hash"] == other["images_hash"]:
+    one, other = first.manifest.data, second.manifest.data
+    if one.images_hash == other.images_hash:
         return
     names = [list(audit.images["image"].astype(str)) for audit in (first, second)]
     only = [sorted(set(a) - set(b)) for a, b in (names, names[::-1])]
@@ -157,8 +157,8 @@ def _check_images(first: Audit, second: Audit) -> None:
     else:
         told = "files of the same names with other contents"
     raise InputError(
-        f"{first.folder} and {second.folder}: not the same images: {told}; of split {one.get('split')!r} and "
-        f"{other.get('split')!r}; audit both models on the same images"
+        f"{first.folder} and {second.folder}: not the same images: {told}; of split {one.split!r} and "
+        f"{other.split!r}; audit both models on the same images"
     )
 
 
@@ -198,10 +198,9 @@ def _moved(first: Audit, given: Mapping[str, float] | None, source: str) -> tupl
             if not np.isfinite(value):
                 raise InputError(f"moved threshold of {name}: {value} is no logit")
         return given, source
-    card: Mapping[str, Any] = first.manifest["model"].get("card") or {}
-    limits = card.get("tuned_thresholds") or {}
+    limits = first.manifest.model.card.get("tuned_thresholds") or {}
     return limits, "card" if limits else ""
 
 
 def _said(value: Any) -> str:
-    return str(value.get("source")) if isinstance(value, dict) else str(value)
+    return value.source if isinstance(value, MaskSource) else str(value)

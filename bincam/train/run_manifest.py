@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bincam._version import __version__
+from bincam import provenance
 from bincam.models.card import KIND as MODEL_CARD
 from bincam.train.config import TrainConfig
 from bincam.train.splits import Splits
 
 KIND, SCHEMA = "bincam-train", 2
 FILE = "manifest.json"
-_PACKAGES = ("torch", "timm", "accelerate", "numpy", "albumentations", "opencv-python-headless", "pydantic")
-
-
-def versions() -> dict[str, str]:
-    """Of Python, bincam and what a run's numbers depend on."""
-    found = {"python": platform.python_version(), "bincam": __version__}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def revision() -> dict[str, Any] | None:
@@ -54,7 +40,12 @@ def revision() -> dict[str, Any] | None:
 
 def run_facts(config: TrainConfig, splits: Splits) -> dict[str, Any]:
     """Collect versions, revision, data and seed, which are known before the run starts."""
-    return {"versions": versions(), "git": revision(), "data": data_facts(config, splits), "seed": config.seed}
+    return {
+        "versions": provenance.versions("training"),
+        "git": revision(),
+        "data": data_facts(config, splits),
+        "seed": config.seed,
+    }
 
 
 def data_facts(config: TrainConfig, splits: Splits) -> dict[str, Any]:

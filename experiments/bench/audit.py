@@ -31,9 +31,9 @@ from torch import Tensor, nn
 
 import bincam.models
 from bincam.audit.pipeline import aggregate, runner
-from bincam.audit.pipeline.measure import Gathering, measure
+from bincam.audit.pipeline.measure import ShardBuilder, measure
 from bincam.audit.pipeline.plan import Plan, make_plan
-from bincam.audit.pipeline.projected_masks import Places
+from bincam.audit.pipeline.shard import ImageStream
 from bincam.audit.settings import Settings
 from bincam.data import AttributeTable, celeba, loader
 from bincam.faces import make
@@ -188,19 +188,17 @@ def reading(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def _rates(plan: Plan, options: argparse.Namespace, folder: Path) -> dict[str, float]:
-    grids = tuple(dict.fromkeys(plan.grids.values()))
-    places = Places(plan.table, plan.model.card.input_size, grids, plan.sources)
     count, passes = len(plan.table), []
     began = time.perf_counter()
-    held = list(plan.loader(plan.table, also=places))
+    batches = list(ImageStream(plan, range(count)).take(range(count)))
     read = time.perf_counter() - began
 
     def measured() -> None:
-        gathering, ruler = Gathering(), runner._ruler(plan, grids, {})  # noqa: SLF001  # the pass's own
-        for batch in held:
+        builder = ShardBuilder()
+        for batch in batches:
             explained = {spec: e(batch.images, "predicted", batch.labels) for spec, e in plan.explainers.items()}
-            columns, maps = measure(explained, batch.labels, batch.rows, batch.also, ruler)
-            gathering.add(columns, maps, batch.images, batch.also)
+            columns, maps = measure(explained, batch.labels, batch.rows, batch.also, plan.measure_inputs)
+            builder.add(columns, maps, batch.images, batch.also)
 
     def passed() -> None:
         with clocks() as spent, tempfile.TemporaryDirectory(dir=folder) as out:

@@ -18,9 +18,10 @@ from typing import Any
 import collect
 import jobs
 
+from bincam import provenance
 from bincam.files import atomic, write_json
 from bincam.train import fit_pair, read_config
-from bincam.train.run_manifest import revision, versions
+from bincam.train.run_manifest import revision
 
 
 def run(config: Path, overrides: list[str], seed: int, fold: int | None) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def main() -> None:
         "kind": "bincam-experiment-pairs",
         "schema": 1,
         "config": config.model_dump(mode="json"),
-        "versions": versions(),
+        "versions": provenance.versions("training"),
         "git": revision(),
         **summary,
         "runs": [{key: value for key, value in run_.items() if key not in {"test", "train_counts"}} for run_ in runs],

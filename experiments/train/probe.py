@@ -19,12 +19,13 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from bincam import provenance
 from bincam.data import AttributeTable, loader
 from bincam.files import write_json
 from bincam.models import AttributeClassifier
 from bincam.train import read_config
 from bincam.train.initial_model import initial_model
-from bincam.train.run_manifest import revision, versions
+from bincam.train.run_manifest import revision
 from bincam.train.splits import read_splits
 
 CONFIG = Path(__file__).with_name("orl.yaml")
@@ -63,7 +64,12 @@ def main() -> None:
     options = parser.parse_args()
     folds = {size: [areas(size, fold) for fold in range(4)] for size in options.sizes}
     mean = {size: {a: round(sum(f[a] for f in rows) / 4, 4) for a in rows[0]} for size, rows in folds.items()}
-    result = {"kind": "bincam-experiment-probe", "schema": 1, "versions": versions(), "git": revision()}
+    result = {
+        "kind": "bincam-experiment-probe",
+        "schema": 1,
+        "versions": provenance.versions("training"),
+        "git": revision(),
+    }
     write_json(options.out, {**result, "auroc": {str(s): {"mean": mean[s], "folds": folds[s]} for s in folds}})
     print(mean)
 

@@ -23,14 +23,14 @@ import torch
 from figures import prevalence_sweep
 from numpy.typing import NDArray
 
-from bincam import data
+from bincam import data, provenance
 from bincam.data import AttributeTable
 from bincam.faces.dataset.writer import make
 from bincam.files import atomic, write_json
 from bincam.report.figures.explanation import save_figure
 from bincam.train import fit_pair
 from bincam.train.config import make_config
-from bincam.train.run_manifest import revision, versions
+from bincam.train.run_manifest import revision
 
 PREVALENCES = (0.5, 0.2, 0.1, 0.05, 0.02)
 
@@ -161,7 +161,7 @@ def main() -> None:
         "schema": 1,
         "settings": {name: value for name, value in vars(arguments).items() if not isinstance(value, Path)},
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "versions": versions(),
+        "versions": provenance.versions("training"),
         "git": revision(),
         "note": "minority: positives, at a prevalence of one half too; mean and range over seeds",
         "prevalences": {f"{p:g}": columns for p, columns in errors.items()},

@@ -7,6 +7,9 @@ import pytest
 from bincam.audit.settings import Settings
 from tests.audit.planted import regions, write_pictures
 
+NOTES_ALLOWED = pytest.mark.filterwarnings("ignore::bincam.errors.BincamWarning")
+"""For modules that run audits, whose notes are warnings."""
+
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):

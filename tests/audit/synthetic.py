@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder import reader, writer
+from bincam.audit.folder import reader
+from bincam.audit.folder.manifest import Manifest
 from bincam.audit.folder.schema import FITTED, REFERENCES, measure_columns
+from bincam.audit.folder.writer import AuditWriter, Shard
 from bincam.stats.outcomes import OUTCOMES
 
 ATTRIBUTES = ("Smiling", "Bald", "Eyeglasses", "Young", "No_Beard", "Wearing_Hat")
@@ -132,8 +134,8 @@ def make_audit(
         "shard_images": shard_images,
         "settings_digest": f"{seed * 7 + data_seed:064x}",
     }
-    writer.begin(folder, manifest)
-    for number in range(reader.shard_count(manifest)):
+    writer = AuditWriter.begin(folder, Manifest(**manifest))
+    for number in range(writer.manifest.shards):
         rows = [r for r in range(number * shard_images, min(count, (number + 1) * shard_images)) if r not in skipped]
         here = {
             name: (value if value.ndim == 1 and name == "threshold" else value[rows]) for name, value in columns.items()
@@ -142,15 +144,12 @@ def make_audit(
         sums = {}
         for method in methods:
             sums |= _sums(method, maps[method][rows], columns["outcome"][rows])
-        writer.write_shard(
-            folder, manifest, number, writer.Shard(here, {m: drawn[rows] for m, drawn in maps.items()}, sums, bad)
-        )
-    total, _ = writer.read_sums(folder, manifest)
-    writer.write_tensors(folder, reader.MEANS, total)
-    writer.write_tensors(folder, reader.REGIONS, {"regions": _region_pictures(attributes)})
+        writer.write_shard(number, Shard(here, {m: drawn[rows] for m, drawn in maps.items()}, sums, bad))
+    total, _ = writer.read_sums()
+    writer.write_tensors(reader.MEANS, total)
+    writer.write_tensors(reader.REGIONS, {"regions": _region_pictures(attributes)})
     _save_png(folder / reader.MEAN_IMAGE, _picture(np.random.default_rng(0), np.zeros(width)))
     writer.write_images(
-        folder,
         {
             "image": ids,
             "identity": [str(i) for i in identity],
@@ -162,7 +161,7 @@ def make_audit(
     if pictures is not None:
         _write_pictures(pictures, ids, attributes, truth, identity)
     if finished:
-        writer.write_summary(folder, summary if summary is not None else {"level": 0.95, "attributes": {}})
+        writer.write_summary(summary if summary is not None else {"level": 0.95, "attributes": {}})
     return folder
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from bincam.audit.pipeline.runner import run
-from tests.audit.conftest import digests
+from tests.audit.conftest import NOTES_ALLOWED, digests
 from tests.audit.planted import reader
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+pytestmark = [NOTES_ALLOWED, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
 
 def test_records_and_maps_are_those_of_the_cpu(pictures, settings, tmp_path):
-    settings = replace(settings, gate_images=4, sample=4)
+    settings = settings.replace(gate_images=4, sample=4)
     here = run(reader(0), pictures, tmp_path / "cpu", settings)
-    there = run(reader(0), pictures, tmp_path / "cuda", replace(settings, device="cuda"))
+    there = run(reader(0), pictures, tmp_path / "cuda", settings.replace(device="cuda"))
     expected, got = here.records(), there.records()
     assert list(expected) == list(got)
     for name in expected.select_dtypes("number"):
@@ -28,7 +26,7 @@ def test_records_and_maps_are_those_of_the_cpu(pictures, settings, tmp_path):
 
 
 def test_an_audit_of_the_gpu_is_made_again_to_the_byte(pictures, settings, tmp_path):
-    chosen = replace(settings, device="cuda", precision="bf16")
+    chosen = settings.replace(device="cuda", precision="bf16")
     for name in ("one", "other"):
         run(reader(0), pictures, tmp_path / name, chosen)
     assert digests(tmp_path / "one") == digests(tmp_path / "other")

@@ -9,7 +9,10 @@ import torch
 
 from bincam.audit.pipeline.runner import run
 from bincam.data import loader
+from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.planted import Centre, reader, write_pictures
+
+pytestmark = NOTES_ALLOWED
 
 PRIOR = 1.5  # logits for no, in every image
 
@@ -75,7 +78,7 @@ def test_prior_in_the_features_is_told_by_the_midpoint_and_not_by_zero(pictures,
 
 
 def test_deletion_and_insertion_find_what_the_decision_hangs_on(pictures, settings, tmp_path):
-    done = run(reader(0), pictures, tmp_path / "a", replace(settings, sample=6, side="positive"))
+    done = run(reader(0), pictures, tmp_path / "a", settings.replace(sample=6, side="positive"))
     found = json.loads((done.folder / "sample.json").read_text())["methods"]["grad_cam"]
     labels = done.records(["row", "attribute", "label"]).query("attribute == 'Object'").set_index("row")["label"]
     rows = json.loads((done.folder / "sample.json").read_text())["images"]
@@ -94,7 +97,7 @@ def test_deletion_and_insertion_find_what_the_decision_hangs_on(pictures, settin
 
 
 def test_a_map_that_does_not_depend_on_the_model_fails_the_gate(pictures, settings, tmp_path):
-    done = run(reader(None), pictures, tmp_path / "a", replace(settings, gate_images=4))
+    done = run(reader(None), pictures, tmp_path / "a", settings.replace(gate_images=4))
     gate = json.loads((done.folder / "sample.json").read_text())["gates"]["grad_cam"]
     assert gate["passed"] is False
     assert "constant" in gate["reason"]
@@ -107,7 +110,7 @@ def test_a_map_of_the_centre_fails_the_gate(pictures, settings, tmp_path):
     model.network.features.append(Centre())
     with torch.no_grad():
         model.network.head.weight.fill_(1)
-    done = run(model, pictures, tmp_path / "a", replace(settings, gate_images=4))
+    done = run(model, pictures, tmp_path / "a", settings.replace(gate_images=4))
     gate = json.loads((done.folder / "sample.json").read_text())["gates"]["grad_cam"]
     assert gate["passed"] is False
     assert gate["mean"][-1] == pytest.approx(1)  # as alike as maps can be, whatever the parameters
@@ -125,12 +128,12 @@ def findings(done, about):
 
 def test_labels_that_mean_nothing_give_no_finding_after_holm(settings, tmp_path):
     table = write_pictures(tmp_path / "pictures", 240)
-    told = run(reader(0), table, tmp_path / "true", replace(settings, batch_size=16, shard_images=64))
+    told = run(reader(0), table, tmp_path / "true", settings.replace(batch_size=16, shard_images=64))
     assert findings(told, "true classes")["empty differs between true classes"] == 1
 
     shuffled = np.random.default_rng(1).permutation(len(table))
     blind = replace(table, labels=table.labels[shuffled])
-    told = run(reader(0), blind, tmp_path / "shuffled", replace(settings, batch_size=16, shard_images=64))
+    told = run(reader(0), blind, tmp_path / "shuffled", settings.replace(batch_size=16, shard_images=64))
     assert set(findings(told, "true classes").values()) == {0}
     assert set(findings(told, "minority error").values()) == {0}
 
@@ -139,7 +142,7 @@ def test_the_summary_flags_the_shortcut_and_not_its_twin(settings, tmp_path):
     table = write_pictures(tmp_path / "pictures", 120)
     gains = {}
     for name, colour in {"honest": 0, "shortcut": 1}.items():
-        done = run(reader(colour), table, tmp_path / name, replace(settings, batch_size=16, shard_images=64))
+        done = run(reader(colour), table, tmp_path / name, settings.replace(batch_size=16, shard_images=64))
         entry = done.summary["attributes"]["Object"]
         assert entry["rates"]["error"]["value"] == 0
         gains[name] = entry["measures"]["grad_cam.gain"]["predicted:positive"]

@@ -56,6 +56,16 @@ def test_an_audit_is_written_and_told(audit, tmp_path):
     assert len(done.records()) == 24
 
 
+def test_notes_are_lines_of_stderr_each_told_once(audit):
+    lines = audit().err.splitlines()
+    notes = [line for line in lines if "no labels of them: Bald" in line or "regions: face regions" in line]
+    assert notes == [
+        "bincam: not audited, because the data has no labels of them: Bald",
+        next(line for line in lines if line.startswith("bincam: regions: face regions")),
+    ]
+    assert not [line for line in lines if "BincamWarning" in line]
+
+
 def test_json_goes_to_stdout_alone(audit, tmp_path):
     said = audit("--json", "--attributes", "Smiling")
     assert json.loads(said.out) == json.loads((tmp_path / "out" / "summary.json").read_text())
@@ -69,10 +79,10 @@ def test_what_is_chosen_is_done(audit, tmp_path):
     assert said.code == 0, said.err
     done = open_audit(tmp_path / "out")
     assert done.methods == ("hirescam", "cam")
-    assert done.manifest["thresholds"]["Smiling"] == pytest.approx(np.log(9))
-    assert done.manifest["data"]["images"] == 6
-    assert done.manifest["regions"] is None
-    assert done.manifest["references"] == {}
+    assert done.manifest.thresholds["Smiling"] == pytest.approx(np.log(9))
+    assert done.manifest.data.images == 6
+    assert done.manifest.regions is None
+    assert done.manifest.references == {}
     records = done.records()
     assert (records["side"] == 1).all()
     assert records["hirescam.energy"].isna().all()
@@ -83,7 +93,7 @@ def test_what_is_chosen_is_done(audit, tmp_path):
 
 def test_a_finished_audit_is_not_overwritten_and_resumes_to_itself(audit):
     assert audit().code == 0
-    assert "holds an audit already; --resume goes on with it" in audit().mistake
+    assert "holds an audit already; --resume resumes it" in audit().mistake
     assert audit("--resume").code == 0
     assert "begun with another side" in audit("--resume", "--side", "negative").err
 
@@ -138,5 +148,5 @@ def test_interrupted_it_says_how_to_go_on(model_folder, data, tmp_path):
         run.send_signal(signal.SIGINT)
         _, err = run.communicate(timeout=60)
     assert run.returncode == 130, err
-    assert "interrupted; the same command with --resume goes on" in err
+    assert "interrupted; the same command with --resume resumes" in err
     assert "Traceback" not in err

@@ -27,6 +27,7 @@ SMALL = replace(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::bincam.errors.BincamWarning")  # notes of the audits
 def test_the_demo_goes_all_the_way_and_what_is_done_is_not_made_again(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(demo.PRESETS, "faces", SMALL)
     out = tmp_path / "demo"

@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bincam.audit import open_audit
-from bincam.audit.folder import writer
+from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.summary.summarize import summarise
 from tests.audit.synthetic import make_audit
 
@@ -12,7 +12,8 @@ from tests.audit.synthetic import make_audit
 @pytest.fixture(scope="module")
 def audit(tmp_path_factory):
     folder = make_audit(tmp_path_factory.mktemp("audits") / "one", images=200)
-    writer.write_summary(folder, summarise(open_audit(folder), resamples=100))
+    opened = open_audit(folder)
+    AuditWriter(folder, opened.manifest).write_summary(summarise(opened, resamples=100))
     return folder
 
 

@@ -242,7 +242,7 @@ def test_other_regions_sides_and_labels_are_refused(audits, other):
     with pytest.raises(InputError, match="audited with other regions"):
         pair_audits(audits[0], edit(other, regions=None))
     with pytest.raises(InputError, match=r"other sides \(predicted, positive\)"):
-        pair_audits(audits[0], edit(other, regions=audits[0].manifest["regions"], side="positive"))
+        pair_audits(audits[0], edit(other, regions=audits[0].manifest.regions.model_dump(), side="positive"))
     theirs = {"masks_digest": {"object": {"source": "mine", "digest": "1"}}}
     with pytest.raises(InputError, match="audited with other object masks"):
         pair_audits(audits[0], edit(other, side="predicted", **theirs))
@@ -281,7 +281,7 @@ def test_common_attributes_alone_are_compared_and_the_rest_named(folders, tmp_pa
 
 def test_moved_thresholds_come_from_the_card_unless_given(folders, tmp_path, audits):
     copy = shutil.copytree(folders[0], tmp_path / "copy")
-    model = {**audits[0].manifest["model"], "card": {"tuned_thresholds": {"Bald": -1.0}}}
+    model = {**audits[0].manifest.model.model_dump(), "card": {"tuned_thresholds": {"Bald": -1.0}}}
     pair = pair_audits(edit(copy, model=model), audits[1])
     assert pair.moved_from == "card"
     assert pair.moved[ATTRIBUTES.index("Bald")] == -1

@@ -51,7 +51,9 @@ def test_undefined_figures_show_no_direction():
 def test_the_frontal_test_images_are_known_by_split_number_and_names():
     def audit(count=FRONTAL_IMAGES, split="test", first=TEST_IMAGES[0]):
         names = [f"{first + n:06d}.jpg" for n in range(count)]
-        return SimpleNamespace(manifest={"data": {"split": split}}, images=pd.DataFrame({"image": names}))
+        return SimpleNamespace(
+            manifest=SimpleNamespace(data=SimpleNamespace(split=split)), images=pd.DataFrame({"image": names})
+        )
 
     assert on_frontal_test(audit())
     assert not on_frontal_test(audit(count=100))

@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from bincam.audit.folder import reader, writer
+from bincam.audit.folder import reader
+from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.summary.summarize import summarise
 from bincam.compare.contrast import compare
 from bincam.files import write_json
@@ -24,16 +25,17 @@ def finished_audit(folder, masks=(), manifest=None, **options):
     if manifest:
         held = json.loads((folder / reader.MANIFEST).read_text(encoding="utf-8"))
         write_json(folder / reader.MANIFEST, held | manifest)
-    summary = summarise(reader.open_audit(folder, unfinished=True), resamples=100)
+    audit = reader.open_audit(folder, unfinished=True)
+    summary = summarise(audit, resamples=100)
     *_, last = summary["attributes"].values()
     last["rates"]["auroc"] |= {"value": None, "low": None, "high": None, "status": "undefined"}
     write_further(folder, list(summary["attributes"]))
-    writer.write_summary(folder, summary)
+    AuditWriter(folder, audit.manifest).write_summary(summary)
     return folder
 
 
 def write_further(folder, names):
-    """What an audit keeps beside its records: overlap, sampled measures and findings."""
+    """What an audit keeps beside its records: overlap, sampled measures and what was not measured."""
     count = len(names)
     overlap = [[1.0 if i == j else 0.8 if abs(i - j) == 1 else 0.1 for j in range(count)] for i in range(count)]
     phi = [[1.0 if i == j else -0.2 for j in range(count)] for i in range(count)]
@@ -61,9 +63,9 @@ def write_further(folder, names):
         },
     )  # fmt: skip
     write_json(
-        folder / reader.FINDINGS,
+        folder / reader.UNMEASURED,
         {
-            "kind": reader.FINDINGS_KIND, "schema": 1, "skipped": 1, "nan_logits": {names[0]: 1},
+            "kind": reader.UNMEASURED_KIND, "schema": 1, "skipped": 1, "nan_logits": {names[0]: 1},
             "outside_the_crop": {"region": {}, "object": {names[1]: 3}}, "with_a_mask": {"object": {names[1]: 20}},
             "notes": ["no region, so no energy: Chubby"],
         },

@@ -1,4 +1,4 @@
-"""An audit's folder, read as a whole or refused; ``bincam.audit.folder.writer`` writes it."""
+"""The one reader of an audit's folder, which refuses incomplete ones; ``bincam.audit.folder.writer`` writes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.schema import MASKS, record_schema
+from bincam.audit.folder.manifest import Manifest, read_manifest, read_summary
+from bincam.audit.folder.schema import record_schema
 from bincam.errors import InputError, nearest
 from bincam.files import read_json
 from bincam.stats.outcomes import OUTCOMES
@@ -23,46 +24,49 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-KIND, SCHEMA = "bincam-audit", 1
-SUMMARY_KIND, SUMMARY_SCHEMA = "bincam-summary", 1
 MANIFEST, SUMMARY, IMAGES = "manifest.json", "summary.json", "images.parquet"
-FINDINGS, LEAKAGE, SAMPLE = "findings.json", "leakage.json", "sample.json"
-FINDINGS_KIND, LEAKAGE_KIND, SAMPLE_KIND = "bincam-findings", "bincam-leakage", "bincam-sample"
+UNMEASURED, LEAKAGE, SAMPLE = "unmeasured.json", "leakage.json", "sample.json"
+UNMEASURED_KIND, LEAKAGE_KIND, SAMPLE_KIND = "bincam-unmeasured", "bincam-leakage", "bincam-sample"
+FORMER_UNMEASURED, FORMER_UNMEASURED_KIND = "findings.json", "bincam-findings"
+"""The file and kind of ``unmeasured.json`` in older audits, which are still read."""
+PART_SCHEMA = 1
 MEANS, REGIONS, MEAN_IMAGE = "maps/means.safetensors", "maps/regions.safetensors", "maps/mean_image.png"
-_NEEDED = ("attributes", "methods", "train_counts", "thresholds", "data", "model", "shard_images", "settings_digest")
 
 
 @dataclass(frozen=True)
 class Audit:
-    """A whole audit, read where it is asked for.
+    """An audit on disk, of which only what is asked for is read.
 
     Attributes:
-        folder: Where it lies.
-        manifest: What was audited, and how.
+        folder: The audit's folder.
+        manifest: What was audited, and how: the content of ``manifest.json``, by attribute.
+
+    Example:
+        See ``open_audit``, which opens one.
     """
 
     folder: Path
-    manifest: Mapping[str, Any]
+    manifest: Manifest
 
     @property
     def attributes(self) -> tuple[str, ...]:
         """The audited attributes, in the order of the records."""
-        return tuple(self.manifest["attributes"])
+        return self.manifest.attributes
 
     @property
     def methods(self) -> tuple[str, ...]:
         """The specs of the methods, ``NAME`` or ``NAME@LAYER``; the first is the primary one."""
-        return tuple(self.manifest["methods"])
+        return self.manifest.methods
 
     @property
     def masks(self) -> tuple[str, ...]:
-        """Which per-image masks were measured: ``object``, ``influence``."""
-        return masks_of(self.manifest)
+        """The masks stored per image that were measured: ``object``, ``influence``."""
+        return self.manifest.mask_kinds
 
     @property
     def shards(self) -> int:
         """Number of files of records."""
-        return shard_count(self.manifest)
+        return self.manifest.shards
 
     @cached_property
     def images(self) -> pd.DataFrame:
@@ -73,29 +77,30 @@ class Audit:
         return frame
 
     def records(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """A row per image and attribute, ordered by image, then attribute.
+        """Read the records: a row per image and attribute, ordered by image, then attribute.
 
         Args:
-            columns: Which to read; all by default.
+            columns: Columns to read; all by default.
 
         Returns:
-            ``attribute`` and ``outcome`` are categorical: the attributes in order, and TP, FP, FN, TN and "".
+            A data frame, in which ``attribute`` and ``outcome`` are categorical: the attributes in order, and TP, FP,
+            FN, TN and "".
 
         Raises:
-            InputError: An unknown column, or a file that is not there or not of this audit.
+            InputError: A column is unknown, or a file is missing or not of this audit.
         """
         import pandas as pd
         import pyarrow as pa
 
         parts = list(self.record_parts(columns))
         frame: pd.DataFrame = pa.concat_tables(parts).unify_dictionaries().to_pandas()
-        for name, words in (("attribute", self.attributes), ("outcome", (*OUTCOMES, ""))):
+        for name, categories in (("attribute", self.attributes), ("outcome", (*OUTCOMES, ""))):
             if name in frame:
-                frame[name] = pd.Categorical(frame[name], categories=list(words))
+                frame[name] = pd.Categorical(frame[name], categories=list(categories))
         return frame
 
     def record_parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """The records as arrow tables, shard by shard; arguments and errors are those of ``records``."""
+        """Read the records as arrow tables, shard by shard; arguments and errors are those of ``records``."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -112,7 +117,7 @@ class Audit:
             yield part
 
     def means(self, method: str | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Sums of maps by outcome, and how many maps went in.
+        """Read the sums of maps by outcome, and the number of maps in each sum.
 
         Args:
             method: A spec; the primary one by default.
@@ -123,49 +128,55 @@ class Audit:
         from safetensors.numpy import load_file
 
         spec = self._spec(method)
-        held = load_file(present(self.folder / MEANS))
-        return held[f"{spec}.sum"], held[f"{spec}.count"]
+        tensors = load_file(present(self.folder / MEANS))
+        return tensors[f"{spec}.sum"], tensors[f"{spec}.count"]
 
     def maps(self, method: str | None = None) -> Iterator[NDArray[np.float16]]:
-        """The maps σS on their native grid, shard by shard: ``(B, A, h, w)`` of the images that were read."""
+        """Read the maps σS on their native grid, shard by shard: ``(B, A, h, w)`` of the images that were read."""
         spec = self._spec(method)
         for number in range(self.shards):
             yield np.load(present(maps_file(self.folder, spec, number)), mmap_mode="r", allow_pickle=False)
 
     def regions(self) -> NDArray[np.float16]:
-        """The mean region of each attribute ``(A, H', W')``; NaN for an attribute without one."""
+        """Read the mean region of each attribute ``(A, H', W')``; NaN for an attribute without a region."""
         from safetensors.numpy import load_file
 
         return load_file(present(self.folder / REGIONS))["regions"]
 
     @property
     def summary(self) -> dict[str, Any] | None:
-        """What the records come to; None where the audit is not finished."""
+        """The content of ``summary.json``, see ``summarise``; None if the audit is not finished."""
         file = self.folder / SUMMARY
-        return read_json(file, kind=SUMMARY_KIND, schema=SUMMARY_SCHEMA) if file.is_file() else None
+        return read_summary(file) if file.is_file() else None
 
     @cached_property
-    def findings(self) -> Mapping[str, Any]:
-        """What could not be measured: images, logits, masks, and notes; empty if not kept."""
-        return self._kept(FINDINGS, FINDINGS_KIND)
+    def unmeasured(self) -> Mapping[str, Any]:
+        """Counts of images, logits and masks that could not be measured, and notes; empty without the file."""
+        if not (self.folder / UNMEASURED).is_file():
+            return self._part(FORMER_UNMEASURED, FORMER_UNMEASURED_KIND)
+        return self._part(UNMEASURED, UNMEASURED_KIND)
 
     @cached_property
     def leakage(self) -> Mapping[str, Any]:
-        """Attention overlap beside the correlation of the labels; empty if not kept."""
-        return self._kept(LEAKAGE, LEAKAGE_KIND)
+        """Attention overlap, with the correlation of the labels; empty without the file."""
+        return self._part(LEAKAGE, LEAKAGE_KIND)
 
     @cached_property
     def sample(self) -> Mapping[str, Any]:
-        """Deletion, insertion, ROAD and the gates (``bincam.audit.pipeline.sampled_metrics``); empty if not kept."""
-        return self._kept(SAMPLE, SAMPLE_KIND)
+        """Deletion, insertion, ROAD and the randomisation tests; empty without the file."""
+        return self._part(SAMPLE, SAMPLE_KIND)
 
-    def _kept(self, name: str, kind: str) -> Mapping[str, Any]:
+    def _part(self, name: str, kind: str) -> Mapping[str, Any]:
         file = self.folder / name
-        return read_json(file, kind=kind, schema=1) if file.is_file() else {}
+        return read_json(file, kind=kind, schema=PART_SCHEMA) if file.is_file() else {}
 
     def minority(self, attribute: str) -> int:
-        """+1 or -1: the class that was rarer in training; the positive one where both are equally frequent."""
-        negatives, positives = self.manifest["train_counts"][self._known(attribute)]
+        """The class that was rarer in training, +1 or -1; the positive one if both are equally frequent.
+
+        Raises:
+            InputError: The attribute was not audited.
+        """
+        negatives, positives = self.manifest.train_counts[self._known(attribute)]
         return 1 if positives <= negatives else -1
 
     def _known(self, attribute: str) -> str:
@@ -182,32 +193,62 @@ class Audit:
 
 
 def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Audit:
-    """Read an audit's folder.
+    """Open an audit's folder.
 
     Args:
         path: The folder.
-        unfinished: Accept one without a summary; what is read from it may be missing.
+        unfinished: Accept an audit without a summary; some of its files may be missing.
 
     Raises:
-        InputError: It is no audit, of another schema version, half-written, or its records are of other attributes.
+        InputError: The folder holds no audit, one of another schema version, or an unfinished one; or its records do
+            not agree with its manifest.
+
+    Example:
+        Eight generated images and a small model with random weights are audited, and the audit is read again:
+
+        >>> import tempfile, warnings
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from bincam.audit import Settings, open_audit, run
+        >>> from bincam.data import AttributeTable, write_celeba
+        >>> from bincam.models import build
+        >>> random, folder = np.random.default_rng(0), Path(tempfile.mkdtemp())
+        >>> images = random.integers(0, 256, (8, 32, 32, 3)).astype(np.uint8)
+        >>> ids, labels = [f"{n}.png" for n in range(8)], np.float32([[0], [1]] * 4)
+        >>> table = AttributeTable(
+        ...     names=("Smiling",), labels=labels, ids=tuple(ids), root=folder, splits=np.array(["test"] * 8)
+        ... )
+        >>> data = write_celeba(table, images, folder / "data")
+        >>> model = build(
+        ...     "resnet10t", ["Smiling"], channels=[8, 8, 8, 8], stem_width=8,
+        ...     input_size=(32, 32), mean=(0.5,) * 3, std=(0.25,) * 3,
+        ... )
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")  # no regions, no references, no training counts
+        ...     _ = run(model, data, folder / "audit", Settings(gate_images=0))
+        >>> audit = open_audit(folder / "audit")
+        >>> audit.manifest.data.images, audit.attributes, audit.minority("Smiling")
+        (8, ('Smiling',), 1)
+        >>> records = audit.records(["row", "attribute", "label", "logit", "outcome", "grad_cam.mass"])
+        >>> records["label"].tolist()
+        [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0]
+        >>> [maps.shape for maps in audit.maps()], int(audit.means()[1].sum())
+        ([(8, 1, 2, 2)], 8)
+        >>> audit.summary["attributes"]["Smiling"]["train_counts"]
+        [4, 4]
     """
     folder = Path(path)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; 'bincam audit --out {folder}' makes one")
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: holds no {MANIFEST}, so it is no audit")
-    manifest = read_json(folder / MANIFEST, kind=KIND, schema=SCHEMA)
-    missing = [name for name in _NEEDED if name not in manifest]
-    if missing:
-        raise InputError(f"{folder / MANIFEST}: no {', '.join(missing)} in it; make the audit again")
-    _check_manifest(folder / MANIFEST, manifest)
-    audit = Audit(folder, manifest)
+    audit = Audit(folder, read_manifest(folder / MANIFEST))
     if unfinished:
         return audit
     if not (folder / SUMMARY).is_file():
-        whole = whole_shards(folder, manifest)
+        complete = whole_shards(folder, audit.manifest)
         raise InputError(
-            f"{folder}: half-written: {whole} of {audit.shards} shards and no {SUMMARY}; finish it with the same "
+            f"{folder}: half-written: {complete} of {audit.shards} shards and no {SUMMARY}; finish it with the same "
             "'bincam audit ... --resume'"
         )
     for number in range(audit.shards):
@@ -216,27 +257,8 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     return audit
 
 
-def _check_manifest(file: Path, manifest: Mapping[str, Any]) -> None:
-    """Refuse a manifest whose entries are not of the kind that everything else relies on."""
-    names, data, counts = manifest["attributes"], manifest["data"], manifest["train_counts"]
-    named = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
-    sound = {
-        "attributes": named,
-        "methods": isinstance(manifest["methods"], list) and bool(manifest["methods"]),
-        "data": isinstance(data, dict) and isinstance(data.get("images"), int) and "images_hash" in data,
-        "model": isinstance(manifest["model"], dict),
-        "shard_images": isinstance(manifest["shard_images"], int) and manifest["shard_images"] > 0,
-        "train_counts": named
-        and isinstance(counts, dict)
-        and all(isinstance(counts.get(name), list) and len(counts[name]) == 2 for name in names),
-    }
-    for name, fine in sound.items():
-        if not fine:
-            raise InputError(f"{file}: {name!r} is not what an audit writes; make the audit again")
-
-
 def _check_records(audit: Audit) -> None:
-    """Refuse a folder whose first records are not what its manifest says."""
+    """Refuse a folder whose first records disagree with its manifest."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -244,13 +266,13 @@ def _check_records(audit: Audit) -> None:
         return
     file = records_file(audit.folder, 0)
     try:
-        found = pq.read_schema(file)
+        schema = pq.read_schema(file)
         first = pq.read_table(file, columns=["attribute"])["attribute"]
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{file}: not the records of an audit: {error}") from None
     expected = record_schema(audit.methods, audit.masks)
-    if found.names != expected.names:
-        odd = sorted(set(found.names) ^ set(expected.names)) or found.names
+    if schema.names != expected.names:
+        odd = sorted(set(schema.names) ^ set(expected.names)) or schema.names
         raise InputError(f"{file}: other columns than {MANIFEST} says (first: {odd[0]!r}); make the audit again")
     names = first.unique().to_pylist()  # in the order in which they come
     if names and tuple(names) != audit.attributes:
@@ -262,44 +284,33 @@ def _check_records(audit: Audit) -> None:
         )
 
 
-def masks_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """The per-image masks that a manifest says were measured."""
-    folders = manifest.get("masks") or {}
-    return tuple(name for name in MASKS if folders.get(name))
-
-
-def shard_count(manifest: Mapping[str, Any]) -> int:
-    """How many shards the audit of a manifest has."""
-    return -(-int(manifest["data"]["images"]) // int(manifest["shard_images"]))
-
-
 def records_file(folder: Path, number: int) -> Path:
-    """The records of a shard."""
+    """The path of a shard's records."""
     return folder / "records" / f"part-{number:05d}.parquet"
 
 
 def maps_file(folder: Path, method: str, number: int) -> Path:
-    """The maps of a shard."""
+    """The path of a shard's maps of one method."""
     return folder / "maps" / method_folder(method) / f"part-{number:05d}.npy"
 
 
 def method_folder(method: str) -> str:
-    """A method's spec as the name of a folder: characters that a file system may refuse become ``-``."""
+    """Turn a method's spec into a folder's name: characters that a file system may refuse become ``-``."""
     return re.sub(r"[^A-Za-z0-9_.@+-]", "-", method)
 
 
-def whole_shards(folder: Path, manifest: Mapping[str, Any]) -> int:
-    """How many shards, from the first on, are whole: a resumed run goes on after them."""
-    total = shard_count(manifest)
-    return next((number for number in range(total) if not records_file(folder, number).is_file()), total)
+def whole_shards(folder: Path, manifest: Manifest) -> int:
+    """Count the shards that are complete, from the first on; a resumed run starts with the next one."""
+    numbers = range(manifest.shards)
+    return next((number for number in numbers if not records_file(folder, number).is_file()), manifest.shards)
 
 
 def present(file: Path) -> Path:
-    """The file itself.
+    """Return the file itself.
 
     Raises:
-        InputError: It is not there.
+        InputError: It is missing.
     """
     if not file.is_file():
-        raise InputError(f"{file}: no such file; the audit is not whole, make it again")
+        raise InputError(f"{file}: no such file; the audit is incomplete, make it again")
     return file

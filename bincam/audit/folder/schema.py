@@ -1,4 +1,4 @@
-"""What a row of an audit's records holds: a row per image and attribute, its columns fixed by methods and masks."""
+"""The columns of an audit's records, which have a row per image and attribute; methods and masks determine them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FITTED = ("midpoint", "mean", "balanced_mean")
 
 LEDGER = ("bias_share", "support", "opposition")
 EMPTY_FOR = ("zero", "floor", "midpoint")
-"""References for which the ledger's empty maps are recorded."""
+"""References for which maps without positive evidence (``empty``) are recorded."""
 
 REGION_MEASURES = ("energy", "lift", "gain", "published_energy", "relevance_rank", "pointing", "area")
 MAP_MEASURES = ("mass", "empty", "concentration", "peak_x", "peak_y")
@@ -27,11 +27,11 @@ KEYS = ("row", "attribute", "label", "logit", "threshold", "side", "outcome")
 
 
 def measure_columns(methods: Sequence[str], masks: Sequence[str] = ()) -> tuple[str, ...]:
-    """The float columns of a record, in their order.
+    """List the float columns of a record, in their order.
 
     Args:
-        methods: Their specs; the first is the primary one.
-        masks: Which of ``MASKS`` the data has.
+        methods: Specs of the methods; the first is the primary one.
+        masks: The kinds of ``MASKS`` that the data has.
     """
     names = [f"{reference}.{term}" for reference in REFERENCES for term in LEDGER]
     names += [f"{reference}.empty" for reference in EMPTY_FOR]
@@ -46,15 +46,15 @@ def record_schema(methods: tuple[str, ...], masks: tuple[str, ...] = ()) -> pa.S
     """The arrow schema of ``records/*.parquet``."""
     import pyarrow as pa
 
-    words = pa.dictionary(pa.int16(), pa.string())
+    names = pa.dictionary(pa.int16(), pa.string())
     keys: Mapping[str, pa.DataType] = {
         "row": pa.int32(),
-        "attribute": words,
+        "attribute": names,
         "label": pa.float32(),
         "logit": pa.float32(),
         "threshold": pa.float32(),
         "side": pa.int8(),
-        "outcome": words,
+        "outcome": names,
     }
     fields = [pa.field(name, keys[name], nullable=False) for name in KEYS]
     fields += [pa.field(name, pa.float32(), nullable=False) for name in measure_columns(methods, masks)]

@@ -1,8 +1,8 @@
-"""An audit on disk: a folder that is written shard by shard, so that it can be cut short and gone on with.
+"""Writing an audit's folder, shard by shard, so that an interrupted audit can be resumed.
 
-The manifest is written first and ``summary.json`` last, so a folder with a summary is whole. A shard's records are
-written after its maps and sums, so a shard with records is whole. Files hold no time of day: the same audit gives the
-same bytes.
+The manifest is written first and ``summary.json`` last, so a folder with a summary is complete. A shard's records are
+written after its maps and sums, so a shard with records is complete. No file holds a time of day: the same audit has
+the same bytes.
 """
 
 from __future__ import annotations
@@ -12,24 +12,28 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.folder.manifest import KIND, SCHEMA, SUMMARY_KIND, SUMMARY_SCHEMA, Manifest
 from bincam.audit.folder.reader import (
+    FORMER_UNMEASURED,
     IMAGES,
-    KIND,
+    LEAKAGE,
+    LEAKAGE_KIND,
     MANIFEST,
-    SCHEMA,
+    PART_SCHEMA,
+    SAMPLE,
+    SAMPLE_KIND,
     SUMMARY,
-    SUMMARY_KIND,
-    SUMMARY_SCHEMA,
+    UNMEASURED,
+    UNMEASURED_KIND,
     maps_file,
-    masks_of,
     present,
     records_file,
-    shard_count,
+    whole_shards,
 )
 from bincam.audit.folder.schema import KEYS, measure_columns, record_schema
 from bincam.errors import InputError
@@ -42,7 +46,7 @@ _SUFFIXES = (".json", ".npy", ".parquet", ".png", ".safetensors")
 
 @dataclass(frozen=True)
 class Shard:
-    """B images in a row, measured.
+    """The measurements of B consecutive images.
 
     Attributes:
         columns: ``row`` as ``(B,)``; every other column of the records as ``(B, A)``: ``attribute`` is left out, and
@@ -59,7 +63,7 @@ class Shard:
 
 
 def check_free(folder: Path, *, resume: bool) -> None:
-    """Refuse a folder that holds something else, or an audit that nobody asked to go on with.
+    """Refuse a folder that holds something else, or an audit that is not to be resumed.
 
     Raises:
         InputError: It does.
@@ -68,43 +72,151 @@ def check_free(folder: Path, *, resume: bool) -> None:
         raise InputError(f"{folder} is a file, not a folder")
     if (folder / MANIFEST).is_file():
         if not resume:
-            raise InputError(f"{folder} holds an audit already; --resume goes on with it, or choose another folder")
+            raise InputError(f"{folder} holds an audit already; --resume resumes it, or choose another folder")
         return
-    # A process killed before the manifest leaves references, and the hidden file that it was writing.
-    mine = (_REFERENCES, ".")
-    odd = sorted(file.name for file in folder.iterdir() if not file.name.startswith(mine)) if folder.is_dir() else []
-    if odd:
-        raise InputError(f"{folder} holds something else ({odd[0]}, ...); choose a new or empty folder")
+    # A process killed before it wrote the manifest leaves references, and the hidden file that it was writing.
+    own = (_REFERENCES, ".")
+    others = sorted(file.name for file in folder.iterdir() if not file.name.startswith(own)) if folder.is_dir() else []
+    if others:
+        raise InputError(f"{folder} holds something else ({others[0]}, ...); choose a new or empty folder")
 
 
-def begin(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest, or see that the one which is there says the same.
+@dataclass(frozen=True)
+class AuditWriter:
+    """Writer of one audit's folder; ``begin`` opens it.
 
-    What a killed process has left is removed: hidden files that it was writing, and beside a summary the state.
-
-    Raises:
-        InputError: The audit there has other settings, with the first of them.
+    Attributes:
+        folder: The audit's folder.
+        manifest: The audit's manifest, which names attributes, methods and masks.
     """
-    if not (folder / MANIFEST).is_file():
-        _tidy(folder)
-        write_json(folder / MANIFEST, {"kind": KIND, "schema": SCHEMA, **manifest})
-        return
-    found = read_json(folder / MANIFEST, kind=KIND, schema=SCHEMA)
-    for name in dict.fromkeys([*manifest, *found]):
-        if name not in ("kind", "schema", "settings_digest") and found.get(name) != manifest.get(name):
-            raise InputError(
-                f"{folder}: the audit there was begun with another {name} ({_short(found.get(name))}, now "
-                f"{_short(manifest.get(name))}); choose another folder, or the same settings"
-            )
-    _tidy(folder)
 
+    folder: Path
+    manifest: Manifest
 
-def _tidy(folder: Path) -> None:
-    for file in folder.rglob(".*-*"):
-        if file.suffix in _SUFFIXES:
-            file.unlink()
-    if (folder / SUMMARY).is_file():
-        shutil.rmtree(folder / _STATE, ignore_errors=True)
+    @classmethod
+    def begin(cls, folder: Path, manifest: Manifest) -> Self:
+        """Write the manifest, or check that the one in the folder is the same.
+
+        What a killed process left is removed: hidden files that it was writing, and the state of a finished audit.
+
+        Raises:
+            InputError: The audit in the folder has other settings; the message names the first that differs.
+        """
+        file, content = folder / MANIFEST, manifest.to_json()
+        if file.is_file():
+            written = read_json(file, kind=KIND, schema=SCHEMA)
+            for name in dict.fromkeys([*content, *written]):
+                if name not in ("kind", "schema", "settings_digest") and written.get(name) != content.get(name):
+                    raise InputError(
+                        f"{folder}: the audit there was begun with another {name} ({_short(written.get(name))}, now "
+                        f"{_short(content.get(name))}); choose another folder, or the same settings"
+                    )
+        writer = cls(folder, manifest)
+        writer._tidy()
+        if not file.is_file():
+            write_json(file, {"kind": KIND, "schema": SCHEMA, **content})
+        return writer
+
+    def _tidy(self) -> None:
+        for file in self.folder.rglob(".*-*"):
+            if file.suffix in _SUFFIXES:
+                file.unlink()
+        if self.finished:
+            shutil.rmtree(self.folder / _STATE, ignore_errors=True)
+
+    @property
+    def finished(self) -> bool:
+        """True once the summary has been written."""
+        return (self.folder / SUMMARY).is_file()
+
+    @property
+    def next_shard(self) -> int:
+        """Number of the first shard that is not written yet; the number of shards if all are."""
+        return whole_shards(self.folder, self.manifest)
+
+    def state(self, name: str) -> Path:
+        """Path of a file that only a resumed run needs."""
+        return self.folder / _STATE / name
+
+    def write_shard(self, number: int, shard: Shard) -> None:
+        """Write a shard: its maps and sums, then its records.
+
+        Args:
+            number: Number of the shard, from 0.
+            shard: Its measurements.
+        """
+        import pyarrow.parquet as pq
+        from safetensors.numpy import save_file
+
+        for method in self.manifest.methods:
+            with atomic(maps_file(self.folder, method, number)) as part, part.open("wb") as file:
+                np.save(file, np.ascontiguousarray(shard.maps[method], np.float16), allow_pickle=False)
+        sums, skipped = self._state_of(number)
+        with atomic(sums) as part:
+            save_file({name: np.ascontiguousarray(value, np.float64) for name, value in shard.sums.items()}, part)
+        write_json(skipped, {str(row): reason for row, reason in sorted(shard.skipped.items())})
+        with atomic(records_file(self.folder, number)) as part:
+            table = _records(self.manifest, shard)
+            pq.write_table(table, part, compression="zstd", use_dictionary=["attribute", "outcome"])
+
+    def read_sums(self) -> tuple[dict[str, NDArray[np.float64]], dict[int, str]]:
+        """Read the sums of all shards, added in their order, and the skipped rows with their reasons."""
+        from safetensors.numpy import load_file
+
+        total: dict[str, NDArray[np.float64]] = {}
+        skipped: dict[int, str] = {}
+        for number in range(self.manifest.shards):
+            sums, reasons = self._state_of(number)
+            for name, value in load_file(present(sums)).items():
+                total[name] = total[name] + value if name in total else value
+            skipped |= {int(row): reason for row, reason in json.loads(present(reasons).read_text("utf-8")).items()}
+        return total, skipped
+
+    def _state_of(self, number: int) -> tuple[Path, Path]:
+        """The files of a shard's sums and of its skipped rows."""
+        state = self.state(f"part-{number:05d}")
+        return state.with_suffix(".safetensors"), state.with_suffix(".json")
+
+    def write_images(self, columns: Mapping[str, Sequence[str]]) -> None:
+        """Write ``images.parquet``.
+
+        Args:
+            columns: ``image``, ``identity``, ``group.*`` and ``skipped``, a string per image each.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        count = len(columns["image"])
+        arrays = {"row": pa.array(np.arange(count, dtype=np.int32))}
+        arrays |= {name: pa.array([str(value) for value in values], pa.string()) for name, values in columns.items()}
+        with atomic(self.folder / IMAGES) as part:
+            pq.write_table(pa.table(arrays), part, compression="zstd")
+
+    def write_tensors(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write ``MEANS`` (``METHOD.sum`` and ``METHOD.count``) or ``REGIONS`` (``regions``)."""
+        from safetensors.numpy import save_file
+
+        with atomic(self.folder / name) as part:
+            save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, part)
+
+    def write_unmeasured(self, content: Mapping[str, Any]) -> None:
+        """Write ``unmeasured.json``; a file under its former name, which it replaces, is removed."""
+        write_json(self.folder / UNMEASURED, {"kind": UNMEASURED_KIND, "schema": PART_SCHEMA, **content})
+        (self.folder / FORMER_UNMEASURED).unlink(missing_ok=True)
+
+    def write_leakage(self, content: Mapping[str, Any]) -> None:
+        """Write ``leakage.json``."""
+        write_json(self.folder / LEAKAGE, {"kind": LEAKAGE_KIND, "schema": PART_SCHEMA, **content}, compact=True)
+
+    def write_sample(self, content: Mapping[str, Any]) -> None:
+        """Write ``sample.json``."""
+        write_json(self.folder / SAMPLE, {"kind": SAMPLE_KIND, "schema": PART_SCHEMA, **content}, compact=True)
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write ``summary.json``, which marks the audit as complete, and remove what only a resumed run needs."""
+        content = {"kind": SUMMARY_KIND, "schema": SUMMARY_SCHEMA, **summary}
+        write_json(self.folder / SUMMARY, content, compact=True)
+        shutil.rmtree(self.folder / _STATE, ignore_errors=True)
 
 
 def _short(value: Any) -> str:
@@ -112,41 +224,12 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Write ``summary.json``, which marks the audit as whole; what only a resumed run needs is removed."""
-    write_json(folder / SUMMARY, {"kind": SUMMARY_KIND, "schema": SUMMARY_SCHEMA, **summary}, compact=True)
-    shutil.rmtree(folder / _STATE, ignore_errors=True)
-
-
-def write_shard(folder: Path, manifest: Mapping[str, Any], number: int, shard: Shard) -> None:
-    """Write a shard: its maps and sums, then its records.
-
-    Args:
-        folder: The audit's.
-        manifest: Names attributes, methods and masks.
-        number: Of the shard, from 0.
-        shard: What was measured.
-    """
-    import pyarrow.parquet as pq
-    from safetensors.numpy import save_file
-
-    for method in manifest["methods"]:
-        with atomic(maps_file(folder, method, number)) as part, part.open("wb") as file:
-            np.save(file, np.ascontiguousarray(shard.maps[method], np.float16), allow_pickle=False)
-    state = folder / _STATE / f"part-{number:05d}"
-    with atomic(state.with_suffix(".safetensors")) as part:
-        save_file({name: np.ascontiguousarray(value, np.float64) for name, value in shard.sums.items()}, part)
-    write_json(state.with_suffix(".json"), {str(row): reason for row, reason in sorted(shard.skipped.items())})
-    with atomic(records_file(folder, number)) as part:
-        pq.write_table(_records(manifest, shard), part, compression="zstd", use_dictionary=["attribute", "outcome"])
-
-
-def _records(manifest: Mapping[str, Any], shard: Shard) -> Any:
+def _records(manifest: Manifest, shard: Shard) -> Any:
     import pyarrow as pa
 
-    methods, masks = tuple(manifest["methods"]), masks_of(manifest)
+    methods, masks = manifest.methods, manifest.mask_kinds
     schema = record_schema(methods, masks)
-    names = list(manifest["attributes"])
+    names = list(manifest.attributes)
     rows = np.asarray(shard.columns["row"], np.int32)
     shape = (len(rows), len(names))
     outcome = np.asarray(shard.columns["outcome"], np.int16).reshape(-1)
@@ -167,51 +250,3 @@ def _records(manifest: Mapping[str, Any], shard: Shard) -> Any:
     return pa.Table.from_arrays(
         [pa.array(columns[name], type=schema.field(name).type) for name in schema.names], schema=schema
     )
-
-
-def state_file(folder: Path, name: str) -> Path:
-    """A file that only a resumed run needs."""
-    return folder / _STATE / name
-
-
-def write_images(folder: Path, columns: Mapping[str, Sequence[str]]) -> None:
-    """Write ``images.parquet``.
-
-    Args:
-        folder: The audit's.
-        columns: ``image``, ``identity``, ``group.*`` and ``skipped``, a string per image each.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    count = len(columns["image"])
-    arrays = {"row": pa.array(np.arange(count, dtype=np.int32))}
-    arrays |= {name: pa.array([str(value) for value in values], pa.string()) for name, values in columns.items()}
-    with atomic(folder / IMAGES) as part:
-        pq.write_table(pa.table(arrays), part, compression="zstd")
-
-
-def write_tensors(folder: Path, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write ``MEANS`` (``METHOD.sum`` and ``METHOD.count``) or ``REGIONS`` (``regions``)."""
-    from safetensors.numpy import save_file
-
-    with atomic(folder / name) as part:
-        save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, part)
-
-
-def read_sums(folder: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, NDArray[np.float64]], dict[int, str]]:
-    """The sums of all shards, added in their order, and what was skipped."""
-    from safetensors.numpy import load_file
-
-    sums: dict[str, NDArray[np.float64]] = {}
-    skipped: dict[int, str] = {}
-    for number in range(shard_count(manifest)):
-        state = folder / _STATE / f"part-{number:05d}"
-        for name, value in load_file(present(state.with_suffix(".safetensors"))).items():
-            sums[name] = sums[name] + value if name in sums else value
-        skipped |= _skipped(state.with_suffix(".json"))
-    return sums, skipped
-
-
-def _skipped(file: Path) -> dict[int, str]:
-    return {int(row): reason for row, reason in json.loads(present(file).read_text(encoding="utf-8")).items()}

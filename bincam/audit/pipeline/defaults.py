@@ -1,4 +1,4 @@
-"""What an audit is about, where the user leaves it open: attributes, regions, masks, references, the minority."""
+"""What an audit uses by default: attributes, groups, regions, masks, references and training counts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bincam.models import AttributeClassifier
 def common(
     of_model: Sequence[str], of_data: Sequence[str], wanted: Sequence[str] | None
 ) -> tuple[tuple[str, ...], list[str], list[str]]:
-    """The attributes to audit, in the model's order, and those that only one of the two has.
+    """Choose the attributes to audit, in the model's order, and list those that only one of the two has.
 
     Raises:
-        InputError: There is none, or a wanted one is not among them.
+        InputError: Model and data share none, or a wanted one is not among them.
     """
     shared = tuple(name for name in of_model if name in of_data)
     if not shared:
@@ -43,10 +43,10 @@ def common(
 
 
 def choose_groups(table: AttributeTable, wanted: Sequence[str] | None) -> list[str]:
-    """The group columns to keep.
+    """Choose the group columns to keep.
 
     Raises:
-        InputError: The data has no such column, or only one value of it, or too many.
+        InputError: A column is missing in the data, or has a single value or too many.
     """
     for name in wanted or ():
         if name not in table.groups:
@@ -56,14 +56,14 @@ def choose_groups(table: AttributeTable, wanted: Sequence[str] | None) -> list[s
 
 
 def check_slices(table: AttributeTable, wanted: Sequence[str] | None) -> None:
-    """Refuse what nothing can be sliced by, before the pass and not after it.
+    """Refuse columns that nothing can be sliced by before the pass, not after it.
 
     Args:
-        table: Of the audited images, with the audited attributes and the kept groups.
+        table: The audited images, with the audited attributes and the kept groups.
         wanted: Group columns and attributes.
 
     Raises:
-        InputError: There is no such column or attribute, or only one value of it, or too many.
+        InputError: A column or attribute is missing, or has a single value or too many.
     """
     for name in wanted or ():
         if name not in table.groups and name not in table.names:
@@ -84,21 +84,21 @@ def _check_division(table: AttributeTable, name: str) -> None:
 def choose_regions(
     model: AttributeClassifier, table: AttributeTable, choice: RegionsChoice, notes: list[str]
 ) -> Regions | None:
-    """The regions that were chosen, or that suit the model's crop."""
+    """The chosen regions, or by default those that suit the model's crop."""
     regions = _usual_regions(model, table, notes) if choice == "auto" else choice
     if regions is None:
         return None
     if regions.source == Regions.published().source and model.card.fit != "face":
         notes.append(
-            f"the published cells are made for face crops, but the model's card says fit {model.card.fit!r}: they lie "
-            "elsewhere in its images"
+            f"the published cells are made for face crops, but the model's card says fit {model.card.fit!r}: in its "
+            "images they are in other places"
         )
     if regions.needs_landmarks and table.landmarks is None:
         raise InputError(f"{regions.source}: these regions follow a face's landmarks, and the data has none")
     without = [name for name in table.names if name not in regions]
     if without:
         notes.append(f"no region, so no energy: {', '.join(without)}")
-    if not (regions.per_image or regions.needs_landmarks):  # the others are counted image by image
+    if not (regions.per_image or regions.needs_landmarks):  # other regions are counted image by image
         masks = zip(table.names, regions.masks(table.names, model.card.input_size), strict=True)
         outside = [name for name, mask in masks if mask is not None and not mask.any()]
         if outside:
@@ -123,19 +123,19 @@ def _usual_regions(model: AttributeClassifier, table: AttributeTable, notes: lis
 
 
 def choose_masks(table: AttributeTable, settings: Settings, regions: Regions | None) -> dict[str, Regions]:
-    """Masks that differ from image to image."""
+    """Choose the masks that differ from image to image, by name: ``region`` or one of ``MASKS``."""
     sources: dict[str, Regions] = {}
     if regions is not None and (regions.per_image or regions.needs_landmarks):
         sources["region"] = regions
-    for name, given, usual in (
+    for name, choice, subfolder in (
         ("object", settings.object_masks, "parts"),
         ("influence", settings.influence_masks, "influence"),
     ):
-        if given == "auto":
+        if choice == "auto":
             places = ([Path(table.source)] if table.source else []) + [table.root, table.root.parent]
-            folder = next((f for place in places if (f := place / "masks" / usual).is_dir()), None)
+            folder = next((f for place in places if (f := place / "masks" / subfolder).is_dir()), None)
         else:
-            folder = given
+            folder = choice
         if folder is not None:
             sources[name] = Regions.stored(folder)
     return sources
@@ -144,7 +144,7 @@ def choose_masks(table: AttributeTable, settings: Settings, regions: Regions | N
 def choose_reference_table(
     data: AttributeTable, settings: Settings, explainer: Explainer, notes: list[str]
 ) -> AttributeTable | None:
-    """The images that references are fitted on, or None with a note."""
+    """Choose the images that references are fitted on; None with a note if there are none."""
     without = "; the ledger's midpoint, mean and balanced mean are NaN"
     assert explainer.card is not None
     anatomy = explainer.anatomy(explainer.card.input_size)
@@ -159,7 +159,7 @@ def choose_reference_table(
     if split is None:
         return None
     if settings.split in (None, split):
-        notes.append(f"the references are fitted on images that are audited too (split {split})")
+        notes.append(f"the references are fitted on images that are also audited (split {split})")
     table = data.split(split)
     return (
         table.subset(settings.reference_limit, seed=settings.seed) if settings.reference_limit < len(table) else table
@@ -168,14 +168,14 @@ def choose_reference_table(
 
 def train_counts(
     model: AttributeClassifier, table: AttributeTable, notes: list[str]
-) -> tuple[dict[str, list[int]], str]:
-    """Negatives and positives per attribute, and where they are from."""
-    known = model.card.train_counts
-    missing = [name for name in table.names if name not in known]
-    counts = {name: list(known[name]) for name in table.names if name in known}
+) -> tuple[dict[str, tuple[int, int]], str]:
+    """The negatives and positives of each attribute in training, and where the counts come from."""
+    of_card = model.card.train_counts
+    missing = [name for name in table.names if name not in of_card]
+    counts = {name: of_card[name] for name in table.names if name in of_card}
     for name in missing:
         labels = table.labels[:, table.index(name)]
-        counts[name] = [int((labels == 0).sum()), int((labels == 1).sum())]
+        counts[name] = int((labels == 0).sum()), int((labels == 1).sum())
     if not missing:
         return counts, "card"
     which = "" if len(missing) == len(table.names) else f" for {', '.join(missing)}"

@@ -1,4 +1,4 @@
-"""From a batch's explanations to its rows: outcomes, ledgers, measures, and the sums that are kept of its maps."""
+"""The records of a batch: outcomes, ledgers and measures of its explanations, and sums of its maps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from bincam.audit.folder.schema import EMPTY_FOR, KEYS, LEDGER, REFERENCES
 from bincam.audit.folder.writer import Shard
-from bincam.audit.pipeline.projected_masks import Grid, key
+from bincam.audit.pipeline.projected_masks import Grid, hits, key, projected
 from bincam.cam import Explanation, Ledger, Reference
+from bincam.data.regions.shapes import Mask
 from bincam.metrics.localization.energy import (
     concentration,
     empty,
@@ -31,15 +32,15 @@ Columns = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Ruler:
-    """What maps are measured with.
+class MeasureInputs:
+    """Inputs of the measures besides the explanations: references, and regions on the maps' grids.
 
     Attributes:
-        references: Fitted references, by kind; a kind that is missing is NaN in the records.
-        masks: Per-image masks beside the region: of ``MASKS``.
-        regions: Grid to ``(A, h, w)`` weights of regions that are the same in every image; None where each image has
+        references: Fitted references by kind; the ledger of a missing kind is NaN in the records.
+        masks: The kinds of ``MASKS`` that are measured in addition to the region.
+        regions: Grid to ``(A, h, w)`` weights of regions that are the same in every image; None if each image has
             its own.
-        hits: Likewise, which cells' centres hit them.
+        hits: Grid to ``(A, h, w)``: 1 where a cell's centre hits the region; None if each image has its own.
         totals: Grid to ``(h, w)``: Uᵀ1.
         size: ``(H, W)`` of the images.
     """
@@ -51,15 +52,41 @@ class Ruler:
     totals: Mapping[Grid, Tensor]
     size: tuple[int, int]
 
+    @classmethod
+    def of_masks(
+        cls,
+        regions: Sequence[Mask | None] | None,
+        grids: Sequence[Grid],
+        size: tuple[int, int],
+        *,
+        references: Mapping[str, Reference],
+        masks: Sequence[str],
+    ) -> MeasureInputs:
+        """Bring regions to the maps' grids.
+
+        Args:
+            regions: The mask of each attribute, ``(H, W)`` or None without a region; None if each image has its own.
+            grids: Of all maps.
+            size: ``(H, W)`` of the images.
+            references: See the class.
+            masks: See the class.
+        """
+        weights: dict[Grid, Tensor] | None = None
+        hit: dict[Grid, Tensor] | None = None
+        if regions is not None:
+            weights = {grid: torch.from_numpy(projected(regions, grid)) for grid in grids}
+            hit = {grid: torch.from_numpy(hits(regions, grid)) for grid in grids}
+        return cls(references, masks, weights, hit, {grid: ones(grid, size) for grid in grids}, size)
+
 
 def ones(grid: Grid, size: tuple[int, int]) -> Tensor:
-    """Uᵀ1: how much each cell weighs in the sum over the whole upsampled map, ``(h, w)``."""
+    """Compute Uᵀ1 ``(h, w)``: the weight of each cell in the sum over the whole upsampled map."""
     rows, columns = (matrix(n, m).sum(0) for n, m in zip(grid, size, strict=True))
     return torch.from_numpy(np.outer(rows, columns))
 
 
 def outcomes(logits: Tensor, labels: Tensor, threshold: Tensor) -> Tensor:
-    """Which of ``OUTCOMES`` each decision is.
+    """Classify decisions as one of ``OUTCOMES``.
 
     Args:
         logits: ``(B, A)``.
@@ -67,11 +94,11 @@ def outcomes(logits: Tensor, labels: Tensor, threshold: Tensor) -> Tensor:
         threshold: ``(A,)``; z = t counts as positive.
 
     Returns:
-        ``(B, A)`` int64, -1 where the label is NaN or the logit is not finite.
+        ``(B, A)`` int64, -1 if the label is NaN or the logit is not finite.
     """
-    said, truth = logits >= threshold, labels == 1
-    found = torch.where(said, torch.where(truth, 0, 1), torch.where(truth, 2, 3))
-    return torch.where(~torch.isfinite(logits) | torch.isnan(labels), -1, found)
+    positive, truth = logits >= threshold, labels == 1
+    outcome = torch.where(positive, torch.where(truth, 0, 1), torch.where(truth, 2, 3))
+    return torch.where(~torch.isfinite(logits) | torch.isnan(labels), -1, outcome)
 
 
 def measure(
@@ -79,19 +106,19 @@ def measure(
     labels: Tensor,
     rows: Tensor,
     drawn: Mapping[str, Tensor],
-    ruler: Ruler,
+    inputs: MeasureInputs,
 ) -> tuple[Columns, dict[str, Tensor]]:
-    """All columns of a batch, and its maps.
+    """Measure a batch.
 
     Args:
-        explanations: Method to explanation of the same batch; the first gives logits and ledgers.
-        labels: ``(B, A)``.
-        rows: ``(B,)``.
-        drawn: What ``Places`` gave with the batch.
-        ruler: What to measure with.
+        explanations: Method to explanation of the same batch; logits and ledgers are taken from the first.
+        labels: ``(B, A)``: 1, 0, or NaN for unknown.
+        rows: ``(B,)``: rows of the table.
+        drawn: The masks of the batch's images, see ``MaskProjector``.
+        inputs: What to measure with.
 
     Returns:
-        Columns as ``Shard`` wants them, and the maps σS by method.
+        The columns of ``Shard``, and the maps σS ``(B, A, h, w)`` by method.
     """
     first = next(iter(explanations.values()))
     truth = labels.to(first.logits)
@@ -103,68 +130,68 @@ def measure(
         "side": first.side.nan_to_num(0).to(torch.int8),
         "outcome": outcomes(first.logits, truth, first.threshold),
     }
-    columns |= ledger_columns(first, ruler.references)
+    columns |= ledger_columns(first, inputs.references)
     for method, explanation in explanations.items():
-        columns |= {f"{method}.{name}": value for name, value in map_columns(explanation.maps, drawn, ruler).items()}
+        columns |= {f"{method}.{name}": value for name, value in map_columns(explanation.maps, drawn, inputs).items()}
     return columns, {method: explanation.maps for method, explanation in explanations.items()}
 
 
 def ledger_columns(explanation: Explanation, references: Mapping[str, Reference]) -> Columns:
-    """The ledger against each reference, ``(B, A)`` each; NaN where it or the head's decomposition is missing."""
+    """Compute the ledger against each reference, ``(B, A)`` each; NaN without the reference or a decomposition."""
     columns: Columns = {}
     nan = torch.full_like(explanation.logits, torch.nan)
-    book: Ledger | None
+    ledger: Ledger | None
     for kind in REFERENCES:
         if kind == "zero":
-            book = explanation.ledger("zero")
+            ledger = explanation.ledger("zero")
         elif kind == "floor":
-            book = explanation.ledger("floor")
+            ledger = explanation.ledger("floor")
         else:
-            book = explanation.ledger(references[kind]) if kind in references else None
+            ledger = explanation.ledger(references[kind]) if kind in references else None
         for term in (*LEDGER, *(("empty",) if kind in EMPTY_FOR else ())):
-            columns[f"{kind}.{term}"] = nan if book is None else getattr(book, term)
+            columns[f"{kind}.{term}"] = nan if ledger is None else getattr(ledger, term)
     return columns
 
 
-def map_columns(maps: Tensor, drawn: Mapping[str, Tensor], ruler: Ruler) -> Columns:
-    """The measures of one method's maps ``(B, A, h, w)``, each ``(B, A)``."""
+def map_columns(maps: Tensor, drawn: Mapping[str, Tensor], inputs: MeasureInputs) -> Columns:
+    """Measure one method's maps ``(B, A, h, w)``; each column is ``(B, A)``."""
     grid = (int(maps.shape[2]), int(maps.shape[3]))
-    total = ruler.totals[grid].to(maps.device)
-    weights = drawn[key("region", grid)] if ruler.regions is None else ruler.regions[grid]
-    hits = drawn[key("hits", grid)] if ruler.hits is None else ruler.hits[grid]
-    weights, hits = weights.to(maps.device), hits.to(maps.device)
-    found = region_measures(maps, weights, total)
+    total = inputs.totals[grid].to(maps.device)
+    weights = drawn[key("region", grid)] if inputs.regions is None else inputs.regions[grid]
+    hit = drawn[key("hits", grid)] if inputs.hits is None else inputs.hits[grid]
+    weights, hit = weights.to(maps.device), hit.to(maps.device)
+    region = region_measures(maps, weights, total)
     x, y = peak(maps)
     columns: Columns = {
-        "energy": found.energy,
-        "lift": found.lift,
-        "gain": found.gain,
-        "published_energy": published_energy(maps, weights, total, ruler.size),
+        "energy": region.energy,
+        "lift": region.lift,
+        "gain": region.gain,
+        "published_energy": published_energy(maps, weights, total, inputs.size),
         "relevance_rank": relevance_rank(maps, weights, total),
-        "pointing": pointing(maps, hits),
-        "area": found.area,
+        "pointing": pointing(maps, hit),
+        "area": region.area,
         "mass": mass(maps),
         "empty": empty(maps),
         "concentration": concentration(maps),
         "peak_x": x,
         "peak_y": y,
     }
-    for name in ruler.masks:
+    for name in inputs.masks:
         inside = region_measures(maps, drawn[key(name, grid)].to(maps.device), total)
         columns |= {f"{name}_energy": inside.energy, f"{name}_gain": inside.gain}
     return columns
 
 
 @dataclass
-class Gathering:
-    """The batches of a shard that is being measured."""
+class ShardBuilder:
+    """Collects the measured batches of a shard."""
 
     columns: list[dict[str, NDArray[Any]]] = field(default_factory=list)
     maps: list[dict[str, NDArray[np.float16]]] = field(default_factory=list)
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def add(self, columns: Columns, maps: Mapping[str, Tensor], images: Tensor, drawn: Mapping[str, Tensor]) -> None:
-        """Take a batch in."""
+        """Add a batch: its columns and maps, its images ``(B, C, H, W)`` and their masks."""
         outcome = columns["outcome"]
         for method, values in maps.items():
             self._sum_by_outcome(method, values, outcome)
@@ -181,27 +208,31 @@ class Gathering:
         self.maps.append({method: self._stored(method, values) for method, values in maps.items()})
 
     def _stored(self, method: str, maps: Tensor) -> NDArray[np.float16]:
-        """Maps in half precision; a cell beyond its range is NaN, and maps with such a cell are counted."""
+        """Convert maps to half precision; a cell beyond its range becomes NaN, and such maps are counted."""
         half = maps.to(torch.float16)
         beyond = half.isinf() & maps.isfinite()
         self._add(f"{method}.beyond", beyond.flatten(2).any(-1).sum(0))
         return half.masked_fill(beyond, torch.nan).numpy(force=True)
 
     def _sum_by_outcome(self, method: str, maps: Tensor, outcome: Tensor) -> None:
-        picked = torch.stack([outcome == n for n in range(len(OUTCOMES))], -1).double()  # (B, A, 4)
-        # A map that is not finite belongs to a NaN logit, whose outcome is unknown, or overflowed.
-        whole = torch.isfinite(maps).flatten(2).all(-1)
-        picked = picked * whole[..., None]
-        values = torch.where(whole[..., None, None], maps, 0).double()
-        self._add(f"{method}.sum", torch.einsum("bao,bahw->aohw", picked, values))
-        self._add(f"{method}.count", picked.sum(0))
+        member = torch.stack([outcome == n for n in range(len(OUTCOMES))], -1).double()  # (B, A, 4)
+        # A map that is not finite belongs to a NaN logit, whose outcome is unknown, or has overflowed.
+        finite = torch.isfinite(maps).flatten(2).all(-1)
+        member = member * finite[..., None]
+        values = torch.where(finite[..., None, None], maps, 0).double()
+        self._add(f"{method}.sum", torch.einsum("bao,bahw->aohw", member, values))
+        self._add(f"{method}.count", member.sum(0))
 
     def _add(self, name: str, value: Tensor) -> None:
         array = value.to(torch.float64).numpy(force=True)
         self.sums[name] = self.sums[name] + array if name in self.sums else array
 
     def shard(self, skipped: Mapping[int, str]) -> Shard:
-        """All that was gathered, as one shard."""
+        """Join the added batches, at least one, to a shard.
+
+        Args:
+            skipped: Rows of images that could not be read, with the reason.
+        """
         columns = {name: np.concatenate([part[name] for part in self.columns]) for name in self.columns[0]}
         maps = {name: np.concatenate([part[name] for part in self.maps]) for name in self.maps[0]}
         return Shard(columns, maps, self.sums, skipped)
@@ -210,7 +241,7 @@ class Gathering:
 def empty_shard(
     columns: Sequence[str], attributes: int, grids: Mapping[str, Grid], skipped: Mapping[int, str]
 ) -> Shard:
-    """A shard of which no image could be read."""
-    nothing = {name: np.zeros((0, attributes)) for name in (*KEYS, *columns)} | {"row": np.zeros(0)}
+    """Make a shard of which no image could be read."""
+    empty = {name: np.zeros((0, attributes)) for name in (*KEYS, *columns)} | {"row": np.zeros(0)}
     maps = {method: np.zeros((0, attributes, *grid), np.float16) for method, grid in grids.items()}
-    return Shard(nothing, maps, {}, skipped)
+    return Shard(empty, maps, {}, skipped)

@@ -1,42 +1,50 @@
-"""What an audit will do, decided and checked before the first image is read."""
+"""The plan of an audit, decided and checked before the first image is read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 
 from bincam import provenance
 from bincam._version import __version__
+from bincam.audit.folder.manifest import AuditedData, AuditedModel, Manifest, MaskSource, ReferenceData
 from bincam.audit.folder.schema import MASKS
 from bincam.audit.pipeline import defaults
+from bincam.audit.pipeline.measure import MeasureInputs
 from bincam.audit.pipeline.projected_masks import Grid
 from bincam.audit.settings import BATCH_SIZE, Settings
-from bincam.cam import Explainer
-from bincam.cam.targets import SIDES
+from bincam.cam import Explainer, Reference
 from bincam.data import AttributeTable, Loader, Regions, loader
-from bincam.errors import InputError, nearest
+from bincam.errors import InputError
 from bincam.metrics.localization.pointing_game import TOLERANCE
 from bincam.models import AttributeClassifier
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that the pass needs.
+    """Everything that the pass over the images needs.
 
     Attributes:
-        settings: As chosen.
-        model: On its device.
-        table: Of the audited images, with the audited attributes.
-        reference_table: Of the images that references are fitted on, or None.
-        explainers: By method's spec.
-        grids: Of the methods' maps.
-        regions: The chosen ones, or None.
-        sources: Masks that differ from image to image.
-        facts: What the manifest says, but for the references.
-        notes: What the user should be told.
+        settings: The settings as chosen.
+        model: The model on its device.
+        table: The audited images, with the audited attributes.
+        reference_table: The images that references are fitted on, or None.
+        explainers: Spec of a method to its explainer.
+        grids: Spec of a method to the grid of its maps.
+        regions: The chosen regions, or None.
+        sources: Masks that differ from image to image, by name: ``region`` or one of ``MASKS``.
+        audited_model: The model as the manifest names it.
+        audited_data: The data as the manifest names it.
+        train_counts: Negatives and positives of each attribute in training.
+        train_counts_from: Where these counts come from.
+        only_in_model: Attributes that the data has no labels of.
+        only_in_data: Attributes that the model has no output for.
+        notes: What the user should know before the audit runs.
+        references: The fitted references by kind; they are fitted after the plan is made.
     """
 
     settings: Settings
@@ -47,18 +55,36 @@ class Plan:
     grids: Mapping[str, Grid]
     regions: Regions | None
     sources: Mapping[str, Regions]
-    facts: Mapping[str, Any]
+    audited_model: AuditedModel
+    audited_data: AuditedData
+    train_counts: Mapping[str, tuple[int, int]]
+    train_counts_from: str
+    only_in_model: Sequence[str]
+    only_in_data: Sequence[str]
     notes: tuple[str, ...]
+    references: Mapping[str, Reference] = field(default_factory=dict)
 
     @property
     def moving(self) -> bool:
-        """Whether the regions differ from image to image."""
+        """True if the regions differ from image to image."""
         return "region" in self.sources
 
     @property
     def masks(self) -> tuple[str, ...]:
-        """Of ``MASKS``, those that are there."""
+        """The kinds of ``MASKS`` that the data has."""
         return tuple(name for name in MASKS if name in self.sources)
+
+    @cached_property
+    def measure_inputs(self) -> MeasureInputs:
+        """The inputs of the measures, the same for every batch."""
+        regions = None if self.regions is None or self.moving else self.regions
+        size = self.model.card.input_size
+        fixed = None
+        if not self.moving:
+            names = self.table.names
+            fixed = [None] * len(names) if regions is None else regions.masks(names, size)
+        grids = tuple(dict.fromkeys(self.grids.values()))
+        return MeasureInputs.of_masks(fixed, grids, size, references=self.references, masks=self.masks)
 
     @property
     def batch_size(self) -> int:
@@ -67,11 +93,60 @@ class Plan:
 
     @property
     def shard_images(self) -> int:
-        """Images per shard: whole batches."""
+        """Images per shard, in whole batches."""
         return -(-self.settings.shard_images // self.batch_size) * self.batch_size
 
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest of the audit; complete once the references are fitted."""
+        settings, card, names = self.settings, self.model.card, self.table.names
+        thresholds = next(iter(self.explainers.values())).selection.thresholds.tolist()
+        fitted_on = None
+        if self.reference_table is not None:
+            fitted_on = ReferenceData(
+                split=sorted(self.reference_table.counts()),
+                images=len(self.reference_table),
+                digest=self.reference_table.digest(),
+            )
+        manifest = Manifest(
+            version=__version__,
+            versions=provenance.versions(),
+            model=self.audited_model,
+            data=self.audited_data,
+            attributes=names,
+            methods=tuple(self.explainers),
+            side=settings.side,
+            thresholds=dict(zip(names, thresholds, strict=True)),
+            head=card.head,
+            regions=_mask_source(self.regions, names),
+            pointing_tolerance=TOLERANCE,
+            masks={kind: self.sources[kind].source if kind in self.sources else None for kind in MASKS},
+            masks_digest={kind: _mask_source(self.sources.get(kind), names) for kind in MASKS},
+            references_from=fitted_on,
+            train_counts=dict(self.train_counts),
+            train_counts_from=self.train_counts_from,
+            logit_shift={name: card.logit_shift[name] for name in names if name in card.logit_shift},
+            grid=dict(self.grids),
+            image_size=card.input_size,
+            groups=tuple(self.table.groups),
+            slice_by=None if settings.slice_by is None else tuple(settings.slice_by),
+            limit=settings.limit,
+            sample=settings.sample,
+            gate_images=settings.gate_images,
+            seed=settings.seed,
+            shard_images=self.shard_images,
+            batch_size=self.batch_size,
+            precision=settings.precision,
+            device=torch.device(settings.device).type,
+            only_in_model=tuple(self.only_in_model),
+            only_in_data=tuple(self.only_in_data),
+            references={kind: reference.digest for kind, reference in self.references.items()},
+            settings_digest="",
+        )
+        return manifest.model_copy(update={"settings_digest": provenance.settings_digest(manifest.to_json())})
+
     def loader(self, table: AttributeTable, batch_size: int | None = None, **options: Any) -> Loader:
-        """Batches of a table, as the model takes them."""
+        """The batches of a table as the model takes them."""
         return loader(
             table,
             card=self.model.card,
@@ -87,30 +162,22 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     """Decide and check everything.
 
     Args:
-        model: To be audited; it is moved to the device.
-        data: With all its splits.
-        settings: What the user chose.
-        source: What the user called the model.
+        model: The model to audit; it is moved to the device.
+        data: The data with all its splits.
+        settings: The user's choices.
+        source: The user's name of the model.
 
     Raises:
-        InputError: Model and data have no attribute in common, a setting makes no sense, a split is empty, or a folder
-            is missing.
+        InputError: Model and data have no attribute in common, a setting does not fit them, a split is empty, or a
+            folder is missing.
         UnsupportedError: A method cannot answer this question about this model.
     """
     notes: list[str] = []
-    for name in ("batch_size", "shard_images", "limit", "reference_limit"):
-        if (value := getattr(settings, name)) is not None and value < 1:
-            raise InputError(f"{name}={value}: at least one image")
-    for name in ("sample", "gate_images", "workers"):
-        if getattr(settings, name) < 0:
-            raise InputError(f"{name}={getattr(settings, name)} is negative; 0 is none")
-    if settings.side not in SIDES:
-        raise InputError(f"unknown side {settings.side!r}{nearest(settings.side, SIDES)}")
     names, only_in_model, only_in_data = defaults.common(model.card.attributes, data.names, settings.attributes)
     if only_in_model:
-        notes.append(f"not audited, for the data has no labels of them: {', '.join(only_in_model)}")
+        notes.append(f"not audited, because the data has no labels of them: {', '.join(only_in_model)}")
     if only_in_data:
-        notes.append(f"not audited, for the model has no output for them: {', '.join(only_in_data)}")
+        notes.append(f"not audited, because the model has no output for them: {', '.join(only_in_data)}")
     if settings.attributes is not None and not settings.attributes:
         raise InputError("no attribute is selected")
     table = data if settings.split is None else data.split(settings.split)
@@ -127,7 +194,9 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     reference_table = defaults.choose_reference_table(data, settings, next(iter(explainers.values())), notes)
     if reference_table is not None:
         reference_table = reference_table.select(names)
-    plan = Plan(
+    counts, counts_from = defaults.train_counts(model, table, notes)
+    card = model.card
+    return Plan(
         settings=settings,
         model=model,
         table=table,
@@ -136,78 +205,33 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         grids=grids,
         regions=regions,
         sources=sources,
-        facts={},
-        notes=(),
+        audited_model=AuditedModel(
+            source=source, digest=provenance.model_digest(model), name=card.name, card=card.model_dump(mode="json")
+        ),
+        audited_data=AuditedData(
+            source=data.source,
+            root=str(data.root),
+            digest=data.digest(),
+            split=settings.split,
+            images=len(table),
+            images_hash=provenance.images_hash(table),
+        ),
+        train_counts=counts,
+        train_counts_from=counts_from,
+        only_in_model=only_in_model,
+        only_in_data=only_in_data,
+        notes=tuple(notes),
     )
-    facts = _facts(plan, data, source, notes) | {"only_in_model": only_in_model, "only_in_data": only_in_data}
-    return replace(plan, facts=facts, notes=tuple(notes))
 
 
-def _facts(plan: Plan, data: AttributeTable, source: str, notes: list[str]) -> dict[str, Any]:
-    """What the manifest says about a plan, but for the references that are yet to be fitted."""
-    settings, card, table = plan.settings, plan.model.card, plan.table
-    names = table.names
-    first = next(iter(plan.explainers.values()))
-    counts, counts_from = defaults.train_counts(plan.model, table, notes)
-
-    def described(regions: Regions | None) -> dict[str, str] | None:
-        if regions is None:
-            return None
-        return {"source": regions.source, "digest": provenance.regions_digest(regions, names)}
-
-    return {
-        "version": __version__,
-        "versions": provenance.versions(),
-        "model": {
-            "source": source,
-            "digest": provenance.model_digest(plan.model),
-            "name": card.name,
-            "card": card.model_dump(mode="json"),
-        },
-        "data": {
-            "source": data.source,
-            "root": str(data.root),
-            "digest": data.digest(),
-            "split": settings.split,
-            "images": len(table),
-            "images_hash": provenance.images_hash(table),
-        },
-        "attributes": list(names),
-        "methods": list(plan.explainers),
-        "side": settings.side,
-        "thresholds": dict(zip(names, first.selection.thresholds.tolist(), strict=True)),
-        "head": card.head,
-        "regions": described(plan.regions),
-        "pointing_tolerance": TOLERANCE,
-        "masks": {name: plan.sources[name].source if name in plan.sources else None for name in MASKS},
-        "masks_digest": {name: described(plan.sources.get(name)) for name in MASKS},
-        "references_from": None
-        if plan.reference_table is None
-        else {
-            "split": sorted(plan.reference_table.counts()),
-            "images": len(plan.reference_table),
-            "digest": plan.reference_table.digest(),
-        },
-        "train_counts": counts,
-        "train_counts_from": counts_from,
-        "logit_shift": {name: card.logit_shift[name] for name in names if name in card.logit_shift},
-        "grid": {spec: list(grid) for spec, grid in plan.grids.items()},
-        "image_size": list(card.input_size),
-        "groups": list(table.groups),
-        "slice_by": None if settings.slice_by is None else list(settings.slice_by),
-        "limit": settings.limit,
-        "sample": settings.sample,
-        "gate_images": settings.gate_images,
-        "seed": settings.seed,
-        "shard_images": plan.shard_images,
-        "batch_size": plan.batch_size,
-        "precision": settings.precision,
-        "device": torch.device(settings.device).type,
-    }
+def _mask_source(regions: Regions | None, names: Sequence[str]) -> MaskSource | None:
+    if regions is None:
+        return None
+    return MaskSource(source=regions.source, digest=provenance.regions_digest(regions, names))
 
 
-def _specs(given: Sequence[str]) -> list[str]:
-    specs = list(dict.fromkeys(spec.strip() for spec in given))
+def _specs(methods: Sequence[str]) -> list[str]:
+    specs = list(dict.fromkeys(spec.strip() for spec in methods))
     if not specs or not all(specs):
         raise InputError("at least one method is needed: NAME or NAME@LAYER")
     return specs
@@ -226,7 +250,7 @@ def _explainer(model: AttributeClassifier, spec: str, names: Sequence[str], sett
 
 
 def _grid(explainer: Explainer, settings: Settings) -> Grid:
-    """The grid of a method's maps; asking for it tells whether the method can answer at all."""
+    """The grid ``(h, w)`` of a method's maps; computing one also shows whether the method can answer at all."""
     card = explainer.card
     assert card is not None
     probe = torch.randn(1, len(card.mean), *card.input_size, generator=torch.Generator().manual_seed(0))

@@ -1,7 +1,7 @@
-"""Masks as weights on a grid: drawn where an image is read, brought to the grid by Uᵀ, and small from then on.
+"""Masks as weights on a grid: drawn in the process that reads the image, and brought to the grid by Uᵀ.
 
 A mask M enters every measure through w = Uᵀ1_M alone (see ``bincam.resample``): w sums to the region's area in pixels,
-and ⟨S, w⟩ is the upsampled map's sum inside it. Masks of the size of images never leave the process that drew them.
+and ⟨S, w⟩ is the upsampled map's sum inside it. Masks at image size never leave the process that drew them.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from bincam.resample import project
 Grid = tuple[int, int]
 Weights = NDArray[np.float32]
 OUTLINE = 112
-"""Longest side of the pictures of mean regions."""
+"""Longest side of the images of mean regions, in pixels."""
 
 
 @dataclass(frozen=True)
-class Places:
-    """Draws the masks of one image after another, for ``bincam.data.loader(also=...)``.
+class MaskProjector:
+    """Draws the masks of an image and brings them to the grids, for ``bincam.data.loader(also=...)``.
 
     Attributes:
         table: Of the images, with the audited attributes.
         size: ``(H, W)`` of the images as cropped.
         grids: Of the maps to be measured.
         sources: Masks that differ from image to image, by a name such as ``object``.
-        outlined: The source whose hits and pictures are given too, or None.
+        outlined: The source whose hits and outlines are returned too, or None.
     """
 
     table: AttributeTable
@@ -47,9 +47,11 @@ class Places:
     outlined: str | None = None
 
     def __call__(self, crop: Crop) -> dict[str, NDArray[Any]]:
-        """``SOURCE@HxW`` ``(A, h, w)`` for each grid, NaN where there is no mask.
+        """Draw the masks of one image.
 
-        With them, for the outlined source, ``hits@HxW`` (see ``hits``) and ``outline`` ``(A, H', W')``.
+        Returns:
+            ``SOURCE@HxW`` ``(A, h, w)`` for each grid, NaN without a mask. For the outlined source also ``hits@HxW``
+            (see ``hits``) and ``outline`` ``(A, H', W')``.
         """
         result: dict[str, NDArray[Any]] = {}
         for source, regions in self.sources.items():
@@ -69,7 +71,7 @@ class Places:
     def _drawn(self, regions: Regions, crop: Crop) -> list[Mask | None]:
         points = crop.view.landmarks
         if points is None or not np.isfinite(points).all():
-            return [None] * len(self.table.names)  # an image whose landmarks nobody knows has no region
+            return [None] * len(self.table.names)  # without landmarks there is no region
         return regions.masks(self.table.names, self.size, landmarks=points)
 
     def _stored(self, regions: Regions, crop: Crop) -> list[Mask | None]:
@@ -91,14 +93,14 @@ class Places:
 
     @cached_property
     def _archives(self) -> bool:
-        """Whether any source keeps masks as ``STEM.npz``, where only the file says of which attributes."""
+        """True if any source keeps masks as ``STEM.npz``, so that only the file names the attributes."""
         shapes = (regions.shapes.get("") for regions in self.sources.values())
         return any(isinstance(s, AttributeMasks) and any(s.folder.glob("*.npz")) for s in shapes)
 
     def _parts(self, shape: PartMasks, crop: Crop) -> tuple[NDArray[np.int16], NDArray[np.bool_]] | None:
         """The part of every pixel of the crop, -1 outside; and which parts the stored image shows, ``(256,)``.
 
-        None where the image has no file.
+        None if the image has no file.
         """
         place = Place(self.size, image=self.table.ids[crop.row], matrix=crop.matrix, stored=crop.stored)
         parts = shape.read(place)
@@ -107,23 +109,23 @@ class Places:
         return cropped(parts, place), np.bincount(parts.reshape(-1), minlength=256) > 0
 
     def _of_parts(self, shape: PartMasks, parts: tuple[Any, Any] | None, row: int, grid: Grid) -> Weights:
-        """Parts do not overlap, so an attribute's weights are the sum of its parts'."""
+        """Sum the weights of each attribute's parts, which do not overlap."""
         weights = np.full((len(self.table.names), *grid), np.nan, np.float32)
         if parts is None:
             return weights
         moved, seen = parts
         belongs = self._belongs(shape)  # (A, 256)
-        known = belongs[:, seen].any(1) & (self.table.labels[row] != 0)  # what a negative lacks has no place
+        has_mask = belongs[:, seen].any(1) & (self.table.labels[row] != 0)  # a negative image has no such object
         shown = np.flatnonzero(np.bincount(moved.reshape(-1) + 1, minlength=257)[1:])
         rows, columns = (upsampling(n, m) for n, m in zip(grid, self.size, strict=True))
         one_hot = (moved[:, None] == shown[:, None].astype(np.int16)).astype(np.float32)  # (H, P, W)
         along = rows.T.astype(np.float32) @ one_hot.reshape(self.size[0], -1)  # (h, P W)
         by_part = along.reshape(grid[0], len(shown), self.size[1]) @ columns.astype(np.float32)  # (h, P, w)
-        weights[known] = np.einsum("ap,hpw->ahw", belongs[known][:, shown].astype(np.float32), by_part)
+        weights[has_mask] = np.einsum("ap,hpw->ahw", belongs[has_mask][:, shown].astype(np.float32), by_part)
         return weights
 
     def _belongs(self, shape: PartMasks) -> NDArray[np.bool_]:
-        """Which parts show which attribute, ``(A, 256)``."""
+        """The parts that show each attribute, ``(A, 256)``."""
         table = np.zeros((len(self.table.names), 256), bool)
         for column, name in enumerate(self.table.names):
             table[column, list(shape.parts.get(name, ()))] = True
@@ -131,12 +133,12 @@ class Places:
 
 
 def key(source: str, grid: Grid) -> str:
-    """The name under which a source's weights for a grid come with a batch."""
+    """The name of a source's weights for a grid in ``Batch.also``."""
     return f"{source}@{grid[0]}x{grid[1]}"
 
 
 def outlines(masks: Sequence[Mask | None], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Masks made small, as shares of 255: ``(A, H', W')``, 0 where there is none."""
+    """Shrink masks to shares of 255: ``(A, H', W')``, 0 without a mask."""
     import cv2
 
     height, width = outline_size(size)
@@ -148,25 +150,25 @@ def outlines(masks: Sequence[Mask | None], size: tuple[int, int]) -> NDArray[np.
 
 
 def outline_size(size: tuple[int, int]) -> tuple[int, int]:
-    """``(H', W')`` of a picture whose longest side is at most ``OUTLINE``."""
+    """The size ``(H', W')`` of an outline, whose longest side is at most ``OUTLINE``."""
     scale = min(1.0, OUTLINE / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def projected(masks: Sequence[Mask | None], grid: Grid) -> Weights:
-    """Uᵀ1_M of each mask, ``(A, h, w)``; NaN where there is none."""
+    """Compute Uᵀ1_M of each mask, ``(A, h, w)``; NaN without a mask."""
     return _of_each(masks, grid, project)
 
 
 def hits(masks: Sequence[Mask | None], grid: Grid) -> Weights:
-    """Which cells' centres hit each mask, ``(A, h, w)``, see ``pointing``; NaN where there is none."""
+    """Mark the cells whose centres hit each mask, ``(A, h, w)``, see ``hit_cells``; NaN without a mask."""
     return _of_each(masks, grid, hit_cells)
 
 
 def _of_each(
     masks: Sequence[Mask | None], grid: Grid, brought: Callable[[Mask, Grid], NDArray[np.floating]]
 ) -> Weights:
-    """Equal masks, as several attributes of one region have them, are brought to the grid once."""
+    """Bring each mask to the grid; a mask that several attributes share is brought once."""
     result = np.full((len(masks), *grid), np.nan, np.float32)
     done: dict[int, NDArray[np.floating]] = {}
     for number, mask in enumerate(masks):

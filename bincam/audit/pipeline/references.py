@@ -1,4 +1,4 @@
-"""The ledger's fitted references: one pass over images that are not audited."""
+"""The ledger's fitted references, from one pass over images that are usually not audited."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ assert KINDS == FITTED
 
 
 def fit_references(explainer: Explainer, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Reference]:
-    """Fit all references from the same sums.
+    """Fit the references of all kinds from the same sums.
 
     Args:
         explainer: Of a model whose head has a decomposition.
-        batches: Images, and labels ``(B, A)`` of the explainer's attributes.
+        batches: Images ``(B, C, H, W)``, and labels ``(B, A)`` of the explainer's attributes.
 
     Returns:
-        Kind to reference.
+        The reference of each kind.
 
     Raises:
-        InputError: No batch, or logits that are NaN throughout.
+        InputError: There is no batch, or all logits are NaN.
         UnsupportedError: The head has no decomposition.
     """
     fit = ReferenceFit(explainer.selection.attributes)
     for images, labels in batches:
-        account = explainer(images).decomposition
-        if account is None:
+        decomposition = explainer(images).decomposition
+        if decomposition is None:
             raise InputError("no reference can be fitted: the head has no decomposition")
-        fit.add(account.evidence, labels)
+        fit.add(decomposition.evidence, labels)
     return {kind: fit.result(kind) for kind in KINDS}
 
 
@@ -46,10 +46,10 @@ def save_references(folder: Path, references: Mapping[str, Reference]) -> None:
 
 
 def load_references(folder: Path) -> dict[str, Reference] | None:
-    """Read what ``save_references`` wrote; None where not all are there.
+    """Read what ``save_references`` wrote; None if a file is missing.
 
     Raises:
-        InputError: One is broken.
+        InputError: A file is broken.
     """
     if not all(_file(folder, kind).is_file() for kind in KINDS):
         return None

@@ -1,17 +1,16 @@
-"""Measures that take many forward passes, on a few images: deletion, insertion, ROAD, and the randomisation gate."""
+"""Measures on a sample, because they take many forward passes: deletion, insertion, ROAD, randomisation test."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from bincam.audit.folder import writer
-from bincam.audit.folder.reader import SAMPLE_KIND
+from bincam.audit.folder.reader import PART_SCHEMA, SAMPLE_KIND
+from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.pipeline.plan import Plan
 from bincam.cam import Explainer
 from bincam.data import AttributeTable
@@ -21,89 +20,87 @@ from bincam.metrics.faithfulness.road import road
 from bincam.metrics.randomization import BOUND, randomisation
 from bincam.progress import track
 
-SCHEMA = 1
 STEPS = 5
-FEW = 4  # images at a time, so that progress is seen
+IMAGES_AT_A_TIME = 4  # few, so that progress is seen
 FRACTIONS = (0.2, 0.5, 0.8)
 MEASURES = ("deletion", "insertion", "random_deletion", "random_insertion", "road")
 
 
-def measure_sample(plan: Plan, folder: Path) -> dict[str, Any]:
-    """The content of ``sample.json``.
+def measure_sample(plan: Plan, writer: AuditWriter) -> dict[str, Any]:
+    """Compute the content of ``sample.json``.
 
     Args:
-        plan: Of the audit; its settings say how many images.
-        folder: The audit's. A method's results are kept in its state, so that a resumed audit does not repeat them.
+        plan: The audit's plan; its settings give the numbers of images.
+        writer: Of the audit. A method's results are kept in its state, so that a resumed audit does not repeat them.
 
     Returns:
         ``images``: rows of the sample. ``methods``: per method, measure and attribute the mean area (deletion,
-        insertion, and both in random order), or score (ROAD), the number of images that it is of, and each image's.
-        ``gates``: per method what the randomisation gate says. None stands for NaN.
+        insertion, and both in random order), or score (ROAD), the number of images averaged, and each image's value.
+        ``gates``: per method the result of the randomisation test. None stands for NaN.
     """
-    drawn = _drawn(plan, plan.settings.sample)
+    sample = _draw(plan, plan.settings.sample)
     result: dict[str, Any] = {
-        "kind": SAMPLE_KIND,
-        "schema": SCHEMA,
-        "images": _rows(plan, drawn),
+        "images": _rows(plan, sample),
         "steps": STEPS,
         "road_fractions": list(FRACTIONS),
         "methods": {},
         "gates": {},
     }
     for number, (spec, explainer) in enumerate(plan.explainers.items()):
-        state = writer.state_file(folder, f"sample-{number:02d}.json")
+        state = writer.state(f"sample-{number:02d}.json")
         if not state.is_file():
-            found = {"curves": _curves(plan, drawn, spec, explainer), "gate": _gate(plan, explainer)}
-            write_json(state, {"kind": SAMPLE_KIND, "schema": SCHEMA, **found})
-        held = read_json(state, kind=SAMPLE_KIND, schema=SCHEMA)
-        if held["curves"] is not None:
-            result["methods"][spec] = held["curves"]
-        if held["gate"] is not None:
-            result["gates"][spec] = held["gate"]
+            measured = {"curves": _curves(plan, sample, spec, explainer), "gate": _randomisation_test(plan, explainer)}
+            write_json(state, {"kind": SAMPLE_KIND, "schema": PART_SCHEMA, **measured})
+        measured = read_json(state, kind=SAMPLE_KIND, schema=PART_SCHEMA)
+        if measured["curves"] is not None:
+            result["methods"][spec] = measured["curves"]
+        if measured["gate"] is not None:
+            result["gates"][spec] = measured["gate"]
     return result
 
 
 def storable(value: Any) -> Any:
-    """Tensors and numbers as JSON has them: lists, and None for NaN."""
+    """Convert tensors and numbers to what JSON can hold: lists, and None for what is not finite."""
     if isinstance(value, Tensor):
         value = value.tolist()
     if isinstance(value, list):
-        return [storable(one) for one in value]
+        return [storable(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _drawn(plan: Plan, count: int) -> AttributeTable | None:
+def _draw(plan: Plan, count: int) -> AttributeTable | None:
+    """A stratified draw from the audited images; None for none."""
     if not count:
         return None
     return plan.table.subset(min(count, len(plan.table)), seed=plan.settings.seed)
 
 
-def _rows(plan: Plan, drawn: AttributeTable | None) -> list[int]:
-    if drawn is None:
+def _rows(plan: Plan, sample: AttributeTable | None) -> list[int]:
+    if sample is None:
         return []
-    position = {name: row for row, name in enumerate(plan.table.ids)}
-    return [position[name] for name in drawn.ids]
+    row_of = {name: row for row, name in enumerate(plan.table.ids)}
+    return [row_of[name] for name in sample.ids]
 
 
-def _curves(plan: Plan, drawn: AttributeTable | None, spec: str, explainer: Explainer) -> dict[str, Any] | None:
-    if drawn is None:
+def _curves(plan: Plan, sample: AttributeTable | None, spec: str, explainer: Explainer) -> dict[str, Any] | None:
+    if sample is None:
         return None
     seed, side = plan.settings.seed, plan.settings.side
-    ways: dict[str, Callable[..., Curve]] = {"deletion": deletion, "insertion": insertion}
-    parts: dict[str, list[Tensor]] = {name: [] for name in MEASURES}
-    batches = plan.loader(drawn, batch_size=FEW)
-    for batch in track(batches, f"sample {spec}", total=len(drawn), unit="images", amount=len):
+    curves: dict[str, Callable[..., Curve]] = {"deletion": deletion, "insertion": insertion}
+    values: dict[str, list[Tensor]] = {name: [] for name in MEASURES}
+    batches = plan.loader(sample, batch_size=IMAGES_AT_A_TIME)
+    for batch in track(batches, f"sample {spec}", total=len(sample), unit="images", amount=len):
         e = explainer(batch.images, side, batch.labels)
-        for name, way in ways.items():
-            parts[name].append(way(explainer, batch.images, e, steps=STEPS, seed=seed).area)
-            control = way(explainer, batch.images, e, steps=STEPS, seed=seed, order="random")
-            parts[f"random_{name}"].append(control.area)
-        parts["road"].append(road(explainer, batch.images, e, fractions=FRACTIONS, seed=seed).score)
-    return {name: _by_attribute(plan.table.names, torch.cat(values)) for name, values in parts.items() if values}
+        for name, curve in curves.items():
+            values[name].append(curve(explainer, batch.images, e, steps=STEPS, seed=seed).area)
+            control = curve(explainer, batch.images, e, steps=STEPS, seed=seed, order="random")
+            values[f"random_{name}"].append(control.area)
+        values["road"].append(road(explainer, batch.images, e, fractions=FRACTIONS, seed=seed).score)
+    return {name: _by_attribute(plan.table.names, torch.cat(parts)) for name, parts in values.items() if parts}
 
 
 def _by_attribute(names: Sequence[str], values: Tensor) -> dict[str, Any]:
-    """Mean, count and every value of each attribute, from ``(N, A)``."""
+    """Mean, number and all values ``(N,)`` of each attribute, from ``(N, A)``."""
     return {
         name: {
             "mean": storable(column.nanmean().item()),
@@ -114,31 +111,31 @@ def _by_attribute(names: Sequence[str], values: Tensor) -> dict[str, Any]:
     }
 
 
-def _gate(plan: Plan, explainer: Explainer) -> dict[str, Any] | None:
-    """What the randomisation gate says of a method."""
-    drawn = _drawn(plan, plan.settings.gate_images)
-    if drawn is None:
+def _randomisation_test(plan: Plan, explainer: Explainer) -> dict[str, Any] | None:
+    """The result of a method's model-parameter randomisation test; None without images for it."""
+    sample = _draw(plan, plan.settings.gate_images)
+    if sample is None:
         return None
-    batches = list(plan.loader(drawn, batch_size=len(drawn)))
+    batches = list(plan.loader(sample, batch_size=len(sample)))
     if not batches:
-        return _no_verdict(f"none of the {len(drawn)} images that it was to be judged on could be read")
+        return _not_tested(f"none of the {len(sample)} images for the test could be read")
     images, labels = (torch.cat([getattr(batch, name) for batch in batches]) for name in ("images", "labels"))
-    found = randomisation(explainer, images, plan.settings.side, labels, seed=plan.settings.seed)
+    result = randomisation(explainer, images, plan.settings.side, labels, seed=plan.settings.seed)
     return {
-        "passed": found.passed,
-        "reason": found.reason,
+        "passed": result.passed,
+        "reason": result.reason,
         "bound": BOUND,
-        "chance": storable(found.chance),
+        "chance": storable(result.chance),
         "images": len(images),
-        "stages": list(found.stages),
-        "mean": storable(found.mean),
-        "upper": storable(found.upper),
-        "undefined": storable(found.undefined),
+        "stages": list(result.stages),
+        "mean": storable(result.mean),
+        "upper": storable(result.upper),
+        "undefined": storable(result.undefined),
     }
 
 
-def _no_verdict(reason: str) -> dict[str, Any]:
-    """What the gate says of a method that could not be put to it: it has not passed."""
+def _not_tested(reason: str) -> dict[str, Any]:
+    """The result of a test that could not be made: it is not passed."""
     return {
         "passed": False,
         "reason": reason,

@@ -1,9 +1,9 @@
-"""An audit's records as arrays, its images by group, and the people they show."""
+"""An audit's records as arrays, with the groups and identities of its images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,6 @@ from bincam.stats.clusters import Clusters
 from bincam.stats.outcomes import BASIC, MEMBERSHIP, basic_name, cells
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bincam.audit.folder.reader import Audit
 
 
@@ -35,6 +33,8 @@ class Panel:
         clusters: Of the N images.
         columns: Names of the measures.
         values: ``(N, A, C)`` float32, the measures; NaN where undefined.
+        groups: Group column, such as ``group.sex``, to its values ``(N,)``, as strings; empty where unknown.
+        skipped: Number of audited images that could not be read.
     """
 
     attributes: tuple[str, ...]
@@ -46,6 +46,8 @@ class Panel:
     clusters: Clusters
     columns: tuple[str, ...]
     values: NDArray[np.float32]
+    groups: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    skipped: int = 0
 
     @cached_property
     def cell(self) -> NDArray[np.int8]:
@@ -83,41 +85,45 @@ class Panel:
             self.clusters,
             self.columns,
             self.values[:, order],
+            self.groups,
+            self.skipped,
         )
 
 
 def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
-    """Records of an audit as arrays: 4 bytes for each image, attribute and column.
+    """Read an audit's records as arrays: 4 bytes for each image, attribute and column.
 
     Args:
         audit: The audit; a summary is not needed.
         columns: Measures to read; all by default.
 
     Raises:
-        InputError: The records are no whole images, or there is no image.
+        InputError: The records are not those of whole images, or no image was read.
     """
     wanted = tuple(measure_columns(audit.methods, audit.masks)) if columns is None else tuple(columns)
     A = len(audit.attributes)
-    most = int(audit.manifest["data"]["images"]) * A
+    most = audit.manifest.data.images * A
     values = np.empty((most, len(wanted)), np.float32)  # filled shard by shard: this is most of a summary's memory
-    held: dict[str, list[NDArray[Any]]] = {name: [] for name in ("row", "label", "logit", "threshold")}
+    keys: dict[str, list[NDArray[Any]]] = {name: [] for name in ("row", "label", "logit", "threshold")}
     count = 0
-    for part in audit.record_parts([*held, *wanted]):
+    for part in audit.record_parts([*keys, *wanted]):
         start, count = count, count + part.num_rows
         if count > most or count % A:
             raise InputError(
-                f"{audit.folder}: {count} records are no whole images of {A} attributes each, or of more than "
-                f"{most // A}"
+                f"{audit.folder}: {count} records are not those of whole images of {A} attributes each, or of more "
+                f"than {most // A}"
             )
-        for name, parts in held.items():
+        for name, parts in keys.items():
             parts.append(part[name].to_numpy())
         for number, name in enumerate(wanted):
             values[start:count, number] = part[name].to_numpy()
+    images = audit.images
+    skipped = int((images["skipped"] != "").sum())
     if not count:
-        skipped = int((audit.images["skipped"] != "").sum())
         raise InputError(f"{audit.folder}: no image was read ({skipped} were skipped), so there is nothing to sum up")
-    row, label, logit, threshold = (np.concatenate(parts).reshape(-1, A) for parts in held.values())
+    row, label, logit, threshold = (np.concatenate(parts).reshape(-1, A) for parts in keys.values())
     rows = row[:, 0].astype(np.int64)
+    images = images.set_index("row", drop=False).loc[rows]  # in the order of the records
     return Panel(
         attributes=audit.attributes,
         rows=rows,
@@ -125,12 +131,9 @@ def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
         logit=logit,
         threshold=threshold,
         minority=np.array([audit.minority(name) for name in audit.attributes]),
-        clusters=Clusters.of(images_of(audit, rows)["identity"].astype(str)),
+        clusters=Clusters.of(images["identity"].astype(str)),
         columns=wanted,
         values=values[:count].reshape(len(rows), A, len(wanted)),
+        groups={name: images[name].astype(str).to_numpy() for name in images.columns if name.startswith("group.")},
+        skipped=skipped,
     )
-
-
-def images_of(audit: Audit, rows: NDArray[Any]) -> pd.DataFrame:
-    """The rows of ``images.parquet`` that were read, in the order of the records."""
-    return audit.images.set_index("row", drop=False).loc[rows]

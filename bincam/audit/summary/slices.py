@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.summary.panel import Panel, images_of
+from bincam.audit.summary.panel import Panel
 from bincam.errors import InputError, nearest
 from bincam.stats.bootstrap import resampled_means, shares
 from bincam.stats.estimate import LEVEL, MIN_IDENTITIES, MIN_IMAGES, Estimate, Floats, estimate
 from bincam.stats.hypothesis_tests import difference_test, family
 from bincam.stats.intervals import gap, quantiles, ratio
 from bincam.stats.outcomes import BASIC, ERROR_RATES, MEMBERSHIP, basic_name
-
-if TYPE_CHECKING:
-    from bincam.audit.folder.reader import Audit
 
 USUAL = ("Male", "Young")
 """Attributes by which every other is sliced where the audit has them."""
@@ -42,12 +39,11 @@ class Slicing:
     codes: NDArray[np.int64]
 
 
-def slicings(audit: Audit, panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicing], list[dict[str, str]]]:
+def slicings(panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicing], list[dict[str, str]]]:
     """The divisions that were asked for.
 
     Args:
-        audit: Whose images.
-        panel: Its records.
+        panel: The records, with the groups of their images.
         by: Group columns (``sex`` or ``group.sex``) or attributes; all group columns and the ``USUAL`` attributes
             by default.
 
@@ -57,8 +53,7 @@ def slicings(audit: Audit, panel: Panel, by: Sequence[str] | None = None) -> tup
     Raises:
         InputError: A column that was asked for is unknown, has one value, or more than ``MOST_VALUES``.
     """
-    images = images_of(audit, panel.rows)
-    groups = [name for name in images.columns if name.startswith("group.")]
+    groups = list(panel.groups)
     asked = by is not None
     wanted = list(by) if by is not None else [*groups, *(name for name in USUAL if name in panel.attributes)]
     found: list[Slicing] = []
@@ -66,10 +61,10 @@ def slicings(audit: Audit, panel: Panel, by: Sequence[str] | None = None) -> tup
     for name in wanted:
         if name in groups or f"group.{name}" in groups:
             column = name if name in groups else f"group.{name}"
-            held = images[column].astype(str).to_numpy()
-            values = tuple(sorted(set(held) - {""}))
+            of_images = panel.groups[column]
+            values = tuple(sorted(set(of_images) - {""}))
             codes = (
-                np.array([values.index(v) if v else -1 for v in held], np.int64)
+                np.array([values.index(v) if v else -1 for v in of_images], np.int64)
                 if len(values) <= MOST_VALUES
                 else (np.zeros(0, np.int64))
             )
@@ -82,10 +77,10 @@ def slicings(audit: Audit, panel: Panel, by: Sequence[str] | None = None) -> tup
                 codes[label == (1 if text == "positive" else 0)] = number
         else:
             known = [*(g.removeprefix("group.") for g in groups), *panel.attributes]
-            raise InputError(f"{audit.folder}: cannot slice by {name!r}{nearest(name, known)}")
+            raise InputError(f"cannot slice by {name!r}{nearest(name, known)}")
         reason = indivisible(column, values)
         if reason and asked:
-            raise InputError(f"{audit.folder}: cannot slice: {reason}")
+            raise InputError(f"cannot slice: {reason}")
         if reason:
             left_out.append({"column": column, "reason": reason})
         else:

@@ -1,8 +1,7 @@
-"""What an audit's records come to: figures with intervals, per attribute, measure and group of images."""
+"""The summary of an audit's records: figures with intervals, per attribute, measure and group of images."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.audit.summary.slices import slice_family, slice_panel, slicings
+from bincam.errors import InputError
 from bincam.stats.bootstrap import RESAMPLES, Means, Shares, resampled_means, shares
 from bincam.stats.calibration import calibrate, probability, unshifted
 from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate, is_small
@@ -21,6 +21,7 @@ from bincam.stats.outcomes import BASIC, CELLS, ERROR_RATES, GROUPS, MEMBERSHIP,
 from bincam.stats.roc import ranking
 
 if TYPE_CHECKING:
+    from bincam.audit.folder.manifest import Manifest
     from bincam.audit.folder.reader import Audit
 
 BINARY = ("empty", "pointing")
@@ -46,14 +47,14 @@ def summarise(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The content of ``summary.json``.
+    """Summarise an audit's records: the content of ``summary.json``.
 
     Proportions (error rates, empty maps, pointing hits) have Wilson's interval, with the effective number of images
     where identities are known; everything else the percentile interval of a bootstrap that draws identities, or images
-    where none are known. Two runs of the same seed give the same figures.
+    if none are known. The same seed gives the same figures.
 
     Args:
-        audit: Its records; it may be without a summary.
+        audit: The audit; it may be without a summary.
         slice_by: Group columns or attributes to slice by; by default all group columns, Male and Young.
         level: Of confidence.
         resamples: R, of the bootstrap. Memory: 4·K·R bytes for K identities, and the records, 4 bytes for each image,
@@ -65,39 +66,108 @@ def summarise(
         ``slices_left_out``, ``families``, ``leakage`` and ``gates``; None stands for NaN.
 
     Raises:
-        InputError: An unknown column to slice by, one of a single value, or records that are no whole images.
+        InputError: A column to slice by is unknown or has a single value, or the records are incomplete.
+
+    Example:
+        The summary that the audit holds, with other intervals:
+
+        >>> import tempfile, warnings
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from bincam.audit import Settings, run, summarise
+        >>> from bincam.data import AttributeTable, write_celeba
+        >>> from bincam.models import build
+        >>> random, folder = np.random.default_rng(0), Path(tempfile.mkdtemp())
+        >>> images = random.integers(0, 256, (8, 32, 32, 3)).astype(np.uint8)
+        >>> ids, labels = [f"{n}.png" for n in range(8)], np.float32([[0], [1]] * 4)
+        >>> table = AttributeTable(
+        ...     names=("Smiling",), labels=labels, ids=tuple(ids), root=folder, splits=np.array(["test"] * 8)
+        ... )
+        >>> data = write_celeba(table, images, folder / "data")
+        >>> model = build(
+        ...     "resnet10t", ["Smiling"], channels=[8, 8, 8, 8], stem_width=8,
+        ...     input_size=(32, 32), mean=(0.5,) * 3, std=(0.25,) * 3,
+        ... )
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")  # no regions, no references, no training counts
+        ...     audit = run(model, data, folder / "audit", Settings(gate_images=0))
+        >>> summary = summarise(audit, level=0.9, resamples=100)
+        >>> error = summary["attributes"]["Smiling"]["rates"]["error"]
+        >>> error["images"], error["status"], error["method"], error["low"] <= error["value"] <= error["high"]
+        (8, 'small', 'wilson', True)
     """
     panel = read_panel(audit)
-    divisions, left_out = slicings(audit, panel, slice_by)
+    try:
+        return summarise_panel(
+            panel,
+            audit.manifest,
+            leakage=audit.leakage,
+            gates=audit.sample.get("gates", {}),
+            slice_by=slice_by,
+            level=level,
+            resamples=resamples,
+            seed=seed,
+        )
+    except InputError as error:
+        raise InputError(f"{audit.folder}: {error}") from None
+
+
+def summarise_panel(
+    panel: Panel,
+    manifest: Manifest,
+    *,
+    leakage: Mapping[str, Any],
+    gates: Mapping[str, Any],
+    slice_by: Sequence[str] | None = None,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Summarise records that were read.
+
+    Args:
+        panel: The records.
+        manifest: The audit's manifest.
+        leakage: The content of ``leakage.json``, which the summary repeats.
+        gates: The results of the randomisation tests by method, which the summary repeats.
+        slice_by: See ``summarise``; likewise the others.
+        level: Of confidence.
+        resamples: R, of the bootstrap.
+        seed: Of the bootstrap.
+
+    Raises:
+        InputError: A column to slice by is unknown or has a single value.
+    """
+    divisions, left_out = slicings(panel, slice_by)
     weights = panel.clusters.weights(resamples, seed)
-    entries, samples = _attributes(audit, panel, weights, level)
+    entries, samples = _attributes(manifest, panel, weights, level)
     columns = {
-        name: column_of(name, audit.methods)
+        name: column_of(name, manifest.methods)
         for name in ("gain", "empty", "bias_share")
-        if column_of(name, audit.methods) in panel.columns
+        if column_of(name, manifest.methods) in panel.columns
     }
     slices = [entry for by in divisions for entry in slice_panel(panel, by, columns, weights, level)]
     return {
         "level": level,
         "resamples": resamples,
         "seed": seed,
-        "methods": list(audit.methods),
-        "minority_from": audit.manifest.get("train_counts_from", "card"),
+        "methods": list(manifest.methods),
+        "minority_from": manifest.train_counts_from,
         "images": len(panel.rows),
-        "skipped": int((audit.images["skipped"] != "").sum()),
+        "skipped": panel.skipped,
         "identities": panel.clusters.count if panel.clusters.known else None,
         "attributes": entries,
         "overall": samples,
         "slices": slices,
         "slices_left_out": left_out,
         "families": [*_families(panel, columns), *(slice_family(panel, by) for by in divisions)],
-        "leakage": _beside(audit, "leakage.json"),
-        "gates": _beside(audit, "sample.json").get("gates", {}),
+        "leakage": dict(leakage),
+        "gates": dict(gates),
     }
 
 
 def _attributes(
-    audit: Audit, panel: Panel, weights: NDArray[np.float32], level: float
+    manifest: Manifest, panel: Panel, weights: NDArray[np.float32], level: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The entries of all attributes, and the means over them."""
     names = (WRONG, *panel.columns)
@@ -127,10 +197,10 @@ def _attributes(
             name: {group: cellwise[name, basic_name(group, minority)].to_json() for group in GROUPS}
             for name in panel.columns
         }
-        rates, calibration = _rates(audit, panel, a, cellwise, drawn, weights, level)
+        rates, calibration = _rates(manifest, panel, a, cellwise, drawn, weights, level)
         entries[attribute] = {
             "minority": "positive" if minority > 0 else "negative",
-            "train_counts": list(audit.manifest["train_counts"][attribute]),
+            "train_counts": list(manifest.train_counts[attribute]),
             "counts": _counts(panel, a),
             "rates": {name: one.to_json() for name, one in rates.items()},
             "calibration": calibration,
@@ -161,7 +231,7 @@ def _cellwise(
 
 
 def _rates(
-    audit: Audit,
+    manifest: Manifest,
     panel: Panel,
     a: int,
     cellwise: Mapping[tuple[str, str], Estimate],
@@ -186,10 +256,9 @@ def _rates(
     )
     label, logit = panel.label[:, a], panel.logit[:, a]
     rates["auroc"], rates["ap"] = ranking(logit, label, panel.clusters, weights, level)
-    head = str(audit.manifest.get("head", "logits"))
-    shift = audit.manifest.get("logit_shift", {}).get(panel.attributes[a])
+    head, shift = manifest.head, manifest.logit_shift.get(panel.attributes[a])
     plain = calibrate(probability(logit, head), label, panel.clusters, weights, level=level)
-    fitted = ((audit.manifest.get("model") or {}).get("card") or {}).get("calibration", {})
+    fitted = manifest.model.card.get("calibration", {})
     moved, reason = unshifted(logit, shift, head, fitted.get(panel.attributes[a]))
     undone = calibrate(moved, label, panel.clusters, weights, level=level)
     rates |= {"ece": plain.ece, "brier": plain.brier, "ece_unshifted": undone.ece, "brier_unshifted": undone.brier}
@@ -280,12 +349,3 @@ def _families(panel: Panel, columns: Mapping[str, str]) -> list[dict[str, Any]]:
         result.append(tested(f"{measure} differs between true classes", held, true, False))
         result.append(tested(f"{measure} differs between predicted classes", held, answered, False))
     return result
-
-
-def _beside(audit: Audit, name: str) -> dict[str, Any]:
-    """What another step of the audit left in the folder; nothing where it was not asked for."""
-    file = audit.folder / name
-    if not file.is_file():
-        return {}
-    found = json.loads(file.read_text(encoding="utf-8"))
-    return found if isinstance(found, dict) else {}

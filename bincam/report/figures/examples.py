@@ -70,11 +70,11 @@ class Photographs:
         from bincam.data.readers.load import load
 
         manifest = self.audit.manifest
-        source = str(manifest["data"]["source"])
-        card = manifest["model"].get("card") or {}
+        source = manifest.data.source
+        card = manifest.model.card
         table = load(source)
         self._rows = {name: row for row, name in enumerate(table.ids)}
-        size = tuple(manifest.get("image_size") or card["input_size"])
+        size = tuple(manifest.image_size or card["input_size"])
         fit = card.get("fit")
         if fit == "face" and table.landmarks is None:
             raise InputError(f"{source}: the model reads face crops, and the data has no landmarks any more")

@@ -168,7 +168,7 @@ def render(page: Page) -> str:
 
 
 def _title(arms: Sequence[Arm]) -> str:
-    models = [str(arm.audit.manifest["model"].get("name") or "model") for arm in arms]
+    models = [arm.audit.manifest.model.name or "model" for arm in arms]
     if len(arms) > 1:
         return f"{arms[0].name.capitalize()} and {arms[1].name}: {models[0]}"
     return f"Audit: {models[0]}"
@@ -184,17 +184,17 @@ def _question(arms: Sequence[Arm]) -> str:
 
 def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
     manifest = arms[0].audit.manifest
-    data = manifest["data"]
+    data = manifest.data
     identities = arms[0].audit.images["identity"]
     people = len(set(identities[identities != ""]))
-    models = [str(arm.audit.manifest["model"]["source"]) for arm in arms]
-    images = f"{int(data['images']):,}" + (f" of {people:,} people" if people else "")
-    size = manifest.get("image_size")
+    models = [arm.audit.manifest.model.source for arm in arms]
+    images = f"{data.images:,}" + (f" of {people:,} people" if people else "")
+    size = manifest.image_size
     return [
         ("Models" if len(arms) > 1 else "Model", sentences.listed(models)),
-        ("Images", f"{images}, {data.get('split') or 'all'} split"),
-        ("Data", str(data["source"])),
-        ("Attributes", f"{len(manifest['attributes'])}"),
+        ("Images", f"{images}, {data.split or 'all'} split"),
+        ("Data", data.source),
+        ("Attributes", f"{len(manifest.attributes)}"),
         (
             "Maps",
             f"{arms[0].method}, evidence for {sentences.explained(arms[0])}"
@@ -215,7 +215,7 @@ def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) 
             who = f"the {arm.name} model's" if len(source.arms) > 1 else "the model's"
             notes.append(f"{arm.method} did not pass the randomisation test on {who} maps: {gate.get('reason')}.")
     first, *others = source.arms
-    if first.audit.manifest.get("train_counts_from") != "card":
+    if first.audit.manifest.train_counts_from != "card":
         who = f"{first.name} model" if others else first.name
         notes.append(f"Training counts of the {who} are unknown; minority and majority are those of the audited data.")
     turned = {arm.name: [name for name in attributes if arm.turned(name)] for arm in others}

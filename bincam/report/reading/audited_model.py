@@ -156,7 +156,7 @@ class Arm:
 
     def train_counts(self, attribute: str) -> tuple[int, int]:
         """Negatives and positives, of those counts that say which class is the minority."""
-        negatives, positives = (self.classes or self.audit).manifest["train_counts"][attribute]
+        negatives, positives = (self.classes or self.audit).manifest.train_counts[attribute]
         return int(negatives), int(positives)
 
     @cached_property

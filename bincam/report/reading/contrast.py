@@ -196,7 +196,7 @@ def _arm(folder: Path, held: Mapping[str, Any]) -> Arm:
     if found is None:
         raise InputError(f"{folder / FILE}: the audit {given} is gone; put it back, or beside the contrast")
     audit = open_audit(found)
-    if audit.manifest["settings_digest"] != held["settings_digest"]:
+    if audit.manifest.settings_digest != held["settings_digest"]:
         raise InputError(f"{found} is no longer the audit that {folder / FILE} was made of; make the contrast again")
     return open_arm(str(held["name"]), audit)
 

@@ -26,7 +26,7 @@ def charts(attribute: str, drawing: Drawing) -> list[Chart]:
         minority = arm.minority(attribute)
         answer, share = arm.answers(attribute), arm.column(attribute, BIAS_SHARE)
         shares.append({"minority": share[answer == minority], "majority": share[answer == -minority]})
-        used = float(arm.audit.manifest["thresholds"].get(attribute, 0.0))
+        used = arm.audit.manifest.thresholds.get(attribute, 0.0)
         curves.append(threshold_curves(logit, label, used, minority))
     return [
         *_share_chart(attribute, shares, drawing),

@@ -123,31 +123,30 @@ def definitions(arms: Sequence[Arm]) -> list[Definition]:
 def provenance(arm: Arm) -> Provenance:
     """The manifest, as pairs that can be read."""
     manifest = arm.audit.manifest
-    model, data = manifest["model"], manifest["data"]
-    regions = manifest.get("regions") or {}
+    model, data, regions = manifest.model, manifest.data, manifest.regions
     entries: list[tuple[str, Any]] = [
         ("audit folder", arm.audit.folder.name),
-        ("model", f"{model.get('name', '')} ({model.get('source', '')})"),
-        ("model digest", model.get("digest")),
-        ("data", f"{data.get('source')}, split {data.get('split') or 'all'}, {int(data['images']):,} images"),
-        ("data digest", data.get("digest")),
-        ("hash of the image list", data.get("images_hash")),
-        ("head", manifest.get("head")),
-        ("explained side", manifest.get("side")),
-        ("methods", ", ".join(manifest["methods"])),
-        ("grid", ", ".join(f"{name} {h} × {w}" for name, (h, w) in (manifest.get("grid") or {}).items())),
-        ("regions", f"{regions.get('source')} ({regions.get('digest')})" if regions else "none"),
-        ("per-image masks", _pairs(manifest.get("masks"))),
-        ("references", _pairs(manifest.get("references"))),
-        ("training counts from", manifest.get("train_counts_from")),
-        ("only in the model", ", ".join(manifest.get("only_in_model") or ())),
-        ("only in the data", ", ".join(manifest.get("only_in_data") or ())),
+        ("model", f"{model.name} ({model.source})"),
+        ("model digest", model.digest),
+        ("data", f"{data.source}, split {data.split or 'all'}, {data.images:,} images"),
+        ("data digest", data.digest),
+        ("hash of the image list", data.images_hash),
+        ("head", manifest.head),
+        ("explained side", manifest.side),
+        ("methods", ", ".join(manifest.methods)),
+        ("grid", ", ".join(f"{name} {h} × {w}" for name, (h, w) in manifest.grid.items())),
+        ("regions", f"{regions.source} ({regions.digest})" if regions else "none"),
+        ("per-image masks", _pairs(manifest.masks)),
+        ("references", _pairs(manifest.references)),
+        ("training counts from", manifest.train_counts_from),
+        ("only in the model", ", ".join(manifest.only_in_model)),
+        ("only in the data", ", ".join(manifest.only_in_data)),
         ("images left out", _skipped(arm)),
         ("randomisation test", _gate(arm)),
-        ("seed", manifest.get("seed")),
-        ("bincam", manifest.get("version")),
-        ("versions", _pairs(manifest.get("versions"))),
-        ("settings digest", manifest.get("settings_digest")),
+        ("seed", manifest.seed),
+        ("bincam", manifest.version),
+        ("versions", _pairs(manifest.versions)),
+        ("settings digest", manifest.settings_digest),
     ]
     return Provenance(arm.name, [(name, str(value)) for name, value in entries if value not in (None, "")])
 

@@ -83,7 +83,7 @@ def images(count: int) -> str:
 
 def explained(arm: Arm) -> str:
     """``the answer given``, or what else the audit explains."""
-    return SIDES[arm.audit.manifest.get("side") or "predicted"]
+    return SIDES[arm.audit.manifest.side]
 
 
 def answer(arm: Arm, attribute: str, minority: bool) -> str:

@@ -15,15 +15,15 @@ SOURCES = {
 
 
 def unmeasured(arms: Sequence[Arm]) -> list[Listing]:
-    """A list per arm; no arm without findings has one, and arms with the same list share it."""
-    lists = {arm.name: _entries(arm) for arm in arms if arm.audit.findings}
+    """A list per arm; no arm whose audit did not keep one, and arms with the same list share it."""
+    lists = {arm.name: _entries(arm) for arm in arms if arm.audit.unmeasured}
     if len(lists) > 1 and len({tuple(entries) for entries in lists.values()}) == 1:
         return [Listing(" and ".join(lists), next(iter(lists.values())))]
     return [Listing(name, entries) for name, entries in lists.items()]
 
 
 def _entries(arm: Arm) -> list[str]:
-    found = arm.audit.findings
+    found = arm.audit.unmeasured
     entries = []
     if found["skipped"]:
         reasons = arm.audit.images["skipped"]

@@ -9,7 +9,9 @@ import pytest
 
 from bincam.audit import open_audit
 from bincam.audit.folder import reader
+from bincam.audit.folder.manifest import Manifest
 from bincam.audit.folder.schema import measure_columns, record_schema
+from bincam.audit.folder.writer import AuditWriter
 from bincam.errors import InputError
 from tests.audit.synthetic import ATTRIBUTES, make_audit
 
@@ -107,8 +109,10 @@ def test_images_tell_what_was_skipped(folder):
     assert (images["skipped"][:59] == "").all()
 
 
-def test_an_audit_without_images_has_no_shards():
-    assert reader.shard_count({"data": {"images": 0}, "shard_images": 8}) == 0
+def test_an_audit_without_images_has_no_shards(broken):
+    value = json.loads((broken / "manifest.json").read_text())
+    value["data"]["images"] = 0
+    assert Manifest(**value).shards == 0
 
 
 def test_a_half_written_audit_is_refused_unless_asked_for(broken):
@@ -193,3 +197,46 @@ def test_records_have_the_schema_that_is_stated(folder):
 
 def test_a_finished_audit_holds_nothing_that_only_a_resumed_run_needs(folder):
     assert not (folder / "state").exists()
+
+
+def test_what_was_not_measured_is_read_under_its_former_name_too(broken):
+    assert open_audit(broken).unmeasured == {}
+    content = {"skipped": 2, "nan_logits": {}, "notes": ["no ledger"]}
+    (broken / "findings.json").write_text(json.dumps({"kind": "bincam-findings", "schema": 1, **content}))
+    former = open_audit(broken).unmeasured
+    assert {name: former[name] for name in content} == content
+    audit = open_audit(broken)
+    AuditWriter(broken, audit.manifest).write_unmeasured({**content, "skipped": 3})
+    assert not (broken / "findings.json").exists()
+    assert open_audit(broken).unmeasured == {"kind": "bincam-unmeasured", "schema": 1, **content, "skipped": 3}
+    (broken / "unmeasured.json").write_text(json.dumps({"kind": "bincam-findings", "schema": 1}))
+    with pytest.raises(InputError, match="expected a bincam-unmeasured file, got 'bincam-findings'"):
+        _ = open_audit(broken).unmeasured
+
+
+def test_a_manifest_is_written_as_it_was_read(folder, tmp_path):
+    value = json.loads((folder / "manifest.json").read_text())
+    value["added_later"] = [1, {"by": "another version"}]
+    content = {name: entry for name, entry in value.items() if name not in ("kind", "schema")}
+    manifest = Manifest(**content)
+    assert manifest.to_json() == content
+    AuditWriter.begin(tmp_path / "new", manifest)
+    del value["added_later"]  # what this version does not know stands at the end
+    assert list(json.loads((tmp_path / "new" / "manifest.json").read_text())) == [*value, "added_later"]
+    assert manifest.data.images == 60
+    assert manifest.masks == {"object": "masks/object", "influence": "masks/influence"}
+    assert manifest.mask_kinds == ("object", "influence")
+
+
+def test_a_manifest_without_counts_of_an_attribute_is_refused(broken):
+    edit(broken / "manifest.json", train_counts={"Smiling": [4, 4]})
+    with pytest.raises(InputError, match=r"'train_counts' is not what an audit writes.*no counts of Bald"):
+        open_audit(broken)
+
+
+@pytest.mark.parametrize(("name", "value"), [("attributes", {"Smiling": 4}), ("slices", "none"), ("level", None)])
+def test_a_summary_that_no_audit_writes_is_refused_in_a_line(broken, name, value):
+    edit(broken / "summary.json", **{name: value})
+    with pytest.raises(InputError, match=rf"summary\.json: '{name}' is not what an audit writes") as raised:
+        _ = open_audit(broken).summary
+    assert "\n" not in str(raised.value)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bincam.audit.folder.schema import KEYS, measure_columns, record_schema
-from bincam.audit.pipeline.measure import Gathering, Ruler, empty_shard, measure, ones, outcomes
+from bincam.audit.pipeline.measure import MeasureInputs, ShardBuilder, empty_shard, measure, ones, outcomes
 from bincam.cam import Explainer
 from bincam.resample import project
 
@@ -24,7 +24,7 @@ def ruler(**changes):
         "totals": {GRID: ones(GRID, SIZE)},
         "size": SIZE,
     }
-    return Ruler(**(options | changes))
+    return MeasureInputs(**(options | changes))
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_sums_leave_out_maps_that_are_not_finite_and_unknown_outcomes(explanatio
     columns, maps = measure(explanations, LABELS, torch.arange(3), {}, ruler())
     spoiled = maps["grad_cam"].clone()
     spoiled[0, 0, 0, 0] = NAN
-    gathering = Gathering()
+    gathering = ShardBuilder()
     gathering.add(columns, {"grad_cam": spoiled}, torch.zeros(3, 3, *SIZE), {})
     shard = gathering.shard({})
     assert np.isfinite(shard.sums["grad_cam.sum"]).all()
@@ -112,7 +112,7 @@ def test_what_half_precision_cannot_hold_is_nan_and_counted(explanations):
     large[2, 1, 0, 0] = 1e9
     large[1, 0, 0, 0] = NAN  # undefined already
     large[1, 2, 0, 0] = 65504
-    gathering = Gathering()
+    gathering = ShardBuilder()
     gathering.add(columns, {"grad_cam": large}, torch.zeros(3, 3, *SIZE), {})
     shard = gathering.shard({})
     assert shard.sums["grad_cam.beyond"].tolist() == [0, 2, 0, 0]
@@ -124,7 +124,7 @@ def test_what_half_precision_cannot_hold_is_nan_and_counted(explanations):
 
 
 def test_batches_add_up(explanations, tiny, images):
-    whole, parts = Gathering(), Gathering()
+    whole, parts = ShardBuilder(), ShardBuilder()
     columns, maps = measure(explanations, LABELS, torch.arange(3), {}, ruler())
     whole.add(columns, maps, images, {"outline": torch.full((3, 4, 2, 2), 255)})
     for row in range(3):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bincam.audit.pipeline.projected_masks import Places, key, outline_size, outlines
+from bincam.audit.pipeline.projected_masks import MaskProjector, key, outline_size, outlines
 from bincam.data import AttributeTable, Regions, loader
 from bincam.resample import project, upsample
 
@@ -58,7 +58,7 @@ def by_hand(table, regions, grid, fit):
 @pytest.mark.parametrize("fit", ["face", "crop", "stretch"])
 @pytest.mark.parametrize("grid", GRIDS)
 def test_parts_become_what_each_attributes_mask_projects_to(table, parts, grid, fit):
-    places = Places(table, SIZE, GRIDS, {"object": parts})
+    places = MaskProjector(table, SIZE, GRIDS, {"object": parts})
     batch = next(iter(loader(table, size=SIZE, fit=fit, batch_size=4, also=places)))
     expected = by_hand(table, parts, grid, fit)
     np.testing.assert_allclose(batch.also[key("object", grid)], expected, atol=1e-4)
@@ -80,7 +80,7 @@ def test_what_is_measured_is_what_is_shown_also_of_odd_images_and_of_masks_of_an
         stored.save(file)
         Image.fromarray((np.asarray(stored) == 2).astype(np.uint8) * 255).save(attributes / file.name)
     sources = {"object": parts, "region": parts, "influence": Regions.stored(attributes.parent)}
-    places = Places(table, SIZE, GRIDS[:1], sources, outlined="region")
+    places = MaskProjector(table, SIZE, GRIDS[:1], sources, outlined="region")
     batch = next(iter(loader(table, size=SIZE, fit=fit, batch_size=4, also=places)))
     for source, regions in sources.items():
         shown = by_hand(table, regions, GRIDS[0], fit)
@@ -105,7 +105,7 @@ def test_masks_of_attributes_become_what_they_project_to(table, archives):
             Image.fromarray(mask).save(folder / "Bald" / f"{row}.png")
     regions = Regions.stored(folder)
     batch = next(
-        iter(loader(table, size=SIZE, batch_size=4, also=Places(table, SIZE, GRIDS[:1], {"influence": regions})))
+        iter(loader(table, size=SIZE, batch_size=4, also=MaskProjector(table, SIZE, GRIDS[:1], {"influence": regions})))
     )
     expected = by_hand(table, regions, GRIDS[0], "face")
     np.testing.assert_allclose(batch.also["influence@7x7"], expected, atol=1e-4)
@@ -114,7 +114,7 @@ def test_masks_of_attributes_become_what_they_project_to(table, archives):
 
 def test_regions_that_follow_landmarks_are_drawn_for_each_face(table):
     regions = Regions.face()
-    places = Places(table, SIZE, GRIDS, {"region": regions}, outlined="region")
+    places = MaskProjector(table, SIZE, GRIDS, {"region": regions}, outlined="region")
     batch = next(iter(loader(table, size=SIZE, fit="crop", batch_size=4, workers=1, also=places)))
     expected = by_hand(table, regions, (7, 7), "crop")
     np.testing.assert_allclose(batch.also["region@7x7"], expected, atol=1e-4)
@@ -128,7 +128,9 @@ def test_regions_that_follow_landmarks_are_drawn_for_each_face(table):
 def test_weights_measure_the_upsampled_map(table, parts):
     import torch
 
-    batch = next(iter(loader(table, size=SIZE, batch_size=4, also=Places(table, SIZE, GRIDS[:1], {"object": parts}))))
+    batch = next(
+        iter(loader(table, size=SIZE, batch_size=4, also=MaskProjector(table, SIZE, GRIDS[:1], {"object": parts})))
+    )
     masks = next(iter(loader(table, size=SIZE, batch_size=4, regions=parts))).masks
     maps = torch.randn(4, 3, 7, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     inside = (upsample(maps, SIZE) * masks).sum((2, 3))

@@ -11,20 +11,24 @@ import pytest
 import torch
 
 from bincam.audit import open_audit
-from bincam.audit.folder import reader as store
 from bincam.audit.folder import writer
+from bincam.audit.folder.reader import MEAN_IMAGE
+from bincam.audit.pipeline import runner
 from bincam.audit.pipeline.plan import make_plan
+from bincam.audit.pipeline.references import load_references
 from bincam.audit.pipeline.runner import run
+from bincam.audit.pipeline.shard import measure_shard
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer
 from bincam.data import Regions, loader
-from bincam.errors import InputError, UnsupportedError
+from bincam.errors import BincamWarning, InputError, UnsupportedError
 from bincam.models import AttributeClassifier
 from bincam.resample import project
-from tests.audit.conftest import digests
+from tests.audit.conftest import NOTES_ALLOWED, digests
 from tests.audit.planted import NAMES, SIDE, Eye, eye_card, reader, regions
 
 ROOT = Path(__file__).parents[3]
+pytestmark = NOTES_ALLOWED
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +78,8 @@ def test_the_three_references_come_from_the_validation_split(pictures, done):
         book = e.ledger(explainer.fit_reference(batches, kind))
         share = records[f"{kind}.bias_share"].to_numpy().reshape(-1, len(NAMES))
         np.testing.assert_allclose(share, book.bias_share, rtol=1e-3, atol=1e-5)
-    assert set(done.manifest["references"]) == {"midpoint", "mean", "balanced_mean"}
-    assert done.manifest["references_from"]["split"] == ["validation"]
+    assert set(done.manifest.references) == {"midpoint", "mean", "balanced_mean"}
+    assert done.manifest.references_from.split == ["validation"]
 
 
 def test_means_by_outcome_and_pictures_are_those_of_the_audited_images(pictures, done):
@@ -90,7 +94,7 @@ def test_means_by_outcome_and_pictures_are_those_of_the_audited_images(pictures,
         np.testing.assert_allclose(total[:, number], (maps * picked[..., None, None]).sum(0), rtol=1e-5, atol=1e-7)
     from PIL import Image
 
-    mean = np.asarray(Image.open(done.folder / store.MEAN_IMAGE), float)
+    mean = np.asarray(Image.open(done.folder / MEAN_IMAGE), float)
     np.testing.assert_allclose(mean / 255, batch.images.mean(0).permute(1, 2, 0), atol=1 / 255)
     region = done.regions()
     assert region.shape == (2, SIDE, SIDE)
@@ -100,19 +104,19 @@ def test_means_by_outcome_and_pictures_are_those_of_the_audited_images(pictures,
 
 def test_the_manifest_names_what_went_in(pictures, done):
     manifest = done.manifest
-    assert manifest["data"]["images"] == 32
-    assert manifest["thresholds"] == {"Object": 0.0, "Other": 0.0}
-    assert manifest["train_counts"] == {"Object": [900, 100], "Other": [900, 100]}
-    assert manifest["train_counts_from"] == "card"
-    assert manifest["regions"]["source"] == "the top left quarter"
-    assert manifest["grid"] == {"grad_cam": [8, 8]}
-    assert manifest["masks"] == {"object": None, "influence": None}
+    assert manifest.data.images == 32
+    assert manifest.thresholds == {"Object": 0.0, "Other": 0.0}
+    assert manifest.train_counts == {"Object": (900, 100), "Other": (900, 100)}
+    assert manifest.train_counts_from == "card"
+    assert manifest.regions.source == "the top left quarter"
+    assert manifest.grid == {"grad_cam": (8, 8)}
+    assert manifest.masks == {"object": None, "influence": None}
     assert done.images["identity"].tolist() == pictures.split("test").identities.tolist()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_audit_again_gives_the_same_bytes_with_any_number_of_workers(pictures, done, settings, tmp_path, workers):
-    run(reader(0), pictures, tmp_path / "again", replace(settings, workers=workers))
+    run(reader(0), pictures, tmp_path / "again", settings.replace(workers=workers))
     assert digests(tmp_path / "again") == digests(done.folder)
 
 
@@ -151,7 +155,7 @@ def test_killed_and_resumed_the_bytes_are_the_same(pictures, done, settings, tmp
     assert list((out / "maps" / "grad_cam").glob(".*"))
     with pytest.raises(InputError, match="half-written: 2 of 4 shards"):
         open_audit(out)
-    with pytest.raises(InputError, match="--resume goes on with it"):
+    with pytest.raises(InputError, match="--resume resumes it"):
         run(reader(0), pictures, out, settings)
     run(reader(0), pictures, out, settings, resume=True)
     assert digests(out) == digests(done.folder)
@@ -176,7 +180,7 @@ def test_resuming_a_whole_audit_gives_it_back_untouched(pictures, settings, tmp_
     out = tmp_path / "audit"
     run(reader(0), pictures, out, settings)
     before = digests(out)
-    monkeypatch.setattr(writer, "write_shard", None)
+    monkeypatch.setattr(writer.AuditWriter, "write_shard", None)
     assert run(reader(0), pictures, out, settings, resume=True).summary is not None
     assert digests(out) == before
 
@@ -187,7 +191,7 @@ def test_resuming_a_whole_audit_gives_it_back_untouched(pictures, settings, tmp_
 )
 def test_other_settings_are_not_resumed(pictures, done, settings, changed, named):
     with pytest.raises(InputError, match=f"begun with another {named}"):
-        run(reader(0), pictures, done.folder, replace(settings, **changed), resume=True)
+        run(reader(0), pictures, done.folder, settings.replace(**changed), resume=True)
 
 
 def test_another_model_is_not_resumed(pictures, done, settings):
@@ -207,18 +211,40 @@ def test_only_common_attributes_are_audited_and_the_rest_named(pictures, setting
     model = reader(0, names=("Beard", "Object"))
     done = run(model, pictures, tmp_path / "a", settings)
     assert done.attributes == ("Object",)
-    assert done.manifest["only_in_model"] == ["Beard"]
-    assert done.manifest["only_in_data"] == ["Other"]
-    assert any("Beard" in note for note in done.findings["notes"])
+    assert done.manifest.only_in_model == ("Beard",)
+    assert done.manifest.only_in_data == ("Other",)
+    assert any("Beard" in note for note in done.unmeasured["notes"])
     # Object is the model's second output, whose logit is constant
     assert done.records(["logit"])["logit"].unique().tolist() == [1.5]
+
+
+def test_a_run_warns_of_its_notes_before_it_measures(pictures, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "carry_out", lambda plan, *_, **__: plan.notes)
+    with pytest.warns(BincamWarning) as warned:
+        notes = run(reader(0, names=("Beard", "Object")), pictures, tmp_path / "a", settings)
+    assert [str(warning.message) for warning in warned] == list(notes)
+    assert notes[0] == "not audited, because the data has no labels of them: Beard"
+    assert {Path(warning.filename).name for warning in warned} == {"test_runner.py"}  # the caller's line
+
+
+def test_a_shard_measured_alone_is_the_one_that_the_pass_writes(pictures, done, settings):
+    plan = make_plan(reader(0), pictures, settings)
+    plan = replace(plan, references=load_references(done.folder))
+    assert plan.manifest.references == done.manifest.references
+    shard = measure_shard(plan, range(8, 16))
+    records = done.records()
+    records = records[(records["row"] >= 8) & (records["row"] < 16)]
+    assert shard.columns["row"].tolist() == list(range(8, 16))
+    for name in ("logit", "grad_cam.gain", "midpoint.bias_share"):
+        np.testing.assert_array_equal(shard.columns[name].reshape(-1), records[name].to_numpy())
+    np.testing.assert_array_equal(shard.maps["grad_cam"], list(done.maps())[1])
 
 
 def test_nothing_in_common_is_refused(pictures, settings, tmp_path):
     with pytest.raises(InputError, match="no attribute in common; the model has Beard, Hat"):
         run(reader(0, names=("Beard", "Hat")), pictures, tmp_path / "a", settings)
     with pytest.raises(InputError, match=r"'Objekt' cannot be audited: .*did you mean 'Object'"):
-        run(reader(0), pictures, tmp_path / "a", replace(settings, attributes=["Objekt"]))
+        run(reader(0), pictures, tmp_path / "a", settings.replace(attributes=["Objekt"]))
 
 
 class Spoiled(Eye):
@@ -236,7 +262,7 @@ def test_nan_logits_are_counted_named_and_enter_nothing(pictures, settings, tmp_
     records = done.records()
     bad = records["logit"].isna()
     assert 0 < bad.sum() < len(records)
-    assert done.findings["nan_logits"] == {name: int(bad.sum()) // 2 for name in NAMES}
+    assert done.unmeasured["nan_logits"] == {name: int(bad.sum()) // 2 for name in NAMES}
     assert (records["side"][bad] == 0).all()
     assert (records["outcome"][bad] == "").all()
     assert records.loc[bad, [c for c in records if "." in c and not c.endswith(".area")]].isna().all(axis=None)
@@ -261,7 +287,7 @@ def test_infinite_logits_are_as_good_as_nan(pictures, settings, tmp_path):
     records = done.records()
     bad = ~np.isfinite(records["logit"])
     assert np.isinf(records["logit"]).any()
-    assert done.findings["nan_logits"] == {name: int(bad.sum()) // 2 for name in NAMES}
+    assert done.unmeasured["nan_logits"] == {name: int(bad.sum()) // 2 for name in NAMES}
     assert (records["outcome"][bad] == "").all()
     entry = done.summary["attributes"]["Object"]
     assert entry["rates"]["error"]["images"] == entry["rates"]["brier"]["images"] == int((~bad).sum()) // 2
@@ -279,8 +305,8 @@ def test_unreadable_images_are_skipped_and_counted_or_refused(pictures, settings
         table.path(row).write_bytes(b"")
     with pytest.raises(InputError, match=r"empty file \(0 bytes\)"):
         run(reader(0), table, tmp_path / "a", settings)
-    done = run(reader(0), table, tmp_path / "b", replace(settings, on_error="skip"))
-    assert done.findings["skipped"] == 9
+    done = run(reader(0), table, tmp_path / "b", settings.replace(on_error="skip"))
+    assert done.unmeasured["skipped"] == 9
     assert (done.images["skipped"] != "").to_numpy().nonzero()[0].tolist() == [*range(8, 16), 20]
     assert sorted(set(done.records(["row"])["row"])) == [r for r in range(32) if not (8 <= r < 16 or r == 20)]
     assert [len(maps) for maps in done.maps()] == [8, 0, 7, 8]
@@ -288,7 +314,7 @@ def test_unreadable_images_are_skipped_and_counted_or_refused(pictures, settings
 
 def test_a_region_outside_of_every_image_is_told(pictures, settings):
     nowhere = Regions.drawn({"Object": np.zeros((SIDE, SIDE), bool)}, source="nowhere")
-    plan = make_plan(reader(0), pictures, replace(settings, regions=nowhere))
+    plan = make_plan(reader(0), pictures, settings.replace(regions=nowhere))
     assert "the region lies outside of the image, so no energy: Object" in plan.notes
     assert "no region, so no energy: Other" in plan.notes
     assert not any("outside" in note for note in make_plan(reader(0), pictures, settings).notes)
@@ -303,9 +329,9 @@ def test_regions_outside_of_the_crop_are_nan_and_counted(pictures, settings, tmp
         mask = np.zeros((SIDE, SIDE), np.uint8)
         mask[:8, : 8 * (row % 2)] = 255
         Image.fromarray(mask).save(folder / name)
-    stored = replace(settings, regions=Regions.stored(folder.parent))
+    stored = settings.replace(regions=Regions.stored(folder.parent))
     done = run(reader(0), pictures, tmp_path / "a", stored)
-    assert done.findings["outside_the_crop"] == {"region": {"Object": 16}}
+    assert done.unmeasured["outside_the_crop"] == {"region": {"Object": 16}}
     energy = done.records(["grad_cam.energy"])["grad_cam.energy"].to_numpy().reshape(-1, 2)
     assert np.isnan(energy[::2]).all()
     assert np.isfinite(energy[1::2, 0]).any()
@@ -314,15 +340,15 @@ def test_regions_outside_of_the_crop_are_nan_and_counted(pictures, settings, tmp
 
 def test_a_limit_takes_a_stratified_draw_in_the_tables_order(pictures, done, settings, tmp_path):
     whole = done
-    done = run(reader(0), pictures, tmp_path / "a", replace(settings, limit=10))
-    assert done.manifest["data"]["images"] == 10
+    done = run(reader(0), pictures, tmp_path / "a", settings.replace(limit=10))
+    assert done.manifest.data.images == 10
     expected = pictures.split("test").subset(10, seed=0)
     assert done.images["image"].tolist() == list(expected.ids)
-    assert done.manifest["data"]["images_hash"] != whole.manifest["data"]["images_hash"]
+    assert done.manifest.data.images_hash != whole.manifest.data.images_hash
 
 
 def test_thresholds_and_sides_are_those_asked_for(pictures, settings, tmp_path):
-    done = run(reader(0), pictures, tmp_path / "a", replace(settings, threshold={"Other": 2.0}, side="negative"))
+    done = run(reader(0), pictures, tmp_path / "a", settings.replace(threshold={"Other": 2.0}, side="negative"))
     records = done.records()
     assert (records["side"] == -1).all()
     other = records[records["attribute"] == "Other"]
@@ -335,24 +361,24 @@ def test_a_model_without_training_counts_takes_the_minority_of_the_audited_data(
     model.card = model.card.model_copy(update={"train_counts": {"Object": (1, 2)}})
     done = run(model, pictures, tmp_path / "a", settings)
     labels = pictures.split("test").labels[:, 1]
-    assert done.manifest["train_counts"]["Object"] == [1, 2]
-    assert done.manifest["train_counts"]["Other"] == [int((labels == 0).sum()), int((labels == 1).sum())]
-    assert done.manifest["train_counts_from"] == "card; audited data for Other"
+    assert done.manifest.train_counts["Object"] == (1, 2)
+    assert done.manifest.train_counts["Other"] == (int((labels == 0).sum()), int((labels == 1).sum()))
+    assert done.manifest.train_counts_from == "card; audited data for Other"
 
 
 def test_data_without_other_splits_has_no_fitted_reference_and_says_so(pictures, settings, tmp_path):
     only = pictures.split("test")
     done = run(reader(0), only, tmp_path / "a", settings)
-    assert done.manifest["references"] == {}
+    assert done.manifest.references == {}
     records = done.records(["midpoint.bias_share", "zero.bias_share"])
     assert records["midpoint.bias_share"].isna().all()
     assert records["zero.bias_share"].notna().all()
-    assert any("fit references" in note for note in done.findings["notes"])
+    assert any("fit references" in note for note in done.unmeasured["notes"])
 
 
 def test_several_methods_and_layers_stand_beside_each_other(pictures, settings, tmp_path):
     specs = ("hirescam", "layer_cam@network.grid")
-    done = run(reader(0), pictures, tmp_path / "a", replace(settings, methods=specs))
+    done = run(reader(0), pictures, tmp_path / "a", settings.replace(methods=specs))
     assert done.methods == specs
     assert {spec: maps.shape[1:] for spec in specs for maps in done.maps(spec)} == dict.fromkeys(specs, (2, 8, 8))
     records = done.records()
@@ -361,19 +387,19 @@ def test_several_methods_and_layers_stand_beside_each_other(pictures, settings, 
 
 def test_a_method_that_cannot_answer_is_refused_before_any_image(pictures, settings, tmp_path):
     with pytest.raises(UnsupportedError, match="eigen_cam"):
-        run(reader(0), pictures, tmp_path / "a", replace(settings, methods=("eigen_cam",)))
+        run(reader(0), pictures, tmp_path / "a", settings.replace(methods=("eigen_cam",)))
     assert not (tmp_path / "a").exists()
 
 
 def test_slices_by_any_attribute_are_made_or_refused_before_any_image(pictures, settings, tmp_path):
-    done = run(reader(0), pictures, tmp_path / "a", replace(settings, slice_by=["Other"]))
+    done = run(reader(0), pictures, tmp_path / "a", settings.replace(slice_by=["Other"]))
     assert {(one["attribute"], one["column"]) for one in done.summary["slices"]} == {("Object", "Other")}
     alike = replace(pictures, groups={"camera": np.full(len(pictures), "one")})
     for wanted, told in (("Othr", "cannot slice by 'Othr'; did you mean 'Other'"), ("camera", "only the value 'one'")):
         with pytest.raises(InputError, match=told):
-            run(reader(0), alike, tmp_path / "b", replace(settings, slice_by=[wanted]))
+            run(reader(0), alike, tmp_path / "b", settings.replace(slice_by=[wanted]))
     with pytest.raises(InputError, match="camera has only the value 'one' in the 32 audited images"):
-        run(reader(0), alike, tmp_path / "b", replace(settings, groups=["camera"]))
+        run(reader(0), alike, tmp_path / "b", settings.replace(groups=["camera"]))
     assert not (tmp_path / "b").exists()
     left_out = run(reader(0), alike, tmp_path / "b", settings).summary["slices_left_out"]
     assert [one["column"] for one in left_out] == ["group.camera"]
@@ -381,9 +407,9 @@ def test_slices_by_any_attribute_are_made_or_refused_before_any_image(pictures, 
 
 def test_unknown_groups_and_empty_splits_are_refused(pictures, settings, tmp_path):
     with pytest.raises(InputError, match="no group column 'sex'"):
-        run(reader(0), pictures, tmp_path / "a", replace(settings, groups=["sex"]))
+        run(reader(0), pictures, tmp_path / "a", settings.replace(groups=["sex"]))
     with pytest.raises(InputError, match="no images in split 'train'"):
-        run(reader(0), pictures, tmp_path / "a", replace(settings, split="train"))
+        run(reader(0), pictures, tmp_path / "a", settings.replace(split="train"))
 
 
 def test_the_model_is_as_before(pictures, settings, tmp_path):

@@ -1,7 +1,6 @@
 """Measures of a sample: which images, what is kept, and what a resumed audit repeats."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,13 +8,15 @@ import torch
 
 from bincam.audit.pipeline import sampled_metrics
 from bincam.audit.pipeline.runner import run
-from tests.audit.conftest import digests
+from tests.audit.conftest import NOTES_ALLOWED, digests
 from tests.audit.planted import reader, write_pictures
+
+pytestmark = NOTES_ALLOWED
 
 
 @pytest.fixture
 def chosen(settings):
-    return replace(settings, sample=5, gate_images=3, methods=("grad_cam", "hirescam"))
+    return settings.replace(sample=5, gate_images=3, methods=("grad_cam", "hirescam"))
 
 
 def test_the_sample_is_a_draw_of_the_audited_images(pictures, chosen, tmp_path):
@@ -71,12 +72,12 @@ def test_the_gate_explains_the_side_that_is_audited(pictures, settings, tmp_path
         return original_gate(explainer, images, side, labels, **options)
 
     monkeypatch.setattr(sampled_metrics, "randomisation", listening)
-    run(reader(0), pictures, tmp_path / "a", replace(settings, side="positive", gate_images=3))
+    run(reader(0), pictures, tmp_path / "a", settings.replace(side="positive", gate_images=3))
     assert asked == [("positive", (3, 2))]
 
 
 def test_a_sample_of_which_nothing_can_be_read_is_no_verdict(chosen, tmp_path):
-    few = replace(chosen, on_error="skip", sample=2, gate_images=2)
+    few = chosen.replace(on_error="skip", sample=2, gate_images=2)
     broken = write_pictures(tmp_path / "pictures", 48)
     for name in broken.split("test").subset(2, seed=0).ids:
         broken.path(broken.ids.index(name)).write_bytes(b"no picture")

@@ -11,7 +11,8 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from statsmodels.stats.proportion import proportion_confint
 
 from bincam.audit import open_audit
-from bincam.audit.folder import reader, writer
+from bincam.audit.folder import reader
+from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.gate.rules import judge, parse_rule
 from bincam.audit.summary.panel import read_panel
 from bincam.audit.summary.slices import slicings
@@ -210,7 +211,7 @@ def test_a_summary_is_json_of_the_stated_layout_and_the_same_each_time(audit, su
     again = summarise(audit, resamples=200, slice_by=["sex", "age", "Young"])
     assert json.dumps(again, allow_nan=False) == json.dumps(summary, allow_nan=False)
     folder = shutil.copytree(audit.folder, tmp_path / "copy")
-    writer.write_summary(folder, summary)
+    AuditWriter(folder, audit.manifest).write_summary(summary)
     assert open_audit(folder).summary["attributes"]["Bald"]["minority"] == "positive"
     assert summary["minority_from"] == "card"
     assert summary["skipped"] == 1
@@ -309,7 +310,7 @@ def test_slices_are_rates_within_values_with_gap_and_ratio(audit, summary):
 
 
 def test_slicing_by_an_attribute_divides_by_its_labels(audit):
-    found, _ = slicings(audit, read_panel(audit, []), ["Young"])
+    found, _ = slicings(read_panel(audit, []), ["Young"])
     label = read_panel(audit, []).label[:, ATTRIBUTES.index("Young")]
     assert found[0].values == ("positive", "negative")
     np.testing.assert_array_equal(found[0].codes, np.where(np.isnan(label), -1, np.where(label == 1, 0, 1)))
@@ -368,11 +369,17 @@ def test_bare_names_are_the_primary_methods():
 
 
 def test_what_lies_beside_the_records_is_taken_in(copy):
+    leakage = {"kind": "bincam-leakage", "schema": 1, "overlap": [[1.0]]}
+    (copy / "leakage.json").write_text(json.dumps(leakage))
+    (copy / "sample.json").write_text(
+        json.dumps({"kind": "bincam-sample", "schema": 1, "gates": {"grad_cam": "passed"}})
+    )
+    summary = summarise(open_audit(copy), resamples=100)
+    assert summary["leakage"] == leakage
+    assert summary["gates"] == {"grad_cam": "passed"}
     (copy / "leakage.json").write_text(json.dumps({"overlap": [[1.0]]}))
-    (copy / "sample.json").write_text(json.dumps({"gates": {"grad_cam": "passed"}}))
-    found = summarise(open_audit(copy), resamples=100)
-    assert found["leakage"] == {"overlap": [[1.0]]}
-    assert found["gates"] == {"grad_cam": "passed"}
+    with pytest.raises(InputError, match="expected a bincam-leakage file"):
+        summarise(open_audit(copy), resamples=100)
 
 
 def test_an_audit_without_an_image_is_refused(tmp_path):

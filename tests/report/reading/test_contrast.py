@@ -103,7 +103,7 @@ def opposite(tmp_path_factory):
     """Two models, of which the second was trained where Bald is frequent and Young is rare."""
     folder = tmp_path_factory.mktemp("opposite")
     first = finished_audit(folder / "a", images=150, seed=0)
-    counts = reader.open_audit(first).manifest["train_counts"]
+    counts = dict(reader.open_audit(first).manifest.train_counts)
     counts |= {name: counts[name][::-1] for name in ("Bald", "Young")}
     second = finished_audit(folder / "b", images=150, seed=1, manifest={"train_counts": counts})
     document = compare(*map(reader.open_audit, (first, second)), folder / "contrast", resamples=100)

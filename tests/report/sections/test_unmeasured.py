@@ -20,12 +20,12 @@ def test_models_that_say_the_same_share_a_list(contrast_folder):
     assert one.name == "unbalanced and balanced"
 
 
-def test_a_clean_audit_says_so_and_one_without_findings_is_silent(bare, tmp_path):
+def test_a_clean_audit_says_so_and_one_that_kept_no_list_is_silent(bare, tmp_path):
     folder = bare
     clean = {"skipped": 0, "nan_logits": {}, "outside_the_crop": {}, "with_a_mask": {}, "notes": []}
-    write_json(folder / reader.FINDINGS, {"kind": reader.FINDINGS_KIND, "schema": 1, **clean})
+    write_json(folder / reader.UNMEASURED, {"kind": reader.UNMEASURED_KIND, "schema": 1, **clean})
     assert "Nothing: every image was read" in render(build(open_source(folder), tmp_path / "a.html"))
-    for file in (reader.FINDINGS, reader.SAMPLE, reader.LEAKAGE):
+    for file in (reader.UNMEASURED, reader.SAMPLE, reader.LEAKAGE):
         (folder / file).unlink()
     html = render(build(open_source(folder), tmp_path / "b.html"))
     for section in ("unmeasured", "sample", "overlap"):

@@ -1,0 +1,184 @@
+"""The manifest and the summary of an audit: the keys and types of ``manifest.json`` and ``summary.json``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from bincam.audit.folder.schema import MASKS
+from bincam.errors import InputError
+from bincam.files import read_json
+
+KIND, SCHEMA = "bincam-audit", 1
+SUMMARY_KIND, SUMMARY_SCHEMA = "bincam-summary", 1
+_OF_THE_FILE = ("kind", "schema")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Part(BaseModel):
+    # Keys that a later bincam adds under the same schema are kept, so that resuming compares them too.
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class AuditedModel(_Part):
+    """The audited model: the name the user gave, the digest of card and weights, the card's name, the card."""
+
+    source: str
+    digest: str
+    name: str
+    card: dict[str, Any]
+
+
+class AuditedData(_Part):
+    """The audited images: their source, split and number, and the digests of the labels and of the image files."""
+
+    source: str
+    root: str
+    digest: str
+    split: str | None
+    images: int = Field(ge=0)
+    images_hash: str
+
+
+class MaskSource(_Part):
+    """The source of regions or of masks stored per image, and the digest of what was drawn or stored."""
+
+    source: str
+    digest: str
+
+
+class ReferenceData(_Part):
+    """The images that the references were fitted on."""
+
+    split: list[str]
+    images: int
+    digest: str
+
+
+class Manifest(_Part):
+    """The content of ``manifest.json``: what was audited, with what and how.
+
+    The fields stand in the order in which they are written. Fields with a default may be missing from the file.
+    """
+
+    version: str | None = None
+    versions: dict[str, str] = {}
+    model: AuditedModel
+    data: AuditedData
+    attributes: tuple[str, ...] = Field(min_length=1)
+    methods: tuple[str, ...] = Field(min_length=1)
+    side: str = "predicted"
+    thresholds: dict[str, float]
+    head: str = "logits"
+    regions: MaskSource | None = None
+    pointing_tolerance: float | None = None
+    masks: dict[str, str | None] = {}
+    masks_digest: dict[str, MaskSource | None] = {}
+    references_from: ReferenceData | None = None
+    train_counts: dict[str, tuple[int, int]]
+    train_counts_from: str = "card"
+    logit_shift: dict[str, float] = {}
+    grid: dict[str, tuple[int, int]] = {}
+    image_size: tuple[int, int] | None = None
+    groups: tuple[str, ...] = ()
+    slice_by: tuple[str, ...] | None = None
+    limit: int | None = None
+    sample: int = 0
+    gate_images: int = 0
+    seed: int = 0
+    shard_images: int = Field(gt=0)
+    batch_size: int | None = None
+    precision: str = "fp32"
+    device: str = "cpu"
+    only_in_model: tuple[str, ...] = ()
+    only_in_data: tuple[str, ...] = ()
+    references: dict[str, str] = {}
+    settings_digest: str
+
+    @field_validator("train_counts")
+    @classmethod
+    def _of_every_attribute(cls, counts: dict[str, tuple[int, int]], info: ValidationInfo) -> dict[str, Any]:
+        missing = [name for name in info.data.get("attributes", ()) if name not in counts]
+        if missing:
+            raise ValueError(f"no counts of {', '.join(missing)}")
+        return counts
+
+    @property
+    def mask_kinds(self) -> tuple[str, ...]:
+        """The masks stored per image that were measured, of ``MASKS``."""
+        return tuple(name for name in MASKS if self.masks.get(name))
+
+    @property
+    def shards(self) -> int:
+        """Number of shards of the audit."""
+        return -(-self.data.images // self.shard_images)
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys and values of the file, without its kind and schema version."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class AttributeSummary(_Part):
+    """One attribute in ``summary.json``; estimates are kept as the JSON objects that they are written as."""
+
+    minority: str
+    train_counts: tuple[int, int]
+    counts: dict[str, int]
+    rates: dict[str, dict[str, Any]]
+    calibration: dict[str, Any]
+    measures: dict[str, dict[str, dict[str, Any]]]
+
+
+class Summary(_Part):
+    """The content of ``summary.json``, see ``bincam.audit.summarise``."""
+
+    level: float
+    resamples: int | None = None
+    seed: int | None = None
+    methods: tuple[str, ...] = ()
+    minority_from: str = "card"
+    images: int | None = None
+    skipped: int = 0
+    identities: int | None = None
+    attributes: dict[str, AttributeSummary]
+    overall: dict[str, dict[str, Any]] = {}
+    slices: list[dict[str, Any]] = []
+    slices_left_out: list[dict[str, str]] = []
+    families: list[dict[str, Any]] = []
+    leakage: dict[str, Any] = {}
+    gates: dict[str, Any] = {}
+
+
+def read_manifest(file: Path) -> Manifest:
+    """Read ``manifest.json``.
+
+    Raises:
+        InputError: It is missing, is no audit's manifest, is of another schema, or a key is missing or of another type.
+    """
+    return _checked(Manifest, file, read_json(file, kind=KIND, schema=SCHEMA))
+
+
+def read_summary(file: Path) -> dict[str, Any]:
+    """Read ``summary.json`` as the JSON object that it is, checked against ``Summary``.
+
+    Raises:
+        InputError: As ``read_manifest``.
+    """
+    content = read_json(file, kind=SUMMARY_KIND, schema=SUMMARY_SCHEMA)
+    _checked(Summary, file, content)
+    return content
+
+
+def _checked(model: type[_Model], file: Path, content: dict[str, Any]) -> _Model:
+    try:
+        return model.model_validate({name: value for name, value in content.items() if name not in _OF_THE_FILE})
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        missing = [str(problem["loc"][0]) for problem in problems if problem["type"] == "missing"]
+        if missing and all(len(problem["loc"]) == 1 for problem in problems):
+            raise InputError(f"{file}: no {', '.join(missing)} in it; make the audit again") from None
+        name, *rest = (str(part) for part in problems[0]["loc"])
+        at = f" (at {'.'.join([name, *rest])}: {problems[0]['msg']})" if rest else f" ({problems[0]['msg']})"
+        raise InputError(f"{file}: {name!r} is not what an audit writes{at}; make the audit again") from None
