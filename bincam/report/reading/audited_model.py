@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bincam.errors import InputError
 from bincam.report.figures.overlays import outline
-from bincam.stats.outcomes import basic_name
+from bincam.stats.outcomes import answers, basic_name, basic_rate
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
@@ -105,10 +105,7 @@ class Arm:
 
     def rate_name(self, attribute: str, measure: str) -> str:
         """A rate by its sign: ``minority_error`` is ``fnr`` where the minority is positive, else ``fpr``."""
-        part = measure.removesuffix("_error")
-        if part not in ("minority", "majority"):
-            return measure
-        return "fnr" if (self.minority(attribute) > 0) == (part == "minority") else "fpr"
+        return basic_rate(measure, self.minority(attribute))
 
     def measure(self, attribute: str, column: str, group: str) -> Number:
         """The mean of a record column in a group of images; a bare name is the primary method's."""
@@ -175,10 +172,9 @@ class Arm:
         table["row"] = frame["row"].to_numpy(dtype=np.int64).reshape(-1, count)[:, 0]
         return table
 
-    def answers(self, attribute: str) -> NDArray[np.int64]:
+    def answers(self, attribute: str) -> NDArray[np.int8]:
         """``(N,)``: +1 or -1, the predicted class, whichever was explained; 0 without a finite logit."""
-        logit, threshold = self.column(attribute, "logit"), self.column(attribute, "threshold")
-        return np.where(np.isfinite(logit), np.where(logit >= threshold, 1, -1), 0)
+        return answers(self.column(attribute, "logit"), self.column(attribute, "threshold"))
 
     @cached_property
     def positions(self) -> dict[int, int]:
