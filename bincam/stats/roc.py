@@ -51,7 +51,7 @@ def ranking(
 ) -> tuple[Estimate, Estimate]:
     """Estimate AUROC and average precision of one attribute, with percentile intervals over clusters.
 
-    Values are scikit-learn's to the last digit, as audits record them; ``auroc_and_precision`` equals them up to rounding.
+    Values are scikit-learn's to the last digit, as audits record them; ``auroc_and_precision`` rounds otherwise.
 
     Args:
         scores: ``(N,)``; those that are not finite are left out.
