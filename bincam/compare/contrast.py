@@ -108,8 +108,7 @@ def compare(
         "maps": maps,
     }
     contrast["sentences"] = {
-        name: attribute_sentences(name, entry, pair.methods, contrast["identities"] is not None)
-        for name, entry in contrast["attributes"].items()
+        name: attribute_sentences(name, entry, pair.methods) for name, entry in contrast["attributes"].items()
     }
     contrast["findings"] = findings(contrast)
     if published:

@@ -8,6 +8,7 @@ from typing import Any
 from bincam.report.reading.audited_model import Arm
 from bincam.report.sections import sentences
 from bincam.report.view_model import Definition, Provenance
+from bincam.stats.formatting import counted
 
 ERROR = (
     Definition(
@@ -128,7 +129,7 @@ def provenance(arm: Arm) -> Provenance:
         ("audit folder", arm.audit.folder.name),
         ("model", f"{model.name} ({model.source})"),
         ("model digest", model.digest),
-        ("data", f"{data.source}, split {data.split or 'all'}, {data.images:,} images"),
+        ("data", f"{data.source}, split {data.split or 'all'}, {counted(data.images, 'image')}"),
         ("data digest", data.digest),
         ("hash of the image list", data.images_hash),
         ("head", manifest.head),
