@@ -50,8 +50,8 @@ def threshold_verdict(unmoved: Difference, moved: Difference) -> str:
 
     Returns:
         A key of ``VERDICTS``. ``yes`` where the adjusted threshold leaves less than half of the difference and an
-        interval that contains 0, or reverses it; ``in part`` where it leaves less than all of it, of the same sign; ``no``
-        where it leaves all of it; ``unclear`` where a half or more is left, but its interval contains 0.
+        interval that contains 0, or reverses it; ``in part`` where it leaves less than all of it, of the same sign;
+        ``no`` where it leaves all of it; ``unclear`` where a half or more is left, but its interval contains 0.
     """
     before, after = unmoved.difference, moved.difference
     if before.status != "ok":

@@ -218,13 +218,3 @@ def test_a_summary_without_attributes_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         write_report(tmp_path / "nothing", tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
-
-
-def test_numbers_are_read_as_they_were_written():
-    assert not Estimate.from_json(None).defined
-    assert not Estimate.from_json({"value": None, "status": "undefined"}).defined
-    number = Estimate.from_json(
-        {"value": 0.2, "low": 0.1, "high": 0.3, "images": 7, "identities": 3, "status": "small"}
-    )
-    assert (number.value, number.low, number.high, number.images, number.identities) == (0.2, 0.1, 0.3, 7, 3)
-    assert number.small
