@@ -239,8 +239,8 @@ def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
         values = {name: [asked.read(arm, name) for arm in arms] for name in attributes}
         if not any(n.defined for row in values.values() for pair in row for n in pair):
             continue
-        percent = asked.kind == "percent"
-        factor = 100.0 if percent else 1.0
+        in_percent = asked.kind == "percent"
+        factor = 100.0 if in_percent else 1.0
         drawn = [
             Row(
                 name,
@@ -254,8 +254,8 @@ def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
             drawn,
             [arm.name for arm in arms],
             asked.axis,
-            zero=None if percent else 0.0,
-            limits=(0.0, 100.0) if percent else None,
+            zero=None if in_percent else 0.0,
+            limits=(0.0, 100.0) if in_percent else None,
         )
         reading = asked.reading.format(explained=sentences.explained(arms[0]))
         svg = inline(figure, f"{asked.title}. {reading} {finding} All numbers are in the table below.")
@@ -295,11 +295,11 @@ def columns(arms: Sequence[Arm]) -> list[Column]:
 
 def rows(arms: Sequence[Arm], attributes: Sequence[str], anchors: Mapping[str, str]) -> list[TableRow]:
     """A row per attribute and arm."""
-    shown = columns(arms)
-    return [_row(arm, name, shown, anchors[name]) for name in attributes for arm in arms]
+    columns_shown = columns(arms)
+    return [_row(arm, name, columns_shown, anchors[name]) for name in attributes for arm in arms]
 
 
-def _row(arm: Arm, attribute: str, shown: Sequence[Column], anchor: str) -> TableRow:
+def _row(arm: Arm, attribute: str, columns_shown: Sequence[Column], anchor: str) -> TableRow:
     estimates: dict[str, Estimate] = {
         "minority_error": arm.rate(attribute, "minority_error"),
         "majority_error": arm.rate(attribute, "majority_error"),
@@ -314,7 +314,7 @@ def _row(arm: Arm, attribute: str, shown: Sequence[Column], anchor: str) -> Tabl
     rarer = sentences.has(arm, attribute, True)
     share = minority_share(arm, attribute)
     cells, data = [], dict[str, Any]()
-    for column in shown:
+    for column in columns_shown:
         if column.key in estimates:
             estimate = estimates[column.key]
             kind: Kind = "percent" if column.kind == "percent" else "number"
