@@ -12,7 +12,7 @@ from bincam.report.html.page import build, open_source, render
 from bincam.report.reading.contrast import Contrast, open_contrast
 from bincam.report.sections.contrast_tables import published_table
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import percent, written
+from bincam.stats.formatting import interval, percent, shown
 from tests.audit.synthetic import ATTRIBUTES
 from tests.report.conftest import finished_audit
 
@@ -69,7 +69,7 @@ def test_paired_differences_are_first_less_second_with_corrected_p(page, documen
         assert (plain[0].text, plain[1].text) == ("error", "minority class")
         assert moved[1].text == "minority class, adjusted threshold"
         difference = Estimate.from_json(held["unbalanced - balanced"]["difference"])
-        assert f"{plain[3].text} {plain[3].interval}".strip() == written(difference, "points")
+        assert (plain[3].text, plain[3].interval) == (shown(difference, "points"), interval(difference, "points"))
         p = corrected[card.name, "minority_error"]
         assert plain[4].text == ("–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}")
         assert moved[4].text == "–"  # not tested
@@ -146,15 +146,13 @@ def test_cards_and_slices_too_are_of_the_first_one_s_classes(opposite):
         at = table.heads.index("minority error")
         rows = [row for row in table.rows if row[1].text == "balanced"]
         slices = {
-            f"{one['column'].removeprefix('group.')}: {one['value']}": one["estimate"]["value"]
+            f"{one['column'].removeprefix('group.')}: {one['value']}": Estimate.from_json(one["estimate"])
             for one in arm.summary["slices"]
             if one["attribute"] == card.name and one["measure"] == ("fnr" if positive else "fpr") and "value" in one
         }
         assert len(rows) == len(slices) > 1
         for row in rows:
-            value = slices[row[0].text]
-            shown = row[at].text.removesuffix("\u202f%")
-            assert shown == "–" if value is None else float(shown) == pytest.approx(100 * value, abs=0.051)
+            assert row[at].text == shown(slices[row[0].text], "percent")
 
 
 def row_of(direction, low, high, inside=None):
