@@ -24,8 +24,8 @@ COLUMNS = (
     Column("model", "Model", "", "text", "Which of the audited models."),
     Column("minority", "Rarer", "Training", "text", "Whether images with or without the attribute were rarer."),
     Column("share", "Share", "Training", "percent", "Share of the rarer class among the training labels."),
-    Column("minority_error", "Minority", "Error", "percent", "Share of the rarer class that is misjudged."),
-    Column("majority_error", "Majority", "Error", "percent", "Share of the more frequent class that is misjudged."),
+    Column("minority_error", "Minority", "Error", "percent", "Share of the rarer class that is misclassified."),
+    Column("majority_error", "Majority", "Error", "percent", "Share of the more frequent class that is misclassified."),
     Column("auroc", "AUROC", "Error", "number", "How well the logits order the classes, whatever the threshold."),
     Column("gain_minority", "Minority", "Gain", "number", "Chance-corrected energy, rarer class predicted."),
     Column("gain_majority", "Majority", "Gain", "number", "Chance-corrected energy, the other predicted."),
@@ -103,7 +103,7 @@ class Asked:
 
 
 ERRORS = Asked(
-    "Who is misjudged",
+    "Who is misclassified",
     "error [%]",
     "Share of each class that is got wrong.",
     errors,
@@ -183,7 +183,7 @@ def _error_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
     name = max(held, key=lambda n: held[n][0].value - held[n][1].value)
     worst = held[name]
     return (
-        f"{who} misjudges {shown(minority, 'percent')} of the minority class "
+        f"{who} misclassifies {shown(minority, 'percent')} of the minority class "
         f"and {shown(majority, 'percent')} "
         f"of the majority class on average.{tested} Widest apart: {name}, "
         f"{shown(worst[0], 'percent')} against {shown(worst[1], 'percent')}."
