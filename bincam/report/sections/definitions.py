@@ -13,7 +13,7 @@ from bincam.stats.formatting import counted
 ERROR = (
     Definition(
         "Error",
-        "Share of the images of a class that the model misclassifies at its own threshold. Images with unknown labels or "
+        "Share of the images of a class that the model misclassifies at its own threshold. Images of unknown label or "
         "without a finite logit are left out and counted.",
     ),
 )
