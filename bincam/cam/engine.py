@@ -16,7 +16,7 @@ from bincam.cam.evidence import Pass, evidence
 from bincam.cam.explanation import Explanation
 from bincam.cam.inputs import check_images
 from bincam.cam.methods import Method, find
-from bincam.cam.reference import Reference, ReferenceFit, ReferenceKind
+from bincam.cam.reference import Reference, ReferenceFit
 from bincam.cam.selection import Selection, select
 from bincam.cam.targets import Side, sides
 from bincam.errors import InputError, UnsupportedError, nearest
@@ -28,6 +28,7 @@ from bincam.models.heads import Head, check_probabilities, check_taken_back, log
 from bincam.models.open import open_model
 from bincam.models.preprocess import preprocess
 from bincam.models.trace import Cut
+from bincam.references import ReferenceKind
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

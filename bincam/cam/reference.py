@@ -7,15 +7,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from bincam.errors import InputError
 from bincam.files import read_json, write_json
+from bincam.references import FITTED, ReferenceKind
 
-ReferenceKind = Literal["midpoint", "mean", "balanced_mean"]
 _KIND, _SCHEMA = "bincam-reference", 1
 
 
@@ -146,5 +145,5 @@ class ReferenceFit:
             negative, positive = self._sums / self._counts.T[..., None, None]
             grid = (negative + positive) / 2
         else:
-            raise InputError(f"unknown reference {kind!r}; expected midpoint, mean or balanced_mean")
+            raise InputError(f"unknown reference {kind!r}; expected one of {', '.join(FITTED)}")
         return Reference(kind, self._attributes, grid, self._counts.clone())

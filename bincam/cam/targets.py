@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from bincam.decision import is_positive
 from bincam.errors import InputError, nearest
 from bincam.models.heads import Head, logits_of
 
@@ -41,7 +42,7 @@ def sides(logits: Tensor, side: Side, threshold: Tensor | float = 0.0, labels: T
         unknown = unknown | torch.isnan(truth)
         positive = truth == 1
     elif side == "predicted":
-        positive = logits >= threshold
+        positive = is_positive(logits, threshold)
     else:
         positive = torch.full_like(logits, side == "positive", dtype=torch.bool)
     sign = torch.where(positive, 1.0, -1.0).to(logits.dtype)

@@ -20,7 +20,7 @@ from bincam.errors import InputError
 from bincam.files import atomic, write_json
 from bincam.stats.bootstrap import RESAMPLES
 from bincam.stats.estimate import LEVEL, Estimate
-from bincam.stats.outcomes import OUTCOMES
+from bincam.stats.outcomes import MEMBERS, OUTCOMES, class_name, class_part
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
@@ -28,14 +28,10 @@ if TYPE_CHECKING:
 KIND, SCHEMA = "bincam-contrast", 1
 FILE, DIFFERENCE = "contrast.json", "maps/difference.safetensors"
 
-_GROUPS: Mapping[str, tuple[str, ...]] = {
-    **{f"outcome:{name}": (name,) for name in OUTCOMES},
-    "predicted:positive": ("TP", "FP"),
-    "predicted:negative": ("FN", "TN"),
-    "true:positive": ("TP", "FN"),
-    "true:negative": ("FP", "TN"),
-}
-MAP_GROUPS = tuple(_GROUPS)
+MAP_GROUPS = (
+    *(f"outcome:{name}" for name in OUTCOMES),
+    *(f"{kind}:{part}" for kind in ("predicted", "true") for part in ("positive", "negative")),
+)
 """Groups of images whose mean maps are subtracted, in the order of the tensor's second axis."""
 
 
@@ -97,7 +93,7 @@ def compare(
         "moved": _moved(pair),
         "attributes": {
             name: {
-                "minority": "positive" if pair.first.minority[a] > 0 else "negative",
+                "minority": class_name(int(pair.first.minority[a])),
                 "train_counts": list(first.manifest.train_counts[name]),
                 **_attribute(one),
                 "threshold": {
@@ -112,8 +108,7 @@ def compare(
         "maps": maps,
     }
     contrast["sentences"] = {
-        name: attribute_sentences(name, entry, pair.methods, contrast["identities"] is not None)
-        for name, entry in contrast["attributes"].items()
+        name: attribute_sentences(name, entry, pair.methods) for name, entry in contrast["attributes"].items()
     }
     contrast["findings"] = findings(contrast)
     if published:
@@ -195,7 +190,7 @@ def difference_maps(first: Audit, second: Audit, pair: Pair, file: Path) -> dict
     """
     from safetensors.numpy import save_file
 
-    member = np.array([[name in held for name in OUTCOMES] for held in _GROUPS.values()], float)  # (G, 4)
+    member = np.array([[name in MEMBERS[group] for name in OUTCOMES] for group in MAP_GROUPS], float)  # (G, 4)
     tensors: dict[str, NDArray[np.float32]] = {}
     left_out: dict[str, str] = {}
     for method in pair.methods:
@@ -231,7 +226,7 @@ def _published(first: Audit, pair: Pair, found: Mapping[str, Contrasted]) -> dic
     specs = {theirs: _paper_method(ours, pair) for theirs, ours in paper.METHODS.items()}
     figures: dict[str, dict[str, tuple[Estimate, Estimate]]] = {}
     for a, (attribute, one) in enumerate(found.items()):
-        positive, negative = ("minority", "majority") if pair.first.minority[a] > 0 else ("majority", "minority")
+        positive, negative = (class_part(sign, int(pair.first.minority[a])) for sign in (1, -1))
         held = {"fnr": one.errors[f"{positive}_error"], "fpr": one.errors[f"{negative}_error"]}
         for theirs, spec in specs.items():
             if spec is not None:

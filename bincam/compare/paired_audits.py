@@ -15,6 +15,7 @@ from bincam.audit.folder.schema import LEDGER, MASK_MEASURES, measure_columns
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.errors import InputError, nearest
 from bincam.stats.clusters import Clusters
+from bincam.stats.outcomes import answers
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
@@ -55,19 +56,13 @@ class Pair:
 
     @cached_property
     def answers(self) -> NDArray[np.int8]:
-        """``(3, N, A)``: what is answered by the first, by the first with its threshold moved, by the second.
+        """``(3, N, A)``: answers of the first model, of the first at its adjusted threshold, and of the second.
 
         +1 or -1; 0 without a logit or a moved threshold.
         """
-        with np.errstate(invalid="ignore"):
-            moved = np.where(np.isfinite(self.moved), np.where(self.first.logit >= self.moved, 1, -1), 0)
-        found = [
-            np.where(self.first.logit >= self.first.threshold, 1, -1),
-            moved,
-            np.where(self.second.logit >= self.second.threshold, 1, -1),
-        ]
-        logits = (self.first.logit, self.first.logit, self.second.logit)
-        return np.stack([np.where(np.isfinite(z), a, 0) for a, z in zip(found, logits, strict=True)]).astype(np.int8)
+        first, second = self.first, self.second
+        decided = ((first, first.threshold), (first, self.moved), (second, second.threshold))
+        return np.stack([answers(panel.logit, threshold) for panel, threshold in decided])
 
     @cached_property
     def wrong(self) -> NDArray[np.float32]:

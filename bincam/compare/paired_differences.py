@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.schema import REFERENCES
 from bincam.audit.summary.summarize import BINARY, column_of
 from bincam.compare.paired_audits import Pair
+from bincam.references import REFERENCES
 from bincam.stats.bootstrap import resampled_means, shares
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 from bincam.stats.hypothesis_tests import Test, family, mcnemar, paired_test

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bincam.postprocessing.thresholds import paired
+from bincam.decision import check_scores, is_finite
 
 
 def platt(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
@@ -32,14 +32,14 @@ def platt(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
         >>> platt(2 * log_odds + 1, labels).round(1)  # the inverse: 0.5 z - 0.5
         array([[ 0.5, -0.5]])
     """
-    z, y = paired(logits, labels)
+    z, y = check_scores(logits, labels)
     return np.array([_fit(z[:, a], y[:, a]) for a in range(z.shape[1])]).reshape(-1, 2)
 
 
 def _fit(logits: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, float]:
     from sklearn.linear_model import LogisticRegression
 
-    usable = np.isfinite(logits) & ~np.isnan(labels)
+    usable = is_finite(logits) & ~np.isnan(labels)
     z, y = logits[usable], labels[usable]
     positives, negatives = int((y == 1).sum()), int((y == 0).sum())
     if not positives or not negatives or z.min() == z.max():

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bincam.decision import check_scores, count_by_score
 from bincam.errors import BincamWarning, InputError, nearest
 
 Criterion = Literal["balanced_error", "error", "f1", "prevalence"]
@@ -38,7 +39,7 @@ def tune(logits: ArrayLike, labels: ArrayLike, criterion: Criterion = "balanced_
         >>> tune(logits, labels)
         array([-1.5])
     """
-    z, y = paired(logits, labels)
+    z, y = check_scores(logits, labels)
     if np.isinf(z).any():
         raise InputError(f"{np.isinf(z).sum()} of {z.size} logits are infinite; no threshold can exceed them")
     if criterion not in get_args(Criterion):
@@ -55,40 +56,12 @@ def tune(logits: ArrayLike, labels: ArrayLike, criterion: Criterion = "balanced_
     return np.array([_best(z[usable[:, a], a], y[usable[:, a], a], criterion) for a in range(z.shape[1])])
 
 
-def paired(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Convert logits and labels ``(N, A)`` to float64 and check them.
-
-    Raises:
-        InputError: The shapes differ or are not ``(N, A)``, or a label is not 0, 1 or NaN.
-    """
-    z, y = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
-    if z.ndim != 2 or z.shape != y.shape:
-        raise InputError(f"expected logits and labels of one shape (N, A), got {z.shape} and {y.shape}")
-    illegal = (y != 0) & (y != 1) & ~np.isnan(y)
-    if illegal.any():
-        row, attribute = (int(i[0]) for i in np.nonzero(illegal))
-        raise InputError(
-            f"label of row {row}, attribute {attribute} is {y[row, attribute]:g}; expected 0, 1 or NaN (unknown)"
-        )
-    return z, y
-
-
-def by_score(
-    scores: NDArray[np.float64], labels: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct scores, ascending, and their numbers of positives and of negatives; labels are 0 or 1."""
-    distinct, index = np.unique(scores, return_inverse=True)
-    of_all = np.bincount(index, minlength=len(distinct))
-    of_positives = np.bincount(index[labels == 1], minlength=len(distinct))
-    return distinct, of_positives, of_all - of_positives
-
-
 def _best(scores: NDArray[np.float64], labels: NDArray[np.float64], criterion: Criterion) -> float:
     positives = labels.sum()
     negatives = len(labels) - positives
     if positives == 0 or negatives == 0:
         return 0.0
-    distinct, of_positives, of_negatives = by_score(scores, labels)
+    distinct, of_positives, of_negatives = count_by_score(scores, labels == 1)
     # Threshold k calls the scores before distinct[k] negative.
     fn, tn = (np.concatenate([[0], counts.cumsum()]) for counts in (of_positives, of_negatives))
     fp, tp = negatives - tn, positives - fn

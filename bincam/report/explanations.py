@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bincam.decision import is_positive
 from bincam.errors import BincamError, InputError
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict
                     "probability": number(probabilities[row, column].item()),
                     "threshold": number(limit),
                     "threshold_probability": number(at_threshold[column].item()),
-                    "predicted": "positive" if logit >= limit else "negative",
+                    "predicted": "positive" if is_positive(logit, limit) else "negative",
                     "explained": None if blind else "positive" if explanation.side[row, column] > 0 else "negative",
                     "bias": None if explanation.bias is None else number(explanation.bias[row, column].item()),
                     "identity_gap": number(gaps[row, column].item()),

@@ -1,4 +1,4 @@
-"""Do probabilities mean what they say, and would they without what the training loss adds to every logit?"""
+"""Calibration of probabilities, as the model gives them and with what the training loss adds to every logit undone."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.decision import is_finite
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 from bincam.stats.intervals import quantiles, wilson
+from bincam.stats.outcomes import is_usable
 
 BINS = 15
+"""Of equal width over [0, 1], for the calibration error."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,21 @@ class Calibration:
 
 
 def probability(logit: NDArray[np.floating], head: str) -> NDArray[np.float64]:
-    """The probability of the positive class: σ(z), and (z + 1)/2 kept within [0, 1] for a ``margin`` head.
+    """Compute the probability of the positive class: σ(z), and (z + 1)/2 kept within [0, 1] for a ``margin`` head.
 
-    NaN for a logit that is not finite: it has overflowed, and says nothing.
+    NaN for a logit that is not finite: it has overflowed, and says nothing. ``bincam.models.heads.probability`` is the
+    same for tensors.
     """
     from scipy.special import expit
 
     z = np.asarray(logit, float)
-    found = np.clip((z + 1) / 2, 0, 1) if head == "margin" else expit(z)
-    return np.where(np.isfinite(z), found, np.nan)
+    share = np.clip((z + 1) / 2, 0, 1) if head == "margin" else expit(z)
+    return np.where(is_finite(z), share, np.nan)
+
+
+def bin_index(probabilities: NDArray[np.float64], bins: int = BINS) -> NDArray[np.intp]:
+    """Return the bin of each probability in [0, 1], any shape; 1 falls into the last."""
+    return np.minimum((probabilities * bins).astype(np.intp), bins - 1)
 
 
 def calibrate(
@@ -55,7 +64,7 @@ def calibrate(
     level: float = LEVEL,
     bins: int = BINS,
 ) -> Calibration:
-    """Reliability of probabilities, over bins of equal width (Guo et al. 2017).
+    """Estimate the reliability of probabilities, over bins of equal width (Guo et al. 2017).
 
     ECE = Σ_b |Σ_{i in b} (p_i - y_i)| / N. A resample's ECE is larger than the sample's on average, because chance adds
     to every bin's difference; its percentiles are moved by that excess, so that the interval lies around the figure.
@@ -69,7 +78,7 @@ def calibrate(
         level: Of confidence.
         bins: How many.
     """
-    kept = np.flatnonzero(np.isfinite(probabilities) & np.isfinite(labels))
+    kept = np.flatnonzero(is_usable(labels, probabilities))
     method = clusters.bootstrap
     inside = np.isin(np.arange(len(labels)), kept)
     counted = clusters.identities(inside)
@@ -78,7 +87,7 @@ def calibrate(
         none = undefined(method, 0, people)
         return Calibration(none, none, (), "no image has both a label and a logit")
     p, y = probabilities[kept], (labels[kept] > 0).astype(float)
-    at = np.minimum((p * bins).astype(int), bins - 1)
+    at = bin_index(p, bins)
     excess, squared = p - y, (p - y) ** 2
     # Sums per cluster first: resampling is then one product of (K, bins + 2) numbers.
     K = len(weights)

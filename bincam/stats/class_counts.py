@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
+
+
+def minority_is_positive(negatives: Any, positives: Any) -> Any:
+    """Decide from training counts which class is the rarer one; on a tie it is the positive. Numbers or arrays."""
+    return positives <= negatives
 
 
 class Labelled(Protocol):
@@ -78,7 +83,7 @@ class ClassCounts:
     @property
     def minority_positive(self) -> NDArray[np.bool_]:
         """``(A,)``: whether the positive class is the rarer one in training; on a tie it is."""
-        return np.asarray(self.positives <= self.negatives)
+        return np.asarray(minority_is_positive(self.negatives, self.positives))
 
     def require_both(self, what: str) -> None:
         """Refuse attributes that have one class only.

@@ -1,23 +1,26 @@
-"""How good a model is per attribute: from integer counts, which add up over processes, and from the order of scores."""
+"""Metrics of a model per attribute: from integer counts, which add up over parts of a split, and from ranks of scores.
+
+Training evaluates with these; audits put intervals around the same metrics (``stats.roc``, ``stats.calibration``). Both
+leave out the same images (``outcomes.is_usable``), decide by the same rule and sort probabilities into the same bins.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
+from bincam.decision import check_scores, is_positive
 from bincam.errors import InputError
-from bincam.models.heads import Head, probability
-from bincam.postprocessing.thresholds import by_score, paired
+from bincam.stats.calibration import BINS, bin_index, probability
 from bincam.stats.class_counts import ClassCounts
+from bincam.stats.outcomes import basic_rate, is_usable
+from bincam.stats.roc import auroc_and_precision
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-BINS = 15
-"""Of equal width over [0, 1], for the calibration error."""
 _UNIT = 2**-30
 """Probabilities are summed as integers in this unit, so that sums do not depend on their order."""
 
@@ -27,11 +30,11 @@ class Counts:
     """Integers that say everything but the order of scores. Those of two parts of a data set are added with ``+``.
 
     Attributes:
-        tp: ``(A,)``, positives called positive; likewise ``fp``, ``fn``, ``tn``.
+        tp: ``(A,)``, positives predicted positive; likewise ``fp``, ``fn``, ``tn``.
         fp: ``(A,)``.
         fn: ``(A,)``.
         tn: ``(A,)``.
-        undefined: ``(A,)``, labelled entries whose logit is NaN; they are in none of the others.
+        undefined: ``(A,)``, labelled images whose logit is not finite; they are in none of the others.
         bin_images: ``(A, BINS)``, images whose probability falls into each bin.
         bin_positives: ``(A, BINS)``, those of them that are positive.
         bin_probability: ``(A, BINS)``, sum of the probabilities in units of 2⁻³⁰.
@@ -59,15 +62,15 @@ class Metrics:
     Probabilities are those of the logits as they are: what the training loss shifted is not shifted back.
 
     Attributes:
-        n: Labelled images with a logit.
-        undefined: Labelled images whose logit is NaN; they are left out.
-        minority_error: Share of the class that is rarer in training that is called wrongly.
-        majority_error: Share of the other class that is called wrongly.
-        fnr: Share of positives called negative.
-        fpr: Share of negatives called positive.
+        n: Labelled images with a finite logit.
+        undefined: Labelled images whose logit is not finite; they are left out.
+        minority_error: Share of the class that is rarer in training that is misclassified.
+        majority_error: Share of the other class that is misclassified.
+        fnr: Share of positives predicted negative.
+        fpr: Share of negatives predicted positive.
         balanced_error: Mean of ``fnr`` and ``fpr``.
-        accuracy: Share called rightly.
-        majority_baseline: Accuracy of always saying the class that is more frequent in training.
+        accuracy: Share that is classified correctly.
+        majority_baseline: Accuracy of always predicting the class that is more frequent in training.
         baseline_removed: Share of that baseline's error that the model removes; negative where it is worse.
         auroc: Area under the receiver operating characteristic; ties count one half.
         ap: Average precision.
@@ -94,29 +97,28 @@ class Metrics:
     def mean(self, name: str) -> float:
         """Mean of a metric over the attributes where it is defined; NaN where it is nowhere."""
         values: Floats = getattr(self, name)
-        known = values[~np.isnan(values)]
-        return float(known.mean()) if known.size else float("nan")
+        defined = values[~np.isnan(values)]
+        return float(defined.mean()) if defined.size else float("nan")
 
 
-def count(logits: ArrayLike, labels: ArrayLike, threshold: ArrayLike, head: Head = "logits") -> Counts:
-    """Count what can be counted.
+def count(logits: ArrayLike, labels: ArrayLike, threshold: ArrayLike, head: str = "logits") -> Counts:
+    """Count the outcomes of decisions, and probabilities by bin.
 
     Args:
         logits: ``(N, A)``, z.
         labels: ``(N, A)``: 1, 0 or NaN.
-        threshold: ``(A,)`` or one number, t; z >= t is called positive.
-        head: Of the model: what a probability is.
+        threshold: ``(A,)`` or one number, t; a logit at its threshold is positive.
+        head: Of the model: decides how a logit becomes a probability.
 
     Raises:
         InputError: Shapes differ, or a label is not 0, 1 or NaN.
     """
-    z, y = paired(logits, labels)
-    defined = ~np.isnan(y) & ~np.isnan(z)
-    called = z >= np.asarray(threshold, np.float64)
+    z, y = check_scores(logits, labels)
+    defined = is_usable(y, z)
+    called = is_positive(z, np.asarray(threshold, np.float64))
     positive, negative = defined & (y == 1), defined & (y == 0)
-    p = probability(torch.from_numpy(np.where(defined, z, 0.0)), head).numpy()
-    which = np.minimum((p * BINS).astype(np.intp), BINS - 1) + BINS * np.arange(z.shape[1])
-    place = which[defined]
+    p = probability(np.where(defined, z, 0.0), head)
+    place = (bin_index(p) + BINS * np.arange(z.shape[1]))[defined]
     units = np.rint(p / _UNIT).astype(np.int64)
 
     def per_bin(amount: NDArray[np.int64]) -> Integers:
@@ -129,7 +131,7 @@ def count(logits: ArrayLike, labels: ArrayLike, threshold: ArrayLike, head: Head
         fp=(called & negative).sum(0),
         fn=(~called & positive).sum(0),
         tn=(~called & negative).sum(0),
-        undefined=(~np.isnan(y) & np.isnan(z)).sum(0),
+        undefined=(~np.isnan(y) & ~defined).sum(0),
         bin_images=per_bin(np.ones_like(units)),
         bin_positives=per_bin(positive.astype(np.int64)),
         bin_probability=per_bin(units),
@@ -142,9 +144,9 @@ def evaluate(
     labels: ArrayLike,
     threshold: ArrayLike,
     counts: ClassCounts,
-    head: Head = "logits",
+    head: str = "logits",
 ) -> Metrics:
-    """Metrics of a whole split.
+    """Compute the metrics of a whole split.
 
     Args:
         logits: ``(N, A)``.
@@ -156,24 +158,24 @@ def evaluate(
     Raises:
         InputError: Shapes or numbers of attributes differ, or a label is not 0, 1 or NaN.
     """
-    z, y = paired(logits, labels)
+    z, y = check_scores(logits, labels)
     if z.shape[1] != len(counts.attributes):
         raise InputError(f"logits have {z.shape[1]} attributes, and the training counts {len(counts.attributes)}")
-    held = count(z, y, threshold, head)
-    positives, negatives = held.tp + held.fn, held.tn + held.fp
+    counted = count(z, y, threshold, head)
+    positives, negatives = counted.tp + counted.fn, counted.tn + counted.fp
     n = positives + negatives
-    fnr, fpr = _share(held.fn, positives), _share(held.fp, negatives)
+    fnr, fpr = _share(counted.fn, positives), _share(counted.fp, negatives)
     rare = counts.minority_positive
-    accuracy = _share(held.tp + held.tn, n)
+    accuracy = _share(counted.tp + counted.tn, n)
     baseline = _share(np.where(rare, negatives, positives), n)
     wrong = 1 - baseline
     auroc, ap = _ordered(z, y)
-    gaps = np.abs(held.bin_positives - held.bin_probability * _UNIT).sum(1)
+    gaps = np.abs(counted.bin_positives - counted.bin_probability * _UNIT).sum(1)
     return Metrics(
         n=n,
-        undefined=held.undefined,
-        minority_error=np.where(rare, fnr, fpr),
-        majority_error=np.where(rare, fpr, fnr),
+        undefined=counted.undefined,
+        minority_error=_class_error("minority_error", rare, fnr, fpr),
+        majority_error=_class_error("majority_error", rare, fnr, fpr),
         fnr=fnr,
         fpr=fpr,
         balanced_error=(fnr + fpr) / 2,
@@ -182,9 +184,15 @@ def evaluate(
         baseline_removed=_share(accuracy - baseline, wrong),
         auroc=auroc,
         ap=ap,
-        brier=_share(held.squares * _UNIT, n),
+        brier=_share(counted.squares * _UNIT, n),
         ece=_share(gaps, n),
     )
+
+
+def _class_error(rate: str, minority_positive: NDArray[np.bool_], fnr: Floats, fpr: Floats) -> Floats:
+    """``(A,)``: the error of the minority or the majority class, which is ``fnr`` or ``fpr`` by its side."""
+    names = np.array([basic_rate(rate, 1 if positive else -1) for positive in minority_positive])
+    return np.where(names == "fnr", fnr, fpr)
 
 
 def _share(part: ArrayLike, whole: ArrayLike) -> Floats:
@@ -194,15 +202,10 @@ def _share(part: ArrayLike, whole: ArrayLike) -> Floats:
 
 
 def _ordered(logits: Floats, labels: Floats) -> tuple[Floats, Floats]:
-    """AUROC and average precision of those attributes that have both classes, from one sort each."""
+    """AUROC and average precision ``(A,)`` of the images that have a label and a finite logit."""
     auroc, ap = np.full(labels.shape[1], np.nan), np.full(labels.shape[1], np.nan)
+    usable = is_usable(labels, logits)
     for a in range(labels.shape[1]):
-        defined = ~np.isnan(labels[:, a]) & ~np.isnan(logits[:, a])
-        _, positives, negatives = by_score(logits[defined, a], labels[defined, a])
-        p, n = positives.sum(), negatives.sum()
-        if p and n:
-            below = negatives.cumsum() - negatives
-            auroc[a] = (positives * (2 * below + negatives)).sum() / (2 * p * n)  # whole numbers up to the quotient
-            tp, fp = (held[::-1].cumsum()[::-1] for held in (positives, negatives))  # at each score as threshold
-            ap[a] = (positives * (tp / (tp + fp))).sum() / p
+        rows = usable[:, a]
+        auroc[a], ap[a] = auroc_and_precision(logits[rows, a], labels[rows, a] == 1)
     return auroc, ap

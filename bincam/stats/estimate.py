@@ -1,40 +1,42 @@
-"""An estimate: a figure with its interval, its counts and its status."""
+"""Estimates: a value with its interval, its counts and its status, from the statistics to the page."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Status = Literal["ok", "small", "undefined"]
-
-
 Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 
 MIN_IMAGES = 20
-"""Below this a cell is small: Wilson's interval of a proportion of 20 images is up to 40 points wide."""
+"""Fewer images than this are small: Wilson's interval of a proportion of 20 images is up to 40 points wide."""
 
 MIN_IDENTITIES = 5
-"""Below this a cell is small, however many images these people have."""
+"""Fewer clusters than this are small, however many images they have."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, its interval, and what it rests on.
+    """A value, its interval, and what it rests on.
 
     Attributes:
         value: NaN where undefined.
         low: Lower end; NaN where there is none.
         high: Upper end.
-        images: How many images went in.
-        identities: How many people; None where the data does not know them.
-        status: ``small`` where there are too few images or identities to rely on it, ``undefined`` where it is NaN.
-        method: How the interval was made.
+        images: Number of images.
+        identities: Number of clusters (people); None where the data names none.
+        status: ``small`` where there are too few images or clusters to rely on it, ``undefined`` where it is NaN.
+        method: The method of the interval.
+
+    >>> Estimate.from_json({"value": 0.25, "low": 0.1, "high": 0.5, "images": 30}).scaled(100).value
+    25.0
     """
 
     value: float
@@ -45,8 +47,42 @@ class Estimate:
     status: Status
     method: str
 
+    @property
+    def defined(self) -> bool:
+        """True where there is a value."""
+        return math.isfinite(self.value)
+
+    @property
+    def small(self) -> bool:
+        """True where the cell is too small to rely on."""
+        return self.status == "small"
+
+    def scaled(self, factor: float) -> Estimate:
+        """Return the same estimate in another unit, such as percent with a factor of 100."""
+        return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor)
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any] | None) -> Estimate:
+        """Read an estimate as ``to_json`` writes it; None, and what has no value, is undefined.
+
+        Args:
+            entry: Such as an entry of ``summary.json`` or ``contrast.json``; keys of other names are ignored.
+        """
+        if not entry:
+            return undefined("")
+        figures = (entry.get(key) for key in ("value", "low", "high"))
+        value, low, high = (math.nan if figure is None else float(figure) for figure in figures)
+        status: Status = "undefined" if math.isnan(value) else entry.get("status", "ok")
+        images, identities = int(entry.get("images") or 0), entry.get("identities")
+        return cls(value, low, high, images, identities, status, str(entry.get("method") or ""))
+
+    @classmethod
+    def of_value(cls, value: float, method: str = "no interval") -> Estimate:
+        """Return a value without an interval and without counts; undefined where it is NaN."""
+        return cls(value, math.nan, math.nan, 0, None, "ok" if math.isfinite(value) else "undefined", method)
+
     def to_json(self) -> dict[str, Any]:
-        """The fields, None for NaN."""
+        """Return the fields as JSON has them: None for NaN."""
         return {
             "value": _finite(self.value),
             "low": _finite(self.low),
@@ -68,14 +104,14 @@ def estimate(
     *,
     minimum: int = MIN_IMAGES,
 ) -> Estimate:
-    """An estimate whose status follows from its counts.
+    """Make an estimate, whose status follows from its counts.
 
     Args:
-        value: The figure.
+        value: NaN or infinite where it is undefined.
         low: Lower end.
         high: Upper end.
-        images: How many images it rests on.
-        identities: How many people, or None.
+        images: Number of images it rests on.
+        identities: Number of clusters, or None.
         method: How the interval was made.
         minimum: Fewer images than this are small.
     """
@@ -89,13 +125,13 @@ def estimate(
 
 
 def is_small(images: ArrayLike, identities: ArrayLike | None, minimum: int = MIN_IMAGES) -> NDArray[np.bool_]:
-    """Whether cells have too few images or people to rely on, any shape; None where people are not known."""
+    """Find cells of too few images or clusters to rely on, any shape; ``identities`` is None where none are known."""
     few = np.asarray(images) < minimum
     return few if identities is None else few | (np.asarray(identities) < MIN_IDENTITIES)
 
 
 def undefined(method: str, images: int = 0, identities: int | None = None) -> Estimate:
-    """The estimate of what has no value."""
+    """Return the estimate of what has no value."""
     return Estimate(math.nan, math.nan, math.nan, images, identities, "undefined", method)
 
 

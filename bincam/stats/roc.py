@@ -1,16 +1,45 @@
-"""How well scores order images: area under the ROC curve and average precision, with resampled intervals."""
+"""Area under the ROC curve and average precision of scores, with resampled intervals."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.decision import count_by_score
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 from bincam.stats.intervals import quantiles
+from bincam.stats.outcomes import is_usable
 
 BLOCK = 4_000_000
 """Weights looked at together, so that many images with many resamples need no more memory."""
+
+
+def auroc_and_precision(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> tuple[float, float]:
+    """Compute AUROC and average precision from one sort, in whole numbers up to the last quotient.
+
+    They equal scikit-learn's up to rounding, and do not depend on the images' order.
+
+    Args:
+        scores: ``(n,)``, finite; equal ones count as half ordered.
+        positive: ``(n,)``.
+
+    Returns:
+        NaN, NaN where one class has no image.
+
+    >>> auroc_and_precision(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
+    (0.75, 0.8333333333333333)
+    """
+    _, positives, negatives = count_by_score(scores, positive)
+    p, n = positives.sum(), negatives.sum()
+    if not p or not n:
+        return float("nan"), float("nan")
+    below = negatives.cumsum() - negatives
+    auroc = (positives * (2 * below + negatives)).sum() / (2 * p * n)
+    tp, fp = (counts[::-1].cumsum()[::-1] for counts in (positives, negatives))  # with each score as the threshold
+    return float(auroc), float((positives * (tp / (tp + fp))).sum() / p)
 
 
 def ranking(
@@ -20,10 +49,12 @@ def ranking(
     weights: NDArray[np.float32],
     level: float = LEVEL,
 ) -> tuple[Estimate, Estimate]:
-    """AUROC and average precision (scikit-learn's) of one attribute, with percentile intervals over clusters.
+    """Estimate AUROC and average precision of one attribute, with percentile intervals over clusters.
+
+    Values are scikit-learn's to the last digit, as audits record them; ``auroc_and_precision`` rounds otherwise.
 
     Args:
-        scores: ``(N,)``; NaN is left out.
+        scores: ``(N,)``; those that are not finite are left out.
         labels: ``(N,)``: 1, 0, NaN.
         clusters: Of the N images.
         weights: ``(K, R)``, of ``Clusters.weights``.
@@ -34,7 +65,7 @@ def ranking(
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    kept = np.flatnonzero(np.isfinite(scores) & np.isfinite(labels))
+    kept = np.flatnonzero(is_usable(labels, scores))
     y = labels[kept] > 0
     method = clusters.bootstrap
     counts = [int((~y).sum()), int(y.sum())]
@@ -46,12 +77,12 @@ def ranking(
     few = clusters.identities(np.isin(np.arange(len(scores)), smaller))
     exact = float(roc_auc_score(y, scores[kept])), float(average_precision_score(y, scores[kept]))
     samples = resampled_ranking(scores[kept], y, clusters.codes[kept], weights)
-    found = []
+    estimates = []
     for value, drawn in zip(exact, samples, strict=True):
         low, high = quantiles(drawn[None].copy(), level)
-        one = estimate(value, low[0], high[0], min(counts), None if few is None else int(few), method)
-        found.append(Estimate(one.value, one.low, one.high, len(kept), total, one.status, method))
-    return found[0], found[1]
+        of_smaller = estimate(value, low[0], high[0], min(counts), None if few is None else int(few), method)
+        estimates.append(replace(of_smaller, images=len(kept), identities=total))
+    return estimates[0], estimates[1]
 
 
 def resampled_ranking(

@@ -1,4 +1,4 @@
-"""What a model says of a split, gathered from all processes, each image exactly once; and what it is worth."""
+"""Logits of a model on a split, gathered from all processes, each image exactly once, and their metrics."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def ask(model: AttributeClassifier, batches: Loader, device: torch.device, *, ch
     """Run a model over a split, of which every process has a part, in evaluation mode and full precision.
 
     Args:
-        model: On ``device``; its modes are put back.
-        batches: This process's images; together the processes' hold each row of the table once.
+        model: On ``device``; its modes are restored.
+        batches: This process's images; all processes together have each row of the table once.
         device: Where to compute.
         channels_last: Memory format of the images.
 
@@ -78,7 +78,7 @@ def ask(model: AttributeClassifier, batches: Loader, device: torch.device, *, ch
 
 
 def judge(said: Said, card: Card, counts: ClassCounts, thresholds: Mapping[str, float]) -> dict[str, Any]:
-    """Metrics as plain values: the means over attributes, and every attribute's; undefined is null.
+    """Compute metrics as plain values: the means over attributes, and every attribute's; undefined is None.
 
     Args:
         said: Of a split.
@@ -88,9 +88,9 @@ def judge(said: Said, card: Card, counts: ClassCounts, thresholds: Mapping[str, 
     """
     t = np.array([thresholds.get(name, 0.0) for name in card.attributes])
     metrics = evaluate(said.logits, said.labels, t, counts, card.head)
-    held = count(said.logits, said.labels, t, card.head)
+    counted = count(said.logits, said.labels, t, card.head)
     values = {name: np.asarray(getattr(metrics, name), np.float64) for name in METRICS}
-    whole = {"n": metrics.n, "tp": held.tp, "fp": held.fp, "fn": held.fn, "tn": held.tn}
+    whole = {"n": metrics.n, "tp": counted.tp, "fp": counted.fp, "fn": counted.fn, "tn": counted.tn}
     return {
         "mean": {name: plain(metrics.mean(name)) for name in METRICS},
         "defined": {name: int(np.count_nonzero(~np.isnan(value))) for name, value in values.items()},
@@ -103,5 +103,5 @@ def judge(said: Said, card: Card, counts: ClassCounts, thresholds: Mapping[str, 
 
 
 def plain(value: float) -> float | None:
-    """A number as JSON has it."""
+    """Return a number as JSON has it: None where it is not finite."""
     return float(value) if math.isfinite(value) else None

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from bincam.audit.folder import reader
 from bincam.audit.folder.manifest import Manifest
-from bincam.audit.folder.schema import FITTED, REFERENCES, measure_columns
+from bincam.audit.folder.schema import measure_columns
 from bincam.audit.folder.writer import AuditWriter, Shard
+from bincam.references import FITTED, REFERENCES
 from bincam.stats.outcomes import OUTCOMES
 
 ATTRIBUTES = ("Smiling", "Bald", "Eyeglasses", "Young", "No_Beard", "Wearing_Hat")

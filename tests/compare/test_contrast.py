@@ -20,6 +20,7 @@ from bincam.compare.sentences import VERDICTS, threshold_verdict
 from bincam.errors import InputError
 from bincam.files import read_json
 from bincam.stats.estimate import Estimate
+from bincam.stats.formatting import images, written
 from tests.audit.synthetic import ATTRIBUTES, make_audit
 
 MOVED = {"Bald": -1.5, "Eyeglasses": -0.8, "Young": 1.0, "No_Beard": 1.4, "Wearing_Hat": -1.2}
@@ -190,13 +191,12 @@ def test_every_figure_in_a_sentence_is_one_of_the_table(contrast):
     for name in ATTRIBUTES:
         told = " ".join(contrast["sentences"][name])
         held = contrast["attributes"][name]
-        error = held["errors"]["minority_error"][FIRST]
-        assert f"[{100 * error['low']:.0f}, {100 * error['high']:.0f}]" in told or f"{100 * error['low']:.1f}" in told
-        assert f"{error['images']:,} image" in told
-        assert f"of {error['identities']:,} people" in told
+        error = Estimate.from_json(held["errors"]["minority_error"][FIRST])
+        assert written(error, "percent") in told
+        assert images(error) in told
         for rate in ("minority_error", "majority_error"):
             assert VERDICTS[held["threshold"][rate]] in told
-    assert "its threshold moved" in " ".join(contrast["sentences"]["Bald"])
+    assert "at its adjusted threshold" in " ".join(contrast["sentences"]["Bald"])
 
 
 def test_findings_are_tests_that_stand_after_holm(contrast):

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn import metrics as sk
 
 from bincam.errors import InputError
+from bincam.models import heads
+from bincam.stats.calibration import BINS, calibrate, probability
 from bincam.stats.class_counts import ClassCounts
-from bincam.stats.classification import BINS, Counts, count, evaluate
+from bincam.stats.classification import Counts, count, evaluate
+from bincam.stats.clusters import Clusters
+from bincam.stats.outcomes import OUTCOMES, cells
+from bincam.stats.roc import ranking
 
 RNG = np.random.default_rng(0)
 LABELS = (RNG.random((500, 4)) < [0.1, 0.5, 0.8, 0.3]).astype(float)
@@ -99,3 +105,39 @@ def test_shapes_and_labels_are_checked():
         evaluate(np.zeros((2, 2)), np.zeros((2, 2)), 0.0, COUNTS)
     with pytest.raises(InputError, match="one shape"):
         evaluate(np.zeros((2, 3)), np.zeros((2, 2)), 0.0, COUNTS)
+
+
+def test_training_and_audits_agree_also_where_logits_are_not_finite():
+    logits, labels = LOGITS.copy(), LABELS.copy()
+    logits[:3, 0], logits[3, 1], labels[:5, 2] = (np.inf, -np.inf, np.nan), np.inf, np.nan
+    evaluated = evaluate(logits, labels, 0.0, COUNTS)
+    clusters = Clusters.of([""] * 500)
+    weights = clusters.weights(20, 0)
+    for a in range(4):
+        kept = np.isfinite(logits[:, a]) & np.isfinite(labels[:, a])
+        y, z = labels[kept, a], logits[kept, a]
+        assert evaluated.n[a] == kept.sum()
+        assert evaluated.undefined[a] == (np.isfinite(labels[:, a]) & ~kept).sum() == [3, 1, 0, 0][a]
+        auroc, ap = ranking(logits[:, a], labels[:, a], clusters, weights)
+        calibrated = calibrate(probability(logits[:, a], "logits"), labels[:, a], clusters, weights)
+        for own, audited, exact in (
+            (evaluated.auroc, auroc, sk.roc_auc_score(y, z)),
+            (evaluated.ap, ap, sk.average_precision_score(y, z)),
+            (evaluated.brier, calibrated.brier, sk.brier_score_loss(y, 1 / (1 + np.exp(-z)))),
+        ):
+            assert own[a] == pytest.approx(exact, abs=1e-8)
+            assert audited.value == pytest.approx(exact, abs=1e-12)
+            assert audited.images == kept.sum()
+        assert evaluated.ece[a] == pytest.approx(calibrated.ece.value, abs=1e-8)
+        cell = cells(labels[:, a], logits[:, a], np.zeros(500))
+        assert [(cell == OUTCOMES.index(name)).sum() for name in ("FN", "FP")] == [
+            round(rate * total)
+            for rate, total in ((evaluated.fnr[a], (y == 1).sum()), (evaluated.fpr[a], (y == 0).sum()))
+        ]
+
+
+@pytest.mark.parametrize("head", ["logits", "margin"])
+def test_probabilities_of_arrays_and_of_tensors_are_the_same(head):
+    z = np.linspace(-40, 40, 401)
+    np.testing.assert_allclose(probability(z, head), heads.probability(torch.from_numpy(z), head), rtol=1e-14)
+    assert np.isnan(probability(np.array([np.nan, np.inf, -np.inf]), head)).all()

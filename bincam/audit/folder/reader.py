@@ -18,6 +18,7 @@ from bincam.audit.folder.manifest import Manifest, read_manifest, read_summary
 from bincam.audit.folder.schema import record_schema
 from bincam.errors import InputError, nearest
 from bincam.files import read_json
+from bincam.stats.class_counts import minority_is_positive
 from bincam.stats.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class Audit:
             InputError: The attribute was not audited.
         """
         negatives, positives = self.manifest.train_counts[self._known(attribute)]
-        return 1 if positives <= negatives else -1
+        return 1 if minority_is_positive(negatives, positives) else -1
 
     def _known(self, attribute: str) -> str:
         if attribute not in self.attributes:

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from bincam.references import REFERENCES
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-
-REFERENCES = ("zero", "floor", "midpoint", "mean", "balanced_mean")
-FITTED = ("midpoint", "mean", "balanced_mean")
-"""References that are fitted on a data set before the audit."""
 
 LEDGER = ("bias_share", "support", "opposition")
 EMPTY_FOR = ("zero", "floor", "midpoint")

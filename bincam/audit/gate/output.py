@@ -1,4 +1,4 @@
-"""A gate's judgements for others to read: JUnit XML for a CI server, Markdown for people."""
+"""Output of the gate: JUnit XML for a CI server, Markdown for people."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from bincam.audit.gate.rules import VERDICTS, Judgement
+from bincam.stats.formatting import decimals, interval, number, written
 
+_MOST_DIGITS = 6
 _MARKS = {"pass": "pass", "fail": "**fail**", "insufficient": "insufficient evidence", "error": "**error**"}
 
 
 def counted(judged: Sequence[Judgement]) -> Mapping[str, int]:
-    """How many of each verdict."""
-    return {name: sum(one.verdict == name for one in judged) for name in VERDICTS}
+    """Count each verdict."""
+    return {name: sum(judgement.verdict == name for judgement in judged) for name in VERDICTS}
 
 
 def markdown(judged: Sequence[Judgement], title: str, *, open_: bool) -> str:
-    """A heading, the counts, and a table: what did not pass first, each part in the order of the rules."""
+    """Write a heading, the counts, and a table: what did not pass first, each part in the order of the rules."""
     counts = ", ".join(f"{number} {_plain(name)}" for name, number in counted(judged).items() if number)
-    order = sorted(judged, key=lambda one: ("error", "fail", "insufficient", "pass").index(one.verdict))
+    order = sorted(judged, key=lambda judgement: ("error", "fail", "insufficient", "pass").index(judgement.verdict))
     lines = [
         f"# Gate {'open' if open_ else 'closed'}: {_cell(title)}",
         "",
@@ -28,27 +30,26 @@ def markdown(judged: Sequence[Judgement], title: str, *, open_: bool) -> str:
         "| verdict | rule | attribute | value | interval | images | people | reason |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for one in order:
-        interval = f"[{number(one.low)}, {number(one.high)}]" if math.isfinite(one.low + one.high) else ""
-        people = "" if one.identities is None else f"{one.identities:,}"
+    for judgement in order:
+        estimate, digits = judgement.estimate, _digits(judgement)
         cells = [
-            f"`{one.rule.text}`",
-            one.attribute,
-            number(one.value),
-            interval,
-            f"{one.images:,}",
-            people,
-            one.reason,
+            f"`{judgement.rule.text}`",
+            judgement.attribute,
+            number(estimate.value, digits),
+            interval(estimate, digits=digits),
+            f"{estimate.images:,}",
+            "" if estimate.identities is None else f"{estimate.identities:,}",
+            judgement.reason,
         ]
-        lines.append(f"| {_MARKS[one.verdict]} | {' | '.join(_cell(text) for text in cells)} |")
+        lines.append(f"| {_MARKS[judgement.verdict]} | {' | '.join(_cell(text) for text in cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def junit(judged: Sequence[Judgement], title: str, *, allow_insufficient: bool = False) -> str:
-    """JUnit XML: a test suite, a test case per rule and attribute.
+    """Write JUnit XML: a test suite, a test case per rule and attribute.
 
-    A failed rule is a ``failure``, an undefined figure an ``error``. Insufficient evidence is a ``failure`` of its own
-    type, because the gate does not open on it; where it is allowed, it is ``skipped``.
+    A failed rule is a ``failure``, an undefined estimate an ``error``. Insufficient evidence is a ``failure`` of its
+    own type, because the gate does not open on it; where it is allowed, it is ``skipped``.
     """
     counts = counted(judged)
     failures = counts["fail"] + (0 if allow_insufficient else counts["insufficient"])
@@ -60,22 +61,28 @@ def junit(judged: Sequence[Judgement], title: str, *, allow_insufficient: bool =
     }
     suites = ET.Element("testsuites", {"name": "bincam gate", **totals})
     suite = ET.SubElement(suites, "testsuite", {"name": title, **totals})
-    for one in judged:
-        case = ET.SubElement(suite, "testcase", {"classname": one.attribute, "name": one.rule.text})
-        if one.verdict == "pass":
+    for judgement in judged:
+        rule, verdict = judgement.rule, judgement.verdict
+        case = ET.SubElement(suite, "testcase", {"classname": judgement.attribute, "name": rule.text})
+        if verdict == "pass":
             continue
-        tag = {"fail": "failure", "error": "error"}.get(one.verdict, "skipped" if allow_insufficient else "failure")
-        told = ET.SubElement(case, tag, {"message": one.reason} | ({} if tag == "skipped" else {"type": one.verdict}))
-        told.text = (
-            f"{one.rule.measure} ({one.rule.group}) = {number(one.value)} [{number(one.low)}, {number(one.high)}]"
-        )
+        tag = {"fail": "failure", "error": "error"}.get(verdict, "skipped" if allow_insufficient else "failure")
+        about = {"message": judgement.reason} | ({} if tag == "skipped" else {"type": verdict})
+        ET.SubElement(
+            case, tag, about
+        ).text = f"{rule.measure} ({rule.group}) = {written(judgement.estimate, digits=_digits(judgement))}"
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def number(value: float) -> str:
-    """Four digits, or ``undefined``."""
-    return f"{value:.4g}" if math.isfinite(value) else "undefined"
+def _digits(judgement: Judgement) -> int:
+    """Decimals of an estimate, and more of them where it would read as the bound that it misses by less."""
+    estimate, bound = judgement.estimate, judgement.rule.bound
+    figures = [figure for figure in (estimate.value, estimate.low, estimate.high) if math.isfinite(figure)]
+    digits = decimals(estimate.value, estimate.low, estimate.high) if estimate.defined else 2
+    while digits < _MOST_DIGITS and any(round(f, digits) == round(bound, digits) and f != bound for f in figures):
+        digits += 1
+    return digits
 
 
 def _plain(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Rules that an audit must meet: each passes, fails, or has too little evidence to tell."""
+"""Rules that an audit must meet: each passes, fails, or has too little evidence to decide."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from bincam.audit.folder.schema import measure_columns
 from bincam.audit.summary.summarize import RATES, SHORT, column_of
 from bincam.errors import InputError, nearest
 from bincam.files import read_yaml
+from bincam.stats.estimate import Estimate
+from bincam.stats.formatting import counted, images, significant
 from bincam.stats.outcomes import ERROR_RATES, GROUPS
 
 if TYPE_CHECKING:
@@ -58,37 +60,27 @@ class Judgement:
         rule: The rule.
         attribute: The attribute, or ``overall``.
         verdict: ``pass`` and ``fail`` where the whole interval keeps or breaks the rule; ``insufficient`` where it
-            straddles the bound, or the cell is small; ``error`` where the figure is undefined.
-        value: The figure; NaN where undefined.
-        low: Lower end of its interval.
-        high: Upper end.
-        images: What it rests on.
-        identities: People, or None.
+            straddles the bound, or the cell is small; ``error`` where the estimate is undefined.
+        estimate: The measure's, with what it rests on.
         reason: Why the verdict is not ``pass``; empty where it is.
     """
 
     rule: Rule
     attribute: str
     verdict: Verdict
-    value: float
-    low: float
-    high: float
-    images: int
-    identities: int | None
+    estimate: Estimate
     reason: str
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields, None for NaN."""
-        figures = {"value": self.value, "low": self.low, "high": self.high}
+        """Return its fields and the estimate's numbers, None for NaN."""
+        estimate = self.estimate.to_json()
         return {
             "rule": self.rule.text,
             "attribute": self.attribute,
             "measure": self.rule.measure,
             "group": self.rule.group,
             "verdict": self.verdict,
-            **{name: number if math.isfinite(number) else None for name, number in figures.items()},
-            "images": self.images,
-            "identities": self.identities,
+            **{name: estimate[name] for name in ("value", "low", "high", "images", "identities")},
             "reason": self.reason,
         }
 
@@ -183,34 +175,35 @@ def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:
 def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
     entry = summary["overall"] if name == "overall" else summary["attributes"].get(name, {})
     if rule.is_rate:
-        found = entry.get("rates", {}).get(rule.measure)
+        held = entry.get("rates", {}).get(rule.measure)
     else:
-        found = entry.get("measures", {}).get(column_of(rule.measure, summary["methods"]), {}).get(rule.group)
-    if found is None:
+        held = entry.get("measures", {}).get(column_of(rule.measure, summary["methods"]), {}).get(rule.group)
+    if held is None:
         raise InputError(f"summary.json has no {name}.{rule.measure} ({rule.group}); make the summary again")
-    value, low, high = (math.nan if found[key] is None else float(found[key]) for key in ("value", "low", "high"))
-    verdict, reason = _verdict(rule, value, low, high, found)
-    return Judgement(rule, name, verdict, value, low, high, found["images"], found["identities"], reason)
+    estimate = Estimate.from_json(held)
+    verdict, reason = _verdict(rule, estimate, held)
+    return Judgement(rule, name, verdict, estimate, reason)
 
 
-def _verdict(rule: Rule, value: float, low: float, high: float, found: Mapping[str, Any]) -> tuple[Verdict, str]:
-    if not found["images"]:
-        return "insufficient", "no image to measure it on: none of this class, no region, or only empty maps"
-    if math.isnan(value):
-        return "error", f"undefined on all of {found['images']} images"
-    if found["status"] == "small":
-        if "small_attributes" in found:
-            return "insufficient", f"too few images in {found['small_attributes']} of {found['attributes']} attributes"
-        people = "" if found["identities"] is None else f" of {found['identities']} people"
-        return "insufficient", f"too few: {found['images']} images{people}"
-    if math.isnan(low) or math.isnan(high):
+def _verdict(rule: Rule, estimate: Estimate, entry: Mapping[str, Any]) -> tuple[Verdict, str]:
+    if not estimate.images:
+        reason = "no image to measure it on: none of this class, no region, or no map with positive evidence"
+        return "insufficient", reason
+    if not estimate.defined:
+        return "error", f"undefined on all of {counted(estimate.images, 'image')}"
+    if estimate.small:
+        if "small_attributes" in entry:
+            return "insufficient", f"too few images in {entry['small_attributes']} of {entry['attributes']} attributes"
+        return "insufficient", f"too few: {images(estimate)}"
+    if math.isnan(estimate.low) or math.isnan(estimate.high):
         return "insufficient", "no interval"
-    kept = [_holds(end, rule.sign, rule.bound) for end in (low, high)]
+    kept = [_holds(end, rule.sign, rule.bound) for end in (estimate.low, estimate.high)]
     if all(kept):
         return "pass", ""
+    bound = significant(rule.bound)
     if not any(kept):
-        return "fail", f"the whole interval breaks {rule.sign} {rule.bound:g}"
-    return "insufficient", f"the interval straddles {rule.bound:g}"
+        return "fail", f"the whole interval breaks {rule.sign} {bound}"
+    return "insufficient", f"the interval straddles {bound}"
 
 
 def _holds(value: float, sign: str, bound: float) -> bool:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bincam.audit.folder.schema import EMPTY_FOR, KEYS, LEDGER, REFERENCES
+from bincam.audit.folder.schema import EMPTY_FOR, KEYS, LEDGER
 from bincam.audit.folder.writer import Shard
 from bincam.audit.pipeline.projected_masks import Grid, hits, key, projected
 from bincam.cam import Explanation, Ledger, Reference
@@ -25,8 +25,9 @@ from bincam.metrics.localization.energy import (
     relevance_rank,
 )
 from bincam.metrics.localization.pointing_game import peak, pointing
+from bincam.references import REFERENCES
 from bincam.resample import matrix
-from bincam.stats.outcomes import OUTCOMES
+from bincam.stats.outcomes import OUTCOMES, outcome_codes
 
 Columns = dict[str, Tensor]
 
@@ -85,22 +86,6 @@ def ones(grid: Grid, size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(np.outer(rows, columns))
 
 
-def outcomes(logits: Tensor, labels: Tensor, threshold: Tensor) -> Tensor:
-    """Classify decisions as one of ``OUTCOMES``.
-
-    Args:
-        logits: ``(B, A)``.
-        labels: ``(B, A)``: 1, 0, or NaN for unknown.
-        threshold: ``(A,)``; z = t counts as positive.
-
-    Returns:
-        ``(B, A)`` int64, -1 if the label is NaN or the logit is not finite.
-    """
-    positive, truth = logits >= threshold, labels == 1
-    outcome = torch.where(positive, torch.where(truth, 0, 1), torch.where(truth, 2, 3))
-    return torch.where(~torch.isfinite(logits) | torch.isnan(labels), -1, outcome)
-
-
 def measure(
     explanations: Mapping[str, Explanation],
     labels: Tensor,
@@ -128,7 +113,7 @@ def measure(
         "logit": first.logits,
         "threshold": first.threshold.expand_as(first.logits),
         "side": first.side.nan_to_num(0).to(torch.int8),
-        "outcome": outcomes(first.logits, truth, first.threshold),
+        "outcome": outcome_codes(truth, first.logits, first.threshold),
     }
     columns |= ledger_columns(first, inputs.references)
     for method, explanation in explanations.items():

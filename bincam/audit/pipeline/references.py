@@ -7,13 +7,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from bincam.audit.folder.schema import FITTED
 from bincam.cam import Explainer, Reference
-from bincam.cam.reference import ReferenceFit, ReferenceKind
+from bincam.cam.reference import ReferenceFit
 from bincam.errors import InputError
-
-KINDS: tuple[ReferenceKind, ...] = ("midpoint", "mean", "balanced_mean")
-assert KINDS == FITTED
+from bincam.references import FITTED
 
 
 def fit_references(explainer: Explainer, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Reference]:
@@ -36,7 +33,7 @@ def fit_references(explainer: Explainer, batches: Iterable[tuple[Tensor, Tensor]
         if decomposition is None:
             raise InputError("no reference can be fitted: the head has no decomposition")
         fit.add(decomposition.evidence, labels)
-    return {kind: fit.result(kind) for kind in KINDS}
+    return {kind: fit.result(kind) for kind in FITTED}
 
 
 def save_references(folder: Path, references: Mapping[str, Reference]) -> None:
@@ -51,9 +48,9 @@ def load_references(folder: Path) -> dict[str, Reference] | None:
     Raises:
         InputError: A file is broken.
     """
-    if not all(_file(folder, kind).is_file() for kind in KINDS):
+    if not all(_file(folder, kind).is_file() for kind in FITTED):
         return None
-    return {kind: Reference.load(_file(folder, kind)) for kind in KINDS}
+    return {kind: Reference.load(_file(folder, kind)) for kind in FITTED}
 
 
 def _file(folder: Path, kind: str) -> Path:

@@ -17,7 +17,7 @@ from bincam.stats.calibration import calibrate, probability, unshifted
 from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate, is_small
 from bincam.stats.hypothesis_tests import difference_test, family
 from bincam.stats.intervals import mean_of_two, quantiles
-from bincam.stats.outcomes import BASIC, CELLS, ERROR_RATES, GROUPS, MEMBERSHIP, basic_name
+from bincam.stats.outcomes import BASIC, CELLS, ERROR_RATES, GROUPS, MEMBERSHIP, basic_name, class_name
 from bincam.stats.roc import ranking
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _attributes(
         }
         rates, calibration = _rates(manifest, panel, a, cellwise, drawn, weights, level)
         entries[attribute] = {
-            "minority": "positive" if minority > 0 else "negative",
+            "minority": class_name(minority),
             "train_counts": list(manifest.train_counts[attribute]),
             "counts": _counts(panel, a),
             "rates": {name: one.to_json() for name, one in rates.items()},

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bincam.report.figures.theme import INK, LINE, MAJORITY, MINORITY, MUTED, PAPER, POINTS, style
+from bincam.stats.formatting import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bincam.report.reading.audited_model import Number
+    from bincam.stats.estimate import Estimate
 
 CLASSES = ("minority", "majority")
 COLOURS = {"minority": MINORITY, "majority": MAJORITY}
@@ -32,7 +33,7 @@ class Row:
 
     name: str
     share: float
-    values: tuple[tuple[Number, Number], ...]
+    values: tuple[tuple[Estimate, Estimate], ...]
 
 
 def pairs(
@@ -77,7 +78,7 @@ def pairs(
                 axes.spines[side].set_visible(False)
             if zero is not None:
                 axes.axvline(zero, color=MUTED, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
-        names = [row.name if np.isnan(row.share) else f"{row.name}  {row.share:.0%}" for row in rows]
+        names = [row.name if np.isnan(row.share) else f"{row.name}  {percent(row.share)}" for row in rows]
         grid[0].set_yticks(range(len(rows)), names)
         grid[0].set_ylim(len(rows) - 0.4, -0.6)
         if limits is not None:
@@ -87,7 +88,7 @@ def pairs(
     return figure
 
 
-def _dumbbells(axes: Any, values: Sequence[tuple[Number, Number]]) -> None:
+def _dumbbells(axes: Any, values: Sequence[tuple[Estimate, Estimate]]) -> None:
     from matplotlib.collections import LineCollection
 
     axes.barh(range(0, len(values), 2), 1, left=0, height=1, color=LINE, alpha=0.35, linewidth=0, zorder=0,

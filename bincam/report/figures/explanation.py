@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bincam.files import atomic
 from bincam.resample import matrix
+from bincam.stats.formatting import significant
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -211,7 +212,7 @@ def _short(text: str, longest: int) -> str:
 
 def _colour_bar(figure: Figure, drawn: Any, axes: Any, limit: float) -> None:
     bar = figure.colorbar(drawn, cax=axes, orientation="horizontal", ticks=[-limit, 0, limit])
-    bar.ax.set_xticklabels([f"{-limit:.2g}", "0", f"+{limit:.2g}"])
+    bar.ax.set_xticklabels([significant(-limit, 2), "0", significant(limit, 2, signed=True)])
     bar.ax.tick_params(labelsize=TEXT, length=2, pad=1.5, color="#666666")
     bar.outline.set_edgecolor("#999999")
     labels = bar.ax.get_xticklabels()

@@ -24,9 +24,11 @@ from bincam.report.sections import definitions, overview, sentences
 from bincam.report.sections.attention_overlap import overlap_plot
 from bincam.report.sections.attribute_card import MEANINGS, SHOWN, card
 from bincam.report.sections.context import Drawing
+from bincam.report.sections.contrast_tables import published_table
 from bincam.report.sections.sampled_metrics import sample_table
 from bincam.report.sections.unmeasured import unmeasured
 from bincam.report.view_model import Page
+from bincam.stats.formatting import counted, listed
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -146,7 +148,7 @@ def build(
         overlaps=[plot for arm in arms if (plot := overlap_plot(arm, attributes, len(arms) > 1))],
         sampled=sample_table(arms, attributes),
         unmeasured=unmeasured(arms),
-        published=source.contrast.published() if source.contrast else None,
+        published=published_table(source.contrast) if source.contrast else None,
         rule=RULE + (f" Outcomes are the {first.name} model's." if len(arms) > 1 else ""),
         outcomes=[(outcome, MEANINGS[outcome]) for outcome in SHOWN],
         gradient=gradient(),
@@ -188,10 +190,10 @@ def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
     identities = arms[0].audit.images["identity"]
     people = len(set(identities[identities != ""]))
     models = [arm.audit.manifest.model.source for arm in arms]
-    images = f"{data.images:,}" + (f" of {people:,} people" if people else "")
+    images = f"{data.images:,}" + (f" of {counted(people, 'person', 'people')}" if people else "")
     size = manifest.image_size
     return [
-        ("Models" if len(arms) > 1 else "Model", sentences.listed(models)),
+        ("Models" if len(arms) > 1 else "Model", listed(models)),
         ("Images", f"{images}, {data.split or 'all'} split"),
         ("Data", data.source),
         ("Attributes", f"{len(manifest.attributes)}"),
@@ -220,7 +222,7 @@ def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) 
         notes.append(f"Training counts of the {who} are unknown; minority and majority are those of the audited data.")
     turned = {arm.name: [name for name in attributes if arm.turned(name)] for arm in others}
     notes += [
-        f"In the training counts of the {name} model the other class is the rarer one of {sentences.listed(held)}; "
+        f"In the training counts of the {name} model the other class is the rarer one of {listed(held)}; "
         f"minority and majority are those of the {first.name} model throughout."
         for name, held in turned.items()
         if held

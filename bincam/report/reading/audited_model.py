@@ -1,10 +1,10 @@
-"""What a report reads of one audited model: its numbers, its records as arrays, its mean maps."""
+"""One audited model as a report reads it: its estimates, its records as arrays, its mean maps."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -12,62 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.summary.summarize import SHORT, column_of
 from bincam.errors import InputError
-from bincam.report.figures.overlays import outline
-from bincam.stats.outcomes import basic_name
+from bincam.stats.estimate import Estimate
+from bincam.stats.outcomes import answers, basic_name, basic_rate
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
 
-BIAS_SHARE = "midpoint.bias_share"
+BIAS_SHARE = SHORT["bias_share"]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Number:
-    """A figure with its interval.
-
-    Attributes:
-        value: NaN where undefined.
-        low: Lower end of the interval; NaN without one.
-        high: Upper end.
-        images: How many images it rests on.
-        identities: How many people; None where unknown.
-        status: ``ok``, ``small`` (too few to rely on) or ``undefined``.
-    """
-
-    value: float
-    low: float = math.nan
-    high: float = math.nan
-    images: int = 0
-    identities: int | None = None
-    status: str = "ok"
-
-    @property
-    def defined(self) -> bool:
-        """Whether there is a value."""
-        return math.isfinite(self.value)
-
-    @property
-    def small(self) -> bool:
-        """Whether the cell is too small to rely on."""
-        return self.status == "small"
-
-    def times(self, factor: float) -> Number:
-        """The same in another unit."""
-        return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor)
-
-    @classmethod
-    def read(cls, estimate: Mapping[str, Any] | None) -> Number:
-        """An estimate as ``summary.json`` holds it; None is undefined."""
-        if not estimate:
-            return UNDEFINED
-        value, low, high = (_float(estimate.get(key)) for key in ("value", "low", "high"))
-        status = str(estimate.get("status", "ok"))
-        return cls(value, low, high, int(estimate.get("images") or 0), estimate.get("identities"), status)
-
-
-UNDEFINED = Number(math.nan, status="undefined")
 
 
 @dataclass(frozen=True)
@@ -75,11 +29,11 @@ class Arm:
     """One audited model.
 
     Attributes:
-        name: How the report calls it.
+        name: Name in the report.
         audit: Its audit.
-        summary: What its records come to.
+        summary: ``summary.json``.
         classes: The audit whose training counts say which class is the minority, if not its own: the models of a
-            contrast are told of the same classes, the first model's.
+            contrast are described by the same classes, the first model's.
     """
 
     name: str
@@ -99,51 +53,47 @@ class Arm:
             raise InputError(f"{self.audit.folder}: summary.json has no {attribute!r}; make the summary again")
         return entries[attribute]
 
-    def rate(self, attribute: str, measure: str) -> Number:
+    def rate(self, attribute: str, measure: str) -> Estimate:
         """A rate such as ``minority_error``."""
-        return Number.read(self.entry(attribute).get("rates", {}).get(self.rate_name(attribute, measure)))
+        return Estimate.from_json(self.entry(attribute).get("rates", {}).get(self.rate_name(attribute, measure)))
 
     def rate_name(self, attribute: str, measure: str) -> str:
         """A rate by its sign: ``minority_error`` is ``fnr`` where the minority is positive, else ``fpr``."""
-        part = measure.removesuffix("_error")
-        if part not in ("minority", "majority"):
-            return measure
-        return "fnr" if (self.minority(attribute) > 0) == (part == "minority") else "fpr"
+        return basic_rate(measure, self.minority(attribute))
 
-    def measure(self, attribute: str, column: str, group: str) -> Number:
+    def measure(self, attribute: str, column: str, group: str) -> Estimate:
         """The mean of a record column in a group of images; a bare name is the primary method's."""
-        held = self._column(self.entry(attribute).get("measures", {}), column)
-        return Number.read(held.get(basic_name(group, self.minority(attribute))))
+        groups = self._column(self.entry(attribute).get("measures", {}), column)
+        return Estimate.from_json(groups.get(basic_name(group, self.minority(attribute))))
 
-    def overall(self, attributes: Sequence[str], measure: str, group: str = "") -> Number:
+    def overall(self, attributes: Sequence[str], measure: str, group: str = "") -> Estimate:
         """A mean over the attributes: of a rate, or with a group, of a record column.
 
         Without an interval where the summary's own mean is of other attributes or of other classes.
         """
         if set(attributes) != set(self.audit.attributes) or any(self.turned(name) for name in attributes):
             return self._mean(attributes, measure, group)
-        held = self.summary.get("overall") or {}
+        overall = self.summary.get("overall") or {}
         if not group:
-            return Number.read((held.get("rates") or {}).get(measure))
-        return Number.read(self._column(held.get("measures") or {}, measure).get(group))
+            return Estimate.from_json((overall.get("rates") or {}).get(measure))
+        return Estimate.from_json(self._column(overall.get("measures") or {}, measure).get(group))
 
-    def _mean(self, attributes: Sequence[str], measure: str, group: str) -> Number:
+    def _mean(self, attributes: Sequence[str], measure: str, group: str) -> Estimate:
         read = (self.measure(name, measure, group) if group else self.rate(name, measure) for name in attributes)
-        values = [number.value for number in read if number.defined]
-        return Number(sum(values) / len(values)) if values else UNDEFINED
+        values = [estimate.value for estimate in read if estimate.defined]
+        return Estimate.of_value(sum(values) / len(values) if values else math.nan)
 
     def _column(self, measures: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-        full = {"bias_share": BIAS_SHARE}.get(name, f"{self.method}.{name}")
-        found: Mapping[str, Any] = measures.get(name) or measures.get(full) or {}
-        return found
+        groups: Mapping[str, Any] = measures.get(name) or measures.get(column_of(name, self.audit.methods)) or {}
+        return groups
 
     def family(self, name: str) -> Mapping[str, Any] | None:
-        """A family of tests, with how many there were and how many findings are left after Holm's correction."""
+        """A family of tests, with its size and how many findings remain after Holm's correction."""
         return next((one for one in self.summary.get("families") or () if one["name"] == name), None)
 
     @property
     def gate(self) -> Mapping[str, Any] | None:
-        """Whether the primary method's maps depend on the model's parameters; None where this was not tested."""
+        """The model-parameter randomisation test of the primary method; None where it was not made."""
         return (self.summary.get("gates") or {}).get(self.method)
 
     def minority(self, attribute: str) -> int:
@@ -151,7 +101,7 @@ class Arm:
         return (self.classes or self.audit).minority(attribute)
 
     def turned(self, attribute: str) -> bool:
-        """Whether this model's own training counts make the other class the minority."""
+        """True where this model's own training counts make the other class the minority."""
         return self.audit.minority(attribute) != self.minority(attribute)
 
     def train_counts(self, attribute: str) -> tuple[int, int]:
@@ -175,10 +125,9 @@ class Arm:
         table["row"] = frame["row"].to_numpy(dtype=np.int64).reshape(-1, count)[:, 0]
         return table
 
-    def answers(self, attribute: str) -> NDArray[np.int64]:
+    def answers(self, attribute: str) -> NDArray[np.int8]:
         """``(N,)``: +1 or -1, the predicted class, whichever was explained; 0 without a finite logit."""
-        logit, threshold = self.column(attribute, "logit"), self.column(attribute, "threshold")
-        return np.where(np.isfinite(logit), np.where(logit >= threshold, 1, -1), 0)
+        return answers(self.column(attribute, "logit"), self.column(attribute, "threshold"))
 
     @cached_property
     def positions(self) -> dict[int, int]:
@@ -200,15 +149,6 @@ class Arm:
         sums, counts = self.audit.means(self.method)
         with np.errstate(invalid="ignore", divide="ignore"):
             return sums / counts[..., None, None], counts
-
-    @cached_property
-    def outlines(self) -> dict[str, str]:
-        """The attributes' mean regions as SVG paths; empty without a region."""
-        try:
-            regions = self.audit.regions()
-        except InputError:
-            return {}
-        return {name: outline(mask) for name, mask in zip(self.audit.attributes, regions, strict=True)}
 
     def map(self, position: int, attribute: str) -> Floats:
         """``(h, w)``: the map of the image at a position of the records."""
@@ -238,7 +178,3 @@ def minority_share(arm: Arm, attribute: str) -> float:
     """The rarer class's share of the training labels; NaN where none were counted."""
     counts = arm.train_counts(attribute)
     return min(counts) / sum(counts) if sum(counts) else math.nan
-
-
-def _float(value: Any) -> float:
-    return math.nan if value is None else float(value)

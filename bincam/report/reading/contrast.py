@@ -1,9 +1,7 @@
-"""What a report reads of a contrast: the threshold-moved column, paired differences, the source paper's figures."""
+"""A contrast as a report reads it: its document, its two models, and the first at its adjusted threshold."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,32 +11,16 @@ from typing import Any
 from bincam.audit.folder.reader import open_audit
 from bincam.errors import InputError
 from bincam.files import read_json
-from bincam.report.reading.audited_model import BIAS_SHARE, UNDEFINED, Arm, Number
-from bincam.report.sections import sentences as words
-from bincam.report.view_model import Cell, Table
+from bincam.report.reading.audited_model import BIAS_SHARE, Arm
+from bincam.stats.estimate import Estimate, undefined
+from bincam.stats.formatting import listed, written
 
 FILE, KIND, SCHEMA = "contrast.json", "bincam-contrast", 1
-ERRORS = ("minority_error", "majority_error")
-MEASURES = (
-    ("gain", "number"),
-    ("energy", "number"),
-    ("lift", "number"),
-    ("object_gain", "number"),
-    ("influence_gain", "number"),
-    ("empty", "percent"),
-    ("bias_share", "percent"),
-)
-AMONG = {
-    "true:minority": "minority class",
-    "true:majority": "majority class",
-    "alike:minority": "both answer minority",
-    "alike:majority": "both answer majority",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class MovedArm(Arm):
-    """The first model, had its threshold been moved: the same maps, other errors; named as the contrast's column.
+    """The first model at its adjusted threshold: the same maps, other errors; named as the contrast's column.
 
     Attributes:
         entries: The contrast's figures, by attribute.
@@ -46,24 +28,24 @@ class MovedArm(Arm):
 
     entries: Mapping[str, Mapping[str, Any]]
 
-    def rate(self, attribute: str, measure: str) -> Number:
-        """Errors at the moved threshold; what no threshold changes is the first model's."""
+    def rate(self, attribute: str, measure: str) -> Estimate:
+        """Errors at the adjusted threshold; what no threshold changes is the first model's."""
         held = self.entries[attribute]["errors"].get(measure)
         if held is not None:
-            return Number.read(held.get(self.name))
-        return super().rate(attribute, measure) if measure in {"auroc", "ap"} else UNDEFINED
+            return Estimate.from_json(held.get(self.name))
+        return super().rate(attribute, measure) if measure in {"auroc", "ap"} else undefined("")
 
-    def measure(self, attribute: str, column: str, group: str) -> Number:
-        """Measures of the images whose answer the moved threshold leaves as it is."""
+    def measure(self, attribute: str, column: str, group: str) -> Estimate:
+        """Measures of the images whose answer the adjusted threshold does not change."""
         held = self._column(self.entries[attribute]["measures"], column).get(group) or {}
-        return Number.read(held.get(self.name))
+        return Estimate.from_json(held.get(self.name))
 
-    def overall(self, attributes: Sequence[str], measure: str, group: str = "") -> Number:
+    def overall(self, attributes: Sequence[str], measure: str, group: str = "") -> Estimate:
         """The mean over the attributes, without an interval."""
         return self._mean(attributes, measure, group)
 
     def family(self, name: str) -> None:
-        """No tests were made at the moved threshold alone."""
+        """None: no tests are made at the adjusted threshold alone."""
         del name
 
 
@@ -72,7 +54,7 @@ class Contrast:
     """A contrast's folder.
 
     Attributes:
-        folder: Where it lies.
+        folder: Its path.
         document: ``contrast.json``.
         first: The unbalanced model.
         second: The balanced one.
@@ -85,12 +67,12 @@ class Contrast:
 
     @property
     def findings(self) -> list[str]:
-        """The most telling differences, in sentences."""
+        """The strongest differences, in sentences."""
         return list(self.document.get("findings") or ())
 
     @cached_property
     def moved(self) -> MovedArm | None:
-        """The first model with its threshold moved; None where no such threshold is known, or it is the audited one."""
+        """The first model at its adjusted threshold; None where none is known, or it is the audited one."""
         held = self.document.get("moved") or {}
         if held.get("reason") or not held.get("thresholds"):
             return None
@@ -99,48 +81,22 @@ class Contrast:
 
     @property
     def note(self) -> str:
-        """Where the moved thresholds come from, or why there are none."""
+        """Where the adjusted thresholds come from, or why there are none."""
         held = self.document.get("moved") or {}
         if held.get("reason"):
-            return f"No column for a moved threshold: {held['reason']}."
+            return f"No column for an adjusted threshold: {held['reason']}."
         if held.get("from") == "card":
-            return "Moved thresholds come from the model's card, where training puts those that are best on validation."
-        return f"Moved thresholds come from {held['from']}." if held.get("from") else ""
+            return "Adjusted thresholds come from the model's card, where training writes the best on validation."
+        return f"Adjusted thresholds come from {held['from']}." if held.get("from") else ""
 
     def sentences(self, attribute: str) -> Sequence[str]:
-        """What was found of an attribute."""
-        found: Sequence[str] = (self.document.get("sentences") or {}).get(attribute) or ()
-        return found
-
-    def differences(self, attribute: str) -> Table:
-        """Paired differences of one attribute, first minus second."""
-        entry = self.document["attributes"][attribute]
-        names = (self.first.name, self.second.name)
-        rows = []
-        for rate in ERRORS:
-            for pair, held in entry["error_differences"][rate].items():
-                moved = pair.startswith(self.document["columns"][1])
-                p = None if moved else self._corrected.get((attribute, rate, None))
-                among = f"{rate.removesuffix('_error')} class" + (", threshold moved" if moved else "")
-                rows.append(_difference("error", among, held, "percent", p))
-        for measure, kind in MEASURES:
-            column = BIAS_SHARE if measure == "bias_share" else f"{self.first.method}.{measure}"
-            for group, among in AMONG.items():
-                held = (entry["differences"].get(column) or {}).get(group)
-                if held and held["difference"]["images"]:
-                    p = self._corrected.get((attribute, measure, group))
-                    rows.append(_difference(measure.replace("_", " "), among, held, kind, p))
-        return Table(
-            "Paired differences",
-            f"{names[0]} less {names[1]}, on the same images. p is corrected by Holm over all attributes; "
-            f"{words.NONE} is not tested. What no image has is left out.",
-            ("Measure", "Among", "Images", "Difference", "p"),
-            rows,
-        )
+        """The paragraph of an attribute."""
+        paragraph: Sequence[str] = (self.document.get("sentences") or {}).get(attribute) or ()
+        return paragraph
 
     @cached_property
-    def _corrected(self) -> dict[tuple[str, str, str | None], float | None]:
-        """Holm's p by attribute, measure and group."""
+    def corrected(self) -> dict[tuple[str, str, str | None], float | None]:
+        """Holm's p-values by attribute, measure and group."""
         return {
             (test["attribute"], test["measure"], test.get("group")): test["holm"]
             for family in self.document.get("families") or ()
@@ -148,33 +104,21 @@ class Contrast:
         }
 
     def correlations(self) -> list[str]:
-        """How imbalance in training goes with what majority answers look like, in sentences."""
-        told = []
-        held = self.document.get("correlation") or {}
+        """Correlations of the imbalance in training with the maps of majority answers, in sentences."""
+        sentences = []
+        correlation = self.document.get("correlation") or {}
         for measure, column in (("gain", f"{self.first.method}.gain"), ("bias share", BIAS_SHARE)):
             parts = [
-                f"{words.plain(one['rho'])} [{words.plain(one['low'])} to {words.plain(one['high'])}] ({name})"
-                for name, one in (held.get(column) or {}).items()
-                if one.get("rho") is not None
+                f"{written(Estimate.from_json(model | {'value': model['rho']}))} ({name})"
+                for name, model in (correlation.get(column) or {}).items()
+                if model.get("rho") is not None
             ]
             if parts:
-                told.append(
+                sentences.append(
                     f"Across attributes, the more lopsided the training labels, the {measure} of majority answers: "
-                    f"Spearman's ρ {words.listed(parts)}."
+                    f"Spearman's ρ {listed(parts)}."
                 )
-        return told
-
-    def published(self) -> Table | None:
-        """The source paper's figures beside these; None where they were not asked for."""
-        held = self.document.get("published")
-        if not held:
-            return None
-        rows = [_published(row) for row in held["rows"]]
-        sizes = _sizes(held["rows"]) if held["graded"] else f"{held['reason'][:1].upper()}{held['reason'][1:]}."
-        caption = f"{held['source']}. {_directions(held['rows'])} {sizes}"
-        heads = ("Attribute", "Figure", "Paper, unbalanced", "Paper, balanced", "Here, unbalanced", "Here, balanced",
-                 "Direction", "Size")  # fmt: skip
-        return Table("Beside the source paper", caption, heads, rows)
+        return sentences
 
 
 def open_contrast(folder: Path) -> Contrast:
@@ -211,64 +155,3 @@ def open_arm(name: str, audit: Any) -> Arm:
     if not summary or not summary.get("attributes"):
         raise InputError(f"{audit.folder}: its summary holds no attributes; make the audit again")
     return Arm(name, audit, summary)
-
-
-def _difference(measure: str, among: str, held: Mapping[str, Any], kind: str, p: float | None) -> list[Cell]:
-    number = Number.read(held["difference"])
-    note = words.basis(number) or "undefined"
-    text = words.points(number.value) if kind == "percent" else words.plain(number.value)
-    return [
-        Cell(measure, None),
-        Cell(among, None),
-        Cell(f"{number.images:,}", None, note=note),
-        Cell(text, None, words.interval(number, kind), number.small, note),
-        Cell(words.p_value(math.nan if p is None else p), None, note=str(held.get("test") or "p")),
-    ]
-
-
-def _directions(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How many of the figures differ here as in the paper, and why the rest show no direction."""
-    counted = Counter(_direction(row) for row in rows)
-    rest = (
-        ("overlapping", "the intervals found here overlap"),
-        ("equal", "the paper's two are equal"),
-        ("undefined", "one is undefined here"),
-    )
-    told = "".join(f"; in {counted[key]} {text}" for key, text in rest if counted[key])
-    return (
-        f"In {counted['same']} of {len(rows)} figures the models differ in the paper's direction, in "
-        f"{counted['other']} in the other{told}."
-    )
-
-
-def _direction(row: Mapping[str, Any]) -> str:
-    if row["direction"] != "not shown":
-        return str(row["direction"])
-    numbers = [Number.read(one) for one in row["ours"].values()]
-    known = all(math.isfinite(end) for number in numbers for end in (number.low, number.high))
-    return "overlapping" if known else "undefined"
-
-
-def _sizes(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How many figures agree in size, by model."""
-    parts = []
-    for model in ("unbalanced", "balanced"):
-        known = [row["size"][model] for row in rows if row["size"][model] is not None]
-        parts.append(f"{sum(known)} of {len(known)} ({model})")
-    return f"The paper's figure lies in the interval found here in {words.listed(parts)}."
-
-
-def _published(row: Mapping[str, Any]) -> list[Cell]:
-    kind = "percent" if row["figure"] in {"fnr", "fpr"} else "number"
-    size = row["size"]
-    inside = [name for name, held in size.items() if held]
-    told = "" if all(held is None for held in size.values()) else words.listed(inside) or "neither"
-    cells = [Cell(row["attribute"], None), Cell(row["figure"].replace("_", " "), None)]
-    for name in ("unbalanced", "balanced"):
-        number = Number(float(row["published"][name]))
-        cells.append(Cell(words.shown(number, kind), None, note="published"))
-    for name in ("unbalanced", "balanced"):
-        number = Number.read(row["ours"][name])
-        note = words.basis(number) or "undefined"
-        cells.append(Cell(words.shown(number, kind), None, words.interval(number, kind), number.small, note))
-    return [*cells, Cell(_direction(row), None), Cell(told, None)]

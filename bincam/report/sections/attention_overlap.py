@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from bincam.report.figures.explanation import evidence_colours
 from bincam.report.figures.theme import INK, LINE, MUTED, POINTS, inline, style
 from bincam.report.reading.audited_model import Arm
-from bincam.report.sections import sentences
 from bincam.report.view_model import Plot
 from bincam.stats.estimate import MIN_IMAGES
+from bincam.stats.formatting import number, significant
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -93,15 +93,13 @@ def in_words(found: Overlap) -> str:
         if best:
             parts.append(f"{head}: {'; '.join(_pair(found, rows[n], columns[n]) for n in best)}.")
     if np.isfinite(found.agreement):
-        parts.append(
-            f"Over all pairs overlap and the size of φ have a rank correlation of {sentences.plain(found.agreement)}."
-        )
+        parts.append(f"Over all pairs overlap and the size of φ have a rank correlation of {number(found.agreement)}.")
     return " ".join(parts) or "No two attributes have evidence in the same image."
 
 
 def _pair(found: Overlap, row: int, column: int) -> str:
     overlap, expected, phi = (
-        sentences.plain(value) if np.isfinite(value) else "undefined"
+        number(float(value))
         for value in (found.overlap[row, column], found.expected[row, column], found.phi[row, column])
     )
     return f"{found.names[column]} and {found.names[row]} {overlap} (different images {expected}, φ {phi})"
@@ -175,7 +173,7 @@ def _colour_bar(axes: Any, colours: Colormap, least: float, label: str) -> None:
     )
     axes.set_yticks([])
     ticks = np.unique([least, 0, 1])
-    axes.set_xticks(ticks, [f"{sentences.MINUS if tick < 0 else ''}{abs(tick):g}" for tick in ticks])
+    axes.set_xticks(ticks, [significant(float(tick)) for tick in ticks])
     axes.tick_params(length=0, pad=2, labelsize=POINTS - 1)
     axes.set_xlabel(label, fontsize=POINTS - 0.5, labelpad=1)
     axes.grid(visible=False)

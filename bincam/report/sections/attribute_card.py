@@ -15,8 +15,10 @@ from bincam.report.reading.audited_model import Arm, Floats, minority_share
 from bincam.report.sections import sentences
 from bincam.report.sections.attribute_charts import charts
 from bincam.report.sections.context import Drawing, slug
+from bincam.report.sections.contrast_tables import difference_table
 from bincam.report.sections.slices import slice_table
 from bincam.report.view_model import Card, Example, ExampleGroup, MapRow, Picture
+from bincam.stats.formatting import MINUS, counted, listed, number, percent, shown, significant
 from bincam.stats.outcomes import OUTCOMES
 
 SHOWN = ("TP", "FN", "FP", "TN")
@@ -40,22 +42,22 @@ def card(attribute: str, drawing: Drawing) -> Card:
     maps, limit = _mean_maps(attribute, drawing)
     groups, example_limit = _examples(attribute, drawing)
     contrast = drawing.contrast
-    tables = [contrast.differences(attribute) if contrast else None, slice_table(attribute, arms)]
+    tables = [difference_table(contrast, attribute) if contrast else None, slice_table(attribute, arms)]
     return Card(
         name=attribute,
         anchor=f"attribute-{slug(attribute)}",
-        lead=f"{sentences.percent(minority_share(first, attribute))} of the training labels are in the minority class "
+        lead=f"{percent(minority_share(first, attribute))} of the training labels are in the minority class "
         f"({rarer} {attribute}); {positives:,} positive, {negatives:,} negative.",
         figures=_headline(attribute, arms),
         sentences=contrast.sentences(attribute) if contrast else sentences.sentences(first, attribute),
-        outline=first.outlines.get(attribute, ""),
+        outline=drawing.outline(first, attribute),
         maps=maps,
-        limit=f"{limit:.2g}",
-        example_limit=f"{example_limit:.2g}",
+        limit=significant(limit, 2),
+        example_limit=significant(example_limit, 2),
         groups=groups,
         charts=charts(attribute, drawing),
         tables=[table for table in tables if table is not None],
-        warnings=_warnings(attribute, arms),
+        warnings=_warnings(attribute, drawing),
     )
 
 
@@ -66,27 +68,28 @@ def _headline(attribute: str, arms: Sequence[Arm]) -> list[tuple[str, str]]:
         ("majority error", [arm.rate(attribute, "majority_error") for arm in arms]),
         ("bias share, majority", [arm.measure(attribute, "bias_share", "predicted:majority") for arm in arms]),
     )
-    return [(label, " → ".join(sentences.percent(number.value) for number in numbers)) for label, numbers in lines]
+    return [(label, " → ".join(shown(rate, "percent") for rate in rates)) for label, rates in lines]
 
 
-def _warnings(attribute: str, arms: Sequence[Arm]) -> list[str]:
-    told: dict[str, list[str]] = {}
+def _warnings(attribute: str, drawing: Drawing) -> list[str]:
+    arms = drawing.arms
+    names: dict[str, list[str]] = {}
     for arm in arms:
         counts = arm.entry(attribute).get("counts", {})
         unknown, broken = int(counts.get("unknown") or 0), int(counts.get("nan_logit") or 0)
         few = [name for name in ("minority", "majority") if arm.rate(attribute, f"{name}_error").small]
-        for told_of, text in (
-            (unknown, f"{sentences.images(unknown)} without a known label left out of every rate."),
-            (broken, f"{sentences.images(broken)} without a finite logit left out."),
-            (few, f"The {sentences.listed(few)} class has too few images for its error to be relied on."),
+        for applies, text in (
+            (unknown, f"{counted(unknown, 'image')} without a known label left out of every rate."),
+            (broken, f"{counted(broken, 'image')} without a finite logit left out."),
+            (few, f"The {listed(few)} class has too few images for its error to be relied on."),
         ):
-            if told_of:
-                told.setdefault(text, []).append(arm.name)
+            if applies:
+                names.setdefault(text, []).append(arm.name)
     result = [
         text if len(who) == len(arms) else f"{who[0].capitalize()} model: {text[0].lower()}{text[1:]}"
-        for text, who in told.items()
+        for text, who in names.items()
     ]
-    if all(not arm.outlines.get(attribute) for arm in arms):
+    if not any(drawing.outline(arm, attribute) for arm in arms):
         result.append("No region is known for this attribute, so gain, energy and lift are undefined.")
     return result
 
@@ -98,9 +101,9 @@ def _mean_maps(attribute: str, drawing: Drawing) -> tuple[list[MapRow], float]:
     for arm in drawing.arms:
         means, counts = arm.means
         index = arm.index(attribute)
-        rows.append((arm.name, means[index][order], [sentences.images(int(n)) for n in counts[index][order]]))
+        rows.append((arm.name, means[index][order], [counted(int(n), "image") for n in counts[index][order]]))
     if len(rows) == 2 and rows[0][1].shape == rows[1][1].shape:
-        rows.append((f"{rows[0][0]} {sentences.MINUS} {rows[1][0]}", rows[0][1] - rows[1][1], [""] * len(SHOWN)))
+        rows.append((f"{rows[0][0]} {MINUS} {rows[1][0]}", rows[0][1] - rows[1][1], [""] * len(SHOWN)))
     limit = scale([grid for _, grids, _ in rows for grid in grids])
     return [_map_row(attribute, name, grids, counts, limit, drawing) for name, grids, counts in rows], limit
 
@@ -139,7 +142,7 @@ def describe(grid: Floats, explained: str) -> str:
         if (peak > 0) == (word == "for") and peak != 0:
             row, column = divmod(int(at), values.shape[1])
             where = sentences.place((row + 0.5) / values.shape[0], (column + 0.5) / values.shape[1])
-            parts.append(f"strongest {word} {explained} {where} ({sentences.signed(float(peak), 2)})")
+            parts.append(f"strongest {word} {explained} {where} ({number(float(peak))})")
     return ", ".join(parts) or "zero everywhere"
 
 
@@ -155,7 +158,7 @@ def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], flo
     for outcome in SHOWN:
         examples = [_example(attribute, outcome, row, found[row], limit, drawing) for row in chosen[outcome]]
         count = int((outcomes == outcome).sum())
-        groups.append(ExampleGroup(outcome, MEANINGS[outcome], sentences.images(count), examples))
+        groups.append(ExampleGroup(outcome, MEANINGS[outcome], counted(count, "image"), examples))
     return groups, limit
 
 
@@ -187,10 +190,10 @@ def _example(
 
 
 def _verdict(arm: Arm, attribute: str, row: int) -> str:
-    """What a model said of an image: outcome, and how far the logit lies from the threshold."""
+    """A model's answer to an image: outcome, and the distance of the logit from the threshold."""
     position = arm.positions.get(row)
     if position is None:
         return "not audited"
     margin = float(arm.column(attribute, "logit")[position] - arm.column(attribute, "threshold")[position])
     outcome = str(arm.column(attribute, "outcome")[position]) or "label unknown"
-    return f"{outcome} {'+' if margin >= 0 else ''}{sentences.signed(margin, 2)}" if math.isfinite(margin) else outcome
+    return f"{outcome} {number(margin, signed=True)}" if math.isfinite(margin) else outcome

@@ -10,9 +10,9 @@ import numpy as np
 from bincam.report.figures.attribute import Curves, threshold_curves
 from bincam.report.figures.theme import inline
 from bincam.report.reading.audited_model import BIAS_SHARE, Floats
-from bincam.report.sections import sentences
 from bincam.report.sections.context import Drawing
 from bincam.report.view_model import Chart
+from bincam.stats.formatting import listed, number, percent, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,11 +39,9 @@ def _share_chart(attribute: str, shares: Sequence[Mapping[str, Floats]], drawing
     lines = []
     for arm, split in zip(drawing.arms, shares, strict=True):
         known = {name: values[np.isfinite(values)] for name, values in split.items()}
-        medians = [
-            f"{sentences.percent(float(np.median(v)))} ({name} predicted)" for name, v in known.items() if v.size
-        ]
+        medians = [f"{percent(float(np.median(v)))} ({name} predicted)" for name, v in known.items() if v.size]
         if medians:
-            lines.append(f"{drawing.prefix(arm)}median {sentences.listed(medians)}")
+            lines.append(f"{drawing.prefix(arm)}median {listed(medians)}")
     if not lines:
         return []
     return [_chart(drawing.canvas.bias_shares(shares), f"{attribute}: histogram of the bias share", lines)]
@@ -56,8 +54,8 @@ def _threshold_chart(attribute: str, curves: Sequence[Curves], drawing: Drawing)
         if np.isfinite(both).any():
             best = int(np.nanargmin(both))
             lines.append(
-                f"{drawing.prefix(arm)}threshold {sentences.plain(curve.used)}; the mean of both errors is least at "
-                f"{sentences.plain(float(curve.thresholds[best]))} ({sentences.percent(float(both[best]))})"
+                f"{drawing.prefix(arm)}threshold {number(curve.used)}; the mean of both errors is least at "
+                f"{number(float(curve.thresholds[best]))} ({percent(float(both[best]))})"
             )
     title = f"{attribute}: error of minority and majority class against the threshold"
     return _chart(drawing.canvas.thresholds(curves), title, lines or ["No labels are known."])
@@ -78,7 +76,7 @@ def _calibration_chart(attribute: str, drawing: Drawing) -> Chart:
         raw, undone = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
         if raw.defined:
             how = "calibrated on validation" if fitted else "with the loss's shift undone"
-            extra = f"; {sentences.percent(undone.value)} {how} (squares)" if moved else ""
-            lines.append(f"{drawing.prefix(arm)}expected calibration error {sentences.percent(raw.value)}{extra}")
+            extra = f"; {shown(undone, 'percent')} {how} (squares)" if moved else ""
+            lines.append(f"{drawing.prefix(arm)}expected calibration error {shown(raw, 'percent')}{extra}")
     lines = lines or ["Points on the diagonal would be calibrated."]
     return _chart(drawing.canvas.calibration(bins), f"{attribute}: calibration", lines)

@@ -1,18 +1,19 @@
-"""What drawing all cards shares: the models, their images, and where full-size pictures go."""
+"""Context that the drawing of all cards shares: the models, their images, and where full-size pictures go."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 from zlib import crc32
 
+from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.report.figures.attribute import Canvas
 from bincam.report.figures.examples import Photographs
-from bincam.report.figures.overlays import Pixels, resize, uri
+from bincam.report.figures.overlays import Pixels, outline, resize, uri
 from bincam.report.reading.audited_model import Arm
 from bincam.report.reading.contrast import Contrast
 from bincam.report.sections import sentences
@@ -21,7 +22,7 @@ from bincam.report.view_model import Picture
 
 @dataclass
 class Drawing:
-    """What drawing all cards shares.
+    """Context that the drawing of all cards shares.
 
     Attributes:
         arms: The audited models.
@@ -29,7 +30,7 @@ class Drawing:
         face: The mean face; None where the audit has none.
         canvas: The axes drawn upon.
         assets: Folder for full-size pictures, or None.
-        base: Folder that the page lies in; links are relative to it.
+        base: Folder of the page; links are relative to it.
         contrast: How two arms differ; None for a single audit, which makes its own sentences.
     """
 
@@ -40,18 +41,29 @@ class Drawing:
     assets: Path | None
     base: Path
     contrast: Contrast | None
+    _outlines: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def prefix(self, arm: Arm) -> str:
-        """The arm's name before what is said of it; nothing where there is only one."""
+        """Return the arm's name to begin a line with; empty where there is only one."""
         return f"{arm.name}: " if len(self.arms) > 1 else ""
 
     @property
     def explained(self) -> str:
-        """What the maps speak for: both models of a contrast were asked about the same side."""
+        """What the maps are evidence for: both models of a contrast were explained for the same side."""
         return sentences.explained(self.arms[0])
 
+    def outline(self, arm: Arm, attribute: str) -> str:
+        """Return the attribute's mean region as an SVG path; empty without a region."""
+        if arm.name not in self._outlines:
+            try:
+                regions = dict(zip(arm.audit.attributes, arm.audit.regions(), strict=True))
+            except InputError:
+                regions = {}
+            self._outlines[arm.name] = {name: outline(mask) for name, mask in regions.items()}
+        return self._outlines[arm.name].get(attribute, "")
+
     def picture(self, image: Pixels, side: int, alt: str, name: str) -> Picture:
-        """Embed an image at thumbnail size, and keep it whole among the assets if there are any."""
+        """Embed an image at thumbnail size, and write it in full size to the assets if there are any."""
         return Picture(uri(resize(image, side)), alt, self._keep(image, name))
 
     def _keep(self, image: Pixels, name: str) -> str:

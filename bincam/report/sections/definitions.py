@@ -8,11 +8,12 @@ from typing import Any
 from bincam.report.reading.audited_model import Arm
 from bincam.report.sections import sentences
 from bincam.report.view_model import Definition, Provenance
+from bincam.stats.formatting import counted
 
 ERROR = (
     Definition(
         "Error",
-        "Share of the images of a class that the model misjudges at its own threshold. Images with unknown labels or "
+        "Share of the images of a class that the model misclassifies at its own threshold. Images of unknown label or "
         "without a finite logit are left out and counted.",
     ),
 )
@@ -128,7 +129,7 @@ def provenance(arm: Arm) -> Provenance:
         ("audit folder", arm.audit.folder.name),
         ("model", f"{model.name} ({model.source})"),
         ("model digest", model.digest),
-        ("data", f"{data.source}, split {data.split or 'all'}, {data.images:,} images"),
+        ("data", f"{data.source}, split {data.split or 'all'}, {counted(data.images, 'image')}"),
         ("data digest", data.digest),
         ("hash of the image list", data.images_hash),
         ("head", manifest.head),

@@ -10,20 +10,22 @@ from typing import Any
 from bincam.audit.folder.schema import MASKS
 from bincam.report.figures.dumbbells import Row, pairs
 from bincam.report.figures.theme import inline
-from bincam.report.reading.audited_model import Arm, Number, minority_share
+from bincam.report.reading.audited_model import Arm, minority_share
 from bincam.report.reading.contrast import MovedArm
 from bincam.report.sections import sentences
 from bincam.report.view_model import Cell, Column, Plot, TableRow, Tile
+from bincam.stats.estimate import Estimate
+from bincam.stats.formatting import Kind, basis, interval, percent, shown
 
-Read = Callable[[Arm, str], tuple[Number, Number]]
+Read = Callable[[Arm, str], tuple[Estimate, Estimate]]
 
 COLUMNS = (
     Column("attribute", "Attribute", "", "text", "Name of the attribute; leads to its card."),
     Column("model", "Model", "", "text", "Which of the audited models."),
     Column("minority", "Rarer", "Training", "text", "Whether images with or without the attribute were rarer."),
     Column("share", "Share", "Training", "percent", "Share of the rarer class among the training labels."),
-    Column("minority_error", "Minority", "Error", "percent", "Share of the rarer class that is misjudged."),
-    Column("majority_error", "Majority", "Error", "percent", "Share of the more frequent class that is misjudged."),
+    Column("minority_error", "Minority", "Error", "percent", "Share of the rarer class that is misclassified."),
+    Column("majority_error", "Majority", "Error", "percent", "Share of the more frequent class that is misclassified."),
     Column("auroc", "AUROC", "Error", "number", "How well the logits order the classes, whatever the threshold."),
     Column("gain_minority", "Minority", "Gain", "number", "Chance-corrected energy, rarer class predicted."),
     Column("gain_majority", "Majority", "Gain", "number", "Chance-corrected energy, the other predicted."),
@@ -45,23 +47,23 @@ FURTHER = {
 """Measures of the primary method by predicted class that are shown on demand."""
 
 
-def errors(arm: Arm, attribute: str) -> tuple[Number, Number]:
+def errors(arm: Arm, attribute: str) -> tuple[Estimate, Estimate]:
     """Error of the minority and of the majority class."""
     return arm.rate(attribute, "minority_error"), arm.rate(attribute, "majority_error")
 
 
-def gains(arm: Arm, attribute: str) -> tuple[Number, Number]:
+def gains(arm: Arm, attribute: str) -> tuple[Estimate, Estimate]:
     """Gain where the minority and where the majority class is predicted."""
     return by_answer(arm, attribute, "gain")
 
 
-def by_answer(arm: Arm, attribute: str, measure: str) -> tuple[Number, Number]:
+def by_answer(arm: Arm, attribute: str, measure: str) -> tuple[Estimate, Estimate]:
     """A measure where the minority and where the majority class is predicted."""
     minority, majority = (arm.measure(attribute, measure, f"predicted:{name}") for name in ("minority", "majority"))
     return minority, majority
 
 
-def bias_shares(arm: Arm, attribute: str) -> tuple[Number, Number]:
+def bias_shares(arm: Arm, attribute: str) -> tuple[Estimate, Estimate]:
     """Bias share where the minority and where the majority class is predicted."""
     return by_answer(arm, attribute, "bias_share")
 
@@ -85,15 +87,15 @@ class Asked:
     reading: str
     read: Read
     overall: tuple[tuple[str, str], tuple[str, str]]
-    kind: str
+    kind: Kind
     family: str
 
-    def means(self, arm: Arm, attributes: Sequence[str]) -> tuple[Number, Number]:
+    def means(self, arm: Arm, attributes: Sequence[str]) -> tuple[Estimate, Estimate]:
         """Means over the attributes, of either class."""
         first, second = (arm.overall(attributes, measure, group) for measure, group in self.overall)
         return first, second
 
-    def defined(self, arm: Arm, attributes: Sequence[str]) -> dict[str, tuple[Number, Number]]:
+    def defined(self, arm: Arm, attributes: Sequence[str]) -> dict[str, tuple[Estimate, Estimate]]:
         """The attributes for which both classes have a number; those of few images only where there are no others."""
         held = {name: self.read(arm, name) for name in attributes}
         known = {name: pair for name, pair in held.items() if pair[0].defined and pair[1].defined}
@@ -101,7 +103,7 @@ class Asked:
 
 
 ERRORS = Asked(
-    "Who is misjudged",
+    "Who is misclassified",
     "error [%]",
     "Share of each class that is got wrong.",
     errors,
@@ -144,11 +146,11 @@ def tiles(models: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
     ):
         note = about
         if moved is not None and asked is ERRORS:
-            note = f"threshold alone: {sentences.percent(asked.means(moved, attributes)[place].value)}; {about}"
-        numbers = [asked.means(arm, attributes)[place] for arm in models if arm is not moved]
-        ends = [sentences.interval(number, asked.kind) for number in numbers]
-        bracket = f"[{'] → ['.join(ends)}]" if all(ends) else ""
-        result.append(Tile(label, " → ".join(sentences.shown(number, asked.kind) for number in numbers), bracket, note))
+            note = f"threshold alone: {shown(asked.means(moved, attributes)[place], 'percent')}; {about}"
+        means = [asked.means(arm, attributes)[place] for arm in models if arm is not moved]
+        ends = [interval(mean, asked.kind) for mean in means]
+        bracket = " → ".join(ends) if all(ends) else ""
+        result.append(Tile(label, " → ".join(shown(mean, asked.kind) for mean in means), bracket, note))
     return result
 
 
@@ -181,10 +183,10 @@ def _error_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
     name = max(held, key=lambda n: held[n][0].value - held[n][1].value)
     worst = held[name]
     return (
-        f"{who} misjudges {sentences.percent(minority.value)} of the minority class "
-        f"and {sentences.percent(majority.value)} "
+        f"{who} misclassifies {shown(minority, 'percent')} of the minority class "
+        f"and {shown(majority, 'percent')} "
         f"of the majority class on average.{tested} Widest apart: {name}, "
-        f"{sentences.percent(worst[0].value)} against {sentences.percent(worst[1].value)}."
+        f"{shown(worst[0], 'percent')} against {shown(worst[1], 'percent')}."
     )
 
 
@@ -194,16 +196,16 @@ def _gain_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
         return ""
     minority, majority = GAINS.means(arm, attributes)
     return (
-        f"{who} looks into the expected region with a mean gain of {sentences.plain(minority.value)} where it "
+        f"{who} looks into the expected region with a mean gain of {shown(minority)} where it "
         f"predicts the "
-        f"minority and {sentences.plain(majority.value)} where it predicts the majority."
+        f"minority and {shown(majority)} where it predicts the majority."
         f"{_tested(arm, GAINS.family, 'The two differ')}{_chance([pair[1] for pair in held.values()])}"
     )
 
 
-def _chance(gains: Sequence[Number]) -> str:
+def _chance(gains: Sequence[Estimate]) -> str:
     """In how many attributes the majority's gain is not above chance, of those that have an interval."""
-    known = [number.low for number in gains if math.isfinite(number.low)]
+    known = [gain.low for gain in gains if math.isfinite(gain.low)]
     rest = len(gains) - len(known)
     unknown = f"{rest} attribute{'s have' if rest > 1 else ' has'} no interval of it"
     if not known:
@@ -221,10 +223,10 @@ def _bias_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
     minority, majority = BIAS_SHARES.means(arm, attributes)
     name = max(held, key=lambda n: held[n][1].value)
     return (
-        f"where {who} predicts the majority, {sentences.percent(majority.value)} of what supports "
+        f"where {who} predicts the majority, {shown(majority, 'percent')} of what supports "
         f"{sentences.explained(arm)} has no place in the image (minority: "
-        f"{sentences.percent(minority.value)}).{_tested(arm, BIAS_SHARES.family, 'The two differ')} Highest: "
-        f"{name}, {sentences.percent(held[name][1].value)}."
+        f"{shown(minority, 'percent')}).{_tested(arm, BIAS_SHARES.family, 'The two differ')} Highest: "
+        f"{name}, {shown(held[name][1], 'percent')}."
     )
 
 
@@ -237,10 +239,14 @@ def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
         values = {name: [asked.read(arm, name) for arm in arms] for name in attributes}
         if not any(n.defined for row in values.values() for pair in row for n in pair):
             continue
-        percent = asked.kind == "percent"
-        factor = 100.0 if percent else 1.0
+        in_percent = asked.kind == "percent"
+        factor = 100.0 if in_percent else 1.0
         drawn = [
-            Row(name, minority_share(arms[0], name), tuple((a.times(factor), b.times(factor)) for a, b in values[name]))
+            Row(
+                name,
+                minority_share(arms[0], name),
+                tuple((a.scaled(factor), b.scaled(factor)) for a, b in values[name]),
+            )
             for name in attributes
         ]
         finding = " ".join(_in_words(arm, attributes, asked, len(arms) > 1) for arm in arms)
@@ -248,8 +254,8 @@ def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
             drawn,
             [arm.name for arm in arms],
             asked.axis,
-            zero=None if percent else 0.0,
-            limits=(0.0, 100.0) if percent else None,
+            zero=None if in_percent else 0.0,
+            limits=(0.0, 100.0) if in_percent else None,
         )
         reading = asked.reading.format(explained=sentences.explained(arms[0]))
         svg = inline(figure, f"{asked.title}. {reading} {finding} All numbers are in the table below.")
@@ -264,10 +270,10 @@ def _in_words(arm: Arm, attributes: Sequence[str], asked: Asked, named: bool) ->
     if not held:
         return f"{who}undefined for every attribute."
     name, (first, second) = max(held.items(), key=lambda item: abs(item[1][0].value - item[1][1].value))
-    minority, majority = (sentences.shown(number, asked.kind) for number in asked.means(arm, attributes))
+    minority, majority = (shown(mean, asked.kind) for mean in asked.means(arm, attributes))
     return (
         f"{who}minority {minority}, majority {majority} on average; widest apart {name} "
-        f"({sentences.shown(first, asked.kind)}, {sentences.shown(second, asked.kind)})."
+        f"({shown(first, asked.kind)}, {shown(second, asked.kind)})."
     )
 
 
@@ -289,37 +295,38 @@ def columns(arms: Sequence[Arm]) -> list[Column]:
 
 def rows(arms: Sequence[Arm], attributes: Sequence[str], anchors: Mapping[str, str]) -> list[TableRow]:
     """A row per attribute and arm."""
-    shown = columns(arms)
-    return [_row(arm, name, shown, anchors[name]) for name in attributes for arm in arms]
+    columns_shown = columns(arms)
+    return [_row(arm, name, columns_shown, anchors[name]) for name in attributes for arm in arms]
 
 
-def _row(arm: Arm, attribute: str, shown: Sequence[Column], anchor: str) -> TableRow:
-    numbers: dict[str, Number] = {
+def _row(arm: Arm, attribute: str, columns_shown: Sequence[Column], anchor: str) -> TableRow:
+    estimates: dict[str, Estimate] = {
         "minority_error": arm.rate(attribute, "minority_error"),
         "majority_error": arm.rate(attribute, "majority_error"),
         "auroc": arm.rate(attribute, "auroc"),
         "empty_majority": arm.measure(attribute, "empty", "predicted:majority"),
     }
-    numbers |= {f"{mask}_gain": arm.measure(attribute, f"{mask}_gain", "all") for mask in MASKS}
+    estimates |= {f"{mask}_gain": arm.measure(attribute, f"{mask}_gain", "all") for mask in MASKS}
     for key in FURTHER:
-        numbers[f"{key}_minority"], numbers[f"{key}_majority"] = by_answer(arm, attribute, key)
-    numbers["gain_minority"], numbers["gain_majority"] = gains(arm, attribute)
-    numbers["bias_minority"], numbers["bias_majority"] = bias_shares(arm, attribute)
+        estimates[f"{key}_minority"], estimates[f"{key}_majority"] = by_answer(arm, attribute, key)
+    estimates["gain_minority"], estimates["gain_majority"] = gains(arm, attribute)
+    estimates["bias_minority"], estimates["bias_majority"] = bias_shares(arm, attribute)
     rarer = sentences.has(arm, attribute, True)
     share = minority_share(arm, attribute)
     cells, data = [], dict[str, Any]()
-    for column in shown:
-        if column.key in numbers:
-            number = numbers[column.key]
+    for column in columns_shown:
+        if column.key in estimates:
+            estimate = estimates[column.key]
+            kind: Kind = "percent" if column.kind == "percent" else "number"
             cells.append(
                 Cell(
-                    sentences.shown(number, column.kind), _rounded(number.value),
-                    sentences.interval(number, column.kind), number.small, sentences.basis(number) or "undefined",
+                    shown(estimate, kind), _rounded(estimate.value), interval(estimate, kind), estimate.small,
+                    basis(estimate) or "undefined",
                 )
             )  # fmt: skip
-            data |= _unformatted(column.key, number)
+            data |= _unformatted(column.key, estimate)
         elif column.key == "share":
-            cells.append(Cell(sentences.percent(share), _rounded(share)))
+            cells.append(Cell(percent(share), _rounded(share)))
             data["share"] = _rounded(share)
         else:
             text = {"attribute": attribute, "model": arm.name, "minority": rarer}[column.key]
@@ -328,13 +335,13 @@ def _row(arm: Arm, attribute: str, shown: Sequence[Column], anchor: str) -> Tabl
     return TableRow(arm.name, attribute, cells, data)
 
 
-def _unformatted(key: str, number: Number) -> dict[str, Any]:
+def _unformatted(key: str, estimate: Estimate) -> dict[str, Any]:
     return {
-        key: _rounded(number.value),
-        f"{key}_low": _rounded(number.low),
-        f"{key}_high": _rounded(number.high),
-        f"{key}_images": number.images,
-        f"{key}_status": number.status,
+        key: _rounded(estimate.value),
+        f"{key}_low": _rounded(estimate.low),
+        f"{key}_high": _rounded(estimate.high),
+        f"{key}_images": estimate.images,
+        f"{key}_status": estimate.status,
     }
 
 

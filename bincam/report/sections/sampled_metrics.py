@@ -1,4 +1,4 @@
-"""Measures of a few images: does the answer depend on the pixels that the map points at?"""
+"""Faithfulness measures of a few sampled images: deletion, insertion and ROAD."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bincam.report.reading.audited_model import Arm
-from bincam.report.sections import sentences
 from bincam.report.view_model import Cell, Table
 from bincam.stats.estimate import MIN_IMAGES
+from bincam.stats.formatting import NONE, counted, listed, number
 
 MEASURES = {
     "deletion": "Deletion",
@@ -43,7 +43,7 @@ def sample_table(arms: Sequence[Arm], attributes: Sequence[str]) -> Table | None
     if not rows:
         return None
     sizes = [f"{len(arm.audit.sample['images'])}" + (f" ({arm.name})" if many else "") for arm in arms if _methods(arm)]
-    title = f"Deletion, insertion and ROAD on {sentences.listed(list(dict.fromkeys(sizes)))} images"
+    title = f"Deletion, insertion and ROAD on {listed(list(dict.fromkeys(sizes)))} images"
     return Table(title, CAPTION, ["Attribute", *(["Model"] if many else []), "Method", *MEASURES.values()], rows)
 
 
@@ -61,7 +61,9 @@ def _cells(measured: Mapping[str, Any], attribute: str) -> list[Cell]:
     for measure in MEASURES:
         entry = measured[measure][attribute]
         value, images = entry["mean"], int(entry["images"])
-        cells.append(_cell(math.nan if value is None else value, images, f"{images} images" if images else "undefined"))
+        cells.append(
+            _cell(math.nan if value is None else value, images, counted(images, "image") if images else "undefined")
+        )
     return cells
 
 
@@ -72,14 +74,16 @@ def _means(measured: Mapping[str, Any], attributes: Sequence[str]) -> list[Cell]
         defined = [entry for entry in entries if entry["mean"] is not None]
         mean = sum(entry["mean"] for entry in defined) / len(defined) if defined else math.nan
         fewest = min((int(entry["images"]) for entry in defined), default=0)
-        note = f"{len(defined)} attributes of at least {fewest} images" if defined else "undefined"
+        note = (
+            f"{counted(len(defined), 'attribute')} of at least {counted(fewest, 'image')}" if defined else "undefined"
+        )
         cells.append(_cell(mean, fewest, note))
     return cells
 
 
 def _cell(value: float, images: int, note: str) -> Cell:
     return Cell(
-        sentences.signed(value, 3) if math.isfinite(value) else sentences.NONE,
+        number(value, 3) if math.isfinite(value) else NONE,
         None,
         small=0 < images < MIN_IMAGES,
         note=note,

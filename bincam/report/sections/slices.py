@@ -1,15 +1,17 @@
-"""Results by group: who an attribute's classifier serves worse."""
+"""Results by group: the slices of an attribute's summary."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bincam.report.reading.audited_model import Arm, Number
-from bincam.report.sections import sentences
+from bincam.report.reading.audited_model import Arm
+from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.view_model import Cell, Table
+from bincam.stats.estimate import Estimate
+from bincam.stats.formatting import Kind, written
 
-MEASURES = (
+MEASURES: tuple[tuple[str, str, Kind], ...] = (
     ("error", "error", "percent"),
     ("minority_error", "minority error", "percent"),
     ("majority_error", "majority error", "percent"),
@@ -19,7 +21,7 @@ MEASURES = (
 
 
 def slice_table(attribute: str, arms: Sequence[Arm]) -> Table | None:
-    """The summaries' slices of one attribute, a row per group and arm; None where nothing was sliced."""
+    """Make the table of one attribute's slices, a row per group and arm; None where nothing was sliced."""
     found = [_by_group(arm, attribute) for arm in arms]
     groups = list(dict.fromkeys(group for one in found for group in one))
     if not groups:
@@ -30,8 +32,8 @@ def slice_table(attribute: str, arms: Sequence[Arm]) -> Table | None:
         for arm, one in zip(arms, found, strict=True):
             numbers = one.get(group, {})
             named = [Cell(f"{group[0]}: {group[1]}", None), *([Cell(arm.name, None)] if len(arms) > 1 else [])]
-            held = [(numbers.get(arm.rate_name(attribute, key)), kind) for key, _, kind in shown]
-            rows.append([*named, *(_cell(Number.read(number), kind) for number, kind in held)])
+            shown_entries = [(numbers.get(arm.rate_name(attribute, key)), kind) for key, _, kind in shown]
+            rows.append([*named, *(estimate_cell(Estimate.from_json(entry), kind) for entry, kind in shown_entries)])
     heads = ["Group", *(["Model"] if len(arms) > 1 else []), *(label for _, label, _ in shown)]
     gaps = " ".join(filter(None, (_gap(arm, attribute, len(arms) > 1) for arm in arms)))
     return Table("By group", gaps, heads, rows)
@@ -51,21 +53,13 @@ def _by_group(arm: Arm, attribute: str) -> dict[tuple[str, str], dict[str, Any]]
     return result
 
 
-def _cell(number: Number, kind: str) -> Cell:
-    note = sentences.basis(number) or "undefined"
-    return Cell(sentences.shown(number, kind), None, sentences.interval(number, kind), number.small, note)
-
-
 def _gap(arm: Arm, attribute: str, named: bool) -> str:
     """The widest gap of the error between two groups, in words; empty where none could be compared."""
     compared = [e for e in _entries(arm, attribute) if e["measure"] == "error" and e.get("gap")]
     if not compared:
         return ""
-    widest = max(compared, key=lambda entry: Number.read(entry["gap"]).value)
-    gap = Number.read(widest["gap"])
+    widest = max(compared, key=lambda entry: Estimate.from_json(entry["gap"]).value)
+    gap = Estimate.from_json(widest["gap"])
     who = f"{arm.name}: widest" if named else "Widest"
     column = str(widest["column"]).removeprefix("group.")
-    return (
-        f"{who} gap of the error: {column}, {widest['worst']} against {widest['best']}, "
-        f"{sentences.points(gap.value)} [{sentences.interval(gap, 'percent')}]."
-    )
+    return f"{who} gap of the error: {column}, {widest['worst']} against {widest['best']}, {written(gap, 'points')}."

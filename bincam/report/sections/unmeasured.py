@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bincam.report.reading.audited_model import Arm
 from bincam.report.view_model import Listing
+from bincam.stats.formatting import counted
 
 SOURCES = {
     "region": "The region lies outside the crop",
@@ -46,6 +47,8 @@ def _counted(counts: Mapping[str, int], of: Mapping[str, int] | None = None) -> 
     """``Bald 3 of 20 images, Smiling 1 of 48 images``."""
     shares = of or {}
     return ", ".join(
-        f"{name} {count:,}" + (f" of {shares[name]:,} images" if name in shares else " image" + "s" * (count > 1))
+        f"{name} {count:,} of {counted(shares[name], 'image')}"
+        if name in shares
+        else f"{name} {counted(count, 'image')}"
         for name, count in counts.items()
     )

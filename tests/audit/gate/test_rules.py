@@ -168,4 +168,4 @@ def test_markdown_puts_what_did_not_pass_first(audit):
     assert lines[0] == "# Gate closed: a\\|b"
     assert lines[2] == "3 checks: 1 pass, 1 fail, 1 insufficient evidence."
     assert [line.split(" | ")[1] for line in lines[6:]] == ["`gain>=0.9`", "`gain>=0.5`", "`gain>=0.3`"]
-    assert "[0.4, 0.6]" in lines[6]
+    assert "[0.40, 0.60]" in lines[6]

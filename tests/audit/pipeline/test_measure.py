@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from bincam.audit.folder.schema import KEYS, measure_columns, record_schema
-from bincam.audit.pipeline.measure import MeasureInputs, ShardBuilder, empty_shard, measure, ones, outcomes
+from bincam.audit.pipeline.measure import MeasureInputs, ShardBuilder, empty_shard, measure, ones
 from bincam.cam import Explainer
 from bincam.resample import project
+from bincam.stats.outcomes import outcome_codes
 
 SIZE = (12, 16)
 GRID = (6, 8)
@@ -39,7 +40,7 @@ def test_outcomes_by_hand():
     logits = torch.tensor([[1.0, 0.5, -1.0, 0.2, NAN, 3.0]])
     labels = torch.tensor([[1.0, 0.0, 1.0, 0.0, 1.0, NAN]])
     threshold = torch.tensor([1.0, 0.0, 0.0, 0.5, 0.0, 0.0])
-    assert outcomes(logits, labels, threshold).tolist() == [[0, 1, 2, 3, -1, -1]]  # z = t counts as positive
+    assert outcome_codes(labels, logits, threshold).tolist() == [[0, 1, 2, 3, -1, -1]]  # z = t counts as positive
 
 
 def test_every_column_of_the_schema_is_there(explanations):

@@ -7,7 +7,9 @@ import pytest
 from bincam.report.figures.attribute import Canvas, threshold_curves
 from bincam.report.figures.dumbbells import Row, pairs
 from bincam.report.figures.theme import VARIABLES, inline
-from bincam.report.reading.audited_model import UNDEFINED, Number
+from bincam.stats.estimate import Estimate, undefined
+
+UNDEFINED = undefined("")
 
 
 def rows(count):
@@ -15,7 +17,7 @@ def rows(count):
     result = []
     for n in range(count):
         a, b = random.random(2)
-        cells = (Number(a, a - 0.1, a + 0.1, 9, status="small"), Number(b, b - 0.1, b + 0.1, 90))
+        cells = (Estimate(a, a - 0.1, a + 0.1, 9, None, "small", ""), Estimate(b, b - 0.1, b + 0.1, 90, None, "ok", ""))
         result.append(Row(f"Attribute {n}", 0.1, (cells, (UNDEFINED, cells[1]))))
     return result
 
@@ -23,7 +25,7 @@ def rows(count):
 def test_every_attribute_is_a_row_and_undefined_is_left_out():
     figure = pairs(rows(5), ["one", "two"], "error", limits=(0.0, 1.0))
     first, second = figure.axes
-    assert [text.get_text() for text in first.get_yticklabels()] == [f"Attribute {n}  10%" for n in range(5)]
+    assert [text.get_text() for text in first.get_yticklabels()] == [f"Attribute {n}  10\u202f%" for n in range(5)]
     assert first.get_ylim()[0] > first.get_ylim()[1]  # the first on top
     assert sum(len(one.get_offsets()) for one in first.collections if len(one.get_offsets()) > 1) == 10
     assert sum(len(one.get_offsets()) for one in second.collections if len(one.get_offsets()) > 1) == 5

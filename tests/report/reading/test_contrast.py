@@ -10,6 +10,9 @@ from bincam.compare.contrast import compare
 from bincam.errors import InputError
 from bincam.report.html.page import build, open_source, render
 from bincam.report.reading.contrast import Contrast, open_contrast
+from bincam.report.sections.contrast_tables import published_table
+from bincam.stats.estimate import Estimate
+from bincam.stats.formatting import interval, percent, shown
 from tests.audit.synthetic import ATTRIBUTES
 from tests.report.conftest import finished_audit
 
@@ -41,20 +44,20 @@ def test_sentences_and_findings_are_the_contrast_s(page, document):
     html = render(page)
     assert "Both models on average" in html
     assert "threshold alone" in html
-    assert "Moved thresholds come from validation." in html
+    assert "Adjusted thresholds come from validation." in html
 
 
 def test_where_moved_thresholds_come_from_is_a_sentence(contrast_folder):
     source = open_contrast(contrast_folder)
     from_card = {**source.document, "moved": {**source.document["moved"], "from": "card"}}
-    assert replace(source, document=from_card).note.startswith("Moved thresholds come from the model's card, where")
+    assert replace(source, document=from_card).note.startswith("Adjusted thresholds come from the model's card, where")
 
 
 def test_the_tile_s_moved_error_is_the_mean_over_attributes(page, document):
     moved = [
         entry["errors"]["minority_error"][document["columns"][1]]["value"] for entry in document["attributes"].values()
     ]
-    assert f"threshold alone: {100 * sum(moved) / len(moved):.1f}" in page.tiles[0].note
+    assert f"threshold alone: {percent(sum(moved) / len(moved))}" in page.tiles[0].note
 
 
 def test_paired_differences_are_first_less_second_with_corrected_p(page, document):
@@ -64,9 +67,9 @@ def test_paired_differences_are_first_less_second_with_corrected_p(page, documen
         held = document["attributes"][card.name]["error_differences"]["minority_error"]
         plain, moved = table.rows[0], table.rows[1]
         assert (plain[0].text, plain[1].text) == ("error", "minority class")
-        assert moved[1].text == "minority class, threshold moved"
-        value = 100 * held["unbalanced - balanced"]["difference"]["value"]
-        assert float(plain[3].text.removesuffix(" points").replace("−", "-")) == pytest.approx(value, abs=0.051)
+        assert moved[1].text == "minority class, adjusted threshold"
+        difference = Estimate.from_json(held["unbalanced - balanced"]["difference"])
+        assert (plain[3].text, plain[3].interval) == (shown(difference, "points"), interval(difference, "points"))
         p = corrected[card.name, "minority_error"]
         assert plain[4].text == ("–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}")
         assert moved[4].text == "–"  # not tested
@@ -125,7 +128,7 @@ def test_both_models_are_told_of_the_first_one_s_classes(opposite):
                 held = entry["measures"][column][f"predicted:{part}"]["balanced"]["value"]
                 assert row.data[f"{key}_{part}"] == pytest.approx(held, rel=1e-4)
     mean = sum(row.data["minority_error"] for row in second) / len(second)
-    assert page.tiles[0].value.split(" → ")[1] == f"{100 * mean:.1f}\u202f%"
+    assert page.tiles[0].value.split(" → ")[1] == percent(mean)
     assert any("rarer one of Bald and Young" in note for note in page.notes)
     assert "fares worse" not in page.averages[3]  # tested of other classes
 
@@ -138,20 +141,18 @@ def test_cards_and_slices_too_are_of_the_first_one_s_classes(opposite):
         answer = arm.column(card.name, "logit") >= 0
         shares = arm.column(card.name, "midpoint.bias_share")
         median = 100 * np.nanmedian(shares[answer == positive])
-        assert card.charts[0].lines[1].startswith(f"balanced: median {median:.1f}\u202f% (minority predicted)")
+        assert card.charts[0].lines[1].startswith(f"balanced: median {percent(median / 100)} (minority predicted)")
         table = next(table for table in card.tables if table.title == "By group")
         at = table.heads.index("minority error")
         rows = [row for row in table.rows if row[1].text == "balanced"]
         slices = {
-            f"{one['column'].removeprefix('group.')}: {one['value']}": one["estimate"]["value"]
+            f"{one['column'].removeprefix('group.')}: {one['value']}": Estimate.from_json(one["estimate"])
             for one in arm.summary["slices"]
             if one["attribute"] == card.name and one["measure"] == ("fnr" if positive else "fpr") and "value" in one
         }
         assert len(rows) == len(slices) > 1
         for row in rows:
-            value = slices[row[0].text]
-            shown = row[at].text.removesuffix("\u202f%")
-            assert shown == "–" if value is None else float(shown) == pytest.approx(100 * value, abs=0.051)
+            assert row[at].text == shown(slices[row[0].text], "percent")
 
 
 def row_of(direction, low, high, inside=None):
@@ -171,7 +172,7 @@ def test_the_paper_s_table_says_why_no_direction_is_shown(graded):
         row_of("equal", 0.1, 0.3, True), row_of("equal", None, None), row_of("not shown", None, None),
     ]  # fmt: skip
     held = {"source": "Paper", "graded": graded, "reason": "sizes are compared on CelebA alone", "rows": rows}
-    table = Contrast(None, {"published": held}, None, None).published()
+    table = published_table(Contrast(None, {"published": held}, None, None))
     assert "In 1 of 6 figures the models differ in the paper's direction, in 1 in the other" in table.caption
     assert (
         "; in 1 the intervals found here overlap; in 2 the paper's two are equal; in 1 one is undefined"
@@ -214,4 +215,4 @@ def test_without_a_moved_threshold_there_are_two_columns_and_the_reason(contrast
     file.write_text(json.dumps(document), encoding="utf-8")
     source = open_source(file.parent)
     assert len(source.columns) == 2
-    assert source.contrast.note == "No column for a moved threshold: none is known."
+    assert source.contrast.note == "No column for an adjusted threshold: none is known."

@@ -1,0 +1,133 @@
+"""Tables of a contrast: paired differences of an attribute, and the source paper's figures beside these."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bincam.audit.summary.summarize import column_of
+from bincam.report.reading.contrast import Contrast
+from bincam.report.view_model import Cell, Table
+from bincam.stats.estimate import Estimate
+from bincam.stats.formatting import DIFFERENCE, NONE, Kind, basis, interval, listed, p_value, shown
+
+ERRORS = ("minority_error", "majority_error")
+MEASURES: tuple[tuple[str, Kind], ...] = (
+    ("gain", "number"),
+    ("energy", "number"),
+    ("lift", "number"),
+    ("object_gain", "number"),
+    ("influence_gain", "number"),
+    ("empty", "percent"),
+    ("bias_share", "percent"),
+)
+AMONG = {
+    "true:minority": "minority class",
+    "true:majority": "majority class",
+    "alike:minority": "both answer minority",
+    "alike:majority": "both answer majority",
+}
+
+
+def estimate_cell(estimate: Estimate, kind: Kind) -> Cell:
+    """Make the cell of an estimate: value, interval, and what it rests on as its note."""
+    return Cell(shown(estimate, kind), None, interval(estimate, kind), estimate.small, basis(estimate) or "undefined")
+
+
+def difference_table(contrast: Contrast, attribute: str) -> Table:
+    """Make the table of paired differences of one attribute, first minus second."""
+    entry = contrast.document["attributes"][attribute]
+    names = (contrast.first.name, contrast.second.name)
+    rows = []
+    for rate in ERRORS:
+        for pair, difference in entry["error_differences"][rate].items():
+            adjusted = pair.startswith(contrast.document["columns"][1])
+            p = None if adjusted else contrast.corrected.get((attribute, rate, None))
+            among = f"{rate.removesuffix('_error')} class" + (", adjusted threshold" if adjusted else "")
+            rows.append(_difference("error", among, difference, "percent", p))
+    for measure, kind in MEASURES:
+        groups = entry["differences"].get(column_of(measure, contrast.first.audit.methods)) or {}
+        for group, among in AMONG.items():
+            difference = groups.get(group)
+            if difference and difference["difference"]["images"]:
+                p = contrast.corrected.get((attribute, measure, group))
+                rows.append(_difference(measure.replace("_", " "), among, difference, kind, p))
+    return Table(
+        "Paired differences",
+        f"{names[0]} minus {names[1]}, on the same images. p is corrected by Holm over all attributes; "
+        f"{NONE} is not tested. Rows without images are left out.",
+        ("Measure", "Among", "Images", "Difference", "p"),
+        rows,
+    )
+
+
+def _difference(measure: str, among: str, entry: Mapping[str, Any], kind: Kind, p: float | None) -> list[Cell]:
+    estimate = Estimate.from_json(entry["difference"])
+    cell = estimate_cell(estimate, DIFFERENCE[kind])
+    return [
+        Cell(measure, None),
+        Cell(among, None),
+        Cell(f"{estimate.images:,}", None, note=cell.note),
+        cell,
+        Cell(p_value(math.nan if p is None else p), None, note=str(entry.get("test") or "p")),
+    ]
+
+
+def published_table(contrast: Contrast) -> Table | None:
+    """Make the table of the source paper's figures beside these; None where they were not asked for."""
+    published = contrast.document.get("published")
+    if not published:
+        return None
+    entries = published["rows"]
+    reason = published["reason"]
+    sizes = _sizes(entries) if published["graded"] else f"{reason[:1].upper()}{reason[1:]}."
+    caption = f"{published['source']}. {_directions(entries)} {sizes}"
+    heads = ("Attribute", "Figure", "Paper, unbalanced", "Paper, balanced", "Here, unbalanced", "Here, balanced",
+             "Direction", "Size")  # fmt: skip
+    return Table("Beside the source paper", caption, heads, [_published(entry) for entry in entries])
+
+
+def _directions(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many of the figures differ here as in the paper, and why the rest show no direction."""
+    counts = Counter(_direction(row) for row in rows)
+    reasons = (
+        ("overlapping", "the intervals found here overlap"),
+        ("equal", "the paper's two are equal"),
+        ("undefined", "one is undefined here"),
+    )
+    rest = "".join(f"; in {counts[key]} {text}" for key, text in reasons if counts[key])
+    return (
+        f"In {counts['same']} of {len(rows)} figures the models differ in the paper's direction, in "
+        f"{counts['other']} in the other{rest}."
+    )
+
+
+def _direction(row: Mapping[str, Any]) -> str:
+    if row["direction"] != "not shown":
+        return str(row["direction"])
+    estimates = [Estimate.from_json(entry) for entry in row["ours"].values()]
+    defined = all(math.isfinite(end) for estimate in estimates for end in (estimate.low, estimate.high))
+    return "overlapping" if defined else "undefined"
+
+
+def _sizes(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many figures agree in size, by model."""
+    parts = []
+    for model in ("unbalanced", "balanced"):
+        graded = [row["size"][model] for row in rows if row["size"][model] is not None]
+        parts.append(f"{sum(graded)} of {len(graded)} ({model})")
+    return f"The paper's figure is in the interval found here in {listed(parts)}."
+
+
+def _published(row: Mapping[str, Any]) -> list[Cell]:
+    kind: Kind = "percent" if row["figure"] in {"fnr", "fpr"} else "number"
+    size = row["size"]
+    graded = any(agrees is not None for agrees in size.values())
+    agreeing = listed([name for name, agrees in size.items() if agrees]) or "neither"
+    cells = [Cell(row["attribute"], None), Cell(row["figure"].replace("_", " "), None)]
+    published = [Estimate.of_value(float(row["published"][name])) for name in ("unbalanced", "balanced")]
+    cells += [Cell(shown(figure, kind), None, note="published") for figure in published]
+    cells += [estimate_cell(Estimate.from_json(row["ours"][name]), kind) for name in ("unbalanced", "balanced")]
+    return [*cells, Cell(_direction(row), None), Cell(agreeing if graded else "", None)]
