@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, fields, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, field_validator
+from pydantic import ConfigDict, InstanceOf, ValidationError, field_validator
+from pydantic.dataclasses import dataclass
 
 from bincam.cam import Side
 from bincam.cam.engine import Precision
@@ -22,7 +25,8 @@ BATCH_SIZE = {"cpu": 8, "cuda": 64}
 the operating system after every layer, and allocated anew."""
 
 
-class Settings(BaseModel):
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Settings:
     """The settings of an audit, checked when they are made.
 
     Settings cannot be changed; ``replace`` makes changed ones.
@@ -70,13 +74,11 @@ class Settings(BaseModel):
         bincam.errors.InputError: limit=0: at least one image
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     split: str | None = "test"
     attributes: Sequence[str] | None = None
     methods: Sequence[str] = ("grad_cam",)
     side: Side = "predicted"
-    threshold: Mapping[str, float] = Field(default_factory=dict)
+    threshold: Mapping[str, float] = field(default_factory=dict)
     regions: RegionsChoice = "auto"
     object_masks: Path | Literal["auto"] | None = "auto"
     influence_masks: Path | Literal["auto"] | None = "auto"
@@ -95,17 +97,6 @@ class Settings(BaseModel):
     precision: Precision = "fp32"
     on_error: OnError = "raise"
 
-    if not TYPE_CHECKING:  # type checkers see the signature that the fields give
-
-        def __init__(self, **values: Any) -> None:
-            try:
-                super().__init__(**values)
-            except ValidationError as error:
-                raise InputError(_in_a_line(error)) from None
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            raise AttributeError(f"settings cannot be changed; settings.replace({name}=...) makes changed ones")
-
     def replace(self, **changes: Any) -> Settings:
         """Make settings that differ in some fields.
 
@@ -115,7 +106,7 @@ class Settings(BaseModel):
         Raises:
             InputError: As for a new ``Settings``.
         """
-        return Settings(**{**{name: getattr(self, name) for name in Settings.model_fields}, **changes})
+        return replace(self, **changes)
 
     @field_validator("batch_size", "shard_images", "limit", "reference_limit")
     @classmethod
@@ -144,12 +135,28 @@ class Settings(BaseModel):
         return str(value) if isinstance(value, torch.device) else value
 
 
+def _reporting_in_a_line(make: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a constructor so that what is wrong is an ``InputError`` of one line."""
+
+    @wraps(make)
+    def checked(self: Settings, *values: Any, **named: Any) -> None:
+        try:
+            make(self, *values, **named)
+        except ValidationError as error:
+            raise InputError(_in_a_line(error)) from None
+
+    return checked
+
+
+Settings.__init__ = _reporting_in_a_line(Settings.__init__)  # type: ignore[method-assign]  # pydantic makes it
+
+
 def _in_a_line(error: ValidationError) -> str:
     problems = error.errors(include_url=False)
     first = problems[0]
     name = str(first["loc"][0])
-    if first["type"] == "extra_forbidden":
-        return f"unknown setting {name!r}{nearest(name, Settings.model_fields)}"
+    if first["type"] == "unexpected_keyword_argument":
+        return f"unknown setting {name!r}{nearest(name, [one.name for one in fields(Settings)])}"
     if first["type"] == "value_error":
         return first["msg"].removeprefix("Value error, ")
     expected = "a list or tuple of names, not a single string"

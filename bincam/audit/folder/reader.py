@@ -157,6 +157,11 @@ class Audit:
             return self._part(FORMER_UNMEASURED, FORMER_UNMEASURED_KIND)
         return self._part(UNMEASURED, UNMEASURED_KIND)
 
+    @property
+    def findings(self) -> Mapping[str, Any]:
+        """The former name of ``unmeasured``."""
+        return self.unmeasured
+
     @cached_property
     def leakage(self) -> Mapping[str, Any]:
         """Attention overlap, with the correlation of the labels; empty without the file."""
