@@ -88,6 +88,7 @@ def test_lasting_traits_last_and_passing_ones_pass(copula):
     assert disagreement("Smiling") > disagreement("Eyeglasses") - 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_person", [1, 6, 20])
 def test_splits_are_in_celebas_proportions(copula, per_person):
     faces = Sampler(copula, seed=9, images_per_person=per_person).faces(0, 30_000)
