@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
+from bincam import display
 from bincam.cam import ledger as ledger_terms
 from bincam.cam.decompose import Decomposition
 from bincam.cam.ledger import Ledger
+from bincam.cam.overview import explanation_table
 from bincam.cam.reference import Reference
 from bincam.errors import InputError
 from bincam.models.anatomy import Kind
 from bincam.models.heads import Head, probability
 from bincam.resample import upsample
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_IN_NOTEBOOK = 4  # attributes drawn where a notebook shows an explanation
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,55 @@ class Explanation:
     complete: bool
     head: Head
     image_size: tuple[int, int]
+
+    def __repr__(self) -> str:
+        return explanation_table(self).text()
+
+    def _repr_html_(self) -> str:
+        attributes = self.attributes[:_IN_NOTEBOOK]
+        figure = self.plot(attributes=attributes)
+        alt = f"Maps of image 0 for {', '.join(attributes)}"
+        return explanation_table(self).html(picture=display.image(figure, alt))
+
+    def plot(
+        self,
+        images: Tensor | None = None,
+        image: int = 0,
+        attributes: Sequence[str] | None = None,
+        *,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> Figure:
+        """Draw the maps of one image, a panel per attribute.
+
+        Args:
+            images: The explained images ``(B, C, H, W)``, which an explanation does not keep; maps are drawn on them,
+                on plain grey if None.
+            image: Index of the image to draw.
+            attributes: Attributes to draw; None for the first ten.
+            mean: Mean per channel with which the images were normalised, as on the model's card; None for 0.
+            std: Standard deviation per channel; None for 1.
+
+        Returns:
+            The figure, which is not registered with pyplot. One attribute has one colour scale for all images of the
+            explanation.
+
+        Raises:
+            InputError: An attribute or the image is not in the explanation, or ``images`` are not those explained or
+                outside [0, 1] after the normalisation is undone.
+
+        Example:
+            >>> import torch
+            >>> from torch import nn
+            >>> from bincam import Explainer
+            >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+            >>> images = torch.rand(4, 3, 16, 16)
+            >>> figure = Explainer(model, names=["Smiling", "Bald"])(images).plot(images, image=2)
+            >>> figure.savefig("explanation.png")  # doctest: +SKIP
+        """
+        return display.backend().plot_explanation(
+            self, images=images, image=image, attributes=attributes, mean=mean, std=std
+        )
 
     @property
     def probability(self) -> Tensor:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bincam.cam.overview import ledger_table
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -47,6 +49,12 @@ class Ledger:
     gap: Tensor
     reason: str = ""
     attributes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return ledger_table(self).text()
+
+    def _repr_html_(self) -> str:
+        return ledger_table(self).html()
 
     @property
     def undefined(self) -> int:
