@@ -41,7 +41,7 @@ class Bridged:
         >>> [name for name, method in BRIDGED.items() if method.knows_side]
         ['score_cam', 'shapley_cam']
         >>> BRIDGED["eigen_cam"].blind
-        'it reads the activations alone, whatever the attribute or the side'
+        'it reads the activations alone, for any attribute and side'
     """
 
     name: str
@@ -52,7 +52,7 @@ class Bridged:
     blind: str = ""
 
 
-_SEES_NO_TARGET = "it reads the activations alone, whatever the attribute or the side"
+_SEES_NO_TARGET = "it reads the activations alone, for any attribute and side"
 BRIDGED: dict[str, Bridged] = {
     method.name: method
     for method in (

@@ -34,7 +34,13 @@ class Ledger:
         attributes: A names, for display; empty if unknown.
 
     Example:
-        See ``ledger`` and ``Explanation.ledger``.
+        >>> import torch
+        >>> from torch import nn
+        >>> from bincam import Explainer
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
+        >>> ledger = Explainer(model)(torch.rand(4, 3, 16, 16)).ledger("floor")
+        >>> ledger.reference, ledger.bias_share.shape
+        ('floor', torch.Size([4, 1]))
     """
 
     reference: str

@@ -33,6 +33,15 @@ class Leakage:
         labelled: ``(A, A)``, number of images with both labels; int64.
         agreement: Spearman's correlation of overlap and the magnitude of φ over the pairs; NaN with fewer than three
             pairs or where one is constant. Pairs share attributes, so there is no p-value.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import AttentionOverlap
+        >>> accumulator = AttentionOverlap(["Smiling", "Bald"])
+        >>> accumulator.add(torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]]), torch.tensor([[1, 0]]))
+        >>> leakage = accumulator.result()
+        >>> leakage.overlap.tolist(), leakage.images.tolist()
+        ([[1.0, 0.0], [0.0, 1.0]], [[1, 1], [1, 1]])
     """
 
     attributes: tuple[str, ...]

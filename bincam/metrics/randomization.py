@@ -45,6 +45,16 @@ class Randomisation:
             upper bound is below 0.3 and at least half of the correlations are defined. A constant map has no
             correlation, so a method whose maps are constant fails.
         reason: Why the test was not passed; else empty.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from bincam import Explainer
+        >>> from bincam.metrics import randomisation
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
+        >>> test = randomisation(Explainer(model), torch.rand(1, 3, 16, 16))
+        >>> test.passed, test.reason
+        (False, 'fewer than two images have a correlation, too few for a bound')
     """
 
     stages: tuple[str, ...]

@@ -50,12 +50,12 @@ def plot_explanation(
         raise InputError(f"image={image} of an explanation of {count} images; expected {-count} to {count - 1}")
     image %= count
     blind = explanation.method in BRIDGED and not BRIDGED[explanation.method].knows_side
-    entries = {entry["name"]: entry for entry in describe(_one_image(explanation, image), blind=blind)[0]}
     columns = [explanation.attributes.index(name) for name in names]
+    (entries,) = describe(_part(explanation, image, columns), blind=blind)
     maps = explanation.maps[:, columns].numpy(force=True)
     panels = [
-        Panel(name, summary(entries[name]), maps[image, place], scale([maps[:, place]]))
-        for place, name in enumerate(names)
+        Panel(name, summary(entry), maps[image, place], scale([maps[:, place]]))
+        for place, (name, entry) in enumerate(zip(names, entries, strict=True))
     ]
     pixels = None if images is None else _pixels(images, explanation, image, mean, std)
     height, width = explanation.image_size
@@ -148,19 +148,24 @@ def _finished(figure: Figure) -> Figure:
     return figure
 
 
-def _one_image(explanation: Explanation, image: int) -> Explanation:
-    """Keep one image of an explanation."""
-    row = slice(image, image + 1)
-    parts = explanation.decomposition
+def _part(explanation: Explanation, image: int, columns: Sequence[int]) -> Explanation:
+    """Keep one image and some attributes of an explanation."""
+
+    def part(values: Tensor) -> Tensor:
+        return values[image : image + 1, list(columns)]
+
+    terms = explanation.decomposition
+    if terms is not None:
+        terms = replace(terms, evidence=part(terms.evidence), prefix=part(terms.prefix), bias=part(terms.bias))
     return replace(
         explanation,
-        logits=explanation.logits[row],
-        side=explanation.side[row],
-        maps=explanation.maps[row],
-        bias=None if explanation.bias is None else explanation.bias[row],
-        decomposition=None
-        if parts is None
-        else replace(parts, evidence=parts.evidence[row], prefix=parts.prefix[row], bias=parts.bias[row]),
+        attributes=tuple(explanation.attributes[column] for column in columns),
+        threshold=explanation.threshold[list(columns)],
+        logits=part(explanation.logits),
+        side=part(explanation.side),
+        maps=part(explanation.maps),
+        bias=None if explanation.bias is None else part(explanation.bias),
+        decomposition=terms,
     )
 
 

@@ -1,4 +1,4 @@
-"""grad-cam's own methods by name: the same result object, and refusal of what they cannot know."""
+"""Methods of pytorch-grad-cam by name: the same result class, and refusal of questions that they cannot answer."""
 
 from __future__ import annotations
 

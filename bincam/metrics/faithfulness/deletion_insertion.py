@@ -34,6 +34,17 @@ class Curve:
         fractions: ``(F,)``, shares of the pixels, from 0 to 1.
         scores: ``(B, A, F)``, probabilities; NaN where the side or the map is undefined.
         area: ``(B, A)``, area under the curve by the trapezoid rule.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from bincam import Explainer
+        >>> from bincam.metrics import deletion
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
+        >>> explainer, images = Explainer(model), torch.rand(4, 3, 16, 16)
+        >>> curve = deletion(explainer, images, explainer(images), steps=2)
+        >>> torch.allclose(curve.area, (curve.scores[..., 0] / 2 + curve.scores[..., 1] + curve.scores[..., 2] / 2) / 2)
+        True
     """
 
     attributes: tuple[str, ...]
@@ -229,10 +240,8 @@ def _orders(
 ) -> Iterator[tuple[Tensor, slice]]:
     """Yield ranks of the pixels ``(B, H, W)``, each with the columns that they belong to."""
     if order == "random":
-        yield (
-            ranks(torch.zeros_like(explanation.maps[:, 0]), explanation.image_size, seed),
-            slice(None),
-        )  # all pixels are ties
+        ties = torch.zeros_like(explanation.maps[:, 0])
+        yield ranks(ties, explanation.image_size, seed), slice(None)
         return
     for place, column in enumerate(columns):
         yield ranks(explanation.maps[:, column], explanation.image_size, seed), slice(place, place + 1)

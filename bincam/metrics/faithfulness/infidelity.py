@@ -28,6 +28,17 @@ class Infidelity:
         scaled: The same mean with the evidence multiplied by β.
         unexplained: ``scaled`` as a share of the mean squared fall, in [0, 1]: 0 where the evidence is proportional to
             the falls, 1 where it is unrelated to them; NaN also where no patch changes the logit.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from bincam import Explainer
+        >>> from bincam.metrics import infidelity
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
+        >>> explainer, images = Explainer(model), torch.rand(4, 3, 16, 16)
+        >>> measures = infidelity(explainer, images, explainer(images), patches=10)
+        >>> bool((measures.unexplained <= 1).all())
+        True
     """
 
     raw: Tensor

@@ -36,12 +36,9 @@ def ranks(maps: Tensor, size: tuple[int, int], seed: int = 0) -> Tensor:
 
     Example:
         >>> import torch
-        >>> from bincam.metrics import ranks, strongest
-        >>> order = ranks(torch.tensor([[4.0, 1.0], [3.0, 2.0]]), (2, 2))
-        >>> order.tolist()
+        >>> from bincam.metrics import ranks
+        >>> ranks(torch.tensor([[4.0, 1.0], [3.0, 2.0]]), (2, 2)).tolist()
         [[0, 3], [1, 2]]
-        >>> strongest(order, 0.5).tolist()
-        [[True, False], [True, False]]
     """
     if maps.ndim < 2:
         raise InputError(f"maps have shape (..., h, w), got {tuple(maps.shape)}")
@@ -56,7 +53,7 @@ def ranks(maps: Tensor, size: tuple[int, int], seed: int = 0) -> Tensor:
 
 
 def strongest(ranked: Tensor, fraction: float) -> Tensor:
-    """Mask exactly a fraction of the pixels, the strongest; ``ranks`` has an example.
+    """Mask exactly a fraction of the pixels, the strongest.
 
     Args:
         ranked: ``(..., H, W)``, from ``ranks``.
@@ -67,6 +64,13 @@ def strongest(ranked: Tensor, fraction: float) -> Tensor:
 
     Raises:
         InputError: ``fraction`` is outside [0, 1].
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import strongest, weakest
+        >>> order = torch.tensor([[0, 3], [1, 2]])
+        >>> strongest(order, 0.25).tolist(), weakest(order, 0.25).tolist()
+        ([[True, False], [False, False]], [[False, True], [False, False]])
     """
     if not 0 <= fraction <= 1:
         raise InputError(f"fraction={fraction}; expected a share of the pixels from 0 to 1")
@@ -74,7 +78,14 @@ def strongest(ranked: Tensor, fraction: float) -> Tensor:
 
 
 def weakest(ranked: Tensor, fraction: float) -> Tensor:
-    """Mask exactly a fraction of the pixels, the weakest; arguments and errors are those of ``strongest``."""
+    """Mask exactly a fraction of the pixels, the weakest; arguments and errors are those of ``strongest``.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import weakest
+        >>> weakest(torch.tensor([[0, 3], [1, 2]]), 0.5).tolist()
+        [[False, True], [False, True]]
+    """
     return strongest(ranked.shape[-2] * ranked.shape[-1] - 1 - ranked, fraction)
 
 

@@ -38,6 +38,17 @@ class Road:
         least: ``(B, A, F)``, the same with the least relevant pixels removed.
         score: ``(B, A)``, the mean over the fractions of (least - most) / 2, in [-0.5, 0.5]: 0 for an uninformative
             order, and higher is better.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from bincam import Explainer
+        >>> from bincam.metrics import road
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
+        >>> explainer, images = Explainer(model), torch.rand(4, 3, 16, 16)
+        >>> result = road(explainer, images, explainer(images), fractions=(0.3,))
+        >>> bool((result.score.abs() <= 0.5).all())
+        True
     """
 
     attributes: tuple[str, ...]

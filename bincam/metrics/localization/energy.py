@@ -37,6 +37,14 @@ class RegionMeasures:
         gain: Chance-corrected energy (E - f) / (1 - f): 0 for uniform evidence, 1 if all of it is inside, negative if
             the region has less than its share; NaN where E is NaN, and where the region is the whole image.
         area: f.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import region_measures
+        >>> maps, left = torch.tensor([[[[3.0, 1.0]]]]), torch.tensor([[[1.0, 0.0]]])
+        >>> measures = region_measures(maps, left, total=torch.ones(1, 2))
+        >>> measures.energy.item(), measures.lift.item(), measures.gain.item()
+        (0.75, 1.5, 0.5)
     """
 
     energy: Tensor
@@ -202,22 +210,27 @@ def mass(maps: Tensor) -> Tensor:
 
     Example:
         >>> import torch
-        >>> from bincam.metrics import empty, mass
-        >>> maps = torch.tensor([[[[3.0, -1.0]], [[0.0, -1.0]]]])
-        >>> mass(maps).tolist(), empty(maps).tolist()
-        ([[3.0, 0.0]], [[0.0, 1.0]])
+        >>> from bincam.metrics import mass
+        >>> mass(torch.tensor([[[[3.0, -1.0]], [[0.0, -1.0]]]])).tolist()
+        [[3.0, 0.0]]
     """
     return evidence(maps).sum(-1)
 
 
 def empty(maps: Tensor) -> Tensor:
-    """Find maps without positive evidence, Σ(σS)⁺ = 0; ``mass`` has an example.
+    """Find maps without positive evidence, Σ(σS)⁺ = 0.
 
     Args:
         maps: ``(B, A, h, w)``, σS.
 
     Returns:
         ``(B, A)``: 1 or 0; NaN where a cell is not finite.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import empty
+        >>> empty(torch.tensor([[[[3.0, -1.0]], [[0.0, -1.0]]]])).tolist()
+        [[0.0, 1.0]]
     """
     evidence_mass = mass(maps)
     return _where(~evidence_mass.isnan(), (evidence_mass == 0).to(evidence_mass.dtype))

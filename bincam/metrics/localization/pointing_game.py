@@ -1,4 +1,4 @@
-"""The pointing game: whether the peak of a map is in a region.
+"""The pointing game: hits of a map's peak on a region.
 
 The upsampled map is bilinear between the centres of neighbouring cells, and a bilinear patch does not exceed its
 highest corner. The maximum of the continuous map is therefore at the centre of the strongest cell, for any image size.
