@@ -13,7 +13,7 @@ from bincam import display
 from bincam.cam import ledger as ledger_terms
 from bincam.cam.decompose import Decomposition
 from bincam.cam.ledger import Ledger
-from bincam.cam.overview import explanation_table
+from bincam.cam.listing import Position, first_rows, omitted_rows, size
 from bincam.cam.reference import Reference
 from bincam.errors import InputError
 from bincam.models.anatomy import Kind
@@ -23,6 +23,7 @@ from bincam.resample import upsample
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_SIDES = {1.0: "positive", -1.0: "negative"}
 _IN_NOTEBOOK = 4  # attributes drawn where a notebook shows an explanation
 
 
@@ -78,13 +79,34 @@ class Explanation:
     image_size: tuple[int, int]
 
     def __repr__(self) -> str:
-        return explanation_table(self).text()
+        return self._table().text()
 
     def _repr_html_(self) -> str:
         attributes = self.attributes[:_IN_NOTEBOOK]
         figure = self.plot(attributes=attributes)
         alt = f"Maps of image 0 for {', '.join(attributes)}"
-        return explanation_table(self).html(picture=display.image(figure, alt))
+        return self._table().html(picture=display.image(figure, alt))
+
+    def _table(self) -> display.Table:
+        shares = self.ledger().bias_share
+
+        def cells(at: Position) -> tuple[str, ...]:
+            return (
+                display.cell(self.logits[at].item(), signed=True),
+                display.cell(self.threshold[at[1]].item()),
+                _SIDES.get(self.side[at].item(), display.NONE),
+                display.cell(shares[at].item()),
+            )
+
+        grid = " × ".join(str(length) for length in self.maps.shape[-2:])
+        adds_up = "maps and constant sum to the logit" if self.complete else "maps do not sum to the logit"
+        notes = (f"{self.kind}: {self.reason}", adds_up, omitted_rows(self.logits))
+        return display.Table(
+            f"Explanation of {size(self.attributes, self.logits)}: {self.method} at {self.layer}, maps of {grid} cells",
+            ("image, attribute", "logit", "threshold", "explained", "bias share"),
+            first_rows(self.attributes, self.logits, cells),
+            "; ".join(filter(None, notes)),
+        )
 
     def plot(
         self,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bincam.cam.overview import ledger_table
+from bincam.cam.listing import Position, first_rows, omitted_rows, size
+from bincam.display import NONE, Table, cell
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,29 @@ class Ledger:
     attributes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return ledger_table(self).text()
+        return self._table().text()
 
     def _repr_html_(self) -> str:
-        return ledger_table(self).html()
+        return self._table().html()
+
+    def _table(self) -> Table:
+        def cells(at: Position) -> tuple[str, ...]:
+            return (
+                cell(self.support[at].item()),
+                cell(self.opposition[at].item()),
+                cell(self.bias[at].item(), signed=True),
+                cell(self.bias_share[at].item()),
+                {0.0: "yes", 1.0: "no"}.get(self.empty[at].item(), NONE),
+            )
+
+        names = self.attributes or tuple(str(column) for column in range(self.support.shape[1]))
+        undefined = f"bias share undefined in {self.undefined:,}" if self.undefined else ""
+        return Table(
+            f"Ledger of {size(names, self.support)}, reference {self.reference}, in logit units",
+            ("image, attribute", "support", "opposition", "constant", "bias share", "positive evidence"),
+            first_rows(names, self.support, cells),
+            "; ".join(filter(None, (self.reason, undefined, omitted_rows(self.support)))),
+        )
 
     @property
     def undefined(self) -> int:

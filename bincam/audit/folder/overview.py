@@ -3,41 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from bincam.display import NONE, ROWS, Table, counted, omitted
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import PERCENT, Kind, interval, percent, shown, significant
 from bincam.stats.outcomes import basic_name, basic_rate, class_name
 
-if TYPE_CHECKING:
-    from bincam.audit.folder.reader import Audit
-
 FEW = "* few images"
 _HEADS = ("attribute", "rarer class", "n", "error", "n, other", "error, other", "gain", "gain, other")
 
 
-def audit_table(audit: Audit) -> Table:
+def audit_table(
+    folder: Path, attributes: Sequence[str], methods: Sequence[str], summary: Mapping[str, Any] | None
+) -> Table:
     """Tabulate errors and chance-corrected energy of the attributes with the rarest minority classes.
 
-    Only the manifest of an unfinished audit is described, because it has no summary.
+    Args:
+        folder: The audit's folder.
+        attributes: The audited attributes.
+        methods: Specs of the methods.
+        summary: The content of ``summary.json``; None for an unfinished audit, which gets a title alone.
     """
-    subject = f"{counted(len(audit.attributes), 'attribute')}, {', '.join(audit.methods)}"
-    summary = audit.summary
+    subject = f"{counted(len(attributes), 'attribute')}, {', '.join(methods)}"
     if summary is None:
-        return Table(f"Audit {audit.folder}: {subject}", (), (), "unfinished: there is no summary yet")
+        return Table(f"Audit {folder}: {subject}", (), (), "unfinished: there is no summary yet")
     entries: Mapping[str, Any] = summary.get("attributes") or {}
     names = sorted(entries, key=lambda name: minority_share(entries[name]))[:ROWS]
-    rows = [_row(audit, entries[name], name) for name in names]
+    rows = [_row(name, entries[name], methods[0]) for name in names]
     notes = (
         intervals_of(summary.get("level")),
-        f"gain: chance-corrected energy of {audit.methods[0]} by predicted class",
+        f"gain: chance-corrected energy of {methods[0]} by predicted class",
         FEW if any("*" in cell for row in rows for cell in row[1:]) else "",
-        omitted(len(rows), len(audit.attributes), "attributes"),
+        omitted(len(rows), len(attributes), "attributes"),
     )
     title = ", ".join(filter(None, (sample(summary.get("images"), summary.get("identities")), subject)))
-    return Table(f"Audit {audit.folder}: {title}", _HEADS, rows, "; ".join(filter(None, notes)), left=2)
+    return Table(f"Audit {folder}: {title}", _HEADS, rows, "; ".join(filter(None, notes)), left=2)
 
 
 def sample(images: int | None, identities: int | None) -> str:
@@ -75,12 +78,12 @@ def estimate_cell(entry: Mapping[str, Any] | None, kind: Kind) -> str:
     return " ".join(filter(None, (shown(estimate, kind), interval(estimate, kind)))) + "*" * estimate.small
 
 
-def _row(audit: Audit, entry: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    minority = audit.minority(name)
+def _row(name: str, entry: Mapping[str, Any], method: str) -> tuple[str, ...]:
+    minority = 1 if entry["minority"] == "positive" else -1
     cells = [name, rarer(minority, entry)]
     for rate in ("minority_error", "majority_error"):
         error = (entry.get("rates") or {}).get(basic_rate(rate, minority))
         cells += [f"{Estimate.from_json(error).images:,}", estimate_cell(error, "percent")]
-    gains = (entry.get("measures") or {}).get(f"{audit.methods[0]}.gain") or {}
+    gains = (entry.get("measures") or {}).get(f"{method}.gain") or {}
     groups = (basic_name(f"predicted:{part}", minority) for part in ("minority", "majority"))
     return (*cells, *(estimate_cell(gains.get(group), "number") for group in groups))

@@ -180,10 +180,13 @@ class Audit:
         return read_json(file, kind=kind, schema=PART_SCHEMA) if file.is_file() else {}
 
     def __repr__(self) -> str:
-        return audit_table(self).text()
+        return self._table().text()
 
     def _repr_html_(self) -> str:
-        return audit_table(self).html()
+        return self._table().html()
+
+    def _table(self) -> display.Table:
+        return audit_table(self.folder, self.attributes, self.methods, self.summary)
 
     def plot(
         self,
