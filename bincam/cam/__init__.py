@@ -1,4 +1,4 @@
-"""Evidence maps: targets, methods, the engine, the ledger, the bridge to grad-cam."""
+"""Evidence maps: targets, methods, the explainer, the ledger and the bridge to pytorch-grad-cam."""
 
 from bincam.cam.bridge import BRIDGED, Bridged
 from bincam.cam.decompose import Decomposition, decompose

@@ -1,8 +1,8 @@
-"""pytorch-grad-cam's own methods behind the same question and the same answer.
+"""Methods of pytorch-grad-cam with bincam's interface.
 
-Each is run on the borrowed model with bincam's targets, one attribute at a time, and its map is taken before grad-cam
-rectifies, rescales and enlarges it. A method that cannot tell sides or attributes apart is refused for the question
-that it cannot answer, instead of answering another one.
+Each method runs on the borrowed model with bincam's targets, one attribute at a time, and its map is taken before
+pytorch-grad-cam rectifies, rescales and upsamples it. A method that cannot distinguish sides or attributes is refused
+where the question requires it, instead of answering another question.
 """
 
 from __future__ import annotations
@@ -26,15 +26,22 @@ from bincam.models.layout import Layout
 
 @dataclass(frozen=True)
 class Bridged:
-    """A method of pytorch-grad-cam and what it can tell apart.
+    """A method of pytorch-grad-cam and the questions that it can distinguish.
 
     Attributes:
-        name: As given to ``Explainer``.
-        cls: Class in ``pytorch_grad_cam``.
-        needs_gradient: Whether it differentiates.
-        knows_side: Whether the negative side gets another map.
-        knows_attribute: Whether two attributes get different maps.
-        blind: Why it does not.
+        name: Name for ``Explainer``.
+        cls: Name of the class in ``pytorch_grad_cam``.
+        needs_gradient: True if it differentiates.
+        knows_side: True if the negative side gets another map than the positive one.
+        knows_attribute: True if different attributes get different maps.
+        blind: Reason why it does not distinguish sides or attributes.
+
+    Example:
+        >>> from bincam.cam import BRIDGED
+        >>> [name for name, method in BRIDGED.items() if method.knows_side]
+        ['score_cam', 'shapley_cam']
+        >>> BRIDGED["eigen_cam"].blind
+        'it reads the activations alone, for any attribute and side'
     """
 
     name: str
@@ -45,7 +52,7 @@ class Bridged:
     blind: str = ""
 
 
-_SEES_NO_TARGET = "it reads the activations alone, whatever the attribute or the side"
+_SEES_NO_TARGET = "it reads the activations alone, for any attribute and side"
 BRIDGED: dict[str, Bridged] = {
     method.name: method
     for method in (
@@ -54,7 +61,7 @@ BRIDGED: dict[str, Bridged] = {
             "ablation_cam",
             "AblationCAM",
             knows_side=False,
-            blind="its weight (s - s')/s is the same for s and -s, so it says the same for both sides",
+            blind="its weight (s - s')/s is the same for s and -s, so both sides get the same map",
         ),
         Bridged("eigen_cam", "EigenCAM", knows_side=False, knows_attribute=False, blind=_SEES_NO_TARGET),
         Bridged("kpca_cam", "KPCA_CAM", knows_side=False, knows_attribute=False, blind=_SEES_NO_TARGET),
@@ -62,7 +69,7 @@ BRIDGED: dict[str, Bridged] = {
         Bridged(
             "random_cam",
             "RandomCAM",
-            needs_gradient=True,  # it throws the gradient away, but asks for it
+            needs_gradient=True,  # the class computes the gradient, although it does not use it
             knows_side=False,
             knows_attribute=False,
             blind="its weights are random",
@@ -72,22 +79,23 @@ BRIDGED: dict[str, Bridged] = {
             "EigenGradCAM",
             needs_gradient=True,
             knows_side=False,
-            blind="the sign of a principal component is arbitrary, so it says the same for both sides",
+            blind="the sign of a principal component is arbitrary, so both sides get the same map",
         ),
         Bridged("shapley_cam", "ShapleyCAM", needs_gradient=True),
     )
 }
+"""Methods of pytorch-grad-cam by name."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a bridged method.
+    """A question to a bridged method.
 
     Attributes:
-        side: As given to the explainer.
+        side: The side requested from the explainer.
         selection: The attributes.
-        logits: ``(B, A)`` of them.
-        sigma: ``(B, A)``, σ.
+        logits: Their logits, ``(B, A)``.
+        sigma: σ, ``(B, A)``.
     """
 
     side: Side | Literal["any"]
@@ -97,7 +105,7 @@ class Question:
 
 
 class _LogitModel(nn.Module):
-    """A model that returns logits ``(B, all outputs)``, whatever it returned before."""
+    """A wrapper that makes a model return logits ``(B, all outputs)``."""
 
     def __init__(self, model: nn.Module, read: Callable[[Any], Tensor]) -> None:
         super().__init__()
@@ -116,13 +124,13 @@ def run(
     name: str,
     question: Question,
 ) -> Tensor:
-    """Maps for the explained side by one of pytorch-grad-cam's methods.
+    """Compute maps for the explained side by a method of pytorch-grad-cam.
 
     Args:
-        model: In evaluation mode.
-        read: Makes logits of what it returns.
-        images: ``(B, C, H, W)`` as the model takes them.
-        anatomy: Names the layer.
+        model: The model, in evaluation mode.
+        read: Conversion of the model's raw output to logits.
+        images: ``(B, C, H, W)``, as the model takes them.
+        anatomy: Structure of the model, which names the layer.
         name: Key of ``BRIDGED``.
         question: Attributes and sides.
 
@@ -130,15 +138,17 @@ def run(
         ``(B, A, h, w)``: σS, in the method's own units.
 
     Raises:
-        UnsupportedError: The method is blind to what is asked, or the layer is not a module's output.
+        UnsupportedError: The method cannot distinguish what the question requires, or the layer is not a module's
+            output.
     """
     method = BRIDGED[name]
     _refuse(method, question)
     module = _module(model, anatomy)
     results = []
     for position, column in enumerate(question.selection.columns):
-        wanted = [Target(column, sign) for sign in signs(question.sigma[:, position])]
-        results.append(_one(method, _LogitModel(model, read).eval(), module, anatomy.layer.layout, images, wanted))
+        side_targets = [Target(column, sign) for sign in signs(question.sigma[:, position])]
+        logit_model = _LogitModel(model, read).eval()
+        results.append(_attribute_maps(method, logit_model, module, anatomy.layer.layout, images, side_targets))
     return torch.stack(results, 1).to(question.logits)
 
 
@@ -156,15 +166,15 @@ def _refuse(method: Bridged, question: Question) -> None:
                 f"whose logit is {logits[image, attribute].item():.3g}: {method.blind}; use score_cam or grad_cam"
             )
     elif method.knows_side and question.side == "any":
-        raise UnsupportedError(f"{method.name} knows which side it explains; ask for one")
+        raise UnsupportedError(f"{method.name} distinguishes the sides; ask for one of them")
     elif not method.knows_side and question.side != "any":
         raise UnsupportedError(
-            f"{method.name} cannot explain side={question.side!r}: {method.blind}; ask for side='any' to see where it "
+            f"{method.name} cannot explain side={question.side!r}: {method.blind}; pass side='any' to see where it "
             "is active, or use grad_cam"
         )
     elif not method.knows_attribute and len(attributes) > 1:
         raise UnsupportedError(
-            f"{method.name} cannot tell {attributes[0]!r} from {attributes[1]!r}: {method.blind}; "
+            f"{method.name} cannot distinguish {attributes[0]!r} from {attributes[1]!r}: {method.blind}; "
             "select one attribute, or use grad_cam"
         )
 
@@ -173,51 +183,51 @@ def _module(model: nn.Module, anatomy: Anatomy) -> nn.Module:
     modules = dict(model.named_modules())
     if anatomy.layer.name not in modules:
         raise UnsupportedError(
-            f"pytorch-grad-cam needs a layer that is a module's output, but {anatomy.layer.name!r} is not; pass layer="
+            f"pytorch-grad-cam needs a module's output as the layer, which {anatomy.layer.name!r} is not; pass layer="
         )
     module: nn.Module = modules[anatomy.layer.name]
     return module
 
 
 @contextlib.contextmanager
-def _kept_as_it_was(model: nn.Module) -> Iterator[None]:
-    """grad-cam clears gradients, swaps a module for its ablation, and draws from numpy's global generator."""
+def _restored(model: nn.Module) -> Iterator[None]:
+    """Restore what pytorch-grad-cam changes: gradients, the ablated module, and numpy's global random state."""
     grads = [(parameter, parameter.grad) for parameter in model.parameters()]
     children = [(module, dict(module._modules)) for module in model.modules()]  # noqa: SLF001  # setattr runs hooks
-    random = np.random.get_state()  # noqa: NPY002  # the generator that RandomCAM draws from
+    random_state = np.random.get_state()  # noqa: NPY002  # the generator that RandomCAM draws from
     try:
         yield
     finally:
-        np.random.set_state(random)  # noqa: NPY002
-        for module, own in children:
-            module._modules.update(own)  # noqa: SLF001
+        np.random.set_state(random_state)  # noqa: NPY002
+        for module, submodules in children:
+            module._modules.update(submodules)  # noqa: SLF001
         for parameter, grad in grads:
             parameter.grad = grad
 
 
-def _one(
+def _attribute_maps(
     method: Bridged,
     model: nn.Module,
     module: nn.Module,
     layout: Layout,
     images: Tensor,
-    wanted: list[Target],
+    side_targets: list[Target],
 ) -> Tensor:
-    """One attribute's raw maps ``(B, h, w)``, with the model put back as it was."""
+    """Compute one attribute's raw maps ``(B, h, w)``, and restore the model."""
     import pytorch_grad_cam
 
     raw: list[Tensor] = []
     extra: dict[str, Any] = {}
-    if method.name == "ablation_cam":  # grad-cam's default ablation layer is one object that all calls share
+    if method.name == "ablation_cam":  # the default ablation layer is one object that all calls share
         tokens = layout.order == "NLC"
         extra["ablation_layer"] = pytorch_grad_cam.AblationLayerVit() if tokens else pytorch_grad_cam.AblationLayer()
         if layout.order in ("NHWC", "NCL"):
             raise UnsupportedError(f"ablation_cam cannot ablate channels of a layer laid out {layout.order}")
-    quiet = contextlib.redirect_stderr(io.StringIO())  # a progress bar for every image
+    quiet = contextlib.redirect_stderr(io.StringIO())  # the method prints a progress bar for every image
     batch = images.detach().clone().requires_grad_(method.needs_gradient)
     cls = getattr(pytorch_grad_cam, method.cls)
     with (
-        _kept_as_it_was(model),
+        _restored(model),
         torch.set_grad_enabled(method.needs_gradient),
         quiet,
         cls(model, [module], reshape_transform=layout.grid_of, **extra) as runner,
@@ -230,5 +240,5 @@ def _one(
             return image
 
         runner.get_cam_image = keep
-        runner(batch, targets=wanted)
+        runner(batch, targets=side_targets)
     return raw[0]

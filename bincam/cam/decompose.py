@@ -1,4 +1,4 @@
-"""The head's own account: z = b + p + ΣS, exact, or with the image's own statistics or attention weights held fixed."""
+"""The head's additive decomposition z = b + p + ΣS: exact, or with an image's statistics or attention fixed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,23 @@ from bincam.models.anatomy import Anatomy, norm_scale
 
 @dataclass(frozen=True)
 class Decomposition:
-    """What every cell, the tokens without a place, and the constant contribute to the logits.
+    """Contributions of every cell, of the tokens without a position, and of the constant to the logits.
 
     Attributes:
         evidence: ``(B, A, h, w)``, S for the positive class.
         prefix: ``(B, A)``, p.
         bias: ``(B, A)``, b.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from bincam import Explainer
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
+        >>> explanation = Explainer(model)(torch.rand(4, 3, 16, 16))
+        >>> parts = explanation.decomposition
+        >>> logits = parts.evidence.sum((-2, -1)) + parts.prefix + parts.bias
+        >>> torch.allclose(logits, explanation.logits, atol=1e-5)
+        True
     """
 
     evidence: Tensor
@@ -30,12 +41,28 @@ def decompose(anatomy: Anatomy, kept: tuple[Tensor, ...], columns: Tensor) -> De
     """Spread the folded head over the grid that it pools.
 
     Args:
-        anatomy: With a folded head.
-        kept: What the pooling reads: the features, and under attention pooling their scores.
+        anatomy: Of a model with a folded head.
+        kept: Tensors that the pooling reads: the features, and under attention pooling their scores.
         columns: Indices of the attributes, ``(A,)``.
 
     Returns:
         The three parts; their sum is the logit.
+
+    Example:
+        A head that averages a 1 x 2 grid of one channel, with weight 2 and bias 1:
+
+        >>> import torch
+        >>> from torch import nn
+        >>> from bincam.cam import decompose
+        >>> from bincam.models import resolve
+        >>> convolution, head = nn.Conv2d(1, 1, 1, bias=False), nn.Linear(1, 1)
+        >>> model = nn.Sequential(convolution, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head).requires_grad_(False)
+        >>> _ = convolution.weight.fill_(1.0), head.weight.fill_(2.0), head.bias.fill_(1.0)
+        >>> images = torch.tensor([[[[4.0, -1.0]]]])
+        >>> anatomy = resolve(model, images, lambda output: output)
+        >>> parts = decompose(anatomy, (convolution(images),), torch.tensor([0]))
+        >>> parts.evidence.tolist(), parts.bias.tolist(), model(images).item()
+        ([[[[4.0, -1.0]]]], [[1.0]], 4.0)
     """
     assert anatomy.weight is not None
     assert anatomy.bias is not None
@@ -56,10 +83,10 @@ def decompose(anatomy: Anatomy, kept: tuple[Tensor, ...], columns: Tensor) -> De
 
 
 def pooled_features(anatomy: Anatomy, kept: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | float, Tensor]:
-    """The pooled grid, the share of each cell in the pooled vector, and the tokens that are pooled with it.
+    """Return the pooled grid, the share of each cell in the pooled vector, and the tokens pooled with the grid.
 
     Args:
-        anatomy: Of the model.
+        anatomy: Of a model whose head pools.
         kept: As for ``decompose``.
 
     Returns:
@@ -79,11 +106,11 @@ def pooled_features(anatomy: Anatomy, kept: tuple[Tensor, ...]) -> tuple[Tensor,
 
 
 def max_spread(features: Tensor) -> Tensor:
-    """The gradient of max pooling: one at each channel's maximum, shared where several cells tie. ``(B, C, h, w)``."""
+    """Compute the gradient of max pooling, ``(B, C, h, w)``: 1 at each channel's maximum, shared equally by ties."""
     at_maximum = features == features.amax((-2, -1), keepdim=True)
     return at_maximum / at_maximum.sum((-2, -1), keepdim=True)
 
 
 def full_precision(tensor: Tensor) -> Tensor:
-    """Half-precision features in float32; maps are sums of thousands of them."""
+    """Convert half precision to float32, because maps are sums over thousands of features."""
     return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor

@@ -1,4 +1,4 @@
-"""S at one layer, by a native method, of what a forward pass left behind, with as little gradient as the head needs."""
+"""Signed evidence S at one layer by a native method, with as few gradients as the head requires."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from bincam.models.anatomy import Anatomy
 
 @dataclass(frozen=True)
 class Pass:
-    """What one forward pass leaves behind.
+    """Tensors kept from one forward pass.
 
     Attributes:
-        logits: ``(B, all outputs)``; on a graph from ``leaf`` where there is one.
-        kept: What the head's pooling reads.
-        leaf: Where the gradient starts: the pooled vectors, or the explained layer. None where the head says it all.
+        logits: ``(B, all outputs)``; on a graph from ``leaf`` if there is one.
+        kept: Tensors that the head's pooling reads.
+        leaf: Tensor from which the gradient starts: the pooled vectors or the explained layer. None if the head alone
+            determines the gradient.
     """
 
     logits: Tensor
@@ -32,52 +33,53 @@ class Pass:
 def evidence(
     function: Function, anatomy: Anatomy, passed: Pass, side: Tensor, columns: Tensor, chunk: int | None
 ) -> Tensor | None:
-    """S by a native method.
+    """Compute S by a native method.
 
     Args:
-        function: Of the method.
-        anatomy: Of the model.
+        function: The method's function.
+        anatomy: Structure of the model.
         passed: The forward pass.
-        side: ``(B, A)``.
+        side: σ, ``(B, A)``.
         columns: ``(A,)``.
-        chunk: Attributes at a time, or None to choose.
+        chunk: Number of attributes differentiated together, or None to choose.
 
     Returns:
-        ``(B, A, h, w)``; None where the gradient is zero in every cell of every image although the features are not, so
-        that nothing of this layer reaches the logits.
+        ``(B, A, h, w)``; None if the gradient is zero in every cell of every image although the features are not, which
+        means that nothing of this layer reaches the logits.
     """
     parts = []
-    alive = False
+    reaches_logits = False
     features, blocks = _blocks(anatomy, passed, columns, chunk)
-    for taken, g in blocks:
-        alive = alive or passed.leaf is None or anatomy.at_pooled or bool(g.any())
-        parts.append(function(features, g, side[:, taken]))
-    return torch.cat(parts, 1) if alive or not bool(features.any()) else None
+    for attributes, g in blocks:
+        reaches_logits = reaches_logits or passed.leaf is None or anatomy.at_pooled or bool(g.any())
+        parts.append(function(features, g, side[:, attributes]))
+    return torch.cat(parts, 1) if reaches_logits or not bool(features.any()) else None
 
 
 def _blocks(
     anatomy: Anatomy, passed: Pass, columns: Tensor, chunk: int | None
 ) -> tuple[Tensor, Iterator[tuple[slice, Tensor]]]:
-    """The features, and their gradients ``(B or 1, chunk, C, h or 1, w or 1)`` slice by slice."""
+    """Return the features, and their gradients ``(B or 1, chunk, C, h or 1, w or 1)`` by slices of attributes."""
     if passed.leaf is None:
         features, _, _ = pooled_features(anatomy, passed.kept)
-        return features, _of_head(anatomy, passed.kept, columns, chunk)
+        return features, _head_gradients(anatomy, passed.kept, columns, chunk)
     size = choose_chunk(passed.leaf, len(columns), chunk)
     differentiated = gradients(passed.logits, passed.leaf, columns, size)
     if anatomy.at_pooled and anatomy.pooling == "mean":
         features, spread, _ = pooled_features(anatomy, passed.kept)
         return features, (
-            (taken, full_precision(rows.flatten(2))[..., None, None] * spread) for taken, rows in differentiated
+            (attributes, full_precision(rows.flatten(2))[..., None, None] * spread)
+            for attributes, rows in differentiated
         )
     layout = anatomy.layer.layout
     features = full_precision(layout.grid_of(passed.leaf.detach()))
-    return features, ((taken, full_precision(layout.grid_of(rows))) for taken, rows in differentiated)
+    return features, ((attributes, full_precision(layout.grid_of(rows))) for attributes, rows in differentiated)
 
 
-def _of_head(
+def _head_gradients(
     anatomy: Anatomy, kept: tuple[Tensor, ...], columns: Tensor, chunk: int | None
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Exact heads: the gradient is the folded weight, spread as the pooling spreads it; no backward pass."""
+    """Yield the gradients of an exact head without a backward pass: the folded weight, spread as by the pooling."""
     assert anatomy.weight is not None
     features, spread, _ = pooled_features(anatomy, kept)
     weight = anatomy.weight[columns].to(features.dtype)

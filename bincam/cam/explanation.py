@@ -1,22 +1,30 @@
-"""What an explainer gives: maps for the explained side, and the account behind them."""
+"""Explanations: maps for the explained side, and the additive decomposition behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
-from bincam.cam import ledger as books
+from bincam import display
+from bincam.cam import ledger as ledger_terms
 from bincam.cam.decompose import Decomposition
 from bincam.cam.ledger import Ledger
+from bincam.cam.listing import Position, first_rows, omitted_rows, size
 from bincam.cam.reference import Reference
 from bincam.errors import InputError
 from bincam.models.anatomy import Kind
 from bincam.models.heads import Head, probability
 from bincam.resample import upsample
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SIDES = {1.0: "positive", -1.0: "negative"}
+_IN_NOTEBOOK = 4  # attributes drawn where a notebook shows an explanation
 
 
 @dataclass(frozen=True)
@@ -29,16 +37,30 @@ class Explanation:
         side: ``(B, A)``, σ: +1 or -1; NaN where it is unknown.
         threshold: ``(A,)``, t in logit units.
         maps: ``(B, A, h, w)``, σS: evidence for the explained side in logit units. ``fullgrad``'s are ``(B, A, H, W)``.
-        decomposition: The head's own account, whatever method drew the maps; None where the head has none.
+        decomposition: The head's additive decomposition, whatever the method of the maps; None if the head has none.
         bias: ``(B, A)``, the constant that completes the maps: of the head, or for ``fullgrad`` of all layers without a
-            place. None where there is none.
-        method: Name.
+            grid. None if there is no constant.
+        method: Name of the method.
         layer: Name of the explained tensor.
-        kind: What the head permits to claim.
-        reason: Why.
-        complete: Whether this method at this layer under this head adds up: z = bias + prefix + ΣS.
-        head: What the model's output means; ``probability`` needs it.
+        kind: Claim that the head permits.
+        reason: Reason for ``kind``.
+        complete: True if maps of this method, at this layer and under this head, add up: z = bias + prefix + ΣS.
+        head: Meaning of the model's output, from which ``probability`` follows.
         image_size: ``(H, W)``.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from bincam import Explainer
+        >>> _ = torch.manual_seed(0)
+        >>> model = nn.Sequential(
+        ...     nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)
+        ... )
+        >>> explanation = Explainer(model, names=["Smiling", "Bald"])(torch.rand(4, 3, 16, 16))
+        >>> explanation.probability.shape, explanation.ledger().bias_share.shape
+        (torch.Size([4, 2]), torch.Size([4, 2]))
+        >>> [maps.shape for maps in explanation.upsampled((64, 64))][0]
+        torch.Size([2, 64, 64])
     """
 
     attributes: tuple[str, ...]
@@ -56,39 +78,119 @@ class Explanation:
     head: Head
     image_size: tuple[int, int]
 
+    def __repr__(self) -> str:
+        return self._table().text()
+
+    def _repr_html_(self) -> str:
+        attributes = self.attributes[:_IN_NOTEBOOK]
+        figure = self.plot(attributes=attributes)
+        alt = f"Maps of image 0 for {', '.join(attributes)}"
+        return self._table().html(picture=display.image(figure, alt))
+
+    def _table(self) -> display.Table:
+        shares = self.ledger().bias_share
+
+        def cells(at: Position) -> tuple[str, ...]:
+            return (
+                display.cell(self.logits[at].item(), signed=True),
+                display.cell(self.threshold[at[1]].item()),
+                _SIDES.get(self.side[at].item(), display.NONE),
+                display.cell(shares[at].item()),
+            )
+
+        grid = " × ".join(str(length) for length in self.maps.shape[-2:])
+        adds_up = "maps and constant sum to the logit" if self.complete else "maps do not sum to the logit"
+        notes = (f"{self.kind}: {self.reason}", adds_up, omitted_rows(self.logits))
+        return display.Table(
+            f"Explanation of {size(self.attributes, self.logits)}: {self.method} at {self.layer}, maps of {grid} cells",
+            ("image, attribute", "logit", "threshold", "explained", "bias share"),
+            first_rows(self.attributes, self.logits, cells),
+            "; ".join(filter(None, notes)),
+        )
+
+    def plot(
+        self,
+        images: Tensor | None = None,
+        image: int = 0,
+        attributes: Sequence[str] | None = None,
+        *,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> Figure:
+        """Draw the maps of one image, a panel per attribute.
+
+        Args:
+            images: The explained images ``(B, C, H, W)``, which an explanation does not keep; maps are drawn on them,
+                on plain grey if None.
+            image: Index of the image to draw.
+            attributes: Attributes to draw; None for the first ten.
+            mean: Mean per channel with which the images were normalised, as on the model's card; None for 0.
+            std: Standard deviation per channel; None for 1.
+
+        Returns:
+            The figure, which is not registered with pyplot. One attribute has one colour scale for all images of the
+            explanation.
+
+        Raises:
+            InputError: An attribute or the image is not in the explanation, or ``images`` are not those explained or
+                outside [0, 1] after the normalisation is undone.
+
+        Example:
+            >>> import torch
+            >>> from torch import nn
+            >>> from bincam import Explainer
+            >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+            >>> images = torch.rand(4, 3, 16, 16)
+            >>> figure = Explainer(model, names=["Smiling", "Bald"])(images).plot(images, image=2)
+            >>> figure.savefig("explanation.png")  # doctest: +SKIP
+        """
+        return display.backend().plot_explanation(
+            self, images=images, image=image, attributes=attributes, mean=mean, std=std
+        )
+
     @property
     def probability(self) -> Tensor:
-        """``(B, A)``: the probability of the positive class."""
+        """The probability of the positive class, ``(B, A)``."""
         return probability(self.logits, self.head)
 
     @property
     def identity_gap(self) -> Tensor:
-        """``(B, A)``: z - b - p - ΣS, the part of the logit that these maps and the constant do not account for.
+        """The part of the logit that maps and constant do not account for: z - b - p - ΣS, ``(B, A)``.
 
-        Where the head has no constant (``bias`` is None) it is z - ΣS.
+        If the head has no constant (``bias`` is None), it is z - ΣS.
         """
-        placed = self.side * self.maps.sum((-2, -1))
-        constant = torch.zeros_like(placed) if self.bias is None else self.bias
-        prefix = torch.zeros_like(placed) if self.decomposition is None else self.decomposition.prefix
-        return self.logits - constant - (0 if self.method == "fullgrad" else prefix) - placed
+        located = self.side * self.maps.sum((-2, -1))
+        constant = torch.zeros_like(located) if self.bias is None else self.bias
+        prefix = torch.zeros_like(located) if self.decomposition is None else self.decomposition.prefix
+        return self.logits - constant - (0 if self.method == "fullgrad" else prefix) - located
 
     def ledger(self, reference: Literal["zero", "floor"] | Reference = "zero") -> Ledger:
-        """Balance what supports the explained side against what opposes it.
+        """Sum the evidence for and against the explained side, relative to a reference.
 
         Args:
-            reference: ``zero``: the head's own constant. ``floor``: and what every cell of the image gives alike. A
-                fitted ``Reference``: and what it says every image gets.
+            reference: What counts as constant. ``zero``: the head's own constant. ``floor``: additionally the evidence
+                that all cells of the image have in common. A fitted ``Reference``: additionally the evidence of its
+                grid, which every image gets.
 
         Returns:
-            The ledger; all NaN, with the reason, where the head has no decomposition.
+            The ledger; all NaN, with the reason, if the head has no additive decomposition.
 
         Raises:
-            InputError: An unknown reference, or one of another grid or without these attributes.
+            InputError: The reference is unknown, has another grid, or lacks one of these attributes.
+
+        Example:
+            >>> import torch
+            >>> from torch import nn
+            >>> from bincam import Explainer
+            >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
+            >>> explanation = Explainer(model, names=["Smiling"])(torch.rand(4, 3, 16, 16))
+            >>> bool((explanation.ledger().gap.abs() < 1e-5).all())
+            True
         """
         name = reference.kind if isinstance(reference, Reference) else reference
         if self.decomposition is None:
             nan = torch.full_like(self.logits, torch.nan)
-            return books.ledger(
+            return ledger_terms.ledger(
                 nan[..., None, None],
                 nan,
                 nan,
@@ -97,26 +199,34 @@ class Explanation:
                 self.threshold,
                 reference=name,
                 reason=self.reason,
+                attributes=self.attributes,
             )
         evidence, bias = self.decomposition.evidence, self.decomposition.bias
         if isinstance(reference, Reference):
-            evidence, bias = books.against(evidence, bias, reference.for_maps(self.attributes, evidence))
+            evidence, bias = ledger_terms.against(evidence, bias, reference.for_maps(self.attributes, evidence))
         elif reference == "floor":
-            evidence, bias = books.floor(evidence, bias, self.side)
+            evidence, bias = ledger_terms.floor(evidence, bias, self.side)
         elif reference != "zero":
-            raise InputError(f"reference={reference!r}; expected 'zero', 'floor' or what fit_reference() returned")
-        return books.ledger(
-            evidence, bias, self.decomposition.prefix, self.logits, self.side, self.threshold, reference=name
+            raise InputError(f"reference={reference!r}; expected 'zero', 'floor' or a fitted Reference")
+        return ledger_terms.ledger(
+            evidence,
+            bias,
+            self.decomposition.prefix,
+            self.logits,
+            self.side,
+            self.threshold,
+            reference=name,
+            attributes=self.attributes,
         )
 
     def upsample(self, size: tuple[int, int] | None = None) -> Tensor:
-        """All maps at an image's size: ``(B, A, H, W)``, by default the size that was explained.
+        """Upsample all maps to an image size, by default the explained one: ``(B, A, H, W)``.
 
-        That is A times the memory of the images; ``upsampled`` goes image by image.
+        The result takes about A / 3 times the memory of the images; ``upsampled`` yields one image at a time.
         """
         return upsample(self.maps, size or self.image_size)
 
     def upsampled(self, size: tuple[int, int] | None = None) -> Iterator[Tensor]:
-        """The maps of one image after another, ``(A, H, W)``, so that only one image's are ever in memory."""
+        """Yield the upsampled maps of one image at a time, ``(A, H, W)``, which bounds the memory."""
         for maps in self.maps:
             yield upsample(maps, size or self.image_size)

@@ -1,9 +1,9 @@
-"""FullGrad, signed: the input's gradient and every layer's bias, put back where they act.
+"""Signed FullGrad: the input gradient and the bias gradients of all layers, each at its position.
 
 Srinivas and Fleuret 2019, arXiv 1905.00780, equations 2 and 4: f(x) = ∇f·x + Σ_layers Σ (bias ⊙ ∂f/∂layer output) for a
-network of affine layers and ReLUs. Deviations: no absolute value and no rescaling of each term (their ψ), so that the
-maps keep the sign and add up; a bias map is enlarged to the image so that its sum stays what it was; the biases of
-layers without a grid are returned apart.
+network of affine layers and ReLUs. Deviations: no absolute value and no rescaling of each term (their ψ), so that maps
+are signed and complete; a bias map is upsampled to the image size such that its sum does not change; the biases of
+layers without a grid are returned separately.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bincam.resample import project, upsample
 
 _BIASED = {"conv2d", "linear", "batch_norm"}
 _COMPLETE = _BIASED | {"relu", "leaky_relu", "prelu"}
-# Calls that are linear in what depends on the images, or only arrange it.
+# Calls that are linear in the tensors that depend on the images, or only rearrange them.
 _LINEAR = {
     "add", "iadd", "radd", "cat", "concat", "flatten", "reshape", "view", "permute", "transpose", "contiguous", "to",
     "mean", "sum", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "amax", "dropout",
@@ -30,7 +30,7 @@ _LINEAR = {
 
 
 class _BiasCatcher(TorchFunctionMode):
-    """Keep, for every affine call, the graph's edge at its output and the bias that was added there."""
+    """A mode that keeps, for every affine call, the graph's edge at its output and the bias added there."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,28 +66,28 @@ def _bias(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | 
     eps = argument(7, "eps")
     scale = torch.rsqrt(variance + (1e-5 if eps is None else eps))
     scale = scale if weight is None else scale * weight
-    moved: Tensor = -mean * scale
-    return moved if shift is None else shift + moved
+    mean_shift: Tensor = -mean * scale
+    return mean_shift if shift is None else shift + mean_shift
 
 
 def maps(model: nn.Module, read: Callable[[Any], Tensor], images: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Signed FullGrad maps: one backward pass through the whole network per attribute.
+    """Compute signed FullGrad maps by one backward pass through the whole network per attribute.
 
     Args:
-        model: In evaluation mode.
-        read: Makes logits of what it returns.
+        model: The model, in evaluation mode.
+        read: Conversion of the model's raw output to logits.
         images: ``(B, C, H, W)``.
-        columns: Attributes, ``(A,)``.
+        columns: Columns of the attributes, ``(A,)``.
 
     Returns:
-        S ``(B, A, H, W)``, and ``(B, A)``: the contributions of biases without a place.
+        S ``(B, A, H, W)``, and the contributions of biases without a position ``(B, A)``.
     """
     size = (int(images.shape[2]), int(images.shape[3]))
     leaf = images.detach().clone().requires_grad_()
     catcher = _BiasCatcher()
     with torch.enable_grad(), catcher:
         logits = read(model(leaf))
-    placed, unplaced = [], []
+    located, constant = [], []
     for column in columns.tolist():
         direction = torch.zeros_like(logits)
         direction[:, column] = 1
@@ -95,26 +95,26 @@ def maps(model: nn.Module, read: Callable[[Any], Tensor], images: Tensor, column
         total = (slopes[0] * images).sum(1)  # (B, H, W)
         rest = torch.zeros_like(logits[:, 0])
         for slope, bias in zip(slopes[1:], catcher.biases, strict=True):
-            if slope is None:  # torch's stubs forget allow_unused
+            if slope is None:  # torch's type stubs do not model allow_unused
                 continue  # type: ignore[unreachable]
             term = slope * bias
             if term.ndim == 4 and term[0, 0].numel() > 1:
-                total = total + _enlarge(term.sum(1), size)
+                total = total + _upsample_sum(term.sum(1), size)
             else:
                 rest = rest + term.flatten(1).sum(1)
-        placed.append(total)
-        unplaced.append(rest)
-    return torch.stack(placed, 1).detach(), torch.stack(unplaced, 1).detach()
+        located.append(total)
+        constant.append(rest)
+    return torch.stack(located, 1).detach(), torch.stack(constant, 1).detach()
 
 
-def _enlarge(grid: Tensor, size: tuple[int, int]) -> Tensor:
-    """Upsample so that the sum stays: every cell is divided by the weight it gets in the image."""
+def _upsample_sum(grid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Upsample without changing the sum: every cell is divided by its weight in the image."""
     weight = torch.from_numpy(project(torch.ones(size).numpy(), (int(grid.shape[-2]), int(grid.shape[-1]))))
     return upsample(grid / weight.to(grid), size)
 
 
 def completes(model: nn.Module, read: Callable[[Any], Tensor], image: Tensor) -> bool:
-    """Whether every call that depends on the image is affine or a ReLU or LeakyReLU, so that the terms add up."""
+    """Check that every call that depends on the image is affine, a ReLU or a LeakyReLU, so that the terms add up."""
     trace = record(model, image, read)
     for call in trace.calls.values():
         if not call.live or call.name in _COMPLETE or call.name in _LINEAR:

@@ -1,4 +1,4 @@
-"""Gradients of many logits at once, above a cut, in chunks of bounded memory."""
+"""Gradients of many logits with respect to one tensor, in chunks of bounded memory."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from torch import Tensor
 from bincam.errors import InputError
 
 BUDGET = 128 * 2**20
-"""Bytes that one chunk of gradients may take where the caller sets no chunk; a method needs up to thrice as much."""
+"""Maximum bytes of one chunk of gradients if the caller sets no chunk; a method needs up to three times as much."""
 
 
 def choose_chunk(leaf: Tensor, count: int, chunk: int | None) -> int:
-    """How many attributes are differentiated together.
+    """Choose the number of attributes that are differentiated together.
 
     Args:
-        leaf: ``(B, ...)``, what is differentiated for.
+        leaf: Tensor with respect to which is differentiated, ``(B, ...)``.
         count: A.
-        chunk: The caller's wish, or None.
+        chunk: The caller's choice, or None.
 
     Raises:
-        InputError: A chunk below 1.
+        InputError: ``chunk`` is below 1.
     """
     if chunk is None:
         return max(1, min(count, BUDGET // max(1, leaf.numel() * leaf.element_size())))
     if chunk < 1:
-        raise InputError(f"chunk={chunk}; at least one attribute is differentiated at a time")
+        raise InputError(f"chunk={chunk}; expected at least 1 attribute")
     return min(chunk, count)
 
 
 def gradients(logits: Tensor, leaf: Tensor, columns: Tensor, chunk: int) -> Iterator[tuple[slice, Tensor]]:
     """Differentiate some columns of the logits.
 
-    The images of a batch do not mix in evaluation mode, so the gradient of a column's sum over the batch holds every
-    image's own gradient.
+    In evaluation mode no image depends on the others of its batch, so the gradient of a column's sum over the batch
+    contains every image's own gradient.
 
     Args:
         logits: ``(B, all outputs)``, on a graph from ``leaf``.
         leaf: ``(B, ...)``.
-        columns: ``(A,)``, which to differentiate.
-        chunk: Columns at a time.
+        columns: Columns to differentiate, ``(A,)``.
+        chunk: Number of columns differentiated together.
 
     Yields:
         A slice of ``columns`` and dz/dleaf, ``(B, chunk, ...)``.
@@ -54,15 +54,15 @@ def gradients(logits: Tensor, leaf: Tensor, columns: Tensor, chunk: int) -> Iter
 
 
 def _rows(logits: Tensor, leaf: Tensor, columns: Tensor) -> Tensor:
-    """dz/dleaf of a few columns, ``(B, columns, ...)``."""
+    """Compute dz/dleaf of a few columns, ``(B, columns, ...)``."""
     if not logits.requires_grad:  # nothing of the leaf reaches the logits
         return torch.zeros_like(leaf).unsqueeze(1).expand(-1, len(columns), *leaf.shape[1:])
     directions = (
         F.one_hot(columns, logits.shape[1]).to(logits)[:, None].expand(-1, *logits.shape)
     )  # (columns, B, outputs)
     if leaf.ndim == 2 or leaf[0, 0].numel() == 1:
-        # The part above a pooled vector is so small that starting each backward pass costs more than running it.
-        with contextlib.suppress(RuntimeError):  # a custom function may have no batching rule
+        # Above a pooled vector, starting a backward pass costs more than running it, so all columns share one.
+        with contextlib.suppress(RuntimeError):  # a custom autograd function may lack a batching rule
             (rows,) = torch.autograd.grad(
                 logits, leaf, directions, retain_graph=True, allow_unused=True, is_grads_batched=True
             )

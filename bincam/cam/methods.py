@@ -1,9 +1,9 @@
-"""The native methods, as pure functions from features and gradients to evidence maps.
+"""The native methods: pure functions from features and gradients to evidence maps.
 
-All take F ``(B, C, h, w)``, the gradient g = dz/dF ``(B, A, C, h, w)`` and the side σ ``(B, A)``, and return S
-``(B, A, h, w)``: signed evidence for the *positive* class in logit units, not rectified, not rescaled, on F's grid.
-Where a mean-pooled vector stands between F and the logits the gradient is the same in every cell; it is then given as
-``(B, A, C, 1, 1)`` or ``(1, A, C, 1, 1)``, and no array with A, C and h·w together is ever made.
+All take features F ``(B, C, h, w)``, the gradient g = dz/dF ``(B, A, C, h, w)`` and the side σ ``(B, A)``, and return S
+``(B, A, h, w)``: signed evidence for the *positive* class in logit units, neither rectified nor rescaled, on F's grid.
+If a mean-pooled vector separates F from the logits, the gradient is the same in every cell; it is then passed as
+``(B, A, C, 1, 1)`` or ``(1, A, C, 1, 1)``, and no array of size A · C · hw is allocated.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from bincam.errors import InputError, nearest
 
 
 def cam(features: Tensor, weight: Tensor, spread: Tensor | float = 1.0) -> Tensor:
-    """CAM: S = Σ_c w_c d F_c, what the head itself makes of every cell.
+    """CAM: S = Σ_c w_c d F_c, the head's own contribution of every cell.
 
-    Zhou et al. 2016, arXiv 1512.04150, equation 2. Deviations: signed, and multiplied by the share d with which the
-    pooling lets a cell into its vector, so that z = b + ΣS.
+    Zhou et al. 2016, arXiv 1512.04150, equation 2. Deviations: signed, and multiplied by the share d of a cell in the
+    pooled vector, so that z = b + ΣS.
 
     Args:
         features: ``(B, C, h, w)``.
-        weight: The folded head, ``(A, C)``; ``(B, A, C)`` where it differs from image to image; ``(A, C, h, w)`` for a
-            head that reads the flattened grid.
+        weight: The folded head, ``(A, C)``; ``(B, A, C)`` if it differs between images; ``(A, C, h, w)`` for a head
+            that reads the flattened grid.
         spread: d: 1/(hw) under mean pooling; ``(B, C, h, w)``, one at the maximum, under max pooling; ``(B, 1, h, w)``,
             the attention weights, under attention pooling.
 
@@ -43,7 +43,7 @@ def cam(features: Tensor, weight: Tensor, spread: Tensor | float = 1.0) -> Tenso
 def grad_cam(features: Tensor, gradients: Tensor, side: Tensor) -> Tensor:
     """Grad-CAM: S = Σ_c mean_ij(g_c) F_c.
 
-    Selvaraju et al. 2017, arXiv 1610.02391, equations 1 and 2. Deviation: no ReLU, which belongs to display.
+    Selvaraju et al. 2017, arXiv 1610.02391, equations 1 and 2. Deviation: no ReLU, which is left to display.
 
     Args:
         features: ``(B, C, h, w)``.
@@ -77,10 +77,10 @@ def hirescam(features: Tensor, gradients: Tensor, side: Tensor) -> Tensor:
 
 
 def elementwise(features: Tensor, gradients: Tensor, side: Tensor) -> Tensor:
-    """Element-wise Grad-CAM: σ Σ_c relu(σ g_c ⊙ F_c), only the products that speak for the side.
+    """Element-wise Grad-CAM: σ Σ_c relu(σ g_c ⊙ F_c), only the products that support the side.
 
     As in pytorch-grad-cam's ``GradCAMElementWise`` (Gildenblat), which has no paper. With a constant gradient
-    relu(g F) = relu(g) relu(F) + relu(-g) relu(-F), so two contractions do.
+    relu(g F) = relu(g) relu(F) + relu(-g) relu(-F), so two contractions suffice.
 
     Args:
         features: ``(B, C, h, w)``.
@@ -88,7 +88,7 @@ def elementwise(features: Tensor, gradients: Tensor, side: Tensor) -> Tensor:
         side: ``(B, A)``, the side whose evidence is kept.
 
     Returns:
-        ``(B, A, h, w)``, of the side's sign everywhere.
+        ``(B, A, h, w)``, with the side's sign in every cell.
     """
     g = _for_side(gradients, side)
     if _constant(g):
@@ -109,7 +109,7 @@ def grad_cam_pp(features: Tensor, gradients: Tensor, side: Tensor) -> Tensor:
     Args:
         features: ``(B, C, h, w)``.
         gradients: ``(B, A, C, h, w)``.
-        side: ``(B, A)``, the side that is explained.
+        side: ``(B, A)``, the explained side.
 
     Returns:
         ``(B, A, h, w)``.
@@ -127,7 +127,8 @@ def xgrad_cam(features: Tensor, gradients: Tensor, side: Tensor) -> Tensor:
     """XGrad-CAM: S = Σ_c (Σ_ij g_c ⊙ F_c / ΣF_c) F_c.
 
     Fu et al. 2020, arXiv 2008.02312, equation 9. Deviation, as in pytorch-grad-cam: 1e-7 is added to ΣF_c. A channel
-    that sums to almost zero (possible before an activation) gets a huge weight; that is the method, not the model.
+    that sums to almost zero (possible before an activation) gets a very large weight; this is a property of the method,
+    not of the model.
 
     Args:
         features: ``(B, C, h, w)``.
@@ -167,7 +168,7 @@ def _constant(gradients: Tensor) -> bool:
 
 
 def _weigh(weights: Tensor, features: Tensor) -> Tensor:
-    """Give Σ_c w_c F_c: ``(A, C)`` or ``(B or 1, A, C)`` and ``(B, C, h, w)`` to ``(B, A, h, w)``."""
+    """Compute Σ_c w_c F_c: ``(A, C)`` or ``(B or 1, A, C)`` and ``(B, C, h, w)`` to ``(B, A, h, w)``."""
     maps = weights @ features.flatten(2)  # (B, A, hw)
     return maps.reshape(*maps.shape[:2], *features.shape[-2:])
 
@@ -181,21 +182,28 @@ def _signed(kept: Tensor, side: Tensor) -> Tensor:
 
 
 Function = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Features, gradients and side to S."""
+"""A function of features, gradients and side that returns S."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A native method and what it can tell apart.
+    """A native method and the questions that it can distinguish.
 
     Attributes:
-        name: As given to ``Explainer``.
-        function: Features, gradients and side to S; None for ``cam``, which reads the head and no gradient, and for
-            ``fullgrad``, which reads the whole network.
-        needs_gradient: Whether anything is differentiated where the head alone does not say it.
-        knows_side: Whether the map for the negative side is another one.
-        knows_attribute: Whether two attributes get different maps.
-        signed: Whether evidence against the side is in the map, with its sign.
+        name: Name for ``Explainer``.
+        function: Function of features, gradients and side; None for ``cam``, which reads the head and no gradient, and
+            for ``fullgrad``, which reads the whole network.
+        needs_gradient: True if it differentiates wherever the head alone does not determine the gradient.
+        knows_side: True if the negative side gets another map than the positive one.
+        knows_attribute: True if different attributes get different maps.
+        signed: True if the map contains evidence against the side, with its sign.
+
+    Example:
+        >>> from bincam.cam import METHODS
+        >>> list(METHODS)
+        ['cam', 'grad_cam', 'hirescam', 'elementwise', 'grad_cam_pp', 'xgrad_cam', 'layer_cam', 'fullgrad']
+        >>> [name for name, method in METHODS.items() if not method.signed]
+        ['elementwise', 'grad_cam_pp', 'layer_cam']
     """
 
     name: str
@@ -219,17 +227,18 @@ METHODS: dict[str, Method] = {
         Method("fullgrad", None),
     )
 }
+"""The native methods by name."""
 
 
 def find(name: str, others: tuple[str, ...] = ()) -> Method:
-    """The native method of that name.
+    """Find a native method by name.
 
     Args:
-        name: As given.
-        others: Further names to offer.
+        name: The name.
+        others: Further names to suggest in the message.
 
     Raises:
-        InputError: There is none.
+        InputError: There is no native method of this name.
     """
     if name not in METHODS:
         raise InputError(f"unknown method {name!r}{nearest(name, (*METHODS, *others))}")

@@ -1,4 +1,4 @@
-"""References for the ledger: what every image gets, fitted on a data set before anything is audited against it."""
+"""References for the ledger: evidence that images get on average, fitted on other images than the audited ones."""
 
 from __future__ import annotations
 
@@ -23,13 +23,24 @@ class Reference:
     """A grid of evidence per attribute.
 
     Attributes:
-        kind: ``midpoint``: half the sum of the mean over positively and over negatively labelled images, the one claims
-            about bias may use. ``mean``: the data set's mean, which measures prevalence. ``balanced_mean``: the same on
-            a label-balanced resample, beside which the mean is to be read. In expectation that resample's mean is the
-            midpoint, and it is computed so, without drawing.
+        kind: ``midpoint``: half the sum of the means over positively and over negatively labelled images; claims about
+            bias need this one. ``mean``: the mean over all images, which also depends on prevalence. ``balanced_mean``:
+            the mean over a label-balanced resample, with which ``mean`` is to be compared. Its expectation is the
+            midpoint, and it is computed as such, without resampling.
         attributes: A names.
         grid: ``(A, h, w)``, S_ref, float64; NaN for an attribute without images of both labels.
-        counts: ``(A, 2)``: negatively and positively labelled images it was fitted on.
+        counts: ``(A, 2)``: numbers of negatively and positively labelled images that it was fitted on.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from pathlib import Path
+        >>> from bincam.cam import Reference
+        >>> counts = torch.tensor([[30, 10]])
+        >>> reference = Reference("midpoint", ("Smiling",), torch.zeros(1, 7, 7, dtype=torch.float64), counts)
+        >>> file = Path(tempfile.mkdtemp()) / "reference.json"
+        >>> reference.save(file)
+        >>> Reference.load(file).digest == reference.digest
+        True
     """
 
     kind: ReferenceKind
@@ -39,16 +50,16 @@ class Reference:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of names, kind and values, for a manifest."""
+        """SHA-256 of names, kind and values."""
         head = "\n".join((self.kind, *self.attributes)).encode()
-        grid = torch.where(torch.isnan(self.grid), torch.nan, self.grid)  # one NaN of the many that there are
+        grid = torch.where(torch.isnan(self.grid), torch.nan, self.grid)  # all NaNs get the same bits
         return hashlib.sha256(head + grid.contiguous().numpy().tobytes()).hexdigest()
 
     def for_maps(self, attributes: Sequence[str], evidence: Tensor) -> Tensor:
-        """S_ref of these attributes for this evidence ``(B, A, h, w)``, as ``(A, h, w)``.
+        """Return S_ref ``(A, h, w)`` of these attributes for evidence ``(B, A, h, w)``.
 
         Raises:
-            InputError: An attribute is missing, or the grid is another.
+            InputError: An attribute is missing, or the grids differ.
         """
         missing = [name for name in attributes if name not in self.attributes]
         if missing:
@@ -62,7 +73,7 @@ class Reference:
         return chosen.to(evidence)
 
     def save(self, path: str | Path) -> None:
-        """Write as JSON, atomically."""
+        """Write the reference as JSON, atomically."""
         grid = [[[None if math.isnan(v) else v for v in row] for row in cells] for cells in self.grid.tolist()]
         write_json(
             path,
@@ -79,10 +90,10 @@ class Reference:
 
     @classmethod
     def load(cls, path: str | Path) -> Reference:
-        """Read what ``save`` wrote.
+        """Read a reference that ``save`` wrote.
 
         Raises:
-            InputError: It is not whole.
+            InputError: The file is incomplete, or its values do not match their checksum.
         """
         fields = read_json(path, kind=_KIND, schema=_SCHEMA)
         try:
@@ -94,14 +105,14 @@ class Reference:
                 torch.tensor(fields["counts"], dtype=torch.int64),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: not a whole reference: {error}") from None
+            raise InputError(f"{path}: incomplete reference: {error}") from None
         if reference.digest != fields.get("sha256"):
             raise InputError(f"{path}: the values do not match their checksum; fit the reference again")
         return reference
 
 
 class ReferenceFit:
-    """Sums of evidence by label, over batches in any number.
+    """Sums of evidence by label, accumulated over batches.
 
     Args:
         attributes: A names.
@@ -118,6 +129,9 @@ class ReferenceFit:
         Args:
             evidence: ``(B, A, h, w)``.
             labels: ``(B, A)``: 1, 0 or -1, NaN for unknown.
+
+        Raises:
+            InputError: The labels have another shape.
         """
         truth = labels.to(evidence.device, torch.float64)
         if truth.shape != evidence.shape[:2]:
@@ -131,10 +145,10 @@ class ReferenceFit:
         self._sums = sums if self._sums is None else self._sums + sums
 
     def result(self, kind: ReferenceKind) -> Reference:
-        """The fitted reference.
+        """Compute the reference.
 
         Raises:
-            InputError: An unknown kind, or nothing was added.
+            InputError: The kind is unknown, or no batch was added.
         """
         if self._sums is None:
             raise InputError("a reference needs at least one batch of images with labels")

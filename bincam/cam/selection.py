@@ -1,4 +1,4 @@
-"""Which attributes are explained, and at which thresholds."""
+"""The selection of attributes to explain, with their thresholds."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bincam.errors import InputError, nearest
 
 @dataclass(frozen=True)
 class Selection:
-    """A choice among a model's outputs.
+    """A selection of a model's outputs.
 
     Attributes:
-        names: Of all outputs.
-        attributes: The chosen names, in the order asked for.
+        names: Names of all outputs.
+        attributes: The selected names, in the requested order.
         columns: Their columns.
         thresholds: ``(A,)``, float64, in logit units.
     """
@@ -34,27 +34,27 @@ def select(
     threshold: float | Mapping[str, float] | None,
     default: Mapping[str, float],
 ) -> Selection:
-    """Choose attributes by name or column.
+    """Select attributes by name or column.
 
     Args:
-        names: Of all outputs, in order.
-        wanted: The choice; None for all.
+        names: Names of all outputs, in order.
+        wanted: Names or columns; None for all.
         threshold: In logit units: one for all, one per name, or None for the defaults.
-        default: Thresholds by name, for those not given; 0 for the rest.
+        default: Default thresholds by name; 0 for names without an entry.
 
     Returns:
         The selection.
 
     Raises:
-        InputError: An unknown or repeated name, no attribute at all, or a threshold that is not finite or for an
-            unknown name.
+        InputError: A name is unknown or repeated, no attribute is selected, or a threshold is not finite or belongs to
+            an unknown name.
     """
     repeated = sorted({name for name in names if list(names).count(name) > 1})
     if repeated:
         raise InputError(f"attribute {repeated[0]!r} is named twice")
     columns: list[int] = []
-    for one in range(len(names)) if wanted is None else wanted:
-        column = _column(one, names)
+    for name_or_column in range(len(names)) if wanted is None else wanted:
+        column = _column(name_or_column, names)
         if column in columns:
             raise InputError(f"attribute {names[column]!r} is selected twice")
         columns.append(column)
@@ -62,11 +62,11 @@ def select(
         raise InputError("no attribute is selected")
     attributes = tuple(names[column] for column in columns)
     if threshold is None or isinstance(threshold, Mapping):
-        given = threshold or {}
-        for name in given:
+        explicit = threshold or {}
+        for name in explicit:
             if name not in names:
                 raise InputError(f"a threshold is given for unknown attribute {name!r}{nearest(name, names)}")
-        values = [float(given.get(name, default.get(name, 0.0))) for name in attributes]
+        values = [float(explicit.get(name, default.get(name, 0.0))) for name in attributes]
     else:
         values = [float(threshold)] * len(columns)
     thresholds = torch.tensor(values, dtype=torch.float64)

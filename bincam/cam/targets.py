@@ -1,4 +1,4 @@
-"""Sides and targets: which class is explained for which attribute, fixed once on the clean image."""
+"""Sides and targets: the class that is explained for each attribute, fixed by the clean image."""
 
 from __future__ import annotations
 
@@ -18,19 +18,28 @@ SIDES: tuple[Side, ...] = get_args(Side)
 
 
 def sides(logits: Tensor, side: Side, threshold: Tensor | float = 0.0, labels: Tensor | None = None) -> Tensor:
-    """The explained side σ of every image and attribute.
+    """Determine the explained side σ of every image and attribute.
 
     Args:
         logits: ``(B, A)``.
         side: ``predicted``: +1 where z >= t; ``true``: from the labels; ``positive`` and ``negative``: constant.
         threshold: t, in logit units, a number or ``(A,)``.
-        labels: ``(B, A)``, 1 for positive, 0 or -1 for negative, NaN for unknown; needed for ``true`` alone.
+        labels: ``(B, A)``, 1 for positive, 0 or -1 for negative, NaN for unknown; required for ``true`` only.
 
     Returns:
-        ``(B, A)`` of +1 and -1 in the dtype of the logits; NaN where the logit or the needed label is NaN.
+        ``(B, A)`` of +1 and -1 in the dtype of the logits; NaN where the logit or the required label is NaN.
 
     Raises:
-        InputError: An unknown side, or labels that are missing, of another shape or outside {-1, 0, 1}.
+        InputError: The side is unknown, or labels are missing, of another shape or outside {-1, 0, 1}.
+
+    Example:
+        >>> import torch
+        >>> from bincam.cam import sides
+        >>> logits = torch.tensor([[2.0, -1.0], [0.5, float("nan")]])
+        >>> sides(logits, "predicted", threshold=1.0).tolist()
+        [[1.0, -1.0], [-1.0, nan]]
+        >>> sides(logits, "true", labels=torch.tensor([[0, 1], [0, 1]])).tolist()
+        [[-1.0, 1.0], [-1.0, nan]]
     """
     if side not in SIDES:
         raise InputError(f"unknown side {side!r}{nearest(side, SIDES)}")
@@ -56,24 +65,30 @@ def _labels(labels: Tensor, logits: Tensor) -> Tensor:
     if truth.shape != logits.shape:
         raise InputError(f"labels have shape {tuple(truth.shape)}, but there are {tuple(logits.shape)} logits")
     truth = truth.to(logits.dtype)
-    odd = ~(torch.isnan(truth) | (truth == 1) | (truth == 0) | (truth == -1))
-    if bool(odd.any()):
-        image, attribute = (int(n) for n in odd.nonzero()[0])
+    illegal = ~(torch.isnan(truth) | (truth == 1) | (truth == 0) | (truth == -1))
+    if bool(illegal.any()):
+        image, attribute = (int(n) for n in illegal.nonzero()[0])
         raise InputError(
             f"label {truth[image, attribute].item():g} of image {image}, attribute {attribute}: labels are 1, 0, -1 or "
-            f"NaN ({int(odd.sum())} are not)"
+            f"NaN ({int(illegal.sum())} are not)"
         )
     return truth
 
 
 @dataclass(frozen=True)
 class Target:
-    """σz of one attribute, as pytorch-grad-cam wants it: called with the output for one image, gives a scalar.
+    """σz of one attribute as a target for pytorch-grad-cam: a function from one image's output to a scalar.
 
     Attributes:
-        attribute: Column.
+        attribute: Column of the attribute.
         sign: +1 or -1.
-        head: What the model's output means.
+        head: Meaning of the model's output.
+
+    Example:
+        >>> import torch
+        >>> from bincam.cam import Target
+        >>> Target(1, -1)(torch.tensor([0.5, 2.0])).item()
+        -2.0
     """
 
     attribute: int
@@ -81,7 +96,7 @@ class Target:
     head: Head = "logits"
 
     def __call__(self, output: Tensor) -> Tensor:
-        """One image's output ``(A,)``, ``(A, 2)`` for two logits, or a scalar for a single logit, to σz."""
+        """Compute σz from one image's output: ``(A,)``, ``(A, 2)`` for two logits, or a scalar for a single logit."""
         if self.head == "two_logits" and output.ndim == 1:
             output = output[None]
         flat = output.reshape(1, -1, 2) if self.head == "two_logits" else output.reshape(1, -1)
@@ -92,23 +107,29 @@ class Target:
 
 
 def target(attribute: int, side: Literal["positive", "negative"], head: Head = "logits") -> Target:
-    """One target for every image of a batch.
+    """Make one target for all images of a batch.
 
     Args:
         attribute: Column of the logits.
-        side: ``positive`` or ``negative``. The predicted and the true side differ from image to image; ``targets``
-            makes one for each.
-        head: What the model's output means.
+        side: ``positive`` or ``negative``. The predicted and the true side differ between images; ``targets`` makes
+            one target per image.
+        head: Meaning of the model's output.
 
     Returns:
         A callable for pytorch_grad_cam.
 
     Raises:
-        InputError: Another side.
+        InputError: The side is neither ``positive`` nor ``negative``.
+
+    Example:
+        >>> import torch
+        >>> from bincam.cam import target
+        >>> target(0, "negative")(torch.tensor([0.5, 2.0])).item()
+        -0.5
     """
     if side not in ("positive", "negative"):
         raise InputError(
-            f"a single target takes side 'positive' or 'negative', got {side!r}; targets() takes the others"
+            f"side={side!r} for a single target; expected 'positive' or 'negative', for others use targets()"
         )
     return Target(attribute, 1 if side == "positive" else -1, head)
 
@@ -121,31 +142,38 @@ def targets(
     labels: Tensor | None = None,
     head: Head = "logits",
 ) -> list[Target]:
-    """One target per image, its side fixed by the clean image's logits.
+    """Make one target per image, with the side fixed by the clean image's logits.
 
     Args:
         logits: ``(B, A)``, of the clean images.
-        attribute: Column.
+        attribute: Column of the attribute.
         side: As in ``sides``.
         threshold: As in ``sides``.
         labels: As in ``sides``.
-        head: What the model's output means when the targets are called.
+        head: Meaning of the model's output when the targets are called.
 
     Returns:
         B callables for pytorch_grad_cam.
 
     Raises:
-        InputError: As ``sides``; or a side that is unknown because the logit or label is NaN, naming the image.
+        InputError: As ``sides``; or a side is unknown because the logit or label is NaN (the message names the image).
+
+    Example:
+        >>> import torch
+        >>> from bincam.cam import targets
+        >>> logits = torch.tensor([[2.0, -1.0], [-3.0, 0.5]])
+        >>> [target.sign for target in targets(logits, 0, "predicted")]
+        [1, -1]
     """
-    chosen = sides(logits, side, threshold, labels)[:, attribute]
-    return [Target(attribute, sign, head) for sign in signs(chosen)]
+    attribute_sides = sides(logits, side, threshold, labels)[:, attribute]
+    return [Target(attribute, sign, head) for sign in signs(attribute_sides)]
 
 
 def signs(side: Tensor) -> Sequence[int]:
-    """Sides ``(B,)`` as integers.
+    """Convert sides ``(B,)`` to integers.
 
     Raises:
-        InputError: One is NaN, naming the image.
+        InputError: A side is NaN; the message names the image.
     """
     if bool(torch.isnan(side).any()):
         raise InputError(

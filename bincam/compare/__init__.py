@@ -11,7 +11,8 @@ from bincam.lazy import lazily
 
 if TYPE_CHECKING:
     from bincam.compare.contrast import compare as compare
+    from bincam.compare.document import Contrast as Contrast
 
-_NAMES = {"compare": "contrast"}
+_NAMES = {"Contrast": "document", "compare": "contrast"}
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
 __getattr__, __dir__ = lazily(__name__, _NAMES)

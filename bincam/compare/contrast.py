@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.compare import published as paper
+from bincam.compare.document import Contrast
 from bincam.compare.imbalance_correlation import correlations
 from bincam.compare.paired_audits import Pair, pair_audits
 from bincam.compare.paired_differences import COLUMNS, Contrasted, contrast_attributes, contrast_families
@@ -46,7 +47,7 @@ def compare(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> Contrast:
     """Compare two audits of the same images, and write the contrast's folder.
 
     Args:
@@ -62,7 +63,7 @@ def compare(
         seed: Of the bootstrap.
 
     Returns:
-        The content of ``contrast.json``.
+        The content of ``contrast.json``, a dictionary that shows and draws itself.
 
     Raises:
         InputError: Other images, labels, sides or regions, or nothing in common.
@@ -114,7 +115,7 @@ def compare(
     if published:
         contrast["published"] = _published(first, pair, found)
     write_json(folder / FILE, contrast, compact=True)
-    return contrast
+    return Contrast(contrast)
 
 
 def _arm(audit: Audit, name: str) -> dict[str, Any]:

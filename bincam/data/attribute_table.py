@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.data.describe import SPLITS, Description, describe
+from bincam.display import ROWS, Table, cell, omitted
 from bincam.errors import InputError, nearest
 
 LANDMARKS: tuple[str, ...] = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
@@ -112,6 +113,23 @@ class AttributeTable:
     def __repr__(self) -> str:
         parts = ", ".join(f"{count} {name or 'in no split'}" for name, count in self.counts().items())
         return f"AttributeTable({self.source or self.root}: {len(self)} images ({parts}), {len(self.names)} attributes)"
+
+    def _repr_html_(self) -> str:
+        positives = (self.labels == 1).sum(axis=0)
+        negatives = (self.labels == 0).sum(axis=0)
+        rarest = np.argsort(np.minimum(positives, negatives) / np.maximum(positives + negatives, 1), kind="stable")
+        rows = [
+            (
+                self.names[i],
+                f"{positives[i]:,}",
+                f"{negatives[i]:,}",
+                f"{len(self) - positives[i] - negatives[i]:,}",
+                cell(100 * positives[i] / n if (n := positives[i] + negatives[i]) else np.nan, 1),
+            )
+            for i in rarest[:ROWS]
+        ]
+        heads = ("attribute", "positive", "negative", "unknown", "positive [%]")
+        return Table(repr(self), heads, rows, omitted(len(rows), len(self.names), "attributes")).html()
 
     def path(self, row: int) -> Path:
         """The file of the image in a row."""

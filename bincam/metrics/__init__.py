@@ -1,1 +1,66 @@
-"""Measures of evidence maps: pure functions of maps, masks and, where it must be asked again, the model."""
+"""Metrics of evidence maps: pure functions of maps, masks and, where it has to be evaluated again, the model.
+
+``localization`` compares evidence with regions, ``faithfulness`` with the model's response to changed pixels;
+``randomization`` tests the dependence on learned parameters; ``attention_overlap`` compares different attributes' maps.
+
+Public names are loaded on first use, so ``import bincam.metrics`` costs no torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bincam.lazy import lazily
+
+if TYPE_CHECKING:
+    from bincam.metrics.attention_overlap import AttentionOverlap as AttentionOverlap
+    from bincam.metrics.attention_overlap import Leakage as Leakage
+    from bincam.metrics.faithfulness.deletion_insertion import Curve as Curve
+    from bincam.metrics.faithfulness.deletion_insertion import deletion as deletion
+    from bincam.metrics.faithfulness.deletion_insertion import insertion as insertion
+    from bincam.metrics.faithfulness.infidelity import Infidelity as Infidelity
+    from bincam.metrics.faithfulness.infidelity import infidelity as infidelity
+    from bincam.metrics.faithfulness.infidelity import square_patches as square_patches
+    from bincam.metrics.faithfulness.pixel_ranking import ranks as ranks
+    from bincam.metrics.faithfulness.pixel_ranking import strongest as strongest
+    from bincam.metrics.faithfulness.pixel_ranking import weakest as weakest
+    from bincam.metrics.faithfulness.road import Road as Road
+    from bincam.metrics.faithfulness.road import impute as impute
+    from bincam.metrics.faithfulness.road import road as road
+    from bincam.metrics.localization.energy import RegionMeasures as RegionMeasures
+    from bincam.metrics.localization.energy import area_share as area_share
+    from bincam.metrics.localization.energy import concentration as concentration
+    from bincam.metrics.localization.energy import empty as empty
+    from bincam.metrics.localization.energy import mass as mass
+    from bincam.metrics.localization.energy import published_energy as published_energy
+    from bincam.metrics.localization.energy import region_measures as region_measures
+    from bincam.metrics.localization.energy import relevance_rank as relevance_rank
+    from bincam.metrics.localization.pointing_game import hit_cells as hit_cells
+    from bincam.metrics.localization.pointing_game import peak as peak
+    from bincam.metrics.localization.pointing_game import pointing as pointing
+    from bincam.metrics.randomization import Randomisation as Randomisation
+    from bincam.metrics.randomization import randomisation as randomisation
+    from bincam.metrics.randomization import spearman as spearman
+
+_MODULES = {
+    "attention_overlap": ("AttentionOverlap", "Leakage"),
+    "faithfulness.deletion_insertion": ("Curve", "deletion", "insertion"),
+    "faithfulness.infidelity": ("Infidelity", "infidelity", "square_patches"),
+    "faithfulness.pixel_ranking": ("ranks", "strongest", "weakest"),
+    "faithfulness.road": ("Road", "impute", "road"),
+    "localization.energy": (
+        "RegionMeasures",
+        "area_share",
+        "concentration",
+        "empty",
+        "mass",
+        "published_energy",
+        "region_measures",
+        "relevance_rank",
+    ),
+    "localization.pointing_game": ("hit_cells", "peak", "pointing"),
+    "randomization": ("Randomisation", "randomisation", "spearman"),
+}
+_NAMES = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
+__getattr__, __dir__ = lazily(__name__, _NAMES)

@@ -1,8 +1,8 @@
-"""A gate on the method itself: does its map depend on what the model has learned?
+"""The model-parameter randomisation test: dependence of a method's maps on the learned parameters.
 
 Adebayo et al. 2018, Sanity Checks for Saliency Maps, arXiv 1810.03292, cascading randomisation: the model's parameters
-are randomised from the head downwards, and after each stage the maps are compared with the original ones. A map that
-stays the same shows the image, or the centre of the frame, and not the model.
+are randomised from the head downwards, and after each stage the maps are compared with the original ones. Maps that do
+not change depend on the image or on the position in the frame, not on the model.
 """
 
 from __future__ import annotations
@@ -22,29 +22,39 @@ from bincam.cam import Explainer, Side
 from bincam.errors import InputError
 from bincam.models.borrow import outside_grad_modes
 
-BOUND = 0.3  # the mean |Spearman| that the upper confidence bound has to stay below
-LEVEL = 0.95  # of the one-sided bound
-DEFINED = 0.5  # the share of maps that must have a correlation
+BOUND = 0.3  # of the mean |Spearman|, which the upper confidence bound must not reach
+LEVEL = 0.95  # of the one-sided confidence bound
+DEFINED = 0.5  # minimum share of maps with a defined correlation
 
 
 @dataclass(frozen=True)
 class Randomisation:
-    """How alike the maps of a learned and of a randomised model are.
+    """Similarity between the maps of a model and those of its randomised copies.
 
     Attributes:
-        stages: What was randomised at each stage, in addition to the stages before; the first is nearest to the output.
+        stages: Layers randomised at each stage, in addition to the stages before; the first is nearest to the output.
         correlation: ``(draws, stages, B, A)``, Spearman's correlation over the cells; NaN where a map is constant or
             not finite, before or after.
-        mean: ``(stages,)``, of |correlation|, over an image's attributes, then over draws and images; NaN where none is
-            defined.
-        upper: ``(stages,)``, the one-sided 95 % bound of the mean, of the worst draw; NaN where it cannot be told.
+        mean: ``(stages,)``, mean of |correlation| over an image's attributes, then over draws and images; NaN where no
+            correlation is defined.
+        upper: ``(stages,)``, the largest of the draws' one-sided 95 % bounds of the mean; NaN where a draw has none.
         undefined: ``(stages,)``, the share of correlations that are NaN.
-        chance: About the mean |correlation| of maps of unrelated cells on this grid, √(2 / π(hw - 1)). Neighbouring
-            cells are alike, so unrelated maps reach more. Below 9 cells it exceeds the bound of 0.3.
-        passed: Whether the method depends on the parameters: at the last stage, with everything randomised, the upper
-            bound is below 0.3 and at least half of the correlations are defined. A constant map has no correlation, so
-            a method that draws one fails.
-        reason: Why it did not pass; else empty.
+        chance: Approximate mean |correlation| of maps with independent cells on this grid, √(2 / π(hw - 1)).
+            Neighbouring cells are correlated, so unrelated maps exceed it. Below 9 cells it exceeds the bound of 0.3.
+        passed: True if the method depends on the parameters: at the last stage, with all parameters randomised, the
+            upper bound is below 0.3 and at least half of the correlations are defined. A constant map has no
+            correlation, so a method whose maps are constant fails.
+        reason: Why the test was not passed; else empty.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from bincam import Explainer
+        >>> from bincam.metrics import randomisation
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
+        >>> test = randomisation(Explainer(model), torch.rand(1, 3, 16, 16))
+        >>> test.passed, test.reason
+        (False, 'fewer than two images have a correlation, too few for a bound')
     """
 
     stages: tuple[str, ...]
@@ -67,40 +77,58 @@ def randomisation(
     draws: int = 2,
     seed: int = 0,
 ) -> Randomisation:
-    """Randomise the model from the head downwards and compare the maps for the side that the learned model's are for.
+    """Randomise the model from the head downwards, and compare the maps for the sides of the original model.
 
-    Parameters are randomised by permuting the entries of each: what was learned is gone, and the scale of every layer
-    stays. Deviations from the paper: there they are drawn anew as before training, which needs every layer's
-    initialisation; its SSIM is left out, and maps are compared signed, on their own grid, with the magnitude of the
-    correlation, for a map turned to its negative has not forgotten. Statistics of normalisation layers, which are not
-    parameters, stay.
+    Parameters are randomised by permuting the entries of each, which removes what was learned and preserves the scale
+    of every layer. Deviations from the paper: there, parameters are drawn again as before training, which requires
+    every layer's initialisation; its SSIM is omitted; and signed maps are compared on their own grid by the magnitude
+    of the correlation, because a map with its sign inverted still depends on what was learned. Statistics of
+    normalisation layers, which are not parameters, are not changed.
 
-    The bound treats images as the sample: |correlation| is averaged over an image's attributes, and Student's t over
-    the images gives the bound of each draw, of which the largest counts.
+    The sampling unit of the bound is the image: |correlation| is averaged over an image's attributes, Student's t over
+    the images gives the bound of each draw, and the largest is reported.
 
     Args:
-        explainer: Makes the maps; its model is borrowed: its parameters are exchanged for the time of the call, never
-            written to, and come back also on errors.
-        images: ``(B, C, H, W)``; at least two for a bound.
-        side: As for the explainer; ``predicted`` is what the learned model predicts, at every stage.
+        explainer: Explainer with the method to test. Its model is borrowed: its parameters are exchanged for the time
+            of the call, never written to, and restored also after an exception.
+        images: ``(B, C, H, W)``; a bound needs at least two.
+        side: As for the explainer; ``predicted`` is the prediction of the original model at every stage.
         labels: As for the explainer.
-        stages: Into how many parts the layers with parameters are divided, the head alone being the first; fewer where
-            the model has fewer such layers.
-        draws: Random models per stage.
-        seed: Of the permutations; the global random state is neither read nor changed.
+        stages: Number of parts into which the layers with parameters are divided, of which the first is the head
+            alone; fewer if the model has fewer such layers.
+        draws: Number of random models per stage.
+        seed: Seed of the permutations; the global random state is neither read nor changed.
 
     Returns:
         The correlations and the verdict.
 
     Raises:
-        InputError: No stage or draw, or a model without parameters.
+        InputError: ``stages`` or ``draws`` is below 1, or the model has no parameters.
+
+    Example:
+        Grad-CAM on a model whose weights are random anyway:
+
+        >>> import torch
+        >>> from torch import nn
+        >>> from bincam import Explainer
+        >>> from bincam.metrics import randomisation
+        >>> _ = torch.manual_seed(0)
+        >>> model = nn.Sequential(
+        ...     *(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3)),
+        ...     *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)),
+        ... )
+        >>> test = randomisation(Explainer(model), torch.rand(8, 3, 16, 16), stages=2)
+        >>> test.stages, test.correlation.shape
+        (('5', '2 to 0 (2)'), torch.Size([2, 2, 8, 2]))
+        >>> test.passed == bool(test.upper[-1] < 0.3)
+        True
     """
     if stages < 1 or draws < 1:
         raise InputError(f"stages={stages}, draws={draws}; at least one of each is needed")
     groups = _stages(explainer, images, stages)
     original = explainer(images, side, labels)
     asked = ("true", original.side) if side in ("predicted", "true") else (side, None)
-    found = []
+    correlations = []
     with outside_grad_modes(), _exchanged(explainer.model) as pairs:
         for draw in range(draws):
             generator = torch.Generator().manual_seed(seed + draw)
@@ -109,13 +137,13 @@ def randomisation(
             for _, modules in groups:
                 for module in modules:
                     _permute(module, generator)
-                found.append(spearman(original.maps, explainer(images, *asked).maps))
-    correlation = torch.stack(found).reshape(draws, len(groups), *original.maps.shape[:2])
+                correlations.append(spearman(original.maps, explainer(images, *asked).maps))
+    correlation = torch.stack(correlations).reshape(draws, len(groups), *original.maps.shape[:2])
     return _judge(tuple(name for name, _ in groups), correlation.cpu(), original.maps[0, 0].numel())
 
 
 def spearman(one: Tensor, other: Tensor) -> Tensor:
-    """Spearman's rank correlation over the cells of each pair of maps, ties at their mean rank.
+    """Compute Spearman's rank correlation over the cells of each pair of maps, with ties at their mean rank.
 
     Args:
         one: ``(B, A, h, w)``.
@@ -123,6 +151,13 @@ def spearman(one: Tensor, other: Tensor) -> Tensor:
 
     Returns:
         ``(B, A)``, float64, in [-1, 1]; NaN where a map is constant or has a cell that is not finite.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import spearman
+        >>> first = torch.tensor([[[[1.0, 2.0], [3.0, 9.0]]]])
+        >>> spearman(first, -first).tolist()
+        [[-1.0]]
     """
     a, b = _mean_ranks(one), _mean_ranks(other)  # (B, A, hw), centred
     product = (a * b).sum(-1) / (a.square().sum(-1) * b.square().sum(-1)).sqrt()  # 0/0 for constants
@@ -158,27 +193,27 @@ def _judge(stages: tuple[str, ...], correlation: Tensor, cells: int) -> Randomis
         reason = f"with all parameters random the maps keep a |Spearman| of up to {upper[-1].item():.2f}"
         if chance >= BOUND / 2:
             reason += f"; with {cells} cells unrelated maps have about {chance:.2f}"
-            reason += ", so nothing can be told on this grid" if chance >= BOUND else ""
+            reason += ", so the test cannot be passed on this grid" if chance >= BOUND else ""
     return Randomisation(stages, correlation, mean, upper, undefined, chance, not reason, reason)
 
 
 def _upper(values: Tensor) -> Tensor:
-    """The largest of the draws' upper bounds, from ``(draws, B)``; NaN if a draw has none."""
+    """Compute the largest of the draws' upper bounds from ``(draws, B)``; NaN if a draw has none."""
     bounds = []
     for draw in values:
-        known = draw[~draw.isnan()]
-        n = len(known)
-        margin = stats.t.ppf(LEVEL, n - 1) * known.std() / math.sqrt(n) if n > 1 else torch.tensor(torch.nan)
-        bounds.append(known.mean() + margin)
+        defined = draw[~draw.isnan()]
+        n = len(defined)
+        margin = stats.t.ppf(LEVEL, n - 1) * defined.std() / math.sqrt(n) if n > 1 else torch.tensor(torch.nan)
+        bounds.append(defined.mean() + margin)
     return torch.stack(bounds).max()
 
 
 def _stages(explainer: Explainer, images: Tensor, count: int) -> list[tuple[str, list[nn.Module]]]:
-    """Modules that own parameters, last called first, in groups with a name each."""
+    """Group the modules that own parameters, last called first, and name each group."""
     names = {module: name or "model" for name, module in explainer.model.named_modules()}
     owners = [module for module in names if any(True for _ in module.parameters(recurse=False))]
     if not owners:
-        raise InputError("the model has no parameters, so nothing can be randomised")
+        raise InputError("the model has no parameters to randomise")
     ordered = _last_called_first(explainer, images[:1], owners)
     below = ordered[1:]
     parts = min(count - 1, len(below)) if count > 1 else 0
@@ -192,7 +227,7 @@ def _name(modules: Sequence[str]) -> str:
 
 
 def _last_called_first(explainer: Explainer, images: Tensor, owners: Sequence[nn.Module]) -> list[nn.Module]:
-    """Order modules by their last call in a forward pass; those never called come with the one registered before."""
+    """Order modules by their last call in a forward pass; one that is never called follows its registered neighbour."""
     calls: dict[nn.Module, int] = {}
     count = itertools.count()
 
@@ -214,28 +249,28 @@ def _last_called_first(explainer: Explainer, images: Tensor, owners: Sequence[nn
 
 @contextmanager
 def _exchanged(model: nn.Module) -> Iterator[list[tuple[nn.Parameter, nn.Parameter]]]:
-    """Put a copy in the place of every parameter, and the very parameters back afterwards.
+    """Replace every parameter by a copy, and restore the original parameters afterwards.
 
-    The copies live as long as the exchange and are written in place: what remembers a model by where its weights lie
-    and how often they were written to sees every change.
+    The copies exist during the whole exchange and are written in place, so that caches that identify weights by address
+    and number of writes notice every change.
 
     Yields:
         Each copy with its original; a parameter that several modules share has one copy.
     """
-    places = [
-        (module._parameters, name, parameter)  # noqa: SLF001  # setattr would run what a module makes of it
+    owners = [
+        (module._parameters, name, parameter)  # noqa: SLF001  # setattr may run a module's own code
         for module in model.modules()
         for name, parameter in module._parameters.items()  # noqa: SLF001  # named_parameters leaves out shared ones
         if parameter is not None
     ]
-    copies = {p: nn.Parameter(p.detach().clone(), requires_grad=p.requires_grad) for _, _, p in places}
+    copies = {p: nn.Parameter(p.detach().clone(), requires_grad=p.requires_grad) for _, _, p in owners}
     try:
-        for held, name, parameter in places:
-            held[name] = copies[parameter]
+        for parameters, name, parameter in owners:
+            parameters[name] = copies[parameter]
         yield [(copy, parameter) for parameter, copy in copies.items()]
     finally:
-        for held, name, parameter in places:
-            held[name] = parameter
+        for parameters, name, parameter in owners:
+            parameters[name] = parameter
 
 
 def _permute(module: nn.Module, generator: torch.Generator) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from bincam.display import ROWS, Table, counted
 from bincam.errors import InputError, nearest
 from bincam.files import read_json, write_json
 from bincam.models.heads import Head
@@ -146,6 +147,35 @@ class Card(BaseModel):
                 "together is not defined; write a factory whose module returns (B, A, 2)"
             )
         return self
+
+    def __repr__(self) -> str:
+        return self._table().text()
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
+
+    def _table(self) -> Table:
+        """Tabulate the fields; of fields per attribute only the number of entries is stated."""
+        names = ", ".join(self.attributes[:ROWS])
+        rows = [
+            ("attributes", names if len(self.attributes) <= ROWS else f"{names}, …"),
+            ("input", f"{' × '.join(str(side) for side in self.input_size)} pixels, {self.fit}"),
+            ("mean", ", ".join(f"{value:g}" for value in self.mean)),
+            ("std", ", ".join(f"{value:g}" for value in self.std)),
+            ("head", self.head if self.output is None else f"{self.head}, output {self.output!r}"),
+            ("pooling", self.pooling if self.architecture == "attribute_head" else ""),
+            ("loss", self.loss or ""),
+            ("notes", self.notes),
+        ]
+        rows += [
+            (name.replace("_", " "), f"of {counted(len(entries), 'attribute')}")
+            for name in ("thresholds", "tuned_thresholds", "train_counts", "logit_shift", "calibration")
+            if (entries := getattr(self, name))
+        ]
+        title = f"Card of {self.name} ({self.architecture}), {counted(len(self.attributes), 'attribute')}"
+        return Table(title, ("field", "value"), [row for row in rows if row[1]], left=2)
 
 
 def make_card(**fields: Any) -> Card:

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bincam.decision import is_positive
+from bincam.display import number as formatted
 from bincam.errors import BincamError, InputError
+from bincam.stats.formatting import significant
+from bincam.stats.outcomes import class_name
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from bincam.cam import Explainer, Explanation, Ledger
 
+_SIDES = {1.0: "positive", -1.0: "negative"}
 KIND, SCHEMA = "bincam-explanation", 1
 
 
@@ -182,7 +186,7 @@ class Run:
                 pixels,
                 panels,
                 title=Path(image["file"]).name,
-                caption=_caption(document),
+                caption=caption(document),
                 image_note=f"{pixels.shape[1]} × {pixels.shape[0]} pixels",
             )
             save_figure(figure, image["figure"])
@@ -225,8 +229,8 @@ def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict
                     "probability": number(probabilities[row, column].item()),
                     "threshold": number(limit),
                     "threshold_probability": number(at_threshold[column].item()),
-                    "predicted": "positive" if is_positive(logit, limit) else "negative",
-                    "explained": None if blind else "positive" if explanation.side[row, column] > 0 else "negative",
+                    "predicted": None if math.isnan(logit) else class_name(1 if is_positive(logit, limit) else -1),
+                    "explained": None if blind else _SIDES.get(explanation.side[row, column].item()),
                     "bias": None if explanation.bias is None else number(explanation.bias[row, column].item()),
                     "identity_gap": number(gaps[row, column].item()),
                     "ledger": {ledger.reference: _terms(ledger, row, column) for ledger in (zero, floor)},
@@ -260,10 +264,12 @@ def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """
     ledger = entry["ledger"]["zero"]
     share = "undefined" if ledger["bias_share"] is None else f"{ledger['bias_share']:.2f}"
-    threshold = f"threshold {entry['threshold']:.3g}"
+    threshold = f"threshold {significant(entry['threshold'], 3)}"
+    if entry["logit"] is None:
+        return (f"logit undefined, {threshold}", "no answer", f"bias share {share}")
     shows = {"positive": "evidence for YES", "negative": "evidence for NO", None: "activation, no side"}
     return (
-        f"logit {entry['logit']:+.2f} (p {_percent(entry['probability'])}), {threshold}",
+        f"logit {formatted(entry['logit'], signed=True)} (p {_percent(entry['probability'])}), {threshold}",
         f"says {'YES' if entry['predicted'] == 'positive' else 'NO'}; map: {shows[entry['explained']]}",
         f"bias share {share}" + (", no positive evidence" if ledger["empty"] == 1 else ""),
     )
@@ -278,7 +284,8 @@ def _percent(probability: float) -> str:
     return f"= {probability:.2f}"
 
 
-def _caption(document: Mapping[str, Any]) -> str:
+def caption(document: Mapping[str, Any]) -> str:
+    """State below a figure how its maps were made, and what may be claimed."""
     claims = {True: "the maps and the bias add up to the logit", False: "the maps do not add up to the logit"}
     return (
         f"{document['method']} at {document['layer']}; {document['anatomy']['kind']}: {document['anatomy']['reason']}; "

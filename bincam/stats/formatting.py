@@ -23,7 +23,30 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
 
+from bincam.display import MINUS, NONE, UNDEFINED, counted, number
 from bincam.stats.estimate import Estimate
+
+__all__ = [
+    "DIFFERENCE",
+    "MINUS",
+    "NONE",
+    "PERCENT",
+    "UNDEFINED",
+    "Kind",
+    "basis",
+    "counted",
+    "decimals",
+    "images",
+    "interval",
+    "listed",
+    "number",
+    "p_value",
+    "percent",
+    "shown",
+    "significant",
+    "stated",
+    "written",
+]
 
 Kind = Literal["number", "percent", "difference", "points"]
 """``percent``: a share; ``difference``: of two numbers; ``points``: of two shares."""
@@ -31,26 +54,10 @@ Kind = Literal["number", "percent", "difference", "points"]
 DIFFERENCE: dict[str, Kind] = {"number": "difference", "percent": "points"}
 """The kind of a difference of two figures of a kind."""
 
-MINUS = "\u2212"
 PERCENT = "\u202f%"
-UNDEFINED = "undefined"
-NONE = "–"
-"""In the cell of a table."""
 
 _UNITS = {"number": "", "difference": "", "percent": PERCENT, "points": "\u202fpoints"}
 _FACTORS = {"number": 1, "difference": 1, "percent": 100, "points": 100}
-
-
-def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
-    """Write a number with a fixed number of decimals.
-
-    >>> number(-0.304), number(0.25, signed=True), number(-0.001)
-    ('−0.30', '+0.25', '0.00')
-    """
-    if not math.isfinite(value):
-        return UNDEFINED if math.isnan(value) else f"{MINUS if value < 0 else ''}∞"
-    text = f"{abs(value):.{digits}f}"
-    return _sign(value, signed) + text if float(text) else text
 
 
 def significant(value: float, digits: int = 6, *, signed: bool = False) -> str:
@@ -75,15 +82,6 @@ def percent(share: float, digits: int | None = None) -> str:
 def p_value(p: float) -> str:
     """Write a p-value: ``0.023`` or ``< 0.001``; ``–`` where it is undefined."""
     return NONE if not math.isfinite(p) else "< 0.001" if p < 0.001 else number(p, 3)
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """Write a count of things.
-
-    >>> counted(2000, "image"), counted(1, "person", "people")
-    ('2,000 images', '1 person')
-    """
-    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def decimals(value: float, low: float = math.nan, high: float = math.nan, kind: Kind = "number") -> int:

@@ -1,4 +1,4 @@
-"""grad-cam's own methods by name: the same result object, and refusal of what they cannot know."""
+"""Methods of pytorch-grad-cam by name: the same result class, and refusal of questions that they cannot answer."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_blind_to_the_side(model: nn.Module, images: Tensor, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in BLIND if not BRIDGED[name].knows_attribute])
 def test_blind_to_the_attribute(model: nn.Module, images: Tensor, name: str) -> None:
-    with pytest.raises(UnsupportedError, match=rf"{name} cannot tell 'Smiling' from 'Bald'.*one attribute"):
+    with pytest.raises(UnsupportedError, match=rf"{name} cannot distinguish 'Smiling' from 'Bald'.*one attribute"):
         Explainer(model, ATTRIBUTES, method=name)(images, "any")
 
 
@@ -93,7 +93,7 @@ def test_why_ablation_cam_is_refused(model: nn.Module, images: Tensor) -> None:
 
 def test_methods_that_know_sides_do_not_take_any(model: nn.Module, images: Tensor) -> None:
     for method in ("grad_cam", "score_cam"):
-        with pytest.raises(UnsupportedError, match="knows which side"):
+        with pytest.raises(UnsupportedError, match="distinguishes the sides"):
             Explainer(model, method=method)(images, "any")
 
 

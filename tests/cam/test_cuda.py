@@ -1,4 +1,4 @@
-"""The same answers on a GPU, where there is one."""
+"""The same results on a GPU, if there is one."""
 
 from __future__ import annotations
 

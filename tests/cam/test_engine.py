@@ -1,4 +1,4 @@
-"""What a user relies on: state is borrowed, batches do not matter, modes do not matter, and mistakes are named."""
+"""The explainer's contract: state is restored, results do not depend on batches or modes, and mistakes are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The books must balance, against every reference, and say what they cannot know."""
+"""The terms of the ledger sum to the decision for every reference, and undefined ones are NaN."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import ATTRIBUTES, TinyNet, randomize
 ZERO = torch.zeros(1, 1, dtype=torch.float64)
 
 
-def one(evidence: list[float], bias: float, side: float, threshold: float = 0.0) -> object:
+def account(evidence: list[float], bias: float, side: float, threshold: float = 0.0) -> object:
     cells = torch.tensor(evidence, dtype=torch.float64).view(1, 1, 1, -1)
     b, sigma, t = (torch.full((1, 1), v, dtype=torch.float64) for v in (bias, side, threshold))
     return ledger(cells, b, ZERO, b + cells.sum(), sigma, t[0])
@@ -25,28 +25,28 @@ def one(evidence: list[float], bias: float, side: float, threshold: float = 0.0)
 
 def test_by_hand() -> None:
     # z = 0.5 + 2 - 1 = 1.5, explained side +, t = 0.25: bias 0.25, support 2.25, opposition 1.
-    books = one([2.0, -1.0, 0.0], 0.5, 1.0, 0.25)
-    assert (float(books.support), float(books.opposition)) == (2.25, 1.0)
-    assert float(books.bias_share) == pytest.approx(0.25 / 2.25)
-    assert (float(books.placed_support), float(books.placed_opposition)) == (2.0, 1.0)
-    assert float(books.empty) == 0
-    assert float(books.gap) == 0
+    terms = account([2.0, -1.0, 0.0], 0.5, 1.0, 0.25)
+    assert (float(terms.support), float(terms.opposition)) == (2.25, 1.0)
+    assert float(terms.bias_share) == pytest.approx(0.25 / 2.25)
+    assert (float(terms.placed_support), float(terms.placed_opposition)) == (2.0, 1.0)
+    assert float(terms.empty) == 0
+    assert float(terms.gap) == 0
     # The negative side of the same image: only the -1 supports it.
-    other = one([2.0, -1.0, 0.0], 0.5, -1.0, 0.25)
+    other = account([2.0, -1.0, 0.0], 0.5, -1.0, 0.25)
     assert (float(other.support), float(other.opposition), float(other.bias_share)) == (1.0, 2.25, 0.0)
 
 
 def test_only_a_bias() -> None:
-    books = one([0.0, 0.0], -2.0, -1.0)
-    assert float(books.bias_share) == 1
-    assert float(books.empty) == 1
+    terms = account([0.0, 0.0], -2.0, -1.0)
+    assert float(terms.bias_share) == 1
+    assert float(terms.empty) == 1
 
 
 def test_nothing_supports_the_side() -> None:
-    books = one([-1.0, -2.0], -1.0, 1.0)
-    assert torch.isnan(books.bias_share).all()
-    assert books.undefined == 1
-    assert float(books.empty) == 1
+    terms = account([-1.0, -2.0], -1.0, 1.0)
+    assert torch.isnan(terms.bias_share).all()
+    assert terms.undefined == 1
+    assert float(terms.empty) == 1
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,14 @@ def test_books_balance(images: Tensor, side: str, reference: str) -> None:
     ref = (
         reference if reference in ("zero", "floor") else explainer.fit_reference([(images.double(), labels)], reference)
     )
-    books = explainer(images.double(), side).ledger(ref)
+    terms = explainer(images.double(), side).ledger(ref)
     explanation = explainer(images.double(), side)
     torch.testing.assert_close(
-        books.support - books.opposition, explanation.side * (explanation.logits - explanation.threshold)
+        terms.support - terms.opposition, explanation.side * (explanation.logits - explanation.threshold)
     )
-    assert float(books.gap.abs().max()) < 1e-12
-    assert books.reference == reference
-    share = books.bias_share
+    assert float(terms.gap.abs().max()) < 1e-12
+    assert terms.reference == reference
+    share = terms.bias_share
     assert ((share >= 0) & (share <= 1) | torch.isnan(share)).all()
 
 
@@ -95,11 +95,11 @@ def test_a_head_without_an_account_gives_nan_and_the_reason(images: Tensor) -> N
 
     torch.manual_seed(0)
     explainer = Explainer(randomize(Mlp()))
-    books = explainer(images).ledger()
-    for field in (books.support, books.opposition, books.bias_share, books.empty, books.gap):
+    terms = explainer(images).ledger()
+    for field in (terms.support, terms.opposition, terms.bias_share, terms.empty, terms.gap):
         assert torch.isnan(field).all()
-    assert "tanh" in books.reason
-    assert books.undefined == 12
+    assert "tanh" in terms.reason
+    assert terms.undefined == 12
     with pytest.raises(UnsupportedError, match="tanh"):
         explainer.fit_reference([(images, torch.zeros(3, 4))])
 
@@ -177,9 +177,9 @@ def test_fitting_in_batches_is_fitting_at_once(tiny: nn.Module, images: Tensor) 
 def test_one_class_alone_has_no_midpoint(tiny: nn.Module, images: Tensor) -> None:
     explainer = Explainer(tiny, ATTRIBUTES)
     reference = explainer.fit_reference([(images, torch.ones(3, 4))])
-    books = explainer(images).ledger(reference)
-    assert torch.isnan(books.bias_share).all()
-    assert books.undefined == 12
+    terms = explainer(images).ledger(reference)
+    assert torch.isnan(terms.bias_share).all()
+    assert terms.undefined == 12
 
 
 def test_references_survive_disk(tiny: nn.Module, images: Tensor, tmp_path: Path) -> None:

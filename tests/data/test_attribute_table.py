@@ -98,3 +98,14 @@ def test_digest_sees_labels_and_ids_not_places(table):
     assert table.digest() != replace(table, labels=labels).digest()
     assert table.digest() != replace(table, identities=None).digest()
     assert table.digest() == make_table().digest()
+
+
+def test_a_notebook_shows_the_rarest_attributes():
+    labels = np.array([[1, 0, np.nan], [0, 0, np.nan], [1, 1, np.nan], [0, 0, np.nan]])
+    table = AttributeTable(names=("half", "<script>", "unknown"), labels=labels, ids=tuple("abcd"), root="photos")
+    html = table._repr_html_()
+    assert html.index("unknown</th><td") < html.index("&lt;script&gt;") < html.index("half")
+    assert "<script>" not in html
+    assert "25.0" in html
+    empty = table.take(np.zeros(4, bool))
+    assert "0 images" in empty._repr_html_()

@@ -1,4 +1,4 @@
-"""The gate opens for maps that depend on what was learned, and for no others; the model comes back as it was."""
+"""The test passes only for maps that depend on the learned parameters, and the model is restored."""
 
 from __future__ import annotations
 
@@ -131,16 +131,16 @@ def test_one_image_is_too_few(tiny: nn.Module, photos: Tensor) -> None:
     assert torch.isfinite(got.mean).all()
 
 
-def test_a_coarse_grid_is_told(photos: Tensor) -> None:
+def test_a_coarse_grid_is_reported(photos: Tensor) -> None:
     tiny = randomize(TinyNet())
     got = randomisation(Explainer(tiny, ATTRIBUTES), photos[:, :, :4, :4])  # a grid of 2 x 2
     assert got.chance == pytest.approx((2 / np.pi / 3) ** 0.5)
     assert not got.passed
     assert "with 4 cells" in got.reason
-    assert "nothing can be told" in got.reason
+    assert "cannot be passed on this grid" in got.reason
     coarse = randomisation(Drawing(tiny, centre), photos[:, :, :6, :6])  # 3 x 3: in doubt, but not hopeless
     assert "with 9 cells unrelated maps have about 0.28" in coarse.reason
-    assert "nothing can be told" not in coarse.reason
+    assert "cannot be passed" not in coarse.reason
 
 
 # -- the model is borrowed ---------------------------------------------------------------------------------------------

@@ -106,3 +106,18 @@ def test_a_bad_file_is_named(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"card\.json: no such file"):
         read_card(tmp_path)
+
+
+def test_a_card_is_shown_in_a_terminal_and_a_notebook():
+    names = [f"a{n}" for n in range(12)]
+    card = make_card(
+        attributes=("<script>", *names), architecture="timm", name="resnet18", input_size=(64, 32), thresholds={"a1": 1}
+    )
+    lines = repr(card).splitlines()
+    assert lines[0] == "Card of resnet18 (timm), 13 attributes"
+    assert any(line.startswith("attributes  <script>, a0, ") and line.endswith("a8, …") for line in lines)
+    assert any(line.split(maxsplit=1) == ["input", "64 × 32 pixels, stretch"] for line in lines)
+    assert any(line.split(maxsplit=1) == ["thresholds", "of 1 attribute"] for line in lines)
+    assert str(card) == repr(card)
+    assert "&lt;script&gt;" in card._repr_html_()
+    assert "<script>" not in card._repr_html_()

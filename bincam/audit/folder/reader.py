@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam import display
 from bincam.audit.folder.manifest import Manifest, read_manifest, read_summary
+from bincam.audit.folder.overview import audit_table
 from bincam.audit.folder.schema import record_schema
 from bincam.errors import InputError, nearest
 from bincam.files import read_json
@@ -24,6 +26,7 @@ from bincam.stats.outcomes import OUTCOMES
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from matplotlib.figure import Figure
 
 MANIFEST, SUMMARY, IMAGES = "manifest.json", "summary.json", "images.parquet"
 UNMEASURED, LEAKAGE, SAMPLE = "unmeasured.json", "leakage.json", "sample.json"
@@ -175,6 +178,35 @@ class Audit:
     def _part(self, name: str, kind: str) -> Mapping[str, Any]:
         file = self.folder / name
         return read_json(file, kind=kind, schema=PART_SCHEMA) if file.is_file() else {}
+
+    def __repr__(self) -> str:
+        return self._table().text()
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
+
+    def _table(self) -> display.Table:
+        return audit_table(self.folder, self.attributes, self.methods, self.summary)
+
+    def plot(
+        self,
+        measure: Literal["error", "gain", "bias_share"] = "error",
+        attributes: Sequence[str] | None = None,
+    ) -> Figure:
+        """Draw a measure of the rarer and of the other class by attribute.
+
+        Args:
+            measure: ``error``: share of each class that is misclassified. ``gain`` and ``bias_share``: of the primary
+                method, by predicted class.
+            attributes: Attributes to draw; None for the ten with the rarest minority classes.
+
+        Returns:
+            The report's overview figure, which is not registered with pyplot.
+
+        Raises:
+            InputError: The audit is unfinished, or the measure or an attribute is unknown.
+        """
+        return display.backend().plot_audit(self, measure=measure, attributes=attributes)
 
     def minority(self, attribute: str) -> int:
         """The class that was rarer in training, +1 or -1; the positive one if both are equally frequent.

@@ -1,1 +1,1 @@
-"""How well evidence agrees with what the model does when pixels change."""
+"""Faithfulness: agreement between evidence and the model's response to changed pixels."""

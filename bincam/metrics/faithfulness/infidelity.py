@@ -1,4 +1,4 @@
-"""Infidelity: does the evidence in a patch say by how much the logit falls when the patch is removed?"""
+"""Infidelity: the difference between the evidence in a patch and the fall of the logit when the patch is removed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,31 @@ from bincam.errors import InputError
 from bincam.metrics.faithfulness.deletion_insertion import Baseline, check_same, make_baseline
 from bincam.resample import project
 
-SIDES = (0.15, 0.5)  # of a patch, as shares of the image's shorter side
+SIDES = (0.15, 0.5)  # smallest and largest side of a patch, as shares of the image's shorter side
 
 
 @dataclass(frozen=True)
 class Infidelity:
-    """How far the evidence is from the measured falls, each ``(B, A)``; NaN where side or map is undefined.
+    """Deviation of the evidence from the measured falls, each ``(B, A)``; NaN where side or map is undefined.
 
     Attributes:
         raw: The mean over patches of (evidence - fall)², in squared logit units.
-        scale: β, by which the evidence is best multiplied: 1 for evidence in the right unit, 0 for evidence that says
-            nothing, negative for what points the wrong way; NaN where no patch holds evidence.
+        scale: β, the optimal factor of the evidence: 1 for evidence in the right unit, 0 for uninformative evidence,
+            negative for evidence of the wrong sign; NaN where no patch contains evidence.
         scaled: The same mean with the evidence multiplied by β.
-        unexplained: ``scaled`` as a share of the mean squared fall, in [0, 1]: 0 where evidence is proportional to what
-            removal does, 1 where it says nothing of it; NaN also where no patch changes the logit.
+        unexplained: ``scaled`` as a share of the mean squared fall, in [0, 1]: 0 where the evidence is proportional to
+            the falls, 1 where it is unrelated to them; NaN also where no patch changes the logit.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from bincam import Explainer
+        >>> from bincam.metrics import infidelity
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
+        >>> explainer, images = Explainer(model), torch.rand(4, 3, 16, 16)
+        >>> measures = infidelity(explainer, images, explainer(images), patches=10)
+        >>> bool((measures.unexplained <= 1).all())
+        True
     """
 
     raw: Tensor
@@ -45,27 +56,40 @@ def infidelity(
     baseline: Baseline = "mean",
     seed: int = 0,
 ) -> Infidelity:
-    """Compare evidence with the fall of the explained side's logit when square patches are removed.
+    """Compare the evidence with the fall of the explained side's logit when square patches are removed.
 
     Yeh et al. 2019, On the (In)fidelity and Sensitivity of Explanations, arXiv 1901.09392, definition 2.1 with square
     removal, and its optimal scaling. Deviations: σS is evidence already multiplied by the input, so a patch's evidence
-    is its sum over the patch, ⟨σS, Uᵀ1_m⟩ · hw / HW, not a product with the removed values; removed pixels take the
-    baseline. The same patches are drawn for all images and attributes, so the cost is ``patches`` forward passes,
-    however many attributes there are.
+    is its sum over the patch, ⟨σS, Uᵀ1_m⟩ · hw / HW, not a product with the removed values; removed pixels become the
+    baseline. All images and attributes share the same patches, so the cost is ``patches`` forward passes for any number
+    of attributes.
 
     Args:
-        explainer: Of the model; its method is not used.
-        images: ``(B, C, H, W)``, the clean ones.
-        explanation: Of these images.
-        patches: How many are drawn.
-        baseline: What a removed pixel becomes, as in ``deletion``.
-        seed: Of the patches; no global random state is read or changed.
+        explainer: Explainer of the model; its method is not used.
+        images: The clean images, ``(B, C, H, W)``.
+        explanation: Explanation of these images.
+        patches: Number of patches.
+        baseline: Value of removed pixels, as in ``deletion``.
+        seed: Seed of the patches; the global random state is neither read nor changed.
 
     Returns:
         The measures.
 
     Raises:
-        InputError: No patch, an unknown baseline, or images that are not those explained.
+        InputError: ``patches`` is below 1, the baseline is unknown, or the images are not the explained ones.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from bincam import Explainer
+        >>> from bincam.metrics import infidelity
+        >>> _ = torch.manual_seed(0)
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+        >>> explainer, images = Explainer(model, names=["Smiling", "Bald"]), torch.rand(4, 3, 16, 16)
+        >>> explanation = explainer(images)
+        >>> measures = infidelity(explainer, images, explanation, patches=10)
+        >>> measures.raw.shape, bool((measures.scaled <= measures.raw).all())
+        (torch.Size([4, 2]), True)
     """
     check_same(images, explanation)
     if patches < 1:
@@ -84,15 +108,20 @@ def infidelity(
 
 
 def square_patches(size: tuple[int, int], count: int, seed: int = 0) -> NDArray[np.bool_]:
-    """Squares of random side and place, whole within the image.
+    """Draw squares of random side and position within the image.
 
     Args:
         size: ``(H, W)``.
-        count: How many.
-        seed: Of the draws.
+        count: Number of squares.
+        seed: Seed of the draws.
 
     Returns:
         ``(count, H, W)`` bool; every square has at least one pixel.
+
+    Example:
+        >>> from bincam.metrics import square_patches
+        >>> square_patches((16, 16), 3).shape
+        (3, 16, 16)
     """
     rng = np.random.default_rng(seed)
     masks = np.zeros((count, *size), dtype=np.bool_)
@@ -104,9 +133,9 @@ def square_patches(size: tuple[int, int], count: int, seed: int = 0) -> NDArray[
 
 
 def _compare(predicted: Tensor, fall: Tensor) -> Infidelity:
-    """Mean squared differences over the last axis, before and after the best scaling."""
+    """Compute mean squared differences over the last axis, before and after the optimal scaling."""
     square, product, falls = predicted.square().mean(-1), (predicted * fall).mean(-1), fall.square().mean(-1)
-    scale = product / square  # 0/0 where no patch holds evidence
+    scale = product / square  # 0/0 where no patch contains evidence
     scaled = (fall - scale[..., None] * predicted).square().mean(-1)
     scaled = torch.where(square == 0, falls, scaled)
     return Infidelity(

@@ -1,8 +1,7 @@
-"""The order in which a map removes or reveals pixels, with exact counts and without favouring any place among ties.
+"""Ranking of pixels by a map, with exact counts and ties in random order.
 
-A percentile of a sparse map is 0 and takes every pixel at once; a sort that keeps the order of equals removes a
-constant map line by line. Here pixels are ranked, equal ones in an order drawn at random, and a fraction is a count of
-ranks.
+A percentile of a sparse map is 0 and selects every pixel at once; a stable sort removes a constant map row by row. Here
+pixels are ranked, ties in random order, and a fraction is a number of ranks.
 """
 
 from __future__ import annotations
@@ -13,27 +12,33 @@ from torch import Tensor
 from bincam.errors import InputError
 from bincam.resample import upsample
 
-RESOLUTION = 1e-6  # of a map's largest magnitude: pixels closer than this are equal
+RESOLUTION = 1e-6  # of a map's largest magnitude; pixels that differ by less are ties
 
 
 def ranks(maps: Tensor, size: tuple[int, int], seed: int = 0) -> Tensor:
     """Rank the pixels of upsampled maps.
 
-    The signed map is ranked, so pixels that speak against the explained side come last. Interpolation's rounding makes
-    no
-    order: values are compared at a resolution of 1e-6 of the map's largest magnitude. Among equals the order is drawn
-    once from the seed, the same for every map, so that it depends on no batch; a constant map is removed in that order.
+    The signed map is ranked, so pixels that oppose the explained side are last. Values are compared at a resolution of
+    1e-6 of the map's largest magnitude, so that the rounding of the interpolation does not determine the order. Ties
+    follow one random order from the seed, which is the same for every map and therefore does not depend on the batch.
 
     Args:
         maps: ``(..., h, w)``, σS.
         size: ``(H, W)`` of the images.
-        seed: Of the order among equals; the global random state is neither read nor changed.
+        seed: Seed of the order of ties; the global random state is neither read nor changed.
 
     Returns:
-        ``(..., H, W)``, int64: 0 for the strongest pixel, HW - 1 for the weakest. Of a map with NaN, without meaning.
+        ``(..., H, W)``, int64: 0 for the strongest pixel, HW - 1 for the weakest. The ranks of a map with NaN are
+        meaningless.
 
     Raises:
         InputError: The maps have fewer than two axes.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import ranks
+        >>> ranks(torch.tensor([[4.0, 1.0], [3.0, 2.0]]), (2, 2)).tolist()
+        [[0, 3], [1, 2]]
     """
     if maps.ndim < 2:
         raise InputError(f"maps have shape (..., h, w), got {tuple(maps.shape)}")
@@ -51,14 +56,21 @@ def strongest(ranked: Tensor, fraction: float) -> Tensor:
     """Mask exactly a fraction of the pixels, the strongest.
 
     Args:
-        ranked: ``(..., H, W)``, of ``ranks``.
+        ranked: ``(..., H, W)``, from ``ranks``.
         fraction: From 0 to 1; the count is rounded to the nearest pixel.
 
     Returns:
         ``(..., H, W)`` bool with the same number of True pixels in every map.
 
     Raises:
-        InputError: A fraction outside [0, 1].
+        InputError: ``fraction`` is outside [0, 1].
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import strongest, weakest
+        >>> order = torch.tensor([[0, 3], [1, 2]])
+        >>> strongest(order, 0.25).tolist(), weakest(order, 0.25).tolist()
+        ([[True, False], [False, False]], [[False, True], [False, False]])
     """
     if not 0 <= fraction <= 1:
         raise InputError(f"fraction={fraction}; expected a share of the pixels from 0 to 1")
@@ -66,7 +78,14 @@ def strongest(ranked: Tensor, fraction: float) -> Tensor:
 
 
 def weakest(ranked: Tensor, fraction: float) -> Tensor:
-    """Mask exactly a fraction of the pixels, the weakest. As ``strongest``."""
+    """Mask exactly a fraction of the pixels, the weakest; arguments and errors are those of ``strongest``.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import weakest
+        >>> weakest(torch.tensor([[0, 3], [1, 2]]), 0.5).tolist()
+        [[False, True], [False, True]]
+    """
     return strongest(ranked.shape[-2] * ranked.shape[-1] - 1 - ranked, fraction)
 
 

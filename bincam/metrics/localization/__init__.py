@@ -1,1 +1,1 @@
-"""How well evidence lies where it is expected."""
+"""Localisation: agreement between evidence and the regions where it is expected."""

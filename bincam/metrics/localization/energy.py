@@ -1,12 +1,12 @@
-"""How much of a map's evidence lies in a region, measured on the map's own grid.
+"""Energy: the share of a map's evidence within a region, measured on the map's own grid.
 
-All functions take σS ``(B, A, h, w)``, evidence for the explained side in logit units, and measure (σS)⁺. A region M
-enters as Uᵀ1_M (``bincam.resample.project``), so that ⟨(σS)⁺, Uᵀ1_M⟩ is the sum of the upsampled map over the region
-and no full-size map is made. The ReLU comes before the upsampling.
+All functions take σS ``(B, A, h, w)``, evidence for the explained side in logit units, and measure (σS)⁺. A region M is
+passed as Uᵀ1_M (``bincam.resample.project``), so that ⟨(σS)⁺, Uᵀ1_M⟩ is the sum of the upsampled map over the region
+without upsampling it. The ReLU precedes the upsampling.
 
-Maps in half precision are measured in float32, others as they are. Every image is measured alone: the result has the
-same bits whatever batch the image is in. What is undefined is NaN, never 0; a map with a NaN or an infinite cell has no
-measure.
+Maps in half precision are measured in float32, others in their own precision. Every image is measured on its own: the
+result has the same bits in any batch. Undefined measures are NaN, never 0; maps with a NaN or infinite cell are
+undefined.
 """
 
 from __future__ import annotations
@@ -22,20 +22,29 @@ from torch import Tensor
 from bincam.errors import InputError
 from bincam.resample import matrix
 
-QUARTER = 0.25  # the share of the cells that ``concentration`` looks at
-WHOLE = 1e-6  # a region whose area share is this close to 1 is everything
+QUARTER = 0.25  # share of the cells that ``concentration`` counts
+WHOLE = 1e-6  # a region whose area share is this close to 1 is the whole image
 
 
 @dataclass(frozen=True)
 class RegionMeasures:
-    """How much of the evidence lies in a region, each ``(B, A)``.
+    """Measures of the evidence within a region, each ``(B, A)``.
 
     Attributes:
-        energy: E = ⟨(σS)⁺, Uᵀ1_M⟩ / ⟨(σS)⁺, Uᵀ1⟩ in [0, 1]; NaN for an empty map, and for an empty or missing region.
-        lift: E / f, with f the region's area share: 1 is what evidence spread evenly has; NaN where E is.
-        gain: (E - f) / (1 - f): 0 is evenly spread, 1 all inside, negative mostly outside; NaN where E is, and where
-            the region is everything.
+        energy: E = ⟨(σS)⁺, Uᵀ1_M⟩ / ⟨(σS)⁺, Uᵀ1⟩ in [0, 1]; NaN for a map without positive evidence, and for an empty
+            or missing region.
+        lift: E / f, with f the region's area share: 1 for uniform evidence; NaN where E is NaN.
+        gain: Chance-corrected energy (E - f) / (1 - f): 0 for uniform evidence, 1 if all of it is inside, negative if
+            the region has less than its share; NaN where E is NaN, and where the region is the whole image.
         area: f.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import region_measures
+        >>> maps, left = torch.tensor([[[[3.0, 1.0]]]]), torch.tensor([[[1.0, 0.0]]])
+        >>> measures = region_measures(maps, left, total=torch.ones(1, 2))
+        >>> measures.energy.item(), measures.lift.item(), measures.gain.item()
+        (0.75, 1.5, 0.5)
     """
 
     energy: Tensor
@@ -45,145 +54,204 @@ class RegionMeasures:
 
 
 def region_measures(maps: Tensor, weights: Tensor, total: Tensor, area: Tensor | None = None) -> RegionMeasures:
-    """Energy in the region, at image resolution, and the same corrected for the region's size.
+    """Measure the energy within a region at image resolution, and correct it for the region's size.
 
-    Energy is the proportional energy of Wang et al. 2020 (Score-CAM, arXiv 1910.01279), the "energy-based
-    pointing game". Deviation: the map is rectified and neither shifted nor scaled, so that what the model has no
-    evidence for counts nothing; ``published_energy`` has the convention with a shift.
+    Energy is the proportional energy of Wang et al. 2020 (Score-CAM, arXiv 1910.01279), the "energy-based pointing
+    game". Deviation: the map is rectified, but neither shifted nor scaled, so that cells without evidence count
+    nothing; ``published_energy`` follows the convention with a shift.
 
     Args:
         maps: ``(B, A, h, w)``, σS.
-        weights: ``(B, A, h, w)``, or ``(A, h, w)`` for regions that all images share: Uᵀ1_M; NaN where there is no
+        weights: Uᵀ1_M, ``(B, A, h, w)``, or ``(A, h, w)`` for regions that all images share; NaN where there is no
             region.
-        total: ``(h, w)``, Uᵀ1.
-        area: ``(B, A)`` or ``(A,)``, f; None computes ΣUᵀ1_M / ΣUᵀ1, which it is, for each row of U sums to 1.
+        total: Uᵀ1, ``(h, w)``.
+        area: f, ``(B, A)`` or ``(A,)``; None computes it as ΣUᵀ1_M / ΣUᵀ1, which is exact because each row of U sums
+            to 1.
 
     Returns:
         The measures.
 
     Raises:
-        InputError: Shapes that do not belong together.
+        InputError: Shapes do not match.
+
+    Example:
+        A map of 2 x 2 cells, and a region that is the left half of an image of 8 x 8 pixels:
+
+        >>> import numpy as np, torch
+        >>> from bincam.metrics import region_measures
+        >>> from bincam.resample import project
+        >>> mask = np.zeros((8, 8), bool)
+        >>> mask[:, :4] = True
+        >>> weights, total = (torch.from_numpy(project(m[None], (2, 2))) for m in (mask, np.ones_like(mask)))
+        >>> maps = torch.tensor([[[[3.0, 0.0], [1.0, -2.0]]]])
+        >>> measures = region_measures(maps, weights, total[0])
+        >>> round(measures.energy.item(), 3), measures.area.item(), round(measures.gain.item(), 3)
+        (0.875, 0.5, 0.75)
     """
     r = evidence(maps)  # (B, A, hw)
     w, t = _weights(r, maps, weights), _total(maps, total)
     share = area_share(weights, total) if area is None else area
     f = share.to(r).expand(r.shape[:2])
-    all_of_it, inside = (r * t).sum(-1), (r * w).sum(-1)
-    energy = _where((all_of_it > 0) & (f > 0), inside / all_of_it)
+    everywhere, inside = (r * t).sum(-1), (r * w).sum(-1)
+    energy = _where((everywhere > 0) & (f > 0), inside / everywhere)
     return RegionMeasures(energy, energy / f, _where(f < 1 - WHOLE, (energy - f) / (1 - f)), f)
 
 
 def area_share(weights: Tensor, total: Tensor) -> Tensor:
-    """The area shares f of regions, from their weights.
+    """Compute the area shares f of regions from their weights.
 
     Args:
-        weights: ``(..., h, w)``, Uᵀ1_M.
-        total: ``(h, w)``, Uᵀ1.
+        weights: Uᵀ1_M, ``(..., h, w)``.
+        total: Uᵀ1, ``(h, w)``.
 
     Returns:
         ``(...)`` in [0, 1]; NaN where there is no region.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import area_share
+        >>> area_share(torch.tensor([[[4.0, 0.0]], [[4.0, 2.0]]]), torch.tensor([[4.0, 4.0]])).tolist()
+        [0.5, 0.75]
     """
     return weights.sum((-2, -1)) / total.to(weights).sum()
 
 
 def published_energy(maps: Tensor, weights: Tensor, total: Tensor, size: tuple[int, int]) -> Tensor:
-    """Energy by the source paper's convention: of the rectified, upsampled map after min-max scaling, 0 when empty.
+    """Measure energy by the source paper's convention: after min-max scaling of the rectified, upsampled map.
 
     Zhang, Bieri and Günther 2024, arXiv 2403.14435, "proportional energy", whose maps come from pytorch-grad-cam:
-    rectified, upsampled, and brought to [0, 1] by their own minimum and maximum. The scale cancels in the ratio, so the
-    minimum m of the upsampled map is all that is needed: E = ⟨(σS)⁺ - m, Uᵀ1_M⟩ / ⟨(σS)⁺ - m, Uᵀ1⟩, since U keeps
-    constants. U is bilinear between neighbouring cell centres, so m is taken at the first or last pixel row and column
-    of such a patch: it is found exactly among at most 4 (h + 1) (w + 1) pixels. No deviation is left but rounding.
+    rectified, upsampled, and scaled to [0, 1] by their own minimum and maximum. The scale cancels in the ratio, so only
+    the minimum m of the upsampled map is required: E = ⟨(σS)⁺ - m, Uᵀ1_M⟩ / ⟨(σS)⁺ - m, Uᵀ1⟩, because U preserves
+    constants. U is bilinear between neighbouring cell centres, so m is attained at the first or last pixel row and
+    column of such a patch and is found exactly among at most 4 (h + 1) (w + 1) pixels. The only deviation is rounding.
 
     Args:
         maps: ``(B, A, h, w)``, σS.
-        weights: ``(B, A, h, w)`` or ``(A, h, w)``, Uᵀ1_M; NaN where there is no region.
-        total: ``(h, w)``, Uᵀ1.
+        weights: Uᵀ1_M, ``(B, A, h, w)`` or ``(A, h, w)``; NaN where there is no region.
+        total: Uᵀ1, ``(h, w)``.
         size: ``(H, W)`` of the image.
 
     Returns:
-        ``(B, A)``: 0 for an empty or a constant map; NaN where the map is not finite or the region is empty or missing.
+        ``(B, A)``: 0 for a map that is constant or without positive evidence; NaN where the map is not finite or the
+        region is empty or missing.
 
     Raises:
-        InputError: Shapes that do not belong together.
+        InputError: Shapes do not match.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import published_energy
+        >>> maps = torch.tensor([[[[3.0, 1.0]]]])
+        >>> weights, total = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[1.0, 1.0]])
+        >>> published_energy(maps, weights, total, size=(1, 2)).item()  # the smaller cell is shifted to 0
+        1.0
     """
     r = evidence(maps)
     w, t = _weights(r, maps, weights), _total(maps, total)
     shifted = r - _minimum_upsampled(r.reshape(maps.shape), size)[..., None]
     flat = r.amin(-1) == r.amax(-1)
-    inside, all_of_it = (shifted * w).sum(-1), (shifted * t).sum(-1)
-    energy = torch.where(flat, torch.zeros_like(inside), inside / all_of_it)
+    inside, everywhere = (shifted * w).sum(-1), (shifted * t).sum(-1)
+    energy = torch.where(flat, torch.zeros_like(inside), inside / everywhere)
     return _where(~r.sum(-1).isnan() & (w.sum(-1) > 0), energy)
 
 
 def relevance_rank(maps: Tensor, weights: Tensor, total: Tensor) -> Tensor:
-    """Relevance rank accuracy: how much of the region the strongest cells cover that together have the region's area.
+    """Measure relevance rank accuracy: the share of the region covered by the strongest cells of the same total area.
 
-    Arras, Osman and Samek 2022, arXiv 2003.07258, with cells for pixels: cells are taken from the strongest
-    down until their area Uᵀ1 reaches |M|, and the share of M in them is counted. Deviations: the last cell enters by
-    the fraction that fits, and cells of equal evidence, those without any included, share what fits, which is the mean
-    over all orders of them. A region whose border cuts cells cannot reach 1.
+    Arras, Osman and Samek 2022, arXiv 2003.07258, with cells in place of pixels: cells are selected in order of
+    decreasing evidence until their area Uᵀ1 reaches |M|, and the share of M that they cover is returned. Deviations:
+    the last cell counts by the fraction that fits, and cells of equal evidence (also those without evidence) share that
+    fraction equally, which is the mean over all their orders. A region whose border divides cells cannot reach 1.
 
     Args:
         maps: ``(B, A, h, w)``, σS.
-        weights: ``(B, A, h, w)`` or ``(A, h, w)``, Uᵀ1_M; NaN where there is no region.
-        total: ``(h, w)``, Uᵀ1.
+        weights: Uᵀ1_M, ``(B, A, h, w)`` or ``(A, h, w)``; NaN where there is no region.
+        total: Uᵀ1, ``(h, w)``.
 
     Returns:
-        ``(B, A)`` in [0, 1]; NaN for an empty map, and for an empty or missing region. f is what chance gives.
+        ``(B, A)`` in [0, 1]; NaN for a map without positive evidence, and for an empty or missing region. Its
+        expectation under chance is f.
 
     Raises:
-        InputError: Shapes that do not belong together.
+        InputError: Shapes do not match.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import relevance_rank
+        >>> maps, weights = torch.tensor([[[[3.0, 1.0, 0.0, 0.0]]]]), torch.tensor([[[1.0, 0.0, 1.0, 0.0]]])
+        >>> relevance_rank(maps, weights, torch.ones(1, 4)).item()  # one of the two strongest cells is in the region
+        0.5
     """
     r = evidence(maps)
     w = _weights(r, maps, weights).expand_as(r)
     t = _total(maps, total).expand_as(r)
     size = w.sum(-1, keepdim=True)  # |M| in pixels
     order = r.neg().contiguous().sort(-1)  # strongest first
-    reached = torch.nn.functional.pad(t.gather(-1, order.indices).cumsum(-1), (1, 0))  # area of the cells before each
-    first = torch.searchsorted(order.values, order.values, right=False)  # of the cells as strong as this one
+    reached = torch.nn.functional.pad(
+        t.gather(-1, order.indices).cumsum(-1), (1, 0)
+    )  # area of the cells before each one
+    first = torch.searchsorted(order.values, order.values, right=False)  # of the cells with the same evidence
     last = torch.searchsorted(order.values, order.values, right=True)
     before, after = reached.gather(-1, first), reached.gather(-1, last)
-    taken = ((size - before) / (after - before)).clamp(0, 1).nan_to_num(0)  # a cell that no pixel reads has no area
-    covered = (taken * w.gather(-1, order.indices)).sum(-1) / size[..., 0]
+    # A cell that no pixel reads has no area, which makes this 0/0.
+    selected = ((size - before) / (after - before)).clamp(0, 1).nan_to_num(0)
+    covered = (selected * w.gather(-1, order.indices)).sum(-1) / size[..., 0]
     return _where((r.sum(-1) > 0) & (size[..., 0] > 0), covered)
 
 
 def mass(maps: Tensor) -> Tensor:
-    """Σ(σS)⁺ in logit units, over the cells of the grid.
+    """Sum the positive evidence Σ(σS)⁺ over the cells of the grid, in logit units.
 
     Args:
         maps: ``(B, A, h, w)``, σS.
 
     Returns:
         ``(B, A)``; NaN where a cell is not finite.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import mass
+        >>> mass(torch.tensor([[[[3.0, -1.0]], [[0.0, -1.0]]]])).tolist()
+        [[3.0, 0.0]]
     """
     return evidence(maps).sum(-1)
 
 
 def empty(maps: Tensor) -> Tensor:
-    """Whether no cell speaks for the explained side: Σ(σS)⁺ = 0.
+    """Find maps without positive evidence, Σ(σS)⁺ = 0.
 
     Args:
         maps: ``(B, A, h, w)``, σS.
 
     Returns:
         ``(B, A)``: 1 or 0; NaN where a cell is not finite.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import empty
+        >>> empty(torch.tensor([[[[3.0, -1.0]], [[0.0, -1.0]]]])).tolist()
+        [[0.0, 1.0]]
     """
-    found = mass(maps)
-    return _where(~found.isnan(), (found == 0).to(found.dtype))
+    evidence_mass = mass(maps)
+    return _where(~evidence_mass.isnan(), (evidence_mass == 0).to(evidence_mass.dtype))
 
 
 def concentration(maps: Tensor) -> Tensor:
-    """The strongest quarter of the cells' share of the evidence: 0.25 for an even map, 1 where a quarter has it all.
+    """Measure the share of the evidence in the strongest quarter of the cells: 0.25 for a uniform map, at most 1.
 
-    Where the number of cells is no multiple of four, the last cell enters by the fraction that fits.
+    If the number of cells is not a multiple of four, the last cell counts by the fraction that fits.
 
     Args:
         maps: ``(B, A, h, w)``, σS.
 
     Returns:
-        ``(B, A)`` in [0.25, 1]; NaN for an empty map or one with a cell that is not finite.
+        ``(B, A)`` in [0.25, 1]; NaN for a map without positive evidence or with a cell that is not finite.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import concentration
+        >>> concentration(torch.tensor([[[[3.0, 1.0], [0.0, 0.0]]]])).item()
+        0.75
     """
     r = evidence(maps)
     quarter = r.shape[-1] * QUARTER
@@ -197,7 +265,7 @@ def concentration(maps: Tensor) -> Tensor:
 
 
 def evidence(maps: Tensor) -> Tensor:
-    """(σS)⁺ with the grid flattened, half precision to float32; what is not finite is NaN.
+    """Compute (σS)⁺ with a flattened grid; half precision becomes float32, and cells that are not finite become NaN.
 
     Args:
         maps: ``(B, A, h, w)``, σS.
@@ -215,7 +283,7 @@ def evidence(maps: Tensor) -> Tensor:
 
 
 def _weights(r: Tensor, maps: Tensor, weights: Tensor) -> Tensor:
-    """Region weights ``(1 or B, A, hw)`` in the evidence's dtype."""
+    """Check region weights, and convert them to ``(1 or B, A, hw)`` in the evidence's dtype."""
     if weights.shape not in (maps.shape, maps.shape[1:]):
         raise InputError(
             f"regions have shape {tuple(weights.shape)}; for maps {tuple(maps.shape)} project() must give "
@@ -235,9 +303,9 @@ def _where(defined: Tensor, value: Tensor) -> Tensor:
 
 
 def _minimum_upsampled(r: Tensor, size: tuple[int, int]) -> Tensor:
-    """The minimum of U(σS)⁺ ``(B, A)``, looked for only where a patch of the bilinear surface can have it.
+    """Compute the minimum of U(σS)⁺ ``(B, A)`` from the pixels where a patch of the bilinear surface can attain it.
 
-    Interpolated cell by cell, without matrix products, whose rounding may depend on the batch.
+    The interpolation avoids matrix products, because their rounding may depend on the batch.
     """
     for axis, pixels in ((-2, size[0]), (-1, size[1])):
         low, high, part = (torch.from_numpy(a).to(r.device) for a in _patch_ends(r.shape[axis], pixels))
@@ -249,7 +317,7 @@ def _minimum_upsampled(r: Tensor, size: tuple[int, int]) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _patch_ends(n_in: int, n_out: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """The rows of U at which a linear piece begins or ends: the cells below and above, and the weight of the latter."""
+    """Find the rows of U at which a linear piece begins or ends: the lower and upper cells, and the upper's weight."""
     u = matrix(n_in, n_out)
     low = (u > 0).argmax(-1)
     high = np.minimum(low + 1, n_in - 1)

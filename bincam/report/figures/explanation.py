@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WIDTH, TALLEST = 2.5, 3.6  # of one picture, in inches
 HEADER, FOOTER, GAP = 0.86, 0.52, 0.3  # text above a picture, colour bar below, space between columns
 TEXT = 7.5  # points
+GREY = 225  # of the plane under maps that are drawn without their image
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,23 @@ def evidence_colours() -> Colormap:
 
 
 def explanation_figure(
-    image: NDArray[np.uint8], panels: Sequence[Panel], *, title: str, caption: str, image_note: str = ""
+    image: NDArray[np.uint8] | None,
+    panels: Sequence[Panel],
+    *,
+    title: str,
+    caption: str,
+    image_note: str = "",
+    size: tuple[int, int] | None = None,
 ) -> Figure:
-    """One image and a signed map for each of its attributes.
+    """Draw one image and a signed map for each of its attributes.
 
     Args:
-        image: ``(H, W, 3)``, as the model sees it, before normalisation.
+        image: ``(H, W, 3)``, as the model sees it, before normalisation; None draws the maps on plain grey.
         panels: One per attribute.
         title: Above all, usually the file's name.
         caption: Below all: what was drawn, and what may be claimed.
         image_note: Under the image's own heading.
+        size: ``(H, W)`` of the image if there is none.
 
     Returns:
         The figure; panels stand in rows of at most about the square root of their number, and keep the image's aspect.
@@ -96,11 +104,12 @@ def explanation_figure(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    height, width = image.shape[:2]
+    height, width = image.shape[:2] if image is not None else size or panels[0].values.shape
     picture_w = min(WIDTH, TALLEST * width / height)
     picture_h = picture_w * height / width
     cell_w, cell_h = max(picture_w, 2.3) + GAP, picture_h + HEADER + FOOTER
-    count = len(panels) + 1
+    cells: list[Panel | None] = [*([None] if image is not None else []), *panels]  # None: the image itself
+    count = len(cells)
     columns = min(count, max(4, round(math.sqrt(count * cell_h / cell_w))))
     rows = math.ceil(count / columns)
     figure_w = columns * cell_w + GAP
@@ -130,13 +139,12 @@ def explanation_figure(
         for line, text in enumerate(foot):
             base = bottom - 0.02 - 0.16 * line
             figure.text(GAP / figure_w, base / figure_h, text, va="top", size=TEXT, **words)
-        grey = backdrop(image)
+        grey = np.full((height, width, 3), GREY, np.uint8) if image is None else backdrop(image)
         colours = evidence_colours()
-        for index in range(count):
+        for index, panel in enumerate(cells):
             row, column = divmod(index, columns)
             axes = put(column, row, HEADER, picture_w, picture_h)
             axes.set(xticks=[], yticks=[])
-            panel = panels[index - 1] if index else None
             axes.imshow(grey if panel else image, extent=(0, width, height, 0), interpolation="nearest")
             name, lines = (panel.name, panel.lines) if panel else ("image, as the model sees it", (image_note,))
             _heading(axes, name, [line for line in lines if line], picture_h)

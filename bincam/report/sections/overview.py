@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bincam.audit.folder.schema import MASKS
 from bincam.report.figures.dumbbells import Row, pairs
@@ -16,6 +16,9 @@ from bincam.report.sections import sentences
 from bincam.report.view_model import Cell, Column, Plot, TableRow, Tile
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import Kind, basis, interval, percent, shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Read = Callable[[Arm, str], tuple[Estimate, Estimate]]
 
@@ -239,28 +242,37 @@ def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
         values = {name: [asked.read(arm, name) for arm in arms] for name in attributes}
         if not any(n.defined for row in values.values() for pair in row for n in pair):
             continue
-        in_percent = asked.kind == "percent"
-        factor = 100.0 if in_percent else 1.0
-        drawn = [
-            Row(
-                name,
-                minority_share(arms[0], name),
-                tuple((a.scaled(factor), b.scaled(factor)) for a, b in values[name]),
-            )
-            for name in attributes
-        ]
         finding = " ".join(_in_words(arm, attributes, asked, len(arms) > 1) for arm in arms)
-        figure = pairs(
-            drawn,
-            [arm.name for arm in arms],
-            asked.axis,
-            zero=None if in_percent else 0.0,
-            limits=(0.0, 100.0) if in_percent else None,
-        )
+        shares = [minority_share(arms[0], name) for name in attributes]
+        figure = dumbbells(asked, [arm.name for arm in arms], values, shares)
         reading = asked.reading.format(explained=sentences.explained(arms[0]))
         svg = inline(figure, f"{asked.title}. {reading} {finding} All numbers are in the table below.")
         result.append(Plot(asked.title, svg, reading, finding))
     return result
+
+
+def dumbbells(
+    asked: Asked,
+    models: Sequence[str],
+    values: Mapping[str, Sequence[tuple[Estimate, Estimate]]],
+    shares: Sequence[float],
+) -> Figure:
+    """Draw both classes of every attribute.
+
+    Args:
+        asked: The question.
+        models: Names of the models, a column each.
+        values: By attribute, the numbers of the minority and of the majority class for each model.
+        shares: By attribute, the minority's share of the training labels; NaN where unknown.
+    """
+    in_percent = asked.kind == "percent"
+    factor = 100.0 if in_percent else 1.0
+    rows = [
+        Row(name, share, tuple((a.scaled(factor), b.scaled(factor)) for a, b in numbers))
+        for (name, numbers), share in zip(values.items(), shares, strict=True)
+    ]
+    limits = (0.0, 100.0) if in_percent else None
+    return pairs(rows, models, asked.axis, zero=None if in_percent else 0.0, limits=limits)
 
 
 def _in_words(arm: Arm, attributes: Sequence[str], asked: Asked, named: bool) -> str:

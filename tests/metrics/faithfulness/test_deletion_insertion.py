@@ -1,4 +1,4 @@
-"""Deletion and insertion against a model whose answer can be counted."""
+"""Deletion and insertion against a model whose scores can be computed by hand."""
 
 from __future__ import annotations
 

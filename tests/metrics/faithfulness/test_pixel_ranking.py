@@ -1,4 +1,4 @@
-"""Exact counts, and no place favoured among ties."""
+"""Exact counts, and ties in an order that favours no position."""
 
 from __future__ import annotations
 

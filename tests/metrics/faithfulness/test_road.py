@@ -1,4 +1,4 @@
-"""ROAD against pytorch-grad-cam's where they agree, and where that one fails."""
+"""ROAD against pytorch-grad-cam where the two agree, and where pytorch-grad-cam fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Energy is what the upsampled map says, whatever the grid, and what is undefined is NaN."""
+"""Energy equals that of the upsampled map on any grid, and undefined energy is NaN."""
 
 from __future__ import annotations
 

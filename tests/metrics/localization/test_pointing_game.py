@@ -1,4 +1,4 @@
-"""A peak is where the continuous map is highest, or nowhere."""
+"""The peak is the maximum of the continuous map, or undefined."""
 
 from __future__ import annotations
 

@@ -1,0 +1,163 @@
+"""A user's model, run without a trace and read as logits.
+
+The model is put in evaluation mode for the time of a call. Modes, gradients, hooks and random state are restored
+afterwards, also after an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from bincam.cam.evidence import Pass
+from bincam.cam.inputs import check_images
+from bincam.errors import InputError
+from bincam.models.anatomy import Anatomy, resolve
+from bincam.models.borrow import evaluating, fingerprint, outside_grad_modes, own_rng, unwrap
+from bincam.models.card import Card
+from bincam.models.classifier import AttributeClassifier
+from bincam.models.heads import Head, check_probabilities, check_taken_back, logits_of, select_output
+from bincam.models.trace import Cut
+
+Precision = Literal["fp32", "bf16"]
+Start = Literal["vector", "layer"] | None
+"""The tensor from which a gradient starts: the pooled vector, the explained layer, or none."""
+
+
+class BorrowedModel:
+    """A model whose output is read as logits of all its attributes.
+
+    Args:
+        model: Any module; wrappers of ``torch.compile`` and of parallel training are removed.
+        names: Names of all outputs if the model has no card; None numbers them after the first forward pass.
+        layer: Layer to explain, as for ``Explainer``.
+        head: Meaning of the raw output if the model has no card.
+        output: Index or key of the raw output.
+        precision: ``fp32``, or ``bf16`` under autocast.
+        channels_last: Pass images in channels-last order.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        names: Sequence[str] | None,
+        *,
+        layer: str | nn.Module | None,
+        head: Head,
+        output: str | int | None,
+        precision: Precision,
+        channels_last: bool,
+    ) -> None:
+        self.module = unwrap(model)
+        self.card: Card | None = self.module.card if isinstance(self.module, AttributeClassifier) else None
+        self.names = tuple(names) if names is not None else self.card.attributes if self.card else None
+        self.layer = layer
+        self.head = head
+        self.output = output
+        self.precision = precision
+        self.channels_last = channels_last
+        self._anatomies: dict[tuple[int, int], tuple[int, Anatomy]] = {}  # by input size, with the weights' fingerprint
+
+    @contextmanager
+    def running(self, images: Tensor) -> Iterator[tuple[Tensor, torch.autocast]]:
+        """Check images and move them to the model, which is in evaluation mode meanwhile.
+
+        Args:
+            images: ``(B, C, H, W)``.
+
+        Yields:
+            The batch, and the autocast context for forward passes: the requested precision, or the caller's own
+            autocast. Nothing is cast outside of that context, so that maps are summed in full precision.
+        """
+        check_images(images)
+        parameter = next(self.module.parameters(), None)
+        device = images.device if parameter is None else parameter.device
+        cast = self.precision == "bf16" or torch.is_autocast_enabled(device.type)
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.get_autocast_dtype(device.type)
+        casting = torch.autocast(device.type, dtype=dtype, enabled=cast)
+        full = torch.autocast(device.type, enabled=False)
+        with evaluating(self.module), own_rng(device), outside_grad_modes(), full:
+            yield self._to_model(images), casting
+
+    def _to_model(self, images: Tensor) -> Tensor:
+        parameter = self._floating_parameter()
+        batch = images.detach()
+        if batch.is_inference():
+            batch = batch.clone()  # a tensor made in inference mode cannot be part of a graph
+        if parameter is not None:
+            batch = batch.to(parameter.device, parameter.dtype)
+        return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
+
+    def _floating_parameter(self) -> Tensor | None:
+        return next((p for p in self.module.parameters() if p.is_floating_point()), None)
+
+    def probe(self, size: tuple[int, int]) -> Tensor:
+        """Draw one random image ``(1, C, H, W)`` of the size ``(H, W)``, the same on each call."""
+        parameter = self._floating_parameter()
+        channels = len(self.card.mean) if self.card else 3
+        image = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(0))
+        return image if parameter is None else image.to(parameter)
+
+    def read(self, raw: Any) -> Tensor:
+        """Convert the value that the model returns to logits ``(B, all outputs)``."""
+        tensor = select_output(raw, self.output)
+        if self.names is None:
+            single = tensor.ndim == 1 or (self.head == "two_logits" and tensor.ndim == 2)
+            self.names = tuple(str(column) for column in range(1 if single else tensor.shape[1]))
+        return logits_of(tensor, self.head, len(self.names), len(tensor))
+
+    def checked_read(self, raw: Any) -> Tensor:
+        """Convert as ``read``, and refuse probabilities that cannot be what the head states.
+
+        Raises:
+            InputError: They are outside [0, 1], or exactly 0 or 1.
+        """
+        if self.head == "probabilities":
+            check_probabilities(select_output(raw, self.output))
+        elif self.card is not None and self.card.head == "probabilities":
+            check_taken_back(raw)
+        return self.read(raw)
+
+    def anatomy(self, batch: Tensor) -> Anatomy:
+        """Resolve the head's structure for the batch's image size; remembered until the weights change."""
+        size = (int(batch.shape[2]), int(batch.shape[3]))
+        weights = fingerprint(self.module)
+        remembered = self._anatomies.get(size)
+        if remembered is None or remembered[0] != weights:
+            generator = torch.Generator().manual_seed(0)
+            probe = torch.randn(batch[:1].shape, generator=generator).to(batch)  # a blank image would leave units dead
+            if self.channels_last:
+                probe = probe.contiguous(memory_format=torch.channels_last)
+            remembered = (weights, resolve(self.module, probe, self.read, self.layer))
+            self._anatomies[size] = remembered
+        return remembered[1]
+
+    @property
+    def explained_size(self) -> tuple[int, int]:
+        """The first image size ``(H, W)`` that was explained."""
+        return next(iter(self._anatomies))
+
+    def forward(self, batch: Tensor, anatomy: Anatomy, keep: bool, start: Start) -> Pass:
+        """Run the model once.
+
+        Args:
+            batch: ``(B, C, H, W)``, from ``running``.
+            anatomy: Of the model.
+            keep: Keep the tensors that the head pools.
+            start: Tensor from which a gradient will start.
+
+        Raises:
+            InputError: The model returns logits for another number of images.
+        """
+        keeping = anatomy.pooled.place if keep and anatomy.pooled is not None else None
+        starting = {"vector": anatomy.vector, "layer": anatomy.layer.place, None: None}[start]
+        cut = Cut(keeping, starting)
+        with torch.no_grad(), cut:  # the cut enables gradients where it starts; leaving no_grad restores them
+            logits = self.checked_read(self.module(batch))
+        if len(logits) != len(batch):
+            raise InputError(f"the model returned logits for {len(logits)} images, but {len(batch)} were passed")
+        return Pass(logits, cut.kept, cut.leaf)

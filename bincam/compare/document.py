@@ -1,0 +1,83 @@
+"""The content of ``contrast.json``, with its representations and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from bincam import display
+from bincam.audit.folder.overview import FEW, estimate_cell, intervals_of, minority_share, rarer, sample
+from bincam.stats.estimate import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Contrast(dict[str, Any]):
+    """Two audits of the same images, compared: a dictionary with the content of ``contrast.json``.
+
+    Example:
+        The dictionary is what ``compare`` writes and returns; one that was read from a file is wrapped again:
+
+        >>> from bincam.compare import Contrast
+        >>> contrast = Contrast({"columns": ["unbalanced", "adjusted", "balanced"], "attributes": {}, "images": 0})
+        >>> contrast
+        Contrast of unbalanced and balanced: 0 images, 0 attributes
+    """
+
+    def __repr__(self) -> str:
+        return self._table().text()
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
+
+    def plot(
+        self,
+        measure: Literal["error", "gain", "bias_share"] = "error",
+        attributes: Sequence[str] | None = None,
+    ) -> Figure:
+        """Draw a measure of the rarer and of the other class by attribute, a panel per model.
+
+        Args:
+            measure: ``error``: share of each class that is misclassified, also at the adjusted threshold if there is
+                one. ``gain`` and ``bias_share``: of the primary method, by predicted class.
+            attributes: Attributes to draw; None for the ten with the rarest minority classes.
+
+        Returns:
+            The report's overview figure, which is not registered with pyplot.
+
+        Raises:
+            InputError: The measure or an attribute is unknown.
+        """
+        return display.backend().plot_contrast(self, measure=measure, attributes=attributes)
+
+    def _table(self) -> display.Table:
+        entries = self.get("attributes") or {}
+        first, _, second = self.get("columns") or ("first", "", "second")
+        names = sorted(entries, key=lambda name: minority_share(entries[name]))[: display.ROWS]
+        rows = [(name, *self._cells(entries[name], first, second)) for name in names]
+        subject = (sample(self.get("images"), self.get("identities")), display.counted(len(entries), "attribute"))
+        notes = (
+            intervals_of(self.get("level")),
+            "errors of the rarer class" if rows else "",
+            FEW if any("*" in cell for row in rows for cell in row[1:]) else "",
+            display.omitted(len(rows), len(entries), "attributes"),
+        )
+        return display.Table(
+            f"Contrast of {first} and {second}: {', '.join(filter(None, subject))}",
+            ("attribute", "rarer class", "n", f"error, {first}", f"error, {second}", "difference"),
+            rows,
+            "; ".join(filter(None, notes)),
+            left=2,
+        )
+
+    def _cells(self, entry: dict[str, Any], first: str, second: str) -> tuple[str, ...]:
+        errors = (entry.get("errors") or {}).get("minority_error") or {}
+        differences = (entry.get("error_differences") or {}).get("minority_error") or {}
+        difference = (differences.get(f"{first} - {second}") or {}).get("difference")
+        return (
+            rarer(1 if entry.get("minority") == "positive" else -1, entry),
+            f"{Estimate.from_json(errors.get(first)).images:,}",
+            *(estimate_cell(errors.get(name), "percent") for name in (first, second)),
+            estimate_cell(difference, "points"),
+        )
