@@ -20,6 +20,7 @@ importlib.util.find_spec = lambda name, *rest: None if name == "torchvision" els
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [

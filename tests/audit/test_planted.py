@@ -126,6 +126,7 @@ def findings(done, about):
     return {family["name"]: family["findings"] for family in families}
 
 
+@pytest.mark.slow
 def test_labels_that_mean_nothing_give_no_finding_after_holm(settings, tmp_path):
     table = write_pictures(tmp_path / "pictures", 240)
     told = run(reader(0), table, tmp_path / "true", settings.replace(batch_size=16, shard_images=64))
@@ -138,6 +139,7 @@ def test_labels_that_mean_nothing_give_no_finding_after_holm(settings, tmp_path)
     assert set(findings(told, "minority error").values()) == {0}
 
 
+@pytest.mark.slow
 def test_the_summary_flags_the_shortcut_and_not_its_twin(settings, tmp_path):
     table = write_pictures(tmp_path / "pictures", 120)
     gains = {}

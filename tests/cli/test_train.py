@@ -101,6 +101,7 @@ def test_mistakes_are_one_line(command, file, words, message):
     assert message in command("train", file, *words).mistake
 
 
+@pytest.mark.slow
 def test_a_warning_is_a_line_told_once(file):
     """Of one class, in validation: every arm of a pair reads the splits."""
     table = Path(yaml.safe_load(file.read_text())["data"]["source"])

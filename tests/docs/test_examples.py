@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.filterwarnings("default::bincam.errors.BincamWarning")  # an audit's notes are warnings
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 

@@ -192,7 +192,11 @@ def test_first_weights_that_have_changed(config):
 def test_a_broken_state(config):
     folder = fit(config(epochs=1)).folder
     whole = (folder / STATE).read_bytes()
-    for content, message in [(whole[:1000], "not a"), (b"", "not a"), (b"x" * 100, "not a")]:
+    for content, message in [
+        (whole[:1000], "not written by torch.save"),
+        (b"", "not written by torch.save"),
+        (b"x" * 100, "not written by torch.save"),
+    ]:
         (folder / STATE).write_bytes(content)
         with pytest.raises(InputError, match=message):
             fit(config(epochs=1), resume=True)

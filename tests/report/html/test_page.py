@@ -89,6 +89,7 @@ def test_masks_that_were_not_there_have_no_columns(page):
     assert "Object and influence gain and energy" not in [one.term for one in page.definitions]
 
 
+@pytest.mark.slow
 def test_the_explained_side_is_named_and_answers_are_told_from_logits(tmp_path):
     manifest = {"side": "positive"}
     few = {"images": 60, "attributes": ("A", "B", "C"), "prevalence": (0.4, 0.7, 0.5)}
@@ -146,6 +147,7 @@ def test_without_the_images_the_report_says_so(bare, tmp_path):
     assert "Photographs are not shown" in render(page)
 
 
+@pytest.mark.slow
 def test_names_cannot_break_the_page(tmp_path):
     names = ("</script><b>bold</b>", 'a "quote" & $x^2$', "../../naïve", "..-..-na-ve")
     source = finished_audit(tmp_path / "audit", images=60, attributes=names, prevalence=(0.5, 0.2, 0.1, 0.1))
