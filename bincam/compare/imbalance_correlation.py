@@ -60,9 +60,9 @@ def spearman(x: NDArray[np.floating], y: NDArray[np.floating], level: float = LE
 
     both = np.isfinite(x) & np.isfinite(y)
     n = int(both.sum())
-    nothing = {"rho": None, "low": None, "high": None, "p": None, "attributes": n}
+    undefined = {"rho": None, "low": None, "high": None, "p": None, "attributes": n}
     if n < 4 or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
-        return nothing
+        return undefined
     result = stats.spearmanr(x[both], y[both])
     rho, p = float(result.statistic), float(result.pvalue)
     width = stats.norm.ppf((1 + level) / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))

@@ -35,7 +35,16 @@ class Calibration:
         brier: Mean squared error of the probabilities.
         bins: One per bin that contains an image: ``lower``, ``upper``, ``images``, ``mean_probability``,
             ``positive_rate``, and its interval ``low``, ``high``.
-        reason: Why it is undefined, or empty.
+        reason: The reason why it is undefined; empty where it is defined.
+
+    Example:
+        ``calibrate`` returns it.
+
+        >>> from bincam.stats import Clusters
+        >>> clusters = Clusters.of(["", "", ""])
+        >>> calibration = calibrate(np.full(3, np.nan), np.ones(3), clusters, clusters.weights(100, seed=0))
+        >>> calibration.ece.status, calibration.reason
+        ('undefined', 'no image has both a label and a logit')
     """
 
     ece: Estimate

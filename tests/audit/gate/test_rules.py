@@ -75,8 +75,8 @@ def test_wrong_rules_are_refused_with_the_nearest_name(audit, text, told):
     ("found", "verdict", "reason"),
     [
         (figure(0.1, 0.05, 0.2), "pass", ""),
-        (figure(0.1, 0.05, 0.21), "insufficient", "straddles 0.2"),
-        (figure(0.3, 0.19, 0.4), "insufficient", "straddles 0.2"),
+        (figure(0.1, 0.05, 0.21), "insufficient", "contains 0.2"),
+        (figure(0.3, 0.19, 0.4), "insufficient", "contains 0.2"),
         (figure(0.3, 0.21, 0.4), "fail", "breaks <= 0.2"),
         (figure(0.0, 0.0, 0.1, images=12, identities=3, status="small"), "insufficient", "12 images of 3 people"),
         (figure(0.9, 0.8, 1.0, images=12, status="small"), "insufficient", "too few: 12 images"),
