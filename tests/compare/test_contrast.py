@@ -1,4 +1,4 @@
-"""A contrast of two synthetic audits: paired figures against pandas, what is refused, what is said."""
+"""A contrast of two synthetic audits: paired figures against pandas, refusals, sentences."""
 
 import json
 import shutil
@@ -189,13 +189,13 @@ def test_difference_maps_are_of_means_by_group(audits, contrast, out):
 
 def test_every_figure_in_a_sentence_is_one_of_the_table(contrast):
     for name in ATTRIBUTES:
-        told = " ".join(contrast["sentences"][name])
+        sentences = " ".join(contrast["sentences"][name])
         held = contrast["attributes"][name]
         error = Estimate.from_json(held["errors"]["minority_error"][FIRST])
-        assert written(error, "percent") in told
-        assert images(error) in told
+        assert written(error, "percent") in sentences
+        assert images(error) in sentences
         for rate in ("minority_error", "majority_error"):
-            assert VERDICTS[held["threshold"][rate]] in told
+            assert VERDICTS[held["threshold"][rate]] in sentences
     assert "at its adjusted threshold" in " ".join(contrast["sentences"]["Bald"])
 
 
@@ -207,9 +207,9 @@ def test_findings_are_tests_that_stand_after_holm(contrast):
         **contrast,
         "families": [{**f, "tests": [{**t, "finding": False} for t in f["tests"]]} for f in contrast["families"]],
     }
-    told = findings(nothing)
-    assert len(told) == 1
-    assert told[0].startswith("None of")
+    sentences = findings(nothing)
+    assert len(sentences) == 1
+    assert sentences[0].startswith("None of")
 
 
 def test_the_same_model_twice_differs_in_nothing(folders, tmp_path):

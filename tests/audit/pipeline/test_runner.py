@@ -312,7 +312,7 @@ def test_unreadable_images_are_skipped_and_counted_or_refused(pictures, settings
     assert [len(maps) for maps in done.maps()] == [8, 0, 7, 8]
 
 
-def test_a_region_outside_of_every_image_is_told(pictures, settings):
+def test_a_region_outside_of_every_image_is_reported(pictures, settings):
     nowhere = Regions.drawn({"Object": np.zeros((SIDE, SIDE), bool)}, source="nowhere")
     plan = make_plan(reader(0), pictures, settings.replace(regions=nowhere))
     assert "the region is outside of the image, so no energy: Object" in plan.notes
@@ -395,8 +395,11 @@ def test_slices_by_any_attribute_are_made_or_refused_before_any_image(pictures, 
     done = run(reader(0), pictures, tmp_path / "a", settings.replace(slice_by=["Other"]))
     assert {(one["attribute"], one["column"]) for one in done.summary["slices"]} == {("Object", "Other")}
     alike = replace(pictures, groups={"camera": np.full(len(pictures), "one")})
-    for wanted, told in (("Othr", "cannot slice by 'Othr'; did you mean 'Other'"), ("camera", "only the value 'one'")):
-        with pytest.raises(InputError, match=told):
+    for wanted, message in (
+        ("Othr", "cannot slice by 'Othr'; did you mean 'Other'"),
+        ("camera", "only the value 'one'"),
+    ):
+        with pytest.raises(InputError, match=message):
             run(reader(0), alike, tmp_path / "b", settings.replace(slice_by=[wanted]))
     with pytest.raises(InputError, match="camera has only the value 'one' in the 32 audited images"):
         run(reader(0), alike, tmp_path / "b", settings.replace(groups=["camera"]))
