@@ -110,12 +110,22 @@ def decimals(value: float, low: float = math.nan, high: float = math.nan, kind: 
 
 
 def shown(estimate: Estimate, kind: Kind = "number") -> str:
-    """Write the value of an estimate with its unit, as finely as its interval requires; ``–`` where it is undefined."""
+    """Write the value of an estimate with its unit, as finely as its interval requires; ``–`` where it is undefined.
+
+    >>> from bincam.stats.estimate import estimate, undefined
+    >>> shown(estimate(0.304, 0.29, 0.32, 250, None, "bootstrap")), shown(undefined("bootstrap"))
+    ('0.30', '–')
+    """
     return _value(estimate, kind, _decimals(estimate, kind)) if estimate.defined else NONE
 
 
 def interval(estimate: Estimate, kind: Kind = "number", digits: int | None = None) -> str:
-    """Write the interval of an estimate, ``[22, 86]``; empty where there is none."""
+    """Write the interval of an estimate; empty where there is none.
+
+    >>> from bincam.stats.estimate import Estimate, estimate
+    >>> interval(estimate(0.57, 0.22, 0.86, 25, None, "wilson"), "percent"), interval(Estimate.of_value(0.5))
+    ('[22, 86]', '')
+    """
     low, high = estimate.low, estimate.high
     if not estimate.defined or math.isnan(low) or math.isnan(high):
         return ""
@@ -142,7 +152,12 @@ def written(estimate: Estimate, kind: Kind = "number", digits: int | None = None
 
 
 def stated(estimate: Estimate, kind: Kind = "number") -> str:
-    """Write an estimate with its counts: ``57 % [22, 86] (412 images of 31 people)``."""
+    """Write an estimate with its counts.
+
+    >>> from bincam.stats.estimate import estimate
+    >>> stated(estimate(0.57, 0.42, 0.71, 412, 31, "wilson, design effect"))
+    '0.57 [0.42, 0.71] (412 images of 31 people)'
+    """
     rests = basis(estimate)
     return f"{_full(estimate, kind)} ({rests})" if rests and estimate.defined else _full(estimate, kind)
 
