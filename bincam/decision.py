@@ -1,7 +1,7 @@
 """The decision rule: a logit at or above its threshold is positive.
 
-Rooms that may not import one another (``cam``, ``stats``, ``postprocessing``) all decide by it, so it is below them.
-The functions use operators alone, and take numpy arrays, torch tensors and numbers alike without importing torch.
+It is below all rooms, because ``cam``, ``stats`` and ``postprocessing`` use it and may not import one another. The
+functions use operators only, so they take numpy arrays, torch tensors and numbers without importing torch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ def is_positive(logit: Any, threshold: Any) -> Any:
 
 
 def is_finite(logit: Any) -> Any:
-    """Find the logits that can be decided: neither NaN nor infinite. Takes what ``is_positive`` takes."""
+    """Find the logits that can be decided: neither NaN nor infinite. Takes the types that ``is_positive`` takes.
+
+    >>> is_finite(np.array([0.5, np.nan, -np.inf])).tolist()
+    [True, False, False]
+    """
     return abs(logit) < math.inf
 
 
@@ -40,14 +44,14 @@ def check_scores(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float
     """Read logits and labels ``(N, A)`` as float64.
 
     Raises:
-        InputError: They are not of one such shape, or a label is not 0, 1 or NaN.
+        InputError: Their shapes differ or are not two-dimensional, or a label is not 0, 1 or NaN.
     """
     z, y = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
     if z.ndim != 2 or z.shape != y.shape:
         raise InputError(f"expected logits and labels of one shape (N, A), got {z.shape} and {y.shape}")
-    illegal = (y != 0) & (y != 1) & ~np.isnan(y)
-    if illegal.any():
-        row, attribute = (int(i[0]) for i in np.nonzero(illegal))
+    invalid = (y != 0) & (y != 1) & ~np.isnan(y)
+    if invalid.any():
+        row, attribute = (int(i[0]) for i in np.nonzero(invalid))
         raise InputError(
             f"label of row {row}, attribute {attribute} is {y[row, attribute]:g}; expected 0, 1 or NaN (unknown)"
         )
@@ -64,7 +68,10 @@ def count_by_score(
         positive: ``(n,)``.
 
     Returns:
-        The distinct scores in rising order, and how many positives and how many negatives have each.
+        The distinct scores in ascending order, and the numbers of positives and of negatives with each.
+
+    >>> count_by_score(np.array([0.2, 0.7, 0.2]), np.array([True, True, False]))
+    (array([0.2, 0.7]), array([1, 1]), array([1, 0]))
     """
     distinct, place = np.unique(scores, return_inverse=True)
     images = np.bincount(place, minlength=len(distinct))

@@ -1,4 +1,4 @@
-"""Where results come from: versions of packages, and digests of models, images, regions and settings."""
+"""Provenance of results: versions of packages, and digests of models, images, regions and settings."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _PACKAGES: Mapping[str, tuple[Purpose, ...]] = {
     "safetensors": ("audit",),
     "pydantic": ("training",),
 }
-"""Packages that results depend on, and whether an audit's or a training run's do."""
-# The five landmarks in CelebA's crop, on a unit square: any face would do, as long as it is always the same.
+"""Packages that results depend on, and the kinds of results that do."""
+# The five landmarks in CelebA's crop, on a unit square. Any face serves, if it is always the same.
 _FACE = np.array([[0.41, 0.45], [0.59, 0.45], [0.5, 0.55], [0.43, 0.63], [0.57, 0.63]])
 
 
@@ -45,8 +45,12 @@ def versions(purpose: Purpose = "audit") -> dict[str, str]:
     """List the versions of Python and of the installed packages that results depend on.
 
     Args:
-        purpose: ``audit``, or ``training``, which names bincam's own version too; an audit's manifest has a key of
-            its own for it.
+        purpose: ``audit``, or ``training``, which includes bincam's own version; an audit's manifest has a separate key
+            for it.
+
+    >>> import numpy
+    >>> versions()["numpy"] == numpy.__version__
+    True
     """
     installed = {"python": platform.python_version()}
     if purpose == "training":
@@ -75,7 +79,7 @@ def model_digest(model: AttributeClassifier) -> str:
 
 
 def images_hash(table: AttributeTable) -> str:
-    """Compute the SHA-256 of the names and files of all images, in order; an unreadable file has a fixed content."""
+    """Compute the SHA-256 of the names and files of all images, in order; unreadable files count as equal."""
     state = hashlib.sha256()
     for row, name in enumerate(table.ids):
         try:
@@ -87,7 +91,7 @@ def images_hash(table: AttributeTable) -> str:
 
 
 def regions_digest(regions: Regions, names: Sequence[str]) -> str:
-    """Compute the SHA-256 of the attributes' masks, drawn for one face, or of the names and sizes of stored masks."""
+    """Compute the SHA-256 of the attributes' masks for a fixed face, or of the names and sizes of stored masks."""
     state = hashlib.sha256()
     if regions.per_image:
         folder = Path(regions.source)
@@ -103,6 +107,10 @@ def regions_digest(regions: Regions, names: Sequence[str]) -> str:
 
 
 def settings_digest(manifest: Mapping[str, Any]) -> str:
-    """Compute the SHA-256 of a manifest without this digest: audits with equal digests are equal."""
+    """Compute the SHA-256 of a manifest without this digest: audits with equal digests have equal settings and inputs.
+
+    >>> settings_digest({"seed": 0}) == settings_digest({"seed": 0, "settings_digest": "..."})
+    True
+    """
     rest = {name: value for name, value in manifest.items() if name != "settings_digest"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

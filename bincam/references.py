@@ -1,6 +1,6 @@
-"""Names of the references against which the ledger is kept.
+"""Names of the references from which the ledger's additive decomposition counts evidence.
 
-They stand below all rooms because the columns of an audit are named after them, and reading an audit costs no torch.
+The columns of an audit are named after them, and reading an audit must not import torch, so they are below all rooms.
 ``bincam.cam.reference`` fits them.
 """
 
@@ -11,7 +11,7 @@ from typing import Literal, get_args
 ReferenceKind = Literal["midpoint", "mean", "balanced_mean"]
 
 FITTED: tuple[ReferenceKind, ...] = get_args(ReferenceKind)
-"""References that are fitted on a data set before the audit."""
+"""References that are fitted on a data set before an audit."""
 
 REFERENCES = ("zero", "floor", *FITTED)
 """All references, in the order of an audit's columns."""

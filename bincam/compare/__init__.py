@@ -1,4 +1,4 @@
-"""Contrasts: two audits of the same images, paired.
+"""Contrasts: paired comparisons of two audits of the same images.
 
 Public names are loaded on first use, so ``import bincam.compare`` costs neither pandas nor torch.
 """

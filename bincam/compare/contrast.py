@@ -1,4 +1,4 @@
-"""Two models on the same images: what balancing changed, and whether moving the threshold would have done it."""
+"""Contrast of two models on the same images: what balancing changed, and if an adjusted threshold explains it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.compare import published as paper
+from bincam.compare import published as published_figures
 from bincam.compare.document import Contrast
 from bincam.compare.imbalance_correlation import correlations
 from bincam.compare.paired_audits import Pair, pair_audits
@@ -51,29 +51,64 @@ def compare(
     """Compare two audits of the same images, and write the contrast's folder.
 
     Args:
-        first: The unbalanced model's.
-        second: The balanced model's.
+        first: Audit of the unbalanced model.
+        second: Audit of the balanced model.
         out: Folder for ``contrast.json`` and ``maps/difference.safetensors``.
-        moved: Thresholds for the first model that were tuned on validation images, in logit units; by default those
+        moved: Adjusted thresholds for the first model, tuned on validation images, in logit units; by default those
             of the first model's card.
-        moved_from: Where ``moved`` came from, for the record.
-        published: Set the source paper's figures beside ours.
-        level: Of confidence.
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
+        moved_from: Origin of ``moved``, which is recorded.
+        published: Compare with the source paper's figures, too.
+        level: Confidence level.
+        resamples: Number of bootstrap resamples.
+        seed: Seed of the bootstrap.
 
     Returns:
         The content of ``contrast.json``, a dictionary that shows and draws itself.
 
     Raises:
-        InputError: Other images, labels, sides or regions, or nothing in common.
+        InputError: The audits differ in images, labels, sides or regions, or have no attribute or method in common.
+
+    Example:
+        Two small models with random weights are audited on twelve generated images:
+
+        >>> import tempfile, warnings
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from bincam.audit import Settings, run
+        >>> from bincam.compare import compare
+        >>> from bincam.data import AttributeTable, write_celeba
+        >>> from bincam.models import build
+        >>> random, folder = np.random.default_rng(0), Path(tempfile.mkdtemp())
+        >>> images = random.integers(0, 256, (12, 32, 32, 3)).astype(np.uint8)
+        >>> ids, labels = [f"{n}.png" for n in range(12)], np.float32([[0], [0], [1]] * 4)
+        >>> table = AttributeTable(
+        ...     names=("Smiling",), labels=labels, ids=tuple(ids), root=folder, splits=np.array(["test"] * 12)
+        ... )
+        >>> data = write_celeba(table, images, folder / "data")
+        >>> audits = []
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")  # no regions, no references, no training counts
+        ...     for name in ("unbalanced", "balanced"):
+        ...         model = build(
+        ...             "resnet10t", ["Smiling"], channels=[8, 8, 8, 8], stem_width=8,
+        ...             input_size=(32, 32), mean=(0.5,) * 3, std=(0.25,) * 3,
+        ...         )
+        ...         audits.append(run(model, data, folder / name, Settings(gate_images=0)))
+        >>> contrast = compare(*audits, folder / "contrast", moved={"Smiling": 0.1}, resamples=100)
+        >>> contrast["images"], contrast["methods"], contrast["moved"]["thresholds"]
+        (12, ['grad_cam'], {'Smiling': 0.1})
+        >>> error = contrast["attributes"]["Smiling"]["errors"]["error"]
+        >>> list(error), error["balanced"]["images"], error["balanced"]["status"]
+        (['unbalanced', 'unbalanced, threshold moved', 'balanced'], 12, 'small')
+        >>> contrast["findings"]
+        ["None of 0 tested differences between the models remains after Holm's correction."]
     """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: a file, not a folder")
+        raise InputError(f"{folder} is a file, not a folder; give another place for the contrast")
     pair = pair_audits(first, second, moved, moved_from)
     weights = pair.clusters.weights(resamples, seed)
-    found = dict(zip(pair.attributes, contrast_attributes(pair, weights, level), strict=True))
+    contrasted = dict(zip(pair.attributes, contrast_attributes(pair, weights, level), strict=True))
     maps = difference_maps(first, second, pair, folder / DIFFERENCE)
     contrast: dict[str, Any] = {
         "kind": KIND,
@@ -96,16 +131,16 @@ def compare(
             name: {
                 "minority": class_name(int(pair.first.minority[a])),
                 "train_counts": list(first.manifest.train_counts[name]),
-                **_attribute(one),
+                **_attribute(attribute),
                 "threshold": {
-                    rate: threshold_verdict(*one.error_differences[rate])
+                    rate: threshold_verdict(*attribute.error_differences[rate])
                     for rate in ("minority_error", "majority_error")
                 },
             }
-            for a, (name, one) in enumerate(found.items())
+            for a, (name, attribute) in enumerate(contrasted.items())
         },
-        "families": contrast_families(found, pair.methods),
-        "correlation": correlations(first, pair, found, level),
+        "families": contrast_families(contrasted, pair.methods),
+        "correlation": correlations(first, pair, contrasted, level),
         "maps": maps,
     }
     contrast["sentences"] = {
@@ -113,7 +148,7 @@ def compare(
     }
     contrast["findings"] = findings(contrast)
     if published:
-        contrast["published"] = _published(first, pair, found)
+        contrast["published"] = _published(first, pair, contrasted)
     write_json(folder / FILE, contrast, compact=True)
     return Contrast(contrast)
 
@@ -132,62 +167,62 @@ def _arm(audit: Audit, name: str) -> dict[str, Any]:
 
 def _moved(pair: Pair) -> dict[str, Any]:
     audited = pair.first.threshold[0] if len(pair.first.threshold) else np.zeros(len(pair.attributes))
-    known = np.isfinite(pair.moved)
+    adjusted = np.isfinite(pair.moved)
     # Records keep thresholds in float32.
-    same = known & (pair.moved.astype(np.float32) == audited)
+    same = adjusted & (pair.moved.astype(np.float32) == audited)
     reason = ""
-    if not known.any():
-        reason = "no threshold tuned on validation is known: the first model's card holds none and none was given"
-    elif same.sum() == known.sum():
-        reason = "the first audit was already made at these thresholds, so moving them changes nothing"
+    if not adjusted.any():
+        reason = "no threshold tuned on validation is known: the first model's card states none and none was given"
+    elif same.sum() == adjusted.sum():
+        reason = "the first audit was already made at these thresholds, so adjusting them changes nothing"
     return {
         "from": pair.moved_from or None,
-        "thresholds": {name: float(pair.moved[a]) for a, name in enumerate(pair.attributes) if known[a]},
+        "thresholds": {name: float(pair.moved[a]) for a, name in enumerate(pair.attributes) if adjusted[a]},
         "audited": {name: float(audited[a]) for a, name in enumerate(pair.attributes)},
         "reason": reason,
     }
 
 
-def _attribute(one: Contrasted) -> dict[str, Any]:
+def _attribute(contrasted: Contrasted) -> dict[str, Any]:
     def three(estimates: Sequence[Estimate]) -> dict[str, Any]:
         return {name: value.to_json() for name, value in zip(COLUMNS, estimates, strict=True)}
 
     return {
-        "errors": {rate: three(held) for rate, held in one.errors.items()},
+        "errors": {rate: three(estimates) for rate, estimates in contrasted.errors.items()},
         "error_differences": {
             rate: {
-                f"{COLUMNS[0]} - {COLUMNS[2]}": held[0].to_json(),
-                f"{COLUMNS[1]} - {COLUMNS[2]}": held[1].to_json(),
+                f"{COLUMNS[0]} - {COLUMNS[2]}": unmoved.to_json(),
+                f"{COLUMNS[1]} - {COLUMNS[2]}": moved.to_json(),
             }
-            for rate, held in one.error_differences.items()
+            for rate, (unmoved, moved) in contrasted.error_differences.items()
         },
         "measures": {
             column: {
                 group: {"paired": False, **three(estimates)} if group.startswith("predicted") else three(estimates)
-                for group, estimates in held.items()
+                for group, estimates in groups.items()
             }
-            for column, held in one.measures.items()
+            for column, groups in contrasted.measures.items()
         },
         "differences": {
-            column: {group: held.to_json() for group, held in groups.items()}
-            for column, groups in one.differences.items()
+            column: {group: difference.to_json() for group, difference in groups.items()}
+            for column, groups in contrasted.differences.items()
         },
     }
 
 
 def difference_maps(first: Audit, second: Audit, pair: Pair, file: Path) -> dict[str, Any]:
-    """Write mean σS of the first model minus that of the second, by group of images.
+    """Write the mean σS of the first model minus that of the second, by group of images.
 
     Args:
         first: The first audit.
-        second: The second.
-        pair: Which attributes and methods.
-        file: To write: ``METHOD.difference`` ``(A, G, h, w)`` float32, NaN where a group is empty for a model, and
-            ``METHOD.scale`` ``(A,)``, the largest absolute difference of an attribute, on which all its groups are to
-            be drawn.
+        second: The second audit.
+        pair: The attributes and methods that both have.
+        file: The file to write: ``METHOD.difference`` ``(A, G, h, w)`` float32, NaN where a group is empty for a model,
+            and ``METHOD.scale`` ``(A,)``, the largest absolute difference of an attribute, to draw all its groups on
+            one scale.
 
     Returns:
-        ``file``, ``groups``, ``methods``, and ``left_out``: methods whose grids differ.
+        ``file``, ``groups``, ``methods``, and ``left_out``: methods whose grids differ, with the reason.
     """
     from safetensors.numpy import save_file
 
@@ -198,12 +233,12 @@ def difference_maps(first: Audit, second: Audit, pair: Pair, file: Path) -> dict
         means = []
         for audit in (first, second):
             order = [audit.attributes.index(name) for name in pair.attributes]
-            sums, counts = (held[order] for held in audit.means(method))
+            sums, counts = (tensor[order] for tensor in audit.means(method))
             with np.errstate(invalid="ignore", divide="ignore"):
                 grouped = np.einsum("go,aohw->aghw", member, sums)
                 means.append(grouped / np.einsum("go,ao->ag", member, counts)[..., None, None])
         if means[0].shape != means[1].shape:
-            grids = [f"{held.shape[2]} x {held.shape[3]}" for held in means]
+            grids = [f"{mean.shape[2]} x {mean.shape[3]}" for mean in means]
             left_out[method] = f"grids of {grids[0]} and {grids[1]} cells cannot be subtracted"
             continue
         difference = np.where(np.isfinite(means[0]) & np.isfinite(means[1]), means[0] - means[1], np.nan)
@@ -221,21 +256,21 @@ def difference_maps(first: Audit, second: Audit, pair: Pair, file: Path) -> dict
     }
 
 
-def _published(first: Audit, pair: Pair, found: Mapping[str, Contrasted]) -> dict[str, Any]:
-    """The source paper's figures beside ours; its classes are the positive and the negative one."""
-    graded = paper.on_frontal_test(first)
-    specs = {theirs: _paper_method(ours, pair) for theirs, ours in paper.METHODS.items()}
+def _published(first: Audit, pair: Pair, contrasted: Mapping[str, Contrasted]) -> dict[str, Any]:
+    """Compare the source paper's figures with ours; its classes are the positive and the negative one."""
+    graded = published_figures.on_frontal_test(first)
+    specs = {theirs: _paper_method(ours, pair) for theirs, ours in published_figures.METHODS.items()}
     figures: dict[str, dict[str, tuple[Estimate, Estimate]]] = {}
-    for a, (attribute, one) in enumerate(found.items()):
+    for a, (name, attribute) in enumerate(contrasted.items()):
         positive, negative = (class_part(sign, int(pair.first.minority[a])) for sign in (1, -1))
-        held = {"fnr": one.errors[f"{positive}_error"], "fpr": one.errors[f"{negative}_error"]}
+        columns = {"fnr": attribute.errors[f"{positive}_error"], "fpr": attribute.errors[f"{negative}_error"]}
         for theirs, spec in specs.items():
             if spec is not None:
-                by_class = one.measures[f"{spec}.published_energy"]
-                held[f"{theirs}_energy_pred_pos"] = by_class[f"predicted:{positive}"]
-                held[f"{theirs}_energy_pred_neg"] = by_class[f"predicted:{negative}"]
-        figures[attribute] = {name: (three[0], three[2]) for name, three in held.items()}
-    rows = paper.beside(figures, graded=graded)
+                by_class = attribute.measures[f"{spec}.published_energy"]
+                columns[f"{theirs}_energy_pred_pos"] = by_class[f"predicted:{positive}"]
+                columns[f"{theirs}_energy_pred_neg"] = by_class[f"predicted:{negative}"]
+        figures[name] = {figure: (three[0], three[2]) for figure, three in columns.items()}
+    rows = published_figures.beside(figures, graded=graded)
     directions = Counter(row["direction"] for row in rows)
     return {
         "source": "Zhang, Bieri and Günther, SDS 2024, arXiv 2403.14435",
@@ -252,4 +287,4 @@ def _published(first: Audit, pair: Pair, found: Mapping[str, Contrasted]) -> dic
 
 
 def _paper_method(name: str, pair: Pair) -> str | None:
-    return next((spec for spec in (f"{name}@{paper.LAYER}", name) if spec in pair.methods), None)
+    return next((spec for spec in (f"{name}@{published_figures.LAYER}", name) if spec in pair.methods), None)

@@ -1,4 +1,4 @@
-"""Does a model look away from the majority class the more, the more lopsided its training labels were?"""
+"""Correlation, over attributes, of the imbalance of training labels and the evidence in the majority class's maps."""
 
 from __future__ import annotations
 
@@ -18,15 +18,21 @@ if TYPE_CHECKING:
 
 
 def correlations(
-    first: Audit, pair: Pair, found: Mapping[str, Contrasted], level: float = LEVEL
+    first: Audit, pair: Pair, contrasted: Mapping[str, Contrasted], level: float = LEVEL
 ) -> dict[str, dict[str, Any]]:
-    """Spearman's ρ over attributes of imbalance in training and what the majority class's maps are like.
+    """Compute Spearman's ρ, over attributes, of imbalance in training and measures of the majority class's maps.
 
-    Imbalance is the majority's share of the training labels. Attributes are not independent of each other, so the
-    interval (Bonett and Wright 2000) is that of as many independent ones.
+    Imbalance is the majority's share of the training labels. The interval (Bonett and Wright 2000) assumes independent
+    attributes, which they are not.
+
+    Args:
+        first: The first audit, whose training counts define imbalance.
+        pair: The records of both audits.
+        contrasted: Attribute to its comparison.
+        level: Confidence level.
 
     Returns:
-        Column to ``{"unbalanced": ..., "balanced": ...}``, of the means over images that a model answers with the
+        Column to ``{"unbalanced": ..., "balanced": ...}``, of the means over images that a model predicts as the
         majority class, each with ``rho``, ``low``, ``high``, ``p`` and ``attributes``.
     """
     counts = np.array([first.manifest.train_counts[name] for name in pair.attributes], float)
@@ -40,7 +46,7 @@ def correlations(
         result[column] = {
             COLUMNS[m]: spearman(
                 imbalance,
-                np.array([one.measures[column]["predicted:majority"][m].value for one in found.values()]),
+                np.array([entry.measures[column]["predicted:majority"][m].value for entry in contrasted.values()]),
                 level,
             )
             for m in (0, 2)
@@ -49,16 +55,16 @@ def correlations(
 
 
 def spearman(x: NDArray[np.floating], y: NDArray[np.floating], level: float = LEVEL) -> dict[str, Any]:
-    """Spearman's ρ of the pairs that are defined, with Bonett and Wright's interval; None where it is undefined."""
+    """Compute Spearman's ρ of the pairs that are defined, with Bonett and Wright's interval; None where undefined."""
     from scipy import stats
 
     both = np.isfinite(x) & np.isfinite(y)
     n = int(both.sum())
-    nothing = {"rho": None, "low": None, "high": None, "p": None, "attributes": n}
+    undefined = {"rho": None, "low": None, "high": None, "p": None, "attributes": n}
     if n < 4 or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
-        return nothing
-    found = stats.spearmanr(x[both], y[both])
-    rho, p = float(found.statistic), float(found.pvalue)
+        return undefined
+    result = stats.spearmanr(x[both], y[both])
+    rho, p = float(result.statistic), float(result.pvalue)
     width = stats.norm.ppf((1 + level) / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))
     with np.errstate(divide="ignore"):
         centre = np.arctanh(rho)

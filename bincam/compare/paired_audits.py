@@ -1,4 +1,4 @@
-"""Two audits of the same images, made ready to be compared image by image."""
+"""Two audits of the same images, aligned image by image."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ COMPARED = ("energy", "lift", "gain", "empty", "published_energy", "concentratio
 
 @dataclass(frozen=True)
 class Pair:
-    """Records of the N images that both models were given, for the A attributes that both answer.
+    """Records of the N images and A attributes that both audits have.
 
     Attributes:
-        first: Of the model that is compared, such as the unbalanced one.
-        second: Of the model it is compared with, such as the balanced one. The minority is the first's.
+        first: Records of the first model, such as the unbalanced one.
+        second: Records of the second model, such as the balanced one. The minority is the first's.
         methods: Specs that both audits have, the first audit's primary one first.
-        moved: ``(A,)``: other thresholds for the first model, in logit units; NaN where none is known.
-        moved_from: Where they came from; empty where there are none.
-        images: What ``images.parquet`` calls the images.
+        moved: ``(A,)``: adjusted thresholds for the first model, in logit units; NaN where none is known.
+        moved_from: Their origin; empty where there are none.
+        images: Names of the images, of ``images.parquet``.
     """
 
     first: Panel
@@ -46,58 +46,58 @@ class Pair:
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """In the order of the first audit."""
+        """Names of the A attributes, in the order of the first audit."""
         return self.first.attributes
 
     @property
     def clusters(self) -> Clusters:
-        """Of the N images."""
+        """Clusters of the N images."""
         return self.first.clusters
 
     @cached_property
     def answers(self) -> NDArray[np.int8]:
         """``(3, N, A)``: answers of the first model, of the first at its adjusted threshold, and of the second.
 
-        +1 or -1; 0 without a logit or a moved threshold.
+        +1 or -1; 0 without a finite logit or an adjusted threshold.
         """
         first, second = self.first, self.second
-        decided = ((first, first.threshold), (first, self.moved), (second, second.threshold))
-        return np.stack([answers(panel.logit, threshold) for panel, threshold in decided])
+        decisions = ((first, first.threshold), (first, self.moved), (second, second.threshold))
+        return np.stack([answers(panel.logit, threshold) for panel, threshold in decisions])
 
     @cached_property
     def wrong(self) -> NDArray[np.float32]:
         """``(3, N, A)``: 1 where an answer is not the label, 0 where it is, NaN where either is unknown."""
         truth = np.where(self.first.label > 0, 1, -1)
-        known = np.isfinite(self.first.label) & (self.answers != 0)
-        return np.where(known, self.answers != truth, np.nan).astype(np.float32)
+        decided = np.isfinite(self.first.label) & (self.answers != 0)
+        return np.where(decided, self.answers != truth, np.nan).astype(np.float32)
 
 
 def pair_audits(
     first: Audit, second: Audit, moved: Mapping[str, float] | None = None, moved_from: str = "given"
 ) -> Pair:
-    """Bring two audits together.
+    """Align the records of two audits.
 
     Args:
-        first: Of the model that is compared.
-        second: Of the model it is compared with.
-        moved: Thresholds for the first model that were tuned on validation images, in logit units; by default those
+        first: Audit of the first model.
+        second: Audit of the second model.
+        moved: Adjusted thresholds for the first model, tuned on validation images, in logit units; by default those
             of its card.
-        moved_from: Where ``moved`` came from.
+        moved_from: Origin of ``moved``.
 
     Raises:
-        InputError: Other images, labels, sides, regions or masks; no common attribute or method; a threshold of an
-            unknown attribute.
+        InputError: The audits differ in images, labels, sides, regions or masks; they have no attribute or method in
+            common; or a threshold is that of an unknown attribute.
     """
     _check_images(first, second)
     masks = tuple(name for name in first.masks if name in second.masks)
-    used = _used(second, masks)
-    for what, one in _used(first, masks).items():
-        other = used[what]
-        digest = [value.digest if isinstance(value, MaskSource) else value for value in (one, other)]
+    settings_of_second = _measured_with(second, masks)
+    for what, setting in _measured_with(first, masks).items():
+        other_setting = settings_of_second[what]
+        digest = [value.digest if isinstance(value, MaskSource) else value for value in (setting, other_setting)]
         if digest[0] != digest[1]:
             raise InputError(
-                f"{first.folder} and {second.folder}: audited with other {what} ({_said(one)}, {_said(other)}); their "
-                f"maps cannot be compared, make one audit again"
+                f"{first.folder} and {second.folder}: audited with different {what} ({_source(setting)}, "
+                f"{_source(other_setting)}); their maps cannot be compared, repeat one audit with the other's {what}"
             )
     names = [name for name in first.attributes if name in second.attributes]
     if not names:
@@ -109,17 +109,18 @@ def pair_audits(
             f"{', '.join(second.methods)})"
         )
     columns = [name for name in measure_columns(methods, masks) if _is_compared(name)]
-    one, other = (read_panel(audit, columns).select(names) for audit in (first, second))
-    rows = np.intersect1d(one.rows, other.rows)
-    one, other = _rows(one, rows), _rows(other, rows)
-    _check_labels(first, second, one, other)
-    limits, source = _moved(first, moved, moved_from)
+    panels = [read_panel(audit, columns).select(names) for audit in (first, second)]
+    rows = np.intersect1d(panels[0].rows, panels[1].rows)
+    panel, other_panel = (_rows(panel, rows) for panel in panels)
+    _check_labels(first, second, panel, other_panel)
+    limits, source = _adjusted_thresholds(first, moved, moved_from)
     images = first.images.set_index("row").loc[rows, "image"].astype(str)
-    return Pair(one, other, methods, np.array([limits.get(name, np.nan) for name in names]), source, tuple(images))
+    thresholds = np.array([limits.get(name, np.nan) for name in names])
+    return Pair(panel, other_panel, methods, thresholds, source, tuple(images))
 
 
-def _used(audit: Audit, masks: Sequence[str]) -> dict[str, Any]:
-    """What an audit measured with, by what it is called."""
+def _measured_with(audit: Audit, masks: Sequence[str]) -> dict[str, Any]:
+    """The settings that maps depend on, by their name in messages."""
     manifest = audit.manifest
     return {
         "sides": manifest.side,
@@ -135,37 +136,38 @@ def _is_compared(column: str) -> bool:
 
 
 def _check_images(first: Audit, second: Audit) -> None:
-    one, other = first.manifest.data, second.manifest.data
-    if one.images_hash == other.images_hash:
+    data, other_data = first.manifest.data, second.manifest.data
+    if data.images_hash == other_data.images_hash:
         return
     names = [list(audit.images["image"].astype(str)) for audit in (first, second)]
     only = [sorted(set(a) - set(b)) for a, b in (names, names[::-1])]
     if only[0] or only[1]:
-        told = "; ".join(
+        reason = "; ".join(
             f"{len(extra)} only in {audit.folder} (first: {extra[0]})"
             for extra, audit in zip(only, (first, second), strict=True)
             if extra
         )
     elif names[0] != names[1]:
         at = next(n for n, (a, b) in enumerate(zip(*names, strict=False)) if a != b)
-        told = f"another order, from position {at} on ({names[0][at]}, {names[1][at]})"
+        reason = f"another order, from position {at} on ({names[0][at]}, {names[1][at]})"
     else:
-        told = "files of the same names with other contents"
+        reason = "files of the same names with different contents"
     raise InputError(
-        f"{first.folder} and {second.folder}: not the same images: {told}; of split {one.split!r} and "
-        f"{other.split!r}; audit both models on the same images"
+        f"{first.folder} and {second.folder}: not the same images: {reason}; of split {data.split!r} and "
+        f"{other_data.split!r}; audit both models on the same images"
     )
 
 
-def _check_labels(first: Audit, second: Audit, one: Panel, other: Panel) -> None:
-    same = (one.label == other.label) | (np.isnan(one.label) & np.isnan(other.label))
+def _check_labels(first: Audit, second: Audit, panel: Panel, other_panel: Panel) -> None:
+    label, other_label = panel.label, other_panel.label
+    same = (label == other_label) | (np.isnan(label) & np.isnan(other_label))
     if same.all():
         return
     n, a = np.argwhere(~same)[0]
-    image = first.images.set_index("row").loc[one.rows[n], "image"]
+    image = first.images.set_index("row").loc[panel.rows[n], "image"]
     raise InputError(
         f"{first.folder} and {second.folder}: {int((~same).sum())} labels differ (first: {image}, "
-        f"{one.attributes[a]}: {one.label[n, a]:g} and {other.label[n, a]:g}); audit both with the same labels"
+        f"{panel.attributes[a]}: {label[n, a]:g} and {other_label[n, a]:g}); audit both with the same labels"
     )
 
 
@@ -185,17 +187,20 @@ def _rows(panel: Panel, rows: NDArray[np.int64]) -> Panel:
     )
 
 
-def _moved(first: Audit, given: Mapping[str, float] | None, source: str) -> tuple[Mapping[str, float], str]:
-    if given is not None:
-        for name, value in given.items():
+def _adjusted_thresholds(
+    first: Audit, thresholds: Mapping[str, float] | None, source: str
+) -> tuple[Mapping[str, float], str]:
+    """The adjusted thresholds by attribute, those given or else those of the card, and their origin."""
+    if thresholds is not None:
+        for name, value in thresholds.items():
             if name not in first.attributes:
-                raise InputError(f"moved threshold of unknown attribute {name!r}{nearest(name, first.attributes)}")
+                raise InputError(f"adjusted threshold of unknown attribute {name!r}{nearest(name, first.attributes)}")
             if not np.isfinite(value):
-                raise InputError(f"moved threshold of {name}: {value} is no logit")
-        return given, source
+                raise InputError(f"adjusted threshold of {name}: got {value}, expected a finite number in logit units")
+        return thresholds, source
     limits = first.manifest.model.card.get("tuned_thresholds") or {}
     return limits, "card" if limits else ""
 
 
-def _said(value: Any) -> str:
-    return value.source if isinstance(value, MaskSource) else str(value)
+def _source(setting: Any) -> str:
+    return setting.source if isinstance(setting, MaskSource) else str(setting)

@@ -1,4 +1,7 @@
-"""Three answers to the same images: the first model's, the same with its threshold moved, the second model's."""
+"""Paired differences between three predictions of the same images.
+
+They are those of the first model, of the first model at its adjusted threshold, and of the second model.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,20 @@ from numpy.typing import NDArray
 from bincam.audit.summary.summarize import BINARY, column_of
 from bincam.compare.paired_audits import Pair
 from bincam.references import REFERENCES
-from bincam.stats.bootstrap import resampled_means, shares
+from bincam.stats.bootstrap import Means, resampled_means, shares
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 from bincam.stats.hypothesis_tests import Test, family, mcnemar, paired_test
 from bincam.stats.intervals import mean_of_two, quantiles
 
 COLUMNS = ("unbalanced", "unbalanced, threshold moved", "balanced")
-"""Of the tables: the first model, the first with its threshold moved, the second."""
+"""Columns of the tables: the first model, the first at its adjusted threshold, the second."""
 
 TRUE = ("true:minority", "true:majority")
 PREDICTED = ("predicted:minority", "predicted:majority")
 ALIKE = ("alike:minority", "alike:majority")
-"""Images that both models answer with this class."""
+"""Images with concordant answers: both models predict this class."""
 ALIKE_MOVED = ("alike, moved too:minority", "alike, moved too:majority")
-"""Images that both models, and the first with its threshold moved, answer with this class."""
+"""Images for which also the first model at its adjusted threshold predicts this class."""
 
 PAIRED = (*TRUE, *ALIKE, *ALIKE_MOVED)
 ERRORS = {"error": "all", "minority_error": TRUE[0], "majority_error": TRUE[1]}
@@ -34,13 +37,13 @@ TESTED = ("gain", "empty", "bias_share")
 
 @dataclass(frozen=True)
 class Difference:
-    """First minus second, on images where both are defined.
+    """A difference, first minus second, on the images where both are defined.
 
     Attributes:
-        first: The first's mean on these images.
-        second: The second's.
-        difference: Its interval is that of the paired bootstrap.
-        test: Of no difference.
+        first: Mean of the first on these images.
+        second: Mean of the second.
+        difference: Their difference, with the interval of the paired bootstrap.
+        test: The test of no difference.
     """
 
     first: float
@@ -49,7 +52,7 @@ class Difference:
     test: Test
 
     def to_json(self) -> dict[str, Any]:
-        """As ``contrast.json`` holds it."""
+        """Return the entry of ``contrast.json``."""
         values = {"first": self.first, "second": self.second, "p": self.test.p}
         return {
             **{name: float(value) if np.isfinite(value) else None for name, value in values.items()},
@@ -60,14 +63,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Contrasted:
-    """One attribute.
+    """The comparison of one attribute.
 
     Attributes:
         errors: Rate to the figures of ``COLUMNS``.
-        error_differences: Rate to first minus second, and to moved minus second.
-        measures: Record column to group (``TRUE`` and ``PREDICTED``) to the figures of ``COLUMNS``. Those of a moved
-            threshold rest on images whose answer it does not change, and are undefined for the ledger, whose constant
-            moves with the threshold.
+        error_differences: Rate to first minus second, and to first at its adjusted threshold minus second.
+        measures: Record column to group (``TRUE`` and ``PREDICTED``) to the figures of ``COLUMNS``. Those of an
+            adjusted threshold rest on images whose answer it does not change, and are undefined for the ledger, whose
+            constant depends on the threshold.
         differences: Record column to group (of ``PAIRED``) to first minus second.
     """
 
@@ -82,43 +85,42 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
 
     Args:
         pair: The records.
-        weights: ``(K, R)``, of ``Clusters.weights``: both models are resampled alike, so differences are paired.
-        level: Of confidence.
+        weights: ``(K, R)``, of ``Clusters.weights``: both models have the same resamples, so differences are paired.
+        level: Confidence level.
 
     Yields:
-        One per attribute, in order.
+        The comparison of each attribute, in order.
     """
     wrong, answers = pair.wrong, pair.answers
-    one, other = pair.first.values, pair.second.values
+    first_values, second_values = pair.first.values, pair.second.values
     ledger = np.array([_is_ledger(name) for name in pair.first.columns], bool)
     unchanged = (answers[1] != 0) & (answers[1] == answers[0])
-    moved = np.where(unchanged[..., None] & ~ledger, one, np.float32(np.nan))
+    moved = np.where(unchanged[..., None] & ~ledger, first_values, np.float32(np.nan))
     parts = [wrong[0] - wrong[2], wrong[1] - wrong[2], *wrong]
     P = len(parts)
-    C = one.shape[-1]
-    values = np.concatenate([np.stack(parts, -1), one, moved, other, one - other], -1)
+    C = first_values.shape[-1]
+    values = np.concatenate([np.stack(parts, -1), first_values, moved, second_values, first_values - second_values], -1)
     for a in range(len(pair.attributes)):
         cell, membership, names = _cells(pair, a)
-        here = resampled_means(values[:, a : a + 1], cell[:, None], membership, pair.clusters, weights)
-        found = next(here)
+        (means,) = resampled_means(values[:, a : a + 1], cell[:, None], membership, pair.clusters, weights)
         classes = [names.index(group) for group in TRUE]
-        drawn = found.samples[classes, 2:P]  # (2, 3, R), copied before the quantiles sort them
-        low, high = quantiles(found.samples, level)
+        drawn = means.samples[classes, 2:P]  # (2, 3, R), copied before the quantiles sort them
+        low, high = quantiles(means.samples, level)
         member = (membership > 0)[:, np.maximum(cell, 0)] & (cell >= 0)  # (G, N)
 
-        def told(
+        def mean_of(
             group: str,
             c: int,
             *,
-            found: Any = found,
+            means: Means = means,
             low: Any = low,
             high: Any = high,
             names: list[str] = names,
         ) -> Estimate:
             g = names.index(group)
-            people = None if found.identities is None else int(found.identities[g, c])
+            people = None if means.identities is None else int(means.identities[g, c])
             method = pair.clusters.bootstrap
-            return estimate(found.value[g, c], low[g, c], high[g, c], int(found.images[g, c]), people, method)
+            return estimate(means.value[g, c], low[g, c], high[g, c], int(means.images[g, c]), people, method)
 
         errors = {
             rate: _three(_share(wrong[m, :, a], member[names.index(group)], pair, level) for m in range(3))
@@ -137,8 +139,8 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
         )
         error_differences = {
             rate: (
-                _error_difference(wrong[0, :, a], wrong[2, :, a], member[names.index(group)], told(group, 0), pair),
-                _error_difference(wrong[1, :, a], wrong[2, :, a], member[names.index(group)], told(group, 1), pair),
+                _error_difference(wrong[0, :, a], wrong[2, :, a], member[names.index(group)], mean_of(group, 0), pair),
+                _error_difference(wrong[1, :, a], wrong[2, :, a], member[names.index(group)], mean_of(group, 1), pair),
             )
             for rate, group in ERRORS.items()
         }
@@ -154,16 +156,19 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
                     if column.rpartition(".")[2] in BINARY:
                         three.append(_share(values[:, a, position], member[names.index(name)], pair, level))
                     else:
-                        three.append(told(name, position))
+                        three.append(mean_of(name, position))
                 measures[column][group] = (three[0], three[1], three[2])
             differences[column] = {}
             for group in PAIRED:
                 inside = member[names.index(group)]
                 d = np.where(inside, values[:, a, P + 3 * C + c], np.nan)
                 both = np.isfinite(d)
-                means = [float(v[both, a, c].mean()) if both.any() else np.nan for v in (one, other)]
+                first, second = (
+                    float(values_of[both, a, c].mean()) if both.any() else np.nan
+                    for values_of in (first_values, second_values)
+                )
                 test = paired_test(d, pair.clusters)
-                differences[column][group] = Difference(means[0], means[1], told(group, P + 3 * C + c), test)
+                differences[column][group] = Difference(first, second, mean_of(group, P + 3 * C + c), test)
         yield Contrasted(errors, error_differences, measures, differences)
 
 
@@ -177,7 +182,7 @@ def _three(estimates: Iterator[Estimate]) -> tuple[Estimate, Estimate, Estimate]
 
 
 def _cells(pair: Pair, a: int) -> tuple[NDArray[np.int64], NDArray[np.float32], list[str]]:
-    """Cells ``(N,)`` of one attribute by label and by the three answers, and the groups made of them ``(G, 36)``."""
+    """Sort the images ``(N,)`` into 36 cells by label and the three answers; the groups made of these ``(G, 36)``."""
     label = pair.first.label[:, a]
     truth = np.where(np.isnan(label), 0, np.where(label > 0, 1, -1))
     first, moved, second = pair.answers[:, :, a].astype(int)
@@ -202,9 +207,9 @@ def _cells(pair: Pair, a: int) -> tuple[NDArray[np.int64], NDArray[np.float32], 
 
 
 def _share(values: NDArray[np.floating], member: NDArray[np.bool_], pair: Pair, level: float) -> Estimate:
-    got = shares(values, member, pair.clusters, level)
-    people = None if got.identities is None else int(got.identities)
-    return estimate(float(got.value), float(got.low), float(got.high), int(got.images), people, got.method)
+    share = shares(values, member, pair.clusters, level)
+    people = None if share.identities is None else int(share.identities)
+    return estimate(float(share.value), float(share.low), float(share.high), int(share.images), people, share.method)
 
 
 def _error_difference(
@@ -214,32 +219,32 @@ def _error_difference(
     difference: Estimate,
     pair: Pair,
 ) -> Difference:
-    one, other = (np.where(member, x, np.nan) for x in (first, second))
-    both = np.isfinite(one) & np.isfinite(other)
+    first, second = (np.where(member, wrong, np.nan) for wrong in (first, second))
+    both = np.isfinite(first) & np.isfinite(second)
     if not both.any():
-        nothing = Test(np.nan, np.nan, np.nan, 0, 0 if pair.clusters.known else None, "McNemar")
-        return Difference(np.nan, np.nan, undefined(difference.method), nothing)
-    means = float(one[both].mean()), float(other[both].mean())
-    return Difference(*means, difference, mcnemar(one, other, pair.clusters))
+        no_test = Test(np.nan, np.nan, np.nan, 0, 0 if pair.clusters.known else None, "McNemar")
+        return Difference(np.nan, np.nan, undefined(difference.method), no_test)
+    means = float(first[both].mean()), float(second[both].mean())
+    return Difference(*means, difference, mcnemar(first, second, pair.clusters))
 
 
 def contrast_families(attributes: Mapping[str, Contrasted], methods: tuple[str, ...]) -> list[dict[str, Any]]:
-    """All tests of a contrast in two families: of errors, and of where the models look.
+    """Make two families of all tests of a contrast: of errors, and of the evidence in the maps.
 
-    Both within the true class; attention also within images that both models answer alike. Differences between
-    predicted classes are of other images for each model, and are not tested.
+    Both are tested within the true class, evidence also within images with concordant answers. Predicted classes
+    consist of different images for each model, so differences between them are not tested.
     """
     errors = [
-        ({"attribute": name, "measure": rate}, one.error_differences[rate][0].test)
-        for name, one in attributes.items()
+        ({"attribute": name, "measure": rate}, contrasted.error_differences[rate][0].test)
+        for name, contrasted in attributes.items()
         for rate in ("minority_error", "majority_error")
     ]
     columns = {name: column_of(name, methods) for name in TESTED}
     attention = [
-        ({"attribute": name, "measure": measure, "group": group}, one.differences[column][group].test)
-        for name, one in attributes.items()
+        ({"attribute": name, "measure": measure, "group": group}, contrasted.differences[column][group].test)
+        for name, contrasted in attributes.items()
         for measure, column in columns.items()
-        if column in one.differences
+        if column in contrasted.differences
         for group in (*TRUE, *ALIKE)
     ]
     return [

@@ -1,4 +1,4 @@
-"""The source paper's figures beside one's own.
+"""Comparison with the figures of the source paper.
 
 Zhang, Bieri and Günther, "Biased Binary Attribute Classifiers Ignore the Majority Classes", SDS 2024, arXiv 2403.14435:
 error rates and energies of an unbalanced and a balanced network on CelebA's frontal test images.
@@ -23,20 +23,25 @@ TEST_IMAGES = (182_638, 202_599)
 """First and last number of CelebA's test images."""
 
 METHODS = {"gradcam": "grad_cam", "hirescam": "hirescam"}
-"""Their names of the methods to ours. The paper measured them before the last activation."""
+"""The paper's names of the methods to those of bincam."""
 LAYER = "pre_activation"
+"""The layer of the paper's maps: before the last activation."""
 
 
 @cache
 def published() -> Mapping[str, Mapping[str, float]]:
-    """Attribute to column to figure."""
+    """Read the paper's figures: attribute to column to figure.
+
+    >>> published()["Bald"]["unbalanced_fnr"]
+    0.191
+    """
     text = resources.files("bincam.compare").joinpath("assets/published_celeba_results.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
     return {row.pop("attribute"): {name: float(value) for name, value in row.items()} for row in rows}
 
 
 def on_frontal_test(audit: Audit) -> bool:
-    """Whether the audited images are those of the paper: by split, number and CelebA's own file names."""
+    """Decide if the audited images are those of the paper, by split, number and CelebA's own file names."""
     names = audit.images["image"].astype(str).str.rpartition("/")[2].str.partition(".")[0]
     if audit.manifest.data.split != "test" or len(names) != FRONTAL_IMAGES:
         return False
@@ -44,24 +49,24 @@ def on_frontal_test(audit: Audit) -> bool:
 
 
 def beside(figures: Mapping[str, Mapping[str, tuple[Estimate, Estimate]]], *, graded: bool) -> list[dict[str, Any]]:
-    """Rows that set the paper's figures beside ours.
+    """Make rows of the paper's figures and ours.
 
     Args:
         figures: Attribute to figure (``fnr``, ``fpr``, ``gradcam_energy_pred_pos``, ...) to the unbalanced and the
             balanced model's.
-        graded: Whether the images are the paper's; else sizes are not compared.
+        graded: True if the images are the paper's; otherwise sizes are not compared.
 
     Returns:
         Per attribute and figure, both pairs, ``direction`` (``same``, ``other``, or ``not shown`` where our two
-        intervals overlap or a figure is undefined; ``equal`` where the paper's two are) and ``size``: for each model
-        whether the paper's figure lies in our interval, None where not graded.
+        intervals overlap or a figure is undefined; ``equal`` where the paper's two are) and ``size``: for each model,
+        if our interval contains the paper's figure, None where not graded.
     """
     rows: list[dict[str, Any]] = []
-    for attribute, held in figures.items():
+    for attribute, our_figures in figures.items():
         theirs = published().get(attribute)
         if theirs is None:
             continue
-        for figure, ours in held.items():
+        for figure, ours in our_figures.items():
             pair = tuple(theirs[_column(figure, arm)] for arm in ("unbalanced", "balanced"))
             rows.append(
                 {
@@ -71,8 +76,8 @@ def beside(figures: Mapping[str, Mapping[str, tuple[Estimate, Estimate]]], *, gr
                     "ours": {"unbalanced": ours[0].to_json(), "balanced": ours[1].to_json()},
                     "direction": _direction(pair, ours),
                     "size": {
-                        arm: _inside(value, one) if graded else None
-                        for arm, value, one in zip(("unbalanced", "balanced"), pair, ours, strict=True)
+                        arm: _inside(value, estimate) if graded else None
+                        for arm, value, estimate in zip(("unbalanced", "balanced"), pair, ours, strict=True)
                     },
                 }
             )
@@ -94,5 +99,6 @@ def _direction(pair: tuple[float, ...], ours: tuple[Estimate, Estimate]) -> str:
     return "same" if (ours[0].value > ours[1].value) == (pair[0] > pair[1]) else "other"
 
 
-def _inside(value: float, one: Estimate) -> bool | None:
-    return one.low <= value <= one.high if math.isfinite(one.low) and math.isfinite(one.high) else None
+def _inside(value: float, estimate: Estimate) -> bool | None:
+    low, high = estimate.low, estimate.high
+    return low <= value <= high if math.isfinite(low) and math.isfinite(high) else None

@@ -1,6 +1,6 @@
-"""A contrast in sentences: one paragraph per attribute, and the few differences that stand out most.
+"""A contrast in sentences: a paragraph per attribute, and the strongest differences as findings.
 
-Every number is an estimate with its interval, in square brackets, and with what it rests on.
+Every number is an estimate with its interval, in square brackets, and its number of images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ VERDICTS = {
     "in part": "adjusting the unbalanced model's threshold alone explains it in part",
     "no": "adjusting the unbalanced model's threshold alone does not explain it",
     "unclear": "whether adjusting the threshold alone explains it cannot be decided from so few images",
-    "unknown": "whether adjusting the threshold alone explains it is not known: none tuned on validation is given",
+    "unknown": "whether adjusting the threshold alone explains it is not known: no threshold tuned on validation data "
+    "is given",
 }
 
 _NAMES = {
@@ -36,8 +37,8 @@ _KINDS: Mapping[str, Kind] = {"gain": "number", "empty": "percent", "bias_share"
 _GROUPS = {
     "true:minority": "images of the minority class",
     "true:majority": "images of the majority class",
-    "alike:minority": "images that both models answer with the minority class",
-    "alike:majority": "images that both models answer with the majority class",
+    "alike:minority": "images that both models predict as the minority class",
+    "alike:majority": "images that both models predict as the majority class",
 }
 
 
@@ -82,7 +83,9 @@ def attribute_sentences(name: str, entry: Figures, methods: Sequence[str]) -> li
         rate = f"{part}_error"
         first, moved, second = (Estimate.from_json(entry["errors"][rate][column]) for column in COLUMNS)
         if not (first.defined and second.defined):
-            result.append(f"No image of the {part} class ({classes[part]} {name}) has a label and an answer of both.")
+            result.append(
+                f"No image of the {part} class ({classes[part]} {name}) has a label and an answer of both models."
+            )
             continue
         between = f", {written(moved, 'percent')} at its adjusted threshold" if moved.defined else ""
         result.append(
@@ -121,13 +124,13 @@ def _maps(entry: Figures, methods: Sequence[str]) -> list[str]:
 
 
 def _of_majority(entry: Figures, column: str) -> tuple[Estimate, Estimate]:
-    """A measure of the majority class, of both models."""
+    """Read a measure of the majority class, of both models."""
     models = entry["measures"].get(column, {}).get("true:majority") or {}
     return Estimate.from_json(models.get(FIRST)), Estimate.from_json(models.get(SECOND))
 
 
 def _concordant(entry: Figures, methods: Sequence[str]) -> list[str]:
-    """Differences between the maps of concordant answers, which no adjusted threshold explains: it keeps these maps."""
+    """Write the differences between maps of concordant answers, which no threshold explains: it keeps these maps."""
     differences = {name: _difference(entry, column_of(name, methods), "alike:majority") for name in _KINDS}
     parts = [
         f"{_NAMES[name]} {written(difference, DIFFERENCE[_KINDS[name]])}"
@@ -139,7 +142,7 @@ def _concordant(entry: Figures, methods: Sequence[str]) -> list[str]:
         return []
     both, three = (_difference(entry, column, f"{kind}:majority") for kind in ("alike", "alike, moved too"))
     sentence = (
-        f"In the {images(both)} that both models answer with the majority class, unbalanced minus balanced: "
+        f"In the {images(both)} that both models predict as the majority class, unbalanced minus balanced: "
         f"{listed(parts)}"
     )
     if three.images:
@@ -157,16 +160,16 @@ def _difference(entry: Figures, column: str, group: str) -> Estimate:
 def findings(contrast: Figures, limit: int = 5) -> list[str]:
     """Select the strongest differences between the two models.
 
-    Those that are findings after Holm's correction within their family, ordered by strength in standard
-    errors (its p-value turned into one), at most one per attribute and measure, and no measure twice before every
-    measure that has a finding was named once.
+    They are significant after Holm's correction within their family, and are ordered by strength: the p-value as a
+    number of standard errors. There is at most one per attribute and measure, and no measure is repeated before every
+    measure with a finding has been named once.
 
     Args:
         contrast: The content of ``contrast.json``.
-        limit: How many at most.
+        limit: Greatest number of findings.
 
     Returns:
-        Sentences; one that says so where there is no finding.
+        Sentences; if there is no finding, a single one that states this.
     """
     ranked = [(_strength(test), test) for family in contrast["families"] for test in family["tests"] if test["finding"]]
     tested = sum(family["size"] for family in contrast["families"])
@@ -176,11 +179,11 @@ def findings(contrast: Figures, limit: int = 5) -> list[str]:
     best: dict[tuple[str, str], Mapping[str, Any]] = {}
     for _, test in ranked:
         best.setdefault((test["attribute"], test["measure"]), test)
-    seen: dict[str, int] = {}
+    uses: dict[str, int] = {}
     turns = []
     for place, test in enumerate(best.values()):
-        seen[test["measure"]] = seen.get(test["measure"], 0) + 1
-        turns.append((seen[test["measure"]], place, test))
+        uses[test["measure"]] = uses.get(test["measure"], 0) + 1
+        turns.append((uses[test["measure"]], place, test))
     turns.sort(key=lambda turn: turn[:2])
     return [_finding(test, contrast) for _, _, test in turns[:limit]]
 
@@ -195,20 +198,20 @@ def _finding(test: Mapping[str, Any], contrast: Figures) -> str:
     name, measure = test["attribute"], test["measure"]
     entry = contrast["attributes"][name]
     if measure in ("minority_error", "majority_error"):
-        one, other = (Estimate.from_json(entry["errors"][measure][column]) for column in (FIRST, SECOND))
+        first, second = (Estimate.from_json(entry["errors"][measure][column]) for column in (FIRST, SECOND))
         return (
-            f"{name}: {_NAMES[measure]} {written(one, 'percent')} unbalanced, {written(other, 'percent')} balanced "
-            f"({images(one)}); {VERDICTS[entry['threshold'][measure]]}."
+            f"{name}: {_NAMES[measure]} {written(first, 'percent')} unbalanced, {written(second, 'percent')} balanced "
+            f"({images(first)}); {VERDICTS[entry['threshold'][measure]]}."
         )
     kind = _KINDS[measure]
     means = entry["differences"][column_of(measure, contrast["methods"])][test["group"]]
     difference = Estimate.from_json(means["difference"])
-    # Both means as finely as their difference.
+    # Both means have as many decimals as their difference.
     digits = decimals(difference.value, difference.low, difference.high, DIFFERENCE[kind])
     form = percent if kind == "percent" else number
-    first, second = (form(means[model], digits) for model in ("first", "second"))
+    mean, other_mean = (form(means[model], digits) for model in ("first", "second"))
     return (
-        f"{name}: {_NAMES[measure]} {first} unbalanced, {second} balanced on {_GROUPS[test['group']]}; difference "
+        f"{name}: {_NAMES[measure]} {mean} unbalanced, {other_mean} balanced on {_GROUPS[test['group']]}; difference "
         f"{written(difference, DIFFERENCE[kind])} ({images(difference)})."
     )
 

@@ -18,7 +18,7 @@ def tune(logits: ArrayLike, labels: ArrayLike, criterion: Criterion = "balanced_
     """Compute the threshold of each attribute that optimises a criterion on these data, exactly.
 
     Candidates are the midpoints between neighbouring scores, the smallest score (everything is predicted positive), and
-    the next number above the largest (everything negative). Ties are resolved in favour of the threshold nearest to 0,
+    the next number above the largest (everything negative). Of equally good thresholds the one nearest to 0 is taken,
     then the lower one.
 
     Args:

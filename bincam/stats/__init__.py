@@ -1,1 +1,59 @@
-"""Estimates, intervals, tests and rates: arrays in, figures out; nothing here knows of models, data sets or files."""
+"""Estimates, intervals, tests and rates: arrays in, figures out; free of models, data sets and files.
+
+Public names are loaded on first use, so ``import bincam.stats`` loads none of scipy, scikit-learn and statsmodels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bincam.lazy import lazily
+
+if TYPE_CHECKING:
+    from bincam.stats.bootstrap import resampled_means as resampled_means
+    from bincam.stats.bootstrap import shares as shares
+    from bincam.stats.calibration import Calibration as Calibration
+    from bincam.stats.calibration import calibrate as calibrate
+    from bincam.stats.calibration import probability as probability
+    from bincam.stats.class_counts import ClassCounts as ClassCounts
+    from bincam.stats.classification import Metrics as Metrics
+    from bincam.stats.classification import evaluate as evaluate
+    from bincam.stats.clusters import Clusters as Clusters
+    from bincam.stats.estimate import Estimate as Estimate
+    from bincam.stats.hypothesis_tests import difference_test as difference_test
+    from bincam.stats.hypothesis_tests import family as family
+    from bincam.stats.hypothesis_tests import mcnemar as mcnemar
+    from bincam.stats.hypothesis_tests import paired_test as paired_test
+    from bincam.stats.intervals import effective_count as effective_count
+    from bincam.stats.intervals import gap as gap
+    from bincam.stats.intervals import mean_of_two as mean_of_two
+    from bincam.stats.intervals import quantiles as quantiles
+    from bincam.stats.intervals import ratio as ratio
+    from bincam.stats.intervals import wilson as wilson
+    from bincam.stats.roc import ranking as ranking
+
+_NAMES = {
+    "Calibration": "calibration",
+    "ClassCounts": "class_counts",
+    "Clusters": "clusters",
+    "Estimate": "estimate",
+    "Metrics": "classification",
+    "calibrate": "calibration",
+    "difference_test": "hypothesis_tests",
+    "effective_count": "intervals",
+    "evaluate": "classification",
+    "family": "hypothesis_tests",
+    "gap": "intervals",
+    "mcnemar": "hypothesis_tests",
+    "mean_of_two": "intervals",
+    "paired_test": "hypothesis_tests",
+    "probability": "calibration",
+    "quantiles": "intervals",
+    "ranking": "roc",
+    "ratio": "intervals",
+    "resampled_means": "bootstrap",
+    "shares": "bootstrap",
+    "wilson": "intervals",
+}
+__all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
+__getattr__, __dir__ = lazily(__name__, _NAMES)

@@ -1,4 +1,4 @@
-"""Means of many cells and their resamples: clusters drawn with replacement, all cells at once."""
+"""Means and proportions in many cells of images at once, with cluster-bootstrap resamples or Wilson's interval."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Means:
 
     Attributes:
         value: ``(G, C)``; NaN for an empty cell.
-        images: ``(G, C)``: images with a value.
-        identities: ``(G, C)``, or None.
+        images: ``(G, C)``: number of images with a value.
+        identities: ``(G, C)``: number of clusters with a value, or None.
         samples: ``(G, C, R)`` float32: the means in each resample; NaN where none of a cell's images was drawn.
     """
 
@@ -39,20 +39,31 @@ def resampled_means(
     clusters: Clusters,
     weights: NDArray[np.float32],
 ) -> Iterator[Means]:
-    """Ratio estimators Σ w_k x_k / Σ w_k n_k of every attribute, group and measure, by the cluster bootstrap.
+    """Compute the ratio estimators Σ w_k x_k / Σ w_k n_k of every attribute, group and measure, in every resample.
 
-    Every image lies in one cell of an attribute, so all groups' sums are sums over few cells, and the resampled sums of
-    a cell are one matrix product of its images.
+    Every image is in one cell of an attribute, so the sums of all groups are sums over few cells, and the resampled
+    sums of a cell are one matrix product of its images.
 
     Args:
         values: ``(N, A, C)``, NaN where undefined.
-        cell: ``(N, A)``: which of the D cells; negative for none.
+        cell: ``(N, A)``: index of one of the D cells; negative for none.
         membership: ``(G, D)``: 1 where a cell belongs to a group.
-        clusters: Of the N images.
+        clusters: Clusters of the N images.
         weights: ``(K, R)``, of ``Clusters.weights``.
 
     Yields:
-        One per attribute, in order.
+        The means of each attribute, in order.
+
+    Example:
+        One measure of four images of three people, in two groups of one cell each:
+
+        >>> from bincam.stats import Clusters
+        >>> clusters = Clusters.of(["ann", "ann", "bob", "eve"])
+        >>> values = np.float32([1, 3, 2, 6]).reshape(4, 1, 1)
+        >>> cell, membership = np.array([[0], [0], [1], [1]]), np.eye(2, dtype=np.float32)
+        >>> (means,) = resampled_means(values, cell, membership, clusters, clusters.weights(100, seed=0))
+        >>> means.value.tolist(), means.images.tolist(), means.identities.tolist(), means.samples.shape
+        ([[2.0], [4.0]], [[2], [2]], [[1], [2]], (2, 1, 100))
     """
     C, R = values.shape[-1], weights.shape[1]
     for a in range(values.shape[1]):
@@ -63,8 +74,8 @@ def resampled_means(
         D = len(occupied)
         exact, count = np.zeros((D, C)), np.zeros((D, C))
         sums, drawn = np.empty((D, C, R), np.float32), np.empty((D, C, R), np.float32)
-        for d, name in enumerate(occupied):
-            here = np.flatnonzero(cell[:, a] == name)
+        for d, code in enumerate(occupied):
+            here = np.flatnonzero(cell[:, a] == code)
             times = weights[clusters.codes[here]]  # (n, R)
             exact[d], count[d] = filled[here].sum(0, dtype=float), finite[here].sum(0)
             np.matmul(filled[here].T, times, out=sums[d])
@@ -74,13 +85,13 @@ def resampled_means(
             value = (member @ exact) / total
             samples = np.tensordot(member, sums, 1)
             samples /= np.tensordot(member, drawn, 1)
-        yield Means(value, total.astype(np.int64), _people(finite, cell[:, a], membership, clusters), samples)
+        yield Means(value, total.astype(np.int64), _cluster_counts(finite, cell[:, a], membership, clusters), samples)
 
 
-def _people(
+def _cluster_counts(
     finite: NDArray[np.bool_], cell: NDArray[np.integer], membership: NDArray[np.float32], clusters: Clusters
 ) -> NDArray[np.int64] | None:
-    """``(G, C)``: people with a value in each group."""
+    """Count the clusters with a value in each group, ``(G, C)``."""
     if not clusters.known:
         return None
     padded = np.concatenate([membership > 0, np.zeros((len(membership), 1), bool)], 1)
@@ -96,9 +107,9 @@ class Shares:
         value: NaN for an empty cell.
         low: Lower end.
         high: Upper end.
-        images: Images with a value.
-        identities: People, or None.
-        method: How the interval was made.
+        images: Number of images with a value.
+        identities: Number of clusters, or None.
+        method: The method of the interval.
     """
 
     value: Floats
@@ -110,18 +121,29 @@ class Shares:
 
 
 def shares(values: NDArray[np.floating], member: NDArray[np.bool_], clusters: Clusters, level: float = LEVEL) -> Shares:
-    """Proportions of ones in cells of images, with Wilson's interval.
+    """Compute the proportions of ones in cells of images, with Wilson's interval.
 
     With identities the interval is that of the effective number of images (see ``effective_count``).
 
     Args:
         values: ``(N, ...)`` of 0, 1 and NaN.
-        member: ``(N, ...)``: which images are in the cell.
-        clusters: Of the N images.
-        level: Of confidence.
+        member: ``(N, ...)``: True for the images of the cell.
+        clusters: Clusters of the N images.
+        level: Confidence level.
 
     Returns:
         Arrays ``(...)``.
+
+    Example:
+        The images of a person share their outcome, so the interval is about that of 20 images:
+
+        >>> from bincam.stats import Clusters
+        >>> wrong, codes = np.repeat([1.0, 0.0], [25, 75]), np.repeat(np.arange(20), 5)
+        >>> for clusters in (Clusters.of([""] * 100), Clusters(codes, known=True)):
+        ...     result = shares(wrong, np.ones(100, bool), clusters)
+        ...     print(result.value, result.low.round(2), result.high.round(2), result.method)
+        0.25 0.18 0.34 wilson
+        0.25 0.11 0.49 wilson, design effect
     """
     shape = values.shape[1:]
     inside = (member & np.isfinite(values)).reshape(len(values), -1)
@@ -131,11 +153,11 @@ def shares(values: NDArray[np.floating], member: NDArray[np.bool_], clusters: Cl
         share = ones.sum(0, dtype=float) / images
     count, people, method = images, None, "wilson"
     if clusters.known:
-        held = (clusters.sums @ inside.astype(np.float32)).astype(float)  # (K, cells)
+        sizes = (clusters.sums @ inside.astype(np.float32)).astype(float)  # (K, cells)
         hits = (clusters.sums @ ones.astype(np.float32)).astype(float)
-        people = (held > 0).sum(0)
-        residuals = ((hits - np.nan_to_num(share) * held) ** 2).sum(0)
-        count = effective_count(share, images, people.astype(float), residuals, (held**2).sum(0), level)
+        people = (sizes > 0).sum(0)
+        residuals = ((hits - np.nan_to_num(share) * sizes) ** 2).sum(0)
+        count = effective_count(share, images, people.astype(float), residuals, (sizes**2).sum(0), level)
         method = "wilson, design effect"
     low, high = wilson(share, np.nan_to_num(count), level)
     return Shares(

@@ -12,7 +12,11 @@ from bincam.errors import InputError
 
 
 def minority_is_positive(negatives: Any, positives: Any) -> Any:
-    """Decide from training counts which class is the rarer one; on a tie it is the positive. Numbers or arrays."""
+    """Decide from training counts if the positive class is the rarer one; on a tie it is. Takes numbers or arrays.
+
+    >>> minority_is_positive(negatives=90, positives=10)
+    True
+    """
     return positives <= negatives
 
 
@@ -51,24 +55,24 @@ class ClassCounts:
 
     def __post_init__(self) -> None:
         for name in ("negatives", "positives"):
-            given = np.asarray(getattr(self, name))
-            if given.shape != (len(self.attributes),):
+            counts = np.asarray(getattr(self, name))
+            if counts.shape != (len(self.attributes),):
                 raise InputError(
                     f"{name} of {len(self.attributes)} attributes have shape {(len(self.attributes),)}, "
-                    f"got {given.shape}"
+                    f"got {counts.shape}"
                 )
-            whole = given.astype(np.int64)
-            if (whole != given).any() or (whole < 0).any():
-                i = int(np.flatnonzero((whole != given) | (whole < 0))[0])
-                raise InputError(f"{name} of {self.attributes[i]!r}: a count is a whole number >= 0, got {given[i]}")
+            whole = counts.astype(np.int64)
+            if (whole != counts).any() or (whole < 0).any():
+                i = int(np.flatnonzero((whole != counts) | (whole < 0))[0])
+                raise InputError(f"{name} of {self.attributes[i]!r}: a count is a whole number >= 0, got {counts[i]}")
             whole.setflags(write=False)
             object.__setattr__(self, name, whole)
 
     @classmethod
     def from_labels(cls, attributes: tuple[str, ...], labels: ArrayLike) -> ClassCounts:
         """Count ``(N, A)`` labels: 1, 0 or NaN."""
-        given = np.asarray(labels)
-        return cls(attributes, np.count_nonzero(given == 0, axis=0), np.count_nonzero(given == 1, axis=0))
+        values = np.asarray(labels)
+        return cls(attributes, np.count_nonzero(values == 0, axis=0), np.count_nonzero(values == 1, axis=0))
 
     @classmethod
     def from_table(cls, table: Labelled) -> ClassCounts:
@@ -82,26 +86,26 @@ class ClassCounts:
 
     @property
     def minority_positive(self) -> NDArray[np.bool_]:
-        """``(A,)``: whether the positive class is the rarer one in training; on a tie it is."""
+        """``(A,)``: True where the positive class is the rarer one in training; on a tie it is."""
         return np.asarray(minority_is_positive(self.negatives, self.positives))
 
     def require_both(self, what: str) -> None:
         """Refuse attributes that have one class only.
 
         Args:
-            what: What needs both, to begin the message with.
+            what: What needs both classes; the message begins with it.
 
         Raises:
-            InputError: Names the attributes and the class they lack.
+            InputError: An attribute has one class only; the message names the attributes and the class they lack.
         """
         if lacking := self.lacking():
             raise InputError(f"{what} needs both classes in training, and {lacking}; leave the attribute out")
 
     def lacking(self) -> str:
-        """The attributes that have one class only, and the class that they lack, in words; empty if all have both."""
-        found = [
+        """List the attributes that have one class only, and the class they lack, in words; empty if all have both."""
+        parts = [
             f"{name!r} has no {'negatives' if not negatives else 'positives'}"
             for name, negatives, positives in zip(self.attributes, self.negatives, self.positives, strict=True)
             if not negatives or not positives
         ]
-        return ", ".join(found[:3]) + (f" (and {len(found) - 3} more)" if len(found) > 3 else "")
+        return ", ".join(parts[:3]) + (f" (and {len(parts) - 3} more)" if len(parts) > 3 else "")

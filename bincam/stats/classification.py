@@ -1,7 +1,10 @@
-"""Metrics of a model per attribute: from integer counts, which add up over parts of a split, and from ranks of scores.
+"""Metrics of a model per attribute, without intervals: from integer counts, which add up over parts of a split.
 
-Training evaluates with these; audits put intervals around the same metrics (``stats.roc``, ``stats.calibration``). Both
-leave out the same images (``outcomes.is_usable``), decide by the same rule and sort probabilities into the same bins.
+Training evaluates with these. Audits put intervals around the same metrics of the same images, and of the same bins of
+probabilities. ``stats.roc`` and ``stats.calibration`` define each metric once for both, in two summations: training
+sums integers, so that its figures depend neither on the order of the images nor on how processes share them; audits sum
+floating-point numbers as scikit-learn does. Both are recorded in full precision, so neither can replace the other
+without changing the last digits of what is stored. They agree to 1e-8.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bincam.decision import check_scores, is_positive
 from bincam.errors import InputError
-from bincam.stats.calibration import BINS, bin_index, probability
+from bincam.stats.calibration import bin_sums, ece_and_brier, probability
 from bincam.stats.class_counts import ClassCounts
 from bincam.stats.outcomes import basic_rate, is_usable
 from bincam.stats.roc import auroc_and_precision
@@ -21,19 +24,16 @@ from bincam.stats.roc import auroc_and_precision
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_UNIT = 2**-30
-"""Probabilities are summed as integers in this unit, so that sums do not depend on their order."""
-
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Integers that say everything but the order of scores. Those of two parts of a data set are added with ``+``.
+    """The counts that all metrics but AUROC and average precision follow from. Those of two parts add up with ``+``.
 
     Attributes:
-        tp: ``(A,)``, positives predicted positive; likewise ``fp``, ``fn``, ``tn``.
-        fp: ``(A,)``.
-        fn: ``(A,)``.
-        tn: ``(A,)``.
+        tp: ``(A,)``, positives predicted positive.
+        fp: ``(A,)``, negatives predicted positive.
+        fn: ``(A,)``, positives predicted negative.
+        tn: ``(A,)``, negatives predicted negative.
         undefined: ``(A,)``, labelled images whose logit is not finite; they are in none of the others.
         bin_images: ``(A, BINS)``, images whose probability falls into each bin.
         bin_positives: ``(A, BINS)``, those of them that are positive.
@@ -57,9 +57,9 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class Metrics:
-    """One value per attribute, ``(A,)``; NaN where undefined.
+    """Metrics of a split: one value per attribute, ``(A,)``; NaN where undefined.
 
-    Probabilities are those of the logits as they are: what the training loss shifted is not shifted back.
+    Probabilities are not prior-corrected: a shift that the training loss gave to the logits remains.
 
     Attributes:
         n: Labelled images with a finite logit.
@@ -75,8 +75,17 @@ class Metrics:
         auroc: Area under the receiver operating characteristic; ties count one half.
         ap: Average precision.
         brier: Mean squared difference of probability and label.
-        ece: Expected calibration error over 15 bins of equal width: the mean over images of how far the share of
-            positives in their bin is from its mean probability.
+        ece: Expected calibration error over 15 bins of equal width: the mean over images of the distance between the
+            share of positives in their bin and its mean probability.
+
+    Example:
+        ``evaluate`` computes them.
+
+        >>> from bincam.stats import ClassCounts, evaluate
+        >>> counts = ClassCounts(("Bald", "Young"), [8, 2], [2, 8])
+        >>> metrics = evaluate([[-1.0, 2.0], [0.5, 1.0]], [[0, 1], [1, float("nan")]], 0.0, counts)
+        >>> metrics.fpr, metrics.mean("fpr")
+        (array([ 0., nan]), 0.0)
     """
 
     n: Integers
@@ -95,7 +104,7 @@ class Metrics:
     ece: Floats
 
     def mean(self, name: str) -> float:
-        """Mean of a metric over the attributes where it is defined; NaN where it is nowhere."""
+        """Compute the mean of a metric over the attributes where it is defined; NaN if there is none."""
         values: Floats = getattr(self, name)
         defined = values[~np.isnan(values)]
         return float(defined.mean()) if defined.size else float("nan")
@@ -108,34 +117,35 @@ def count(logits: ArrayLike, labels: ArrayLike, threshold: ArrayLike, head: str 
         logits: ``(N, A)``, z.
         labels: ``(N, A)``: 1, 0 or NaN.
         threshold: ``(A,)`` or one number, t; a logit at its threshold is positive.
-        head: Of the model: decides how a logit becomes a probability.
+        head: Of the model's card; it decides how a logit becomes a probability.
 
     Raises:
         InputError: Shapes differ, or a label is not 0, 1 or NaN.
+
+    Example:
+        >>> first = count([[2.0], [-1.0], [0.0]], [[1], [1], [0]], 0.0)
+        >>> second = count([[float("nan")]], [[1]], 0.0)
+        >>> total = first + second
+        >>> [int(n[0]) for n in (total.tp, total.fp, total.fn, total.tn, total.undefined)]
+        [1, 1, 1, 0, 1]
     """
     z, y = check_scores(logits, labels)
     defined = is_usable(y, z)
-    called = is_positive(z, np.asarray(threshold, np.float64))
+    predicted = is_positive(z, np.asarray(threshold, np.float64))
     positive, negative = defined & (y == 1), defined & (y == 0)
-    p = probability(np.where(defined, z, 0.0), head)
-    place = (bin_index(p) + BINS * np.arange(z.shape[1]))[defined]
-    units = np.rint(p / _UNIT).astype(np.int64)
-
-    def per_bin(amount: NDArray[np.int64]) -> Integers:
-        result = np.zeros(z.shape[1] * BINS, np.int64)
-        np.add.at(result, place, amount[defined])
-        return result.reshape(z.shape[1], BINS)
-
+    images, positives, probabilities, squares = bin_sums(
+        probability(np.where(defined, z, 0.0), head), positive, defined
+    )
     return Counts(
-        tp=(called & positive).sum(0),
-        fp=(called & negative).sum(0),
-        fn=(~called & positive).sum(0),
-        tn=(~called & negative).sum(0),
+        tp=(predicted & positive).sum(0),
+        fp=(predicted & negative).sum(0),
+        fn=(~predicted & positive).sum(0),
+        tn=(~predicted & negative).sum(0),
         undefined=(~np.isnan(y) & ~defined).sum(0),
-        bin_images=per_bin(np.ones_like(units)),
-        bin_positives=per_bin(positive.astype(np.int64)),
-        bin_probability=per_bin(units),
-        squares=np.where(defined, np.rint((p - positive) ** 2 / _UNIT), 0).astype(np.int64).sum(0),
+        bin_images=images,
+        bin_positives=positives,
+        bin_probability=probabilities,
+        squares=squares,
     )
 
 
@@ -151,12 +161,22 @@ def evaluate(
     Args:
         logits: ``(N, A)``.
         labels: ``(N, A)``: 1, 0 or NaN.
-        threshold: ``(A,)`` or one number.
-        counts: In training: they say which class is the minority. Where both are equally frequent it is the positive.
-        head: Of the model.
+        threshold: ``(A,)`` or one number, in logit units.
+        counts: Of the training data; they determine which class is the minority. On a tie it is the positive.
+        head: Of the model's card; it decides how a logit becomes a probability.
 
     Raises:
         InputError: Shapes or numbers of attributes differ, or a label is not 0, 1 or NaN.
+
+    Example:
+        >>> from bincam.stats import ClassCounts
+        >>> counts = ClassCounts(("Bald",), [90], [10])
+        >>> logits, labels = [[-2.0], [-1.0], [1.5], [-0.5]], [[0], [0], [1], [1]]
+        >>> metrics = evaluate(logits, labels, 0.0, counts)
+        >>> metrics.minority_error, metrics.majority_error, metrics.auroc
+        (array([0.5]), array([0.]), array([1.]))
+        >>> metrics.brier.round(3), metrics.ece.round(3)
+        (array([0.127]), array([0.298]))
     """
     z, y = check_scores(logits, labels)
     if z.shape[1] != len(counts.attributes):
@@ -170,7 +190,7 @@ def evaluate(
     baseline = _share(np.where(rare, negatives, positives), n)
     wrong = 1 - baseline
     auroc, ap = _ordered(z, y)
-    gaps = np.abs(counted.bin_positives - counted.bin_probability * _UNIT).sum(1)
+    ece, brier = ece_and_brier(counted.bin_images, counted.bin_positives, counted.bin_probability, counted.squares)
     return Metrics(
         n=n,
         undefined=counted.undefined,
@@ -184,8 +204,8 @@ def evaluate(
         baseline_removed=_share(accuracy - baseline, wrong),
         auroc=auroc,
         ap=ap,
-        brier=_share(counted.squares * _UNIT, n),
-        ece=_share(gaps, n),
+        brier=brier,
+        ece=ece,
     )
 
 
@@ -196,7 +216,7 @@ def _class_error(rate: str, minority_positive: NDArray[np.bool_], fnr: Floats, f
 
 
 def _share(part: ArrayLike, whole: ArrayLike) -> Floats:
-    """``part / whole``, NaN where there is nothing to have a share of."""
+    """``part / whole``, NaN where the whole is 0."""
     total = np.asarray(whole, np.float64)
     return np.asarray(np.divide(np.asarray(part, float), total, out=np.full(total.shape, np.nan), where=total > 0))
 

@@ -1,4 +1,4 @@
-"""Clusters of images, such as those of one person."""
+"""Clusters of images that are not independent of one another, such as those of one person."""
 
 from __future__ import annotations
 
@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clusters:
-    """Which images show one person. Without identities every image is its own cluster.
+    """The cluster of every image: its person. Without identities every image is its own cluster.
 
     Attributes:
-        codes: ``(N,)``, from 0 on.
-        known: Whether the data names identities.
+        codes: ``(N,)``: index of the image's cluster, from 0 on.
+        known: True if the data names identities.
+
+    Example:
+        >>> clusters = Clusters.of(["ann", "bob", "ann", ""])
+        >>> clusters.count, clusters.bootstrap
+        (3, 'bootstrap over identities')
+        >>> clusters.weights(resamples=2, seed=0).sum(0)  # every resample draws 3 clusters
+        array([3., 3.], dtype=float32)
     """
 
     codes: NDArray[np.int64]
@@ -28,7 +35,7 @@ class Clusters:
 
     @classmethod
     def of(cls, identities: Iterable[str]) -> Clusters:
-        """Clusters of N names; an image with an empty name is somebody of its own."""
+        """Make clusters of N names; an image with an empty name is a cluster of its own."""
         names = np.asarray(list(identities), object)
         blank = names == ""
         if blank.all():
@@ -38,34 +45,39 @@ class Clusters:
 
     @property
     def count(self) -> int:
-        """K, their number."""
+        """K, the number of clusters."""
         return int(self.codes.max()) + 1 if len(self.codes) else 0
 
     @property
     def bootstrap(self) -> str:
-        """What a bootstrap that draws these clusters is called in an estimate."""
+        """The name that estimates give to a bootstrap over these clusters."""
         return "bootstrap over identities" if self.known else "bootstrap"
 
     @cached_property
     def sums(self) -> csr_array:
-        """``(K, N)``: times values ``(N, ...)``, their sums per cluster."""
+        """``(K, N)``: multiplied by values ``(N, ...)`` it gives their sums per cluster."""
         from scipy.sparse import csr_array
 
         n = len(self.codes)
         return csr_array((np.ones(n, np.float32), (self.codes, np.arange(n))), shape=(self.count, n))
 
     def identities(self, member: NDArray[np.bool_]) -> NDArray[np.int64] | None:
-        """How many people are in each cell: ``(N, ...)`` to ``(...)``; None where identities are not known."""
+        """Count the clusters in each cell of images: ``(N, ...)`` to ``(...)``; None without identities."""
         if not self.known:
             return None
         flat = member.reshape(len(member), -1).astype(np.float32)
-        people: NDArray[np.int64] = ((self.sums @ flat) > 0).sum(0).reshape(member.shape[1:])
-        return people
+        counts: NDArray[np.int64] = ((self.sums @ flat) > 0).sum(0).reshape(member.shape[1:])
+        return counts
 
     def weights(self, resamples: int, seed: int) -> NDArray[np.float32]:
-        """How often each cluster is drawn when K of them are drawn with replacement: ``(K, R)``, each column sums to K.
+        """Draw K clusters with replacement, R times, and count how often each is drawn.
 
-        4·K·R bytes.
+        Args:
+            resamples: R.
+            seed: The same seed gives the same draws.
+
+        Returns:
+            ``(K, R)`` float32, which takes 4·K·R bytes; each column sums to K.
         """
         rng = np.random.default_rng(seed)
         K = self.count

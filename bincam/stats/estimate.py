@@ -1,4 +1,4 @@
-"""Estimates: a value with its interval, its counts and its status, from the statistics to the page."""
+"""Estimates: a value with its interval, counts and status. Statistics make them; rules and reports read them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Floats = NDArray[np.float64]
 LEVEL = 0.95
 
 MIN_IMAGES = 20
-"""Fewer images than this are small: Wilson's interval of a proportion of 20 images is up to 40 points wide."""
+"""A cell with fewer images is small: Wilson's interval of a proportion of 20 images is up to 40 points wide."""
 
 MIN_IDENTITIES = 5
-"""Fewer clusters than this are small, however many images they have."""
+"""A cell with fewer clusters is small, however many images they have."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, its interval, and what it rests on.
+    """A value with its interval, and the numbers of images and clusters that it rests on.
 
     Attributes:
         value: NaN where undefined.
@@ -35,8 +35,12 @@ class Estimate:
         status: ``small`` where there are too few images or clusters to rely on it, ``undefined`` where it is NaN.
         method: The method of the interval.
 
-    >>> Estimate.from_json({"value": 0.25, "low": 0.1, "high": 0.5, "images": 30}).scaled(100).value
-    25.0
+    Example:
+        >>> error = Estimate(0.25, 0.13, 0.42, images=30, identities=None, status="ok", method="wilson")
+        >>> error.scaled(100).value, error.defined, error.small
+        (25.0, True, False)
+        >>> Estimate.from_json(error.to_json()) == error
+        True
     """
 
     value: float
@@ -63,10 +67,10 @@ class Estimate:
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any] | None) -> Estimate:
-        """Read an estimate as ``to_json`` writes it; None, and what has no value, is undefined.
+        """Read an estimate as ``to_json`` writes it; None, and an entry without a value, are undefined.
 
         Args:
-            entry: Such as an entry of ``summary.json`` or ``contrast.json``; keys of other names are ignored.
+            entry: An entry of ``summary.json`` or ``contrast.json``; other keys are ignored.
         """
         if not entry:
             return undefined("")
@@ -82,7 +86,7 @@ class Estimate:
         return cls(value, math.nan, math.nan, 0, None, "ok" if math.isfinite(value) else "undefined", method)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON has them: None for NaN."""
+        """Return the fields as a JSON object: None for NaN."""
         return {
             "value": _finite(self.value),
             "low": _finite(self.low),
@@ -112,8 +116,11 @@ def estimate(
         high: Upper end.
         images: Number of images it rests on.
         identities: Number of clusters, or None.
-        method: How the interval was made.
-        minimum: Fewer images than this are small.
+        method: The method of the interval.
+        minimum: With fewer images the estimate is small.
+
+    >>> estimate(0.25, 0.07, 0.59, images=8, identities=None, method="wilson").status
+    'small'
     """
     value, low, high = float(value), float(low), float(high)
     status: Status = "ok"
@@ -125,13 +132,13 @@ def estimate(
 
 
 def is_small(images: ArrayLike, identities: ArrayLike | None, minimum: int = MIN_IMAGES) -> NDArray[np.bool_]:
-    """Find cells of too few images or clusters to rely on, any shape; ``identities`` is None where none are known."""
+    """Find cells with too few images or clusters to rely on, any shape; ``identities`` is None without identities."""
     few = np.asarray(images) < minimum
     return few if identities is None else few | (np.asarray(identities) < MIN_IDENTITIES)
 
 
 def undefined(method: str, images: int = 0, identities: int | None = None) -> Estimate:
-    """Return the estimate of what has no value."""
+    """Return an undefined estimate, with the counts that it would rest on."""
     return Estimate(math.nan, math.nan, math.nan, images, identities, "undefined", method)
 
 

@@ -2,18 +2,18 @@
 
 Rules:
 
-- A negative number has a true minus (U+2212); what rounds to zero has no sign. Differences always have a sign.
+- A negative number has a true minus (U+2212); a number that rounds to zero has no sign. Differences always have a sign.
 - An estimate is ``value unit [low, high]``: ``57 % [22, 86]``, ``0.31 [0.28, 0.34]``, ``−3.5 points [−6.1, −0.9]``. The
   ends have as many decimals as the value, and its unit. Without an interval there are no brackets.
 - A number has two to four decimals: the fewest at which neither the value nor half of its interval's width rounds to
-  zero. A percentage is as fine as the share that it stands for, so it has none to two decimals; within 10 points of 0 %
+  zero. A percentage is as fine as the share that it stands for, so it has zero to two decimals; within 10 points of 0 %
   or 100 % it has at least one. Exactly 0 % and 100 % need none, and nothing else is rounded to them at two decimals.
 - A share is in percent, a difference of shares in percentage points. A narrow no-break space keeps number and unit on
   one line.
 - Counts have thousands separators. A p-value has three decimals, or is ``< 0.001``.
-- What has no value is ``undefined`` in a sentence and ``–`` in the cell of a table.
+- An undefined value is ``undefined`` in a sentence and ``–`` in the cell of a table.
 
-Machine-readable files (JSON, CSV) are not formatted: they hold unrounded numbers.
+Machine-readable files (JSON, CSV) are not formatted: they contain unrounded numbers.
 """
 
 from __future__ import annotations
@@ -73,21 +73,33 @@ def significant(value: float, digits: int = 6, *, signed: bool = False) -> str:
 
 
 def percent(share: float, digits: int | None = None) -> str:
-    """Write a share without an interval in percent, with as many decimals as ``decimals`` gives it by default."""
+    r"""Write a share without an interval in percent, by default with the number of decimals that ``decimals`` gives.
+
+    >>> percent(0.5678), percent(0.0213), percent(1.0)  # the space is U+202F
+    ('57\u202f%', '2.1\u202f%', '100\u202f%')
+    """
     if not math.isfinite(share):
         return UNDEFINED
     return number(100 * share, decimals(share, kind="percent") if digits is None else digits) + PERCENT
 
 
 def p_value(p: float) -> str:
-    """Write a p-value: ``0.023`` or ``< 0.001``; ``–`` where it is undefined."""
+    """Write a p-value; ``–`` where it is undefined.
+
+    >>> p_value(0.0234), p_value(0.00001)
+    ('0.023', '< 0.001')
+    """
     return NONE if not math.isfinite(p) else "< 0.001" if p < 0.001 else number(p, 3)
 
 
 def decimals(value: float, low: float = math.nan, high: float = math.nan, kind: Kind = "number") -> int:
-    """Return how many decimals a figure and the ends of its interval have (see the rules of this module)."""
+    """Return the number of decimals of a figure and of the ends of its interval (see the rules of this module).
+
+    >>> decimals(0.5), decimals(0.5, 0.499, 0.503), decimals(0.5, 0.4, 0.6, "percent")
+    (2, 3, 0)
+    """
     sizes = [abs(value), (high - low) / 2]
-    edge = min(value, round(1 - value, 12)) if kind == "percent" else math.nan  # how far from none and from all
+    edge = min(value, round(1 - value, 12)) if kind == "percent" else math.nan  # distance from 0 % or 100 %
     smallest = min((size for size in (*sizes, edge) if size > 0 and math.isfinite(size)), default=1.0)
     digits = min(4, max(2, math.ceil(-math.log10(smallest))))
     if _FACTORS[kind] == 1:
@@ -96,12 +108,22 @@ def decimals(value: float, low: float = math.nan, high: float = math.nan, kind: 
 
 
 def shown(estimate: Estimate, kind: Kind = "number") -> str:
-    """Write the value of an estimate with its unit, as finely as its interval asks for; ``–`` where it is undefined."""
+    """Write the value of an estimate with its unit, as finely as its interval requires; ``–`` where it is undefined.
+
+    >>> from bincam.stats.estimate import estimate, undefined
+    >>> shown(estimate(0.304, 0.29, 0.32, 250, None, "bootstrap")), shown(undefined("bootstrap"))
+    ('0.30', '–')
+    """
     return _value(estimate, kind, _decimals(estimate, kind)) if estimate.defined else NONE
 
 
 def interval(estimate: Estimate, kind: Kind = "number", digits: int | None = None) -> str:
-    """Write the interval of an estimate, ``[22, 86]``; empty where there is none."""
+    """Write the interval of an estimate; empty where there is none.
+
+    >>> from bincam.stats.estimate import Estimate, estimate
+    >>> interval(estimate(0.57, 0.22, 0.86, 25, None, "wilson"), "percent"), interval(Estimate.of_value(0.5))
+    ('[22, 86]', '')
+    """
     low, high = estimate.low, estimate.high
     if not estimate.defined or math.isnan(low) or math.isnan(high):
         return ""
@@ -111,37 +133,52 @@ def interval(estimate: Estimate, kind: Kind = "number", digits: int | None = Non
 
 
 def written(estimate: Estimate, kind: Kind = "number", digits: int | None = None) -> str:
-    """Write an estimate in a sentence: ``57 % [22, 86]``, followed by ``(few images)`` where its cell is small.
+    """Write an estimate in a sentence, followed by ``(few images)`` where its cell is small.
 
     Args:
         estimate: The estimate.
         kind: Its kind.
-        digits: Decimals, in the place of those that the interval asks for.
+        digits: Decimals, in place of those that the interval requires.
+
+    >>> from bincam.stats.estimate import estimate
+    >>> written(estimate(-0.304, -0.412, -0.196, 250, None, "bootstrap"), "difference")
+    '−0.30 [−0.41, −0.20]'
+    >>> print(written(estimate(0.25, 0.07, 0.59, 8, None, "wilson"), "percent"))
+    25 % [7, 59] (few images)
     """
     return _full(estimate, kind, digits) + (" (few images)" if estimate.small else "")
 
 
 def stated(estimate: Estimate, kind: Kind = "number") -> str:
-    """Write an estimate with what it rests on: ``57 % [22, 86] (412 images of 31 people)``."""
+    """Write an estimate with its counts.
+
+    >>> from bincam.stats.estimate import estimate
+    >>> stated(estimate(0.57, 0.42, 0.71, 412, 31, "wilson, design effect"))
+    '0.57 [0.42, 0.71] (412 images of 31 people)'
+    """
     rests = basis(estimate)
     return f"{_full(estimate, kind)} ({rests})" if rests and estimate.defined else _full(estimate, kind)
 
 
 def basis(estimate: Estimate) -> str:
-    """Write on how many images and people an estimate rests, and whether these are few; empty without a count."""
+    """Write the numbers of images and people of an estimate, and if they are too few; empty without images."""
     if not estimate.images:
         return ""
     return images(estimate) + (", too few to rely on" if estimate.small else "")
 
 
 def images(estimate: Estimate) -> str:
-    """Write how many images, and people where they are known, an estimate rests on."""
+    """Write the number of images of an estimate, and of people where these are known."""
     people = "" if estimate.identities is None else f" of {counted(estimate.identities, 'person', 'people')}"
     return counted(estimate.images, "image") + people
 
 
 def listed(parts: Sequence[str]) -> str:
-    """Join parts of a sentence: ``a, b and c``."""
+    """Join parts of a sentence.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
 
 

@@ -12,10 +12,10 @@ from bincam.decision import is_finite, is_positive
 Outcome = Literal["TP", "FP", "FN", "TN"]
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
-"""The order in which maps are averaged by outcome."""
+"""All outcomes, in the order of an audit's mean maps."""
 
 CELLS = (*OUTCOMES, "P?", "N?")
-"""Disjoint cells of an attribute's images: outcomes, and those without a label by what was answered."""
+"""Disjoint cells of an attribute's images: the outcomes, and images without a label by the predicted class."""
 
 MEMBERS = {
     "all": CELLS,
@@ -25,7 +25,7 @@ MEMBERS = {
     "true:negative": ("FP", "TN"),
     **{f"outcome:{name}": (name,) for name in OUTCOMES},
 }
-"""Groups and the cells that they are made of."""
+"""Groups of images, and the cells that make up each."""
 
 BASIC = tuple(MEMBERS)
 """Groups that do not depend on which class is the minority."""
@@ -35,7 +35,7 @@ GROUPS = (
     *(f"{kind}:{part}" for kind in ("predicted", "true") for part in ("positive", "negative", "minority", "majority")),
     *(f"outcome:{name}" for name in OUTCOMES),
 )
-"""All groups, as they are named in summaries and rules."""
+"""All groups, by their names in summaries and rules."""
 
 ERROR_RATES = {
     "error": "all",
@@ -44,10 +44,10 @@ ERROR_RATES = {
     "minority_error": "true:minority",
     "majority_error": "true:majority",
 }
-"""Rates that are the share of wrong answers in one group; these have means over attributes, and slices."""
+"""Rates that are the share of misclassified images of one group; these have means over attributes, and slices."""
 
 MEMBERSHIP: NDArray[np.float32] = np.array([[cell in MEMBERS[g] for cell in CELLS] for g in BASIC], np.float32)
-"""``(len(BASIC), len(CELLS))``: which cells a group is made of."""
+"""``(len(BASIC), len(CELLS))``: 1 where a cell belongs to a group."""
 
 
 def class_sign(part: str, minority: int) -> int:
@@ -56,17 +56,28 @@ def class_sign(part: str, minority: int) -> int:
     Args:
         part: ``positive``, ``negative``, ``minority`` or ``majority``.
         minority: Side of the minority class, +1 or -1.
+
+    >>> class_sign("majority", minority=1), class_sign("positive", minority=-1)
+    (-1, 1)
     """
     return {"positive": 1, "negative": -1, "minority": minority, "majority": -minority}[part]
 
 
 def class_name(sign: int) -> str:
-    """Name a side: ``positive`` or ``negative``."""
+    """Name a side: ``positive`` or ``negative``.
+
+    >>> class_name(-1)
+    'negative'
+    """
     return "positive" if sign > 0 else "negative"
 
 
 def class_part(sign: int, minority: int) -> str:
-    """Name a side by how frequent its class is: ``minority`` or ``majority``."""
+    """Name a side by the frequency of its class: ``minority`` or ``majority``.
+
+    >>> class_part(-1, minority=1)
+    'majority'
+    """
     return "minority" if sign == minority else "majority"
 
 
@@ -93,7 +104,10 @@ def basic_rate(rate: str, minority: int) -> str:
 def is_usable(label: Any, logit: Any) -> Any:
     """Find the images that every rate, curve and calibration rests on: the label is known and the logit is finite.
 
-    Numpy arrays and torch tensors alike; an infinite logit has overflowed and says nothing about a score.
+    An infinite logit has overflowed, and is no score. Takes numpy arrays and torch tensors.
+
+    >>> is_usable(np.array([1, np.nan, 0]), np.array([0.3, 0.3, np.inf]))
+    array([ True, False, False])
     """
     return is_finite(logit) & (label == label)  # noqa: PLR0124  # NaN
 
@@ -108,6 +122,10 @@ def outcome_codes(label: Any, logit: Any, threshold: Any) -> Any:
 
     Returns:
         Integers ``(..., A)`` of the same kind; -1 where the label is NaN or the logit is not finite.
+
+    >>> codes = outcome_codes(np.array([1, 0, 1, np.nan]), np.array([0.5, 0.5, 0.2, 0.2]), 0.5)
+    >>> [OUTCOMES[code] if code >= 0 else None for code in codes]
+    ['TP', 'FP', 'FN', None]
     """
     code = ~is_positive(logit, threshold) * 2 + ~(label > 0)
     return (code + 1) * is_usable(label, logit) - 1
@@ -116,14 +134,23 @@ def outcome_codes(label: Any, logit: Any, threshold: Any) -> Any:
 def cells(
     label: NDArray[np.floating], logit: NDArray[np.floating], threshold: NDArray[np.floating]
 ) -> NDArray[np.int8]:
-    """Compute indices into ``CELLS`` of images ``(N, A)``; -1 where the logit is not finite."""
+    """Compute indices into ``CELLS`` of images ``(N, A)``; -1 where the logit is not finite.
+
+    >>> label, logit = np.array([[1], [np.nan], [0]]), np.array([[0.5], [0.5], [np.nan]])
+    >>> [CELLS[code] if code >= 0 else None for code in cells(label, logit, np.zeros(1))[:, 0]]
+    ['TP', 'P?', None]
+    """
     unlabelled = np.where(is_positive(logit, threshold), CELLS.index("P?"), CELLS.index("N?"))
     cell = np.where(np.isnan(label), unlabelled, outcome_codes(label, logit, threshold))
     return np.where(is_finite(logit), cell, -1).astype(np.int8)
 
 
 def answers(logit: NDArray[np.floating], threshold: ArrayLike) -> NDArray[np.int8]:
-    """Compute the predicted sides ``(...)``: +1 or -1; 0 where the logit or its threshold is not finite."""
+    """Compute the predicted sides ``(...)``: +1 or -1; 0 where the logit or its threshold is not finite.
+
+    >>> answers(np.array([0.5, 0.2, np.nan]), 0.5)
+    array([ 1, -1,  0], dtype=int8)
+    """
     limit = np.asarray(threshold)
     side = np.where(is_positive(logit, limit), 1, -1)
     return np.where(is_finite(logit) & is_finite(limit), side, 0).astype(np.int8)

@@ -1,4 +1,8 @@
-"""Area under the ROC curve and average precision of scores, with resampled intervals."""
+"""Area under the ROC curve and average precision of scores, with resampled intervals.
+
+``ranking`` gives the figures of audits, ``auroc_and_precision`` those of training (``stats.classification`` says why
+there are two summations).
+"""
 
 from __future__ import annotations
 
@@ -14,16 +18,16 @@ from bincam.stats.intervals import quantiles
 from bincam.stats.outcomes import is_usable
 
 BLOCK = 4_000_000
-"""Weights looked at together, so that many images with many resamples need no more memory."""
+"""Number of weights processed at once, which limits the memory for many images and many resamples."""
 
 
 def auroc_and_precision(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> tuple[float, float]:
-    """Compute AUROC and average precision from one sort, in whole numbers up to the last quotient.
+    """Compute AUROC and average precision from one sort, in whole numbers up to the last division.
 
-    They equal scikit-learn's up to rounding, and do not depend on the images' order.
+    They equal scikit-learn's up to rounding, and do not depend on the order of the images.
 
     Args:
-        scores: ``(n,)``, finite; equal ones count as half ordered.
+        scores: ``(n,)``, finite; equal scores count as half ordered.
         positive: ``(n,)``.
 
     Returns:
@@ -51,17 +55,28 @@ def ranking(
 ) -> tuple[Estimate, Estimate]:
     """Estimate AUROC and average precision of one attribute, with percentile intervals over clusters.
 
-    Values are scikit-learn's to the last digit, as audits record them; ``auroc_and_precision`` rounds otherwise.
+    Values are scikit-learn's to the last digit.
 
     Args:
         scores: ``(N,)``; those that are not finite are left out.
         labels: ``(N,)``: 1, 0, NaN.
-        clusters: Of the N images.
+        clusters: Clusters of the N images.
         weights: ``(K, R)``, of ``Clusters.weights``.
-        level: Of confidence.
+        level: Confidence level.
 
     Returns:
-        Both undefined where only one class is there; small where a class has too few images or people.
+        AUROC and average precision; undefined if there is only one class, small if a class has too few images or
+        clusters.
+
+    Example:
+        >>> from bincam.stats import Clusters
+        >>> rng = np.random.default_rng(0)
+        >>> labels = np.repeat([1.0, 0.0], [40, 160])
+        >>> scores = rng.normal(labels)
+        >>> clusters = Clusters.of([f"person {n}" for n in range(100)] * 2)
+        >>> auroc, precision = ranking(scores, labels, clusters, clusters.weights(500, seed=0))
+        >>> [round(x, 2) for x in (auroc.value, auroc.low, auroc.high)], auroc.identities
+        ([0.75, 0.67, 0.83], 100)
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -91,16 +106,16 @@ def resampled_ranking(
     codes: NDArray[np.int64],
     weights: NDArray[np.float32],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """AUROC and average precision with every column of weights.
+    """Compute AUROC and average precision in every resample.
 
     Args:
-        scores: ``(n,)``, finite; equal ones count as half ordered.
+        scores: ``(n,)``, finite; equal scores count as half ordered.
         positive: ``(n,)``.
         codes: ``(n,)``: rows of ``weights``.
-        weights: ``(K, R)``.
+        weights: ``(K, R)``: counts of each cluster in each resample.
 
     Returns:
-        ``(R,)`` each; NaN where a resample holds one class alone.
+        ``(R,)`` each; NaN where a resample has one class only.
     """
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]

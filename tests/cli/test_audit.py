@@ -93,7 +93,7 @@ def test_what_is_chosen_is_done(audit, tmp_path):
 
 def test_a_finished_audit_is_not_overwritten_and_resumes_to_itself(audit):
     assert audit().code == 0
-    assert "holds an audit already; --resume resumes it" in audit().mistake
+    assert "already contains an audit; resume it with --resume" in audit().mistake
     assert audit("--resume").code == 0
     assert "begun with another side" in audit("--resume", "--side", "negative").err
 

@@ -58,5 +58,5 @@ def test_mistakes_are_told_in_one_line(command, audits, tmp_path):
         "'Bald' is given twice" in command("compare", *audits, *out, "--moved", "Bald=1", "--moved", "Bald=2").mistake
     )
     (tmp_path / "file").write_text("")
-    assert "a file, not a folder" in command("compare", *audits, "--out", tmp_path / "file").mistake
+    assert "is a file, not a folder" in command("compare", *audits, "--out", tmp_path / "file").mistake
     assert not (tmp_path / "out").exists()

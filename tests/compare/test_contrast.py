@@ -1,4 +1,4 @@
-"""A contrast of two synthetic audits: paired figures against pandas, what is refused, what is said."""
+"""A contrast of two synthetic audits: paired figures against pandas, refusals, sentences."""
 
 import json
 import shutil
@@ -189,13 +189,13 @@ def test_difference_maps_are_of_means_by_group(audits, contrast, out):
 
 def test_every_figure_in_a_sentence_is_one_of_the_table(contrast):
     for name in ATTRIBUTES:
-        told = " ".join(contrast["sentences"][name])
+        sentences = " ".join(contrast["sentences"][name])
         held = contrast["attributes"][name]
         error = Estimate.from_json(held["errors"]["minority_error"][FIRST])
-        assert written(error, "percent") in told
-        assert images(error) in told
+        assert written(error, "percent") in sentences
+        assert images(error) in sentences
         for rate in ("minority_error", "majority_error"):
-            assert VERDICTS[held["threshold"][rate]] in told
+            assert VERDICTS[held["threshold"][rate]] in sentences
     assert "at its adjusted threshold" in " ".join(contrast["sentences"]["Bald"])
 
 
@@ -207,9 +207,9 @@ def test_findings_are_tests_that_stand_after_holm(contrast):
         **contrast,
         "families": [{**f, "tests": [{**t, "finding": False} for t in f["tests"]]} for f in contrast["families"]],
     }
-    told = findings(nothing)
-    assert len(told) == 1
-    assert told[0].startswith("None of")
+    sentences = findings(nothing)
+    assert len(sentences) == 1
+    assert sentences[0].startswith("None of")
 
 
 def test_the_same_model_twice_differs_in_nothing(folders, tmp_path):
@@ -231,20 +231,20 @@ def test_other_images_are_refused_and_the_difference_named(folders, tmp_path):
     with pytest.raises(InputError, match=r"not the same images: 20 only in .*/a \(first: 000381.png\)"):
         compare(open_audit(folders[0]), fewer, tmp_path / "out")
     changed = open_audit(make_audit(tmp_path / "changed", images=400, data_seed=9))
-    with pytest.raises(InputError, match="files of the same names with other contents"):
+    with pytest.raises(InputError, match="files of the same names with different contents"):
         compare(open_audit(folders[0]), changed, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_other_regions_sides_and_labels_are_refused(audits, other):
-    with pytest.raises(InputError, match="audited with other regions"):
+    with pytest.raises(InputError, match="audited with different regions"):
         pair_audits(audits[0], edit(other, regions={"source": "mine.yaml", "digest": "1"}))
-    with pytest.raises(InputError, match="audited with other regions"):
+    with pytest.raises(InputError, match="audited with different regions"):
         pair_audits(audits[0], edit(other, regions=None))
-    with pytest.raises(InputError, match=r"other sides \(predicted, positive\)"):
+    with pytest.raises(InputError, match=r"different sides \(predicted, positive\)"):
         pair_audits(audits[0], edit(other, regions=audits[0].manifest.regions.model_dump(), side="positive"))
     theirs = {"masks_digest": {"object": {"source": "mine", "digest": "1"}}}
-    with pytest.raises(InputError, match="audited with other object masks"):
+    with pytest.raises(InputError, match="audited with different object masks"):
         pair_audits(audits[0], edit(other, side="predicted", **theirs))
     edit(other, masks_digest={})
     file = reader.records_file(other, 0)
@@ -291,7 +291,7 @@ def test_moved_thresholds_come_from_the_card_unless_given(folders, tmp_path, aud
     assert "already made at these thresholds" in found["moved"]["reason"]
     with pytest.raises(InputError, match="unknown attribute 'Balding'; did you mean 'Bald'"):
         pair_audits(*audits, moved={"Balding": 0.0})
-    with pytest.raises(InputError, match="Bald: nan is no logit"):
+    with pytest.raises(InputError, match="Bald: got nan, expected a finite"):
         pair_audits(*audits, moved={"Bald": float("nan")})
 
 

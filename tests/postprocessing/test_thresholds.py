@@ -50,7 +50,7 @@ def test_one_class_is_left_at_zero_and_unknown_entries_out():
         assert tune(logits, labels).tolist() == [0.0, 4.0]
 
 
-def test_neighbouring_numbers_are_told_apart():
+def test_neighbouring_numbers_are_separated():
     low = 1.0
     high = np.nextafter(low, 2)
     (t,) = tune([[low], [high]], [[0.0], [1.0]])

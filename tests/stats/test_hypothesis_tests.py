@@ -128,10 +128,10 @@ def test_paired_differences_agree_with_students_test():
 
 def test_a_family_is_corrected_over_the_tests_that_could_be_made():
     p = [0.001, 0.012, 0.04, 0.3, np.nan]
-    held = family("f", [({"attribute": str(n)}, Test(0, 0, value, 9, None, "t")) for n, value in enumerate(p)])
-    assert (held["size"], held["undefined"], held["findings"]) == (4, 1, 2)
-    np.testing.assert_allclose([t["holm"] for t in held["tests"][:4]], multipletests(p[:4], method="holm")[1])
-    np.testing.assert_allclose([t["bh"] for t in held["tests"][:4]], multipletests(p[:4], method="fdr_bh")[1])
-    assert held["tests"][4]["holm"] is None
-    assert not held["tests"][4]["finding"]
+    result = family("f", [({"attribute": str(n)}, Test(0, 0, value, 9, None, "t")) for n, value in enumerate(p)])
+    assert (result["size"], result["undefined"], result["findings"]) == (4, 1, 2)
+    np.testing.assert_allclose([t["holm"] for t in result["tests"][:4]], multipletests(p[:4], method="holm")[1])
+    np.testing.assert_allclose([t["bh"] for t in result["tests"][:4]], multipletests(p[:4], method="fdr_bh")[1])
+    assert result["tests"][4]["holm"] is None
+    assert not result["tests"][4]["finding"]
     assert family("none", [])["size"] == 0

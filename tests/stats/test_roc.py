@@ -99,9 +99,12 @@ def test_what_the_card_fitted_is_used_where_no_shift_is_known():
 
 def test_an_unknown_shift_is_undefined_with_its_reason():
     clusters = Clusters.of([""] * 3)
-    for shift, head, told in ((None, "logits", "neither logit shift nor calibration"), (1.0, "margin", "no log-odds")):
+    for shift, head, expected in (
+        (None, "logits", "neither logit shift nor calibration"),
+        (1.0, "margin", "no log-odds"),
+    ):
         p, reason = unshifted(np.zeros(3), shift, head)
-        assert told in reason
+        assert expected in reason
         assert calibrate(p, np.ones(3), clusters, clusters.weights(100, 0)).ece.status == "undefined"
 
 

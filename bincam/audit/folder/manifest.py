@@ -1,4 +1,4 @@
-"""The manifest and the summary of an audit: the keys and types of ``manifest.json`` and ``summary.json``."""
+"""Manifest and summary of an audit: the keys and types of ``manifest.json`` and ``summary.json``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class AuditedData(_Part):
 
 
 class MaskSource(_Part):
-    """The source of regions or of masks stored per image, and the digest of what was drawn or stored."""
+    """The source of regions or of masks stored per image, and the digest of the masks."""
 
     source: str
     digest: str
@@ -58,9 +58,9 @@ class ReferenceData(_Part):
 
 
 class Manifest(_Part):
-    """The content of ``manifest.json``: what was audited, with what and how.
+    """The content of ``manifest.json``: the model, the data, the settings and the versions of packages.
 
-    The fields stand in the order in which they are written. Fields with a default may be missing from the file.
+    Fields are written in this order. Fields with a default may be missing from the file.
     """
 
     version: str | None = None
@@ -116,12 +116,12 @@ class Manifest(_Part):
         return -(-self.data.images // self.shard_images)
 
     def to_json(self) -> dict[str, Any]:
-        """The keys and values of the file, without its kind and schema version."""
+        """Return the keys and values of the file, without its kind and schema version."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 
 class AttributeSummary(_Part):
-    """One attribute in ``summary.json``; estimates are kept as the JSON objects that they are written as."""
+    """The entry of an attribute in ``summary.json``; estimates remain JSON objects."""
 
     minority: str
     train_counts: tuple[int, int]
@@ -155,13 +155,13 @@ def read_manifest(file: Path) -> Manifest:
     """Read ``manifest.json``.
 
     Raises:
-        InputError: It is missing, is no audit's manifest, is of another schema, or a key is missing or of another type.
+        InputError: The file is missing, is no manifest, is of another schema, or a key is missing or of another type.
     """
     return _checked(Manifest, file, read_json(file, kind=KIND, schema=SCHEMA))
 
 
 def read_summary(file: Path) -> dict[str, Any]:
-    """Read ``summary.json`` as the JSON object that it is, checked against ``Summary``.
+    """Read ``summary.json`` as a JSON object, checked against ``Summary``.
 
     Raises:
         InputError: As ``read_manifest``.
@@ -178,7 +178,7 @@ def _checked(model: type[_Model], file: Path, content: dict[str, Any]) -> _Model
         problems = error.errors(include_url=False)
         missing = [str(problem["loc"][0]) for problem in problems if problem["type"] == "missing"]
         if missing and all(len(problem["loc"]) == 1 for problem in problems):
-            raise InputError(f"{file}: no {', '.join(missing)} in it; make the audit again") from None
+            raise InputError(f"{file}: no {', '.join(missing)}; make the audit again") from None
         name, *rest = (str(part) for part in problems[0]["loc"])
         at = f" (at {'.'.join([name, *rest])}: {problems[0]['msg']})" if rest else f" ({problems[0]['msg']})"
         raise InputError(f"{file}: {name!r} is not what an audit writes{at}; make the audit again") from None

@@ -1,4 +1,4 @@
-"""The one reader of an audit's folder, which refuses incomplete ones; ``bincam.audit.folder.writer`` writes it."""
+"""Reading an audit's folder, with checks that it is complete; ``bincam.audit.folder.writer`` writes it."""
 
 from __future__ import annotations
 
@@ -39,14 +39,27 @@ MEANS, REGIONS, MEAN_IMAGE = "maps/means.safetensors", "maps/regions.safetensors
 
 @dataclass(frozen=True)
 class Audit:
-    """An audit on disk, of which only what is asked for is read.
+    """An audit on disk, whose files are read when they are used.
 
     Attributes:
         folder: The audit's folder.
-        manifest: What was audited, and how: the content of ``manifest.json``, by attribute.
+        manifest: The content of ``manifest.json``: the model, the data and the settings.
 
     Example:
-        See ``open_audit``, which opens one.
+        ``run`` and ``open_audit`` return audits. What needs the manifest alone reads no other file:
+
+        >>> from bincam.audit.folder.manifest import AuditedData, AuditedModel, Manifest
+        >>> manifest = Manifest(
+        ...     model=AuditedModel(source="model", digest="", name="resnet50", card={}),
+        ...     data=AuditedData(source="orl", root="", digest="", split="test", images=600, images_hash=""),
+        ...     attributes=("Bald", "Young"), methods=("grad_cam", "hirescam@layer4"), thresholds={},
+        ...     train_counts={"Bald": (95, 5), "Young": (20, 80)}, shard_images=256, settings_digest="",
+        ... )
+        >>> audit = Audit(Path("audits/balanced"), manifest)
+        >>> audit.attributes, audit.methods, audit.shards
+        (('Bald', 'Young'), ('grad_cam', 'hirescam@layer4'), 3)
+        >>> audit.minority("Bald"), audit.minority("Young"), audit.summary
+        (1, -1, None)
     """
 
     folder: Path
@@ -209,18 +222,15 @@ class Audit:
         return display.backend().plot_audit(self, measure=measure, attributes=attributes)
 
     def minority(self, attribute: str) -> int:
-        """The class that was rarer in training, +1 or -1; the positive one if both are equally frequent.
+        """Return the class that was rarer in training, +1 or -1; the positive one if both are equally frequent.
 
         Raises:
             InputError: The attribute was not audited.
         """
-        negatives, positives = self.manifest.train_counts[self._known(attribute)]
-        return 1 if minority_is_positive(negatives, positives) else -1
-
-    def _known(self, attribute: str) -> str:
         if attribute not in self.attributes:
             raise InputError(f"{self.folder}: unknown attribute {attribute!r}{nearest(attribute, self.attributes)}")
-        return attribute
+        negatives, positives = self.manifest.train_counts[attribute]
+        return 1 if minority_is_positive(negatives, positives) else -1
 
     def _spec(self, method: str | None) -> str:
         if method is None:
@@ -238,11 +248,11 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
         unfinished: Accept an audit without a summary; some of its files may be missing.
 
     Raises:
-        InputError: The folder holds no audit, one of another schema version, or an unfinished one; or its records do
-            not agree with its manifest.
+        InputError: The folder contains no audit, one of another schema version, or an unfinished one; or its records
+            do not agree with its manifest.
 
     Example:
-        Eight generated images and a small model with random weights are audited, and the audit is read again:
+        A small model with random weights is audited on eight generated images, and the audit is read again:
 
         >>> import tempfile, warnings
         >>> from pathlib import Path
@@ -279,15 +289,15 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; 'bincam audit --out {folder}' makes one")
     if not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder}: holds no {MANIFEST}, so it is no audit")
+        raise InputError(f"{folder} contains no {MANIFEST}, so it is no audit; 'bincam audit --out FOLDER' makes one")
     audit = Audit(folder, read_manifest(folder / MANIFEST))
     if unfinished:
         return audit
     if not (folder / SUMMARY).is_file():
         complete = whole_shards(folder, audit.manifest)
         raise InputError(
-            f"{folder}: half-written: {complete} of {audit.shards} shards and no {SUMMARY}; finish it with the same "
-            "'bincam audit ... --resume'"
+            f"{folder}: unfinished audit: {complete} of {audit.shards} shards and no {SUMMARY}; finish it with the "
+            "same 'bincam audit ... --resume'"
         )
     for number in range(audit.shards):
         present(records_file(folder, number))
@@ -310,25 +320,27 @@ def _check_records(audit: Audit) -> None:
         raise InputError(f"{file}: not the records of an audit: {error}") from None
     expected = record_schema(audit.methods, audit.masks)
     if schema.names != expected.names:
-        odd = sorted(set(schema.names) ^ set(expected.names)) or schema.names
-        raise InputError(f"{file}: other columns than {MANIFEST} says (first: {odd[0]!r}); make the audit again")
-    names = first.unique().to_pylist()  # in the order in which they come
+        differing = sorted(set(schema.names) ^ set(expected.names)) or schema.names
+        raise InputError(
+            f"{file}: other columns than {MANIFEST} states (first: {differing[0]!r}); make the audit again"
+        )
+    names = first.unique().to_pylist()  # in the order of the file
     if names and tuple(names) != audit.attributes:
         pairs = zip_longest(names, audit.attributes, fillvalue="nothing")
         at, (got, expected_name) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
         raise InputError(
-            f"{file}: other attributes, or in another order, than {MANIFEST} says (at position {at}: {got!r}, "
+            f"{file}: other attributes, or in another order, than {MANIFEST} states (at position {at}: {got!r}, "
             f"expected {expected_name!r}); make the audit again"
         )
 
 
 def records_file(folder: Path, number: int) -> Path:
-    """The path of a shard's records."""
+    """Return the path of a shard's records."""
     return folder / "records" / f"part-{number:05d}.parquet"
 
 
 def maps_file(folder: Path, method: str, number: int) -> Path:
-    """The path of a shard's maps of one method."""
+    """Return the path of a shard's maps of one method."""
     return folder / "maps" / method_folder(method) / f"part-{number:05d}.npy"
 
 

@@ -1,4 +1,4 @@
-"""The columns of an audit's records, which have a row per image and attribute; methods and masks determine them."""
+"""Columns of an audit's records, which have a row per image and attribute; they depend on the methods and masks."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ def measure_columns(methods: Sequence[str], masks: Sequence[str] = ()) -> tuple[
     Args:
         methods: Specs of the methods; the first is the primary one.
         masks: The kinds of ``MASKS`` that the data has.
+
+    >>> columns = measure_columns(["grad_cam"])
+    >>> len(columns), columns[0], columns[-1]
+    (30, 'zero.bias_share', 'grad_cam.peak_y')
     """
     names = [f"{reference}.{term}" for reference in REFERENCES for term in LEDGER]
     names += [f"{reference}.empty" for reference in EMPTY_FOR]
@@ -41,7 +45,7 @@ def measure_columns(methods: Sequence[str], masks: Sequence[str] = ()) -> tuple[
 
 @cache
 def record_schema(methods: tuple[str, ...], masks: tuple[str, ...] = ()) -> pa.Schema:
-    """The arrow schema of ``records/*.parquet``."""
+    """Return the arrow schema of ``records/*.parquet``."""
     import pyarrow as pa
 
     names = pa.dictionary(pa.int16(), pa.string())

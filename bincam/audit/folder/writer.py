@@ -1,7 +1,7 @@
 """Writing an audit's folder, shard by shard, so that an interrupted audit can be resumed.
 
 The manifest is written first and ``summary.json`` last, so a folder with a summary is complete. A shard's records are
-written after its maps and sums, so a shard with records is complete. No file holds a time of day: the same audit has
+written after its maps and sums, so a shard with records is complete. No file contains a time of day: the same audit has
 the same bytes.
 """
 
@@ -49,8 +49,8 @@ class Shard:
     """The measurements of B consecutive images.
 
     Attributes:
-        columns: ``row`` as ``(B,)``; every other column of the records as ``(B, A)``: ``attribute`` is left out, and
-            ``outcome`` holds indices into ``OUTCOMES``, -1 for unknown.
+        columns: ``row`` as ``(B,)``; every other column of the records but ``attribute`` as ``(B, A)``; ``outcome``
+            consists of indices into ``OUTCOMES``, -1 for unknown.
         maps: Method to ``(B, A, h, w)``, σS.
         sums: Arrays that are added up over all shards, in float64.
         skipped: Rows of images that could not be read, with the reason.
@@ -63,22 +63,22 @@ class Shard:
 
 
 def check_free(folder: Path, *, resume: bool) -> None:
-    """Refuse a folder that holds something else, or an audit that is not to be resumed.
+    """Refuse a folder that contains something else, or an audit that is not to be resumed.
 
     Raises:
-        InputError: It does.
+        InputError: The folder is refused.
     """
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file, not a folder")
+        raise InputError(f"{folder} is a file, not a folder; choose another place for the audit")
     if (folder / MANIFEST).is_file():
         if not resume:
-            raise InputError(f"{folder} holds an audit already; --resume resumes it, or choose another folder")
+            raise InputError(f"{folder} already contains an audit; resume it with --resume, or choose another folder")
         return
     # A process killed before it wrote the manifest leaves references, and the hidden file that it was writing.
     own = (_REFERENCES, ".")
     others = sorted(file.name for file in folder.iterdir() if not file.name.startswith(own)) if folder.is_dir() else []
     if others:
-        raise InputError(f"{folder} holds something else ({others[0]}, ...); choose a new or empty folder")
+        raise InputError(f"{folder} contains other files ({others[0]}, ...); choose a new or empty folder")
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,11 @@ class AuditWriter:
         """
         file, content = folder / MANIFEST, manifest.to_json()
         if file.is_file():
-            written = read_json(file, kind=KIND, schema=SCHEMA)
-            for name in dict.fromkeys([*content, *written]):
-                if name not in ("kind", "schema", "settings_digest") and written.get(name) != content.get(name):
+            former = read_json(file, kind=KIND, schema=SCHEMA)
+            for name in dict.fromkeys([*content, *former]):
+                if name not in ("kind", "schema", "settings_digest") and former.get(name) != content.get(name):
                     raise InputError(
-                        f"{folder}: the audit there was begun with another {name} ({_short(written.get(name))}, now "
+                        f"{folder}: the audit there was begun with another {name} ({_short(former.get(name))}, now "
                         f"{_short(content.get(name))}); choose another folder, or the same settings"
                     )
         writer = cls(folder, manifest)
@@ -131,7 +131,7 @@ class AuditWriter:
 
     @property
     def next_shard(self) -> int:
-        """Number of the first shard that is not written yet; the number of shards if all are."""
+        """Number of the first shard that is not yet written; the number of shards if all are."""
         return whole_shards(self.folder, self.manifest)
 
     def state(self, name: str) -> Path:
@@ -173,7 +173,7 @@ class AuditWriter:
         return total, skipped
 
     def _state_of(self, number: int) -> tuple[Path, Path]:
-        """The files of a shard's sums and of its skipped rows."""
+        """Return the paths of a shard's sums and of its skipped rows."""
         state = self.state(f"part-{number:05d}")
         return state.with_suffix(".safetensors"), state.with_suffix(".json")
 

@@ -1,1 +1,1 @@
-"""The gate: rules that an audit must meet."""
+"""The gate: rules that an audit must pass."""

@@ -1,4 +1,4 @@
-"""Output of the gate: JUnit XML for a CI server, Markdown for people."""
+"""Output of the gate: JUnit XML for a CI server, and Markdown for a summary page."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ _MARKS = {"pass": "pass", "fail": "**fail**", "insufficient": "insufficient evid
 
 
 def counted(judged: Sequence[Judgement]) -> Mapping[str, int]:
-    """Count each verdict."""
+    """Count the judgements with each verdict."""
     return {name: sum(judgement.verdict == name for judgement in judged) for name in VERDICTS}
 
 
 def markdown(judged: Sequence[Judgement], title: str, *, open_: bool) -> str:
-    """Write a heading, the counts, and a table: what did not pass first, each part in the order of the rules."""
+    """Write a heading, the counts, and a table: first the rules that did not pass, each part in the rules' order.
+
+    Args:
+        judged: Of ``judge``.
+        title: Title of the heading, such as the name of the audit.
+        open_: True if the gate is open, see ``passed``.
+    """
     counts = ", ".join(f"{number} {_plain(name)}" for name, number in counted(judged).items() if number)
     order = sorted(judged, key=lambda judgement: ("error", "fail", "insufficient", "pass").index(judgement.verdict))
     lines = [
@@ -46,10 +52,15 @@ def markdown(judged: Sequence[Judgement], title: str, *, open_: bool) -> str:
 
 
 def junit(judged: Sequence[Judgement], title: str, *, allow_insufficient: bool = False) -> str:
-    """Write JUnit XML: a test suite, a test case per rule and attribute.
+    """Write JUnit XML: a test suite with a test case per rule and attribute.
 
     A failed rule is a ``failure``, an undefined estimate an ``error``. Insufficient evidence is a ``failure`` of its
-    own type, because the gate does not open on it; where it is allowed, it is ``skipped``.
+    own type, because it keeps the gate closed; where it is allowed, it is ``skipped``.
+
+    Args:
+        judged: Of ``judge``.
+        title: Name of the test suite.
+        allow_insufficient: Insufficient evidence does not close the gate.
     """
     counts = counted(judged)
     failures = counts["fail"] + (0 if allow_insufficient else counts["insufficient"])
@@ -76,7 +87,7 @@ def junit(judged: Sequence[Judgement], title: str, *, allow_insufficient: bool =
 
 
 def _digits(judgement: Judgement) -> int:
-    """Decimals of an estimate, and more of them where it would read as the bound that it misses by less."""
+    """The decimals of an estimate: more than usual where it would otherwise round to a bound that it differs from."""
     estimate, bound = judgement.estimate, judgement.rule.bound
     figures = [figure for figure in (estimate.value, estimate.low, estimate.high) if math.isfinite(figure)]
     digits = decimals(estimate.value, estimate.low, estimate.high) if estimate.defined else 2

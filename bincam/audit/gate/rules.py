@@ -1,4 +1,4 @@
-"""Rules that an audit must meet: each passes, fails, or has too little evidence to decide."""
+"""Rules that an audit must pass: each passes, fails, or has insufficient evidence for a decision."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _RULE = re.compile(r"^(?P<left>[^<>=!]+?)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[^<>
 
 @dataclass(frozen=True)
 class Rule:
-    """``[ATTRIBUTE.]MEASURE[@GROUP] SIGN BOUND``.
+    """A rule ``[ATTRIBUTE.]MEASURE[@GROUP] SIGN BOUND``, such as ``Smiling.gain@predicted:majority>=0.1``.
 
     Attributes:
-        text: As it was written.
-        measure: A rate, or a record column: a bare name such as ``gain`` is the primary method's.
-        attribute: The attribute it is about; None for every one, ``overall`` for the mean over them.
+        text: The text of the rule.
+        measure: A rate, or a record column; a short name such as ``gain`` is the primary method's.
+        attribute: The attribute; None for every attribute, ``overall`` for the mean over them.
         group: A group of images; only record columns have groups.
         sign: ``<=``, ``<``, ``>=`` or ``>``.
         bound: The number on the right.
@@ -48,7 +48,7 @@ class Rule:
 
     @property
     def is_rate(self) -> bool:
-        """Whether the measure is a rate, which has no groups."""
+        """True if the measure is a rate, which has no groups."""
         return self.measure in RATES
 
 
@@ -59,10 +59,10 @@ class Judgement:
     Attributes:
         rule: The rule.
         attribute: The attribute, or ``overall``.
-        verdict: ``pass`` and ``fail`` where the whole interval keeps or breaks the rule; ``insufficient`` where it
-            straddles the bound, or the cell is small; ``error`` where the estimate is undefined.
-        estimate: The measure's, with what it rests on.
-        reason: Why the verdict is not ``pass``; empty where it is.
+        verdict: ``pass`` and ``fail`` if the whole interval keeps or breaks the rule; ``insufficient`` if it contains
+            the bound, or the cell is small; ``error`` if the estimate is undefined.
+        estimate: The estimate of the measure.
+        reason: The reason of a verdict other than ``pass``; empty for ``pass``.
     """
 
     rule: Rule
@@ -72,7 +72,7 @@ class Judgement:
     reason: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return its fields and the estimate's numbers, None for NaN."""
+        """Return the fields and the numbers of the estimate as a JSON object, None for NaN."""
         estimate = self.estimate.to_json()
         return {
             "rule": self.rule.text,
@@ -86,37 +86,47 @@ class Judgement:
 
 
 def parse_rule(text: str, audit: Audit, where: str = "--rule") -> Rule:
-    """Read a rule, and check every name in it.
+    """Parse a rule, and check every name in it.
 
     Args:
-        text: Such as ``minority_error<=0.2``, ``Smiling.gain>=0.3`` or ``gain@predicted:majority>=0.1``.
-        audit: Whose attributes, methods and masks are known.
-        where: Where it stands, for messages.
+        text: The rule, such as ``minority_error<=0.2``, ``Smiling.gain>=0.3`` or ``gain@predicted:majority>=0.1``.
+        audit: The audit, with its attributes, methods and masks.
+        where: Origin of the rule, for messages.
 
     Raises:
-        InputError: It is no rule, or an attribute, measure or group is unknown; the nearest names are told.
+        InputError: The text is no rule, or an attribute, measure or group is unknown; the message names the nearest.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> audit = SimpleNamespace(attributes=("Smiling", "Young"), methods=("grad_cam",), masks=())
+        >>> rule = parse_rule("Smiling.gain@predicted:majority >= 0.1", audit)
+        >>> rule.attribute, rule.measure, rule.group, rule.sign, rule.bound
+        ('Smiling', 'gain', 'predicted:majority', '>=', 0.1)
+        >>> parse_rule("Smilling.gain>=0.1", audit)
+        Traceback (most recent call last):
+        bincam.errors.InputError: --rule: 'Smilling.gain>=0.1': unknown attribute 'Smilling'; did you mean 'Smiling'?
     """
-    found = _RULE.match(text.strip())
-    if not found:
+    match = _RULE.match(text.strip())
+    if not match:
         raise InputError(
             f"{where}: {text!r} is no rule; expected [ATTRIBUTE.]MEASURE[@GROUP], one of <= < >= >, and a number, such "
             "as 'minority_error<=0.2' or 'Smiling.gain@predicted:majority>=0.1'"
         )
     try:
-        bound = float(found["bound"])
+        bound = float(match["bound"])
     except ValueError:
         bound = math.nan
     if not math.isfinite(bound):
-        raise InputError(f"{where}: {text!r}: the bound {found['bound']!r} is no number")
-    attribute, measure, group = _left(found["left"], audit, f"{where}: {text!r}")
-    return Rule(text.strip(), measure, attribute, group, found["sign"], bound)
+        raise InputError(f"{where}: {text!r}: the bound {match['bound']!r} is no number")
+    attribute, measure, group = _left(match["left"], audit, f"{where}: {text!r}")
+    return Rule(text.strip(), measure, attribute, group, match["sign"], bound)
 
 
 def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
-    """Attribute, measure and group of a rule's left side. Specs of methods may hold ``@`` and ``.`` themselves."""
+    """Split a rule's left side into attribute, measure and group. Specs of methods may contain ``@`` and ``.``, too."""
     columns = measure_columns(audit.methods, audit.masks)
-    bare = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
-    known = (*RATES, *sorted(bare | set(SHORT)), *columns)
+    short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
+    measures = (*RATES, *sorted(short | set(SHORT)), *columns)
     attribute: str | None = None
     rest = left.strip()
     heads = sorted((*audit.attributes, "overall"), key=len, reverse=True)
@@ -127,29 +137,43 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     for candidate in GROUPS:
         if rest.endswith(f"@{candidate}"):
             measure, group = rest[: -len(candidate) - 1], candidate
-    if measure not in known:
+    if measure not in measures:
         before, at, after = measure.rpartition("@")
-        if at and before in known:
+        if at and before in measures:
             raise InputError(f"{where}: unknown group {after!r}{nearest(after, GROUPS)}")
         prefix, dot, tail = measure.partition(".")
-        if attribute is None and dot and tail.partition("@")[0] in known:
+        if attribute is None and dot and tail.partition("@")[0] in measures:
             raise InputError(f"{where}: unknown attribute {prefix!r}{nearest(prefix, audit.attributes)}")
-        raise InputError(f"{where}: unknown measure {measure!r}{nearest(measure, known)}")
+        raise InputError(f"{where}: unknown measure {measure!r}{nearest(measure, measures)}")
     if measure in RATES and group:
         raise InputError(f"{where}: {measure} is a rate of its own class and takes no group, got @{group}")
     if attribute == "overall" and measure in RATES and measure not in ERROR_RATES:
-        raise InputError(f"{where}: {measure} has no mean over attributes; give it per attribute")
+        raise InputError(f"{where}: {measure} has no mean over attributes; write the rule for single attributes")
     return attribute, measure, group or "all"
 
 
 def read_rules(file: str | os.PathLike[str], audit: Audit) -> list[Rule]:
-    """Read ``rules:``, a list of rules, from a YAML file.
+    r"""Read rules from a YAML file: a list under the key ``rules``.
+
+    Args:
+        file: The file.
+        audit: See ``parse_rule``.
 
     Raises:
-        InputError: It cannot be read, is no such list, or holds a wrong rule.
+        InputError: The file cannot be read, contains something else, or a rule is wrong.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from types import SimpleNamespace
+        >>> audit = SimpleNamespace(attributes=("Smiling",), methods=("grad_cam",), masks=())
+        >>> file = Path(tempfile.mkdtemp()) / "rules.yaml"
+        >>> _ = file.write_text("rules:\n- minority_error<=0.2\n- overall.gain>=0.1\n")
+        >>> [(rule.attribute, rule.measure, rule.bound) for rule in read_rules(file, audit)]
+        [(None, 'minority_error', 0.2), ('overall', 'gain', 0.1)]
     """
-    held = read_yaml(file)
-    rules = held.get("rules") if isinstance(held, dict) and set(held) == {"rules"} else None
+    content = read_yaml(file)
+    rules = content.get("rules") if isinstance(content, dict) and set(content) == {"rules"} else None
     if not isinstance(rules, list) or not rules or not all(isinstance(rule, str) for rule in rules):
         raise InputError(f"{file}: expected 'rules:' and a list of texts such as 'minority_error<=0.2', nothing else")
     return [parse_rule(rule, audit, f"{file}: rule {number}") for number, rule in enumerate(rules, start=1)]
@@ -162,8 +186,23 @@ def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:
         summary: The content of ``summary.json``.
         rules: Of ``parse_rule``.
 
+    Returns:
+        A judgement for each rule and attribute.
+
     Raises:
         InputError: The summary lacks an attribute or a measure that the audit's records have.
+
+    Example:
+        >>> from bincam.stats.estimate import estimate
+        >>> rule = Rule("minority_error<=0.2", "minority_error", None, "all", "<=", 0.2)
+        >>> figures = {
+        ...     "Bald": estimate(0.31, 0.24, 0.39, 150, None, "wilson"),
+        ...     "Young": estimate(0.16, 0.10, 0.24, 100, None, "wilson"),
+        ... }
+        >>> attributes = {name: {"rates": {"minority_error": x.to_json()}} for name, x in figures.items()}
+        >>> judged = judge({"methods": ["grad_cam"], "attributes": attributes}, [rule])
+        >>> [(judgement.attribute, judgement.verdict, judgement.reason) for judgement in judged]
+        [('Bald', 'fail', 'the whole interval breaks <= 0.2'), ('Young', 'insufficient', 'the interval contains 0.2')]
     """
     judged = []
     for rule in rules:
@@ -175,13 +214,13 @@ def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:
 def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
     entry = summary["overall"] if name == "overall" else summary["attributes"].get(name, {})
     if rule.is_rate:
-        held = entry.get("rates", {}).get(rule.measure)
+        figure = entry.get("rates", {}).get(rule.measure)
     else:
-        held = entry.get("measures", {}).get(column_of(rule.measure, summary["methods"]), {}).get(rule.group)
-    if held is None:
+        figure = entry.get("measures", {}).get(column_of(rule.measure, summary["methods"]), {}).get(rule.group)
+    if figure is None:
         raise InputError(f"summary.json has no {name}.{rule.measure} ({rule.group}); make the summary again")
-    estimate = Estimate.from_json(held)
-    verdict, reason = _verdict(rule, estimate, held)
+    estimate = Estimate.from_json(figure)
+    verdict, reason = _verdict(rule, estimate, figure)
     return Judgement(rule, name, verdict, estimate, reason)
 
 
@@ -203,7 +242,7 @@ def _verdict(rule: Rule, estimate: Estimate, entry: Mapping[str, Any]) -> tuple[
     bound = significant(rule.bound)
     if not any(kept):
         return "fail", f"the whole interval breaks {rule.sign} {bound}"
-    return "insufficient", f"the interval straddles {bound}"
+    return "insufficient", f"the interval contains {bound}"
 
 
 def _holds(value: float, sign: str, bound: float) -> bool:
@@ -211,6 +250,13 @@ def _holds(value: float, sign: str, bound: float) -> bool:
 
 
 def passed(judged: Sequence[Judgement], *, allow_insufficient: bool = False) -> bool:
-    """Whether the gate opens: no rule failed or could not be measured, and none lacks evidence unless allowed."""
+    """Decide if the gate opens: every rule passes; with ``allow_insufficient``, or has insufficient evidence.
+
+    >>> from bincam.stats.estimate import undefined
+    >>> rule = Rule("ece<=0.1", "ece", None, "all", "<=", 0.1)
+    >>> judged = [Judgement(rule, "Bald", "insufficient", undefined("bootstrap"), "no interval")]
+    >>> passed(judged), passed(judged, allow_insufficient=True)
+    (False, True)
+    """
     allowed = {"pass", "insufficient"} if allow_insufficient else {"pass"}
-    return all(one.verdict in allowed for one in judged)
+    return all(judgement.verdict in allowed for judgement in judged)

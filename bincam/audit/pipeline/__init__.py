@@ -1,1 +1,1 @@
-"""The audit's one pass over the images."""
+"""The pass over the images: from a plan to the records, maps and sums of an audit."""

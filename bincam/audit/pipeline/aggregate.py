@@ -22,7 +22,7 @@ from bincam.metrics.attention_overlap import AttentionOverlap
 
 
 def finish(plan: Plan, writer: AuditWriter) -> None:
-    """Write what the shards add up to, and the measures of a sample; the summary last.
+    """Write the sums over all shards and the measures of a sample; the summary last.
 
     Raises:
         InputError: No image could be read.
@@ -70,7 +70,7 @@ def _unmeasured(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str])
 
 
 def _leakage(audit: Audit) -> dict[str, Any]:
-    """Attention overlap of the primary method's maps, and the correlation of the labels."""
+    """Compute the attention overlap of the primary method's maps, and the correlation of the labels."""
     overlap = AttentionOverlap(audit.attributes)
     labels = audit.records(["label"])["label"].to_numpy().reshape(-1, len(audit.attributes))
     first = 0
@@ -93,7 +93,7 @@ def _leakage(audit: Audit) -> dict[str, Any]:
 
 
 def _mean_regions(plan: Plan, sums: Mapping[str, Any]) -> Any:
-    """The mean region of each attribute ``(A, H', W')``, made small; NaN if no image has one."""
+    """Return the mean region of each attribute ``(A, H', W')``, reduced in size; NaN if no image has one."""
     names, size = plan.table.names, plan.model.card.input_size
     if plan.moving:
         images = sums["known.region"][:, None, None]

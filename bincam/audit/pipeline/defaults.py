@@ -1,4 +1,4 @@
-"""What an audit uses by default: attributes, groups, regions, masks, references and training counts."""
+"""Choice of attributes, groups, regions, masks, reference images and training counts, with their defaults."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def choose_groups(table: AttributeTable, wanted: Sequence[str] | None) -> list[s
 
 
 def check_slices(table: AttributeTable, wanted: Sequence[str] | None) -> None:
-    """Refuse columns that nothing can be sliced by before the pass, not after it.
+    """Refuse columns that divide nothing, before the pass over the images and not after it.
 
     Args:
         table: The audited images, with the audited attributes and the kept groups.
@@ -84,13 +84,13 @@ def _check_division(table: AttributeTable, name: str) -> None:
 def choose_regions(
     model: AttributeClassifier, table: AttributeTable, choice: RegionsChoice, notes: list[str]
 ) -> Regions | None:
-    """The chosen regions, or by default those that suit the model's crop."""
+    """Return the chosen regions, or by default those that suit the model's crop."""
     regions = _usual_regions(model, table, notes) if choice == "auto" else choice
     if regions is None:
         return None
     if regions.source == Regions.published().source and model.card.fit != "face":
         notes.append(
-            f"the published cells are made for face crops, but the model's card says fit {model.card.fit!r}: in its "
+            f"the published cells are made for face crops, but the model's card states fit {model.card.fit!r}: in its "
             "images they are in other places"
         )
     if regions.needs_landmarks and table.landmarks is None:
@@ -102,7 +102,7 @@ def choose_regions(
         masks = zip(table.names, regions.masks(table.names, model.card.input_size), strict=True)
         outside = [name for name, mask in masks if mask is not None and not mask.any()]
         if outside:
-            notes.append(f"the region lies outside of the image, so no energy: {', '.join(outside)}")
+            notes.append(f"the region is outside of the image, so no energy: {', '.join(outside)}")
     return regions
 
 
@@ -169,7 +169,7 @@ def choose_reference_table(
 def train_counts(
     model: AttributeClassifier, table: AttributeTable, notes: list[str]
 ) -> tuple[dict[str, tuple[int, int]], str]:
-    """The negatives and positives of each attribute in training, and where the counts come from."""
+    """Return the negatives and positives of each attribute in training, and the origin of the counts."""
     of_card = model.card.train_counts
     missing = [name for name in table.names if name not in of_card]
     counts = {name: of_card[name] for name in table.names if name in of_card}

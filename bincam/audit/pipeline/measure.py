@@ -100,7 +100,7 @@ def measure(
         labels: ``(B, A)``: 1, 0, or NaN for unknown.
         rows: ``(B,)``: rows of the table.
         drawn: The masks of the batch's images, see ``MaskProjector``.
-        inputs: What to measure with.
+        inputs: References, and regions on the maps' grids.
 
     Returns:
         The columns of ``Shard``, and the maps σS ``(B, A, h, w)`` by method.

@@ -43,7 +43,7 @@ class Plan:
         train_counts_from: Where these counts come from.
         only_in_model: Attributes that the data has no labels of.
         only_in_data: Attributes that the model has no output for.
-        notes: What the user should know before the audit runs.
+        notes: Notes for the user, before the audit runs.
         references: The fitted references by kind; they are fitted after the plan is made.
     """
 
@@ -146,7 +146,7 @@ class Plan:
         return manifest.model_copy(update={"settings_digest": provenance.settings_digest(manifest.to_json())})
 
     def loader(self, table: AttributeTable, batch_size: int | None = None, **options: Any) -> Loader:
-        """The batches of a table as the model takes them."""
+        """Load a table in batches, preprocessed for the model."""
         return loader(
             table,
             card=self.model.card,
@@ -250,7 +250,7 @@ def _explainer(model: AttributeClassifier, spec: str, names: Sequence[str], sett
 
 
 def _grid(explainer: Explainer, settings: Settings) -> Grid:
-    """The grid ``(h, w)`` of a method's maps; computing one also shows whether the method can answer at all."""
+    """Return the grid ``(h, w)`` of a method's maps; this also checks that the method supports model and side."""
     card = explainer.card
     assert card is not None
     probe = torch.randn(1, len(card.mean), *card.input_size, generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""A whole audit: plan, references, the pass over the images, and what follows it."""
+"""A whole audit: plan, references, the pass over the images, and the summary."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(
 
     Raises:
         InputError: Model and data do not fit together, a setting does not fit them, an image cannot be read, or
-            ``out`` holds something else.
+            ``out`` contains other files.
         UnsupportedError: A method cannot answer this question about this model.
 
     Warns:

@@ -21,7 +21,7 @@ from bincam.metrics.randomization import BOUND, randomisation
 from bincam.progress import track
 
 STEPS = 5
-IMAGES_AT_A_TIME = 4  # few, so that progress is seen
+IMAGES_AT_A_TIME = 4  # few, so that the progress bar advances often
 FRACTIONS = (0.2, 0.5, 0.8)
 MEASURES = ("deletion", "insertion", "random_deletion", "random_insertion", "road")
 
@@ -36,7 +36,7 @@ def measure_sample(plan: Plan, writer: AuditWriter) -> dict[str, Any]:
     Returns:
         ``images``: rows of the sample. ``methods``: per method, measure and attribute the mean area (deletion,
         insertion, and both in random order), or score (ROAD), the number of images averaged, and each image's value.
-        ``gates``: per method the result of the randomisation test. None stands for NaN.
+        ``gates``: per method the result of the model-parameter randomisation test. None stands for NaN.
     """
     sample = _draw(plan, plan.settings.sample)
     result: dict[str, Any] = {
@@ -60,7 +60,7 @@ def measure_sample(plan: Plan, writer: AuditWriter) -> dict[str, Any]:
 
 
 def storable(value: Any) -> Any:
-    """Convert tensors and numbers to what JSON can hold: lists, and None for what is not finite."""
+    """Convert tensors and numbers to JSON values: lists, and None for numbers that are not finite."""
     if isinstance(value, Tensor):
         value = value.tolist()
     if isinstance(value, list):
@@ -135,7 +135,7 @@ def _randomisation_test(plan: Plan, explainer: Explainer) -> dict[str, Any] | No
 
 
 def _not_tested(reason: str) -> dict[str, Any]:
-    """The result of a test that could not be made: it is not passed."""
+    """Return the result of a test that could not be carried out: it is not passed."""
     return {
         "passed": False,
         "reason": reason,

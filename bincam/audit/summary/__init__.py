@@ -1,1 +1,1 @@
-"""The figures that an audit's records come to."""
+"""Statistical summary of an audit's records."""

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Panel:
-    """Records of N images that were read and A attributes.
+    """Records of the N images that could be read, and of A attributes.
 
     Attributes:
-        attributes: Their names.
+        attributes: Names of the attributes.
         rows: ``(N,)``: the images' rows in ``images.parquet``.
         label: ``(N, A)``: 1, 0, NaN.
         logit: ``(N, A)``.
         threshold: ``(N, A)``, in logit units.
         minority: ``(A,)``: the class that was rarer in training, +1 or -1.
-        clusters: Of the N images.
-        columns: Names of the measures.
+        clusters: Clusters of the N images.
+        columns: Names of the C measures.
         values: ``(N, A, C)`` float32, the measures; NaN where undefined.
         groups: Group column, such as ``group.sex``, to its values ``(N,)``, as strings; empty where unknown.
         skipped: Number of audited images that could not be read.
@@ -60,20 +60,20 @@ class Panel:
         return np.array([0, 1, 1, 0, np.nan, np.nan, np.nan], np.float32)[self.cell]
 
     def column(self, name: str) -> NDArray[np.float32]:
-        """``(N, A)``: a measure."""
+        """Return a measure, ``(N, A)``."""
         return self.values[..., self.columns.index(name)]
 
     def member(self, group: str) -> NDArray[np.bool_]:
-        """``(N, A)``: which images are in a group of ``GROUPS``."""
+        """Find the images in a group of ``GROUPS``, ``(N, A)``."""
         result = np.empty(self.cell.shape, bool)
         for sign in (1, -1):
-            picked = self.minority == sign
+            attributes = self.minority == sign
             inside = np.append(MEMBERSHIP[BASIC.index(basic_name(group, sign))] > 0, False)
-            result[:, picked] = inside[self.cell[:, picked]]
+            result[:, attributes] = inside[self.cell[:, attributes]]
         return result
 
     def select(self, attributes: Sequence[str]) -> Panel:
-        """The same images, some attributes, in the order given."""
+        """Return the records of some attributes, in the order given."""
         order = [self.attributes.index(name) for name in attributes]
         return Panel(
             tuple(attributes),
@@ -94,24 +94,24 @@ def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
     """Read an audit's records as arrays: 4 bytes for each image, attribute and column.
 
     Args:
-        audit: The audit; a summary is not needed.
+        audit: The audit; it may be without a summary.
         columns: Measures to read; all by default.
 
     Raises:
-        InputError: The records are not those of whole images, or no image was read.
+        InputError: An image lacks some of its records, or no image could be read.
     """
     wanted = tuple(measure_columns(audit.methods, audit.masks)) if columns is None else tuple(columns)
     A = len(audit.attributes)
-    most = audit.manifest.data.images * A
-    values = np.empty((most, len(wanted)), np.float32)  # filled shard by shard: this is most of a summary's memory
+    capacity = audit.manifest.data.images * A
+    values = np.empty((capacity, len(wanted)), np.float32)  # filled shard by shard: most of a summary's memory
     keys: dict[str, list[NDArray[Any]]] = {name: [] for name in ("row", "label", "logit", "threshold")}
     count = 0
     for part in audit.record_parts([*keys, *wanted]):
         start, count = count, count + part.num_rows
-        if count > most or count % A:
+        if count > capacity or count % A:
             raise InputError(
-                f"{audit.folder}: {count} records are not those of whole images of {A} attributes each, or of more "
-                f"than {most // A}"
+                f"{audit.folder}: got {count} records, expected {A} for each of at most {capacity // A} images; make "
+                "the audit again"
             )
         for name, parts in keys.items():
             parts.append(part[name].to_numpy())
@@ -120,7 +120,9 @@ def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
     images = audit.images
     skipped = int((images["skipped"] != "").sum())
     if not count:
-        raise InputError(f"{audit.folder}: no image was read ({skipped} were skipped), so there is nothing to sum up")
+        raise InputError(
+            f"{audit.folder}: no image was read ({skipped} were skipped), so there is nothing to summarise"
+        )
     row, label, logit, threshold = (np.concatenate(parts).reshape(-1, A) for parts in keys.values())
     rows = row[:, 0].astype(np.int64)
     images = images.set_index("row", drop=False).loc[rows]  # in the order of the records

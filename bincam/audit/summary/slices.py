@@ -1,4 +1,4 @@
-"""Figures within the values of a group column or of an attribute: the worst group, and how far the others are."""
+"""Slices: figures within each value of a group column or an attribute, and the worst value against the best."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ from bincam.stats.intervals import gap, quantiles, ratio
 from bincam.stats.outcomes import BASIC, ERROR_RATES, MEMBERSHIP, basic_name
 
 USUAL = ("Male", "Young")
-"""Attributes by which every other is sliced where the audit has them."""
+"""Attributes to slice by where the audit has them."""
 
 MOST_VALUES = 20
+"""Greatest number of values of a column to slice by."""
 WORSE_IF_LOWER = ("gain",)
+"""Measures of which the lowest value is the worst."""
 
 
 @dataclass(frozen=True)
 class Slicing:
-    """A way to divide images.
+    """A division of images by the values of a column.
 
     Attributes:
         column: A group column or an attribute.
-        values: What they are divided into.
+        values: Its values.
         codes: ``(N,)``: index of the value; -1 where it is unknown.
     """
 
@@ -40,7 +42,7 @@ class Slicing:
 
 
 def slicings(panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicing], list[dict[str, str]]]:
-    """The divisions that were asked for.
+    """Choose the divisions of the images.
 
     Args:
         panel: The records, with the groups of their images.
@@ -48,15 +50,15 @@ def slicings(panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicin
             by default.
 
     Returns:
-        Divisions, and of those that were not asked for by name, which were left out and why.
+        The divisions, and the defaults that were left out, with the reason.
 
     Raises:
-        InputError: A column that was asked for is unknown, has one value, or more than ``MOST_VALUES``.
+        InputError: A column of ``by`` is unknown, has one value, or more than ``MOST_VALUES``.
     """
     groups = list(panel.groups)
-    asked = by is not None
+    requested = by is not None
     wanted = list(by) if by is not None else [*groups, *(name for name in USUAL if name in panel.attributes)]
-    found: list[Slicing] = []
+    divisions: list[Slicing] = []
     left_out: list[dict[str, str]] = []
     for name in wanted:
         if name in groups or f"group.{name}" in groups:
@@ -76,22 +78,22 @@ def slicings(panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicin
             for number, text in enumerate(values):
                 codes[label == (1 if text == "positive" else 0)] = number
         else:
-            known = [*(g.removeprefix("group.") for g in groups), *panel.attributes]
-            raise InputError(f"cannot slice by {name!r}{nearest(name, known)}")
+            candidates = [*(g.removeprefix("group.") for g in groups), *panel.attributes]
+            raise InputError(f"cannot slice by {name!r}{nearest(name, candidates)}")
         reason = indivisible(column, values)
-        if reason and asked:
+        if reason and requested:
             raise InputError(f"cannot slice: {reason}")
         if reason:
             left_out.append({"column": column, "reason": reason})
         else:
-            found.append(Slicing(column, values, codes))
-    return found, left_out
+            divisions.append(Slicing(column, values, codes))
+    return divisions, left_out
 
 
 def indivisible(column: str, values: Collection[str], where: str = "") -> str:
-    """Why nothing can be sliced by a column with these values; empty where it can."""
+    """Give the reason why a column with these values divides nothing; empty where it does."""
     if len(values) > MOST_VALUES:
-        return f"{column} has {len(values)} values, more than {MOST_VALUES}; give a column of fewer groups"
+        return f"{column} has {len(values)} values, more than {MOST_VALUES}; choose a column with fewer values"
     if len(values) < 2:
         what = f"only the value {next(iter(values))!r}" if values else "no value"
         return f"{column} has {what}{where}, so there is nothing to compare"
@@ -105,19 +107,19 @@ def slice_panel(
     weights: NDArray[np.float32],
     level: float = LEVEL,
 ) -> list[dict[str, Any]]:
-    """Figures of every attribute within each value, then the worst value against the best.
+    """Estimate the figures of every attribute within each value, and compare the worst value with the best.
 
     Args:
         panel: The records.
         slicing: The division; an attribute is not divided by itself.
-        columns: Measure to column: ``gain``, ``empty`` and ``bias_share``, those that the audit has.
-        weights: ``(K, R)``.
-        level: Of confidence.
+        columns: Measure to column, for those of ``gain``, ``empty`` and ``bias_share`` that the audit has.
+        weights: ``(K, R)``, of ``Clusters.weights``.
+        level: Confidence level.
 
     Returns:
         Entries ``{attribute, measure, column, value, estimate}``, and per measure one
-        ``{attribute, measure, column, worst, best, gap, ratio}``. Small cells are shown and not compared. Which value
-        is worst is read off the same data, so a gap between many values is larger than it would be on other images.
+        ``{attribute, measure, column, worst, best, gap, ratio}``. Small cells are listed but not compared. The worst
+        and best values are selected on the same data, so a gap between many values is biased upwards.
     """
     proportions = _rates(panel, slicing, level) | _empty(panel, slicing, columns, level)
     entries: list[dict[str, Any]] = []
@@ -128,9 +130,9 @@ def slice_panel(
         for measure, drawn in resampled.items():
             about = {"attribute": attribute, "measure": measure, "column": slicing.column}
             row = proportions[measure][a] if measure in proportions else _means(drawn, panel, level)
-            found = dict(zip(slicing.values, row, strict=True))
-            entries += [{**about, "value": value, "estimate": one.to_json()} for value, one in found.items()]
-            entries.append({**about, **_compared(measure, found, drawn, panel, level)})
+            estimates = dict(zip(slicing.values, row, strict=True))
+            entries += [{**about, "value": value, "estimate": figure.to_json()} for value, figure in estimates.items()]
+            entries.append({**about, **_compared(measure, estimates, drawn, panel, level)})
     return entries
 
 
@@ -139,12 +141,12 @@ class _Drawn:
     """A measure of one attribute in each of V values.
 
     Attributes:
-        values: ``(N,)``, NaN for images that do not count.
-        codes: ``(N,)``: of the values; -1 where unknown.
+        values: ``(N,)``, NaN for images that are not counted.
+        codes: ``(N,)``: index of the value; -1 where unknown.
         mean: ``(V,)``.
-        images: ``(V,)``.
-        identities: ``(V,)``, or None.
-        samples: ``(V, R)``: the means in each resample, the same ones for all values.
+        images: ``(V,)``: number of images.
+        identities: ``(V,)``: number of clusters, or None.
+        samples: ``(V, R)``: the means in each resample, which is the same for all values.
     """
 
     values: NDArray[np.float32]
@@ -158,18 +160,18 @@ class _Drawn:
 def _resampled(
     panel: Panel, slicing: Slicing, columns: Mapping[str, str], a: int, weights: NDArray[np.float32]
 ) -> dict[str, _Drawn]:
-    """Every measure of attribute ``a``, from one set of resamples."""
+    """Compute every measure of attribute ``a`` from one set of resamples."""
     cell, V = panel.cell[:, a].astype(np.int64), len(slicing.values)
     minority = int(panel.minority[a])
     place = {name: (basic_name(group, minority), 0) for name, group in ERROR_RATES.items()}
     place |= {name: ("all", c) for c, name in enumerate(columns, start=1)}
     groups = list(dict.fromkeys(group for group, _ in place.values()))
     values = np.stack([panel.wrong[:, a], *(panel.column(name)[:, a] for name in columns.values())], -1)
-    known = (cell >= 0) & (slicing.codes >= 0)
+    in_a_cell = (cell >= 0) & (slicing.codes >= 0)
     of_group = MEMBERSHIP[[BASIC.index(group) for group in groups]]
-    (found,) = resampled_means(
+    (means,) = resampled_means(
         values[:, None],
-        np.where(known, cell * V + slicing.codes, -1)[:, None],
+        np.where(in_a_cell, cell * V + slicing.codes, -1)[:, None],
         np.kron(of_group, np.eye(V, dtype=np.float32)),  # (groups · V, CELLS · V)
         panel.clusters,
         weights,
@@ -178,14 +180,14 @@ def _resampled(
     for name, (group, c) in place.items():
         g = groups.index(group)
         rows = slice(g * V, (g + 1) * V)
-        inside = known & (np.append(of_group[g], 0)[cell] > 0)
+        inside = in_a_cell & (np.append(of_group[g], 0)[cell] > 0)
         result[name] = _Drawn(
             np.where(inside, values[:, c], np.float32(np.nan)),
             slicing.codes,
-            found.value[rows, c],
-            found.images[rows, c],
-            None if found.identities is None else found.identities[rows, c],
-            found.samples[rows, c],
+            means.value[rows, c],
+            means.images[rows, c],
+            None if means.identities is None else means.identities[rows, c],
+            means.samples[rows, c],
         )
     return result
 
@@ -220,24 +222,24 @@ def _empty(panel: Panel, slicing: Slicing, columns: Mapping[str, str], level: fl
         return {}
     within = slicing.codes[:, None] == np.arange(len(slicing.values))
     member = (panel.cell >= 0)[:, :, None] & within[:, None, :]
-    held = np.broadcast_to(panel.column(columns["empty"])[:, :, None], member.shape)
-    return {"empty": _estimates(held, member, panel, level)}
+    empty = np.broadcast_to(panel.column(columns["empty"])[:, :, None], member.shape)
+    return {"empty": _estimates(empty, member, panel, level)}
 
 
 def _estimates(
     values: NDArray[np.floating], member: NDArray[np.bool_], panel: Panel, level: float
 ) -> list[list[Estimate]]:
-    got = shares(values, member, panel.clusters, level)
-    A, V = got.value.shape
+    share = shares(values, member, panel.clusters, level)
+    A, V = share.value.shape
     return [
         [
             estimate(
-                got.value[a, v],
-                got.low[a, v],
-                got.high[a, v],
-                got.images[a, v],
-                None if got.identities is None else got.identities[a, v],
-                got.method,
+                share.value[a, v],
+                share.low[a, v],
+                share.high[a, v],
+                share.images[a, v],
+                None if share.identities is None else share.identities[a, v],
+                share.method,
             )
             for v in range(V)
         ]
@@ -245,14 +247,16 @@ def _estimates(
     ]
 
 
-def _compared(measure: str, found: Mapping[str, Estimate], drawn: _Drawn, panel: Panel, level: float) -> dict[str, Any]:
-    sound = {value: one for value, one in found.items() if one.status == "ok"}
+def _compared(
+    measure: str, estimates: Mapping[str, Estimate], drawn: _Drawn, panel: Panel, level: float
+) -> dict[str, Any]:
+    sound = {value: figure for value, figure in estimates.items() if figure.status == "ok"}
     if len(sound) < 2:
         return {"worst": None, "best": None, "gap": None, "ratio": None}
     ranked = sorted(sound, key=lambda value: sound[value].value, reverse=measure not in WORSE_IF_LOWER)
     worst, best = ranked[0], ranked[-1]
     high, low = (best, worst) if measure in WORSE_IF_LOWER else (worst, best)
-    names = list(found)
+    names = list(estimates)
     both = [names.index(high), names.index(low)]
     people = panel.clusters.identities(np.isin(drawn.codes, both) & np.isfinite(drawn.values))
     about: dict[str, Any] = {
@@ -270,9 +274,9 @@ def _compared(measure: str, found: Mapping[str, Estimate], drawn: _Drawn, panel:
 
 
 def slice_family(panel: Panel, slicing: Slicing) -> dict[str, Any]:
-    """Does the error of an attribute differ between the values? Tested for every attribute, corrected over all.
+    """Test for every attribute if its error differs between the values, corrected over all attributes.
 
-    Values with too few images or people for an attribute are left out of its test.
+    Values with too few images or clusters for an attribute are left out of its test.
     """
     tests = [
         ({"attribute": name}, difference_test(panel.wrong[:, a], _sound(panel, a, slicing.codes), panel.clusters))
@@ -283,7 +287,7 @@ def slice_family(panel: Panel, slicing: Slicing) -> dict[str, Any]:
 
 
 def _sound(panel: Panel, a: int, codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``(N,)``: the codes of values that are not small for an attribute, numbered anew."""
+    """Renumber the codes ``(N,)`` of the values that are not small for an attribute; -1 for the others."""
     result = np.full(len(codes), -1, np.int64)
     number = 0
     for code in range(int(codes.max(initial=-1)) + 1):

@@ -1,4 +1,4 @@
-"""The summary of an audit's records: figures with intervals, per attribute, measure and group of images."""
+"""Summary of an audit's records: figures with intervals, per attribute, measure and group of images."""
 
 from __future__ import annotations
 
@@ -28,14 +28,18 @@ BINARY = ("empty", "pointing")
 """Measures that are 1 or 0 per image: their means are proportions."""
 
 SHORT = {"bias_share": "midpoint.bias_share"}
-"""Bare names that are not the primary method's."""
+"""Short names of measures that are not the primary method's."""
 
 WRONG = "error"
 RATES = (*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap", "brier", "ece", "brier_unshifted", "ece_unshifted")
 
 
 def column_of(name: str, methods: Sequence[str]) -> str:
-    """The record column that a measure's name stands for: ``gain`` is the primary method's."""
+    """Return the record column that a measure's name stands for; a short name is the primary method's.
+
+    >>> column_of("gain", ["grad_cam"]), column_of("bias_share", ["grad_cam"])
+    ('grad_cam.gain', 'midpoint.bias_share')
+    """
     return name if "." in name else SHORT.get(name, f"{methods[0]}.{name}")
 
 
@@ -49,17 +53,17 @@ def summarise(
 ) -> dict[str, Any]:
     """Summarise an audit's records: the content of ``summary.json``.
 
-    Proportions (error rates, empty maps, pointing hits) have Wilson's interval, with the effective number of images
-    where identities are known; everything else the percentile interval of a bootstrap that draws identities, or images
-    if none are known. The same seed gives the same figures.
+    Proportions (error rates, maps without positive evidence, pointing hits) have Wilson's interval, with the effective
+    number of images where identities are known; all other figures have the percentile interval of a bootstrap over
+    identities, or over images if none are known. The same seed gives the same figures.
 
     Args:
         audit: The audit; it may be without a summary.
         slice_by: Group columns or attributes to slice by; by default all group columns, Male and Young.
-        level: Of confidence.
-        resamples: R, of the bootstrap. Memory: 4·K·R bytes for K identities, and the records, 4 bytes for each image,
-            attribute and column.
-        seed: Of the bootstrap.
+        level: Confidence level.
+        resamples: R, the number of bootstrap resamples. Memory: 4·K·R bytes for K identities, and 4 bytes for each
+            image, attribute and column of the records.
+        seed: Seed of the bootstrap.
 
     Returns:
         ``level``, ``methods``, ``minority_from``, ``images``, ``identities``, ``attributes``, ``overall``, ``slices``,
@@ -69,7 +73,7 @@ def summarise(
         InputError: A column to slice by is unknown or has a single value, or the records are incomplete.
 
     Example:
-        The summary that the audit holds, with other intervals:
+        The summary of an audit with intervals of another level:
 
         >>> import tempfile, warnings
         >>> from pathlib import Path
@@ -123,17 +127,17 @@ def summarise_panel(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Summarise records that were read.
+    """Summarise the records of a panel.
 
     Args:
         panel: The records.
         manifest: The audit's manifest.
-        leakage: The content of ``leakage.json``, which the summary repeats.
-        gates: The results of the randomisation tests by method, which the summary repeats.
-        slice_by: See ``summarise``; likewise the others.
-        level: Of confidence.
-        resamples: R, of the bootstrap.
-        seed: Of the bootstrap.
+        leakage: The content of ``leakage.json``, which is copied to the summary.
+        gates: The results of the model-parameter randomisation tests by method, which are copied, too.
+        slice_by: See ``summarise``.
+        level: Confidence level.
+        resamples: R, the number of bootstrap resamples.
+        seed: Seed of the bootstrap.
 
     Raises:
         InputError: A column to slice by is unknown or has a single value.
@@ -169,7 +173,7 @@ def summarise_panel(
 def _attributes(
     manifest: Manifest, panel: Panel, weights: NDArray[np.float32], level: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The entries of all attributes, and the means over them."""
+    """Make the entries of all attributes, and the means over them."""
     names = (WRONG, *panel.columns)
     proportions = {
         name: {
@@ -184,15 +188,15 @@ def _attributes(
     average = _Average(len(names), weights.shape[1])
     entries: dict[str, Any] = {}
     for a, attribute in enumerate(panel.attributes):
-        # An attribute at a time: the records of all of them are not copied.
+        # An attribute at a time, so that the records of all are never copied at once.
         values = np.concatenate([panel.wrong[:, a : a + 1, None], panel.values[:, a : a + 1]], -1)  # (N, 1, 1 + C)
-        (found,) = resampled_means(values, panel.cell[:, a : a + 1], MEMBERSHIP, panel.clusters, weights)
+        (means,) = resampled_means(values, panel.cell[:, a : a + 1], MEMBERSHIP, panel.clusters, weights)
         minority = int(panel.minority[a])
-        average.add(found, minority)
+        average.add(means, minority)
         classes = [BASIC.index("true:positive"), BASIC.index("true:negative")]
-        drawn = found.samples[classes, 0]  # (2, R), copied before the quantiles sort them
-        low, high = quantiles(found.samples, level)
-        cellwise = _cellwise(panel, names, a, found, (low, high), proportions)
+        drawn = means.samples[classes, 0]  # (2, R), copied before the quantiles sort them
+        low, high = quantiles(means.samples, level)
+        cellwise = _cellwise(panel, names, a, means, (low, high), proportions)
         measures = {
             name: {group: cellwise[name, basic_name(group, minority)].to_json() for group in GROUPS}
             for name in panel.columns
@@ -202,7 +206,7 @@ def _attributes(
             "minority": class_name(minority),
             "train_counts": list(manifest.train_counts[attribute]),
             "counts": _counts(panel, a),
-            "rates": {name: one.to_json() for name, one in rates.items()},
+            "rates": {name: rate.to_json() for name, rate in rates.items()},
             "calibration": calibration,
             "measures": measures,
         }
@@ -213,7 +217,7 @@ def _cellwise(
     panel: Panel,
     names: Sequence[str],
     a: int,
-    found: Means,
+    means: Means,
     ends: tuple[Floats, Floats],
     proportions: Mapping[str, Mapping[str, Shares]],
 ) -> dict[tuple[str, str], Estimate]:
@@ -221,12 +225,12 @@ def _cellwise(
     result = {}
     for c, name in enumerate(names):
         for g, group in enumerate(BASIC):
-            people = None if found.identities is None else int(found.identities[g, c])
+            people = None if means.identities is None else int(means.identities[g, c])
             low, high, how = ends[0][g, c], ends[1][g, c], method
             if name in proportions:
                 share = proportions[name][group]
                 low, high, how = share.low[a], share.high[a], share.method
-            result[name, group] = estimate(found.value[g, c], low, high, int(found.images[g, c]), people, how)
+            result[name, group] = estimate(means.value[g, c], low, high, int(means.images[g, c]), people, how)
     return result
 
 
@@ -245,7 +249,7 @@ def _rates(
     rates["accuracy"] = Estimate(
         1 - error.value, 1 - error.high, 1 - error.low, error.images, error.identities, error.status, error.method
     )
-    # Both classes together are the images of the error, whose people are counted once there.
+    # Both classes together are the images of the error, whose clusters are counted once there.
     rates["balanced_error"] = mean_of_two(
         rates["fnr"],
         rates["fpr"],
@@ -259,15 +263,16 @@ def _rates(
     head, shift = manifest.head, manifest.logit_shift.get(panel.attributes[a])
     plain = calibrate(probability(logit, head), label, panel.clusters, weights, level=level)
     fitted = manifest.model.card.get("calibration", {})
-    moved, reason = unshifted(logit, shift, head, fitted.get(panel.attributes[a]))
-    undone = calibrate(moved, label, panel.clusters, weights, level=level)
-    rates |= {"ece": plain.ece, "brier": plain.brier, "ece_unshifted": undone.ece, "brier_unshifted": undone.brier}
+    corrected_probability, reason = unshifted(logit, shift, head, fitted.get(panel.attributes[a]))
+    corrected = calibrate(corrected_probability, label, panel.clusters, weights, level=level)
+    rates |= {"ece": plain.ece, "brier": plain.brier}
+    rates |= {"ece_unshifted": corrected.ece, "brier_unshifted": corrected.brier}
     return rates, {
         "bins": list(plain.bins),
-        "bins_unshifted": list(undone.bins),
+        "bins_unshifted": list(corrected.bins),
         "logit_shift": shift,
         "fitted": fitted.get(panel.attributes[a]),
-        "reason": reason or undone.reason,
+        "reason": reason or corrected.reason,
     }
 
 
@@ -279,7 +284,7 @@ def _counts(panel: Panel, a: int) -> dict[str, int]:
 
 
 class _Average:
-    """Means over attributes of every group and measure, resample by resample."""
+    """Accumulates the means over attributes of every group and measure, resample by resample."""
 
     def __init__(self, columns: int, resamples: int) -> None:
         shape = (len(GROUPS), columns)
@@ -287,25 +292,26 @@ class _Average:
         self.small = np.zeros(shape, int)
         self.samples, self.drawn = np.zeros((*shape, resamples), np.float32), np.zeros((*shape, resamples), np.int16)
 
-    def add(self, found: Means, minority: int) -> None:
+    def add(self, means: Means, minority: int) -> None:
+        """Add the means of an attribute with this minority, +1 or -1."""
         order = [BASIC.index(basic_name(group, minority)) for group in GROUPS]
-        defined = np.isfinite(found.value[order])
-        self.value += np.where(defined, found.value[order], 0)
+        defined = np.isfinite(means.value[order])
+        self.value += np.where(defined, means.value[order], 0)
         self.count += defined
-        self.images = np.maximum(self.images, found.images[order])
-        people = None if found.identities is None else found.identities[order]
-        self.small += defined & is_small(found.images[order], people)
-        samples = found.samples[order]
-        known = np.isfinite(samples)
-        self.samples += np.where(known, samples, 0)
-        self.drawn += known
+        self.images = np.maximum(self.images, means.images[order])
+        people = None if means.identities is None else means.identities[order]
+        self.small += defined & is_small(means.images[order], people)
+        samples = means.samples[order]
+        drawn = np.isfinite(samples)
+        self.samples += np.where(drawn, samples, 0)
+        self.drawn += drawn
 
     def finish(self, panel: Panel, names: Sequence[str], level: float) -> dict[str, Any]:
-        """``{"rates": {measure: Estimate}, "measures": {column: {group: Estimate}}}``, with the attributes' number.
+        """Return ``{"rates": {measure: estimate}, "measures": {column: {group: estimate}}}`` of the means.
 
-        ``images`` are those of the attribute that has most, ``identities`` those of the whole audit: attributes share
-        their images. Every attribute weighs the same, so one with a small cell makes the mean ``small``;
-        ``small_attributes`` says how many do.
+        ``images`` is the number of the attribute that has most, ``identities`` that of the whole audit, because
+        attributes share their images. Every attribute has the same weight, so a single one with a small cell makes the
+        mean ``small``; ``attributes`` and ``small_attributes`` count all attributes and those with a small cell.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
             value = self.value / np.where(self.count > 0, self.count, np.nan)
@@ -316,11 +322,11 @@ class _Average:
 
         def entry(group: str, c: int) -> dict[str, Any]:
             g = GROUPS.index(group)
-            one = estimate(value[g, c], low[g, c], high[g, c], int(self.images[g, c]), people, method)
+            mean = estimate(value[g, c], low[g, c], high[g, c], int(self.images[g, c]), people, method)
             few = int(self.small[g, c])
             if few:  # so there is a value
-                one = replace(one, status="small")
-            return {**one.to_json(), "attributes": int(self.count[g, c]), "small_attributes": few}
+                mean = replace(mean, status="small")
+            return {**mean.to_json(), "attributes": int(self.count[g, c]), "small_attributes": few}
 
         return {
             "rates": {name: entry(group, 0) for name, group in ERROR_RATES.items()},
@@ -329,7 +335,7 @@ class _Average:
 
 
 def _families(panel: Panel, columns: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Tests per attribute: is the minority worse off, and does the model look elsewhere for one class?"""
+    """Test every attribute: if the minority's error is greater, and if the measures of maps differ between classes."""
     minority, majority = panel.member("true:minority"), panel.member("true:majority")
 
     def tested(name: str, values: NDArray[np.floating], group: NDArray[np.integer], greater: bool) -> dict[str, Any]:
@@ -342,10 +348,10 @@ def _families(panel: Panel, columns: Mapping[str, str]) -> list[dict[str, Any]]:
         )
 
     true = np.where(minority, 0, np.where(majority, 1, -1))
-    answered = np.where(panel.member("predicted:minority"), 0, np.where(panel.member("predicted:majority"), 1, -1))
+    predicted = np.where(panel.member("predicted:minority"), 0, np.where(panel.member("predicted:majority"), 1, -1))
     result = [tested("minority error exceeds majority error", panel.wrong, true, True)]
     for measure in columns:
-        held = panel.column(columns[measure])
-        result.append(tested(f"{measure} differs between true classes", held, true, False))
-        result.append(tested(f"{measure} differs between predicted classes", held, answered, False))
+        values = panel.column(columns[measure])
+        result.append(tested(f"{measure} differs between true classes", values, true, False))
+        result.append(tested(f"{measure} differs between predicted classes", values, predicted, False))
     return result

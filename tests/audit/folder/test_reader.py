@@ -118,7 +118,7 @@ def test_an_audit_without_images_has_no_shards(broken):
 def test_a_half_written_audit_is_refused_unless_asked_for(broken):
     (broken / "summary.json").unlink()
     (broken / "records" / "part-00002.parquet").unlink()
-    with pytest.raises(InputError, match="half-written: 2 of 3 shards"):
+    with pytest.raises(InputError, match="unfinished audit: 2 of 3 shards"):
         open_audit(broken)
     assert open_audit(broken, unfinished=True).summary is None
 
@@ -126,7 +126,7 @@ def test_a_half_written_audit_is_refused_unless_asked_for(broken):
 def test_a_folder_that_is_no_audit_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"no such folder; 'bincam audit --out .*' makes one"):
         open_audit(tmp_path / "nowhere")
-    with pytest.raises(InputError, match=r"holds no manifest\.json"):
+    with pytest.raises(InputError, match=r"contains no manifest\.json"):
         open_audit(tmp_path)
 
 
@@ -140,7 +140,7 @@ def test_a_manifest_that_lacks_something_is_refused(broken):
     value = json.loads((broken / "manifest.json").read_text())
     del value["train_counts"]
     (broken / "manifest.json").write_text(json.dumps(value))
-    with pytest.raises(InputError, match="no train_counts in it"):
+    with pytest.raises(InputError, match="no train_counts; make the audit again"):
         open_audit(broken)
 
 
@@ -176,7 +176,7 @@ def test_a_manifest_that_no_audit_writes_is_refused(broken, name, value):
 
 def test_records_of_other_methods_are_refused(broken):
     edit(broken / "manifest.json", methods=["cam", "hirescam@pre_activation"])
-    with pytest.raises(InputError, match=r"other columns than manifest\.json says"):
+    with pytest.raises(InputError, match=r"other columns than manifest\.json states"):
         open_audit(broken)
 
 

@@ -49,7 +49,7 @@ def test_rules_are_read(audit, text, attribute, measure, group, sign, bound):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("minority_eror<=0.2", "unknown measure 'minority_eror'; did you mean 'minority_error'"),
         ("Smilling.gain>=0.3", "unknown attribute 'Smilling'; did you mean 'Smiling'"),
@@ -65,18 +65,18 @@ def test_rules_are_read(audit, text, attribute, measure, group, sign, bound):
         ("", "is no rule"),
     ],
 )
-def test_wrong_rules_are_refused_with_the_nearest_name(audit, text, told):
+def test_wrong_rules_are_refused_with_the_nearest_name(audit, text, message):
     with pytest.raises(InputError, match="--rule") as refused:
         parse_rule(text, audit)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("found", "verdict", "reason"),
     [
         (figure(0.1, 0.05, 0.2), "pass", ""),
-        (figure(0.1, 0.05, 0.21), "insufficient", "straddles 0.2"),
-        (figure(0.3, 0.19, 0.4), "insufficient", "straddles 0.2"),
+        (figure(0.1, 0.05, 0.21), "insufficient", "contains 0.2"),
+        (figure(0.3, 0.19, 0.4), "insufficient", "contains 0.2"),
         (figure(0.3, 0.21, 0.4), "fail", "breaks <= 0.2"),
         (figure(0.0, 0.0, 0.1, images=12, identities=3, status="small"), "insufficient", "12 images of 3 people"),
         (figure(0.9, 0.8, 1.0, images=12, status="small"), "insufficient", "too few: 12 images"),
@@ -125,7 +125,7 @@ def test_yaml_rules_are_read_and_wrong_files_refused(audit, tmp_path):
     file = tmp_path / "rules.yaml"
     file.write_text("rules:\n  - minority_error<=0.2\n  - 'Smiling.gain@predicted:majority>=0.3'\n")
     assert [rule.measure for rule in read_rules(file, audit)] == ["minority_error", "gain"]
-    for content, told in (
+    for content, message in (
         ("rules: [gain>=x]", "rule 1: 'gain>=x'"),
         ("[gain>=0.1]", "expected 'rules:'"),
         ("rules: []", "expected 'rules:'"),
@@ -137,7 +137,7 @@ def test_yaml_rules_are_read_and_wrong_files_refused(audit, tmp_path):
         file.write_text(content)
         with pytest.raises(InputError, match=r"rules\.yaml") as refused:
             read_rules(file, audit)
-        assert told in str(refused.value)
+        assert message in str(refused.value)
     with pytest.raises(InputError, match="cannot be read"):
         read_rules(tmp_path / "none.yaml", audit)
 

@@ -153,7 +153,7 @@ def test_killed_and_resumed_the_bytes_are_the_same(pictures, done, settings, tmp
     killed = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert killed.returncode == -9, killed.stderr.decode()
     assert list((out / "maps" / "grad_cam").glob(".*"))
-    with pytest.raises(InputError, match="half-written: 2 of 4 shards"):
+    with pytest.raises(InputError, match="unfinished audit: 2 of 4 shards"):
         open_audit(out)
     with pytest.raises(InputError, match="--resume resumes it"):
         run(reader(0), pictures, out, settings)
@@ -201,7 +201,7 @@ def test_another_model_is_not_resumed(pictures, done, settings):
 
 def test_a_folder_with_something_else_is_refused(pictures, settings, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"holds something else \(notes\.txt"):
+    with pytest.raises(InputError, match=r"contains other files \(notes\.txt"):
         run(reader(0), pictures, tmp_path, settings)
     with pytest.raises(InputError, match="is a file"):
         run(reader(0), pictures, tmp_path / "notes.txt", settings)
@@ -312,10 +312,10 @@ def test_unreadable_images_are_skipped_and_counted_or_refused(pictures, settings
     assert [len(maps) for maps in done.maps()] == [8, 0, 7, 8]
 
 
-def test_a_region_outside_of_every_image_is_told(pictures, settings):
+def test_a_region_outside_of_every_image_is_reported(pictures, settings):
     nowhere = Regions.drawn({"Object": np.zeros((SIDE, SIDE), bool)}, source="nowhere")
     plan = make_plan(reader(0), pictures, settings.replace(regions=nowhere))
-    assert "the region lies outside of the image, so no energy: Object" in plan.notes
+    assert "the region is outside of the image, so no energy: Object" in plan.notes
     assert "no region, so no energy: Other" in plan.notes
     assert not any("outside" in note for note in make_plan(reader(0), pictures, settings).notes)
 
@@ -395,8 +395,11 @@ def test_slices_by_any_attribute_are_made_or_refused_before_any_image(pictures, 
     done = run(reader(0), pictures, tmp_path / "a", settings.replace(slice_by=["Other"]))
     assert {(one["attribute"], one["column"]) for one in done.summary["slices"]} == {("Object", "Other")}
     alike = replace(pictures, groups={"camera": np.full(len(pictures), "one")})
-    for wanted, told in (("Othr", "cannot slice by 'Othr'; did you mean 'Other'"), ("camera", "only the value 'one'")):
-        with pytest.raises(InputError, match=told):
+    for wanted, message in (
+        ("Othr", "cannot slice by 'Othr'; did you mean 'Other'"),
+        ("camera", "only the value 'one'"),
+    ):
+        with pytest.raises(InputError, match=message):
             run(reader(0), alike, tmp_path / "b", settings.replace(slice_by=[wanted]))
     with pytest.raises(InputError, match="camera has only the value 'one' in the 32 audited images"):
         run(reader(0), alike, tmp_path / "b", settings.replace(groups=["camera"]))

@@ -215,7 +215,7 @@ def test_a_summary_without_attributes_is_refused(tmp_path):
     with pytest.raises(InputError, match="summary holds no attributes"):
         write_report(tmp_path / "audit", tmp_path / "report.html")
     make_audit(tmp_path / "half", images=20, finished=False)
-    with pytest.raises(InputError, match="half-written"):
+    with pytest.raises(InputError, match="unfinished audit"):
         write_report(tmp_path / "half", tmp_path / "report.html")
     with pytest.raises(InputError, match="no such folder"):
         write_report(tmp_path / "nothing", tmp_path / "report.html")
