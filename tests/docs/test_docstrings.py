@@ -28,7 +28,6 @@ WITHOUT: dict[str, set[str]] = {
         "targets",
     },
     "compare": {"compare"},
-    "report": {"write_report"},
     "train": {"Metrics", "Result", "evaluate"},
 }
 """Public names that have no example yet. No name is added here."""

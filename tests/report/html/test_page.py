@@ -101,8 +101,8 @@ def test_the_explained_side_is_named_and_answers_are_told_from_logits(tmp_path):
     audit = reader.open_audit(folder)
     page = build(open_source(folder), tmp_path / "report.html")
     html = render(page)
-    assert "answer given" not in html
-    assert "red for the answer “yes”" in html
+    assert "red for the predicted class" not in html
+    assert "red for the positive class" in html
     records = audit.records(["attribute", "logit", "midpoint.bias_share"])
     for card in page.cards:
         mine = records[(records["attribute"] == card.name) & records["logit"].notna()]
@@ -130,7 +130,7 @@ def test_gains_without_an_interval_are_not_above_chance(audit_folder):
             )
         }
     told = overview.findings([Arm(arm.name, arm.audit, summary)], arm.audit.attributes)[1]
-    assert "not above chance in 2 of 5 attributes; 1 attribute has no interval of it." in told
+    assert "not significantly above chance for 2 of 5 attributes; 1 attribute has no interval." in told
 
 
 def test_equal_audits_give_equal_bytes(html, written):
@@ -198,19 +198,19 @@ def test_hidden_faces_are_gone_everywhere(audit_folder, with_assets, tmp_path):
 
 def test_a_method_that_fails_its_test_is_named(bare, tmp_path):
     arm = open_source(bare).arms[0]
-    assert dict(definitions.provenance(arm).entries)["randomisation test"] == "not made"
+    assert dict(definitions.provenance(arm).entries)["model-parameter randomisation test"] == "not run"
     gates = {"grad_cam": {"passed": False, "reason": "the maps stayed as they were"}}
     failed = Arm(arm.name, arm.audit, {**arm.summary, "gates": gates})
     page = build(Source((failed,)), tmp_path / "report.html")
     assert any("did not pass" in note and "stayed as they were" in note for note in page.notes)
-    assert dict(page.provenance[0].entries)["randomisation test"] == "not passed by grad_cam"
+    assert dict(page.provenance[0].entries)["model-parameter randomisation test"] == "not passed by grad_cam"
 
 
 def test_a_summary_without_attributes_is_refused(tmp_path):
     from tests.audit.synthetic import make_audit
 
     make_audit(tmp_path / "audit", images=20)
-    with pytest.raises(InputError, match="summary holds no attributes"):
+    with pytest.raises(InputError, match="summary contains no attributes"):
         write_report(tmp_path / "audit", tmp_path / "report.html")
     make_audit(tmp_path / "half", images=20, finished=False)
     with pytest.raises(InputError, match="half-written"):

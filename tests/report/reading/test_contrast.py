@@ -29,7 +29,10 @@ def page(contrast_folder, tmp_path_factory):
 
 def test_three_columns_of_errors_two_of_maps(page, document):
     assert page.arms == ["unbalanced", "balanced"]
-    assert page.models == document["columns"] == ["unbalanced", "unbalanced, threshold moved", "balanced"]
+    names = ["unbalanced", "unbalanced, threshold moved", "balanced"]  # keys of the document and of the downloads
+    labels = ["unbalanced", "unbalanced, adjusted threshold", "balanced"]
+    assert document["columns"] == names
+    assert page.models == list(zip(names, labels, strict=True))
     assert len(page.rows) == 3 * len(page.cards)
     for row in page.rows:
         errors = document["attributes"][row.name]["errors"]
@@ -42,8 +45,8 @@ def test_sentences_and_findings_are_the_contrast_s(page, document):
     for card in page.cards:
         assert list(card.sentences) == document["sentences"][card.name]
     html = render(page)
-    assert "Both models on average" in html
-    assert "threshold alone" in html
+    assert "Averages of both models" in html
+    assert "adjusted threshold: " in html
     assert "Adjusted thresholds come from validation." in html
 
 
@@ -57,7 +60,7 @@ def test_the_tile_s_moved_error_is_the_mean_over_attributes(page, document):
     moved = [
         entry["errors"]["minority_error"][document["columns"][1]]["value"] for entry in document["attributes"].values()
     ]
-    assert f"threshold alone: {percent(sum(moved) / len(moved))}" in page.tiles[0].note
+    assert f"adjusted threshold: {percent(sum(moved) / len(moved))}" in page.tiles[0].note
 
 
 def test_paired_differences_are_first_less_second_with_corrected_p(page, document):
@@ -92,7 +95,7 @@ def test_gain_against_exact_masks_is_shown(page, document):
         held = document["attributes"][card.name]["differences"]
         for key in ("energy", "lift", "object_gain", "influence_gain"):
             one = held[f"grad_cam.{key}"]["alike:majority"]["difference"]
-            text = told.get((key.replace("_", " "), "both answer majority"))
+            text = told.get((key.replace("_", " "), "both predict majority"))
             assert (text is None) == (one["images"] == 0)
             if text:
                 assert float(text.replace("−", "-")) == pytest.approx(one["value"], abs=0.0051)
@@ -129,8 +132,8 @@ def test_both_models_are_told_of_the_first_one_s_classes(opposite):
                 assert row.data[f"{key}_{part}"] == pytest.approx(held, rel=1e-4)
     mean = sum(row.data["minority_error"] for row in second) / len(second)
     assert page.tiles[0].value.split(" → ")[1] == percent(mean)
-    assert any("rarer one of Bald and Young" in note for note in page.notes)
-    assert "fares worse" not in page.averages[3]  # tested of other classes
+    assert any("other class is the minority for Bald and Young" in note for note in page.notes)
+    assert "is significantly higher" not in page.averages[3]  # tested of other classes
 
 
 def test_cards_and_slices_too_are_of_the_first_one_s_classes(opposite):
@@ -173,11 +176,9 @@ def test_the_paper_s_table_says_why_no_direction_is_shown(graded):
     ]  # fmt: skip
     held = {"source": "Paper", "graded": graded, "reason": "sizes are compared on CelebA alone", "rows": rows}
     table = published_table(Contrast(None, {"published": held}, None, None))
-    assert "In 1 of 6 figures the models differ in the paper's direction, in 1 in the other" in table.caption
-    assert (
-        "; in 1 the intervals found here overlap; in 2 the paper's two are equal; in 1 one is undefined"
-        in table.caption
-    )
+    assert "For 1 of 6 figures the models differ in the paper's direction, for 1 in the opposite one" in table.caption
+    assert "; for 1, the intervals of this audit overlap; for 2, the paper's two figures are equal" in table.caption
+    assert "; for 1, a figure of this audit is undefined." in table.caption
     assert ("3 of 4 (unbalanced) and 4 of 4 (balanced)" in table.caption) == graded
     assert ("Sizes are compared on CelebA alone." in table.caption) != graded
     assert [row[6].text for row in table.rows] == ["same", "other", "overlapping", "equal", "equal", "undefined"]
@@ -203,7 +204,7 @@ def test_a_contrast_of_other_audits_is_refused(contrast_folder, tmp_path):
         open_contrast(moved / "contrast")
     document["arms"]["first"]["folder"] = "/nowhere/c"
     file.write_text(json.dumps(document), encoding="utf-8")
-    with pytest.raises(InputError, match="is gone"):
+    with pytest.raises(InputError, match="is missing"):
         open_contrast(moved / "contrast")
 
 

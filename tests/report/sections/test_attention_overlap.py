@@ -45,7 +45,7 @@ def test_the_strongest_pairs_are_named_and_the_undefined_are_not_ranked():
     found = random_overlap(6)
     found.overlap[4, 1], found.overlap[5, 0], found.phi[4, 1] = 0.999, np.nan, np.nan
     told = in_words(found)
-    assert told.startswith("Most alike: A1 and A4 1.00 (different images 0.50, φ undefined)")
+    assert told.startswith("Largest overlap: A1 and A4 1.00 (different images 0.50, φ undefined)")
     assert "A0 and A5" not in told
     assert "rank correlation" not in told
 
@@ -54,7 +54,7 @@ def test_pairs_of_few_images_are_told_only_where_there_are_no_others():
     found = random_overlap(4)
     found.overlap[2, 1], found.images[2, 1] = 0.999, 5
     assert "A1 and A2" not in in_words(found)
-    assert "Most alike" in in_words(random_overlap(4, few=True))
+    assert "Largest overlap" in in_words(random_overlap(4, few=True))
 
 
 def test_nothing_in_common_is_said():
@@ -77,7 +77,7 @@ def test_overlap_lies_below_the_diagonal_and_correlation_above(count):
 def test_a_figure_says_in_words_what_it_shows(arm):
     plot = overlap_plot(arm, list(arm.audit.attributes), named=False)
     assert plot is not None
-    assert "Most alike" in plot.finding
+    assert "Largest overlap" in plot.finding
     assert "φ" in plot.svg.split('viewBox="')[0]  # the accessible name
 
 
