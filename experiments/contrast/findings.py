@@ -5,7 +5,7 @@ it. Each figure is the mean over the demos, with its range; counts of significan
 
 1. errors of the minority and the majority class, unbalanced, unbalanced with adjusted thresholds, and balanced;
 2. for the majority class, evidence in the region, share of maps without positive evidence and bias share, for every
-   method, layer and reference: the mean over attributes, and the number whose paired difference excludes zero;
+   method, layer and reference: the mean over attributes, and the number of intervals of differences without zero;
 3. rank correlations over images between the energy in regions, in object masks and in influence masks.
 
 Run from the repository: ``PYTHONPATH=. python experiments/contrast/findings.py FOLDER ... --out FILE.json``.
@@ -139,7 +139,8 @@ def page(results: dict[str, Any]) -> str:
             "",
             f"## {group}",
             "",
-            "Paired on the same images; `>` and `<`: attributes whose difference excludes zero, over all demos.",
+            "Paired on the same images; `>` and `<`: attributes whose difference has an interval without zero, over all "
+            "demos.",
             "",
         ]
         lines += [f"| measure | {ARMS[0]} | {ARMS[1]} | > | < | of |", "|---|---|---|---|---|---|"]

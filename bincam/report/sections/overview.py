@@ -72,7 +72,7 @@ def bias_shares(arm: Arm, attribute: str) -> tuple[Estimate, Estimate]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Comparison:
     """A measure that the overview compares between both classes.
 
     Attributes:
@@ -105,7 +105,7 @@ class Asked:
         return {name: pair for name, pair in defined.items() if not (pair[0].small or pair[1].small)} or defined
 
 
-ERRORS = Asked(
+ERRORS = Comparison(
     "Error by class",
     "error [%]",
     "Share of each class that is misclassified.",
@@ -114,7 +114,7 @@ ERRORS = Asked(
     "percent",
     "minority error exceeds majority error",
 )
-GAINS = Asked(
+GAINS = Comparison(
     "Evidence in the expected region (gain)",
     "gain",
     "Chance-corrected energy of the evidence for {explained} in the expected region, by predicted class: 0 (dashed) is "
@@ -124,7 +124,7 @@ GAINS = Asked(
     "number",
     "gain differs between predicted classes",
 )
-BIAS_SHARES = Asked(
+BIAS_SHARES = Comparison(
     "Support not located in the image (bias share)",
     "bias share [%]",
     "Share of the support for {explained} that is not located in the image, against the midpoint reference, by "
@@ -141,19 +141,19 @@ def tiles(models: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
     count = f"mean of {counted(len(attributes), 'attribute')}"
     result = []
     moved = next((arm for arm in models if isinstance(arm, MovedArm)), None)
-    for label, asked, place, about in (
+    for label, comparison, place, about in (
         ("Error, minority class", ERRORS, 0, count),
         ("Error, majority class", ERRORS, 1, count),
         ("Gain, majority predicted", GAINS, 1, "0 is chance, 1 is all in the region"),
         ("Bias share, majority predicted", BIAS_SHARES, 1, "support not located in the image"),
     ):
         note = about
-        if moved is not None and asked is ERRORS:
-            note = f"adjusted threshold: {shown(asked.means(moved, attributes)[place], 'percent')}; {about}"
-        means = [asked.means(arm, attributes)[place] for arm in models if arm is not moved]
-        ends = [interval(mean, asked.kind) for mean in means]
+        if moved is not None and comparison is ERRORS:
+            note = f"adjusted threshold: {shown(comparison.means(moved, attributes)[place], 'percent')}; {about}"
+        means = [comparison.means(arm, attributes)[place] for arm in models if arm is not moved]
+        ends = [interval(mean, comparison.kind) for mean in means]
         bracket = " → ".join(ends) if all(ends) else ""
-        result.append(Tile(label, " → ".join(shown(mean, asked.kind) for mean in means), bracket, note))
+        result.append(Tile(label, " → ".join(shown(mean, comparison.kind) for mean in means), bracket, note))
     return result
 
 
@@ -175,7 +175,7 @@ def _tested(arm: Arm, name: str, what: str) -> str:
     return f" {what} for {family['findings']} of {counted(family['size'], 'tested attribute')} (Holm-corrected)."
 
 
-def _error_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
+def _error_finding(arm: Arm, attributes: Sequence[str], model: str) -> str:
     pairs_of = ERRORS.defined(arm, attributes)
     if not pairs_of:
         return ""
@@ -186,20 +186,20 @@ def _error_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
     name = max(pairs_of, key=lambda n: pairs_of[n][0].value - pairs_of[n][1].value)
     worst = pairs_of[name]
     return (
-        f"{who} misclassifies {shown(minority, 'percent')} of the minority class and {shown(majority, 'percent')} of "
+        f"{model} misclassifies {shown(minority, 'percent')} of the minority class and {shown(majority, 'percent')} of "
         f"the majority class on average.{tested} Largest difference: {name}, {shown(worst[0], 'percent')} against "
         f"{shown(worst[1], 'percent')}."
     )
 
 
-def _gain_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
+def _gain_finding(arm: Arm, attributes: Sequence[str], model: str) -> str:
     pairs_of = GAINS.defined(arm, attributes)
     if not pairs_of:
         return ""
     minority, majority = GAINS.means(arm, attributes)
     tested = _tested(arm, GAINS.family, "The two differ significantly")
     return (
-        f"the mean gain of {who} in the expected region is {shown(minority)} where it predicts the minority and "
+        f"the mean gain of {model} in the expected region is {shown(minority)} where it predicts the minority and "
         f"{shown(majority)} where it predicts the majority.{tested}{_chance([pair[1] for pair in pairs_of.values()])}"
     )
 
@@ -217,7 +217,7 @@ def _chance(gains: Sequence[Estimate]) -> str:
     )
 
 
-def _bias_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
+def _bias_finding(arm: Arm, attributes: Sequence[str], model: str) -> str:
     pairs_of = BIAS_SHARES.defined(arm, attributes)
     if not pairs_of:
         return ""
@@ -225,7 +225,7 @@ def _bias_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
     name = max(pairs_of, key=lambda n: pairs_of[n][1].value)
     tested = _tested(arm, BIAS_SHARES.family, "The two differ significantly")
     return (
-        f"where {who} predicts the majority, {shown(majority, 'percent')} of the support for "
+        f"where {model} predicts the majority, {shown(majority, 'percent')} of the support for "
         f"{sentences.explained(arm)} is not located in the image (minority: {shown(minority, 'percent')}).{tested} "
         f"Highest: {name}, {shown(pairs_of[name][1], 'percent')}."
     )
@@ -234,13 +234,13 @@ def _bias_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
 def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
     """Draw error, gain and bias share of both classes; a measure that is undefined throughout is omitted."""
     result = []
-    for asked in (ERRORS, GAINS, BIAS_SHARES):
+    for comparison in (ERRORS, GAINS, BIAS_SHARES):
         # An adjusted threshold changes errors, but no map, only the answer that a map belongs to.
-        arms = models if asked is ERRORS else [arm for arm in models if not isinstance(arm, MovedArm)]
-        values = {name: [asked.read(arm, name) for arm in arms] for name in attributes}
+        arms = models if comparison is ERRORS else [arm for arm in models if not isinstance(arm, MovedArm)]
+        values = {name: [comparison.read(arm, name) for arm in arms] for name in attributes}
         if not any(n.defined for row in values.values() for pair in row for n in pair):
             continue
-        in_percent = asked.kind == "percent"
+        in_percent = comparison.kind == "percent"
         factor = 100.0 if in_percent else 1.0
         drawn = [
             Row(
@@ -250,31 +250,31 @@ def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
             )
             for name in attributes
         ]
-        finding = " ".join(_in_words(arm, attributes, asked, len(arms) > 1) for arm in arms)
+        finding = " ".join(_in_words(arm, attributes, comparison, len(arms) > 1) for arm in arms)
         figure = pairs(
             drawn,
             [arm.label for arm in arms],
-            asked.axis,
+            comparison.axis,
             zero=None if in_percent else 0.0,
             limits=(0.0, 100.0) if in_percent else None,
         )
-        reading = asked.reading.format(explained=sentences.explained(arms[0]))
-        svg = inline(figure, f"{asked.title}. {reading} {finding} The table below has all numbers.")
-        result.append(Plot(asked.title, svg, reading, finding))
+        reading = comparison.reading.format(explained=sentences.explained(arms[0]))
+        svg = inline(figure, f"{comparison.title}. {reading} {finding} The table below has all numbers.")
+        result.append(Plot(comparison.title, svg, reading, finding))
     return result
 
 
-def _in_words(arm: Arm, attributes: Sequence[str], asked: Asked, named: bool) -> str:
+def _in_words(arm: Arm, attributes: Sequence[str], comparison: Comparison, named: bool) -> str:
     """Describe the figure: means and the largest difference."""
     start = f"{arm.label[0].upper()}{arm.label[1:]}: minority" if named else "Minority"
-    estimates = asked.defined(arm, attributes)
+    estimates = comparison.defined(arm, attributes)
     if not estimates:
         return f"{arm.label[0].upper()}{arm.label[1:]}: undefined for every attribute."
     name, (first, second) = max(estimates.items(), key=lambda item: abs(item[1][0].value - item[1][1].value))
-    minority, majority = (shown(mean, asked.kind) for mean in asked.means(arm, attributes))
+    minority, majority = (shown(mean, comparison.kind) for mean in comparison.means(arm, attributes))
     return (
-        f"{start} {minority}, majority {majority} on average; largest difference: {name} ({shown(first, asked.kind)}, "
-        f"{shown(second, asked.kind)})."
+        f"{start} {minority}, majority {majority} on average; largest difference: {name} "
+        f"({shown(first, comparison.kind)}, {shown(second, comparison.kind)})."
     )
 
 

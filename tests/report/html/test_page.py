@@ -63,7 +63,7 @@ def test_mean_maps_are_counted_by_outcome_on_one_scale(page, audit_folder):
         order = [0, 2, 1, 3]  # TP, FN, FP, TN
         (row,) = card.maps
         assert [int(text.split()[0]) for text in row.counts] == counts[index][order].astype(int).tolist()
-        assert [one is None for one in row.pictures] == (counts[index][order] == 0).tolist()
+        assert [picture is None for picture in row.pictures] == (counts[index][order] == 0).tolist()
         with np.errstate(invalid="ignore"):
             means = sums[index] / counts[index][:, None, None]
         assert float(card.limit) == pytest.approx(np.nanmax(np.abs(means)), rel=0.06)
@@ -86,7 +86,7 @@ def test_masks_that_were_not_there_have_no_columns(page):
     keys = {column.key for column in page.columns}
     assert {"energy_minority", "lift_majority"} <= keys
     assert not any("object" in key or "influence" in key for key in (*keys, *page.rows[0].data))
-    assert "Object and influence gain and energy" not in [one.term for one in page.definitions]
+    assert "Object and influence gain and energy" not in [definition.term for definition in page.definitions]
 
 
 def test_the_explained_side_is_named_and_answers_are_told_from_logits(tmp_path):
@@ -116,21 +116,21 @@ def test_the_explained_side_is_named_and_answers_are_told_from_logits(tmp_path):
 def test_gains_without_an_interval_are_not_above_chance(audit_folder):
     arm = open_source(audit_folder).arms[0]
     summary = copy.deepcopy(arm.summary)
-    gains = [one["measures"]["grad_cam.gain"]["predicted:majority"] for one in summary["attributes"].values()]
+    gains = [entry["measures"]["grad_cam.gain"]["predicted:majority"] for entry in summary["attributes"].values()]
     for gain, (low, high) in zip(gains, [(-0.1, 0.3), (0, 0.2), (None, None), *[(0.1, 0.2)] * 3], strict=True):
         gain |= {"value": 0.1, "low": low, "high": high, "status": "ok"}
-    for one in summary["attributes"].values():
-        one["measures"]["grad_cam.gain"]["predicted:minority"] |= {"value": 0.1, "status": "ok"}
-        one["measures"]["grad_cam.gain"] |= {
-            f"predicted:{sign}": one["measures"]["grad_cam.gain"][f"predicted:{part}"]
+    for entry in summary["attributes"].values():
+        entry["measures"]["grad_cam.gain"]["predicted:minority"] |= {"value": 0.1, "status": "ok"}
+        entry["measures"]["grad_cam.gain"] |= {
+            f"predicted:{sign}": entry["measures"]["grad_cam.gain"][f"predicted:{part}"]
             for sign, part in zip(
                 ("positive", "negative"),
-                ("minority", "majority") if one["minority"] == "positive" else ("majority", "minority"),
+                ("minority", "majority") if entry["minority"] == "positive" else ("majority", "minority"),
                 strict=True,
             )
         }
-    told = overview.findings([Arm(arm.name, arm.audit, summary)], arm.audit.attributes)[1]
-    assert "not significantly above chance for 2 of 5 attributes; 1 attribute has no interval." in told
+    finding = overview.findings([Arm(arm.name, arm.audit, summary)], arm.audit.attributes)[1]
+    assert "not significantly above chance for 2 of 5 attributes; 1 attribute has no interval." in finding
 
 
 def test_equal_audits_give_equal_bytes(html, written):
@@ -188,8 +188,8 @@ def test_hidden_faces_are_gone_everywhere(audit_folder, with_assets, tmp_path):
     assert len(files) > 50
     for file in files:
         fine = []
-        for one in (file, tmp_path / "pictures" / file.relative_to(shown)):
-            with Image.open(one) as image:
+        for path in (file, tmp_path / "pictures" / file.relative_to(shown)):
+            with Image.open(path) as image:
                 fine.append(np.abs(np.diff(np.asarray(image, dtype=float), n=2, axis=0)).mean())
         assert fine[1] < fine[0]
     assert "Faces are hidden" in out.read_text(encoding="utf-8")

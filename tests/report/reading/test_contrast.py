@@ -67,11 +67,11 @@ def test_paired_differences_are_first_less_second_with_corrected_p(page, documen
     corrected = {(test["attribute"], test["measure"]): test["holm"] for test in document["families"][0]["tests"]}
     for card in page.cards:
         table = next(table for table in card.tables if table.title == "Paired differences")
-        held = document["attributes"][card.name]["error_differences"]["minority_error"]
+        by_pair = document["attributes"][card.name]["error_differences"]["minority_error"]
         plain, moved = table.rows[0], table.rows[1]
         assert (plain[0].text, plain[1].text) == ("error", "minority class")
         assert moved[1].text == "minority class, adjusted threshold"
-        difference = Estimate.from_json(held["unbalanced - balanced"]["difference"])
+        difference = Estimate.from_json(by_pair["unbalanced - balanced"]["difference"])
         assert (plain[3].text, plain[3].interval) == (shown(difference, "points"), interval(difference, "points"))
         p = corrected[card.name, "minority_error"]
         assert plain[4].text == ("–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}")
@@ -85,21 +85,21 @@ def test_gain_against_exact_masks_is_shown(page, document):
     for row in page.rows:
         measures = document["attributes"][row.name]["measures"]
         for key in ("energy", "lift", "object_gain", "influence_gain", "object_energy"):
-            held = measures[f"grad_cam.{key}"]["predicted:minority"][row.arm]
+            expected = measures[f"grad_cam.{key}"]["predicted:minority"][row.arm]
             value = row.data[f"{key}_minority"]
-            assert value is held["value"] is None or value == pytest.approx(held["value"], rel=1e-5)
-            assert row.data[f"{key}_minority_images"] == held["images"]
+            assert value is expected["value"] is None or value == pytest.approx(expected["value"], rel=1e-5)
+            assert row.data[f"{key}_minority_images"] == expected["images"]
     for card in page.cards:
         table = next(table for table in card.tables if table.title == "Paired differences")
-        told = {(row[0].text, row[1].text): row[3].text for row in table.rows}
-        held = document["attributes"][card.name]["differences"]
+        texts = {(row[0].text, row[1].text): row[3].text for row in table.rows}
+        differences = document["attributes"][card.name]["differences"]
         for key in ("energy", "lift", "object_gain", "influence_gain"):
-            one = held[f"grad_cam.{key}"]["alike:majority"]["difference"]
-            text = told.get((key.replace("_", " "), "both predict majority"))
-            assert (text is None) == (one["images"] == 0)
+            difference = differences[f"grad_cam.{key}"]["alike:majority"]["difference"]
+            text = texts.get((key.replace("_", " "), "both predict majority"))
+            assert (text is None) == (difference["images"] == 0)
             if text:
-                assert float(text.replace("−", "-")) == pytest.approx(one["value"], abs=0.0051)
-    terms = [one.term for one in page.definitions]
+                assert float(text.replace("−", "-")) == pytest.approx(difference["value"], abs=0.0051)
+    terms = [definition.term for definition in page.definitions]
     assert "Energy and lift" in terms
     assert "Object and influence gain and energy" in terms
 
@@ -117,7 +117,7 @@ def opposite(tmp_path_factory):
     return document, page, folder / "contrast"
 
 
-def test_both_models_are_told_of_the_first_one_s_classes(opposite):
+def test_both_models_are_described_of_the_first_one_s_classes(opposite):
     document, page, _ = opposite
     second = [row for row in page.rows if row.arm == "balanced"]
     assert len(second) == len(ATTRIBUTES)
@@ -128,8 +128,8 @@ def test_both_models_are_told_of_the_first_one_s_classes(opposite):
             error = entry["errors"][f"{part}_error"]["balanced"]["value"]
             assert row.data[f"{part}_error"] == pytest.approx(error, rel=1e-5)
             for key, column in (("gain", "grad_cam.gain"), ("bias", "midpoint.bias_share")):
-                held = entry["measures"][column][f"predicted:{part}"]["balanced"]["value"]
-                assert row.data[f"{key}_{part}"] == pytest.approx(held, rel=1e-4)
+                expected = entry["measures"][column][f"predicted:{part}"]["balanced"]["value"]
+                assert row.data[f"{key}_{part}"] == pytest.approx(expected, rel=1e-4)
     mean = sum(row.data["minority_error"] for row in second) / len(second)
     assert page.tiles[0].value.split(" → ")[1] == percent(mean)
     assert any("other class is the minority for Bald and Young" in note for note in page.notes)
@@ -149,9 +149,10 @@ def test_cards_and_slices_too_are_of_the_first_one_s_classes(opposite):
         at = table.heads.index("minority error")
         rows = [row for row in table.rows if row[1].text == "balanced"]
         slices = {
-            f"{one['column'].removeprefix('group.')}: {one['value']}": Estimate.from_json(one["estimate"])
-            for one in arm.summary["slices"]
-            if one["attribute"] == card.name and one["measure"] == ("fnr" if positive else "fpr") and "value" in one
+            f"{entry['column'].removeprefix('group.')}: {entry['value']}": Estimate.from_json(entry["estimate"])
+            for entry in arm.summary["slices"]
+            if entry["attribute"] == card.name
+            if entry["measure"] == ("fnr" if positive else "fpr") and "value" in entry
         }
         assert len(rows) == len(slices) > 1
         for row in rows:
@@ -159,11 +160,11 @@ def test_cards_and_slices_too_are_of_the_first_one_s_classes(opposite):
 
 
 def row_of(direction, low, high, inside=None):
-    known = {"value": low, "low": low, "high": high, "images": 9}
+    defined = {"value": low, "low": low, "high": high, "images": 9}
     return {
         "attribute": "Bald", "figure": "fnr", "direction": direction,
         "published": {"unbalanced": 0.2, "balanced": 0.1},
-        "ours": {"unbalanced": known, "balanced": {"value": 0.1, "low": 0.0, "high": 0.2, "images": 9}},
+        "ours": {"unbalanced": defined, "balanced": {"value": 0.1, "low": 0.0, "high": 0.2, "images": 9}},
         "size": {"unbalanced": inside, "balanced": None if inside is None else True},
     }  # fmt: skip
 
@@ -174,8 +175,8 @@ def test_the_paper_s_table_says_why_no_direction_is_shown(graded):
         row_of("same", 0.3, 0.4, True), row_of("other", 0.3, 0.4, False), row_of("not shown", 0.1, 0.3, True),
         row_of("equal", 0.1, 0.3, True), row_of("equal", None, None), row_of("not shown", None, None),
     ]  # fmt: skip
-    held = {"source": "Paper", "graded": graded, "reason": "sizes are compared on CelebA alone", "rows": rows}
-    table = published_table(Contrast(None, {"published": held}, None, None))
+    published = {"source": "Paper", "graded": graded, "reason": "sizes are compared on CelebA alone", "rows": rows}
+    table = published_table(Contrast(None, {"published": published}, None, None))
     assert "For 1 of 6 figures the models differ in the paper's direction, for 1 in the opposite one" in table.caption
     assert "; for 1, the intervals of this audit overlap; for 2, the paper's two figures are equal" in table.caption
     assert "; for 1, a figure of this audit is undefined." in table.caption
@@ -195,7 +196,7 @@ def test_a_contrast_of_other_audits_is_refused(contrast_folder, tmp_path):
     shutil.copytree(contrast_folder.parent, moved)
     file = moved / "contrast" / "contrast.json"
     document = json.loads(file.read_text(encoding="utf-8"))
-    document["arms"]["first"]["folder"] = "/nowhere/a"  # found beside the contrast instead
+    document["arms"]["first"]["folder"] = "/nowhere/a"  # found next to the contrast instead
     file.write_text(json.dumps(document), encoding="utf-8")
     assert open_contrast(moved / "contrast").first.audit.folder == moved / "a"
     document["arms"]["first"]["settings_digest"] = "0"

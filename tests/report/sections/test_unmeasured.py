@@ -6,8 +6,8 @@ from bincam.report.sections.unmeasured import unmeasured
 
 def test_everything_that_could_not_be_measured_is_counted_and_named(audit_folder):
     first, second = open_source(audit_folder).arms[0].audit.attributes[:2]
-    (one,) = unmeasured(open_source(audit_folder).arms)
-    assert list(one.entries) == [
+    (listing,) = unmeasured(open_source(audit_folder).arms)
+    assert list(listing.entries) == [
         "1 image could not be read and is excluded. The first: 000150.png: empty file (0 bytes)",
         f"Images whose logit is NaN or infinite are excluded: {first} 1 image.",
         f"The object's mask is outside the crop, so nothing is measured against it: {second} 3 of 20 images.",
@@ -16,8 +16,8 @@ def test_everything_that_could_not_be_measured_is_counted_and_named(audit_folder
 
 
 def test_models_that_say_the_same_share_a_list(contrast_folder):
-    (one,) = unmeasured(open_source(contrast_folder).arms)
-    assert one.name == "unbalanced and balanced"
+    (listing,) = unmeasured(open_source(contrast_folder).arms)
+    assert listing.name == "unbalanced and balanced"
 
 
 def test_a_clean_audit_says_so_and_one_that_kept_no_list_is_silent(bare, tmp_path):
