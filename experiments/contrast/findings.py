@@ -139,8 +139,8 @@ def page(results: dict[str, Any]) -> str:
             "",
             f"## {group}",
             "",
-            "Paired on the same images; `>` and `<`: attributes whose difference has an interval without zero, over all "
-            "demos.",
+            "Paired on the same images; `>` and `<`: attributes whose difference has an interval without zero, over "
+            "all demos.",
             "",
         ]
         lines += [f"| measure | {ARMS[0]} | {ARMS[1]} | > | < | of |", "|---|---|---|---|---|---|"]

@@ -118,7 +118,7 @@ GAINS = Comparison(
     "Evidence in the expected region (gain)",
     "gain",
     "Chance-corrected energy of the evidence for {explained} in the expected region, by predicted class: 0 (dashed) is "
-    "chance, 1 is all of the evidence.",
+    "chance, 1 is all evidence inside.",
     gains,
     (("gain", "predicted:minority"), ("gain", "predicted:majority")),
     "number",

@@ -29,10 +29,8 @@ def _entries(arm: Arm) -> list[str]:
     if document["skipped"]:
         reasons = arm.audit.images["skipped"]
         first = reasons[reasons != ""].iloc[0]
-        verb = "is" if document["skipped"] == 1 else "are"
-        entries.append(
-            f"{counted(document['skipped'], 'image')} could not be read and {verb} excluded. The first: {first}"
-        )
+        rest = f"is excluded: {first}" if document["skipped"] == 1 else f"are excluded. The first: {first}"
+        entries.append(f"{counted(document['skipped'], 'image')} could not be read and {rest}")
     if document["nan_logits"]:
         entries.append(f"Images whose logit is NaN or infinite are excluded: {_counted(document['nan_logits'])}.")
     for source, counts in document["outside_the_crop"].items():

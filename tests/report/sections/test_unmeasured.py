@@ -8,7 +8,7 @@ def test_everything_that_could_not_be_measured_is_counted_and_named(audit_folder
     first, second = open_source(audit_folder).arms[0].audit.attributes[:2]
     (listing,) = unmeasured(open_source(audit_folder).arms)
     assert list(listing.entries) == [
-        "1 image could not be read and is excluded. The first: 000150.png: empty file (0 bytes)",
+        "1 image could not be read and is excluded: 000150.png: empty file (0 bytes)",
         f"Images whose logit is NaN or infinite are excluded: {first} 1 image.",
         f"The object's mask is outside the crop, so nothing is measured against it: {second} 3 of 20 images.",
         "No region, so no energy: Chubby.",
