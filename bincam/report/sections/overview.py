@@ -22,7 +22,7 @@ Read = Callable[[Arm, str], tuple[Estimate, Estimate]]
 COLUMNS = (
     Column("attribute", "Attribute", "", "text", "Name of the attribute, linked to its card."),
     Column("model", "Model", "", "text", "The audited model."),
-    Column("minority", "Minority", "Training", "text", "The minority class: images with or without the attribute."),
+    Column("minority", "Rarer", "Training", "text", "The minority class: images with or without it."),
     Column("share", "Share", "Training", "percent", "Share of the minority class among the training labels."),
     Column("minority_error", "Minority", "Error", "percent", "Share of the minority class that is misclassified."),
     Column("majority_error", "Majority", "Error", "percent", "Share of the majority class that is misclassified."),
