@@ -97,7 +97,7 @@ def test_a_constant_map_fails_although_it_has_no_correlation(tiny: nn.Module, ph
     assert torch.isnan(got.correlation).all()
     assert torch.isnan(got.mean).all()
     assert got.undefined.tolist() == [1, 1, 1, 1]
-    assert "100% of the maps are constant" in got.reason
+    assert "100\u202f% of the maps are constant" in got.reason
 
 
 def test_a_map_that_dies_with_the_parameters_is_counted(tiny: nn.Module, photos: Tensor) -> None:
@@ -131,16 +131,16 @@ def test_one_image_is_too_few(tiny: nn.Module, photos: Tensor) -> None:
     assert torch.isfinite(got.mean).all()
 
 
-def test_a_coarse_grid_is_told(photos: Tensor) -> None:
+def test_a_coarse_grid_is_reported(photos: Tensor) -> None:
     tiny = randomize(TinyNet())
     got = randomisation(Explainer(tiny, ATTRIBUTES), photos[:, :, :4, :4])  # a grid of 2 x 2
     assert got.chance == pytest.approx((2 / np.pi / 3) ** 0.5)
     assert not got.passed
     assert "with 4 cells" in got.reason
-    assert "nothing can be told" in got.reason
+    assert "the test is inconclusive" in got.reason
     coarse = randomisation(Drawing(tiny, centre), photos[:, :, :6, :6])  # 3 x 3: in doubt, but not hopeless
     assert "with 9 cells unrelated maps have about 0.28" in coarse.reason
-    assert "nothing can be told" not in coarse.reason
+    assert "the test is inconclusive" not in coarse.reason
 
 
 # -- the model is borrowed ---------------------------------------------------------------------------------------------
