@@ -73,7 +73,7 @@ class Reporter:
     def epoch(self, record: dict[str, Any], seconds: float) -> None:
         """Report an epoch, with its record and its duration in seconds, validation included."""
         balanced = record["validation"]["mean"]["balanced_error"]
-        self.error = "" if balanced is None else f", balanced error {percent(balanced)}"
+        self.error = "" if balanced is None else f", balanced error {percent(balanced, 1)}"
         if self.silent or self._bar is not None:
             return
         left = seconds * (self.epochs - record["epoch"])
