@@ -1,4 +1,4 @@
-"""A small model and generated images that need no download: a disc, a square or a cross on a textured background.
+"""A small model and generated images that need no download: discs, squares and crosses on a textured background.
 
 The positions of the shapes are known and crosses are rare, so the images show in under a minute what bincam is for.
 """
@@ -64,8 +64,8 @@ def scene(present: tuple[bool, ...], random: np.random.Generator) -> tuple[NDArr
     image += random.normal(0, 6, image.shape)
     masks = np.zeros((len(SHAPES), height, width), dtype=bool)
     slots = random.permutation(6)  # a 2 x 3 arrangement keeps shapes apart
-    for kind, (name, there) in enumerate(zip(SHAPES, present, strict=True)):
-        if not there:
+    for kind, (name, is_present) in enumerate(zip(SHAPES, present, strict=True)):
+        if not is_present:
             continue
         radius = random.uniform(11, 16)
         row, column = divmod(int(slots[kind]), 3)
@@ -141,7 +141,7 @@ def write_images(folder: str | Path, seed: int = 1) -> list[Path]:
         seed: Seed of the images.
 
     Returns:
-        The paths.
+        Their paths.
     """
     from PIL import Image
 
@@ -150,7 +150,7 @@ def write_images(folder: str | Path, seed: int = 1) -> list[Path]:
     random = np.random.default_rng(seed)
     files = []
     for number, present in enumerate(SHOWN, start=1):
-        names = [name for name, there in zip(SHAPES, present, strict=True) if there]
+        names = [name for name, is_present in zip(SHAPES, present, strict=True) if is_present]
         files.append(Path(folder) / f"{number}-{'-'.join(names) or 'nothing'}.png")
         with atomic(files[-1]) as part:
             Image.fromarray(scene(present, random)[0]).save(part)
@@ -175,12 +175,14 @@ def _normalised(images: NDArray[np.uint8]) -> Tensor:
 def _test(model: AttributeClassifier, random: np.random.Generator) -> dict[str, str]:
     import torch
 
+    from bincam.stats.formatting import percent
+
     images, labels = _generate(240, (0.5, 0.5, 0.5), random)
     with torch.no_grad():
         predicted = torch.cat([model(_normalised(part)) for part in np.array_split(images, 5)]).numpy() >= 0
     truth = labels > 0
     return {
-        name: f"detected in {predicted[truth[:, n], n].mean():.0%} of the test images that contain one, "
-        f"rejected in {(~predicted[~truth[:, n], n]).mean():.0%} of the others"
+        name: f"detected in {percent(float(predicted[truth[:, n], n].mean()), 0)} of the test images that contain one, "
+        f"rejected in {percent(float((~predicted[~truth[:, n], n]).mean()), 0)} of the others"
         for n, name in enumerate(SHAPES)
     }

@@ -51,6 +51,7 @@ def card(
     what --head states, and layer, pooling and head must be found.
     """
     from bincam import models
+    from bincam.stats.formatting import significant
 
     if (out / "card.json").exists() and not overwrite:
         raise InputError(f"{out} already contains a model; choose another folder, or pass --overwrite")
@@ -83,7 +84,9 @@ def card(
         f"layer: {facts['layer']}, grid of {facts['grid'][0]} x {facts['grid'][1]} cells, {facts['pooling']} pooling"
     )
     typer.echo(f"kind: {facts['kind']}: {facts['reason']}")
-    typer.echo(f"logits for images of noise: from {facts['logits'][0]:.3g} to {facts['logits'][1]:.3g}")
+    typer.echo(
+        f"logits for images of noise: from {significant(facts['logits'][0], 3)} to {significant(facts['logits'][1], 3)}"
+    )
     if facts["note"]:
         typer.echo(f"note: {facts['note']}", err=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -157,12 +158,14 @@ def _print_description(description: Description) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from bincam.stats.formatting import NONE, number
+
     console = Console()
     splits = Table(title=f"{description.source}: {len(description.names)} attributes", title_justify="left")
     for column in ("split", "images", "identities"):
         splits.add_column(column, justify="left" if column == "split" else "right")
     for split in description.splits:
-        identities = "-" if split.identities is None else f"{split.identities:,}"
+        identities = NONE if split.identities is None else f"{split.identities:,}"
         splits.add_row(split.name or "(none)", f"{split.count:,}", identities)
     console.print(splits)
 
@@ -177,9 +180,9 @@ def _print_description(description: Description) -> None:
         rows.add_row(
             name,
             _percent(whole.prevalence[i]),
-            f"{whole.unknown[i]:,}" if whole.unknown[i] else "-",
+            f"{whole.unknown[i]:,}" if whole.unknown[i] else NONE,
             whole.minority[i][:3],
-            f"{imbalance:.1f}" if imbalance == imbalance else "-",  # noqa: PLR0124  # NaN
+            number(imbalance, 1) if math.isfinite(imbalance) else NONE,
             *(_percent(split.prevalence[i]) for split in shown),
         )
     console.print(rows)
@@ -190,7 +193,9 @@ def _print_description(description: Description) -> None:
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.1f}" if value == value else "-"  # noqa: PLR0124  # NaN
+    from bincam.stats.formatting import NONE, number
+
+    return number(100 * value, 1) if math.isfinite(value) else NONE
 
 
 def _print_report(report: Report, show: int) -> None:

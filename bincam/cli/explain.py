@@ -197,6 +197,7 @@ def _make_example(out: Path) -> tuple[str, list[Path]]:
     """Train the example's model and write its images, with progress on stderr."""
     from bincam import example
     from bincam.models import save
+    from bincam.stats.formatting import percent
 
     out.parent.mkdir(parents=True, exist_ok=True)
     typer.echo(
@@ -209,7 +210,7 @@ def _make_example(out: Path) -> tuple[str, list[Path]]:
     for name, accuracy in trained.accuracy.items():
         negatives, positives = trained.model.card.train_counts[name]
         share = positives / (negatives + positives)
-        typer.echo(f"  {name}: in {share:.0%} of the training images; {accuracy}", err=True)
+        typer.echo(f"  {name}: in {percent(share, 0)} of the training images; {accuracy}", err=True)
     files = example.write_images(out / "images")
     typer.echo(f"Model: {out / 'model'}, images: {out / 'images'}. Explaining them:", err=True)
     return str(out / "model"), files

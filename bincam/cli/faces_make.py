@@ -206,17 +206,23 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def _tell(card: dict[str, Any], out: Path) -> None:
     """Print what was made, and how far its labels are from the requested ones."""
+    from bincam.stats.formatting import counted, number, significant
+
     measured = card["measured"]
     splits = ", ".join(f"{n} {name}" for name, n in measured["splits"].items())
     error = measured["prevalence_error_points"]
     phi = measured["phi_error"]
     typer.echo(f"{out}: {card['images']} images of {measured['people']} people ({splits})")
+    over_pairs = f"; φ {number(phi['mean'], 3)} over {counted(phi['pairs'], 'pair')}" if phi["pairs"] else ""
     typer.echo(
-        f"prevalences are off by {error['mean']:.2f} points on average, at most {error['max']:.2f} ({error['of']})"
-        + (f"; φ {phi['mean']:.3f} over {phi['pairs']} pairs" if phi["pairs"] else "")
+        f"prevalences are off by {number(error['mean'])} points on average, at most {number(error['max'])} "
+        f"({error['of']}){over_pairs}"
     )
     for name, value in measured["correlations"].items():
-        typer.echo(f"φ of {name.replace(',', ' and ')}: {value:.3f}")
-    lowered = [f"{name} {way['wanted']:.3g} → {way['possible']:.3g}" for name, way in measured["given_way"].items()]
+        typer.echo(f"φ of {name.replace(',', ' and ')}: {number(value, 3)}")
+    lowered = [
+        f"{name} {significant(way['wanted'], 3)} → {significant(way['possible'], 3)}"
+        for name, way in measured["given_way"].items()
+    ]
     if lowered:
         typer.echo(f"prevalences lowered because other attributes exclude them: {', '.join(lowered)}", err=True)

@@ -41,16 +41,15 @@ def report(
         raise InputError(f"--assets {assets} is a file, not a folder")
     from bincam.progress import track
     from bincam.report import write_report
+    from bincam.stats.formatting import number
 
     write_report(
         source, target, hide_faces=hide_faces, assets=assets, pdf=pdf,
         track=lambda names: track(names, "report", unit="attributes"),
     )  # fmt: skip
-    size = target.stat().st_size
     if as_json:
-        written = {"html": str(target), "bytes": size, "pdf": None if pdf is None else str(pdf)}
+        written = {"html": str(target), "bytes": target.stat().st_size, "pdf": None if pdf is None else str(pdf)}
         typer.echo(json.dumps(written, ensure_ascii=False))
         return
-    typer.echo(
-        f"{target}: {size / 1e6:.1f} MB" + ("" if pdf is None else f"; {pdf}: {pdf.stat().st_size / 1e6:.1f} MB")
-    )
+    files = [target] if pdf is None else [target, pdf]
+    typer.echo("; ".join(f"{file}: {number(file.stat().st_size / 1e6, 1)} MB" for file in files))

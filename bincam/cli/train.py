@@ -89,13 +89,16 @@ def _facts(result: Result) -> dict[str, Any]:
 
 def _tell(name: str, result: Result) -> None:
     """Print the best epoch in a few lines."""
+    from bincam.stats.formatting import UNDEFINED, number, percent
+
     typer.echo(f"{result.folder}: {name + ', ' if name else ''}best epoch {result.best_epoch} of {result.epochs}")
     rows = {"validation": result.history[result.best_epoch - 1]["validation"]["mean"]}
     if result.test is not None:
         rows |= {"test": result.test["zero"]["mean"], "test, tuned thresholds": result.test["tuned"]["mean"]}
     for split, mean in rows.items():
-        shown = {key: "undefined" if mean[key] is None else f"{mean[key]:.3f}" for key in mean}
-        typer.echo(
-            f"  {split}: minority error {shown['minority_error']}, majority error {shown['majority_error']}, "
-            f"balanced error {shown['balanced_error']}, AUROC {shown['auroc']}"
-        )
+        errors = [
+            f"{rate} error {UNDEFINED if (share := mean[f'{rate}_error']) is None else percent(share)}"
+            for rate in ("minority", "majority", "balanced")
+        ]
+        auroc = UNDEFINED if mean["auroc"] is None else number(mean["auroc"], 3)
+        typer.echo(f"  {split}: {', '.join(errors)}, AUROC {auroc}")

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from bincam.cam import Explainer, Side
 from bincam.errors import InputError
 from bincam.models.borrow import outside_grad_modes
+from bincam.stats.formatting import number, percent
 
 BOUND = 0.3  # of the mean |Spearman|, which the upper confidence bound must not reach
 LEVEL = 0.95  # of the one-sided confidence bound
@@ -184,15 +185,15 @@ def _judge(stages: tuple[str, ...], correlation: Tensor, cells: int) -> Randomis
     reason = ""
     if undefined[-1] > 1 - DEFINED:
         reason = (
-            f"{undefined[-1].item():.0%} of the maps are constant or not finite, before or after, so nothing shows "
-            "that they depend on the parameters"
+            f"{percent(undefined[-1].item(), 0)} of the maps are constant or not finite, before or after, so "
+            "nothing shows that they depend on the parameters"
         )
     elif math.isnan(upper[-1].item()):
         reason = "fewer than two images have a correlation, too few for a bound"
     elif upper[-1] >= BOUND:
-        reason = f"with all parameters random the maps keep a |Spearman| of up to {upper[-1].item():.2f}"
+        reason = f"with all parameters random the maps keep a |Spearman| of up to {number(upper[-1].item())}"
         if chance >= BOUND / 2:
-            reason += f"; with {cells} cells unrelated maps have about {chance:.2f}"
+            reason += f"; with {cells} cells unrelated maps have about {number(chance)}"
             reason += ", so the test cannot be passed on this grid" if chance >= BOUND else ""
     return Randomisation(stages, correlation, mean, upper, undefined, chance, not reason, reason)
 

@@ -1,4 +1,4 @@
-"""Figures and reports: all drawing is here."""
+"""Figures and reports of audits, contrasts and explanations."""
 
 from bincam.report.html.page import write_report
 

@@ -1,4 +1,4 @@
-"""One call of ``bincam explain``: batches, failures, the JSON document and the figures."""
+"""The work of ``bincam explain``: batches, failures, the JSON document and the figures."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bincam.decision import is_positive
-from bincam.display import number as formatted
 from bincam.errors import BincamError, InputError
-from bincam.stats.formatting import significant
+from bincam.stats import formatting
+from bincam.stats.formatting import percent, significant
 from bincam.stats.outcomes import class_name
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ KIND, SCHEMA = "bincam-explanation", 1
 
 @dataclass
 class Run:
-    """All images of one call: explained in batches, kept on their native grids, and drawn once all scales are known.
+    """All images of one call: explained in batches, kept on native grids, and drawn when all scales are known.
 
     Attributes:
-        explainer: Of the model, with the selected attributes and the method.
+        explainer: Explainer with the model, the selected attributes and the method.
         side: ``predicted``, ``positive``, ``negative``, or ``any`` for methods without sides.
         batch_size: Images per forward pass.
-        results: By file, the explanation of its batch and its row in it.
+        results: Per file, the explanation of its batch and its row there.
         failures: File and error of each image that could not be explained.
     """
 
@@ -45,7 +45,7 @@ class Run:
         """Explain every file; those that cannot be explained become failures.
 
         Raises:
-            BincamError: Nothing could be explained, and every error is the same.
+            BincamError: Nothing could be explained, and all errors are the same.
         """
         errors: list[BincamError] = []
         waiting: list[tuple[Path, Tensor]] = []
@@ -58,7 +58,7 @@ class Run:
         if len(files) == 1 and self.failures:
             raise InputError(self.failures[0]["error"])
         if not self.results and len({str(error) for error in errors}) == 1:
-            raise errors[0]  # it concerns the request, not an image
+            raise errors[0]  # the request is wrong, not an image
 
     def _read(self, files: Sequence[Path], errors: list[BincamError]) -> Iterator[tuple[Path, Tensor | None]]:
         from bincam.models import open_image
@@ -144,7 +144,7 @@ class Run:
         return document
 
     def _scales(self, attributes: Sequence[str]) -> dict[str, float]:
-        """The limit of each attribute's colour scale, which all its figures share."""
+        """Return the end of each attribute's colour scale, which all its figures share."""
         from bincam.report.figures.explanation import scale
 
         return {
@@ -159,7 +159,7 @@ class Run:
         """Draw the figures that a document names.
 
         Args:
-            document: Of :meth:`document`.
+            document: The result of :meth:`document`.
         """
         import numpy as np
 
@@ -206,8 +206,8 @@ def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict
     """Describe each image and attribute of a batch in JSON values.
 
     Args:
-        explanation: Of the batch.
-        blind: Whether the method has no sides; the ledger is then that of the positive side.
+        explanation: Explanation of the batch.
+        blind: True if the method has no sides; the ledger is then that of the positive side.
 
     Returns:
         ``[image][attribute]``: logit, probability, threshold, ledger and map.
@@ -257,31 +257,22 @@ def _terms(ledger: Ledger, row: int, column: int) -> dict[str, Any]:
 
 
 def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """The lines under an attribute's name in a figure: logit, answer and bias share.
+    """Write the lines under an attribute's name in a figure: logit, prediction and bias share.
 
     Args:
-        entry: Of :func:`describe`.
+        entry: An entry of :func:`describe`.
     """
     ledger = entry["ledger"]["zero"]
-    share = "undefined" if ledger["bias_share"] is None else f"{ledger['bias_share']:.2f}"
+    share = "undefined" if ledger["bias_share"] is None else percent(ledger["bias_share"])
     threshold = f"threshold {significant(entry['threshold'], 3)}"
     if entry["logit"] is None:
-        return (f"logit undefined, {threshold}", "no answer", f"bias share {share}")
+        return f"logit undefined, {threshold}", "no prediction", f"bias share {share}"
     shows = {"positive": "evidence for YES", "negative": "evidence for NO", None: "activation, no side"}
     return (
-        f"logit {formatted(entry['logit'], signed=True)} (p {_percent(entry['probability'])}), {threshold}",
-        f"says {'YES' if entry['predicted'] == 'positive' else 'NO'}; map: {shows[entry['explained']]}",
+        f"logit {formatting.number(entry['logit'], signed=True)} (p = {percent(entry['probability'])}), {threshold}",
+        f"predicts {'YES' if entry['predicted'] == 'positive' else 'NO'}; map: {shows[entry['explained']]}",
         f"bias share {share}" + (", no positive evidence" if ledger["empty"] == 1 else ""),
     )
-
-
-def _percent(probability: float) -> str:
-    """Two digits; a probability that is neither 0 nor 1 is never shown as such."""
-    if 0 < probability < 0.005:
-        return "< .01"
-    if 0.995 < probability < 1:
-        return "> .99"
-    return f"= {probability:.2f}"
 
 
 def caption(document: Mapping[str, Any]) -> str:
@@ -289,6 +280,6 @@ def caption(document: Mapping[str, Any]) -> str:
     claims = {True: "the maps and the bias add up to the logit", False: "the maps do not add up to the logit"}
     return (
         f"{document['method']} at {document['layer']}; {document['anatomy']['kind']}: {document['anatomy']['reason']}; "
-        f"{claims[document['complete']]}. Red supports the explained answer, blue opposes it; each attribute has one "
+        f"{claims[document['complete']]}. Red supports the explained side, blue opposes it; each attribute has one "
         "scale in all figures of this call. Bias share: the part of the support that is not located in the image."
     )

@@ -17,7 +17,7 @@ from bincam.display import ROWS
 from bincam.errors import InputError, nearest
 from bincam.report.figures.theme import style
 from bincam.report.reading.audited_model import Arm, common, minority_share
-from bincam.report.sections.overview import BIAS_SHARES, ERRORS, GAINS, Asked, dumbbells
+from bincam.report.sections.overview import BIAS_SHARES, ERRORS, GAINS, Comparison, dumbbells
 from bincam.stats.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bincam.audit import Audit
     from bincam.cam import Explanation
 
-QUESTIONS: dict[str, Asked] = {"error": ERRORS, "gain": GAINS, "bias_share": BIAS_SHARES}
+QUESTIONS: dict[str, Comparison] = {"error": ERRORS, "gain": GAINS, "bias_share": BIAS_SHARES}
 
 
 def plot_explanation(
@@ -77,21 +77,21 @@ def plot_explanation(
 
 def plot_audit(audit: Audit, *, measure: str = "error", attributes: Sequence[str] | None = None) -> Figure:
     """Draw a measure of an audit by attribute; ``Audit.plot`` describes the arguments and errors."""
-    asked = _question(measure)
+    comparison = _question(measure)
     summary = audit.summary
     if summary is None:
         raise InputError(f"{audit.folder}: the audit is unfinished; finish it by the same 'bincam audit ... --resume'")
     arm = Arm("model", audit, summary)
     names = _chosen(common([arm]), attributes)
-    values = {name: [asked.read(arm, name)] for name in names}
-    return _finished(dumbbells(asked, [arm.name], values, [minority_share(arm, name) for name in names]))
+    values = {name: [comparison.read(arm, name)] for name in names}
+    return _finished(dumbbells(comparison, [arm.name], values, [minority_share(arm, name) for name in names]))
 
 
 def plot_contrast(
     contrast: Mapping[str, Any], *, measure: str = "error", attributes: Sequence[str] | None = None
 ) -> Figure:
     """Draw a measure of a contrast by attribute; ``Contrast.plot`` describes the arguments and errors."""
-    asked = _question(measure)
+    comparison = _question(measure)
     entries = contrast["attributes"]
     shares = {name: _share(entry["train_counts"]) for name, entry in entries.items()}
     ordered = sorted(entries, key=lambda name: (math.isnan(shares[name]), shares[name], name))
@@ -101,7 +101,7 @@ def plot_contrast(
     with_adjusted = measure == "error" and not contrast["moved"]["reason"]
     models = [first, adjusted, second] if with_adjusted else [first, second]
     values = {name: [_classes(contrast, entries[name], measure, model) for model in models] for name in names}
-    return _finished(dumbbells(asked, models, values, [shares[name] for name in names]))
+    return _finished(dumbbells(comparison, models, values, [shares[name] for name in names]))
 
 
 def _classes(
@@ -122,7 +122,7 @@ def _share(counts: Sequence[int]) -> float:
     return min(counts) / sum(counts) if sum(counts) else math.nan
 
 
-def _question(measure: str) -> Asked:
+def _question(measure: str) -> Comparison:
     if measure not in QUESTIONS:
         raise InputError(f"measure={measure!r}{nearest(measure, QUESTIONS)}")
     return QUESTIONS[measure]

@@ -1,4 +1,4 @@
-"""What the report's template prints: words, numbers already formatted, pictures already drawn."""
+"""Content of the page for the template: text, formatted numbers and rendered images."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Picture:
-    """A raster picture.
+    """A raster image.
 
     Attributes:
         source: Data URI.
-        alt: The picture in words.
-        link: The full-size file beside the page, relative to it; empty without one.
+        alt: Text alternative.
+        link: Path of the full-size file, relative to the page; empty without one.
     """
 
     source: str
@@ -27,10 +27,10 @@ class Plot:
     """A figure of the overview.
 
     Attributes:
-        title: A statement of what is shown.
+        title: Title.
         svg: The inline element.
         reading: How to read it.
-        finding: What it comes to, in figures; also its text alternative.
+        finding: Its main numbers in words; also its text alternative.
     """
 
     title: str
@@ -55,11 +55,11 @@ class Column:
 
     Attributes:
         key: Name in the CSV and the JSON.
-        head: What the button says.
-        group: What stands above several heads; empty for none.
+        head: Text of the head.
+        group: Text above several heads; empty for none.
         kind: ``text``, ``percent``, ``number`` or ``count``.
-        help: What is counted.
-        further: Whether it is shown on demand alone.
+        help: Definition, shown as a tooltip.
+        further: True if it is shown on request only.
     """
 
     key: str
@@ -75,12 +75,12 @@ class Cell:
     """A cell of the table.
 
     Attributes:
-        text: As shown.
-        sort: What it is sorted by; None sorts last.
-        interval: As shown under the text.
-        small: Whether it rests on too few images.
-        note: On which images it rests.
-        link: Anchor to go to.
+        text: Text.
+        sort: Value to sort by; None sorts last.
+        interval: Text of the interval, shown below.
+        small: True if it is of too few images.
+        note: The images behind it, shown as a tooltip.
+        link: Target of a link.
     """
 
     text: str
@@ -93,7 +93,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class TableRow:
-    """An attribute of an arm: its cells, and the same unformatted for the downloads."""
+    """An attribute of an arm: its cells, and the unformatted values for the downloads."""
 
     arm: str
     name: str
@@ -103,7 +103,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class MapRow:
-    """Mean maps of one arm, or of the difference of two: a picture per outcome, and how many images are in it."""
+    """Mean maps of one arm, or of the difference of two: an image per outcome, and the number of images in it."""
 
     name: str
     pictures: Sequence[Picture | None]
@@ -112,7 +112,7 @@ class MapRow:
 
 @dataclass(frozen=True)
 class Example:
-    """One image: the photograph, a map per arm, and what was said of it."""
+    """One example: the photograph, a map per arm, and the predictions."""
 
     photograph: Picture | None
     maps: Sequence[Picture | None]
@@ -143,10 +143,10 @@ class Table:
     """A small table.
 
     Attributes:
-        title: What stands above it.
-        caption: What stands below it.
-        heads: Of the columns.
-        rows: Of cells; those without a note are words, those with one are numbers.
+        title: Text above it.
+        caption: Text below it.
+        heads: Heads of the columns.
+        rows: Rows of cells; cells without a note are text, those with one are numbers.
     """
 
     title: str
@@ -157,22 +157,22 @@ class Table:
 
 @dataclass(frozen=True)
 class Card:
-    """All that the report says of one attribute.
+    """The content of one attribute's card.
 
     Attributes:
-        name: Of the attribute.
-        anchor: Of the card.
+        name: Name of the attribute.
+        anchor: Id of the card.
         lead: One line: prevalence, and which class is the minority.
         figures: Short headline figures: label and text.
-        sentences: What was found.
+        sentences: The results in words.
         outline: SVG path of the region; empty without one.
         maps: Rows of mean maps.
-        limit: End of the maps' colour scale, with its unit.
+        limit: End of the maps' colour scale.
         example_limit: End of the examples' colour scale.
         groups: Examples by outcome.
         charts: Bias share, thresholds, calibration.
         tables: Paired differences of a contrast, and results by group.
-        warnings: What the numbers cannot bear.
+        warnings: Reasons to doubt or to miss numbers.
     """
 
     name: str
@@ -192,7 +192,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Definition:
-    """A term, and what it means here."""
+    """A term and its meaning on this page."""
 
     term: str
     text: str
@@ -200,7 +200,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Listing:
-    """Sentences about one arm, or about all where these say the same."""
+    """Sentences about one arm, or about all arms if they are the same."""
 
     name: str
     entries: Sequence[str]
@@ -208,7 +208,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where one arm's numbers come from: pairs of name and value."""
+    """The provenance of one arm's numbers: pairs of name and value."""
 
     name: str
     entries: Sequence[tuple[str, str]]
@@ -219,31 +219,31 @@ class Page:
     """The whole report.
 
     Attributes:
-        title: Of the page.
-        kicker: What kind of page it is.
-        question: What was asked.
-        subject: What was audited: pairs of name and value.
+        title: Title of the page.
+        kicker: Kind of page, shown above the title.
+        question: The questions that the page answers.
+        subject: The audited models and data: pairs of name and value.
         arms: Names of the audited models.
-        models: The same, and of the threshold-moved one between them.
+        models: Names and labels of the rows' models: the audited ones and the first at its adjusted threshold.
         tiles: Headline numbers.
-        findings: What was found, in sentences.
-        averages: What a contrast's models come to on average, in sentences; empty for a single audit.
-        notes: What a reader must know of images or cells that are missing.
+        findings: Headline results, in sentences.
+        averages: Averages of both models of a contrast, in sentences; empty for a single audit.
+        notes: Notes about missing images and training counts.
         plots: Overview figures.
-        columns: Of the table.
-        rows: Of the table.
+        columns: Columns of the table.
+        rows: Rows of the table.
         cards: One per attribute.
         overlaps: Attention overlap, a figure per arm; empty where the audits have none.
-        sampled: Measures of a few images; None where none were drawn.
-        unmeasured: What could not be measured, per arm; empty where the audits do not say.
-        published: The source paper's figures beside these; None where not asked for.
-        rule: How examples were chosen.
+        sampled: Faithfulness measures of a few images; None where none were sampled.
+        unmeasured: Images, logits and masks that could not be measured, per arm; empty where audits have no such list.
+        published: The comparison with the source paper; None where not asked for.
+        rule: The rule by which examples were chosen.
         outcomes: Outcome and its meaning, in the order of the map rows.
         gradient: CSS of the evidence colours.
-        explained: What maps and ledger speak for, such as ``the answer given``.
-        definitions: Of every measure.
-        limits: What the page cannot say: heading and text.
-        provenance: Per arm.
+        explained: The explained side in words, such as ``the predicted class``.
+        definitions: Definitions of all measures.
+        limits: Limits of the page: heading and text.
+        provenance: Provenance per arm.
     """
 
     title: str
@@ -251,7 +251,7 @@ class Page:
     question: str
     subject: Sequence[tuple[str, str]]
     arms: Sequence[str]
-    models: Sequence[str]
+    models: Sequence[tuple[str, str]]
     tiles: Sequence[Tile]
     findings: Sequence[str]
     averages: Sequence[str]

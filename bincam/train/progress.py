@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bincam.errors import InputError
+from bincam.stats.formatting import number, percent
 from bincam.train.checkpoint import saving
 from bincam.train.config import TrainConfig
 
@@ -60,8 +61,8 @@ class Reporter:
             return
         self._shown = time.monotonic()
         speed = self._bar.tasks[self._task].speed
-        mean = "..." if loss is None else f"{loss:.4f}"
-        rate = f", {speed * self.batch_size:.0f} images/s" if speed else ""
+        mean = "..." if loss is None else number(loss, 4)
+        rate = f", {number(speed * self.batch_size, 0)} images/s" if speed else ""
         self._bar.update(
             self._task,
             completed=epoch * self.steps + step,
@@ -72,13 +73,13 @@ class Reporter:
     def epoch(self, record: dict[str, Any], seconds: float) -> None:
         """Report an epoch, with its record and its duration in seconds, validation included."""
         balanced = record["validation"]["mean"]["balanced_error"]
-        self.error = "" if balanced is None else f", balanced error {balanced:.4f}"
+        self.error = "" if balanced is None else f", balanced error {percent(balanced, 1)}"
         if self.silent or self._bar is not None:
             return
         left = seconds * (self.epochs - record["epoch"])
         text = (
-            f"{self.title}: epoch {record['epoch']}/{self.epochs}, loss {record['train_loss']:.4f}{self.error}, "
-            f"{record['images_per_second']:.0f} images/s, about {left:.0f} s left"
+            f"{self.title}: epoch {record['epoch']}/{self.epochs}, loss {number(record['train_loss'], 4)}"
+            f"{self.error}, {number(record['images_per_second'], 0)} images/s, about {number(left, 0)} s left"
         )
         print(text, file=sys.stderr, flush=True)  # noqa: T201  # one line, whatever the console's width
 

@@ -1,11 +1,11 @@
-"""What a whole audit costs: against the plain forward pass, by its parts, and as images grow.
+"""Cost of an audit: relative to the plain forward pass, by its parts, and as the number of images grows.
 
     python experiments/bench/audit.py [--device cuda] [--precision bf16] [--images N] [--only SECTION ...] [--rounds N]
 
-writes ``experiments/bench/audit-<device>.json``, one section after another, so that an interrupted run keeps the rest.
-Generated faces of 178 x 218 pixels with their object masks, 40 attributes, random weights, the AFFACT crop, one method
-(Grad-CAM), all five ledgers, the published regions; images per batch as by default for the device, and one process
-that reads where nothing else is said.
+writes ``experiments/bench/audit-<device>.json``, one section after another, so that an interrupted run keeps the
+finished ones. Generated faces of 178 x 218 pixels with their object masks, 40 attributes, random weights, the AFFACT
+crop, one method (Grad-CAM), all five ledgers, the published regions; the default batch size of the device, and one
+reading process unless stated otherwise.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from bincam.models import AttributeClassifier
 
 HERE = Path(__file__).parent
 VALIDATION = 128
-EAGER = {"cpu": (8, 32), "cuda": (64, 256)}  # images at a time: what an audit is compared with matters
-READERS = {"cpu": (0, 1), "cuda": (1, 4, 14)}  # processes that read
+EAGER = {"cpu": (8, 32), "cuda": (64, 256)}  # batch sizes of the eager pass that audits are compared with
+READERS = {"cpu": (0, 1), "cuda": (1, 4, 14)}  # reading processes
 PARTS = {
     "references": (runner, "fit_references"),
     "sample": (aggregate, "measure_sample"),
@@ -51,7 +51,7 @@ PARTS = {
 
 
 def faces(folder: Path, count: int) -> AttributeTable:
-    """``count`` faces to be audited, and some for validation; made once."""
+    """Generate ``count`` faces to audit, and some for validation; they are made once."""
     root = folder / "faces"
     total = count + VALIDATION
     make(root, total, 0)
@@ -61,7 +61,7 @@ def faces(folder: Path, count: int) -> AttributeTable:
 
 
 def repeated(table: AttributeTable, folder: Path, count: int) -> AttributeTable:
-    """The first images again and again under new names, as links to the same files, with their masks."""
+    """Repeat the first images under new names, as links to the same files, with their masks."""
     base = table.split("test")
     root = folder / "repeated"
     source = Path(table.source)
@@ -91,7 +91,7 @@ def _link(new: Path, old: Path) -> None:
 
 
 def classifier(name: str, table: AttributeTable, size: int) -> AttributeClassifier:
-    """A network with random weights that reads face crops."""
+    """Build a network with random weights that uses face crops."""
     torch.manual_seed(0)
     built = bincam.models.build(name, table.names, input_size=(size, size))
     card = built.card.model_copy(update={"fit": "face", "train_counts": dict.fromkeys(table.names, (3, 1))})
@@ -99,12 +99,12 @@ def classifier(name: str, table: AttributeTable, size: int) -> AttributeClassifi
 
 
 def in_memory(model: AttributeClassifier, table: AttributeTable) -> Tensor:
-    """The audited images as timm gives them: contiguous NCHW, normalised."""
+    """Return the audited images as timm provides them: contiguous NCHW, normalised."""
     return torch.cat([batch.images for batch in loader(table.split("test"), card=model.card)])
 
 
 def eager(network: nn.Module, images: Tensor, batch: int) -> Callable[[], None]:
-    """Timm's plain forward pass."""
+    """Run timm's plain forward pass."""
 
     def run() -> None:
         with torch.no_grad():
@@ -116,7 +116,7 @@ def eager(network: nn.Module, images: Tensor, batch: int) -> Callable[[], None]:
 
 @contextmanager
 def clocks() -> Iterator[dict[str, float]]:
-    """Seconds spent in the parts of an audit that are no part of the pass."""
+    """Measure the seconds spent in an audit outside of the pass."""
     spent = dict.fromkeys(PARTS, 0.0)
     held = {name: getattr(module, function) for name, (module, function) in PARTS.items()}
 
@@ -139,7 +139,7 @@ def clocks() -> Iterator[dict[str, float]]:
 
 
 def whole(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """ResNet-50 at 224 pixels, over timm's eager forward of the same images in memory."""
+    """Time ResNet-50 at 224 pixels relative to timm's eager forward pass on the same images in memory."""
     table = faces(folder, options.images)
     model = classifier("resnet50", table, 224).to(options.device)
     images = in_memory(model, table).to(options.device)
@@ -156,7 +156,7 @@ def whole(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         f"eager, {n} images at a time": eager(model, images, n) for n in EAGER[options.device]
     }
     seconds = race({**runners, "audit": audit}, options.rounds, device=options.device)
-    parts = parts[1:]  # the first was to warm up
+    parts = parts[1:]  # the first is a warm-up
     seconds["audit pass"] = [spent["everything"] - sum(spent[name] for name in PARTS) for spent in parts]
     return {
         "what": "audit pass: plan, digests, reading, forward, maps, ledgers, measures, records, maps and means on "
@@ -177,7 +177,7 @@ def _settings(options: argparse.Namespace, **more: Any) -> Settings:
 
 
 def reading(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """What bounds the pass: reading alone, everything but reading, and the pass, by the number of reading processes."""
+    """Find the bottleneck: time reading alone, all but reading, and the pass, by the number of reading processes."""
     table = faces(folder, options.images)
     model = classifier("resnet50", table, 224)
     found = {}
@@ -212,7 +212,7 @@ def _rates(plan: Plan, options: argparse.Namespace, folder: Path) -> dict[str, f
 
 
 def growth(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Time and peak memory of the pass as images grow, each in a process of its own: a small network, to be quick."""
+    """Measure time and peak memory of the pass as images grow, each in its own process, with a small network."""
     faces(folder, options.images)
     table = {}
     for count in (512, 1024, 2048, 4096):
@@ -224,7 +224,7 @@ def growth(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def grown(options: argparse.Namespace, folder: Path) -> dict[str, float]:
-    """One point of ``growth``."""
+    """Measure one point of ``growth``."""
     table = repeated(faces(folder, options.images), folder, options.grown)
     model = classifier("resnet10t", table, 64)
     plan = make_plan(model, table, _settings(options, gate_images=0, reference_split=None))
@@ -250,13 +250,13 @@ def grown(options: argparse.Namespace, folder: Path) -> dict[str, float]:
 
 
 def _peak() -> float:
-    """MiB; getrusage would tell the peak of the process that started this one where that is higher."""
+    """Return the peak in MiB; getrusage would report the parent's peak where that is higher."""
     status = Path("/proc/self/status").read_text()
     return round(int(status.split("VmHWM:")[1].split()[0]) / 1024, 1)
 
 
 def main() -> None:
-    """Run the sections asked for."""
+    """Run the selected sections."""
     sections: dict[str, Callable[[argparse.Namespace, Path], dict[str, Any]]] = {
         "whole": whole,
         "reading": reading,

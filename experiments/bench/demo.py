@@ -1,10 +1,10 @@
-"""What the main job costs: ``bincam demo`` from nothing, by its steps, and the report of what it audited.
+"""Cost of ``bincam demo`` from scratch, by its steps, and of the report of its audits.
 
     python experiments/bench/demo.py [--data orl] [--seed N] [--folder DIR]
 
 writes ``experiments/bench/demo-<data>.json``: seconds of each step that the command names, the peak memory of all its
-processes together (shared pages counted in each), and seconds and bytes of the report of two stored audits, alone. The
-renderer's compiled code may lie in its cache already; on a fresh clone it costs half a minute more.
+processes together (shared pages are counted in each), and seconds and bytes of the report of two stored audits alone.
+The renderer's compiled code may be cached already; on a fresh clone the demo takes half a minute more.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 
 @contextmanager
 def watched(process: psutil.Process) -> Iterator[list[float]]:
-    """The largest sum of resident memory of a process and all below it, in MiB, looked at twice a second."""
+    """Largest resident memory of a process and its descendants in MiB, sampled twice a second."""
     peak, ended = [0.0], threading.Event()
 
     def look() -> None:
@@ -36,7 +36,7 @@ def watched(process: psutil.Process) -> Iterator[list[float]]:
             try:
                 for one in (process, *process.children(recursive=True)):
                     total += one.memory_info().rss
-            except psutil.Error:  # it has just ended
+            except psutil.Error:  # the process has just ended
                 continue
             peak[0] = max(peak[0], total / 2**20)
 
@@ -50,7 +50,7 @@ def watched(process: psutil.Process) -> Iterator[list[float]]:
 
 
 def demo(out: Path, data: str, seed: int) -> tuple[dict[str, float], float]:
-    """Seconds by step, and MiB at the peak."""
+    """Return the seconds by step, and the peak in MiB."""
     command = [sys.executable, "-m", "bincam", "demo", "--out", str(out), "--data", data, "--seed", str(seed)]
     began = time.perf_counter()
     steps: list[tuple[str, float]] = [("start", 0.0)]

@@ -1,10 +1,10 @@
-"""How much explaining costs: against the plain forward pass, against the peers, and as attributes and images grow.
+"""Cost of explanations: relative to the plain forward pass and to other libraries, and with attributes and images.
 
     python experiments/bench/explain.py [--device cuda] [--only SECTION ...] [--rounds N]
 
 writes ``experiments/bench/explain-<device>.json``, one section after another, so that an interrupted run keeps the
-rest. All figures: 224 x 224 pixels, random weights, 40 attributes and 8 images where nothing else is said, every map
-brought to the image's size.
+finished ones. All figures: 224 x 224 pixels, random weights, 40 attributes and 8 images unless stated otherwise, every
+map enlarged to the size of the image.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def explaining(model: nn.Module, images: Tensor, **options: Any) -> Callable[[],
 
 
 def mean_pooled(device: str, rounds: int) -> dict[str, Any]:
-    """Every native one-layer method on mean-pooled models, over timm's eager forward in the same memory format."""
+    """Time every native one-layer method on mean-pooled models relative to timm's eager pass in the same layout."""
     table = {}
     for name, options in MEAN_POOLED.items():
         model, images = timm_model(name, **options).to(device), pixels().to(device)
@@ -89,7 +89,7 @@ def mean_pooled(device: str, rounds: int) -> dict[str, Any]:
 
 
 def defaults(device: str, rounds: int) -> dict[str, Any]:
-    """ResNet-50 as bincam runs it by default, and in bf16, over the plain contiguous eager forward."""
+    """Time ResNet-50 by bincam's defaults and in bf16 relative to the plain contiguous eager pass."""
     model, images = timm_model("resnet50").to(device), pixels().to(device)
     runners: dict[str, Callable[[], object]] = {"eager": eager(model, images)}
     for method in METHODS:
@@ -120,7 +120,7 @@ PEER_CASES = {
 
 
 def peers(device: str, _rounds: int) -> dict[str, Any]:
-    """Grad-CAM: bincam and torch-cam with one forward pass, captum and pytorch-grad-cam once per attribute."""
+    """Time Grad-CAM: bincam and torch-cam with one forward pass, captum and pytorch-grad-cam once per attribute."""
     import torchcam.methods
     from captum.attr import LayerAttribution, LayerGradCam
 
@@ -128,7 +128,7 @@ def peers(device: str, _rounds: int) -> dict[str, Any]:
 
     try:
         from pytorch_grad_cam import GradCAM
-    except ImportError as error:  # it needs OpenCV, which not every GPU machine has
+    except ImportError as error:  # it needs OpenCV, which some GPU machines lack
         GradCAM, absent = None, str(error)
     table: dict[str, Any] = {} if GradCAM is not None else {"left out": f"pytorch-grad-cam: {absent}"}
     for title, (name, layer) in PEER_CASES.items():
@@ -163,20 +163,20 @@ def peers(device: str, _rounds: int) -> dict[str, Any]:
         }
         if GradCAM is not None:
             runners["pytorch-grad-cam"] = grad_cam
-        if layout.order == "NCHW":  # torch-cam reads grids alone
+        if layout.order == "NCHW":  # torch-cam supports grids only
             runners["torch-cam"] = torch_cam
         if layer == "layer4":
             default = explaining(model, images)
             runners["bincam default layer"] = default
         runners["bincam"]()
         runners["eager"]()
-        seconds = race(runners, 1, warm=0, device=device)  # the peers take minutes, and the ratios are large
+        seconds = race(runners, 1, warm=0, device=device)  # the other libraries take minutes, and the ratios are large
         table[title] = {"over_bincam": ratios(seconds, "bincam"), "milliseconds": milliseconds(seconds)}
     return table
 
 
 def growth(device: str, rounds: int) -> dict[str, Any]:
-    """Time and peak memory as attributes and images grow, each in a process of its own."""
+    """Measure time and peak memory as attributes and images grow, each in its own process."""
     table: dict[str, Any] = {"attributes at 8 images": {}, "images at 40 attributes": {}}
     for attributes in (1, 10, 40, 200):
         table["attributes at 8 images"][str(attributes)] = _grown(device, rounds, attributes, B)
@@ -228,7 +228,7 @@ def grown(device: str, rounds: int, attributes: int, images: int) -> dict[str, f
 def _peak(device: str) -> float:
     if device == "cuda":
         return round(torch.cuda.max_memory_allocated() / 2**20, 1)
-    status = Path("/proc/self/status").read_text()  # getrusage would tell the parent's peak where that is higher
+    status = Path("/proc/self/status").read_text()  # getrusage would report the parent's peak where that is higher
     return round(int(status.split("VmHWM:")[1].split()[0]) / 1024, 1)
 
 

@@ -1,7 +1,7 @@
-"""How fast faces are made: images/s sustained, the cost of each stage, memory, and the wait for the first image.
+"""Speed of generating faces: sustained images/s, the cost of each stage, memory, and the time to the first image.
 
-CPU time stands beside the wall clock: on a busy machine only the former says what making a face costs. ``cores_it_got``
-is how many cores the run had in fact.
+CPU time is recorded with wall-clock time, because on a busy machine only the former measures the cost of a face.
+``cores_it_got`` is the number of cores that the run actually had.
 
 Run from the repository: ``PYTHONPATH=. python experiments/bench/faces.py --out experiments/bench/faces.json``.
 """
@@ -33,7 +33,7 @@ FIRST = (
 
 
 def first_image() -> dict[str, float]:
-    """Seconds from starting Python to the first image with numba's cache warm: sampler, head model and drawing."""
+    """Measure the seconds from starting Python to the first image, with numba's cache warm."""
     took, busy = [], []
     for seed in range(4):
         began, before = time.perf_counter(), _children_cpu()
@@ -44,7 +44,7 @@ def first_image() -> dict[str, float]:
 
 
 def stages(count: int) -> dict[str, float]:
-    """Milliseconds of CPU an image in one process, stage by stage."""
+    """Measure the milliseconds of CPU per image in one process, by stage."""
     from bincam.faces.dataset import shards
     from bincam.faces.labels.prevalence import target
     from bincam.faces.labels.sampler import sampler
@@ -82,7 +82,7 @@ def _files(path: Path, image: bytes, mask: bytes) -> None:
 
 
 def sustained(count: int, workers: int) -> dict[str, float]:
-    """A whole ``bincam faces make``, start and tables included, with the memory of all its processes."""
+    """Measure a complete ``bincam faces make``, including start and tables, with the memory of all its processes."""
     peak = [0]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "bincam", "faces", "make", "--out", f"{folder}/set", "--count", str(count)]
@@ -105,7 +105,7 @@ def sustained(count: int, workers: int) -> dict[str, float]:
 
 
 def _watch(pid: int, peak: list[int]) -> None:
-    """Proportional set size of a process and its children, so that shared pages count once."""
+    """Return the proportional set size of a process and its children, in which shared pages count once."""
     while True:
         try:
             parent = psutil.Process(pid)
@@ -148,7 +148,7 @@ def main() -> None:
 
 
 def _children_cpu() -> float:
-    """Seconds of CPU of all processes that have ended and were waited for, with theirs."""
+    """Return the CPU seconds of all ended child processes and of theirs."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -1,7 +1,7 @@
-"""Images/s of bincam's loader beside torchvision's CelebA, in one run, on CelebA-sized JPEGs made here.
+"""Images/s of bincam's loader and of torchvision's CelebA, in one run, on generated JPEGs of CelebA's size.
 
 Run from the repository: ``python experiments/bench/loader.py --out experiments/bench/loader.json``. Rates are medians
-over rounds in which the contestants take turns; compare their ratios, since machines and their load differ.
+over interleaved rounds; compare their ratios, because machines and their load differ.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BATCH, SIZE = 32, 224
 
 
 def make(root: Path, count: int) -> AttributeTable:
-    """Smooth noise with some grain: about the 7 to 11 kB that CelebA's aligned JPEGs have."""
+    """Write smooth noise with some grain: about the 7 to 11 kB of CelebA's aligned JPEGs."""
     import cv2
 
     rng = np.random.default_rng(0)
@@ -54,12 +54,12 @@ def make(root: Path, count: int) -> AttributeTable:
 
 
 def torchvision_loader(root: Path, table: AttributeTable, workers: int, augmented: bool) -> Any:
-    """The data set that users come from, with transforms that do the like: crop, resize, normalise, augment."""
+    """Return torchvision's data set with equivalent transforms: crop, resize, normalise, augment."""
     importlib.import_module("bincam.torchvision_ops")
-    from torchvision import transforms as T  # its own convention
+    from torchvision import transforms as T  # torchvision's convention
     from torchvision.datasets import CelebA
 
-    write_labels(table, root, variant="wild")  # it insists on the files of the wild photographs too
+    write_labels(table, root, variant="wild")  # it also requires the files of the wild photographs
     CelebA._check_integrity = lambda _: True  # noqa: SLF001  # the checksums are those of the real images
     jitter = [
         T.RandomAffine(20, translate=(0.05, 0.05), scale=(0.9, 1.1), interpolation=T.InterpolationMode.BILINEAR),
@@ -79,7 +79,7 @@ def torchvision_loader(root: Path, table: AttributeTable, workers: int, augmente
 
 
 def rate(batches: Iterable[Any]) -> float:
-    """Images/s of one epoch."""
+    """Measure the images/s of one epoch."""
     start, seen = time.perf_counter(), 0
     for batch in batches:
         seen += len(batch[0]) if isinstance(batch, list) else len(batch)
@@ -87,7 +87,7 @@ def rate(batches: Iterable[Any]) -> float:
 
 
 def stall(table: AttributeTable, workers: int, threads: int, steps: int) -> dict[str, float]:
-    """Share of a ResNet-18's training step at 128 px that is spent waiting for the loader."""
+    """Measure the share of a ResNet-18's training step at 128 px spent waiting for the loader."""
     import timm
 
     torch.set_num_threads(threads)

@@ -1,7 +1,7 @@
 """Time several functions against each other in one run: interleaved rounds, medians, ratios.
 
-A machine's speed drifts over seconds; what runs side by side drifts together. So a ratio is taken within each round,
-and the median of the rounds' ratios is reported.
+A machine's speed drifts over seconds, but affects interleaved runs equally. So a ratio is taken within each round, and
+the median of these ratios is reported.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def race(
 
 
 def ratios(seconds: dict[str, list[float]], base: str) -> dict[str, float]:
-    """Median over the rounds of each function's time over the base's."""
+    """Return the median over the rounds of each function's time relative to the base."""
     return {
         name: round(median(own / other for own, other in zip(values, seconds[base], strict=True)), 3)
         for name, values in seconds.items()
@@ -56,7 +56,7 @@ def ratios(seconds: dict[str, list[float]], base: str) -> dict[str, float]:
 
 
 def milliseconds(seconds: dict[str, list[float]]) -> dict[str, float]:
-    """Median per function."""
+    """Return the median per function."""
     return {name: round(1000 * median(values), 2) for name, values in seconds.items()}
 
 
@@ -66,7 +66,7 @@ def _wait(device: str) -> None:
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
-    """What the figures were taken on."""
+    """Describe the machine and the versions of a measurement."""
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else _cpu(),
         "threads": torch.get_num_threads(),

@@ -1,13 +1,13 @@
-"""Images/s of bincam's training loop beside a bare torch loop, in one run, and what reading files costs it.
+"""Images/s of bincam's training loop and of a bare torch loop, in one run, and the cost of reading files.
 
-Both train the same network with the same loss and optimiser on the same images, which lie in memory: the bare loop's as
-normalised float32, which leaves it the least work there is. Every epoch of bincam's run is followed by one of the bare
-loop; the ratio is taken within each such round, and the median of the ratios is reported. Then the same run reads JPEGs
-of CelebA's size through bincam's loader with AFFACT's augmentation: 1 - its rate / the rate from memory is the share of
+Both train the same network with the same loss and optimiser on the same images in memory: the bare loop's as normalised
+float32, which leaves it the least possible work. Every epoch of bincam's run is followed by one of the bare loop; the
+ratio is taken within each such round, and the median of the ratios is reported. Then the same run reads JPEGs of
+CelebA's size through bincam's loader with AFFACT's augmentation: 1 - its rate / the rate from memory is the share of
 the time that steps wait for images.
 
 Run from the repository: ``PYTHONPATH=. python experiments/bench/train.py --out experiments/bench/train.json``.
-``train_timm.py`` races timm's own training script.
+``train_timm.py`` compares with timm's own training script.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def faces(folder: Path, count: int, attributes: int, batch: int) -> AttributeTab
 
 
 def bare(config: TrainConfig, train: AttributeTable, device: torch.device) -> Callable[[], Tensor]:
-    """An epoch in plain torch."""
+    """Train an epoch in plain torch."""
     model = initial_model(config, train, {})
     card = updated_card(model, fit="stretch")
     model = model.to(device, memory_format=torch.channels_last)

@@ -1,11 +1,11 @@
-"""Images/s of bincam's training from JPEG files beside that of timm's own training script, in one run.
+"""Images/s of bincam's training from JPEG files and of timm's own training script, in one run.
 
-timm's script is ``train.py`` of its repository (github.com/huggingface/pytorch-image-models) and no part of its
-package, so a copy is given by ``--script``. Both read the same JPEGs of CelebA's size, resize and crop them alike
-without augmentation, and train the same network with as many outputs by AdamW on batches of the same size, channels
-last. timm takes one class per image and a softmax, bincam an own logit per attribute. Each tells its own rate, reading
-included and validation not. The first epoch of every process is left out; a round's ratio is that of the others'
-medians.
+timm's script is ``train.py`` in its repository (github.com/huggingface/pytorch-image-models) but not in its package, so
+``--script`` names a copy. Both read the same JPEGs of CelebA's size, resize and crop them in the same way without
+augmentation, and train the same network with as many outputs by AdamW on batches of the same size, channels last. timm
+uses one class per image and a softmax, bincam one logit per attribute. Each reports its own rate, with reading and
+without validation. The first epoch of every process is left out; a round's ratio is that of the medians of the other
+epochs.
 
 Run from the repository: ``PYTHONPATH=. python experiments/bench/train_timm.py --script TRAIN.py --out FILE.json``.
 """
@@ -28,14 +28,14 @@ import yaml
 from race import machine, write
 from train import faces
 
-# timm's script knows nothing of a torchvision whose operators do not load.
+# timm's script does not support a torchvision whose operators cannot be loaded.
 START = (
     "import runpy, sys, bincam.torchvision_ops; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], {}, '__main__')"
 )
 
 
 def ours(options: argparse.Namespace, folder: Path, out: Path) -> list[float]:
-    """Images/s of every epoch but the first."""
+    """Return the images/s of every epoch but the first."""
     config = {
         "data": {
             "source": str(folder),
@@ -61,7 +61,7 @@ def ours(options: argparse.Namespace, folder: Path, out: Path) -> list[float]:
 
 
 def theirs(options: argparse.Namespace, folder: Path, out: Path) -> list[float]:
-    """Likewise, from what the script logs at the end of each epoch."""
+    """Return the same from the log lines at the end of each epoch."""
     words = [
         *("--data-dir", folder, "--model", options.model, "--num-classes", options.attributes),
         *("--img-size", options.size, "--batch-size", options.batch, "--epochs", options.epochs),
@@ -69,7 +69,7 @@ def theirs(options: argparse.Namespace, folder: Path, out: Path) -> list[float]:
         *("--device", options.device, "-j", options.workers, "--log-interval", 10**6, "--output", out),
     ]
     if options.device == "cpu":
-        words.append("--no-prefetcher")  # it is for GPUs
+        words.append("--no-prefetcher")  # prefetching requires a GPU
     if options.precision != "fp32":
         words += ["--amp", "--amp-dtype", {"bf16": "bfloat16", "fp16": "float16"}[options.precision]]
     log = run("-c", START, options.script.resolve(), *words)
@@ -80,7 +80,7 @@ def theirs(options: argparse.Namespace, folder: Path, out: Path) -> list[float]:
 
 
 def run(*words: object) -> str:
-    """What a Python process wrote; this one ends where that one fails."""
+    """Return the output of a Python process; exit if it fails."""
     done = subprocess.run(
         [sys.executable, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
@@ -109,7 +109,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder, classes = Path(scratch) / "faces", Path(scratch) / "classes"
         table = faces(folder, options.count, options.attributes, options.batch)
-        for i, split in enumerate(table.splits):  # the same files once more, as timm's script wants them: by class
+        for i, split in enumerate(table.splits):  # the same files again, sorted by class as timm's script expects
             there = classes / str(split) / str(i % 2)
             there.mkdir(parents=True, exist_ok=True)
             (there / table.ids[i]).symlink_to(table.path(i))

@@ -97,7 +97,7 @@ def test_a_constant_map_fails_although_it_has_no_correlation(tiny: nn.Module, ph
     assert torch.isnan(got.correlation).all()
     assert torch.isnan(got.mean).all()
     assert got.undefined.tolist() == [1, 1, 1, 1]
-    assert "100% of the maps are constant" in got.reason
+    assert "100\u202f% of the maps are constant" in got.reason
 
 
 def test_a_map_that_dies_with_the_parameters_is_counted(tiny: nn.Module, photos: Tensor) -> None:

@@ -23,8 +23,8 @@ BROWSER_FLAGS = [
 def finished_audit(folder, masks=(), manifest=None, **options):
     make_audit(folder, methods=("grad_cam",), masks=masks, finished=False, **options)
     if manifest:
-        held = json.loads((folder / reader.MANIFEST).read_text(encoding="utf-8"))
-        write_json(folder / reader.MANIFEST, held | manifest)
+        stored = json.loads((folder / reader.MANIFEST).read_text(encoding="utf-8"))
+        write_json(folder / reader.MANIFEST, stored | manifest)
     audit = reader.open_audit(folder, unfinished=True)
     summary = summarise(audit, resamples=100)
     *_, last = summary["attributes"].values()
@@ -97,18 +97,18 @@ def bare(_bare, tmp_path):
 @pytest.fixture(scope="session")
 def browser():
     """Chromium, driven; where it is missing the test is skipped, except in CI."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        found = None
-    if found is None:
+        path = None
+    if path is None:
         reason = "no chromium on the PATH, or no playwright to drive it"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=found, args=BROWSER_FLAGS)
+        started = driver.chromium.launch(executable_path=path, args=BROWSER_FLAGS)
         yield started
         started.close()
 

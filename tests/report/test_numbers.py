@@ -76,7 +76,7 @@ def test_an_estimate_is_the_same_text_in_sentences_and_in_tables(page, document)
                 compared += 1
         table = next(table for table in card.tables if table.title == "Paired differences")
         for row in table.rows:
-            if row[1].text == "both answer majority" and row[0].text in ("gain", "empty", "bias share"):
+            if row[1].text == "both predict majority" and row[0].text in ("gain", "no positive evidence", "bias share"):
                 assert f"{row[3].text} {row[3].interval}{' (few images)' * row[3].small}".strip() in paragraph
                 compared += 1
     assert compared > 6 * len(page.cards)

@@ -1,1 +1,1 @@
-"""Figures: everything that is drawn."""
+"""Figures of explanations, audits, contrasts and data sets."""

@@ -1,4 +1,4 @@
-"""Small figures of one attribute: bias share, errors against the threshold, calibration."""
+"""Small figures of one attribute: bias share, error against threshold, calibration."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 SIZE = (3.45, 2.35)  # inches
-DASHES = ("-", (0, (3, 1.6)))  # second arm, first arm in a contrast: the later model is drawn solid
+DASHES = ("-", (0, (3, 1.6)))  # of the second and of the first arm of a contrast
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Errors of both classes over thresholds.
+    """Errors of both classes as functions of the threshold.
 
     Attributes:
         thresholds: ``(T,)``, ascending, in logit units.
@@ -36,20 +36,20 @@ class Curves:
 
 
 def threshold_curves(logits: Floats, labels: Floats, used: float, minority: int, points: int = 97) -> Curves:
-    """Error of the minority and of the majority class, had the threshold been elsewhere.
+    """Compute the errors of the minority and of the majority class at many thresholds.
 
     Args:
         logits: ``(N,)``; NaN are left out.
         labels: ``(N,)`` 1, 0 or NaN (left out).
         used: Threshold of the model.
         minority: +1 where the positives are rarer, else -1.
-        points: Thresholds to try: the logits' own quantiles, so that every part of the curve is seen.
+        points: Number of thresholds; they are quantiles of the logits, so that every part of the curve is resolved.
 
     Returns:
-        An image counts as positive where its logit is at least the threshold, as in the audit.
+        The curves. An image is predicted positive where its logit is at least the threshold, as in the audit.
     """
-    known = np.isfinite(logits) & np.isfinite(labels)
-    z, positive = logits[known], labels[known] == 1
+    defined = np.isfinite(logits) & np.isfinite(labels)
+    z, positive = logits[defined], labels[defined] == 1
     if z.size == 0:
         return Curves(np.zeros(0), {name: np.zeros(0) for name in CLASSES}, used)
     tried = np.unique(np.append(np.quantile(z, np.linspace(0, 1, points)), used))
@@ -66,7 +66,7 @@ def threshold_curves(logits: Floats, labels: Floats, used: float, minority: int,
 
 
 class Canvas:
-    """One figure, drawn on again and again: making axes costs more than filling them."""
+    """Axes that are reused for all attributes, because making them costs more than filling them."""
 
     def __init__(self, arms: Sequence[str]) -> None:
         """Take the names of the arms, in the report's order."""
@@ -82,7 +82,7 @@ class Canvas:
             self._rows = self._stacked.subplots(len(self.arms), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
 
     def bias_shares(self, shares: Sequence[Mapping[str, Floats]]) -> Figure:
-        """Histogram of the bias share per arm, by predicted class.
+        """Draw a histogram of the bias share per arm, by predicted class.
 
         Args:
             shares: Per arm ``minority`` and ``majority`` to ``(N,)`` in [0, 1]; NaN are left out.
@@ -103,11 +103,11 @@ class Canvas:
                     axes.text(0.99, 0.9, arm, transform=axes.transAxes, ha="right", va="top", color=MUTED)
             self._rows[-1].set(xlabel="bias share (midpoint reference)", xlim=(0, 1), ylim=(0, None))
             self._rows[len(self.arms) // 2].set_ylabel("images [%]")
-            self._rows[0].set_title("Decided without looking", loc="left")
+            self._rows[0].set_title("Bias share by predicted class", loc="left")
         return self._stacked
 
     def thresholds(self, curves: Sequence[Curves]) -> Figure:
-        """Errors of both classes over the threshold; each arm's own threshold is a vertical line."""
+        """Draw the errors of both classes against the threshold; each arm's own threshold is a vertical line."""
         with style():
             axes = self._axes
             axes.cla()
@@ -118,15 +118,15 @@ class Canvas:
                 axes.axvline(curve.used, color=INK, linewidth=0.8, linestyle=dash, alpha=0.7)
             _plain(axes)
             axes.set(xlabel="threshold [logit]", ylabel="error [%]", ylim=(0, 100))
-            axes.set_title("Had the threshold been elsewhere", loc="left")
+            axes.set_title("Error against threshold", loc="left")
         return self._single
 
     def calibration(self, arms: Sequence[Mapping[str, Sequence[Mapping[str, float]]]]) -> Figure:
-        """Share of positives against predicted probability, with intervals.
+        """Draw the share of positives against the predicted probability, with intervals.
 
         Args:
-            arms: Per arm ``as trained`` and, where the loss moves the logits by a constant, ``undone``: bins with
-                ``mean_probability``, ``positive_rate``, ``low`` and ``high``, as ``summary.json`` holds them.
+            arms: Per arm ``as trained`` and, where the logits can be prior-corrected or calibrated, ``corrected``: bins
+                with ``mean_probability``, ``positive_rate``, ``low`` and ``high``, as in ``summary.json``.
         """
         with style():
             axes = self._axes
@@ -134,9 +134,10 @@ class Canvas:
             axes.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8, linestyle=":")
             for lines, dash in zip(arms, self._dashes(), strict=True):
                 for name, bins in lines.items():
-                    colour, mark = (MUTED, "s") if name == "undone" else (INK, "o")
+                    colour, mark = (MUTED, "s") if name == "corrected" else (INK, "o")
                     x, y, low, high = (
-                        [100 * one[key] for one in bins] for key in ("mean_probability", "positive_rate", "low", "high")
+                        [100 * entry[key] for entry in bins]
+                        for key in ("mean_probability", "positive_rate", "low", "high")
                     )
                     axes.vlines(x, low, high, color=colour, linewidth=1.6, alpha=0.25)
                     axes.plot(x, y, color=colour, linestyle=dash, linewidth=1.1, marker=mark, markersize=2.6)

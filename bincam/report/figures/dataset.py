@@ -21,7 +21,7 @@ _NAMES = {"": "no split"}
 
 
 def prevalence(description: Description) -> Figure:
-    """Share of positives per attribute, a mark per split, sorted by the whole."""
+    """Draw the share of positives per attribute with a mark per split, sorted by the share in all images."""
     import pandas as pd
     import seaborn as sns
     from matplotlib.figure import Figure
@@ -47,14 +47,14 @@ def prevalence(description: Description) -> Figure:
             dodge=False, size=6, marker="D", alpha=0.8, ax=axes, zorder=3, clip_on=False,
         )  # fmt: skip
     axes.axvline(50, color="0.3", linewidth=1, linestyle="--", zorder=2)
-    axes.set(xlim=(0, 100), ylabel="", xlabel="positive labels of those known [%]")
+    axes.set(xlim=(0, 100), ylabel="", xlabel="positive share of the known labels [%]")
     axes.set_title(f"Prevalence: {description.splits[0].count:,} images (bars: all)")
     axes.legend(title="split", loc="lower right")
     return figure
 
 
 def correlation(description: Description) -> Figure:
-    """φ of every pair of attributes: blue together, red apart, white unrelated, grey undefined."""
+    """Draw φ of every pair of attributes: blue positive, red negative, white zero, grey undefined."""
     import seaborn as sns
     from matplotlib.figure import Figure
 
@@ -80,13 +80,13 @@ def regions(
     names: Sequence[str],
     title: str,
 ) -> Figure:
-    """Faces in rows, regions in columns, each region's outline and tint over the face.
+    """Draw faces in rows and regions in columns, each region outlined and tinted.
 
     Args:
         faces: ``(H, W, 3)`` uint8 each.
-        masks: Per face one mask per name; None where the face has none.
-        names: Of the regions.
-        title: Of the figure.
+        masks: One mask per face and name; None where the face has none.
+        names: Names of the regions.
+        title: Title of the figure.
     """
     import seaborn as sns
     from matplotlib.figure import Figure
@@ -109,13 +109,13 @@ def regions(
                 axes.contour(mask, levels=[0.5], colors=[colour], linewidths=1.2)
             if i == 0 or mask is None:
                 axes.set_title(name if mask is not None else f"{name}\n(none)", fontsize=7, pad=2)
-    # A path in the title may be one long word, and a figure of two columns is narrow: about 13 letters to the inch.
+    # A path in the title may be one long word, and a figure of two columns is narrow: about 13 letters per inch.
     figure.suptitle(textwrap.fill(title, int(13 * figure.get_figwidth())), fontsize=10)
     return figure
 
 
 def save(figure: Figure, file: Path) -> Path:
-    """Write a figure, whole or not at all."""
+    """Write a figure completely or not at all."""
     with atomic(file) as part:
         figure.savefig(part, dpi=140)
     return file

@@ -1,4 +1,4 @@
-"""Overview figures of an audit or a contrast: every attribute a pair of points, the most lopsided on top."""
+"""Overview figures of an audit or a contrast: a pair of points per attribute."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Row:
     """One attribute of an overview.
 
     Attributes:
-        name: Of the attribute.
-        share: Of the minority class among the training labels; NaN where unknown.
-        values: Per arm the minority's and the majority's number.
+        name: Name of the attribute.
+        share: Share of the minority class in the training labels; NaN where unknown.
+        values: Per arm, the estimates of the minority and of the majority.
     """
 
     name: str
@@ -44,17 +44,17 @@ def pairs(
     zero: float | None = None,
     limits: tuple[float, float] | None = None,
 ) -> Figure:
-    """A dumbbell per attribute and arm: minority and majority with their intervals, joined by a line.
+    """Draw a dumbbell per attribute and arm: minority and majority with intervals, joined by a line.
 
     Args:
         rows: From top to bottom.
         arms: Names of the columns.
-        label: Of the value axis, with its unit.
+        label: Label of the value axis, with its unit.
         zero: A value to mark, such as chance.
-        limits: Of the value axis; from the data by default.
+        limits: Limits of the value axis; from the data by default.
 
     Returns:
-        The figure. Small cells are drawn hollow; undefined ones are left out.
+        The figure. Estimates of few images have hollow markers; undefined ones are omitted.
     """
     from matplotlib.figure import Figure
 
@@ -82,7 +82,7 @@ def pairs(
         grid[0].set_yticks(range(len(rows)), names)
         grid[0].set_ylim(len(rows) - 0.4, -0.6)
         if limits is not None:
-            room = 0.02 * (limits[1] - limits[0])  # so that a marker on the end is drawn whole
+            room = 0.02 * (limits[1] - limits[0])  # so that a marker at the end is not cropped
             grid[0].set_xlim(limits[0] - room, limits[1] + room)
         _legend(figure, height)
     return figure

@@ -1,4 +1,4 @@
-"""Example images: chosen by a stated rule, shown as the model saw them, without their faces if asked."""
+"""Example images: chosen by a fixed rule, shown as the model saw them, with faces hidden on request."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 PERCENTILES = (10, 50, 90)
 RULE = (
-    "Examples are not chosen by hand. Within an outcome the images are ordered by how far the logit lies from the "
-    "threshold, equal ones as they stand in the data, and those at the 10th, 50th and 90th percentile are shown: "
-    "a narrow, a usual and a clear decision."
+    "Examples are not chosen by hand. Within each outcome the images are sorted by the distance of the logit from the "
+    "threshold (ties in the order of the data); those at the 10th, 50th and 90th percentile are shown: a close, a "
+    "typical and a clear decision."
 )
 
 
 def choose(distance: NDArray[np.float64], inside: NDArray[np.bool_]) -> list[int]:
-    """The images at the 10th, 50th and 90th percentile of |z - t| within an outcome.
+    """Choose the images at the 10th, 50th and 90th percentile of |z - t| within an outcome.
 
     Args:
-        distance: ``(N,)`` |z - t|; NaN are left out.
-        inside: ``(N,)`` which images have the outcome.
+        distance: ``(N,)`` |z - t|; NaN are excluded.
+        inside: ``(N,)`` mask of the images that have the outcome.
 
     Returns:
-        Positions, from narrow to clear; fewer than three where fewer images differ.
+        Their positions, from close to clear; fewer than three in small outcomes.
     """
     rows = np.flatnonzero(inside & np.isfinite(distance))
     if not rows.size:
@@ -46,9 +46,9 @@ class Photographs:
     """The audited images, cropped as the model saw them.
 
     Attributes:
-        audit: Names the data.
-        hide_faces: Give every image without a recognisable face.
-        missing: Why images cannot be shown; empty where they can.
+        audit: The audit, which names the data set.
+        hide_faces: Make every image unrecognisable.
+        missing: Reason why images cannot be shown; empty where they can.
     """
 
     audit: Audit
@@ -59,7 +59,7 @@ class Photographs:
     _cache: dict[str, Pixels | None] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        """Find the data set; where it is gone or has changed, the reason is kept and every image is None."""
+        """Open the data set; if it is missing or has changed, the reason is kept and every image is None."""
         try:
             self._open()
         except InputError as error:
@@ -77,15 +77,15 @@ class Photographs:
         size = tuple(manifest.image_size or card["input_size"])
         fit = card.get("fit")
         if fit == "face" and table.landmarks is None:
-            raise InputError(f"{source}: the model reads face crops, and the data has no landmarks any more")
+            raise InputError(f"{source}: the model needs face crops, but the data no longer has landmarks")
         self._views = FaceDataset(table, size=(int(size[0]), int(size[1])), fit=fit or "stretch")
 
     def name(self, row: int) -> str:
-        """The image's name in the data set."""
+        """Return the image's name in the data set."""
         return str(self.audit.images["image"].iloc[row])
 
     def get(self, row: int) -> Pixels | None:
-        """``(H, W, 3)``, or None where the file is gone or broken."""
+        """Return the image ``(H, W, 3)``; None where the file is missing or broken."""
         name = self.name(row)
         if name not in self._cache:
             self._cache[name] = self._read(name)
@@ -102,7 +102,7 @@ class Photographs:
 
 
 def mean_face(audit: Audit, *, hide_faces: bool = False) -> Pixels | None:
-    """The mean audited image as the model saw it, its contrast stretched; None where the audit has none."""
+    """Return the mean audited image as the model saw it, with stretched contrast; None where the audit has none."""
     from bincam.audit.folder.reader import MEAN_IMAGE
     from bincam.data.images import decode
 
@@ -111,6 +111,6 @@ def mean_face(audit: Audit, *, hide_faces: bool = False) -> Pixels | None:
         return None
     image = decode(file).astype(np.float64)
     low, high = np.percentile(image, (1, 99))
-    # A mean is pale; stretched to the full range of greys its features can be made out.
+    # A mean has little contrast; stretched to the full range its features become visible.
     stretched = np.clip((image - low) * (255 / max(high - low, 1.0)), 0, 255).astype(np.uint8)
     return hidden(stretched, 16) if hide_faces else stretched

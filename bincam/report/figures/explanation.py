@@ -1,4 +1,4 @@
-"""Figures: plain arrays in, a matplotlib ``Figure`` out. Nothing touches pyplot's state."""
+"""Figures of explanations: arrays in, a matplotlib ``Figure`` out, without pyplot's global state."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Panel:
     """One attribute of one image.
 
     Attributes:
-        name: Of the attribute.
-        lines: What stands under the name, at most three short lines.
+        name: Name of the attribute.
+        lines: Text under the name, at most three short lines.
         values: ``(h, w)``: signed evidence for the explained side, in logit units per cell.
-        limit: Both ends of the colour scale; the same for this attribute in all figures that are compared.
+        limit: End of the symmetric colour scale; the same for this attribute in all figures that are compared.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Panel:
 
 
 def scale(maps: Sequence[NDArray[np.floating[Any]]]) -> float:
-    """The largest finite absolute value in all maps of one attribute, so that one colour means one thing.
+    """Return the largest finite absolute value in all maps of one attribute, as the end of their common colour scale.
 
     Returns:
         A positive number; 1 where all maps are zero or undefined.
@@ -56,7 +56,7 @@ def scale(maps: Sequence[NDArray[np.floating[Any]]]) -> float:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Seaborn's plain style, for the time of one drawing."""
+    """Apply seaborn's plain style while a figure is drawn."""
     import matplotlib as mpl
     import seaborn as sns
 
@@ -66,7 +66,7 @@ def style() -> Iterator[None]:
 
 
 def evidence_colours() -> Colormap:
-    """Blue (against) over clear (zero) to red (for): seaborn's colour-blind safe ``vlag``, less opaque towards zero."""
+    """Return colours from blue (against) over clear (zero) to red (for): seaborn's colour-blind safe ``vlag``."""
     import seaborn as sns
     from matplotlib.colors import ListedColormap
 
@@ -165,30 +165,30 @@ def explanation_figure(
 
 
 def enlarge(values: NDArray[np.floating[Any]], size: tuple[int, int]) -> NDArray[np.float64]:
-    """A native grid ``(h, w)`` at an image's size ``(H, W)``, by the package's one upsampling operator."""
+    """Enlarge a native grid ``(h, w)`` to an image's size ``(H, W)`` with the package's upsampling operator."""
     grid = np.asarray(values, dtype=np.float64)
     enlarged: NDArray[np.float64] = matrix(grid.shape[0], size[0]) @ grid @ matrix(grid.shape[1], size[1]).T
     return enlarged
 
 
 def save_figure(figure: Figure, path: str | Path, dpi: int = 130) -> None:
-    """Write a PNG, whole or not at all."""
+    """Write a PNG completely or not at all."""
     import warnings
 
     with atomic(path) as part, style(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a name in another script: boxes
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # other scripts: boxes
         figure.savefig(part, dpi=dpi, format="png")
 
 
 def backdrop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image in light grey, so that every colour on it belongs to the map. ``(H, W, 3)`` to ``(H, W, 3)``."""
+    """Return an image ``(H, W, 3)`` in light grey, so that every colour on it belongs to the map."""
     grey = image[..., :3] @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601 luma
     light = (70 + grey * (255 - 70) / 255).astype(np.uint8)
     return np.repeat(light[..., None], 3, axis=2)
 
 
 def _heading(axes: Any, name: str, lines: Sequence[str], picture_h: float) -> None:
-    """The name in bold and the lines under it, standing on the picture."""
+    """Write the name in bold and the lines under it, above the picture."""
     step = 0.145 / picture_h  # one line of text, in heights of the picture
     for up, line in enumerate(reversed(lines)):
         axes.text(

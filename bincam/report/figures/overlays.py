@@ -1,4 +1,4 @@
-"""Small pictures by numpy and pillow: evidence over a face, region outlines, data URIs."""
+"""Raster images by NumPy and Pillow: evidence over a face, region outlines, data URIs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bincam.report.figures.explanation import enlarge, evidence_colours
 
 Pixels = NDArray[np.uint8]
-QUALITY = 82  # of JPEG, which a printed PDF takes over as it is, whereas WebP would be stored raw
+QUALITY = 82  # of JPEG, which a PDF embeds as it is, whereas it would store WebP uncompressed
 
 
 @lru_cache(maxsize=1)
@@ -24,15 +24,15 @@ def _colours() -> NDArray[np.float64]:
 
 
 def overlay(grey: Pixels, values: NDArray[np.floating[Any]], limit: float) -> Pixels:
-    """Signed evidence over a backdrop, on a scale from -limit to +limit with zero fixed at clear.
+    """Draw signed evidence over a backdrop, on a scale from -limit to +limit with zero clear.
 
     Args:
-        grey: ``(H, W, 3)``.
-        values: ``(h, w)``; NaN is drawn as zero.
-        limit: Positive.
+        grey: Backdrop ``(H, W, 3)``.
+        values: Map ``(h, w)``; NaN is drawn as zero.
+        limit: End of the scale, positive.
 
     Returns:
-        ``(H, W, 3)``.
+        The image ``(H, W, 3)``.
     """
     large = np.nan_to_num(enlarge(values, (grey.shape[0], grey.shape[1])))
     steps = np.clip(np.rint(128 + 128 * large / limit), 0, 256).astype(np.intp)
@@ -55,7 +55,7 @@ def resize(image: Pixels, side: int) -> Pixels:
 
 
 def hidden(image: Pixels, cells: int = 9) -> Pixels:
-    """The image with its face made unrecognisable: ``cells`` across, smoothed. What is lost cannot be got back."""
+    """Make an image unrecognisable: reduced to ``cells`` across and smoothed, which cannot be undone."""
     from PIL import Image
 
     height, width = image.shape[:2]
@@ -65,7 +65,7 @@ def hidden(image: Pixels, cells: int = 9) -> Pixels:
 
 
 def uri(image: Pixels) -> str:
-    """The picture as ``data:image/jpeg;base64,...``, with colours as fine as the light: they are what a map says."""
+    """Encode an image as ``data:image/jpeg;base64,...``, with full colour resolution because colours carry the map."""
     from PIL import Image
 
     buffer = BytesIO()
@@ -74,10 +74,10 @@ def uri(image: Pixels) -> str:
 
 
 def outline(mask: NDArray[np.floating[Any]]) -> str:
-    """The line around where a region usually lies, as an SVG path in a square of 100 x 100.
+    """Trace the outline of a mean region as an SVG path in a square of 100 x 100.
 
     Args:
-        mask: ``(h, w)`` in [0, 1]: in which share of the images the pixel belonged to the region.
+        mask: ``(h, w)`` in [0, 1]: share of the images in which the pixel belongs to the region.
 
     Returns:
         The path at half of the mask's largest value; empty without a region (NaN or zero everywhere).
@@ -93,14 +93,14 @@ def outline(mask: NDArray[np.floating[Any]]) -> str:
     scale = 100 / np.array(values.shape[::-1])
     parts = []
     for line in lines:
-        points = np.clip((np.asarray(line) - 0.5) * scale, 0, 100)  # centres of pixels, moved by the frame
+        points = np.clip((np.asarray(line) - 0.5) * scale, 0, 100)  # centres of pixels, shifted by the frame
         if len(points) > 2:
             parts.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + "Z")
     return "".join(parts)
 
 
 def gradient(stops: int = 17) -> str:
-    """The evidence colours over white as a CSS gradient, from against to for."""
+    """Write the evidence colours over white as a CSS gradient, from against to for."""
     colours = _colours()[np.linspace(0, 256, stops).round().astype(int)]
     rgb = np.rint(255 * (colours[:, :3] * colours[:, 3:] + 1 - colours[:, 3:])).astype(int)
     return "linear-gradient(90deg," + ",".join(f"rgb({r} {g} {b})" for r, g, b in rgb) + ")"

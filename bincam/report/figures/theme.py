@@ -1,7 +1,7 @@
-"""The page's colours, and matplotlib figures as inline SVG that follow them in light, dark and print.
+"""Colours of the page, and matplotlib figures as inline SVG that follow them in light, dark and print.
 
-A figure is drawn once, in the stand-in colours below. ``inline`` turns each stand-in into the CSS variable of the same
-name, which the page's style sheet sets for every theme.
+A figure is drawn once, in the placeholder colours below. ``inline`` replaces each by the CSS variable of the same name,
+which the style sheet defines for every theme.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, LINE, PAPER = "#1b1c1f", "#5d6169", "#dcdee3", "#fffffe"
-MINORITY, MAJORITY = "#b85c00", "#4b47b5"  # amber and indigo: apart for every common colour blindness, and in grey
+MINORITY, MAJORITY = "#b85c00", "#4b47b5"  # amber and indigo: distinct for every common colour blindness, and in grey
 
 VARIABLES = {
     INK: "ink",
@@ -32,7 +32,7 @@ POINTS = 8.5  # size of text
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Seaborn's grid with the page's colours, for the time of one drawing and its saving."""
+    """Apply seaborn's grid with the page's colours while a figure is drawn and saved."""
     import matplotlib as mpl
     import seaborn as sns
 
@@ -47,11 +47,11 @@ def style() -> Iterator[None]:
         "grid.linewidth": 0.7,
         "axes.facecolor": "none",
         "figure.facecolor": "none",
-        "svg.fonttype": "none",  # text stays text: it can be searched, read out and takes the page's font
+        "svg.fonttype": "none",  # text stays text, so it is searchable, can be read out and takes the page's font
         "font.family": "sans-serif",
-        "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own and wide: other fonts fit in the room it takes
+        "font.sans-serif": ["DejaVu Sans"],  # part of matplotlib, and so wide that other fonts fit in its place
         "text.parse_math": False,  # an attribute may have a dollar sign in its name
-        "svg.hashsalt": "bincam",  # equal figures give equal bytes
+        "svg.hashsalt": "bincam",  # so that equal figures give equal bytes
         "legend.frameon": False,
         "axes.titleweight": "bold",
     }
@@ -60,15 +60,15 @@ def style() -> Iterator[None]:
 
 
 def inline(figure: Figure, label: str) -> str:
-    """A figure as an SVG element for an HTML page.
+    """Convert a figure to an SVG element for an HTML page.
 
     Args:
-        figure: Drawn within ``style``.
-        label: The picture in words; becomes its accessible name.
+        figure: Figure, drawn within ``style``.
+        label: Its description, which becomes the accessible name.
 
     Returns:
-        ``<svg role="img" ...>...</svg>``, scalable; its ids begin with a digest of the label, so that figures of
-        different labels can stand in one page.
+        ``<svg role="img" ...>...</svg>``, scalable. Ids begin with a digest of the label, so that figures with
+        different labels can share a page.
     """
     import warnings
     from html import escape
@@ -87,8 +87,8 @@ def inline(figure: Figure, label: str) -> str:
     text = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", text)
     for colour, name in VARIABLES.items():
         text = text.replace(colour, f"var(--{name})")
-    own = f"f{crc32(label.encode()):08x}"
-    text = re.sub(r'( id="|url\(#|href="#)', rf"\1{own}-", text)
+    prefix = f"f{crc32(label.encode()):08x}"
+    text = re.sub(r'( id="|url\(#|href="#)', rf"\1{prefix}-", text)
     text = re.sub(r"(\d\.\d{2})\d+", r"\1", text)  # a hundredth of a point is finer than any screen
     width, height = figure.get_size_inches()
     head = (

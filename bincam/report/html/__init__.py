@@ -1,1 +1,1 @@
-"""The page: template, styles, and printing to PDF."""
+"""The HTML page: template, style sheet, script, and printing to PDF."""

@@ -1,4 +1,4 @@
-"""The report: an audit or a contrast as one self-contained HTML file."""
+"""Reports of audits and contrasts: one self-contained HTML file each."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ Track = Callable[[Sequence[str]], Iterable[str]]
 
 @dataclass(frozen=True)
 class Source:
-    """What a report is made of.
+    """The models that a report describes.
 
     Attributes:
-        arms: One audited model, or two of the same images.
-        contrast: How the two differ; None for a single audit.
+        arms: One audited model, or two audited on the same images.
+        contrast: The comparison of the two; None for a single audit.
     """
 
     arms: tuple[Arm, ...]
@@ -50,16 +50,16 @@ class Source:
 
     @property
     def columns(self) -> tuple[Arm, ...]:
-        """The arms, and between them the first with its threshold moved, where that is known."""
+        """The arms and, between them, the first at its adjusted threshold where one is known."""
         moved = self.contrast.moved if self.contrast else None
         return self.arms if moved is None else (self.arms[0], moved, *self.arms[1:])
 
 
 def open_source(path: str | os.PathLike[str]) -> Source:
-    """Read an audit's or a contrast's folder.
+    """Read the folder of an audit or a contrast.
 
     Raises:
-        InputError: It is neither, or not whole.
+        InputError: It is neither, or incomplete.
     """
     folder = Path(path)
     if (folder / FILE).is_file():
@@ -77,21 +77,39 @@ def write_report(
     pdf: str | os.PathLike[str] | None = None,
     track: Track | None = None,
 ) -> Path:
-    """Write the report of an audit or a contrast.
+    r"""Write the report of an audit or a contrast.
 
     Args:
-        source: The folder of the one or the other.
-        out: The HTML file. It holds everything it needs.
-        hide_faces: Show no recognisable face.
-        assets: Folder for the pictures in full size; the page links to them.
-        pdf: Also print the page to this file, by an installed Chromium.
+        source: The folder of an audit or a contrast.
+        out: The HTML file to write. It needs no other files.
+        hide_faces: Make every photograph unrecognisable before it is embedded.
+        assets: Folder for the images in full size, to which the page links.
+        pdf: Also print the page to this PDF file, with an installed Chromium.
         track: Wraps the attributes as they are drawn, to show progress.
 
     Returns:
-        The HTML file.
+        The path of the HTML file.
 
     Raises:
-        InputError: The source cannot be read, a file cannot be written, or there is no Chromium for a PDF.
+        InputError: The source cannot be read, a file cannot be written, or a PDF is asked for without Chromium.
+
+    Example:
+        A small model with random weights, audited on four generated images:
+
+        >>> import tempfile, warnings
+        >>> from pathlib import Path
+        >>> from bincam.audit import Settings, run
+        >>> from bincam.example import write_images
+        >>> from bincam.models import build
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> lines = [f"{file.name},{int('disc' in file.name)}" for file in write_images(folder)]
+        >>> _ = (folder / "table.csv").write_text("\n".join(["image,disc", *lines]))
+        >>> model = build("resnet10t", ["disc"], channels=[8, 8, 8, 8], stem_width=8, input_size=(32, 32))
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")  # no regions, no training counts
+        ...     audit = run(model, folder / "table.csv", folder / "audit", Settings(split=None, gate_images=0))
+        >>> write_report(audit.folder, folder / "report.html").name
+        'report.html'
     """
     target = Path(out)
     if pdf is not None:
@@ -113,7 +131,7 @@ def build(
     assets: str | os.PathLike[str] | None = None,
     track: Track | None = None,
 ) -> Page:
-    """Everything that the template prints; arguments as of ``write_report``."""
+    """Build the content of the page; the arguments are those of ``write_report``."""
     arms, first = source.arms, source.arms[0]
     attributes = common(arms)
     if not attributes:
@@ -129,14 +147,14 @@ def build(
         contrast=source.contrast,
     )
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
-    anchors = {one.name: one.anchor for one in cards}
+    anchors = {content.name: content.anchor for content in cards}
     return Page(
         title=_title(arms),
         kicker="Contrast of two models" if len(arms) > 1 else "Audit of one model",
         question=_question(arms),
         subject=_subject(arms),
         arms=[arm.name for arm in arms],
-        models=[arm.name for arm in source.columns],
+        models=[(arm.name, arm.label) for arm in source.columns],
         tiles=overview.tiles(source.columns, attributes),
         findings=source.contrast.findings if source.contrast else overview.findings(arms, attributes),
         averages=[*overview.findings(arms, attributes), *source.contrast.correlations()] if source.contrast else [],
@@ -160,7 +178,7 @@ def build(
 
 
 def render(page: Page) -> str:
-    """The page as HTML: style, script and pictures within."""
+    """Render the page as HTML, with its style, script and images embedded."""
     return _template().render(
         page=page,
         style=_asset("style.css"),
@@ -177,11 +195,11 @@ def _title(arms: Sequence[Arm]) -> str:
 
 
 def _question(arms: Sequence[Arm]) -> str:
-    asked = (
-        "For each attribute: how well does the model serve the rarer and the more frequent class, where in the image "
-        "is the evidence for its answers, and how much does it decide without looking?"
+    question = (
+        "For each attribute: how often does the model misclassify the minority and the majority class, where in the "
+        "image is the evidence for its predictions, and how much of their support is not located in the image?"
     )
-    return asked + (" And what does balancing change?" if len(arms) > 1 else "")
+    return question + (" What does balancing change?" if len(arms) > 1 else "")
 
 
 def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
@@ -208,24 +226,28 @@ def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
 def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) -> list[str]:
     notes = [source.contrast.note] if source.contrast and source.contrast.note else []
     if photographs.missing:
-        notes.append(f"Photographs are not shown: {photographs.missing}. Maps stand on grey instead.")
+        notes.append(f"Photographs are not shown: {photographs.missing}. Maps are drawn on grey instead.")
     if photographs.hide_faces:
-        notes.append("Faces are hidden: every photograph is coarsened beyond recognition before it is embedded.")
+        notes.append("Faces are hidden: every photograph was made unrecognisable before it was embedded.")
     for arm in source.arms:
         gate = arm.gate
         if gate and not gate.get("passed"):
-            who = f"the {arm.name} model's" if len(source.arms) > 1 else "the model's"
-            notes.append(f"{arm.method} did not pass the randomisation test on {who} maps: {gate.get('reason')}.")
+            model = f"the {arm.name} model" if len(source.arms) > 1 else "the model"
+            notes.append(
+                f"{arm.method} did not pass the model-parameter randomisation test on {model}: {gate.get('reason')}."
+            )
     first, *others = source.arms
     if first.audit.manifest.train_counts_from != "card":
-        who = f"{first.name} model" if others else first.name
-        notes.append(f"Training counts of the {who} are unknown; minority and majority are those of the audited data.")
+        model = f"{first.name} model" if others else first.name
+        notes.append(
+            f"The training counts of the {model} are unknown; minority and majority are those of the audited data."
+        )
     turned = {arm.name: [name for name in attributes if arm.turned(name)] for arm in others}
     notes += [
-        f"In the training counts of the {name} model the other class is the rarer one of {listed(held)}; "
-        f"minority and majority are those of the {first.name} model throughout."
-        for name, held in turned.items()
-        if held
+        f"In the training counts of the {name} model the other class is the minority for {listed(names)}; "
+        f"this page uses the minority and majority of the {first.name} model throughout."
+        for name, names in turned.items()
+        if names
     ]
     return notes
 
@@ -243,5 +265,5 @@ def _asset(name: str) -> str:
 
 
 def _embedded(value: Any) -> str:
-    """JSON that can stand within a script element: no tag can begin in it."""
+    """Write JSON that is safe inside a script element, because no tag can begin in it."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

@@ -1,1 +1,1 @@
-"""Audits and contrasts as the page reads them."""
+"""Reading of audits and contrasts for figures and reports."""

@@ -1,4 +1,4 @@
-"""One audited model as a report reads it: its estimates, its records as arrays, its mean maps."""
+"""One audited model: its estimates, records as arrays, and mean maps."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Arm:
     """One audited model.
 
     Attributes:
-        name: Name in the report.
+        name: Name in the report and its downloads.
         audit: Its audit.
-        summary: ``summary.json``.
-        classes: The audit whose training counts say which class is the minority, if not its own: the models of a
-            contrast are described by the same classes, the first model's.
+        summary: Content of ``summary.json``.
+        classes: Audit whose training counts define the minority class, if not its own: both models of a contrast
+            are described by the classes of the first.
     """
 
     name: str
@@ -42,34 +42,39 @@ class Arm:
     classes: Audit | None = None
 
     @property
+    def label(self) -> str:
+        """The name as the page shows it."""
+        return self.name
+
+    @property
     def method(self) -> str:
         """The primary method, whose maps are drawn."""
         return self.audit.methods[0]
 
     def entry(self, attribute: str) -> Mapping[str, Any]:
-        """The attribute's part of the summary."""
+        """Return the attribute's part of the summary."""
         entries: Mapping[str, Mapping[str, Any]] = self.summary["attributes"]
         if attribute not in entries:
             raise InputError(f"{self.audit.folder}: summary.json has no {attribute!r}; make the summary again")
         return entries[attribute]
 
     def rate(self, attribute: str, measure: str) -> Estimate:
-        """A rate such as ``minority_error``."""
+        """Return a rate such as ``minority_error``."""
         return Estimate.from_json(self.entry(attribute).get("rates", {}).get(self.rate_name(attribute, measure)))
 
     def rate_name(self, attribute: str, measure: str) -> str:
-        """A rate by its sign: ``minority_error`` is ``fnr`` where the minority is positive, else ``fpr``."""
+        """Name a rate by its sign: ``minority_error`` is ``fnr`` where the minority is positive, else ``fpr``."""
         return basic_rate(measure, self.minority(attribute))
 
     def measure(self, attribute: str, column: str, group: str) -> Estimate:
-        """The mean of a record column in a group of images; a bare name is the primary method's."""
+        """Return the mean of a record column in a group of images; a bare name means the primary method."""
         groups = self._column(self.entry(attribute).get("measures", {}), column)
         return Estimate.from_json(groups.get(basic_name(group, self.minority(attribute))))
 
     def overall(self, attributes: Sequence[str], measure: str, group: str = "") -> Estimate:
-        """A mean over the attributes: of a rate, or with a group, of a record column.
+        """Return a mean over attributes: of a rate or, with a group, of a record column.
 
-        Without an interval where the summary's own mean is of other attributes or of other classes.
+        It has no interval where the summary's own mean is of other attributes or classes.
         """
         if set(attributes) != set(self.audit.attributes) or any(self.turned(name) for name in attributes):
             return self._mean(attributes, measure, group)
@@ -79,8 +84,8 @@ class Arm:
         return Estimate.from_json(self._column(overall.get("measures") or {}, measure).get(group))
 
     def _mean(self, attributes: Sequence[str], measure: str, group: str) -> Estimate:
-        read = (self.measure(name, measure, group) if group else self.rate(name, measure) for name in attributes)
-        values = [estimate.value for estimate in read if estimate.defined]
+        estimates = (self.measure(name, measure, group) if group else self.rate(name, measure) for name in attributes)
+        values = [estimate.value for estimate in estimates if estimate.defined]
         return Estimate.of_value(sum(values) / len(values) if values else math.nan)
 
     def _column(self, measures: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -88,35 +93,37 @@ class Arm:
         return groups
 
     def family(self, name: str) -> Mapping[str, Any] | None:
-        """A family of tests, with its size and how many findings remain after Holm's correction."""
-        return next((one for one in self.summary.get("families") or () if one["name"] == name), None)
+        """Return a family of tests, with its size and the number of findings after Holm's correction."""
+        return next((family for family in self.summary.get("families") or () if family["name"] == name), None)
 
     @property
     def gate(self) -> Mapping[str, Any] | None:
-        """The model-parameter randomisation test of the primary method; None where it was not made."""
+        """The model-parameter randomisation test of the primary method; None where it was not run."""
         return (self.summary.get("gates") or {}).get(self.method)
 
     def minority(self, attribute: str) -> int:
-        """+1 where the positives were rarer in training, else -1; in a contrast, in the first model's."""
+        """Return +1 where positives are the minority in training, else -1; in a contrast, in the first's training."""
         return (self.classes or self.audit).minority(attribute)
 
     def turned(self, attribute: str) -> bool:
-        """True where this model's own training counts make the other class the minority."""
+        """Return True where this model's own training counts make the other class the minority."""
         return self.audit.minority(attribute) != self.minority(attribute)
 
     def train_counts(self, attribute: str) -> tuple[int, int]:
-        """Negatives and positives, of those counts that say which class is the minority."""
+        """Return negatives and positives in the training counts that define the minority class."""
         negatives, positives = (self.classes or self.audit).manifest.train_counts[attribute]
         return int(negatives), int(positives)
 
     @cached_property
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Records as arrays: ``row`` ``(N,)``, the rest ``(N, A)`` float64 and ``outcome`` as strings."""
+        """Records as arrays: ``row`` is ``(N,)``, the others are ``(N, A)``, float64 except ``outcome`` (strings)."""
         names = ["row", "attribute", "label", "logit", "threshold", "outcome", BIAS_SHARE]
         frame = self.audit.records(names)
         count = len(self.audit.attributes)
         if len(frame) % count:
-            raise InputError(f"{self.audit.folder}: {len(frame)} records are no whole images of {count} attributes")
+            raise InputError(
+                f"{self.audit.folder}: {len(frame)} records are not a multiple of {count} attributes; repeat the audit"
+            )
         table = {
             name: frame[name].to_numpy(dtype=np.float64).reshape(-1, count)
             for name in ("label", "logit", "threshold", BIAS_SHARE)
@@ -126,32 +133,32 @@ class Arm:
         return table
 
     def answers(self, attribute: str) -> NDArray[np.int8]:
-        """``(N,)``: +1 or -1, the predicted class, whichever was explained; 0 without a finite logit."""
+        """Return the predicted classes ``(N,)``: +1 or -1, or 0 without a finite logit."""
         return answers(self.column(attribute, "logit"), self.column(attribute, "threshold"))
 
     @cached_property
     def positions(self) -> dict[int, int]:
-        """Row of the data to position in the records; rows that could not be read have none."""
+        """Position in the records by row of the data, without rows that could not be read."""
         return {int(row): position for position, row in enumerate(self.columns["row"])}
 
     def column(self, attribute: str, name: str) -> NDArray[Any]:
-        """``(N,)``: a column of the records, of one attribute."""
+        """Return a column of the records ``(N,)`` for one attribute."""
         values: NDArray[Any] = self.columns[name][:, self.index(attribute)]
         return values
 
     def index(self, attribute: str) -> int:
-        """Where the attribute stands in this audit."""
+        """Return the attribute's position in this audit."""
         return self.audit.attributes.index(attribute)
 
     @cached_property
     def means(self) -> tuple[Floats, Floats]:
-        """Mean σS ``(A, 4, h, w)`` of the primary method by outcome (NaN where no image), and counts ``(A, 4)``."""
+        """Mean σS ``(A, 4, h, w)`` of the primary method by outcome (NaN without images), and counts ``(A, 4)``."""
         sums, counts = self.audit.means(self.method)
         with np.errstate(invalid="ignore", divide="ignore"):
             return sums / counts[..., None, None], counts
 
     def map(self, position: int, attribute: str) -> Floats:
-        """``(h, w)``: the map of the image at a position of the records."""
+        """Return the map ``(h, w)`` of the image at a position of the records."""
         column = self.index(attribute)
         for part, start in zip(self._parts, self._starts, strict=True):
             if position < start + len(part):
@@ -160,7 +167,7 @@ class Arm:
 
     @cached_property
     def _parts(self) -> list[NDArray[np.float16]]:
-        return list(self.audit.maps(self.method))  # memory-mapped: only what is looked at is read
+        return list(self.audit.maps(self.method))  # memory-mapped: only the maps that are used are read
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -168,13 +175,13 @@ class Arm:
 
 
 def common(arms: Sequence[Arm]) -> list[str]:
-    """The attributes that all arms have, the most lopsided training counts first; ties by name."""
+    """Return the attributes that all arms have, the most imbalanced training counts first; ties by name."""
     names = [name for name in arms[0].audit.attributes if all(name in arm.audit.attributes for arm in arms)]
     shares = {name: minority_share(arms[0], name) for name in names}
     return sorted(names, key=lambda name: (math.isnan(shares[name]), shares[name], name))
 
 
 def minority_share(arm: Arm, attribute: str) -> float:
-    """The rarer class's share of the training labels; NaN where none were counted."""
+    """Return the minority's share of the training labels; NaN where none were counted."""
     counts = arm.train_counts(attribute)
     return min(counts) / sum(counts) if sum(counts) else math.nan

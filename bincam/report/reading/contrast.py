@@ -1,4 +1,4 @@
-"""A contrast as a report reads it: its document, its two models, and the first at its adjusted threshold."""
+"""A contrast: its document, its two models, and the first at its adjusted threshold."""
 
 from __future__ import annotations
 
@@ -20,44 +20,52 @@ FILE, KIND, SCHEMA = "contrast.json", "bincam-contrast", 1
 
 @dataclass(frozen=True, kw_only=True)
 class MovedArm(Arm):
-    """The first model at its adjusted threshold: the same maps, other errors; named as the contrast's column.
+    """The first model at its adjusted threshold, with the same maps and other errors.
 
     Attributes:
-        entries: The contrast's figures, by attribute.
+        name: Name of the contrast's column.
+        entries: The contrast's entries, by attribute.
+        first: Name of the first model.
     """
 
     entries: Mapping[str, Mapping[str, Any]]
+    first: str
+
+    @property
+    def label(self) -> str:
+        """The name as the page shows it."""
+        return f"{self.first}, adjusted threshold"
 
     def rate(self, attribute: str, measure: str) -> Estimate:
-        """Errors at the adjusted threshold; what no threshold changes is the first model's."""
-        held = self.entries[attribute]["errors"].get(measure)
-        if held is not None:
-            return Estimate.from_json(held.get(self.name))
+        """Return an error at the adjusted threshold; AUROC and AP, which use none, are the first model's."""
+        by_column = self.entries[attribute]["errors"].get(measure)
+        if by_column is not None:
+            return Estimate.from_json(by_column.get(self.name))
         return super().rate(attribute, measure) if measure in {"auroc", "ap"} else undefined("")
 
     def measure(self, attribute: str, column: str, group: str) -> Estimate:
-        """Measures of the images whose answer the adjusted threshold does not change."""
-        held = self._column(self.entries[attribute]["measures"], column).get(group) or {}
-        return Estimate.from_json(held.get(self.name))
+        """Return a measure of the images whose predicted class the adjusted threshold does not change."""
+        by_column = self._column(self.entries[attribute]["measures"], column).get(group) or {}
+        return Estimate.from_json(by_column.get(self.name))
 
     def overall(self, attributes: Sequence[str], measure: str, group: str = "") -> Estimate:
-        """The mean over the attributes, without an interval."""
+        """Return the mean over attributes, without an interval."""
         return self._mean(attributes, measure, group)
 
     def family(self, name: str) -> None:
-        """None: no tests are made at the adjusted threshold alone."""
+        """Return None, because no tests are made at the adjusted threshold alone."""
         del name
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A contrast's folder.
+    """A contrast of two audited models.
 
     Attributes:
-        folder: Its path.
-        document: ``contrast.json``.
+        folder: Its folder.
+        document: Content of ``contrast.json``.
         first: The unbalanced model.
-        second: The balanced one.
+        second: The balanced model.
     """
 
     folder: Path
@@ -67,36 +75,39 @@ class Contrast:
 
     @property
     def findings(self) -> list[str]:
-        """The strongest differences, in sentences."""
+        """The largest differences, in sentences."""
         return list(self.document.get("findings") or ())
 
     @cached_property
     def moved(self) -> MovedArm | None:
         """The first model at its adjusted threshold; None where none is known, or it is the audited one."""
-        held = self.document.get("moved") or {}
-        if held.get("reason") or not held.get("thresholds"):
+        moved = self.document.get("moved") or {}
+        if moved.get("reason") or not moved.get("thresholds"):
             return None
         first, name = self.first, self.document["columns"][1]
-        return MovedArm(name, first.audit, first.summary, entries=self.document["attributes"])
+        return MovedArm(name, first.audit, first.summary, entries=self.document["attributes"], first=first.name)
 
     @property
     def note(self) -> str:
-        """Where the adjusted thresholds come from, or why there are none."""
-        held = self.document.get("moved") or {}
-        if held.get("reason"):
-            return f"No column for an adjusted threshold: {held['reason']}."
-        if held.get("from") == "card":
-            return "Adjusted thresholds come from the model's card, where training writes the best on validation."
-        return f"Adjusted thresholds come from {held['from']}." if held.get("from") else ""
+        """The source of the adjusted thresholds, or the reason why there are none."""
+        moved = self.document.get("moved") or {}
+        if moved.get("reason"):
+            return f"No column for an adjusted threshold: {moved['reason']}."
+        if moved.get("from") == "card":
+            return (
+                "Adjusted thresholds come from the model's card, where training writes the best ones on the validation "
+                "split."
+            )
+        return f"Adjusted thresholds come from {moved['from']}." if moved.get("from") else ""
 
     def sentences(self, attribute: str) -> Sequence[str]:
-        """The paragraph of an attribute."""
+        """Return the paragraph of an attribute."""
         paragraph: Sequence[str] = (self.document.get("sentences") or {}).get(attribute) or ()
         return paragraph
 
     @cached_property
     def corrected(self) -> dict[tuple[str, str, str | None], float | None]:
-        """Holm's p-values by attribute, measure and group."""
+        """Holm-corrected p-values by attribute, measure and group."""
         return {
             (test["attribute"], test["measure"], test.get("group")): test["holm"]
             for family in self.document.get("families") or ()
@@ -104,7 +115,7 @@ class Contrast:
         }
 
     def correlations(self) -> list[str]:
-        """Correlations of the imbalance in training with the maps of majority answers, in sentences."""
+        """State how imbalance in training correlates with gain and bias share where the majority is predicted."""
         sentences = []
         correlation = self.document.get("correlation") or {}
         for measure, column in (("gain", f"{self.first.method}.gain"), ("bias share", BIAS_SHARE)):
@@ -115,43 +126,45 @@ class Contrast:
             ]
             if parts:
                 sentences.append(
-                    f"Across attributes, the more lopsided the training labels, the {measure} of majority answers: "
-                    f"Spearman's ρ {listed(parts)}."
+                    f"Across attributes, the imbalance of the training labels and the {measure} where the majority is "
+                    f"predicted have a rank correlation (Spearman's ρ) of {listed(parts)}."
                 )
         return sentences
 
 
 def open_contrast(folder: Path) -> Contrast:
-    """Read a contrast and the two audits that it was made of.
+    """Read a contrast and its two audits.
 
     Raises:
-        InputError: It is none, an audit is gone, or is no longer the one that was compared.
+        InputError: The folder is not a contrast, or an audit is missing or no longer the one that was compared.
     """
     document = read_json(folder / FILE, kind=KIND, schema=SCHEMA)
     first, second = (_arm(folder, document["arms"][which]) for which in ("first", "second"))
     return Contrast(folder, document, first, replace(second, classes=first.audit))
 
 
-def _arm(folder: Path, held: Mapping[str, Any]) -> Arm:
-    given = Path(held["folder"])
-    # A contrast that was moved together with its audits finds them beside itself.
-    places = [given, folder / given.name, folder.parent / given.name]
-    found = next((place for place in places if place.is_dir()), None)
-    if found is None:
-        raise InputError(f"{folder / FILE}: the audit {given} is gone; put it back, or beside the contrast")
-    audit = open_audit(found)
-    if audit.manifest.settings_digest != held["settings_digest"]:
-        raise InputError(f"{found} is no longer the audit that {folder / FILE} was made of; make the contrast again")
-    return open_arm(str(held["name"]), audit)
+def _arm(folder: Path, entry: Mapping[str, Any]) -> Arm:
+    stated = Path(entry["folder"])
+    # A contrast that was moved together with its audits finds them next to itself.
+    candidates = [stated, folder / stated.name, folder.parent / stated.name]
+    audit_folder = next((path for path in candidates if path.is_dir()), None)
+    if audit_folder is None:
+        raise InputError(f"{folder / FILE}: the audit {stated} is missing; put it back, or next to the contrast")
+    audit = open_audit(audit_folder)
+    if audit.manifest.settings_digest != entry["settings_digest"]:
+        raise InputError(
+            f"{audit_folder} is no longer the audit that {folder / FILE} was made of; make the contrast again"
+        )
+    return open_arm(str(entry["name"]), audit)
 
 
 def open_arm(name: str, audit: Any) -> Arm:
-    """An audit as one of a report's models.
+    """Open an audit as one of a report's models.
 
     Raises:
         InputError: Its summary is empty.
     """
     summary = audit.summary
     if not summary or not summary.get("attributes"):
-        raise InputError(f"{audit.folder}: its summary holds no attributes; make the audit again")
+        raise InputError(f"{audit.folder}: its summary contains no attributes; make the audit again")
     return Arm(name, audit, summary)

@@ -1,1 +1,1 @@
-"""The parts of the page, one a module."""
+"""Sections of the page, one per module."""

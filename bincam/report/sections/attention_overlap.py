@@ -1,4 +1,4 @@
-"""Attention overlap: which attributes' maps lie in the same place, and how far their labels go together."""
+"""Attention overlap: similarity of the attributes' maps, next to the correlation of their labels."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 READING = (
-    "Below the diagonal: how alike two attributes' maps are within an image (cosine of the evidence, at most 1). "
-    "Above it: how far the labels go together (φ). A pair that is strong on both sides may be told one from the other; "
-    "parts that lie in the same place of a face overlap without that. × is undefined."
+    "Below the diagonal: similarity of two attributes' maps within an image (cosine of the evidence, at most 1). "
+    "Above it: correlation of their labels (φ). Where both are strong, the model may infer one attribute from the "
+    "other; parts in the same place of a face overlap anyway. × is undefined."
 )
-NAMED = 4  # pairs told in words
+NAMED = 4  # pairs that the text lists
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """What ``leakage.json`` holds of the shown attributes.
+    """The part of ``leakage.json`` about the shown attributes.
 
     Attributes:
-        names: A attributes, those whose maps overlap beside each other.
+        names: A attributes, sorted so that those whose maps overlap are neighbours.
         overlap: ``(A, A)``, in [0, 1]; NaN where no image has evidence for both.
         expected: ``(A, A)``, the same between maps of different images.
         phi: ``(A, A)``, correlation of the labels.
         images: ``(A, A)``, how many images have evidence for both.
-        agreement: Spearman's correlation of overlap and the size of φ over all audited pairs.
+        agreement: Spearman's correlation of overlap and |φ| over all audited pairs.
     """
 
     names: tuple[str, ...]
@@ -50,26 +50,26 @@ class Overlap:
 
 
 def overlap_plot(arm: Arm, attributes: list[str], named: bool) -> Plot | None:
-    """The overlap as a figure; None where the audit has none, or fewer than two attributes are shown."""
+    """Draw the overlap; None where the audit has none, or fewer than two attributes are shown."""
     if not arm.audit.leakage or len(attributes) < 2:
         return None
-    found = read(arm, attributes)
+    overlap = read(arm, attributes)
     title = f"Attention overlap and label correlation{f', {arm.name}' if named else ''}"
-    told = in_words(found)
-    return Plot(title, inline(draw(found), f"{title}. {READING} {told}"), READING, told)
+    text = in_words(overlap)
+    return Plot(title, inline(draw(overlap), f"{title}. {READING} {text}"), READING, text)
 
 
 def read(arm: Arm, attributes: list[str]) -> Overlap:
-    """The matrices of the shown attributes, in the order of a clustering of the overlap."""
-    held = arm.audit.leakage
-    shown = [held["attributes"].index(name) for name in attributes]
+    """Read the matrices of the shown attributes, in the order of a clustering of the overlap."""
+    document = arm.audit.leakage
+    shown = [document["attributes"].index(name) for name in attributes]
     parts = {
-        key: np.array(held[key], dtype=np.float64)[np.ix_(shown, shown)]
+        key: np.array(document[key], dtype=np.float64)[np.ix_(shown, shown)]
         for key in ("overlap", "expected", "phi", "images")
     }
-    order = _beside(parts["overlap"])
+    order = _neighbours(parts["overlap"])
     sorted_parts = {key: matrix[np.ix_(order, order)] for key, matrix in parts.items()}
-    agreement = held["agreement"]
+    agreement = document["agreement"]
     return Overlap(
         names=tuple(attributes[place] for place in order),
         agreement=np.nan if agreement is None else float(agreement),
@@ -77,36 +77,36 @@ def read(arm: Arm, attributes: list[str]) -> Overlap:
     )
 
 
-def in_words(found: Overlap) -> str:
-    """The pairs that overlap most, those that overlap most beyond their usual places, and the agreement with φ."""
-    rows, columns = np.tril_indices(len(found.names), -1)
-    many = found.images[rows, columns] >= MIN_IMAGES
+def in_words(overlap: Overlap) -> str:
+    """List the pairs that overlap most, with and without what different images share, and the agreement with φ."""
+    rows, columns = np.tril_indices(len(overlap.names), -1)
+    many = overlap.images[rows, columns] >= MIN_IMAGES
     if many.any():
         rows, columns = rows[many], columns[many]
     parts = []
     for head, values in (
-        ("Most alike", found.overlap),
-        ("Most beyond what maps of different images have in common", found.overlap - found.expected),
+        ("Largest overlap", overlap.overlap),
+        ("Largest overlap beyond that of maps of different images", overlap.overlap - overlap.expected),
     ):
         ranked = values[rows, columns]
         best = [n for n in np.argsort(-ranked, kind="stable") if ranked[n] > 0][:NAMED]  # NaN is not above 0
         if best:
-            parts.append(f"{head}: {'; '.join(_pair(found, rows[n], columns[n]) for n in best)}.")
-    if np.isfinite(found.agreement):
-        parts.append(f"Over all pairs overlap and the size of φ have a rank correlation of {number(found.agreement)}.")
+            parts.append(f"{head}: {'; '.join(_pair(overlap, rows[n], columns[n]) for n in best)}.")
+    if np.isfinite(overlap.agreement):
+        parts.append(f"Over all pairs, overlap and |φ| have a rank correlation of {number(overlap.agreement)}.")
     return " ".join(parts) or "No two attributes have evidence in the same image."
 
 
-def _pair(found: Overlap, row: int, column: int) -> str:
-    overlap, expected, phi = (
-        number(float(value))
-        for value in (found.overlap[row, column], found.expected[row, column], found.phi[row, column])
+def _pair(overlap: Overlap, row: int, column: int) -> str:
+    same_image, different_images, phi = (
+        number(float(matrix[row, column])) for matrix in (overlap.overlap, overlap.expected, overlap.phi)
     )
-    return f"{found.names[column]} and {found.names[row]} {overlap} (different images {expected}, φ {phi})"
+    names = f"{overlap.names[column]} and {overlap.names[row]}"
+    return f"{names} {same_image} (different images {different_images}, φ {phi})"
 
 
-def _beside(overlap: Floats) -> list[int]:
-    """An order in which attributes whose maps overlap stand beside each other."""
+def _neighbours(overlap: Floats) -> list[int]:
+    """Return an order in which attributes whose maps overlap are neighbours."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
@@ -117,13 +117,15 @@ def _beside(overlap: Floats) -> list[int]:
     return [int(place) for place in leaves_list(tree)]
 
 
-def draw(found: Overlap) -> Figure:
-    """A square: the overlap below its diagonal, φ above; clear is 0 in both."""
+def draw(overlap: Overlap) -> Figure:
+    """Draw a square matrix: the overlap below its diagonal, φ above; clear is 0 in both."""
     from matplotlib.figure import Figure
 
-    count = len(found.names)
+    count = len(overlap.names)
     dense = count > 20
-    step, points, names = (0.135, 6.5, 1.15) if dense else (0.24, POINTS - 0.5, 1.35)  # inches, points, inches
+    step, points = (0.135, 6.5) if dense else (0.24, POINTS - 0.5)  # inches, points
+    # DejaVu Sans is about 0.62 of its size wide; below 0.8 inches the label of the first colour bar would be cropped.
+    names = min(3.0, max(0.8, 0.62 / 72 * points * max(map(len, overlap.names)) + 0.12))  # inches
     foot = 0.62
     side = step * count
     width, height = names + max(side, 2.4) + 0.25, side + names + foot + 0.06
@@ -131,7 +133,7 @@ def draw(found: Overlap) -> Figure:
         figure = Figure(figsize=(width, height))
         axes = figure.add_axes((names / width, (names + foot) / height, side / width, side / height))
         below, above = np.tri(count, k=-1, dtype=bool), ~np.tri(count, dtype=bool)
-        halves = ((found.overlap, below, overlap_colours(), 0.0), (found.phi, above, evidence_colours(), -1.0))
+        halves = ((overlap.overlap, below, overlap_colours(), 0.0), (overlap.phi, above, evidence_colours(), -1.0))
         for place, (values, half, colours, least) in enumerate(halves):
             _cells(axes, np.where(half, values, np.nan), colours, least)
             missing = np.argwhere(half & np.isnan(values))
@@ -139,8 +141,8 @@ def draw(found: Overlap) -> Figure:
             left = (names + place * max(side, 2.4) / 2) / width
             bar = figure.add_axes((left, 0.36 / height, max(side, 2.4) * 0.42 / width, 0.09 / height))
             _colour_bar(bar, colours, least, ("overlap of the maps", "φ of the labels")[place])
-        axes.set_xticks(range(count), found.names, rotation=90, fontsize=points)
-        axes.set_yticks(range(count), found.names, fontsize=points)
+        axes.set_xticks(range(count), overlap.names, rotation=90, fontsize=points)
+        axes.set_yticks(range(count), overlap.names, fontsize=points)
         axes.set_xlim(-0.5, count - 0.5)
         axes.set_ylim(count - 0.5, -0.5)
         axes.tick_params(length=0, pad=2)
@@ -155,7 +157,7 @@ def draw(found: Overlap) -> Figure:
 
 
 def overlap_colours() -> Colormap:
-    """Clear (0) to purple (1), so that it can stand on light and on dark paper and is no colour of the evidence."""
+    """Return colours from clear (0) to purple (1), which suit light and dark pages and differ from evidence."""
     from matplotlib.colors import LinearSegmentedColormap
 
     purple = (0.49, 0.25, 0.71)
@@ -163,7 +165,7 @@ def overlap_colours() -> Colormap:
 
 
 def _cells(axes: Any, values: Floats, colours: Colormap, least: float) -> None:
-    # "none" leaves the cells as they are, a pixel each; other interpolations would be made at a screen's resolution.
+    # "none" keeps one pixel per cell; other interpolations would resample at the resolution of a screen.
     axes.imshow(np.ma.masked_invalid(values), cmap=colours, vmin=least, vmax=1, interpolation="none", aspect="auto")
 
 

@@ -1,4 +1,4 @@
-"""One card per attribute: mean maps, examples, distributions, slices and sentences."""
+"""Cards of the attributes: sentences, mean maps, examples, charts and tables."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from bincam.stats.formatting import MINUS, counted, listed, number, percent, sho
 from bincam.stats.outcomes import OUTCOMES
 
 SHOWN = ("TP", "FN", "FP", "TN")
-"""The order on the page: first the images that have the attribute, then those that lack it."""
+"""Their order on the page: first the images that have the attribute, then those that lack it."""
 
 MEANINGS = {
-    "TP": "has it, answered yes",
-    "FN": "has it, answered no",
-    "FP": "lacks it, answered yes",
-    "TN": "lacks it, answered no",
+    "TP": "present, predicted present",
+    "FN": "present, predicted absent",
+    "FP": "absent, predicted present",
+    "TN": "absent, predicted absent",
 }
 MAP_SIDE, EXAMPLE_SIDE = 144, 96  # pixels of the longer side
 
 
 def card(attribute: str, drawing: Drawing) -> Card:
-    """Everything about one attribute."""
+    """Build the card of an attribute."""
     arms = drawing.arms
     first = arms[0]
     negatives, positives = first.train_counts(attribute)
-    rarer = "with" if first.minority(attribute) > 0 else "without"
+    which = "with" if first.minority(attribute) > 0 else "without"
     maps, limit = _mean_maps(attribute, drawing)
     groups, example_limit = _examples(attribute, drawing)
     contrast = drawing.contrast
@@ -47,7 +47,7 @@ def card(attribute: str, drawing: Drawing) -> Card:
         name=attribute,
         anchor=f"attribute-{slug(attribute)}",
         lead=f"{percent(minority_share(first, attribute))} of the training labels are in the minority class "
-        f"({rarer} {attribute}); {positives:,} positive, {negatives:,} negative.",
+        f"({which} {attribute}); {positives:,} positive, {negatives:,} negative.",
         figures=_headline(attribute, arms),
         sentences=contrast.sentences(attribute) if contrast else sentences.sentences(first, attribute),
         outline=drawing.outline(first, attribute),
@@ -62,7 +62,7 @@ def card(attribute: str, drawing: Drawing) -> Card:
 
 
 def _headline(attribute: str, arms: Sequence[Arm]) -> list[tuple[str, str]]:
-    """Three short figures for the closed card; with two arms, from the one to the other."""
+    """Three figures for the closed card; with two arms, each from the first to the second."""
     lines = (
         ("minority error", [arm.rate(attribute, "minority_error") for arm in arms]),
         ("majority error", [arm.rate(attribute, "majority_error") for arm in arms]),
@@ -79,23 +79,23 @@ def _warnings(attribute: str, drawing: Drawing) -> list[str]:
         unknown, broken = int(counts.get("unknown") or 0), int(counts.get("nan_logit") or 0)
         few = [name for name in ("minority", "majority") if arm.rate(attribute, f"{name}_error").small]
         for applies, text in (
-            (unknown, f"{counted(unknown, 'image')} without a known label left out of every rate."),
-            (broken, f"{counted(broken, 'image')} without a finite logit left out."),
-            (few, f"The {listed(few)} class has too few images for its error to be relied on."),
+            (unknown, f"{counted(unknown, 'image')} without a known label excluded from all rates."),
+            (broken, f"{counted(broken, 'image')} without a finite logit excluded."),
+            (few, f"Too few images for a reliable error of the {listed(few)} class{'es' * (len(few) > 1)}."),
         ):
             if applies:
                 names.setdefault(text, []).append(arm.name)
     result = [
-        text if len(who) == len(arms) else f"{who[0].capitalize()} model: {text[0].lower()}{text[1:]}"
-        for text, who in names.items()
+        text if len(models) == len(arms) else f"{models[0].capitalize()} model: {text[0].lower()}{text[1:]}"
+        for text, models in names.items()
     ]
-    if not any(drawing.outline(arm, attribute) for arm in arms):
-        result.append("No region is known for this attribute, so gain, energy and lift are undefined.")
+    if not any(drawing.outline(arm, attribute) or arm.measure(attribute, "gain", "all").defined for arm in arms):
+        result.append("This attribute has no expected region, so gain, energy and lift are undefined.")
     return result
 
 
 def _mean_maps(attribute: str, drawing: Drawing) -> tuple[list[MapRow], float]:
-    """Rows of mean maps on one scale: one per arm, then the difference of two."""
+    """Draw rows of mean maps on one scale: one per arm, then the difference of two."""
     order = [OUTCOMES.index(outcome) for outcome in SHOWN]
     rows: list[tuple[str, Floats, list[str]]] = []
     for arm in drawing.arms:
@@ -127,7 +127,7 @@ def _map_row(attribute: str, name: str, grids: Floats, counts: Sequence[str], li
 
 
 def _ground(image: Pixels | None, grid: Floats) -> Pixels:
-    """What a map is drawn over: the image, or light grey where there is none."""
+    """Return the background of a map: the image, or light grey where there is none."""
     if image is not None:
         return backdrop(image)
     height, width = (round(MAP_SIDE * n / max(grid.shape)) for n in grid.shape)
@@ -135,7 +135,7 @@ def _ground(image: Pixels | None, grid: Floats) -> Pixels:
 
 
 def describe(grid: Floats, explained: str) -> str:
-    """A signed map in words: where it is strongest for and against, and how strong."""
+    """Describe a signed map in words: where it is strongest for and against, and how strong."""
     values = np.nan_to_num(grid)
     parts = []
     for word, peak, at in (("for", values.max(), values.argmax()), ("against", values.min(), values.argmin())):
@@ -150,13 +150,13 @@ def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], flo
     first = drawing.arms[0]
     outcomes = first.column(attribute, "outcome")
     distance = np.abs(first.column(attribute, "logit") - first.column(attribute, "threshold"))
-    rows = first.columns["row"].tolist()
-    chosen = {outcome: [rows[p] for p in choose(distance, outcomes == outcome)] for outcome in SHOWN}
-    found = {row: [_map(arm, row, attribute) for arm in drawing.arms] for picked in chosen.values() for row in picked}
-    limit = scale([grid for grids in found.values() for grid in grids if grid is not None])
+    row_of = first.columns["row"].tolist()
+    chosen = {outcome: [row_of[p] for p in choose(distance, outcomes == outcome)] for outcome in SHOWN}
+    maps = {row: [_map(arm, row, attribute) for arm in drawing.arms] for rows in chosen.values() for row in rows}
+    limit = scale([grid for grids in maps.values() for grid in grids if grid is not None])
     groups = []
     for outcome in SHOWN:
-        examples = [_example(attribute, outcome, row, found[row], limit, drawing) for row in chosen[outcome]]
+        examples = [_example(attribute, outcome, row, maps[row], limit, drawing) for row in chosen[outcome]]
         count = int((outcomes == outcome).sum())
         groups.append(ExampleGroup(outcome, MEANINGS[outcome], counted(count, "image"), examples))
     return groups, limit
@@ -190,7 +190,7 @@ def _example(
 
 
 def _verdict(arm: Arm, attribute: str, row: int) -> str:
-    """A model's answer to an image: outcome, and the distance of the logit from the threshold."""
+    """Describe a model's prediction for an image: its outcome, and the logit minus the threshold."""
     position = arm.positions.get(row)
     if position is None:
         return "not audited"

@@ -1,4 +1,4 @@
-"""The charts of an attribute's card: bias share, threshold, calibration, each with its numbers in words."""
+"""Charts of an attribute's card: bias share, error against threshold, calibration, each with its main numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def charts(attribute: str, drawing: Drawing) -> list[Chart]:
-    """Histogram of the bias share, errors against the threshold, calibration; the first only where it is defined."""
+    """Draw bias share, error against threshold, and calibration; the first only where it is defined."""
     shares, curves = [], []
     for arm in drawing.arms:
         label, logit = arm.column(attribute, "label"), arm.column(attribute, "logit")
@@ -38,8 +38,8 @@ def charts(attribute: str, drawing: Drawing) -> list[Chart]:
 def _share_chart(attribute: str, shares: Sequence[Mapping[str, Floats]], drawing: Drawing) -> list[Chart]:
     lines = []
     for arm, split in zip(drawing.arms, shares, strict=True):
-        known = {name: values[np.isfinite(values)] for name, values in split.items()}
-        medians = [f"{percent(float(np.median(v)))} ({name} predicted)" for name, v in known.items() if v.size]
+        finite = {name: values[np.isfinite(values)] for name, values in split.items()}
+        medians = [f"{percent(float(np.median(v)))} ({name} predicted)" for name, v in finite.items() if v.size]
         if medians:
             lines.append(f"{drawing.prefix(arm)}median {listed(medians)}")
     if not lines:
@@ -54,11 +54,11 @@ def _threshold_chart(attribute: str, curves: Sequence[Curves], drawing: Drawing)
         if np.isfinite(both).any():
             best = int(np.nanargmin(both))
             lines.append(
-                f"{drawing.prefix(arm)}threshold {number(curve.used)}; the mean of both errors is least at "
+                f"{drawing.prefix(arm)}threshold {number(curve.used)}; the mean of both errors is lowest at "
                 f"{number(float(curve.thresholds[best]))} ({percent(float(both[best]))})"
             )
     title = f"{attribute}: error of minority and majority class against the threshold"
-    return _chart(drawing.canvas.thresholds(curves), title, lines or ["No labels are known."])
+    return _chart(drawing.canvas.thresholds(curves), title, lines or ["There are no known labels."])
 
 
 def _chart(figure: Figure, title: str, lines: Sequence[str]) -> Chart:
@@ -68,15 +68,18 @@ def _chart(figure: Figure, title: str, lines: Sequence[str]) -> Chart:
 def _calibration_chart(attribute: str, drawing: Drawing) -> Chart:
     lines, bins = [], []
     for arm in drawing.arms:
-        held = arm.entry(attribute).get("calibration") or {}
-        fitted = held.get("fitted") is not None
-        moved = fitted or bool(held.get("logit_shift"))  # undoing a shift of zero would draw the same line again
-        kept = {"as trained": held.get("bins"), "undone": held.get("bins_unshifted") if moved else None}
-        bins.append({name: one for name, one in kept.items() if one})
-        raw, undone = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
+        calibration = arm.entry(attribute).get("calibration") or {}
+        fitted = calibration.get("fitted") is not None
+        corrects = fitted or bool(calibration.get("logit_shift"))  # a shift of zero would draw the same line again
+        lists = {
+            "as trained": calibration.get("bins"),
+            "corrected": calibration.get("bins_unshifted") if corrects else None,
+        }
+        bins.append({name: entries for name, entries in lists.items() if entries})
+        raw, corrected = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
         if raw.defined:
-            how = "calibrated on validation" if fitted else "with the loss's shift undone"
-            extra = f"; {shown(undone, 'percent')} {how} (squares)" if moved else ""
+            how = "after calibration on validation" if fitted else "prior-corrected"
+            extra = f"; {shown(corrected, 'percent')} {how} (squares)" if corrects else ""
             lines.append(f"{drawing.prefix(arm)}expected calibration error {shown(raw, 'percent')}{extra}")
-    lines = lines or ["Points on the diagonal would be calibrated."]
+    lines = lines or ["Calibrated predictions are on the diagonal."]
     return _chart(drawing.canvas.calibration(bins), f"{attribute}: calibration", lines)

@@ -1,4 +1,4 @@
-"""Context that the drawing of all cards shares: the models, their images, and where full-size pictures go."""
+"""Context that all cards share: the models, their images, and the folder of full-size images."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from bincam.report.view_model import Picture
 
 @dataclass
 class Drawing:
-    """Context that the drawing of all cards shares.
+    """Context that all cards share.
 
     Attributes:
         arms: The audited models.
         photographs: The first arm's images.
         face: The mean face; None where the audit has none.
-        canvas: The axes drawn upon.
+        canvas: The reusable axes of the charts.
         assets: Folder for full-size pictures, or None.
         base: Folder of the page; links are relative to it.
-        contrast: How two arms differ; None for a single audit, which makes its own sentences.
+        contrast: The comparison of two arms; None for a single audit.
     """
 
     arms: Sequence[Arm]
@@ -44,12 +44,12 @@ class Drawing:
     _outlines: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def prefix(self, arm: Arm) -> str:
-        """Return the arm's name to begin a line with; empty where there is only one."""
+        """Return the arm's name and a colon to begin a line with; empty where there is only one arm."""
         return f"{arm.name}: " if len(self.arms) > 1 else ""
 
     @property
     def explained(self) -> str:
-        """What the maps are evidence for: both models of a contrast were explained for the same side."""
+        """The side that the maps explain; it is the same for both models of a contrast."""
         return sentences.explained(self.arms[0])
 
     def outline(self, arm: Arm, attribute: str) -> str:
@@ -80,6 +80,6 @@ class Drawing:
 
 
 def slug(name: str) -> str:
-    """A name as part of an address or a file name; names that had to be changed stay apart by a digest."""
+    """Make a name safe in an address or a file name; a digest keeps changed names distinct."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "-", name)
     return plain if plain == name else f"{plain}-{crc32(name.encode()):08x}"

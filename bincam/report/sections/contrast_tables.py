@@ -1,4 +1,4 @@
-"""Tables of a contrast: paired differences of an attribute, and the source paper's figures beside these."""
+"""Tables of a contrast: paired differences of an attribute, and the comparison with the source paper."""
 
 from __future__ import annotations
 
@@ -23,16 +23,19 @@ MEASURES: tuple[tuple[str, Kind], ...] = (
     ("empty", "percent"),
     ("bias_share", "percent"),
 )
+LABELS = {"empty": "no positive evidence"}
+"""Names of measures on the page where they are not the column's."""
+
 AMONG = {
     "true:minority": "minority class",
     "true:majority": "majority class",
-    "alike:minority": "both answer minority",
-    "alike:majority": "both answer majority",
+    "alike:minority": "both predict minority",
+    "alike:majority": "both predict majority",
 }
 
 
 def estimate_cell(estimate: Estimate, kind: Kind) -> Cell:
-    """Make the cell of an estimate: value, interval, and what it rests on as its note."""
+    """Make the cell of an estimate: value, interval, and the images behind it as its note."""
     return Cell(shown(estimate, kind), None, interval(estimate, kind), estimate.small, basis(estimate) or "undefined")
 
 
@@ -53,11 +56,11 @@ def difference_table(contrast: Contrast, attribute: str) -> Table:
             difference = groups.get(group)
             if difference and difference["difference"]["images"]:
                 p = contrast.corrected.get((attribute, measure, group))
-                rows.append(_difference(measure.replace("_", " "), among, difference, kind, p))
+                rows.append(_difference(LABELS.get(measure, measure.replace("_", " ")), among, difference, kind, p))
     return Table(
         "Paired differences",
-        f"{names[0]} minus {names[1]}, on the same images. p is corrected by Holm over all attributes; "
-        f"{NONE} is not tested. Rows without images are left out.",
+        f"{names[0].capitalize()} minus {names[1]}, on the same images. p-values are Holm-corrected over all "
+        f"attributes; {NONE} means not tested. Rows without images are omitted.",
         ("Measure", "Among", "Images", "Difference", "p"),
         rows,
     )
@@ -76,7 +79,7 @@ def _difference(measure: str, among: str, entry: Mapping[str, Any], kind: Kind, 
 
 
 def published_table(contrast: Contrast) -> Table | None:
-    """Make the table of the source paper's figures beside these; None where they were not asked for."""
+    """Make the table that compares with the source paper's figures; None where it was not asked for."""
     published = contrast.document.get("published")
     if not published:
         return None
@@ -86,21 +89,21 @@ def published_table(contrast: Contrast) -> Table | None:
     caption = f"{published['source']}. {_directions(entries)} {sizes}"
     heads = ("Attribute", "Figure", "Paper, unbalanced", "Paper, balanced", "Here, unbalanced", "Here, balanced",
              "Direction", "Size")  # fmt: skip
-    return Table("Beside the source paper", caption, heads, [_published(entry) for entry in entries])
+    return Table("Comparison with the source paper", caption, heads, [_published(entry) for entry in entries])
 
 
 def _directions(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How many of the figures differ here as in the paper, and why the rest show no direction."""
+    """Count the figures that differ in the paper's direction, and the reasons where no direction is shown."""
     counts = Counter(_direction(row) for row in rows)
     reasons = (
-        ("overlapping", "the intervals found here overlap"),
-        ("equal", "the paper's two are equal"),
-        ("undefined", "one is undefined here"),
+        ("overlapping", "the intervals of this audit overlap"),
+        ("equal", "the paper's two figures are equal"),
+        ("undefined", "a figure of this audit is undefined"),
     )
-    rest = "".join(f"; in {counts[key]} {text}" for key, text in reasons if counts[key])
+    rest = "".join(f"; for {counts[key]}, {text}" for key, text in reasons if counts[key])
     return (
-        f"In {counts['same']} of {len(rows)} figures the models differ in the paper's direction, in "
-        f"{counts['other']} in the other{rest}."
+        f"For {counts['same']} of {len(rows)} figures the models differ in the paper's direction, for "
+        f"{counts['other']} in the opposite one{rest}."
     )
 
 
@@ -113,12 +116,12 @@ def _direction(row: Mapping[str, Any]) -> str:
 
 
 def _sizes(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How many figures agree in size, by model."""
+    """Count the figures that agree in size, by model."""
     parts = []
     for model in ("unbalanced", "balanced"):
         graded = [row["size"][model] for row in rows if row["size"][model] is not None]
         parts.append(f"{sum(graded)} of {len(graded)} ({model})")
-    return f"The paper's figure is in the interval found here in {listed(parts)}."
+    return f"The paper's figure is inside the interval of this audit in {listed(parts)}."
 
 
 def _published(row: Mapping[str, Any]) -> list[Cell]:

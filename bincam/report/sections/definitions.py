@@ -1,4 +1,4 @@
-"""The report's end: definitions, limits, and where the numbers come from."""
+"""Definitions of the measures, limits of the report, and provenance of its numbers."""
 
 from __future__ import annotations
 
@@ -14,115 +14,118 @@ ERROR = (
     Definition(
         "Error",
         "Share of the images of a class that the model misclassifies at its own threshold. Images of unknown label or "
-        "without a finite logit are left out and counted.",
+        "without a finite logit are excluded and counted.",
     ),
 )
 
 MEASURES = (
     Definition(
         "Evidence map",
-        "For every cell of the model's grid, how many logit units it adds for (red) or against (blue) {explained}. "
-        "Clear means zero. Mean maps average the images of one outcome; all mean maps of an attribute share one scale.",
+        "For each cell of the model's grid, the logit units that it contributes for (red) or against (blue) "
+        "{explained}. Clear is zero. Mean maps average the images of one outcome; all mean maps of an attribute share "
+        "one scale.",
     ),
     Definition(
         "Gain (chance-corrected energy)",
-        "With E the share of the evidence for {explained} that lies in the expected region, and f the region's share "
-        "of the area: (E − f) / (1 − f). 0 is what an evenly lit map reaches, 1 is all inside, below 0 the evidence "
-        "avoids the region.",
+        "With E the share of the evidence for {explained} that is in the expected region, and f the region's share "
+        "of the area: (E − f) / (1 − f). 0 is the value of a uniform map, 1 means that all evidence is inside, and a "
+        "negative value that the evidence avoids the region.",
     ),
     Definition(
         "Energy and lift",
-        "Energy is E itself, and lift E / f: 1 is what an evenly lit map reaches. A large region has a large energy by "
+        "Energy is E itself, and lift is E / f, which is 1 for a uniform map. A large region has a large energy by "
         "chance, so attributes are compared by gain.",
     ),
     Definition(
-        "Empty map",
-        "No cell supports {explained}: the map has nothing to show for it.",
+        "No positive evidence (empty map)",
+        "No cell of the map supports {explained}.",
     ),
     Definition(
         "Bias share",
-        "The additive decomposition sorts every term of the logit by whether it supports or opposes {explained}. The "
-        "bias share is the part of the support that is a constant of the attribute and the same for every image, "
-        "against the midpoint reference: half-way between the mean evidence of true positives and of true negatives.",
+        "The additive decomposition (ledger) sorts the terms of the logit into support for and opposition to "
+        "{explained}. The bias share is the part of the support that is not located in the image: a constant of the "
+        "attribute, the same for every image, measured against the midpoint reference, halfway between the mean "
+        "evidence of true positives and of true negatives.",
     ),
     Definition(
-        "Randomisation test",
-        "A map that stays the same when the model's parameters are made random shows the image, not the model. "
-        "Parameters are randomised from the head downwards; the method passes where the maps' rank correlation with "
-        "the original ones falls below a bound (Adebayo et al. 2018).",
+        "Model-parameter randomisation test",
+        "A map that stays the same when the model's parameters are randomised shows the image, not the model. "
+        "Parameters are randomised cumulatively from the head downwards; a method passes if the rank correlation "
+        "of its maps with the original ones falls below a bound (Adebayo et al. 2018).",
     ),
     Definition(
         "Intervals and small cells",
-        "Brackets hold 95 % intervals: Wilson's for rates, the bootstrap's for all else, clustered by identity where "
-        "identities are known. A number marked † rests on too few images or people to be relied on; it is shown, not "
-        "dropped.",
+        "Brackets are 95\u202f% intervals: Wilson intervals for rates, bootstrap intervals for everything else, "
+        "clustered by identity where identities are known. A number marked † is of too few images or people to be "
+        "reliable; it is shown nevertheless.",
     ),
     Definition(
         "Calibration",
-        "Images in 15 equally wide bins of the predicted probability; calibrated points lie on the diagonal. A "
-        "training loss that weighs classes moves every logit; where the shift is a known constant, the paler line "
-        "undoes it.",
+        "Images in 15 equally wide bins of the predicted probability; calibrated predictions are on the diagonal. A "
+        "training loss with class weights shifts every logit; where that shift is a known constant, the paler line is "
+        "prior-corrected.",
     ),
 )
 
 EXACT = Definition(
     "Object and influence gain and energy",
-    "The same measures against masks that are stored for every single image, in place of the expected region: of the "
-    "object itself, such as the glasses (an image without the attribute has none, and is left out), and of all pixels "
-    "that the attribute changes.",
+    "The same measures against per-image masks instead of the expected region: masks of the object itself, such as "
+    "the glasses (images without the attribute have none and are excluded), and of all pixels that the attribute "
+    "changes.",
 )
 
 LIMITS = (
     Definition(
         "Intended use",
-        "For those who build, buy or answer for an attribute classifier, to find where it fails and what it leans on. "
-        "It certifies nothing, and gives no ground for judging any person shown.",
+        "For people who build, buy or are responsible for an attribute classifier, to find where it fails and what it "
+        "relies on. It certifies nothing, and is no basis for judging any person shown.",
     ),
     Definition(
         "Labels are noisy",
-        "Errors are counted against the data set's labels. Some of these are wrong, and an error rate near the rate of "
-        "wrong labels says little about the model.",
+        "Errors are counted against the data set's labels. Some labels are wrong, and an error rate close to the rate "
+        "of wrong labels says little about the model.",
     ),
     Definition(
         "Some attributes are opinions",
-        "Attractive, young, big or chubby have no fact of the matter: labels tell what annotators thought. Agreement "
-        "with them is no merit in itself.",
+        "Attributes such as attractive, young, big or chubby have no ground truth: labels record the opinions of "
+        "annotators. Agreement with them is not a merit in itself.",
     ),
     Definition(
         "Maps are correlational",
-        "A map shows what this model's logit is made of, not what would happen if the image were different, and not "
-        "why. Evidence outside a region may be a correlate, context, or a region drawn too small.",
+        "A map shows how this model's logit is composed, not why, and not what would happen if the image were "
+        "different. Evidence outside a region may be a correlated feature, context, or due to a region that is too "
+        "small.",
     ),
     Definition(
         "The data set is not the world",
-        "All numbers hold for the audited images. Other cameras, ages or peoples may fare differently.",
+        "All numbers hold for the audited images. Results may differ for other cameras, ages or populations.",
     ),
 )
 
 
 def definitions(arms: Sequence[Arm]) -> list[Definition]:
-    """What every measure means, with this report's method and explained side named."""
+    """List the definitions of all measures, with this report's method and explained side."""
     whose = f" of the {arms[0].name} model" if len(arms) > 1 else ""
     classes = Definition(
         "Minority and majority class",
-        f"The rarer and the more frequent class among the training labels{whose}. Where no training counts are known "
-        "they are taken from the audited data, and the provenance below says so.",
+        f"The rarer and the more frequent class among the training labels{whose}. If the training counts are unknown, "
+        "they are taken from the audited data, as stated in the provenance below.",
     )
     explained = sentences.explained(arms[0])
-    measures = [Definition(one.term, one.text.format(explained=explained)) for one in MEASURES]
+    measures = [Definition(measure.term, measure.text.format(explained=explained)) for measure in MEASURES]
     if any(arm.audit.masks for arm in arms):
         measures.insert(3, EXACT)
     methods = sorted({arm.method for arm in arms})
     named = Definition(
         "Method of the maps",
-        f"{' and '.join(methods)}. Every number of gain and every map on this page is this method's; bias shares come "
-        "from the head's own decomposition, whatever draws the map.",
+        f"{' and '.join(methods)}. All maps and gains on this page are from this method; bias shares come from the "
+        "decomposition of the head and do not depend on it.",
     )
     return [classes, *ERROR, measures[0], named, *measures[1:]]
 
 
 def provenance(arm: Arm) -> Provenance:
-    """The manifest, as pairs that can be read."""
+    """List the facts of the manifest as pairs of name and value."""
     manifest = arm.audit.manifest
     model, data, regions = manifest.model, manifest.data, manifest.regions
     entries: list[tuple[str, Any]] = [
@@ -142,8 +145,8 @@ def provenance(arm: Arm) -> Provenance:
         ("training counts from", manifest.train_counts_from),
         ("only in the model", ", ".join(manifest.only_in_model)),
         ("only in the data", ", ".join(manifest.only_in_data)),
-        ("images left out", _skipped(arm)),
-        ("randomisation test", _gate(arm)),
+        ("images excluded", _skipped(arm)),
+        ("model-parameter randomisation test", _randomisation(arm)),
         ("seed", manifest.seed),
         ("bincam", manifest.version),
         ("versions", _pairs(manifest.versions)),
@@ -153,12 +156,12 @@ def provenance(arm: Arm) -> Provenance:
 
 
 def _pairs(value: Mapping[str, Any] | None) -> str:
-    return ", ".join(f"{name} {one}" for name, one in (value or {}).items() if one)
+    return ", ".join(f"{name} {item}" for name, item in (value or {}).items() if item)
 
 
-def _gate(arm: Arm) -> str:
-    gate = arm.gate
-    return "not made" if gate is None else f"{'passed' if gate.get('passed') else 'not passed'} by {arm.method}"
+def _randomisation(arm: Arm) -> str:
+    test = arm.gate
+    return "not run" if test is None else f"{'passed' if test.get('passed') else 'not passed'} by {arm.method}"
 
 
 def _skipped(arm: Arm) -> str:

@@ -1,4 +1,4 @@
-"""The report's first half: headline numbers, findings, overview figures, the table."""
+"""The overview: headline numbers, findings, figures, and the table of all numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bincam.report.reading.contrast import MovedArm
 from bincam.report.sections import sentences
 from bincam.report.view_model import Cell, Column, Plot, TableRow, Tile
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import Kind, basis, interval, percent, shown
+from bincam.stats.formatting import Kind, basis, counted, interval, percent, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,66 +23,69 @@ if TYPE_CHECKING:
 Read = Callable[[Arm, str], tuple[Estimate, Estimate]]
 
 COLUMNS = (
-    Column("attribute", "Attribute", "", "text", "Name of the attribute; leads to its card."),
-    Column("model", "Model", "", "text", "Which of the audited models."),
-    Column("minority", "Rarer", "Training", "text", "Whether images with or without the attribute were rarer."),
-    Column("share", "Share", "Training", "percent", "Share of the rarer class among the training labels."),
-    Column("minority_error", "Minority", "Error", "percent", "Share of the rarer class that is misclassified."),
-    Column("majority_error", "Majority", "Error", "percent", "Share of the more frequent class that is misclassified."),
-    Column("auroc", "AUROC", "Error", "number", "How well the logits order the classes, whatever the threshold."),
-    Column("gain_minority", "Minority", "Gain", "number", "Chance-corrected energy, rarer class predicted."),
-    Column("gain_majority", "Majority", "Gain", "number", "Chance-corrected energy, the other predicted."),
-    Column("object_gain", "Object", "Gain, exact masks", "number", "Gain against a mask of the object in each image."),
-    Column("influence_gain", "Influence", "Gain, exact masks", "number",
-           "Gain against a mask, in each image, of all that the attribute changes."),
-    Column("empty_majority", "Majority", "Empty maps", "percent", "Maps of majority answers that show nothing."),
-    Column("bias_minority", "Minority", "Bias share", "percent", "Support without a place, minority predicted."),
-    Column("bias_majority", "Majority", "Bias share", "percent", "Support without a place, majority predicted."),
+    Column("attribute", "Attribute", "", "text", "Name of the attribute, linked to its card."),
+    Column("model", "Model", "", "text", "The audited model."),
+    Column("minority", "Rarer", "Training", "text", "The minority class: images with or without it."),
+    Column("share", "Share", "Training", "percent", "Share of the minority class among the training labels."),
+    Column("minority_error", "Minority", "Error", "percent", "Share of the minority class that is misclassified."),
+    Column("majority_error", "Majority", "Error", "percent", "Share of the majority class that is misclassified."),
+    Column("auroc", "AUROC", "Error", "number", "How well the logits rank the classes, at any threshold."),
+    Column("gain_minority", "Minority", "Gain", "number", "Chance-corrected energy, minority predicted."),
+    Column("gain_majority", "Majority", "Gain", "number", "Chance-corrected energy, majority predicted."),
+    Column("object_gain", "Object", "Gain, per-image masks", "number", "Gain against per-image masks of the object."),
+    Column("influence_gain", "Influence", "Gain, per-image masks", "number",
+           "Gain against per-image masks of all pixels that the attribute changes."),
+    Column("empty_majority", "Majority", "No positive evidence", "percent",
+           "Share of the maps without positive evidence, majority predicted."),
+    Column("bias_minority", "Minority", "Bias share", "percent",
+           "Support not located in the image, minority predicted."),
+    Column("bias_majority", "Majority", "Bias share", "percent",
+           "Support not located in the image, majority predicted."),
 )  # fmt: skip
 FURTHER = {
-    "energy": ("Energy", "Share of the evidence within the expected region"),
-    "lift": ("Lift", "Energy by the region's share of the area"),
-    "object_gain": ("Object gain", "Gain against a mask of the object in each image"),
-    "object_energy": ("Object energy", "Share of the evidence within the object's mask"),
-    "influence_gain": ("Influence gain", "Gain against a mask of all that the attribute changes"),
-    "influence_energy": ("Influence energy", "Share of the evidence within that mask"),
+    "energy": ("Energy", "Share of the evidence in the expected region"),
+    "lift": ("Lift", "Energy divided by the region's share of the area"),
+    "object_gain": ("Object gain", "Gain against per-image masks of the object"),
+    "object_energy": ("Object energy", "Share of the evidence in the object's mask"),
+    "influence_gain": ("Influence gain", "Gain against per-image masks of all pixels that the attribute changes"),
+    "influence_energy": ("Influence energy", "Share of the evidence in that mask"),
 }
-"""Measures of the primary method by predicted class that are shown on demand."""
+"""Measures of the primary method by predicted class that are shown on request."""
 
 
 def errors(arm: Arm, attribute: str) -> tuple[Estimate, Estimate]:
-    """Error of the minority and of the majority class."""
+    """Return the errors of the minority and of the majority class."""
     return arm.rate(attribute, "minority_error"), arm.rate(attribute, "majority_error")
 
 
 def gains(arm: Arm, attribute: str) -> tuple[Estimate, Estimate]:
-    """Gain where the minority and where the majority class is predicted."""
+    """Return the gains where the minority and where the majority class is predicted."""
     return by_answer(arm, attribute, "gain")
 
 
 def by_answer(arm: Arm, attribute: str, measure: str) -> tuple[Estimate, Estimate]:
-    """A measure where the minority and where the majority class is predicted."""
+    """Return a measure where the minority and where the majority class is predicted."""
     minority, majority = (arm.measure(attribute, measure, f"predicted:{name}") for name in ("minority", "majority"))
     return minority, majority
 
 
 def bias_shares(arm: Arm, attribute: str) -> tuple[Estimate, Estimate]:
-    """Bias share where the minority and where the majority class is predicted."""
+    """Return the bias shares where the minority and where the majority class is predicted."""
     return by_answer(arm, attribute, "bias_share")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question that the overview puts to both classes.
+class Comparison:
+    """A measure that the overview compares between both classes.
 
     Attributes:
-        title: Of the figure.
+        title: Title of the figure.
         axis: Label of its axis.
-        reading: How to read it, with a place for what is explained.
-        read: The numbers of an attribute.
-        overall: Their means over the attributes: measure and group of either class.
+        reading: How to read it; ``{explained}`` stands for the explained side.
+        read: Function that returns the estimates of an attribute, minority first.
+        overall: Measure and group of the means over attributes, minority first.
         kind: ``percent`` or ``number``.
-        family: The tests that compare the classes.
+        family: Name of the tests that compare the classes.
     """
 
     title: str
@@ -94,41 +97,41 @@ class Asked:
     family: str
 
     def means(self, arm: Arm, attributes: Sequence[str]) -> tuple[Estimate, Estimate]:
-        """Means over the attributes, of either class."""
+        """Return the means over attributes, minority first."""
         first, second = (arm.overall(attributes, measure, group) for measure, group in self.overall)
         return first, second
 
     def defined(self, arm: Arm, attributes: Sequence[str]) -> dict[str, tuple[Estimate, Estimate]]:
-        """The attributes for which both classes have a number; those of few images only where there are no others."""
-        held = {name: self.read(arm, name) for name in attributes}
-        known = {name: pair for name, pair in held.items() if pair[0].defined and pair[1].defined}
-        return {name: pair for name, pair in known.items() if not (pair[0].small or pair[1].small)} or known
+        """Return the attributes defined for both classes; those of few images only where there are no others."""
+        estimates = {name: self.read(arm, name) for name in attributes}
+        defined = {name: pair for name, pair in estimates.items() if pair[0].defined and pair[1].defined}
+        return {name: pair for name, pair in defined.items() if not (pair[0].small or pair[1].small)} or defined
 
 
-ERRORS = Asked(
-    "Who is misclassified",
+ERRORS = Comparison(
+    "Error by class",
     "error [%]",
-    "Share of each class that is got wrong.",
+    "Share of each class that is misclassified.",
     errors,
     (("minority_error", ""), ("majority_error", "")),
     "percent",
     "minority error exceeds majority error",
 )
-GAINS = Asked(
-    "Where it looks",
+GAINS = Comparison(
+    "Evidence in the expected region (gain)",
     "gain",
-    "How much of the evidence for {explained} lies in the expected region: 0 (dashed) is chance, 1 is all of it. "
-    "By predicted class.",
+    "Chance-corrected energy of the evidence for {explained} in the expected region, by predicted class: 0 (dashed) is "
+    "chance, 1 is all evidence inside.",
     gains,
     (("gain", "predicted:minority"), ("gain", "predicted:majority")),
     "number",
     "gain differs between predicted classes",
 )
-BIAS_SHARES = Asked(
-    "How much it decides without looking",
+BIAS_SHARES = Comparison(
+    "Support not located in the image (bias share)",
     "bias share [%]",
-    "Share of the support for {explained} that no place in the image accounts for, against the midpoint "
-    "reference. By predicted class.",
+    "Share of the support for {explained} that is not located in the image, against the midpoint reference, by "
+    "predicted class.",
     bias_shares,
     (("bias_share", "predicted:minority"), ("bias_share", "predicted:majority")),
     "percent",
@@ -137,122 +140,120 @@ BIAS_SHARES = Asked(
 
 
 def tiles(models: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
-    """Headline numbers: means over attributes, per arm."""
-    count = f"mean of {len(attributes)} attribute{'s' * (len(attributes) != 1)}"
+    """Make the headline numbers: means over attributes, per arm."""
+    count = f"mean of {counted(len(attributes), 'attribute')}"
     result = []
     moved = next((arm for arm in models if isinstance(arm, MovedArm)), None)
-    for label, asked, place, about in (
+    for label, comparison, place, about in (
         ("Error, minority class", ERRORS, 0, count),
         ("Error, majority class", ERRORS, 1, count),
-        ("Gain, majority predicted", GAINS, 1, "0 is chance, 1 all inside the region"),
-        ("Bias share, majority predicted", BIAS_SHARES, 1, "support that has no place"),
+        ("Gain, majority predicted", GAINS, 1, "0 is chance, 1 is all in the region"),
+        ("Bias share, majority predicted", BIAS_SHARES, 1, "support not located in the image"),
     ):
         note = about
-        if moved is not None and asked is ERRORS:
-            note = f"threshold alone: {shown(asked.means(moved, attributes)[place], 'percent')}; {about}"
-        means = [asked.means(arm, attributes)[place] for arm in models if arm is not moved]
-        ends = [interval(mean, asked.kind) for mean in means]
+        if moved is not None and comparison is ERRORS:
+            note = f"adjusted threshold: {shown(comparison.means(moved, attributes)[place], 'percent')}; {about}"
+        means = [comparison.means(arm, attributes)[place] for arm in models if arm is not moved]
+        ends = [interval(mean, comparison.kind) for mean in means]
         bracket = " → ".join(ends) if all(ends) else ""
-        result.append(Tile(label, " → ".join(shown(mean, asked.kind) for mean in means), bracket, note))
+        result.append(Tile(label, " → ".join(shown(mean, comparison.kind) for mean in means), bracket, note))
     return result
 
 
 def findings(arms: Sequence[Arm], attributes: Sequence[str]) -> list[str]:
-    """What the overview comes to, one sentence per question and arm."""
-    told = [
-        tell(arm, attributes, f"the {arm.name} model" if len(arms) > 1 else "the model")
+    """Summarise the overview in one statement per measure and arm."""
+    statements = [
+        summarise(arm, attributes, f"the {arm.name} model" if len(arms) > 1 else "the model")
         for arm in arms
-        for tell in (_error_finding, _gain_finding, _bias_finding)
+        for summarise in (_error_finding, _gain_finding, _bias_finding)
     ]
-    return [text[0].upper() + text[1:] for text in told if text]
+    return [text[0].upper() + text[1:] for text in statements if text]
 
 
 def _tested(arm: Arm, name: str, what: str) -> str:
-    """How many findings a family of tests leaves, in a sentence; empty where nothing was tested."""
+    """State for how many attributes a family of tests is significant; empty where nothing was tested."""
     family = arm.family(name)
     if not family or not family["size"]:
         return ""
-    return f" {what} in {family['findings']} of {family['size']} attributes (tests corrected by Holm)."
+    return f" {what} for {family['findings']} of {counted(family['size'], 'tested attribute')} (Holm-corrected)."
 
 
-def _error_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
-    held = ERRORS.defined(arm, attributes)
-    if not held:
+def _error_finding(arm: Arm, attributes: Sequence[str], model: str) -> str:
+    pairs_of = ERRORS.defined(arm, attributes)
+    if not pairs_of:
         return ""
     minority, majority = ERRORS.means(arm, attributes)
-    # The tests are one-sided: of another class they say nothing.
+    # The tests are one-sided, so they say nothing if the classes are exchanged.
     turned = any(arm.turned(name) for name in attributes)
-    tested = "" if turned else _tested(arm, ERRORS.family, "The minority fares worse")
-    name = max(held, key=lambda n: held[n][0].value - held[n][1].value)
-    worst = held[name]
+    tested = "" if turned else _tested(arm, ERRORS.family, "The error of the minority class is significantly higher")
+    name = max(pairs_of, key=lambda n: pairs_of[n][0].value - pairs_of[n][1].value)
+    worst = pairs_of[name]
     return (
-        f"{who} misclassifies {shown(minority, 'percent')} of the minority class "
-        f"and {shown(majority, 'percent')} "
-        f"of the majority class on average.{tested} Widest apart: {name}, "
-        f"{shown(worst[0], 'percent')} against {shown(worst[1], 'percent')}."
+        f"{model} misclassifies {shown(minority, 'percent')} of the minority class and {shown(majority, 'percent')} of "
+        f"the majority class on average.{tested} Largest difference: {name}, {shown(worst[0], 'percent')} against "
+        f"{shown(worst[1], 'percent')}."
     )
 
 
-def _gain_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
-    held = GAINS.defined(arm, attributes)
-    if not held:
+def _gain_finding(arm: Arm, attributes: Sequence[str], model: str) -> str:
+    pairs_of = GAINS.defined(arm, attributes)
+    if not pairs_of:
         return ""
     minority, majority = GAINS.means(arm, attributes)
+    tested = _tested(arm, GAINS.family, "The two differ significantly")
     return (
-        f"{who} looks into the expected region with a mean gain of {shown(minority)} where it "
-        f"predicts the "
-        f"minority and {shown(majority)} where it predicts the majority."
-        f"{_tested(arm, GAINS.family, 'The two differ')}{_chance([pair[1] for pair in held.values()])}"
+        f"the mean gain of {model} in the expected region is {shown(minority)} where it predicts the minority and "
+        f"{shown(majority)} where it predicts the majority.{tested}{_chance([pair[1] for pair in pairs_of.values()])}"
     )
 
 
 def _chance(gains: Sequence[Estimate]) -> str:
-    """In how many attributes the majority's gain is not above chance, of those that have an interval."""
-    known = [gain.low for gain in gains if math.isfinite(gain.low)]
-    rest = len(gains) - len(known)
-    unknown = f"{rest} attribute{'s have' if rest > 1 else ' has'} no interval of it"
-    if not known:
-        return f" Where it predicts the majority, {unknown}."
+    """State for how many attributes the majority's gain is not above chance, of those that have an interval."""
+    lows = [gain.low for gain in gains if math.isfinite(gain.low)]
+    rest = len(gains) - len(lows)
+    without = f"{counted(rest, 'attribute')} {'have' if rest > 1 else 'has'} no interval"
+    if not lows:
+        return f" Where it predicts the majority, {without}."
     return (
-        f" Where it predicts the majority, the gain is not above chance in {sum(low <= 0 for low in known)} of "
-        f"{len(known)} attributes{f'; {unknown}' if rest else ''}."
+        f" Where it predicts the majority, the gain is not significantly above chance for "
+        f"{sum(low <= 0 for low in lows)} of {counted(len(lows), 'attribute')}{f'; {without}' if rest else ''}."
     )
 
 
-def _bias_finding(arm: Arm, attributes: Sequence[str], who: str) -> str:
-    held = BIAS_SHARES.defined(arm, attributes)
-    if not held:
+def _bias_finding(arm: Arm, attributes: Sequence[str], model: str) -> str:
+    pairs_of = BIAS_SHARES.defined(arm, attributes)
+    if not pairs_of:
         return ""
     minority, majority = BIAS_SHARES.means(arm, attributes)
-    name = max(held, key=lambda n: held[n][1].value)
+    name = max(pairs_of, key=lambda n: pairs_of[n][1].value)
+    tested = _tested(arm, BIAS_SHARES.family, "The two differ significantly")
     return (
-        f"where {who} predicts the majority, {shown(majority, 'percent')} of what supports "
-        f"{sentences.explained(arm)} has no place in the image (minority: "
-        f"{shown(minority, 'percent')}).{_tested(arm, BIAS_SHARES.family, 'The two differ')} Highest: "
-        f"{name}, {shown(held[name][1], 'percent')}."
+        f"where {model} predicts the majority, {shown(majority, 'percent')} of the support for "
+        f"{sentences.explained(arm)} is not located in the image (minority: {shown(minority, 'percent')}).{tested} "
+        f"Highest: {name}, {shown(pairs_of[name][1], 'percent')}."
     )
 
 
 def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
-    """Error, gain and bias share of both classes, every attribute a row; what is undefined throughout is left out."""
+    """Draw error, gain and bias share of both classes; a measure that is undefined throughout is omitted."""
     result = []
-    for asked in (ERRORS, GAINS, BIAS_SHARES):
-        # A moved threshold changes errors; no map changes, only which answer it belongs to.
-        arms = models if asked is ERRORS else [arm for arm in models if not isinstance(arm, MovedArm)]
-        values = {name: [asked.read(arm, name) for arm in arms] for name in attributes}
+    for comparison in (ERRORS, GAINS, BIAS_SHARES):
+        # An adjusted threshold changes errors, but no map, only the answer that a map belongs to.
+        arms = models if comparison is ERRORS else [arm for arm in models if not isinstance(arm, MovedArm)]
+        values = {name: [comparison.read(arm, name) for arm in arms] for name in attributes}
         if not any(n.defined for row in values.values() for pair in row for n in pair):
             continue
-        finding = " ".join(_in_words(arm, attributes, asked, len(arms) > 1) for arm in arms)
+        finding = " ".join(_in_words(arm, attributes, comparison, len(arms) > 1) for arm in arms)
         shares = [minority_share(arms[0], name) for name in attributes]
-        figure = dumbbells(asked, [arm.name for arm in arms], values, shares)
-        reading = asked.reading.format(explained=sentences.explained(arms[0]))
-        svg = inline(figure, f"{asked.title}. {reading} {finding} All numbers are in the table below.")
-        result.append(Plot(asked.title, svg, reading, finding))
+        figure = dumbbells(comparison, [arm.label for arm in arms], values, shares)
+        reading = comparison.reading.format(explained=sentences.explained(arms[0]))
+        svg = inline(figure, f"{comparison.title}. {reading} {finding} The table below has all numbers.")
+        result.append(Plot(comparison.title, svg, reading, finding))
     return result
 
 
 def dumbbells(
-    asked: Asked,
+    comparison: Comparison,
     models: Sequence[str],
     values: Mapping[str, Sequence[tuple[Estimate, Estimate]]],
     shares: Sequence[float],
@@ -260,37 +261,37 @@ def dumbbells(
     """Draw both classes of every attribute.
 
     Args:
-        asked: The question.
+        comparison: The compared figures.
         models: Names of the models, a column each.
         values: By attribute, the numbers of the minority and of the majority class for each model.
         shares: By attribute, the minority's share of the training labels; NaN where unknown.
     """
-    in_percent = asked.kind == "percent"
+    in_percent = comparison.kind == "percent"
     factor = 100.0 if in_percent else 1.0
     rows = [
         Row(name, share, tuple((a.scaled(factor), b.scaled(factor)) for a, b in numbers))
         for (name, numbers), share in zip(values.items(), shares, strict=True)
     ]
     limits = (0.0, 100.0) if in_percent else None
-    return pairs(rows, models, asked.axis, zero=None if in_percent else 0.0, limits=limits)
+    return pairs(rows, models, comparison.axis, zero=None if in_percent else 0.0, limits=limits)
 
 
-def _in_words(arm: Arm, attributes: Sequence[str], asked: Asked, named: bool) -> str:
-    """The figure's text alternative: means and the widest difference."""
-    who = f"{arm.name}: " if named else ""
-    held = asked.defined(arm, attributes)
-    if not held:
-        return f"{who}undefined for every attribute."
-    name, (first, second) = max(held.items(), key=lambda item: abs(item[1][0].value - item[1][1].value))
-    minority, majority = (shown(mean, asked.kind) for mean in asked.means(arm, attributes))
+def _in_words(arm: Arm, attributes: Sequence[str], comparison: Comparison, named: bool) -> str:
+    """Describe the figure: means and the largest difference."""
+    start = f"{arm.label[0].upper()}{arm.label[1:]}: minority" if named else "Minority"
+    estimates = comparison.defined(arm, attributes)
+    if not estimates:
+        return f"{arm.label[0].upper()}{arm.label[1:]}: undefined for every attribute."
+    name, (first, second) = max(estimates.items(), key=lambda item: abs(item[1][0].value - item[1][1].value))
+    minority, majority = (shown(mean, comparison.kind) for mean in comparison.means(arm, attributes))
     return (
-        f"{who}minority {minority}, majority {majority} on average; widest apart {name} "
-        f"({shown(first, asked.kind)}, {shown(second, asked.kind)})."
+        f"{start} {minority}, majority {majority} on average; largest difference: {name} "
+        f"({shown(first, comparison.kind)}, {shown(second, comparison.kind)})."
     )
 
 
 def columns(arms: Sequence[Arm]) -> list[Column]:
-    """The table's columns; a single model needs none for its name, and masks that no audit has need none either."""
+    """List the table's columns, without those of masks that no audit has and, for one model, of its name."""
     masks = {mask for arm in arms for mask in arm.audit.masks}
     further = [
         Column(f"{key}_{name}", name.capitalize(), group, "number", f"{about}, {name} predicted.", further=True)
@@ -306,7 +307,7 @@ def columns(arms: Sequence[Arm]) -> list[Column]:
 
 
 def rows(arms: Sequence[Arm], attributes: Sequence[str], anchors: Mapping[str, str]) -> list[TableRow]:
-    """A row per attribute and arm."""
+    """Make the rows of the table, one per attribute and arm."""
     columns_shown = columns(arms)
     return [_row(arm, name, columns_shown, anchors[name]) for name in attributes for arm in arms]
 
@@ -323,9 +324,10 @@ def _row(arm: Arm, attribute: str, columns_shown: Sequence[Column], anchor: str)
         estimates[f"{key}_minority"], estimates[f"{key}_majority"] = by_answer(arm, attribute, key)
     estimates["gain_minority"], estimates["gain_majority"] = gains(arm, attribute)
     estimates["bias_minority"], estimates["bias_majority"] = bias_shares(arm, attribute)
-    rarer = sentences.has(arm, attribute, True)
+    which = sentences.has(arm, attribute, True)
     share = minority_share(arm, attribute)
-    cells, data = [], dict[str, Any]()
+    cells: list[Cell] = []
+    data: dict[str, Any] = {}
     for column in columns_shown:
         if column.key in estimates:
             estimate = estimates[column.key]
@@ -341,9 +343,9 @@ def _row(arm: Arm, attribute: str, columns_shown: Sequence[Column], anchor: str)
             cells.append(Cell(percent(share), _rounded(share)))
             data["share"] = _rounded(share)
         else:
-            text = {"attribute": attribute, "model": arm.name, "minority": rarer}[column.key]
+            text = {"attribute": attribute, "model": arm.label, "minority": which}[column.key]
             cells.append(Cell(text, text, link=f"#{anchor}" if column.key == "attribute" else ""))
-            data[column.key] = text
+            data[column.key] = arm.name if column.key == "model" else text
     return TableRow(arm.name, attribute, cells, data)
 
 
@@ -358,5 +360,5 @@ def _unformatted(key: str, estimate: Estimate) -> dict[str, Any]:
 
 
 def _rounded(value: float) -> float | None:
-    """Six significant digits, far below any interval's width; None for NaN, which JSON has not."""
+    """Round to six significant digits, far below the width of any interval; None for NaN, which JSON lacks."""
     return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -19,15 +19,19 @@ MEASURES = {
     "road": "ROAD",
 }
 CAPTION = (
-    "Deletion: area under the probability of the explained side while the strongest pixels of the map vanish; better "
-    "below that of a random order. Insertion: the same while they come back; better above. ROAD: half the difference "
-    "between removing the weakest and the strongest pixels, filled from their surroundings; better above 0. Without "
-    "intervals and of few images, these tell gross failures, not small differences."
+    "Deletion: area under the curve of the explained side's probability while the strongest pixels of the map are "
+    "removed; should be below that of a random order. Insertion: the same while they are restored; should be above. "
+    "ROAD: half the difference between removing the weakest and the strongest pixels, imputed from their neighbours; "
+    "should be above 0. From few images and without intervals, these reveal gross failures, not small differences."
 )
 
 
 def sample_table(arms: Sequence[Arm], attributes: Sequence[str]) -> Table | None:
-    """Means over the attributes of every method, then each attribute by the primary one; None without a sample."""
+    """Make a table of each method's means over attributes, then of each attribute by the primary method.
+
+    Returns:
+        The table; None where no images were sampled.
+    """
     many = len(arms) > 1
     rows = [
         [Cell(f"mean of {len(attributes)}", None), *_names(arm, spec, many), *_means(measured, attributes)]
@@ -42,14 +46,16 @@ def sample_table(arms: Sequence[Arm], attributes: Sequence[str]) -> Table | None
     ]
     if not rows:
         return None
-    sizes = [f"{len(arm.audit.sample['images'])}" + (f" ({arm.name})" if many else "") for arm in arms if _methods(arm)]
-    title = f"Deletion, insertion and ROAD on {listed(list(dict.fromkeys(sizes)))} images"
+    sizes = {arm.name: len(arm.audit.sample["images"]) for arm in arms if _methods(arm)}
+    same = len(set(sizes.values())) == 1
+    text = listed([f"{size:,}" + ("" if same else f" ({name})") for name, size in sizes.items()][: 1 if same else None])
+    title = f"Deletion, insertion and ROAD on {text} images"
     return Table(title, CAPTION, ["Attribute", *(["Model"] if many else []), "Method", *MEASURES.values()], rows)
 
 
 def _methods(arm: Arm) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = arm.audit.sample.get("methods") or {}
-    return found
+    methods: Mapping[str, Any] = arm.audit.sample.get("methods") or {}
+    return methods
 
 
 def _names(arm: Arm, spec: str, many: bool) -> list[Cell]:
@@ -83,7 +89,7 @@ def _means(measured: Mapping[str, Any], attributes: Sequence[str]) -> list[Cell]
 
 def _cell(value: float, images: int, note: str) -> Cell:
     return Cell(
-        number(value, 3) if math.isfinite(value) else NONE,
+        number(value) if math.isfinite(value) else NONE,
         None,
         small=0 < images < MIN_IMAGES,
         note=note,

@@ -1,4 +1,4 @@
-"""Results by group: the slices of an attribute's summary."""
+"""Results by group, from the slices of an attribute's summary."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ MEASURES: tuple[tuple[str, str, Kind], ...] = (
 
 def slice_table(attribute: str, arms: Sequence[Arm]) -> Table | None:
     """Make the table of one attribute's slices, a row per group and arm; None where nothing was sliced."""
-    found = [_by_group(arm, attribute) for arm in arms]
-    groups = list(dict.fromkeys(group for one in found for group in one))
+    by_arm = [_by_group(arm, attribute) for arm in arms]
+    groups = list(dict.fromkeys(group for by_group in by_arm for group in by_group))
     if not groups:
         return None
-    shown = [m for m in MEASURES if any(m[0] in numbers for one in found for numbers in one.values())]
+    shown = [m for m in MEASURES if any(m[0] in numbers for by_group in by_arm for numbers in by_group.values())]
     rows = []
     for group in groups:
-        for arm, one in zip(arms, found, strict=True):
-            numbers = one.get(group, {})
+        for arm, by_group in zip(arms, by_arm, strict=True):
+            numbers = by_group.get(group, {})
             named = [Cell(f"{group[0]}: {group[1]}", None), *([Cell(arm.name, None)] if len(arms) > 1 else [])]
             shown_entries = [(numbers.get(arm.rate_name(attribute, key)), kind) for key, _, kind in shown]
             rows.append([*named, *(estimate_cell(Estimate.from_json(entry), kind) for entry, kind in shown_entries)])
@@ -44,7 +44,7 @@ def _entries(arm: Arm, attribute: str) -> list[Mapping[str, Any]]:
 
 
 def _by_group(arm: Arm, attribute: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """Column and value to measure to estimate."""
+    """Map column and value to the estimates by measure."""
     result: dict[tuple[str, str], dict[str, Any]] = {}
     for entry in _entries(arm, attribute):
         if "estimate" in entry:
@@ -54,12 +54,12 @@ def _by_group(arm: Arm, attribute: str) -> dict[tuple[str, str], dict[str, Any]]
 
 
 def _gap(arm: Arm, attribute: str, named: bool) -> str:
-    """The widest gap of the error between two groups, in words; empty where none could be compared."""
+    """State the largest difference in error between two groups; empty where none could be compared."""
     compared = [e for e in _entries(arm, attribute) if e["measure"] == "error" and e.get("gap")]
     if not compared:
         return ""
     widest = max(compared, key=lambda entry: Estimate.from_json(entry["gap"]).value)
     gap = Estimate.from_json(widest["gap"])
-    who = f"{arm.name}: widest" if named else "Widest"
+    start = f"Largest difference in error between groups{f' ({arm.name})' if named else ''}"
     column = str(widest["column"]).removeprefix("group.")
-    return f"{who} gap of the error: {column}, {widest['worst']} against {widest['best']}, {written(gap, 'points')}."
+    return f"{start}: {column}, {widest['worst']} minus {widest['best']}, {written(gap, 'points')}."

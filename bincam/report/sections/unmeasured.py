@@ -1,4 +1,4 @@
-"""What an audit could not measure, counted and named."""
+"""Images, logits, regions and masks that an audit could not measure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from bincam.report.view_model import Listing
 from bincam.stats.formatting import counted
 
 SOURCES = {
-    "region": "The region lies outside the crop",
-    "object": "The object's mask lies outside the crop",
-    "influence": "The influence mask lies outside the crop",
+    "region": "The region is outside the crop",
+    "object": "The object's mask is outside the crop",
+    "influence": "The influence mask is outside the crop",
 }
 
 
 def unmeasured(arms: Sequence[Arm]) -> list[Listing]:
-    """A list per arm; no arm whose audit did not keep one, and arms with the same list share it."""
+    """List what was not measured, per arm; arms with the same list share it, arms without one are omitted."""
     lists = {arm.name: _entries(arm) for arm in arms if arm.audit.unmeasured}
     if len(lists) > 1 and len({tuple(entries) for entries in lists.values()}) == 1:
         return [Listing(" and ".join(lists), next(iter(lists.values())))]
@@ -24,22 +24,23 @@ def unmeasured(arms: Sequence[Arm]) -> list[Listing]:
 
 
 def _entries(arm: Arm) -> list[str]:
-    found = arm.audit.unmeasured
+    document = arm.audit.unmeasured
     entries = []
-    if found["skipped"]:
+    if document["skipped"]:
         reasons = arm.audit.images["skipped"]
         first = reasons[reasons != ""].iloc[0]
-        entries.append(f"Images that could not be read, in no figure: {found['skipped']:,}. The first: {first}")
-    if found["nan_logits"]:
-        entries.append(f"Logits that are NaN or infinite, counted and in no figure: {_counted(found['nan_logits'])}.")
-    for source, counts in found["outside_the_crop"].items():
+        rest = f"is excluded: {first}" if document["skipped"] == 1 else f"are excluded. The first: {first}"
+        entries.append(f"{counted(document['skipped'], 'image')} could not be read and {rest}")
+    if document["nan_logits"]:
+        entries.append(f"Images whose logit is NaN or infinite are excluded: {_counted(document['nan_logits'])}.")
+    for source, counts in document["outside_the_crop"].items():
         if counts:
-            of = found["with_a_mask"].get(source, {})
+            of = document["with_a_mask"].get(source, {})
             entries.append(f"{SOURCES.get(source, source)}, so nothing is measured against it: {_counted(counts, of)}.")
     entries += [
         f"No slices: {left_out['reason']}." for left_out in (arm.audit.summary or {}).get("slices_left_out", [])
     ]
-    entries += [f"{note[:1].upper()}{note[1:]}." for note in found["notes"]]
+    entries += [f"{note[:1].upper()}{note[1:]}." for note in document["notes"]]
     return entries
 
 

@@ -63,7 +63,7 @@ def test_mean_maps_are_counted_by_outcome_on_one_scale(page, audit_folder):
         order = [0, 2, 1, 3]  # TP, FN, FP, TN
         (row,) = card.maps
         assert [int(text.split()[0]) for text in row.counts] == counts[index][order].astype(int).tolist()
-        assert [one is None for one in row.pictures] == (counts[index][order] == 0).tolist()
+        assert [picture is None for picture in row.pictures] == (counts[index][order] == 0).tolist()
         with np.errstate(invalid="ignore"):
             means = sums[index] / counts[index][:, None, None]
         assert float(card.limit) == pytest.approx(np.nanmax(np.abs(means)), rel=0.06)
@@ -86,7 +86,7 @@ def test_masks_that_were_not_there_have_no_columns(page):
     keys = {column.key for column in page.columns}
     assert {"energy_minority", "lift_majority"} <= keys
     assert not any("object" in key or "influence" in key for key in (*keys, *page.rows[0].data))
-    assert "Object and influence gain and energy" not in [one.term for one in page.definitions]
+    assert "Object and influence gain and energy" not in [definition.term for definition in page.definitions]
 
 
 @pytest.mark.slow
@@ -102,8 +102,8 @@ def test_the_explained_side_is_named_and_answers_are_told_from_logits(tmp_path):
     audit = reader.open_audit(folder)
     page = build(open_source(folder), tmp_path / "report.html")
     html = render(page)
-    assert "answer given" not in html
-    assert "red for the answer “yes”" in html
+    assert "red for the predicted class" not in html
+    assert "red for the positive class" in html
     records = audit.records(["attribute", "logit", "midpoint.bias_share"])
     for card in page.cards:
         mine = records[(records["attribute"] == card.name) & records["logit"].notna()]
@@ -117,21 +117,21 @@ def test_the_explained_side_is_named_and_answers_are_told_from_logits(tmp_path):
 def test_gains_without_an_interval_are_not_above_chance(audit_folder):
     arm = open_source(audit_folder).arms[0]
     summary = copy.deepcopy(arm.summary)
-    gains = [one["measures"]["grad_cam.gain"]["predicted:majority"] for one in summary["attributes"].values()]
+    gains = [entry["measures"]["grad_cam.gain"]["predicted:majority"] for entry in summary["attributes"].values()]
     for gain, (low, high) in zip(gains, [(-0.1, 0.3), (0, 0.2), (None, None), *[(0.1, 0.2)] * 3], strict=True):
         gain |= {"value": 0.1, "low": low, "high": high, "status": "ok"}
-    for one in summary["attributes"].values():
-        one["measures"]["grad_cam.gain"]["predicted:minority"] |= {"value": 0.1, "status": "ok"}
-        one["measures"]["grad_cam.gain"] |= {
-            f"predicted:{sign}": one["measures"]["grad_cam.gain"][f"predicted:{part}"]
+    for entry in summary["attributes"].values():
+        entry["measures"]["grad_cam.gain"]["predicted:minority"] |= {"value": 0.1, "status": "ok"}
+        entry["measures"]["grad_cam.gain"] |= {
+            f"predicted:{sign}": entry["measures"]["grad_cam.gain"][f"predicted:{part}"]
             for sign, part in zip(
                 ("positive", "negative"),
-                ("minority", "majority") if one["minority"] == "positive" else ("majority", "minority"),
+                ("minority", "majority") if entry["minority"] == "positive" else ("majority", "minority"),
                 strict=True,
             )
         }
-    told = overview.findings([Arm(arm.name, arm.audit, summary)], arm.audit.attributes)[1]
-    assert "not above chance in 2 of 5 attributes; 1 attribute has no interval of it." in told
+    finding = overview.findings([Arm(arm.name, arm.audit, summary)], arm.audit.attributes)[1]
+    assert "not significantly above chance for 2 of 5 attributes; 1 attribute has no interval." in finding
 
 
 def test_equal_audits_give_equal_bytes(html, written):
@@ -190,8 +190,8 @@ def test_hidden_faces_are_gone_everywhere(audit_folder, with_assets, tmp_path):
     assert len(files) > 50
     for file in files:
         fine = []
-        for one in (file, tmp_path / "pictures" / file.relative_to(shown)):
-            with Image.open(one) as image:
+        for path in (file, tmp_path / "pictures" / file.relative_to(shown)):
+            with Image.open(path) as image:
                 fine.append(np.abs(np.diff(np.asarray(image, dtype=float), n=2, axis=0)).mean())
         assert fine[1] < fine[0]
     assert "Faces are hidden" in out.read_text(encoding="utf-8")
@@ -200,19 +200,19 @@ def test_hidden_faces_are_gone_everywhere(audit_folder, with_assets, tmp_path):
 
 def test_a_method_that_fails_its_test_is_named(bare, tmp_path):
     arm = open_source(bare).arms[0]
-    assert dict(definitions.provenance(arm).entries)["randomisation test"] == "not made"
+    assert dict(definitions.provenance(arm).entries)["model-parameter randomisation test"] == "not run"
     gates = {"grad_cam": {"passed": False, "reason": "the maps stayed as they were"}}
     failed = Arm(arm.name, arm.audit, {**arm.summary, "gates": gates})
     page = build(Source((failed,)), tmp_path / "report.html")
     assert any("did not pass" in note and "stayed as they were" in note for note in page.notes)
-    assert dict(page.provenance[0].entries)["randomisation test"] == "not passed by grad_cam"
+    assert dict(page.provenance[0].entries)["model-parameter randomisation test"] == "not passed by grad_cam"
 
 
 def test_a_summary_without_attributes_is_refused(tmp_path):
     from tests.audit.synthetic import make_audit
 
     make_audit(tmp_path / "audit", images=20)
-    with pytest.raises(InputError, match="summary holds no attributes"):
+    with pytest.raises(InputError, match="summary contains no attributes"):
         write_report(tmp_path / "audit", tmp_path / "report.html")
     make_audit(tmp_path / "half", images=20, finished=False)
     with pytest.raises(InputError, match="unfinished audit"):

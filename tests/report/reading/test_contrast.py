@@ -29,7 +29,10 @@ def page(contrast_folder, tmp_path_factory):
 
 def test_three_columns_of_errors_two_of_maps(page, document):
     assert page.arms == ["unbalanced", "balanced"]
-    assert page.models == document["columns"] == ["unbalanced", "unbalanced, threshold moved", "balanced"]
+    names = ["unbalanced", "unbalanced, threshold moved", "balanced"]  # keys of the document and of the downloads
+    labels = ["unbalanced", "unbalanced, adjusted threshold", "balanced"]
+    assert document["columns"] == names
+    assert page.models == list(zip(names, labels, strict=True))
     assert len(page.rows) == 3 * len(page.cards)
     for row in page.rows:
         errors = document["attributes"][row.name]["errors"]
@@ -42,8 +45,8 @@ def test_sentences_and_findings_are_the_contrast_s(page, document):
     for card in page.cards:
         assert list(card.sentences) == document["sentences"][card.name]
     html = render(page)
-    assert "Both models on average" in html
-    assert "threshold alone" in html
+    assert "Averages of both models" in html
+    assert "adjusted threshold: " in html
     assert "Adjusted thresholds come from validation." in html
 
 
@@ -57,18 +60,18 @@ def test_the_tile_s_moved_error_is_the_mean_over_attributes(page, document):
     moved = [
         entry["errors"]["minority_error"][document["columns"][1]]["value"] for entry in document["attributes"].values()
     ]
-    assert f"threshold alone: {percent(sum(moved) / len(moved))}" in page.tiles[0].note
+    assert f"adjusted threshold: {percent(sum(moved) / len(moved))}" in page.tiles[0].note
 
 
 def test_paired_differences_are_first_less_second_with_corrected_p(page, document):
     corrected = {(test["attribute"], test["measure"]): test["holm"] for test in document["families"][0]["tests"]}
     for card in page.cards:
         table = next(table for table in card.tables if table.title == "Paired differences")
-        held = document["attributes"][card.name]["error_differences"]["minority_error"]
+        by_pair = document["attributes"][card.name]["error_differences"]["minority_error"]
         plain, moved = table.rows[0], table.rows[1]
         assert (plain[0].text, plain[1].text) == ("error", "minority class")
         assert moved[1].text == "minority class, adjusted threshold"
-        difference = Estimate.from_json(held["unbalanced - balanced"]["difference"])
+        difference = Estimate.from_json(by_pair["unbalanced - balanced"]["difference"])
         assert (plain[3].text, plain[3].interval) == (shown(difference, "points"), interval(difference, "points"))
         p = corrected[card.name, "minority_error"]
         assert plain[4].text == ("–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}")
@@ -82,21 +85,21 @@ def test_gain_against_exact_masks_is_shown(page, document):
     for row in page.rows:
         measures = document["attributes"][row.name]["measures"]
         for key in ("energy", "lift", "object_gain", "influence_gain", "object_energy"):
-            held = measures[f"grad_cam.{key}"]["predicted:minority"][row.arm]
+            expected = measures[f"grad_cam.{key}"]["predicted:minority"][row.arm]
             value = row.data[f"{key}_minority"]
-            assert value is held["value"] is None or value == pytest.approx(held["value"], rel=1e-5)
-            assert row.data[f"{key}_minority_images"] == held["images"]
+            assert value is expected["value"] is None or value == pytest.approx(expected["value"], rel=1e-5)
+            assert row.data[f"{key}_minority_images"] == expected["images"]
     for card in page.cards:
         table = next(table for table in card.tables if table.title == "Paired differences")
-        told = {(row[0].text, row[1].text): row[3].text for row in table.rows}
-        held = document["attributes"][card.name]["differences"]
+        texts = {(row[0].text, row[1].text): row[3].text for row in table.rows}
+        differences = document["attributes"][card.name]["differences"]
         for key in ("energy", "lift", "object_gain", "influence_gain"):
-            one = held[f"grad_cam.{key}"]["alike:majority"]["difference"]
-            text = told.get((key.replace("_", " "), "both answer majority"))
-            assert (text is None) == (one["images"] == 0)
+            difference = differences[f"grad_cam.{key}"]["alike:majority"]["difference"]
+            text = texts.get((key.replace("_", " "), "both predict majority"))
+            assert (text is None) == (difference["images"] == 0)
             if text:
-                assert float(text.replace("−", "-")) == pytest.approx(one["value"], abs=0.0051)
-    terms = [one.term for one in page.definitions]
+                assert float(text.replace("−", "-")) == pytest.approx(difference["value"], abs=0.0051)
+    terms = [definition.term for definition in page.definitions]
     assert "Energy and lift" in terms
     assert "Object and influence gain and energy" in terms
 
@@ -114,7 +117,7 @@ def opposite(tmp_path_factory):
     return document, page, folder / "contrast"
 
 
-def test_both_models_are_told_of_the_first_one_s_classes(opposite):
+def test_both_models_are_described_of_the_first_one_s_classes(opposite):
     document, page, _ = opposite
     second = [row for row in page.rows if row.arm == "balanced"]
     assert len(second) == len(ATTRIBUTES)
@@ -125,12 +128,12 @@ def test_both_models_are_told_of_the_first_one_s_classes(opposite):
             error = entry["errors"][f"{part}_error"]["balanced"]["value"]
             assert row.data[f"{part}_error"] == pytest.approx(error, rel=1e-5)
             for key, column in (("gain", "grad_cam.gain"), ("bias", "midpoint.bias_share")):
-                held = entry["measures"][column][f"predicted:{part}"]["balanced"]["value"]
-                assert row.data[f"{key}_{part}"] == pytest.approx(held, rel=1e-4)
+                expected = entry["measures"][column][f"predicted:{part}"]["balanced"]["value"]
+                assert row.data[f"{key}_{part}"] == pytest.approx(expected, rel=1e-4)
     mean = sum(row.data["minority_error"] for row in second) / len(second)
     assert page.tiles[0].value.split(" → ")[1] == percent(mean)
-    assert any("rarer one of Bald and Young" in note for note in page.notes)
-    assert "fares worse" not in page.averages[3]  # tested of other classes
+    assert any("other class is the minority for Bald and Young" in note for note in page.notes)
+    assert "is significantly higher" not in page.averages[3]  # tested of other classes
 
 
 def test_cards_and_slices_too_are_of_the_first_one_s_classes(opposite):
@@ -146,9 +149,10 @@ def test_cards_and_slices_too_are_of_the_first_one_s_classes(opposite):
         at = table.heads.index("minority error")
         rows = [row for row in table.rows if row[1].text == "balanced"]
         slices = {
-            f"{one['column'].removeprefix('group.')}: {one['value']}": Estimate.from_json(one["estimate"])
-            for one in arm.summary["slices"]
-            if one["attribute"] == card.name and one["measure"] == ("fnr" if positive else "fpr") and "value" in one
+            f"{entry['column'].removeprefix('group.')}: {entry['value']}": Estimate.from_json(entry["estimate"])
+            for entry in arm.summary["slices"]
+            if entry["attribute"] == card.name
+            if entry["measure"] == ("fnr" if positive else "fpr") and "value" in entry
         }
         assert len(rows) == len(slices) > 1
         for row in rows:
@@ -156,11 +160,11 @@ def test_cards_and_slices_too_are_of_the_first_one_s_classes(opposite):
 
 
 def row_of(direction, low, high, inside=None):
-    known = {"value": low, "low": low, "high": high, "images": 9}
+    defined = {"value": low, "low": low, "high": high, "images": 9}
     return {
         "attribute": "Bald", "figure": "fnr", "direction": direction,
         "published": {"unbalanced": 0.2, "balanced": 0.1},
-        "ours": {"unbalanced": known, "balanced": {"value": 0.1, "low": 0.0, "high": 0.2, "images": 9}},
+        "ours": {"unbalanced": defined, "balanced": {"value": 0.1, "low": 0.0, "high": 0.2, "images": 9}},
         "size": {"unbalanced": inside, "balanced": None if inside is None else True},
     }  # fmt: skip
 
@@ -171,13 +175,11 @@ def test_the_paper_s_table_says_why_no_direction_is_shown(graded):
         row_of("same", 0.3, 0.4, True), row_of("other", 0.3, 0.4, False), row_of("not shown", 0.1, 0.3, True),
         row_of("equal", 0.1, 0.3, True), row_of("equal", None, None), row_of("not shown", None, None),
     ]  # fmt: skip
-    held = {"source": "Paper", "graded": graded, "reason": "sizes are compared on CelebA alone", "rows": rows}
-    table = published_table(Contrast(None, {"published": held}, None, None))
-    assert "In 1 of 6 figures the models differ in the paper's direction, in 1 in the other" in table.caption
-    assert (
-        "; in 1 the intervals found here overlap; in 2 the paper's two are equal; in 1 one is undefined"
-        in table.caption
-    )
+    published = {"source": "Paper", "graded": graded, "reason": "sizes are compared on CelebA alone", "rows": rows}
+    table = published_table(Contrast(None, {"published": published}, None, None))
+    assert "For 1 of 6 figures the models differ in the paper's direction, for 1 in the opposite one" in table.caption
+    assert "; for 1, the intervals of this audit overlap; for 2, the paper's two figures are equal" in table.caption
+    assert "; for 1, a figure of this audit is undefined." in table.caption
     assert ("3 of 4 (unbalanced) and 4 of 4 (balanced)" in table.caption) == graded
     assert ("Sizes are compared on CelebA alone." in table.caption) != graded
     assert [row[6].text for row in table.rows] == ["same", "other", "overlapping", "equal", "equal", "undefined"]
@@ -194,7 +196,7 @@ def test_a_contrast_of_other_audits_is_refused(contrast_folder, tmp_path):
     shutil.copytree(contrast_folder.parent, moved)
     file = moved / "contrast" / "contrast.json"
     document = json.loads(file.read_text(encoding="utf-8"))
-    document["arms"]["first"]["folder"] = "/nowhere/a"  # found beside the contrast instead
+    document["arms"]["first"]["folder"] = "/nowhere/a"  # found next to the contrast instead
     file.write_text(json.dumps(document), encoding="utf-8")
     assert open_contrast(moved / "contrast").first.audit.folder == moved / "a"
     document["arms"]["first"]["settings_digest"] = "0"
@@ -203,7 +205,7 @@ def test_a_contrast_of_other_audits_is_refused(contrast_folder, tmp_path):
         open_contrast(moved / "contrast")
     document["arms"]["first"]["folder"] = "/nowhere/c"
     file.write_text(json.dumps(document), encoding="utf-8")
-    with pytest.raises(InputError, match="is gone"):
+    with pytest.raises(InputError, match="is missing"):
         open_contrast(moved / "contrast")
 
 

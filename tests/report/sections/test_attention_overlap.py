@@ -24,14 +24,14 @@ def random_overlap(count, *, few=False):
 
 def test_every_number_stays_with_its_pair_whatever_the_order(arm):
     names = list(arm.audit.attributes)
-    found = read(arm, names[::-1])
-    held = arm.audit.leakage
-    assert sorted(found.names) == sorted(names)
-    assert found.agreement == 0.3
-    for row, first in enumerate(found.names):
-        for column, second in enumerate(found.names):
-            kept = held["overlap"][names.index(first)][names.index(second)]
-            assert found.overlap[row, column] == pytest.approx(math.nan if kept is None else kept, nan_ok=True)
+    overlap = read(arm, names[::-1])
+    document = arm.audit.leakage
+    assert sorted(overlap.names) == sorted(names)
+    assert overlap.agreement == 0.3
+    for row, first in enumerate(overlap.names):
+        for column, second in enumerate(overlap.names):
+            kept = document["overlap"][names.index(first)][names.index(second)]
+            assert overlap.overlap[row, column] == pytest.approx(math.nan if kept is None else kept, nan_ok=True)
 
 
 def test_attributes_whose_maps_overlap_stand_beside_each_other(arm):
@@ -42,42 +42,42 @@ def test_attributes_whose_maps_overlap_stand_beside_each_other(arm):
 
 
 def test_the_strongest_pairs_are_named_and_the_undefined_are_not_ranked():
-    found = random_overlap(6)
-    found.overlap[4, 1], found.overlap[5, 0], found.phi[4, 1] = 0.999, np.nan, np.nan
-    told = in_words(found)
-    assert told.startswith("Most alike: A1 and A4 1.00 (different images 0.50, φ undefined)")
-    assert "A0 and A5" not in told
-    assert "rank correlation" not in told
+    overlap = random_overlap(6)
+    overlap.overlap[4, 1], overlap.overlap[5, 0], overlap.phi[4, 1] = 0.999, np.nan, np.nan
+    text = in_words(overlap)
+    assert text.startswith("Largest overlap: A1 and A4 1.00 (different images 0.50, φ undefined)")
+    assert "A0 and A5" not in text
+    assert "rank correlation" not in text
 
 
-def test_pairs_of_few_images_are_told_only_where_there_are_no_others():
-    found = random_overlap(4)
-    found.overlap[2, 1], found.images[2, 1] = 0.999, 5
-    assert "A1 and A2" not in in_words(found)
-    assert "Most alike" in in_words(random_overlap(4, few=True))
+def test_pairs_of_few_images_are_listed_only_where_there_are_no_others():
+    overlap = random_overlap(4)
+    overlap.overlap[2, 1], overlap.images[2, 1] = 0.999, 5
+    assert "A1 and A2" not in in_words(overlap)
+    assert "Largest overlap" in in_words(random_overlap(4, few=True))
 
 
 def test_nothing_in_common_is_said():
     nothing = np.full((3, 3), np.nan)
-    found = Overlap(("a", "b", "c"), nothing, nothing, nothing, np.zeros((3, 3)), math.nan)
-    assert in_words(found) == "No two attributes have evidence in the same image."
-    assert "<svg" in inline(draw(found), "nothing")
+    overlap = Overlap(("a", "b", "c"), nothing, nothing, nothing, np.zeros((3, 3)), math.nan)
+    assert in_words(overlap) == "No two attributes have evidence in the same image."
+    assert "<svg" in inline(draw(overlap), "nothing")
 
 
 @pytest.mark.parametrize("count", [2, 40])
 def test_overlap_lies_below_the_diagonal_and_correlation_above(count):
-    found = random_overlap(count)
-    below, above = (image.get_array() for image in draw(found).axes[0].images)
+    overlap = random_overlap(count)
+    below, above = (image.get_array() for image in draw(overlap).axes[0].images)
     rows, columns = np.tril_indices(count, -1)
-    np.testing.assert_array_equal(np.asarray(below)[rows, columns], found.overlap[rows, columns])
-    np.testing.assert_array_equal(np.asarray(above)[columns, rows], found.phi[columns, rows])
+    np.testing.assert_array_equal(np.asarray(below)[rows, columns], overlap.overlap[rows, columns])
+    np.testing.assert_array_equal(np.asarray(above)[columns, rows], overlap.phi[columns, rows])
     assert (np.ma.getmaskarray(below) | np.ma.getmaskarray(above)).all()  # no cell holds both
 
 
 def test_a_figure_says_in_words_what_it_shows(arm):
     plot = overlap_plot(arm, list(arm.audit.attributes), named=False)
     assert plot is not None
-    assert "Most alike" in plot.finding
+    assert "Largest overlap" in plot.finding
     assert "φ" in plot.svg.split('viewBox="')[0]  # the accessible name
 
 

@@ -16,10 +16,10 @@ def test_means_of_the_methods_come_first_then_every_attribute(arms):
     assert table.title.endswith("on 4 images")
     assert table.heads == ["Attribute", "Method", *MEASURES.values()]
     assert [row[0].text for row in table.rows] == ["mean of 6", *names]
-    assert [cell.text for cell in table.rows[0][2:]] == ["0.300"] * 5  # of .1 to .5; the first is undefined
+    assert [cell.text for cell in table.rows[0][2:]] == ["0.30"] * 5  # of .1 to .5; the first is undefined
     assert [cell.text for cell in table.rows[1][2:]] == ["–"] * 5
     assert [cell.note for cell in table.rows[1][2:]] == ["undefined"] * 5
-    assert table.rows[2][2].text == "0.100"
+    assert table.rows[2][2].text == "0.10"
     assert table.rows[2][2].small
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// Sorting, filtering, downloads and the state in the address. Without this script the page can still be read.
+// Sorting, filtering, downloads, and their state in the address. The page is readable without this script.
 (() => {
   const table = document.getElementById("numbers");
   const body = table.tBodies[0];
@@ -7,20 +7,20 @@
   const heads = [...table.querySelectorAll("th[data-key]")];
   const data = JSON.parse(document.getElementById("data").textContent);
   const query = document.getElementById("query");
-  const arm = document.getElementById("arm"); // absent where one model was audited
+  const arm = document.getElementById("arm"); // absent for a single audit
   const solid = document.getElementById("solid");
   const more = document.getElementById("more");
   const count = document.getElementById("count");
   const links = [...document.querySelectorAll('a[href^="#"]')].map((link) => [link, link.getAttribute("href").slice(1)]);
   const NOTHING = { sort: "", dir: "asc", q: "", model: "", solid: "", more: "" };
   let state = { ...NOTHING };
-  let place = ""; // what the address leads to, such as a card
+  let place = ""; // id of the element that the address points to, such as a card
 
-  // ---- the address: #PLACE?sort=KEY&dir=desc&q=TEXT&model=NAME&solid=1&more=1; either half may be missing
+  // ---- the address: #PLACE?sort=KEY&dir=desc&q=TEXT&model=NAME&solid=1&more=1; either part may be missing
   const readAddress = () => {
     const [before, ...after] = location.hash.slice(1).split("?");
-    const given = new URLSearchParams(after.join("?"));
-    const read = Object.fromEntries(Object.keys(NOTHING).map((key) => [key, given.get(key) ?? NOTHING[key]]));
+    const parameters = new URLSearchParams(after.join("?"));
+    const read = Object.fromEntries(Object.keys(NOTHING).map((key) => [key, parameters.get(key) ?? NOTHING[key]]));
     const sorted = heads.find((head) => head.dataset.key === read.sort);
     if (!sorted) read.sort = "";
     if (sorted?.classList.contains("further")) read.more = "1";
@@ -86,7 +86,7 @@
   heads.forEach((head) => {
     head.querySelector("button").addEventListener("click", () => {
       const key = head.dataset.key;
-      const first = head.classList.contains("text") ? "asc" : "desc"; // the largest number is what one looks for
+      const first = head.classList.contains("text") ? "asc" : "desc"; // the largest numbers are usually of interest
       const again = state.sort === key;
       change({ sort: key, dir: again ? (state.dir === "asc" ? "desc" : "asc") : first });
     });
@@ -128,7 +128,7 @@
     try {
       return decodeURIComponent(text);
     } catch {
-      return text; // a percent sign that begins no character
+      return text; // a percent sign that encodes nothing
     }
   };
   const follow = () => {
@@ -139,7 +139,7 @@
     if (!target) return;
     const card = target instanceof HTMLDetailsElement;
     if (card) target.open = true;
-    else target.tabIndex = -1; // the next press of Tab goes on from there
+    else target.tabIndex = -1; // so that the next press of Tab continues from there
     target.scrollIntoView();
     (card ? target.querySelector("summary") : target).focus({ preventScroll: true });
   };
@@ -152,7 +152,7 @@
   addEventListener("hashchange", follow);
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#"]');
-    if (link?.hash === location.hash) follow(); // no change of the address, but the reader may have gone elsewhere
+    if (link?.hash === location.hash) follow(); // the address stays, but the reader may have scrolled away
   });
   follow();
 })();
