@@ -25,7 +25,7 @@ CHANGING = ("versions", "git", "processes", "device", "threads", "length")
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a run; ``bincam.train.fit`` has an example.
+    """The result of a run, as ``bincam.train.fit`` returns it.
 
     Attributes:
         folder: The run's folder, which is also a model folder.
@@ -36,6 +36,14 @@ class Result:
         initial_weights: SHA-256 of the initial weights.
         history: One record per epoch, the lines of ``metrics.jsonl``.
         test: The content of ``test.json``, or None.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from bincam.train import Result
+        >>> records = ({"epoch": 1, "loss": 0.61}, {"epoch": 2, "loss": 0.48})
+        >>> result = Result(Path("runs/balanced"), 2, 2, 0.12, "epochs", "9f86d0", records, None)
+        >>> result.history[result.best_epoch - 1]["loss"]
+        0.48
     """
 
     folder: Path

@@ -8,10 +8,6 @@ import inspect
 import pytest
 
 ROOMS = ("audit", "cam", "compare", "data", "faces", "metrics", "models", "report", "stats", "train")
-WITHOUT: dict[str, set[str]] = {
-    "train": {"Result"},
-}
-"""Public names that have no example yet. No name is added here."""
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -23,9 +19,7 @@ def test_public_names_have_examples(room):
         if (inspect.isclass(value := getattr(package, name)) or inspect.isfunction(value))
         and ">>> " not in (inspect.getdoc(value) or "")
     }
-    waiting = WITHOUT.get(room, set())
-    assert not without - waiting, f"no example (>>>) in the docstring: {', '.join(sorted(without - waiting))}"
-    assert not waiting - without, f"have an example now, take out of WITHOUT: {', '.join(sorted(waiting - without))}"
+    assert not without, f"no example (>>>) in the docstring: {', '.join(sorted(without))}"
 
 
 def test_doctests_are_run(pytestconfig):
