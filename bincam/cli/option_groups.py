@@ -150,7 +150,7 @@ class ThresholdOptions:
 
 
 class Coding(StrEnum):
-    """How the labels of a CSV or Parquet table are written."""
+    """The coding of the labels of a CSV or Parquet table."""
 
     zero_one = "0/1"
     minus_one = "-1/1"
@@ -159,7 +159,7 @@ class Coding(StrEnum):
 
 @dataclass(frozen=True)
 class TableOptions:
-    """How to read a data set, as typed.
+    """The options for reading a data set, as typed.
 
     Attributes:
         attributes: Names separated by commas.
