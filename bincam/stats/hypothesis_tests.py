@@ -196,6 +196,25 @@ def _sign_flips(sizes: NDArray[np.integer], observed: int) -> float:
     return float(min(1.0, chance[np.abs(np.arange(len(chance)) - middle) >= observed].sum()))
 
 
+def adjust_by_holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Adjust p-values for the family-wise error rate (Holm 1979): the running maximum of (n - rank)·p, at most 1.
+
+    Equal to the bit to statsmodels' ``multipletests(p, method="holm")``, which is not called: version 0.15.0 runs a
+    full garbage collection in every call with this method (``statsmodels/stats/multitest.py``), which took nine tenths
+    of the time of a whole summary in a process that has loaded torch.
+
+    Args:
+        p: ``(n,)``, without NaN.
+
+    >>> adjust_by_holm(np.array([0.04, 0.01, 0.5])).tolist()
+    [0.08, 0.03, 0.5]
+    """
+    order = np.argsort(p)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
+    return adjusted
+
+
 def family(name: str, tests: Sequence[tuple[Mapping[str, Any], Test]], level: float = LEVEL) -> dict[str, Any]:
     """Adjust the p-values of a family of tests by Holm (family-wise) and by Benjamini and Hochberg (false discoveries).
 
@@ -224,7 +243,7 @@ def family(name: str, tests: Sequence[tuple[Mapping[str, Any], Test]], level: fl
     defined = np.isfinite(p)
     holm, bh = np.full(len(p), np.nan), np.full(len(p), np.nan)
     if defined.any():
-        holm[defined] = multipletests(p[defined], level, "holm")[1]
+        holm[defined] = adjust_by_holm(p[defined])
         bh[defined] = multipletests(p[defined], level, "fdr_bh")[1]
     entries = [
         {

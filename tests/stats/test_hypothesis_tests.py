@@ -10,7 +10,15 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportions_ztest
 
 from bincam.stats.clusters import Clusters
-from bincam.stats.hypothesis_tests import EXACT_CLUSTERS, Test, difference_test, family, mcnemar, paired_test
+from bincam.stats.hypothesis_tests import (
+    EXACT_CLUSTERS,
+    Test,
+    adjust_by_holm,
+    difference_test,
+    family,
+    mcnemar,
+    paired_test,
+)
 
 
 def alone(count):
@@ -135,3 +143,16 @@ def test_a_family_is_corrected_over_the_tests_that_could_be_made():
     assert result["tests"][4]["holm"] is None
     assert not result["tests"][4]["finding"]
     assert family("none", [])["size"] == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 40, 200])
+def test_holm_is_that_of_statsmodels_to_the_bit(count):
+    rng = np.random.default_rng(count)
+    for p in (rng.random(count), rng.random(count) ** 6, np.full(count, 0.02), np.round(rng.random(count), 1)):
+        np.testing.assert_array_equal(adjust_by_holm(p), multipletests(p, method="holm")[1])
+
+
+def test_a_family_collects_no_garbage(monkeypatch):
+    """A collection takes seconds in a process with a large heap, and a summary has many families."""
+    monkeypatch.setattr("gc.collect", lambda *_: pytest.fail("gc.collect was called"))
+    family("none", [({"attribute": str(n)}, Test(0.1, 2.0, 0.01 * n, 100, None, "score test")) for n in range(5)])

@@ -155,7 +155,7 @@ def test_killed_and_resumed_the_bytes_are_the_same(pictures, done, settings, tmp
     assert list((out / "maps" / "grad_cam").glob(".*"))
     with pytest.raises(InputError, match="unfinished audit: 2 of 4 shards"):
         open_audit(out)
-    with pytest.raises(InputError, match="--resume resumes it"):
+    with pytest.raises(InputError, match="resume it with --resume"):
         run(reader(0), pictures, out, settings)
     run(reader(0), pictures, out, settings, resume=True)
     assert digests(out) == digests(done.folder)
