@@ -12,8 +12,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import bincam.torchvision_ops  # noqa: F401  # must stand before timm and torchvision
 
 # isort: split
+import gc
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +24,25 @@ from torch import Tensor, nn
 torch.set_num_threads(1)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job, and all that it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``-n``, keep a file's tests in one process, whose fixtures they share, and the files in their order.
+
+    By default files with many tests go first, and the longest tests, which are in files of few, come last.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what has been imported from garbage collections: it stays, and there is much of it."""
+    gc.collect()
+    gc.freeze()
+
 
 LIMIT = 5.0
 """Seconds of processor time after which a test must be marked as slow."""

@@ -20,7 +20,7 @@ SMALL = replace(
         "epochs": 1,
         "precision": "fp32",
     },
-    count=400,
+    count=240,
     size=(64, 78),
     influence_images=4,
 )
