@@ -21,6 +21,17 @@ class _Part(BaseModel):
     # Keys that a later bincam adds under the same schema are kept, so that resuming compares them too.
     model_config = ConfigDict(frozen=True, extra="allow")
 
+    def __getitem__(self, key: str) -> Any:
+        """Read a key of the file, as from a dictionary: ``manifest["data"]["images"]``."""
+        try:
+            return getattr(self, key)
+        except AttributeError:
+            raise KeyError(key) from None
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Read a key of the file, or the default if the file has none."""
+        return getattr(self, key, default)
+
 
 class AuditedModel(_Part):
     """The audited model: the name the user gave, the digest of card and weights, the card's name, the card."""

@@ -240,3 +240,13 @@ def test_a_summary_that_no_audit_writes_is_refused_in_a_line(broken, name, value
     with pytest.raises(InputError, match=rf"summary\.json: '{name}' is not what an audit writes") as raised:
         _ = open_audit(broken).summary
     assert "\n" not in str(raised.value)
+
+
+def test_the_manifest_is_read_by_attribute_and_by_key(folder):
+    manifest = reader.open_audit(folder).manifest
+    written = json.loads((folder / reader.MANIFEST).read_text(encoding="utf-8"))
+    assert manifest["data"]["images"] == manifest.data.images == written["data"]["images"]
+    assert manifest.get("thresholds") == written["thresholds"]
+    assert manifest.get("nothing", 3) == 3
+    with pytest.raises(KeyError, match="nothing"):
+        manifest["nothing"]
