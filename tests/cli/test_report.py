@@ -4,17 +4,12 @@ import shutil
 
 import pytest
 
-from tests.report.conftest import finished_audit
+from tests.report.conftest import bare_audit
 
 
 @pytest.fixture(scope="module")
 def _audit(tmp_path_factory):
-    return finished_audit(
-        tmp_path_factory.mktemp("audits") / "one",
-        images=40,
-        attributes=("Smiling", "Bald", "Young"),
-        prevalence=(0.5, 0.3, 0.6),
-    )
+    return bare_audit(tmp_path_factory.mktemp("audits") / "one", images=40)
 
 
 @pytest.fixture

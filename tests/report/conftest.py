@@ -78,14 +78,14 @@ def audit_folder(tmp_path_factory):
     return finished_audit(folder / "audit", images=150, pictures=folder / "faces")
 
 
+def bare_audit(folder, images=60):
+    """A finished audit of three attributes, without photographs."""
+    return finished_audit(folder, images=images, attributes=("Smiling", "Bald", "Young"), prevalence=(0.5, 0.3, 0.6))
+
+
 @pytest.fixture(scope="session")
 def _bare(tmp_path_factory):
-    return finished_audit(
-        tmp_path_factory.mktemp("bare") / "audit",
-        images=60,
-        attributes=("Smiling", "Bald", "Young"),
-        prevalence=(0.5, 0.3, 0.6),
-    )
+    return bare_audit(tmp_path_factory.mktemp("bare") / "audit")
 
 
 @pytest.fixture
