@@ -66,7 +66,10 @@ class TrainConfig(Section):
         default=1, ge=1, description="number of parts in which a process computes its share of a batch, to save memory"
     )
     clip_norm: float | None = Field(default=None, gt=0, description="maximum norm of the gradient; null: no clipping")
-    precision: Precision = Field(default="fp32", description="of the training step; validation is always fp32")
+    precision: Precision = Field(
+        default="fp32",
+        description="of the training step; validation is always fp32; bf16 is slow on a CPU without bf16 instructions",
+    )
     channels_last: bool = Field(default=True, description="memory format of images and convolutions")
     ema: float | None = Field(
         default=None,

@@ -35,7 +35,9 @@ class Process:
         if config.device == "cuda" and not has_gpu:
             raise InputError("device: cuda, but torch finds no GPU here")
         if config.precision == "fp16" and (config.device == "cpu" or not has_gpu):
-            raise InputError("precision: fp16 needs a GPU; bf16 runs on a CPU too")
+            raise InputError(
+                "precision: fp16 needs a GPU; on a CPU use fp32, or bf16 if the processor has bf16 instructions"
+            )
         # accelerate keeps precision and device of the first run in the interpreter; the next run may have others.
         AcceleratorState._reset_state()  # noqa: SLF001  # it has no public name
         if not torch.distributed.is_initialized():

@@ -10,6 +10,7 @@ import pytest
 from bincam.audit import open_audit
 from bincam.cli import demo
 from bincam.errors import InputError
+from bincam.train.config import make_config
 
 NAMES = ("Smiling", "Male", "Wearing_Lipstick", "High_Cheekbones")
 SMALL = replace(
@@ -18,12 +19,17 @@ SMALL = replace(
         **demo.PRESETS["faces"].train,
         "data": {**demo.PRESETS["faces"].train["data"], "size": 64, "attributes": NAMES},
         "epochs": 1,
-        "precision": "fp32",
     },
     count=240,
     size=(64, 78),
     influence_images=4,
 )
+
+
+@pytest.mark.parametrize("preset", demo.PRESETS.values(), ids=demo.PRESETS)
+def test_presets_train_in_a_precision_that_is_fast_on_every_cpu(preset):
+    values = preset.train | {"data": preset.train["data"] | {"source": "faces"}, "out": "models"}
+    assert make_config(values, source="demo").precision == "fp32"
 
 
 @pytest.mark.slow
