@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from bincam.audit.folder.reader import open_audit as open_audit
     from bincam.audit.pipeline.runner import run as run
     from bincam.audit.settings import Settings as Settings
+    from bincam.audit.summary.label_noise import confident_errors as confident_errors
     from bincam.audit.summary.summarize import summarise as summarise
 
 _NAMES = {
     "Audit": "folder.reader",
     "Settings": "settings",
+    "confident_errors": "summary.label_noise",
     "open_audit": "folder.reader",
     "run": "pipeline.runner",
     "summarise": "summary.summarize",

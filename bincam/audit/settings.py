@@ -43,6 +43,8 @@ class Settings:
         influence_masks: Folder of influence masks; ``auto`` takes ``masks/influence``.
         groups: Group columns of the data to keep for slicing; None keeps all.
         slice_by: Group columns or attributes to slice by; None takes the kept groups, Male and Young.
+        label_noise: Attribute to the shares of wrong labels among its positive and among its negative labels, for error
+            rates as they would be against correct labels.
         limit: Audit a stratified subset of this many images.
         sample: Number of images for deletion, insertion and ROAD, a stratified draw; about twenty forward passes for
             each image, attribute and method. 0 for none.
@@ -84,6 +86,7 @@ class Settings:
     influence_masks: Path | Literal["auto"] | None = "auto"
     groups: Sequence[str] | None = None
     slice_by: Sequence[str] | None = None
+    label_noise: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     limit: int | None = None
     sample: int = 0
     gate_images: int = 8

@@ -14,7 +14,7 @@ import typer
 
 from bincam.cli import source
 from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, ModelSource, ThresholdOptions, WeightsFile
-from bincam.cli.options import expand_groups, parse_attributes, parse_names
+from bincam.cli.options import expand_groups, parse_assignments, parse_attributes, parse_names, parse_number
 from bincam.errors import BincamWarning, InputError
 
 if TYPE_CHECKING:
@@ -120,6 +120,15 @@ def audit(
             rich_help_panel=_SLICES,
         ),
     ] = None,
+    label_noise: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SHARE[:SHARE]",
+            help="Share of an attribute's labels that is wrong, or of its positive and of its negative labels, to also "
+            "state error rates as they would be against correct labels; may be repeated.",
+            rich_help_panel=_EXTRA,
+        ),
+    ] = None,
     thresholds: ThresholdOptions,
     sample: Annotated[
         int,
@@ -194,6 +203,7 @@ def audit(
         "influence_masks": _folder(influence_masks),
         "groups": kept,
         "slice_by": slices,
+        "label_noise": _label_noise(label_noise),
         "limit": limit,
         "sample": sample,
         "gate_images": gate_images,
@@ -251,6 +261,18 @@ def _regions(choice: str, data: str) -> Any:
     from bincam.data import load_regions
 
     return {"auto": "auto", "none": None}[choice] if choice in ("auto", "none") else load_regions(choice, data)
+
+
+def _label_noise(typed: list[str] | None) -> dict[str, tuple[float, float]]:
+    """The shares of wrong labels that ``--label-noise`` states, among positive and among negative labels."""
+    form = "NAME=SHARE or NAME=SHARE:SHARE, of positive and of negative labels"
+    result: dict[str, tuple[float, float]] = {}
+    for name, text in parse_assignments("--label-noise", typed, form).items():
+        shares = [parse_number(f"--label-noise {name}={text}", part) for part in text.split(":")]
+        if len(shares) > 2:
+            raise InputError(f"--label-noise {name}={text}: expected {form}")
+        result[name] = (shares[0], shares[-1])
+    return result
 
 
 def _folder(choice: str) -> Path | str | None:

@@ -156,6 +156,14 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Relabel:
+    """Labels to check: a table of the most certain errors, and a data URI of a CSV file with more of them."""
+
+    table: Table
+    file: str
+
+
+@dataclass(frozen=True)
 class Card:
     """The content of one attribute's card.
 
@@ -236,6 +244,7 @@ class Page:
         overlaps: Attention overlap, a figure per arm; empty where the audits have none.
         sampled: Faithfulness measures of a few images; None where none were sampled.
         unmeasured: Images, logits and masks that could not be measured, per arm; empty where audits have no such list.
+        relabel: Labels to check; None where no image is misclassified.
         published: The comparison with the source paper; None where not asked for.
         rule: The rule by which examples were chosen.
         outcomes: Outcome and its meaning, in the order of the map rows.
@@ -263,6 +272,7 @@ class Page:
     overlaps: Sequence[Plot]
     sampled: Table | None
     unmeasured: Sequence[Listing]
+    relabel: Relabel | None
     published: Table | None
     rule: str
     outcomes: Sequence[tuple[str, str]]

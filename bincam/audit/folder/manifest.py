@@ -95,6 +95,7 @@ class Manifest(_Part):
     image_size: tuple[int, int] | None = None
     groups: tuple[str, ...] = ()
     slice_by: tuple[str, ...] | None = None
+    label_noise: dict[str, tuple[float, float]] | None = None
     limit: int | None = None
     sample: int = 0
     gate_images: int = 0

@@ -34,6 +34,7 @@ UNMEASURED_KIND, LEAKAGE_KIND, SAMPLE_KIND = "bincam-unmeasured", "bincam-leakag
 FORMER_UNMEASURED, FORMER_UNMEASURED_KIND = "findings.json", "bincam-findings"
 """The file and kind of ``unmeasured.json`` in older audits, which are still read."""
 PART_SCHEMA = 1
+RELABEL = "relabel.csv"
 MEANS, REGIONS, MEAN_IMAGE = "maps/means.safetensors", "maps/regions.safetensors", "maps/mean_image.png"
 
 

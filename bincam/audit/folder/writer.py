@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from bincam.audit.folder.reader import (
     LEAKAGE_KIND,
     MANIFEST,
     PART_SCHEMA,
+    RELABEL,
     SAMPLE,
     SAMPLE_KIND,
     SUMMARY,
@@ -38,6 +39,9 @@ from bincam.audit.folder.reader import (
 from bincam.audit.folder.schema import KEYS, measure_columns, record_schema
 from bincam.errors import InputError
 from bincam.files import atomic, read_json, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 from bincam.stats.outcomes import OUTCOMES
 
 _STATE, _REFERENCES = "state", "references"
@@ -211,6 +215,11 @@ class AuditWriter:
     def write_sample(self, content: Mapping[str, Any]) -> None:
         """Write ``sample.json``."""
         write_json(self.folder / SAMPLE, {"kind": SAMPLE_KIND, "schema": PART_SCHEMA, **content}, compact=True)
+
+    def write_relabel(self, errors: pd.DataFrame) -> None:
+        """Write ``relabel.csv``: the errors of which the model is most certain, as labels to check."""
+        with atomic(self.folder / RELABEL) as part:
+            errors.to_csv(part, index=False, float_format="%.6g")
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``, which marks the audit as complete, and remove what only a resumed run needs."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bincam.audit.folder.schema import measure_columns
+from bincam.audit.summary.label_noise import NOISE_RATES
 from bincam.audit.summary.summarize import RATES, SHORT, column_of
 from bincam.errors import InputError, nearest
 from bincam.files import read_yaml
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 Verdict = Literal["pass", "fail", "insufficient", "error"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+GATED_RATES = (*RATES, *NOISE_RATES)
+"""Rates that rules may name; the last exist where a share of wrong labels was stated."""
 
 _RULE = re.compile(r"^(?P<left>[^<>=!]+?)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[^<>=!]+)$")
 
@@ -49,7 +53,7 @@ class Rule:
     @property
     def is_rate(self) -> bool:
         """True if the measure is a rate, which has no groups."""
-        return self.measure in RATES
+        return self.measure in GATED_RATES
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     """Split a rule's left side into attribute, measure and group. Specs of methods may contain ``@`` and ``.``, too."""
     columns = measure_columns(audit.methods, audit.masks)
     short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
-    measures = (*RATES, *sorted(short | set(SHORT)), *columns)
+    measures = (*GATED_RATES, *sorted(short | set(SHORT)), *columns)
     attribute: str | None = None
     rest = left.strip()
     heads = sorted((*audit.attributes, "overall"), key=len, reverse=True)
@@ -145,9 +149,9 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
         if attribute is None and dot and tail.partition("@")[0] in measures:
             raise InputError(f"{where}: unknown attribute {prefix!r}{nearest(prefix, audit.attributes)}")
         raise InputError(f"{where}: unknown measure {measure!r}{nearest(measure, measures)}")
-    if measure in RATES and group:
+    if measure in GATED_RATES and group:
         raise InputError(f"{where}: {measure} is a rate of its own class and takes no group, got @{group}")
-    if attribute == "overall" and measure in RATES and measure not in ERROR_RATES:
+    if attribute == "overall" and measure in GATED_RATES and measure not in ERROR_RATES:
         raise InputError(f"{where}: {measure} has no mean over attributes; write the rule for single attributes")
     return attribute, measure, group or "all"
 
@@ -217,6 +221,11 @@ def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
         figure = entry.get("rates", {}).get(rule.measure)
     else:
         figure = entry.get("measures", {}).get(column_of(rule.measure, summary["methods"]), {}).get(rule.group)
+    if figure is None and rule.measure in NOISE_RATES:
+        raise InputError(
+            f"rule {rule.text!r}: the audit states no share of wrong labels of {name!r}; audit again with "
+            f"--label-noise {name}=SHARE, or write the rule for the attributes that have one"
+        )
     if figure is None:
         raise InputError(f"summary.json has no {name}.{rule.measure} ({rule.group}); make the summary again")
     estimate = Estimate.from_json(figure)

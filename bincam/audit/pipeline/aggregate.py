@@ -15,6 +15,7 @@ from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.projected_masks import outline_size, outlines
 from bincam.audit.pipeline.sampled_metrics import measure_sample, storable
+from bincam.audit.summary.label_noise import confident_errors
 from bincam.audit.summary.summarize import summarise
 from bincam.errors import InputError
 from bincam.files import atomic
@@ -45,6 +46,7 @@ def finish(plan: Plan, writer: AuditWriter) -> None:
     audit = reader.open_audit(writer.folder, unfinished=True)
     writer.write_leakage(_leakage(audit))
     writer.write_sample(measure_sample(plan, writer))
+    writer.write_relabel(confident_errors(audit))
     writer.write_summary(summarise(audit, slice_by=plan.settings.slice_by))
 
 

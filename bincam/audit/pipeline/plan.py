@@ -17,6 +17,7 @@ from bincam.audit.pipeline import defaults
 from bincam.audit.pipeline.measure import MeasureInputs
 from bincam.audit.pipeline.projected_masks import Grid
 from bincam.audit.settings import BATCH_SIZE, Settings
+from bincam.audit.summary.label_noise import stated_noise
 from bincam.cam import Explainer, Reference
 from bincam.data import AttributeTable, Loader, Regions, loader
 from bincam.errors import InputError
@@ -130,6 +131,7 @@ class Plan:
             image_size=card.input_size,
             groups=tuple(self.table.groups),
             slice_by=None if settings.slice_by is None else tuple(settings.slice_by),
+            label_noise=dict(settings.label_noise) or None,
             limit=settings.limit,
             sample=settings.sample,
             gate_images=settings.gate_images,
@@ -186,6 +188,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     groups = defaults.choose_groups(table, settings.groups)
     table = replace(table.select(names), groups={name: table.groups[name] for name in groups})
     defaults.check_slices(table, settings.slice_by)
+    stated_noise(settings.label_noise, table.names)
     model = model.to(settings.device)
     explainers = {spec: _explainer(model, spec, names, settings) for spec in _specs(settings.methods)}
     grids = {spec: _grid(explainer, settings) for spec, explainer in explainers.items()}

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.panel import Panel, read_panel
+from bincam.audit.summary.people import PERSON_RATES, people_of
 from bincam.audit.summary.slices import slice_family, slice_panel, slicings
 from bincam.errors import InputError
 from bincam.stats.bootstrap import RESAMPLES, Means, Shares, resampled_means, shares
@@ -31,7 +33,10 @@ SHORT = {"bias_share": "midpoint.bias_share"}
 """Short names of measures that are not the primary method's."""
 
 WRONG = "error"
-RATES = (*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap", "brier", "ece", "brier_unshifted", "ece_unshifted")
+RATES = (
+    *ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap", "brier", "ece", "brier_unshifted", "ece_unshifted",
+    *PERSON_RATES,
+)  # fmt: skip
 
 
 def column_of(name: str, methods: Sequence[str]) -> str:
@@ -47,6 +52,7 @@ def summarise(
     audit: Audit,
     *,
     slice_by: Sequence[str] | None = None,
+    label_noise: Mapping[str, Sequence[float]] | None = None,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -60,6 +66,8 @@ def summarise(
     Args:
         audit: The audit; it may be without a summary.
         slice_by: Group columns or attributes to slice by; by default all group columns, Male and Young.
+        label_noise: Attribute to the shares of wrong labels among its positive and among its negative labels; error
+            rates are then also given as they would be against correct labels. By default those stated for the audit.
         level: Confidence level.
         resamples: R, the number of bootstrap resamples. Memory: 4·K·R bytes for K identities, and 4 bytes for each
             image, attribute and column of the records.
@@ -108,6 +116,7 @@ def summarise(
             leakage=audit.leakage,
             gates=audit.sample.get("gates", {}),
             slice_by=slice_by,
+            label_noise=label_noise if label_noise is not None else audit.manifest.label_noise,
             level=level,
             resamples=resamples,
             seed=seed,
@@ -123,6 +132,7 @@ def summarise_panel(
     leakage: Mapping[str, Any],
     gates: Mapping[str, Any],
     slice_by: Sequence[str] | None = None,
+    label_noise: Mapping[str, Sequence[float]] | None = None,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -135,16 +145,24 @@ def summarise_panel(
         leakage: The content of ``leakage.json``, which is copied to the summary.
         gates: The results of the model-parameter randomisation tests by method, which are copied, too.
         slice_by: See ``summarise``.
+        label_noise: See ``summarise``.
         level: Confidence level.
         resamples: R, the number of bootstrap resamples.
         seed: Seed of the bootstrap.
 
     Raises:
-        InputError: A column to slice by is unknown or has a single value.
+        InputError: A column to slice by is unknown or has a single value, or the label noise is impossible.
     """
+    noise = stated_noise(label_noise or {}, panel.attributes)
     divisions, left_out = slicings(panel, slice_by)
     weights = panel.clusters.weights(resamples, seed)
     entries, samples = _attributes(manifest, panel, weights, level)
+    for a, (attribute, entry) in enumerate(entries.items()):
+        entry["rates"] |= {name: rate.to_json() for name, rate in people_of(panel, a, level).items()}
+        if attribute in noise:
+            stored = {name: Estimate.from_json(entry["rates"][name]) for name in ("fnr", "fpr")}
+            corrected, entry["label_noise"] = corrected_rates(stored, entry["counts"], noise[attribute])
+            entry["rates"] |= {name: rate.to_json() for name, rate in corrected.items()}
     columns = {
         name: column_of(name, manifest.methods)
         for name in ("gain", "empty", "bias_share")

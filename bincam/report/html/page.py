@@ -25,6 +25,7 @@ from bincam.report.sections.attention_overlap import overlap_plot
 from bincam.report.sections.attribute_card import MEANINGS, SHOWN, card
 from bincam.report.sections.context import Drawing
 from bincam.report.sections.contrast_tables import published_table
+from bincam.report.sections.relabel import relabel
 from bincam.report.sections.sampled_metrics import sample_table
 from bincam.report.sections.unmeasured import unmeasured
 from bincam.report.view_model import Page
@@ -166,6 +167,7 @@ def build(
         overlaps=[plot for arm in arms if (plot := overlap_plot(arm, attributes, len(arms) > 1))],
         sampled=sample_table(arms, attributes),
         unmeasured=unmeasured(arms),
+        relabel=relabel(arms, attributes, photographs),
         published=published_table(source.contrast) if source.contrast else None,
         rule=RULE + (f" Outcomes are the {first.name} model's." if len(arms) > 1 else ""),
         outcomes=[(outcome, MEANINGS[outcome]) for outcome in SHOWN],

@@ -16,6 +16,8 @@ from bincam.report.sections import sentences
 from bincam.report.sections.attribute_charts import charts
 from bincam.report.sections.context import Drawing, slug
 from bincam.report.sections.contrast_tables import difference_table
+from bincam.report.sections.people import noise_table, people_table
+from bincam.report.sections.relabel import IN_CARD, suspects
 from bincam.report.sections.slices import slice_table
 from bincam.report.view_model import Card, Example, ExampleGroup, MapRow, Picture
 from bincam.stats.formatting import MINUS, counted, listed, number, percent, shown, significant
@@ -30,6 +32,8 @@ MEANINGS = {
     "FP": "absent, predicted present",
     "TN": "absent, predicted absent",
 }
+CHECK = "check"
+"""The group of the most certain errors, whose labels may be wrong."""
 MAP_SIDE, EXAMPLE_SIDE = 144, 96  # pixels of the longer side
 
 
@@ -43,6 +47,7 @@ def card(attribute: str, drawing: Drawing) -> Card:
     groups, example_limit = _examples(attribute, drawing)
     contrast = drawing.contrast
     tables = [difference_table(contrast, attribute) if contrast else None, slice_table(attribute, arms)]
+    tables += [people_table(attribute, arms), noise_table(attribute, arms)]
     return Card(
         name=attribute,
         anchor=f"attribute-{slug(attribute)}",
@@ -152,6 +157,7 @@ def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], flo
     distance = np.abs(first.column(attribute, "logit") - first.column(attribute, "threshold"))
     row_of = first.columns["row"].tolist()
     chosen = {outcome: [row_of[p] for p in choose(distance, outcomes == outcome)] for outcome in SHOWN}
+    chosen[CHECK] = [suspect.row for suspect in suspects(attribute, drawing.arms, IN_CARD)]
     maps = {row: [_map(arm, row, attribute) for arm in drawing.arms] for rows in chosen.values() for row in rows}
     limit = scale([grid for grids in maps.values() for grid in grids if grid is not None])
     groups = []
@@ -159,6 +165,9 @@ def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], flo
         examples = [_example(attribute, outcome, row, maps[row], limit, drawing) for row in chosen[outcome]]
         count = int((outcomes == outcome).sum())
         groups.append(ExampleGroup(outcome, MEANINGS[outcome], counted(count, "image"), examples))
+    if chosen[CHECK]:
+        examples = [_example(attribute, CHECK, row, maps[row], limit, drawing) for row in chosen[CHECK]]
+        groups.append(ExampleGroup("Check the label", "the most certain errors", f"{len(examples)} shown", examples))
     return groups, limit
 
 

@@ -1,0 +1,86 @@
+"""Labels to check: the errors of which every model on the page is most certain."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import numpy as np
+
+from bincam.report.figures.examples import Photographs
+from bincam.report.reading.audited_model import Arm
+from bincam.report.view_model import Cell, Relabel, Table
+from bincam.stats.formatting import counted, number
+
+IN_CARD, IN_TABLE, IN_FILE = 3, 20, 20
+"""Images shown on a card, rows of the page's table, and rows of each attribute in the file."""
+
+CAPTION = (
+    "A confident error is either a wrong label or one of the model's worst mistakes; only the image can tell which. "
+    "Images are ordered by the distance of the logit from the threshold, on the wrong side of it"
+)
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """An error of every model.
+
+    Attributes:
+        row: Row of the image.
+        label: The recorded label, 1 or 0.
+        margin: |z - t|, the smallest over the models.
+    """
+
+    row: int
+    label: int
+    margin: float
+
+
+def suspects(attribute: str, arms: Sequence[Arm], count: int) -> list[Suspect]:
+    """Find the most certain errors that all models share, the most certain first; ties in the order of the data."""
+    margins: dict[int, float] = {}
+    for number_of_arm, arm in enumerate(arms):
+        outcome = arm.column(attribute, "outcome")
+        distance = np.abs(arm.column(attribute, "logit") - arm.column(attribute, "threshold"))
+        wrong = np.flatnonzero((outcome == "FP") | (outcome == "FN"))
+        here = dict(zip(arm.columns["row"][wrong].tolist(), distance[wrong].tolist(), strict=True))
+        margins = here if not number_of_arm else {r: min(m, here[r]) for r, m in margins.items() if r in here}
+    label = dict(zip(arms[0].columns["row"].tolist(), arms[0].column(attribute, "label").tolist(), strict=True))
+    ordered = sorted(margins, key=lambda row: (-margins[row], row))[:count]
+    return [Suspect(row, int(label[row]), margins[row]) for row in ordered]
+
+
+def relabel(arms: Sequence[Arm], attributes: Sequence[str], photographs: Photographs) -> Relabel | None:
+    """Make the page's list of labels to check, and a file with more of them; None without errors."""
+    by_attribute = {name: suspects(name, arms, IN_FILE) for name in attributes}
+    listed = [(name, suspect) for name, errors in by_attribute.items() for suspect in errors]
+    if not listed:
+        return None
+    strongest = sorted(listed, key=lambda item: (-item[1].margin, item[0], item[1].row))[:IN_TABLE]
+    rows = [
+        [
+            Cell(photographs.name(suspect.row), None),
+            Cell(name, None),
+            Cell("present" if suspect.label else "absent", None),
+            Cell(number(suspect.margin), suspect.margin, note="logit units"),
+        ]
+        for name, suspect in strongest
+    ]
+    by_both = " (the smaller of both models', for images that both misclassify)" if len(arms) > 1 else ""
+    caption = f"{CAPTION}{by_both}. The file lists {counted(len(listed), 'image')}, up to {IN_FILE} of each attribute."
+    table = Table("Labels to check", caption, ["Image", "Attribute", "Label", "Logit beyond the threshold"], rows)
+    return Relabel(table, f"data:text/csv;charset=utf-8,{quote(_csv(by_attribute, photographs))}")
+
+
+def _csv(by_attribute: Mapping[str, Sequence[Suspect]], photographs: Photographs) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["attribute", "rank", "image", "row", "label", "margin", "new_label"])
+    for name, errors in by_attribute.items():
+        for rank, suspect in enumerate(errors, start=1):
+            image = photographs.name(suspect.row)
+            writer.writerow([name, rank, image, suspect.row, suspect.label, f"{suspect.margin:.6g}", ""])
+    return text.getvalue()
