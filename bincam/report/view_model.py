@@ -178,6 +178,7 @@ class Card:
         limit: End of the maps' colour scale.
         example_limit: End of the examples' colour scale.
         groups: Examples by outcome.
+        checks: The most certain errors, whose labels may be wrong.
         charts: Bias share, thresholds, calibration.
         tables: Paired differences of a contrast, and results by group.
         warnings: Reasons to doubt or to miss numbers.
@@ -193,6 +194,7 @@ class Card:
     limit: str
     example_limit: str
     groups: Sequence[ExampleGroup]
+    checks: Sequence[Example]
     charts: Sequence[Chart]
     tables: Sequence[Table]
     warnings: Sequence[str]

@@ -77,7 +77,8 @@ def person_rates(wrong: NDArray[np.floating], clusters: Clusters, level: float =
     ever, always = float((errors > 0).mean()), float((errors == sizes).mean())
 
     def proportion(value: float) -> Estimate:
-        return estimate(value, *(float(end) for end in wilson(value, people, level)), images, people, METHOD)
+        low, high = wilson(value, people, level)
+        return estimate(value, float(low), float(high), images, people, METHOD)
 
     return PersonRates(
         estimate(mean, float(low), float(high), images, people, METHOD), proportion(ever), proportion(always)

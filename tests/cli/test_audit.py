@@ -1,5 +1,6 @@
 """``bincam audit`` as a user runs it."""
 
+import csv
 import json
 import os
 import signal
@@ -69,6 +70,36 @@ def test_notes_are_lines_of_stderr_each_told_once(audit):
 def test_json_goes_to_stdout_alone(audit, tmp_path):
     said = audit("--json", "--attributes", "Smiling")
     assert json.loads(said.out) == json.loads((tmp_path / "out" / "summary.json").read_text())
+
+
+def test_wrong_labels_are_stated_once_and_listed(audit, tmp_path):
+    said = audit("--label-noise", "Smiling=0.1:0.05", "--label-noise", "Eyeglasses=0.02", "--regions", "none")
+    assert said.code == 0, said.err
+    done = open_audit(tmp_path / "out")
+    assert done.manifest.label_noise == {"Smiling": (0.1, 0.05), "Eyeglasses": (0.02, 0.02)}
+    entry = done.summary["attributes"]["Smiling"]
+    assert entry["label_noise"]["positives"] == 0.1
+    assert "fnr_noise_corrected" in entry["rates"]
+    rows = list(csv.DictReader((tmp_path / "out" / "relabel.csv").read_text(encoding="utf-8").splitlines()))
+    wrong = {name: entry["counts"]["FP"] + entry["counts"]["FN"] for name, entry in done.summary["attributes"].items()}
+    assert {name: sum(row["attribute"] == name for row in rows) for name in wrong} == wrong
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("Smiling", "expected NAME=SHARE"),
+        ("Smiling=many", "expected a finite number"),
+        ("Smiling=0.1:0.1:0.1", "expected NAME=SHARE"),
+        ("Smiling=0.6", "say nothing about the truth"),
+        ("Smilling=0.1", "did you mean 'Smiling'"),
+    ],
+)
+def test_impossible_label_noise_is_refused_in_a_line(audit, tmp_path, typed, message):
+    said = audit("--label-noise", typed)
+    assert said.code == 2
+    assert message in said.err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_chosen_is_done(audit, tmp_path):

@@ -45,12 +45,12 @@ def stated_noise(stated: Mapping[str, Sequence[float]], attributes: Sequence[str
         try:
             positives, negatives = (float(share) for share in shares)
             result[name] = WrongLabels(positives, negatives)
+        except InputError as error:
+            raise InputError(f"label noise of {name!r}: {error}") from None
         except (TypeError, ValueError):
             raise InputError(
                 f"label noise of {name!r}: expected two shares, among positive and among negative labels, got {shares}"
             ) from None
-        except InputError as error:
-            raise InputError(f"label noise of {name!r}: {error}") from None
     return result
 
 

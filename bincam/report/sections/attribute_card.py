@@ -33,7 +33,7 @@ MEANINGS = {
     "TN": "absent, predicted absent",
 }
 CHECK = "check"
-"""The group of the most certain errors, whose labels may be wrong."""
+"""The most certain errors, whose labels may be wrong."""
 MAP_SIDE, EXAMPLE_SIDE = 144, 96  # pixels of the longer side
 
 
@@ -44,7 +44,7 @@ def card(attribute: str, drawing: Drawing) -> Card:
     negatives, positives = first.train_counts(attribute)
     which = "with" if first.minority(attribute) > 0 else "without"
     maps, limit = _mean_maps(attribute, drawing)
-    groups, example_limit = _examples(attribute, drawing)
+    groups, checks, example_limit = _examples(attribute, drawing)
     contrast = drawing.contrast
     tables = [difference_table(contrast, attribute) if contrast else None, slice_table(attribute, arms)]
     tables += [people_table(attribute, arms), noise_table(attribute, arms)]
@@ -60,6 +60,7 @@ def card(attribute: str, drawing: Drawing) -> Card:
         limit=significant(limit, 2),
         example_limit=significant(example_limit, 2),
         groups=groups,
+        checks=checks,
         charts=charts(attribute, drawing),
         tables=[table for table in tables if table is not None],
         warnings=_warnings(attribute, drawing),
@@ -151,7 +152,7 @@ def describe(grid: Floats, explained: str) -> str:
     return ", ".join(parts) or "zero everywhere"
 
 
-def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], float]:
+def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], list[Example], float]:
     first = drawing.arms[0]
     outcomes = first.column(attribute, "outcome")
     distance = np.abs(first.column(attribute, "logit") - first.column(attribute, "threshold"))
@@ -165,10 +166,8 @@ def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], flo
         examples = [_example(attribute, outcome, row, maps[row], limit, drawing) for row in chosen[outcome]]
         count = int((outcomes == outcome).sum())
         groups.append(ExampleGroup(outcome, MEANINGS[outcome], counted(count, "image"), examples))
-    if chosen[CHECK]:
-        examples = [_example(attribute, CHECK, row, maps[row], limit, drawing) for row in chosen[CHECK]]
-        groups.append(ExampleGroup("Check the label", "the most certain errors", f"{len(examples)} shown", examples))
-    return groups, limit
+    checks = [_example(attribute, CHECK, row, maps[row], limit, drawing) for row in chosen[CHECK]]
+    return groups, checks, limit
 
 
 def _map(arm: Arm, row: int, attribute: str) -> Floats | None:
