@@ -303,3 +303,10 @@ def _tell(done: Audit) -> None:
     for kind, counts in unmeasured["outside_the_crop"].items():
         for name, count in counts.items():
             typer.echo(f"{name}: in {count} images the {kind} mask is outside the crop; NaN there", err=True)
+    for column, counts in unmeasured.get("regions_below_a_cell", {}).items():
+        for name, count in counts.items():
+            typer.echo(
+                f"{name}: in {count} images less than one cell of the maps is inside or outside of the region; "
+                f"{column} is NaN there",
+                err=True,
+            )

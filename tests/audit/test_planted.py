@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from bincam.audit.pipeline.runner import run
-from bincam.data import loader
+from bincam.data import Regions, loader
+from bincam.report.reading.contrast import open_arm
+from bincam.report.sections.unmeasured import unmeasured
 from tests.audit.conftest import NOTES_ALLOWED
-from tests.audit.planted import Centre, reader, write_pictures
+from tests.audit.planted import NAMES, SIDE, Centre, reader, write_pictures
 
 pytestmark = NOTES_ALLOWED
 
@@ -150,3 +152,20 @@ def test_the_summary_flags_the_shortcut_and_not_its_twin(settings, tmp_path):
         gains[name] = entry["measures"]["grad_cam.gain"]["predicted:positive"]
     assert gains["honest"]["low"] > 0.9
     assert gains["shortcut"]["high"] < 0
+
+
+def test_a_region_of_all_but_a_pixel_has_no_gain_and_the_reason_is_counted(pictures, settings, tmp_path):
+    masks = {"Object": np.ones((SIDE, SIDE), bool), "Other": np.zeros((SIDE, SIDE), bool)}
+    masks["Object"][0, 0] = False
+    masks["Other"][0, 0] = True
+    near = replace(settings, regions=Regions.drawn(masks, source="all but a pixel"))
+    done, twin = run(reader(0), pictures, tmp_path / "a", near), run(reader(0), pictures, tmp_path / "b", settings)
+    records, usual = done.records(), of_object(twin, "grad_cam.gain", "grad_cam.energy")
+    assert records["grad_cam.gain"].isna().all()
+    assert usual["grad_cam.gain"].notna().sum() == usual["grad_cam.energy"].notna().sum() > 0
+    located = records[records["grad_cam.energy"].notna()]["attribute"].value_counts()
+    counted = done.unmeasured["regions_below_a_cell"]
+    assert counted == {"grad_cam.gain": {name: int(located[name]) for name in NAMES if located[name]}}
+    assert twin.unmeasured["regions_below_a_cell"] == {}
+    (listing,) = unmeasured([open_arm("model", done)])
+    assert any("Less than one of the 8 × 8 cells of grad_cam's maps" in line for line in listing.entries)

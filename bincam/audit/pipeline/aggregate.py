@@ -67,6 +67,11 @@ def _unmeasured(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str])
         "with_a_mask": {
             source: counted(sums[f"known.{source}"]) for source in plan.sources if f"known.{source}" in sums
         },
+        "regions_below_a_cell": {
+            name.removeprefix("unresolved."): counts
+            for name in sums
+            if name.startswith("unresolved.") and (counts := counted(sums[name]))
+        },
         "notes": list(plan.notes),
     }
 

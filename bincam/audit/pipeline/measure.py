@@ -183,6 +183,10 @@ class ShardBuilder:
         self._add("image.sum", images.sum(0))
         self._add("image.count", torch.tensor(float(len(images))))
         self._add("nan_logits", (~torch.isfinite(columns["logit"])).sum(0))
+        for name, gain in columns.items():
+            if name.endswith("gain"):  # of every method: against the region, and against each mask
+                energy = columns[f"{name.removesuffix('gain')}energy"]
+                self._add(f"unresolved.{name}", (energy.isfinite() & gain.isnan()).sum(0))
         if "outline" in drawn:
             self._add("outline.sum", drawn["outline"].double().sum(0) / 255)
         for source, name in {n.partition("@")[0]: n for n in drawn if "@" in n and not n.startswith("hits")}.items():

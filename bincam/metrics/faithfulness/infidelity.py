@@ -14,6 +14,7 @@ from bincam.errors import InputError
 from bincam.metrics.faithfulness.deletion_insertion import Baseline, check_same, make_baseline
 from bincam.resample import project
 
+ROUNDING = 8  # units in the last place by which two logits of the same pixels may differ
 SIDES = (0.15, 0.5)  # smallest and largest side of a patch, as shares of the image's shorter side
 
 
@@ -27,7 +28,7 @@ class Infidelity:
             negative for evidence of the wrong sign; NaN where no patch contains evidence.
         scaled: The same mean with the evidence multiplied by β.
         unexplained: ``scaled`` as a share of the mean squared fall, in [0, 1]: 0 where the evidence is proportional to
-            the falls, 1 where it is unrelated to them; NaN also where no patch changes the logit.
+            the falls, 1 where it is unrelated to them; NaN also where no patch changes the logit by more than rounding.
 
     Example:
         >>> import torch
@@ -104,7 +105,8 @@ def infidelity(
     h, w = explanation.maps.shape[-2:]
     weights = project(masks, (h, w)) * (h * w / masks[0].size)
     predicted = torch.einsum("bahw,nhw->ban", explanation.maps.double(), torch.from_numpy(weights).to(clean.device))
-    return _compare(predicted, torch.stack(falls, -1).double())
+    noise = ROUNDING * torch.finfo(clean.dtype).eps * clean.double().abs()
+    return _compare(predicted, torch.stack(falls, -1).double(), noise)
 
 
 def square_patches(size: tuple[int, int], count: int, seed: int = 0) -> NDArray[np.bool_]:
@@ -132,8 +134,11 @@ def square_patches(size: tuple[int, int], count: int, seed: int = 0) -> NDArray[
     return masks
 
 
-def _compare(predicted: Tensor, fall: Tensor) -> Infidelity:
-    """Compute mean squared differences over the last axis, before and after the optimal scaling."""
+def _compare(predicted: Tensor, fall: Tensor, noise: Tensor) -> Infidelity:
+    """Compute mean squared differences over the last axis, before and after the optimal scaling.
+
+    Falls that are not larger than the noise ``(B, A)`` are rounding errors, of which no share can be explained.
+    """
     square, product, falls = predicted.square().mean(-1), (predicted * fall).mean(-1), fall.square().mean(-1)
     scale = product / square  # 0/0 where no patch contains evidence
     scaled = (fall - scale[..., None] * predicted).square().mean(-1)
@@ -142,5 +147,5 @@ def _compare(predicted: Tensor, fall: Tensor) -> Infidelity:
         raw=(predicted - fall).square().mean(-1),
         scale=scale,
         scaled=scaled,
-        unexplained=(scaled / falls).clamp(max=1),
+        unexplained=torch.where(falls > noise.square(), (scaled / falls).clamp(max=1), torch.nan),
     )

@@ -6,7 +6,8 @@ without upsampling it. The ReLU precedes the upsampling.
 
 Maps in half precision are measured in float32, others in their own precision. Every image is measured on its own: the
 result has the same bits in any batch. Undefined measures are NaN, never 0; maps with a NaN or infinite cell are
-undefined.
+undefined. A map resolves nothing finer than a cell of its grid, so chance-corrected energy needs a region with at least
+one cell's area inside and one outside.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from bincam.errors import InputError
 from bincam.resample import matrix
 
 QUARTER = 0.25  # share of the cells that ``concentration`` counts
-WHOLE = 1e-6  # a region whose area share is this close to 1 is the whole image
+ROUNDING = 1e-3  # cells by which an area may fall short of one, because weights are rounded
+CONSTANT = 8  # a map whose cells differ by at most this many units in the last place is constant
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,13 @@ class RegionMeasures:
     Attributes:
         energy: E = ⟨(σS)⁺, Uᵀ1_M⟩ / ⟨(σS)⁺, Uᵀ1⟩ in [0, 1]; NaN for a map without positive evidence, and for an empty
             or missing region.
-        lift: E / f, with f the region's area share: 1 for uniform evidence; NaN where E is NaN.
+        lift: E / f, with f the region's area share: 1 for uniform evidence, at most the number of cells however small
+            the region is; NaN where E is NaN.
         gain: Chance-corrected energy (E - f) / (1 - f): 0 for uniform evidence, 1 if all of it is inside, negative if
-            the region has less than its share; NaN where E is NaN, and where the region is the whole image.
+            the region has less than its share, at least -f / (1 - f). NaN where E is NaN, and where less than the area
+            of one cell of the grid is inside or outside of the region. Outside, the denominator is smaller than what
+            the map resolves (a region of all but one pixel gives a gain of -48 at an energy of 0.999); inside, not
+            even a map of that one cell reaches 1, so a gain close to 0 would not be chance.
         area: f.
 
     Example:
@@ -94,7 +100,33 @@ def region_measures(maps: Tensor, weights: Tensor, total: Tensor, area: Tensor |
     f = share.to(r).expand(r.shape[:2])
     everywhere, inside = (r * t).sum(-1), (r * w).sum(-1)
     energy = _where((everywhere > 0) & (f > 0), inside / everywhere)
-    return RegionMeasures(energy, energy / f, _where(f < 1 - WHOLE, (energy - f) / (1 - f)), f)
+    corrected = _where(resolved(weights, total, area).expand_as(f), (energy - f) / (1 - f))
+    return RegionMeasures(energy, energy / f, corrected, f)
+
+
+def resolved(weights: Tensor, total: Tensor, area: Tensor | None = None) -> Tensor:
+    """Find regions with at least the area of one cell inside and one outside; of others the gain is undefined.
+
+    Args:
+        weights: Uᵀ1_M, ``(..., h, w)``.
+        total: Uᵀ1, ``(h, w)``.
+        area: f, ``(...)``, where it is known more precisely than from the weights.
+
+    Returns:
+        ``(...)``, bool; False where there is no region.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics.localization.energy import resolved
+        >>> total = torch.full((2, 2), 4.0)  # an image of 16 pixels
+        >>> cell, pixel, rest = torch.tensor([[4.0, 0], [0, 0]]), torch.tensor([[1.0, 0], [0, 0]]), total.clone()
+        >>> rest[0, 0] = 3
+        >>> resolved(torch.stack([cell, pixel, rest]), total).tolist()
+        [True, False, False]
+    """
+    cells = weights.shape[-2] * weights.shape[-1]
+    share = area_share(weights.double(), total) if area is None else area.to(weights.device, torch.float64)
+    return torch.minimum(share, 1 - share) * cells >= 1 - ROUNDING
 
 
 def area_share(weights: Tensor, total: Tensor) -> Tensor:
@@ -132,8 +164,8 @@ def published_energy(maps: Tensor, weights: Tensor, total: Tensor, size: tuple[i
         size: ``(H, W)`` of the image.
 
     Returns:
-        ``(B, A)``: 0 for a map that is constant or without positive evidence; NaN where the map is not finite or the
-        region is empty or missing.
+        ``(B, A)``: 0 for a map that is without positive evidence, or constant up to rounding (the scale would stretch
+        rounding errors); NaN where the map is not finite or the region is empty or missing.
 
     Raises:
         InputError: Shapes do not match.
@@ -149,7 +181,7 @@ def published_energy(maps: Tensor, weights: Tensor, total: Tensor, size: tuple[i
     r = evidence(maps)
     w, t = _weights(r, maps, weights), _total(maps, total)
     shifted = r - _minimum_upsampled(r.reshape(maps.shape), size)[..., None]
-    flat = r.amin(-1) == r.amax(-1)
+    flat = r.amax(-1) - r.amin(-1) <= CONSTANT * torch.finfo(r.dtype).eps * r.amax(-1)
     inside, everywhere = (shifted * w).sum(-1), (shifted * t).sum(-1)
     energy = torch.where(flat, torch.zeros_like(inside), inside / everywhere)
     return _where(~r.sum(-1).isnan() & (w.sum(-1) > 0), energy)

@@ -97,7 +97,17 @@ def _warnings(attribute: str, drawing: Drawing) -> list[str]:
     ]
     if not any(drawing.outline(arm, attribute) or arm.measure(attribute, "gain", "all").defined for arm in arms):
         result.append("This attribute has no expected region, so gain, energy and lift are undefined.")
+    elif any(_below_a_cell(arm, attribute) for arm in arms):
+        result.append(
+            "Of the expected region less than one cell of the maps is inside or outside, so its gain is undefined."
+        )
     return result
+
+
+def _below_a_cell(arm: Arm, attribute: str) -> bool:
+    """Return True where energy is defined and gain is not."""
+    energy, gain = (arm.measure(attribute, name, "all") for name in ("energy", "gain"))
+    return energy.defined and not gain.defined
 
 
 def _mean_maps(attribute: str, drawing: Drawing) -> tuple[list[MapRow], float]:

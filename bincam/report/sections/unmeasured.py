@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from bincam.report.reading.audited_model import Arm
 from bincam.report.view_model import Listing
 from bincam.stats.formatting import counted
+
+if TYPE_CHECKING:
+    from bincam.audit import Audit
 
 SOURCES = {
     "region": "The region is outside the crop",
     "object": "The object's mask is outside the crop",
     "influence": "The influence mask is outside the crop",
 }
+MASKS = {"": "the region", "object_": "the object's mask", "influence_": "the influence mask"}
 
 
 def unmeasured(arms: Sequence[Arm]) -> list[Listing]:
@@ -37,11 +42,29 @@ def _entries(arm: Arm) -> list[str]:
         if counts:
             of = document["with_a_mask"].get(source, {})
             entries.append(f"{SOURCES.get(source, source)}, so nothing is measured against it: {_counted(counts, of)}.")
+    for column, counts in document.get("regions_below_a_cell", {}).items():
+        entries.append(f"{below_a_cell(arm.audit, column)}: {_counted(counts)}.")
     entries += [
         f"No slices: {left_out['reason']}." for left_out in (arm.audit.summary or {}).get("slices_left_out", [])
     ]
     entries += [f"{note[:1].upper()}{note[1:]}." for note in document["notes"]]
     return entries
+
+
+def below_a_cell(audit: Audit, column: str) -> str:
+    """Give the reason why a gain is undefined where energy is not.
+
+    Args:
+        audit: The audit.
+        column: Its record column, such as ``grad_cam.object_gain``.
+    """
+    method, _, measure = column.rpartition(".")
+    grid = audit.manifest.grid.get(method)
+    cells = f" of the {grid[0]} × {grid[1]} cells" if grid else " cell"
+    return (
+        f"Less than one{cells} of {method}'s maps is inside or outside of {MASKS[measure.removesuffix('gain')]}, which "
+        "is finer than the maps are, so the gain is undefined"
+    )
 
 
 def _counted(counts: Mapping[str, int], of: Mapping[str, int] | None = None) -> str:

@@ -96,6 +96,15 @@ def test_undefined_is_nan(tiny: nn.Module, images: Tensor) -> None:
     assert (unchanged.raw == 0).all()
 
 
+def test_falls_of_rounding_errors_have_no_unexplained_share() -> None:
+    """Patches are replaced by the mean of an image of one colour, which is that colour up to rounding."""
+    flat = torch.full((1, 2, 9, 9), 0.1)
+    linear = Explainer(Linear().float(), names=("a", "b", "c"))
+    explanation = linear(flat)
+    got = infidelity(linear, flat, replace(explanation, maps=torch.randn_like(explanation.maps)), patches=4)
+    assert torch.isnan(got.unexplained).all()
+
+
 def test_batches_do_not_matter(tiny: nn.Module, images: Tensor) -> None:
     explainer = Explainer(tiny, ATTRIBUTES)
     whole = infidelity(explainer, images, explainer(images), patches=6, baseline="blur")

@@ -50,7 +50,43 @@ def test_energy_equals_that_of_the_upsampled_map(grid: tuple[int, int], size: tu
     torch.testing.assert_close(got.energy, expected, equal_nan=True, rtol=1e-12, atol=1e-12)
     f = inside.double().mean((-2, -1)).where(~expected.isnan(), torch.nan)
     torch.testing.assert_close(got.lift, expected / f, equal_nan=True)
-    torch.testing.assert_close(got.gain, (expected - f) / (1 - f), equal_nan=True)
+    cells = grid[0] * grid[1]
+    defined = torch.minimum(f, 1 - f) * cells >= 1
+    gain = ((expected - f) / (1 - f)).where(defined, torch.nan)
+    torch.testing.assert_close(got.gain, gain, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gain_needs_a_cell_inside_and_one_outside(dtype: torch.dtype) -> None:
+    """A region of all but one pixel, with the map's evidence at that pixel: energy 0.999 would be a gain of -48."""
+    maps = torch.zeros(1, 1, 7, 7, dtype=dtype)
+    maps[0, 0, 0, 0] = 1
+    masks = np.ones((6, 1, 224, 224), bool)
+    masks[0, 0, 0, 0] = False  # all but a pixel
+    masks[1] = ~masks[0]  # a pixel
+    masks[2, 0, :32, :32] = False  # all but a cell
+    masks[3] = ~masks[2]  # a cell
+    masks[4, 0, :32, :31] = False  # all but a little less than a cell
+    masks[5] = ~masks[4]
+    weights, total = on_grid(masks, (7, 7))
+    got = region_measures(maps.expand(6, 1, 7, 7), weights.to(dtype), total)
+    assert torch.isnan(got.gain).flatten().tolist() == [True, True, False, False, True, True]
+    assert torch.isfinite(got.energy).all()
+    assert torch.isfinite(got.lift).all()
+    assert got.lift.max().item() == pytest.approx(49)
+    f = 1 - 1 / 49
+    assert got.gain[2, 0].item() == pytest.approx((got.energy[2, 0].item() - f) / (1 - f), rel=1e-5)
+    assert got.gain[2, 0] < got.gain[3, 0]  # the same evidence, outside and inside
+    alone = region_measures(maps, weights[:1].to(dtype), total)
+    assert torch.equal(alone.energy[0], got.energy[0])
+
+
+def test_the_gain_of_a_grid_of_one_cell_is_undefined() -> None:
+    """Any region has the energy of its area there: 0 would be called chance, but nothing was located."""
+    mask = random_masks(1, 1, 40, 40, share=0.5)
+    got = region_measures(torch.ones(1, 1, 1, 1), *on_grid(mask, (1, 1)))
+    assert torch.isnan(got.gain).all()
+    torch.testing.assert_close(got.energy, got.area)
 
 
 def test_by_hand() -> None:
@@ -157,6 +193,14 @@ def test_the_minimum_is_that_of_every_pixel() -> None:
         weights, total = on_grid(mask, (4, 6))
         expected = (full * torch.from_numpy(mask)).sum((-2, -1)) / full.sum((-2, -1))
         torch.testing.assert_close(published_energy(maps, weights, total, size), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_published_energy_does_not_stretch_rounding_errors(dtype: torch.dtype) -> None:
+    noise = torch.finfo(dtype).eps * torch.arange(25, dtype=dtype).remainder(3).reshape(1, 1, 5, 5)
+    weights, total = on_grid(random_masks(1, 40, 40), (5, 5))
+    assert published_energy(3 + noise, weights, total, (40, 40)).item() == 0
+    assert 0 < published_energy(3 + 1e4 * noise, weights, total, (40, 40)).item() < 1
 
 
 def test_published_energy_is_zero_when_there_is_nothing() -> None:
