@@ -13,8 +13,8 @@ from bincam.errors import InputError
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="Audit of the unbalanced model.")],
-    second: Annotated[Path, typer.Argument(help="Audit of the balanced model, on the same images.")],
+    first: Annotated[Path, typer.Argument(help="Audit of the first model, whose threshold is adjusted.")],
+    second: Annotated[Path, typer.Argument(help="Audit of the second model, on the same images.")],
     *,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for contrast.json and the difference maps.")],
     moved: Annotated[
@@ -40,12 +40,12 @@ def compare(
     from bincam.compare.contrast import FILE
     from bincam.compare.contrast import compare as contrast_of
 
-    unbalanced = open_audit(first)
+    audited = open_audit(first)
     contrast = contrast_of(
-        unbalanced,
+        audited,
         open_audit(second),
         out,
-        moved=read_thresholds(moved, unbalanced.attributes) if moved else None,
+        moved=read_thresholds(moved, audited.attributes) if moved else None,
         moved_from=", ".join(moved or ()),
         published=published,
         resamples=resamples,
@@ -54,6 +54,8 @@ def compare(
     if as_json:
         typer.echo(json.dumps(contrast, ensure_ascii=False, allow_nan=False))
         return
+    for note in contrast["notes"]:
+        typer.echo(f"note: {note}", err=True)
     for name, sentences in contrast["sentences"].items():
         typer.echo(f"{name}. {' '.join(sentences)}\n")
     typer.echo("Main findings:")

@@ -1,4 +1,4 @@
-"""Contrast of two models on the same images: what balancing changed, and if an adjusted threshold explains it."""
+"""Contrast of two models on the same images: how they differ, and if an adjusted threshold explains it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bincam.compare import published as published_figures
 from bincam.compare.document import Contrast
 from bincam.compare.imbalance_correlation import correlations
+from bincam.compare.names import names_of, notes_on
 from bincam.compare.paired_audits import Pair, pair_audits
 from bincam.compare.paired_differences import COLUMNS, Contrasted, contrast_attributes, contrast_families
 from bincam.compare.sentences import attribute_sentences, findings, threshold_verdict
@@ -51,8 +52,9 @@ def compare(
     """Compare two audits of the same images, and write the contrast's folder.
 
     Args:
-        first: Audit of the unbalanced model.
-        second: Audit of the balanced model.
+        first: Audit of the first model, such as one trained without class weights: its thresholds are adjusted, and
+            its training counts define the minority class.
+        second: Audit of the second model.
         out: Folder for ``contrast.json`` and ``maps/difference.safetensors``.
         moved: Adjusted thresholds for the first model, tuned on validation images, in logit units; by default those
             of the first model's card.
@@ -110,6 +112,7 @@ def compare(
     weights = pair.clusters.weights(resamples, seed)
     contrasted = dict(zip(pair.attributes, contrast_attributes(pair, weights, level), strict=True))
     maps = difference_maps(first, second, pair, folder / DIFFERENCE)
+    names = names_of(first, second)
     contrast: dict[str, Any] = {
         "kind": KIND,
         "schema": SCHEMA,
@@ -117,6 +120,8 @@ def compare(
         "resamples": resamples,
         "seed": seed,
         "columns": list(COLUMNS),
+        "names": names.to_json(),
+        "notes": notes_on(first, second),
         "arms": {"first": _arm(first, COLUMNS[0]), "second": _arm(second, COLUMNS[2])},
         "data": {name: getattr(first.manifest.data, name) for name in ("source", "split", "images_hash")},
         "images": len(pair.images),
@@ -144,9 +149,10 @@ def compare(
         "maps": maps,
     }
     contrast["sentences"] = {
-        name: attribute_sentences(name, entry, pair.methods) for name, entry in contrast["attributes"].items()
+        name: attribute_sentences(name, entry, pair.methods, names) for name, entry in contrast["attributes"].items()
     }
-    contrast["findings"] = findings(contrast)
+    statements = [f"{note[0].upper()}{note[1:]}." for note in contrast["notes"]]
+    contrast["findings"] = [*statements, *findings(contrast)]
     if published:
         contrast["published"] = _published(first, pair, contrasted)
     write_json(folder / FILE, contrast, compact=True)

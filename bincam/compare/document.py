@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bincam import display
 from bincam.audit.folder.overview import FEW, estimate_cell, intervals_of, minority_share, rarer, sample
+from bincam.compare.names import names_from
 from bincam.stats.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ class Contrast(dict[str, Any]):
         The dictionary is what ``compare`` writes and returns; one that was read from a file is wrapped again:
 
         >>> from bincam.compare import Contrast
-        >>> contrast = Contrast({"columns": ["unbalanced", "adjusted", "balanced"], "attributes": {}, "images": 0})
+        >>> contrast = Contrast({"names": {"first": "plain", "second": "weighted"}, "attributes": {}, "images": 0})
         >>> contrast
-        Contrast of unbalanced and balanced: 0 images, 0 attributes
+        Contrast of plain and weighted: 0 images, 0 attributes
     """
 
     def __repr__(self) -> str:
@@ -54,6 +55,7 @@ class Contrast(dict[str, Any]):
     def _table(self) -> display.Table:
         entries = self.get("attributes") or {}
         first, _, second = self.get("columns") or ("first", "", "second")
+        models = names_from(self)
         names = sorted(entries, key=lambda name: minority_share(entries[name]))[: display.ROWS]
         rows = [(name, *self._cells(entries[name], first, second)) for name in names]
         subject = (sample(self.get("images"), self.get("identities")), display.counted(len(entries), "attribute"))
@@ -64,8 +66,8 @@ class Contrast(dict[str, Any]):
             display.omitted(len(rows), len(entries), "attributes"),
         )
         return display.Table(
-            f"Contrast of {first} and {second}: {', '.join(filter(None, subject))}",
-            ("attribute", "rarer class", "n", f"error, {first}", f"error, {second}", "difference"),
+            f"Contrast of {models.first} and {models.second}: {', '.join(filter(None, subject))}",
+            ("attribute", "rarer class", "n", f"error, {models.first}", f"error, {models.second}", "difference"),
             rows,
             "; ".join(filter(None, notes)),
             left=2,

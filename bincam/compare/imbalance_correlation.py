@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
 
 
+FEW = 10
+"""With fewer attributes the interval is so wide, and so dependent on its assumptions, that the status is small."""
+
+
 def correlations(
     first: Audit, pair: Pair, contrasted: Mapping[str, Contrasted], level: float = LEVEL
 ) -> dict[str, dict[str, Any]]:
@@ -33,7 +37,7 @@ def correlations(
 
     Returns:
         Column to ``{"unbalanced": ..., "balanced": ...}``, of the means over images that a model predicts as the
-        majority class, each with ``rho``, ``low``, ``high``, ``p`` and ``attributes``.
+        majority class, each with ``rho``, ``low``, ``high``, ``status``, ``p`` and ``attributes``.
     """
     counts = np.array([first.manifest.train_counts[name] for name in pair.attributes], float)
     with np.errstate(invalid="ignore"):
@@ -55,23 +59,28 @@ def correlations(
 
 
 def spearman(x: NDArray[np.floating], y: NDArray[np.floating], level: float = LEVEL) -> dict[str, Any]:
-    """Compute Spearman's ρ of the pairs that are defined, with Bonett and Wright's interval; None where undefined."""
+    """Compute Spearman's ρ of the pairs that are defined, with Bonett and Wright's interval; None where undefined.
+
+    With fewer than four pairs it is undefined; a ρ of 1 or -1 has no interval.
+    """
     from scipy import stats
 
     both = np.isfinite(x) & np.isfinite(y)
     n = int(both.sum())
-    undefined = {"rho": None, "low": None, "high": None, "p": None, "attributes": n}
+    undefined = {"rho": None, "low": None, "high": None, "status": "undefined", "p": None, "attributes": n}
     if n < 4 or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
         return undefined
     result = stats.spearmanr(x[both], y[both])
     rho, p = float(result.statistic), float(result.pvalue)
     width = stats.norm.ppf((1 + level) / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))
-    with np.errstate(divide="ignore"):
-        centre = np.arctanh(rho)
+    # The same order twice is no certainty: an interval of a single point would claim it.
+    perfect = abs(rho) > 1 - 1e-12
+    low, high = (None, None) if perfect else np.tanh(np.arctanh(rho) + width * np.array([-1, 1])).tolist()
     return {
         "rho": rho,
-        "low": float(np.tanh(centre - width)),
-        "high": float(np.tanh(centre + width)),
+        "low": low,
+        "high": high,
+        "status": "small" if n < FEW else "ok",
         "p": p,
         "attributes": n,
     }

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bincam.audit.summary.summarize import column_of
+from bincam.compare.names import Names, names_from
 from bincam.compare.paired_differences import COLUMNS, Difference
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import DIFFERENCE, Kind, counted, decimals, images, listed, number, percent, written
@@ -18,9 +19,9 @@ FIRST, _, SECOND = COLUMNS
 
 VERDICTS = {
     "no difference": "no difference between the models is shown, so there is nothing for the threshold to explain",
-    "yes": "adjusting the unbalanced model's threshold alone explains it",
-    "in part": "adjusting the unbalanced model's threshold alone explains it in part",
-    "no": "adjusting the unbalanced model's threshold alone does not explain it",
+    "yes": "adjusting the first model's threshold alone explains it",
+    "in part": "adjusting the first model's threshold alone explains it in part",
+    "no": "adjusting the first model's threshold alone does not explain it",
     "unclear": "whether adjusting the threshold alone explains it cannot be decided from so few images",
     "unknown": "whether adjusting the threshold alone explains it is not known: no threshold tuned on validation data "
     "is given",
@@ -31,7 +32,7 @@ _NAMES = {
     "majority_error": "majority error",
     "gain": "chance-corrected energy (gain)",
     "empty": "share of maps without positive evidence",
-    "bias_share": "bias share",
+    "bias_share": "bias share (midpoint reference)",
 }
 _KINDS: Mapping[str, Kind] = {"gain": "number", "empty": "percent", "bias_share": "percent"}
 _GROUPS = {
@@ -68,13 +69,14 @@ def threshold_verdict(unmoved: Difference, moved: Difference) -> str:
     return "in part" if abs(after.value) < abs(before.value) else "no"
 
 
-def attribute_sentences(name: str, entry: Figures, methods: Sequence[str]) -> list[str]:
+def attribute_sentences(name: str, entry: Figures, methods: Sequence[str], names: Names) -> list[str]:
     """Write the paragraph of an attribute, sentence by sentence.
 
     Args:
         name: The attribute.
         entry: Its part of ``contrast.json``.
         methods: Specs; the first is the primary one.
+        names: Names of the models.
     """
     positive = entry["minority"] == "positive"
     classes = {"minority": "with" if positive else "without", "majority": "without" if positive else "with"}
@@ -89,38 +91,50 @@ def attribute_sentences(name: str, entry: Figures, methods: Sequence[str]) -> li
             continue
         between = f", {written(moved, 'percent')} at its adjusted threshold" if moved.defined else ""
         result.append(
-            f"Of the {part} class ({classes[part]} {name}; {images(first)}) the unbalanced model "
-            f"misclassifies {written(first, 'percent')}{between}; the balanced one {written(second, 'percent')}: "
+            f"Of the {part} class ({classes[part]} {name}; {images(first)}) {names.of_first} misclassifies "
+            f"{written(first, 'percent')}{between}; {names.of_second} {written(second, 'percent')}: "
             f"{VERDICTS[entry['threshold'][rate]]}."
         )
-    result += _maps(entry, methods)
+    result += _maps(entry, methods, names)
     return result
 
 
-def _maps(entry: Figures, methods: Sequence[str]) -> list[str]:
+def _maps(entry: Figures, methods: Sequence[str], names: Names) -> list[str]:
     method = methods[0]
     result = []
     first, second = _of_majority(entry, f"{method}.empty")
     if first.defined and second.defined:
         result.append(
-            f"For the majority class the unbalanced model's {method} map has no positive evidence in "
-            f"{written(first, 'percent')} of the images ({images(first)}); the balanced one's in "
-            f"{written(second, 'percent')}."
+            f"For the majority class the {method} map of {names.of_first} has no positive evidence in "
+            f"{written(first, 'percent')} of the images ({images(first)}), that of {names.of_second} in "
+            f"{written(second, 'percent')} ({images(second)})."
         )
     first, second = _of_majority(entry, f"{method}.gain")
     if first.defined and second.defined:
         result.append(
             "Where its maps have positive evidence, that evidence is in the expected region with a chance-corrected "
-            f"energy (gain) of {written(first)} (unbalanced) and {written(second)} (balanced); 0 is chance, 1 is all "
-            "of it."
+            f"energy (gain) of {written(first)} ({names.first}; {images(first)}) and {written(second)} "
+            f"({names.second}; {images(second)}); 0 is chance, 1 is all of it."
         )
     first, second = _of_majority(entry, column_of("bias_share", methods))
     if first.defined and second.defined:
         result.append(
-            f"Of what supports the answer, no place in the image accounts for {written(first, 'percent')} (unbalanced) "
-            f"and {written(second, 'percent')} (balanced)."
+            "Counted from the midpoint reference, of what supports the answer no place in the image accounts for "
+            f"{written(first, 'percent')} ({names.first}; {images(first)}) and {written(second, 'percent')} "
+            f"({names.second}; {images(second)}){_from_zero(entry, names)}."
         )
-    return result + _concordant(entry, methods)
+    return result + _concordant(entry, methods, names)
+
+
+def _from_zero(entry: Figures, names: Names) -> str:
+    """Write the bias shares without a reference: the head's own constant."""
+    first, second = _of_majority(entry, "zero.bias_share")
+    if not (first.defined and second.defined):
+        return ""
+    return (
+        f"; without a reference (zero), the head's own constant accounts for {written(first, 'percent')} "
+        f"({names.first}) and {written(second, 'percent')} ({names.second})"
+    )
 
 
 def _of_majority(entry: Figures, column: str) -> tuple[Estimate, Estimate]:
@@ -129,7 +143,7 @@ def _of_majority(entry: Figures, column: str) -> tuple[Estimate, Estimate]:
     return Estimate.from_json(models.get(FIRST)), Estimate.from_json(models.get(SECOND))
 
 
-def _concordant(entry: Figures, methods: Sequence[str]) -> list[str]:
+def _concordant(entry: Figures, methods: Sequence[str], names: Names) -> list[str]:
     """Write the differences between maps of concordant answers, which no threshold explains: it keeps these maps."""
     differences = {name: _difference(entry, column_of(name, methods), "alike:majority") for name in _KINDS}
     parts = [
@@ -142,7 +156,7 @@ def _concordant(entry: Figures, methods: Sequence[str]) -> list[str]:
         return []
     both, three = (_difference(entry, column, f"{kind}:majority") for kind in ("alike", "alike, moved too"))
     sentence = (
-        f"In the {images(both)} that both models predict as the majority class, unbalanced minus balanced: "
+        f"In the {images(both)} that both models predict as the majority class, {names.first} minus {names.second}: "
         f"{listed(parts)}"
     )
     if three.images:
@@ -185,7 +199,8 @@ def findings(contrast: Figures, limit: int = 5) -> list[str]:
         uses[test["measure"]] = uses.get(test["measure"], 0) + 1
         turns.append((uses[test["measure"]], place, test))
     turns.sort(key=lambda turn: turn[:2])
-    return [_finding(test, contrast) for _, _, test in turns[:limit]]
+    names = names_from(contrast)
+    return [_finding(test, contrast, names) for _, _, test in turns[:limit]]
 
 
 def _strength(test: Mapping[str, Any]) -> float:
@@ -194,14 +209,14 @@ def _strength(test: Mapping[str, Any]) -> float:
     return float(stats.norm.isf(max(test["p"], 1e-300) / 2))
 
 
-def _finding(test: Mapping[str, Any], contrast: Figures) -> str:
+def _finding(test: Mapping[str, Any], contrast: Figures, names: Names) -> str:
     name, measure = test["attribute"], test["measure"]
     entry = contrast["attributes"][name]
     if measure in ("minority_error", "majority_error"):
         first, second = (Estimate.from_json(entry["errors"][measure][column]) for column in (FIRST, SECOND))
         return (
-            f"{name}: {_NAMES[measure]} {written(first, 'percent')} unbalanced, {written(second, 'percent')} balanced "
-            f"({images(first)}); {VERDICTS[entry['threshold'][measure]]}."
+            f"{name}: {_NAMES[measure]} {written(first, 'percent')} ({names.first}), {written(second, 'percent')} "
+            f"({names.second}), {images(first)}; {VERDICTS[entry['threshold'][measure]]}."
         )
     kind = _KINDS[measure]
     means = entry["differences"][column_of(measure, contrast["methods"])][test["group"]]
@@ -211,8 +226,8 @@ def _finding(test: Mapping[str, Any], contrast: Figures) -> str:
     form = percent if kind == "percent" else number
     mean, other_mean = (form(means[model], digits) for model in ("first", "second"))
     return (
-        f"{name}: {_NAMES[measure]} {mean} unbalanced, {other_mean} balanced on {_GROUPS[test['group']]}; difference "
-        f"{written(difference, DIFFERENCE[kind])} ({images(difference)})."
+        f"{name}: {_NAMES[measure]} {mean} ({names.first}), {other_mean} ({names.second}) on "
+        f"{_GROUPS[test['group']]}; difference {written(difference, DIFFERENCE[kind])} ({images(difference)})."
     )
 
 

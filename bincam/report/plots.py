@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.compare.names import names_from
 from bincam.display import ROWS
 from bincam.errors import InputError, nearest
 from bincam.report.figures.theme import style
@@ -101,7 +102,10 @@ def plot_contrast(
     with_adjusted = measure == "error" and not contrast["moved"]["reason"]
     models = [first, adjusted, second] if with_adjusted else [first, second]
     values = {name: [_classes(contrast, entries[name], measure, model) for model in models] for name in names}
-    return _finished(dumbbells(comparison, models, values, [shares[name] for name in names]))
+    called = names_from(contrast)
+    labels = {first: called.first, adjusted: f"{called.first}, adjusted threshold", second: called.second}
+    shown = [labels[model] for model in models]
+    return _finished(dumbbells(comparison, shown, values, [shares[name] for name in names]))
 
 
 def _classes(

@@ -326,6 +326,9 @@ def test_spearman_is_scipys_and_its_interval_covers():
         found = spearman(x, y)
         inside += found["low"] <= truth <= found["high"]
     assert found["rho"] == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert found["status"] == "ok"
+    perfect = spearman(np.arange(4.0), np.arange(4.0) ** 2)
+    assert (perfect["rho"], perfect["low"], perfect["high"], perfect["status"]) == (1.0, None, None, "small")
     assert 0.92 <= inside / 300 <= 0.98
     for x, y in ((np.ones(10), np.arange(10.0)), (np.arange(3.0), np.arange(3.0)), (np.full(9, np.nan), np.ones(9))):
         assert spearman(x, y)["rho"] is None

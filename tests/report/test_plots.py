@@ -105,7 +105,7 @@ def test_a_contrast_is_its_document(contrast, out):
 
 def test_a_contrast_shows_the_difference_with_its_interval(contrast):
     title, _, first, *_ = repr(contrast).splitlines()
-    assert title.startswith(f"Contrast of unbalanced and balanced: {contrast['images']} images of ")
+    assert title.startswith(f"Contrast of a and b: {contrast['images']} images of ")
     entry = contrast["attributes"]["Wearing_Hat"]["error_differences"]["minority_error"]["unbalanced - balanced"]
     assert "points [" in first
     assert f"{abs(100 * entry['difference']['value']):.0f}\u202fpoints" in first
@@ -115,7 +115,7 @@ def test_a_contrast_shows_the_difference_with_its_interval(contrast):
 
 
 def test_a_contrast_draws_a_panel_for_each_model(contrast):
-    assert [axes.get_title("left") for axes in contrast.plot().axes] == contrast["columns"]
+    assert [axes.get_title("left") for axes in contrast.plot().axes] == ["a", "a, adjusted threshold", "b"]
     assert len(contrast.plot("gain").axes) == 2
     assert len(contrast.plot("bias_share", attributes=["Bald"]).axes) == 2
     with pytest.raises(InputError, match="no attribute"):

@@ -155,7 +155,7 @@ def build(
         question=_question(arms),
         subject=_subject(arms),
         arms=[arm.name for arm in arms],
-        models=[(arm.name, arm.label) for arm in source.columns],
+        models=[(arm.key or arm.name, arm.label) for arm in source.columns],
         tiles=overview.tiles(source.columns, attributes),
         findings=source.contrast.findings if source.contrast else overview.findings(arms, attributes),
         averages=[*overview.findings(arms, attributes), *source.contrast.correlations()] if source.contrast else [],
@@ -169,7 +169,7 @@ def build(
         unmeasured=unmeasured(arms),
         relabel=relabel(arms, attributes, photographs),
         published=published_table(source.contrast) if source.contrast else None,
-        rule=RULE + (f" Outcomes are the {first.name} model's." if len(arms) > 1 else ""),
+        rule=RULE + (f" Outcomes are those of {first.phrase}." if len(arms) > 1 else ""),
         outcomes=[(outcome, MEANINGS[outcome]) for outcome in SHOWN],
         gradient=gradient(),
         explained=drawing.explained,
@@ -192,7 +192,8 @@ def render(page: Page) -> str:
 def _title(arms: Sequence[Arm]) -> str:
     models = [arm.audit.manifest.model.name or "model" for arm in arms]
     if len(arms) > 1:
-        return f"{arms[0].name.capitalize()} and {arms[1].name}: {models[0]}"
+        start = arms[0].name.capitalize() if arms[0].role else arms[0].name
+        return f"{start} and {arms[1].name}: {listed(list(dict.fromkeys(models)))}"
     return f"Audit: {models[0]}"
 
 
@@ -201,7 +202,9 @@ def _question(arms: Sequence[Arm]) -> str:
         "For each attribute: how often does the model misclassify the minority and the majority class, where in the "
         "image is the evidence for its predictions, and how much of their support is not located in the image?"
     )
-    return question + (" What does balancing change?" if len(arms) > 1 else "")
+    if len(arms) == 1:
+        return question
+    return question + (" What does balancing change?" if arms[0].role else " How do the two models differ?")
 
 
 def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
@@ -226,7 +229,10 @@ def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
 
 
 def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) -> list[str]:
-    notes = [source.contrast.note] if source.contrast and source.contrast.note else []
+    notes = []
+    if source.contrast:
+        notes += [f"{note[0].upper()}{note[1:]}." for note in source.contrast.document.get("notes") or ()]
+        notes += [source.contrast.note] if source.contrast.note else []
     if photographs.missing:
         notes.append(f"Photographs are not shown: {photographs.missing}. Maps are drawn on grey instead.")
     if photographs.hide_faces:
@@ -234,21 +240,21 @@ def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) 
     for arm in source.arms:
         gate = arm.gate
         if gate and not gate.get("passed"):
-            model = f"the {arm.name} model" if len(source.arms) > 1 else "the model"
+            model = arm.phrase if len(source.arms) > 1 else "the model"
             notes.append(
                 f"{arm.method} did not pass the model-parameter randomisation test on {model}: {gate.get('reason')}."
             )
     first, *others = source.arms
     if first.audit.manifest.train_counts_from != "card":
-        model = f"{first.name} model" if others else first.name
+        model = first.phrase if others else f"the {first.name}"
         notes.append(
-            f"The training counts of the {model} are unknown; minority and majority are those of the audited data."
+            f"The training counts of {model} are unknown; minority and majority are those of the audited data."
         )
-    turned = {arm.name: [name for name in attributes if arm.turned(name)] for arm in others}
+    turned = {arm.phrase: [name for name in attributes if arm.turned(name)] for arm in others}
     notes += [
-        f"In the training counts of the {name} model the other class is the minority for {listed(names)}; "
-        f"this page uses the minority and majority of the {first.name} model throughout."
-        for name, names in turned.items()
+        f"In the training counts of {model} the other class is the minority for {listed(names)}; "
+        f"this page uses the minority and majority of {first.phrase} throughout."
+        for model, names in turned.items()
         if names
     ]
     return notes

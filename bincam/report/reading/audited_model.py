@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.summary.summarize import SHORT, column_of
+from bincam.compare.names import phrase
 from bincam.errors import InputError
 from bincam.stats.estimate import Estimate
 from bincam.stats.outcomes import answers, basic_name, basic_rate
@@ -30,6 +31,8 @@ class Arm:
 
     Attributes:
         name: Name in the report and its downloads.
+        key: Key of the model in a contrast's document; its name by default.
+        role: True where the name is a role, as in "the balanced model".
         audit: Its audit.
         summary: Content of ``summary.json``.
         classes: Audit whose training counts define the minority class, if not its own: both models of a contrast
@@ -40,6 +43,13 @@ class Arm:
     audit: Audit
     summary: Mapping[str, Any]
     classes: Audit | None = None
+    key: str = ""
+    role: bool = False
+
+    @property
+    def phrase(self) -> str:
+        """The model in a sentence."""
+        return phrase(self.name, role=self.role)
 
     @property
     def label(self) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bincam.audit.folder.reader import open_audit
+from bincam.compare.names import names_from
 from bincam.errors import InputError
 from bincam.files import read_json
 from bincam.report.reading.audited_model import BIAS_SHARE, Arm
 from bincam.stats.estimate import Estimate, undefined
-from bincam.stats.formatting import listed, written
+from bincam.stats.formatting import counted, listed, written
 
 FILE, KIND, SCHEMA = "contrast.json", "bincam-contrast", 1
 
@@ -23,30 +24,22 @@ class MovedArm(Arm):
     """The first model at its adjusted threshold, with the same maps and other errors.
 
     Attributes:
-        name: Name of the contrast's column.
         entries: The contrast's entries, by attribute.
-        first: Name of the first model.
     """
 
     entries: Mapping[str, Mapping[str, Any]]
-    first: str
-
-    @property
-    def label(self) -> str:
-        """The name as the page shows it."""
-        return f"{self.first}, adjusted threshold"
 
     def rate(self, attribute: str, measure: str) -> Estimate:
         """Return an error at the adjusted threshold; AUROC and AP, which use none, are the first model's."""
         by_column = self.entries[attribute]["errors"].get(measure)
         if by_column is not None:
-            return Estimate.from_json(by_column.get(self.name))
+            return Estimate.from_json(by_column.get(self.key))
         return super().rate(attribute, measure) if measure in {"auroc", "ap"} else undefined("")
 
     def measure(self, attribute: str, column: str, group: str) -> Estimate:
         """Return a measure of the images whose predicted class the adjusted threshold does not change."""
         by_column = self._column(self.entries[attribute]["measures"], column).get(group) or {}
-        return Estimate.from_json(by_column.get(self.name))
+        return Estimate.from_json(by_column.get(self.key))
 
     def overall(self, attributes: Sequence[str], measure: str, group: str = "") -> Estimate:
         """Return the mean over attributes, without an interval."""
@@ -64,8 +57,8 @@ class Contrast:
     Attributes:
         folder: Its folder.
         document: Content of ``contrast.json``.
-        first: The unbalanced model.
-        second: The balanced model.
+        first: The first model.
+        second: The second model.
     """
 
     folder: Path
@@ -84,8 +77,11 @@ class Contrast:
         moved = self.document.get("moved") or {}
         if moved.get("reason") or not moved.get("thresholds"):
             return None
-        first, name = self.first, self.document["columns"][1]
-        return MovedArm(name, first.audit, first.summary, entries=self.document["attributes"], first=first.name)
+        first, key = self.first, self.document["columns"][1]
+        return MovedArm(
+            f"{first.name}, adjusted threshold", first.audit, first.summary, key=key,
+            entries=self.document["attributes"],
+        )  # fmt: skip
 
     @property
     def note(self) -> str:
@@ -120,9 +116,9 @@ class Contrast:
         correlation = self.document.get("correlation") or {}
         for measure, column in (("gain", f"{self.first.method}.gain"), ("bias share", BIAS_SHARE)):
             parts = [
-                f"{written(Estimate.from_json(model | {'value': model['rho']}))} ({name})"
-                for name, model in (correlation.get(column) or {}).items()
-                if model.get("rho") is not None
+                f"{_correlation(model)} ({arm.name}; {counted(model['attributes'], 'attribute')})"
+                for arm in (self.first, self.second)
+                if (model := (correlation.get(column) or {}).get(arm.key) or {}).get("rho") is not None
             ]
             if parts:
                 sentences.append(
@@ -132,6 +128,12 @@ class Contrast:
         return sentences
 
 
+def _correlation(entry: Mapping[str, Any]) -> str:
+    estimate = Estimate.from_json(entry | {"value": entry["rho"]})
+    few = ", of too few attributes to rely on" if estimate.small else ""
+    return written(replace(estimate, status="ok")) + few
+
+
 def open_contrast(folder: Path) -> Contrast:
     """Read a contrast and its two audits.
 
@@ -139,7 +141,11 @@ def open_contrast(folder: Path) -> Contrast:
         InputError: The folder is not a contrast, or an audit is missing or no longer the one that was compared.
     """
     document = read_json(folder / FILE, kind=KIND, schema=SCHEMA)
-    first, second = (_arm(folder, document["arms"][which]) for which in ("first", "second"))
+    names = names_from(document)
+    first, second = (
+        replace(_arm(folder, document["arms"][which]), name=name, role=names.roles)
+        for which, name in (("first", names.first), ("second", names.second))
+    )
     return Contrast(folder, document, first, replace(second, classes=first.audit))
 
 
@@ -155,7 +161,7 @@ def _arm(folder: Path, entry: Mapping[str, Any]) -> Arm:
         raise InputError(
             f"{audit_folder} is no longer the audit that {folder / FILE} was made of; make the contrast again"
         )
-    return open_arm(str(entry["name"]), audit)
+    return replace(open_arm(str(entry["name"]), audit), key=str(entry["name"]))
 
 
 def open_arm(name: str, audit: Any) -> Arm:

@@ -90,9 +90,9 @@ def _warnings(attribute: str, drawing: Drawing) -> list[str]:
             (few, f"Too few images for a reliable error of the {listed(few)} class{'es' * (len(few) > 1)}."),
         ):
             if applies:
-                names.setdefault(text, []).append(arm.name)
+                names.setdefault(text, []).append(arm.phrase)
     result = [
-        text if len(models) == len(arms) else f"{models[0].capitalize()} model: {text[0].lower()}{text[1:]}"
+        text if len(models) == len(arms) else f"{models[0][0].upper()}{models[0][1:]}: {text[0].lower()}{text[1:]}"
         for text, models in names.items()
     ]
     if not any(drawing.outline(arm, attribute) or arm.measure(attribute, "gain", "all").defined for arm in arms):
@@ -197,7 +197,7 @@ def _example(
             maps.append(None)
             continue
         grey = _ground(image, grid)
-        alt = f"{attribute} in {name}, evidence of the {arm.name} model: {describe(grid, drawing.explained)}"
+        alt = f"{attribute} in {name}, evidence of {arm.phrase}: {describe(grid, drawing.explained)}"
         stem = f"{slug(attribute)}/{outcome}-{Path(name).stem}"
         maps.append(drawing.picture(overlay(grey, grid, limit), EXAMPLE_SIDE, alt, f"{stem}-{arm.name}"))
     photograph = None

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bincam.audit.summary.summarize import column_of
+from bincam.compare.names import names_from
 from bincam.report.reading.contrast import Contrast
 from bincam.report.view_model import Cell, Table
 from bincam.stats.estimate import Estimate
@@ -26,6 +27,9 @@ MEASURES: tuple[tuple[str, Kind], ...] = (
 LABELS = {"empty": "no positive evidence"}
 """Names of measures on the page where they are not the column's."""
 
+PAPER = ("unbalanced", "balanced")
+"""Keys of the paper's two models, and of ours next to them."""
+
 AMONG = {
     "true:minority": "minority class",
     "true:majority": "majority class",
@@ -42,7 +46,6 @@ def estimate_cell(estimate: Estimate, kind: Kind) -> Cell:
 def difference_table(contrast: Contrast, attribute: str) -> Table:
     """Make the table of paired differences of one attribute, first minus second."""
     entry = contrast.document["attributes"][attribute]
-    names = (contrast.first.name, contrast.second.name)
     rows = []
     for rate in ERRORS:
         for pair, difference in entry["error_differences"][rate].items():
@@ -59,7 +62,7 @@ def difference_table(contrast: Contrast, attribute: str) -> Table:
                 rows.append(_difference(LABELS.get(measure, measure.replace("_", " ")), among, difference, kind, p))
     return Table(
         "Paired differences",
-        f"{names[0].capitalize()} minus {names[1]}, on the same images. p-values are Holm-corrected over all "
+        f"{contrast.first.name} minus {contrast.second.name}, on the same images. p-values are Holm-corrected over all "
         f"attributes; {NONE} means not tested. Rows without images are omitted.",
         ("Measure", "Among", "Images", "Difference", "p"),
         rows,
@@ -85,11 +88,13 @@ def published_table(contrast: Contrast) -> Table | None:
         return None
     entries = published["rows"]
     reason = published["reason"]
-    sizes = _sizes(entries) if published["graded"] else f"{reason[:1].upper()}{reason[1:]}."
+    names = names_from(contrast.document)
+    ours = (names.first, names.second)
+    sizes = _sizes(entries, ours) if published["graded"] else f"{reason[:1].upper()}{reason[1:]}."
     caption = f"{published['source']}. {_directions(entries)} {sizes}"
-    heads = ("Attribute", "Figure", "Paper, unbalanced", "Paper, balanced", "Here, unbalanced", "Here, balanced",
+    heads = ("Attribute", "Figure", "Paper, unbalanced", "Paper, balanced", *(f"Here, {name}" for name in ours),
              "Direction", "Size")  # fmt: skip
-    return Table("Comparison with the source paper", caption, heads, [_published(entry) for entry in entries])
+    return Table("Comparison with the source paper", caption, heads, [_published(entry, ours) for entry in entries])
 
 
 def _directions(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -115,22 +120,22 @@ def _direction(row: Mapping[str, Any]) -> str:
     return "overlapping" if defined else "undefined"
 
 
-def _sizes(rows: Sequence[Mapping[str, Any]]) -> str:
+def _sizes(rows: Sequence[Mapping[str, Any]], ours: Sequence[str]) -> str:
     """Count the figures that agree in size, by model."""
     parts = []
-    for model in ("unbalanced", "balanced"):
-        graded = [row["size"][model] for row in rows if row["size"][model] is not None]
-        parts.append(f"{sum(graded)} of {len(graded)} ({model})")
+    for key, name in zip(PAPER, ours, strict=True):
+        graded = [row["size"][key] for row in rows if row["size"][key] is not None]
+        parts.append(f"{sum(graded)} of {len(graded)} ({name})")
     return f"The paper's figure is inside the interval of this audit in {listed(parts)}."
 
 
-def _published(row: Mapping[str, Any]) -> list[Cell]:
+def _published(row: Mapping[str, Any], ours: Sequence[str]) -> list[Cell]:
     kind: Kind = "percent" if row["figure"] in {"fnr", "fpr"} else "number"
     size = row["size"]
     graded = any(agrees is not None for agrees in size.values())
-    agreeing = listed([name for name, agrees in size.items() if agrees]) or "neither"
+    agreeing = listed([name for key, name in zip(PAPER, ours, strict=True) if size[key]]) or "neither"
     cells = [Cell(row["attribute"], None), Cell(row["figure"].replace("_", " "), None)]
-    published = [Estimate.of_value(float(row["published"][name])) for name in ("unbalanced", "balanced")]
+    published = [Estimate.of_value(float(row["published"][key])) for key in PAPER]
     cells += [Cell(shown(figure, kind), None, note="published") for figure in published]
-    cells += [estimate_cell(Estimate.from_json(row["ours"][name]), kind) for name in ("unbalanced", "balanced")]
+    cells += [estimate_cell(Estimate.from_json(row["ours"][key]), kind) for key in PAPER]
     return [*cells, Cell(_direction(row), None), Cell(agreeing if graded else "", None)]

@@ -105,7 +105,7 @@ LIMITS = (
 
 def definitions(arms: Sequence[Arm]) -> list[Definition]:
     """List the definitions of all measures, with this report's method and explained side."""
-    whose = f" of the {arms[0].name} model" if len(arms) > 1 else ""
+    whose = f" of {arms[0].phrase}" if len(arms) > 1 else ""
     classes = Definition(
         "Minority and majority class",
         f"The rarer and the more frequent class among the training labels{whose}. If the training counts are unknown, "

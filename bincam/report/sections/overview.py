@@ -163,7 +163,7 @@ def tiles(models: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
 def findings(arms: Sequence[Arm], attributes: Sequence[str]) -> list[str]:
     """Summarise the overview in one statement per measure and arm."""
     statements = [
-        summarise(arm, attributes, f"the {arm.name} model" if len(arms) > 1 else "the model")
+        summarise(arm, attributes, arm.phrase if len(arms) > 1 else "the model")
         for arm in arms
         for summarise in (_error_finding, _gain_finding, _bias_finding)
     ]
@@ -278,10 +278,11 @@ def dumbbells(
 
 def _in_words(arm: Arm, attributes: Sequence[str], comparison: Comparison, named: bool) -> str:
     """Describe the figure: means and the largest difference."""
-    start = f"{arm.label[0].upper()}{arm.label[1:]}: minority" if named else "Minority"
+    label = f"{arm.label[0].upper()}{arm.label[1:]}" if arm.role else arm.label
+    start = f"{label}: minority" if named else "Minority"
     estimates = comparison.defined(arm, attributes)
     if not estimates:
-        return f"{arm.label[0].upper()}{arm.label[1:]}: undefined for every attribute."
+        return f"{label}: undefined for every attribute."
     name, (first, second) = max(estimates.items(), key=lambda item: abs(item[1][0].value - item[1][1].value))
     minority, majority = (shown(mean, comparison.kind) for mean in comparison.means(arm, attributes))
     return (
@@ -345,8 +346,8 @@ def _row(arm: Arm, attribute: str, columns_shown: Sequence[Column], anchor: str)
         else:
             text = {"attribute": attribute, "model": arm.label, "minority": which}[column.key]
             cells.append(Cell(text, text, link=f"#{anchor}" if column.key == "attribute" else ""))
-            data[column.key] = arm.name if column.key == "model" else text
-    return TableRow(arm.name, attribute, cells, data)
+            data[column.key] = text
+    return TableRow(arm.key or arm.name, attribute, cells, data)
 
 
 def _unformatted(key: str, estimate: Estimate) -> dict[str, Any]:

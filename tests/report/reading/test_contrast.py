@@ -28,16 +28,16 @@ def page(contrast_folder, tmp_path_factory):
 
 
 def test_three_columns_of_errors_two_of_maps(page, document):
-    assert page.arms == ["unbalanced", "balanced"]
-    names = ["unbalanced", "unbalanced, threshold moved", "balanced"]  # keys of the document and of the downloads
-    labels = ["unbalanced", "unbalanced, adjusted threshold", "balanced"]
+    assert page.arms == ["a", "b"]  # the folders' names: nothing states roles
+    names = ["unbalanced", "unbalanced, threshold moved", "balanced"]  # keys of the document
+    labels = ["a", "a, adjusted threshold", "b"]
     assert document["columns"] == names
     assert page.models == list(zip(names, labels, strict=True))
     assert len(page.rows) == 3 * len(page.cards)
     for row in page.rows:
         errors = document["attributes"][row.name]["errors"]
         assert row.data["minority_error"] == pytest.approx(errors["minority_error"][row.arm]["value"], rel=1e-5)
-    assert [row.name for row in page.cards[0].maps] == ["unbalanced", "balanced", "unbalanced − balanced"]
+    assert [row.name for row in page.cards[0].maps] == ["a", "b", "a − b"]
 
 
 def test_sentences_and_findings_are_the_contrast_s(page, document):
@@ -144,10 +144,10 @@ def test_cards_and_slices_too_are_of_the_first_one_s_classes(opposite):
         answer = arm.column(card.name, "logit") >= 0
         shares = arm.column(card.name, "midpoint.bias_share")
         median = 100 * np.nanmedian(shares[answer == positive])
-        assert card.charts[0].lines[1].startswith(f"balanced: median {percent(median / 100)} (minority predicted)")
+        assert card.charts[0].lines[1].startswith(f"b: median {percent(median / 100)} (minority predicted)")
         table = next(table for table in card.tables if table.title == "By group")
         at = table.heads.index("minority error")
-        rows = [row for row in table.rows if row[1].text == "balanced"]
+        rows = [row for row in table.rows if row[1].text == "b"]
         slices = {
             f"{entry['column'].removeprefix('group.')}: {entry['value']}": Estimate.from_json(entry["estimate"])
             for entry in arm.summary["slices"]
@@ -176,11 +176,12 @@ def test_the_paper_s_table_says_why_no_direction_is_shown(graded):
         row_of("equal", 0.1, 0.3, True), row_of("equal", None, None), row_of("not shown", None, None),
     ]  # fmt: skip
     published = {"source": "Paper", "graded": graded, "reason": "sizes are compared on CelebA alone", "rows": rows}
-    table = published_table(Contrast(None, {"published": published}, None, None))
+    document = {"published": published, "names": {"first": "a", "second": "b"}}
+    table = published_table(Contrast(None, document, None, None))
     assert "For 1 of 6 figures the models differ in the paper's direction, for 1 in the opposite one" in table.caption
     assert "; for 1, the intervals of this audit overlap; for 2, the paper's two figures are equal" in table.caption
     assert "; for 1, a figure of this audit is undefined." in table.caption
-    assert ("3 of 4 (unbalanced) and 4 of 4 (balanced)" in table.caption) == graded
+    assert ("3 of 4 (a) and 4 of 4 (b)" in table.caption) == graded
     assert ("Sizes are compared on CelebA alone." in table.caption) != graded
     assert [row[6].text for row in table.rows] == ["same", "other", "overlapping", "equal", "equal", "undefined"]
 

@@ -27,7 +27,7 @@ def test_two_models_stand_below_each_other(contrast_folder):
     arms = open_source(contrast_folder).arms
     names = list(arms[0].audit.attributes)
     table = sample_table(arms, names)
-    assert [row[1].text for row in table.rows[:4]] == ["unbalanced", "balanced"] * 2
+    assert [row[1].text for row in table.rows[:4]] == ["a", "b"] * 2
     assert len(table.rows) == 2 + 2 * len(names)
 
 

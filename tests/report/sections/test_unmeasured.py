@@ -17,7 +17,7 @@ def test_everything_that_could_not_be_measured_is_counted_and_named(audit_folder
 
 def test_models_that_say_the_same_share_a_list(contrast_folder):
     (listing,) = unmeasured(open_source(contrast_folder).arms)
-    assert listing.name == "unbalanced and balanced"
+    assert listing.name == "a and b"
 
 
 def test_a_clean_audit_says_so_and_one_that_kept_no_list_is_silent(bare, tmp_path):
