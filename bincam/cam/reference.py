@@ -17,6 +17,9 @@ from bincam.references import FITTED, ReferenceKind
 
 _KIND, _SCHEMA = "bincam-reference", 1
 
+GROUPS = 20
+"""Greatest number of groups of people that are left out in turn."""
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -30,6 +33,10 @@ class Reference:
         attributes: A names.
         grid: ``(A, h, w)``, S_ref, float64; NaN for an attribute without images of both labels.
         counts: ``(A, 2)``: numbers of negatively and positively labelled images that it was fitted on.
+        people: ``(A, 2)``: numbers of people on these images; None where the data names none.
+        replicates: ``(G, A, h, w)`` float32: the grid without each of G groups of people (of images, where no people
+            are known), from which a jackknife estimates how far the reference depends on the images that happened to
+            be there; None where it is not known. They are no part of the digest, and ``save`` leaves them out.
 
     Example:
         >>> import tempfile, torch
@@ -47,6 +54,8 @@ class Reference:
     attributes: tuple[str, ...]
     grid: Tensor
     counts: Tensor
+    people: Tensor | None = None
+    replicates: Tensor | None = None
 
     @property
     def digest(self) -> str:
@@ -83,6 +92,7 @@ class Reference:
                 "reference": self.kind,
                 "attributes": list(self.attributes),
                 "counts": self.counts.tolist(),
+                **({} if self.people is None else {"people": self.people.tolist()}),
                 "grid": grid,
                 "sha256": self.digest,
             },
@@ -103,6 +113,7 @@ class Reference:
                 tuple(fields["attributes"]),
                 torch.tensor(grid, dtype=torch.float64),
                 torch.tensor(fields["counts"], dtype=torch.int64),
+                torch.tensor(fields["people"], dtype=torch.int64) if "people" in fields else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: incomplete reference: {error}") from None
@@ -122,13 +133,20 @@ class ReferenceFit:
         self._attributes = tuple(attributes)
         self._sums: Tensor | None = None  # (2, A, h, w): negative, positive
         self._counts = torch.zeros(len(self._attributes), 2, dtype=torch.int64)
+        self._group_sums: Tensor | None = None  # (GROUPS, 2, A, h, w)
+        self._group_counts = torch.zeros(GROUPS, 2, len(self._attributes), dtype=torch.int64)
+        self._labelled: dict[str, Tensor] = {}  # person to (2, A): in which classes
+        self._group_of: dict[str, int] = {}
+        self._named = False
 
-    def add(self, evidence: Tensor, labels: Tensor) -> None:
+    def add(self, evidence: Tensor, labels: Tensor, people: Sequence[str] | None = None) -> None:
         """Add a batch.
 
         Args:
             evidence: ``(B, A, h, w)``.
             labels: ``(B, A)``: 1, 0 or -1, NaN for unknown.
+            people: B names of the people on the images, empty where unknown; None where none is known. An image
+                without a name is a person of its own.
 
         Raises:
             InputError: The labels have another shape.
@@ -143,6 +161,23 @@ class ReferenceFit:
         sums = torch.einsum("sba,bahw->sahw", picks.double(), cells).cpu()
         self._counts += picks.sum(1).T.cpu()
         self._sums = sums if self._sums is None else self._sums + sums
+        self._add_groups(picks, cells, [""] * len(cells) if people is None else people)
+
+    def _add_groups(self, picks: Tensor, cells: Tensor, people: Sequence[str]) -> None:
+        """Add a batch to the sums of groups, to which people are assigned in turn, in the order of their appearance."""
+        self._named |= any(people)
+        places, classes = [], picks.cpu()
+        for image, name in enumerate(people):
+            person = name or f"\0{len(self._labelled)}"
+            if person not in self._labelled:
+                self._group_of[person] = len(self._labelled) % GROUPS
+                self._labelled[person] = torch.zeros_like(classes[:, 0])
+            self._labelled[person] |= classes[:, image]
+            places.append(self._group_of[person])
+        member = torch.nn.functional.one_hot(torch.tensor(places), GROUPS).to(cells.device, cells.dtype)  # (B, GROUPS)
+        sums = torch.einsum("bg,sba,bahw->gsahw", member, picks.to(cells), cells).cpu()
+        self._group_sums = sums if self._group_sums is None else self._group_sums + sums
+        self._group_counts += torch.einsum("bg,sba->gsa", member, picks.to(cells)).round().long().cpu()
 
     def result(self, kind: ReferenceKind) -> Reference:
         """Compute the reference.
@@ -152,12 +187,29 @@ class ReferenceFit:
         """
         if self._sums is None:
             raise InputError("a reference needs at least one batch of images with labels")
-        if kind == "mean":
-            total = self._counts.sum(1)
-            grid = self._sums.sum(0) / total[:, None, None]
-        elif kind in ("midpoint", "balanced_mean"):
-            negative, positive = self._sums / self._counts.T[..., None, None]
-            grid = (negative + positive) / 2
-        else:
+        if kind not in FITTED:
             raise InputError(f"unknown reference {kind!r}; expected one of {', '.join(FITTED)}")
-        return Reference(kind, self._attributes, grid, self._counts.clone())
+        grid = _grid(kind, self._sums, self._counts.T)
+        people = sum(self._labelled.values(), torch.zeros_like(self._counts.T)).T if self._named else None
+        return Reference(kind, self._attributes, grid, self._counts.clone(), people, self._replicates(kind))
+
+    def _replicates(self, kind: ReferenceKind) -> Tensor | None:
+        """Compute the reference without each group, ``(G, A, h, w)``; None with fewer than two groups."""
+        groups = min(GROUPS, len(self._labelled))
+        if groups < 2:
+            return None
+        assert self._sums is not None
+        assert self._group_sums is not None
+        sums, counts = self._group_sums[:groups], self._group_counts[:groups]
+        without = (_grid(kind, self._sums - s, self._counts.T - n) for s, n in zip(sums, counts, strict=True))
+        return torch.stack([grid.float() for grid in without])
+
+
+def _grid(kind: ReferenceKind, sums: Tensor, counts: Tensor) -> Tensor:
+    """Compute the grid ``(A, h, w)`` from sums ``(2, A, h, w)`` and counts ``(2, A)``; NaN without images."""
+    if kind == "mean":
+        grid: Tensor = sums.sum(0) / counts.sum(0)[:, None, None]
+        return grid
+    negative, positive = sums / counts[..., None, None]
+    middle: Tensor = (negative + positive) / 2
+    return middle

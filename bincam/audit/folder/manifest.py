@@ -61,11 +61,18 @@ class MaskSource(_Part):
 
 
 class ReferenceData(_Part):
-    """The images that the references were fitted on."""
+    """The images that the references were fitted on.
+
+    ``counts`` are negatives and positives by attribute, ``people`` the number of people on these; both are missing in
+    older audits, and ``people`` where the data names none.
+    """
 
     split: list[str]
     images: int
     digest: str
+    identities: int | None = None
+    counts: dict[str, tuple[int, int]] = {}
+    people: dict[str, tuple[int, int]] = {}
 
 
 class Manifest(_Part):

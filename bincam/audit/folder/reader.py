@@ -35,6 +35,7 @@ FORMER_UNMEASURED, FORMER_UNMEASURED_KIND = "findings.json", "bincam-findings"
 """The file and kind of ``unmeasured.json`` in older audits, which are still read."""
 PART_SCHEMA = 1
 RELABEL = "relabel.csv"
+VARIATION = "references/variation.safetensors"
 MEANS, REGIONS, MEAN_IMAGE = "maps/means.safetensors", "maps/regions.safetensors", "maps/mean_image.png"
 
 
@@ -148,6 +149,18 @@ class Audit:
         spec = self._spec(method)
         tensors = load_file(present(self.folder / MEANS))
         return tensors[f"{spec}.sum"], tensors[f"{spec}.count"]
+
+    @cached_property
+    def variation(self) -> Mapping[str, NDArray[np.float64]]:
+        """Sums of ledger columns against references that were each fitted without one group of people.
+
+        ``COLUMN.without.sum`` and ``COLUMN.without.count``, ``(A, CELLS, G)``; empty in older audits, and where no
+        reference was fitted.
+        """
+        from safetensors.numpy import load_file
+
+        file = self.folder / VARIATION
+        return load_file(file) if file.is_file() else {}
 
     def maps(self, method: str | None = None) -> Iterator[NDArray[np.float16]]:
         """Read the maps σS on their native grid, shard by shard: ``(B, A, h, w)`` of the images that were read."""

@@ -33,6 +33,8 @@ def finish(plan: Plan, writer: AuditWriter) -> None:
     if not means:
         raise InputError(f"none of the {len(plan.table)} images could be read; first: {next(iter(skipped.values()))}")
     writer.write_tensors(reader.MEANS, means)
+    if varied := {name: sums[name] for name in sums if ".without." in name}:
+        writer.write_tensors(reader.VARIATION, varied)
     writer.write_tensors(reader.REGIONS, {"regions": _mean_regions(plan, sums)})
     _write_mean_image(plan, writer.folder, sums)
     table = plan.table

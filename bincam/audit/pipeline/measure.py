@@ -196,6 +196,11 @@ class ShardBuilder:
         self.columns.append({name: value.numpy(force=True) for name, value in columns.items()})
         self.maps.append({method: self._stored(method, values) for method, values in maps.items()})
 
+    def add_sums(self, sums: Mapping[str, Tensor]) -> None:
+        """Add further sums over a batch."""
+        for name, value in sums.items():
+            self._add(name, value)
+
     def _stored(self, method: str, maps: Tensor) -> NDArray[np.float16]:
         """Convert maps to half precision; a cell beyond its range becomes NaN, and such maps are counted."""
         half = maps.to(torch.float16)

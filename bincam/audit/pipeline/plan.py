@@ -23,6 +23,7 @@ from bincam.data import AttributeTable, Loader, Regions, loader
 from bincam.errors import InputError
 from bincam.metrics.localization.pointing_game import TOLERANCE
 from bincam.models import AttributeClassifier
+from bincam.stats.clusters import Clusters
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ class Plan:
                 split=sorted(self.reference_table.counts()),
                 images=len(self.reference_table),
                 digest=self.reference_table.digest(),
+                **self._behind_references(),
             )
         manifest = Manifest(
             version=__version__,
@@ -146,6 +148,17 @@ class Plan:
             settings_digest="",
         )
         return manifest.model_copy(update={"settings_digest": provenance.settings_digest(manifest.to_json())})
+
+    def _behind_references(self) -> dict[str, Any]:
+        """Count the people and, by attribute and class, the images and people of the fitted references."""
+        table, fitted = self.reference_table, next(iter(self.references.values()), None)
+        if table is None or fitted is None:
+            return {}
+        facts: dict[str, Any] = {"counts": _by_attribute(fitted.attributes, fitted.counts)}
+        if fitted.people is not None and table.identities is not None:
+            facts["people"] = _by_attribute(fitted.attributes, fitted.people)
+            facts["identities"] = Clusters.of(table.identities.tolist()).count
+        return facts
 
     def loader(self, table: AttributeTable, batch_size: int | None = None, **options: Any) -> Loader:
         """Load a table in batches, preprocessed for the model."""
@@ -225,6 +238,10 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         only_in_data=only_in_data,
         notes=tuple(notes),
     )
+
+
+def _by_attribute(names: Sequence[str], counts: torch.Tensor) -> dict[str, tuple[int, int]]:
+    return {name: (int(n[0]), int(n[1])) for name, n in zip(names, counts.tolist(), strict=True)}
 
 
 def _mask_source(regions: Regions | None, names: Sequence[str]) -> MaskSource | None:

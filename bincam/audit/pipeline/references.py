@@ -1,56 +1,111 @@
-"""The ledger's fitted references, from one pass over images that are usually not audited."""
+"""The ledger's fitted references, from one pass over images that are usually not audited, and how far they vary."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from bincam.cam import Explainer, Reference
+from bincam.audit.folder.schema import EMPTY_FOR, LEDGER
+from bincam.cam import Explainer, Explanation, Reference
 from bincam.cam.reference import ReferenceFit
 from bincam.errors import InputError
+from bincam.files import atomic
 from bincam.references import FITTED
+from bincam.stats.outcomes import CELLS, cells
+
+VARIED = ("midpoint", "mean")
+"""References whose variation is measured; a balanced mean is computed as a midpoint."""
+
+_REPLICATES = "without.safetensors"
 
 
-def fit_references(explainer: Explainer, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Reference]:
+def fit_references(
+    explainer: Explainer, batches: Iterable[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Sequence[str]]]
+) -> dict[str, Reference]:
     """Fit the references of all kinds from the same sums.
 
     Args:
         explainer: Of a model whose head has a decomposition.
-        batches: Images ``(B, C, H, W)``, and labels ``(B, A)`` of the explainer's attributes.
+        batches: Images ``(B, C, H, W)``, labels ``(B, A)`` of the explainer's attributes and, where they are known, the
+            B names of the people on the images.
 
     Returns:
-        The reference of each kind.
+        The reference of each kind, with its replicates.
 
     Raises:
         InputError: There is no batch, or all logits are NaN.
         UnsupportedError: The head has no decomposition.
     """
     fit = ReferenceFit(explainer.selection.attributes)
-    for images, labels in batches:
+    for images, labels, *people in batches:
         decomposition = explainer(images).decomposition
         if decomposition is None:
             raise InputError("no reference can be fitted: the head has no decomposition")
-        fit.add(decomposition.evidence, labels)
+        fit.add(decomposition.evidence, labels, people[0] if people else None)
     return {kind: fit.result(kind) for kind in FITTED}
 
 
 def save_references(folder: Path, references: Mapping[str, Reference]) -> None:
-    """Write ``references/KIND.json`` in an audit's folder."""
+    """Write ``references/KIND.json`` and their replicates in an audit's folder."""
+    from safetensors.torch import save_file
+
+    varied = {kind: references[kind].replicates for kind in VARIED if kind in references}
+    tensors = {kind: grids.contiguous() for kind, grids in varied.items() if grids is not None}
+    if tensors:  # before the others, because an interrupted audit finds its references by these
+        with atomic(folder / "references" / _REPLICATES) as part:
+            save_file(tensors, part)
     for kind, reference in references.items():
         reference.save(_file(folder, kind))
 
 
 def load_references(folder: Path) -> dict[str, Reference] | None:
-    """Read what ``save_references`` wrote; None if a file is missing.
+    """Read what ``save_references`` wrote; None if a file is missing. Older audits have no replicates.
 
     Raises:
         InputError: A file is broken.
     """
+    from safetensors.torch import load_file
+
     if not all(_file(folder, kind).is_file() for kind in FITTED):
         return None
-    return {kind: Reference.load(_file(folder, kind)) for kind in FITTED}
+    file = folder / "references" / _REPLICATES
+    varied = load_file(file) if file.is_file() else {}
+    return {kind: replace(Reference.load(_file(folder, kind)), replicates=varied.get(kind)) for kind in FITTED}
+
+
+def variation_sums(explanation: Explanation, labels: Tensor, references: Mapping[str, Reference]) -> dict[str, Tensor]:
+    """Sum the ledger of a batch against every replicate of the references, by cell of outcomes.
+
+    Args:
+        explanation: Of the batch.
+        labels: ``(B, A)``: 1, 0, or NaN.
+        references: Fitted references by kind.
+
+    Returns:
+        For each varied column, such as ``midpoint.bias_share``: ``COLUMN.without.sum`` and ``COLUMN.without.count``,
+        ``(A, CELLS, G)`` float64 each.
+    """
+    sums: dict[str, Tensor] = {}
+    varied = [kind for kind in VARIED if kind in references and references[kind].replicates is not None]
+    if not varied or explanation.decomposition is None:
+        return sums
+    truth, logits = labels.to(explanation.logits), explanation.logits
+    codes = cells(*(t.numpy(force=True) for t in (truth, logits, explanation.threshold.expand_as(logits))))
+    member = torch.stack([torch.from_numpy(codes == n) for n in range(len(CELLS))], -1).double()  # (B, A, CELLS)
+    for kind in varied:
+        reference = references[kind]
+        assert reference.replicates is not None
+        ledgers = [explanation.ledger(replace(reference, grid=grid)) for grid in reference.replicates]
+        for term in (*LEDGER, *(("empty",) if kind in EMPTY_FOR else ())):
+            values = torch.stack([getattr(ledger, term).double().cpu() for ledger in ledgers], -1)  # (B, A, G)
+            defined = values.isfinite()
+            sums[f"{kind}.{term}.without.sum"] = torch.einsum("bac,bag->acg", member, values.where(defined, 0.0))
+            sums[f"{kind}.{term}.without.count"] = torch.einsum("bac,bag->acg", member, defined.double())
+    return sums
 
 
 def _file(folder: Path, kind: str) -> Path:

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from bincam.audit.folder import reader
@@ -127,6 +128,10 @@ def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
     )
     images = len(plan.reference_table)
     batches = track(plan.loader(plan.reference_table), "references", total=images, unit="images", amount=count_images)
-    references = fit_references(explainer, ((batch.images, batch.labels) for batch in batches))
+    known = plan.reference_table.identities
+    people = np.array([""] * images if known is None else known, dtype=str)
+    references = fit_references(
+        explainer, ((batch.images, batch.labels, people[batch.rows.numpy()].tolist()) for batch in batches)
+    )
     save_references(folder, references)
     return references

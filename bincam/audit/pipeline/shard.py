@@ -12,6 +12,7 @@ from bincam.audit.folder.writer import Shard
 from bincam.audit.pipeline.measure import ShardBuilder, empty_shard, measure
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.projected_masks import MaskProjector
+from bincam.audit.pipeline.references import variation_sums
 from bincam.data import Batch
 from bincam.progress import track
 
@@ -80,6 +81,8 @@ def measure_shard(plan: Plan, rows: range, stream: ImageStream | None = None) ->
         }
         columns, maps = measure(explanations, batch.labels, batch.rows, batch.also, plan.measure_inputs)
         builder.add(columns, maps, batch.images, batch.also)
+        first = next(iter(explanations.values()))
+        builder.add_sums(variation_sums(first, batch.labels, plan.measure_inputs.references))
     skipped = stream.skipped(rows)
     if builder.columns:
         return builder.shard(skipped)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.audit.summary.people import PERSON_RATES, people_of
+from bincam.audit.summary.reference_variation import Variation, vary_references
 from bincam.audit.summary.slices import slice_family, slice_panel, slicings
 from bincam.errors import InputError
 from bincam.stats.bootstrap import RESAMPLES, Means, Shares, resampled_means, shares
@@ -61,7 +62,8 @@ def summarise(
 
     Proportions (error rates, maps without positive evidence, pointing hits) have Wilson's interval, with the effective
     number of images where identities are known; all other figures have the percentile interval of a bootstrap over
-    identities, or over images if none are known. The same seed gives the same figures.
+    identities, or over images if none are known. Ledger figures against a fitted reference also let the reference vary
+    (``reference_variation``). The same seed gives the same figures.
 
     Args:
         audit: The audit; it may be without a summary.
@@ -115,6 +117,7 @@ def summarise(
             audit.manifest,
             leakage=audit.leakage,
             gates=audit.sample.get("gates", {}),
+            variation=audit.variation,
             slice_by=slice_by,
             label_noise=label_noise if label_noise is not None else audit.manifest.label_noise,
             level=level,
@@ -131,6 +134,7 @@ def summarise_panel(
     *,
     leakage: Mapping[str, Any],
     gates: Mapping[str, Any],
+    variation: Variation | None = None,
     slice_by: Sequence[str] | None = None,
     label_noise: Mapping[str, Sequence[float]] | None = None,
     level: float = LEVEL,
@@ -144,6 +148,7 @@ def summarise_panel(
         manifest: The audit's manifest.
         leakage: The content of ``leakage.json``, which is copied to the summary.
         gates: The results of the model-parameter randomisation tests by method, which are copied, too.
+        variation: ``Audit.variation``: what the ledger would be with references from other images.
         slice_by: See ``summarise``.
         label_noise: See ``summarise``.
         level: Confidence level.
@@ -169,7 +174,7 @@ def summarise_panel(
         if column_of(name, manifest.methods) in panel.columns
     }
     slices = [entry for by in divisions for entry in slice_panel(panel, by, columns, weights, level)]
-    return {
+    summary = {
         "level": level,
         "resamples": resamples,
         "seed": seed,
@@ -186,6 +191,8 @@ def summarise_panel(
         "leakage": dict(leakage),
         "gates": dict(gates),
     }
+    vary_references(summary, variation or {}, manifest.references_from, panel.minority.tolist(), level)
+    return summary
 
 
 def _attributes(
