@@ -298,6 +298,8 @@ def _tell(done: Audit) -> None:
             typer.echo(
                 f"{name}: {count} {method} maps exceed 65,504 logits; their stored maps contain NaN there", err=True
             )
+    for doubt in (done.summary or {}).get("doubts", []):
+        typer.echo(f"{doubt['attribute']}: {doubt['text']}", err=True)
     for left_out in (done.summary or {}).get("slices_left_out", []):
         typer.echo(f"no slices: {left_out['reason']}", err=True)
     for kind, counts in unmeasured["outside_the_crop"].items():

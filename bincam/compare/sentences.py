@@ -35,12 +35,6 @@ _NAMES = {
     "bias_share": "bias share (midpoint reference)",
 }
 _KINDS: Mapping[str, Kind] = {"gain": "number", "empty": "percent", "bias_share": "percent"}
-_GROUPS = {
-    "true:minority": "images of the minority class",
-    "true:majority": "images of the majority class",
-    "alike:minority": "images that both models predict as the minority class",
-    "alike:majority": "images that both models predict as the majority class",
-}
 
 
 def threshold_verdict(unmoved: Difference, moved: Difference) -> str:
@@ -78,34 +72,50 @@ def attribute_sentences(name: str, entry: Figures, methods: Sequence[str], names
         methods: Specs; the first is the primary one.
         names: Names of the models.
     """
-    positive = entry["minority"] == "positive"
-    classes = {"minority": "with" if positive else "without", "majority": "without" if positive else "with"}
     result = []
     for part in ("minority", "majority"):
         rate = f"{part}_error"
         first, moved, second = (Estimate.from_json(entry["errors"][rate][column]) for column in COLUMNS)
         if not (first.defined and second.defined):
-            result.append(
-                f"No image of the {part} class ({classes[part]} {name}) has a label and an answer of both models."
-            )
+            result.append(f"No image of {_class(entry, name, part, '')} has a label and an answer of both models.")
             continue
         between = f", {written(moved, 'percent')} at its adjusted threshold" if moved.defined else ""
         result.append(
-            f"Of the {part} class ({classes[part]} {name}; {images(first)}) {names.of_first} misclassifies "
+            f"Of {_class(entry, name, part, images(first))} {names.of_first} misclassifies "
             f"{written(first, 'percent')}{between}; {names.of_second} {written(second, 'percent')}: "
             f"{VERDICTS[entry['threshold'][rate]]}."
         )
-    result += _maps(entry, methods, names)
+    result += _maps(name, entry, methods, names)
     return result
 
 
-def _maps(entry: Figures, methods: Sequence[str], names: Names) -> list[str]:
+def tied(entry: Figures) -> bool:
+    """Return True where both classes are equally frequent in the counted labels, so that neither is a minority."""
+    negatives, positives = entry["train_counts"]
+    return bool(negatives == positives)
+
+
+def _class(entry: Figures, name: str, part: str, note: str) -> str:
+    """Name the images of a class: ``the minority class (with Bald; 20 images)``; on a tie ``the images with Bald``."""
+    which = "with" if (entry["minority"] == "positive") == (part == "minority") else "without"
+    if tied(entry):
+        return f"the images {which} {name}" + (f" ({note})" if note else "")
+    return f"the {part} class ({which} {name}{f'; {note}' if note else ''})"
+
+
+def _predicted(entry: Figures, part: str) -> str:
+    """Name a predicted class: ``the minority class``; on a tie ``“yes”``."""
+    positive = (entry["minority"] == "positive") == (part == "minority")
+    return ("“yes”" if positive else "“no”") if tied(entry) else f"the {part} class"
+
+
+def _maps(name: str, entry: Figures, methods: Sequence[str], names: Names) -> list[str]:
     method = methods[0]
     result = []
     first, second = _of_majority(entry, f"{method}.empty")
     if first.defined and second.defined:
         result.append(
-            f"For the majority class the {method} map of {names.of_first} has no positive evidence in "
+            f"For {_class(entry, name, 'majority', '')} the {method} map of {names.of_first} has no positive evidence in "
             f"{written(first, 'percent')} of the images ({images(first)}), that of {names.of_second} in "
             f"{written(second, 'percent')} ({images(second)})."
         )
@@ -156,7 +166,7 @@ def _concordant(entry: Figures, methods: Sequence[str], names: Names) -> list[st
         return []
     both, three = (_difference(entry, column, f"{kind}:majority") for kind in ("alike", "alike, moved too"))
     sentence = (
-        f"In the {images(both)} that both models predict as the majority class, {names.first} minus {names.second}: "
+        f"In the {images(both)} that both models predict as {_predicted(entry, 'majority')}, {names.first} minus {names.second}: "
         f"{listed(parts)}"
     )
     if three.images:
@@ -214,8 +224,10 @@ def _finding(test: Mapping[str, Any], contrast: Figures, names: Names) -> str:
     entry = contrast["attributes"][name]
     if measure in ("minority_error", "majority_error"):
         first, second = (Estimate.from_json(entry["errors"][measure][column]) for column in (FIRST, SECOND))
+        part = measure.removesuffix("_error")
+        error = f"error of {_class(entry, name, part, '')}" if tied(entry) else _NAMES[measure]
         return (
-            f"{name}: {_NAMES[measure]} {written(first, 'percent')} ({names.first}), {written(second, 'percent')} "
+            f"{name}: {error} {written(first, 'percent')} ({names.first}), {written(second, 'percent')} "
             f"({names.second}), {images(first)}; {VERDICTS[entry['threshold'][measure]]}."
         )
     kind = _KINDS[measure]
@@ -227,8 +239,16 @@ def _finding(test: Mapping[str, Any], contrast: Figures, names: Names) -> str:
     mean, other_mean = (form(means[model], digits) for model in ("first", "second"))
     return (
         f"{name}: {_NAMES[measure]} {mean} ({names.first}), {other_mean} ({names.second}) on "
-        f"{_GROUPS[test['group']]}; difference {written(difference, DIFFERENCE[kind])} ({images(difference)})."
+        f"{_group(entry, name, test['group'])}; difference {written(difference, DIFFERENCE[kind])} ({images(difference)})."
     )
+
+
+def _group(entry: Figures, name: str, group: str) -> str:
+    """Name a group of images, such as ``alike:majority``."""
+    kind, _, part = group.partition(":")
+    if kind == "true":
+        return _class(entry, name, part, "")
+    return f"images that both models predict as {_predicted(entry, part)}"
 
 
 def _holds_zero(difference: Estimate) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bincam.decision import is_positive
 from bincam.errors import BincamError, InputError
+from bincam.report.reading.units import unit, units
 from bincam.stats import formatting
 from bincam.stats.formatting import percent, significant
 from bincam.stats.outcomes import class_name
@@ -115,13 +116,15 @@ class Run:
             "model": {"source": model, "architecture": card.architecture, "name": card.name, "head": card.head},
             "method": self.explainer.method_name,
             "side": self.side,
-            "values": "evidence for the explained side, in logit units per cell of the native grid",
+            "values": "evidence for the explained side per cell of the native grid",
         }
         for explanation, _ in self.results.values():
             document |= {
                 "layer": explanation.layer,
                 "anatomy": {"kind": explanation.kind, "reason": explanation.reason},
                 "complete": explanation.complete,
+                "values": f"evidence for the explained side, in "
+                f"{units(explanation.method, complete=explanation.complete)} per cell of the native grid",
                 "input_size": list(explanation.image_size),
                 "grid": list(explanation.maps.shape[-2:]),
                 "scales": self._scales(explanation.attributes),
@@ -187,6 +190,7 @@ class Run:
                 panels,
                 title=Path(image["file"]).name,
                 caption=caption(document),
+                unit=unit(document["method"], complete=document["complete"]),
                 image_note=f"{pixels.shape[1]} × {pixels.shape[0]} pixels",
             )
             save_figure(figure, image["figure"])

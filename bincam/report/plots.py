@@ -18,6 +18,7 @@ from bincam.display import ROWS
 from bincam.errors import InputError, nearest
 from bincam.report.figures.theme import style
 from bincam.report.reading.audited_model import Arm, common, minority_share
+from bincam.report.reading.units import unit
 from bincam.report.sections.overview import BIAS_SHARES, ERRORS, GAINS, Comparison, dumbbells
 from bincam.stats.estimate import Estimate
 
@@ -71,6 +72,7 @@ def plot_explanation(
         panels,
         title=f"image {image}",
         caption=caption(document),
+        unit=unit(explanation.method, complete=explanation.complete),
         image_note=f"{width} × {height} pixels",
         size=(height, width),
     )

@@ -41,12 +41,21 @@ class Plot:
 
 @dataclass(frozen=True)
 class Tile:
-    """A headline number: ``label``, ``value``, its ``interval`` and a short ``note``."""
+    """A headline number.
+
+    Attributes:
+        label: What it is.
+        value: Text of the value, with a dagger where it is of few images.
+        interval: Text of the interval.
+        note: A short explanation.
+        basis: The images and people behind it, and if they are too few.
+    """
 
     label: str
     value: str
     interval: str
     note: str
+    basis: str = ""
 
 
 @dataclass(frozen=True)
@@ -234,6 +243,8 @@ class Page:
         question: The questions that the page answers.
         subject: The audited models and data: pairs of name and value.
         arms: Names of the audited models.
+        labels: The labels whose counts decide which class is rarer, such as ``training labels``.
+        unit: Unit of the maps, such as ``logit``.
         models: Names and labels of the rows' models: the audited ones and the first at its adjusted threshold.
         tiles: Headline numbers.
         findings: Headline results, in sentences.
@@ -262,6 +273,8 @@ class Page:
     question: str
     subject: Sequence[tuple[str, str]]
     arms: Sequence[str]
+    labels: str
+    unit: str
     models: Sequence[tuple[str, str]]
     tiles: Sequence[Tile]
     findings: Sequence[str]

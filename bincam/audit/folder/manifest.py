@@ -158,6 +158,7 @@ class Summary(_Part):
     seed: int | None = None
     methods: tuple[str, ...] = ()
     minority_from: str = "card"
+    doubts: list[dict[str, str]] = []
     images: int | None = None
     skipped: int = 0
     identities: int | None = None

@@ -56,7 +56,7 @@ def intervals_of(level: float | None) -> str:
 
 
 def minority_share(entry: Mapping[str, Any]) -> float:
-    """Compute the rarer class's share of the training labels of a summary's or contrast's entry.
+    """Compute the rarer class's share of the counted labels of a summary's or contrast's entry.
 
     It is infinite where no labels were counted, so that these attributes are sorted last.
     """
@@ -65,8 +65,10 @@ def minority_share(entry: Mapping[str, Any]) -> float:
 
 
 def rarer(minority: int, entry: Mapping[str, Any]) -> str:
-    """Write the rarer class and its share of the training labels: ``positive, 2.2 %``."""
+    """Write the rarer class and its share of the counted labels: ``positive, 2.2 %``; ``none, 50 %`` on a tie."""
     share = minority_share(entry)
+    if share == 0.5:
+        return f"none, {percent(share)}"
     return class_name(minority) + ("" if math.isinf(share) else f", {percent(share)}")
 
 

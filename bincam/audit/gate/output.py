@@ -41,13 +41,15 @@ def markdown(judged: Sequence[Judgement], title: str, *, open_: bool) -> str:
         cells = [
             f"`{judgement.rule.text}`",
             judgement.attribute,
-            number(estimate.value, digits),
+            number(estimate.value, digits) + "†" * estimate.small,
             interval(estimate, digits=digits),
             f"{estimate.images:,}",
             "" if estimate.identities is None else f"{estimate.identities:,}",
             judgement.reason,
         ]
         lines.append(f"| {_MARKS[judgement.verdict]} | {' | '.join(_cell(text) for text in cells)} |")
+    if any(judgement.estimate.small for judgement in judged):
+        lines += ["", "† of too few images or people to rely on."]
     return "\n".join(lines) + "\n"
 
 

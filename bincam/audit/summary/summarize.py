@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.summary.label_noise import corrected_rates, stated_noise
+from bincam.audit.summary.doubts import doubts
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.audit.summary.people import PERSON_RATES, people_of
 from bincam.audit.summary.reference_variation import Variation, vary_references
@@ -76,7 +77,8 @@ def summarise(
         seed: Seed of the bootstrap.
 
     Returns:
-        ``level``, ``methods``, ``minority_from``, ``images``, ``identities``, ``attributes``, ``overall``, ``slices``,
+        ``level``, ``methods``, ``minority_from``, ``doubts`` (see there), ``images``, ``identities``, ``attributes``,
+        ``overall``, ``slices``,
         ``slices_left_out``, ``families``, ``leakage`` and ``gates``; None stands for NaN.
 
     Raises:
@@ -180,6 +182,7 @@ def summarise_panel(
         "seed": seed,
         "methods": list(manifest.methods),
         "minority_from": manifest.train_counts_from,
+        "doubts": doubts(panel, entries),
         "images": len(panel.rows),
         "skipped": panel.skipped,
         "identities": panel.clusters.count if panel.clusters.known else None,

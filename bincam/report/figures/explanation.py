@@ -34,7 +34,7 @@ class Panel:
     Attributes:
         name: Name of the attribute.
         lines: Text under the name, at most three short lines.
-        values: ``(h, w)``: signed evidence for the explained side, in logit units per cell.
+        values: ``(h, w)``: signed evidence for the explained side per cell.
         limit: End of the symmetric colour scale; the same for this attribute in all figures that are compared.
     """
 
@@ -85,6 +85,7 @@ def explanation_figure(
     *,
     title: str,
     caption: str,
+    unit: str = "logit",
     image_note: str = "",
     size: tuple[int, int] | None = None,
 ) -> Figure:
@@ -93,6 +94,7 @@ def explanation_figure(
     Args:
         image: ``(H, W, 3)``, as the model sees it, before normalisation; None draws the maps on plain grey.
         panels: One per attribute.
+        unit: Unit of the maps, see ``bincam.report.reading.units``.
         title: Above all, usually the file's name.
         caption: Below all: what was drawn, and what may be claimed.
         image_note: Under the image's own heading.
@@ -159,8 +161,9 @@ def explanation_figure(
                 interpolation="nearest",
             )
             _colour_bar(
-                figure, drawn, put(column, row, HEADER + picture_h + 0.08, min(picture_w, 2.0), 0.1), panel.limit
-            )
+                figure, drawn, put(column, row, HEADER + picture_h + 0.08, min(picture_w, 2.0), 0.1), panel.limit,
+                unit,
+            )  # fmt: skip
     return figure
 
 
@@ -218,7 +221,7 @@ def _short(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def _colour_bar(figure: Figure, drawn: Any, axes: Any, limit: float) -> None:
+def _colour_bar(figure: Figure, drawn: Any, axes: Any, limit: float, unit: str) -> None:
     bar = figure.colorbar(drawn, cax=axes, orientation="horizontal", ticks=[-limit, 0, limit])
     bar.ax.set_xticklabels([significant(-limit, 2), "0", significant(limit, 2, signed=True)])
     bar.ax.tick_params(labelsize=TEXT, length=2, pad=1.5, color="#666666")
@@ -226,4 +229,4 @@ def _colour_bar(figure: Figure, drawn: Any, axes: Any, limit: float) -> None:
     labels = bar.ax.get_xticklabels()
     labels[0].set_horizontalalignment("left")
     labels[-1].set_horizontalalignment("right")
-    bar.ax.set_xlabel("against  ←  logit per cell  →  for", size=TEXT - 0.5, labelpad=0.5)
+    bar.ax.set_xlabel(f"against  ←  {unit} per cell  →  for", size=TEXT - 0.5, labelpad=0.5)

@@ -20,7 +20,8 @@ from bincam.report.figures.overlays import gradient
 from bincam.report.html.pdf import print_pdf, require_browser
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
-from bincam.report.sections import definitions, overview, sentences
+from bincam.report.reading.units import unit
+from bincam.report.sections import definitions, overview, sentences, wording
 from bincam.report.sections.attention_overlap import overlap_plot
 from bincam.report.sections.attribute_card import MEANINGS, SHOWN, card
 from bincam.report.sections.context import Drawing
@@ -155,6 +156,8 @@ def build(
         question=_question(arms),
         subject=_subject(arms),
         arms=[arm.name for arm in arms],
+        labels=wording.labels_counted(first, attributes),
+        unit=unit(first.method),
         models=[(arm.key or arm.name, arm.label) for arm in source.columns],
         tiles=overview.tiles(source.columns, attributes),
         findings=source.contrast.findings if source.contrast else overview.findings(arms, attributes),
@@ -250,6 +253,11 @@ def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) 
         notes.append(
             f"The training counts of {model} are unknown; minority and majority are those of the audited data."
         )
+    if tie := wording.ties(first, attributes):
+        notes.append(tie)
+    for arm in source.arms:
+        whose = f" ({arm.name})" if len(source.arms) > 1 else ""
+        notes += [f"{doubt['attribute']}{whose}: {_closed(doubt['text'])}" for doubt in arm.summary.get("doubts") or ()]
     turned = {arm.phrase: [name for name in attributes if arm.turned(name)] for arm in others}
     notes += [
         f"In the training counts of {model} the other class is the minority for {listed(names)}; "
@@ -258,6 +266,10 @@ def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) 
         if names
     ]
     return notes
+
+
+def _closed(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
 
 
 @cache

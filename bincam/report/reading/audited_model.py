@@ -94,9 +94,20 @@ class Arm:
         return Estimate.from_json(self._column(overall.get("measures") or {}, measure).get(group))
 
     def _mean(self, attributes: Sequence[str], measure: str, group: str) -> Estimate:
-        estimates = (self.measure(name, measure, group) if group else self.rate(name, measure) for name in attributes)
-        values = [estimate.value for estimate in estimates if estimate.defined]
-        return Estimate.of_value(sum(values) / len(values) if values else math.nan)
+        every = [self.measure(name, measure, group) if group else self.rate(name, measure) for name in attributes]
+        defined = [estimate for estimate in every if estimate.defined]
+        if not defined:
+            return Estimate.of_value(math.nan)
+        people = [estimate.identities for estimate in defined if estimate.identities is not None]
+        return Estimate(
+            sum(estimate.value for estimate in defined) / len(defined),
+            math.nan,
+            math.nan,
+            max(estimate.images for estimate in defined),
+            max(people) if people else None,
+            "small" if any(estimate.small for estimate in defined) else "ok",
+            "no interval",
+        )
 
     def _column(self, measures: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         groups: Mapping[str, Any] = measures.get(name) or measures.get(column_of(name, self.audit.methods)) or {}
@@ -123,6 +134,19 @@ class Arm:
         """Return negatives and positives in the training counts that define the minority class."""
         negatives, positives = (self.classes or self.audit).manifest.train_counts[attribute]
         return int(negatives), int(positives)
+
+    def tied(self, attribute: str) -> bool:
+        """Return True where both classes are equally frequent in these counts, so that neither is a minority."""
+        negatives, positives = self.train_counts(attribute)
+        return negatives == positives
+
+    def trained_counts(self, attribute: str) -> bool:
+        """Return True where these are counts of the training labels, False where the audited labels were counted."""
+        manifest = (self.classes or self.audit).manifest
+        if manifest.train_counts_from == "card":
+            return True
+        of_card = manifest.model.card.get("train_counts") or {}
+        return manifest.train_counts_from.startswith("card;") and attribute in of_card
 
     @cached_property
     def columns(self) -> dict[str, NDArray[Any]]:
@@ -192,6 +216,6 @@ def common(arms: Sequence[Arm]) -> list[str]:
 
 
 def minority_share(arm: Arm, attribute: str) -> float:
-    """Return the minority's share of the training labels; NaN where none were counted."""
+    """Return the minority's share of the counted labels; NaN where none were counted."""
     counts = arm.train_counts(attribute)
     return min(counts) / sum(counts) if sum(counts) else math.nan

@@ -113,6 +113,8 @@ class Contrast:
     def correlations(self) -> list[str]:
         """State how imbalance in training correlates with gain and bias share where the majority is predicted."""
         sentences = []
+        counted_from = str(self.document.get("minority_from") or "card")
+        labels = "training labels" if counted_from == "card" else f"counted labels ({counted_from})"
         correlation = self.document.get("correlation") or {}
         for measure, column in (("gain", f"{self.first.method}.gain"), ("bias share", BIAS_SHARE)):
             parts = [
@@ -122,7 +124,7 @@ class Contrast:
             ]
             if parts:
                 sentences.append(
-                    f"Across attributes, the imbalance of the training labels and the {measure} where the majority is "
+                    f"Across attributes, the imbalance of the {labels} and the {measure} where the majority is "
                     f"predicted have a rank correlation (Spearman's ρ) of {listed(parts)}."
                 )
         return sentences

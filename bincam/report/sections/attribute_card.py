@@ -12,7 +12,7 @@ from bincam.report.figures.examples import choose
 from bincam.report.figures.explanation import backdrop, scale
 from bincam.report.figures.overlays import Pixels, overlay
 from bincam.report.reading.audited_model import Arm, Floats, minority_share
-from bincam.report.sections import sentences
+from bincam.report.sections import sentences, wording
 from bincam.report.sections.attribute_charts import charts
 from bincam.report.sections.context import Drawing, slug
 from bincam.report.sections.contrast_tables import difference_table
@@ -20,7 +20,7 @@ from bincam.report.sections.people import noise_table, people_table
 from bincam.report.sections.relabel import IN_CARD, suspects
 from bincam.report.sections.slices import slice_table
 from bincam.report.view_model import Card, Example, ExampleGroup, MapRow, Picture
-from bincam.stats.formatting import MINUS, counted, listed, number, percent, shown, significant
+from bincam.stats.formatting import MINUS, counted, listed, number, percent, significant
 from bincam.stats.outcomes import OUTCOMES
 
 SHOWN = ("TP", "FN", "FP", "TN")
@@ -41,8 +41,6 @@ def card(attribute: str, drawing: Drawing) -> Card:
     """Build the card of an attribute."""
     arms = drawing.arms
     first = arms[0]
-    negatives, positives = first.train_counts(attribute)
-    which = "with" if first.minority(attribute) > 0 else "without"
     maps, limit = _mean_maps(attribute, drawing)
     groups, checks, example_limit = _examples(attribute, drawing)
     contrast = drawing.contrast
@@ -51,8 +49,7 @@ def card(attribute: str, drawing: Drawing) -> Card:
     return Card(
         name=attribute,
         anchor=f"attribute-{slug(attribute)}",
-        lead=f"{percent(minority_share(first, attribute))} of the training labels are in the minority class "
-        f"({which} {attribute}); {positives:,} positive, {negatives:,} negative.",
+        lead=_lead(first, attribute),
         figures=_headline(attribute, arms),
         sentences=contrast.sentences(attribute) if contrast else sentences.sentences(first, attribute),
         outline=drawing.outline(first, attribute),
@@ -67,14 +64,31 @@ def card(attribute: str, drawing: Drawing) -> Card:
     )
 
 
+def _lead(arm: Arm, attribute: str) -> str:
+    """State the prevalence, and which class is the minority."""
+    negatives, positives = arm.train_counts(attribute)
+    labels = wording.labels_counted(arm, [attribute])
+    counts = f"{positives:,} positive, {negatives:,} negative"
+    if arm.tied(attribute):
+        return f"Both classes are equally frequent in the {labels}, so neither is a minority: {counts}."
+    which = sentences.has(arm, attribute, True)
+    share = percent(minority_share(arm, attribute))
+    return f"{share} of the {labels} are in the minority class ({which} {attribute}); {counts}."
+
+
 def _headline(attribute: str, arms: Sequence[Arm]) -> list[tuple[str, str]]:
     """Three figures for the closed card; with two arms, each from the first to the second."""
+    tied = arms[0].tied(attribute)
+    rarer, other = (f"error, {w} it" for w in ("with", "without")) if tied else ("minority error", "majority error")
     lines = (
-        ("minority error", [arm.rate(attribute, "minority_error") for arm in arms]),
-        ("majority error", [arm.rate(attribute, "majority_error") for arm in arms]),
-        ("bias share, majority", [arm.measure(attribute, "bias_share", "predicted:majority") for arm in arms]),
+        (rarer, [arm.rate(attribute, "minority_error") for arm in arms]),
+        (other, [arm.rate(attribute, "majority_error") for arm in arms]),
+        (
+            "bias share, “no”" if tied else "bias share, majority",
+            [arm.measure(attribute, "bias_share", "predicted:majority") for arm in arms],
+        ),
     )
-    return [(label, " → ".join(shown(rate, "percent") for rate in rates)) for label, rates in lines]
+    return [(label, " → ".join(wording.marked(rate, "percent") for rate in rates)) for label, rates in lines]
 
 
 def _warnings(attribute: str, drawing: Drawing) -> list[str]:

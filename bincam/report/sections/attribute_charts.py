@@ -12,7 +12,7 @@ from bincam.report.figures.theme import inline
 from bincam.report.reading.audited_model import BIAS_SHARE, Floats
 from bincam.report.sections.context import Drawing
 from bincam.report.view_model import Chart
-from bincam.stats.formatting import listed, number, percent, shown
+from bincam.stats.formatting import counted, listed, number, percent, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,11 @@ def _share_chart(attribute: str, shares: Sequence[Mapping[str, Floats]], drawing
     lines = []
     for arm, split in zip(drawing.arms, shares, strict=True):
         finite = {name: values[np.isfinite(values)] for name, values in split.items()}
-        medians = [f"{percent(float(np.median(v)))} ({name} predicted)" for name, v in finite.items() if v.size]
+        medians = [
+            f"{percent(float(np.median(v)))} ({name} predicted) of {counted(v.size, 'image')}"
+            for name, v in finite.items()
+            if v.size
+        ]
         if medians:
             lines.append(f"{drawing.prefix(arm)}median {listed(medians)}")
     if not lines:
@@ -54,8 +58,9 @@ def _threshold_chart(attribute: str, curves: Sequence[Curves], drawing: Drawing)
         if np.isfinite(both).any():
             best = int(np.nanargmin(both))
             lines.append(
-                f"{drawing.prefix(arm)}threshold {number(curve.used)}; the mean of both errors is lowest at "
-                f"{number(float(curve.thresholds[best]))} ({percent(float(both[best]))})"
+                f"{drawing.prefix(arm)}threshold {number(curve.used)}; on these same images the mean of both errors is "
+                f"lowest at {number(float(curve.thresholds[best]))} ({percent(float(both[best]))}): fitted on them, so "
+                "optimistic"
             )
     title = f"{attribute}: error of minority and majority class against the threshold"
     return _chart(drawing.canvas.thresholds(curves), title, lines or ["There are no known labels."])

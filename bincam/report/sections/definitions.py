@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bincam.report.reading.audited_model import Arm
-from bincam.report.sections import sentences
+from bincam.report.reading.units import units
+from bincam.report.sections import sentences, wording
 from bincam.report.view_model import Definition, Provenance
 from bincam.stats.formatting import counted
 
@@ -21,8 +22,8 @@ ERROR = (
 MEASURES = (
     Definition(
         "Evidence map",
-        "For each cell of the model's grid, the logit units that it contributes for (red) or against (blue) "
-        "{explained}. Clear is zero. Mean maps average the images of one outcome; all mean maps of an attribute share "
+        "For each cell of the model's grid, what it contributes for (red) or against (blue) {explained}, in {units}. "
+        "Clear is zero. Mean maps average the images of one outcome; all mean maps of an attribute share "
         "one scale.",
     ),
     Definition(
@@ -44,8 +45,9 @@ MEASURES = (
         "Bias share",
         "The additive decomposition (ledger) sorts the terms of the logit into support for and opposition to "
         "{explained}. The bias share is the part of the support that is not located in the image: a constant of the "
-        "attribute, the same for every image, measured against the midpoint reference, halfway between the mean "
-        "evidence of true positives and of true negatives.",
+        "attribute, the same for every image. What counts as constant depends on the reference: the midpoint, halfway "
+        "between the mean evidence of the images labelled positive and of those labelled negative, fitted on other "
+        "images; or zero, the head's own constant. The intervals let the fitted reference vary.",
     ),
     Definition(
         "Model-parameter randomisation test",
@@ -106,13 +108,18 @@ LIMITS = (
 def definitions(arms: Sequence[Arm]) -> list[Definition]:
     """List the definitions of all measures, with this report's method and explained side."""
     whose = f" of {arms[0].phrase}" if len(arms) > 1 else ""
+    labels = wording.labels_counted(arms[0], arms[0].audit.attributes)
     classes = Definition(
         "Minority and majority class",
-        f"The rarer and the more frequent class among the training labels{whose}. If the training counts are unknown, "
-        "they are taken from the audited data, as stated in the provenance below.",
+        f"The rarer and the more frequent class among the {labels}{whose}. Where training counts are unknown, the "
+        "audited labels are counted, as stated in the provenance below. Where both classes are equally frequent there "
+        "is none.",
     )
     explained = sentences.explained(arms[0])
-    measures = [Definition(measure.term, measure.text.format(explained=explained)) for measure in MEASURES]
+    measures = [
+        Definition(measure.term, measure.text.format(explained=explained, units=units(arms[0].method)))
+        for measure in MEASURES
+    ]
     if any(arm.audit.masks for arm in arms):
         measures.insert(3, EXACT)
     methods = sorted({arm.method for arm in arms})
@@ -142,6 +149,7 @@ def provenance(arm: Arm) -> Provenance:
         ("regions", f"{regions.source} ({regions.digest})" if regions else "none"),
         ("per-image masks", _pairs(manifest.masks)),
         ("references", _pairs(manifest.references)),
+        ("references fitted on", _fitted_on(arm)),
         ("training counts from", manifest.train_counts_from),
         ("only in the model", ", ".join(manifest.only_in_model)),
         ("only in the data", ", ".join(manifest.only_in_data)),
@@ -157,6 +165,19 @@ def provenance(arm: Arm) -> Provenance:
 
 def _pairs(value: Mapping[str, Any] | None) -> str:
     return ", ".join(f"{name} {item}" for name, item in (value or {}).items() if item)
+
+
+def _fitted_on(arm: Arm) -> str:
+    """State the images and people behind the references, and behind their rarest class."""
+    fitted_on = arm.audit.manifest.references_from
+    if fitted_on is None:
+        return ""
+    people = "" if fitted_on.identities is None else f" of {counted(fitted_on.identities, 'person', 'people')}"
+    text = f"{counted(fitted_on.images, 'image')}{people}, split {', '.join(fitted_on.split)}"
+    if fitted_on.counts:
+        name = min(fitted_on.counts, key=lambda attribute: min(fitted_on.counts[attribute]))
+        text += f"; fewest of a class: {counted(min(fitted_on.counts[name]), 'image')} ({name})"
+    return text
 
 
 def _randomisation(arm: Arm) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bincam.audit.folder.schema import MASKS
@@ -12,7 +12,7 @@ from bincam.report.figures.dumbbells import Row, pairs
 from bincam.report.figures.theme import inline
 from bincam.report.reading.audited_model import Arm, minority_share
 from bincam.report.reading.contrast import MovedArm
-from bincam.report.sections import sentences
+from bincam.report.sections import sentences, wording
 from bincam.report.view_model import Cell, Column, Plot, TableRow, Tile
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import Kind, basis, counted, interval, percent, shown
@@ -25,8 +25,8 @@ Read = Callable[[Arm, str], tuple[Estimate, Estimate]]
 COLUMNS = (
     Column("attribute", "Attribute", "", "text", "Name of the attribute, linked to its card."),
     Column("model", "Model", "", "text", "The audited model."),
-    Column("minority", "Rarer", "Training", "text", "The minority class: images with or without it."),
-    Column("share", "Share", "Training", "percent", "Share of the minority class among the training labels."),
+    Column("minority", "Rarer", "Training", "text", "The rarer class: images with or without it."),
+    Column("share", "Share", "Training", "percent", "Share of the rarer class among the {labels}."),
     Column("minority_error", "Minority", "Error", "percent", "Share of the minority class that is misclassified."),
     Column("majority_error", "Majority", "Error", "percent", "Share of the majority class that is misclassified."),
     Column("auroc", "AUROC", "Error", "number", "How well the logits rank the classes, at any threshold."),
@@ -38,9 +38,9 @@ COLUMNS = (
     Column("empty_majority", "Majority", "No positive evidence", "percent",
            "Share of the maps without positive evidence, majority predicted."),
     Column("bias_minority", "Minority", "Bias share", "percent",
-           "Support not located in the image, minority predicted."),
+           "Support not located in the image, counted from the midpoint reference, minority predicted."),
     Column("bias_majority", "Majority", "Bias share", "percent",
-           "Support not located in the image, majority predicted."),
+           "Support not located in the image, counted from the midpoint reference, majority predicted."),
 )  # fmt: skip
 FURTHER = {
     "energy": ("Energy", "Share of the evidence in the expected region"),
@@ -105,7 +105,8 @@ class Comparison:
         """Return the attributes defined for both classes; those of few images only where there are no others."""
         estimates = {name: self.read(arm, name) for name in attributes}
         defined = {name: pair for name, pair in estimates.items() if pair[0].defined and pair[1].defined}
-        return {name: pair for name, pair in defined.items() if not (pair[0].small or pair[1].small)} or defined
+        reliable = {name: pair for name, pair in defined.items() if not (pair[0].small or pair[1].small)}
+        return reliable or {name: pair for name, pair in defined.items() if not any(map(wording.few, pair))}
 
 
 ERRORS = Comparison(
@@ -130,8 +131,8 @@ GAINS = Comparison(
 BIAS_SHARES = Comparison(
     "Support not located in the image (bias share)",
     "bias share [%]",
-    "Share of the support for {explained} that is not located in the image, against the midpoint reference, by "
-    "predicted class.",
+    "Share of the support for {explained} that is not located in the image, counted from {reference}, by predicted "
+    "class.",
     bias_shares,
     (("bias_share", "predicted:minority"), ("bias_share", "predicted:majority")),
     "percent",
@@ -142,22 +143,58 @@ BIAS_SHARES = Comparison(
 def tiles(models: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
     """Make the headline numbers: means over attributes, per arm."""
     count = f"mean of {counted(len(attributes), 'attribute')}"
+    rarer, other = wording.classes(models[0], attributes)
+    predicted = wording.answers(models[0], attributes)[1].removeprefix("the ")
     result = []
     moved = next((arm for arm in models if isinstance(arm, MovedArm)), None)
     for label, comparison, place, about in (
-        ("Error, minority class", ERRORS, 0, count),
-        ("Error, majority class", ERRORS, 1, count),
-        ("Gain, majority predicted", GAINS, 1, "0 is chance, 1 is all in the region"),
-        ("Bias share, majority predicted", BIAS_SHARES, 1, "support not located in the image"),
+        (f"Error, {rarer}", ERRORS, 0, count),
+        (f"Error, {other}", ERRORS, 1, count),
+        (f"Gain, {predicted} predicted", GAINS, 1, f"{count}; 0 is chance, 1 is all in the region"),
+        (f"Bias share, {predicted} predicted", BIAS_SHARES, 1, f"{count}; support not located in the image"),
     ):
         note = about
+        if comparison is BIAS_SHARES:
+            audited = [arm for arm in models if arm is not moved]
+            zero = " → ".join(wording.marked(_zero(arm, attributes)[place], "percent") for arm in audited)
+            note += f", counted from {' → '.join(dict.fromkeys(map(wording.reference, audited)))}; {zero} without a "
+            note += "reference (zero)"
         if moved is not None and comparison is ERRORS:
-            note = f"adjusted threshold: {shown(comparison.means(moved, attributes)[place], 'percent')}; {about}"
+            note = (
+                f"adjusted threshold: {wording.marked(comparison.means(moved, attributes)[place], 'percent')}; {about}"
+            )
         means = [comparison.means(arm, attributes)[place] for arm in models if arm is not moved]
-        ends = [interval(mean, comparison.kind) for mean in means]
+        ends = ["" if wording.few(mean) else interval(mean, comparison.kind) for mean in means]
         bracket = " → ".join(ends) if all(ends) else ""
-        result.append(Tile(label, " → ".join(shown(mean, comparison.kind) for mean in means), bracket, note))
+        value = " → ".join(wording.marked(mean, comparison.kind) for mean in means)
+        behind = " → ".join(dict.fromkeys(_basis_of_mean(mean, len(attributes)) for mean in means))
+        result.append(Tile(label, value, bracket, note, behind))
     return result
+
+
+def _basis_of_mean(mean: Estimate, attributes: int) -> str:
+    """Write the images behind a mean over attributes: of the attribute that has most."""
+    if not mean.defined:
+        return "undefined"
+    if mean.images == 1:
+        return "of one image: no headline"
+    return ("at most " if attributes > 1 else "") + basis(mean) if mean.images else ""
+
+
+def _zero(arm: Arm, attributes: Sequence[str]) -> tuple[Estimate, Estimate]:
+    """Return the mean bias shares without a reference, minority first."""
+    minority, majority = (
+        arm.overall(attributes, "zero.bias_share", f"predicted:{name}") for name in ("minority", "majority")
+    )
+    return minority, majority
+
+
+def _mean(mean: Estimate, attributes: Sequence[str], kind: Kind = "number") -> str:
+    """Write a mean over attributes in a finding, with its interval and what it rests on."""
+    behind = _basis_of_mean(mean, len(attributes))
+    if wording.few(mean):
+        return f"undefined ({behind})" if mean.images == 1 else "undefined"
+    return " ".join(filter(None, (shown(mean, kind), interval(mean, kind), f"({behind})" if behind else "")))
 
 
 def findings(arms: Sequence[Arm], attributes: Sequence[str]) -> list[str]:
@@ -185,13 +222,14 @@ def _error_finding(arm: Arm, attributes: Sequence[str], model: str) -> str:
     minority, majority = ERRORS.means(arm, attributes)
     # The tests are one-sided, so they say nothing if the classes are exchanged.
     turned = any(arm.turned(name) for name in attributes)
-    tested = "" if turned else _tested(arm, ERRORS.family, "The error of the minority class is significantly higher")
+    rarer, other = wording.classes(arm, attributes)
+    tested = "" if turned else _tested(arm, ERRORS.family, f"The error of the {rarer} is significantly higher")
     name = max(pairs_of, key=lambda n: pairs_of[n][0].value - pairs_of[n][1].value)
     worst = pairs_of[name]
     return (
-        f"{model} misclassifies {shown(minority, 'percent')} of the minority class and {shown(majority, 'percent')} of "
-        f"the majority class on average.{tested} Largest difference: {name}, {shown(worst[0], 'percent')} against "
-        f"{shown(worst[1], 'percent')}."
+        f"{model} misclassifies {_mean(minority, attributes, 'percent')} of the {rarer} and "
+        f"{_mean(majority, attributes, 'percent')} of the {other} on average.{tested} Largest difference: {name}, "
+        f"{wording.headline(worst[0], 'percent')} against {wording.headline(worst[1], 'percent')}."
     )
 
 
@@ -201,21 +239,23 @@ def _gain_finding(arm: Arm, attributes: Sequence[str], model: str) -> str:
         return ""
     minority, majority = GAINS.means(arm, attributes)
     tested = _tested(arm, GAINS.family, "The two differ significantly")
+    rarer, other = wording.answers(arm, attributes)
     return (
-        f"the mean gain of {model} in the expected region is {shown(minority)} where it predicts the minority and "
-        f"{shown(majority)} where it predicts the majority.{tested}{_chance([pair[1] for pair in pairs_of.values()])}"
+        f"the mean gain of {model} in the expected region is {_mean(minority, attributes)} where it predicts {rarer} "
+        f"and {_mean(majority, attributes)} where it predicts {other}.{tested}"
+        f"{_chance([pair[1] for pair in pairs_of.values()], other)}"
     )
 
 
-def _chance(gains: Sequence[Estimate]) -> str:
+def _chance(gains: Sequence[Estimate], predicted: str) -> str:
     """State for how many attributes the majority's gain is not above chance, of those that have an interval."""
     lows = [gain.low for gain in gains if math.isfinite(gain.low)]
     rest = len(gains) - len(lows)
     without = f"{counted(rest, 'attribute')} {'have' if rest > 1 else 'has'} no interval"
     if not lows:
-        return f" Where it predicts the majority, {without}."
+        return f" Where it predicts {predicted}, {without}."
     return (
-        f" Where it predicts the majority, the gain is not significantly above chance for "
+        f" Where it predicts {predicted}, the gain is not significantly above chance for "
         f"{sum(low <= 0 for low in lows)} of {counted(len(lows), 'attribute')}{f'; {without}' if rest else ''}."
     )
 
@@ -227,10 +267,17 @@ def _bias_finding(arm: Arm, attributes: Sequence[str], model: str) -> str:
     minority, majority = BIAS_SHARES.means(arm, attributes)
     name = max(pairs_of, key=lambda n: pairs_of[n][1].value)
     tested = _tested(arm, BIAS_SHARES.family, "The two differ significantly")
+    rarer, other = wording.answers(arm, attributes)
+    zero = _zero(arm, attributes)
+    without = (
+        f"without a reference (zero), the head's own constant is {_mean(zero[1], attributes, 'percent')} of it "
+        f"({rarer}: {wording.marked(zero[0], 'percent')})"
+    )
     return (
-        f"where {model} predicts the majority, {shown(majority, 'percent')} of the support for "
-        f"{sentences.explained(arm)} is not located in the image (minority: {shown(minority, 'percent')}).{tested} "
-        f"Highest: {name}, {shown(pairs_of[name][1], 'percent')}."
+        f"counted from {wording.reference(arm)}, {_mean(majority, attributes, 'percent')} of the support for "
+        f"{sentences.explained(arm)} is not located in the image where {model} predicts {other} ({rarer}: "
+        f"{_mean(minority, attributes, 'percent')}); {without}.{tested} Highest: {name}, "
+        f"{wording.headline(pairs_of[name][1], 'percent')}."
     )
 
 
@@ -246,7 +293,9 @@ def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
         finding = " ".join(_in_words(arm, attributes, comparison, len(arms) > 1) for arm in arms)
         shares = [minority_share(arms[0], name) for name in attributes]
         figure = dumbbells(comparison, [arm.label for arm in arms], values, shares)
-        reading = comparison.reading.format(explained=sentences.explained(arms[0]))
+        reading = comparison.reading.format(
+            explained=sentences.explained(arms[0]), reference=wording.reference(arms[0])
+        )
         svg = inline(figure, f"{comparison.title}. {reading} {finding} The table below has all numbers.")
         result.append(Plot(comparison.title, svg, reading, finding))
     return result
@@ -264,7 +313,7 @@ def dumbbells(
         comparison: The compared figures.
         models: Names of the models, a column each.
         values: By attribute, the numbers of the minority and of the majority class for each model.
-        shares: By attribute, the minority's share of the training labels; NaN where unknown.
+        shares: By attribute, the minority's share of the counted labels; NaN where unknown.
     """
     in_percent = comparison.kind == "percent"
     factor = 100.0 if in_percent else 1.0
@@ -279,16 +328,24 @@ def dumbbells(
 def _in_words(arm: Arm, attributes: Sequence[str], comparison: Comparison, named: bool) -> str:
     """Describe the figure: means and the largest difference."""
     label = f"{arm.label[0].upper()}{arm.label[1:]}" if arm.role else arm.label
-    start = f"{label}: minority" if named else "Minority"
+    rarer, other = (name.removeprefix("the ") for name in _classes_of(arm, attributes, comparison))
+    start = f"{label}: {rarer}" if named else f"{rarer[0].upper()}{rarer[1:]}"
     estimates = comparison.defined(arm, attributes)
     if not estimates:
         return f"{label}: undefined for every attribute."
     name, (first, second) = max(estimates.items(), key=lambda item: abs(item[1][0].value - item[1][1].value))
-    minority, majority = (shown(mean, comparison.kind) for mean in comparison.means(arm, attributes))
+    minority, majority = (_mean(mean, attributes, comparison.kind) for mean in comparison.means(arm, attributes))
     return (
-        f"{start} {minority}, majority {majority} on average; largest difference: {name} "
-        f"({shown(first, comparison.kind)}, {shown(second, comparison.kind)})."
+        f"{start} {minority}, {other} {majority} on average; largest difference: {name} "
+        f"({wording.marked(first, comparison.kind)}, {wording.marked(second, comparison.kind)})."
     )
+
+
+def _classes_of(arm: Arm, attributes: Sequence[str], comparison: Comparison) -> tuple[str, str]:
+    if comparison is not ERRORS:
+        return wording.answers(arm, attributes)
+    rarer, other = wording.classes(arm, attributes)
+    return rarer.removesuffix(" class"), other.removesuffix(" class")
 
 
 def columns(arms: Sequence[Arm]) -> list[Column]:
@@ -300,8 +357,10 @@ def columns(arms: Sequence[Arm]) -> list[Column]:
         for name in ("minority", "majority")
     ]
     missing = tuple(f"{mask}_" for mask in MASKS if mask not in masks)
+    labels = wording.labels_counted(arms[0], arms[0].audit.attributes)
+    group = "Training" if labels == "training labels" else "Audited labels" if labels == "audited labels" else "Labels"
     return [
-        column
+        replace(column, group=group, help=column.help.format(labels=labels)) if column.group == "Training" else column
         for column in (*COLUMNS, *further)
         if (column.key != "model" or len(arms) > 1) and not column.key.startswith(missing)
     ]
@@ -325,7 +384,7 @@ def _row(arm: Arm, attribute: str, columns_shown: Sequence[Column], anchor: str)
         estimates[f"{key}_minority"], estimates[f"{key}_majority"] = by_answer(arm, attribute, key)
     estimates["gain_minority"], estimates["gain_majority"] = gains(arm, attribute)
     estimates["bias_minority"], estimates["bias_majority"] = bias_shares(arm, attribute)
-    which = sentences.has(arm, attribute, True)
+    which = "equal" if arm.tied(attribute) else sentences.has(arm, attribute, True)
     share = minority_share(arm, attribute)
     cells: list[Cell] = []
     data: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bincam.report.reading.audited_model import Arm, minority_share
+from bincam.report.sections import wording
 from bincam.stats.formatting import Kind, listed, percent, stated
 from bincam.stats.outcomes import class_sign
 
@@ -33,9 +34,10 @@ def has(arm: Arm, attribute: str, minority: bool) -> str:
 
 def sentences(arm: Arm, attribute: str) -> list[str]:
     """Write the paragraph of an attribute in the audit of one model, with intervals."""
+    share = f"{percent(minority_share(arm, attribute))} of the {wording.labels_counted(arm, [attribute])}"
+    rarer = "both classes are equally frequent" if arm.tied(attribute) else f"the minority class, {share}"
     result = [
-        f"Of the images {has(arm, attribute, True)} {attribute} (the minority class, "
-        f"{percent(minority_share(arm, attribute))} of the training labels) the model misclassifies "
+        f"Of the images {has(arm, attribute, True)} {attribute} ({rarer}) the model misclassifies "
         f"{stated(arm.rate(attribute, 'minority_error'), 'percent')}; of those {has(arm, attribute, False)} it "
         f"{stated(arm.rate(attribute, 'majority_error'), 'percent')}."
     ]
@@ -49,13 +51,17 @@ def sentences(arm: Arm, attribute: str) -> list[str]:
         result.append(f"Measured against per-image masks, the gain is {exact}.")
     shares = _by_answer(arm, attribute, "bias_share", "percent")
     if shares:
+        zero = _by_answer(arm, attribute, "zero.bias_share", "percent")
+        without = f"; without a reference (zero), the head's own constant is {zero}" if zero else ""
         result.append(
-            f"The share of the support for {explained(arm)} that is not located in the image (bias share) is {shares}."
+            f"Counted from {wording.reference(arm)}, the share of the support for {explained(arm)} that is not located "
+            f"in the image (bias share) is {shares}{without}."
         )
     empty = arm.measure(attribute, "empty", "predicted:majority")
     if empty.defined:
+        predicted = f"“{answer(arm, attribute, False)}”" if arm.tied(attribute) else "the majority class"
         result.append(
-            f"Of the maps where it predicts the majority class, {stated(empty, 'percent')} have no positive evidence."
+            f"Of the maps where it predicts {predicted}, {stated(empty, 'percent')} have no positive evidence."
         )
     return result
 
@@ -73,8 +79,9 @@ def _by_answer(arm: Arm, attribute: str, column: str, kind: Kind) -> str:
     for name in ("minority", "majority"):
         estimate = arm.measure(attribute, column, f"predicted:{name}")
         if estimate.defined:
+            which = "" if arm.tied(attribute) else f" ({name})"
             parts.append(
-                f"{stated(estimate, kind)} where it predicts “{answer(arm, attribute, name == 'minority')}” ({name})"
+                f"{stated(estimate, kind)} where it predicts “{answer(arm, attribute, name == 'minority')}”{which}"
             )
     return listed(parts)
 

@@ -9,7 +9,7 @@ from bincam.report.reading.audited_model import Arm
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.view_model import Cell, Table
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import Kind, written
+from bincam.stats.formatting import Kind, stated
 
 MEASURES: tuple[tuple[str, str, Kind], ...] = (
     ("error", "error", "percent"),
@@ -62,4 +62,7 @@ def _gap(arm: Arm, attribute: str, named: bool) -> str:
     gap = Estimate.from_json(widest["gap"])
     start = f"Largest difference in error between groups{f' ({arm.name})' if named else ''}"
     column = str(widest["column"]).removeprefix("group.")
-    return f"{start}: {column}, {widest['worst']} minus {widest['best']}, {written(gap, 'points')}."
+    return (
+        f"{start}: {column}, {widest['worst']} minus {widest['best']}, {stated(gap, 'points')}. The two were chosen on "
+        "these same images as the worst and the best, so their difference is biased upwards."
+    )
