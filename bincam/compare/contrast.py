@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.summary.reference_variation import reference_name
 from bincam.compare import published as published_figures
 from bincam.compare.document import Contrast
 from bincam.compare.imbalance_correlation import correlations
 from bincam.compare.names import names_of, notes_on
 from bincam.compare.paired_audits import Pair, pair_audits
 from bincam.compare.paired_differences import COLUMNS, Contrasted, contrast_attributes, contrast_families
+from bincam.compare.reference_variation import vary_reference
 from bincam.compare.sentences import attribute_sentences, findings, threshold_verdict
 from bincam.errors import InputError
 from bincam.files import atomic, write_json
@@ -148,8 +150,12 @@ def compare(
         "correlation": correlations(first, pair, contrasted, level),
         "maps": maps,
     }
+    references = tuple(dict.fromkeys(contrast["arms"][which]["reference"] for which in ("first", "second")))
+    for name, entry in contrast["attributes"].items():
+        vary_reference(name, entry, first, second)
     contrast["sentences"] = {
-        name: attribute_sentences(name, entry, pair.methods, names) for name, entry in contrast["attributes"].items()
+        name: attribute_sentences(name, entry, pair.methods, names, references)
+        for name, entry in contrast["attributes"].items()
     }
     statements = [f"{note[0].upper()}{note[1:]}." for note in contrast["notes"]]
     contrast["findings"] = [*statements, *findings(contrast)]
@@ -167,6 +173,7 @@ def _arm(audit: Audit, name: str) -> dict[str, Any]:
         "model": model.source,
         "digest": model.digest,
         "settings_digest": audit.manifest.settings_digest,
+        "reference": reference_name(audit.manifest.references_from),
         "thresholds": audit.manifest.thresholds,
     }
 

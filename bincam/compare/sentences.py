@@ -63,7 +63,13 @@ def threshold_verdict(unmoved: Difference, moved: Difference) -> str:
     return "in part" if abs(after.value) < abs(before.value) else "no"
 
 
-def attribute_sentences(name: str, entry: Figures, methods: Sequence[str], names: Names) -> list[str]:
+def attribute_sentences(
+    name: str,
+    entry: Figures,
+    methods: Sequence[str],
+    names: Names,
+    references: Sequence[str] = ("the midpoint reference",),
+) -> list[str]:
     """Write the paragraph of an attribute, sentence by sentence.
 
     Args:
@@ -71,6 +77,7 @@ def attribute_sentences(name: str, entry: Figures, methods: Sequence[str], names
         entry: Its part of ``contrast.json``.
         methods: Specs; the first is the primary one.
         names: Names of the models.
+        references: The references of their bias shares; one where both are equal.
     """
     result = []
     for part in ("minority", "majority"):
@@ -85,7 +92,7 @@ def attribute_sentences(name: str, entry: Figures, methods: Sequence[str], names
             f"{written(first, 'percent')}{between}; {names.of_second} {written(second, 'percent')}: "
             f"{VERDICTS[entry['threshold'][rate]]}."
         )
-    result += _maps(name, entry, methods, names)
+    result += _maps(name, entry, methods, names, references)
     return result
 
 
@@ -109,13 +116,14 @@ def _predicted(entry: Figures, part: str) -> str:
     return ("“yes”" if positive else "“no”") if tied(entry) else f"the {part} class"
 
 
-def _maps(name: str, entry: Figures, methods: Sequence[str], names: Names) -> list[str]:
+def _maps(name: str, entry: Figures, methods: Sequence[str], names: Names, references: Sequence[str]) -> list[str]:
     method = methods[0]
     result = []
     first, second = _of_majority(entry, f"{method}.empty")
     if first.defined and second.defined:
         result.append(
-            f"For {_class(entry, name, 'majority', '')} the {method} map of {names.of_first} has no positive evidence in "
+            f"For {_class(entry, name, 'majority', '')} the {method} map of {names.of_first} has no positive evidence "
+            "in "
             f"{written(first, 'percent')} of the images ({images(first)}), that of {names.of_second} in "
             f"{written(second, 'percent')} ({images(second)})."
         )
@@ -129,7 +137,7 @@ def _maps(name: str, entry: Figures, methods: Sequence[str], names: Names) -> li
     first, second = _of_majority(entry, column_of("bias_share", methods))
     if first.defined and second.defined:
         result.append(
-            "Counted from the midpoint reference, of what supports the answer no place in the image accounts for "
+            f"Counted from {' and '.join(references)}, of what supports the answer no place in the image accounts for "
             f"{written(first, 'percent')} ({names.first}; {images(first)}) and {written(second, 'percent')} "
             f"({names.second}; {images(second)}){_from_zero(entry, names)}."
         )
@@ -166,7 +174,8 @@ def _concordant(entry: Figures, methods: Sequence[str], names: Names) -> list[st
         return []
     both, three = (_difference(entry, column, f"{kind}:majority") for kind in ("alike", "alike, moved too"))
     sentence = (
-        f"In the {images(both)} that both models predict as {_predicted(entry, 'majority')}, {names.first} minus {names.second}: "
+        f"In the {images(both)} that both models predict as {_predicted(entry, 'majority')}, {names.first} minus "
+        f"{names.second}: "
         f"{listed(parts)}"
     )
     if three.images:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bincam.references import FITTED
 from bincam.stats.estimate import LEVEL, MIN_IDENTITIES, MIN_IMAGES
+from bincam.stats.formatting import counted
 from bincam.stats.outcomes import BASIC, GROUPS, MEMBERSHIP, basic_name
 
 if TYPE_CHECKING:
@@ -139,6 +140,14 @@ def is_few(fitted_on: ReferenceData, attribute: str) -> bool:
     """Return True where a class of the attribute has too few images or people for a reference to rest on."""
     images, people = fitted_on.counts.get(attribute), fitted_on.people.get(attribute)
     return (images is not None and min(images) < MIN_IMAGES) or (people is not None and min(people) < MIN_IDENTITIES)
+
+
+def reference_name(fitted_on: ReferenceData | None) -> str:
+    """Name the reference of bias shares, with the images and people that it was fitted on."""
+    if fitted_on is None:
+        return "the midpoint reference"
+    people = "" if fitted_on.identities is None else f" of {counted(fitted_on.identities, 'person', 'people')}"
+    return f"the midpoint reference (fitted on {counted(fitted_on.images, 'image')}{people})"
 
 
 def _ledger_columns(measures: Mapping[str, Mapping[str, Entry]]) -> Iterator[tuple[str, Mapping[str, Entry]]]:

@@ -15,7 +15,7 @@ from bincam.report.reading.contrast import MovedArm
 from bincam.report.sections import sentences, wording
 from bincam.report.view_model import Cell, Column, Plot, TableRow, Tile
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import Kind, basis, counted, interval, percent, shown
+from bincam.stats.formatting import Kind, basis, counted, images, interval, percent, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -178,7 +178,11 @@ def _basis_of_mean(mean: Estimate, attributes: int) -> str:
         return "undefined"
     if mean.images == 1:
         return "of one image: no headline"
-    return ("at most " if attributes > 1 else "") + basis(mean) if mean.images else ""
+    if not mean.images:
+        return ""
+    if attributes == 1:
+        return basis(mean)
+    return f"at most {images(mean)}" + (", for some attributes too few to rely on" if mean.small else "")
 
 
 def _zero(arm: Arm, attributes: Sequence[str]) -> tuple[Estimate, Estimate]:
@@ -247,6 +251,11 @@ def _gain_finding(arm: Arm, attributes: Sequence[str], model: str) -> str:
     )
 
 
+def _value(share: Estimate) -> str:
+    """Write a share with its interval."""
+    return " ".join(filter(None, (wording.marked(share, "percent"), interval(share, "percent"))))
+
+
 def _chance(gains: Sequence[Estimate], predicted: str) -> str:
     """State for how many attributes the majority's gain is not above chance, of those that have an interval."""
     lows = [gain.low for gain in gains if math.isfinite(gain.low)]
@@ -269,14 +278,11 @@ def _bias_finding(arm: Arm, attributes: Sequence[str], model: str) -> str:
     tested = _tested(arm, BIAS_SHARES.family, "The two differ significantly")
     rarer, other = wording.answers(arm, attributes)
     zero = _zero(arm, attributes)
-    without = (
-        f"without a reference (zero), the head's own constant is {_mean(zero[1], attributes, 'percent')} of it "
-        f"({rarer}: {wording.marked(zero[0], 'percent')})"
-    )
+    without = f"without a reference (zero), the head's own constant is {_value(zero[1])} and {_value(zero[0])} of it"
     return (
         f"counted from {wording.reference(arm)}, {_mean(majority, attributes, 'percent')} of the support for "
-        f"{sentences.explained(arm)} is not located in the image where {model} predicts {other} ({rarer}: "
-        f"{_mean(minority, attributes, 'percent')}); {without}.{tested} Highest: {name}, "
+        f"{sentences.explained(arm)} is not located in the image where {model} predicts {other}, and "
+        f"{_mean(minority, attributes, 'percent')} where it predicts {rarer}; {without}.{tested} Highest: {name}, "
         f"{wording.headline(pairs_of[name][1], 'percent')}."
     )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bincam.audit.summary.reference_variation import reference_name
 from bincam.report.reading.audited_model import Arm
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import NONE, Kind, counted, listed, shown, stated
+from bincam.stats.formatting import NONE, Kind, listed, shown, stated
 
 
 def labels_counted(arm: Arm, attributes: Sequence[str]) -> str:
@@ -47,11 +48,7 @@ def ties(arm: Arm, attributes: Sequence[str]) -> str:
 
 def reference(arm: Arm) -> str:
     """Name the reference of bias shares, with the images and people that it was fitted on."""
-    fitted_on = arm.audit.manifest.references_from
-    if fitted_on is None:
-        return "the midpoint reference"
-    people = "" if fitted_on.identities is None else f" of {counted(fitted_on.identities, 'person', 'people')}"
-    return f"the midpoint reference (fitted on {counted(fitted_on.images, 'image')}{people})"
+    return reference_name(arm.audit.manifest.references_from)
 
 
 def few(estimate: Estimate) -> bool:
