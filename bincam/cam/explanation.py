@@ -36,7 +36,8 @@ class Explanation:
         logits: ``(B, A)``, z.
         side: ``(B, A)``, σ: +1 or -1; NaN where it is unknown.
         threshold: ``(A,)``, t in logit units.
-        maps: ``(B, A, h, w)``, σS: evidence for the explained side in logit units. ``fullgrad``'s are ``(B, A, H, W)``.
+        maps: ``(B, A, h, w)``, σS: evidence for the explained side, in logit units except for ``grad_cam_pp``,
+            ``fullgrad`` that is not complete, and methods of pytorch-grad-cam. ``fullgrad``'s are ``(B, A, H, W)``.
         decomposition: The head's additive decomposition, whatever the method of the maps; None if the head has none.
         bias: ``(B, A)``, the constant that completes the maps: of the head, or for ``fullgrad`` of all layers without a
             grid. None if there is no constant.

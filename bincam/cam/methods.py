@@ -1,7 +1,8 @@
 """The native methods: pure functions from features and gradients to evidence maps.
 
 All take features F ``(B, C, h, w)``, the gradient g = dz/dF ``(B, A, C, h, w)`` and the side σ ``(B, A)``, and return S
-``(B, A, h, w)``: signed evidence for the *positive* class in logit units, neither rectified nor rescaled, on F's grid.
+``(B, A, h, w)``: signed evidence for the *positive* class, neither rectified nor rescaled, on F's grid. It is in logit
+units, except for ``grad_cam_pp``, whose weights are ratios of derivatives.
 If a mean-pooled vector separates F from the logits, the gradient is the same in every cell; it is then passed as
 ``(B, A, C, 1, 1)`` or ``(1, A, C, 1, 1)``, and no array of size A · C · hw is allocated.
 """

@@ -248,7 +248,8 @@ def _finding(test: Mapping[str, Any], contrast: Figures, names: Names) -> str:
     mean, other_mean = (form(means[model], digits) for model in ("first", "second"))
     return (
         f"{name}: {_NAMES[measure]} {mean} ({names.first}), {other_mean} ({names.second}) on "
-        f"{_group(entry, name, test['group'])}; difference {written(difference, DIFFERENCE[kind])} ({images(difference)})."
+        f"{_group(entry, name, test['group'])}; difference {written(difference, DIFFERENCE[kind])} "
+        f"({images(difference)})."
     )
 
 

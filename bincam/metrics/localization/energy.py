@@ -1,6 +1,6 @@
 """Energy: the share of a map's evidence within a region, measured on the map's own grid.
 
-All functions take σS ``(B, A, h, w)``, evidence for the explained side in logit units, and measure (σS)⁺. A region M is
+All functions take σS ``(B, A, h, w)``, evidence for the explained side, and measure (σS)⁺. A region M is
 passed as Uᵀ1_M (``bincam.resample.project``), so that ⟨(σS)⁺, Uᵀ1_M⟩ is the sum of the upsampled map over the region
 without upsampling it. The ReLU precedes the upsampling.
 
@@ -232,7 +232,7 @@ def relevance_rank(maps: Tensor, weights: Tensor, total: Tensor) -> Tensor:
 
 
 def mass(maps: Tensor) -> Tensor:
-    """Sum the positive evidence Σ(σS)⁺ over the cells of the grid, in logit units.
+    """Sum the positive evidence Σ(σS)⁺ over the cells of the grid, in the unit of the maps.
 
     Args:
         maps: ``(B, A, h, w)``, σS.

@@ -27,7 +27,7 @@ class Row:
 
     Attributes:
         name: Name of the attribute.
-        share: Share of the minority class in the training labels; NaN where unknown.
+        share: Share of the minority class in the counted labels; NaN where unknown.
         values: Per arm, the estimates of the minority and of the majority.
     """
 
