@@ -77,6 +77,8 @@ def compare(
     for side in ("first", "second"):
         if contrast[f"only_in_{side}"]:
             typer.echo(f"only in the {side} audit: {', '.join(contrast[f'only_in_{side}'])}", err=True)
+    if contrast["moved"]["fitted_on_audited"]:
+        typer.echo("note: the card's thresholds were tuned on these same images, so they are optimistic", err=True)
     if contrast["moved"]["reason"]:
         typer.echo(f"note: {contrast['moved']['reason']}", err=True)
     typer.echo(str(out / FILE), err=True)

@@ -133,7 +133,7 @@ def compare(
         "minority_from": first.manifest.train_counts_from,
         "only_in_first": [name for name in first.attributes if name not in second.attributes],
         "only_in_second": [name for name in second.attributes if name not in first.attributes],
-        "moved": _moved(pair),
+        "moved": _moved(pair, first.manifest.data.split),
         "attributes": {
             name: {
                 "minority": class_name(int(pair.first.minority[a])),
@@ -178,7 +178,7 @@ def _arm(audit: Audit, name: str) -> dict[str, Any]:
     }
 
 
-def _moved(pair: Pair) -> dict[str, Any]:
+def _moved(pair: Pair, split: str | None) -> dict[str, Any]:
     audited = pair.first.threshold[0] if len(pair.first.threshold) else np.zeros(len(pair.attributes))
     adjusted = np.isfinite(pair.moved)
     # Records keep thresholds in float32.
@@ -193,6 +193,8 @@ def _moved(pair: Pair) -> dict[str, Any]:
         "thresholds": {name: float(pair.moved[a]) for a, name in enumerate(pair.attributes) if adjusted[a]},
         "audited": {name: float(audited[a]) for a, name in enumerate(pair.attributes)},
         "reason": reason,
+        # A card's thresholds were tuned on the validation split, which is among these images.
+        "fitted_on_audited": pair.moved_from == "card" and split in (None, "validation"),
     }
 
 

@@ -12,7 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from bincam.audit import open_audit
 from bincam.audit.folder import reader
-from bincam.compare.contrast import MAP_GROUPS, compare, findings
+from bincam.compare.contrast import MAP_GROUPS, _moved, compare, findings
 from bincam.compare.imbalance_correlation import spearman
 from bincam.compare.paired_audits import pair_audits
 from bincam.compare.paired_differences import COLUMNS, Difference
@@ -285,6 +285,8 @@ def test_moved_thresholds_come_from_the_card_unless_given(folders, tmp_path, aud
     pair = pair_audits(edit(copy, model=model), audits[1])
     assert pair.moved_from == "card"
     assert pair.moved[ATTRIBUTES.index("Bald")] == -1
+    for split, fitted in (("test", False), ("validation", True), (None, True)):
+        assert _moved(pair, split)["fitted_on_audited"] == fitted
     assert np.isnan(pair.moved[0])
     same = {**model, "card": {"tuned_thresholds": dict.fromkeys(ATTRIBUTES, 0.0)}}
     found = compare(edit(copy, model=same), audits[1], tmp_path / "out", resamples=100)

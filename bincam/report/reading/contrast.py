@@ -90,9 +90,14 @@ class Contrast:
         if moved.get("reason"):
             return f"No column for an adjusted threshold: {moved['reason']}."
         if moved.get("from") == "card":
+            where = (
+                ", which is among the audited images: they are fitted on these same images, so optimistic"
+                if moved.get("fitted_on_audited")
+                else ""
+            )
             return (
                 "Adjusted thresholds come from the model's card, where training writes the best ones on the validation "
-                "split."
+                f"split{where}."
             )
         return f"Adjusted thresholds come from {moved['from']}." if moved.get("from") else ""
 

@@ -54,6 +54,9 @@ def test_where_moved_thresholds_come_from_is_a_sentence(contrast_folder):
     source = open_contrast(contrast_folder)
     from_card = {**source.document, "moved": {**source.document["moved"], "from": "card"}}
     assert replace(source, document=from_card).note.startswith("Adjusted thresholds come from the model's card, where")
+    assert "optimistic" not in replace(source, document=from_card).note
+    same = {**from_card, "moved": {**from_card["moved"], "fitted_on_audited": True}}
+    assert "fitted on these same images, so optimistic" in replace(source, document=same).note
 
 
 def test_the_tile_s_moved_error_is_the_mean_over_attributes(page, document):

@@ -41,7 +41,7 @@ def test_ties_and_audited_labels_are_called_so(folder, tmp_path):
     assert wording.labels_counted(arm, arm.audit.attributes) == "audited labels"
     html = render(build(source, tmp_path / "a.html"))
     assert "training labels" not in html
-    assert "For Smiling, Bald and Young both classes are equally frequent in the audited labels" in html
+    assert "For Bald, Smiling and Young both classes are equally frequent in the audited labels" in html
     tiles = overview.tiles(source.arms, list(arm.audit.attributes))
     assert [tile.label for tile in tiles[:2]] == ["Error, images with the attribute", "Error, images without it"]
     texts = [*overview.findings(source.arms, list(arm.audit.attributes)), *sentences.sentences(arm, "Bald")]
