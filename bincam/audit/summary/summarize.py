@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.doubts import doubts
+from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.audit.summary.people import PERSON_RATES, people_of
 from bincam.audit.summary.reference_variation import Variation, vary_references
