@@ -126,7 +126,9 @@ def test_both_models_are_described_of_the_first_one_s_classes(opposite):
     assert len(second) == len(ATTRIBUTES)
     for row in second:
         entry = document["attributes"][row.name]
-        assert row.data["minority"] == ("with" if entry["minority"] == "positive" else "without")
+        tied = entry["train_counts"][0] == entry["train_counts"][1]
+        rarer = "with" if entry["minority"] == "positive" else "without"
+        assert row.data["minority"] == ("equal" if tied else rarer)
         for part in ("minority", "majority"):
             error = entry["errors"][f"{part}_error"]["balanced"]["value"]
             assert row.data[f"{part}_error"] == pytest.approx(error, rel=1e-5)
