@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
 
-PLAIN = ("bce", "euclidean")
-"""Losses without class weights: a model trained with one of them, and without a shift of its logits, is unbalanced."""
+PLAIN = ("bce",)
+"""Losses without class weights whose shift of the logits is known: a model with one and without a shift is unbalanced."""
 
 BALANCING = (
     "weighted_bce",
