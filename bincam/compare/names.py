@@ -69,9 +69,9 @@ def names_of(first: Audit, second: Audit) -> Names:
     Their roles are used only where both cards state losses of which one weights the classes and the other does not.
     Otherwise the names are those of the audits' folders, preceded by the folders above these where they are equal.
     """
-    roles = tuple(_role(audit.manifest.model.card) for audit in (first, second))
-    if sorted(roles) == ["balanced", "unbalanced"]:
-        return Names(*roles, roles=True)
+    role, other_role = (_role(audit.manifest.model.card) for audit in (first, second))
+    if {role, other_role} == {"balanced", "unbalanced"}:
+        return Names(role, other_role, roles=True)
     return _of_folders(first.folder.resolve(), second.folder.resolve())
 
 

@@ -136,7 +136,7 @@ class Contrast:
 
 
 def _correlation(entry: Mapping[str, Any]) -> str:
-    estimate = Estimate.from_json(entry | {"value": entry["rho"]})
+    estimate = Estimate.from_json({**entry, "value": entry["rho"]})
     few = ", of too few attributes to rely on" if estimate.small else ""
     return written(replace(estimate, status="ok")) + few
 
