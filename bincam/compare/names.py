@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
 
 PLAIN = ("bce",)
-"""Losses without class weights whose shift of the logits is known: a model with one and without a shift is unbalanced."""
+"""Losses without class weights that shift no logits: a model of one of them, without another shift, is unbalanced."""
 
 BALANCING = (
     "weighted_bce",
