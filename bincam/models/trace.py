@@ -20,9 +20,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from bincam.errors import UnsupportedError
-
-NO_CALL = -1
-"""The producer of a tensor that no recorded call made: a parameter, a constant, the images."""
+from bincam.models.gradient_modes import GradientModes
+from bincam.models.producers import NO_CALL, Producers, writes
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,10 @@ class Call:
         kwargs: Keyword arguments as passed.
         inputs: The tensors among the arguments at the time of the call, in order.
         parents: For each of them the index of the call that made it, or ``NO_CALL``.
-        output: The first tensor returned.
+        output: The first tensor returned; the tensor written to if nothing is returned.
         module: Dotted name of the innermost enclosing module; empty for the model itself.
         live: Whether the output depends on the images.
+        returns: Whether the call returns a tensor; an assignment ``tensor[index] = value`` does not.
     """
 
     index: int
@@ -52,6 +52,7 @@ class Call:
     output: Tensor
     module: str
     live: bool
+    returns: bool = True
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
         """An argument passed by position or by name."""
@@ -68,6 +69,8 @@ class Trace:
         layers: Dotted module name to the index of the call that made its (last) output.
         images: The input.
         logits: The result, after ``read``.
+        numbers: Calls that convert image-dependent tensors to Python values, ``(name, parents)``: what is computed with
+            such a value cannot be followed.
     """
 
     images: Tensor
@@ -75,6 +78,7 @@ class Trace:
     layers: dict[str, int] = field(default_factory=dict)
     last: int = NO_CALL
     logits: Tensor = field(default_factory=lambda: torch.empty(0))
+    numbers: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
 
     def live_parents(self, call: Call) -> list[int]:
         """Indices of the calls that made a call's image-dependent inputs; ``NO_CALL`` stands for the images."""
@@ -94,9 +98,19 @@ def tensors_in(value: Any) -> list[Tensor]:
 _SHAPE_ONLY = {"zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"}
 
 
+# Calls that return values of a tensor as Python or numpy objects.
+_NUMBERS = {"item", "tolist", "bool", "float", "int", "index", "numpy", "array"}
+
+
 def call_name(function: Any) -> str:
-    """Name of a call: ``"add"`` for ``torch.add``, ``Tensor.add``, ``Tensor.add_`` and ``Tensor.__add__``."""
-    return str(getattr(function, "__name__", function)).strip("_")
+    """Name of a call: ``"add"`` for ``torch.add``, ``Tensor.add``, ``Tensor.add_`` and ``Tensor.__add__``.
+
+    An exported graph's ``aten.add.Tensor`` is ``"add"`` too, and reading a property such as ``Tensor.T`` is ``"T"``.
+    """
+    name = str(getattr(function, "__name__", function))
+    if name == "__get__":
+        name = str(getattr(getattr(function, "__self__", None), "__name__", name))
+    return name.split(".", maxsplit=1)[0].strip("_")
 
 
 class _Recorder(TorchFunctionMode):
@@ -105,8 +119,8 @@ class _Recorder(TorchFunctionMode):
         self.trace = Trace(images)
         self.modules: list[str] = []
         self.count = 0
-        self.maker: dict[int, int] = {}
-        self.kept: list[Tensor] = []  # the id of a freed tensor would be reused
+        self.producers = Producers()
+        self.gradients = GradientModes()
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -114,23 +128,37 @@ class _Recorder(TorchFunctionMode):
         del types
         kwargs = kwargs or {}
         inputs = tensors_in((args, kwargs))
-        parents = tuple(self.maker.get(id(tensor), NO_CALL) for tensor in inputs)
-        result = func(*args, **kwargs)
+        parents = tuple(self.producers.of(tensor) for tensor in inputs)
+        counted = [writes(tensor) for tensor in inputs]
+        result = self.gradients.call(func, args, kwargs)
         index = self.count
         self.count += 1
         outputs = tensors_in(result)
-        if outputs:
-            reads_images = any(tensor is self.trace.images for tensor in inputs) or any(
-                self.trace.calls[parent].live for parent in parents if parent != NO_CALL
-            )
-            live = reads_images and call_name(func) not in _SHAPE_ONLY
+        written = [tensor for tensor, before in zip(inputs, counted, strict=True) if writes(tensor) != before]
+        reads_images = any(tensor is self.trace.images for tensor in inputs) or any(
+            self.trace.calls[parent].live for parent in parents if parent != NO_CALL
+        )
+        name = call_name(func)
+        if outputs or written:
             module = self.modules[-1] if self.modules else ""
             self.trace.calls[index] = Call(
-                index, call_name(func), func, args, kwargs, tuple(inputs), parents, outputs[0], module, live
+                index,
+                name,
+                func,
+                args,
+                kwargs,
+                tuple(inputs),
+                parents,
+                (outputs or written)[0],
+                module,
+                live=reads_images and name not in _SHAPE_ONLY,
+                returns=bool(outputs),
             )
-            for tensor in outputs:
-                self.maker[id(tensor)] = index
-            self.kept += [*inputs, *outputs]
+            self.producers.keep(inputs)
+            self.producers.note(index, outputs)
+            self.producers.note(index, written, written=True)
+        elif reads_images and name in _NUMBERS:
+            self.trace.numbers.append((name, parents))
         return result
 
 
@@ -146,8 +174,8 @@ def _naming(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
         def leave(_module: nn.Module, _args: Any, output: Any, name: str = name) -> None:
             recorder.modules.pop()
             tensors = tensors_in(output)
-            if len(tensors) == 1 and id(tensors[0]) in recorder.maker:
-                recorder.trace.layers[name] = recorder.maker[id(tensors[0])]
+            if len(tensors) == 1 and recorder.producers.of(tensors[0]) != NO_CALL:
+                recorder.trace.layers[name] = recorder.producers.of(tensors[0])
 
         handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
     try:
@@ -175,7 +203,7 @@ def record(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor]) -> T
     with torch.no_grad(), _naming(model, recorder), recorder:
         logits = read(model(images))
     trace = recorder.trace
-    trace.last = recorder.maker.get(id(logits), NO_CALL)
+    trace.last = recorder.producers.of(logits)
     trace.logits = logits
     if trace.last == NO_CALL or not trace.calls[trace.last].live:
         raise UnsupportedError(
@@ -210,18 +238,34 @@ class Cut(TorchFunctionMode):
         start: A place at which the graph begins, or None for no gradient at all. The tensor there becomes a leaf
             (``leaf``) and the rest of the pass runs with gradients enabled; the caller restores the gradient mode. The
             pass continues with a copy of the leaf, because the next call may write in place.
-        value: Number that replaces every value of the leaf.
+        value: Number or tensor that replaces the values of the leaf.
+        open_stops: Whether gradients flow through ``detach``, see ``GradientModes``.
+        watch: Note the calls at which gradients are lost, in ``lost``.
     """
 
-    def __init__(self, keep: Place | None, start: Place | None = None, value: float | None = None) -> None:
+    def __init__(
+        self,
+        keep: Place | None,
+        start: Place | None = None,
+        value: float | Tensor | None = None,
+        *,
+        open_stops: bool = False,
+        watch: bool = False,
+    ) -> None:
         super().__init__()
         self._keep = keep
         self._start = start
         self._value = value
         self._count = 0
         self._watched = {place.call: place.name for place in (keep, start) if place is not None}
+        self._gradients = GradientModes(open_stops=open_stops, watch=watch)
         self.kept: tuple[Tensor, ...] = ()
         self.leaf: Tensor | None = None
+
+    @property
+    def lost(self) -> list[str]:
+        """Names of the calls at which gradients were lost, if they were watched."""
+        return self._gradients.lost
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -231,7 +275,7 @@ class Cut(TorchFunctionMode):
         index = self._count
         self._count += 1
         if index not in self._watched:
-            return func(*args, **kwargs)
+            return self._gradients.call(func, args, kwargs)
         name = call_name(func)
         if name != self._watched[index]:
             raise UnsupportedError(
@@ -244,13 +288,17 @@ class Cut(TorchFunctionMode):
         if passed is not inputs[0]:
             args = tuple(passed if argument is inputs[0] else argument for argument in args)
             kwargs = {key: passed if argument is inputs[0] else argument for key, argument in kwargs.items()}
-        result = func(*args, **kwargs)
-        outputs = tensors_in(result)
+        counted = [writes(tensor) for tensor in inputs]
+        result = self._gradients.call(func, args, kwargs)
+        written = [tensor for tensor, before in zip(inputs, counted, strict=True) if writes(tensor) != before]
+        outputs = tensors_in(result) or written
         passed = self._visit(index, "output", outputs)
         if passed is outputs[0]:
             return result
+        if written and _overwrite(written[0], passed):
+            return result
         if not isinstance(result, Tensor):
-            raise UnsupportedError(f"{name!r} returns several tensors, and the model cannot be cut there; pass layer=")
+            raise UnsupportedError(f"the model cannot be cut at {name!r}, which returns no single tensor; pass layer=")
         return passed
 
     def _visit(self, index: int, end: End, tensors: list[Tensor]) -> Tensor:
@@ -259,11 +307,32 @@ class Cut(TorchFunctionMode):
         keeps = self._keep is not None and here == (self._keep.call, self._keep.end)
         passed = tensors[0]
         if starts:
-            leaf = passed.detach() if self._value is None else torch.full_like(passed, self._value)
-            self.leaf = leaf.requires_grad_()
+            with torch.inference_mode(mode=False):
+                leaf = passed.detach().clone() if passed.is_inference() else passed.detach()
+                if isinstance(self._value, Tensor):
+                    leaf = self._value.to(leaf).reshape(leaf.shape)
+                elif self._value is not None:
+                    leaf = torch.full_like(leaf, self._value)
+                self.leaf = leaf.requires_grad_()
+                with torch.enable_grad():
+                    passed = self.leaf.clone()
             torch.set_grad_enabled(True)
-            passed = self.leaf.clone()
+            self._gradients.enabled = True
             tensors = [self.leaf, *tensors[1:]]
         if keeps:
             self.kept = tuple(tensor.detach() for tensor in tensors)
         return passed
+
+
+def _overwrite(tensor: Tensor, values: Tensor) -> bool:
+    """Write values into a tensor that a call changed in place, because the model may read it under its old name.
+
+    Returns:
+        False if torch refuses, as for a view made without gradients; the tensor is then unchanged.
+    """
+    try:
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            tensor.copy_(values)
+    except RuntimeError:
+        return False
+    return True
