@@ -155,7 +155,7 @@ class BorrowedModel:
         """
         keeping = anatomy.pooled.place if keep and anatomy.pooled is not None else None
         starting = {"vector": anatomy.vector, "layer": anatomy.layer.place, None: None}[start]
-        cut = Cut(keeping, starting)
+        cut = Cut(keeping, starting, open_stops=anatomy.open_stops)
         with torch.no_grad(), cut:  # the cut enables gradients where it starts; leaving no_grad restores them
             logits = self.checked_read(self.module(batch))
         if len(logits) != len(batch):

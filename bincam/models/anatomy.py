@@ -13,19 +13,21 @@ diagnostic       anything else (an MLP after pooling, a class  none; the gap is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from bincam.errors import BincamError, InputError, UnsupportedError
 from bincam.models.borrow import evaluating, outside_grad_modes, own_rng, unwrap
+from bincam.models.fold import Fold, Head, fold_affine, fold_normalised, mean_weight
 from bincam.models.layers import Layer, attention_input, dotted_name, layer_at, named_layer
-from bincam.models.layout import layout_of
-from bincam.models.path import HeadPath, walk
-from bincam.models.trace import NO_CALL, Cut, Place, Trace, record
+from bincam.models.layout import Layout, layout_of
+from bincam.models.norm import Norm, norm_scale
+from bincam.models.path import HeadPath, number_of_features, walk
+from bincam.models.reduction import Reduction, cells_of, joint_reduction, reduction_of
+from bincam.models.trace import NO_CALL, Place, Trace, record
 
 Kind = Literal["exact", "conditional", "diagnostic"]
 
@@ -48,19 +50,6 @@ RECTIFIERS = {"relu", "leaky_relu", "prelu"}
 
 
 @dataclass(frozen=True)
-class Norm:
-    """The normalisation between a pooled vector and an affine head, whose statistics a conditional claim fixes.
-
-    Attributes:
-        center: Whether the mean is subtracted (LayerNorm) or not (RMSNorm).
-        eps: Added to the variance.
-    """
-
-    center: bool
-    eps: float
-
-
-@dataclass(frozen=True)
 class Anatomy:
     """Structure of a model's head: kind, explained layer, and the folded head.
 
@@ -80,6 +69,7 @@ class Anatomy:
         norm: The normalisation whose statistics are fixed, or None.
         rectified: Whether the explained tensor is the input of a ReLU-like activation whose output is pooled.
         pre_activation: Whether ``layer`` is that input.
+        open_stops: Whether gradients have to pass ``detach`` to reach the logits.
 
     Example:
         >>> import torch
@@ -102,6 +92,7 @@ class Anatomy:
     norm: Norm | None = None
     rectified: bool = False
     pre_activation: bool = False
+    open_stops: bool = False
 
     @property
     def decomposes(self) -> bool:
@@ -172,8 +163,17 @@ def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace
     if pool.parents[0] == NO_CALL:
         raise UnsupportedError("the logits are a function of the raw pixels alone; there is no layer to explain")
     source = trace.calls[pool.parents[0]]
-    tensor = pool.inputs[0]
-    layout = layout_of(trace, source, tensor, path.order)
+    try:
+        layout = layout_of(trace, source, pool.inputs[0], path.order)
+    except UnsupportedError:
+        reduction = reduction_of(trace, pool)
+        if reduction is None:
+            raise
+        return _regrouped(model, images, read, trace, reduction)
+    if path.pooling in ("other", "mixed"):
+        reduction = reduction_of(trace, pool) if path.pooling == "other" else joint_reduction(trace, source, layout)
+        if reduction is not None and reduction.path.kind != "diagnostic":
+            return _regrouped(model, images, read, trace, reduction)
     pooled = layer_at(trace, pool, "input", layout)
     # The gradient starts at the call that makes the tensor, because other calls than the pooling may read it too.
     layer = replace(pooled, place=Place(source.index, source.name, "output"))
@@ -185,70 +185,96 @@ def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace
         diagnostic = replace(diagnostic, vector=vector)
     if path.kind == "diagnostic":
         return diagnostic
-    return _fold(model, images, read, trace, path, diagnostic)
+    head = Head(model, images, read, vector, pool.output, trace.logits)
+    grid = Head(model, images, read, layer.place, pool.inputs[0], trace.logits)
+    fold = _fold(head, path, grid=grid, layout=layout, number=number_of_features(trace, source))
+    return _with_fold(diagnostic, path, fold, pool.inputs[0].shape[1:])
 
 
-def _fold(
-    model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace: Trace, path: HeadPath, base: Anatomy
+def _regrouped(
+    model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace: Trace, reduction: Reduction
 ) -> Anatomy:
-    """Fold the affine layers into one weight and bias, and check that they reproduce the logits."""
-    norm_call = path.norm
-    start = base.vector if norm_call is None else Place(norm_call.index, norm_call.name, "output")
-    assert start is not None
-    matrix, bias = _affine(model, images, read, start)  # (A, K), (A,)
-    pool = path.terminal
-    vector = pool.output.flatten(1)  # (1, K)
-    norm = None
-    if norm_call is not None:
-        gamma, beta = norm_call.argument(2, "weight"), norm_call.argument(3, "bias")
-        center = norm_call.name == "layer_norm"
-        eps = norm_call.argument(4 if center else 3, "eps")
-        beta = beta if center else None
-        norm = Norm(center, float(eps) if eps is not None else torch.finfo(vector.dtype).eps)
-        bias = bias if beta is None else bias + matrix @ beta.flatten()
-        matrix = matrix if gamma is None else matrix * gamma.flatten()
-        if center:
-            matrix = matrix - matrix.mean(-1, keepdim=True)
-        if not torch.equal(norm_call.inputs[0].flatten(1), vector):
-            return replace(base, reason=f"{norm_call.name} after pooling does not act on the pooled vector alone")
-    scale = norm_scale(vector, norm)  # (1, 1)
-    predicted = bias + (vector * scale) @ matrix.T
-    size = (vector * scale).abs() @ matrix.abs().T + bias.abs()
-    if not bool(((predicted - trace.logits).abs() <= 1e-4 * size + 1e-6).all()):
-        return replace(base, reason="the folded head does not reproduce the logits, so it is not affine")
-    weight = matrix
+    """The anatomy of a head whose reduction is recognised by its numbers."""
+    path, source, layout = reduction.path, reduction.source, reduction.layout
+    layer = layer_at(trace, source, "output", layout)
+    base = Anatomy("diagnostic", path.reason, path.pooling, layer, pooled=layer, at_pooled=True)
+    at_grid = Head(model, images, read, layer.place, source.output, trace.logits)
+    if path.pooling != "flatten":
+        base = replace(base, vector=Place(path.terminal.index, path.terminal.name, "output"))
+    if path.kind == "diagnostic":
+        return base
+    number = number_of_features(trace, source)
     if path.pooling == "flatten":
-        weight = matrix.unflatten(-1, pool.inputs[0].shape[1:])  # (A, *layout without batch)
-        weight = base.layer.layout.grid_of(weight)  # (A, C, h, w)
-    return replace(base, kind=path.kind, weight=weight.contiguous(), bias=bias, norm=norm)
+        fold = _fold(at_grid, path, grid=at_grid, layout=layout, number=number)
+        shape = source.output.shape[1:]
+        if isinstance(fold, Fold) and (mean := mean_weight(fold.weight.unflatten(-1, shape), layout)) is not None:
+            reason = path.reason.replace("affine in every cell", "mean pooling, then affine layers")
+            path = replace(path, reason=reason, pooling="mean")
+            fold, base = replace(fold, weight=mean), replace(base, pooling="mean")
+        elif isinstance(fold, Fold) and layout.prefix:
+            return replace(base, reason="tokens without a position and cells of the grid have different weights")
+        return _with_fold(base, path, fold, shape)
+    assert base.vector is not None
+    vector = path.terminal.output
+    head = Head(model, images, read, base.vector, vector, trace.logits)
+    fold = _fold(head, path, grid=at_grid, layout=layout, number=number, reduced=True)
+    return _with_fold(base, path, fold, vector.shape[1:])
 
 
-def norm_scale(vector: Tensor, norm: Norm | None) -> Tensor:
-    """Compute the reciprocal of the statistic by which a normalisation divides.
+def _fold(head: Head, path: HeadPath, *, grid: Head, layout: Layout, number: str, reduced: bool = False) -> Fold | str:
+    """Fold a head; where it fails the reason.
 
     Args:
-        vector: ``(B, C)``, the pooled vectors.
-        norm: The normalisation; None gives 1.
-
-    Returns:
-        ``(B, 1)``.
+        head: The head behind the pooling.
+        path: The calls after the pooling, and what the numbers have to confirm.
+        grid: The same from the pooled grid.
+        layout: The grid's axes.
+        number: Name of a call that converts features to a Python value; the computation can depend on it unseen.
+        reduced: The pooling was recognised by its numbers.
     """
-    if norm is None:
-        return torch.ones_like(vector[:, :1])
-    centered = vector - vector.mean(-1, keepdim=True) if norm.center else vector
-    return torch.rsqrt(centered.square().mean(-1, keepdim=True) + norm.eps)
+    tests: list[tuple[Tensor, Tensor]] = []
+    if (number or reduced) and path.pooling in ("mean", "max", "flatten"):
+        for value, logits in grid.tests((3.0, 0.1) if number else (1.0,), opposite=bool(number)):
+            tests.append((_pooled(value, layout, path.pooling).view_as(head.value), logits))
+    elif number:
+        return f"the head converts features to a Python value ({number!r})"
+    if path.proof == "norm":
+        fold = fold_normalised(head, list(path.calls), tests)
+        name = next((call.name for call in path.calls if "norm" in call.name), "the normalisation")
+        reason = f"{name} after pooling does not act on the pooled vector alone"
+    else:
+        scales = (3.0,) if path.proof == "affine" else (0.3, 1.0, 3.0, 10.0, 30.0, 300.0, 3000.0)
+        fold = fold_affine(head, [*tests, *head.tests(scales, opposite=bool(number))], inverse=path.inverse)
+        reason = "the folded head does not reproduce the logits, so it is not affine"
+    if fold is None and number:
+        return f"the head computes with a Python value of the features ({number!r})"
+    return reason if fold is None else fold
 
 
-def _affine(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], start: Place) -> tuple[Tensor, Tensor]:
-    """The matrix ``(A, K)`` and constant ``(A,)`` of an affine function from a cut to the logits."""
-    cut = Cut(None, start, value=0.0)
-    with torch.no_grad(), cut:
-        logits = read(model(images))  # (1, A); at zero the logits are the constant
-    assert cut.leaf is not None
-    leaf = cut.leaf
-    one_hot = torch.eye(logits.shape[1], dtype=logits.dtype, device=logits.device)
-    rows = [torch.autograd.grad(logits, leaf, unit[None], retain_graph=True)[0] for unit in one_hot]
-    return torch.stack(rows).flatten(1), logits[0].detach()
+def _pooled(value: Tensor, layout: Layout, pooling: str) -> Tensor:
+    """The pooled vector ``(1, K)`` of a grid's value."""
+    if pooling == "flatten":
+        return value.flatten(1)
+    cells = cells_of(layout, value)
+    return cells.mean(1)[None] if pooling == "mean" else cells.amax(1)[None]
+
+
+def _with_fold(base: Anatomy, path: HeadPath, fold: Fold | str, shape: Sequence[int]) -> Anatomy:
+    """Add a folded head to an anatomy; without one it stays diagnostic, with the reason."""
+    if isinstance(fold, str):
+        return replace(base, reason=fold)
+    weight = fold.weight
+    if path.pooling == "flatten":
+        weight = base.layer.layout.grid_of(weight.unflatten(-1, tuple(shape)))  # (A, C, h, w)
+    return replace(
+        base,
+        kind=path.kind,
+        reason=path.reason,
+        weight=weight.contiguous(),
+        bias=fold.bias,
+        norm=fold.norm,
+        open_stops=fold.open_stops,
+    )
 
 
 def _before_activation(trace: Trace, head: Anatomy) -> Anatomy:
@@ -271,3 +297,6 @@ def _before_activation(trace: Trace, head: Anatomy) -> Anatomy:
         head.pooled.channels,
     )
     return replace(head, layer=layer, at_pooled=False, pre_activation=True, rectified=call.name in RECTIFIERS)
+
+
+__all__ = ["ACTIVATIONS", "RECTIFIERS", "Anatomy", "Kind", "Norm", "norm_scale", "resolve"]

@@ -17,7 +17,7 @@ class GradientModes:
     """Run the calls of a forward pass outside of the modes that the model itself enters.
 
     ``torch.no_grad`` and ``torch.inference_mode`` in a forward pass save memory and change no value, but end every
-    graph. A frozen backbone is explained all the same: what its features contribute to the logits does not depend on how
+    graph. A frozen backbone is explained too: what its features contribute to the logits does not depend on how
     it was trained.
 
     Attributes:
@@ -43,6 +43,10 @@ class GradientModes:
             name = str(getattr(getattr(function, "__self__", None), "__name__", name))
         if self.enabled and self.open_stops and name in _STOPS and isinstance(args[0], Tensor):
             function, args, kwargs = Tensor.view_as, (args[0], args[0]), {}
+        if self.enabled and isinstance(kwargs.get("out"), Tensor):  # torch does not differentiate out=
+            out = kwargs["out"]
+            kwargs = {key: value for key, value in kwargs.items() if key != "out"}
+            return self.call(Tensor.copy_, (out, self.call(function, args, kwargs)), {})
         enabled = self.enabled or torch.is_grad_enabled()
         if torch.is_inference_mode_enabled():  # tensors made in it can never enter a graph
             with torch.inference_mode(False), torch.set_grad_enabled(enabled):

@@ -80,7 +80,7 @@ def layer_at(trace: Trace, call: Call, end: Literal["input", "output"], layout: 
     """Make a layer of a call's first input or its output, named by the outermost module that returns it."""
     source = call.index if end == "output" else call.parents[0]
     names = [name for name, index in trace.layers.items() if index == source and name]
-    name = min(names, key=len) if names else f"input of {call.name} in {call.module or 'the model'}"
+    name = min(names, key=len) if names else f"{end} of {call.name} in {call.module or 'the model'}"
     tensor = call.output if end == "output" else call.inputs[0]
     return Layer(name, Place(call.index, call.name, end), layout, int(layout.grid_of(tensor).shape[-3]))
 

@@ -8,19 +8,25 @@ from typing import Literal
 from torch import Tensor
 
 from bincam.errors import UnsupportedError
+from bincam.models.affinity import affine
 from bincam.models.layout import Order
 from bincam.models.trace import NO_CALL, Call, Trace
 
-# Calls that rearrange values without changing them.
-_SHAPING = {
-    "flatten", "reshape", "view", "unflatten", "squeeze", "unsqueeze", "contiguous", "permute", "transpose", "to",
-    "float", "double", "type", "clone", "expand", "getitem", "select", "identity", "alias", "view_as", "movedim",
-    "unbind", "chunk", "split",
+# Calls of a normalisation, whether written as one function or as steps.
+_FUSED_NORMS = {"layer_norm", "rms_norm", "group_norm", "normalize", "cosine_similarity", "fast_layer_norm"}
+_NORM_STEPS = {
+    "pow", "square", "mul", "div", "truediv", "true_divide", "rsqrt", "sqrt", "reciprocal", "norm", "linalg_norm",
+    "linalg_vector_norm", "vector_norm", "var", "std", "var_mean", "std_mean", "clamp", "clamp_min", "clip", "maximum",
+    "max", "abs", "float_power", "multiply", "divide", "inner", "rpow", "einsum",
 }  # fmt: skip
-# Calls that are affine when exactly one argument depends on the images, or (first group) however many do.
-_LINEAR = {"linear", "add", "radd", "sub", "rsub", "neg", "cat", "stack", "concat", "sum", "mean"}
-_LINEAR_IF_ALONE = {"mul", "rmul", "div", "truediv", "matmul", "rmatmul"}
-_NORMS = {"layer_norm", "rms_norm"}
+_STATISTICS = {"rsqrt", "sqrt", "norm", "linalg_norm", "linalg_vector_norm", "vector_norm", "std", "std_mean"}
+_STATISTICS |= _FUSED_NORMS
+# Calls of which several can cancel: log-odds of a softmax or sigmoid are differences of its inputs.
+_CANCELLING = {
+    "softmax", "log_softmax", "logsumexp", "sigmoid", "logsigmoid", "log_sigmoid", "logit", "log", "log2", "log1p",
+    "exp", "expm1", "div", "truediv", "true_divide", "divide", "special_logit", "special_expit", "rtruediv", "rdiv",
+    "reciprocal",
+}  # fmt: skip
 _REDUCTIONS = {
     "mean_pool": "mean",
     "max_pool": "max",
@@ -46,7 +52,8 @@ class HeadPath:
         order: Order of the tensor's axes, if the pooling determines it.
         kind: The claim that the calls after the pooling permit.
         reason: Reason for the kind.
-        norm: The only normalisation on the path, for a conditional kind.
+        calls: The calls after the pooling.
+        proof: What the numbers have to confirm: an affine head, steps that cancel to one, or a normalisation.
     """
 
     terminal: Call
@@ -54,7 +61,13 @@ class HeadPath:
     order: Order | None
     kind: Literal["exact", "conditional", "diagnostic"]
     reason: str
-    norm: Call | None = None
+    calls: tuple[Call, ...] = ()
+    proof: Literal["affine", "cancelling", "norm"] = "affine"
+
+    @property
+    def inverse(self) -> bool:
+        """True if a logit is taken back from a probability, whose rounding near 1 it amplifies."""
+        return any(call.name in ("logit", "special_logit", "log1p") for call in self.calls)
 
 
 def walk(trace: Trace) -> HeadPath:
@@ -97,8 +110,10 @@ def walk(trace: Trace) -> HeadPath:
     reductions = sorted(ends.values(), key=lambda item: item[0].index)
     terminal, name, order = reductions[0]
     if len({other for _, other, _ in reductions}) > 1 or (len(reductions) > 1 and name != "token"):
-        return HeadPath(terminal, "mixed", order, "diagnostic", "several poolings of one tensor are combined")
-    return _classify(trace, terminal, name, order, sorted(between, key=lambda call: call.index))
+        ends_and_rest = sorted([*between, *(end for end, _, _ in reductions)], key=lambda call: call.index)
+        reason = "several poolings of one tensor are combined"
+        return HeadPath(terminal, "mixed", order, "diagnostic", reason, tuple(ends_and_rest))
+    return classify(trace, terminal, name, order, sorted(between, key=lambda call: call.index))
 
 
 def _spatial_calls(trace: Trace) -> set[int]:
@@ -158,9 +173,16 @@ def _end(call: Call, from_grid: bool) -> tuple[str, Order | None] | None:
     return "other", None
 
 
-def _classify(trace: Trace, terminal: Call, pooling: str, order: Order | None, between: list[Call]) -> HeadPath:
-    def path(kind: Literal["exact", "conditional", "diagnostic"], reason: str, norm: Call | None = None) -> HeadPath:
-        return HeadPath(terminal, pooling, order, kind, reason, norm)
+def classify(trace: Trace, terminal: Call, pooling: str, order: Order | None, between: list[Call]) -> HeadPath:
+    """Determine the claim that the calls after a pooling permit, if the numbers confirm it."""
+    calls = tuple(between)
+
+    def path(
+        kind: Literal["exact", "conditional", "diagnostic"],
+        reason: str,
+        proof: Literal["affine", "cancelling", "norm"] = "affine",
+    ) -> HeadPath:
+        return HeadPath(terminal, pooling, order, kind, reason, calls, proof)
 
     if pooling == "token":
         return path("diagnostic", "the head reads a class token, which has no position in the image")
@@ -168,60 +190,39 @@ def _classify(trace: Trace, terminal: Call, pooling: str, order: Order | None, b
         return path("diagnostic", f"the grid is reduced by {terminal.name!r}, which is not a known pooling")
     if pooling == "logsumexp":
         return path("diagnostic", "log-sum-exp pooling is not linear in the features")
-    norms = [call for call in between if call.name in _NORMS]
-    for call in between:
-        if call.name not in _NORMS and not _affine(trace, call):
+    bent = [call for call in between if not affine(trace, call)]
+    fused = [call for call in bent if call.name in _FUSED_NORMS]
+    for call in bent:
+        step = call.name in _FUSED_NORMS | _NORM_STEPS | _CANCELLING
+        if not step or not any(other.name in _STATISTICS | _CANCELLING for other in bent):
             return path("diagnostic", f"{call.name!r} in {call.module or 'the head'} after pooling is not affine")
-    if len(norms) > 1:
+    if len(fused) > 1:
         return path("diagnostic", "several normalisations follow the pooling")
-    if norms and pooling != "mean":
-        return path("diagnostic", f"a normalisation follows {pooling} pooling")
-    if norms:
-        return path("conditional", f"{norms[0].name} after pooling: exact with this image's statistics fixed", norms[0])
+    cancelling = all(call.name in _CANCELLING for call in bent)
+    if bent and not cancelling:
+        name = fused[0].name if fused else "a normalisation"
+        if pooling != "mean":
+            return path("diagnostic", f"{name} follows {pooling} pooling")
+        return path("conditional", f"{name} after pooling: exact with this image's statistics fixed", "norm")
+    proof: Literal["affine", "cancelling"] = "cancelling" if bent else "affine"
     if pooling == "attention":
-        return path("conditional", "attention pooling: exact with this image's attention weights fixed")
-    return path("exact", f"{pooling} pooling, then affine layers" if pooling != "flatten" else "affine in every cell")
+        return path("conditional", "attention pooling: exact with this image's attention weights fixed", proof)
+    reason = f"{pooling} pooling, then affine layers" if pooling != "flatten" else "affine in every cell"
+    if bent:
+        reason += f"; the {bent[0].name} cancels in the logit"
+    return path("exact", reason, proof)
 
 
-def _affine(trace: Trace, call: Call) -> bool:
-    """True if a call after the pooling is affine in the pooled vector."""
-    if call.name in _SHAPING or call.name in _LINEAR:
-        return True
-    if call.name in ("dropout", "feature_dropout", "dropout2d", "alpha_dropout"):
-        return not call.argument(2, "training", True)
-    if call.name == "batch_norm":
-        return not call.argument(5, "training", False)
-    if call.name == "conv2d":  # on one cell a convolution of any kernel size is a matrix product
-        return tuple(call.output.shape[-2:]) == (1, 1)
-    if call.name in _LINEAR_IF_ALONE:
-        if call.name in ("div", "truediv") and not (call.parents[:1] and _depends(trace, call.parents[0])):
-            return False
-        return len(trace.live_parents(call)) <= 1
-    if call.name in ("adaptive_avg_pool2d", "avg_pool2d"):  # over the only remaining cell
-        return tuple(call.inputs[0].shape[-2:]) == (1, 1)
-    if call.name in ("sigmoid", "logit"):  # head='probabilities' inverts the model's last sigmoid
-        return _inverse_pair(trace, call)
-    return False
+def number_of_features(trace: Trace, source: Call) -> str:
+    """Name of a call that converts a tensor computed from the source to a Python value; empty if there is none."""
+    after = descendants(trace, source)
+    return next((name for name, parents in trace.numbers if after.intersection(parents)), "")
 
 
-def _depends(trace: Trace, parent: int) -> bool:
-    return parent != NO_CALL and trace.calls[parent].live
-
-
-def _inverse_pair(trace: Trace, call: Call) -> bool:
-    """True if a sigmoid and a logit cancel, with only shaping calls between them."""
-    if call.name == "sigmoid":
-        return any(
-            other.name == "logit" and _source_through_shaping(trace, other) == call.index
-            for other in trace.calls.values()
-            if other.index > call.index and other.live
-        )
-    source = _source_through_shaping(trace, call)
-    return source != NO_CALL and trace.calls[source].name == "sigmoid"
-
-
-def _source_through_shaping(trace: Trace, call: Call) -> int:
-    parents = trace.live_parents(call)
-    while len(parents) == 1 and parents[0] != NO_CALL and trace.calls[parents[0]].name in _SHAPING:
-        parents = trace.live_parents(trace.calls[parents[0]])
-    return parents[0] if len(parents) == 1 else NO_CALL
+def descendants(trace: Trace, source: Call) -> set[int]:
+    """Indices of a call and of all calls that depend on it."""
+    after = {source.index}
+    for index in sorted(trace.calls):
+        if index > source.index and after.intersection(trace.live_parents(trace.calls[index])):
+            after.add(index)
+    return after

@@ -54,7 +54,7 @@ class Producers:
 
 
 def writes(tensor: Tensor) -> int:
-    """The number of writes in place to a tensor so far; -1 for a tensor made in inference mode, which has no counter."""
+    """The number of writes in place to a tensor so far; -1 for one made in inference mode, which has no counter."""
     # torch has no public name for the counter
     return -1 if tensor.is_inference() else tensor._version  # noqa: SLF001
 

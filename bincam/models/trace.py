@@ -37,6 +37,7 @@ class Call:
         inputs: The tensors among the arguments at the time of the call, in order.
         parents: For each of them the index of the call that made it, or ``NO_CALL``.
         output: The first tensor returned; the tensor written to if nothing is returned.
+        outputs: All tensors returned, or the tensors written to.
         module: Dotted name of the innermost enclosing module; empty for the model itself.
         live: Whether the output depends on the images.
         returns: Whether the call returns a tensor; an assignment ``tensor[index] = value`` does not.
@@ -50,6 +51,7 @@ class Call:
     inputs: tuple[Tensor, ...]
     parents: tuple[int, ...]
     output: Tensor
+    outputs: tuple[Tensor, ...]
     module: str
     live: bool
     returns: bool = True
@@ -150,6 +152,7 @@ class _Recorder(TorchFunctionMode):
                 tuple(inputs),
                 parents,
                 (outputs or written)[0],
+                tuple(outputs or written),
                 module,
                 live=reads_images and name not in _SHAPE_ONLY,
                 returns=bool(outputs),
@@ -297,6 +300,9 @@ class Cut(TorchFunctionMode):
             return result
         if written and _overwrite(written[0], passed):
             return result
+        if isinstance(result, tuple) and result[0] is outputs[0]:  # values and indices of a maximum
+            kind: Any = type(result)
+            return kind((passed, *result[1:])) if kind.__module__ == "torch.return_types" else (passed, *result[1:])
         if not isinstance(result, Tensor):
             raise UnsupportedError(f"the model cannot be cut at {name!r}, which returns no single tensor; pass layer=")
         return passed
