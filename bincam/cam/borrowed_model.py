@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -20,7 +21,9 @@ from bincam.models.anatomy import Anatomy, resolve
 from bincam.models.borrow import evaluating, fingerprint, outside_grad_modes, own_rng, unwrap
 from bincam.models.card import Card
 from bincam.models.classifier import AttributeClassifier
+from bincam.models.eager import check_followable, eager
 from bincam.models.heads import Head, check_probabilities, check_taken_back, logits_of, select_output
+from bincam.models.memory_order import takes_channels_last
 from bincam.models.trace import Cut
 
 Precision = Literal["fp32", "bf16"]
@@ -52,6 +55,7 @@ class BorrowedModel:
         precision: Precision,
         channels_last: bool,
     ) -> None:
+        check_followable(unwrap(model))
         self.module = unwrap(model)
         self.card: Card | None = self.module.card if isinstance(self.module, AttributeClassifier) else None
         self.names = tuple(names) if names is not None else self.card.attributes if self.card else None
@@ -80,7 +84,7 @@ class BorrowedModel:
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.get_autocast_dtype(device.type)
         casting = torch.autocast(device.type, dtype=dtype, enabled=cast)
         full = torch.autocast(device.type, enabled=False)
-        with evaluating(self.module), own_rng(device), outside_grad_modes(), full:
+        with evaluating(self.module), eager(self.module), own_rng(device), outside_grad_modes(), full:
             yield self._to_model(images), casting
 
     def _to_model(self, images: Tensor) -> Tensor:
@@ -90,7 +94,13 @@ class BorrowedModel:
             batch = batch.clone()  # a tensor made in inference mode cannot be part of a graph
         if parameter is not None:
             batch = batch.to(parameter.device, parameter.dtype)
-        return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
+        return self._ordered(batch)
+
+    def _ordered(self, batch: Tensor) -> Tensor:
+        """The images in the order of memory that is requested and that the model takes."""
+        if self.channels_last and takes_channels_last(self.module, batch):
+            return batch.contiguous(memory_format=torch.channels_last)
+        return batch.contiguous() if self.channels_last else batch
 
     def _floating_parameter(self) -> Tensor | None:
         return next((p for p in self.module.parameters() if p.is_floating_point()), None)
@@ -130,11 +140,16 @@ class BorrowedModel:
         if remembered is None or remembered[0] != weights:
             generator = torch.Generator().manual_seed(0)
             probe = torch.randn(batch[:1].shape, generator=generator).to(batch)  # a blank image would leave units dead
-            if self.channels_last:
-                probe = probe.contiguous(memory_format=torch.channels_last)
-            remembered = (weights, resolve(self.module, probe, self.read, self.layer))
+            remembered = (weights, resolve(self.module, self._ordered(probe), self.read, self.layer))
             self._anatomies[size] = remembered
         return remembered[1]
+
+    def open_stops(self, batch: Tensor) -> Anatomy:
+        """Let gradients pass ``detach`` at the batch's image size from now on; return the anatomy that states so."""
+        size = (int(batch.shape[2]), int(batch.shape[3]))
+        weights, anatomy = self._anatomies[size]
+        self._anatomies[size] = weights, replace(anatomy, open_stops=True)
+        return self._anatomies[size][1]
 
     @property
     def explained_size(self) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from bincam.cam.selection import Selection
 from bincam.cam.targets import Side, Target, signs
 from bincam.errors import UnsupportedError
 from bincam.models.anatomy import Anatomy
+from bincam.models.gradient_modes import GradientsEverywhere, lost_gradient
 from bincam.models.layout import Layout
 
 
@@ -110,10 +111,12 @@ class _LogitModel(nn.Module):
     def __init__(self, model: nn.Module, read: Callable[[Any], Tensor]) -> None:
         super().__init__()
         self.model = model
+        self.mode: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         self._read = read
 
     def forward(self, images: Tensor) -> Tensor:
-        return self._read(self.model(images))
+        with self.mode:
+            return self._read(self.model(images))
 
 
 def run(
@@ -147,7 +150,8 @@ def run(
     results = []
     for position, column in enumerate(question.selection.columns):
         side_targets = [Target(column, sign) for sign in signs(question.sigma[:, position])]
-        logit_model = _LogitModel(model, read).eval()
+        logit_model = _LogitModel(model, read)
+        logit_model.eval()
         results.append(_attribute_maps(method, logit_model, module, anatomy.layer.layout, images, side_targets))
     return torch.stack(results, 1).to(question.logits)
 
@@ -207,7 +211,7 @@ def _restored(model: nn.Module) -> Iterator[None]:
 
 def _attribute_maps(
     method: Bridged,
-    model: nn.Module,
+    model: _LogitModel,
     module: nn.Module,
     layout: Layout,
     images: Tensor,
@@ -216,7 +220,6 @@ def _attribute_maps(
     """Compute one attribute's raw maps ``(B, h, w)``, and restore the model."""
     import pytorch_grad_cam
 
-    raw: list[Tensor] = []
     extra: dict[str, Any] = {}
     if method.name == "ablation_cam":  # the default ablation layer is one object that all calls share
         tokens = layout.order == "NLC"
@@ -226,19 +229,35 @@ def _attribute_maps(
     quiet = contextlib.redirect_stderr(io.StringIO())  # the method prints a progress bar for every image
     batch = images.detach().clone().requires_grad_(method.needs_gradient)
     cls = getattr(pytorch_grad_cam, method.cls)
-    with (
-        _restored(model),
-        torch.set_grad_enabled(method.needs_gradient),
-        quiet,
-        cls(model, [module], reshape_transform=layout.grid_of, **extra) as runner,
-    ):
-        original = runner.get_cam_image
 
-        def keep(*args: Any, **kwargs: Any) -> Any:
-            image = original(*args, **kwargs)
-            raw.append(torch.as_tensor(image))
-            return image
+    def attempt() -> Tensor:
+        raw: list[Tensor] = []
+        with (
+            _restored(model),
+            torch.set_grad_enabled(method.needs_gradient),
+            quiet,
+            cls(model, [module], reshape_transform=layout.grid_of, **extra) as runner,
+        ):
+            original = runner.get_cam_image
 
-        runner.get_cam_image = keep
-        runner(batch, targets=side_targets)
-    return raw[0]
+            def keep(*args: Any, **kwargs: Any) -> Any:
+                image = original(*args, **kwargs)
+                raw.append(torch.as_tensor(image))
+                return image
+
+            runner.get_cam_image = keep
+            runner(batch, targets=side_targets)
+        return raw[0]
+
+    if not method.needs_gradient:
+        return attempt()
+    lost: list[str] = []
+    failure: Exception | None = None
+    for open_stops in (False, True):
+        everywhere = GradientsEverywhere(open_stops=open_stops, watch=True)
+        try:
+            model.mode = everywhere
+            return attempt()
+        except (RuntimeError, IndexError) as error:  # torch's, or of pytorch-grad-cam's empty list of gradients
+            lost, failure = everywhere.modes.lost, error
+    raise UnsupportedError(f"{method.name} needs a gradient, but {lost_gradient(model, lost)}") from failure

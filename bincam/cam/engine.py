@@ -14,6 +14,7 @@ from bincam.cam.borrowed_model import BorrowedModel, Precision, Start
 from bincam.cam.decompose import Decomposition, decompose, full_precision
 from bincam.cam.evidence import Pass, evidence
 from bincam.cam.explanation import Explanation
+from bincam.cam.lost_gradient import lost_gradients
 from bincam.cam.methods import Method, find
 from bincam.cam.reference import Reference, ReferenceFit
 from bincam.cam.selection import Selection, select
@@ -21,6 +22,7 @@ from bincam.cam.targets import Side, sides
 from bincam.errors import InputError, UnsupportedError, nearest
 from bincam.models.anatomy import Anatomy
 from bincam.models.card import Card
+from bincam.models.gradient_modes import lost_gradient
 from bincam.models.heads import Head
 from bincam.models.open import open_model
 from bincam.models.preprocess import preprocess
@@ -187,7 +189,14 @@ class Explainer:
                     located, constant = fullgrad.maps(self.model, self._borrowed.read, batch, columns)
                 maps = sigma[..., None, None] * located
             else:
-                maps = sigma[..., None, None] * self._evidence(anatomy, passed, sigma, columns, decomposition)
+                signed = self._evidence(anatomy, passed, sigma, columns, decomposition, batch)
+                if signed is None:  # gradients pass what the model detaches
+                    anatomy = self._borrowed.open_stops(batch)
+                    with casting:
+                        passed = self._borrowed.forward(batch, anatomy, *self._cut(anatomy))
+                    signed = self._evidence(anatomy, passed, sigma, columns, decomposition, batch)
+                    assert signed is not None
+                maps = sigma[..., None, None] * signed
             return Explanation(
                 attributes=selection.attributes,
                 logits=logits,
@@ -322,9 +331,15 @@ class Explainer:
         return keep, "layer"
 
     def _evidence(
-        self, anatomy: Anatomy, passed: Pass, sigma: Tensor, columns: Tensor, decomposition: Decomposition | None
-    ) -> Tensor:
-        """Compute S ``(B, A, h, w)`` by a native method at one layer."""
+        self,
+        anatomy: Anatomy,
+        passed: Pass,
+        sigma: Tensor,
+        columns: Tensor,
+        decomposition: Decomposition | None,
+        batch: Tensor,
+    ) -> Tensor | None:
+        """Compute S ``(B, A, h, w)`` by a native method at one layer; None if the graph ends where it may be opened."""
         assert self.method is not None
         if self.method.name == "cam":
             if decomposition is None:
@@ -334,6 +349,14 @@ class Explainer:
             return decomposition.evidence
         assert self.method.function is not None
         signed = evidence(self.method.function, anatomy, passed, sigma, columns, self._chunk)
+        zero = torch.ones_like(columns, dtype=torch.bool) if signed is None else ~signed.flatten(2).any(-1).any(0)
+        if passed.leaf is not None and bool(zero.any()):
+            _, start = self._cut(anatomy)
+            lost = lost_gradients(self._borrowed, batch, anatomy, start, passed, columns[zero])
+            if lost is not None and not anatomy.open_stops:
+                return None
+            if lost is not None:
+                raise UnsupportedError(f"layer {anatomy.layer.name!r} has no map: {lost_gradient(self.model, lost)}")
         if signed is None:
             raise InputError(
                 f"the gradient at layer {anatomy.layer.name!r} is zero in every cell of every image: nothing of it "

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from bincam.errors import UnsupportedError
+from bincam.models.gradient_modes import GradientsEverywhere, lost_gradient
 from bincam.models.trace import call_name, record, tensors_in
 from bincam.resample import project, upsample
 
@@ -45,13 +47,23 @@ class _BiasCatcher(TorchFunctionMode):
         result = func(*args, **kwargs)
         name = call_name(func)
         if name in _BIASED and isinstance(result, Tensor) and result.requires_grad:
-            bias = _bias(name, args, kwargs)
+            bias = _bias(name, *_python_arguments(func, args, kwargs))
             if bias is not None:
                 # The edge, not the tensor: an activation may overwrite the tensor in place.
                 self.edges.append(torch.autograd.graph.get_gradient_edge(result))
                 shape = (1, -1, 1, 1) if name != "linear" and result.ndim == 4 else (-1,)
                 self.biases.append(bias.detach().view(shape))
         return result
+
+
+def _python_arguments(
+    func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments by name if a call of an exported graph orders them otherwise than ``torch.nn.functional`` does."""
+    if not isinstance(func, torch._ops.OpOverload):  # noqa: SLF001  # has no public name
+        return args, kwargs
+    names = [argument.name for argument in func._schema.arguments]  # noqa: SLF001
+    return (), {**dict(zip(names, args, strict=False)), **kwargs}
 
 
 def _bias(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
@@ -82,16 +94,38 @@ def maps(model: nn.Module, read: Callable[[Any], Tensor], images: Tensor, column
     Returns:
         S ``(B, A, H, W)``, and the contributions of biases without a position ``(B, A)``.
     """
-    size = (int(images.shape[2]), int(images.shape[3]))
     leaf = images.detach().clone().requires_grad_()
-    catcher = _BiasCatcher()
-    with torch.enable_grad(), catcher:
-        logits = read(model(leaf))
+    lost: list[str] = []
+    for open_stops in (False, True):
+        catcher = _BiasCatcher()
+        everywhere = GradientsEverywhere(open_stops=open_stops, watch=True)
+        with torch.enable_grad(), everywhere, catcher:
+            logits = read(model(leaf))
+        terms = _terms(logits, leaf, catcher, columns)
+        if terms is not None:
+            return terms
+        lost = everywhere.modes.lost
+    raise UnsupportedError(f"fullgrad needs the gradient of the images, but {lost_gradient(model, lost)}")
+
+
+def _terms(logits: Tensor, leaf: Tensor, catcher: _BiasCatcher, columns: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Compute S and the constant by one backward pass per attribute; None if no graph from the images reaches them."""
+    images, size = leaf.detach(), (int(leaf.shape[2]), int(leaf.shape[3]))
+    if not logits.requires_grad:
+        return None
     located, constant = [], []
     for column in columns.tolist():
         direction = torch.zeros_like(logits)
         direction[:, column] = 1
-        slopes = torch.autograd.grad(logits, [leaf, *catcher.edges], direction, retain_graph=True, allow_unused=True)
+        try:
+            slopes = torch.autograd.grad(
+                logits, [leaf, *catcher.edges], direction, retain_graph=True, allow_unused=True
+            )
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise UnsupportedError(f"fullgrad needs the gradient of the images: {reason}") from error
+        if slopes[0] is None:  # torch's type stubs do not model allow_unused
+            return None  # type: ignore[unreachable]
         total = (slopes[0] * images).sum(1)  # (B, H, W)
         rest = torch.zeros_like(logits[:, 0])
         for slope, bias in zip(slopes[1:], catcher.biases, strict=True):

@@ -17,10 +17,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import torch.fx
 from torch import Tensor, nn
 
 from bincam.errors import BincamError, InputError, UnsupportedError
 from bincam.models.borrow import evaluating, outside_grad_modes, own_rng, unwrap
+from bincam.models.eager import check_followable, eager
 from bincam.models.fold import Fold, Head, fold_affine, fold_normalised, mean_weight
 from bincam.models.layers import Layer, attention_input, dotted_name, layer_at, named_layer
 from bincam.models.layout import Layout, layout_of
@@ -134,15 +136,20 @@ def resolve(
         ('exact', 'mean pooling, then affine layers', (2, 2))
     """
     model = unwrap(model)
+    check_followable(model)
     requested = None if layer is None or layer == "pre_activation" else dotted_name(model, layer)
-    with evaluating(model), own_rng(images.device), outside_grad_modes():
+    with evaluating(model), eager(model), own_rng(images.device), outside_grad_modes():
         try:
             trace = record(model, images, read)
         except BincamError:
             raise
         except (RuntimeError, AssertionError) as error:
             message = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"the model does not take images of shape {tuple(images.shape)}: {message}") from error
+            exported = "; export it with dynamic batch size (dynamic_shapes=), or give the eager nn.Module"
+            raise InputError(
+                f"the model does not take images of shape {tuple(images.shape)}: {message}"
+                + (exported if isinstance(model, torch.fx.GraphModule) and "uard" in message else "")
+            ) from error
         try:
             head = _head(model, images, read, trace)
         except UnsupportedError as error:

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 _STOPS = {"detach", "detach_", "data"}
+
+
+def lost_gradient(model: nn.Module, names: Sequence[str]) -> str:
+    """State where a gradient is lost, and what to do.
+
+    Args:
+        model: The model.
+        names: Names of the calls that took a tensor with a graph and returned values without one.
+    """
+    kinds = [type(module) for module in model.modules()]
+    if any("quantiz" in name for name in (*names, *(kind.__module__ for kind in kinds))):
+        return "quantised layers have no gradient; explain the float network from which the quantised one was made"
+    if names:
+        return (
+            f"the gradient is lost at {names[0]!r}, which has no derivative in torch; pass layer= with a layer after "
+            "it, or write that step with operations that have one"
+        )
+    return (
+        "the gradient is lost on the way to the logits: in a step such as rounding, in a custom autograd function, or "
+        "in checkpointing with use_reentrant=True; pass layer= with a layer after it, or set use_reentrant=False"
+    )
 
 
 class GradientModes:
@@ -65,7 +86,7 @@ class GradientModes:
         floating = [tensor for tensor in outputs if tensor.is_floating_point() or tensor.is_quantized]
         if not floating or any(tensor.requires_grad for tensor in floating):
             return
-        if any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in tree_leaves(arguments)):
+        if name != "grad" and any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in tree_leaves(arguments)):
             self.lost.append(name)
 
 
@@ -81,9 +102,9 @@ class GradientsEverywhere(TorchFunctionMode):
         True
     """
 
-    def __init__(self, *, open_stops: bool = False) -> None:
+    def __init__(self, *, open_stops: bool = False, watch: bool = False) -> None:
         super().__init__()
-        self.modes = GradientModes(enabled=True, open_stops=open_stops)
+        self.modes = GradientModes(enabled=True, open_stops=open_stops, watch=watch)
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from bincam.errors import UnsupportedError
+from bincam.models.eager import untraceable
 from bincam.models.gradient_modes import GradientModes
 from bincam.models.producers import NO_CALL, Producers, writes
 
@@ -209,9 +210,7 @@ def record(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor]) -> T
     trace.last = recorder.producers.of(logits)
     trace.logits = logits
     if trace.last == NO_CALL or not trace.calls[trace.last].live:
-        raise UnsupportedError(
-            "the logits cannot be followed back to the images (a scripted or traced model?); give the eager nn.Module"
-        )
+        raise UnsupportedError(untraceable(model, [name for name, _ in trace.numbers]))
     return trace
 
 
@@ -312,6 +311,11 @@ class Cut(TorchFunctionMode):
         starts = self._start is not None and here == (self._start.call, self._start.end)
         keeps = self._keep is not None and here == (self._keep.call, self._keep.end)
         passed = tensors[0]
+        if starts and not passed.is_floating_point():
+            raise UnsupportedError(
+                f"the tensor to explain is {str(passed.dtype).removeprefix('torch.')}, which has no gradient; explain "
+                "the float network from which a quantised one was made, or pass layer= with a layer of real values"
+            )
         if starts:
             with torch.inference_mode(mode=False):
                 leaf = passed.detach().clone() if passed.is_inference() else passed.detach()

@@ -23,7 +23,7 @@ from bincam.train.optimizer_step import Stepper
 from bincam.train.progress import EventFile, Reporter, event_writer
 from bincam.train.run_evaluation import RunEvaluation
 from bincam.train.run_folder import Result, RunFolder, refuse_overwriting
-from bincam.train.setup import make_setup
+from bincam.train.setup import in_memory_order, make_setup
 from bincam.train.splits import read_splits
 
 _CHECK_EVERY = {"cpu": 1}  # steps between two reads of the losses, by device; each waits for a GPU, where it is 16
@@ -108,17 +108,18 @@ class _Run:
         with process.failing_together():
             self.writer = event_writer(config.tensorboard) if process.rank == 0 else None
         self.setup = setup = make_setup(config, splits, world=process.world)
-        self.stepper = Stepper(setup.model, setup.loss, config, process)
+        ordered = in_memory_order(config, setup.model)
+        self.stepper = Stepper(setup.model, setup.loss, ordered, process)
         self.batches = TrainingBatches(
             splits.train,
-            config,
+            ordered,
             setup.model.card,
             setup.order,
             rank=process.rank,
             world=process.world,
             device=process.device,
         )
-        self.evaluation = RunEvaluation(config, setup, process)
+        self.evaluation = RunEvaluation(ordered, setup, process)
         self.position = Position()
         self.sums = EpochSums(process)
         facts = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bincam.data.dataset import FaceDataset
 from bincam.errors import BincamWarning
 from bincam.models import AttributeClassifier
+from bincam.models.memory_order import plain_image, takes_channels_last
 from bincam.stats.class_counts import ClassCounts
 from bincam.train.batches import Order, make_order
 from bincam.train.checkpoint import Identity
@@ -65,6 +66,14 @@ def make_setup(config: TrainConfig, splits: Splits, *, world: int) -> Setup:
         fit=FaceDataset(train, size=model.card.input_size, fit=config.data.fit).fit,
     )
     return Setup(splits, counts, loss, make_order(train, config), model, identity)
+
+
+def in_memory_order(config: TrainConfig, model: AttributeClassifier) -> TrainConfig:
+    """Return a configuration with images in plain order, if the model does not take them in channels-last order."""
+    image = plain_image(model, len(model.card.mean), model.card.input_size)
+    if not config.channels_last or takes_channels_last(model, image):
+        return config
+    return config.model_copy(update={"channels_last": False})
 
 
 def _warn(config: TrainConfig, loss: AttributeLoss, world: int) -> None:

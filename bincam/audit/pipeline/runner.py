@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from bincam.data import AttributeTable, load
 from bincam.errors import BincamWarning
 from bincam.models import AttributeClassifier, open_model
 from bincam.models.borrow import channels_last, own_rng
+from bincam.models.memory_order import plain_image, takes_channels_last
 from bincam.progress import track
 
 
@@ -106,7 +108,10 @@ def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
     """Carry out a plan, from the first shard on that is missing; see ``run``."""
     check_free(folder, resume=resume)
     # The random state is borrowed because torch's loader draws a number, even if nothing is shuffled.
-    with own_rng(torch.device(plan.settings.device)), channels_last(plan.model):
+    card = plan.model.card
+    probe = plain_image(plan.model, len(card.mean), card.input_size)
+    order = channels_last(plan.model) if takes_channels_last(plan.model, probe) else nullcontext()
+    with own_rng(torch.device(plan.settings.device)), order:
         plan = replace(plan, references=_references(plan, folder))
         writer = AuditWriter.begin(folder, plan.manifest)
         if not writer.finished:
