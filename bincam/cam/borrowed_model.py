@@ -127,7 +127,9 @@ class BorrowedModel:
             InputError: They are outside [0, 1], or exactly 0 or 1.
         """
         if self.head == "probabilities":
-            check_probabilities(select_output(raw, self.output))
+            tensor = select_output(raw, self.output)
+            one = self.names is not None and len(self.names) == 1
+            check_probabilities(tensor, paired=tensor.ndim == 3 or (one and tensor.shape[1:] == (2,)))
         elif self.card is not None and self.card.head == "probabilities":
             check_taken_back(raw)
         return self.read(raw)

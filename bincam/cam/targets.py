@@ -96,10 +96,11 @@ class Target:
     head: Head = "logits"
 
     def __call__(self, output: Tensor) -> Tensor:
-        """Compute σz from one image's output: ``(A,)``, ``(A, 2)`` for two logits, or a scalar for a single logit."""
+        """Compute σz from one image's output: ``(A,)``, ``(A, 2)`` for pairs, or a scalar for a single logit."""
         if self.head == "two_logits" and output.ndim == 1:
             output = output[None]
-        flat = output.reshape(1, -1, 2) if self.head == "two_logits" else output.reshape(1, -1)
+        paired = self.head == "two_logits" or (self.head == "probabilities" and output.ndim == 2)
+        flat = output.reshape(1, -1, 2) if paired else output.reshape(1, -1)
         z = logits_of(flat, self.head, flat.shape[1], 1)[0]
         if not -len(z) <= self.attribute < len(z):
             raise InputError(f"attribute {self.attribute} of a model with {len(z)} outputs")

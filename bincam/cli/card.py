@@ -16,6 +16,8 @@ from bincam.cli.options import expand_groups, parse_assignments, refuse_repeats
 from bincam.errors import InputError, nearest
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from bincam.models import AttributeClassifier, Card
 
 OPTION = "--train-counts"
@@ -113,7 +115,6 @@ def examine(model: AttributeClassifier, layer: str | None = None) -> dict[str, A
         raise InputError("the logits for an image of noise are NaN or infinite; are the weights intact?")
     with torch.no_grad():
         raw = select_output(model.network(noise), model.card.output)
-    within = model.card.head != "probabilities" and bool(((raw >= 0) & (raw <= 1)).all())
     return {
         "layer": anatomy.layer.name,
         "grid": list(explanation.maps.shape[-2:]),
@@ -122,13 +123,55 @@ def examine(model: AttributeClassifier, layer: str | None = None) -> dict[str, A
         "reason": anatomy.reason,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "logits": [logits.min().item(), logits.max().item()],
-        "note": (
-            f"all outputs for noise are in [0, 1]; if the model ends in a sigmoid, --head {model.card.head} is wrong "
-            "and --head probabilities is right"
-            if within
-            else None
-        ),
+        "note": other_head(raw, model.card),
     }
+
+
+def other_head(raw: Tensor, card: Card) -> str | None:
+    """State which ``--head`` the values of a network's output suggest, if it is another one than the card's.
+
+    The values for noise prove nothing, so this is a remark and not an error.
+
+    Args:
+        raw: The network's output for several images.
+        card: The card.
+    """
+    if card.head == "probabilities" or raw.ndim < 2:
+        return None
+    within, normalised = bool(((raw >= 0) & (raw <= 1)).all()), _sums_to_one(raw)
+    logarithms = bool((raw <= 0).all()) and _sums_to_one(raw.exp())
+    two = raw.shape[1:] == (2,) and len(card.attributes) == 2
+    wrong = f"--head {card.head} is wrong and"
+    if within and card.head == "two_logits" and not normalised:
+        return (
+            "all outputs for noise are in [0, 1], but pairs do not sum to 1; if each output ends in a sigmoid of its "
+            f"own, {wrong} --head probabilities with a name for each is right"
+        )
+    if within and normalised and two:
+        return (
+            "the two outputs for noise are in [0, 1] and sum to 1; if the model ends in a softmax, they are one "
+            f"attribute: {wrong} --head probabilities with one name, that of the second output, is right"
+        )
+    if within:
+        last = "softmax" if normalised else "sigmoid"
+        return (
+            f"all outputs for noise are in [0, 1]; if the model ends in a {last}, {wrong} --head probabilities is right"
+        )
+    if logarithms and two:
+        return (
+            "the two outputs for noise are logarithms of numbers that sum to 1; if the model ends in a log-softmax, "
+            f"they are one attribute: {wrong} --head two_logits with one name, that of the second output, is right"
+        )
+    if logarithms and card.head != "two_logits":
+        return (
+            "the outputs for noise are logarithms of numbers that sum to 1; if the model ends in a log-softmax, they "
+            "are no logits: use the model with a softmax in its place, and --head probabilities"
+        )
+    return None
+
+
+def _sums_to_one(values: Tensor) -> bool:
+    return values.shape[-1] > 1 and bool(((values.sum(-1) - 1).abs() <= 1e-3).all())
 
 
 def read_counts(typed: Sequence[str], card: Card) -> dict[str, tuple[int, int]]:

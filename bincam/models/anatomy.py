@@ -27,7 +27,7 @@ from bincam.models.fold import Fold, Head, fold_affine, fold_normalised, mean_we
 from bincam.models.layers import Layer, attention_input, dotted_name, layer_at, named_layer
 from bincam.models.layout import Layout, layout_of
 from bincam.models.norm import Norm, norm_scale
-from bincam.models.path import HeadPath, number_of_features, walk
+from bincam.models.path import CANCELLING, HeadPath, number_of_features, walk
 from bincam.models.reduction import Reduction, cells_of, joint_reduction, reduction_of
 from bincam.models.trace import NO_CALL, Place, Trace, record
 
@@ -253,6 +253,9 @@ def _fold(head: Head, path: HeadPath, *, grid: Head, layout: Layout, number: str
         scales = (3.0,) if path.proof == "affine" else (0.3, 1.0, 3.0, 10.0, 30.0, 300.0, 3000.0)
         fold = fold_affine(head, [*tests, *head.tests(scales, opposite=bool(number))], inverse=path.inverse)
         reason = "the folded head does not reproduce the logits, so it is not affine"
+        if path.proof == "cancelling":
+            names = (call.name for call in path.calls if call.name in CANCELLING)
+            reason = f"the {next(names)} of the head is not affine, and does not cancel in the logits"
     if fold is None and number:
         return f"the head computes with a Python value of the features ({number!r})"
     return reason if fold is None else fold

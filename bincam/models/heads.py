@@ -11,10 +11,16 @@ from bincam.errors import InputError
 
 Head = Literal["logits", "two_logits", "probabilities", "margin"]
 """``logits``: z. ``two_logits``: a negative and a positive score per attribute, z = s1 - s0. ``probabilities``: the
-model ends in a sigmoid, z = log(p / (1 - p)). ``margin``: trained by regression on -1 and +1, z is the margin.
-``logits_of`` converts each of them to logits."""
+model ends in a sigmoid, z = log(p / (1 - p)), or in a softmax over two classes, z = log p1 - log p0. ``margin``:
+trained by regression on -1 and +1, z is the margin. ``logits_of`` converts each of them to logits."""
 
 HEADS: tuple[Head, ...] = get_args(Head)
+
+
+_LOGITS = {
+    False: "scores before a sigmoid are head='logits'",
+    True: "scores before a softmax are head='two_logits'",
+}
 
 
 def select_output(raw: Any, output: str | int | None) -> Tensor:
@@ -55,7 +61,7 @@ def logits_of(raw: Tensor, head: Head, count: int, batch: int) -> Tensor:
 
     Args:
         raw: ``(B,)`` or ``(B, 1)`` for one attribute, else ``(B, A)``; for ``two_logits`` ``(B, A, 2)``, or ``(B, 2)``
-            for one attribute.
+            for one attribute. ``probabilities`` takes these pairs too, after a softmax.
         head: Meaning of the raw output.
         count: A.
         batch: B.
@@ -64,7 +70,8 @@ def logits_of(raw: Tensor, head: Head, count: int, batch: int) -> Tensor:
         ``(B, A)``.
 
     Raises:
-        InputError: An unknown head, integers, or a shape that contradicts the head.
+        InputError: An unknown head, integers, a shape that contradicts the head, or pairs of probabilities that do not
+            sum to 1.
 
     Example:
         >>> import torch
@@ -77,28 +84,68 @@ def logits_of(raw: Tensor, head: Head, count: int, batch: int) -> Tensor:
     if not raw.is_floating_point():
         raise InputError(f"the model's output is {raw.dtype}; expected floating-point scores; are these labels?")
     shape = tuple(raw.shape)
+    paired = {(batch, count, 2), *({(batch, 2)} if count == 1 else ())}
     if head == "two_logits":
-        expected = {(batch, count, 2), *({(batch, 2)} if count == 1 else ())}
-        if shape not in expected:
+        if shape not in paired:
             raise InputError(
                 f"the model's output has shape {shape}, but head='two_logits' with {count} attributes means "
-                f"{' or '.join(map(str, sorted(expected)))}"
+                f"{' or '.join(map(str, sorted(paired)))}"
             )
-        pairs = raw.reshape(batch, count, 2)
-        return pairs[..., 1] - pairs[..., 0]
+        return contrast(raw.reshape(batch, count, 2))
+    if head == "probabilities" and shape in paired:
+        _check_pairs(raw)
+        return contrast(raw.reshape(batch, count, 2).log())
     expected = {(batch, count), *({(batch,)} if count == 1 else ())}
     if shape not in expected:
         raise InputError(
             f"the model's output has shape {shape}, but head={head!r} with {count} attributes means "
             f"{' or '.join(map(str, sorted(expected, key=len)))}"
-            + ("; head='two_logits' takes the last axis as (negative, positive)" if shape[-1:] == (2,) else "")
+            + ("; head='two_logits' takes the last axis as (negative, positive)" if shape in paired else "")
         )
     z = raw.reshape(batch, count)
     return torch.logit(z) if head == "probabilities" else z
 
 
-def check_probabilities(raw: Tensor) -> None:
+def contrast(scores: Tensor) -> Tensor:
+    """Compute the log-odds of the second of two outputs that exclude one another.
+
+    The score of an output against all others is r_a - log Σ_{b≠a} exp r_b, for two r_1 - r_0. What is added to both,
+    such as the normaliser of a log-softmax, cancels.
+
+    Args:
+        scores: ``(..., 2)``, logits or logarithms of probabilities.
+
+    Returns:
+        ``(...)``.
+    """
+    return scores[..., 1] - scores[..., 0]
+
+
+def _check_pairs(raw: Tensor) -> None:
+    """Refuse pairs that are not the two probabilities of one attribute.
+
+    Raises:
+        InputError: A pair does not sum to 1.
+    """
+    if torch.compiler.is_compiling():
+        return
+    with torch._C.DisableTorchFunction():  # noqa: SLF001  # a trace would take it for a computation with the features
+        sums = raw.detach().float().reshape(-1, 2).sum(-1)
+        wrong = int(((sums - 1).abs() > max(1e-3, 4 * torch.finfo(raw.dtype).eps)).sum())
+    if wrong:
+        raise InputError(
+            f"head='probabilities', but {wrong} of {len(sums)} pairs do not sum to 1 (the first sums to "
+            f"{sums[0].item():.3g}): scores before a softmax are head='two_logits'; outputs of separate sigmoids are "
+            "attributes of their own, in shape (B, names)"
+        )
+
+
+def check_probabilities(raw: Tensor, *, paired: bool = False) -> None:
     """Refuse probabilities that have no finite logit.
+
+    Args:
+        raw: Any shape.
+        paired: The last axis has the probabilities of two classes.
 
     Raises:
         InputError: Values are NaN, outside [0, 1], or exactly 0 or 1; the message has their count.
@@ -110,9 +157,14 @@ def check_probabilities(raw: Tensor) -> None:
     if outside:
         raise InputError(
             f"head='probabilities', but {outside} of {raw.numel()} outputs are outside [0, 1] "
-            f"(from {raw.min().item():.3g} to {raw.max().item():.3g}); are these logits?"
+            f"(from {raw.min().item():.3g} to {raw.max().item():.3g}); {_LOGITS[paired]}"
         )
-    saturated = int(((raw == 0) | (raw == 1)).sum())
+    if paired and (zero := int((raw == 0).sum())):
+        raise InputError(
+            f"{zero} of {raw.numel()} probabilities are exactly 0 in {raw.dtype}, so their logits are infinite; use "
+            "the model without its final softmax, and head='two_logits'"
+        )
+    saturated = int(((raw == 0) | (raw == 1)).sum()) if not paired else 0
     if saturated:
         raise InputError(
             f"{saturated} of {raw.numel()} probabilities are exactly 0 or 1 in {raw.dtype}, so their logits are "
@@ -129,12 +181,13 @@ def check_taken_back(logits: Tensor) -> None:
     outside, saturated = int(logits.isnan().sum()), int(logits.isinf().sum())
     if outside:
         raise InputError(
-            f"head='probabilities', but {outside} of {logits.numel()} outputs are outside [0, 1]; are these logits?"
+            f"head='probabilities', but {outside} of {logits.numel()} outputs are outside [0, 1]; scores before a "
+            "sigmoid are head='logits', pairs before a softmax head='two_logits'"
         )
     if saturated:
         raise InputError(
             f"{saturated} of {logits.numel()} probabilities are exactly 0 or 1, so their logits are infinite; use the "
-            "model without its final sigmoid, and head='logits'"
+            "model without its final sigmoid, and head='logits' (after a softmax over pairs: head='two_logits')"
         )
 
 

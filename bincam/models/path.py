@@ -22,7 +22,7 @@ _NORM_STEPS = {
 _STATISTICS = {"rsqrt", "sqrt", "norm", "linalg_norm", "linalg_vector_norm", "vector_norm", "std", "std_mean"}
 _STATISTICS |= _FUSED_NORMS
 # Calls of which several can cancel: log-odds of a softmax or sigmoid are differences of its inputs.
-_CANCELLING = {
+CANCELLING = {
     "softmax", "log_softmax", "logsumexp", "sigmoid", "logsigmoid", "log_sigmoid", "logit", "log", "log2", "log1p",
     "exp", "expm1", "div", "truediv", "true_divide", "divide", "special_logit", "special_expit", "rtruediv", "rdiv",
     "reciprocal",
@@ -193,12 +193,12 @@ def classify(trace: Trace, terminal: Call, pooling: str, order: Order | None, be
     bent = [call for call in between if not affine(trace, call)]
     fused = [call for call in bent if call.name in _FUSED_NORMS]
     for call in bent:
-        step = call.name in _FUSED_NORMS | _NORM_STEPS | _CANCELLING
-        if not step or not any(other.name in _STATISTICS | _CANCELLING for other in bent):
+        step = call.name in _FUSED_NORMS | _NORM_STEPS | CANCELLING
+        if not step or not any(other.name in _STATISTICS | CANCELLING for other in bent):
             return path("diagnostic", f"{call.name!r} in {call.module or 'the head'} after pooling is not affine")
     if len(fused) > 1:
         return path("diagnostic", "several normalisations follow the pooling")
-    cancelling = all(call.name in _CANCELLING for call in bent)
+    cancelling = all(call.name in CANCELLING for call in bent)
     if bent and not cancelling:
         name = fused[0].name if fused else "a normalisation"
         if pooling != "mean":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Coding = Literal["0/1", "-1/1", "true/false"]
 
 _UNKNOWN = 2
+_NOT_AN_ATTRIBUTE = "; if {name!r} is not an attribute, list the attribute columns or make it a group"
 _CODINGS: dict[Coding, dict[str, int]] = {
     "0/1": {"0": 0, "1": 1, "0.0": 0, "1.0": 1},
     "-1/1": {"-1": 0, "1": 1, "-1.0": 0, "1.0": 1},
@@ -104,7 +106,11 @@ def table(
         cells = _Cells(source, batch, start)
         flags = np.empty((batch.num_rows, len(chosen)), np.int8)
         for i, name in enumerate(chosen):
-            flags[:, i] = cells.labels(name, labels, listed=attributes is not None)
+            try:
+                flags[:, i] = cells.labels(name, labels)
+            except InputError as error:
+                hint = "" if attributes is not None else _NOT_AN_ATTRIBUTE.format(name=name)
+                raise InputError(f"{error}; {_advice(source, chosen)}{hint}") from None
         parts.append(
             {name: cells.texts(name) for name in texts}
             | {"": flags, "points": [cells.floats(c) for c in points], "corners": [cells.floats(c) for c in corners]}
@@ -140,6 +146,33 @@ def table(
         groups={name: joined(name) for name in groups},
         source=str(source),
         **extra,
+    )
+
+
+def _advice(source: Path, columns: Sequence[str]) -> str:
+    """State which coding reads every label of a table, or that none does and what to do."""
+    words: dict[str, set[str]] = {column: set() for column in columns}
+    for batch in _batches(source):
+        cells = _Cells(source, batch, 0)
+        for column in columns:
+            if not cells.is_boolean(column):
+                words[column] |= {word.lower() for word in cells.words(column)[0] if word}
+    own = {name: {c for c, codes in _CODINGS.items() if texts <= codes.keys()} for name, texts in words.items()}
+    common = [coding for coding in _CODINGS if all(coding in codings for codings in own.values())]
+    if common:
+        return f"labels={common[0]!r} (--labels {common[0]}) reads every attribute column"
+    unread = next((name for name, codings in own.items() if not codings), None)
+    if unread is not None:
+        found = sorted(words[unread])
+        listed = ", ".join(map(repr, found[:4])) + (", ..." if len(found) > 4 else "")
+        return (
+            f"no coding reads column {unread!r}, which contains {listed}: write its labels as 0 and 1, and leave "
+            "unknown ones empty"
+        )
+    first, other = next((a, b) for a, b in combinations(own, 2) if not own[a] & own[b])
+    return (
+        f"no coding reads all columns: {first!r} is {min(own[first])} and {other!r} is {min(own[other])}; write them "
+        "in one coding, or select the columns of one"
     )
 
 
@@ -204,21 +237,20 @@ class _Cells:
         words, codes = self.words(name)
         return np.asarray(words, np.str_)[codes]
 
-    def labels(self, name: str, coding: Coding, *, listed: bool) -> NDArray[np.int8]:
+    def labels(self, name: str, coding: Coding) -> NDArray[np.int8]:
         """An attribute as 1, 0 or ``_UNKNOWN``."""
-        import pyarrow as pa
-
-        codes = _CODINGS["true/false" if pa.types.is_boolean(self.batch.column(name).type) else coding]
+        codes = _CODINGS["true/false" if self.is_boolean(name) else coding]
 
         def why(word: str) -> str:
-            other = " or ".join(repr(c) for c, table in _CODINGS.items() if word.lower() in table)
-            hint = f"; labels={other} would accept it" if other else ""
-            hint += (
-                "" if listed else f"; if {name!r} is not an attribute, list the attribute columns or make it a group"
-            )
-            return f"{word!r} in attribute column {name!r}; labels are {coding}, or empty for unknown{hint}"
+            return f"{word!r} in attribute column {name!r}; labels are {coding}, or empty for unknown"
 
         return np.asarray(self._mapped(name, lambda word: codes.get(word.lower()) if word else _UNKNOWN, why), np.int8)
+
+    def is_boolean(self, name: str) -> bool:
+        """True if the file itself states that a column is true or false."""
+        import pyarrow as pa
+
+        return bool(pa.types.is_boolean(self.batch.column(name).type))
 
     def splits(self, name: str) -> NDArray[np.str_]:
         """A column of splits, as names out of ``SPLITS`` or empty."""
