@@ -65,7 +65,7 @@ def _blocks(
         return features, _head_gradients(anatomy, passed.kept, columns, chunk)
     size = choose_chunk(passed.leaf, len(columns), chunk)
     differentiated = gradients(passed.logits, passed.leaf, columns, size)
-    if anatomy.at_pooled and anatomy.pooling == "mean":
+    if anatomy.at_pooled and anatomy.pooling == "mean" and anatomy.vector is not None:
         features, spread, _ = pooled_features(anatomy, passed.kept)
         return features, (
             (attributes, full_precision(rows.flatten(2))[..., None, None] * spread)

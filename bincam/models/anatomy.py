@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from bincam.errors import BincamError, InputError, UnsupportedError
 from bincam.models.borrow import evaluating, outside_grad_modes, own_rng, unwrap
 from bincam.models.eager import check_followable, eager
-from bincam.models.fold import Fold, Head, fold_affine, fold_normalised, mean_weight
+from bincam.models.fold import Fold, Head, MeanHead, cells_of, fold_affine, fold_normalised, mean_weight
 from bincam.models.layers import Layer, attention_input, dotted_name, layer_at, named_layer
 from bincam.models.layout import Layout, layout_of
 from bincam.models.norm import Norm, norm_scale
 from bincam.models.path import CANCELLING, HeadPath, number_of_features, walk
-from bincam.models.reduction import Reduction, cells_of, joint_reduction, reduction_of
+from bincam.models.reduction import Reduction, joint_reduction, reduction_of
 from bincam.models.trace import NO_CALL, Place, Trace, record
 
 Kind = Literal["exact", "conditional", "diagnostic"]
@@ -177,8 +177,12 @@ def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace
         if reduction is None:
             raise
         return _regrouped(model, images, read, trace, reduction)
-    if path.pooling in ("other", "mixed"):
-        reduction = reduction_of(trace, pool) if path.pooling == "other" else joint_reduction(trace, source, layout)
+    if path.pooling in ("other", "mixed", "means"):
+        joint = "mean" if path.pooling == "means" else "flatten"
+        path = replace(path, pooling="other" if path.pooling == "other" else "mixed")
+        reduction = (
+            reduction_of(trace, pool) if path.pooling == "other" else joint_reduction(trace, source, layout, joint)
+        )
         if reduction is not None and reduction.path.kind != "diagnostic":
             return _regrouped(model, images, read, trace, reduction)
     pooled = layer_at(trace, pool, "input", layout)
@@ -205,8 +209,10 @@ def _regrouped(
     path, source, layout = reduction.path, reduction.source, reduction.layout
     layer = layer_at(trace, source, "output", layout)
     base = Anatomy("diagnostic", path.reason, path.pooling, layer, pooled=layer, at_pooled=True)
+    head: Head | MeanHead
     at_grid = Head(model, images, read, layer.place, source.output, trace.logits)
-    if path.pooling != "flatten":
+    separate = path.terminal is source and path.pooling == "mean"
+    if path.pooling != "flatten" and not separate:
         base = replace(base, vector=Place(path.terminal.index, path.terminal.name, "output"))
     if path.kind == "diagnostic":
         return base
@@ -221,6 +227,10 @@ def _regrouped(
         elif isinstance(fold, Fold) and layout.prefix:
             return replace(base, reason="tokens without a position and cells of the grid have different weights")
         return _with_fold(base, path, fold, shape)
+    if separate:
+        head = MeanHead(at_grid, layout)
+        fold = _fold(head, path, grid=at_grid, layout=layout, number=number, reduced=True)
+        return _with_fold(base, path, fold, ())
     assert base.vector is not None
     vector = path.terminal.output
     head = Head(model, images, read, base.vector, vector, trace.logits)
@@ -265,8 +275,8 @@ def _pooled(value: Tensor, layout: Layout, pooling: str) -> Tensor:
     """The pooled vector ``(1, K)`` of a grid's value."""
     if pooling == "flatten":
         return value.flatten(1)
-    cells = cells_of(layout, value)
-    return cells.mean(1)[None] if pooling == "mean" else cells.amax(1)[None]
+    cells = cells_of(layout, value)  # (1, C, cells)
+    return cells.mean(-1) if pooling == "mean" else cells.amax(-1)
 
 
 def _with_fold(base: Anatomy, path: HeadPath, fold: Fold | str, shape: Sequence[int]) -> Anatomy:

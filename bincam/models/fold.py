@@ -103,33 +103,75 @@ class Head:
             values += [value, -value] if opposite else [value]
         return [(value, self.at(value)) for value in values]
 
-    def error(self, fold: Fold, value: Tensor, logits: Tensor, *, inverse: bool = False) -> float:
-        """The largest error of a fold's logits at a value, in units of what float32 permits.
 
-        Args:
-            fold: The fold.
-            value: The tensor's value.
-            logits: ``(A,)``, the model's; entries that are not finite are not compared.
-            inverse: The logits are taken back from probabilities, which are rounded to float32 near 1.
-        """
-        vector = value.flatten(1)
-        scaled = vector * norm_scale(vector, fold.norm)
-        predicted = (fold.bias + scaled @ fold.weight.T)[0]
-        size = (scaled.abs() @ fold.weight.abs().T + fold.bias.abs())[0]
-        allowed = 1e-4 * size + 1e-6
-        if inverse:
-            allowed = allowed + 4 * torch.finfo(torch.float32).eps * logits.abs().clamp(max=40).exp()
-        error = ((predicted - logits).abs() / allowed)[logits.isfinite()].nan_to_num(nan=torch.inf)
-        return float(error.max()) if error.numel() else 0.0
+class MeanHead:
+    """A model's logits as a function of the mean of a grid, which several calls compute.
+
+    Args:
+        grid: The logits as a function of the grid.
+        layout: Its axes.
+    """
+
+    def __init__(self, grid: Head, layout: Layout) -> None:
+        self._grid, self._layout = grid, layout
+        self.value, self.logits = cells_of(layout, grid.value).mean(-1), grid.logits  # (1, C)
+
+    def at(self, value: Tensor | float) -> Tensor:
+        """The logits ``(A,)`` where every cell has the same vector."""
+        return self._grid.at(self._everywhere(value))
+
+    def rows(self, value: Tensor | float, *, open_stops: bool = False) -> tuple[Tensor, Tensor]:
+        """The gradients ``(A, C)`` of the logits and the logits ``(A,)`` where every cell has the same vector."""
+        rows, logits = self._grid.rows(self._everywhere(value), open_stops=open_stops)
+        return cells_of(self._layout, rows.unflatten(-1, self._grid.value.shape[1:])).sum(-1), logits
+
+    def tests(self, scales: Sequence[float], *, opposite: bool = False) -> list[tuple[Tensor, Tensor]]:
+        """Random vectors, as of ``Head.tests``."""
+        grids = self._grid.tests(scales, opposite=opposite)
+        return [(cells_of(self._layout, value).mean(-1), logits) for value, logits in grids]
+
+    def _everywhere(self, value: Tensor | float) -> Tensor:
+        if not isinstance(value, Tensor):
+            return torch.full_like(self._grid.value, value)
+        axes = self._grid.value.ndim - 2
+        spread = value.reshape(1, -1, *[1] * axes)
+        if self._layout.order in ("NHWC", "NLC"):
+            spread = spread.movedim(1, -1)
+        return spread.expand(self._grid.value.shape)
 
 
-def fold_affine(head: Head, tests: Sequence[tuple[Tensor, Tensor]], *, inverse: bool = False) -> Fold | None:
+def cells_of(layout: Layout, tensor: Tensor) -> Tensor:
+    """Values ``(..., C, tokens without a position + cells)``."""
+    return torch.cat([layout.prefix_of(tensor).transpose(-1, -2), layout.grid_of(tensor).flatten(-2)], -1)
+
+
+def _error(fold: Fold, value: Tensor, logits: Tensor, *, inverse: bool = False) -> float:
+    """The largest error of a fold's logits at a value, in units of what float32 permits.
+
+    Args:
+        fold: The fold.
+        value: The tensor's value.
+        logits: ``(A,)``, the model's; entries that are not finite are not compared.
+        inverse: The logits are taken back from probabilities, which are rounded to float32 near 1.
+    """
+    vector = value.flatten(1)
+    scaled = vector * norm_scale(vector, fold.norm)
+    predicted = (fold.bias + scaled @ fold.weight.T)[0]
+    size = (scaled.abs() @ fold.weight.abs().T + fold.bias.abs())[0]
+    allowed = 1e-4 * size + 1e-6
+    if inverse:
+        allowed = allowed + 4 * torch.finfo(torch.float32).eps * logits.abs().clamp(max=40).exp()
+    error = ((predicted - logits).abs() / allowed)[logits.isfinite()].nan_to_num(nan=torch.inf)
+    return float(error.max()) if error.numel() else 0.0
+
+
+def fold_affine(head: Head | MeanHead, tests: Sequence[tuple[Tensor, Tensor]], *, inverse: bool = False) -> Fold | None:
     """Fold an affine head, and check it at the model's own features and at others.
 
     Args:
         head: The head.
         tests: Values of the head's tensor with the model's logits ``(A,)`` there.
-        inverse: As in ``Head.error``.
+        inverse: as in ``_error``.
 
     Returns:
         The fold; None if the head is not affine.
@@ -140,12 +182,14 @@ def fold_affine(head: Head, tests: Sequence[tuple[Tensor, Tensor]], *, inverse: 
     for open_stops in (False, True):
         weight, bias = head.rows(0.0, open_stops=open_stops)
         fold = Fold(weight, bias, open_stops=open_stops)
-        if all(head.error(fold, value, logits, inverse=inverse) <= 1 for value, logits in tests):
+        if all(_error(fold, value, logits, inverse=inverse) <= 1 for value, logits in tests):
             return fold
     return None
 
 
-def fold_normalised(head: Head, calls: Sequence[Call], tests: Sequence[tuple[Tensor, Tensor]] = ()) -> Fold | None:
+def fold_normalised(
+    head: Head | MeanHead, calls: Sequence[Call], tests: Sequence[tuple[Tensor, Tensor]] = ()
+) -> Fold | None:
     """Fold a head with one normalisation of the vector.
 
     The gradient of z = b + s R v is s R + (R v) ∇sᵀ with R v = (z - b) / s, and b is the mean of the logits at v and
@@ -174,7 +218,7 @@ def fold_normalised(head: Head, calls: Sequence[Call], tests: Sequence[tuple[Ten
             s = scale.detach()
             weight = (slopes - ((logits - bias) / s[0])[:, None] * change) / s
             fold = Fold(weight, bias, norm, open_stops)
-            error = max(head.error(fold, value, result) for value, result in tests)
+            error = max(_error(fold, value, result) for value, result in tests)
             if error <= 1 and (best is None or error < best[0]):
                 best = error, fold
         if best is not None:
@@ -203,7 +247,7 @@ def mean_weight(weight: Tensor, layout: Layout) -> Tensor | None:
     Returns:
         ``(A, C)``; None if the weights differ between cells, or between cells and tokens without a position.
     """
-    cells = torch.cat([layout.prefix_of(weight).transpose(-1, -2), layout.grid_of(weight).flatten(-2)], -1)
+    cells = cells_of(layout, weight)
     mean = cells.mean(-1, keepdim=True)
     uniform = (cells - mean).abs() <= 1e-5 * cells.abs().amax((-1, -2), keepdim=True)
     return cells.sum(-1) if bool(uniform.all()) else None

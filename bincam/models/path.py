@@ -48,7 +48,7 @@ class HeadPath:
 
     Attributes:
         terminal: The call that reads the pooled tensor.
-        pooling: Kind of pooling.
+        pooling: Kind of pooling; ``means`` if separate calls average the same tensor.
         order: Order of the tensor's axes, if the pooling determines it.
         kind: The claim that the calls after the pooling permit.
         reason: Reason for the kind.
@@ -112,7 +112,8 @@ def walk(trace: Trace) -> HeadPath:
     if len({other for _, other, _ in reductions}) > 1 or (len(reductions) > 1 and name != "token"):
         ends_and_rest = sorted([*between, *(end for end, _, _ in reductions)], key=lambda call: call.index)
         reason = "several poolings of one tensor are combined"
-        return HeadPath(terminal, "mixed", order, "diagnostic", reason, tuple(ends_and_rest))
+        means = {other for _, other, _ in reductions} == {"mean"}
+        return HeadPath(terminal, "means" if means else "mixed", order, "diagnostic", reason, tuple(ends_and_rest))
     return classify(trace, terminal, name, order, sorted(between, key=lambda call: call.index))
 
 

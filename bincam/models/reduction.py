@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from bincam.errors import UnsupportedError
 from bincam.models.affinity import affine
+from bincam.models.fold import cells_of
 from bincam.models.layout import Layout, layout_of
 from bincam.models.path import HeadPath, classify, descendants
 from bincam.models.trace import NO_CALL, Call, Trace
@@ -67,7 +67,7 @@ def reduction_of(trace: Trace, terminal: Call) -> Reduction | None:
     between = _between(trace, source)
     if between is None:
         return None
-    cells = cells_of(layout, source.output)
+    cells = cells_of(layout, source.output)[0]
     for call in between:
         name = _pooling(call.output, cells, [step for step in between if step.index <= call.index], trace)
         if name:
@@ -76,14 +76,20 @@ def reduction_of(trace: Trace, terminal: Call) -> Reduction | None:
     return Reduction(source, layout, classify(trace, source, "flatten", None, between))
 
 
-def joint_reduction(trace: Trace, source: Call, layout: Layout) -> Reduction | None:
+def joint_reduction(trace: Trace, source: Call, layout: Layout, pooling: str) -> Reduction | None:
     """Describe several reductions of one grid together, as of separate heads that pool it one by one.
+
+    Args:
+        trace: The traced pass.
+        source: The call that made the grid.
+        layout: The grid's axes.
+        pooling: ``mean`` if all of them are means, else ``flatten``.
 
     Returns:
         The reduction from the grid; None if another tensor reaches the logits too.
     """
     between = _between(trace, source)
-    return None if between is None else Reduction(source, layout, classify(trace, source, "flatten", None, between))
+    return None if between is None else Reduction(source, layout, classify(trace, source, pooling, None, between))
 
 
 def _between(trace: Trace, source: Call) -> list[Call] | None:
@@ -113,12 +119,6 @@ def _layout(trace: Trace, call: Call) -> Layout | None:
         return layout_of(trace, call, call.output)
     except UnsupportedError:
         return None
-
-
-def cells_of(layout: Layout, tensor: Tensor) -> Tensor:
-    """Values ``(C, tokens without a position + cells)`` of one image."""
-    grid, prefix = layout.grid_of(tensor)[0], layout.prefix_of(tensor)[0]
-    return torch.cat([prefix.T, grid.flatten(1)], 1)
 
 
 def _pooling(output: Tensor, cells: Tensor, steps: list[Call], trace: Trace) -> str:
