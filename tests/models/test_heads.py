@@ -32,6 +32,30 @@ def test_probabilities_give_their_logits_back():
     torch.testing.assert_close(probability(taken_back, "probabilities"), z.sigmoid())
 
 
+def test_a_softmax_over_two_classes_gives_the_difference_of_their_scores_back():
+    scores = 6 * torch.randn(5, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    z = scores[..., 1] - scores[..., 0]
+    torch.testing.assert_close(logits_of(scores.softmax(-1), "probabilities", 3, 5), z)
+    torch.testing.assert_close(logits_of(scores[:, 0].softmax(-1), "probabilities", 1, 5), z[:, :1])
+    torch.testing.assert_close(logits_of(scores.log_softmax(-1), "two_logits", 3, 5), z)
+    torch.testing.assert_close(probability(z, "probabilities"), scores.softmax(-1)[..., 1])
+    # In float32 1 - p is rounded, log p1 - log p0 is not: z = 30 comes back.
+    sure = torch.tensor([[0.0, 30.0]])
+    assert logits_of(sure.softmax(-1), "probabilities", 1, 1).item() == pytest.approx(30, rel=1e-6)
+
+
+def test_pairs_that_do_not_sum_to_one_are_refused_and_the_advice_works():
+    scores = torch.tensor([[0.5, 2.0], [1.0, -1.0]])
+    with pytest.raises(InputError, match=r"2 of 2 pairs do not sum to 1 \(the first sums to 2\.5\).*head='two_logits'"):
+        logits_of(scores, "probabilities", 1, 2)
+    assert logits_of(scores, "two_logits", 1, 2).tolist() == [[1.5], [-2.0]]
+    with pytest.raises(
+        InputError, match=r"outputs of separate sigmoids are attributes of their own, in shape \(B, names\)"
+    ):
+        logits_of(scores.sigmoid(), "probabilities", 1, 2)
+    torch.testing.assert_close(logits_of(scores.sigmoid(), "probabilities", 2, 2), scores)
+
+
 def test_a_margin_is_a_probability_within_its_ends():
     assert probability(torch.tensor([-3.0, -1.0, 0.0, 0.5, 2.0]), "margin").tolist() == [0, 0, 0.5, 0.75, 1]
 
@@ -43,7 +67,8 @@ def test_a_margin_is_a_probability_within_its_ends():
         ((3,), "logits", 4, ["(3,)", "(3, 4)"]),
         ((2, 4), "logits", 4, ["(2, 4)", "(3, 4)"]),
         ((3, 2), "logits", 1, ["(3, 2)", "two_logits"]),
-        ((3, 4, 2), "probabilities", 4, ["(3, 4, 2)", "two_logits"]),
+        ((3, 4, 2), "logits", 4, ["(3, 4, 2)", "two_logits"]),
+        ((3, 5, 2), "probabilities", 4, ["(3, 5, 2)", "(3, 4)"]),
         ((3, 8), "two_logits", 4, ["(3, 8)", "(3, 4, 2)"]),
         ((3, 1), "two_logits", 1, ["(3, 1)", "(3, 2)", "(3, 1, 2)"]),
     ],
@@ -68,6 +93,11 @@ def test_probabilities_that_have_no_logit_are_counted():
         check_probabilities(torch.tensor([0.0, 1.0, 0.5]))
     with pytest.raises(InputError, match=r"1 of 3 outputs are outside \[0, 1\] \(from 0\.1 to 3\).*logits"):
         check_probabilities(torch.tensor([0.1, 3.0, 0.5]))
+    check_probabilities(torch.tensor([[1.0, 1e-30]]), paired=True)
+    with pytest.raises(InputError, match=r"1 of 2 probabilities are exactly 0 .*final softmax, and head='two_logits'"):
+        check_probabilities(torch.tensor([[1.0, 0.0]]), paired=True)
+    with pytest.raises(InputError, match=r"scores before a softmax are head='two_logits'"):
+        check_probabilities(torch.tensor([[3.0, 0.0]]), paired=True)
     with pytest.raises(InputError, match="1 of 2 probabilities are NaN"):
         check_probabilities(torch.tensor([float("nan"), 0.5]))
 
