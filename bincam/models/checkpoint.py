@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -179,7 +180,10 @@ def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, 
     except pickle.UnpicklingError as error:
         global_name = re.search(r"GLOBAL (\S+)", str(error))
         if global_name is None:
-            raise InputError(f"{file}: not written by torch.save") from None
+            raise InputError(
+                f"{file}: not written by torch.save; expected a state dict, torch.save(model.state_dict(), file), or "
+                ".safetensors"
+            ) from None
         raise InputError(
             f"{file}: reading it needs to unpickle {global_name[1]}, which can run code; save a state dict instead, or "
             "pass --unsafe-pickle (unsafe_pickle=True) if you trust the author of the file"
@@ -190,8 +194,30 @@ def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, 
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
         text = (str(error) or type(error).__name__).splitlines()[0]
+        archive = _archive(file)
+        if archive:
+            raise InputError(f"{file}: {archive}") from None
         raise InputError(f"{file}: not a complete weights file: {text}") from None
     return _state_dict(value, file)
+
+
+def _archive(file: Path) -> str:
+    """State how to get the state dict out of a file that torch wrote for another purpose; empty for other files."""
+    if not zipfile.is_zipfile(file):
+        return ""
+    with zipfile.ZipFile(file) as content:
+        names = [name.rpartition("/")[2] for name in content.namelist()]
+    if "constants.pkl" in names:
+        return (
+            "a network stored by torch.jit; save its state dict, "
+            f"torch.save(torch.jit.load({str(file)!r}).state_dict(), 'weights.pt'), and pass that"
+        )
+    if "archive_format" in names:
+        return (
+            "a program stored by torch.export; save its state dict, "
+            f"torch.save(dict(torch.export.load({str(file)!r}).state_dict), 'weights.pt'), and pass that"
+        )
+    return ""
 
 
 def _digest(file: Path) -> str:
@@ -213,6 +239,10 @@ def _state_dict(value: Any, file: Path) -> dict[str, Tensor]:
     if not any(isinstance(entry, Tensor) for entry in value.values()):
         entries = ", ".join(map(str, list(value)[:8]))
         raise InputError(f"{file}: no tensors in it" + (f", only {entries}" if entries else ""))
+    if any("_packed_params" in str(key) for key in value):
+        raise InputError(
+            f"{file}: the weights of quantised layers; pass those of the float network they were made from"
+        )
     others = [key for key, entry in value.items() if not isinstance(entry, Tensor)]
     if others:
         raise InputError(

@@ -27,8 +27,8 @@ def select_output(raw: Any, output: str | int | None) -> Tensor:
     """Select the output tensor from the value that a model returns.
 
     Args:
-        raw: A tensor, or a tuple, list or mapping of them.
-        output: Index or key, or None if the model returns a single tensor.
+        raw: A tensor, or a tuple, list, mapping or object with attributes that contains it.
+        output: Index, key or name, or None if the model returns a single tensor.
 
     Returns:
         The tensor.
@@ -36,24 +36,38 @@ def select_output(raw: Any, output: str | int | None) -> Tensor:
     Raises:
         InputError: ``output`` is missing, or there is no such entry.
     """
-    contents = (
-        list(raw) if hasattr(raw, "keys") else f"{len(raw)} entries" if isinstance(raw, (tuple, list)) else "opaque"
-    )
+    contents = _contents(raw)
     if output is None:
         if isinstance(raw, Tensor):
             return raw
+        if contents is None:
+            raise InputError(f"the model returns a {type(raw).__name__}, which contains no tensor; its forward has to")
         raise InputError(
-            f"the model returns a {type(raw).__name__} ({contents}), not a tensor; select one with output="
+            f"the model returns a {type(raw).__name__} ({contents}), not a tensor; select one with output= (--output)"
         )
     if isinstance(raw, Tensor):
         raise InputError(f"output={output!r}, but the model returns a single tensor; omit output")
     try:
-        chosen = raw[output]
-    except (KeyError, IndexError, TypeError):
-        raise InputError(f"output={output!r} is not in the value that the model returns: {contents}") from None
+        named = isinstance(output, str) and not hasattr(raw, "keys")
+        chosen = getattr(raw, str(output)) if named else raw[output]
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise InputError(
+            f"output={output!r} is not in the value that the model returns: {contents or type(raw).__name__}"
+        ) from None
     if not isinstance(chosen, Tensor):
         raise InputError(f"output={output!r} is a {type(chosen).__name__}, not a tensor")
     return chosen
+
+
+def _contents(raw: Any) -> Any:
+    """What can be selected from a value, for a message; None if it contains nothing."""
+    if hasattr(raw, "keys"):
+        return list(raw)
+    if hasattr(raw, "_fields"):  # a named tuple
+        return list(raw._fields)
+    if isinstance(raw, (tuple, list)):
+        return f"{len(raw)} entries"
+    return [name for name, value in getattr(raw, "__dict__", {}).items() if isinstance(value, Tensor)] or None
 
 
 def logits_of(raw: Tensor, head: Head, count: int, batch: int) -> Tensor:

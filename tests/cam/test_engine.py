@@ -474,7 +474,7 @@ def test_saturated_probabilities_are_refused_with_their_count(tiny: nn.Module, i
     model = Returning(tiny, lambda z: torch.sigmoid(1e4 * z))
     with pytest.raises(InputError, match=r"12 of 12 probabilities are exactly 0 or 1"):
         Explainer(model, head="probabilities")(images)
-    with pytest.raises(InputError, match=r"outside \[0, 1\].*are these logits"):
+    with pytest.raises(InputError, match=r"outside \[0, 1\].*before a sigmoid are head=.logits"):
         Explainer(Returning(tiny, lambda z: z * 10), head="probabilities")(images)
 
 

@@ -1,4 +1,5 @@
 import json
+import warnings
 
 import pytest
 import torch
@@ -15,6 +16,21 @@ def net():
     return nn.Sequential(*features, nn.Linear(8, 2))
 def ending_in_sigmoid():
     return nn.Sequential(*net(), nn.Sigmoid())
+def ending_in_softmax():
+    return nn.Sequential(*net(), nn.Softmax(1))
+def ending_in_log_softmax():
+    return nn.Sequential(*net(), nn.LogSoftmax(1))
+def pairs(last):
+    features = nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return nn.Sequential(*features, nn.Linear(8, 6), nn.Unflatten(1, (3, 2)), last)
+def pairs_of_softmax():
+    return pairs(nn.Softmax(2))
+class Viewing(nn.Sequential):
+    def forward(self, images):
+        features = self[1](self[0](images))
+        return self[2](features.view(len(features), -1))
+def viewing():
+    return Viewing(nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.Linear(4 * 6 * 8, 2))
 """
 PIXELS = ("--size", "24,32", "--mean", "0.5,0.5,0.5", "--std", "0.25,0.25,0.25")
 
@@ -132,6 +148,58 @@ def test_an_unstated_sigmoid_is_noted(command):
     assert "--head probabilities" in outcome.err
     outcome = command("card", "-", *words, "--head", "probabilities", "--out", "right", "--json")
     assert json.loads(outcome.out)["kind"] == "exact"
+
+
+@pytest.mark.parametrize(
+    ("function", "names", "head", "right_names", "right_head"),
+    [
+        ("ending_in_softmax", "Bald", "two_logits", "Bald", "probabilities"),
+        ("ending_in_softmax", "Hairy,Bald", "logits", "Bald", "probabilities"),
+        ("ending_in_log_softmax", "Hairy,Bald", "logits", "Bald", "two_logits"),
+        ("ending_in_sigmoid", "Bald", "two_logits", "Left,Right", "probabilities"),
+        ("ending_in_sigmoid", "Left,Right", "margin", "Left,Right", "probabilities"),
+        ("pairs_of_softmax", "Left,Right,Up", "two_logits", "Left,Right,Up", "probabilities"),
+    ],
+)
+@pytest.mark.usefixtures("weights")
+def test_the_advised_head_is_exact_and_gets_no_other_advice(command, function, names, head, right_names, right_head):
+    def card(names, head, out):
+        words = ("--factory", f"foreign_net:{function}", "--names", names, "--head", head, *PIXELS, "--out", out)
+        outcome = command("card", "-", *words, "--json")
+        assert outcome.code == 0, outcome.err
+        return json.loads(outcome.out)
+
+    note = card(names, head, "model")["note"]
+    assert f"--head {head} is wrong and --head {right_head}" in note
+    assert ("with one name, that of the second output" in note) == (names == "Hairy,Bald")
+    assert ("with a name for each" in note) == (right_names.count(",") > names.count(","))
+    right = card(right_names, right_head, "right")
+    assert right["note"] is None
+    assert right["kind"] == "exact"
+    Image.new("RGB", (40, 30), "teal").save("picture.png")
+    words = ("--model", "right", "--factory", f"foreign_net:{function}", "--method", "cam", "--json")
+    assert command("explain", "picture.png", *words).code == 0
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_network_that_views_its_features_is_explained_without_a_word(command):
+    words = ("--factory", "foreign_net:viewing", "--names", "Left,Right", "--head", "logits", *PIXELS, "--out", "model")
+    outcome = command("card", "-", *words, "--json")
+    assert json.loads(outcome.out)["kind"] == "exact"
+    assert outcome.err == ""
+
+
+def test_files_that_torch_wrote_for_another_purpose_are_named_and_the_advice_works(command, weights):
+    stated = ("--factory", "foreign_net:net", "--head", "logits", "--names", "Left,Right", *PIXELS, "--out", "model")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.trace(weights, torch.zeros(1, 3, 24, 32)).save("scripted.pt")
+    torch.export.save(torch.export.export(weights, (torch.zeros(1, 3, 24, 32),)), "exported.pt2")
+    for file in ("scripted.pt", "exported.pt2"):
+        told = command("card", file, *stated, "--overwrite").mistake
+        expression = told[told.index("torch.save(") : told.index(", and pass that")]
+        exec(expression, {"torch": torch})
+        assert command("card", "weights.pt", *stated, "--overwrite").code == 0
 
 
 def test_pickles_are_refused_unless_trusted(command, weights):

@@ -108,6 +108,9 @@ def test_output_selects_among_what_is_returned():
     assert select_output((a, b), 1) is b
     assert select_output([a, b], -1) is b
     assert select_output({"logits": a, "aux": b}, "aux") is b
+    assert select_output(Pair(a, b), "aux") is b
+    assert select_output(Pair(a, b), 1) is b
+    assert select_output(Opaque(a), "logits") is a
 
 
 Pair = namedtuple("Pair", "logits aux")
@@ -127,11 +130,12 @@ class Opaque:
         (torch.zeros(1), 0, r"output=0, but"),
         ({"logits": torch.zeros(1)}, "logit", r"output='logit' is not in .*\['logits'\]"),
         ((torch.zeros(1),), 3, r"output=3 is not in .*1 entries"),
-        (Pair(torch.zeros(1), None), "logits", r"output='logits' is not in .*2 entries"),
+        (Pair(torch.zeros(1), None), "logit", r"output='logit' is not in .*\['logits', 'aux'\]"),
         (Pair(torch.zeros(1), None), 1, r"output=1 is a NoneType"),
-        (Opaque(torch.zeros(1)), "logits", r"output='logits' is not in"),
-        (Opaque(torch.zeros(1)), None, r"returns a Opaque"),
-        (None, None, r"returns a NoneType"),
+        (Opaque(torch.zeros(1)), "logit", r"output='logit' is not in .*\['logits'\]"),
+        (Opaque(torch.zeros(1)), None, r"returns a Opaque \(\['logits'\]\).*output= \(--output\)"),
+        (None, None, r"returns a NoneType, which contains no tensor"),
+        (None, "logits", r"output='logits' is not in .*NoneType"),
     ],
 )
 def test_a_selection_that_names_nothing_is_refused(raw, output, message):

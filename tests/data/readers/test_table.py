@@ -45,6 +45,39 @@ def test_a_coding_is_stated_and_others_are_refused(tmp_path, coding, no, yes):
             table(file, labels=other)
 
 
+@pytest.mark.parametrize(
+    ("text", "labels", "advised"),
+    [
+        ("image,A,B\n1.png,1,1\n2.png,1,-1\n", "0/1", "-1/1"),  # the first column fits both codings
+        ("image,A,B\n1.png,1,1\n2.png,0,1\n", "-1/1", "0/1"),
+        ("image,A\n1.png,True\n2.png,\n", "0/1", "true/false"),
+    ],
+)
+def test_the_advised_coding_reads_the_whole_table(tmp_path, text, labels, advised):
+    file = write(tmp_path, text)
+    with pytest.raises(InputError, match=rf"labels='{advised}' \(--labels {advised}\) reads every attribute column"):
+        table(file, labels=labels)
+    assert len(table(file, labels=advised)) == 2
+
+
+@pytest.mark.parametrize("labels", ["0/1", "-1/1", "true/false"])
+def test_no_coding_is_advised_where_none_reads_the_table(tmp_path, labels):
+    mixed = write(tmp_path, "image,A\n1.png,1\n2.png,0\n3.png,-1\n", "mixed.csv")
+    with pytest.raises(
+        InputError, match=r"no coding reads column 'A', which contains '-1', '0', '1': write its"
+    ) as told:
+        table(mixed, labels=labels)
+    assert "reads every" not in str(told.value)
+    rewritten = write(tmp_path, "image,A\n1.png,1\n2.png,\n3.png,0\n", "rewritten.csv")
+    np.testing.assert_array_equal(table(rewritten).labels[:, 0], [1, np.nan, 0])
+    two = write(tmp_path, "image,A,B\n1.png,1,1\n2.png,0,-1\n", "two.csv")
+    with pytest.raises(
+        InputError, match=r"'A' is 0/1 and 'B' is -1/1; write them in one coding, or select the columns"
+    ):
+        table(two, labels=labels)
+    assert table(two, labels="-1/1", attributes=["B"]).counts() == {"": 2}
+
+
 def test_parquet_gives_the_same_as_csv(tmp_path):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
