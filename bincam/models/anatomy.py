@@ -4,11 +4,15 @@
 kind             order                                         claim
 ================ ============================================= ==================================================
 exact            pool → affine layers                          z = bias + ΣS to float precision
-conditional      pool → LayerNorm or RMSNorm → affine layers;  the same with this image's own statistics, or its own
-                 attention pooling → affine layers             attention weights, fixed
+conditional      mean → LayerNorm, RMSNorm or division by the  the same with this image's own statistics, or its own
+                 length → affine layers; attention pooling →   attention weights, fixed
+                 affine layers
 diagnostic       anything else (an MLP after pooling, a class  none; the gap is measured for every image
                  token, log-sum-exp pooling)
 ================ ============================================= ==================================================
+
+The order is read off the calls, and affinity and normalisations are proved by their numbers (``affinity``, ``fold``), so
+that it does not matter how a head is written.
 """
 
 from __future__ import annotations
