@@ -11,8 +11,8 @@ diagnostic       anything else (an MLP after pooling, a class  none; the gap is 
                  token, log-sum-exp pooling)
 ================ ============================================= ==================================================
 
-The order is read off the calls, and affinity and normalisations are proved by their numbers (``affinity``, ``fold``), so
-that it does not matter how a head is written.
+The order is read off the calls. Affinity and normalisations are proved by numbers (``affinity``, ``fold``), so that it
+does not matter how a head is written.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from torch import Tensor, nn
 
 from bincam.errors import BincamError, InputError, UnsupportedError
 from bincam.models.borrow import evaluating, outside_grad_modes, own_rng, unwrap
+from bincam.models.claim import HeadPath, confirm, number_of_features
 from bincam.models.eager import check_followable, eager
-from bincam.models.fold import Fold, Head, MeanHead, cells_of, fold_affine, fold_normalised, mean_weight
+from bincam.models.fold import Fold, Head, MeanHead, mean_weight
 from bincam.models.layers import Layer, attention_input, dotted_name, layer_at, named_layer
-from bincam.models.layout import Layout, layout_of
+from bincam.models.layout import layout_of
 from bincam.models.norm import Norm, norm_scale
-from bincam.models.path import CANCELLING, HeadPath, number_of_features, walk
+from bincam.models.path import walk
 from bincam.models.reduction import Reduction, joint_reduction, reduction_of
 from bincam.models.trace import NO_CALL, Place, Trace, record
 
@@ -202,7 +203,7 @@ def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace
         return diagnostic
     head = Head(model, images, read, vector, pool.output, trace.logits)
     grid = Head(model, images, read, layer.place, pool.inputs[0], trace.logits)
-    fold = _fold(head, path, grid=grid, layout=layout, number=number_of_features(trace, source))
+    fold = confirm(head, path, grid=grid, layout=layout, number=number_of_features(trace, source))
     return _with_fold(diagnostic, path, fold, pool.inputs[0].shape[1:])
 
 
@@ -222,7 +223,7 @@ def _regrouped(
         return base
     number = number_of_features(trace, source)
     if path.pooling == "flatten":
-        fold = _fold(at_grid, path, grid=at_grid, layout=layout, number=number)
+        fold = confirm(at_grid, path, grid=at_grid, layout=layout, number=number)
         shape = source.output.shape[1:]
         if isinstance(fold, Fold) and (mean := mean_weight(fold.weight.unflatten(-1, shape), layout)) is not None:
             reason = path.reason.replace("affine in every cell", "mean pooling, then affine layers")
@@ -233,54 +234,13 @@ def _regrouped(
         return _with_fold(base, path, fold, shape)
     if separate:
         head = MeanHead(at_grid, layout)
-        fold = _fold(head, path, grid=at_grid, layout=layout, number=number, reduced=True)
+        fold = confirm(head, path, grid=at_grid, layout=layout, number=number, reduced=True)
         return _with_fold(base, path, fold, ())
     assert base.vector is not None
     vector = path.terminal.output
     head = Head(model, images, read, base.vector, vector, trace.logits)
-    fold = _fold(head, path, grid=at_grid, layout=layout, number=number, reduced=True)
+    fold = confirm(head, path, grid=at_grid, layout=layout, number=number, reduced=True)
     return _with_fold(base, path, fold, vector.shape[1:])
-
-
-def _fold(head: Head, path: HeadPath, *, grid: Head, layout: Layout, number: str, reduced: bool = False) -> Fold | str:
-    """Fold a head; where it fails the reason.
-
-    Args:
-        head: The head behind the pooling.
-        path: The calls after the pooling, and what the numbers have to confirm.
-        grid: The same from the pooled grid.
-        layout: The grid's axes.
-        number: Name of a call that converts features to a Python value; the computation can depend on it unseen.
-        reduced: The pooling was recognised by its numbers.
-    """
-    tests: list[tuple[Tensor, Tensor]] = []
-    if (number or reduced) and path.pooling in ("mean", "max", "flatten"):
-        for value, logits in grid.tests((3.0, 0.1) if number else (1.0,), opposite=bool(number)):
-            tests.append((_pooled(value, layout, path.pooling).view_as(head.value), logits))
-    elif number:
-        return f"the head converts features to a Python value ({number!r})"
-    if path.proof == "norm":
-        fold = fold_normalised(head, list(path.calls), tests)
-        name = next((call.name for call in path.calls if "norm" in call.name), "the normalisation")
-        reason = f"{name} after pooling does not act on the pooled vector alone"
-    else:
-        scales = (3.0,) if path.proof == "affine" else (0.3, 1.0, 3.0, 10.0, 30.0, 300.0, 3000.0)
-        fold = fold_affine(head, [*tests, *head.tests(scales, opposite=bool(number))], inverse=path.inverse)
-        reason = "the folded head does not reproduce the logits, so it is not affine"
-        if path.proof == "cancelling":
-            names = (call.name for call in path.calls if call.name in CANCELLING)
-            reason = f"the {next(names)} of the head is not affine, and does not cancel in the logits"
-    if fold is None and number:
-        return f"the head computes with a Python value of the features ({number!r})"
-    return reason if fold is None else fold
-
-
-def _pooled(value: Tensor, layout: Layout, pooling: str) -> Tensor:
-    """The pooled vector ``(1, K)`` of a grid's value."""
-    if pooling == "flatten":
-        return value.flatten(1)
-    cells = cells_of(layout, value)  # (1, C, cells)
-    return cells.mean(-1) if pooling == "mean" else cells.amax(-1)
 
 
 def _with_fold(base: Anatomy, path: HeadPath, fold: Fold | str, shape: Sequence[int]) -> Anatomy:

@@ -52,6 +52,8 @@ def takes_channels_last(model: nn.Module, images: Tensor) -> bool:
             image.contiguous(memory_format=torch.channels_last),
         )
         with evaluating(model), eager(model), outside_grad_modes():
+            result: list[Tensor] | None
+            expected: list[Tensor] | None
             try:
                 with channels_last(model):
                     result = _run(model, last)

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from bincam.errors import UnsupportedError
 from bincam.models.affinity import affine
+from bincam.models.claim import HeadPath, classify, descendants
 from bincam.models.fold import cells_of
 from bincam.models.layout import Layout, layout_of
-from bincam.models.path import HeadPath, classify, descendants
 from bincam.models.trace import NO_CALL, Call, Trace
 
 _MAXIMA = {"max", "amax", "adaptive_max_pool1d", "adaptive_max_pool2d", "max_pool1d", "max_pool2d"}
@@ -55,6 +55,8 @@ def reduction_of(trace: Trace, terminal: Call) -> Reduction | None:
         if len(parents) != 1 or NO_CALL in parents:
             break
         source = trace.calls[parents.pop()]
+        if not any(tensor is source.output for tensor in chain[-1].inputs):  # another of several outputs, or a view
+            break
         layout = _layout(trace, source)
         if layout is not None and (found is None or source.output.ndim == 4):
             found = source, layout

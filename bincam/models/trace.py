@@ -346,3 +346,6 @@ def _overwrite(tensor: Tensor, values: Tensor) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+__all__ = ["NO_CALL", "Call", "Cut", "End", "Place", "Trace", "call_name", "record", "tensors_in"]
