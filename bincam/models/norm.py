@@ -41,7 +41,8 @@ def norm_scale(vector: Tensor, norm: Norm | None) -> Tensor:
         return torch.ones_like(vector[:, :1])
     centered = vector - vector.mean(-1, keepdim=True) if norm.center else vector
     if norm.statistic == "length":
-        return torch.linalg.vector_norm(centered, dim=-1, keepdim=True).clamp_min(norm.eps).reciprocal()
+        length: Tensor = torch.linalg.vector_norm(centered, dim=-1, keepdim=True)
+        return length.clamp_min(norm.eps).reciprocal()
     if norm.statistic == "unbiased_variance":
         return torch.rsqrt(centered.square().sum(-1, keepdim=True) / (vector.shape[-1] - 1) + norm.eps)
     return torch.rsqrt(centered.square().mean(-1, keepdim=True) + norm.eps)
