@@ -1,0 +1,181 @@
+"""The figures of one simulated audit, each with its truth: the estimates whose coverage is measured.
+
+A family draws one audit of a design and returns ``{figure: (truth, estimate, evidence)}``. The evidence is the number
+of people that the figure rests on: people with an error for rates, those of the smaller class for scores, else all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.stats.bootstrap import resampled_means, shares
+from bincam.stats.calibration import calibrate, probability
+from bincam.stats.clusters import Clusters
+from bincam.stats.estimate import Estimate, estimate
+from bincam.stats.intervals import gap, mean_of_two, quantiles, ratio
+from bincam.stats.roc import ranking
+from experiments.statistics import population
+from experiments.statistics.population import Design
+
+Figures = dict[str, tuple[float, Estimate, int]]
+
+RATES = (0.02, 0.05, 0.2, 0.5)
+AUROCS = (0.6, 0.8, 0.95, 0.99)
+OVERALL = {
+    "rare": (0.002, 0.005, 0.01, 0.01, 0.02, 0.02, 0.03, 0.05),
+    "one rare": (0.02,),
+    "mixed": (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5),
+}
+TWO = {"0.2 and 0.1": (0.2, 0.1), "0.05 and 0.02": (0.05, 0.02)}
+
+
+def _people(person: NDArray[np.int64], inside: NDArray[np.bool_]) -> int:
+    return len(np.unique(person[inside]))
+
+
+def rates(design: Design, rng: np.random.Generator, resamples: int) -> Figures:  # noqa: ARG001  # as the others
+    """The error of several attributes, and their error within the positive class."""
+    person = population.draw_people(design, rng)
+    clusters = Clusters(person, known=True)
+    positive = population.draw_labels(design, person, rng) > 0
+    wrong = population.draw_errors(design, person, RATES, rng)
+    member = np.stack([np.ones_like(positive), positive], 1)[:, None, :].repeat(len(RATES), 1)
+    share = shares(np.broadcast_to(wrong[..., None], member.shape), member, clusters)
+    result: Figures = {}
+    for a, rate in enumerate(RATES):
+        for g, name in enumerate(("error", "fnr")):
+            result[f"{name} {rate:g}"] = (
+                rate,
+                _of(share, (a, g)),
+                _people(person, member[:, a, g] & (wrong[:, a] > 0)),
+            )
+    return result
+
+
+def _of(share: object, at: tuple[int, ...]) -> Estimate:
+    value, low, high, images, people = (getattr(share, n)[at] for n in ("value", "low", "high", "images", "identities"))
+    return estimate(value, low, high, int(images), int(people), "")
+
+
+def scores(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
+    """AUROC, average precision, Brier score and calibration error of calibrated classifiers."""
+    person = population.draw_people(design, rng)
+    clusters = Clusters(person, known=True)
+    label = population.draw_labels(design, person, rng)
+    weights = clusters.weights(resamples, int(rng.integers(2**31)))
+    fewer = min(_people(person, label > 0), _people(person, label == 0))
+    result: Figures = {}
+    for auroc in AUROCS:
+        z = population.draw_scores(design, person, label, auroc, rng)
+        area, precision = ranking(z, label, clusters, weights)
+        reliability = calibrate(probability(z, "logits"), label, clusters, weights)
+        result[f"AUROC {auroc:g}"] = (auroc, area, fewer)
+        result[f"AP {auroc:g}"] = (truth_of("average_precision", auroc, design.prevalence), precision, fewer)
+        result[f"Brier {auroc:g}"] = (truth_of("brier", auroc, design.prevalence), reliability.brier, fewer)
+        result[f"ECE {auroc:g}"] = (0.0, reliability.ece, fewer)
+    return result
+
+
+@cache
+def truth_of(name: str, *arguments: float | str) -> float:
+    """Integrate a truth of ``population`` once."""
+    return float(getattr(population, name)(*arguments))
+
+
+def means(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
+    """Means of measures over all images and over those of the positive class."""
+    person = population.draw_people(design, rng)
+    clusters = Clusters(person, known=True)
+    positive = population.draw_labels(design, person, rng) > 0
+    shapes: tuple[population.Shape, ...] = ("normal", "skewed", "share")
+    values = np.stack([population.draw_measure(design, person, shape, rng) for shape in shapes], -1)
+    weights = clusters.weights(resamples, int(rng.integers(2**31)))
+    membership = np.array([[1, 1], [0, 1]], np.float32)
+    (found,) = resampled_means(
+        values.astype(np.float32)[:, None], positive.astype(int)[:, None], membership, clusters, weights
+    )
+    low, high = quantiles(found.samples)
+    result: Figures = {}
+    for g, group in enumerate(("", " of a class")):
+        for c, shape in enumerate(shapes):
+            people = 0 if found.identities is None else int(found.identities[g, c])
+            mean = estimate(found.value[g, c], low[g, c], high[g, c], int(found.images[g, c]), people, "")
+            result[f"mean of a {shape} measure{group}"] = (truth_of("mean_of", shape), mean, people)
+    return result
+
+
+def overall(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
+    """Mean error over attributes that share people and images."""
+    person = population.draw_people(design, rng)
+    clusters = Clusters(person, known=True)
+    weights = clusters.weights(resamples, int(rng.integers(2**31)))
+    result: Figures = {}
+    for name, of_attribute in OVERALL.items():
+        wrong = population.draw_errors(design, person, of_attribute, rng)
+        cell = np.zeros(wrong.shape, int)
+        found = list(resampled_means(wrong[..., None], cell, np.ones((1, 1), np.float32), clusters, weights))
+        low, high = quantiles(np.mean([means.samples[0, 0] for means in found], 0)[None])
+        value = float(np.mean([means.value[0, 0] for means in found]))
+        mean = estimate(value, low[0], high[0], len(person), clusters.count, "")
+        truth = float(np.mean(of_attribute))
+        result[f"overall error, {name}"] = (truth, mean, _people(person, (wrong > 0).any(1)))
+    return result
+
+
+def two(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
+    """Half sums, gaps and ratios of the error in two groups of images."""
+    person = population.draw_people(design, rng)
+    clusters = Clusters(person, known=True)
+    second = population.draw_labels(design, person, rng).astype(int)
+    weights = clusters.weights(resamples, int(rng.integers(2**31)))
+    result: Figures = {}
+    for name, (higher, lower) in TWO.items():
+        drawn = population.draw_errors(design, person, (higher, lower), rng)
+        wrong = np.where(second == 0, drawn[:, 0], drawn[:, 1])
+        member = second[:, None] == np.arange(2)
+        share = shares(np.stack([wrong, wrong], 1), member, clusters)
+        parts = [_of(share, (g,)) for g in range(2)]
+        (found,) = resampled_means(
+            wrong[:, None, None], second[:, None], np.eye(2, dtype=np.float32), clusters, weights
+        )
+        evidence = min(_people(person, (second == g) & (wrong > 0)) for g in range(2))
+        about = {"identities": clusters.count, "method": ""}
+        samples = found.samples[:, 0]
+        for kind, truth, make in (
+            ("balanced error", (higher + lower) / 2, mean_of_two),
+            ("gap", higher - lower, gap),
+            ("ratio", higher / lower, ratio),
+        ):
+            result[f"{kind} of {name}"] = (truth, make(*parts, samples, **about), evidence)  # type: ignore[arg-type]
+    return result
+
+
+def paired(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
+    """Differences between two models' errors on the same images."""
+    person = population.draw_people(design, rng)
+    clusters = Clusters(person, known=True)
+    weights = clusters.weights(resamples, int(rng.integers(2**31)))
+    result: Figures = {}
+    for name, (first, second) in {"0.2 and 0.15": (0.2, 0.15), "0.05 and 0.03": (0.05, 0.03)}.items():
+        wrong = population.draw_errors(design, person, (first, second), rng)
+        difference = wrong[:, 0] - wrong[:, 1]
+        cell = np.zeros((len(person), 1), int)
+        (found,) = resampled_means(difference[:, None, None], cell, np.ones((1, 1), np.float32), clusters, weights)
+        low, high = quantiles(found.samples)
+        mean = estimate(found.value[0, 0], low[0, 0], high[0, 0], len(person), clusters.count, "")
+        result[f"paired difference of {name}"] = (first - second, mean, _people(person, difference != 0))
+    return result
+
+
+FAMILIES: Mapping[str, Callable[[Design, np.random.Generator, int], Figures]] = {
+    "rates": rates,
+    "scores": scores,
+    "means": means,
+    "overall": overall,
+    "two": two,
+    "paired": paired,
+}
