@@ -96,10 +96,11 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--cells", default="", help="only cells whose name contains this text")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--file", type=Path, default=FILE, help="file of the results")
     parser.add_argument("--again", action="store_true", help="measure cells that have a result anew")
     parser.add_argument("--table", action="store_true", help="print the tables of coverage.json and do nothing else")
     arguments = parser.parse_args()
-    results = json.loads(FILE.read_text("utf-8")) if FILE.is_file() else {}
+    results = json.loads(arguments.file.read_text("utf-8")) if arguments.file.is_file() else {}
     if arguments.table:
         print(table(results))
         return
@@ -111,7 +112,7 @@ def main() -> None:
         for done in as_completed(pending):
             column[pending[done]] = done.result()
             results[arguments.column] = dict(sorted(column.items()))
-            FILE.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+            arguments.file.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
             print(f"{time.perf_counter() - started:6.0f} s  {pending[done]}", flush=True)
 
 
