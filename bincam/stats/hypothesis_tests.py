@@ -1,56 +1,46 @@
-"""Tests of differences between groups and between models, corrected for their number."""
+"""Tests of differences between groups and between models, by the signs of clusters."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import MIN_IDENTITIES, MIN_IMAGES
+from bincam.stats.families import LEVEL, Test, adjust_by_holm, family
+from bincam.stats.sign_flips import LARGEST, effective_clusters, joint_tail, tail
 
-LEVEL = 0.05
+__all__ = [
+    "EXACT_CLUSTERS",
+    "LEVEL",
+    "Test",
+    "adjust_by_holm",
+    "difference_test",
+    "family",
+    "mcnemar",
+    "paired_test",
+]
+
 EXACT_CLUSTERS = 200
 """McNemar's test is exact up to this many clusters in which the models differ."""
-
-
-@dataclass(frozen=True)
-class Test:
-    """The result of a test of no difference.
-
-    Attributes:
-        difference: In the measure's units.
-        statistic: Student's t, F or a count, according to the method.
-        p: NaN where it cannot be tested.
-        images: Number of images.
-        identities: Number of clusters, or None.
-        method: Name of the test.
-    """
-
-    __test__ = False  # not one of pytest's
-
-    difference: float
-    statistic: float
-    p: float
-    images: int
-    identities: int | None
-    method: str
 
 
 def difference_test(
     values: NDArray[np.floating], group: NDArray[np.integer], clusters: Clusters, *, greater: bool = False
 ) -> Test:
-    """Test if two or more groups of images have the same mean, by a score test that is robust to clusters.
+    """Test if two or more groups of images have the same mean, by a score test over the signs of clusters.
 
-    With u_kg = Σ_{i in cluster k, group g} (x_i - x̄)/n_g, whose residuals assume the hypothesis that all means are x̄,
-    the differences from the last group have the covariance of the clusters' sums (Liang and Zeger 1986): Student's t
-    for two groups, F for more. The degrees of freedom are the effective number of clusters, (Σu²)²/Σu⁴, at most K - 2,
-    so a difference that rests on a few people is not taken as certain. For independent images of two large groups this
-    is the two-proportion z-test.
+    u_kg = Σ_{i in cluster k, group g} (x_i - x̄)/n_g are residuals under the hypothesis that all means are x̄, and their
+    sums over clusters are the groups' differences from x̄. Without a difference a cluster's residuals are as likely
+    positive as negative, so that p is the share of all choices of signs whose sum is as far from 0 as the observed one
+    (the score form of the wild cluster bootstrap, Kline and Santos 2012; Cameron, Gelbach and Miller 2008).
+
+    The clusters' residuals estimate a variance, Σu². Where a group has few and rare errors it is too small, because
+    most such samples have none. The variance of images that correlate equally within every cluster, estimated over all
+    groups together, is not; the larger of the two counts (ours). For independent images of two large groups this is
+    the two-proportion z-test.
 
     Args:
         values: ``(N,)``, NaN is left out.
@@ -66,10 +56,10 @@ def difference_test(
         >>> wrong = np.repeat([1.0, 0.0, 1.0, 0.0], [30, 70, 10, 90])  # errors: 30 % and 10 %
         >>> test = difference_test(wrong, np.repeat([0, 1], 100), Clusters.of([""] * 200))
         >>> round(test.difference, 2), round(test.statistic, 2), round(test.p, 4), test.method
-        (0.2, 3.53, 0.0008, 'score test')
+        (0.2, 3.53, 0.0003, 'score test')
+        >>> round(test.detectable(), 2)  # found in 8 of 10 such audits
+        0.18
     """
-    from scipy import stats
-
     kept = np.flatnonzero(np.isfinite(values) & (group >= 0))
     x, g, k = np.asarray(values[kept], float), group[kept], clusters.codes[kept]
     G = int(group.max(initial=-1)) + 1
@@ -80,32 +70,89 @@ def difference_test(
     small = G < 2 or min(images) < MIN_IMAGES or (clusters.known and min(people) < MIN_IDENTITIES)
     means = np.bincount(g, x, G) / np.maximum(images, 1)
     difference = float(means[0] - means[-1]) if G >= 2 and images[0] and images[-1] else math.nan
-    if small:
+    if small or np.ptp(x) == 0:
         return Test(difference, math.nan, math.nan, len(kept), total, method)
-    residual = (x - x.mean()) / images[g]
     _, position = np.unique(k, return_inverse=True)
+    cells = position * G + g
     K = int(position.max()) + 1
-    per_group = np.zeros((K, G))
-    np.add.at(per_group, (position, g), residual)
-    u = per_group[:, :-1] - per_group[:, -1:]  # (K, G-1)
-    covariance = u.T @ u * K / (K - 1)
-    d = means[:-1] - means[-1]
-    if not np.isfinite(np.linalg.cond(covariance)) or np.linalg.cond(covariance) > 1e12:
+    counts = np.bincount(cells, minlength=K * G).reshape(K, G)
+    residuals = np.bincount(cells, x - x.mean(), K * G).reshape(K, G)
+    u = _from_last(residuals / images)  # (K, G - 1)
+    robust = u.T @ u
+    exchangeable, per_variance = _exchangeable_variance(x, counts, residuals)
+    d = _from_last(means)
+    if np.linalg.cond(robust) > 1e12 or np.linalg.cond(exchangeable) > 1e12:
         return Test(difference, math.nan, math.nan, len(kept), total, method)
-    distance = float(d @ np.linalg.solve(covariance, d))
-    weight = np.einsum("kg,gh,kh->k", u, np.linalg.inv(covariance), u)  # each cluster's share of the spread
-    df = float(np.clip(weight.sum() ** 2 / (weight**2).sum(), 1, max(K - 2, 1)))
+    distances = [float(d @ np.linalg.solve(variance, d)) for variance in (robust, exchangeable)]
+    distance = min(distances)
+    weight = np.einsum("kg,gh,kh->k", u, np.linalg.inv(robust), u)  # each cluster's share of the spread
+    effective = effective_clusters(np.sqrt(weight))
+    error = math.sqrt(max(_widest(robust), _widest(exchangeable)))
+    about = {
+        "error": error,
+        "effective": effective,
+        "sides": 1 if greater else 2,
+        "groups": G,
+        # A rate p + d has a greater variance than p: by about d(1 - 2p), of a proportion in the smallest group.
+        "unit": per_variance * abs(1 - 2 * float(x.mean())) if np.isin(x, (0.0, 1.0)).all() else 0.0,
+    }
     if G > 2:
-        return Test(
-            difference, distance / (G - 1), float(stats.f.sf(distance / (G - 1), G - 1, df)), len(kept), total, method
-        )
-    t = math.copysign(math.sqrt(distance), difference)
-    p = float(stats.t.sf(t, df)) if greater else float(2 * stats.t.sf(abs(t), df))
-    return Test(difference, t, p, len(kept), total, method)
+        p = _joint_p(u, distance, effective)
+        return Test(difference, distance / (G - 1), p, len(kept), total, method, **about)
+    # The observed sum in the units of the robust error, made smaller where the other error is larger.
+    observed = math.copysign(math.sqrt(distance * float(robust[0, 0])), difference)
+    p = tail(u[:, 0], observed, greater=greater)
+    return Test(difference, math.copysign(math.sqrt(distance), difference), p, len(kept), total, method, **about)
+
+
+def _from_last(per_group: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(per_group[..., :-1] - per_group[..., -1:])
+
+
+def _exchangeable_variance(
+    x: NDArray[np.float64], counts: NDArray[np.integer], residuals: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Compute the covariance of the groups' differences if all pairs of images of a cluster correlate equally.
+
+    The correlation is the mean over all such pairs, at least 0, as under the hypothesis: between groups, too.
+
+    Returns:
+        The covariance ``(G - 1, G - 1)``, and the variance of the least precise group's mean per variance of an image.
+    """
+    K, N = len(counts), len(x)
+    spread = float(((x - x.mean()) ** 2).sum())
+    size = counts.sum(1)
+    pairs = float((size * (size - 1.0)).sum())
+    together = float((residuals.sum(1) ** 2).sum()) * K / (K - 1) - spread
+    variance = spread / (N - 1)
+    correlation = float(np.clip(together / (variance * pairs), 0, 1)) if pairs else 0.0
+    images = counts.sum(0).astype(float)
+    shares = counts / images
+    alone = np.diag(1 / images[:-1]) + 1 / images[-1]
+    between = _from_last(shares)
+    covariance = variance * ((1 - correlation) * alone + correlation * between.T @ between)
+    of_means = (1 - correlation) / images + correlation * (shares**2).sum(0)
+    return np.asarray(covariance), float(of_means.max())
+
+
+def _widest(covariance: NDArray[np.float64]) -> float:
+    """Return the greatest variance of a difference between two groups, from that of differences from the last."""
+    full = np.zeros((len(covariance) + 1,) * 2)
+    full[:-1, :-1] = covariance
+    spread = np.diag(full)
+    return float((spread[:, None] + spread - 2 * full).max())
+
+
+def _joint_p(u: NDArray[np.float64], distance: float, effective: float) -> float:
+    from scipy import stats
+
+    if (u != 0).any(1).sum() <= LARGEST:
+        return joint_tail(u, distance)
+    return float(stats.f.sf(distance / u.shape[1], u.shape[1], effective))
 
 
 def paired_test(values: NDArray[np.floating], clusters: Clusters) -> Test:
-    """Test if the mean of paired differences is 0: Student's t over sums u of clusters, (Σu²)²/Σu⁴ degrees of freedom.
+    """Test if the mean of paired differences is 0, over the signs of the clusters' sums.
 
     Args:
         values: ``(N,)``: differences; NaN is left out.
@@ -119,10 +166,8 @@ def paired_test(values: NDArray[np.floating], clusters: Clusters) -> Test:
         >>> gains = np.random.default_rng(0).normal(0.1, 0.3, 60)
         >>> test = paired_test(gains, Clusters(np.repeat(np.arange(20), 3), known=True))
         >>> round(test.difference, 3), round(test.p, 3), test.images, test.identities
-        (0.123, 0.033, 60, 20)
+        (0.123, 0.007, 60, 20)
     """
-    from scipy import stats
-
     kept = np.flatnonzero(np.isfinite(values))
     x = np.asarray(values[kept], float)
     sums = np.bincount(clusters.codes[kept], x) if len(kept) else np.zeros(0)
@@ -132,13 +177,11 @@ def paired_test(values: NDArray[np.floating], clusters: Clusters) -> Test:
     if len(x) < MIN_IMAGES or (clusters.known and len(present) < MIN_IDENTITIES):
         return Test(mean, math.nan, math.nan, len(x), total, method)
     u = sums[present]
-    spread = float((u**2).sum())
+    spread = math.sqrt(float((u**2).sum()))
     if spread == 0:
         return Test(mean, 0.0, 1.0, len(x), total, method)
-    # Under the hypothesis the sums are residuals themselves; |t| is at most the square root of their number.
-    t = float(u.sum()) / math.sqrt(spread)
-    df = float(np.clip(spread**2 / (u**4).sum(), 1, len(present) - 1))
-    return Test(mean, t, float(2 * stats.t.sf(abs(t), df)), len(x), total, method)
+    about = {"error": spread / len(x), "effective": effective_clusters(u)}
+    return Test(mean, float(u.sum()) / spread, tail(u, float(u.sum())), len(x), total, method, **about)
 
 
 def mcnemar(first: NDArray[np.floating], second: NDArray[np.floating], clusters: Clusters) -> Test:
@@ -176,13 +219,20 @@ def mcnemar(first: NDArray[np.floating], second: NDArray[np.floating], clusters:
     mean = float(d.mean()) if len(d) else math.nan
     sums = np.bincount(codes, d).astype(int) if len(d) else np.zeros(0, int)
     sizes = np.abs(sums[sums != 0])
+    # A difference adds images on which the models differ, which add to the variance.
+    about = {
+        "error": math.sqrt(float((sizes.astype(float) ** 2).sum())) / max(len(d), 1),
+        "effective": float(len(np.unique(codes))),
+        "unit": (float(sizes.mean()) if len(sizes) else 1.0) / max(len(d), 1),
+    }
     if len(d) < MIN_IMAGES or (people is not None and people < MIN_IDENTITIES):
         return Test(mean, math.nan, math.nan, len(d), people, "McNemar")
     observed = abs(int(sums.sum()))
     if len(sizes) <= EXACT_CLUSTERS:
-        return Test(mean, float(observed), _sign_flips(sizes, observed), len(d), people, "McNemar, exact")
+        p = _sign_flips(sizes, observed)
+        return Test(mean, float(observed), p, len(d), people, "McNemar, exact", **about)
     chi2 = observed**2 / float((sizes.astype(float) ** 2).sum())
-    return Test(mean, chi2, float(stats.chi2.sf(chi2, 1)), len(d), people, "McNemar, chi-squared")
+    return Test(mean, chi2, float(stats.chi2.sf(chi2, 1)), len(d), people, "McNemar, chi-squared", **about)
 
 
 def _sign_flips(sizes: NDArray[np.integer], observed: int) -> float:
@@ -194,82 +244,3 @@ def _sign_flips(sizes: NDArray[np.integer], observed: int) -> float:
         chance = np.convolve(chance, step)
     middle = len(chance) // 2
     return float(min(1.0, chance[np.abs(np.arange(len(chance)) - middle) >= observed].sum()))
-
-
-def adjust_by_holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Adjust p-values for the family-wise error rate (Holm 1979): the running maximum of (n - rank)·p, at most 1.
-
-    Equal to the bit to statsmodels' ``multipletests(p, method="holm")``, which is not called: version 0.15.0 runs a
-    full garbage collection in every call with this method (``statsmodels/stats/multitest.py``), which took nine tenths
-    of the time of a whole summary in a process that has loaded torch.
-
-    Args:
-        p: ``(n,)``, without NaN.
-
-    >>> adjust_by_holm(np.array([0.04, 0.01, 0.5])).tolist()
-    [0.08, 0.03, 0.5]
-    """
-    order = np.argsort(p)
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
-    return adjusted
-
-
-def family(name: str, tests: Sequence[tuple[Mapping[str, Any], Test]], level: float = LEVEL) -> dict[str, Any]:
-    """Adjust the p-values of a family of tests by Holm (family-wise) and by Benjamini and Hochberg (false discoveries).
-
-    Args:
-        name: The family's name.
-        tests: Each test with its subject, such as ``{"attribute": "Smiling"}``.
-        level: Holm's adjusted p of a finding is at most this.
-
-    Returns:
-        ``name``, ``size`` (the number of tests with a p-value, for which p is adjusted), ``undefined`` (of those
-        without), ``level``, ``findings`` (their number) and ``tests``, each with ``p``, ``holm``, ``bh`` (None where
-        undefined) and ``finding``.
-
-    Example:
-        >>> tests = [
-        ...     ({"attribute": name}, Test(0.1, 2.0, p, 100, None, "score test"))
-        ...     for name, p in {"Bald": 0.01, "Young": 0.04, "Smiling": 0.5}.items()
-        ... ]
-        >>> result = family("errors differ", tests)
-        >>> [(test["attribute"], test["holm"], test["finding"]) for test in result["tests"]]
-        [('Bald', 0.03, True), ('Young', 0.08, False), ('Smiling', 0.5, False)]
-    """
-    from statsmodels.stats.multitest import multipletests
-
-    p = np.array([test.p for _, test in tests], float)
-    defined = np.isfinite(p)
-    holm, bh = np.full(len(p), np.nan), np.full(len(p), np.nan)
-    if defined.any():
-        holm[defined] = adjust_by_holm(p[defined])
-        bh[defined] = multipletests(p[defined], level, "fdr_bh")[1]
-    entries = [
-        {
-            **about,
-            "difference": _finite(test.difference),
-            "statistic": _finite(test.statistic),
-            "images": test.images,
-            "identities": test.identities,
-            "test": test.method,
-            "p": _finite(test.p),
-            "holm": _finite(holm[n]),
-            "bh": _finite(bh[n]),
-            "finding": bool(holm[n] <= level),
-        }
-        for n, (about, test) in enumerate(tests)
-    ]
-    return {
-        "name": name,
-        "size": int(defined.sum()),
-        "undefined": int((~defined).sum()),
-        "level": level,
-        "methods": ["holm", "fdr_bh"],
-        "findings": sum(entry["finding"] for entry in entries),
-        "tests": entries,
-    }
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
