@@ -1,4 +1,4 @@
-"""Calibration of probabilities: calibration error, Brier score and reliability, before and after prior correction.
+"""Calibration of probabilities: reliability, its summary figures, and prior correction.
 
 ``calibrate`` puts intervals around the figures of an audit; ``ece_and_brier`` gives those of training from integer sums
 (``stats.classification`` says why there are two summations).
@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.decision import is_finite
+from bincam.stats.bootstrap import shares
+from bincam.stats.calibration_error import BinSums, CalibrationError, calibration_error
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
-from bincam.stats.intervals import quantiles, wilson
+from bincam.stats.intervals import quantiles
 from bincam.stats.outcomes import is_usable
+from bincam.stats.recalibration import METHOD, Recalibration, recalibrate, signed_error
 
 BINS = 15
 """Number of bins of equal width over [0, 1], for the calibration error."""
@@ -26,16 +29,25 @@ UNIT = 2**-30
 """Training sums probabilities as integers in this unit, so that sums do not depend on their order."""
 
 
+PLUG_IN = "plug-in, no interval"
+"""The method of calibration errors as estimates: an interval around a sum of absolute values would exclude 0."""
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Calibration of one attribute.
 
     Attributes:
-        ece: Expected calibration error, in probability.
+        ece: Expected calibration error, in probability, without an interval.
         brier: Mean squared error of the probabilities.
-        bins: One per bin that contains an image: ``lower``, ``upper``, ``images``, ``mean_probability``,
-            ``positive_rate``, and its interval ``low``, ``high``.
-        reason: The reason why it is undefined; empty where it is defined.
+        bins: One per bin that contains an image: ``lower``, ``upper``, ``images``, ``identities``,
+            ``mean_probability``, ``positive_rate``, and its interval ``low``, ``high``.
+        error: What chance adds to ``ece``, and bounds of the true error; None where it is undefined.
+        signed: Mean probability less the share of positives.
+        slope: Slope of a logistic recalibration.
+        intercept: Its intercept.
+        reason: The reason why all of it is undefined; empty where it is defined.
+        slope_reason: The reason why slope and intercept are.
 
     Example:
         ``calibrate`` returns it.
@@ -50,7 +62,12 @@ class Calibration:
     ece: Estimate
     brier: Estimate
     bins: tuple[dict[str, Any], ...]
+    error: CalibrationError | None
+    signed: Estimate
+    slope: Estimate
+    intercept: Estimate
     reason: str = ""
+    slope_reason: str = ""
 
 
 def probability(logit: NDArray[np.floating], head: str) -> NDArray[np.float64]:
@@ -130,22 +147,26 @@ def calibrate(
     clusters: Clusters,
     weights: NDArray[np.float32],
     *,
+    logits: NDArray[np.floating] | None = None,
     level: float = LEVEL,
     bins: int = BINS,
+    seed: int = 0,
 ) -> Calibration:
     """Estimate the reliability of probabilities, over bins of equal width (Guo et al. 2017).
 
-    ECE = Σ_b |Σ_{i in b} (p_i - y_i)| / N. A resample's ECE is larger than the sample's on average, because chance adds
-    to every bin's difference; the percentiles are corrected by that excess, so that the interval contains the figure.
-    Bins show Wilson's interval of the positive rate, in which images count as independent.
+    ECE = Σ_b |Σ_{i in b} (p_i - y_i)| / N has no interval; ``calibration_error`` separates it from chance.
+    ``recalibration`` defines signed error, slope and intercept. Bins show Wilson's interval of the positive rate, with
+    the design effect of clusters.
 
     Args:
         probabilities: ``(N,)``; NaN is left out.
         labels: ``(N,)``: 1, 0, NaN.
         clusters: Clusters of the N images.
         weights: ``(K, R)``, of ``Clusters.weights``.
+        logits: ``(N,)``: log-odds of the probabilities, which have more digits; by default computed from these.
         level: Confidence level.
         bins: Number of bins.
+        seed: Of the draws of a perfectly calibrated model.
 
     Example:
         A model that is too sure of itself: of 100 images with a probability of 0.9, 70 are positive.
@@ -154,65 +175,100 @@ def calibrate(
         >>> clusters = Clusters.of([""] * 100)
         >>> weights = clusters.weights(1000, seed=0)
         >>> calibration = calibrate(np.full(100, 0.9), (np.arange(100) < 70).astype(float), clusters, weights)
-        >>> round(calibration.ece.value, 3), round(calibration.brier.value, 3)
-        (0.2, 0.25)
+        >>> round(calibration.ece.value, 3), round(calibration.brier.value, 3), round(calibration.signed.value, 3)
+        (0.2, 0.25, 0.2)
+        >>> round(calibration.error.null_mean, 3), calibration.slope_reason
+        (0.023, 'all logits are equal')
         >>> [(b["images"], b["mean_probability"].__round__(2), b["positive_rate"]) for b in calibration.bins]
         [(100, 0.9, 0.7)]
     """
     kept = np.flatnonzero(is_usable(labels, probabilities))
-    method = clusters.bootstrap
     inside = np.isin(np.arange(len(labels)), kept)
     cluster_count = clusters.identities(inside)
     people = None if cluster_count is None else int(cluster_count)
+    signed = signed_error(probabilities, labels, clusters, level)
+    fit = _recalibrated(probabilities, labels, clusters, logits, level)
     if not len(kept):
-        none = undefined(method, 0, people)
-        return Calibration(none, none, (), "no image has both a label and a logit")
-    p, y = probabilities[kept], (labels[kept] > 0).astype(float)
+        no_error, no_brier = (undefined(method, 0, people) for method in (PLUG_IN, clusters.bootstrap))
+        return Calibration(no_error, no_brier, (), None, signed, fit.slope, fit.intercept, fit.reason, fit.reason)
+    p, y, codes = probabilities[kept], (labels[kept] > 0).astype(float), clusters.codes[kept]
     at = bin_index(p, bins)
-    excess, squared = p - y, (p - y) ** 2
-    # Sums per cluster first: resampling is then one product of (K, bins + 2) numbers.
-    K = len(weights)
-    codes = clusters.codes[kept]
-    table = np.zeros((K, bins + 2))
-    table[:, :bins] = np.bincount(codes * bins + at, excess, K * bins).reshape(K, bins)
-    table[:, bins] = np.bincount(codes, squared, K)
-    table[:, bins + 1] = np.bincount(codes, minlength=K)
-    drawn = table.T.astype(np.float32) @ weights  # (bins + 2, R)
-    ece = float(np.abs(table[:, :bins].sum(0)).sum() / len(kept))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        samples = np.abs(drawn[:bins]).sum(0) / drawn[-1]
-        brier = drawn[bins] / drawn[-1]
-    centred = samples - np.nanmean(samples) + ece if np.isfinite(samples).any() else samples
-    ece_low, ece_high = quantiles(centred[None], level)
-    brier_low, brier_high = quantiles(brier[None].copy(), level)
+    error = calibration_error(BinSums.of(p, y, at, codes, bins), level=level, seed=seed)
+    squared = (p - y) ** 2
     return Calibration(
-        estimate(ece, max(ece_low[0], 0.0), min(ece_high[0], 1.0), len(kept), people, method),
-        estimate(squared.mean(), brier_low[0], brier_high[0], len(kept), people, method),
-        _reliability(p, y, at, bins, level),
+        estimate(error.value, np.nan, np.nan, len(kept), people, PLUG_IN),
+        _brier(squared, codes, people, clusters, weights, level),
+        _reliability(p, y, at, Clusters(codes, clusters.known), bins, level),
+        error,
+        signed,
+        fit.slope,
+        fit.intercept,
+        "",
+        fit.reason,
     )
 
 
+def _brier(
+    squared: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    people: int | None,
+    clusters: Clusters,
+    weights: NDArray[np.float32],
+    level: float,
+) -> Estimate:
+    K = len(weights)
+    table = np.stack([np.bincount(codes, squared, K), np.bincount(codes, minlength=K)])
+    drawn = table.astype(np.float32) @ weights  # (2, R)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low, high = quantiles((drawn[0] / drawn[1])[None], level)
+    return estimate(squared.mean(), low[0], high[0], len(squared), people, clusters.bootstrap)
+
+
+def _recalibrated(
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.floating],
+    clusters: Clusters,
+    logits: NDArray[np.floating] | None,
+    level: float,
+) -> Recalibration:
+    from scipy.special import logit
+
+    usable = is_usable(labels, probabilities)
+    if logits is not None:
+        return recalibrate(np.where(usable, logits, np.nan), labels, clusters, level)
+    certain = int((usable & ((probabilities == 0) | (probabilities == 1))).sum())
+    if certain:
+        nothing = undefined(METHOD, int(usable.sum()), None)
+        reason = f"{certain:,} of {int(usable.sum()):,} probabilities are 0 or 1, whose log-odds are infinite"
+        return Recalibration(nothing, nothing, reason)
+    return recalibrate(logit(np.where(usable, probabilities, np.nan)), labels, clusters, level)
+
+
 def _reliability(
-    p: NDArray[np.float64], y: NDArray[np.float64], at: NDArray[np.integer], bins: int, level: float
+    p: NDArray[np.float64], y: NDArray[np.float64], at: NDArray[np.integer], clusters: Clusters, bins: int, level: float
 ) -> tuple[dict[str, Any], ...]:
-    images = np.bincount(at, minlength=bins)
-    used = images > 0
-    with np.errstate(invalid="ignore"):
-        mean = np.bincount(at, p, bins) / images
-        rate = np.bincount(at, y, bins) / images
-    low, high = wilson(rate, images, level)
+    used = np.unique(at)
+    member = at[:, None] == used
+    share = shares(np.broadcast_to(y[:, None], member.shape), member, clusters, level)
+    mean = np.bincount(at, p, bins)[used] / share.images
     return tuple(
         {
             "lower": float(b / bins),
             "upper": float((b + 1) / bins),
-            "images": int(images[b]),
-            "mean_probability": float(mean[b]),
-            "positive_rate": float(rate[b]),
-            "low": float(low[b]),
-            "high": float(high[b]),
+            "images": int(share.images[n]),
+            "identities": None if share.identities is None else int(share.identities[n]),
+            "mean_probability": float(mean[n]),
+            "positive_rate": float(share.value[n]),
+            "low": _finite(share.low[n]),
+            "high": _finite(share.high[n]),
         }
-        for b in np.flatnonzero(used)
+        for n, b in enumerate(used)
     )
+
+
+def _finite(value: float) -> float | None:
+    """None for NaN: a bin of one person has no interval."""
+    return float(value) if np.isfinite(value) else None
 
 
 def unshifted(

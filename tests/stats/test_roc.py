@@ -71,7 +71,7 @@ def test_calibration_is_scikit_learns(scored):
     images = np.array([one["images"] for one in found.bins])
     assert found.ece.value == pytest.approx((images * np.abs(rate - mean)).sum() / 300)
     assert found.brier.value == pytest.approx(brier_score_loss(label, p))
-    assert found.ece.low <= found.ece.value <= found.ece.high
+    assert np.isnan([found.ece.low, found.ece.high]).all()
     assert found.brier.low < found.brier.value < found.brier.high
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bincam.audit.summary.panel import Panel
 from bincam.errors import InputError, nearest
 from bincam.stats.bootstrap import resampled_means, shares
+from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, MIN_IDENTITIES, MIN_IMAGES, Estimate, Floats, estimate
 from bincam.stats.hypothesis_tests import difference_test, family
 from bincam.stats.intervals import gap, quantiles, ratio
@@ -39,6 +40,23 @@ class Slicing:
     column: str
     values: tuple[str, ...]
     codes: NDArray[np.int64]
+
+    def sound(self, measure: NDArray[np.floating], clusters: Clusters) -> NDArray[np.int64]:
+        """Renumber the codes ``(N,)`` of the values that are not small for a measure ``(N,)``; -1 for the others."""
+        result = np.full(len(self.codes), -1, np.int64)
+        number = 0
+        for code in range(len(self.values)):
+            here = (self.codes == code) & np.isfinite(measure)
+            people = clusters.identities(here)
+            if here.sum() >= MIN_IMAGES and (people is None or people >= MIN_IDENTITIES):
+                result[here] = number
+                number += 1
+        return result
+
+
+def comparable(estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    """Select the values whose estimates are neither small nor undefined."""
+    return {value: figure for value, figure in estimates.items() if figure.status == "ok"}
 
 
 def slicings(panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicing], list[dict[str, str]]]:
@@ -250,7 +268,7 @@ def _estimates(
 def _compared(
     measure: str, estimates: Mapping[str, Estimate], drawn: _Drawn, panel: Panel, level: float
 ) -> dict[str, Any]:
-    sound = {value: figure for value, figure in estimates.items() if figure.status == "ok"}
+    sound = comparable(estimates)
     if len(sound) < 2:
         return {"worst": None, "best": None, "gap": None, "ratio": None}
     ranked = sorted(sound, key=lambda value: sound[value].value, reverse=measure not in WORSE_IF_LOWER)
@@ -279,21 +297,11 @@ def slice_family(panel: Panel, slicing: Slicing) -> dict[str, Any]:
     Values with too few images or clusters for an attribute are left out of its test.
     """
     tests = [
-        ({"attribute": name}, difference_test(panel.wrong[:, a], _sound(panel, a, slicing.codes), panel.clusters))
+        (
+            {"attribute": name},
+            difference_test(panel.wrong[:, a], slicing.sound(panel.wrong[:, a], panel.clusters), panel.clusters),
+        )
         for a, name in enumerate(panel.attributes)
         if name != slicing.column
     ]
     return family(f"error differs by {slicing.column}", tests)
-
-
-def _sound(panel: Panel, a: int, codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Renumber the codes ``(N,)`` of the values that are not small for an attribute; -1 for the others."""
-    result = np.full(len(codes), -1, np.int64)
-    number = 0
-    for code in range(int(codes.max(initial=-1)) + 1):
-        here = (codes == code) & np.isfinite(panel.wrong[:, a])
-        people = panel.clusters.identities(here)
-        if here.sum() >= MIN_IMAGES and (people is None or people >= MIN_IDENTITIES):
-            result[here] = number
-            number += 1
-    return result

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.summary.calibration import attribute_calibration, calibration_family, slice_calibration
 from bincam.audit.summary.doubts import doubts
 from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.panel import Panel, read_panel
@@ -17,7 +18,6 @@ from bincam.audit.summary.reference_variation import Variation, vary_references
 from bincam.audit.summary.slices import slice_family, slice_panel, slicings
 from bincam.errors import InputError
 from bincam.stats.bootstrap import RESAMPLES, Means, Shares, resampled_means, shares
-from bincam.stats.calibration import calibrate, probability, unshifted
 from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate, is_small
 from bincam.stats.hypothesis_tests import difference_test, family
 from bincam.stats.intervals import mean_of_two, quantiles
@@ -35,10 +35,13 @@ SHORT = {"bias_share": "midpoint.bias_share"}
 """Short names of measures that are not the primary method's."""
 
 WRONG = "error"
+CALIBRATION = ("brier", "ece", "signed_calibration_error", "calibration_slope", "calibration_intercept")
 RATES = (
-    *ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap", "brier", "ece", "brier_unshifted", "ece_unshifted",
+    *(*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap"),
+    *CALIBRATION,
+    *(f"{name}_unshifted" for name in CALIBRATION),
     *PERSON_RATES,
-)  # fmt: skip
+)
 
 
 def column_of(name: str, methods: Sequence[str]) -> str:
@@ -175,7 +178,15 @@ def summarise_panel(
         for name in ("gain", "empty", "bias_share")
         if column_of(name, manifest.methods) in panel.columns
     }
-    slices = [entry for by in divisions for entry in slice_panel(panel, by, columns, weights, level)]
+    head = manifest.head
+    slices = [
+        entry
+        for by in divisions
+        for entry in (
+            *slice_panel(panel, by, columns, weights, level),
+            *slice_calibration(panel, by, head, weights, level),
+        )
+    ]
     summary = {
         "level": level,
         "resamples": resamples,
@@ -190,7 +201,11 @@ def summarise_panel(
         "overall": samples,
         "slices": slices,
         "slices_left_out": left_out,
-        "families": [*_families(panel, columns), *(slice_family(panel, by) for by in divisions)],
+        "families": [
+            *_families(panel, columns),
+            *(slice_family(panel, by) for by in divisions),
+            *(calibration_family(panel, by, head) for by in divisions),
+        ],
         "leakage": dict(leakage),
         "gates": dict(gates),
     }
@@ -288,20 +303,8 @@ def _rates(
     )
     label, logit = panel.label[:, a], panel.logit[:, a]
     rates["auroc"], rates["ap"] = ranking(logit, label, panel.clusters, weights, level)
-    head, shift = manifest.head, manifest.logit_shift.get(panel.attributes[a])
-    plain = calibrate(probability(logit, head), label, panel.clusters, weights, level=level)
-    fitted = manifest.model.card.get("calibration", {})
-    corrected_probability, reason = unshifted(logit, shift, head, fitted.get(panel.attributes[a]))
-    corrected = calibrate(corrected_probability, label, panel.clusters, weights, level=level)
-    rates |= {"ece": plain.ece, "brier": plain.brier}
-    rates |= {"ece_unshifted": corrected.ece, "brier_unshifted": corrected.brier}
-    return rates, {
-        "bins": list(plain.bins),
-        "bins_unshifted": list(corrected.bins),
-        "logit_shift": shift,
-        "fitted": fitted.get(panel.attributes[a]),
-        "reason": reason or corrected.reason,
-    }
+    calibrated, calibration = attribute_calibration(manifest, panel, a, weights, level)
+    return rates | calibrated, calibration
 
 
 def _counts(panel: Panel, a: int) -> dict[str, int]:

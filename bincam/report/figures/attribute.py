@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bincam.report.figures.dumbbells import CLASSES, COLOURS
 from bincam.report.figures.theme import INK, MUTED, style
+from bincam.stats.estimate import is_small
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -121,12 +122,13 @@ class Canvas:
             axes.set_title("Error against threshold", loc="left")
         return self._single
 
-    def calibration(self, arms: Sequence[Mapping[str, Sequence[Mapping[str, float]]]]) -> Figure:
-        """Draw the share of positives against the predicted probability, with intervals.
+    def calibration(self, arms: Sequence[Mapping[str, Sequence[Mapping[str, Any]]]]) -> Figure:
+        """Draw the share of positives against the predicted probability, with intervals; small bins are hollow.
 
         Args:
             arms: Per arm ``as trained`` and, where the logits can be prior-corrected or calibrated, ``corrected``: bins
-                with ``mean_probability``, ``positive_rate``, ``low`` and ``high``, as in ``summary.json``.
+                with ``images``, ``identities``, ``mean_probability``, ``positive_rate``, ``low`` and ``high``, as in
+                ``summary.json``; an interval of None is not drawn.
         """
         with style():
             axes = self._axes
@@ -136,11 +138,15 @@ class Canvas:
                 for name, bins in lines.items():
                     colour, mark = (MUTED, "s") if name == "corrected" else (INK, "o")
                     x, y, low, high = (
-                        [100 * entry[key] for entry in bins]
+                        100 * np.array([np.nan if entry[key] is None else entry[key] for entry in bins], float)
                         for key in ("mean_probability", "positive_rate", "low", "high")
                     )
+                    few = np.array([is_small(entry.get("images", 0), entry.get("identities")) for entry in bins], bool)
                     axes.vlines(x, low, high, color=colour, linewidth=1.6, alpha=0.25)
-                    axes.plot(x, y, color=colour, linestyle=dash, linewidth=1.1, marker=mark, markersize=2.6)
+                    axes.plot(x, y, color=colour, linestyle=dash, linewidth=1.1)
+                    for which, fill in ((few, "white"), (~few, colour)):
+                        axes.plot(x[which], y[which], color=colour, linestyle="", marker=mark, markersize=2.6,
+                                  markerfacecolor=fill)  # fmt: skip
             _plain(axes)
             axes.set(xlabel="predicted probability [%]", ylabel="positives [%]", xlim=(0, 100), ylim=(0, 100))
             axes.set_title("Calibration", loc="left")

@@ -9,10 +9,12 @@ import numpy as np
 
 from bincam.report.figures.attribute import Curves, threshold_curves
 from bincam.report.figures.theme import inline
-from bincam.report.reading.audited_model import BIAS_SHARE, Floats
+from bincam.report.reading.audited_model import BIAS_SHARE, Arm, Floats
 from bincam.report.sections.context import Drawing
 from bincam.report.view_model import Chart
-from bincam.stats.formatting import counted, listed, number, percent, shown
+from bincam.stats.calibration_error import CalibrationError
+from bincam.stats.estimate import MIN_IDENTITIES, MIN_IMAGES, Estimate, is_small
+from bincam.stats.formatting import counted, images, listed, number, p_value, percent, shown, written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,10 +83,45 @@ def _calibration_chart(attribute: str, drawing: Drawing) -> Chart:
             "corrected": calibration.get("bins_unshifted") if corrects else None,
         }
         bins.append({name: entries for name, entries in lists.items() if entries})
-        raw, corrected = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
-        if raw.defined:
-            how = "after calibration on validation" if fitted else "prior-corrected"
-            extra = f"; {shown(corrected, 'percent')} {how} (squares)" if corrects else ""
-            lines.append(f"{drawing.prefix(arm)}expected calibration error {shown(raw, 'percent')}{extra}")
+        lines += _calibration_lines(attribute, arm, drawing, fitted=fitted, corrects=corrects)
     lines = lines or ["Calibrated predictions are on the diagonal."]
     return _chart(drawing.canvas.calibration(bins), f"{attribute}: calibration", lines)
+
+
+def _calibration_lines(attribute: str, arm: Arm, drawing: Drawing, *, fitted: bool, corrects: bool) -> list[str]:
+    """State the calibration error next to what chance adds to it, the signed error, the slope, and small bins."""
+    prefix, calibration = drawing.prefix(arm), arm.entry(attribute).get("calibration") or {}
+    raw, corrected = arm.rate(attribute, "ece"), arm.rate(attribute, "ece_unshifted")
+    if not raw.defined:
+        return []
+    how = "after calibration on validation" if fitted else "prior-corrected"
+    extra = f"; {_error(corrected, calibration.get('error_unshifted'))} {how} (squares)" if corrects else ""
+    lines = [f"{prefix}expected calibration error {_error(raw, calibration.get('error'))}{extra}"]
+    signed, slope = arm.rate(attribute, "signed_calibration_error"), arm.rate(attribute, "calibration_slope")
+    if signed.defined:
+        lines.append(f"{prefix}mean probability less share of positives {written(signed, 'points')} ({images(signed)})")
+    if slope.defined:
+        lines.append(f"{prefix}slope of a recalibration {written(slope)}; 1 is calibrated, below 1 too extreme")
+    elif calibration.get("slope_reason"):
+        lines.append(f"{prefix}slope of a recalibration undefined: {calibration['slope_reason']}")
+    bins = calibration.get("bins") or ()
+    few = [entry for entry in bins if is_small(entry["images"], entry.get("identities"))]
+    if few:
+        lines.append(
+            f"{prefix}{len(few)} of {counted(len(bins), 'bin')} of fewer than {MIN_IMAGES} images or {MIN_IDENTITIES} "
+            "people (hollow)"
+        )
+    return lines
+
+
+def _error(plug_in: Estimate, content: Mapping[str, float] | None) -> str:
+    """Write a calibration error, and that of a perfectly calibrated model of the same images."""
+    value = percent(plug_in.value) if plug_in.defined else shown(plug_in, "percent")
+    if content is None:
+        return value
+    error = CalibrationError.from_json(content)
+    p = p_value(error.p)
+    return (
+        f"{value} (debiased {percent(error.debiased)}; a perfectly calibrated model would have "
+        f"{percent(error.null_mean)}; p {p if p.startswith('<') else f'= {p}'})"
+    )

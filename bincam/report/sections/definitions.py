@@ -63,9 +63,12 @@ MEASURES = (
     ),
     Definition(
         "Calibration",
-        "Images in 15 equally wide bins of the predicted probability; calibrated predictions are on the diagonal. A "
-        "training loss with class weights shifts every logit; where that shift is a known constant, the paler line is "
-        "prior-corrected.",
+        "Images in 15 equally wide bins of the predicted probability; calibrated predictions are on the diagonal, and "
+        "bins of few images or people are hollow. The expected calibration error is the mean distance from it. Chance "
+        "alone makes it greater than zero, so it is given next to that of a perfectly calibrated model of the same "
+        "images, with the p-value of perfect calibration, and debiased. The mean probability less the share of "
+        "positives shows the direction; a slope below 1 means that probabilities are too extreme. A training loss with "
+        "class weights shifts every logit; where that shift is a known constant, the paler line is prior-corrected.",
     ),
 )
 

@@ -17,6 +17,8 @@ MEASURES: tuple[tuple[str, str, Kind], ...] = (
     ("majority_error", "majority error", "percent"),
     ("gain", "gain", "number"),
     ("bias_share", "bias share", "percent"),
+    ("signed_calibration_error", "signed calibration error", "points"),
+    ("ece_debiased", "debiased calibration error", "percent"),
 )
 
 

@@ -1,0 +1,181 @@
+"""Calibration of an audit's attributes: as trained and prior-corrected, over all images and within groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.audit.summary.panel import Panel
+from bincam.audit.summary.slices import Slicing, comparable
+from bincam.stats.bootstrap import resampled_means
+from bincam.stats.calibration import BINS, Calibration, bin_index, calibrate, probability, unshifted
+from bincam.stats.calibration_error import BinSums, calibration_error
+from bincam.stats.clusters import Clusters
+from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
+from bincam.stats.hypothesis_tests import difference_test, family
+from bincam.stats.intervals import gap
+from bincam.stats.recalibration import signed_error
+
+if TYPE_CHECKING:
+    from bincam.audit.folder.manifest import Manifest
+
+Floats = NDArray[np.float64]
+
+BY_GROUP = ("signed_calibration_error", "ece_debiased")
+"""Measures of calibration within groups."""
+
+DEBIASED = "debiased, no interval"
+
+
+def attribute_calibration(
+    manifest: Manifest, panel: Panel, a: int, weights: NDArray[np.float32], level: float = LEVEL
+) -> tuple[dict[str, Estimate], dict[str, Any]]:
+    """Estimate the calibration of attribute ``a``, as trained and prior-corrected.
+
+    Returns:
+        The rates of ``summary.json``, and the attribute's entry ``calibration``.
+    """
+    label, logit = panel.label[:, a], panel.logit[:, a].astype(float)
+    attribute = panel.attributes[a]
+    head, shift = manifest.head, manifest.logit_shift.get(attribute)
+    fitted = manifest.model.card.get("calibration", {}).get(attribute)
+    log_odds = None if head == "margin" else logit
+    plain = calibrate(probability(logit, head), label, panel.clusters, weights, logits=log_odds, level=level)
+    corrected_probability, reason = unshifted(logit, shift, head, fitted)
+    corrected_logit = None
+    if not reason:
+        corrected_logit = fitted[0] * logit + fitted[1] if fitted is not None else logit - float(shift or 0)
+    corrected = calibrate(corrected_probability, label, panel.clusters, weights, logits=corrected_logit, level=level)
+    return {**_rates(plain, ""), **_rates(corrected, "_unshifted")}, {
+        "bins": list(plain.bins),
+        "bins_unshifted": list(corrected.bins),
+        "error": _error(plain),
+        "error_unshifted": _error(corrected),
+        "logit_shift": shift,
+        "fitted": fitted,
+        "reason": reason or corrected.reason,
+        "slope_reason": plain.slope_reason,
+        "slope_reason_unshifted": reason or corrected.slope_reason,
+    }
+
+
+def _rates(calibration: Calibration, suffix: str) -> dict[str, Estimate]:
+    return {
+        f"ece{suffix}": calibration.ece,
+        f"brier{suffix}": calibration.brier,
+        f"signed_calibration_error{suffix}": calibration.signed,
+        f"calibration_slope{suffix}": calibration.slope,
+        f"calibration_intercept{suffix}": calibration.intercept,
+    }
+
+
+def _error(calibration: Calibration) -> dict[str, float] | None:
+    return None if calibration.error is None else calibration.error.to_json()
+
+
+def slice_calibration(
+    panel: Panel, slicing: Slicing, head: str, weights: NDArray[np.float32], level: float = LEVEL
+) -> list[dict[str, Any]]:
+    """Estimate the calibration of every attribute within each value, and find the worst value.
+
+    Args:
+        panel: The records.
+        slicing: The division; an attribute is not divided by itself.
+        head: Of the model's card: what a logit means.
+        weights: ``(K, R)``, of ``Clusters.weights``.
+        level: Confidence level.
+
+    Returns:
+        Entries as ``slice_panel`` makes them, of ``BY_GROUP``. That of ``ece_debiased`` has the whole calibration error
+        under ``error``, and no gap, because it has no interval. The worst signed error is the one farthest from 0; its
+        gap is the difference of the two signed errors, and there is no ratio.
+    """
+    entries: list[dict[str, Any]] = []
+    for a, attribute in enumerate(panel.attributes):
+        if attribute == slicing.column:
+            continue
+        p, label = probability(panel.logit[:, a], head), panel.label[:, a].astype(float)
+        usable = np.isfinite(p) & np.isfinite(label)
+        about = {"attribute": attribute, "column": slicing.column}
+        signed: dict[str, Estimate] = {}
+        debiased: dict[str, Estimate] = {}
+        for v, value in enumerate(slicing.values):
+            here = usable & (slicing.codes == v)
+            clusters = Clusters(panel.clusters.codes[here], panel.clusters.known)
+            signed[value] = signed_error(p[here], label[here], clusters, level)
+            debiased[value], details = _debiased(p[here], label[here], clusters, level)
+            figures: tuple[tuple[Estimate, dict[str, Any]], ...] = (
+                (signed[value], {}),
+                (debiased[value], {"error": details}),
+            )
+            entries += [
+                {"measure": measure, **about, "value": value, "estimate": figure.to_json(), **more}
+                for measure, (figure, more) in zip(BY_GROUP, figures, strict=True)
+            ]
+        excess = np.where(usable, p - label, np.nan)
+        compared = _compared(signed, excess, slicing, panel, weights, level)
+        entries.append({"measure": BY_GROUP[0], **about, **compared})
+        sound = comparable(debiased)
+        ranked = sorted(sound, key=lambda value: sound[value].value, reverse=True) if len(sound) > 1 else []
+        ends = {"worst": ranked[0], "best": ranked[-1]} if ranked else {"worst": None, "best": None}
+        entries.append({"measure": BY_GROUP[1], **about, **ends, "gap": None, "ratio": None})
+    return entries
+
+
+def _debiased(p: Floats, label: Floats, clusters: Clusters, level: float) -> tuple[Estimate, dict[str, float] | None]:
+    people = len(np.unique(clusters.codes)) if clusters.known else None
+    if not len(p):
+        return undefined(DEBIASED, 0, people), None
+    sums = BinSums.of(p, (label > 0).astype(float), bin_index(p), clusters.codes, BINS)
+    error = calibration_error(sums, level=level)
+    return estimate(error.debiased, np.nan, np.nan, len(p), people, DEBIASED), error.to_json()
+
+
+def _compared(
+    signed: Mapping[str, Estimate],
+    excess: Floats,
+    slicing: Slicing,
+    panel: Panel,
+    weights: NDArray[np.float32],
+    level: float,
+) -> dict[str, Any]:
+    sound = comparable(signed)
+    if len(sound) < 2:
+        return {"worst": None, "best": None, "gap": None, "ratio": None}
+    ranked = sorted(sound, key=lambda value: abs(sound[value].value), reverse=True)
+    both = [slicing.values.index(value) for value in (ranked[0], ranked[-1])]
+    V = len(slicing.values)
+    (means,) = resampled_means(
+        excess.astype(np.float32)[:, None, None],
+        slicing.codes[:, None],
+        np.eye(V, dtype=np.float32),
+        panel.clusters,
+        weights,
+    )
+    people = panel.clusters.identities(np.isin(slicing.codes, both) & np.isfinite(excess))
+    difference = gap(
+        sound[ranked[0]],
+        sound[ranked[-1]],
+        means.samples[both, 0],
+        identities=None if people is None else int(people),
+        method=panel.clusters.bootstrap,
+        level=level,
+    )
+    return {"worst": ranked[0], "best": ranked[-1], "gap": difference.to_json(), "ratio": None}
+
+
+def calibration_family(panel: Panel, slicing: Slicing, head: str) -> dict[str, Any]:
+    """Test for every attribute if its signed calibration error differs between the values, corrected over all.
+
+    Values with too few images or clusters for an attribute are left out of its test.
+    """
+    tests = []
+    for a, attribute in enumerate(panel.attributes):
+        if attribute != slicing.column:
+            excess = probability(panel.logit[:, a], head) - panel.label[:, a]
+            codes = slicing.sound(excess, panel.clusters)
+            tests.append(({"attribute": attribute}, difference_test(excess, codes, panel.clusters)))
+    return family(f"signed calibration error differs by {slicing.column}", tests)
