@@ -12,10 +12,14 @@ from bincam.audit.summary.summarize import column_of
 from bincam.compare.names import Names, names_from
 from bincam.compare.paired_differences import COLUMNS, Difference
 from bincam.stats.estimate import Estimate
+from bincam.stats.families import undecided
 from bincam.stats.formatting import DIFFERENCE, Kind, counted, decimals, images, listed, number, percent, written
 
 Figures = Mapping[str, Any]
 FIRST, _, SECOND = COLUMNS
+
+ERRORS = "errors differ between the models"
+"""Name of the family of tests of errors."""
 
 VERDICTS = {
     "no difference": "no difference between the models is shown, so there is nothing for the threshold to explain",
@@ -207,7 +211,10 @@ def findings(contrast: Figures, limit: int = 5) -> list[str]:
     ranked = [(_strength(test), test) for family in contrast["families"] for test in family["tests"] if test["finding"]]
     tested = sum(family["size"] for family in contrast["families"])
     if not ranked:
-        return [f"None of {counted(tested, 'tested difference')} between the models remains after Holm's correction."]
+        none = f"None of {counted(tested, 'tested difference')} between the models remains after Holm's correction."
+        errors = next((family["tests"] for family in contrast["families"] if family["name"] == ERRORS), ())
+        missed = undecided(errors, "points")
+        return [f"{none} Of error rates, {missed}." if missed else none]
     ranked.sort(key=lambda entry: (-entry[0], entry[1]["attribute"], entry[1]["measure"]))
     best: dict[tuple[str, str], Mapping[str, Any]] = {}
     for _, test in ranked:

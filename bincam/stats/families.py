@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.stats.estimate import Estimate
+from bincam.stats.formatting import Kind, counted, shown
 from bincam.stats.sign_flips import detectable
 
 LEVEL = 0.05
@@ -144,6 +146,34 @@ def family(name: str, tests: Sequence[tuple[Mapping[str, Any], Test]], level: fl
         "findings": sum(entry["finding"] for entry in entries),
         "tests": entries,
     }
+
+
+def undecided(tests: Sequence[Mapping[str, Any]], kind: Kind) -> str:
+    """State which differences the tests that found none would have found; empty where all were found or undefined.
+
+    Args:
+        tests: Of ``family``; those of earlier versions state no detectable differences.
+        kind: The kind of a difference.
+
+    Example:
+        >>> entry = {"p": 0.4, "finding": False, "detectable": 0.14, "undetectable": False}
+        >>> undecided([entry], "points")  # the space is U+202F
+        'a true difference of 14\u202fpoints would be found in 8 of 10 such audits'
+        >>> undecided([entry, {**entry, "detectable": None, "undetectable": True}], "difference")
+        'a true difference of 0.14 would be found in 8 of 10 such audits; 1 test has too few clusters to find any'
+    """
+    others = [test for test in tests if test["p"] is not None and not test["finding"]]
+    sizes = [test["detectable"] for test in others if test.get("detectable") is not None]
+    lost = sum(bool(test.get("undetectable")) for test in others)
+    parts = []
+    if sizes:
+        ends = [shown(Estimate.of_value(end), kind).lstrip("+") for end in dict.fromkeys((min(sizes), max(sizes)))]
+        between = " to ".join(dict.fromkeys(ends))
+        which = " (by test)" if len(set(ends)) > 1 else ""
+        parts.append(f"a true difference of {between}{which} would be found in 8 of 10 such audits")
+    if lost:
+        parts.append(f"{counted(lost, 'test')} {'have' if lost > 1 else 'has'} too few clusters to find any")
+    return "; ".join(parts)
 
 
 def _finite(value: float) -> float | None:

@@ -15,7 +15,8 @@ from bincam.report.reading.contrast import MovedArm
 from bincam.report.sections import sentences, wording
 from bincam.report.view_model import Cell, Column, Plot, TableRow, Tile
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import Kind, basis, counted, images, interval, percent, shown
+from bincam.stats.families import undecided
+from bincam.stats.formatting import DIFFERENCE, Kind, basis, counted, images, interval, percent, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -216,7 +217,12 @@ def _tested(arm: Arm, name: str, what: str) -> str:
     family = arm.family(name)
     if not family or not family["size"]:
         return ""
-    return f" {what} for {family['findings']} of {counted(family['size'], 'tested attribute')} (Holm-corrected)."
+    kind = next(comparison.kind for comparison in (ERRORS, GAINS, BIAS_SHARES) if comparison.family == name)
+    missed = undecided(family["tests"], DIFFERENCE[kind])
+    others = f"; of the others, {missed}" if missed and family["findings"] else f"; {missed}" if missed else ""
+    return (
+        f" {what} for {family['findings']} of {counted(family['size'], 'tested attribute')} (Holm-corrected){others}."
+    )
 
 
 def _error_finding(arm: Arm, attributes: Sequence[str], model: str) -> str:

@@ -9,6 +9,7 @@ from bincam.report.reading.audited_model import Arm
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.view_model import Cell, Table
 from bincam.stats.estimate import Estimate
+from bincam.stats.families import undecided
 from bincam.stats.formatting import Kind, stated
 
 MEASURES: tuple[tuple[str, str, Kind], ...] = (
@@ -64,7 +65,10 @@ def _gap(arm: Arm, attribute: str, named: bool) -> str:
     gap = Estimate.from_json(widest["gap"])
     start = f"Largest difference in error between groups{f' ({arm.name})' if named else ''}"
     column = str(widest["column"]).removeprefix("group.")
+    tests = (arm.family(f"error differs by {widest['column']}") or {}).get("tests") or ()
+    missed = undecided([test for test in tests if test["attribute"] == attribute], "points")
+    about = f" The test of all groups finds no difference; {missed}." if missed else ""
     return (
         f"{start}: {column}, {widest['worst']} minus {widest['best']}, {stated(gap, 'points')}. The two were chosen on "
-        "these same images as the worst and the best, so their difference is biased upwards."
+        f"these same images as the worst and the best, so their difference is biased upwards.{about}"
     )
