@@ -87,9 +87,9 @@ class BinSums:
         count = np.bincount(bin_of, minlength=bins)
         return cls(
             np.bincount(at, minlength=K * bins).reshape(K, bins).astype(float),
-            np.bincount(at, p - y, K * bins).reshape(K, bins),
-            np.bincount(bin_of, (p - y) ** 2, bins),
-            np.bincount(bin_of, p * (1 - p), bins),
+            np.asarray(np.bincount(at, p - y, K * bins).reshape(K, bins), float),
+            np.asarray(np.bincount(bin_of, (p - y) ** 2, bins), float),
+            np.asarray(np.bincount(bin_of, p * (1 - p), bins), float),
             np.bincount(bin_of, p, bins) / np.maximum(count, 1),
         )
 

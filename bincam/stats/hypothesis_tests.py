@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def difference_test(
     total = len(np.unique(k)) if clusters.known else None
     method = "score test, one-sided" if greater else "score test"
     small = G < 2 or min(images) < MIN_IMAGES or (clusters.known and min(people) < MIN_IDENTITIES)
-    means = np.bincount(g, x, G) / np.maximum(images, 1)
+    means = np.asarray(np.bincount(g, x, G) / np.maximum(images, 1), float)
     difference = float(means[0] - means[-1]) if G >= 2 and images[0] and images[-1] else math.nan
     if small or np.ptp(x) == 0:
         return Test(difference, math.nan, math.nan, len(kept), total, method)
@@ -76,7 +77,7 @@ def difference_test(
     cells = position * G + g
     K = int(position.max()) + 1
     counts = np.bincount(cells, minlength=K * G).reshape(K, G)
-    residuals = np.bincount(cells, x - x.mean(), K * G).reshape(K, G)
+    residuals = np.bincount(cells, x - x.mean(), K * G).reshape(K, G).astype(float)
     u = _from_last(residuals / images)  # (K, G - 1)
     robust = u.T @ u
     exchangeable, per_variance = _exchangeable_variance(x, counts, residuals)
@@ -88,7 +89,7 @@ def difference_test(
     weight = np.einsum("kg,gh,kh->k", u, np.linalg.inv(robust), u)  # each cluster's share of the spread
     effective = effective_clusters(np.sqrt(weight))
     error = math.sqrt(max(_widest(robust), _widest(exchangeable)))
-    about = {
+    about: dict[str, Any] = {
         "error": error,
         "effective": effective,
         "sides": 1 if greater else 2,
@@ -176,11 +177,11 @@ def paired_test(values: NDArray[np.floating], clusters: Clusters) -> Test:
     mean = float(x.mean()) if len(x) else math.nan
     if len(x) < MIN_IMAGES or (clusters.known and len(present) < MIN_IDENTITIES):
         return Test(mean, math.nan, math.nan, len(x), total, method)
-    u = sums[present]
+    u = sums[present].astype(float)
     spread = math.sqrt(float((u**2).sum()))
     if spread == 0:
         return Test(mean, 0.0, 1.0, len(x), total, method)
-    about = {"error": spread / len(x), "effective": effective_clusters(u)}
+    about: dict[str, Any] = {"error": spread / len(x), "effective": effective_clusters(u)}
     return Test(mean, float(u.sum()) / spread, tail(u, float(u.sum())), len(x), total, method, **about)
 
 
@@ -220,7 +221,7 @@ def mcnemar(first: NDArray[np.floating], second: NDArray[np.floating], clusters:
     sums = np.bincount(codes, d).astype(int) if len(d) else np.zeros(0, int)
     sizes = np.abs(sums[sums != 0])
     # A difference adds images on which the models differ, which add to the variance.
-    about = {
+    about: dict[str, Any] = {
         "error": math.sqrt(float((sizes.astype(float) ** 2).sum())) / max(len(d), 1),
         "effective": float(len(np.unique(codes))),
         "unit": (float(sizes.mean()) if len(sizes) else 1.0) / max(len(d), 1),

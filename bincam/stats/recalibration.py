@@ -73,8 +73,8 @@ def signed_error(
     n, value = len(kept), float(excess.mean())
     if people < 2:
         return estimate(value, math.nan, math.nan, n, known, SURPRISES)
-    size = np.bincount(codes)
-    total = np.bincount(codes, excess - value)
+    size = np.bincount(codes).astype(float)
+    total = np.asarray(np.bincount(codes, excess - value), float)
     size, total = size[size > 0], total[size > 0]
     of_cluster = total / (1 - size / n)
     alone = float(((excess - value) ** 2).mean())
@@ -151,8 +151,8 @@ def recalibrate(
         degrees = []
         for row in bread:
             leverage = design @ row  # of each image's residual on the coefficient
-            alone = np.bincount(cluster, (leverage * deviation) ** 2, people)
-            together = np.bincount(cluster, leverage * deviation, people) ** 2
+            alone = np.bincount(cluster, (leverage * deviation) ** 2, people).astype(float)
+            together = np.bincount(cluster, leverage * deviation, people).astype(float) ** 2
             degrees.append(degrees_of_freedom(score @ row, alone, together))
         reach = stats.t.isf((1 - level) / 2, np.array(degrees)) * np.sqrt((moved**2).sum(0))
         low, high = value - reach, value + reach
