@@ -6,17 +6,17 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bincam.audit.folder.schema import measure_columns
+from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
 from bincam.audit.summary.label_noise import NOISE_RATES
 from bincam.audit.summary.summarize import RATES, SHORT, column_of
 from bincam.errors import InputError, nearest
 from bincam.files import read_yaml
-from bincam.stats.calibration_error import CalibrationError
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import counted, images, p_value, significant
+from bincam.stats.formatting import counted, images, significant
 from bincam.stats.outcomes import ERROR_RATES, GROUPS
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 GATED_RATES = (*RATES, *NOISE_RATES)
 """Rates that rules may name; the last exist where a share of wrong labels was stated."""
-
-CHANCE = 0.05
-"""Perfect calibration is not excluded where its p-value is greater."""
 
 _RULE = re.compile(r"^(?P<left>[^<>=!]+?)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[^<>=!]+)$")
 
@@ -234,38 +231,15 @@ def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
     if figure is None:
         raise InputError(f"summary.json has no {name}.{rule.measure} ({rule.group}); make the summary again")
     estimate = Estimate.from_json(figure)
-    calibration = entry.get("calibration") or {}
-    if rule.measure in ("ece", "ece_unshifted"):
-        verdict, reason, estimate = _of_calibration_error(rule, estimate, calibration)
-        return Judgement(rule, name, verdict, estimate, reason)
+    calibration, why = entry.get("calibration") or {}, ""
+    if rule.measure in ERRORS:
+        estimate, why = bounded_error(rule.measure, estimate, calibration)
     verdict, reason = _verdict(rule, estimate, figure)
-    if verdict == "error" and rule.measure.startswith("calibration_"):
-        key = "slope_reason_unshifted" if rule.measure.endswith("_unshifted") else "slope_reason"
-        reason = f"undefined: {calibration[key]}" if calibration.get(key) else reason
+    if verdict == "error":
+        reason = undefined_reason(rule.measure, calibration) or reason
+    elif verdict == "insufficient" and why and estimate.images and not estimate.small:
+        reason = f"{reason}: {why}"
     return Judgement(rule, name, verdict, estimate, reason)
-
-
-def _of_calibration_error(
-    rule: Rule, plug_in: Estimate, calibration: Mapping[str, Any]
-) -> tuple[Verdict, str, Estimate]:
-    """Judge the debiased calibration error by its bounds, because chance alone gives an error above 0."""
-    content = calibration.get("error_unshifted" if rule.measure.endswith("_unshifted") else "error")
-    if content is None:
-        without = replace(plug_in, low=math.nan, high=math.nan)
-        verdict, reason = _verdict(rule, without, {})
-        if reason == "no interval":
-            reason = "the summary states no bounds of the calibration error, only what chance adds to; audit again"
-        return verdict, reason, without
-    error = CalibrationError.from_json(content)
-    estimate = replace(plug_in, value=error.debiased, low=error.low, high=error.high)
-    verdict, reason = _verdict(rule, estimate, {})
-    if verdict == "insufficient" and error.p > CHANCE and not estimate.small:
-        reason = (
-            f"{significant(rule.bound)} is between the bounds of the true error; the error of these images is "
-            f"{significant(error.value, 2)}, that of a perfectly calibrated model would be "
-            f"{significant(error.null_mean, 2)} on average (p = {p_value(error.p)})"
-        )
-    return verdict, reason, estimate
 
 
 def _verdict(rule: Rule, estimate: Estimate, entry: Mapping[str, Any]) -> tuple[Verdict, str]:
