@@ -76,7 +76,8 @@ class Metrics:
         ap: Average precision.
         brier: Mean squared difference of probability and label.
         ece: Expected calibration error over 15 bins of equal width: the mean over images of the distance between the
-            share of positives in their bin and its mean probability.
+            share of positives in their bin and its mean probability. Chance adds to it, more so the fewer the images
+            (see ``calibration_error``), so compare it on the same images only.
 
     Example:
         ``evaluate`` computes them.

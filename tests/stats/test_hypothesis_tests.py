@@ -70,6 +70,82 @@ def test_a_difference_that_rests_on_one_person_is_not_taken_for_certain():
     assert difference_test(values, group, alone(400)).p < 0.01
 
 
+def test_twenty_people_suffice_to_find_nothing_and_something():
+    """The size was below .015 where .05 is nominal, and the power accordingly low."""
+    rng = np.random.default_rng(30)
+    hits = {0.0: [], 0.25: []}
+    for difference, found in hits.items():
+        for _ in range(300):
+            codes = np.repeat(np.arange(20), rng.integers(2, 20, 20))
+            group = rng.integers(0, 2, len(codes))
+            tendency = rng.beta(2, 6, 20)[codes] + np.where(group == 0, difference, 0)
+            values = (rng.random(len(codes)) < tendency).astype(float)
+            test = difference_test(values, group, Clusters(codes, True))
+            found.append((test.p <= 0.05, test.detectable()))
+    assert 0.02 < np.mean([p for p, _ in hits[0.0]]) < 0.075
+    assert np.mean([p for p, _ in hits[0.25]]) > 0.9
+    assert 0.1 < np.median([smallest for _, smallest in hits[0.0]]) < 0.25
+
+
+def test_rare_errors_in_a_small_group_are_no_finding():
+    """40 images of 5 % errors usually have none or few, whose own spread is too small to judge by."""
+    rng = np.random.default_rng(4)
+    p = []
+    for _ in range(300):
+        codes = np.repeat(np.arange(40), 10)
+        group = np.tile(np.r_[0, np.ones(9, int)], 40)
+        p.append(difference_test((rng.random(400) < 0.05).astype(float), group, Clusters(codes, True)).p)
+    assert np.mean(np.array(p) <= 0.05) < 0.075
+
+
+def test_a_detectable_difference_is_found_in_eight_of_ten_audits():
+    rng = np.random.default_rng(5)
+
+    def test_of(difference):
+        codes = np.repeat(np.arange(30), 8)
+        group = (codes >= 15).astype(int)
+        tendency = np.clip(rng.beta(3, 7, 30)[codes] + np.where(group == 0, difference, 0), 0, 1)
+        return difference_test((rng.random(240) < tendency).astype(float), group, Clusters(codes, True))
+
+    difference = float(np.median([test_of(0.0).detectable() for _ in range(100)]))
+    assert np.mean([test_of(difference).p <= 0.05 for _ in range(200)]) == pytest.approx(0.8, abs=0.1)
+
+
+def test_detectable_differences_of_mcnemar_are_found():
+    rng = np.random.default_rng(6)
+
+    def test_of(difference):
+        first = (rng.random(300) < 0.1 + difference).astype(float)
+        return mcnemar(first, (rng.random(300) < 0.1).astype(float), alone(300))
+
+    difference = float(np.median([test_of(0.0).detectable() for _ in range(100)]))
+    assert np.mean([test_of(difference).p <= 0.05 for _ in range(200)]) == pytest.approx(0.8, abs=0.12)
+    nothing_differs = mcnemar(np.zeros(300), np.zeros(300), alone(300))
+    assert nothing_differs.detectable() == pytest.approx(7.85 / 300, rel=0.02)
+
+
+def test_three_groups_of_people_are_not_found_different_too_often():
+    rng = np.random.default_rng(7)
+    p = []
+    for _ in range(200):
+        codes = np.repeat(np.arange(24), rng.integers(3, 15, 24))
+        values = (rng.random(len(codes)) < rng.beta(2, 4, 24)[codes]).astype(float)
+        p.append(difference_test(values, codes % 3, Clusters(codes, True)).p)
+    assert 0.01 < np.mean(np.array(p) <= 0.05) < 0.09
+
+
+def test_a_family_states_what_it_could_have_found():
+    rng = np.random.default_rng(8)
+    codes = np.repeat(np.arange(10), 30)
+    wrong = (rng.random((300, 40)) < 0.3).astype(float)
+    tests = [difference_test(wrong[:, a], np.arange(300) % 2, Clusters(codes, True)) for a in range(40)]
+    large = family("f", [({}, test) for test in tests])["tests"][0]
+    assert (large["detectable"], large["undetectable"]) == (None, True), "2/1024 is more than 0.05/40"
+    alone_in_family = family("f", [({}, tests[0])])["tests"][0]
+    assert alone_in_family["detectable"] == pytest.approx(tests[0].detectable())
+    assert not alone_in_family["undetectable"]
+
+
 def test_small_groups_and_groups_without_spread_are_not_tested():
     values = np.r_[np.zeros(10), np.ones(100)]
     group = np.r_[np.zeros(10, int), np.ones(100, int)]

@@ -87,6 +87,12 @@ def test_rates_are_those_of_the_records(audit, summary, name):
     }.items():
         assert rates[rate]["value"] == pytest.approx(expected, abs=1e-6), rate
         assert rates[rate]["low"] <= rates[rate]["value"] <= rates[rate]["high"]
+    excess = 1 / (1 + np.exp(-held["logit"].astype(float))) - held["label"]
+    assert rates["signed_calibration_error"]["value"] == pytest.approx(excess.mean(), abs=1e-6)
+    assert (rates["ece"]["low"], rates["ece"]["high"]) == (None, None)
+    error = summary["attributes"][name]["calibration"]["error"]
+    assert error["value"] == rates["ece"]["value"]
+    assert 0 <= error["low"] <= error["debiased"] <= error["value"] <= error["high"]
     assert set(rates) == set(RATES)
     assert rates["minority_error"]["images"] == minority.sum()
     assert rates["ece"] == rates["ece_unshifted"]  # the card's shift is 0
@@ -395,3 +401,54 @@ def test_an_audit_without_an_image_is_refused(tmp_path):
     pq.write_table(pq.read_table(file).slice(0, 0), file)
     with pytest.raises(InputError, match="no image was read"):
         summarise(open_audit(folder))
+
+
+def test_calibration_within_groups_is_that_of_their_images(audit, summary):
+    records = audit.records().merge(audit.images[["row", "group.sex"]], on="row")
+    held = records[(records["attribute"] == "Bald") & (records["outcome"] != "")]
+    excess = 1 / (1 + np.exp(-held["logit"].astype(float))) - held["label"]
+    entries = [one for one in summary["slices"] if (one["attribute"], one["column"]) == ("Bald", "group.sex")]
+    for value, of_value in excess.groupby(held["group.sex"]):
+        signed, debiased = (
+            next(one for one in entries if one["measure"] == measure and one.get("value") == value)
+            for measure in ("signed_calibration_error", "ece_debiased")
+        )
+        assert signed["estimate"]["value"] == pytest.approx(of_value.mean(), abs=1e-6)
+        assert signed["estimate"]["images"] == debiased["estimate"]["images"] == len(of_value)
+        assert debiased["estimate"]["value"] == debiased["error"]["debiased"]
+        assert debiased["estimate"]["low"] is None
+    compared = next(one for one in entries if one["measure"] == "signed_calibration_error" and "worst" in one)
+    means = excess.groupby(held["group.sex"]).mean()
+    assert compared["worst"] == means.abs().idxmax()
+    expected = means[compared["worst"]] - means[compared["best"]]
+    assert compared["gap"]["value"] == pytest.approx(expected, abs=1e-6)
+    assert compared["gap"]["low"] < expected < compared["gap"]["high"]
+    assert compared["ratio"] is None
+
+
+def test_a_group_that_is_miscalibrated_is_found_and_its_twin_is_not(copy):
+    rng = np.random.default_rng(0)
+    sex = pq.read_table(copy / "images.parquet").to_pandas().set_index("row")["group.sex"]
+    first = sorted(set(sex) - {""})[0]
+
+    def plant(columns):
+        for name, shift in (("Bald", 1.5), ("Young", 0.0)):
+            here = columns["attribute"] == name
+            odds = rng.normal(size=here.sum())
+            columns["label"][here] = (rng.random(here.sum()) < 1 / (1 + np.exp(-odds))).astype(float)
+            shifted = odds + shift * (sex.loc[columns["row"][here]].to_numpy() == first)
+            columns["logit"][here] = shifted
+
+    found = summarise(rewrite(copy, plant), resamples=100)
+    tests = next(f for f in found["families"] if f["name"] == "signed calibration error differs by group.sex")["tests"]
+    findings = {one["attribute"]: one["finding"] for one in tests}
+    assert (findings["Bald"], findings["Young"]) == (True, False)
+    worst = [
+        one["worst"]
+        for one in found["slices"]
+        if one["attribute"] == "Bald"
+        and one["column"] == "group.sex"
+        and "worst" in one
+        and one["measure"] in ("signed_calibration_error", "ece_debiased")
+    ]
+    assert worst == [first, first]

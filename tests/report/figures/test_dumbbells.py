@@ -82,7 +82,10 @@ def test_a_canvas_is_wiped_between_attributes():
         for _ in range(2)
     ]
     assert drawn[0] == drawn[1]
-    bins = [{"mean_probability": 0.2, "positive_rate": 0.3, "low": 0.1, "high": 0.5}]
+    bins = [
+        {"images": 40, "identities": 20, "mean_probability": 0.2, "positive_rate": 0.3, "low": 0.1, "high": 0.5},
+        {"images": 9, "identities": 1, "mean_probability": 0.9, "positive_rate": 0.3, "low": None, "high": None},
+    ]
     line = {"as trained": bins, "undone": bins}
     assert "predicted probability" in inline(canvas.calibration([line, {}]), "")
     assert inline(canvas.thresholds([curve, curve]), "") == drawn[0][1]
