@@ -22,7 +22,7 @@ from bincam.cam.targets import Side, Target, signs
 from bincam.errors import UnsupportedError
 from bincam.models.anatomy import Anatomy
 from bincam.models.gradient_modes import GradientsEverywhere, lost_gradient
-from bincam.models.layout import Layout
+from bincam.models.token_grid import Layout
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,8 @@ def _module(model: nn.Module, anatomy: Anatomy) -> nn.Module:
 
 @contextlib.contextmanager
 def _restored(model: nn.Module) -> Iterator[None]:
-    """Restore what pytorch-grad-cam changes: gradients, the ablated module, and numpy's global random state."""
+    """Restore what pytorch-grad-cam changes: gradients, hooks, the ablated module, and numpy's global random state."""
+    hooks = [(module, dict(module._forward_hooks)) for module in model.modules()]  # noqa: SLF001  # ablation leaves one
     grads = [(parameter, parameter.grad) for parameter in model.parameters()]
     children = [(module, dict(module._modules)) for module in model.modules()]  # noqa: SLF001  # setattr runs hooks
     random_state = np.random.get_state()  # noqa: NPY002  # the generator that RandomCAM draws from
@@ -205,6 +206,9 @@ def _restored(model: nn.Module) -> Iterator[None]:
         np.random.set_state(random_state)  # noqa: NPY002
         for module, submodules in children:
             module._modules.update(submodules)  # noqa: SLF001
+        for module, registered in hooks:
+            for key in module._forward_hooks.keys() - registered.keys():  # noqa: SLF001
+                del module._forward_hooks[key]  # noqa: SLF001
         for parameter, grad in grads:
             parameter.grad = grad
 

@@ -17,7 +17,9 @@ does not matter how a head is written.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -29,11 +31,13 @@ from bincam.models.borrow import evaluating, outside_grad_modes, own_rng, unwrap
 from bincam.models.claim import HeadPath, confirm, number_of_features
 from bincam.models.eager import check_followable, eager
 from bincam.models.fold import Fold, Head, MeanHead, mean_weight
-from bincam.models.layers import Layer, attention_input, dotted_name, layer_at, named_layer
+from bincam.models.layers import Layer, attention_input, dotted_name, layer_at, listed, named_layer
 from bincam.models.layout import layout_of
 from bincam.models.norm import Norm, norm_scale
-from bincam.models.path import walk
+from bincam.models.path import SHAPING, bottlenecks, covers_grid, walk
+from bincam.models.placement import prove
 from bincam.models.reduction import Reduction, joint_reduction, reduction_of
+from bincam.models.spread import spreads_as_claimed
 from bincam.models.trace import NO_CALL, Place, Trace, record
 
 Kind = Literal["exact", "conditional", "diagnostic"]
@@ -52,6 +56,8 @@ ACTIVATIONS = {
     "hardswish",
     "hardtanh",
 }
+_TRIES = 8
+"""Earlier tensors that are tried where the cells of a tensor are not places in the image."""
 RECTIFIERS = {"relu", "leaky_relu", "prelu"}
 """Activations with a(x) = a'(x) x: the output is the gradient times the input."""
 
@@ -155,23 +161,51 @@ def resolve(
                 f"the model does not take images of shape {tuple(images.shape)}: {message}"
                 + (exported if isinstance(model, torch.fx.GraphModule) and "uard" in message else "")
             ) from error
+        trace.proved = lambda layers: [proof.holds for proof in prove(model, images, read, layers, logits=False)]
+        trace.usable = lambda layers: [proof.holds and proof.reaches for proof in prove(model, images, read, layers)]
         try:
-            head = _head(model, images, read, trace)
+            head = _proved(trace, _head(model, images, read, trace))
+            if head.kind == "exact" and head.at_pooled and head.weight is not None:
+                checked = (head.layer, head.pooling, head.weight)
+                if not spreads_as_claimed(model, images, read, *checked):
+                    reason = "the logits depend on single cells otherwise than through the pooling"
+                    head = replace(head, kind="diagnostic", reason=reason, weight=None, bias=None)
         except UnsupportedError as error:
             if requested is None:
                 raise
             head = Anatomy("diagnostic", str(error), "other", named_layer(trace, requested))
-    if requested is not None:
-        named = named_layer(trace, requested)
-        return replace(head, layer=named, at_pooled=head.at_pooled and named.place == head.layer.place)
+        if requested is not None:
+            named = head.layer if requested == head.layer.name else named_layer(trace, requested)
+            return replace(head, layer=named, at_pooled=head.at_pooled and named.place == head.layer.place)
     if layer == "pre_activation":
         return _before_activation(trace, head)
     return head
 
 
+def _proved(trace: Trace, head: Anatomy) -> Anatomy:
+    """Return the anatomy if its cells are places in the image, else that of the last earlier tensor whose cells are."""
+    if head.layer.layout.grid == (1, 1) or trace.proved([head.layer])[0]:
+        return head
+    h, w = head.layer.layout.grid
+    reason = f"the {h}x{w} cells of {head.layer.name!r} do not respond to their own places in the image"
+    earlier = (call for call in bottlenecks(trace, before=head.layer.place.call) if call.name not in SHAPING)
+    for call in itertools.islice(earlier, _TRIES):
+        with suppress(UnsupportedError):
+            layer = layer_at(trace, call, "output", layout_of(trace, call, call.output))
+            if layer.layout.grid != (1, 1) and trace.proved([layer])[0]:
+                return Anatomy("diagnostic", reason, "other", layer, pooled=layer, at_pooled=True)
+    raise UnsupportedError(f"{reason}; pass layer=; {listed(trace)}")
+
+
 def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace: Trace) -> Anatomy:
     path = walk(trace)
     pool = path.terminal
+    if path.source is not None:
+        reduction = None if path.one_cell else reduction_of(trace, pool)
+        if reduction is not None and reduction.path.kind != "diagnostic":
+            return _regrouped(model, images, read, trace, reduction)
+        layer = layer_at(trace, path.source, "output", layout_of(trace, path.source, path.source.output))
+        return Anatomy("diagnostic", path.reason, path.pooling, layer, pooled=layer, at_pooled=True)
     if pool.parents[0] == NO_CALL:
         raise UnsupportedError("the logits are a function of the raw pixels alone; there is no layer to explain")
     source = trace.calls[pool.parents[0]]
@@ -191,17 +225,25 @@ def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace
         if reduction is not None and reduction.path.kind != "diagnostic":
             return _regrouped(model, images, read, trace, reduction)
     pooled = layer_at(trace, pool, "input", layout)
-    # The gradient starts at the call that makes the tensor, because other calls than the pooling may read it too.
-    layer = replace(pooled, place=Place(source.index, source.name, "output"))
+    layer = pooled
+    if len(source.outputs) == 1 and source.returns:
+        # The gradient starts at the call that makes the tensor, because other calls than the pooling may read it too.
+        layer = replace(pooled, place=Place(source.index, source.name, "output"))
+    if layout.grid == (1, 1):
+        one_cell = (
+            "; the grid is one cell at this input size, which has no place in the image (larger images give it more)"
+        )
+        path = replace(path, reason=path.reason + one_cell)
     diagnostic = Anatomy("diagnostic", path.reason, path.pooling, layer, pooled=pooled, at_pooled=True)
     if path.pooling == "token":
         return replace(diagnostic, layer=attention_input(trace, pool), at_pooled=False)
-    vector = Place(pool.index, pool.name, "output")
+    whole = covers_grid(pool)
+    vector = Place(pool.index, pool.name, "input" if whole else "output")
     if path.pooling in ("mean", "max", "logsumexp", "attention", "flatten"):
         diagnostic = replace(diagnostic, vector=vector)
     if path.kind == "diagnostic":
         return diagnostic
-    head = Head(model, images, read, vector, pool.output, trace.logits)
+    head = Head(model, images, read, vector, pool.inputs[0] if whole else pool.output, trace.logits)
     grid = Head(model, images, read, layer.place, pool.inputs[0], trace.logits)
     fold = confirm(head, path, grid=grid, layout=layout, number=number_of_features(trace, source))
     return _with_fold(diagnostic, path, fold, pool.inputs[0].shape[1:])

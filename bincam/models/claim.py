@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bincam.models.affinity import affine
 from bincam.models.fold import Fold, Head, MeanHead, cells_of, fold_affine, fold_normalised
-from bincam.models.layout import Layout, Order
+from bincam.models.token_grid import Layout, Order
 from bincam.models.trace import Call, Trace
 
 # Calls of a normalisation, whether written as one function or as steps.
@@ -41,6 +41,8 @@ class HeadPath:
         reason: Reason for the kind.
         calls: The calls after the pooling.
         proof: What the numbers have to confirm: an affine head, steps that cancel to one, or a normalisation.
+        source: The call that makes the tensor to explain, where it is not the terminal's first input.
+        one_cell: Whether a grid of one cell is pooled, so that another tensor is explained.
     """
 
     terminal: Call
@@ -50,6 +52,8 @@ class HeadPath:
     reason: str
     calls: tuple[Call, ...] = ()
     proof: Literal["affine", "cancelling", "norm"] = "affine"
+    source: Call | None = None
+    one_cell: bool = False
 
     @property
     def inverse(self) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,7 +15,9 @@ from bincam.errors import InputError, nearest
 from bincam.models.borrow import evaluating
 from bincam.models.card import Card, make_card
 from bincam.models.heads import logits_of, select_output
+from bincam.models.layout import feature_layout
 from bincam.models.pooling import make_pool
+from bincam.models.token_grid import Layout
 
 
 class AttributeClassifier(nn.Module):
@@ -75,47 +79,33 @@ class AttributeNet(nn.Module):
         self.pool = make_pool(pooling, width)
         self.head = nn.Linear(width, count)
         with torch.no_grad(), evaluating(backbone):
-            features = timm_model.forward_features(torch.zeros(1, channels, *input_size))
-        shape = features.shape if isinstance(features, Tensor) else ()
-        if len(shape) == 3 and shape[2] == width:
-            self._order = "NLC"
-            self._grid(*input_size, tokens=shape[1])
-        elif len(shape) == 4 and width in (shape[1], shape[3]):
-            last = shape[1] != width or getattr(backbone, "output_fmt", "NCHW") == "NHWC"
-            self._order = "NHWC" if last else "NCHW"
-        else:
-            got = f"features of shape {tuple(shape)}" if shape else f"a {type(features).__name__}"
-            raise InputError(f"{type(backbone).__name__} returns {got}, which is not a grid; choose another backbone")
+            self._layout = feature_layout(backbone, torch.zeros(1, channels, *input_size), width)
+        self._built_for = tuple(input_size)
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, A)``."""
         backbone: Any = self.backbone
         features = backbone.forward_features(images)
-        if self._order == "NHWC":
-            features = features.permute(0, 3, 1, 2)
-        elif self._order == "NLC":
-            grid = self._grid(images.shape[2], images.shape[3], tokens=features.shape[1])
-            features = features[:, -grid[0] * grid[1] :].transpose(1, 2).unflatten(2, grid)
+        features = self._layout_at(images.shape[2], images.shape[3], features.shape[1]).grid_of(features)
         pooled = self.pool(features)  # (B, D)
         if self.training and self.drop_rate:
             pooled = nn.functional.dropout(pooled, self.drop_rate)
         logits: Tensor = self.head(pooled)
         return logits
 
-    def _grid(self, height: int, width: int, *, tokens: int) -> tuple[int, int]:
-        """Rows and columns of the tokens after the prefix, from the backbone's stride."""
-        backbone: Any = self.backbone
-        cells = tokens - int(getattr(backbone, "num_prefix_tokens", 0))
-        info = getattr(backbone, "feature_info", None)
-        stride = int(info[-1]["reduction"]) if info else 0
-        for grid in (
-            ((height // stride, width // stride), (-(-height // stride), -(-width // stride))) if stride else ()
-        ):
-            if grid[0] * grid[1] == cells:
-                return grid
+    def _layout_at(self, height: int, width: int, tokens: int) -> Layout:
+        """The layout of the features of images of another size, from the backbone's stride."""
+        layout = self._layout
+        if (height, width) == self._built_for or (layout.order in ("NCHW", "NHWC") and layout.cells is None):
+            return layout
+        down, across = (size / cells for size, cells in zip(self._built_for, layout.grid, strict=True))
+        for rounded in (math.floor, math.ceil):
+            grid = (rounded(height / down), rounded(width / across))
+            if layout.cells is None and layout.prefix + grid[0] * grid[1] + layout.suffix == tokens:
+                return replace(layout, grid=grid)
         raise InputError(
-            f"{type(backbone).__name__} returns {tokens} tokens for images of {height} x {width} pixels, which fit "
-            "no grid; choose another backbone or size"
+            f"{type(self.backbone).__name__} returns {tokens} tokens for images of {height} x {width} pixels, which "
+            f"fit no grid like that of {self._built_for[0]} x {self._built_for[1]}; choose another backbone or size"
         )
 
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from bincam.errors import UnsupportedError
-from bincam.models.layout import Layout
 from bincam.models.norm import Norm, candidates, norm_scale
+from bincam.models.token_grid import Layout
 from bincam.models.trace import Call, Cut, Place
 
 _EPS = (0.0, 1e-12, 1e-8, 1e-6, 1e-5)

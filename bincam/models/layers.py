@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,8 @@ from torch import nn
 
 from bincam.errors import InputError, UnsupportedError, nearest
 from bincam.models.borrow import unwrap
-from bincam.models.layout import Layout, layout_of
+from bincam.models.layout import layout_of
+from bincam.models.token_grid import Layout
 from bincam.models.trace import NO_CALL, Call, Place, Trace
 
 
@@ -30,7 +32,7 @@ class Layer:
         >>> images, name = torch.zeros(1, 3, 64, 64), "network.backbone.layer3"
         >>> anatomy = models.resolve(model, images, lambda logits: logits, layer=name)
         >>> anatomy.layer.name, anatomy.layer.channels, anatomy.layer.layout
-        ('network.backbone.layer3', 256, Layout(order='NCHW', grid=(4, 4), prefix=0))
+        ('network.backbone.layer3', 256, Layout(order='NCHW', grid=(4, 4), prefix=0, suffix=0))
     """
 
     name: str
@@ -64,16 +66,28 @@ def named_layer(trace: Trace, name: str) -> Layer:
         UnsupportedError: The module's output is not one tensor with a grid, or does not depend on the images.
     """
     if name not in trace.layers:
-        raise UnsupportedError(f"layer {name!r} does not return one tensor in the forward pass; {_candidates(trace)}")
+        raise UnsupportedError(f"layer {name!r} does not return one tensor in the forward pass; {listed(trace)}")
     call = trace.calls[trace.layers[name]]
     if not call.live:
-        raise UnsupportedError(f"layer {name!r} does not depend on the images; {_candidates(trace)}")
+        raise UnsupportedError(f"layer {name!r} does not depend on the images; {listed(trace)}")
     try:
         layout = layout_of(trace, call, call.output)
     except UnsupportedError as error:
-        raise UnsupportedError(f"layer {name!r}: {error}; {_candidates(trace)}") from None
-    channels = layout.grid_of(call.output).shape[-3]
-    return Layer(name, Place(call.index, call.name, "output"), layout, int(channels))
+        raise UnsupportedError(f"layer {name!r}: {error}; {listed(trace)}") from None
+    if layout.grid == (1, 1):
+        raise UnsupportedError(f"layer {name!r} has one place at this input size; pass larger images; {listed(trace)}")
+    layer = _layer(trace, name, call)
+    if not trace.proved([layer])[0]:
+        raise UnsupportedError(
+            f"layer {name!r}: its {layout.grid[0]}x{layout.grid[1]} cells do not respond to their own places in the "
+            f"image; {listed(trace)}"
+        )
+    return layer
+
+
+def _layer(trace: Trace, name: str, call: Call) -> Layer:
+    layout = layout_of(trace, call, call.output)
+    return Layer(name, Place(call.index, call.name, "output"), layout, int(layout.grid_of(call.output).shape[-3]))
 
 
 def layer_at(trace: Trace, call: Call, end: Literal["input", "output"], layout: Layout) -> Layer:
@@ -102,7 +116,7 @@ def attention_input(trace: Trace, select: Call) -> Layer:
     ]
     if not attentions:
         raise UnsupportedError(
-            f"the head reads one token, but no attention was found before it; pass layer=; {_candidates(trace)}"
+            f"the head reads one token, but no attention was found before it; pass layer=; {listed(trace)}"
         )
     pending = [attentions[-1].index]
     seen: set[int] = set()
@@ -114,14 +128,33 @@ def attention_input(trace: Trace, select: Call) -> Layer:
             if parent != NO_CALL and parent not in seen:
                 seen.add(parent)
                 pending.append(parent)
-    raise UnsupportedError(f"no normalised input of the last attention was found; pass layer=; {_candidates(trace)}")
+    raise UnsupportedError(f"no normalised input of the last attention was found; pass layer=; {listed(trace)}")
 
 
-def _candidates(trace: Trace) -> str:
-    """List the last few layers that have a grid, for an error message."""
-    candidates: list[str] = []
-    for name, index in sorted(trace.layers.items(), key=lambda item: -item[1]):
-        output = trace.calls[index].output
-        if name and output.ndim in (3, 4) and min(output.shape[1:]) > 1 and trace.calls[index].live:
-            candidates.append(name)
-    return "layers with a grid: " + (", ".join(candidates[:6]) or "none")
+def candidates(trace: Trace, count: int = 6) -> list[str]:
+    """Name the last few layers that can be explained.
+
+    Args:
+        trace: The traced pass. Layers whose grid is not proved, or from which nothing reaches the logits, are left out.
+        count: The most layers to name.
+    """
+    layers: dict[int, Layer] = {}
+    for name, index in sorted(trace.layers.items(), key=lambda item: (-item[1], len(item[0]))):
+        call = trace.calls[index]
+        if not name or index in layers or not call.live or call.output.ndim not in (3, 4):
+            continue
+        with suppress(UnsupportedError):
+            layer = _layer(trace, name, call)
+            if layer.layout.grid != (1, 1):
+                layers[index] = layer
+    names: list[str] = []
+    remaining = list(layers.values())
+    while remaining and len(names) < count:
+        tried, remaining = remaining[:count], remaining[count:]
+        names += [layer.name for layer, usable in zip(tried, trace.usable(tried), strict=True) if usable]
+    return names[:count]
+
+
+def listed(trace: Trace) -> str:
+    """List the candidates for an error message."""
+    return "layers with a grid: " + (", ".join(candidates(trace)) or "none")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from bincam.errors import UnsupportedError
-from bincam.models.trace import NO_CALL, Call, Trace
-
-Order = Literal["NCHW", "NHWC", "NLC", "NCL"]
+from bincam.errors import InputError, UnsupportedError
+from bincam.models.places import Places
+from bincam.models.positions import places_of
+from bincam.models.token_grid import Layout, Order, token_grid
+from bincam.models.trace import NO_CALL, Call, Trace, record
 
 # Calls whose definition determines the channel axis of their output.
 _CHANNEL_SECOND = {
@@ -25,40 +26,6 @@ _CHANNEL_SECOND = {
     "interpolate",
 }
 _CHANNEL_LAST = {"linear", "layer_norm", "rms_norm", "scaled_dot_product_attention", "multi_head_attention_forward"}
-_MAX_PREFIX = 16
-"""Upper bound of register, class and distillation tokens; no published model has so many."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The axes of a feature tensor.
-
-    Attributes:
-        order: ``NCHW``, ``NHWC``, tokens ``NLC`` (B, prefix + hw, C), or transposed tokens ``NCL``.
-        grid: ``(h, w)``.
-        prefix: Number of tokens before the grid without a position in the image (class, distillation, register tokens).
-    """
-
-    order: Order
-    grid: tuple[int, int]
-    prefix: int = 0
-
-    def grid_of(self, tensor: Tensor) -> Tensor:
-        """The grid of a tensor as ``(..., C, h, w)``, a view where strides allow; leading axes are kept."""
-        if self.order == "NCHW":
-            return tensor
-        if self.order == "NHWC":
-            return tensor.movedim(-1, -3)
-        tokens = tensor if self.order == "NLC" else tensor.transpose(-1, -2)  # (..., L, C)
-        places = tokens[..., self.prefix :, :].transpose(-1, -2)  # (..., C, hw)
-        return places.reshape(*places.shape[:-1], *self.grid)
-
-    def prefix_of(self, tensor: Tensor) -> Tensor:
-        """The prefix tokens of a tensor as ``(..., prefix, C)``; the prefix axis has length 0 if there are none."""
-        if self.order in ("NCHW", "NHWC"):
-            return self.grid_of(tensor).flatten(-2).transpose(-1, -2)[..., :0, :]
-        tokens = tensor if self.order == "NLC" else tensor.transpose(-1, -2)
-        return tokens[..., : self.prefix, :]
 
 
 def layout_of(trace: Trace, call: Call, tensor: Tensor, order: Order | None = None) -> Layout:
@@ -69,35 +36,116 @@ def layout_of(trace: Trace, call: Call, tensor: Tensor, order: Order | None = No
         call: The call that made the tensor.
         tensor: The tensor.
         order: The order of the axes, if the call that reads the tensor determines it; else it is inferred from the
-            calls that computed it.
+            places of the tensor's entries, or from the calls that computed it.
 
     Returns:
         The layout.
 
     Raises:
-        UnsupportedError: The axes or the token grid cannot be inferred.
+        UnsupportedError: The axes or the grid cannot be inferred, or the entries have no place in the image.
     """
     shape = tuple(tensor.shape)
-    if order is None:
-        if tensor.ndim not in (3, 4):
-            raise UnsupportedError(f"features of shape {shape} have no grid; pass layer= with a tensor of 3 or 4 axes")
-        axis = _channel_axis(trace, call, tensor.ndim)
-        if axis is None:
-            raise UnsupportedError(
-                f"the channel axis of features of shape {shape} cannot be inferred; pass another layer="
-            )
-        orders: dict[tuple[int, int], Order] = {(4, 1): "NCHW", (4, 3): "NHWC", (3, 2): "NLC", (3, 1): "NCL"}
-        if (tensor.ndim, axis) not in orders:
-            raise UnsupportedError(
-                f"the channel axis of features of shape {shape} is between the grid's axes; pass another layer="
-            )
-        order = orders[tensor.ndim, axis]
+    places = places_of(trace, tensor, call.index)
+    if order == "NCHW" and shape[2:] == (1, 1):  # of bincam's own pooling; a single cell has no place
+        return Layout(order, (1, 1))
+    order = order or (None if places is None else _varying_order(places)) or _computed_order(trace, call, tensor)
+    if places is not None:
+        return token_grid(places, order)
     if order == "NCHW":
-        return Layout(order, (shape[2], shape[3]))
+        return Layout(order, (shape[2], shape[3]), traced=False)
     if order == "NHWC":
-        return Layout(order, (shape[1], shape[2]))
-    grid, prefix = _token_grid(trace, call.index, shape[1] if order == "NLC" else shape[2])
-    return Layout(order, grid, prefix)
+        return Layout(order, (shape[1], shape[2]), traced=False)
+    return Layout(order, _patch_grid(trace, call.index, shape[1] if order == "NLC" else shape[2]), traced=False)
+
+
+def feature_layout(backbone: nn.Module, images: Tensor, width: int) -> Layout:
+    """Find the axes of what a timm model's ``forward_features`` returns.
+
+    Args:
+        backbone: A timm model, in evaluation mode.
+        images: ``(1, C, H, W)``; their values do not matter.
+        width: Number of channels of the features.
+
+    Raises:
+        InputError: It returns no tensor with a grid.
+    """
+    try:
+        trace = record(_Features(backbone), images, _tensor_of(backbone))
+    except UnsupportedError as error:
+        got = _tensor_of(backbone)(_Features(backbone)(images)).shape
+        shown = f"{got[1]} tokens" if len(got) == 3 else f"features of shape {tuple(got)}"
+        raise InputError(
+            f"{type(backbone).__name__} returns {shown} without a grid: {error}; choose another backbone"
+        ) from None
+    features = trace.logits
+    shape = tuple(features.shape)
+    orders: list[Order] = ["NLC"] if len(shape) == 3 else ["NCHW", "NHWC"]
+    channels = {"NLC": -1, "NCHW": 1, "NHWC": -1}
+    fitting = [order for order in orders if len(shape) in (3, 4) and shape[channels[order]] == width]
+    if not fitting:
+        raise InputError(
+            f"{type(backbone).__name__} returns features of shape {shape}, which is not a grid; choose another backbone"
+        )
+    places = places_of(trace, features, trace.last)
+    order = None if places is None else _varying_order(places)
+    if order not in fitting:
+        order = fitting[-1] if getattr(backbone, "output_fmt", "NCHW") == "NHWC" else fitting[0]
+    if len(shape) == 4 and (shape[2:] if order == "NCHW" else shape[1:3]) == (1, 1):
+        return Layout(order, (1, 1))
+    try:
+        return layout_of(trace, trace.calls[trace.last], features, order)
+    except UnsupportedError as error:
+        raise InputError(f"{type(backbone).__name__}: {error}; choose another backbone or size") from None
+
+
+class _Features(nn.Module):
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, images: Tensor) -> Any:
+        timm_model: Any = self.backbone  # has more than nn.Module promises
+        return timm_model.forward_features(images)
+
+
+def _tensor_of(backbone: nn.Module) -> Callable[[Any], Tensor]:
+    def read(value: Any) -> Tensor:
+        if isinstance(value, Tensor):
+            return value
+        raise InputError(
+            f"{type(backbone).__name__} returns a {type(value).__name__}, which is not a grid; choose another backbone"
+        )
+
+    return read
+
+
+def _varying_order(places: Places) -> Order | None:
+    """The order of axes in which the coordinates vary along all axes of the grid but not along that of the channels."""
+    axes = set(places.varying)
+    if len(places.shape) == 3:
+        orders: dict[tuple[int, ...], Order] = {(1,): "NLC", (2,): "NCL"}
+        return orders.get(tuple(sorted(axes)))
+    if len(places.shape) != 4:
+        return None
+    single = {axis for axis in (1, 2, 3) if places.shape[axis] == 1}
+    if axes <= {2, 3} and {2, 3} <= axes | single:
+        return "NCHW"
+    return "NHWC" if axes <= {1, 2} <= axes | single else None
+
+
+def _computed_order(trace: Trace, call: Call, tensor: Tensor) -> Order:
+    shape = tuple(tensor.shape)
+    if tensor.ndim not in (3, 4):
+        raise UnsupportedError(f"features of shape {shape} have no grid; pass layer= with a tensor of 3 or 4 axes")
+    axis = _channel_axis(trace, call, tensor.ndim)
+    if axis is None:
+        raise UnsupportedError(f"the channel axis of features of shape {shape} cannot be inferred; pass another layer=")
+    orders: dict[tuple[int, int], Order] = {(4, 1): "NCHW", (4, 3): "NHWC", (3, 2): "NLC", (3, 1): "NCL"}
+    if (tensor.ndim, axis) not in orders:
+        raise UnsupportedError(
+            f"the channel axis of features of shape {shape} is between the grid's axes; pass another layer="
+        )
+    return orders[tensor.ndim, axis]
 
 
 def _channel_axis(trace: Trace, call: Call, ndim: int) -> int | None:
@@ -143,15 +191,15 @@ def _moved(call: Call, axis: int) -> int | None:
     return None
 
 
-def _token_grid(trace: Trace, before: int, length: int) -> tuple[tuple[int, int], int]:
-    """Match the number of tokens to the last convolution's grid (the patch embedding); the rest is the prefix."""
+def _patch_grid(trace: Trace, before: int, length: int) -> tuple[int, int]:
+    """The grid of the last convolution, if it has exactly as many cells as there are tokens."""
     for index in sorted(trace.calls, reverse=True):
         call = trace.calls[index]
         if index < before and call.live and call.name == "conv2d" and call.output.ndim == 4:
             h, w = call.output.shape[-2:]
-            if h * w > 1 and 0 <= length - h * w <= _MAX_PREFIX:
-                return (int(h), int(w)), int(length - h * w)
+            if h * w > 1 and length == h * w:
+                return int(h), int(w)
     raise UnsupportedError(
-        f"{length} tokens match no patch grid of this model; pass layer= with a tensor that has a grid, for example "
-        "the output of the patch embedding"
+        f"which of {length} tokens are places in the image cannot be followed through the calls of this model; pass "
+        "another layer="
     )

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor
 
 from bincam.errors import UnsupportedError
 from bincam.models.claim import HeadPath, classify
-from bincam.models.layout import Order
+from bincam.models.positions import places_of
+from bincam.models.token_grid import Order
 from bincam.models.trace import NO_CALL, Call, Trace
 
+# Calls that rearrange values without changing them.
+SHAPING = {
+    "flatten", "reshape", "view", "unflatten", "squeeze", "unsqueeze", "contiguous", "permute", "transpose", "to",
+    "float", "double", "type", "clone", "expand", "getitem", "select", "identity", "alias", "view_as", "movedim",
+    "unbind", "chunk", "split",
+}  # fmt: skip
+_DECLARED = {"mean_pool", "max_pool", "logsumexp_pool", "attention_pool"}
+ATTENTION = {"scaled_dot_product_attention", "multi_head_attention_forward", "matmul", "bmm", "einsum"}
 _REDUCTIONS = {
     "mean_pool": "mean",
     "max_pool": "max",
@@ -27,64 +38,103 @@ _REDUCTIONS = {
 def walk(trace: Trace) -> HeadPath:
     """Walk back from the logits to the call that reduces a grid to a vector, and classify the calls on the way.
 
+    A grid is a tensor whose entries have several places in the image. bincam's own poolings end the path whatever the
+    size of their grid. Over a single cell any other pooling cannot be distinguished from a change of shape, and the
+    walk continues.
+
     Raises:
         UnsupportedError: There is no such call, or there are several that do not read the same tensor.
     """
-    spatial = _spatial_calls(trace)
-    pending, seen = [trace.last], {trace.last}
-    between: list[Call] = []
+    last = trace.calls[trace.last]
+    pending, seen = [(last, trace.logits)], {(last.index, id(trace.logits))}
+    between: dict[int, Call] = {}
     ends: dict[int, tuple[Call, str, Order | None]] = {}
-    flat_pools: list[
-        tuple[Call, str, Order | None]
-    ] = []  # poolings over a single cell, which shapes alone do not reveal
+    pools_one_cell = False
     while pending:
-        call = trace.calls[pending.pop()]
-        parents = trace.live_parents(call)
-        end = _end(call, any(p == NO_CALL or p in spatial for p in parents))
+        call, tensor = pending.pop()
+        inputs = [
+            (parent, source)
+            for parent, source in zip(call.parents, call.inputs, strict=True)
+            if _live(trace, parent, source)
+        ]
+        end = _end(call, tensor, any(has_places(trace, source, parent) for parent, source in inputs))
         if end is not None:
-            ends[call.index] = (call, end[0], end[1])
+            ends[call.index] = (call, *end)
             continue
-        pooling = _pooling(call)
-        if pooling is not None and call.index != trace.last:
-            flat_pools.append((call, *pooling))
-        between.append(call)
-        for parent in parents:
+        pools_one_cell = pools_one_cell or (_pooling(call) is not None and call.index != trace.last)
+        between[call.index] = call
+        for parent, source in inputs:
             if parent == NO_CALL:
                 raise UnsupportedError("no call was found that reduces a grid to a vector; pass layer=")
-            if parent not in seen:
-                seen.add(parent)
-                pending.append(parent)
-    if flat_pools and all(pooling == "other" for _, pooling, _ in ends.values()):
-        first = min(flat_pools, key=lambda pool: pool[0].index)
-        ends = {first[0].index: first}
-        between = [call for call in between if call.index > first[0].index]
-    sources = {call.parents[0] for call, _, _ in ends.values()}
+            key = (parent, id(source))  # a call in place returns the tensor that it reads
+            if key not in seen:
+                seen.add(key)
+                pending.append((trace.calls[parent], source))
+    reductions = [ends[index] for index in sorted(ends)]
+    terminal, name, order = reductions[0]
+    if any(pooling == "other" for _, pooling, _ in reductions):
+        return _unknown_pooling(trace, terminal, pools_one_cell)
+    sources = {call.parents[0] for call, _, _ in reductions}
     if len(sources) != 1:
         raise UnsupportedError(f"the logits pool {len(sources)} different tensors; explain one of them with layer=")
-    reductions = sorted(ends.values(), key=lambda item: item[0].index)
-    terminal, name, order = reductions[0]
     if len({other for _, other, _ in reductions}) > 1 or (len(reductions) > 1 and name != "token"):
-        ends_and_rest = sorted([*between, *(end for end, _, _ in reductions)], key=lambda call: call.index)
+        ends_and_rest = sorted([*between.values(), *(end for end, _, _ in reductions)], key=lambda call: call.index)
         reason = "several poolings of one tensor are combined"
         means = {other for _, other, _ in reductions} == {"mean"}
         return HeadPath(terminal, "means" if means else "mixed", order, "diagnostic", reason, tuple(ends_and_rest))
-    return classify(trace, terminal, name, order, sorted(between, key=lambda call: call.index))
+    return classify(trace, terminal, name, order, [between[index] for index in sorted(between)])
 
 
-def _spatial_calls(trace: Trace) -> set[int]:
-    """Calls whose output still has a grid, following the images forward."""
-    spatial: set[int] = set()
-    for index in sorted(trace.calls):
-        call = trace.calls[index]
-        if call.live and _has_grid(call.output) and any(p == NO_CALL or p in spatial for p in trace.live_parents(call)):
-            spatial.add(index)
-    return spatial
+def _live(trace: Trace, parent: int, tensor: Tensor) -> bool:
+    return tensor is trace.images if parent == NO_CALL else trace.calls[parent].live
 
 
-def _has_grid(tensor: Tensor) -> bool:
+def has_places(trace: Trace, tensor: Tensor, producer: int) -> bool:
+    """True if a tensor has a grid: several places in the image; by its shape where these could not be followed."""
+    places = places_of(trace, tensor, producer)
+    if places is not None:
+        return tensor.ndim > 2 and places.several
     if tensor.ndim == 3:
         return min(tensor.shape[1:]) > 1
     return tensor.ndim > 3 and sum(n > 1 for n in tensor.shape[1:]) >= 2
+
+
+def _unknown_pooling(trace: Trace, terminal: Call, pools_one_cell: bool) -> HeadPath:
+    reason = (
+        "the head pools a single cell at this input size, which has no place in the image; larger images give it more"
+        if pools_one_cell
+        else f"the grid is reduced by {terminal.name!r}, which is not a known pooling"
+    )
+    # Rather than a view, the tensor of which it is one; rather than keys and values, what they are computed from.
+    passed_over = SHAPING | ({"linear"} if terminal.name in ATTENTION else set())
+    grids = list(bottlenecks(trace))
+    chosen = next((call for call in grids if call.name not in passed_over), grids[0] if grids else None)
+    if chosen is not None:
+        return HeadPath(terminal, "other", None, "diagnostic", reason, source=chosen, one_cell=pools_one_cell)
+    raise UnsupportedError(
+        f"{reason}; no single tensor with a grid determines the logits; pass layer=" if not pools_one_cell else reason
+    )
+
+
+def bottlenecks(trace: Trace, before: int | None = None) -> Iterator[Call]:
+    """Yield the calls, last first, whose output has places and is all that the logits know of the images.
+
+    Args:
+        trace: The traced pass.
+        before: Only calls before this index.
+    """
+    frontier = {trace.last}
+    while frontier:
+        index = max(frontier)
+        frontier.discard(index)
+        call = trace.calls[index]
+        alone = not frontier and len(call.outputs) == 1 and call.name != "setitem" and call.output.ndim in (3, 4)
+        if alone and (before is None or index < before) and has_places(trace, call.output, index):
+            yield call
+        parents = trace.live_parents(call)
+        if NO_CALL in parents:
+            return
+        frontier.update(parents)
 
 
 def _pooling(call: Call) -> tuple[str, Order | None] | None:
@@ -111,18 +161,26 @@ def _pooling(call: Call) -> tuple[str, Order | None] | None:
     return (name, order) if order is not None else None
 
 
-def _end(call: Call, from_grid: bool) -> tuple[str, Order | None] | None:
+def _end(call: Call, output: Tensor, from_grid: bool) -> tuple[str, Order | None] | None:
     """The kind of reduction from a grid to a vector that a call performs, or None."""
+    if call.name in _DECLARED:
+        return _pooling(call)
     if not from_grid:
         return None
     pooling = _pooling(call)
     if pooling is not None:
         return pooling
-    if _has_grid(call.output):
-        return None
     source = call.inputs[0]
-    if call.name in ("getitem", "select", "unbind") and source.ndim == 3:
+    if call.name in ("getitem", "select", "unbind", "split", "chunk") and source.ndim == 3:
         return "token", "NLC"
-    if call.name in ("flatten", "reshape", "view") and call.output.ndim == 2:
-        return ("flatten", None) if call.output.numel() == source.numel() else ("other", None)
-    return "other", None
+    if call.name in ("flatten", "reshape", "view") and output.ndim == 2:
+        return ("flatten", None) if output.numel() == source.numel() else ("other", None)
+    return ("flatten", "NCHW") if covers_grid(call) else ("other", None)
+
+
+def covers_grid(call: Call) -> bool:
+    """True for a convolution whose kernel is the whole grid: a flattened grid under a linear layer."""
+    if call.name != "conv2d" or len(call.inputs) < 2 or call.inputs[0].ndim != 4:
+        return False
+    size, kernel = call.inputs[0].shape[-2:], call.inputs[1].shape[-2:]
+    return size == kernel and call.argument(4, "padding", 0) in (0, (0, 0), [0, 0], "valid")

@@ -15,7 +15,8 @@ from bincam.errors import UnsupportedError
 from bincam.models.affinity import affine
 from bincam.models.claim import HeadPath, classify, descendants
 from bincam.models.fold import cells_of
-from bincam.models.layout import Layout, layout_of
+from bincam.models.layout import layout_of
+from bincam.models.token_grid import Layout
 from bincam.models.trace import NO_CALL, Call, Trace
 
 _MAXIMA = {"max", "amax", "adaptive_max_pool1d", "adaptive_max_pool2d", "max_pool1d", "max_pool2d"}

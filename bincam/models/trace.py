@@ -9,7 +9,7 @@ differentiated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from torch.utils._pytree import tree_leaves
 from bincam.errors import UnsupportedError
 from bincam.models.eager import untraceable
 from bincam.models.gradient_modes import GradientModes
+from bincam.models.places import Places
 from bincam.models.producers import NO_CALL, Producers, writes
 
 
@@ -62,6 +63,10 @@ class Call:
         return self.args[position] if len(self.args) > position else self.kwargs.get(name, default)
 
 
+def _accept(layers: Sequence[Any]) -> list[bool]:
+    return [True] * len(layers)
+
+
 @dataclass
 class Trace:
     """The recorded calls of one pass.
@@ -74,6 +79,9 @@ class Trace:
         logits: The result, after ``read``.
         numbers: Calls that convert image-dependent tensors to Python values, ``(name, parents)``: what is computed with
             such a value cannot be followed.
+        positions: Places of the outputs of every call, once ``positions.positions`` has computed them.
+        proved: Function that states for each of some layers whether its grid is the image's; ``resolve`` sets it.
+        usable: Likewise, and whether the logits depend on the layer.
     """
 
     images: Tensor
@@ -82,6 +90,9 @@ class Trace:
     last: int = NO_CALL
     logits: Tensor = field(default_factory=lambda: torch.empty(0))
     numbers: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
+    positions: dict[int, tuple[Places | None, ...]] = field(default_factory=dict)
+    proved: Callable[[Sequence[Any]], list[bool]] = field(default=_accept)
+    usable: Callable[[Sequence[Any]], list[bool]] = field(default=_accept)
 
     def live_parents(self, call: Call) -> list[int]:
         """Indices of the calls that made a call's image-dependent inputs; ``NO_CALL`` stands for the images."""
@@ -179,7 +190,9 @@ def _naming(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
             recorder.modules.pop()
             tensors = tensors_in(output)
             if len(tensors) == 1 and recorder.producers.of(tensors[0]) != NO_CALL:
-                recorder.trace.layers[name] = recorder.producers.of(tensors[0])
+                index = recorder.producers.of(tensors[0])
+                if recorder.trace.calls[index].output is tensors[0]:  # a pass is cut at the first tensor returned
+                    recorder.trace.layers[name] = index
 
         handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
     try:

@@ -293,9 +293,12 @@ def test_one_cell_grid() -> None:
     torch.manual_seed(0)
     model = randomize(timm.create_model("resnet18", num_classes=A))
     explanation = Explainer(model)(noise((32, 32), 2))
-    assert explanation.maps.shape == (2, A, 1, 1)
-    assert explanation.kind == "exact"
-    assert_adds_up(explanation.maps, explanation.identity_gap)
+    assert explanation.maps.shape == (2, A, 2, 2)
+    assert (explanation.kind, explanation.layer) == ("diagnostic", "layer3")
+    assert "larger images" in explanation.reason
+    larger = Explainer(model)(noise((64, 64), 2))
+    assert larger.kind == "exact"
+    assert_adds_up(larger.maps, larger.identity_gap)
 
 
 def test_layer_by_name_and_by_module_agree(tiny: nn.Module, images: Tensor) -> None:
