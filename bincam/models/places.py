@@ -122,7 +122,7 @@ def reduced(places: Places, axes: Iterable[int], *, keepdim: bool = True) -> Pla
     return Places(yx, shape)
 
 
-def resized(places: Places, count: int, shape: Sequence[int]) -> Places:
+def resized(places: Places, count: int, shape: Sequence[int], *, keep_strips: bool = False) -> Places:
     """Map the last axes onto others, as convolution, pooling and interpolation do: the whole onto the whole.
 
     Half a stride by which the centres of receptive fields are off is neglected. One remaining cell is a mixture.
@@ -131,8 +131,13 @@ def resized(places: Places, count: int, shape: Sequence[int]) -> Places:
         places: Of the input.
         count: Number of spatial axes.
         shape: Of the output.
+        keep_strips: Put the cells of a grid with one row or column in the middle of the image, instead of nowhere.
     """
+    strips = keep_strips and max(shape[-count:]) > 1
     for axis in range(len(shape) - count, len(shape)):
+        if strips and shape[axis] == 1 and places.yx.shape[axis + 1] > 1:
+            yx = places.yx.mean(axis + 1, keepdim=True)
+            places = Places(yx, (*places.shape[:axis], 1, *places.shape[axis + 1 :]))
         places = _stretched(places, axis, shape[axis])
     return Places(places.yx, tuple(shape))
 

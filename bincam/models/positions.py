@@ -199,7 +199,8 @@ def _resize(trace: Trace, call: Call, inputs: list[Places | None]) -> Places | N
             places = reduced(places, [1])
     if places.yx.shape[2] > 1 and places.shape[1] != call.output.shape[1]:
         return None
-    return resized(places, call.output.ndim - 2, tuple(call.output.shape))
+    convolution = call.name in _MIXING_CHANNELS
+    return resized(places, call.output.ndim - 2, tuple(call.output.shape), keep_strips=convolution)
 
 
 def _query(trace: Trace, call: Call, inputs: list[Places | None]) -> list[Places | None]:

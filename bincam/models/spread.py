@@ -6,7 +6,7 @@ to the pooled tensor also shows the part of every single cell, and whether anyth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -37,14 +37,19 @@ def spreads_as_claimed(
         no gradient pass, so that nothing contradicts the claim.
     """
     cut = Cut(None, layer.place)
-    with torch.no_grad(), cut:
-        logits = read(model(images))
+    try:
+        with torch.no_grad(), cut:
+            logits = read(model(images))
+    except RuntimeError:  # a call without a derivative, such as one with out=
+        return True
     if cut.leaf is None or not logits.requires_grad:
         return True
     signs = torch.randn(logits.shape[1], generator=torch.Generator().manual_seed(0)).to(logits)
     with torch.enable_grad():
         total = (logits @ signs).sum()
-    (gradient,) = torch.autograd.grad(total, cut.leaf)
+    gradients: Sequence[Tensor | None] = torch.autograd.grad(total, cut.leaf, allow_unused=True)
+    if (gradient := gradients[0]) is None:
+        return True
     layout = layer.layout
     features, cells, tokens = (
         layout.grid_of(cut.leaf.detach()),

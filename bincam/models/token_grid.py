@@ -99,6 +99,8 @@ def token_grid(places: Places, order: Order) -> Layout:
         )
     if not count:
         raise UnsupportedError(f"{described} have no place in the image; pass another layer=")
+    if len(spatial) == 1 and bool(flat.isnan().all(1).any()):
+        raise UnsupportedError(f"{described} have a place along one axis of the image alone; pass another layer=")
     rows, columns = (_ranks(coordinate[placed]) for coordinate in flat)
     h, w = len(rows[1]), len(columns[1])
     raster = rows[0] * w + columns[0]
