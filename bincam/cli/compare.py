@@ -29,8 +29,8 @@ def compare(
     published: Annotated[
         bool, typer.Option("--published", help="Compare with the figures that the source paper reports for CelebA.")
     ] = False,
-    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    resamples: Annotated[int, typer.Option(min=100, help="Recorded; no interval of a comparison is resampled.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Recorded, too.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the contrast as JSON.")] = False,
 ) -> None:
     """Compare two audits image by image: errors, where the models look, and what an adjusted threshold explains."""

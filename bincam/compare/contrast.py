@@ -63,8 +63,8 @@ def compare(
         moved_from: Origin of ``moved``, which is recorded.
         published: Compare with the source paper's figures, too.
         level: Confidence level.
-        resamples: Number of bootstrap resamples.
-        seed: Seed of the bootstrap.
+        resamples: Recorded; no interval of a contrast is resampled.
+        seed: Recorded.
 
     Returns:
         The content of ``contrast.json``, a dictionary that shows and draws itself.
@@ -111,8 +111,7 @@ def compare(
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file, not a folder; give another place for the contrast")
     pair = pair_audits(first, second, moved, moved_from)
-    weights = pair.clusters.weights(resamples, seed)
-    contrasted = dict(zip(pair.attributes, contrast_attributes(pair, weights, level), strict=True))
+    contrasted = dict(zip(pair.attributes, contrast_attributes(pair, level), strict=True))
     maps = difference_maps(first, second, pair, folder / DIFFERENCE)
     names = names_of(first, second)
     contrast: dict[str, Any] = {

@@ -12,13 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.summary.summarize import BINARY, column_of
+from bincam.audit.summary.bounds import bounds, is_proportion
+from bincam.audit.summary.summarize import column_of
 from bincam.compare.paired_audits import Pair
 from bincam.references import REFERENCES
-from bincam.stats.bootstrap import Means, resampled_means, shares
-from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
+from bincam.stats.bootstrap import shares
+from bincam.stats.clustered.contributions import correlation
+from bincam.stats.clustered.means import GroupMeans, group_means
+from bincam.stats.clustered.paired import paired_shares
+from bincam.stats.estimate import LEVEL, Estimate, undefined
 from bincam.stats.hypothesis_tests import Test, family, mcnemar, paired_test
-from bincam.stats.intervals import mean_of_two, quantiles
+from bincam.stats.intervals import MOVER, mean_of_two
 
 COLUMNS = ("unbalanced", "unbalanced, threshold moved", "balanced")
 """Columns of the tables: the first model, the first at its adjusted threshold, the second."""
@@ -42,7 +46,7 @@ class Difference:
     Attributes:
         first: Mean of the first on these images.
         second: Mean of the second.
-        difference: Their difference, with the interval of the paired bootstrap.
+        difference: Their difference, with the interval of paired images.
         test: The test of no difference.
     """
 
@@ -80,12 +84,11 @@ class Contrasted:
     differences: Mapping[str, Mapping[str, Difference]]
 
 
-def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float = LEVEL) -> Iterator[Contrasted]:
+def contrast_attributes(pair: Pair, level: float = LEVEL) -> Iterator[Contrasted]:
     """Compare attribute by attribute.
 
     Args:
         pair: The records.
-        weights: ``(K, R)``, of ``Clusters.weights``: both models have the same resamples, so differences are paired.
         level: Confidence level.
 
     Yields:
@@ -100,27 +103,20 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
     P = len(parts)
     C = first_values.shape[-1]
     values = np.concatenate([np.stack(parts, -1), first_values, moved, second_values, first_values - second_values], -1)
+    low, high = bounds(pair.first.columns)
+    limits = (
+        np.concatenate([[-1, -1, 0, 0, 0], low, low, low, low - high]),
+        np.concatenate([[1, 1, 1, 1, 1], high, high, high, high - low]),
+    )
     for a in range(len(pair.attributes)):
         cell, membership, names = _cells(pair, a)
-        (means,) = resampled_means(values[:, a : a + 1], cell[:, None], membership, pair.clusters, weights)
+        means = group_means(values[:, a], cell, membership, pair.clusters, limits, level)
         classes = [names.index(group) for group in TRUE]
-        drawn = means.samples[classes, 2:P]  # (2, 3, R), copied before the quantiles sort them
-        low, high = quantiles(means.samples, level)
+        between_classes = [correlation(*means.contributions[classes, :, 2 + m]) for m in range(3)]
         member = (membership > 0)[:, np.maximum(cell, 0)] & (cell >= 0)  # (G, N)
 
-        def mean_of(
-            group: str,
-            c: int,
-            *,
-            means: Means = means,
-            low: Any = low,
-            high: Any = high,
-            names: list[str] = names,
-        ) -> Estimate:
-            g = names.index(group)
-            people = None if means.identities is None else int(means.identities[g, c])
-            method = pair.clusters.bootstrap
-            return estimate(means.value[g, c], low[g, c], high[g, c], int(means.images[g, c]), people, method)
+        def mean_of(group: str, c: int, *, means: GroupMeans = means, names: list[str] = names) -> Estimate:
+            return means.estimate(names.index(group), c)
 
         errors = {
             rate: _three(_share(wrong[m, :, a], member[names.index(group)], pair, level) for m in range(3))
@@ -130,17 +126,15 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
             mean_of_two(
                 errors["minority_error"][m],
                 errors["majority_error"][m],
-                drawn[:, m],
+                correlation=between_classes[m],
                 identities=errors["error"][m].identities,
-                method=pair.clusters.bootstrap,
-                level=level,
             )
             for m in range(3)
         )
         error_differences = {
             rate: (
-                _error_difference(wrong[0, :, a], wrong[2, :, a], member[names.index(group)], mean_of(group, 0), pair),
-                _error_difference(wrong[1, :, a], wrong[2, :, a], member[names.index(group)], mean_of(group, 1), pair),
+                _error_difference(wrong[0, :, a], wrong[2, :, a], member[names.index(group)], pair, level),
+                _error_difference(wrong[1, :, a], wrong[2, :, a], member[names.index(group)], pair, level),
             )
             for rate, group in ERRORS.items()
         }
@@ -153,7 +147,7 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
                 for m, model in enumerate(("first", "moved", "second")):
                     name = group if group in TRUE else f"{model} {group}"
                     position = P + m * C + c
-                    if column.rpartition(".")[2] in BINARY:
+                    if is_proportion(column):
                         three.append(_share(values[:, a, position], member[names.index(name)], pair, level))
                     else:
                         three.append(mean_of(name, position))
@@ -168,7 +162,12 @@ def contrast_attributes(pair: Pair, weights: NDArray[np.float32], level: float =
                     for values_of in (first_values, second_values)
                 )
                 test = paired_test(d, pair.clusters)
-                differences[column][group] = Difference(first, second, mean_of(group, P + 3 * C + c), test)
+                if is_proportion(column):
+                    one, other = (np.where(inside, of[:, a, c], np.nan) for of in (first_values, second_values))
+                    difference = paired_shares(one, other, pair.clusters, level)
+                else:
+                    difference = mean_of(group, P + 3 * C + c)
+                differences[column][group] = Difference(first, second, difference, test)
         yield Contrasted(errors, error_differences, measures, differences)
 
 
@@ -208,22 +207,22 @@ def _cells(pair: Pair, a: int) -> tuple[NDArray[np.int64], NDArray[np.float32], 
 
 def _share(values: NDArray[np.floating], member: NDArray[np.bool_], pair: Pair, level: float) -> Estimate:
     share = shares(values, member, pair.clusters, level)
-    people = None if share.identities is None else int(share.identities)
-    return estimate(float(share.value), float(share.low), float(share.high), int(share.images), people, share.method)
+    return share.estimate()
 
 
 def _error_difference(
     first: NDArray[np.floating],
     second: NDArray[np.floating],
     member: NDArray[np.bool_],
-    difference: Estimate,
     pair: Pair,
+    level: float,
 ) -> Difference:
     first, second = (np.where(member, wrong, np.nan) for wrong in (first, second))
     both = np.isfinite(first) & np.isfinite(second)
     if not both.any():
         no_test = Test(np.nan, np.nan, np.nan, 0, 0 if pair.clusters.known else None, "McNemar")
-        return Difference(np.nan, np.nan, undefined(difference.method), no_test)
+        return Difference(np.nan, np.nan, undefined(MOVER), no_test)
+    difference = paired_shares(first, second, pair.clusters, level)
     means = float(first[both].mean()), float(second[both].mean())
     return Difference(*means, difference, mcnemar(first, second, pair.clusters))
 

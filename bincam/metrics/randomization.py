@@ -55,7 +55,7 @@ class Randomisation:
         >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
         >>> test = randomisation(Explainer(model), torch.rand(1, 3, 16, 16))
         >>> test.passed, test.reason
-        (False, 'fewer than two images have a correlation, too few for a bound')
+        (False, 'fewer than two images have a correlation, or all have the same, which gives no bound')
     """
 
     stages: tuple[str, ...]
@@ -189,7 +189,7 @@ def _judge(stages: tuple[str, ...], correlation: Tensor, cells: int) -> Randomis
             "nothing shows that they depend on the parameters"
         )
     elif math.isnan(upper[-1].item()):
-        reason = "fewer than two images have a correlation, too few for a bound"
+        reason = "fewer than two images have a correlation, or all have the same, which gives no bound"
     elif upper[-1] >= BOUND:
         reason = f"with all parameters random the maps keep a |Spearman| of up to {number(upper[-1].item())}"
         if chance >= BOUND / 2:
@@ -199,12 +199,17 @@ def _judge(stages: tuple[str, ...], correlation: Tensor, cells: int) -> Randomis
 
 
 def _upper(values: Tensor) -> Tensor:
-    """Compute the largest of the draws' upper bounds from ``(draws, B)``; NaN if a draw has none."""
+    """Compute the largest of the draws' upper bounds from ``(draws, B)``; NaN if a draw has none.
+
+    Correlations that are all equal, such as those of one image given twice, do not show how much others vary, so no
+    bound says that they are small.
+    """
     bounds = []
     for draw in values:
         defined = draw[~draw.isnan()]
         n = len(defined)
-        margin = stats.t.ppf(LEVEL, n - 1) * defined.std() / math.sqrt(n) if n > 1 else torch.tensor(torch.nan)
+        varied = n > 1 and (bool((defined != defined[0]).any()) or bool(defined[0] >= BOUND))
+        margin = stats.t.ppf(LEVEL, n - 1) * defined.std() / math.sqrt(n) if varied else torch.tensor(torch.nan)
         bounds.append(defined.mean() + margin)
     return torch.stack(bounds).max()
 

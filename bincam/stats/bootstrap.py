@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.stats.clusters import Clusters
-from bincam.stats.estimate import LEVEL, Floats
+from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate
 from bincam.stats.intervals import effective_count, wilson
 
 RESAMPLES = 1000
@@ -119,6 +119,12 @@ class Shares:
     identities: NDArray[np.int64] | None
     method: str
 
+    def estimate(self, *at: int) -> Estimate:
+        """Return one proportion of the cell array."""
+        people = None if self.identities is None else int(self.identities[at])
+        images = int(self.images[at])
+        return estimate(self.value[at], self.low[at], self.high[at], images, people, self.method)
+
 
 def shares(values: NDArray[np.floating], member: NDArray[np.bool_], clusters: Clusters, level: float = LEVEL) -> Shares:
     """Compute the proportions of ones in cells of images, with Wilson's interval.
@@ -143,7 +149,7 @@ def shares(values: NDArray[np.floating], member: NDArray[np.bool_], clusters: Cl
         ...     result = shares(wrong, np.ones(100, bool), clusters)
         ...     print(result.value, result.low.round(2), result.high.round(2), result.method)
         0.25 0.18 0.34 wilson
-        0.25 0.11 0.49 wilson, design effect
+        0.25 0.11 0.48 wilson, design effect
     """
     shape = values.shape[1:]
     inside = (member & np.isfinite(values)).reshape(len(values), -1)
@@ -156,8 +162,9 @@ def shares(values: NDArray[np.floating], member: NDArray[np.bool_], clusters: Cl
         sizes = (clusters.sums @ inside.astype(np.float32)).astype(float)  # (K, cells)
         hits = (clusters.sums @ ones.astype(np.float32)).astype(float)
         people = (sizes > 0).sum(0)
-        residuals = ((hits - np.nan_to_num(share) * sizes) ** 2).sum(0)
-        count = effective_count(share, images, people.astype(float), residuals, (sizes**2).sum(0), level)
+        squared = (hits - np.nan_to_num(share) * sizes) ** 2
+        of_images = images, people.astype(float), squared.sum(0), (sizes**2).sum(0)
+        count = effective_count(share, *of_images, level, fourths=(squared**2).sum(0))
         method = "wilson, design effect"
     low, high = wilson(share, np.nan_to_num(count), level)
     return Shares(

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from bincam.decision import is_finite
 from bincam.stats.bootstrap import shares
 from bincam.stats.calibration_error import BinSums, CalibrationError, calibration_error
+from bincam.stats.clustered.means import group_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
-from bincam.stats.intervals import quantiles
 from bincam.stats.outcomes import is_usable
 from bincam.stats.recalibration import METHOD, Recalibration, recalibrate, signed_error
 
@@ -145,7 +145,7 @@ def calibrate(
     probabilities: NDArray[np.float64],
     labels: NDArray[np.floating],
     clusters: Clusters,
-    weights: NDArray[np.float32],
+    weights: NDArray[np.float32] | None = None,  # noqa: ARG001  # calls of earlier versions give it
     *,
     logits: NDArray[np.floating] | None = None,
     level: float = LEVEL,
@@ -162,7 +162,7 @@ def calibrate(
         probabilities: ``(N,)``; NaN is left out.
         labels: ``(N,)``: 1, 0, NaN.
         clusters: Clusters of the N images.
-        weights: ``(K, R)``, of ``Clusters.weights``.
+        weights: Not used: no interval is resampled.
         logits: ``(N,)``: log-odds of the probabilities, which have more digits; by default computed from these.
         level: Confidence level.
         bins: Number of bins.
@@ -197,7 +197,7 @@ def calibrate(
     squared = (p - y) ** 2
     return Calibration(
         estimate(error.value, np.nan, np.nan, len(kept), people, PLUG_IN),
-        _brier(squared, codes, people, clusters, weights, level),
+        _brier(squared, codes, clusters.known, level),
         _reliability(p, y, at, Clusters(codes, clusters.known), bins, level),
         error,
         signed,
@@ -208,20 +208,10 @@ def calibrate(
     )
 
 
-def _brier(
-    squared: NDArray[np.float64],
-    codes: NDArray[np.int64],
-    people: int | None,
-    clusters: Clusters,
-    weights: NDArray[np.float32],
-    level: float,
-) -> Estimate:
-    K = len(weights)
-    table = np.stack([np.bincount(codes, squared, K), np.bincount(codes, minlength=K)])
-    drawn = table.astype(np.float32) @ weights  # (2, R)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        low, high = quantiles((drawn[0] / drawn[1])[None], level)
-    return estimate(squared.mean(), low[0], high[0], len(squared), people, clusters.bootstrap)
+def _brier(squared: NDArray[np.float64], codes: NDArray[np.int64], known: bool, level: float) -> Estimate:
+    clusters = Clusters(np.unique(codes, return_inverse=True)[1], known)
+    one_group = np.zeros(len(squared), int), np.ones((1, 1))
+    return group_means(squared[:, None], *one_group, clusters, (0.0, 1.0), level).estimate(0, 0)
 
 
 def _recalibrated(

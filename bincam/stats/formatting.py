@@ -24,7 +24,7 @@ from decimal import Decimal
 from typing import Literal
 
 from bincam.display import MINUS, NONE, UNDEFINED, counted, number
-from bincam.stats.estimate import Estimate
+from bincam.stats.estimate import Estimate, is_small
 
 __all__ = [
     "DIFFERENCE",
@@ -133,7 +133,7 @@ def interval(estimate: Estimate, kind: Kind = "number", digits: int | None = Non
 
 
 def written(estimate: Estimate, kind: Kind = "number", digits: int | None = None) -> str:
-    """Write an estimate in a sentence, followed by ``(few images)`` where its cell is small.
+    """Write an estimate in a sentence, followed by ``(few images)`` or ``(no interval)`` where it is small.
 
     Args:
         estimate: The estimate.
@@ -146,7 +146,10 @@ def written(estimate: Estimate, kind: Kind = "number", digits: int | None = None
     >>> print(written(estimate(0.25, 0.07, 0.59, 8, None, "wilson"), "percent"))
     25 % [7, 59] (few images)
     """
-    return _full(estimate, kind, digits) + (" (few images)" if estimate.small else "")
+    counted_few = bool(is_small(estimate.images, estimate.identities)) or bool(interval(estimate, kind))
+    return _full(estimate, kind, digits) + (
+        f" ({'few images' if counted_few else 'no interval'})" if estimate.small else ""
+    )
 
 
 def stated(estimate: Estimate, kind: Kind = "number") -> str:

@@ -1,4 +1,4 @@
-"""Area under the ROC curve and average precision of scores, with resampled intervals.
+"""Area under the ROC curve and average precision of scores, with intervals.
 
 ``ranking`` gives the figures of audits, ``auroc_and_precision`` those of training (``stats.classification`` says why
 there are two summations).
@@ -12,13 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.decision import count_by_score
+from bincam.stats.clustered.delong import auroc_contributions, precision_contributions, ranking_interval
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
-from bincam.stats.intervals import quantiles
 from bincam.stats.outcomes import is_usable
-
-BLOCK = 4_000_000
-"""Number of weights processed at once, which limits the memory for many images and many resamples."""
 
 
 def auroc_and_precision(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> tuple[float, float]:
@@ -50,18 +47,16 @@ def ranking(
     scores: NDArray[np.floating],
     labels: NDArray[np.floating],
     clusters: Clusters,
-    weights: NDArray[np.float32],
     level: float = LEVEL,
 ) -> tuple[Estimate, Estimate]:
-    """Estimate AUROC and average precision of one attribute, with percentile intervals over clusters.
+    """Estimate AUROC and average precision of one attribute, with intervals on the logit scale over clusters.
 
-    Values are scikit-learn's to the last digit.
+    Values are scikit-learn's to the last digit; see ``clustered.delong`` for the intervals.
 
     Args:
         scores: ``(N,)``; those that are not finite are left out.
         labels: ``(N,)``: 1, 0, NaN.
         clusters: Clusters of the N images.
-        weights: ``(K, R)``, of ``Clusters.weights``.
         level: Confidence level.
 
     Returns:
@@ -74,7 +69,7 @@ def ranking(
         >>> labels = np.repeat([1.0, 0.0], [40, 160])
         >>> scores = rng.normal(labels)
         >>> clusters = Clusters.of([f"person {n}" for n in range(100)] * 2)
-        >>> auroc, precision = ranking(scores, labels, clusters, clusters.weights(500, seed=0))
+        >>> auroc, precision = ranking(scores, labels, clusters)
         >>> [round(x, 2) for x in (auroc.value, auroc.low, auroc.high)], auroc.identities
         ([0.75, 0.67, 0.83], 100)
     """
@@ -82,61 +77,23 @@ def ranking(
 
     kept = np.flatnonzero(is_usable(labels, scores))
     y = labels[kept] > 0
-    method = clusters.bootstrap
+    prefix = "clustered " if clusters.known else ""
+    methods = f"logit, {prefix}DeLong", f"logit, {prefix}linearisation"
     counts = [int((~y).sum()), int(y.sum())]
     people = clusters.identities(np.isin(np.arange(len(scores)), kept))
     total = None if people is None else int(people)
     if min(counts) == 0:
-        return undefined(method, len(kept), total), undefined(method, len(kept), total)
+        return undefined(methods[0], len(kept), total), undefined(methods[1], len(kept), total)
     smaller = kept[y] if counts[1] < counts[0] else kept[~y]
     few = clusters.identities(np.isin(np.arange(len(scores)), smaller))
-    exact = float(roc_auc_score(y, scores[kept])), float(average_precision_score(y, scores[kept]))
-    samples = resampled_ranking(scores[kept], y, clusters.codes[kept], weights)
+    s, codes = np.asarray(scores[kept]), clusters.codes[kept]
+    figures = (
+        (float(roc_auc_score(y, s)), auroc_contributions(s, y), methods[0]),
+        (float(average_precision_score(y, s)), precision_contributions(s, y), methods[1]),
+    )
     estimates = []
-    for value, drawn in zip(exact, samples, strict=True):
-        low, high = quantiles(drawn[None].copy(), level)
-        of_smaller = estimate(value, low[0], high[0], min(counts), None if few is None else int(few), method)
+    for value, contributions, method in figures:
+        low, high = ranking_interval(value, contributions, y, codes, clusters, level)
+        of_smaller = estimate(value, low, high, min(counts), None if few is None else int(few), method)
         estimates.append(replace(of_smaller, images=len(kept), identities=total))
     return estimates[0], estimates[1]
-
-
-def resampled_ranking(
-    scores: NDArray[np.floating],
-    positive: NDArray[np.bool_],
-    codes: NDArray[np.int64],
-    weights: NDArray[np.float32],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compute AUROC and average precision in every resample.
-
-    Args:
-        scores: ``(n,)``, finite; equal scores count as half ordered.
-        positive: ``(n,)``.
-        codes: ``(n,)``: rows of ``weights``.
-        weights: ``(K, R)``: counts of each cluster in each resample.
-
-    Returns:
-        ``(R,)`` each; NaN where a resample has one class only.
-    """
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    first = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))  # of each run of ties
-    y = positive[order].astype(np.float32)[:, None]
-    R = weights.shape[1]
-    auroc, precision = np.empty(R), np.empty(R)
-    width = max(1, BLOCK // max(len(order), 1))
-    for start in range(0, R, width):
-        part = slice(start, min(start + width, R))
-        times = weights[:, part][codes[order]]  # (n, r)
-        hits, all_ = times * y, times
-        if len(first) < len(order):  # per run of ties
-            hits, all_ = np.add.reduceat(hits, first, axis=0), np.add.reduceat(all_, first, axis=0)
-        tp, shown = np.cumsum(hits, 0), np.cumsum(all_, 0)
-        misses = all_ - hits
-        fp = shown - tp
-        with np.errstate(invalid="ignore", divide="ignore"):
-            pairs = tp[-1].astype(float) * fp[-1]
-            above = tp - hits / 2  # positives ranked above a run's negatives, ties by half
-            auroc[part] = np.einsum("nr,nr->r", misses, above, dtype=float) / pairs
-            at = np.where(shown > 0, tp / shown, 0)
-            precision[part] = np.einsum("nr,nr->r", hits, at, dtype=float) / np.where(pairs > 0, tp[-1], np.nan)
-    return auroc, precision

@@ -112,7 +112,7 @@ def main() -> None:
         for done in as_completed(pending):
             column[pending[done]] = done.result()
             results[arguments.column] = dict(sorted(column.items()))
-            arguments.file.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+            arguments.file.write_text(json.dumps(results, separators=(",", ":")) + "\n", "utf-8")
             print(f"{time.perf_counter() - started:6.0f} s  {pending[done]}", flush=True)
 
 

@@ -12,11 +12,15 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.stats.bootstrap import resampled_means, shares
+from bincam.stats.bootstrap import shares
 from bincam.stats.calibration import calibrate, probability
+from bincam.stats.clustered.attribute_average import AttributeAverage
+from bincam.stats.clustered.contributions import correlation
+from bincam.stats.clustered.means import group_means
+from bincam.stats.clustered.paired import paired_shares
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import Estimate, estimate
-from bincam.stats.intervals import gap, mean_of_two, quantiles, ratio
+from bincam.stats.intervals import gap, mean_of_two, ratio
 from bincam.stats.roc import ranking
 from experiments.statistics import population
 from experiments.statistics.population import Design
@@ -71,7 +75,7 @@ def scores(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
     result: Figures = {}
     for auroc in AUROCS:
         z = population.draw_scores(design, person, label, auroc, rng)
-        area, precision = ranking(z, label, clusters, weights)
+        area, precision = ranking(z, label, clusters)
         reliability = calibrate(probability(z, "logits"), label, clusters, weights)
         result[f"AUROC {auroc:g}"] = (auroc, area, fewer)
         result[f"AP {auroc:g}"] = (truth_of("average_precision", auroc, design.prevalence), precision, fewer)
@@ -86,52 +90,46 @@ def truth_of(name: str, *arguments: float | str) -> float:
     return float(getattr(population, name)(*arguments))
 
 
-def means(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
+def means(design: Design, rng: np.random.Generator, resamples: int) -> Figures:  # noqa: ARG001  # as the others
     """Means of measures over all images and over those of the positive class."""
     person = population.draw_people(design, rng)
     clusters = Clusters(person, known=True)
     positive = population.draw_labels(design, person, rng) > 0
     shapes: tuple[population.Shape, ...] = ("normal", "skewed", "share")
     values = np.stack([population.draw_measure(design, person, shape, rng) for shape in shapes], -1)
-    weights = clusters.weights(resamples, int(rng.integers(2**31)))
-    membership = np.array([[1, 1], [0, 1]], np.float32)
-    (found,) = resampled_means(
-        values.astype(np.float32)[:, None], positive.astype(int)[:, None], membership, clusters, weights
-    )
-    low, high = quantiles(found.samples)
+    bounds = np.array([-np.inf, -np.inf, 0]), np.array([np.inf, np.inf, 1])
+    found = group_means(values, positive.astype(int), np.array([[1, 1], [0, 1]]), clusters, bounds)
     result: Figures = {}
     for g, group in enumerate(("", " of a class")):
         for c, shape in enumerate(shapes):
-            people = 0 if found.identities is None else int(found.identities[g, c])
-            mean = estimate(found.value[g, c], low[g, c], high[g, c], int(found.images[g, c]), people, "")
-            result[f"mean of a {shape} measure{group}"] = (truth_of("mean_of", shape), mean, people)
+            mean = found.estimate(g, c)
+            result[f"mean of a {shape} measure{group}"] = (truth_of("mean_of", shape), mean, int(found.clusters[g, c]))
     return result
 
 
-def overall(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
+def overall(design: Design, rng: np.random.Generator, resamples: int) -> Figures:  # noqa: ARG001  # as the others
     """Mean error over attributes that share people and images."""
     person = population.draw_people(design, rng)
     clusters = Clusters(person, known=True)
-    weights = clusters.weights(resamples, int(rng.integers(2**31)))
+    one = np.zeros(len(person), int), np.ones((1, 1))
     result: Figures = {}
     for name, of_attribute in OVERALL.items():
         wrong = population.draw_errors(design, person, of_attribute, rng)
-        cell = np.zeros(wrong.shape, int)
-        found = list(resampled_means(wrong[..., None], cell, np.ones((1, 1), np.float32), clusters, weights))
-        low, high = quantiles(np.mean([means.samples[0, 0] for means in found], 0)[None])
-        value = float(np.mean([means.value[0, 0] for means in found]))
-        mean = estimate(value, low[0], high[0], len(person), clusters.count, "")
+        share = shares(wrong, np.ones(wrong.shape, bool), clusters)
+        unit = np.zeros(1), np.ones(1)
+        average = AttributeAverage(1, 1, clusters.count, np.array([True]), unit, known=True)
+        for a in range(len(of_attribute)):
+            average.add(group_means(wrong[:, a : a + 1], *one, clusters, unit), [[_of(share, (a,))]])
         truth = float(np.mean(of_attribute))
-        result[f"overall error, {name}"] = (truth, mean, _people(person, (wrong > 0).any(1)))
+        result[f"overall error, {name}"] = (truth, average.estimate(0, 0), _people(person, (wrong > 0).any(1)))
     return result
 
 
-def two(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
+def two(design: Design, rng: np.random.Generator, resamples: int) -> Figures:  # noqa: ARG001  # as the others
     """Half sums, gaps and ratios of the error in two groups of images."""
     person = population.draw_people(design, rng)
     clusters = Clusters(person, known=True)
     second = population.draw_labels(design, person, rng).astype(int)
-    weights = clusters.weights(resamples, int(rng.integers(2**31)))
     result: Figures = {}
     for name, (higher, lower) in TWO.items():
         drawn = population.draw_errors(design, person, (higher, lower), rng)
@@ -139,35 +137,28 @@ def two(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
         member = second[:, None] == np.arange(2)
         share = shares(np.stack([wrong, wrong], 1), member, clusters)
         parts = [_of(share, (g,)) for g in range(2)]
-        (found,) = resampled_means(
-            wrong[:, None, None], second[:, None], np.eye(2, dtype=np.float32), clusters, weights
-        )
+        found = group_means(wrong[:, None], second, np.eye(2), clusters)
+        joint = correlation(*found.contributions[..., 0])
         evidence = min(_people(person, (second == g) & (wrong > 0)) for g in range(2))
-        about = {"identities": clusters.count, "method": ""}
-        samples = found.samples[:, 0]
         for kind, truth, make in (
             ("balanced error", (higher + lower) / 2, mean_of_two),
             ("gap", higher - lower, gap),
             ("ratio", higher / lower, ratio),
         ):
-            result[f"{kind} of {name}"] = (truth, make(*parts, samples, **about), evidence)  # type: ignore[arg-type]
+            estimated = make(*parts, correlation=joint, identities=clusters.count)
+            result[f"{kind} of {name}"] = (truth, estimated, evidence)
     return result
 
 
-def paired(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
+def paired(design: Design, rng: np.random.Generator, resamples: int) -> Figures:  # noqa: ARG001  # as the others
     """Differences between two models' errors on the same images."""
     person = population.draw_people(design, rng)
     clusters = Clusters(person, known=True)
-    weights = clusters.weights(resamples, int(rng.integers(2**31)))
     result: Figures = {}
     for name, (first, second) in {"0.2 and 0.15": (0.2, 0.15), "0.05 and 0.03": (0.05, 0.03)}.items():
         wrong = population.draw_errors(design, person, (first, second), rng)
-        difference = wrong[:, 0] - wrong[:, 1]
-        cell = np.zeros((len(person), 1), int)
-        (found,) = resampled_means(difference[:, None, None], cell, np.ones((1, 1), np.float32), clusters, weights)
-        low, high = quantiles(found.samples)
-        mean = estimate(found.value[0, 0], low[0, 0], high[0, 0], len(person), clusters.count, "")
-        result[f"paired difference of {name}"] = (first - second, mean, _people(person, difference != 0))
+        mean = paired_shares(wrong[:, 0], wrong[:, 1], clusters)
+        result[f"paired difference of {name}"] = (first - second, mean, _people(person, wrong[:, 0] != wrong[:, 1]))
     return result
 
 

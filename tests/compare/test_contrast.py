@@ -21,6 +21,7 @@ from bincam.errors import InputError
 from bincam.files import read_json
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import images, written
+from bincam.stats.intervals import mover_mean
 from tests.audit.synthetic import ATTRIBUTES, make_audit
 
 MOVED = {"Bald": -1.5, "Eyeglasses": -0.8, "Young": 1.0, "No_Beard": 1.4, "Wearing_Hat": -1.2}
@@ -88,27 +89,28 @@ def test_three_columns_of_errors_are_those_of_the_records(audits, contrast, name
     assert difference["difference"]["low"] <= d.mean() <= difference["difference"]["high"]
 
 
-def test_balanced_errors_have_the_resamples_of_both_classes_together(audits, contrast):
+def test_balanced_errors_account_for_people_in_both_classes(audits, contrast):
     pair = pair_audits(*audits, MOVED)
-    weights = pair.clusters.weights(200, 0)[pair.clusters.codes].astype(float)  # (N, R)
     a = pair.attributes.index("Young")
     label = pair.first.label[:, a]
+    minority = 1 if audits[0].minority("Young") > 0 else 0
     for m, column in enumerate(COLUMNS):
         wrong = pair.wrong[m, :, a]
-        drawn = []
-        for sign in (0, 1):
+        contributions = []
+        for sign in (minority, 1 - minority):
             inside = (label == sign) & np.isfinite(wrong)
-            drawn.append(wrong[inside] @ weights[inside] / weights[inside].sum(0))
-        held = contrast["attributes"]["Young"]["errors"]["balanced_error"][column]
-        low, high = np.quantile(np.mean(drawn, 0), [0.025, 0.975])
-        if m:
-            assert [held["low"], held["high"]] == pytest.approx([low, high], rel=1e-4)
-            assert held["method"] == "bootstrap over identities"
-        else:  # two errors in its majority class
-            assert held["low"] <= low + 1e-6
-            assert held["high"] >= high - 1e-6
-            assert held["method"].startswith("union of")
-        assert held["identities"] == contrast["attributes"]["Young"]["errors"]["error"][column]["identities"]
+            codes, count = pair.clusters.codes[inside], pair.clusters.count
+            share = np.bincount(codes, minlength=count) / inside.sum()
+            deviation = np.bincount(codes, wrong[inside] - wrong[inside].mean(), count) / inside.sum()
+            contributions.append(deviation / np.sqrt(1 - share))
+        one, other = contributions
+        both = (one @ one) * (other @ other)
+        r = one @ other / np.sqrt(both) if both else 0  # no error at all in one class
+        errors = {rate: entry[column] for rate, entry in contrast["attributes"]["Young"]["errors"].items()}
+        parts = [Estimate.from_json(errors[f"{name}_error"]) for name in ("minority", "majority")]
+        balanced = errors["balanced_error"]
+        assert (balanced["low"], balanced["high"]) == pytest.approx(mover_mean(*parts, r), rel=1e-4)
+        assert balanced["identities"] == errors["error"]["identities"]
 
 
 def test_mcnemar_without_identities_is_statsmodels(folders, tmp_path):
@@ -217,6 +219,12 @@ def test_the_same_model_twice_differs_in_nothing(folders, tmp_path):
     found = compare(open_audit(folders[0]), open_audit(same), tmp_path / "out", moved=MOVED, resamples=100)
     assert sum(f["findings"] for f in found["families"]) == 0
     assert {held["threshold"]["minority_error"] for held in found["attributes"].values()} == {"no difference"}
+    for attribute in found["attributes"].values():
+        difference = attribute["error_differences"]["error"][f"{FIRST} - {SECOND}"]["difference"]
+        assert difference["value"] == 0
+        assert difference["low"] < -0.005 < 0.005 < difference["high"]  # other images might be told apart
+        gain = attribute["differences"]["grad_cam.gain"]["true:minority"]["difference"]
+        assert (gain["low"], gain["status"]) == (None, "small")
     assert np.nanmax(np.abs(load_file(tmp_path / "out/maps/difference.safetensors")["grad_cam.difference"])) == 0
 
 

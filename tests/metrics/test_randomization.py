@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from bincam.cam import Explainer, Explanation
 from bincam.errors import InputError
-from bincam.metrics.randomization import randomisation, spearman
+from bincam.metrics.randomization import _judge, randomisation, spearman
 from tests.conftest import ATTRIBUTES, TinyNet, randomize
 
 
@@ -268,3 +268,18 @@ def test_spearman_is_undefined_for_constants() -> None:
     assert torch.isnan(got).tolist() == [[True, True, True, False]]
     assert torch.isnan(spearman(torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1))).all()
     assert spearman(one[:, 3:], -one[:, 3:]).item() == pytest.approx(-1)
+
+
+def test_equal_correlations_are_no_bound() -> None:
+    """One image given twice has equal correlations: they do not show how much those of other images vary."""
+    low = torch.full((1, 1, 1, 4), 0.1, dtype=torch.float64)  # draws, stages, images and attributes
+    found = _judge(("head",), low, cells=49)
+    assert not found.passed
+    assert "all have the same" in found.reason
+    varied = low.clone()
+    low_too = torch.cat([varied, varied + 0.01], 2)
+    assert _judge(("head",), torch.cat([low_too, low_too - 0.02], 2), cells=49).passed
+    equal = torch.full((1, 1, 6, 2), 0.1, dtype=torch.float64)
+    assert not _judge(("head",), equal, cells=49).passed
+    high = _judge(("head",), equal * 9, cells=49)
+    assert "keep a |Spearman|" in high.reason

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from bincam.stats.bootstrap import resampled_means, shares
+from bincam.stats.bootstrap import shares
+from bincam.stats.clustered.contributions import correlation
+from bincam.stats.clustered.means import group_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import Estimate, estimate, undefined
 from bincam.stats.intervals import (
@@ -20,8 +22,6 @@ from bincam.stats.intervals import (
     ratio,
     wilson,
 )
-
-BOOTSTRAP = {"identities": 70, "method": "bootstrap"}
 
 
 def proportion(hits, images, identities=None):
@@ -129,101 +129,85 @@ def test_mover_half_sum_is_narrower_than_either():
     assert high - low < one.high - one.low
 
 
-def test_figures_of_two_have_the_quantiles_of_both_in_one_resample():
-    rng = np.random.default_rng(3)
-    shared = rng.normal(0, 0.03, 501)
-    drawn = np.stack([0.6 + shared + rng.normal(0, 0.01, 501), 0.3 + shared])
-    before = drawn.copy()
+def test_figures_of_two_are_movers_and_keep_their_counts():
     worse, better = proportion(60, 100), proportion(30, 100)
-    for found, value, samples in (
-        (mean_of_two(worse, better, drawn, **BOOTSTRAP), 0.45, drawn.mean(0)),
-        (gap(worse, better, drawn, **BOOTSTRAP), 0.3, drawn[0] - drawn[1]),
-        (ratio(worse, better, drawn, **BOOTSTRAP), 2.0, drawn[0] / drawn[1]),
+    for found, value, ends in (
+        (mean_of_two(worse, better, identities=70), 0.45, mover_mean(worse, better)),
+        (gap(worse, better, identities=70), 0.3, mover_gap(worse, better)),
+        (ratio(worse, better, identities=70), 2.0, mover_ratio(worse, better)),
     ):
         assert found.value == pytest.approx(value)
-        np.testing.assert_allclose([found.low, found.high], np.quantile(samples, [0.025, 0.975]), rtol=1e-12)
-        assert (found.images, found.identities, found.status, found.method) == (200, 70, "ok", "bootstrap")
-    np.testing.assert_array_equal(drawn, before)
-    narrow = gap(worse, better, drawn, level=0.5, **BOOTSTRAP)
-    np.testing.assert_allclose([narrow.low, narrow.high], np.quantile(drawn[0] - drawn[1], [0.25, 0.75]))
-    assert gap(worse, proportion(2, 10), drawn, **BOOTSTRAP).status == "small"
+        assert (found.low, found.high) == pytest.approx(ends)
+        assert (found.images, found.identities, found.status, found.method) == (200, 70, "ok", "variance recovery")
+    assert gap(worse, proportion(2, 10), identities=70).status == "small"
+
+
+def test_correlated_errors_widen_a_mean_and_narrow_a_gap_as_those_of_sums_do():
+    # Symmetric intervals: the half widths are those of sums and differences of normal variables.
+    first, second = Estimate(0.5, 0.4, 0.6, 50, None, "ok", ""), Estimate(0.3, 0.1, 0.5, 50, None, "ok", "")
+    for r in (-0.6, 0.0, 0.8):
+        together = math.sqrt(0.1**2 + 0.2**2 + 2 * r * 0.1 * 0.2) / 2
+        apart = math.sqrt(0.1**2 + 0.2**2 - 2 * r * 0.1 * 0.2)
+        assert mover_mean(first, second, r) == pytest.approx((0.4 - together, 0.4 + together))
+        assert mover_gap(first, second, r) == pytest.approx((0.2 - apart, 0.2 + apart))
+    assert mover_ratio(first, second, 0.8)[0] > mover_ratio(first, second)[0]
 
 
 def test_no_error_at_all_makes_no_narrow_interval():
-    rng = np.random.default_rng(0)
-    errors, none = rng.binomial(60, 0.2, 1000) / 60, np.zeros(1000)
     worse, better = proportion(12, 60), proportion(0, 60)
-    found = gap(worse, better, np.stack([errors, none]), **BOOTSTRAP)
-    low, high = mover_gap(worse, better)
-    assert found.low == pytest.approx(min(low, np.quantile(errors, 0.025)))
-    assert found.high == pytest.approx(max(high, np.quantile(errors, 0.975)))
-    assert found.method == "union of bootstrap and variance recovery"
-    both = gap(better, better, np.stack([none, none]), **BOOTSTRAP)
+    both = gap(better, better, identities=None)
     assert both.value == 0
     assert both.low < -0.05 < 0.05 < both.high
-    half = mean_of_two(better, better, np.stack([none, none]), **BOOTSTRAP)
+    half = mean_of_two(better, better, identities=None)
     assert half.low == 0
     assert half.high > 0.03
-    # Two errors: a seventh of the resamples hold none.
-    few = np.stack([errors, rng.binomial(60, 2 / 60, 1000) / 60])
-    assert gap(worse, proportion(2, 60), few, **BOOTSTRAP).method.startswith("union")
-    alike = ratio(proportion(60, 60), proportion(30, 60), np.stack([none + 1, 0.3 + errors]), **BOOTSTRAP)
-    assert alike.low <= mover_ratio(proportion(60, 60), proportion(30, 60))[0]
+    assert gap(worse, better, identities=None).low < 0.12
 
 
 def test_one_person_alone_has_no_interval_and_nothing_has_no_value():
     one = shares(np.zeros((60, 1)), np.ones((60, 1), bool), Clusters(np.zeros(60, int), True))
     alone = estimate(one.value[0], one.low[0], one.high[0], 60, 1, one.method)
-    drawn = np.stack([np.linspace(0.2, 0.4, 99), np.zeros(99)])
-    found = gap(proportion(18, 60), alone, drawn, **BOOTSTRAP)
+    found = gap(proportion(18, 60), alone, identities=70)
     assert found.value == pytest.approx(0.3)
     assert found.status == "small"
     assert math.isnan(found.low)  # the person's rate might be higher
-    assert gap(proportion(3, 60), undefined("wilson"), np.full((2, 9), np.nan), **BOOTSTRAP).status == "undefined"
-    assert mean_of_two(undefined("wilson"), alone, np.full((2, 9), np.nan), **BOOTSTRAP).status == "undefined"
-    rarely = np.where(np.arange(99) < 40, drawn, np.nan)  # most resamples draw nobody of a cell
-    assert math.isnan(gap(proportion(18, 60), proportion(6, 60), rarely, **BOOTSTRAP).low)
+    assert gap(proportion(3, 60), undefined("wilson"), identities=None).status == "undefined"
+    assert mean_of_two(undefined("wilson"), alone, identities=None).status == "undefined"
 
 
-def test_a_ratio_over_what_is_often_nothing_has_no_upper_end():
-    over, under = np.linspace(0.2, 0.4, 200), np.linspace(0.02, 0.2, 200)
-    under[:20] = 0
-    found = ratio(proportion(30, 100), proportion(10, 100), np.stack([over, under]), **BOOTSTRAP)
+def test_a_ratio_over_what_may_be_nothing_has_no_upper_end():
+    found = ratio(proportion(30, 100), Estimate(0.1, 0.0, 0.2, 100, None, "ok", ""), identities=None)
     assert math.isnan(found.high)
     assert 0 < found.low < 3
-    assert (
-        ratio(proportion(30, 100), proportion(0, 100), np.stack([over, 0 * under]), **BOOTSTRAP).status == "undefined"
-    )
+    assert ratio(proportion(30, 100), proportion(0, 100), identities=None).status == "undefined"
     negative = Estimate(-0.1, -0.2, 0.0, 50, None, "ok", "")
-    assert ratio(negative, proportion(10, 100), np.stack([-over, under]), **BOOTSTRAP).status == "undefined"
+    assert ratio(negative, proportion(10, 100), identities=None).status == "undefined"
 
 
-def test_errors_that_people_share_between_classes_are_covered_by_resamples_and_not_by_mover():
+def test_errors_that_people_share_between_classes_are_covered_with_their_correlation():
     rng = np.random.default_rng(6)
-    runs, people, each = 200, 40, 10
+    runs, people, each = 300, 40, 10
     codes, second = np.repeat(np.arange(people), each), np.tile(np.arange(each) % 2, people)
     clusters, member = Clusters(codes, True), second[:, None] == np.arange(2)
-    covered = {"balanced": 0, "balanced, MOVER": 0, "gap": 0}
-    wide = {"gap": 0.0, "gap, MOVER": 0.0}
-    for run in range(runs):
+    covered = {"balanced": 0, "balanced, independent": 0, "gap": 0}
+    wide = {"gap": 0.0, "gap, independent": 0.0}
+    for _ in range(runs):
         wrong = (rng.random(people * each) < rng.beta(0.5, 2, people)[codes]).astype(np.float32)  # 20 % in both classes
-        got = shares(np.stack([wrong, wrong], 1), member, clusters)
-        parts = [estimate(got.value[k], got.low[k], got.high[k], got.images[k], people, got.method) for k in range(2)]
-        (found,) = resampled_means(
-            wrong[:, None, None], second[:, None], np.eye(2, dtype=np.float32), clusters, clusters.weights(400, run)
-        )
-        drawn = found.samples[:, 0]
-        balanced, apart = mean_of_two(*parts, drawn, **BOOTSTRAP), gap(*parts, drawn, **BOOTSTRAP)
+        share = shares(np.stack([wrong, wrong], 1), member, clusters)
+        parts = [share.estimate(k) for k in range(2)]
+        joint = correlation(*group_means(wrong[:, None], second, np.eye(2), clusters).contributions[..., 0])
+        balanced = mean_of_two(*parts, correlation=joint, identities=people)
+        apart = gap(*parts, correlation=joint, identities=people)
         low, high = mover_mean(*parts)
         covered["balanced"] += balanced.low <= 0.2 <= balanced.high
-        covered["balanced, MOVER"] += low <= 0.2 <= high
+        covered["balanced, independent"] += low <= 0.2 <= high
         covered["gap"] += apart.low <= 0 <= apart.high
         wide["gap"] += apart.high - apart.low
-        wide["gap, MOVER"] += np.diff(mover_gap(*parts))[0]
-    assert 0.9 <= covered["balanced"] / runs <= 0.98
-    assert covered["balanced, MOVER"] / runs < 0.89
-    assert 0.9 <= covered["gap"] / runs <= 0.98
-    assert wide["gap"] < 0.7 * wide["gap, MOVER"]
+        wide["gap, independent"] += np.diff(mover_gap(*parts))[0]
+    assert 0.93 <= covered["balanced"] / runs <= 0.98
+    assert covered["balanced, independent"] / runs < 0.92
+    assert 0.93 <= covered["gap"] / runs <= 0.98
+    assert wide["gap"] < 0.75 * wide["gap, independent"]
 
 
 def test_small_and_undefined_cells_say_so():

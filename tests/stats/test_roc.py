@@ -1,4 +1,4 @@
-"""AUROC, average precision and calibration against scikit-learn, resample by resample."""
+"""AUROC, average precision and calibration against scikit-learn, and derivatives of its weighted scores."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,11 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from bincam.stats.calibration import calibrate, probability, unshifted
+from bincam.stats.clustered.contributions import corrected
+from bincam.stats.clustered.delong import auroc_contributions, precision_contributions
 from bincam.stats.clusters import Clusters
-from bincam.stats.roc import ranking, resampled_ranking
+from bincam.stats.intervals import wilson
+from bincam.stats.roc import ranking
 
 
 @pytest.fixture
@@ -19,21 +22,50 @@ def scored():
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_every_resample_is_scikit_learns_with_weights(scored, tied):
-    logit, label, clusters = scored
+@pytest.mark.parametrize(
+    ("contributions", "score"),
+    [(auroc_contributions, roc_auc_score), (precision_contributions, average_precision_score)],
+)
+def test_contributions_are_the_derivatives_by_an_images_weight(scored, tied, contributions, score):
+    logit, label = (part[:80] for part in scored[:2])
     if not tied:
-        logit = logit + np.linspace(0, 0.05, 300)
-    weights = clusters.weights(6, 0)
-    auroc, precision = resampled_ranking(logit, label > 0, clusters.codes, weights)
-    for r in range(6):
-        w = weights[clusters.codes, r]
-        assert auroc[r] == pytest.approx(roc_auc_score(label, logit, sample_weight=w), abs=1e-6)
-        assert precision[r] == pytest.approx(average_precision_score(label, logit, sample_weight=w), abs=1e-6)
+        logit = logit + np.linspace(0, 0.05, 80)
+    step, weights = 1e-5, np.eye(80)
+    numeric = [
+        (score(label, logit, sample_weight=1 + step * w) - score(label, logit, sample_weight=1 - step * w)) / (2 * step)
+        for w in weights
+    ]
+    found = contributions(logit, label > 0)
+    np.testing.assert_allclose(found, numeric, atol=1e-9)
+    assert found.sum() == pytest.approx(0, abs=1e-12)
+
+
+def test_without_clusters_the_variance_is_delongs_by_hand():
+    # Positives 3, 5, negatives 1, 2, 4: placements of positives 2/3, 1, of negatives 1, 1, 1/2, AUROC 5/6.
+    scores, positive = np.array([3.0, 5, 1, 2, 4]), np.array([True, True, False, False, False])
+    by_hand = np.var([2 / 3, 1], ddof=1) / 2 + np.var([1, 1, 0.5], ddof=1) / 3
+    found = auroc_contributions(scores, positive)
+    share = np.where(positive, 1 / 2, 1 / 3)
+    assert (corrected(found, share) ** 2).sum() == pytest.approx(by_hand)  # CR2 gives DeLong's divisors m - 1 and n - 1
+
+
+def test_an_area_of_one_leaves_room_for_errors():
+    label = np.repeat([1.0, 0.0], [30, 200])
+    auroc, precision = ranking(label * 2 - 1, label, Clusters.of([""] * 230))
+    for one in (auroc, precision):
+        assert one.value == one.high == 1
+        assert one.low == pytest.approx(wilson(1.0, 30)[0])
+    people = Clusters(np.concatenate([np.repeat(np.arange(10), 3), np.repeat(np.arange(10, 30), 10)]), True)
+    assert ranking(label, label, people)[0].low < auroc.low
+    tied = ranking(np.zeros(230), label, Clusters.of([""] * 230))[0]
+    assert tied.value == 0.5
+    assert tied.low < 0.4
+    assert tied.high > 0.6
 
 
 def test_figures_are_scikit_learns_and_lie_in_their_intervals(scored):
     logit, label, clusters = scored
-    auroc, precision = ranking(logit, label, clusters, clusters.weights(300, 0))
+    auroc, precision = ranking(logit, label, clusters)
     assert auroc.value == pytest.approx(roc_auc_score(label, logit))
     assert precision.value == pytest.approx(average_precision_score(label, logit))
     assert auroc.low < auroc.value < auroc.high
@@ -42,11 +74,11 @@ def test_figures_are_scikit_learns_and_lie_in_their_intervals(scored):
 
 def test_one_class_alone_has_no_ranking(scored):
     logit, label, clusters = scored
-    auroc, precision = ranking(logit, np.ones_like(label), clusters, clusters.weights(50, 0))
+    auroc, precision = ranking(logit, np.ones_like(label), clusters)
     assert auroc.status == precision.status == "undefined"
     few = np.zeros_like(label)
     few[:5] = 1
-    assert ranking(logit, few, clusters, clusters.weights(50, 0))[0].status == "small"
+    assert ranking(logit, few, clusters)[0].status == "small"
 
 
 def test_nan_logits_are_left_out_and_counted(scored):
@@ -54,7 +86,7 @@ def test_nan_logits_are_left_out_and_counted(scored):
     broken = logit.copy()
     broken[:30] = np.nan
     weights = clusters.weights(50, 0)
-    auroc, _ = ranking(broken, label, clusters, weights)
+    auroc, _ = ranking(broken, label, clusters)
     assert auroc.value == pytest.approx(roc_auc_score(label[30:], logit[30:]))
     assert auroc.images == 270
     found = calibrate(probability(broken, "logits"), label, clusters, weights)

@@ -15,7 +15,7 @@ from bincam.audit.summary.label_noise import NOISE_RATES
 from bincam.audit.summary.summarize import RATES, SHORT, column_of
 from bincam.errors import InputError, nearest
 from bincam.files import read_yaml
-from bincam.stats.estimate import Estimate
+from bincam.stats.estimate import Estimate, is_small
 from bincam.stats.formatting import counted, images, significant
 from bincam.stats.outcomes import ERROR_RATES, GROUPS
 
@@ -248,12 +248,18 @@ def _verdict(rule: Rule, estimate: Estimate, entry: Mapping[str, Any]) -> tuple[
         return "insufficient", reason
     if not estimate.defined:
         return "error", f"undefined on all of {counted(estimate.images, 'image')}"
-    if estimate.small:
-        if "small_attributes" in entry:
-            return "insufficient", f"too few images in {entry['small_attributes']} of {entry['attributes']} attributes"
+    if estimate.small and entry.get("small_attributes"):
+        number = f"{entry['small_attributes']} of {entry['attributes']} attributes"
+        return "insufficient", f"too few images, or no interval, in {number}"
+    if estimate.small and is_small(estimate.images, estimate.identities):
         return "insufficient", f"too few: {images(estimate)}"
     if math.isnan(estimate.low) or math.isnan(estimate.high):
-        return "insufficient", "no interval"
+        return "insufficient", f"no interval from {images(estimate)}, such as where all have the same value"
+    if estimate.small:
+        return "insufficient", f"too few: {images(estimate)}"
+    if estimate.low == estimate.high:
+        # Values that are all equal, or resamples that never vary, as in summaries of earlier versions.
+        return "insufficient", "the interval is a point, so the figure's error is not known"
     kept = [_holds(end, rule.sign, rule.bound) for end in (estimate.low, estimate.high)]
     if all(kept):
         return "pass", ""

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from bincam.audit.summary.panel import Panel
 from bincam.audit.summary.slices import Slicing, comparable
-from bincam.stats.bootstrap import resampled_means
 from bincam.stats.calibration import BINS, Calibration, bin_index, calibrate, probability, unshifted
 from bincam.stats.calibration_error import BinSums, calibration_error
+from bincam.stats.clustered.contributions import correlation
+from bincam.stats.clustered.means import group_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 from bincam.stats.hypothesis_tests import difference_test, family
@@ -31,7 +32,7 @@ DEBIASED = "debiased, no interval"
 
 
 def attribute_calibration(
-    manifest: Manifest, panel: Panel, a: int, weights: NDArray[np.float32], level: float = LEVEL
+    manifest: Manifest, panel: Panel, a: int, level: float = LEVEL
 ) -> tuple[dict[str, Estimate], dict[str, Any]]:
     """Estimate the calibration of attribute ``a``, as trained and prior-corrected.
 
@@ -43,12 +44,12 @@ def attribute_calibration(
     head, shift = manifest.head, manifest.logit_shift.get(attribute)
     fitted = manifest.model.card.get("calibration", {}).get(attribute)
     log_odds = None if head == "margin" else logit
-    plain = calibrate(probability(logit, head), label, panel.clusters, weights, logits=log_odds, level=level)
+    plain = calibrate(probability(logit, head), label, panel.clusters, logits=log_odds, level=level)
     corrected_probability, reason = unshifted(logit, shift, head, fitted)
     corrected_logit = None
     if not reason:
         corrected_logit = fitted[0] * logit + fitted[1] if fitted is not None else logit - float(shift or 0)
-    corrected = calibrate(corrected_probability, label, panel.clusters, weights, logits=corrected_logit, level=level)
+    corrected = calibrate(corrected_probability, label, panel.clusters, logits=corrected_logit, level=level)
     return {**_rates(plain, ""), **_rates(corrected, "_unshifted")}, {
         "bins": list(plain.bins),
         "bins_unshifted": list(corrected.bins),
@@ -76,16 +77,13 @@ def _error(calibration: Calibration) -> dict[str, float] | None:
     return None if calibration.error is None else calibration.error.to_json()
 
 
-def slice_calibration(
-    panel: Panel, slicing: Slicing, head: str, weights: NDArray[np.float32], level: float = LEVEL
-) -> list[dict[str, Any]]:
+def slice_calibration(panel: Panel, slicing: Slicing, head: str, level: float = LEVEL) -> list[dict[str, Any]]:
     """Estimate the calibration of every attribute within each value, and find the worst value.
 
     Args:
         panel: The records.
         slicing: The division; an attribute is not divided by itself.
         head: Of the model's card: what a logit means.
-        weights: ``(K, R)``, of ``Clusters.weights``.
         level: Confidence level.
 
     Returns:
@@ -116,7 +114,7 @@ def slice_calibration(
                 for measure, (figure, more) in zip(BY_GROUP, figures, strict=True)
             ]
         excess = np.where(usable, p - label, np.nan)
-        compared = _compared(signed, excess, slicing, panel, weights, level)
+        compared = _compared(signed, excess, slicing, panel, level)
         entries.append({"measure": BY_GROUP[0], **about, **compared})
         sound = comparable(debiased)
         ranked = sorted(sound, key=lambda value: sound[value].value, reverse=True) if len(sound) > 1 else []
@@ -139,7 +137,6 @@ def _compared(
     excess: Floats,
     slicing: Slicing,
     panel: Panel,
-    weights: NDArray[np.float32],
     level: float,
 ) -> dict[str, Any]:
     sound = comparable(signed)
@@ -147,22 +144,13 @@ def _compared(
         return {"worst": None, "best": None, "gap": None, "ratio": None}
     ranked = sorted(sound, key=lambda value: abs(sound[value].value), reverse=True)
     both = [slicing.values.index(value) for value in (ranked[0], ranked[-1])]
-    V = len(slicing.values)
-    (means,) = resampled_means(
-        excess.astype(np.float32)[:, None, None],
-        slicing.codes[:, None],
-        np.eye(V, dtype=np.float32),
-        panel.clusters,
-        weights,
-    )
+    means = group_means(excess[:, None], slicing.codes, np.eye(len(slicing.values)), panel.clusters, level=level)
     people = panel.clusters.identities(np.isin(slicing.codes, both) & np.isfinite(excess))
     difference = gap(
         sound[ranked[0]],
         sound[ranked[-1]],
-        means.samples[both, 0],
+        correlation=correlation(*means.contributions[both, :, 0]),
         identities=None if people is None else int(people),
-        method=panel.clusters.bootstrap,
-        level=level,
     )
     return {"worst": ranked[0], "best": ranked[-1], "gap": difference.to_json(), "ratio": None}
 

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.summary.bounds import WRONG, bounds
 from bincam.audit.summary.panel import Panel
 from bincam.errors import InputError, nearest
-from bincam.stats.bootstrap import resampled_means, shares
+from bincam.stats.bootstrap import shares
+from bincam.stats.clustered.contributions import correlation
+from bincam.stats.clustered.means import group_means
 from bincam.stats.clusters import Clusters
-from bincam.stats.estimate import LEVEL, MIN_IDENTITIES, MIN_IMAGES, Estimate, Floats, estimate
+from bincam.stats.estimate import LEVEL, MIN_IDENTITIES, MIN_IMAGES, Estimate
 from bincam.stats.hypothesis_tests import difference_test, family
-from bincam.stats.intervals import gap, quantiles, ratio
+from bincam.stats.intervals import gap, ratio
 from bincam.stats.outcomes import BASIC, ERROR_RATES, MEMBERSHIP, basic_name
 
 USUAL = ("Male", "Young")
@@ -122,7 +125,6 @@ def slice_panel(
     panel: Panel,
     slicing: Slicing,
     columns: Mapping[str, str],
-    weights: NDArray[np.float32],
     level: float = LEVEL,
 ) -> list[dict[str, Any]]:
     """Estimate the figures of every attribute within each value, and compare the worst value with the best.
@@ -131,7 +133,6 @@ def slice_panel(
         panel: The records.
         slicing: The division; an attribute is not divided by itself.
         columns: Measure to column, for those of ``gain``, ``empty`` and ``bias_share`` that the audit has.
-        weights: ``(K, R)``, of ``Clusters.weights``.
         level: Confidence level.
 
     Returns:
@@ -144,41 +145,34 @@ def slice_panel(
     for a, attribute in enumerate(panel.attributes):
         if attribute == slicing.column:
             continue
-        resampled = _resampled(panel, slicing, columns, a, weights)
-        for measure, drawn in resampled.items():
+        for measure, within in _within(panel, slicing, columns, a, level).items():
             about = {"attribute": attribute, "measure": measure, "column": slicing.column}
-            row = proportions[measure][a] if measure in proportions else _means(drawn, panel, level)
+            row = proportions[measure][a] if measure in proportions else within.estimates
             estimates = dict(zip(slicing.values, row, strict=True))
             entries += [{**about, "value": value, "estimate": figure.to_json()} for value, figure in estimates.items()]
-            entries.append({**about, **_compared(measure, estimates, drawn, panel, level)})
+            entries.append({**about, **_compared(measure, estimates, within, panel)})
     return entries
 
 
 @dataclass(frozen=True)
-class _Drawn:
+class _Within:
     """A measure of one attribute in each of V values.
 
     Attributes:
         values: ``(N,)``, NaN for images that are not counted.
         codes: ``(N,)``: index of the value; -1 where unknown.
-        mean: ``(V,)``.
-        images: ``(V,)``: number of images.
-        identities: ``(V,)``: number of clusters, or None.
-        samples: ``(V, R)``: the means in each resample, which is the same for all values.
+        estimates: The means, V of them.
+        contributions: ``(V, K)``: what each cluster contributes to their errors.
     """
 
     values: NDArray[np.float32]
     codes: NDArray[np.int64]
-    mean: Floats
-    images: NDArray[np.int64]
-    identities: NDArray[np.int64] | None
-    samples: NDArray[np.float32]
+    estimates: list[Estimate]
+    contributions: NDArray[np.float32]
 
 
-def _resampled(
-    panel: Panel, slicing: Slicing, columns: Mapping[str, str], a: int, weights: NDArray[np.float32]
-) -> dict[str, _Drawn]:
-    """Compute every measure of attribute ``a`` from one set of resamples."""
+def _within(panel: Panel, slicing: Slicing, columns: Mapping[str, str], a: int, level: float) -> dict[str, _Within]:
+    """Compute every measure of attribute ``a`` within each value."""
     cell, V = panel.cell[:, a].astype(np.int64), len(slicing.values)
     minority = int(panel.minority[a])
     place = {name: (basic_name(group, minority), 0) for name, group in ERROR_RATES.items()}
@@ -187,42 +181,26 @@ def _resampled(
     values = np.stack([panel.wrong[:, a], *(panel.column(name)[:, a] for name in columns.values())], -1)
     in_a_cell = (cell >= 0) & (slicing.codes >= 0)
     of_group = MEMBERSHIP[[BASIC.index(group) for group in groups]]
-    (means,) = resampled_means(
-        values[:, None],
-        np.where(in_a_cell, cell * V + slicing.codes, -1)[:, None],
+    means = group_means(
+        values,
+        np.where(in_a_cell, cell * V + slicing.codes, -1),
         np.kron(of_group, np.eye(V, dtype=np.float32)),  # (groups · V, CELLS · V)
         panel.clusters,
-        weights,
+        bounds([WRONG, *columns.values()]),
+        level,
     )
     result = {}
     for name, (group, c) in place.items():
         g = groups.index(group)
-        rows = slice(g * V, (g + 1) * V)
+        rows = range(g * V, (g + 1) * V)
         inside = in_a_cell & (np.append(of_group[g], 0)[cell] > 0)
-        result[name] = _Drawn(
+        result[name] = _Within(
             np.where(inside, values[:, c], np.float32(np.nan)),
             slicing.codes,
-            means.value[rows, c],
-            means.images[rows, c],
-            None if means.identities is None else means.identities[rows, c],
-            means.samples[rows, c],
+            [means.estimate(row, c) for row in rows],
+            means.contributions[rows.start : rows.stop, :, c],
         )
     return result
-
-
-def _means(drawn: _Drawn, panel: Panel, level: float) -> list[Estimate]:
-    low, high = quantiles(drawn.samples.copy(), level)
-    return [
-        estimate(
-            drawn.mean[v],
-            low[v],
-            high[v],
-            drawn.images[v],
-            None if drawn.identities is None else drawn.identities[v],
-            panel.clusters.bootstrap,
-        )
-        for v in range(len(drawn.mean))
-    ]
 
 
 def _rates(panel: Panel, slicing: Slicing, level: float) -> dict[str, list[list[Estimate]]]:
@@ -249,25 +227,10 @@ def _estimates(
 ) -> list[list[Estimate]]:
     share = shares(values, member, panel.clusters, level)
     A, V = share.value.shape
-    return [
-        [
-            estimate(
-                share.value[a, v],
-                share.low[a, v],
-                share.high[a, v],
-                share.images[a, v],
-                None if share.identities is None else share.identities[a, v],
-                share.method,
-            )
-            for v in range(V)
-        ]
-        for a in range(A)
-    ]
+    return [[share.estimate(a, v) for v in range(V)] for a in range(A)]
 
 
-def _compared(
-    measure: str, estimates: Mapping[str, Estimate], drawn: _Drawn, panel: Panel, level: float
-) -> dict[str, Any]:
+def _compared(measure: str, estimates: Mapping[str, Estimate], within: _Within, panel: Panel) -> dict[str, Any]:
     sound = comparable(estimates)
     if len(sound) < 2:
         return {"worst": None, "best": None, "gap": None, "ratio": None}
@@ -276,12 +239,10 @@ def _compared(
     high, low = (best, worst) if measure in WORSE_IF_LOWER else (worst, best)
     names = list(estimates)
     both = [names.index(high), names.index(low)]
-    people = panel.clusters.identities(np.isin(drawn.codes, both) & np.isfinite(drawn.values))
+    people = panel.clusters.identities(np.isin(within.codes, both) & np.isfinite(within.values))
     about: dict[str, Any] = {
-        "drawn": drawn.samples[both],
+        "correlation": correlation(*within.contributions[both]),
         "identities": None if people is None else int(people),
-        "method": panel.clusters.bootstrap,
-        "level": level,
     }
     return {
         "worst": worst,

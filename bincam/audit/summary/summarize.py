@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.summary.bounds import WRONG, bounds, is_proportion
 from bincam.audit.summary.calibration import attribute_calibration, calibration_family, slice_calibration
 from bincam.audit.summary.doubts import doubts
 from bincam.audit.summary.label_noise import corrected_rates, stated_noise
@@ -17,10 +17,13 @@ from bincam.audit.summary.people import PERSON_RATES, people_of
 from bincam.audit.summary.reference_variation import Variation, vary_references
 from bincam.audit.summary.slices import slice_family, slice_panel, slicings
 from bincam.errors import InputError
-from bincam.stats.bootstrap import RESAMPLES, Means, Shares, resampled_means, shares
-from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate, is_small
+from bincam.stats.bootstrap import RESAMPLES, Shares, shares
+from bincam.stats.clustered.attribute_average import AttributeAverage
+from bincam.stats.clustered.contributions import correlation
+from bincam.stats.clustered.means import GroupMeans, group_means
+from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.hypothesis_tests import difference_test, family
-from bincam.stats.intervals import mean_of_two, quantiles
+from bincam.stats.intervals import mean_of_two
 from bincam.stats.outcomes import BASIC, CELLS, ERROR_RATES, GROUPS, MEMBERSHIP, basic_name, class_name
 from bincam.stats.roc import ranking
 
@@ -28,13 +31,9 @@ if TYPE_CHECKING:
     from bincam.audit.folder.manifest import Manifest
     from bincam.audit.folder.reader import Audit
 
-BINARY = ("empty", "pointing")
-"""Measures that are 1 or 0 per image: their means are proportions."""
-
 SHORT = {"bias_share": "midpoint.bias_share"}
 """Short names of measures that are not the primary method's."""
 
-WRONG = "error"
 CALIBRATION = ("brier", "ece", "signed_calibration_error", "calibration_slope", "calibration_intercept")
 RATES = (
     *(*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap"),
@@ -65,9 +64,9 @@ def summarise(
     """Summarise an audit's records: the content of ``summary.json``.
 
     Proportions (error rates, maps without positive evidence, pointing hits) have Wilson's interval, with the effective
-    number of images where identities are known; all other figures have the percentile interval of a bootstrap over
-    identities, or over images if none are known. Ledger figures against a fitted reference also let the reference vary
-    (``reference_variation``). The same seed gives the same figures.
+    number of images where identities are known; all other figures have intervals from what each identity, or each image
+    if none are known, contributes to them (``bincam.stats.clustered``). Ledger figures against a fitted reference also
+    let the reference vary (``reference_variation``).
 
     Args:
         audit: The audit; it may be without a summary.
@@ -165,8 +164,7 @@ def summarise_panel(
     """
     noise = stated_noise(label_noise or {}, panel.attributes)
     divisions, left_out = slicings(panel, slice_by)
-    weights = panel.clusters.weights(resamples, seed)
-    entries, samples = _attributes(manifest, panel, weights, level)
+    entries, samples = _attributes(manifest, panel, level)
     for a, (attribute, entry) in enumerate(entries.items()):
         entry["rates"] |= {name: rate.to_json() for name, rate in people_of(panel, a, level).items()}
         if attribute in noise:
@@ -183,8 +181,8 @@ def summarise_panel(
         entry
         for by in divisions
         for entry in (
-            *slice_panel(panel, by, columns, weights, level),
-            *slice_calibration(panel, by, head, weights, level),
+            *slice_panel(panel, by, columns, level),
+            *slice_calibration(panel, by, head, level),
         )
     ]
     summary = {
@@ -213,11 +211,10 @@ def summarise_panel(
     return summary
 
 
-def _attributes(
-    manifest: Manifest, panel: Panel, weights: NDArray[np.float32], level: float
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _attributes(manifest: Manifest, panel: Panel, level: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Make the entries of all attributes, and the means over them."""
     names = (WRONG, *panel.columns)
+    limits = bounds(names)
     proportions = {
         name: {
             group: shares(
@@ -226,25 +223,31 @@ def _attributes(
             for group in BASIC
         }
         for name in names
-        if name == WRONG or name.rpartition(".")[2] in BINARY
+        if is_proportion(name)
     }
-    average = _Average(len(names), weights.shape[1])
+    average = AttributeAverage(
+        len(GROUPS),
+        len(names),
+        panel.clusters.count,
+        np.array([is_proportion(name) for name in names]),
+        limits,
+        known=panel.clusters.known,
+    )
     entries: dict[str, Any] = {}
     for a, attribute in enumerate(panel.attributes):
         # An attribute at a time, so that the records of all are never copied at once.
-        values = np.concatenate([panel.wrong[:, a : a + 1, None], panel.values[:, a : a + 1]], -1)  # (N, 1, 1 + C)
-        (means,) = resampled_means(values, panel.cell[:, a : a + 1], MEMBERSHIP, panel.clusters, weights)
+        values = np.concatenate([panel.wrong[:, a, None], panel.values[:, a]], -1)  # (N, 1 + C)
+        means = group_means(values, panel.cell[:, a], MEMBERSHIP, panel.clusters, limits, level)
         minority = int(panel.minority[a])
-        average.add(means, minority)
-        classes = [BASIC.index("true:positive"), BASIC.index("true:negative")]
-        drawn = means.samples[classes, 0]  # (2, R), copied before the quantiles sort them
-        low, high = quantiles(means.samples, level)
-        cellwise = _cellwise(panel, names, a, means, (low, high), proportions)
+        order = [BASIC.index(basic_name(group, minority)) for group in GROUPS]
+        cellwise = _cellwise(names, a, means, proportions)
+        average.add(means.select(order), [[cellwise[name, BASIC[g]] for name in names] for g in order])
         measures = {
             name: {group: cellwise[name, basic_name(group, minority)].to_json() for group in GROUPS}
             for name in panel.columns
         }
-        rates, calibration = _rates(manifest, panel, a, cellwise, drawn, weights, level)
+        both = [means.contributions[BASIC.index(f"true:{part}"), :, 0] for part in ("positive", "negative")]
+        rates, calibration = _rates(manifest, panel, a, cellwise, correlation(*both), level)
         entries[attribute] = {
             "minority": class_name(minority),
             "train_counts": list(manifest.train_counts[attribute]),
@@ -253,28 +256,39 @@ def _attributes(
             "calibration": calibration,
             "measures": measures,
         }
-    return entries, average.finish(panel, names, level)
+    return entries, _overall(average, names, level)
 
 
 def _cellwise(
-    panel: Panel,
-    names: Sequence[str],
-    a: int,
-    means: Means,
-    ends: tuple[Floats, Floats],
-    proportions: Mapping[str, Mapping[str, Shares]],
+    names: Sequence[str], a: int, means: GroupMeans, proportions: Mapping[str, Mapping[str, Shares]]
 ) -> dict[tuple[str, str], Estimate]:
-    method = panel.clusters.bootstrap
+    """Make the estimates of attribute ``a`` by measure and group."""
     result = {}
     for c, name in enumerate(names):
         for g, group in enumerate(BASIC):
-            people = None if means.identities is None else int(means.identities[g, c])
-            low, high, how = ends[0][g, c], ends[1][g, c], method
             if name in proportions:
-                share = proportions[name][group]
-                low, high, how = share.low[a], share.high[a], share.method
-            result[name, group] = estimate(means.value[g, c], low, high, int(means.images[g, c]), people, how)
+                result[name, group] = proportions[name][group].estimate(a)
+            else:
+                result[name, group] = means.estimate(g, c)
     return result
+
+
+def _overall(average: AttributeAverage, names: Sequence[str], level: float) -> dict[str, Any]:
+    """Return ``{"rates": {measure: estimate}, "measures": {column: {group: estimate}}}`` of means over attributes.
+
+    ``attributes`` and ``small_attributes`` count all attributes and those with a small cell.
+    """
+
+    def entry(group: str, c: int) -> dict[str, Any]:
+        at = GROUPS.index(group), c
+        mean = average.estimate(*at, level)
+        counts = {"attributes": int(average.count[at]), "small_attributes": int(average.small[at])}
+        return {**mean.to_json(), **counts}
+
+    return {
+        "rates": {name: entry(group, 0) for name, group in ERROR_RATES.items()},
+        "measures": {name: {g: entry(g, c) for g in GROUPS} for c, name in enumerate(names) if name != WRONG},
+    }
 
 
 def _rates(
@@ -282,8 +296,7 @@ def _rates(
     panel: Panel,
     a: int,
     cellwise: Mapping[tuple[str, str], Estimate],
-    drawn: NDArray[np.float32],
-    weights: NDArray[np.float32],
+    between_classes: float,
     level: float,
 ) -> tuple[dict[str, Estimate], dict[str, Any]]:
     minority = int(panel.minority[a])
@@ -294,16 +307,11 @@ def _rates(
     )
     # Both classes together are the images of the error, whose clusters are counted once there.
     rates["balanced_error"] = mean_of_two(
-        rates["fnr"],
-        rates["fpr"],
-        drawn,
-        identities=error.identities,
-        method=panel.clusters.bootstrap,
-        level=level,
+        rates["fnr"], rates["fpr"], correlation=between_classes, identities=error.identities
     )
     label, logit = panel.label[:, a], panel.logit[:, a]
-    rates["auroc"], rates["ap"] = ranking(logit, label, panel.clusters, weights, level)
-    calibrated, calibration = attribute_calibration(manifest, panel, a, weights, level)
+    rates["auroc"], rates["ap"] = ranking(logit, label, panel.clusters, level)
+    calibrated, calibration = attribute_calibration(manifest, panel, a, level)
     return rates | calibrated, calibration
 
 
@@ -312,57 +320,6 @@ def _counts(panel: Panel, a: int) -> dict[str, int]:
     counted = {name: int((cell == n).sum()) for n, name in enumerate(CELLS)}
     unknown = counted.pop("P?") + counted.pop("N?")
     return {**counted, "unknown": unknown, "nan_logit": int((cell < 0).sum())}
-
-
-class _Average:
-    """Accumulates the means over attributes of every group and measure, resample by resample."""
-
-    def __init__(self, columns: int, resamples: int) -> None:
-        shape = (len(GROUPS), columns)
-        self.value, self.count, self.images = np.zeros(shape), np.zeros(shape, int), np.zeros(shape, int)
-        self.small = np.zeros(shape, int)
-        self.samples, self.drawn = np.zeros((*shape, resamples), np.float32), np.zeros((*shape, resamples), np.int16)
-
-    def add(self, means: Means, minority: int) -> None:
-        """Add the means of an attribute with this minority, +1 or -1."""
-        order = [BASIC.index(basic_name(group, minority)) for group in GROUPS]
-        defined = np.isfinite(means.value[order])
-        self.value += np.where(defined, means.value[order], 0)
-        self.count += defined
-        self.images = np.maximum(self.images, means.images[order])
-        people = None if means.identities is None else means.identities[order]
-        self.small += defined & is_small(means.images[order], people)
-        samples = means.samples[order]
-        drawn = np.isfinite(samples)
-        self.samples += np.where(drawn, samples, 0)
-        self.drawn += drawn
-
-    def finish(self, panel: Panel, names: Sequence[str], level: float) -> dict[str, Any]:
-        """Return ``{"rates": {measure: estimate}, "measures": {column: {group: estimate}}}`` of the means.
-
-        ``images`` is the number of the attribute that has most, ``identities`` that of the whole audit, because
-        attributes share their images. Every attribute has the same weight, so a single one with a small cell makes the
-        mean ``small``; ``attributes`` and ``small_attributes`` count all attributes and those with a small cell.
-        """
-        with np.errstate(invalid="ignore", divide="ignore"):
-            value = self.value / np.where(self.count > 0, self.count, np.nan)
-            samples = np.where(self.drawn > 0, self.samples / self.drawn, np.nan)
-        low, high = quantiles(samples, level)
-        people = panel.clusters.count if panel.clusters.known else None
-        method = panel.clusters.bootstrap
-
-        def entry(group: str, c: int) -> dict[str, Any]:
-            g = GROUPS.index(group)
-            mean = estimate(value[g, c], low[g, c], high[g, c], int(self.images[g, c]), people, method)
-            few = int(self.small[g, c])
-            if few:  # so there is a value
-                mean = replace(mean, status="small")
-            return {**mean.to_json(), "attributes": int(self.count[g, c]), "small_attributes": few}
-
-        return {
-            "rates": {name: entry(group, 0) for name, group in ERROR_RATES.items()},
-            "measures": {name: {g: entry(g, c) for g in GROUPS} for c, name in enumerate(names) if name != WRONG},
-        }
 
 
 def _families(panel: Panel, columns: Mapping[str, str]) -> list[dict[str, Any]]:

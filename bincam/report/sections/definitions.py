@@ -57,9 +57,9 @@ MEASURES = (
     ),
     Definition(
         "Intervals and small cells",
-        "Brackets are 95\u202f% intervals: Wilson intervals for rates, bootstrap intervals for everything else, "
-        "clustered by identity where identities are known. A number marked † is of too few images or people to be "
-        "reliable; it is shown nevertheless.",
+        "Brackets are 95\u202f% intervals: Wilson intervals for rates, intervals from what each person or image "
+        "contributes for everything else, clustered by identity where identities are known. A number marked † is of "
+        "too few images or people to be reliable, or of images that all have the same value; it is shown nevertheless.",
     ),
     Definition(
         "Calibration",

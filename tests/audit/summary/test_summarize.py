@@ -1,7 +1,9 @@
 """A summary against scikit-learn and pandas on the same records, and what it does with what is missing."""
 
+import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +16,13 @@ from bincam.audit import open_audit
 from bincam.audit.folder import reader
 from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.gate.rules import judge, parse_rule
-from bincam.audit.summary.panel import read_panel
+from bincam.audit.summary.panel import Panel, read_panel
 from bincam.audit.summary.slices import slicings
-from bincam.audit.summary.summarize import RATES, column_of, summarise
+from bincam.audit.summary.summarize import RATES, column_of, summarise, summarise_panel
 from bincam.errors import InputError
+from bincam.stats.clusters import Clusters
+from bincam.stats.estimate import Estimate
+from bincam.stats.intervals import mover_gap, mover_mean, mover_ratio
 from bincam.stats.outcomes import GROUPS
 from tests.audit.synthetic import ATTRIBUTES, make_audit
 
@@ -153,38 +158,45 @@ def test_a_mean_over_attributes_is_small_where_one_of_its_cells_is(audit, summar
     assert judged.verdict == "insufficient"
 
 
-def test_balanced_errors_and_slices_follow_the_resamples(audit, summary):
+def test_balanced_errors_and_slices_account_for_people_on_both_sides(audit, summary):
     panel = read_panel(audit)
-    weights = panel.clusters.weights(200, 0)[panel.clusters.codes].astype(float)  # (N, R)
     entry = summary["attributes"]["Smiling"]
     positive = entry["minority"] == "positive"
-    wrong, label = (held[:, panel.attributes.index("Smiling")] for held in (panel.wrong, panel.label))
+    wrong, label = (part[:, panel.attributes.index("Smiling")] for part in (panel.wrong, panel.label))
     sex = audit.images.set_index("row").loc[panel.rows, "group.sex"].to_numpy()
 
-    def drawn(inside):
+    def contribution(inside):
+        """What every person adds to the error's deviation from its mean, with the correction for large persons."""
         kept = inside & np.isfinite(wrong)
-        return wrong[kept] @ weights[kept] / weights[kept].sum(0)
+        size = np.bincount(panel.clusters.codes[kept], minlength=panel.clusters.count) / kept.sum()
+        hits = np.bincount(panel.clusters.codes[kept], wrong[kept], panel.clusters.count) / kept.sum()
+        return (hits - wrong[kept].mean() * size) / np.sqrt(1 - size)
 
-    balanced = entry["rates"]["balanced_error"]
-    halves = (drawn(label == 1) + drawn(label == 0)) / 2
-    assert [balanced["low"], balanced["high"]] == pytest.approx(np.quantile(halves, [0.025, 0.975]), rel=1e-4)
-    assert balanced["method"] == "bootstrap over identities"
-    assert balanced["identities"] == entry["rates"]["error"]["identities"]
+    def joint(one, other):
+        first, second = contribution(one), contribution(other)
+        return (first @ second) / np.sqrt((first @ first) * (second @ second))
+
+    balanced = Estimate.from_json(entry["rates"]["balanced_error"])
+    fnr, fpr = (Estimate.from_json(entry["rates"][rate]) for rate in ("fnr", "fpr"))
+    r = joint(label == 1, label == 0)
+    assert abs(r) > 0.01
+    assert (balanced.low, balanced.high) == pytest.approx(mover_mean(fnr, fpr, r), rel=1e-4)
+    assert balanced.method == "variance recovery"
+    assert balanced.identities == entry["rates"]["error"]["identities"]
     for measure, inside in (("error", label > -1), ("fpr", label == 0), ("minority_error", label == positive)):
-        (one,) = [
+        of_sex = [
             found
             for found in summary["slices"]
             if (found["attribute"], found["measure"], found["column"]) == ("Smiling", measure, "group.sex")
-            and "worst" in found
         ]
-        worst, best = (drawn(inside & (sex == one[name])) for name in ("worst", "best"))
-        with np.errstate(divide="ignore"):
-            quotient = worst / best
-        for name, samples in (("gap", worst - best), ("ratio", quotient)):
-            expected = np.quantile(samples, [0.025, 0.975])
-            assert [one[name]["low"], one[name]["high"]] == pytest.approx(expected, rel=1e-4), measure
-            assert one[name]["method"] == "bootstrap over identities"
-            assert one[name]["images"] == (inside & np.isfinite(wrong)).sum()
+        (compared,) = (found for found in of_sex if "worst" in found)
+        by_value = {found["value"]: Estimate.from_json(found["estimate"]) for found in of_sex if "value" in found}
+        both = [by_value[compared[name]] for name in ("worst", "best")]
+        r = joint(*(inside & (sex == compared[name]) for name in ("worst", "best")))
+        for name, mover in (("gap", mover_gap), ("ratio", mover_ratio)):
+            found = Estimate.from_json(compared[name])
+            np.testing.assert_allclose((found.low, found.high), mover(*both, r), rtol=1e-4, atol=1e-6)
+            assert found.images == (inside & np.isfinite(wrong)).sum()
 
 
 def test_a_person_on_both_sides_of_a_gap_counts_once(audit, summary):
@@ -219,6 +231,130 @@ def test_an_attribute_without_an_error_leaves_room_for_one(copy):
     assert all(one["low"] < -0.005 and one["high"] > 0.005 for one in gaps)
 
 
+def test_overall_of_one_attribute_is_that_attribute(small):
+    found = summarise_panel(
+        read_panel(open_audit(small)).select(["Bald"]),
+        open_audit(small).manifest,
+        leakage={},
+        gates={},
+        slice_by=[],
+        resamples=100,
+    )
+    own, overall = found["attributes"]["Bald"], found["overall"]
+    for rate, mean in overall["rates"].items():
+        assert {
+            **own["rates"][rate],
+            "attributes": mean["attributes"],
+            "small_attributes": mean["small_attributes"],
+        } == mean
+    for column, groups in overall["measures"].items():
+        for group, mean in groups.items():
+            one = own["measures"][column][group]
+            assert {name: mean[name] for name in one} == one, (column, group)
+
+
+@pytest.mark.parametrize("attributes", [1, 2])
+def test_no_miss_among_45_positives_of_15_people_is_no_evidence_for_one_in_a_hundred(attributes):
+    panel = planted(people=15, images=6, misses=0, attributes=attributes)
+    found = summarise_panel(panel, manifest_of(panel), leakage={}, gates={}, slice_by=[], resamples=100)
+    judged = gate(found, "overall.fnr<=0.01", "fnr<=0.01")
+    assert {one.verdict for one in judged} == {"insufficient"}
+    assert found["overall"]["rates"]["fnr"]["high"] > 0.1
+    overall, *own = judged
+    if attributes == 1:
+        assert (overall.estimate.low, overall.estimate.high) == (own[0].estimate.low, own[0].estimate.high)
+
+
+@pytest.mark.parametrize("attributes", [1, 3])
+@pytest.mark.parametrize(("misses", "verdict"), [(0.0, "pass"), (0.2, "fail")])
+def test_with_enough_people_a_bad_model_fails_and_its_good_twin_passes(attributes, misses, verdict):
+    panel = planted(people=1200, images=2, misses=misses, attributes=attributes)
+    found = summarise_panel(panel, manifest_of(panel), leakage={}, gates={}, slice_by=[], resamples=100)
+    for rate in ("fnr", "fpr", "minority_error", "majority_error", "error"):
+        assert {one.verdict for one in gate(found, f"overall.{rate}<=0.05", f"{rate}<=0.05")} == {verdict}, rate
+
+
+def test_no_interval_of_a_summary_is_a_point(small):
+    """Every figure of images that all have the same value keeps room for another, or has no interval and is small."""
+    panel = read_panel(open_audit(small))
+    constant = dataclasses.replace(
+        panel,
+        values=np.where(np.isfinite(panel.values), np.float32(0.83), np.float32(np.nan)),
+        logit=np.where(np.isfinite(panel.logit), np.where(panel.label == 1, 3, -3), np.nan).astype(np.float32),
+    )
+    for attributes in (panel.attributes, panel.attributes[:1]):
+        found = summarise_panel(
+            constant.select(attributes),
+            open_audit(small).manifest,
+            leakage={},
+            gates={},
+            slice_by=["sex"],
+            resamples=100,
+        )
+        figures = list(estimates_in(found))
+        assert len(figures) > 100
+        for path, one in figures:
+            if "ece" in path or one["value"] is None:
+                continue
+            assert one["low"] is None or one["low"] < one["high"] or one["high"] is None, path
+            if one["low"] is None and "ratio" not in path:
+                assert one["status"] == "small", path
+        gain = found["overall"]["measures"]["grad_cam.gain"]["all"]
+        assert (gain["low"], gain["status"]) == (None, "small")
+        (judged,) = judge(found, [parse_rule("overall.gain>=0.8", open_audit(small))])
+        assert judged.verdict == "insufficient"
+
+
+def estimates_in(entry, path=""):
+    """Every estimate in a summary, with its place."""
+    if isinstance(entry, dict):
+        if {"value", "low", "high", "status"} <= set(entry):
+            yield path, entry
+        else:
+            for key, part in entry.items():
+                yield from estimates_in(part, f"{path}/{key}")
+    elif isinstance(entry, list):
+        for number, part in enumerate(entry):
+            yield from estimates_in(part, f"{path}/{number}")
+
+
+def planted(*, people, images, misses, attributes):
+    """Records of people with as many positive as negative images, of which a share is misclassified in either class."""
+    n = people * images
+    label = np.tile(np.arange(images) % 2, people).astype(np.float32)[:, None].repeat(attributes, 1)
+    wrong = np.random.default_rng(0).random((n, attributes)) < misses
+    names = tuple(f"x{a}" for a in range(attributes))
+    return Panel(
+        attributes=names,
+        rows=np.arange(n),
+        label=label,
+        logit=np.where((label == 1) != wrong, 1, -1).astype(np.float32),
+        threshold=np.zeros_like(label),
+        minority=np.ones(attributes, int),
+        clusters=Clusters(np.repeat(np.arange(people), images), True),
+        columns=(),
+        values=np.zeros((n, attributes, 0), np.float32),
+    )
+
+
+def manifest_of(panel):
+    return SimpleNamespace(
+        methods=("grad_cam",),
+        attributes=panel.attributes,
+        train_counts_from="card",
+        references_from=None,
+        train_counts=dict.fromkeys(panel.attributes, (10, 20)),
+        head="logits",
+        logit_shift={},
+        model=SimpleNamespace(card={}),
+    )
+
+
+def gate(found, *texts):
+    names = SimpleNamespace(attributes=tuple(found["attributes"]), methods=("grad_cam",), masks=())
+    return judge(found, [parse_rule(text, names) for text in texts])
+
+
 @pytest.mark.slow
 def test_a_summary_is_json_of_the_stated_layout_and_the_same_each_time(audit, summary, tmp_path):
     again = summarise(audit, resamples=200, slice_by=["sex", "age", "Young"])
@@ -237,7 +373,7 @@ def test_small_cells_are_shown_and_called_small(summary):
     for attribute in summary["attributes"].values():
         for groups in attribute["measures"].values():
             for one in groups.values():
-                few = one["images"] < 20 or one["identities"] < 5
+                few = one["images"] < 20 or one["identities"] < 5 or one["low"] is None
                 assert one["status"] == ("undefined" if one["value"] is None else "small" if few else "ok")
 
 

@@ -1,0 +1,114 @@
+"""What each image contributes to the error of AUROC and average precision, and their intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.stats.clustered.contributions import Spread, corrected, logistic
+from bincam.stats.clusters import Clusters
+from bincam.stats.estimate import LEVEL, Floats
+from bincam.stats.intervals import effective_number, wilson
+
+
+def auroc_contributions(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Floats:
+    """Compute each image's contribution to the error of AUROC from its placement value (DeLong et al. 1988).
+
+    The placement of a positive is the share of negatives with a lower score, ties counting half; that of a negative the
+    share of positives with a higher one. Both have the mean AUROC.
+
+    Args:
+        scores: ``(n,)``, finite.
+        positive: ``(n,)``, both classes.
+
+    Returns:
+        ``(n,)``: (placement - AUROC) divided by the number of images of the class; they sum to 0.
+
+    >>> auroc_contributions(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
+    array([ 0.125, -0.125, -0.125,  0.125])
+    """
+    result = np.empty(len(scores))
+    for own, sign in ((positive, 1), (~positive, -1)):
+        others = np.sort(sign * scores[~own])
+        below = np.searchsorted(others, sign * scores[own], "left")
+        up_to = np.searchsorted(others, sign * scores[own], "right")
+        placement = (below + up_to) / (2 * len(others))
+        result[own] = (placement - placement.mean()) / len(placement)
+    return result
+
+
+def precision_contributions(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Floats:
+    """Compute each image's contribution to the error of average precision: its derivative by the image's weight.
+
+    With weights w, AP = Σ_i w_i y_i P(s_i) / Σ_i w_i y_i, where P(s) is the weighted share of positives among images
+    with a score of at least s. A positive contributes its own precision and raises that of the positives below it; a
+    negative lowers that of the positives below it. *Ours*, as an influence function (Hampel 1974).
+
+    Args:
+        scores: ``(n,)``, finite.
+        positive: ``(n,)``, with at least one positive.
+
+    Returns:
+        ``(n,)``; they sum to 0.
+
+    >>> precision_contributions(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])).round(3)
+    array([-0.   , -0.111, -0.028,  0.139])
+    """
+    distinct, at = np.unique(-scores, return_inverse=True)  # from the highest score down
+    y = positive.astype(float)
+    hits = np.bincount(at, y, len(distinct))
+    shown, tp = np.bincount(at, minlength=len(distinct)).cumsum(), hits.cumsum()
+    precision = tp / shown
+    m = y.sum()
+    value = float((hits * precision).sum() / m)
+    raising = (hits / shown)[::-1].cumsum()[::-1]  # Σ over positives at or below: 1/N
+    lowering = (hits * tp / shown**2)[::-1].cumsum()[::-1]  # the same: TP/N²
+    result: Floats = (y * (precision[at] - value + raising[at]) - lowering[at]) / m
+    return result
+
+
+def ranking_interval(
+    value: float,
+    contributions: Floats,
+    positive: NDArray[np.bool_],
+    codes: NDArray[np.int64],
+    clusters: Clusters,
+    level: float = LEVEL,
+) -> tuple[float, float]:
+    """Compute the interval of AUROC or average precision over clusters, on the logit scale.
+
+    A cluster's contribution is the sum of its images' (Obuchowski 1997 for AUROC: people may have images of both
+    classes), with the correction CR2 by its share of each class, and Student's quantile with the effective number of
+    clusters that decide as degrees of freedom. Where nothing varies, such as for an AUROC of 1, it is Wilson's interval
+    of as many images as the class with fewer clusters has, effectively.
+
+    Args:
+        value: The figure.
+        contributions: ``(n,)``.
+        positive: ``(n,)``.
+        codes: ``(n,)``: the images' clusters.
+        clusters: All clusters, for their number.
+        level: Confidence level.
+
+    Returns:
+        Lower and upper ends; NaN if all images belong to one cluster.
+    """
+    K = clusters.count
+    total, effective = np.zeros(K), np.inf
+    for own in (positive, ~positive):
+        share = np.bincount(codes[own], minlength=K).astype(float) / max(int(own.sum()), 1)
+        summed = np.bincount(codes[own], contributions[own], K).astype(float)
+        total += corrected(summed, share)
+        people, images = int((share > 0).sum()), int(own.sum())
+        kish = 1 / float((share**2).sum())
+        fewer = effective_number(1.0, 0.0, 0.0, np.nan, images, people, kish, level)
+        effective = min(effective, float(np.nan_to_num(fewer, nan=1.0)))
+    counted = len(np.unique(codes))
+    if counted < 2:
+        return np.nan, np.nan
+    spread = Spread.of(total, counted)
+    if not 0 < value < 1 or float(spread.error) < 1e-9:
+        low, high = wilson(value, effective, level)
+    else:
+        low, high = logistic(np.asarray(value), spread, level)
+    return float(low), float(high)

@@ -1,0 +1,171 @@
+"""Means of many measures in groups of images, with intervals that account for clusters, skewness and bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.stats.clustered.contributions import Spread, corrected, of_equal_values, skewed
+from bincam.stats.clusters import Clusters
+from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate
+
+UNBOUNDED = (-np.inf, np.inf)
+EQUAL = 1e-6
+"""Values whose standard error is less than this share of their size are equal: records are float32."""
+
+
+@dataclass(frozen=True)
+class GroupMeans:
+    """Means of C measures in G groups of images.
+
+    Attributes:
+        value: ``(G, C)``; NaN for an empty group.
+        low: ``(G, C)``: lower ends; NaN where there is no interval.
+        high: ``(G, C)``: upper ends.
+        images: ``(G, C)``: number of images with a value.
+        clusters: ``(G, C)``: number of clusters with a value.
+        effective: ``(G, C)``: effective number of clusters, (Σn_k)²/Σn_k².
+        contributions: ``(G, K, C)`` float32: corrected contributions of the clusters.
+        known: True if clusters are people, False if every image is its own.
+    """
+
+    value: Floats
+    low: Floats
+    high: Floats
+    images: NDArray[np.int64]
+    clusters: NDArray[np.int64]
+    effective: Floats
+    contributions: NDArray[np.float32]
+    known: bool
+
+    @property
+    def identities(self) -> NDArray[np.int64] | None:
+        """The number of people, ``(G, C)``, or None without identities."""
+        return self.clusters if self.known else None
+
+    def select(self, groups: Sequence[int]) -> GroupMeans:
+        """Return some groups, in the order given."""
+        fields = ("value", "low", "high", "images", "clusters", "effective", "contributions")
+        return replace(self, **{name: getattr(self, name)[list(groups)] for name in fields})
+
+    def estimate(self, group: int, measure: int) -> Estimate:
+        """Return one mean; small where it has no interval."""
+        at = (group, measure)
+        people = int(self.clusters[at]) if self.known else None
+        return mean_estimate(self.value[at], self.low[at], self.high[at], int(self.images[at]), people, self.known)
+
+
+def mean_estimate(
+    value: float, low: float, high: float, images: int, identities: int | None, known: bool, method: str = ""
+) -> Estimate:
+    """Make the estimate of a mean: small where there is no interval, such as where all values are equal.
+
+    >>> mean_estimate(0.83, np.nan, np.nan, 300, None, known=False).status
+    'small'
+    """
+    result = estimate(value, low, high, images, identities, method or name(known))
+    missing = result.defined and (np.isnan(result.low) or np.isnan(result.high))
+    return replace(result, status="small") if missing else result
+
+
+def name(known: bool) -> str:
+    """Name the interval of means, over identities or over images.
+
+    >>> name(known=True)
+    'cluster t, skewness'
+    """
+    return "cluster t, skewness" if known else "t, skewness"
+
+
+def group_means(
+    values: NDArray[np.floating],
+    cell: NDArray[np.integer],
+    membership: NDArray[np.floating],
+    clusters: Clusters,
+    bounds: tuple[NDArray[np.floating] | float, NDArray[np.floating] | float] = UNBOUNDED,
+    level: float = LEVEL,
+) -> GroupMeans:
+    """Estimate the mean Σ x_k / Σ n_k of every measure in every group, with intervals that account for clusters.
+
+    The intervals are Student's t with the variance CR2 and the effective number of deciding clusters as degrees of
+    freedom, corrected for skewness (``contributions.skewed``), and cut at the bounds. Where all values are equal,
+    bounded measures have the bound of ``contributions.of_equal_values``; others have no interval.
+
+    Args:
+        values: ``(N, C)``, NaN where undefined.
+        cell: ``(N,)``: index of one of the D cells; negative for none.
+        membership: ``(G, D)``: 1 where a cell belongs to a group.
+        clusters: Clusters of the N images.
+        bounds: Least and greatest possible value, for all measures or ``(C,)``; infinite where there is none.
+        level: Confidence level.
+
+    Example:
+        Two measures of five people with four images each; the second is a share that is 0 in all images.
+
+        >>> from bincam.stats import Clusters
+        >>> values = np.zeros((20, 2))
+        >>> values[:, 0] = np.repeat([1.0, 2.0, 3.0, 4.0, 5.0], 4)
+        >>> people = Clusters(np.repeat(np.arange(5), 4), known=True)
+        >>> one = np.zeros(20, int), np.ones((1, 1))
+        >>> bounds = np.array([-np.inf, 0.0]), np.array([np.inf, 1.0])
+        >>> means = group_means(values, *one, people, bounds)
+        >>> means.value.tolist(), means.low.round(2).tolist(), means.high.round(2).tolist()
+        ([[3.0, 0.0]], [[0.72, 0.0]], [[5.28, 0.43]])
+    """
+    C, K, G = values.shape[1], clusters.count, len(membership)
+    occupied = np.unique(cell[cell >= 0])
+    finite = np.isfinite(values)
+    filled = np.where(finite, values, 0)
+    sums, counts = np.zeros((len(occupied), K, C)), np.zeros((len(occupied), K, C))
+    for d, code in enumerate(occupied):
+        here = np.flatnonzero(cell == code)
+        part = clusters.sums[:, here]
+        sums[d], counts[d] = part @ filled[here].astype(float), part @ finite[here].astype(np.float32)
+    shape = (G, C)
+    value, low, high, effective = (np.full(shape, np.nan) for _ in range(4))
+    images, people = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    contributions = np.zeros((G, K, C), np.float32)
+    for g in range(G):
+        member = np.flatnonzero(membership[g, occupied] > 0)
+        if not len(member):
+            continue
+        total, size = sums[member].sum(0), counts[member].sum(0)  # (K, C)
+        images[g], people[g] = size.sum(0).astype(np.int64), (size > 0).sum(0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value[g] = total.sum(0) / images[g]
+            share = size / images[g]
+            effective[g] = 1 / (share**2).sum(0)
+            u = np.nan_to_num(corrected(total / images[g] - value[g] * share, share))
+        contributions[g] = u
+        low[g], high[g] = mean_interval(value[g], Spread.of(u, people[g]), people[g], effective[g], bounds, level)
+    return GroupMeans(value, low, high, images, people, effective, contributions, clusters.known)
+
+
+def mean_interval(
+    value: Floats,
+    spread: Spread,
+    clusters: NDArray[np.integer],
+    effective: Floats,
+    bounds: tuple[NDArray[np.floating] | float, NDArray[np.floating] | float] = UNBOUNDED,
+    level: float = LEVEL,
+) -> tuple[Floats, Floats]:
+    """Compute the intervals of means ``(C,)`` from the spread of their errors; see ``group_means``.
+
+    Returns:
+        Lower and upper ends; NaN for fewer than two clusters, and where all values are equal and have no bounds.
+    """
+    least, greatest = (np.broadcast_to(np.asarray(bound, float), value.shape) for bound in bounds)
+    low, high = skewed(value, spread, level)
+    equal = spread.error <= EQUAL * np.abs(value)
+    limited = np.isfinite(least) & np.isfinite(greatest)
+    ends = of_equal_values(
+        value, effective, (np.where(limited, least, np.nan), np.where(limited, greatest, np.nan)), level
+    )
+    several = clusters >= 2
+    # Float32 records of a measure that is at its bound may be beyond it in the last digit.
+    low = np.where(several, np.where(equal, ends[0], np.minimum(np.maximum(low, least), value)), np.nan)
+    high = np.where(several, np.where(equal, ends[1], np.maximum(np.minimum(high, greatest), value)), np.nan)
+    return low, high
