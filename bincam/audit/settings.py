@@ -53,7 +53,8 @@ class Settings:
         reference_split: Split on which references are fitted; ``auto``: validation, else training; None fits none.
         reference_limit: Fit references on a stratified subset of at most this many images.
         seed: Seed of all draws.
-        batch_size: Images per forward pass; None for ``BATCH_SIZE`` of the device.
+        batch_size: Images per forward pass; None for ``BATCH_SIZE`` of the device. With 1 every pass has one image,
+            also those of additional measurements; a model needs this whose output for an image depends on its batch.
         shard_images: Images per file of records, rounded up to whole batches, so that a resumed audit has the same
             files.
         workers: Number of processes that read images; 0 reads in the process that runs the model.

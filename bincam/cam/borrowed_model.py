@@ -6,25 +6,27 @@ afterwards, also after an exception.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from bincam.cam.evidence import Pass
 from bincam.cam.inputs import check_images
 from bincam.errors import InputError
 from bincam.models.anatomy import Anatomy, resolve
-from bincam.models.borrow import evaluating, fingerprint, outside_grad_modes, own_rng, unwrap
+from bincam.models.borrow import WeightsNumber, evaluating, outside_grad_modes, own_rng, unwrap
 from bincam.models.card import Card
 from bincam.models.classifier import AttributeClassifier
 from bincam.models.eager import check_followable, eager
 from bincam.models.heads import Head, check_probabilities, check_taken_back, logits_of, select_output
 from bincam.models.memory_order import takes_channels_last
-from bincam.models.trace import Cut
+from bincam.models.one_image import check_one_image
+from bincam.models.trace import Cut, PathChangedError
 
 Precision = Literal["fp32", "bf16"]
 Start = Literal["vector", "layer"] | None
@@ -42,6 +44,7 @@ class BorrowedModel:
         output: Index or key of the raw output.
         precision: ``fp32``, or ``bf16`` under autocast.
         channels_last: Pass images in channels-last order.
+        alone: Every batch has one image, so that its output may depend on the batch.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class BorrowedModel:
         output: str | int | None,
         precision: Precision,
         channels_last: bool,
+        alone: bool = False,
     ) -> None:
         check_followable(unwrap(model))
         self.module = unwrap(model)
@@ -64,7 +68,13 @@ class BorrowedModel:
         self.output = output
         self.precision = precision
         self.channels_last = channels_last
-        self._anatomies: dict[tuple[int, int], tuple[int, Anatomy]] = {}  # by input size, with the weights' fingerprint
+        self.alone = alone
+        self.checking = True
+        self._weights = WeightsNumber(self.module)
+        self._number = 0  # of the weights, in the present call
+        self._anatomies: dict[tuple[int, int], tuple[int, Anatomy]] = {}  # by input size, with the weights' number
+        self._checked: dict[tuple[int, int], int] = {}  # input sizes at which logits were checked, likewise
+        self._dtype: torch.dtype | None = None  # of images, where the parameters have several
 
     @contextmanager
     def running(self, images: Tensor) -> Iterator[tuple[Tensor, torch.autocast]]:
@@ -84,17 +94,19 @@ class BorrowedModel:
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.get_autocast_dtype(device.type)
         casting = torch.autocast(device.type, dtype=dtype, enabled=cast)
         full = torch.autocast(device.type, enabled=False)
-        with evaluating(self.module), eager(self.module), own_rng(device), outside_grad_modes(), full:
+        _refuse_lazy(self.module)
+        module = self.module
+        borrowed = evaluating(module), eager(module), outside_grad_modes()
+        with self._weights.kept() as self._number, own_rng(device), borrowed[0], borrowed[1], borrowed[2], full:
             yield self._to_model(images), casting
 
     def _to_model(self, images: Tensor) -> Tensor:
         parameter = self._floating_parameter()
         batch = images.detach()
-        if batch.is_inference():
-            batch = batch.clone()  # a tensor made in inference mode cannot be part of a graph
         if parameter is not None:
-            batch = batch.to(parameter.device, parameter.dtype)
-        return self._ordered(batch)
+            batch = batch.to(parameter.device, self._image_dtype(batch))
+        # The model may write to its input. Nor can a tensor made in inference mode be part of a graph.
+        return self._ordered(batch.clone())
 
     def _ordered(self, batch: Tensor) -> Tensor:
         """The images in the order of memory that is requested and that the model takes."""
@@ -105,12 +117,29 @@ class BorrowedModel:
     def _floating_parameter(self) -> Tensor | None:
         return next((p for p in self.module.parameters() if p.is_floating_point()), None)
 
+    def _image_dtype(self, batch: Tensor) -> torch.dtype:
+        """The precision in which the model takes images: the first of its parameters' that does not fail."""
+        dtypes = list(dict.fromkeys(p.dtype for p in self.module.parameters() if p.is_floating_point()))
+        if len(dtypes) == 1:
+            return dtypes[0]
+        if self._dtype is None:
+            parameter = self._floating_parameter()
+            assert parameter is not None
+            for dtype in dtypes:
+                try:
+                    self.module(batch[:1].to(parameter.device, dtype, copy=True))
+                except RuntimeError:  # torch's error for a convolution of mixed types
+                    continue
+                self._dtype = dtype
+                break
+        return self._dtype or dtypes[0]
+
     def probe(self, size: tuple[int, int]) -> Tensor:
         """Draw one random image ``(1, C, H, W)`` of the size ``(H, W)``, the same on each call."""
         parameter = self._floating_parameter()
         channels = len(self.card.mean) if self.card else 3
         image = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(0))
-        return image if parameter is None else image.to(parameter)
+        return image if parameter is None else image.to(parameter.device)
 
     def read(self, raw: Any) -> Tensor:
         """Convert the value that the model returns to logits ``(B, all outputs)``."""
@@ -137,13 +166,14 @@ class BorrowedModel:
     def anatomy(self, batch: Tensor) -> Anatomy:
         """Resolve the head's structure for the batch's image size; remembered until the weights change."""
         size = (int(batch.shape[2]), int(batch.shape[3]))
-        weights = fingerprint(self.module)
         remembered = self._anatomies.get(size)
-        if remembered is None or remembered[0] != weights:
-            generator = torch.Generator().manual_seed(0)
-            probe = torch.randn(batch[:1].shape, generator=generator).to(batch)  # a blank image would leave units dead
-            remembered = (weights, resolve(self.module, self._ordered(probe), self.read, self.layer))
+        if remembered is None or remembered[0] != self._number:
+            anatomy = resolve(
+                self.module, self._probe_like(batch), self.read, self.layer, alone=self.alone, checked=self.checking
+            )
+            remembered = (self._number, anatomy)
             self._anatomies[size] = remembered
+            self._checked[size] = self._number
         return remembered[1]
 
     def open_stops(self, batch: Tensor) -> Anatomy:
@@ -153,10 +183,51 @@ class BorrowedModel:
         self._anatomies[size] = weights, replace(anatomy, open_stops=True)
         return self._anatomies[size][1]
 
+    def check(self, batch: Tensor) -> None:
+        """Check that logits are a function of one image at the batch's image size; once until the weights change.
+
+        Raises:
+            UnsupportedError: They are not.
+        """
+        size = (int(batch.shape[2]), int(batch.shape[3]))
+        if self.checking and self._checked.get(size) != self._number:
+            check_one_image(self.module, self._probe_like(batch), self.read, alone=self.alone)
+            self._checked[size] = self._number
+
+    def _probe_like(self, batch: Tensor) -> Tensor:
+        """One random image of a batch's shape; a blank image would leave units dead."""
+        probe = torch.randn(batch[:1].shape, generator=torch.Generator().manual_seed(0)).to(batch)
+        return self._ordered(probe)
+
     @property
     def explained_size(self) -> tuple[int, int]:
         """The first image size ``(H, W)`` that was explained."""
         return next(iter(self._anatomies))
+
+    def resolved_pass(
+        self, batch: Tensor, casting: torch.autocast, cut: Callable[[Anatomy], tuple[bool, Start]]
+    ) -> tuple[Anatomy, Pass]:
+        """Resolve the head's structure and run the model once.
+
+        Args:
+            batch: ``(B, C, H, W)``, from ``running``.
+            casting: From ``running``.
+            cut: What to keep and where a gradient starts, see ``forward``, for an anatomy.
+        """
+        size = (int(batch.shape[2]), int(batch.shape[3]))
+        remembered = self._anatomies.get(size)
+        anatomy = self.anatomy(batch)
+        try:
+            with casting:
+                return anatomy, self.forward(batch, anatomy, *cut(anatomy))
+        except PathChangedError:
+            if remembered is None or remembered[1] is not anatomy:
+                raise
+        # The caller may have run the model since it was resolved, and have filled a cache that later passes read.
+        del self._anatomies[size]
+        anatomy = self.anatomy(batch)
+        with casting:
+            return anatomy, self.forward(batch, anatomy, *cut(anatomy))
 
     def forward(self, batch: Tensor, anatomy: Anatomy, keep: bool, start: Start) -> Pass:
         """Run the model once.
@@ -173,8 +244,23 @@ class BorrowedModel:
         keeping = anatomy.pooled.place if keep and anatomy.pooled is not None else None
         starting = {"vector": anatomy.vector, "layer": anatomy.layer.place, None: None}[start]
         cut = Cut(keeping, starting, open_stops=anatomy.open_stops)
+        images = batch.clone()  # the model may write to its input
         with torch.no_grad(), cut:  # the cut enables gradients where it starts; leaving no_grad restores them
-            logits = self.checked_read(self.module(batch))
+            logits = self.checked_read(self.module(images))
         if len(logits) != len(batch):
-            raise InputError(f"the model returned logits for {len(logits)} images, but {len(batch)} were passed")
+            raise InputError(
+                f"the model returned logits for {len(logits)} images, but {len(batch)} were passed; if it takes one "
+                "image at a time, pass batch_size=1 (--batch-size 1)"
+            )
         return Pass(logits, cut.kept, cut.leaf)
+
+
+def _refuse_lazy(module: nn.Module) -> None:
+    """Refuse a model whose parameters are made by its first forward pass.
+
+    Raises:
+        InputError: A parameter has no values yet; the message names the first.
+    """
+    for name, parameter in module.named_parameters():
+        if is_lazy(parameter):
+            raise InputError(f"parameter {name!r} has no values before the first forward pass; run the model once")

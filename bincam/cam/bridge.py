@@ -21,6 +21,7 @@ from bincam.cam.selection import Selection
 from bincam.cam.targets import Side, Target, signs
 from bincam.errors import UnsupportedError
 from bincam.models.anatomy import Anatomy
+from bincam.models.borrow import at_precision
 from bincam.models.gradient_modes import GradientsEverywhere, lost_gradient
 from bincam.models.token_grid import Layout
 
@@ -113,10 +114,16 @@ class _LogitModel(nn.Module):
         self.model = model
         self.mode: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         self._read = read
+        self.training = False
+
+    def train(self, mode: bool = True) -> _LogitModel:
+        """Keep the mode: the model is borrowed, and pytorch-grad-cam calls ``eval()``."""
+        del mode
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         with self.mode:
-            return self._read(self.model(images))
+            return self._read(self.model(images.clone()))  # the model may write to its input
 
 
 def run(
@@ -130,7 +137,8 @@ def run(
     """Compute maps for the explained side by a method of pytorch-grad-cam.
 
     Args:
-        model: The model, in evaluation mode.
+        model: The model, in evaluation mode. In half precision it is run in float32, because numpy's linear algebra has
+            no half precision.
         read: Conversion of the model's raw output to logits.
         images: ``(B, C, H, W)``, as the model takes them.
         anatomy: Structure of the model, which names the layer.
@@ -147,13 +155,25 @@ def run(
     method = BRIDGED[name]
     _refuse(method, question)
     module = _module(model, anatomy)
-    results = []
-    for position, column in enumerate(question.selection.columns):
-        side_targets = [Target(column, sign) for sign in signs(question.sigma[:, position])]
-        logit_model = _LogitModel(model, read)
-        logit_model.eval()
-        results.append(_attribute_maps(method, logit_model, module, anatomy.layer.layout, images, side_targets))
-    return torch.stack(results, 1).to(question.logits)
+    runs = _count_runs(model, module, images)
+    if runs != 1:
+        raise UnsupportedError(
+            f"pytorch-grad-cam explains the first run of a module, but {anatomy.layer.name!r} runs {runs} times in one "
+            "pass; pass layer= with a module that runs once, or use a native method"
+        )
+
+    def maps(batch: Tensor) -> Tensor:
+        results = []
+        for position, column in enumerate(question.selection.columns):
+            side_targets = [Target(column, sign) for sign in signs(question.sigma[:, position])]
+            logit_model = _LogitModel(model, read)
+            results.append(_attribute_maps(method, logit_model, module, anatomy.layer.layout, batch, side_targets))
+        return torch.stack(results, 1).to(question.logits)
+
+    if any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in model.parameters()):
+        with contextlib.suppress(RuntimeError), at_precision(model, torch.float32):  # it may demand its own precision
+            return maps(images.float())
+    return maps(images)
 
 
 def _refuse(method: Bridged, question: Question) -> None:
@@ -191,6 +211,17 @@ def _module(model: nn.Module, anatomy: Anatomy) -> nn.Module:
         )
     module: nn.Module = modules[anatomy.layer.name]
     return module
+
+
+def _count_runs(model: nn.Module, module: nn.Module, images: Tensor) -> int:
+    runs: list[int] = []
+    handle = module.register_forward_hook(lambda *_: runs.append(1))
+    try:
+        with torch.no_grad():
+            model(images[:1].clone())
+    finally:
+        handle.remove()
+    return len(runs)
 
 
 @contextlib.contextmanager

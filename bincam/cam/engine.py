@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -13,7 +14,8 @@ from bincam.cam import bridge, fullgrad
 from bincam.cam.borrowed_model import BorrowedModel, Precision, Start
 from bincam.cam.decompose import Decomposition, decompose, full_precision
 from bincam.cam.evidence import Pass, evidence
-from bincam.cam.explanation import Explanation
+from bincam.cam.explanation import Explanation, joined
+from bincam.cam.inputs import check_images
 from bincam.cam.lost_gradient import lost_gradients
 from bincam.cam.methods import Method, find
 from bincam.cam.reference import Reference, ReferenceFit
@@ -57,6 +59,8 @@ class Explainer:
         chunk: Number of attributes differentiated together where gradients over a whole grid are needed; None chooses
             by memory.
         channels_last: Pass images in channels-last order, which is faster for convolutions on CPUs.
+        batch_size: Maximum number of images per forward pass; None for all. With 1 every image is run alone, which a
+            model needs whose output for an image depends on the other images of its batch.
 
     Raises:
         InputError: The method, an attribute, the threshold or the layer is unknown, or an argument contradicts the
@@ -95,6 +99,7 @@ class Explainer:
         precision: Precision = "fp32",
         chunk: int | None = None,
         channels_last: bool = True,
+        batch_size: int | None = None,
     ) -> None:
         self.head: Head = head or "logits"
         self.method: Method | None = None if method in bridge.BRIDGED else find(method, tuple(bridge.BRIDGED))
@@ -106,6 +111,9 @@ class Explainer:
         if chunk is not None and chunk < 1:
             raise InputError(f"chunk={chunk}; expected at least 1 attribute")
         self._chunk = chunk
+        if batch_size is not None and batch_size < 1:
+            raise InputError(f"batch_size={batch_size}; expected at least 1 image")
+        self.batch_size = batch_size
         self._borrowed = BorrowedModel(
             open_model(model) if isinstance(model, (str, Path)) else model,
             names,
@@ -114,6 +122,7 @@ class Explainer:
             output=output,
             precision=precision,
             channels_last=channels_last,
+            alone=batch_size == 1,
         )
         self.model = self._borrowed.module
         self.card: Card | None = self._borrowed.card
@@ -164,12 +173,19 @@ class Explainer:
 
         Raises:
             InputError: The images, labels or outputs contradict what was stated.
-            UnsupportedError: The method cannot answer this question about this model.
+            UnsupportedError: The method cannot answer this question about this model, or the model's output is not a
+                function of one image: it is random, or depends on the other images of its batch.
         """
+        check_images(images)
+        if self._divides(images):
+            if labels is not None and len(labels) != len(images):
+                raise InputError(f"there are labels of {len(labels)} images, but {len(images)} images")
+            parts = [
+                self(images[rows], side, None if labels is None else labels[rows]) for rows in self._rows(len(images))
+            ]
+            return joined(parts)
         with self._borrowed.running(images) as (batch, casting):
-            anatomy = self._borrowed.anatomy(batch)
-            with casting:
-                passed = self._borrowed.forward(batch, anatomy, *self._cut(anatomy))
+            anatomy, passed = self._borrowed.resolved_pass(batch, casting, self._cut)
             selection = self.selection
             columns = torch.tensor(selection.columns, device=batch.device)
             logits = full_precision(passed.logits[:, columns].detach())
@@ -180,8 +196,8 @@ class Explainer:
             constant = decomposition.bias if decomposition else None
             if self.method is None:
                 question = bridge.Question(side, selection, logits, sigma)
-                with casting:
-                    maps = bridge.run(self.model, self._borrowed.read, batch, anatomy, self.method_name, question)
+                # In full precision: pytorch-grad-cam converts activations to numpy, which has little half precision.
+                maps = bridge.run(self.model, self._borrowed.read, batch, anatomy, self.method_name, question)
             elif side == "any":
                 raise UnsupportedError(f"{self.method_name} distinguishes the sides; ask for one of them")
             elif self.method.name == "fullgrad":
@@ -225,6 +241,7 @@ class Explainer:
 
         Raises:
             InputError: The images or outputs contradict what was stated.
+            UnsupportedError: The model's output is not a function of one image.
 
         Example:
             >>> import torch
@@ -234,7 +251,11 @@ class Explainer:
             >>> Explainer(model, ["Bald"], names=["Smiling", "Bald"]).logits(torch.rand(4, 3, 16, 16)).shape
             torch.Size([4, 1])
         """
+        check_images(images)
+        if self._divides(images):
+            return torch.cat([self.logits(images[rows]) for rows in self._rows(len(images))])
         with self._borrowed.running(images) as (batch, casting):
+            self._borrowed.check(batch)
             with casting:
                 scores = self._borrowed.checked_read(self.model(batch))
             return full_precision(scores[:, torch.tensor(self.selection.columns, device=batch.device)])
@@ -304,19 +325,39 @@ class Explainer:
         for number, (images, labels) in enumerate(loader):
             if max_batches is not None and number >= max_batches:
                 break
-            with self._borrowed.running(images) as (batch, casting):
-                anatomy = self._borrowed.anatomy(batch)
-                if not anatomy.decomposes:
-                    raise UnsupportedError(f"no reference can be fitted: {anatomy.reason}")
-                with casting:
-                    passed = self._borrowed.forward(batch, anatomy, True, None)
-                columns = torch.tensor(self.selection.columns, device=batch.device)
-                decomposition = decompose(anatomy, passed.kept, columns)
-            fit = fit or ReferenceFit(self.selection.attributes)
-            fit.add(decomposition.evidence, labels)
+            for rows in self._rows(len(images)):
+                with self._borrowed.running(images[rows]) as (batch, casting):
+                    anatomy = self._borrowed.anatomy(batch)
+                    if not anatomy.decomposes:
+                        raise UnsupportedError(f"no reference can be fitted: {anatomy.reason}")
+                    anatomy, passed = self._borrowed.resolved_pass(batch, casting, lambda _: (True, None))
+                    columns = torch.tensor(self.selection.columns, device=batch.device)
+                    decomposition = decompose(anatomy, passed.kept, columns)
+                fit = fit or ReferenceFit(self.selection.attributes)
+                fit.add(decomposition.evidence, labels[rows])
         if fit is None:
             raise InputError("a reference needs at least one batch of images with labels")
         return fit.result(kind)
+
+    @contextmanager
+    def unchecked(self) -> Iterator[None]:
+        """Do not check meanwhile that the model's output is a function of one image.
+
+        For copies of a checked model with other weights.
+        """
+        checking, self._borrowed.checking = self._borrowed.checking, False
+        try:
+            yield
+        finally:
+            self._borrowed.checking = checking
+
+    def _divides(self, images: Tensor) -> bool:
+        return self.batch_size is not None and len(images) > self.batch_size
+
+    def _rows(self, count: int) -> list[slice]:
+        """The rows of each forward pass."""
+        size = max(1, self.batch_size or count)
+        return [slice(begin, begin + size) for begin in range(0, count, size)] or [slice(None)]
 
     def _cut(self, anatomy: Anatomy) -> tuple[bool, Start]:
         """Decide whether to keep the tensors that the head pools, and where the gradient has to start."""
@@ -374,6 +415,7 @@ class Explainer:
             head=None if self.card else self.head,
             output=self._borrowed.output,
             channels_last=self._borrowed.channels_last,
+            batch_size=self.batch_size,
         )
         try:
             return f"use layer={default.anatomy(self._borrowed.explained_size).layer.name!r}"

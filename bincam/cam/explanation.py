@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -231,3 +231,31 @@ class Explanation:
         """Yield the upsampled maps of one image at a time, ``(A, H, W)``, which bounds the memory."""
         for maps in self.maps:
             yield upsample(maps, size or self.image_size)
+
+
+def joined(parts: Sequence[Explanation]) -> Explanation:
+    """Join the explanations of consecutive images by one explainer.
+
+    Args:
+        parts: At least one.
+    """
+
+    def cat(tensors: Sequence[Tensor | None]) -> Tensor | None:
+        present = [tensor for tensor in tensors if tensor is not None]
+        return torch.cat(present) if len(present) == len(tensors) else None
+
+    decompositions = [part.decomposition for part in parts if part.decomposition is not None]
+    return replace(
+        parts[0],
+        logits=torch.cat([part.logits for part in parts]),
+        side=torch.cat([part.side for part in parts]),
+        maps=torch.cat([part.maps for part in parts]),
+        bias=cat([part.bias for part in parts]),
+        decomposition=Decomposition(
+            evidence=torch.cat([part.evidence for part in decompositions]),
+            prefix=torch.cat([part.prefix for part in decompositions]),
+            bias=torch.cat([part.bias for part in decompositions]),
+        )
+        if len(decompositions) == len(parts)
+        else None,
+    )

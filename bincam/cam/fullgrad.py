@@ -100,7 +100,7 @@ def maps(model: nn.Module, read: Callable[[Any], Tensor], images: Tensor, column
         catcher = _BiasCatcher()
         everywhere = GradientsEverywhere(open_stops=open_stops, watch=True)
         with torch.enable_grad(), everywhere, catcher:
-            logits = read(model(leaf))
+            logits = read(model(leaf.clone()))  # it may write to its input, which a leaf does not allow
         terms = _terms(logits, leaf, catcher, columns)
         if terms is not None:
             return terms

@@ -103,9 +103,11 @@ def examine(model: AttributeClassifier, layer: str | None = None) -> dict[str, A
     import torch
 
     from bincam.cam import Explainer
+    from bincam.cam.borrowed_model import BorrowedModel
     from bincam.models.heads import select_output
+    from bincam.models.one_image import RUN_ALONE
 
-    explainer = Explainer(model, layer=layer)
+    explainer = Explainer(model, layer=layer, batch_size=1)  # a dependence on the batch is noted, not refused
     anatomy = explainer.anatomy(model.card.input_size)
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(2, len(model.card.mean), *model.card.input_size, generator=generator)
@@ -113,8 +115,16 @@ def examine(model: AttributeClassifier, layer: str | None = None) -> dict[str, A
     logits = explanation.logits
     if not bool(torch.isfinite(logits).all()):
         raise InputError("the logits for an image of noise are NaN or infinite; are the weights intact?")
-    with torch.no_grad():
-        raw = select_output(model.network(noise), model.card.output)
+    network = BorrowedModel(
+        model.network, None, layer=None, head="logits", output=None, precision="fp32", channels_last=True
+    )
+    with network.running(noise) as (batch, casting), casting:
+        raw = torch.cat([select_output(network.module(image), model.card.output) for image in batch.split(1)])
+    notes = [note] if (note := other_head(raw, model.card)) else []
+    if RUN_ALONE in anatomy.reason:
+        notes.append(
+            "the output for an image depends on the other images of its batch, so every command needs --batch-size 1"
+        )
     return {
         "layer": anatomy.layer.name,
         "grid": list(explanation.maps.shape[-2:]),
@@ -123,7 +133,7 @@ def examine(model: AttributeClassifier, layer: str | None = None) -> dict[str, A
         "reason": anatomy.reason,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "logits": [logits.min().item(), logits.max().item()],
-        "note": other_head(raw, model.card),
+        "note": "; ".join(notes) or None,
     }
 
 

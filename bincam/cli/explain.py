@@ -84,7 +84,9 @@ def explain(
         raise InputError("state where the figures go with --out FOLDER, or ask for --json alone")
     figures = figure_paths(files, out) if out else {}
     opened = source.open_source(model, weights, options, device=device)
-    explainer = make_explainer(opened, attributes, method, layer, source.read_thresholds(opened.card, thresholds))
+    explainer = make_explainer(
+        opened, attributes, method, layer, source.read_thresholds(opened.card, thresholds), batch_size
+    )
     run = Run(explainer, side, batch_size)
     run.explain(files)
     document = run.document(str(model or options.factory), figures)
@@ -157,6 +159,7 @@ def make_explainer(
     method: str,
     layer: str | None,
     thresholds: dict[str, float],
+    batch_size: int | None = None,
 ) -> Explainer:
     """Make the explainer, so that every mistake in the request is reported before an image is read.
 
@@ -175,7 +178,7 @@ def make_explainer(
         raise InputError(
             f"{count} attributes are more than the {MAX_PANELS} that a figure can hold; select some with --attributes"
         )
-    explainer = Explainer(model, chosen, method=method, layer=layer, threshold=thresholds)
+    explainer = Explainer(model, chosen, method=method, layer=layer, threshold=thresholds, batch_size=batch_size)
     explainer.anatomy(model.card.input_size)
     return explainer
 

@@ -130,7 +130,7 @@ def randomisation(
     original = explainer(images, side, labels)
     asked = ("true", original.side) if side in ("predicted", "true") else (side, None)
     correlations = []
-    with outside_grad_modes(), _exchanged(explainer.model) as pairs:
+    with outside_grad_modes(), explainer.unchecked(), _exchanged(explainer.model) as pairs:
         for draw in range(draws):
             generator = torch.Generator().manual_seed(seed + draw)
             for copy, parameter in pairs:

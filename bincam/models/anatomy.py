@@ -27,16 +27,18 @@ import torch.fx
 from torch import Tensor, nn
 
 from bincam.errors import BincamError, InputError, UnsupportedError
-from bincam.models.borrow import evaluating, outside_grad_modes, own_rng, unwrap
+from bincam.models.borrow import at_precision, evaluating, outside_grad_modes, own_rng, unwrap
 from bincam.models.claim import HeadPath, confirm, number_of_features
 from bincam.models.eager import check_followable, eager
 from bincam.models.fold import Fold, Head, MeanHead, mean_weight
 from bincam.models.layers import Layer, attention_input, dotted_name, layer_at, listed, named_layer
 from bincam.models.layout import layout_of
 from bincam.models.norm import Norm, norm_scale
+from bincam.models.one_image import check_one_image
 from bincam.models.path import SHAPING, bottlenecks, covers_grid, walk
 from bincam.models.placement import prove
 from bincam.models.reduction import Reduction, joint_reduction, reduction_of
+from bincam.models.repeats import refuse_copies
 from bincam.models.spread import spreads_as_claimed
 from bincam.models.trace import NO_CALL, Place, Trace, record
 
@@ -118,6 +120,9 @@ def resolve(
     images: Tensor,
     read: Callable[[Any], Tensor],
     layer: str | nn.Module | None = None,
+    *,
+    alone: bool = False,
+    checked: bool = True,
 ) -> Anatomy:
     """Find layer, pooling, folded head and kind by tracing one forward pass.
 
@@ -130,13 +135,18 @@ def resolve(
         read: Function from the model's return value to logits ``(B, A)``.
         layer: A submodule or its dotted name; ``"pre_activation"`` for the input of the last activation; None for the
             tensor that is pooled, or, with a class token, the normalised input of the last attention.
+        alone: Every image will be run in a batch of its own: the pass may then depend on the batch, and ``reason``
+            states that it does.
+        checked: Check that the pass is a function of one image. False only where this is known, as of a copy of a model
+            with other weights.
 
     Returns:
         The anatomy at this input size.
 
     Raises:
         InputError: ``layer`` is not in the model, or the model rejects images of this shape.
-        UnsupportedError: The structure is not recognised; the message says which argument helps.
+        UnsupportedError: The structure is not recognised; the message says which argument helps. Or the pass is random
+            in evaluation mode, or mixes the images of a batch.
 
     Example:
         >>> import torch
@@ -148,6 +158,50 @@ def resolve(
     """
     model = unwrap(model)
     check_followable(model)
+    with evaluating(model), eager(model), own_rng(images.device), outside_grad_modes():
+        try:
+            anatomy = _resolve_precisely(model, images, read, layer)
+        except Exception:
+            if checked:  # a pass that is no function of one image is a better reason than what follows from it
+                _check_alone(model, images, read, alone=alone)
+            raise
+        if not checked:
+            return anatomy
+        places = {"pooled": anatomy.pooled.place if anatomy.pooled else None, "layer": anatomy.layer.place}
+        remark = check_one_image(model, images, read, places, alone=alone)
+    return replace(anatomy, reason=f"{anatomy.reason}; {remark}") if remark else anatomy
+
+
+def _check_alone(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], *, alone: bool) -> None:
+    """Check the logits of a model that cannot be resolved.
+
+    Raises:
+        UnsupportedError: They are not a function of one image.
+    """
+    try:
+        check_one_image(model, images, read, alone=alone)
+    except UnsupportedError:
+        raise
+    except Exception:  # the caller raises the error of the model
+        return
+
+
+def _resolve_precisely(
+    model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], layer: str | nn.Module | None
+) -> Anatomy:
+    """Resolve a model of half precision in float32, so that rounding is not taken for a head that is not affine."""
+    if not any(p.dtype in (torch.float16, torch.bfloat16) for p in model.parameters()):
+        return _resolve(model, images, read, layer)
+    try:
+        with at_precision(model, torch.float32):
+            return _resolve(model, images.float(), read, layer)
+    except UnsupportedError:
+        raise
+    except (InputError, RuntimeError):  # the model demands its own precision
+        return _resolve(model, images, read, layer)
+
+
+def _resolve(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], layer: str | nn.Module | None) -> Anatomy:
     requested = None if layer is None or layer == "pre_activation" else dotted_name(model, layer)
     with evaluating(model), eager(model), own_rng(images.device), outside_grad_modes():
         try:
@@ -209,6 +263,7 @@ def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace
     if pool.parents[0] == NO_CALL:
         raise UnsupportedError("the logits are a function of the raw pixels alone; there is no layer to explain")
     source = trace.calls[pool.parents[0]]
+    refuse_copies(trace, pool.inputs[0], "the tensor that is pooled", lambda: listed(trace))
     try:
         layout = layout_of(trace, source, pool.inputs[0], path.order)
     except UnsupportedError:

@@ -85,9 +85,10 @@ class Head:
         return torch.stack(rows).flatten(1), logits[0].detach()
 
     def _run(self, cut: Cut) -> Tensor:
+        images = self._images.clone()  # the model may write to its input
         try:
             with torch.no_grad(), cut:
-                return self._read(self._model(self._images))
+                return self._read(self._model(images))
         except RuntimeError as error:
             raise UnsupportedError(
                 f"torch cannot differentiate the logits: {str(error).splitlines()[0].removesuffix('.')}; assign to the "

@@ -11,6 +11,7 @@ from torch import nn
 from bincam.errors import InputError, UnsupportedError, nearest
 from bincam.models.borrow import unwrap
 from bincam.models.layout import layout_of
+from bincam.models.repeats import last_runs, refuse_copies, refuse_repeated, repeated
 from bincam.models.token_grid import Layout
 from bincam.models.trace import NO_CALL, Call, Place, Trace
 
@@ -67,9 +68,11 @@ def named_layer(trace: Trace, name: str) -> Layer:
     """
     if name not in trace.layers:
         raise UnsupportedError(f"layer {name!r} does not return one tensor in the forward pass; {listed(trace)}")
-    call = trace.calls[trace.layers[name]]
+    refuse_repeated(trace, name, lambda: listed(trace))
+    call = trace.calls[last_runs(trace, name)[0]]
     if not call.live:
         raise UnsupportedError(f"layer {name!r} does not depend on the images; {listed(trace)}")
+    refuse_copies(trace, call.output, f"layer {name!r}", lambda: listed(trace))
     try:
         layout = layout_of(trace, call, call.output)
     except UnsupportedError as error:
@@ -142,6 +145,8 @@ def candidates(trace: Trace, count: int = 6) -> list[str]:
     for name, index in sorted(trace.layers.items(), key=lambda item: (-item[1], len(item[0]))):
         call = trace.calls[index]
         if not name or index in layers or not call.live or call.output.ndim not in (3, 4):
+            continue
+        if len(call.output) != len(trace.images) or repeated(trace, name):
             continue
         with suppress(UnsupportedError):
             layer = _layer(trace, name, call)

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from bincam.errors import UnsupportedError
 from bincam.models.claim import HeadPath, classify
+from bincam.models.layers import listed
 from bincam.models.positions import places_of
+from bincam.models.repeats import FLIPS, several_pooled
 from bincam.models.token_grid import Order
 from bincam.models.trace import NO_CALL, Call, Trace
 
@@ -76,7 +78,13 @@ def walk(trace: Trace) -> HeadPath:
         return _unknown_pooling(trace, terminal, pools_one_cell)
     sources = {call.parents[0] for call, _, _ in reductions}
     if len(sources) != 1:
-        raise UnsupportedError(f"the logits pool {len(sources)} different tensors; explain one of them with layer=")
+        repeats = several_pooled(trace, sources)
+        raise UnsupportedError(
+            f"the logits pool {len(sources)} different tensors"
+            + (f", {repeats}; {listed(trace)}; {FLIPS}" if repeats else "; explain one of them with layer=")
+        )
+    reductions = sorted(ends.values(), key=lambda item: item[0].index)
+    terminal, name, order = reductions[0]
     if len({other for _, other, _ in reductions}) > 1 or (len(reductions) > 1 and name != "token"):
         ends_and_rest = sorted([*between.values(), *(end for end, _, _ in reductions)], key=lambda call: call.index)
         reason = "several poolings of one tensor are combined"

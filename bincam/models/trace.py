@@ -75,6 +75,7 @@ class Trace:
         calls: The calls by index; calls that return no tensor are omitted.
         last: The index of the call that made the logits.
         layers: Dotted module name to the index of the call that made its (last) output.
+        runs: Dotted module name to the indices of the calls that made its outputs, one for each time it ran.
         images: The input.
         logits: The result, after ``read``.
         numbers: Calls that convert image-dependent tensors to Python values, ``(name, parents)``: what is computed with
@@ -87,6 +88,7 @@ class Trace:
     images: Tensor
     calls: dict[int, Call] = field(default_factory=dict)
     layers: dict[str, int] = field(default_factory=dict)
+    runs: dict[str, list[int]] = field(default_factory=dict)
     last: int = NO_CALL
     logits: Tensor = field(default_factory=lambda: torch.empty(0))
     numbers: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
@@ -101,6 +103,16 @@ class Trace:
             for parent, tensor in zip(call.parents, call.inputs, strict=True)
             if (parent == NO_CALL and tensor is self.images) or (parent != NO_CALL and self.calls[parent].live)
         ]
+
+    def ancestors(self, index: int) -> set[int]:
+        """Indices of the calls on which a call's output depends, with its own."""
+        reached, pending = {index}, [index]
+        while pending:
+            for parent in self.calls[pending.pop()].parents:
+                if parent != NO_CALL and parent not in reached:
+                    reached.add(parent)
+                    pending.append(parent)
+        return reached
 
 
 def tensors_in(value: Any) -> list[Tensor]:
@@ -193,6 +205,7 @@ def _naming(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
                 index = recorder.producers.of(tensors[0])
                 if recorder.trace.calls[index].output is tensors[0]:  # a pass is cut at the first tensor returned
                     recorder.trace.layers[name] = index
+                    recorder.trace.runs.setdefault(name, []).append(index)
 
         handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
     try:
@@ -216,6 +229,7 @@ def record(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor]) -> T
     Raises:
         UnsupportedError: No recorded call made the logits, as in a scripted model.
     """
+    images = images.clone()  # the model may write to its input
     recorder = _Recorder(images)
     with torch.no_grad(), _naming(model, recorder), recorder:
         logits = read(model(images))
@@ -243,6 +257,10 @@ class Place:
     call: int
     name: str
     end: End
+
+
+class PathChangedError(UnsupportedError):
+    """A forward pass took another path than the one that was traced."""
 
 
 class Cut(TorchFunctionMode):
@@ -293,7 +311,7 @@ class Cut(TorchFunctionMode):
             return self._gradients.call(func, args, kwargs)
         name = call_name(func)
         if name != self._watched[index]:
-            raise UnsupportedError(
+            raise PathChangedError(
                 f"the forward pass took another path than when the model was resolved: call {index} was "
                 f"{self._watched[index]!r} and is now {name!r}; a model whose path depends on the values of the images "
                 "cannot be cut there, pass layer= with a module above the branch"

@@ -13,6 +13,7 @@ from bincam.data import AttributeTable, loader
 from bincam.data.dataloader import Loader
 from bincam.errors import BincamWarning
 from bincam.models import AttributeClassifier, load
+from bincam.models.one_image import check_one_image
 from bincam.postprocessing.platt import platt
 from bincam.postprocessing.thresholds import tune
 from bincam.train.checkpoint import Position
@@ -23,11 +24,23 @@ from bincam.train.setup import Setup
 
 
 class RunEvaluation:
-    """Runs models over a run's splits, together with the other processes."""
+    """Runs models over a run's splits, together with the other processes.
+
+    Raises:
+        UnsupportedError: The initial model's output is not a function of one image, so that metrics would depend on the
+            size of batches.
+    """
 
     def __init__(self, config: TrainConfig, setup: Setup, process: Process) -> None:
         self.config, self.setup, self.process = config, setup, process
         self.card = setup.model.card
+        channels, size = len(self.card.mean), self.card.input_size
+        check_one_image(
+            setup.model,
+            torch.zeros(1, channels, *size, device=process.device),
+            lambda logits: logits,
+            remedy="choose another backbone or other model.options",
+        )
         self.validation = self._loader(setup.splits.validation)
         self.test_split = setup.splits.test if config.test else None
 

@@ -187,7 +187,10 @@ def noise(size: tuple[int, int], count: int = 1) -> Tensor:
     return torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(3))
 
 
-@pytest.mark.parametrize("name", ZOO)
+SLOW = {"maxvit_mlp", "tv_maxvit", "maxvit_linear"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in ZOO])
 def test_zoo(name: str) -> None:
     make, size, kind, pooling, layer, order, grid, prefix = ZOO[name]
     torch.manual_seed(0)

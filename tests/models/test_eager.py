@@ -200,7 +200,7 @@ def test_a_dynamically_quantised_network_is_refused_and_the_advice_works(method:
 
 def test_the_pytorch_grad_cam_methods_refuse_lost_gradients_too() -> None:
     model = torch.ao.quantization.quantize_dynamic(made(), {nn.Linear})
-    with pytest.raises(UnsupportedError, match="shapley_cam needs a gradient, but quantised layers"):
+    with pytest.raises(UnsupportedError, match="quantised layers have no gradient; explain the float network"):
         Explainer(model, method="shapley_cam", layer="conv2")(noise())
 
 

@@ -7,6 +7,8 @@ import copy
 import torch
 
 import bincam
+from bincam.models import AttributeClassifier, make_card
+from bincam.models.borrow import evaluating
 from bincam.train import fit
 from bincam.train.ema import Average
 
@@ -31,3 +33,27 @@ def test_the_average_is_kept_and_the_steps_are_those_without_it(config):
     a, b = (bincam.load(result.folder / "last").network.head.weight for result in (with_it, without))
     assert not torch.equal(a, b)
     assert with_it.history[-1]["validation"]["mean"]["loss"] != without.history[-1]["validation"]["mean"]["loss"]
+
+
+def test_validation_of_an_average_reads_no_cache_of_earlier_weights():
+    class Cached(torch.nn.Module):
+        """Caches what follows from its weights, in evaluation mode, in which an average always is."""
+
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+            self.cache = {}
+
+        def forward(self, images):
+            if self.training:
+                return images.mean((2, 3))[:, :1] * self.scale
+            return images.mean((2, 3))[:, :1] * self.cache.setdefault("scale", self.scale.clone())
+
+    card = make_card(attributes=("Bald",), architecture="factory", name="mine:make", input_size=(8, 8))
+    average = Average(AttributeClassifier(Cached(), card), decay=0.5)
+    images = torch.ones(2, 3, 8, 8)
+    for value in (1.0, 2.0):
+        average.model.network.scale.data.fill_(value)
+        with torch.no_grad(), evaluating(average.model):
+            assert average.model(images).tolist() == [[value], [value]]
+    assert average.model.network.cache == {}

@@ -23,6 +23,7 @@ from bincam.data import AttributeTable, Loader, Regions, loader
 from bincam.errors import InputError
 from bincam.metrics.localization.pointing_game import TOLERANCE
 from bincam.models import AttributeClassifier
+from bincam.models.one_image import RUN_ALONE
 from bincam.stats.clusters import Clusters
 
 
@@ -205,6 +206,8 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     model = model.to(settings.device)
     explainers = {spec: _explainer(model, spec, names, settings) for spec in _specs(settings.methods)}
     grids = {spec: _grid(explainer, settings) for spec, explainer in explainers.items()}
+    if RUN_ALONE in next(iter(explainers.values())).anatomy(model.card.input_size).reason:
+        notes.append(RUN_ALONE)
     regions = defaults.choose_regions(model, table, settings.regions, notes)
     sources = defaults.choose_masks(table, settings, regions)
     reference_table = defaults.choose_reference_table(data, settings, next(iter(explainers.values())), notes)
@@ -266,6 +269,7 @@ def _explainer(model: AttributeClassifier, spec: str, names: Sequence[str], sett
         layer=layer or None,
         threshold={name: value for name, value in settings.threshold.items() if name in names},
         precision=settings.precision,
+        batch_size=1 if settings.batch_size == 1 else None,  # a statement about the model, not only about memory
     )
 
 

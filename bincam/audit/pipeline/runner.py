@@ -129,7 +129,12 @@ def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
     first = next(iter(plan.explainers.values()))
     thresholds = dict(zip(first.selection.attributes, first.selection.thresholds.tolist(), strict=True))
     explainer = Explainer(
-        plan.model, first.selection.attributes, method="cam", threshold=thresholds, precision=plan.settings.precision
+        plan.model,
+        first.selection.attributes,
+        method="cam",
+        threshold=thresholds,
+        precision=plan.settings.precision,
+        batch_size=first.batch_size,
     )
     images = len(plan.reference_table)
     batches = track(plan.loader(plan.reference_table), "references", total=images, unit="images", amount=count_images)
