@@ -38,7 +38,7 @@ from bincam.models.one_image import check_one_image
 from bincam.models.path import SHAPING, bottlenecks, covers_grid, walk
 from bincam.models.placement import prove
 from bincam.models.reduction import Reduction, joint_reduction, reduction_of
-from bincam.models.repeats import refuse_copies
+from bincam.models.repeats import refuse_copies, refuse_repeated
 from bincam.models.spread import spreads_as_claimed
 from bincam.models.trace import NO_CALL, Place, Trace, record
 
@@ -269,6 +269,7 @@ def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace
     except UnsupportedError:
         reduction = reduction_of(trace, pool)
         if reduction is None:
+            _refuse_copied(trace)
             raise
         return _regrouped(model, images, read, trace, reduction)
     if path.pooling in ("other", "mixed", "means"):
@@ -302,6 +303,16 @@ def _head(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace
     grid = Head(model, images, read, layer.place, pool.inputs[0], trace.logits)
     fold = confirm(head, path, grid=grid, layout=layout, number=number_of_features(trace, source))
     return _with_fold(diagnostic, path, fold, pool.inputs[0].shape[1:])
+
+
+def _refuse_copied(trace: Trace) -> None:
+    """Refuse a model that runs on parts or copies of an image: a better reason than a tensor without a grid."""
+    for name in sorted(trace.runs, key=len):
+        refuse_repeated(trace, name, lambda: listed(trace))
+    for index in sorted(trace.ancestors(trace.last)):
+        call = trace.calls[index]
+        if call.live and call.name == "conv2d":
+            refuse_copies(trace, call.output, f"the output of {call.module or 'a convolution'}", lambda: listed(trace))
 
 
 def _regrouped(

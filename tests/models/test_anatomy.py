@@ -187,7 +187,7 @@ def noise(size: tuple[int, int], count: int = 1) -> Tensor:
     return torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(3))
 
 
-SLOW = {"maxvit_mlp", "tv_maxvit", "maxvit_linear"}
+SLOW = {"maxvit_mlp", "tv_maxvit", "maxvit_linear", "eva02", "beit"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in ZOO])

@@ -165,7 +165,7 @@ def test_half_of_the_image_is_not_stretched_over_the_whole() -> None:
             return self.head(self.encoder(left).mean((2, 3)) + self.encoder(right).mean((2, 3)))
 
     torch.manual_seed(0)
-    with pytest.raises(UnsupportedError, match="part of the image's width"):
+    with pytest.raises(UnsupportedError, match="runs 2 times in one pass, on parts or copies of the image"):
         resolve(Halves().eval(), noise((12, 16)), read, layer="encoder")
 
 
