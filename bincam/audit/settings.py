@@ -18,6 +18,7 @@ from bincam.cam.targets import SIDES
 from bincam.data import Regions
 from bincam.data.dataset import OnError
 from bincam.errors import InputError, nearest
+from bincam.stats.operating_point import checked_rates
 
 RegionsChoice = InstanceOf[Regions] | Literal["auto"] | None
 BATCH_SIZE = {"cpu": 8, "cuda": 64}
@@ -42,9 +43,14 @@ class Settings:
         object_masks: Folder of object masks; ``auto`` takes the data's own ``masks/parts``; None for none.
         influence_masks: Folder of influence masks; ``auto`` takes ``masks/influence``.
         groups: Group columns of the data to keep for slicing; None keeps all.
-        slice_by: Group columns or attributes to slice by; None takes the kept groups, Male and Young.
         label_noise: Attribute to the shares of wrong labels among its positive and among its negative labels, for error
             rates as they would be against correct labels.
+        slice_by: Group columns, attributes, or intersections (``sex*age``) to slice by; None takes the kept groups,
+            Male and Young.
+        specificity: Specificities at which the sensitivity is estimated.
+        sensitivity: Sensitivities at which the specificity is estimated.
+        prevalence: Prevalences at which predictive values are estimated: a number or several for all attributes, or by
+            attribute. Those at the audited prevalence always are.
         limit: Audit a stratified subset of this many images.
         sample: Number of images for deletion, insertion and ROAD, a stratified draw; about twenty forward passes for
             each image, attribute and method. 0 for none.
@@ -88,6 +94,9 @@ class Settings:
     groups: Sequence[str] | None = None
     slice_by: Sequence[str] | None = None
     label_noise: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    specificity: Sequence[float] = (0.95,)
+    sensitivity: Sequence[float] = (0.95,)
+    prevalence: float | Sequence[float] | Mapping[str, float | Sequence[float]] | None = None
     limit: int | None = None
     sample: int = 0
     gate_images: int = 8
@@ -125,6 +134,20 @@ class Settings:
         if value < 0:
             raise ValueError(f"{info.field_name}={value} is negative; 0 is none")
         return value
+
+    @field_validator("specificity", "sensitivity")
+    @classmethod
+    def _rates(cls, values: Sequence[float], info: Any) -> Sequence[float]:
+        return checked_rates(values, str(info.field_name))
+
+    @field_validator("prevalence")
+    @classmethod
+    def _prevalences(cls, stated: Any) -> Any:
+        by_name = stated if isinstance(stated, Mapping) else {} if stated is None else {"": stated}
+        for name, values in by_name.items():
+            numbers = (values,) if isinstance(values, int | float) else values
+            checked_rates(numbers, f"prevalence of {name}" if name else "prevalence")
+        return stated
 
     @field_validator("side", mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from bincam.cli import audit, card, compare, data, demo, explain, faces, gate, report, train
+from bincam.cli import audit, card, compare, data, demo, explain, faces, gate, report, summarise, train
 from bincam.cli.options import help_text
 from bincam.errors import BincamError, BincamWarning
 
@@ -30,6 +30,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("compare", compare.compare, AUDIT),
     ("gate", gate.gate, AUDIT),
     ("report", report.report, AUDIT),
+    ("summarise", summarise.summarise, AUDIT),
     ("train", train.train, TRAIN),
     ("card", card.card, DATA),
 )

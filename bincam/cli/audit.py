@@ -13,15 +13,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bincam.cli import source
-from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, ModelSource, ThresholdOptions, WeightsFile
-from bincam.cli.options import expand_groups, parse_assignments, parse_attributes, parse_names, parse_number
+from bincam.cli.option_groups import (
+    EXECUTION_PANEL,
+    SUMMARY_PANEL,
+    Device,
+    ModelOptions,
+    ModelSource,
+    SummaryOptions,
+    ThresholdOptions,
+    WeightsFile,
+)
+from bincam.cli.options import expand_groups, parse_attributes, parse_names
 from bincam.errors import BincamWarning, InputError
 
 if TYPE_CHECKING:
     from bincam.audit import Audit
 
 INTERRUPTED = 130
-_MAPS, _MASKS, _SLICES = "Maps", "Regions and masks", "Groups and slices"
+_MAPS, _MASKS = "Maps", "Regions and masks"
 _EXTRA = "Additional measurements"
 
 
@@ -108,27 +117,10 @@ def audit(
             metavar="NAME,...",
             help="Group columns to keep; '' for none.",
             show_default="all of the data",
-            rich_help_panel=_SLICES,
+            rich_help_panel=SUMMARY_PANEL,
         ),
     ] = None,
-    slice_by: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME,...",
-            help="Group columns or attributes to slice by; '' for none.",
-            show_default="the kept groups, Male and Young",
-            rich_help_panel=_SLICES,
-        ),
-    ] = None,
-    label_noise: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=SHARE[:SHARE]",
-            help="Share of an attribute's labels that is wrong, or of its positive and of its negative labels, to also "
-            "state error rates as they would be against correct labels; may be repeated.",
-            rich_help_panel=_EXTRA,
-        ),
-    ] = None,
+    figures: SummaryOptions,
     thresholds: ThresholdOptions,
     sample: Annotated[
         int,
@@ -189,7 +181,7 @@ def audit(
     check_free(out, resume=resume)
     methods = parse_names("--method", method)
     kept = None if groups is None else parse_names("--groups", groups, may_be_empty=True)
-    slices = None if slice_by is None else parse_names("--slice-by", slice_by, may_be_empty=True)
+    stated = figures.values()
     table = load(data) if fold is None else load(data, fold=fold)
     opened = source.open_source(model, weights, options, device=device)
     values: dict[str, Any] = {
@@ -202,8 +194,7 @@ def audit(
         "object_masks": _folder(object_masks),
         "influence_masks": _folder(influence_masks),
         "groups": kept,
-        "slice_by": slices,
-        "label_noise": _label_noise(label_noise),
+        **stated,
         "limit": limit,
         "sample": sample,
         "gate_images": gate_images,
@@ -261,18 +252,6 @@ def _regions(choice: str, data: str) -> Any:
     from bincam.data import load_regions
 
     return {"auto": "auto", "none": None}[choice] if choice in ("auto", "none") else load_regions(choice, data)
-
-
-def _label_noise(typed: list[str] | None) -> dict[str, tuple[float, float]]:
-    """The shares of wrong labels that ``--label-noise`` states, among positive and among negative labels."""
-    form = "NAME=SHARE or NAME=SHARE:SHARE, of positive and of negative labels"
-    result: dict[str, tuple[float, float]] = {}
-    for name, text in parse_assignments("--label-noise", typed, form).items():
-        shares = [parse_number(f"--label-noise {name}={text}", part) for part in text.split(":")]
-        if len(shares) > 2:
-            raise InputError(f"--label-noise {name}={text}: expected {form}")
-        result[name] = (shares[0], shares[-1])
-    return result
 
 
 def _folder(choice: str) -> Path | str | None:

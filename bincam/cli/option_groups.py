@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bincam.cli.options import parse_names
+from bincam.cli.options import parse_assignments, parse_names, parse_number
+from bincam.errors import InputError
 
 if TYPE_CHECKING:
     from bincam.data.attribute_table import AttributeTable
@@ -18,6 +19,7 @@ MODEL_PANEL = "Model without a card"
 THRESHOLD_PANEL = "Decision thresholds"
 TABLE_PANEL = "CSV and Parquet tables"
 EXECUTION_PANEL = "Execution"
+SUMMARY_PANEL = "Groups, slices and stated rates"
 
 ModelSource = Annotated[
     str | None, typer.Option("--model", metavar="FOLDER|NAME", help="A model folder, or the name of a timm model.")
@@ -147,6 +149,112 @@ class ThresholdOptions:
             metavar="NAME=PROB", help="Threshold as a probability; may be repeated.", rich_help_panel=THRESHOLD_PANEL
         ),
     ] = None
+
+
+@dataclass(frozen=True)
+class SummaryOptions:
+    """The options of a summary, as typed; None where the user stated nothing.
+
+    Attributes:
+        slice_by: Names separated by commas.
+        specificity: Numbers separated by commas.
+        sensitivity: Numbers separated by commas.
+        prevalence: Numbers separated by commas, or ``NAME=NUMBER,...`` each.
+        label_noise: ``NAME=SHARE`` or ``NAME=SHARE:SHARE`` each.
+    """
+
+    slice_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Group columns, attributes or intersections ('sex*age') to slice by; '' for none.",
+            show_default="the kept groups, Male and Young",
+            rich_help_panel=SUMMARY_PANEL,
+        ),
+    ] = None
+    specificity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE,...",
+            help="Estimate the sensitivity at these specificities; '' for none.",
+            show_default="0.95",
+            rich_help_panel=SUMMARY_PANEL,
+        ),
+    ] = None
+    sensitivity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE,...",
+            help="Estimate the specificity at these sensitivities; '' for none.",
+            show_default="0.95",
+            rich_help_panel=SUMMARY_PANEL,
+        ),
+    ] = None
+    prevalence: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]SHARE,...",
+            help="Estimate predictive values at these prevalences, of all attributes or of NAME; NAME=SHARE may be "
+            "repeated.",
+            show_default="that of the audited images",
+            rich_help_panel=SUMMARY_PANEL,
+        ),
+    ] = None
+
+    label_noise: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SHARE[:SHARE]",
+            help="Share of an attribute's labels that is wrong, or of its positive and of its negative labels, to also "
+            "state error rates as they would be against correct labels; may be repeated.",
+            rich_help_panel=SUMMARY_PANEL,
+        ),
+    ] = None
+
+    def values(self) -> dict[str, Any]:
+        """The options that were given, by the names of ``Settings`` and ``summarise``.
+
+        Raises:
+            InputError: An option is malformed.
+        """
+        result: dict[str, Any] = {}
+        if self.slice_by is not None:
+            result["slice_by"] = parse_names("--slice-by", self.slice_by, may_be_empty=True)
+        for name in ("specificity", "sensitivity"):
+            typed = getattr(self, name)
+            if typed is not None:
+                result[name] = _numbers(f"--{name}", typed)
+        if self.prevalence:
+            result["prevalence"] = self._prevalence(self.prevalence)
+        if self.label_noise:
+            result["label_noise"] = _label_noise(self.label_noise)
+        return result
+
+    @staticmethod
+    def _prevalence(typed: list[str]) -> Any:
+        if not any("=" in text for text in typed):
+            return _numbers("--prevalence", ",".join(typed))
+        if not all("=" in text for text in typed):
+            raise InputError("--prevalence: give numbers for all attributes, or NAME=SHARE for some; not both")
+        by_name = parse_assignments("--prevalence", typed, "NAME=SHARE")
+        return {name: _numbers(f"--prevalence {name}", text) for name, text in by_name.items()}
+
+
+def _numbers(option: str, typed: str) -> tuple[float, ...]:
+    parts = [part.strip() for part in typed.split(",")] if typed.strip() else []
+    return tuple(parse_number(f"{option} {part}".rstrip(), part) for part in parts)
+
+
+def _label_noise(typed: list[str]) -> dict[str, tuple[float, float]]:
+    """The shares of wrong labels that ``--label-noise`` states, among positive and among negative labels."""
+    form = "NAME=SHARE or NAME=SHARE:SHARE, of positive and of negative labels"
+    result: dict[str, tuple[float, float]] = {}
+    for name, text in parse_assignments("--label-noise", typed, form).items():
+        shares = [parse_number(f"--label-noise {name}={text}", part) for part in text.split(":")]
+        if len(shares) > 2:
+            raise InputError(f"--label-noise {name}={text}: expected {form}")
+        result[name] = (shares[0], shares[-1])
+    return result
 
 
 class Coding(StrEnum):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bincam.stats.classification import Metrics as Metrics
     from bincam.stats.classification import evaluate as evaluate
     from bincam.stats.clusters import Clusters as Clusters
+    from bincam.stats.equalised_odds import demographic_parity_difference as demographic_parity_difference
+    from bincam.stats.equalised_odds import equalised_odds_difference as equalised_odds_difference
     from bincam.stats.estimate import Estimate as Estimate
     from bincam.stats.hypothesis_tests import difference_test as difference_test
     from bincam.stats.hypothesis_tests import family as family
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from bincam.stats.intervals import quantiles as quantiles
     from bincam.stats.intervals import ratio as ratio
     from bincam.stats.intervals import wilson as wilson
+    from bincam.stats.operating_point import rate_at as rate_at
+    from bincam.stats.predictive_value import predictive_values as predictive_values
     from bincam.stats.roc import ranking as ranking
 
 _NAMES = {
@@ -39,17 +43,21 @@ _NAMES = {
     "Estimate": "estimate",
     "Metrics": "classification",
     "calibrate": "calibration",
+    "demographic_parity_difference": "equalised_odds",
     "difference_test": "hypothesis_tests",
     "effective_count": "intervals",
+    "equalised_odds_difference": "equalised_odds",
     "evaluate": "classification",
     "family": "hypothesis_tests",
     "gap": "intervals",
     "mcnemar": "hypothesis_tests",
     "mean_of_two": "intervals",
     "paired_test": "hypothesis_tests",
+    "predictive_values": "predictive_value",
     "probability": "calibration",
     "quantiles": "intervals",
     "ranking": "roc",
+    "rate_at": "operating_point",
     "ratio": "intervals",
     "resampled_means": "bootstrap",
     "shares": "bootstrap",

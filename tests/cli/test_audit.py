@@ -57,6 +57,21 @@ def test_an_audit_is_written_and_told(audit, tmp_path):
     assert len(done.records()) == 24
 
 
+def test_stated_rates_are_checked_before_the_pass_and_kept(audit, tmp_path):
+    assert "expected a number between 0 and 1" in audit("--specificity", "1").mistake
+    assert "'Young' is not audited" in audit("--prevalence", "Young=0.1").mistake
+    assert "cannot slice by 'sex'" in audit("--slice-by", "Smiling*sex").mistake
+    assert not (tmp_path / "out").exists()
+    words = ["--specificity", "0.8", "--sensitivity", "", "--prevalence", "0.1", "--slice-by", "Smiling*Eyeglasses"]
+    assert audit(*words).code == 0
+    done = open_audit(tmp_path / "out")
+    assert (done.manifest.specificity, done.manifest.sensitivity) == ((0.8,), ())
+    assert done.manifest.prevalence == {"Smiling": (0.1,), "Eyeglasses": (0.1,)}
+    entries = done.summary["attributes"]["Smiling"]["stated"]
+    assert [entry["stated"] for entry in entries] == [0.8, "audited", "audited", 0.1, 0.1]
+    assert done.summary["slices"] == []  # an intersection of the only two attributes divides neither
+
+
 def test_notes_are_lines_of_stderr_each_told_once(audit):
     lines = audit().err.splitlines()
     notes = [line for line in lines if "no labels of them: Bald" in line or "regions: face regions" in line]

@@ -103,6 +103,9 @@ class Manifest(_Part):
     groups: tuple[str, ...] = ()
     slice_by: tuple[str, ...] | None = None
     label_noise: dict[str, tuple[float, float]] | None = None
+    specificity: tuple[float, ...] | None = None
+    sensitivity: tuple[float, ...] | None = None
+    prevalence: dict[str, tuple[float, ...]] | None = None
     limit: int | None = None
     sample: int = 0
     gate_images: int = 0
@@ -148,6 +151,7 @@ class AttributeSummary(_Part):
     rates: dict[str, dict[str, Any]]
     calibration: dict[str, Any]
     measures: dict[str, dict[str, dict[str, Any]]]
+    stated: list[dict[str, Any]] = []
 
 
 class Summary(_Part):
@@ -166,6 +170,8 @@ class Summary(_Part):
     overall: dict[str, dict[str, Any]] = {}
     slices: list[dict[str, Any]] = []
     slices_left_out: list[dict[str, str]] = []
+    group_differences: list[dict[str, Any]] = []
+    stated: dict[str, Any] = {}
     families: list[dict[str, Any]] = []
     leakage: dict[str, Any] = {}
     gates: dict[str, Any] = {}

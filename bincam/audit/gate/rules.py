@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bincam.audit.folder.schema import measure_columns
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
+from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned, read_condition
 from bincam.audit.summary.label_noise import NOISE_RATES
 from bincam.audit.summary.summarize import RATES, SHORT, column_of
 from bincam.errors import InputError, nearest
@@ -28,18 +29,20 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 GATED_RATES = (*RATES, *NOISE_RATES)
 """Rates that rules may name; the last exist where a share of wrong labels was stated."""
 
-_RULE = re.compile(r"^(?P<left>[^<>=!]+?)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[^<>=!]+)$")
+# An equals sign may be within the left side (specificity=0.95), but not at its end.
+_RULE = re.compile(r"^(?P<left>[^<>!]*[^<>!=\s])\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[^<>=!]+)$")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule ``[ATTRIBUTE.]MEASURE[@GROUP] SIGN BOUND``, such as ``Smiling.gain@predicted:majority>=0.1``.
+    """A rule ``[ATTRIBUTE.]MEASURE[@CONDITION] SIGN BOUND``, such as ``Smiling.gain@predicted:majority>=0.1``.
 
     Attributes:
         text: The text of the rule.
         measure: A rate, or a record column; a short name such as ``gain`` is the primary method's.
         attribute: The attribute; None for every attribute, ``overall`` for the mean over them.
-        group: A group of images; only record columns have groups.
+        group: A group of images, of record columns; ``specificity=0.95``, ``sensitivity=0.95`` or ``prevalence=0.1`` of
+            measures that are stated at one; the column of differences between groups; ``all`` for other rates.
         sign: ``<=``, ``<``, ``>=`` or ``>``.
         bound: The number on the right.
     """
@@ -115,8 +118,8 @@ def parse_rule(text: str, audit: Audit, where: str = "--rule") -> Rule:
     match = _RULE.match(text.strip())
     if not match:
         raise InputError(
-            f"{where}: {text!r} is no rule; expected [ATTRIBUTE.]MEASURE[@GROUP], one of <= < >= >, and a number, such "
-            "as 'minority_error<=0.2' or 'Smiling.gain@predicted:majority>=0.1'"
+            f"{where}: {text!r} is no rule; expected [ATTRIBUTE.]MEASURE[@CONDITION], one of <= < >= >, and a number, "
+            "such as 'minority_error<=0.2' or 'Smiling.gain@predicted:majority>=0.1'"
         )
     try:
         bound = float(match["bound"])
@@ -132,13 +135,18 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     """Split a rule's left side into attribute, measure and group. Specs of methods may contain ``@`` and ``.``, too."""
     columns = measure_columns(audit.methods, audit.masks)
     short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
-    measures = (*GATED_RATES, *sorted(short | set(SHORT)), *columns)
+    measures = (*GATED_RATES, *CONDITIONED, *sorted(short | set(SHORT)), *columns)
     attribute: str | None = None
     rest = left.strip()
     heads = sorted((*audit.attributes, "overall"), key=len, reverse=True)
     head = next((name for name in heads if rest.startswith(f"{name}.")), None)
     if head is not None:
         attribute, rest = head, rest[len(head) + 1 :]
+    conditioned_measure, _, condition = (part.strip() for part in rest.partition("@"))
+    if conditioned_measure in CONDITIONED:
+        if attribute == "overall":
+            raise InputError(f"{where}: {conditioned_measure} has no mean over attributes; write it for single ones")
+        return attribute, conditioned_measure, read_condition(conditioned_measure, condition, where)
     measure, group = rest, ""
     for candidate in GROUPS:
         if rest.endswith(f"@{candidate}"):
@@ -150,6 +158,8 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
         prefix, dot, tail = measure.partition(".")
         if attribute is None and dot and tail.partition("@")[0] in measures:
             raise InputError(f"{where}: unknown attribute {prefix!r}{nearest(prefix, audit.attributes)}")
+        if "=" in after:
+            raise InputError(f"{where}: unknown measure {before!r}{nearest(before, CONDITIONED)}")
         raise InputError(f"{where}: unknown measure {measure!r}{nearest(measure, measures)}")
     if measure in GATED_RATES and group:
         raise InputError(f"{where}: {measure} is a rate of its own class and takes no group, got @{group}")
@@ -212,14 +222,19 @@ def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:
     """
     judged = []
     for rule in rules:
-        names = list(summary["attributes"]) if rule.attribute is None else [rule.attribute]
+        names = [rule.attribute] if rule.attribute is not None else list(summary["attributes"])
+        if rule.attribute is None and rule.measure in CONDITIONED:
+            names = [name for name in names if applies(summary, rule.measure, rule.group, name)]
         judged += [_judge(summary, rule, name) for name in names]
     return judged
 
 
 def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
     entry = summary["overall"] if name == "overall" else summary["attributes"].get(name, {})
-    if rule.is_rate:
+    figure: Mapping[str, Any] | None
+    if rule.measure in CONDITIONED:
+        figure = conditioned(summary, rule.measure, rule.group, name)
+    elif rule.is_rate:
         figure = entry.get("rates", {}).get(rule.measure)
     else:
         figure = entry.get("measures", {}).get(column_of(rule.measure, summary["methods"]), {}).get(rule.group)
@@ -243,6 +258,8 @@ def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
 
 
 def _verdict(rule: Rule, estimate: Estimate, entry: Mapping[str, Any]) -> tuple[Verdict, str]:
+    if not estimate.defined and entry.get("reason"):
+        return ("insufficient" if entry.get("too_few") else "error"), entry["reason"]
     if not estimate.images:
         reason = "no image to measure it on: none of this class, no region, or no map with positive evidence"
         return "insufficient", reason
@@ -251,6 +268,8 @@ def _verdict(rule: Rule, estimate: Estimate, entry: Mapping[str, Any]) -> tuple[
     if estimate.small and entry.get("small_attributes"):
         number = f"{entry['small_attributes']} of {entry['attributes']} attributes"
         return "insufficient", f"too few images, or no interval, in {number}"
+    if estimate.small and entry.get("reason"):
+        return "insufficient", entry["reason"]
     if estimate.small and is_small(estimate.images, estimate.identities):
         return "insufficient", f"too few: {images(estimate)}"
     if math.isnan(estimate.low) or math.isnan(estimate.high):

@@ -49,7 +49,16 @@ def finish(plan: Plan, writer: AuditWriter) -> None:
     writer.write_leakage(_leakage(audit))
     writer.write_sample(measure_sample(plan, writer))
     writer.write_relabel(confident_errors(audit))
-    writer.write_summary(summarise(audit, slice_by=plan.settings.slice_by))
+    stated = plan.stated
+    writer.write_summary(
+        summarise(
+            audit,
+            slice_by=plan.settings.slice_by,
+            specificity=stated.specificity,
+            sensitivity=stated.sensitivity,
+            prevalence=stated.prevalence,
+        )
+    )
 
 
 def _unmeasured(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bincam.audit.settings import RegionsChoice, Settings
-from bincam.audit.summary.slices import indivisible
+from bincam.audit.summary.divisions import columns_of, indivisible
 from bincam.cam import Explainer
 from bincam.data import AttributeTable, Regions
 from bincam.errors import InputError, nearest
@@ -51,7 +51,7 @@ def choose_groups(table: AttributeTable, wanted: Sequence[str] | None) -> list[s
     for name in wanted or ():
         if name not in table.groups:
             raise InputError(f"{table.source}: no group column {name!r}{nearest(name, table.groups)}")
-        _check_division(table, name)
+        _check_division(table, (name,))
     return list(table.groups if wanted is None else wanted)
 
 
@@ -60,25 +60,27 @@ def check_slices(table: AttributeTable, wanted: Sequence[str] | None) -> None:
 
     Args:
         table: The audited images, with the audited attributes and the kept groups.
-        wanted: Group columns and attributes.
+        wanted: Group columns, attributes, and intersections of them.
 
     Raises:
-        InputError: A column or attribute is missing, or has a single value or too many.
+        InputError: A column or attribute is missing, or has a single value or too many; or an intersection has too
+            many combinations.
     """
     for name in wanted or ():
-        if name not in table.groups and name not in table.names:
-            raise InputError(f"cannot slice by {name!r}{nearest(name, (*table.groups, *table.names))}")
-        _check_division(table, name)
+        _check_division(table, columns_of(name, (*table.groups, *table.names)))
 
 
-def _check_division(table: AttributeTable, name: str) -> None:
-    if name in table.groups:
-        values = {str(value) for value in table.groups[name].tolist()} - {""}
-    else:
-        labels = table.labels[:, table.index(name)]
-        values = {"positive" if label else "negative" for label in labels[~np.isnan(labels)].tolist()}
-    if reason := indivisible(name, values, f" in the {len(table)} audited images"):
+def _check_division(table: AttributeTable, columns: Sequence[str]) -> None:
+    values = {name: _values(table, name) for name in columns}
+    if reason := indivisible(values, f" in the {len(table)} audited images"):
         raise InputError(reason)
+
+
+def _values(table: AttributeTable, name: str) -> set[str]:
+    if name in table.groups:
+        return {str(value) for value in table.groups[name].tolist()} - {""}
+    labels = table.labels[:, table.index(name)]
+    return {"positive" if label else "negative" for label in labels[~np.isnan(labels)].tolist()}
 
 
 def choose_regions(

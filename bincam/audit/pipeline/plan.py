@@ -18,6 +18,7 @@ from bincam.audit.pipeline.measure import MeasureInputs
 from bincam.audit.pipeline.projected_masks import Grid
 from bincam.audit.settings import BATCH_SIZE, Settings
 from bincam.audit.summary.label_noise import stated_noise
+from bincam.audit.summary.stated import Stated
 from bincam.cam import Explainer, Reference
 from bincam.data import AttributeTable, Loader, Regions, loader
 from bincam.errors import InputError
@@ -47,6 +48,7 @@ class Plan:
         only_in_model: Attributes that the data has no labels of.
         only_in_data: Attributes that the model has no output for.
         notes: Notes for the user, before the audit runs.
+        stated: The rates and prevalences at which figures are estimated.
         references: The fitted references by kind; they are fitted after the plan is made.
     """
 
@@ -65,6 +67,7 @@ class Plan:
     only_in_model: Sequence[str]
     only_in_data: Sequence[str]
     notes: tuple[str, ...]
+    stated: Stated = field(default_factory=Stated)
     references: Mapping[str, Reference] = field(default_factory=dict)
 
     @property
@@ -135,6 +138,9 @@ class Plan:
             groups=tuple(self.table.groups),
             slice_by=None if settings.slice_by is None else tuple(settings.slice_by),
             label_noise=dict(settings.label_noise) or None,
+            specificity=tuple(self.stated.specificity),
+            sensitivity=tuple(self.stated.sensitivity),
+            prevalence=self.stated.to_json()["prevalence"],
             limit=settings.limit,
             sample=settings.sample,
             gate_images=settings.gate_images,
@@ -203,6 +209,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     table = replace(table.select(names), groups={name: table.groups[name] for name in groups})
     defaults.check_slices(table, settings.slice_by)
     stated_noise(settings.label_noise, table.names)
+    stated = Stated.of(names, settings.specificity, settings.sensitivity, settings.prevalence)
     model = model.to(settings.device)
     explainers = {spec: _explainer(model, spec, names, settings) for spec in _specs(settings.methods)}
     grids = {spec: _grid(explainer, settings) for spec, explainer in explainers.items()}
@@ -240,6 +247,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         only_in_model=only_in_model,
         only_in_data=only_in_data,
         notes=tuple(notes),
+        stated=stated,
     )
 
 

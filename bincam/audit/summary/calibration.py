@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.summary.divisions import Slicing
 from bincam.audit.summary.panel import Panel
-from bincam.audit.summary.slices import Slicing, comparable
+from bincam.audit.summary.slices import comparable
 from bincam.stats.calibration import BINS, Calibration, bin_index, calibrate, probability, unshifted
 from bincam.stats.calibration_error import BinSums, calibration_error
 from bincam.stats.clustered.contributions import correlation
@@ -93,11 +94,11 @@ def slice_calibration(panel: Panel, slicing: Slicing, head: str, level: float = 
     """
     entries: list[dict[str, Any]] = []
     for a, attribute in enumerate(panel.attributes):
-        if attribute == slicing.column:
+        if attribute in slicing.columns:
             continue
         p, label = probability(panel.logit[:, a], head), panel.label[:, a].astype(float)
         usable = np.isfinite(p) & np.isfinite(label)
-        about = {"attribute": attribute, "column": slicing.column}
+        about = {"attribute": attribute, **slicing.to_json()}
         signed: dict[str, Estimate] = {}
         debiased: dict[str, Estimate] = {}
         for v, value in enumerate(slicing.values):
@@ -110,7 +111,7 @@ def slice_calibration(panel: Panel, slicing: Slicing, head: str, level: float = 
                 (debiased[value], {"error": details}),
             )
             entries += [
-                {"measure": measure, **about, "value": value, "estimate": figure.to_json(), **more}
+                {"measure": measure, **about, **slicing.value_to_json(value), "estimate": figure.to_json(), **more}
                 for measure, (figure, more) in zip(BY_GROUP, figures, strict=True)
             ]
         excess = np.where(usable, p - label, np.nan)
@@ -162,7 +163,7 @@ def calibration_family(panel: Panel, slicing: Slicing, head: str) -> dict[str, A
     """
     tests = []
     for a, attribute in enumerate(panel.attributes):
-        if attribute != slicing.column:
+        if attribute not in slicing.columns:
             excess = probability(panel.logit[:, a], head) - panel.label[:, a]
             codes = slicing.sound(excess, panel.clusters)
             tests.append(({"attribute": attribute}, difference_test(excess, codes, panel.clusters)))

@@ -59,6 +59,11 @@ class Panel:
         """``(N, A)``: 1 for FP and FN, 0 for TP and TN, NaN without label or logit."""
         return np.array([0, 1, 1, 0, np.nan, np.nan, np.nan], np.float32)[self.cell]
 
+    @cached_property
+    def predicted(self) -> NDArray[np.float32]:
+        """``(N, A)``: 1 for images predicted positive, 0 for those predicted negative, NaN without a finite logit."""
+        return np.array([1, 1, 0, 0, 1, 0, np.nan], np.float32)[self.cell]
+
     def column(self, name: str) -> NDArray[np.float32]:
         """Return a measure, ``(N, A)``."""
         return self.values[..., self.columns.index(name)]

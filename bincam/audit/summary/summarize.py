@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from bincam.audit.summary.bounds import WRONG, bounds, is_proportion
 from bincam.audit.summary.calibration import attribute_calibration, calibration_family, slice_calibration
+from bincam.audit.summary.divisions import slicings
 from bincam.audit.summary.doubts import doubts
+from bincam.audit.summary.group_differences import group_differences
 from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.audit.summary.people import PERSON_RATES, people_of
 from bincam.audit.summary.reference_variation import Variation, vary_references
-from bincam.audit.summary.slices import slice_family, slice_panel, slicings
+from bincam.audit.summary.slices import slice_family, slice_panel
+from bincam.audit.summary.stated import USUAL, Prevalence, Stated, stated_figures
 from bincam.errors import InputError
 from bincam.stats.bootstrap import RESAMPLES, Shares, shares
 from bincam.stats.clustered.attribute_average import AttributeAverage
@@ -57,6 +60,9 @@ def summarise(
     *,
     slice_by: Sequence[str] | None = None,
     label_noise: Mapping[str, Sequence[float]] | None = None,
+    specificity: Sequence[float] = USUAL,
+    sensitivity: Sequence[float] = USUAL,
+    prevalence: Prevalence = None,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -70,9 +76,14 @@ def summarise(
 
     Args:
         audit: The audit; it may be without a summary.
-        slice_by: Group columns or attributes to slice by; by default all group columns, Male and Young.
+        slice_by: Group columns, attributes, or intersections (``sex*age``) to slice by; by default all group columns,
+            Male and Young.
         label_noise: Attribute to the shares of wrong labels among its positive and among its negative labels; error
             rates are then also given as they would be against correct labels. By default those stated for the audit.
+        specificity: Specificities at which to estimate the sensitivity.
+        sensitivity: Sensitivities at which to estimate the specificity.
+        prevalence: Prevalences at which to estimate predictive values: a number or several for all attributes, or by
+            attribute; those at the audited prevalence are always estimated.
         level: Confidence level.
         resamples: R, the number of bootstrap resamples. Memory: 4·K·R bytes for K identities, and 4 bytes for each
             image, attribute and column of the records.
@@ -80,11 +91,12 @@ def summarise(
 
     Returns:
         ``level``, ``methods``, ``minority_from``, ``doubts`` (see there), ``images``, ``identities``, ``attributes``,
-        ``overall``, ``slices``,
-        ``slices_left_out``, ``families``, ``leakage`` and ``gates``; None stands for NaN.
+        ``overall``, ``slices``, ``slices_left_out``, ``group_differences``, ``stated``, ``families``, ``leakage`` and
+        ``gates``; None stands for NaN.
 
     Raises:
-        InputError: A column to slice by is unknown or has a single value, or the records are incomplete.
+        InputError: A column to slice by is unknown or has a single value, a stated number is not between 0 and 1, or
+            the records are incomplete.
 
     Example:
         The summary of an audit with intervals of another level:
@@ -124,6 +136,7 @@ def summarise(
             variation=audit.variation,
             slice_by=slice_by,
             label_noise=label_noise if label_noise is not None else audit.manifest.label_noise,
+            stated=Stated.of(audit.attributes, specificity, sensitivity, prevalence),
             level=level,
             resamples=resamples,
             seed=seed,
@@ -141,6 +154,7 @@ def summarise_panel(
     variation: Variation | None = None,
     slice_by: Sequence[str] | None = None,
     label_noise: Mapping[str, Sequence[float]] | None = None,
+    stated: Stated | None = None,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -155,6 +169,7 @@ def summarise_panel(
         variation: ``Audit.variation``: what the ledger would be with references from other images.
         slice_by: See ``summarise``.
         label_noise: See ``summarise``.
+        stated: The rates and prevalences at which figures are estimated; the usual ones by default.
         level: Confidence level.
         resamples: R, the number of bootstrap resamples.
         seed: Seed of the bootstrap.
@@ -167,6 +182,7 @@ def summarise_panel(
     entries, samples = _attributes(manifest, panel, level)
     for a, (attribute, entry) in enumerate(entries.items()):
         entry["rates"] |= {name: rate.to_json() for name, rate in people_of(panel, a, level).items()}
+        entry["stated"] = stated_figures(panel, a, stated or Stated(), level)
         if attribute in noise:
             stored = {name: Estimate.from_json(entry["rates"][name]) for name in ("fnr", "fpr")}
             corrected, entry["label_noise"] = corrected_rates(stored, entry["counts"], noise[attribute])
@@ -185,6 +201,7 @@ def summarise_panel(
             *slice_calibration(panel, by, head, level),
         )
     ]
+    differences = [group_differences(panel, by, level=level, permutations=resamples, seed=seed) for by in divisions]
     summary = {
         "level": level,
         "resamples": resamples,
@@ -199,10 +216,13 @@ def summarise_panel(
         "overall": samples,
         "slices": slices,
         "slices_left_out": left_out,
+        "group_differences": [entry for by_group, _ in differences for entry in by_group],
+        "stated": (stated or Stated()).to_json(),
         "families": [
             *_families(panel, columns),
             *(slice_family(panel, by) for by in divisions),
             *(calibration_family(panel, by, head) for by in divisions),
+            *(tested for _, tested in differences),
         ],
         "leakage": dict(leakage),
         "gates": dict(gates),

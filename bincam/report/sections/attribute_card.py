@@ -19,6 +19,7 @@ from bincam.report.sections.contrast_tables import difference_table
 from bincam.report.sections.people import noise_table, people_table
 from bincam.report.sections.relabel import IN_CARD, suspects
 from bincam.report.sections.slices import slice_table
+from bincam.report.sections.stated import group_difference_table, stated_table
 from bincam.report.view_model import Card, Example, ExampleGroup, MapRow, Picture
 from bincam.stats.formatting import MINUS, counted, listed, number, percent, significant
 from bincam.stats.outcomes import OUTCOMES
@@ -44,8 +45,14 @@ def card(attribute: str, drawing: Drawing) -> Card:
     maps, limit = _mean_maps(attribute, drawing)
     groups, checks, example_limit = _examples(attribute, drawing)
     contrast = drawing.contrast
-    tables = [difference_table(contrast, attribute) if contrast else None, slice_table(attribute, arms)]
-    tables += [people_table(attribute, arms), noise_table(attribute, arms)]
+    tables = [
+        difference_table(contrast, attribute) if contrast else None,
+        stated_table(attribute, arms),
+        slice_table(attribute, arms),
+        group_difference_table(attribute, arms),
+        people_table(attribute, arms),
+        noise_table(attribute, arms),
+    ]
     return Card(
         name=attribute,
         anchor=f"attribute-{slug(attribute)}",

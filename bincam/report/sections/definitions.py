@@ -62,6 +62,18 @@ MEASURES = (
         "too few images or people to be reliable, or of images that all have the same value; it is shown nevertheless.",
     ),
     Definition(
+        "At stated rates",
+        "Sensitivity and specificity at a threshold that is chosen on the audited images so that the other rate is as "
+        "stated, and predictive values at a stated prevalence. Their intervals include the choice of the threshold; "
+        "the prevalence counts as exact.",
+    ),
+    Definition(
+        "Differences between groups",
+        "Equalised odds: the largest gap between two groups in the true-positive or the false-positive rate. "
+        "Demographic parity: the largest gap in the share predicted positive, whatever the labels. Both are positive "
+        "by chance alone, so what chance gives is shown next to them.",
+    ),
+    Definition(
         "Calibration",
         "Images in 15 equally wide bins of the predicted probability; calibrated predictions are on the diagonal, and "
         "bins of few images or people are hollow. The expected calibration error is the mean distance from it. Chance "

@@ -10,7 +10,7 @@ from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.view_model import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.families import undecided
-from bincam.stats.formatting import Kind, stated
+from bincam.stats.formatting import Kind, basis, stated
 
 MEASURES: tuple[tuple[str, str, Kind], ...] = (
     ("error", "error", "percent"),
@@ -35,9 +35,10 @@ def slice_table(attribute: str, arms: Sequence[Arm]) -> Table | None:
         for arm, by_group in zip(arms, by_arm, strict=True):
             numbers = by_group.get(group, {})
             named = [Cell(f"{group[0]}: {group[1]}", None), *([Cell(arm.name, None)] if len(arms) > 1 else [])]
+            named.append(_images(numbers.get("error")))
             shown_entries = [(numbers.get(arm.rate_name(attribute, key)), kind) for key, _, kind in shown]
             rows.append([*named, *(estimate_cell(Estimate.from_json(entry), kind) for entry, kind in shown_entries)])
-    heads = ["Group", *(["Model"] if len(arms) > 1 else []), *(label for _, label, _ in shown)]
+    heads = ["Group", *(["Model"] if len(arms) > 1 else []), "Images", *(label for _, label, _ in shown)]
     gaps = " ".join(filter(None, (_gap(arm, attribute, len(arms) > 1) for arm in arms)))
     return Table("By group", gaps, heads, rows)
 
@@ -51,9 +52,26 @@ def _by_group(arm: Arm, attribute: str) -> dict[tuple[str, str], dict[str, Any]]
     result: dict[tuple[str, str], dict[str, Any]] = {}
     for entry in _entries(arm, attribute):
         if "estimate" in entry:
-            group = (str(entry["column"]).removeprefix("group."), str(entry["value"]))
+            group = (column_text(entry), value_text(entry, str(entry["value"])))
             result.setdefault(group, {})[entry["measure"]] = entry["estimate"]
     return result
+
+
+def column_text(entry: Mapping[str, Any]) -> str:
+    """Write the column of a summary's entry, or the columns of an intersection: ``sex × age``."""
+    columns = entry.get("columns", [entry["column"]])
+    return " × ".join(str(column).removeprefix("group.") for column in columns)
+
+
+def value_text(entry: Mapping[str, Any], value: str) -> str:
+    """Write a value of an entry's column, or a combination of values of an intersection: ``female × young``."""
+    return value.replace("*", " × ") if "columns" in entry else value
+
+
+def _images(error: Mapping[str, Any] | None) -> Cell:
+    """Make the cell of a group's number of images with a known error, and of people in its note."""
+    estimate = Estimate.from_json(error)
+    return Cell(f"{estimate.images:,}", None, note=basis(estimate) or "no image")
 
 
 def _gap(arm: Arm, attribute: str, named: bool) -> str:
@@ -64,11 +82,11 @@ def _gap(arm: Arm, attribute: str, named: bool) -> str:
     widest = max(compared, key=lambda entry: Estimate.from_json(entry["gap"]).value)
     gap = Estimate.from_json(widest["gap"])
     start = f"Largest difference in error between groups{f' ({arm.name})' if named else ''}"
-    column = str(widest["column"]).removeprefix("group.")
+    worst, best = (value_text(widest, str(widest[name])) for name in ("worst", "best"))
     tests = (arm.family(f"error differs by {widest['column']}") or {}).get("tests") or ()
     missed = undecided([test for test in tests if test["attribute"] == attribute], "points")
     about = f" The test of all groups finds no difference; {missed}." if missed else ""
     return (
-        f"{start}: {column}, {widest['worst']} minus {widest['best']}, {stated(gap, 'points')}. The two were chosen on "
-        f"these same images as the worst and the best, so their difference is biased upwards.{about}"
+        f"{start}: {column_text(widest)}, {worst} minus {best}, {stated(gap, 'points')}. The two were chosen on these "
+        f"same images as the worst and the best, so their difference is biased upwards.{about}"
     )

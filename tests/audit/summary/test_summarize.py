@@ -17,8 +17,8 @@ from bincam.audit.folder import reader
 from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.gate.rules import judge, parse_rule
 from bincam.audit.summary.calibration import DEBIASED
+from bincam.audit.summary.divisions import slicings
 from bincam.audit.summary.panel import Panel, read_panel
-from bincam.audit.summary.slices import slicings
 from bincam.audit.summary.summarize import RATES, column_of, summarise, summarise_panel
 from bincam.errors import InputError
 from bincam.stats.calibration import PLUG_IN

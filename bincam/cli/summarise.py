@@ -1,0 +1,46 @@
+"""``bincam summarise``: the figures of an audit once more, at other rates or by other groups, without the model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bincam.cli.option_groups import SummaryOptions
+from bincam.cli.options import expand_groups
+
+
+@expand_groups
+def summarise(
+    audit: Annotated[Path, typer.Argument(help="The audit's folder.")],
+    *,
+    figures: SummaryOptions,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON to stdout.")] = False,
+) -> None:
+    """Summarise an audit's records again, at other stated rates or by other groups, and write its summary.json.
+
+    The records are read; neither the model nor the images are needed. Options that are not given are those of the
+    audit.
+    """
+    from bincam.audit import open_audit
+    from bincam.audit import summarise as make_summary
+    from bincam.audit.folder.writer import AuditWriter
+
+    typed = figures.values()
+    opened = open_audit(audit)
+    manifest = opened.manifest
+    of_audit: dict[str, Any] = {
+        name: getattr(manifest, name)
+        for name in ("slice_by", "specificity", "sensitivity", "prevalence", "label_noise")
+    }
+    chosen = {name: value for name, value in of_audit.items() if value is not None} | typed
+    summary = make_summary(opened, **chosen)
+    AuditWriter(audit, manifest).write_summary(summary)
+    if as_json:
+        typer.echo(json.dumps(summary, ensure_ascii=False, allow_nan=False))
+        return
+    for left_out in summary["slices_left_out"]:
+        typer.echo(f"no slices: {left_out['reason']}", err=True)
+    typer.echo(f"{summary['images']} images, {len(summary['attributes'])} attributes: {audit / 'summary.json'}")
