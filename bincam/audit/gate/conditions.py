@@ -124,7 +124,7 @@ def _no_column(summary: Mapping[str, Any], measure: str, condition: str, attribu
     if attribute in _parts(summary, condition):
         return f"{attribute}.{measure}@{condition}: an attribute is not divided by itself"
     if condition in columns:
-        return f"summary.json has no {attribute}.{measure}@{condition}; make the summary again"
+        return f"summary.json has no {attribute}.{measure}@{condition}; make the summary again with 'bincam summarise'"
     names = ",".join([*columns, condition])
     return (
         f"summary.json has no {measure} between the groups of {condition!r}{nearest(condition, columns)}; if it is a "

@@ -240,11 +240,13 @@ def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
         figure = entry.get("measures", {}).get(column_of(rule.measure, summary["methods"]), {}).get(rule.group)
     if figure is None and rule.measure in NOISE_RATES:
         raise InputError(
-            f"rule {rule.text!r}: the audit states no share of wrong labels of {name!r}; audit again with "
-            f"--label-noise {name}=SHARE, or write the rule for the attributes that have one"
+            f"rule {rule.text!r}: the audit states no share of wrong labels of {name!r}; add it with 'bincam summarise "
+            f"AUDIT --label-noise {name}=SHARE', or write the rule for the attributes that have one"
         )
     if figure is None:
-        raise InputError(f"summary.json has no {name}.{rule.measure} ({rule.group}); make the summary again")
+        raise InputError(
+            f"summary.json has no {name}.{rule.measure} ({rule.group}); make the summary again with 'bincam summarise'"
+        )
     estimate = Estimate.from_json(figure)
     calibration, why = entry.get("calibration") or {}, ""
     if rule.measure in ERRORS:

@@ -65,7 +65,9 @@ class Arm:
         """Return the attribute's part of the summary."""
         entries: Mapping[str, Mapping[str, Any]] = self.summary["attributes"]
         if attribute not in entries:
-            raise InputError(f"{self.audit.folder}: summary.json has no {attribute!r}; make the summary again")
+            raise InputError(
+                f"{self.audit.folder}: summary.json has no {attribute!r}; make it again with 'bincam summarise'"
+            )
         return entries[attribute]
 
     def rate(self, attribute: str, measure: str) -> Estimate:
