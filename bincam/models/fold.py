@@ -159,7 +159,8 @@ def _error(fold: Fold, value: Tensor, logits: Tensor, *, inverse: bool = False) 
     scaled = vector * norm_scale(vector, fold.norm)
     predicted = (fold.bias + scaled @ fold.weight.T)[0]
     size = (scaled.abs() @ fold.weight.abs().T + fold.bias.abs())[0]
-    allowed = 1e-4 * size + 1e-6
+    rounding = max(1e-4, 8 * torch.finfo(logits.dtype).eps)  # of a model that demands half precision
+    allowed = rounding * size + 1e-6
     if inverse:
         allowed = allowed + 4 * torch.finfo(torch.float32).eps * logits.abs().clamp(max=40).exp()
     error = ((predicted - logits).abs() / allowed)[logits.isfinite()].nan_to_num(nan=torch.inf)

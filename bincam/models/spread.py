@@ -37,6 +37,7 @@ def spreads_as_claimed(
         no gradient pass, so that nothing contradicts the claim.
     """
     cut = Cut(None, layer.place)
+    images = images.clone()  # the model may write to its input
     try:
         with torch.no_grad(), cut:
             logits = read(model(images))

@@ -82,7 +82,7 @@ def test_all_images_share_an_attribute_s_scale(explanation: Explanation) -> None
 
 
 def test_grey_images_and_methods_without_sides(tiny: nn.Module, images: Tensor) -> None:
-    explained = Explainer(tiny, ["Bald"], names=ATTRIBUTES, method="eigen_cam")(images, "any")
+    explained = Explainer(tiny, ["Bald"], names=ATTRIBUTES, method="eigen_cam", layer="conv2")(images, "any")
     figure = explained.plot(torch.zeros(3, 1, *images.shape[2:]))
     assert panels(figure) == 2
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]

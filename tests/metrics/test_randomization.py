@@ -79,7 +79,8 @@ def test_the_side_may_be_asked_for(tiny: nn.Module, photos: Tensor) -> None:
     positive, negative = (randomisation(explainer, photos, side).correlation for side in ("positive", "negative"))
     torch.testing.assert_close(true[..., [0, 3]], positive[..., [0, 3]])
     torch.testing.assert_close(true[..., 1], negative[..., 1])
-    blind = Explainer(tiny, ["Bald"], names=ATTRIBUTES, method="eigen_cam")  # cannot say of which side its map is
+    # It cannot say of which side its map is.
+    blind = Explainer(tiny, ["Bald"], names=ATTRIBUTES, method="eigen_cam", layer="conv2")
     assert torch.isfinite(randomisation(blind, photos[:3], "any").upper).all()
 
 

@@ -157,13 +157,19 @@ DIAGNOSTIC: dict[str, tuple[Callable[[Net, Tensor], Tensor], str]] = {
         lambda net, f: F.log_softmax(torch.cat([net.linear(mean(f)), torch.full((len(f), 1), 50.0)], 1), -1)[:, :A],
         "log_softmax.*does not cancel",
     ),
+    "a branch": (lambda net, f: net.linear(mean(f)) * (2 if mean(f)[0].sum() > 0 else 1), "Python value.*'bool'"),
+}
+
+NOT_OF_ONE_IMAGE: dict[str, tuple[Callable[[Net, Tensor], Tensor], str]] = {
     "a number of the features": (lambda net, f: net.linear(mean(f)) * f.mean().item(), "Python value.*'item'"),
     "a number of the vector": (
         lambda net, f: net.linear(mean(f)) * mean(f).norm().item(),
         "Python value.*'item'",
     ),
-    "a branch": (lambda net, f: net.linear(mean(f)) * (2 if mean(f)[0].sum() > 0 else 1), "Python value.*'bool'"),
-    "dropout that is active": (lambda net, f: net.linear(F.dropout(mean(f), 0.5, training=True)), "'dropout'"),
+    "dropout that is active": (
+        lambda net, f: net.linear(F.dropout(mean(f), 0.5, training=True)),
+        "random in evaluation mode",
+    ),
 }
 
 
@@ -228,6 +234,20 @@ def test_a_head_that_is_not_affine_is_diagnostic_with_its_reason(name: str) -> N
         explanation = Explainer(net)(noise(), side="positive")
     assert explanation.kind == "diagnostic"
     assert explanation.bias is None
+    assert re.search(reason, explanation.reason), explanation.reason
+
+
+@pytest.mark.parametrize("name", NOT_OF_ONE_IMAGE)
+def test_a_head_that_is_no_function_of_one_image_is_refused(name: str) -> None:
+    head, reason = NOT_OF_ONE_IMAGE[name]
+    net = made(head)
+    with torch.random.fork_rng(), pytest.raises(UnsupportedError) as refusal:
+        Explainer(net)(noise(), side="positive")
+    if "batch_size=1" not in str(refusal.value):
+        assert re.search(reason, str(refusal.value))
+        return
+    explanation = Explainer(net, batch_size=1)(noise(), side="positive")  # as the message advises
+    assert explanation.kind == "diagnostic"
     assert re.search(reason, explanation.reason), explanation.reason
 
 

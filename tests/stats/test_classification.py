@@ -118,7 +118,7 @@ def test_training_and_audits_agree_also_where_logits_are_not_finite():
         y, z = labels[kept, a], logits[kept, a]
         assert evaluated.n[a] == kept.sum()
         assert evaluated.undefined[a] == (np.isfinite(labels[:, a]) & ~kept).sum() == [3, 1, 0, 0][a]
-        auroc, ap = ranking(logits[:, a], labels[:, a], clusters, weights)
+        auroc, ap = ranking(logits[:, a], labels[:, a], clusters)
         calibrated = calibrate(probability(logits[:, a], "logits"), labels[:, a], clusters, weights)
         for own, audited, exact in (
             (evaluated.auroc, auroc, sk.roc_auc_score(y, z)),

@@ -85,6 +85,8 @@ def test_model_and_images_lie_in_the_memory_format_asked_for(config, monkeypatch
     monkeypatch.setattr(AttributeClassifier, "forward", watched)
     fit(config(epochs=1, ema=0.9, channels_last=chosen, data__memory=memory))
     steps, validation, test = [(True, 16)] * 6, [(False, 16), (False, 16), (False, 13)], [(False, 16), (False, 14)]
+    probes = {(False, 1), (False, 3)}  # of the check that the output is a function of one image, in either order
+    seen = [batch for batch in seen if batch[:2] not in probes]
     assert seen == [(*batch, chosen, {chosen}) for batch in steps + validation + test]
 
 

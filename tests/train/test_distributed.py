@@ -129,6 +129,7 @@ def test_every_image_of_a_split_is_judged_once_by_one_of_three(config, table, tm
     assert [int((tmp_path / str(rank)).read_text()) for rank in range(3)] == [15, 15, 15]
 
 
+@pytest.mark.slow
 def test_stopped_together_and_gone_on_with(config):
     from bincam.train.optimizer_step import Stepper
     from bincam.train.progress import Reporter
@@ -248,6 +249,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(config):
 ARMS = {"unbalanced": {"loss": "bce"}, "balanced": {"loss": "moon_bce"}}
 
 
+@pytest.mark.slow
 def test_the_arms_of_a_pair_in_two_processes_see_what_they_see_in_one(config):
     one, two = config(to="one", arms=ARMS), config(to="two", arms=ARMS)
     alone = fit_pair(one).proof

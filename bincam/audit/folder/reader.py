@@ -283,7 +283,7 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
         >>> data = write_celeba(table, images, folder / "data")
         >>> model = build(
         ...     "resnet10t", ["Smiling"], channels=[8, 8, 8, 8], stem_width=8,
-        ...     input_size=(32, 32), mean=(0.5,) * 3, std=(0.25,) * 3,
+        ...     input_size=(64, 64), mean=(0.5,) * 3, std=(0.25,) * 3,
         ... )
         >>> with warnings.catch_warnings():
         ...     warnings.simplefilter("ignore")  # no regions, no references, no training counts
