@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from bincam.errors import BincamError, InputError, UnsupportedError
 from bincam.models.borrow import at_precision, evaluating, outside_grad_modes, own_rng, unwrap
+from bincam.models.branches import SeveralPooledError, advice
 from bincam.models.claim import HeadPath, confirm, number_of_features
 from bincam.models.eager import check_followable, eager
 from bincam.models.fold import Fold, Head, MeanHead, mean_weight
@@ -224,9 +225,14 @@ def _resolve(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], la
                 if not spreads_as_claimed(model, images, read, *checked):
                     reason = "the logits depend on single cells otherwise than through the pooling"
                     head = replace(head, kind="diagnostic", reason=reason, weight=None, bias=None)
+        except SeveralPooledError as error:
+            if requested is None:
+                raise UnsupportedError(advice(model, images, read, trace, error)) from None
+            reason = f"{error}, and the map covers what passes through {requested!r} alone"
+            head = Anatomy("diagnostic", reason, "other", named_layer(trace, requested))
         except UnsupportedError as error:
             if requested is None:
-                raise
+                raise UnsupportedError(_with_candidates(str(error), trace)) from None
             head = Anatomy("diagnostic", str(error), "other", named_layer(trace, requested))
         if requested is not None:
             named = head.layer if requested == head.layer.name else named_layer(trace, requested)
@@ -234,6 +240,11 @@ def _resolve(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], la
     if layer == "pre_activation":
         return _before_activation(trace, head)
     return head
+
+
+def _with_candidates(message: str, trace: Trace) -> str:
+    """Name the layers that can be passed, where a refusal tells to pass one and names none."""
+    return f"{message}; {listed(trace)}" if message.endswith("layer=") else message
 
 
 def _proved(trace: Trace, head: Anatomy) -> Anatomy:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from bincam.errors import InputError, nearest
-from bincam.models.borrow import evaluating
 from bincam.models.card import Card, make_card
+from bincam.models.features import grid_features
 from bincam.models.heads import logits_of, select_output
-from bincam.models.layout import feature_layout
 from bincam.models.pooling import make_pool
-from bincam.models.token_grid import Layout
 
 
 class AttributeClassifier(nn.Module):
@@ -59,6 +54,9 @@ class AttributeNet(nn.Module):
         input_size: ``(H, W)`` of one forward pass that determines the axes of the backbone's features.
         channels: Number of image channels.
         drop_rate: Dropout between pooling and linear layer, in training mode.
+
+    Raises:
+        InputError: The backbone does not take images of this size, or has no features with a grid.
     """
 
     def __init__(
@@ -74,39 +72,17 @@ class AttributeNet(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.drop_rate = drop_rate
-        timm_model: Any = backbone  # has more than nn.Module promises
-        width = int(timm_model.num_features)
-        self.pool = make_pool(pooling, width)
-        self.head = nn.Linear(width, count)
-        with torch.no_grad(), evaluating(backbone):
-            self._layout = feature_layout(backbone, torch.zeros(1, channels, *input_size), width)
-        self._built_for = tuple(input_size)
+        self._features = grid_features(backbone, input_size, channels)
+        self.pool = make_pool(pooling, self._features.width)
+        self.head = nn.Linear(self._features.width, count)
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, A)``."""
-        backbone: Any = self.backbone
-        features = backbone.forward_features(images)
-        features = self._layout_at(images.shape[2], images.shape[3], features.shape[1]).grid_of(features)
-        pooled = self.pool(features)  # (B, D)
+        pooled = self.pool(self._features.of(self.backbone, images))  # (B, D)
         if self.training and self.drop_rate:
             pooled = nn.functional.dropout(pooled, self.drop_rate)
         logits: Tensor = self.head(pooled)
         return logits
-
-    def _layout_at(self, height: int, width: int, tokens: int) -> Layout:
-        """The layout of the features of images of another size, from the backbone's stride."""
-        layout = self._layout
-        if (height, width) == self._built_for or (layout.order in ("NCHW", "NHWC") and layout.cells is None):
-            return layout
-        down, across = (size / cells for size, cells in zip(self._built_for, layout.grid, strict=True))
-        for rounded in (math.floor, math.ceil):
-            grid = (rounded(height / down), rounded(width / across))
-            if layout.cells is None and layout.prefix + grid[0] * grid[1] + layout.suffix == tokens:
-                return replace(layout, grid=grid)
-        raise InputError(
-            f"{type(self.backbone).__name__} returns {tokens} tokens for images of {height} x {width} pixels, which "
-            f"fit no grid like that of {self._built_for[0]} x {self._built_for[1]}; choose another backbone or size"
-        )
 
 
 def build(
@@ -250,16 +226,33 @@ def timm_model(name: str, *, pretrained: bool, **options: Any) -> nn.Module:
     try:
         model: nn.Module = timm.create_model(name, pretrained=pretrained, **options)
     except (TypeError, ValueError, AssertionError, LookupError, AttributeError) as error:
-        raise InputError(f"timm model {name!r} with {options}: {type(error).__name__}: {error}") from None
+        raise InputError(
+            f"timm model {name!r} with {options}: {type(error).__name__}{_cause(error)}{_own_size(name, options)}"
+        ) from None
     except (OSError, RuntimeError) as error:
         if not pretrained:
-            raise InputError(f"timm model {name!r} with {options}: {error}") from None
+            raise InputError(f"timm model {name!r} with {options}{_cause(error)}{_own_size(name, options)}") from None
         raise InputError(
             f"the pretrained weights of {name!r} cannot be downloaded ({type(error).__name__}); on a machine without "
             "internet use a model's folder, or your own weights (in a command: --weights FILE --names a,b --head "
             "logits); training can start without them (model.pretrained: none)"
         ) from None
     return model
+
+
+def _cause(error: Exception) -> str:
+    return f": {str(error).splitlines()[0]}" if str(error) else ""
+
+
+def _own_size(name: str, options: Mapping[str, Any]) -> str:
+    """Say which size a model certainly takes, if another one was asked for."""
+    if "img_size" not in options:
+        return ""
+    height, width = timm_config(name).input_size[1:]
+    return (
+        "; some models take only square images, or multiples of their windows: this one's own size is "
+        f"input_size=({height}, {width})"
+    )
 
 
 def _from_factory(card: Card) -> nn.Module:

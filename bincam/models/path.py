@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from bincam.errors import UnsupportedError
+from bincam.models.branches import SeveralPooledError
 from bincam.models.claim import HeadPath, classify
 from bincam.models.layers import listed
 from bincam.models.positions import places_of
@@ -45,7 +46,8 @@ def walk(trace: Trace) -> HeadPath:
     walk continues.
 
     Raises:
-        UnsupportedError: There is no such call, or there are several that do not read the same tensor.
+        UnsupportedError: There is no such call.
+        SeveralPooledError: There are several, which do not read the same tensor.
     """
     last = trace.calls[trace.last]
     pending, seen = [(last, trace.logits)], {(last.index, id(trace.logits))}
@@ -79,12 +81,12 @@ def walk(trace: Trace) -> HeadPath:
     sources = {call.parents[0] for call, _, _ in reductions}
     if len(sources) != 1:
         repeats = several_pooled(trace, sources)
-        raise UnsupportedError(
-            f"the logits pool {len(sources)} different tensors"
-            + (f", {repeats}; {listed(trace)}; {FLIPS}" if repeats else "; explain one of them with layer=")
-        )
-    reductions = sorted(ends.values(), key=lambda item: item[0].index)
-    terminal, name, order = reductions[0]
+        if repeats:
+            raise UnsupportedError(
+                f"the logits pool {len(sources)} different tensors, {repeats}; {listed(trace)}; {FLIPS}"
+            )
+        first_of = {call.parents[0]: call for call, _, _ in reversed(reductions)}  # one pooling of each tensor
+        raise SeveralPooledError(sorted(first_of.values(), key=lambda call: call.index))
     if len({other for _, other, _ in reductions}) > 1 or (len(reductions) > 1 and name != "token"):
         ends_and_rest = sorted([*between.values(), *(end for end, _, _ in reductions)], key=lambda call: call.index)
         reason = "several poolings of one tensor are combined"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -85,6 +87,41 @@ def test_the_card_has_the_backbone_s_own_statistics_by_default():
     assert (own.input_size, own.mean[0], own.head) == ((224, 224), 0.485, "logits")
     explicit = build("convnext_atto", ["a"], input_size=(64, 32), mean=(0.5,) * 3, std=(0.2,) * 3).card
     assert (explicit.input_size, explicit.mean, explicit.std) == ((64, 32), (0.5,) * 3, (0.2,) * 3)
+
+
+@pytest.mark.parametrize("backbone", ["pit_ti_224", "coat_lite_tiny"])  # class tokens alone; one before the tokens
+@pytest.mark.parametrize("size", [(64, 96), (64, 64)])
+def test_backbones_whose_features_are_no_plain_grid_are_exact(backbone, size):
+    from bincam.cam import Explainer
+
+    torch.manual_seed(0)
+    model = build(backbone, ["a", "b"], input_size=size).eval()
+    explanation = Explainer(model, method="cam")(torch.randn(2, 3, *size), "positive")
+    assert explanation.kind == "exact"
+    assert explanation.maps.shape[-2:] == (size[0] // 32, size[1] // 32)
+    torch.testing.assert_close(explanation.maps.sum((-2, -1)) + explanation.bias, explanation.logits)
+
+
+def test_as_many_channels_as_rows_and_columns():
+    options = {"embed_dim": 2, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 1, 1]}
+    model = build("swin_tiny_patch4_window7_224", ["a"], input_size=(512, 512), **options).eval()
+    seen = []
+    model.network.pool.register_forward_pre_hook(lambda _m, args: seen.append(args[0]))
+    x = torch.randn(1, 3, 512, 512)
+    with torch.no_grad():
+        model(x)
+        features = model.network.backbone.forward_features(x)
+    assert features.shape == (1, 16, 16, 16)  # (B, h, w, C), but nothing in these numbers says so
+    assert torch.equal(seen[0], features.permute(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("backbone", ["convit_tiny", "mvitv2_tiny", "crossvit_tiny_240"])
+def test_a_size_that_a_backbone_does_not_take_is_refused_with_one_that_it_takes(backbone):
+    with pytest.raises(InputError, match=r"own size is input_size=\((\d+), (\d+)\)") as caught:
+        build(backbone, ["a"], input_size=(64, 96))
+    advised = re.search(r"input_size=\((\d+), (\d+)\)", str(caught.value))
+    size = (int(advised[1]), int(advised[2]))
+    assert build(backbone, ["a"], input_size=size).card.input_size == size
 
 
 def test_one_channel():
@@ -190,7 +227,7 @@ class Tokens(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "message"), [(Lists(), "Lists returns a list"), (Tokens(), "Tokens returns 7 tok")]
+    ("backbone", "message"), [(Lists(), "Lists returns 2 tensors"), (Tokens(), "Tokens returns 7 tok")]
 )
 def test_a_backbone_without_a_grid_is_named(backbone, message):
     with pytest.raises(InputError, match=message):
