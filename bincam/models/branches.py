@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bincam.errors import UnsupportedError
-from bincam.models.layers import Layer, named_layer
+from bincam.models.layers import Layer, layer_at
+from bincam.models.layout import layout_of
 from bincam.models.trace import NO_CALL, Call, Cut, Trace
 
-_ATTEMPTS = 24
-"""Modules tried per branch, from the pooling backwards; each costs one forward and one backward pass of one image."""
+_ATTEMPTS = 12
+"""Modules tried per branch, from the pooling backwards; each costs a few passes of one image."""
 
 
 class SeveralPooledError(UnsupportedError):
@@ -108,36 +110,32 @@ def _best(
     partial: Layer | None = None
     for exclusive in (True, False):
         for layer in _last_modules(trace, own - others if exclusive else own & others):
-            if not trace.usable([layer])[0]:
-                continue
             reached = _share_of_cells_with_gradient(model, images, read, layer)
+            if reached == 0 or (reached < 1 and partial is not None) or not trace.usable([layer])[0]:
+                continue
             if reached == 1:
                 return layer
-            if reached > 0:
-                partial = partial or layer
+            partial = layer
     return partial
 
 
-def _last_modules(trace: Trace, calls: set[int]) -> list[Layer]:
+def _last_modules(trace: Trace, calls: set[int]) -> Iterator[Layer]:
     """The outputs of modules among some calls that have a grid, last first, each under its shortest name.
 
     A linear layer's output is left out: it is usually one of the queries, keys and values of an attention, so that
     another part of the branch passes beside it. The normalisation before it has all of them after it.
     """
-    names: dict[int, str] = {}
-    for name, index in trace.layers.items():
-        linear = index in calls and trace.calls[index].name == "linear" and trace.calls[index].module == name
-        if name and index in calls and not linear and (index not in names or len(name) < len(names[index])):
-            names[index] = name
-    layers: list[Layer] = []
-    for index in sorted(names, reverse=True)[:_ATTEMPTS]:
-        try:
-            layer = named_layer(trace, names[index])
-        except UnsupportedError:
-            continue
-        if layer.layout.grid[0] * layer.layout.grid[1] > 1:
-            layers.append(layer)
-    return layers
+    returned = {
+        index
+        for name, index in trace.layers.items()
+        if name and index in calls and not (trace.calls[index].name == "linear" and trace.calls[index].module == name)
+    }
+    for index in sorted(returned, reverse=True)[:_ATTEMPTS]:
+        call = trace.calls[index]
+        with suppress(UnsupportedError):
+            layer = layer_at(trace, call, "output", layout_of(trace, call, call.output))
+            if layer.layout.grid[0] * layer.layout.grid[1] > 1:
+                yield layer
 
 
 def _share_of_cells_with_gradient(
@@ -150,8 +148,8 @@ def _share_of_cells_with_gradient(
             return 0.0
         weights = torch.arange(1, logits.numel() + 1, dtype=logits.dtype, device=logits.device)
         total = (logits.flatten() * weights).sum()  # weighted, because the sum of a softmax has no gradient
-    (gradient,) = torch.autograd.grad(total, cut.leaf, allow_unused=True)
-    if gradient is None:
+    gradients: Sequence[Tensor | None] = torch.autograd.grad(total, cut.leaf, allow_unused=True)
+    if gradients[0] is None:
         return 0.0
-    cells = layer.layout.grid_of(gradient).abs().sum(-3) > 0
+    cells = layer.layout.grid_of(gradients[0]).abs().sum(-3) > 0
     return float(cells.float().mean())
