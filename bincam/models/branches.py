@@ -122,13 +122,16 @@ def _best(
 def _last_modules(trace: Trace, calls: set[int]) -> Iterator[Layer]:
     """The outputs of modules among some calls that have a grid, last first, each under its shortest name.
 
-    A linear layer's output is left out: it is usually one of the queries, keys and values of an attention, so that
-    another part of the branch passes beside it. The normalisation before it has all of them after it.
+    Outputs of linear layers, softmax and dropout are left out: these are usually the queries, keys, values or weights
+    of an attention, so that another part of the branch passes beside them. The normalisation before them has all of
+    them after it.
     """
     returned = {
         index
         for name, index in trace.layers.items()
-        if name and index in calls and not (trace.calls[index].name == "linear" and trace.calls[index].module == name)
+        if name
+        and index in calls
+        and not (trace.calls[index].name in ("linear", "softmax", "dropout") and trace.calls[index].module == name)
     }
     for index in sorted(returned, reverse=True)[:_ATTEMPTS]:
         call = trace.calls[index]

@@ -18,9 +18,9 @@ SAMPLE = {
     "timm": ("cspnet", "densenet", "dla", "efficientnet", "regnet", "resnet", "vovnet", "xception"),
     "torchvision": ("mnasnet", "mobilenetv2", "resnet", "shufflenetv2"),
     "huggingface": (
-        "EfficientNetForImageClassification",
+        "BitForImageClassification",
         "MobileNetV1ForImageClassification",
-        "RegNetForImageClassification",
+        "MobileNetV2ForImageClassification",
     ),
 }
 
