@@ -1,4 +1,4 @@
-"""Every timm module as the backbone of ``models.build`` with mean pooling: exact, with places."""
+"""Modules of timm as the backbone of ``models.build`` with mean pooling: exact, with places."""
 
 from __future__ import annotations
 
