@@ -85,9 +85,9 @@ def summarise(
         prevalence: Prevalences at which to estimate predictive values: a number or several for all attributes, or by
             attribute; those at the audited prevalence are always estimated.
         level: Confidence level.
-        resamples: R, the number of bootstrap resamples. Memory: 4·K·R bytes for K identities, and 4 bytes for each
-            image, attribute and column of the records.
-        seed: Seed of the bootstrap.
+        resamples: Number of permutations of groups over people, for what chance alone gives of a difference between
+            groups.
+        seed: Seed of the permutations.
 
     Returns:
         ``level``, ``methods``, ``minority_from``, ``doubts`` (see there), ``images``, ``identities``, ``attributes``,
@@ -171,8 +171,8 @@ def summarise_panel(
         label_noise: See ``summarise``.
         stated: The rates and prevalences at which figures are estimated; the usual ones by default.
         level: Confidence level.
-        resamples: R, the number of bootstrap resamples.
-        seed: Seed of the bootstrap.
+        resamples: See ``summarise``.
+        seed: See ``summarise``.
 
     Raises:
         InputError: A column to slice by is unknown or has a single value, or the label noise is impossible.
