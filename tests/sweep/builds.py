@@ -82,13 +82,14 @@ DRAWS = 3
 """Draws of random weights, of which one has to show the places: with some, distant pixels outweigh a cell's own."""
 
 
-def builds() -> list[tuple[str, dict[str, Any], Size]]:
+def builds(*, everything: bool = False) -> list[tuple[str, dict[str, Any], Size]]:
     """Backbone, options and size of the builds to test.
 
     A module whose own head pools the mean of the same features is tested already by its own model, at the same size and
     by the same checks; its build is tested too where ``BINCAM_SWEEP`` is ``all``.
     """
-    outcomes = {} if os.environ.get("BINCAM_SWEEP") == "all" else table.read()
+    everything = everything or os.environ.get("BINCAM_SWEEP") == "all"
+    outcomes = {} if everything else table.read()
     pooled = {key.rpartition(" ")[0] for key, outcome in outcomes.items() if _pools_the_mean(outcome)}
     smallest = [
         (name, options, _size(name, family))

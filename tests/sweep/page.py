@@ -50,7 +50,7 @@ def render() -> str:
         "conditional,\n"
         f"{kinds['diagnostic']} diagnostic) and {kinds['refused']} refused with a reason."
     )
-    parts = [HEAD.format(counts=counts, builds=len(builds()))]
+    parts = [HEAD.format(counts=counts, builds=len(builds(everything=True)))]
     for source, title in SOURCES.items():
         rule = "|" + "---|" * len(COLUMNS)
         parts.append(f"## {title}\n\n| {' | '.join(COLUMNS)} |\n{rule}\n")
