@@ -18,6 +18,7 @@ from bincam import display
 from bincam.audit.folder.manifest import Manifest, read_manifest, read_summary
 from bincam.audit.folder.overview import audit_table
 from bincam.audit.folder.schema import record_schema
+from bincam.audit.folder.stored import present, read_columns, read_maps, read_table, read_tensors
 from bincam.errors import InputError, nearest
 from bincam.files import read_json
 from bincam.stats.class_counts import minority_is_positive
@@ -90,9 +91,7 @@ class Audit:
     @cached_property
     def images(self) -> pd.DataFrame:
         """A row per image: ``row``, ``image``, ``identity``, ``group.*``, ``skipped`` (the reason, else empty)."""
-        import pyarrow.parquet as pq
-
-        frame: pd.DataFrame = pq.read_table(present(self.folder / IMAGES)).to_pandas()
+        frame: pd.DataFrame = read_table(self.folder / IMAGES).to_pandas()
         return frame
 
     def records(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -120,20 +119,12 @@ class Audit:
 
     def record_parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Read the records as arrow tables, shard by shard; arguments and errors are those of ``records``."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         schema = record_schema(self.methods, self.masks)
         for name in columns or ():
             if name not in schema.names:
                 raise InputError(f"{self.folder}: the records have no column {name!r}{nearest(name, schema.names)}")
         for number in range(self.shards):
-            file = present(records_file(self.folder, number))
-            try:
-                part = pq.read_table(file, columns=None if columns is None else list(columns))
-            except (pa.ArrowException, OSError) as error:
-                raise InputError(f"{file}: not the records of an audit: {error}") from None
-            yield part
+            yield read_table(records_file(self.folder, number), columns)
 
     def means(self, method: str | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Read the sums of maps by outcome, and the number of maps in each sum.
@@ -144,10 +135,10 @@ class Audit:
         Returns:
             Sums of σS ``(A, 4, h, w)`` and counts ``(A, 4)``, in the order of ``OUTCOMES``.
         """
-        from safetensors.numpy import load_file
-
         spec = self._spec(method)
-        tensors = load_file(present(self.folder / MEANS))
+        tensors = read_tensors(self.folder / MEANS)
+        if f"{spec}.sum" not in tensors or f"{spec}.count" not in tensors:
+            raise InputError(f"{self.folder / MEANS}: no sums of {spec!r}; make the audit again")
         return tensors[f"{spec}.sum"], tensors[f"{spec}.count"]
 
     @cached_property
@@ -157,22 +148,22 @@ class Audit:
         ``COLUMN.without.sum`` and ``COLUMN.without.count``, ``(A, CELLS, G)``; empty in older audits, and where no
         reference was fitted.
         """
-        from safetensors.numpy import load_file
-
         file = self.folder / VARIATION
-        return load_file(file) if file.is_file() else {}
+        return read_tensors(file) if file.is_file() else {}
 
     def maps(self, method: str | None = None) -> Iterator[NDArray[np.float16]]:
         """Read the maps σS on their native grid, shard by shard: ``(B, A, h, w)`` of the images that were read."""
         spec = self._spec(method)
         for number in range(self.shards):
-            yield np.load(present(maps_file(self.folder, spec, number)), mmap_mode="r", allow_pickle=False)
+            yield read_maps(maps_file(self.folder, spec, number))
 
     def regions(self) -> NDArray[np.float16]:
         """Read the mean region of each attribute ``(A, H', W')``; NaN for an attribute without a region."""
-        from safetensors.numpy import load_file
-
-        return load_file(present(self.folder / REGIONS))["regions"]
+        file = self.folder / REGIONS
+        tensors = read_tensors(file)
+        if "regions" not in tensors:
+            raise InputError(f"{file}: no tensor 'regions'; make the audit again")
+        return tensors["regions"]
 
     @property
     def summary(self) -> dict[str, Any] | None:
@@ -300,6 +291,8 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
         [4, 4]
     """
     folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give the folder of an audit")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; 'bincam audit --out {folder}' makes one")
     if not (folder / MANIFEST).is_file():
@@ -321,24 +314,17 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
 
 def _check_records(audit: Audit) -> None:
     """Refuse a folder whose first records disagree with its manifest."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     if audit.shards == 0:
         return
     file = records_file(audit.folder, 0)
-    try:
-        schema = pq.read_schema(file)
-        first = pq.read_table(file, columns=["attribute"])["attribute"]
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{file}: not the records of an audit: {error}") from None
+    names_there = read_columns(file)
     expected = record_schema(audit.methods, audit.masks)
-    if schema.names != expected.names:
-        differing = sorted(set(schema.names) ^ set(expected.names)) or schema.names
+    if names_there != expected.names:
+        differing = sorted(set(names_there) ^ set(expected.names)) or names_there
         raise InputError(
             f"{file}: other columns than {MANIFEST} states (first: {differing[0]!r}); make the audit again"
         )
-    names = first.unique().to_pylist()  # in the order of the file
+    names = read_table(file, ["attribute"])["attribute"].unique().to_pylist()  # in the order of the file
     if names and tuple(names) != audit.attributes:
         pairs = zip_longest(names, audit.attributes, fillvalue="nothing")
         at, (got, expected_name) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
@@ -367,14 +353,3 @@ def whole_shards(folder: Path, manifest: Manifest) -> int:
     """Count the shards that are complete, from the first on; a resumed run starts with the next one."""
     numbers = range(manifest.shards)
     return next((number for number in numbers if not records_file(folder, number).is_file()), manifest.shards)
-
-
-def present(file: Path) -> Path:
-    """Return the file itself.
-
-    Raises:
-        InputError: It is missing.
-    """
-    if not file.is_file():
-        raise InputError(f"{file}: no such file; the audit is incomplete, make it again")
-    return file

@@ -32,11 +32,11 @@ from bincam.audit.folder.reader import (
     UNMEASURED,
     UNMEASURED_KIND,
     maps_file,
-    present,
     records_file,
     whole_shards,
 )
 from bincam.audit.folder.schema import KEYS, measure_columns, record_schema
+from bincam.audit.folder.stored import present, read_tensors
 from bincam.errors import InputError
 from bincam.files import atomic, read_json, write_json
 
@@ -165,13 +165,11 @@ class AuditWriter:
 
     def read_sums(self) -> tuple[dict[str, NDArray[np.float64]], dict[int, str]]:
         """Read the sums of all shards, added in their order, and the skipped rows with their reasons."""
-        from safetensors.numpy import load_file
-
         total: dict[str, NDArray[np.float64]] = {}
         skipped: dict[int, str] = {}
         for number in range(self.manifest.shards):
             sums, reasons = self._state_of(number)
-            for name, value in load_file(present(sums)).items():
+            for name, value in read_tensors(sums).items():
                 total[name] = total[name] + value if name in total else value
             skipped |= {int(row): reason for row, reason in json.loads(present(reasons).read_text("utf-8")).items()}
         return total, skipped

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bincam.audit.folder.schema import EMPTY_FOR, LEDGER
+from bincam.audit.folder.stored import read_tensors
 from bincam.cam import Explainer, Explanation, Reference
 from bincam.cam.reference import ReferenceFit
 from bincam.errors import InputError
@@ -68,12 +69,10 @@ def load_references(folder: Path) -> dict[str, Reference] | None:
     Raises:
         InputError: A file is broken.
     """
-    from safetensors.torch import load_file
-
     if not all(_file(folder, kind).is_file() for kind in FITTED):
         return None
     file = folder / "references" / _REPLICATES
-    varied = load_file(file) if file.is_file() else {}
+    varied = {name: torch.tensor(tensor) for name, tensor in read_tensors(file).items()} if file.is_file() else {}
     return {kind: replace(Reference.load(_file(folder, kind)), replicates=varied.get(kind)) for kind in FITTED}
 
 

@@ -130,6 +130,31 @@ def test_a_folder_that_is_no_audit_is_refused(tmp_path):
         open_audit(tmp_path)
 
 
+def test_a_file_in_place_of_an_audit_is_called_one(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="is a file; give the folder"):
+        open_audit(tmp_path / "notes.txt")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and not much more", None], ids=["empty", "wrong", "truncated"])
+@pytest.mark.parametrize(
+    ("file", "read"),
+    [
+        ("images.parquet", lambda audit: audit.images),
+        ("records/part-00001.parquet", lambda audit: audit.records()),
+        ("maps/means.safetensors", lambda audit: audit.means()),
+        ("maps/regions.safetensors", lambda audit: audit.regions()),
+        ("maps/grad_cam/part-00000.npy", lambda audit: next(audit.maps())),
+    ],
+)
+def test_a_broken_file_is_named_in_a_line(broken, file, read, content):
+    path = broken / file
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if content is None else content)
+    with pytest.raises(InputError, match=rf"{path.name}: not the \w+ of an audit: .*make the audit again") as refusal:
+        read(open_audit(broken))
+    assert "\n" not in str(refusal.value)
+
+
 def test_another_schema_version_is_refused(broken):
     edit(broken / "manifest.json", schema=2)
     with pytest.raises(InputError, match="schema 2, but this bincam reads schema 1"):

@@ -1,0 +1,93 @@
+"""Reading the single files of an audit's folder: one line says which is missing or broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def present(file: Path) -> Path:
+    """Return the file itself.
+
+    Raises:
+        InputError: It is missing.
+    """
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; the audit is incomplete, make it again")
+    return file
+
+
+def read_table(file: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file.
+
+    Args:
+        file: The file.
+        columns: Columns to read; all by default.
+
+    Raises:
+        InputError: It is missing, or not such a file.
+    """
+    import pyarrow.parquet as pq
+
+    with _broken_in_a_line(file, "not the records of an audit"):
+        return pq.read_table(present(file), columns=None if columns is None else list(columns))
+
+
+def read_columns(file: Path) -> list[str]:
+    """Read the names of a Parquet file's columns.
+
+    Raises:
+        InputError: It is missing, or not such a file.
+    """
+    import pyarrow.parquet as pq
+
+    with _broken_in_a_line(file, "not the records of an audit"):
+        names: list[str] = pq.read_schema(present(file)).names
+        return names
+
+
+def read_tensors(file: Path) -> dict[str, NDArray[Any]]:
+    """Read a safetensors file.
+
+    Raises:
+        InputError: It is missing, or not such a file.
+    """
+    from safetensors.numpy import load_file
+
+    with _broken_in_a_line(file, "not the tensors of an audit"):
+        return load_file(present(file))
+
+
+def read_maps(file: Path) -> NDArray[np.float16]:
+    """Map an array file into memory; only what is used is read.
+
+    Raises:
+        InputError: It is missing, or not such a file.
+    """
+    with _broken_in_a_line(file, "not the maps of an audit"):
+        maps: NDArray[np.float16] = np.load(present(file), mmap_mode="r", allow_pickle=False)
+        return maps
+
+
+@contextmanager
+def _broken_in_a_line(file: Path, what: str) -> Iterator[None]:
+    import pyarrow as pa
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except InputError:
+        raise
+    except (pa.ArrowException, SafetensorError, OSError, EOFError, ValueError) as error:
+        reason = str(error).splitlines()[0].removesuffix(".")
+        raise InputError(f"{file}: {what}: {reason}; make the audit again") from None
