@@ -11,12 +11,10 @@ neither small nor undefined; and the verdicts of the rule ``ece<=0.05``. An inte
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import time
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,7 @@ from bincam.stats.calibration import BINS, bin_index
 from bincam.stats.calibration_error import BinSums, calibration_error
 from bincam.stats.clusters import Clusters
 from bincam.stats.recalibration import recalibrate, signed_error
-from experiments.statistics import population
+from experiments.statistics import campaign, population
 from experiments.statistics.population import Design
 
 FILE = Path(__file__).parent / "calibration.json"
@@ -101,22 +99,9 @@ def _mean(values: list[float]) -> float | None:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--cells", default="", help="only cells whose name contains this text")
-    parser.add_argument("--again", action="store_true", help="measure cells that have a result anew")
-    parser.add_argument("--table", action="store_true", help="print the table and do nothing else")
-    arguments = parser.parse_args()
-    results = json.loads(FILE.read_text("utf-8")) if FILE.is_file() else {}
-    if arguments.table:
-        print(table(results))
-        return
-    started = time.perf_counter()
-    for cell in cells():
-        if arguments.cells in cell[0] and (arguments.again or cell[0] not in results):
-            results[cell[0]] = measure(*cell, arguments.runs)
-            FILE.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-            print(f"{time.perf_counter() - started:6.0f} s  {cell[0]}", flush=True)
+    arguments = campaign.options(__doc__, FILE).parse_args()
+    measures = {cell[0]: partial(measure, *cell, arguments.runs) for cell in cells()}
+    campaign.carry_out(arguments, measures, table)
 
 
 def table(results: dict[str, Any]) -> str:

@@ -10,18 +10,16 @@ anew. With 1,000 runs the standard error of a coverage of 95 % is 0.7 points.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import time
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from experiments.statistics import campaign
 from experiments.statistics.figures import FAMILIES
 from experiments.statistics.population import Design
 
@@ -88,32 +86,12 @@ def measure(family: str, design: Design, runs: int, resamples: int) -> dict[str,
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--column", default="after", help="key of the results in coverage.json, such as before or after"
-    )
-    parser.add_argument("--runs", type=int, default=1000)
+    parser = campaign.options(__doc__, FILE)
+    parser.add_argument("--column", default="after", help="key of the results, such as before or after")
     parser.add_argument("--resamples", type=int, default=1000)
-    parser.add_argument("--cells", default="", help="only cells whose name contains this text")
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--file", type=Path, default=FILE, help="file of the results")
-    parser.add_argument("--again", action="store_true", help="measure cells that have a result anew")
-    parser.add_argument("--table", action="store_true", help="print the tables of coverage.json and do nothing else")
     arguments = parser.parse_args()
-    results = json.loads(arguments.file.read_text("utf-8")) if arguments.file.is_file() else {}
-    if arguments.table:
-        print(table(results))
-        return
-    column = results.setdefault(arguments.column, {})
-    wanted = [c for c in cells() if arguments.cells in c[0] and (arguments.again or c[0] not in column)]
-    started = time.perf_counter()
-    with ProcessPoolExecutor(arguments.processes) as pool:
-        pending = {pool.submit(measure, *cell[1:], arguments.runs, arguments.resamples): cell[0] for cell in wanted}
-        for done in as_completed(pending):
-            column[pending[done]] = done.result()
-            results[arguments.column] = dict(sorted(column.items()))
-            arguments.file.write_text(json.dumps(results, separators=(",", ":")) + "\n", "utf-8")
-            print(f"{time.perf_counter() - started:6.0f} s  {pending[done]}", flush=True)
+    measures = {cell[0]: partial(measure, *cell[1:], arguments.runs, arguments.resamples) for cell in cells()}
+    campaign.carry_out(arguments, measures, table, column=arguments.column, indent=None)
 
 
 def table(results: dict[str, Any]) -> str:

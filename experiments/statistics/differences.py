@@ -10,12 +10,10 @@ should be .8. Results are added to ``differences.json`` cell by cell, so an inte
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import time
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ import numpy as np
 
 from bincam.stats.clusters import Clusters
 from bincam.stats.hypothesis_tests import Test, difference_test, mcnemar, paired_test
-from experiments.statistics import population
+from experiments.statistics import campaign, population
 from experiments.statistics.population import Design
 
 FILE = Path(__file__).parent / "differences.json"
@@ -97,26 +95,12 @@ def _share(p: list[float]) -> float | None:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = campaign.options(__doc__, FILE)
     parser.add_argument("--column", default="after", help="key of the results, such as before or after")
-    parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--cells", default="", help="only cells whose name contains this text")
     parser.add_argument("--size-only", action="store_true", help="do not measure the power")
-    parser.add_argument("--again", action="store_true", help="measure cells that have a result anew")
-    parser.add_argument("--table", action="store_true", help="print the tables and do nothing else")
     arguments = parser.parse_args()
-    results = json.loads(FILE.read_text("utf-8")) if FILE.is_file() else {}
-    if arguments.table:
-        print(table(results))
-        return
-    column = results.setdefault(arguments.column, {})
-    started = time.perf_counter()
-    for cell in cells():
-        if arguments.cells not in cell[0] or (cell[0] in column and not arguments.again):
-            continue
-        column[cell[0]] = measure(*cell, arguments.runs, not arguments.size_only)
-        FILE.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-        print(f"{time.perf_counter() - started:6.0f} s  {cell[0]}  {column[cell[0]]}", flush=True)
+    measures = {cell[0]: partial(measure, *cell, arguments.runs, not arguments.size_only) for cell in cells()}
+    campaign.carry_out(arguments, measures, table, column=arguments.column)
 
 
 def table(results: dict[str, Any]) -> str:

@@ -13,13 +13,11 @@ of a coverage of 95 % is 0.7 points.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from bincam.stats.equalised_odds import equalised_odds_difference
 from bincam.stats.estimate import Estimate, estimate
 from bincam.stats.operating_point import rate_at
 from bincam.stats.predictive_value import predictive_values
+from experiments.statistics import campaign
 from experiments.statistics.population import Design, draw_labels, draw_people, draw_scores, separation
 
 FILE = Path(__file__).parent / "operating.json"
@@ -198,26 +197,13 @@ def _cell(at: dict[str, Any] | None) -> str:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--cells", default="", help="only cells whose name contains this text")
-    parser.add_argument("--file", type=Path, default=FILE, help="file of the results")
-    parser.add_argument("--again", action="store_true", help="measure cells that have a result anew")
-    parser.add_argument("--table", action="store_true", help="print the tables of the file and do nothing else")
-    arguments = parser.parse_args()
-    results = json.loads(arguments.file.read_text("utf-8")) if arguments.file.is_file() else {}
-    if arguments.table:
-        print(table(results))
-        return
-    started = time.perf_counter()
-    for family in FAMILIES:
-        for design in DESIGNS:
-            cell = f"{family}/{design.name}"
-            if arguments.cells not in cell or (cell in results and not arguments.again):
-                continue
-            results[cell] = measure(family, design, arguments.runs)
-            arguments.file.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-            print(f"{time.perf_counter() - started:6.0f} s  {cell}", flush=True)
+    arguments = campaign.options(__doc__, FILE).parse_args()
+    measures = {
+        f"{family}/{design.name}": partial(measure, family, design, arguments.runs)
+        for family in FAMILIES
+        for design in DESIGNS
+    }
+    campaign.carry_out(arguments, measures, table)
 
 
 if __name__ == "__main__":
