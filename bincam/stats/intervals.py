@@ -240,7 +240,7 @@ def mover_mean(first: Estimate, second: Estimate, correlation: float = 0.0) -> t
     value = (first.value + second.value) / 2
     below = first.value - first.low, second.value - second.low
     above = first.high - first.value, second.high - second.value
-    return value - _hypotenuse(*below, correlation) / 2, value + _hypotenuse(*above, correlation) / 2
+    return value - hypotenuse(*below, correlation) / 2, value + hypotenuse(*above, correlation) / 2
 
 
 def mover_gap(worse: Estimate, better: Estimate, correlation: float = 0.0) -> tuple[float, float]:
@@ -248,10 +248,15 @@ def mover_gap(worse: Estimate, better: Estimate, correlation: float = 0.0) -> tu
     value = worse.value - better.value
     below = worse.value - worse.low, better.high - better.value
     above = worse.high - worse.value, better.value - better.low
-    return value - _hypotenuse(*below, -correlation), value + _hypotenuse(*above, -correlation)
+    return value - hypotenuse(*below, -correlation), value + hypotenuse(*above, -correlation)
 
 
-def _hypotenuse(a: float, b: float, correlation: float) -> float:
+def hypotenuse(a: float, b: float, correlation: float) -> float:
+    """Add two standard errors, or two distances to the ends of intervals, whose errors are correlated.
+
+    >>> hypotenuse(3.0, 4.0, 0.0), hypotenuse(3.0, 4.0, 1.0)
+    (5.0, 7.0)
+    """
     return math.sqrt(max(a**2 + b**2 + 2 * correlation * a * b, 0.0))
 
 

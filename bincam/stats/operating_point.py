@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from bincam.errors import InputError
 from bincam.stats.bootstrap import shares
+from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate, undefined
+from bincam.stats.intervals import hypotenuse
 from bincam.stats.outcomes import is_usable
 
 Rate = Literal["sensitivity", "specificity"]
@@ -237,9 +239,8 @@ def _interval(
     below = value - float(rate.low), max(value - lowest, 0.0)
     above = float(rate.high) - value, max(highest - value, 0.0)
     # A threshold that is too low raises the rate: the errors add up if the rates of both classes rise together.
-    correlation = -residual_correlation(inside.astype(float), own, inside.astype(float), other, clusters)
-    low = value - math.sqrt(max(below[0] ** 2 + below[1] ** 2 + 2 * correlation * below[0] * below[1], 0.0))
-    high = value + math.sqrt(max(above[0] ** 2 + above[1] ** 2 + 2 * correlation * above[0] * above[1], 0.0))
+    shared = -residual_correlation(inside.astype(float), own, inside.astype(float), other, clusters)
+    low, high = value - hypotenuse(*below, shared), value + hypotenuse(*above, shared)
     return max(low, 0.0), min(high, 1.0)
 
 
@@ -313,12 +314,12 @@ def residual_correlation(
     """
     if not clusters.known:
         return 0.0
-    sums = []
+    sums: list[Floats] = []
     for values, member in ((first, of_first), (second, of_second)):
         residual = np.where(member, values - values[member].mean(), 0.0)
-        sums.append(np.bincount(clusters.codes, residual, clusters.count))
-    spread = math.sqrt(float((sums[0] ** 2).sum() * (sums[1] ** 2).sum()))
-    return float(np.clip((sums[0] * sums[1]).sum() / spread, -1, 1)) if spread > 1e-12 else 0.0
+        sums.append(np.bincount(clusters.codes, residual, clusters.count).astype(float))
+    varies = all(float(np.sum(of_set**2)) > 1e-12 for of_set in sums)  # otherwise only by rounding
+    return correlation(*sums) if varies else 0.0
 
 
 def _finite(value: float) -> float | None:
