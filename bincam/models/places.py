@@ -84,8 +84,8 @@ def compact(yx: Tensor) -> Places:
 def combined(parts: Iterable[Places], shape: Sequence[int]) -> Places:
     """Combine the operands of an elementwise call: the place that they share.
 
-    An operand without a place, such as a gate or a position embedding, moves nothing. Operands from distant places
-    give an entry without one.
+    An operand without a place, such as a gate or a position embedding, moves nothing, and neither does padding, whose
+    place is outside the image. Operands from distant places give an entry without one.
     """
     result: Tensor | None = None
     for part in parts:
@@ -95,9 +95,16 @@ def combined(parts: Iterable[Places], shape: Sequence[int]) -> Places:
             continue
         if yx.numel() == 2 and bool(yx.isnan().all()):
             continue
-        conflict = (result - yx).abs() > _SAME
-        result = torch.where(result.isnan(), yx, result).masked_fill(conflict, math.nan)
+        padding, earlier_padding = _outside(yx), _outside(result)
+        conflict = ((result - yx).abs() > _SAME) & (padding == earlier_padding)
+        replaced = (result.isnan() & ~padding) | (earlier_padding & ~padding)
+        result = torch.where(replaced, yx, result).masked_fill(conflict, math.nan)
     return nowhere(shape) if result is None else Places(result, tuple(shape))
+
+
+def _outside(yx: Tensor) -> Tensor:
+    """Find the coordinates that are outside the image, as those of padding are."""
+    return ((yx < 0) | (yx > 1)).any(0, keepdim=True)
 
 
 def either(first: Places, second: Places, shape: Sequence[int]) -> Places:
@@ -120,6 +127,13 @@ def reduced(places: Places, axes: Iterable[int], *, keepdim: bool = True) -> Pla
         yx = yx.reshape(2, *[yx.shape[axis + 1] for axis in kept])
         shape = tuple(shape[axis] for axis in kept)
     return Places(yx, shape)
+
+
+def shared_along(places: Places, axis: int) -> Tensor:
+    """Find where all entries along an axis have one and the same place; the axis is kept, with length 1."""
+    along = axis % len(places.shape) + 1
+    spread = places.yx.amax(along, keepdim=True) - places.yx.amin(along, keepdim=True)
+    return (spread <= 1e-6).all(0)  # False for NaN, which is no place
 
 
 def resized(places: Places, count: int, shape: Sequence[int], *, keep_strips: bool = False) -> Places:

@@ -13,7 +13,18 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from bincam.models.places import Places, combined, compact, either, nowhere, of_images, padded, reduced, resized
+from bincam.models.places import (
+    Places,
+    combined,
+    compact,
+    either,
+    nowhere,
+    of_images,
+    padded,
+    reduced,
+    resized,
+    shared_along,
+)
 from bincam.models.trace import NO_CALL, Call, Trace
 
 REARRANGING = {
@@ -216,7 +227,12 @@ def _linear(trace: Trace, call: Call, inputs: list[Places | None]) -> Places | N
 
 
 def _product(trace: Trace, call: Call, inputs: list[Places | None]) -> Places | None:
-    """Product of matrices: a row is where the first operand's row is, else a column where the second's column is."""
+    """Product of matrices: a row is where the first operand's row is, else a column where the second's column is.
+
+    The operand whose entries share their place along the contracted axis comes first: with values ``(C, tokens)``
+    before the weights of an attention, a row of the values is a mixture of tokens, and a column of the weights is
+    one query.
+    """
     del trace
     operands = inputs[1:] if call.name in ("addmm", "baddbmm", "addbmm") else inputs
     if call.name == "rmatmul":
@@ -231,7 +247,12 @@ def _product(trace: Trace, call: Call, inputs: list[Places | None]) -> Places | 
         Places(p.yx.reshape(2, *[1] * (ndim - len(p.shape)), *p.yx.shape[1:]), (1,) * (ndim - len(p.shape)) + p.shape)
         for p in (rows, columns)
     ]
-    return either(aligned[0], aligned[1], shape)
+    of_rows, of_columns = (
+        mask.reshape(*[1] * (ndim - mask.ndim), *mask.shape)
+        for mask in (shared_along(first, -1), shared_along(second, -2))
+    )
+    usual = either(aligned[0], aligned[1], shape)
+    return Places(torch.where(of_columns & ~of_rows, aligned[1].yx, usual.yx), shape)
 
 
 def _einsum(trace: Trace, call: Call, inputs: list[Places | None]) -> Places | None:

@@ -198,7 +198,7 @@ def explained(model: nn.Module, size: Size, output: str | int | None = None) -> 
 def advised_layers(message: str) -> list[str]:
     """The layers that a refusal tells to pass."""
     names = re.findall(r"layer='([^']+)'", message)
-    listed = re.search(r"layers with a grid: (.*)", message)
+    listed = re.search(r"layers with a grid: ([^;]*)", message)
     return names + (listed[1].split(", ") if listed and listed[1] != "none" else [])
 
 

@@ -31,8 +31,7 @@ each model and image size the tests check:
 - **pytorch-grad-cam.** On a sample of the convolutional models the maps are equal.
 
 What the kinds claim is stated under [models](models.md#which-models-can-be-explained). With bincam's own head and
-`mean` pooling (`models.build`) {builds} timm backbones were tried, at least one of each module. All are exact but
-efficientvit_msra's, which is refused at sizes at which its windows need padding.
+`mean` pooling (`models.build`) {builds} timm backbones were tried, at least one of each module: all are exact.
 """
 COLUMNS = ("family", "model", "image", "result", "grid", "layer", "reason")
 

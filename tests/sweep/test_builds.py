@@ -7,12 +7,10 @@ import pytest
 from tests.sweep.builds import builds, built
 
 pytestmark = pytest.mark.slow
-# A strict mark: whoever mends it is told to remove it.
-PADDED = pytest.mark.xfail(strict=True, reason="cells of windows that are partly padding lose their column")
 
 
 def parameters() -> list[pytest.param]:
-    return [pytest.param(*case, id=case[0], marks=PADDED if case[0] == "efficientvit_m0" else ()) for case in builds()]
+    return [pytest.param(*case, id=case[0]) for case in builds()]
 
 
 @pytest.mark.parametrize(("name", "options", "size"), parameters())
