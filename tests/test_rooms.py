@@ -22,6 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "errors",
         "files",
         "lazy",
+        "one_of",
         "progress",
         "references",
         "resample",

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.data.describe import SPLITS, Description, describe
 from bincam.display import ROWS, Table, cell, omitted
 from bincam.errors import InputError, nearest
+from bincam.one_of import check_sets, set_columns
 
 LANDMARKS: tuple[str, ...] = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 """CelebA's five landmarks in CelebA's order. Left is the left of the image: the smaller x of an upright face."""
@@ -21,7 +22,7 @@ LANDMARKS: tuple[str, ...] = ("lefteye", "righteye", "nose", "leftmouth", "right
 
 @dataclass(frozen=True, eq=False)
 class AttributeTable:
-    """N images with A binary attributes. Arrays are read-only; methods return new tables.
+    """N images with A binary attributes or outputs of sets. Arrays are read-only; methods return new tables.
 
     Attributes:
         names: The A attributes.
@@ -34,6 +35,8 @@ class AttributeTable:
         landmarks: ``(N, 5, 2)`` float32 x, y in pixels of the stored image, in the order of ``LANDMARKS``; NaN where
             unknown; None if the data set has none.
         boxes: ``(N, 4)`` float32 x, y, width, height in pixels of the stored image; likewise.
+        one_of: Sets of columns of which exactly one is 1 in every image, by name; where the label of a set is unknown,
+            all its columns are NaN.
         source: Where the table was read from, for messages.
 
     Example:
@@ -66,6 +69,7 @@ class AttributeTable:
     groups: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     landmarks: NDArray[np.float32] | None = None
     boxes: NDArray[np.float32] | None = None
+    one_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -87,6 +91,9 @@ class AttributeTable:
             raise InputError(
                 f"label {names[column]!r} of {self.ids[row]!r} is {labels[row, column]}; expected 0, 1 or NaN (unknown)"
             )
+        one_of = check_sets(self.one_of, names)
+        for name, columns in set_columns(one_of, names).items():
+            _check_one_true(labels[:, columns], name, self.ids, self.source)
         splits = self.splits if len(self.splits) or not n else np.full(n, "", "U1")
         split_names = set(np.unique(np.asarray(splits, np.str_)).tolist())
         for name in sorted(split_names - {"", *SPLITS}):
@@ -96,6 +103,7 @@ class AttributeTable:
         put(self, "ids", tuple(self.ids))
         put(self, "root", Path(self.root))
         put(self, "labels", labels)
+        put(self, "one_of", one_of)
         put(self, "splits", _column("splits", splits, n))
         if self.identities is not None:
             put(self, "identities", _column("identities", self.identities, n))
@@ -153,11 +161,14 @@ class AttributeTable:
     def select(self, attributes: Sequence[str]) -> AttributeTable:
         """Keep only these attributes, in this order.
 
+        A set is kept if all its outputs are; the outputs of a set that is kept in part become yes-or-no attributes.
+
         Raises:
             InputError: A name is unknown or repeated.
         """
         columns = [self.index(name) for name in attributes]
-        return replace(self, names=tuple(attributes), labels=self.labels[:, columns])
+        one_of = {name: members for name, members in self.one_of.items() if set(members) <= set(attributes)}
+        return replace(self, names=tuple(attributes), labels=self.labels[:, columns], one_of=one_of)
 
     def split(self, name: str) -> AttributeTable:
         """Keep only the images of a split.
@@ -282,9 +293,9 @@ class AttributeTable:
         """SHA-256 of ids, attributes, labels, splits, identities, groups and points; not of pixels or ``root``."""
         state = hashlib.sha256()
         for item in fields(self):
-            if item.name in {"root", "source"}:
-                continue
             value = getattr(self, item.name)
+            if item.name in {"root", "source"} or (item.name == "one_of" and not value):  # as before there were sets
+                continue
             parts = value.items() if isinstance(value, Mapping) else [("", value)]
             for name, part in parts:
                 state.update(f"{item.name}/{name}:".encode())
@@ -295,6 +306,25 @@ class AttributeTable:
                 else:
                     state.update(np.ascontiguousarray(part, "<f4").tobytes())
         return state.hexdigest()
+
+
+def _check_one_true(labels: NDArray[np.float32], name: str, ids: Sequence[str], source: str) -> None:
+    """Refuse a row of a set ``(N, K)`` without exactly one true label, unless all its labels are unknown.
+
+    Raises:
+        InputError: Names the first such image.
+    """
+    unknown = np.isnan(labels).all(axis=1)
+    partly = np.isnan(labels).any(axis=1) & ~unknown
+    true = (labels == 1).sum(axis=1)
+    wrong = np.flatnonzero(~unknown & (partly | (true != 1)))
+    if len(wrong):
+        row = wrong[0]
+        got = f"{true[row]} true labels" + (" and unknown ones" if partly[row] else "")
+        raise InputError(
+            f"{source or 'table'}: set {name!r} of {ids[row]!r} has {got} ({len(wrong)} images); of a set exactly one "
+            "label is 1 and the others are 0, or all are unknown (NaN)"
+        )
 
 
 def _frozen(value: ArrayLike, dtype: type[np.float32]) -> NDArray[np.float32]:

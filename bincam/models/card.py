@@ -6,13 +6,23 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from bincam.display import ROWS, Table, counted
 from bincam.errors import InputError, nearest
 from bincam.files import read_json, write_json
 from bincam.models.heads import Head
 from bincam.models.pooling import Pooling
+from bincam.one_of import check_sets
 
 SCHEMA = 1
 KIND = "bincam-model"
@@ -34,6 +44,7 @@ class Card(BaseModel):
         options: Keyword arguments of the constructor.
         pooling: Pooling of bincam's own head.
         head: Meaning of the raw output.
+        one_of: Sets of outputs of which exactly one is true, by name; all other outputs are yes-or-no attributes.
         output: Index or key of the raw output, if the network returns several tensors.
         input_size: ``(H, W)`` in pixels.
         mean: Per channel, of pixels in [0, 1].
@@ -65,6 +76,7 @@ class Card(BaseModel):
     options: dict[str, Any] = {}
     pooling: Pooling = "mean"
     head: Head = "logits"
+    one_of: dict[str, tuple[str, ...]] = {}
     output: str | int | None = None
     input_size: tuple[int, int]
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -133,6 +145,7 @@ class Card(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Card:
+        check_sets(self.one_of, self.attributes)
         for field in ("thresholds", "tuned_thresholds", "train_counts", "logit_shift", "calibration"):
             for name in getattr(self, field):
                 if name not in self.attributes:
@@ -147,6 +160,12 @@ class Card(BaseModel):
                 "together is not defined; write a factory whose module returns (B, A, 2)"
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _serialised(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out sets where there are none, so that such cards have the bytes that they had before there were."""
+        values: dict[str, Any] = fields(self)
+        return values if self.one_of else {name: value for name, value in values.items() if name != "one_of"}
 
     def __repr__(self) -> str:
         return self._table().text()
