@@ -54,9 +54,9 @@ def test_a_card_states_sets_and_keeps_its_bytes_without_them(tmp_path: Path) -> 
 def test_a_table_has_one_true_label_per_set_and_image(row: list[float], message: str) -> None:
     sets = {"hair": ("blond", "dark", "other")}
     good = [[0, 1, 0, 1], [1, 0, 0, 0], [np.nan, np.nan, np.nan, 1]]
-    table = AttributeTable(OUTPUTS, np.array(good), ("a.png", "b.png", "c.png"), "photos", one_of=sets)
+    table = AttributeTable(OUTPUTS, np.array(good), ("a.png", "b.png", "c.png"), Path("photos"), one_of=sets)
     assert table.select(["Male", "other", "dark", "blond"]).one_of == sets
     assert table.select(["Male", "dark"]).one_of == {}
-    assert table.digest() != AttributeTable(OUTPUTS, np.array(good), table.ids, "photos").digest()
+    assert table.digest() != AttributeTable(OUTPUTS, np.array(good), table.ids, Path("photos")).digest()
     with pytest.raises(InputError, match=message):
-        AttributeTable(OUTPUTS, np.array([good[0], row, good[2]]), table.ids, "photos", one_of=sets)
+        AttributeTable(OUTPUTS, np.array([good[0], row, good[2]]), table.ids, Path("photos"), one_of=sets)

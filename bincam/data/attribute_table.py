@@ -314,9 +314,10 @@ def _check_one_true(labels: NDArray[np.float32], name: str, ids: Sequence[str], 
     Raises:
         InputError: Names the first such image.
     """
-    unknown = np.isnan(labels).all(axis=1)
-    partly = np.isnan(labels).any(axis=1) & ~unknown
-    true = (labels == 1).sum(axis=1)
+    missing = np.count_nonzero(np.isnan(labels), axis=1)
+    unknown = missing == labels.shape[1]
+    partly = (missing > 0) & ~unknown
+    true = np.count_nonzero(labels == 1, axis=1)
     wrong = np.flatnonzero(~unknown & (partly | (true != 1)))
     if len(wrong):
         row = wrong[0]
