@@ -22,9 +22,9 @@ from bincam.compare.reference_variation import vary_reference
 from bincam.compare.sentences import attribute_sentences, findings, threshold_verdict
 from bincam.errors import InputError
 from bincam.files import atomic, write_json
-from bincam.stats.bootstrap import RESAMPLES
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.outcomes import MEMBERS, OUTCOMES, class_name, class_part
+from bincam.stats.proportions import RESAMPLES
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit

@@ -16,13 +16,13 @@ from bincam.audit.summary.bounds import bounds, is_proportion
 from bincam.audit.summary.summarize import column_of
 from bincam.compare.paired_audits import Pair
 from bincam.references import REFERENCES
-from bincam.stats.bootstrap import shares
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import GroupMeans, group_means
 from bincam.stats.clustered.paired import paired_shares
 from bincam.stats.estimate import LEVEL, Estimate, undefined
 from bincam.stats.hypothesis_tests import Test, family, mcnemar, paired_test
 from bincam.stats.intervals import MOVER, mean_of_two
+from bincam.stats.proportions import shares
 
 COLUMNS = ("unbalanced", "unbalanced, threshold moved", "balanced")
 """Columns of the tables: the first model, the first at its adjusted threshold, the second."""

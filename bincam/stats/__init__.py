@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from bincam.lazy import lazily
 
 if TYPE_CHECKING:
-    from bincam.stats.bootstrap import resampled_means as resampled_means
-    from bincam.stats.bootstrap import shares as shares
     from bincam.stats.calibration import Calibration as Calibration
     from bincam.stats.calibration import calibrate as calibrate
     from bincam.stats.calibration import probability as probability
@@ -29,11 +27,11 @@ if TYPE_CHECKING:
     from bincam.stats.intervals import effective_count as effective_count
     from bincam.stats.intervals import gap as gap
     from bincam.stats.intervals import mean_of_two as mean_of_two
-    from bincam.stats.intervals import quantiles as quantiles
     from bincam.stats.intervals import ratio as ratio
     from bincam.stats.intervals import wilson as wilson
     from bincam.stats.operating_point import rate_at as rate_at
     from bincam.stats.predictive_value import predictive_values as predictive_values
+    from bincam.stats.proportions import shares as shares
     from bincam.stats.roc import ranking as ranking
 
 _NAMES = {
@@ -55,12 +53,10 @@ _NAMES = {
     "paired_test": "hypothesis_tests",
     "predictive_values": "predictive_value",
     "probability": "calibration",
-    "quantiles": "intervals",
     "ranking": "roc",
     "rate_at": "operating_point",
     "ratio": "intervals",
-    "resampled_means": "bootstrap",
-    "shares": "bootstrap",
+    "shares": "proportions",
     "wilson": "intervals",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.decision import is_finite
-from bincam.stats.bootstrap import shares
 from bincam.stats.calibration_error import BinSums, CalibrationError, calibration_error
 from bincam.stats.clustered.means import group_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 from bincam.stats.outcomes import is_usable
+from bincam.stats.proportions import shares
 from bincam.stats.recalibration import METHOD, Recalibration, recalibrate, signed_error
 
 BINS = 15
@@ -54,7 +54,7 @@ class Calibration:
 
         >>> from bincam.stats import Clusters
         >>> clusters = Clusters.of(["", "", ""])
-        >>> calibration = calibrate(np.full(3, np.nan), np.ones(3), clusters, clusters.weights(100, seed=0))
+        >>> calibration = calibrate(np.full(3, np.nan), np.ones(3), clusters)
         >>> calibration.ece.status, calibration.reason
         ('undefined', 'no image has both a label and a logit')
     """
@@ -145,7 +145,6 @@ def calibrate(
     probabilities: NDArray[np.float64],
     labels: NDArray[np.floating],
     clusters: Clusters,
-    weights: NDArray[np.float32] | None = None,  # noqa: ARG001  # calls of earlier versions give it
     *,
     logits: NDArray[np.floating] | None = None,
     level: float = LEVEL,
@@ -162,7 +161,6 @@ def calibrate(
         probabilities: ``(N,)``; NaN is left out.
         labels: ``(N,)``: 1, 0, NaN.
         clusters: Clusters of the N images.
-        weights: Not used: no interval is resampled.
         logits: ``(N,)``: log-odds of the probabilities, which have more digits; by default computed from these.
         level: Confidence level.
         bins: Number of bins.
@@ -173,8 +171,7 @@ def calibrate(
 
         >>> from bincam.stats import Clusters
         >>> clusters = Clusters.of([""] * 100)
-        >>> weights = clusters.weights(1000, seed=0)
-        >>> calibration = calibrate(np.full(100, 0.9), (np.arange(100) < 70).astype(float), clusters, weights)
+        >>> calibration = calibrate(np.full(100, 0.9), (np.arange(100) < 70).astype(float), clusters)
         >>> round(calibration.ece.value, 3), round(calibration.brier.value, 3), round(calibration.signed.value, 3)
         (0.2, 0.25, 0.2)
         >>> round(calibration.error.null_mean, 3), calibration.slope_reason
@@ -189,7 +186,7 @@ def calibrate(
     signed = signed_error(probabilities, labels, clusters, level)
     fit = _recalibrated(probabilities, labels, clusters, logits, level)
     if not len(kept):
-        no_error, no_brier = (undefined(method, 0, people) for method in (PLUG_IN, clusters.bootstrap))
+        no_error, no_brier = undefined(PLUG_IN, 0, people), _brier(np.zeros(0), np.zeros(0, int), clusters.known, level)
         return Calibration(no_error, no_brier, (), None, signed, fit.slope, fit.intercept, fit.reason, fit.reason)
     p, y, codes = probabilities[kept], (labels[kept] > 0).astype(float), clusters.codes[kept]
     at = bin_index(p, bins)

@@ -24,10 +24,8 @@ class Clusters:
 
     Example:
         >>> clusters = Clusters.of(["ann", "bob", "ann", ""])
-        >>> clusters.count, clusters.bootstrap
-        (3, 'bootstrap over identities')
-        >>> clusters.weights(resamples=2, seed=0).sum(0)  # every resample draws 3 clusters
-        array([3., 3.], dtype=float32)
+        >>> clusters.count, clusters.codes.tolist()
+        (3, [1, 2, 1, 0])
     """
 
     codes: NDArray[np.int64]
@@ -48,11 +46,6 @@ class Clusters:
         """K, the number of clusters."""
         return int(self.codes.max()) + 1 if len(self.codes) else 0
 
-    @property
-    def bootstrap(self) -> str:
-        """The name that estimates give to a bootstrap over these clusters."""
-        return "bootstrap over identities" if self.known else "bootstrap"
-
     @cached_property
     def sums(self) -> csr_array:
         """``(K, N)``: multiplied by values ``(N, ...)`` it gives their sums per cluster."""
@@ -68,23 +61,3 @@ class Clusters:
         flat = member.reshape(len(member), -1).astype(np.float32)
         counts: NDArray[np.int64] = ((self.sums @ flat) > 0).sum(0).reshape(member.shape[1:])
         return counts
-
-    def weights(self, resamples: int, seed: int) -> NDArray[np.float32]:
-        """Draw K clusters with replacement, R times, and count how often each is drawn.
-
-        Args:
-            resamples: R.
-            seed: The same seed gives the same draws.
-
-        Returns:
-            ``(K, R)`` float32, which takes 4·K·R bytes; each column sums to K.
-        """
-        rng = np.random.default_rng(seed)
-        K = self.count
-        result = np.zeros((K, resamples), np.float32)
-        block = max(1, 4_000_000 // max(K, 1))
-        for start in range(0, resamples, block):
-            width = min(block, resamples - start)
-            drawn = rng.integers(0, max(K, 1), (K, width)) * width + np.arange(width)
-            result[:, start : start + width] = np.bincount(drawn.ravel(), minlength=K * width).reshape(K, width)
-        return result

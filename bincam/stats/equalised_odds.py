@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.stats.bootstrap import RESAMPLES, Shares, shares
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, Floats, is_small, undefined
 from bincam.stats.hypothesis_tests import Test
+from bincam.stats.proportions import RESAMPLES, Shares, shares
 
 METHOD = "variance recovery, largest of all pairs"
 TEST = "permutation of groups"

@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from bincam.stats.estimate import LEVEL, Estimate, Floats, Status, undefined
 
 MOVER = "variance recovery"
 """The name of intervals of figures of two groups."""
-
-MIN_DEFINED = 0.5
-"""Share of resamples in which a figure must be defined for its interval to be defined."""
 
 
 def wilson(share: ArrayLike, count: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats]:
@@ -138,33 +135,6 @@ def effective_number(
         number = np.maximum(number, np.minimum(independent, worst))
     known = (p > 0) & (p < 1) & (spread > 0)
     return np.where(K >= 2, np.where(known, number, worst), np.nan)
-
-
-def quantiles(samples: NDArray[np.floating], level: float = LEVEL) -> tuple[Floats, Floats]:
-    """Compute the ends of the percentile interval along the last axis; resamples without a value are left out.
-
-    Args:
-        samples: ``(..., R)``, NaN where undefined. It is sorted in place.
-        level: Confidence level.
-
-    Returns:
-        Lower and upper ends ``(...)``, interpolated as numpy does; NaN where fewer than half are defined.
-
-    >>> quantiles(np.arange(101.0), level=0.9)
-    (array(5.), array(95.))
-    """
-    samples.sort(axis=-1)  # NaN last
-    defined = samples.shape[-1] - np.isnan(samples).sum(-1)
-    ends = []
-    for share in ((1 - level) / 2, (1 + level) / 2):
-        position = np.maximum(defined - 1, 0) * share
-        below = np.floor(position).astype(int)
-        above = np.minimum(below + 1, np.maximum(defined - 1, 0))
-        lower = np.take_along_axis(samples, below[..., None], -1)[..., 0].astype(float)
-        upper = np.take_along_axis(samples, above[..., None], -1)[..., 0].astype(float)
-        end = lower + (upper - lower) * (position - below)
-        ends.append(np.where(defined > MIN_DEFINED * samples.shape[-1], end, np.nan))
-    return ends[0], ends[1]
 
 
 def mean_of_two(

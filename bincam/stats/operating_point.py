@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.errors import InputError
-from bincam.stats.bootstrap import shares
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate, undefined
 from bincam.stats.intervals import hypotenuse
 from bincam.stats.outcomes import is_usable
+from bincam.stats.proportions import shares
 
 Rate = Literal["sensitivity", "specificity"]
 OTHER: Mapping[Rate, Rate] = {"sensitivity": "specificity", "specificity": "sensitivity"}

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.stats.bootstrap import shares
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 from bincam.stats.intervals import mover_ratio
 from bincam.stats.operating_point import check_rate, residual_correlation
+from bincam.stats.proportions import shares
 
 AUDITED = "audited"
 """Name of the prevalence among the audited images, in place of a stated number."""

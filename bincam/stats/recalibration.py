@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.stats.bootstrap import shares
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 from bincam.stats.outcomes import is_usable
+from bincam.stats.proportions import shares
 
 Floats = NDArray[np.float64]
 

@@ -25,7 +25,7 @@ def options(description: str | None, file: Path) -> ArgumentParser:
     parser.add_argument("--cells", default="", help="only cells whose name contains this text")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--file", type=Path, default=file, help="file of the results")
-    parser.add_argument("--again", action="store_true", help="measure cells that have a result anew")
+    parser.add_argument("--again", action="store_true", help="measure all cells anew, not only those with fewer runs")
     parser.add_argument("--table", action="store_true", help="print the tables of the file and do nothing else")
     return parser
 
@@ -38,7 +38,7 @@ def carry_out(
     column: str | None = None,
     indent: int | None = 1,
 ) -> None:
-    """Measure the cells that are wanted and not measured yet, and store each when it is done.
+    """Measure the cells that are wanted and have no result of as many runs, and store each when it is done.
 
     Args:
         arguments: Of ``options``.
@@ -52,7 +52,11 @@ def carry_out(
         print(table(results))
         return
     measured = results if column is None else results.setdefault(column, {})
-    wanted = [name for name in cells if arguments.cells in name and (arguments.again or name not in measured)]
+    wanted = [
+        name
+        for name in cells
+        if arguments.cells in name and (arguments.again or measured.get(name, {}).get("runs", 0) < arguments.runs)
+    ]
     started = time.perf_counter()
     with ProcessPoolExecutor(arguments.processes) as pool:
         pending = {pool.submit(cells[name]): name for name in wanted}

@@ -4,8 +4,8 @@
     python -m experiments.statistics.coverage --column after --cells "rates/20 people"
     python -m experiments.statistics.coverage --table
 
-Results are added to ``coverage.json`` cell by cell, so an interrupted run resumes; ``--again`` measures existing cells
-anew. With 1,000 runs the standard error of a coverage of 95 % is 0.7 points.
+Results are added to ``coverage.json`` cell by cell, so an interrupted run resumes; cells with fewer than
+``--runs`` are measured anew. With 1,000 runs the standard error of a coverage of 95 % is 0.7 points.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def cells() -> Iterator[tuple[str, str, Design]]:
             yield f"{family}/{design.name}", family, design
 
 
-def measure(family: str, design: Design, runs: int, resamples: int) -> dict[str, Any]:
+def measure(family: str, design: Design, runs: int) -> dict[str, Any]:
     """Simulate one cell, and count by figure how often its interval contains the truth."""
     rng = np.random.default_rng([zlib.crc32(design.name.encode()), zlib.crc32(family.encode())])
     total: dict[str, dict[str, Any]] = {}
     for _ in range(runs):
-        for figure, (truth, estimate, evidence) in FAMILIES[family](design, rng, resamples).items():
+        for figure, (truth, estimate, evidence) in FAMILIES[family](design, rng).items():
             at = total.setdefault(
                 figure,
                 {
@@ -81,16 +81,15 @@ def measure(family: str, design: Design, runs: int, resamples: int) -> dict[str,
         at["width"] = round(float(np.median(widths)), 4) if widths else None
         at["evidence"] = round(at["evidence"] / runs, 1)
         at["truth"] = round(at["truth"], 5)
-    return {"runs": runs, "resamples": resamples, "figures": total}
+    return {"runs": runs, "figures": total}
 
 
 def main() -> None:
     """Run the command."""
     parser = campaign.options(__doc__, FILE)
     parser.add_argument("--column", default="after", help="key of the results, such as before or after")
-    parser.add_argument("--resamples", type=int, default=1000)
     arguments = parser.parse_args()
-    measures = {cell[0]: partial(measure, *cell[1:], arguments.runs, arguments.resamples) for cell in cells()}
+    measures = {cell[0]: partial(measure, *cell[1:], arguments.runs) for cell in cells()}
     campaign.carry_out(arguments, measures, table, column=arguments.column, indent=None)
 
 

@@ -12,7 +12,6 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.stats.bootstrap import shares
 from bincam.stats.calibration import calibrate, probability
 from bincam.stats.clustered.attribute_average import AttributeAverage
 from bincam.stats.clustered.contributions import correlation
@@ -21,6 +20,7 @@ from bincam.stats.clustered.paired import paired_shares
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import Estimate, estimate
 from bincam.stats.intervals import gap, mean_of_two, ratio
+from bincam.stats.proportions import shares
 from bincam.stats.roc import ranking
 from experiments.statistics import population
 from experiments.statistics.population import Design
@@ -41,7 +41,7 @@ def _people(person: NDArray[np.int64], inside: NDArray[np.bool_]) -> int:
     return len(np.unique(person[inside]))
 
 
-def rates(design: Design, rng: np.random.Generator, resamples: int) -> Figures:  # noqa: ARG001  # as the others
+def rates(design: Design, rng: np.random.Generator) -> Figures:
     """The error of several attributes, and their error within the positive class."""
     person = population.draw_people(design, rng)
     clusters = Clusters(person, known=True)
@@ -65,18 +65,17 @@ def _of(share: object, at: tuple[int, ...]) -> Estimate:
     return estimate(value, low, high, int(images), int(people), "")
 
 
-def scores(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
+def scores(design: Design, rng: np.random.Generator) -> Figures:
     """AUROC, average precision, Brier score and calibration error of calibrated classifiers."""
     person = population.draw_people(design, rng)
     clusters = Clusters(person, known=True)
     label = population.draw_labels(design, person, rng)
-    weights = clusters.weights(resamples, int(rng.integers(2**31)))
     fewer = min(_people(person, label > 0), _people(person, label == 0))
     result: Figures = {}
     for auroc in AUROCS:
         z = population.draw_scores(design, person, label, auroc, rng)
         area, precision = ranking(z, label, clusters)
-        reliability = calibrate(probability(z, "logits"), label, clusters, weights)
+        reliability = calibrate(probability(z, "logits"), label, clusters)
         result[f"AUROC {auroc:g}"] = (auroc, area, fewer)
         result[f"AP {auroc:g}"] = (truth_of("average_precision", auroc, design.prevalence), precision, fewer)
         result[f"Brier {auroc:g}"] = (truth_of("brier", auroc, design.prevalence), reliability.brier, fewer)
@@ -90,7 +89,7 @@ def truth_of(name: str, *arguments: float | str) -> float:
     return float(getattr(population, name)(*arguments))
 
 
-def means(design: Design, rng: np.random.Generator, resamples: int) -> Figures:  # noqa: ARG001  # as the others
+def means(design: Design, rng: np.random.Generator) -> Figures:
     """Means of measures over all images and over those of the positive class."""
     person = population.draw_people(design, rng)
     clusters = Clusters(person, known=True)
@@ -107,7 +106,7 @@ def means(design: Design, rng: np.random.Generator, resamples: int) -> Figures: 
     return result
 
 
-def overall(design: Design, rng: np.random.Generator, resamples: int) -> Figures:  # noqa: ARG001  # as the others
+def overall(design: Design, rng: np.random.Generator) -> Figures:
     """Mean error over attributes that share people and images."""
     person = population.draw_people(design, rng)
     clusters = Clusters(person, known=True)
@@ -125,7 +124,7 @@ def overall(design: Design, rng: np.random.Generator, resamples: int) -> Figures
     return result
 
 
-def two(design: Design, rng: np.random.Generator, resamples: int) -> Figures:  # noqa: ARG001  # as the others
+def two(design: Design, rng: np.random.Generator) -> Figures:
     """Half sums, gaps and ratios of the error in two groups of images."""
     person = population.draw_people(design, rng)
     clusters = Clusters(person, known=True)
@@ -150,7 +149,7 @@ def two(design: Design, rng: np.random.Generator, resamples: int) -> Figures:  #
     return result
 
 
-def paired(design: Design, rng: np.random.Generator, resamples: int) -> Figures:  # noqa: ARG001  # as the others
+def paired(design: Design, rng: np.random.Generator) -> Figures:
     """Differences between two models' errors on the same images."""
     person = population.draw_people(design, rng)
     clusters = Clusters(person, known=True)
@@ -162,7 +161,7 @@ def paired(design: Design, rng: np.random.Generator, resamples: int) -> Figures:
     return result
 
 
-FAMILIES: Mapping[str, Callable[[Design, np.random.Generator, int], Figures]] = {
+FAMILIES: Mapping[str, Callable[[Design, np.random.Generator], Figures]] = {
     "rates": rates,
     "scores": scores,
     "means": means,

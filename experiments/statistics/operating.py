@@ -112,10 +112,15 @@ def groups(design: Design, rng: np.random.Generator) -> Iterator[Figure]:
                 continue
             at_or_below = Estimate.of_value(float(result.p <= 0.05))  # the share of tests that find something
             yield f"{name}: p at most 0.05", 1.0, replace(at_or_below, low=result.p, high=result.p)
-            weights = clusters.weights(RESAMPLES, seed=int(rng.integers(2**31)))
+            weights = _times_drawn(clusters.count, rng)
             sound = [names.index(group) for group in result.compared]
             ends = np.nanquantile(_resampled(predicted, labels, codes, sound, clusters, weights), [0.025, 0.975])
             yield f"{name}: bootstrap", truth, estimate(result.estimate.value, *ends, len(labels), None, "bootstrap")
+
+
+def _times_drawn(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw clusters with replacement, and count how often each is drawn: ``(count, RESAMPLES)``."""
+    return rng.multinomial(count, np.full(count, 1 / count), RESAMPLES).T.astype(float)
 
 
 def _resampled(
@@ -124,7 +129,7 @@ def _resampled(
     codes: NDArray[Any],
     sound: list[int],
     clusters: Clusters,
-    weights: NDArray[np.float32],
+    weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     largest = np.zeros(weights.shape[1])
     for side in (1, 0):

@@ -108,8 +108,7 @@ def test_bins_know_people():
     rng = np.random.default_rng(3)
     p, y, codes = draw(rng, 400, size=10)
     wide, narrow = (
-        calibrate(p, y, clusters, clusters.weights(50, 0)).bins
-        for clusters in (Clusters(codes, known=True), Clusters.of([""] * 400))
+        calibrate(p, y, clusters).bins for clusters in (Clusters(codes, known=True), Clusters.of([""] * 400))
     )
     for with_people, without in zip(wide, narrow, strict=True):
         assert with_people["images"] == without["images"]

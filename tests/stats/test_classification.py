@@ -112,14 +112,13 @@ def test_training_and_audits_agree_also_where_logits_are_not_finite():
     logits[:3, 0], logits[3, 1], labels[:5, 2] = (np.inf, -np.inf, np.nan), np.inf, np.nan
     evaluated = evaluate(logits, labels, 0.0, COUNTS)
     clusters = Clusters.of([""] * 500)
-    weights = clusters.weights(20, 0)
     for a in range(4):
         kept = np.isfinite(logits[:, a]) & np.isfinite(labels[:, a])
         y, z = labels[kept, a], logits[kept, a]
         assert evaluated.n[a] == kept.sum()
         assert evaluated.undefined[a] == (np.isfinite(labels[:, a]) & ~kept).sum() == [3, 1, 0, 0][a]
         auroc, ap = ranking(logits[:, a], labels[:, a], clusters)
-        calibrated = calibrate(probability(logits[:, a], "logits"), labels[:, a], clusters, weights)
+        calibrated = calibrate(probability(logits[:, a], "logits"), labels[:, a], clusters)
         for own, audited, exact in (
             (evaluated.auroc, auroc, sk.roc_auc_score(y, z)),
             (evaluated.ap, ap, sk.average_precision_score(y, z)),

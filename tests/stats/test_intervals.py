@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from bincam.stats.bootstrap import shares
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import group_means
 from bincam.stats.clusters import Clusters
@@ -18,10 +17,10 @@ from bincam.stats.intervals import (
     mover_gap,
     mover_mean,
     mover_ratio,
-    quantiles,
     ratio,
     wilson,
 )
+from bincam.stats.proportions import shares
 
 
 def proportion(hits, images, identities=None):
@@ -94,16 +93,6 @@ def test_wilson_covers(known):
         got = shares(values[:, None], np.ones((200, 1), bool), Clusters(codes if known else np.arange(200), known))
         inside += got.low[0] <= 0.2 <= got.high[0]
     assert 0.92 <= inside / 400 <= 0.99
-
-
-def test_quantiles_are_numpys_and_leave_out_what_is_undefined():
-    rng = np.random.default_rng(0)
-    samples = rng.normal(size=(3, 501)).astype(np.float32)
-    samples[1, rng.choice(501, 100, replace=False)] = np.nan
-    samples[2, :300] = np.nan
-    low, high = quantiles(samples.copy())
-    np.testing.assert_allclose([low[:2], high[:2]], np.nanquantile(samples[:2], [0.025, 0.975], axis=1), rtol=1e-5)
-    assert np.isnan([low[2], high[2]]).all()
 
 
 def test_mover_gap_is_newcombes():

@@ -90,7 +90,7 @@ def test_few_of_a_class_are_small():
 def test_certain_probabilities_of_a_margin_have_no_slope():
     clusters = Clusters.of([""] * 40)
     p = np.r_[0.0, np.linspace(0.1, 0.9, 38), 1.0]
-    calibration = calibrate(p, np.arange(40) % 2.0, clusters, clusters.weights(50, 0))
+    calibration = calibrate(p, np.arange(40) % 2.0, clusters)
     assert calibration.slope_reason == "2 of 40 probabilities are 0 or 1, whose log-odds are infinite"
     assert calibration.slope.status == "undefined"
     assert calibration.signed.status == "ok"

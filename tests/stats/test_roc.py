@@ -85,18 +85,17 @@ def test_nan_logits_are_left_out_and_counted(scored):
     logit, label, clusters = scored
     broken = logit.copy()
     broken[:30] = np.nan
-    weights = clusters.weights(50, 0)
     auroc, _ = ranking(broken, label, clusters)
     assert auroc.value == pytest.approx(roc_auc_score(label[30:], logit[30:]))
     assert auroc.images == 270
-    found = calibrate(probability(broken, "logits"), label, clusters, weights)
+    found = calibrate(probability(broken, "logits"), label, clusters)
     assert found.brier.images == 270
 
 
 def test_calibration_is_scikit_learns(scored):
     logit, label, clusters = scored
     p = probability(logit, "logits")
-    found = calibrate(p, label, clusters, clusters.weights(200, 0))
+    found = calibrate(p, label, clusters)
     rate, mean = calibration_curve(label, p, n_bins=15)
     np.testing.assert_allclose([one["positive_rate"] for one in found.bins], rate)
     np.testing.assert_allclose([one["mean_probability"] for one in found.bins], mean)
@@ -112,13 +111,12 @@ def test_undoing_the_shift_calibrates_a_shifted_model():
     odds = rng.normal(size=4000) * 1.5
     label = (rng.random(4000) < 1 / (1 + np.exp(-odds))).astype(float)
     clusters = Clusters.of([""] * 4000)
-    weights = clusters.weights(100, 0)
     shifted = odds + 2.0
-    before = calibrate(probability(shifted, "logits"), label, clusters, weights).ece.value
+    before = calibrate(probability(shifted, "logits"), label, clusters).ece.value
     undone, reason = unshifted(shifted, 2.0, "logits")
     assert reason == ""
     assert before > 0.2
-    assert calibrate(undone, label, clusters, weights).ece.value < 0.03
+    assert calibrate(undone, label, clusters).ece.value < 0.03
 
 
 def test_what_the_card_fitted_is_used_where_no_shift_is_known():
@@ -137,7 +135,7 @@ def test_an_unknown_shift_is_undefined_with_its_reason():
     ):
         p, reason = unshifted(np.zeros(3), shift, head)
         assert expected in reason
-        assert calibrate(p, np.ones(3), clusters, clusters.weights(100, 0)).ece.status == "undefined"
+        assert calibrate(p, np.ones(3), clusters).ece.status == "undefined"
 
 
 def test_a_margin_is_half_its_distance_from_minus_one():

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from bincam.audit.summary.bounds import WRONG, bounds
 from bincam.audit.summary.divisions import Slicing
 from bincam.audit.summary.panel import Panel
-from bincam.stats.bootstrap import shares
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import group_means
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.hypothesis_tests import difference_test, family
 from bincam.stats.intervals import gap, ratio
 from bincam.stats.outcomes import BASIC, ERROR_RATES, MEMBERSHIP, basic_name
+from bincam.stats.proportions import shares
 
 WORSE_IF_LOWER = ("gain",)
 """Measures of which the lowest value is the worst."""

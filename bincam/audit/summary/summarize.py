@@ -20,7 +20,6 @@ from bincam.audit.summary.reference_variation import Variation, vary_references
 from bincam.audit.summary.slices import slice_family, slice_panel
 from bincam.audit.summary.stated import USUAL, Prevalence, Stated, stated_figures
 from bincam.errors import InputError
-from bincam.stats.bootstrap import RESAMPLES, Shares, shares
 from bincam.stats.clustered.attribute_average import AttributeAverage
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import GroupMeans, group_means
@@ -28,6 +27,7 @@ from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.hypothesis_tests import difference_test, family
 from bincam.stats.intervals import mean_of_two
 from bincam.stats.outcomes import BASIC, CELLS, ERROR_RATES, GROUPS, MEMBERSHIP, basic_name, class_name
+from bincam.stats.proportions import RESAMPLES, Shares, shares
 from bincam.stats.roc import ranking
 
 if TYPE_CHECKING:

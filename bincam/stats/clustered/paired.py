@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.stats.bootstrap import shares
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import group_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate
 from bincam.stats.intervals import MOVER, gap
+from bincam.stats.proportions import shares
 
 
 def paired_shares(

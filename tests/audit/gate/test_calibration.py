@@ -14,7 +14,7 @@ def rule(measure="ece", sign="<=", bound=0.05):
 
 
 def summary_of(p, y, clusters):
-    result = calibrate(p, y, clusters, clusters.weights(50, 0))
+    result = calibrate(p, y, clusters)
     rates = {"ece": result.ece, "calibration_slope": result.slope, "signed_calibration_error": result.signed}
     calibration = {
         "error": None if result.error is None else result.error.to_json(),

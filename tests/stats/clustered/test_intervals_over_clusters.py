@@ -5,7 +5,6 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from bincam.stats.bootstrap import shares
 from bincam.stats.clustered.attribute_average import AttributeAverage
 from bincam.stats.clustered.contributions import Spread, correlation, skewed
 from bincam.stats.clustered.means import group_means
@@ -13,6 +12,7 @@ from bincam.stats.clustered.paired import paired_shares
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import estimate
 from bincam.stats.intervals import effective_number, wilson
+from bincam.stats.proportions import shares
 
 UNIT = np.zeros(1), np.ones(1)
 

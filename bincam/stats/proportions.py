@@ -1,0 +1,92 @@
+"""Proportions in many cells of images at once, with Wilson's interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.stats.clusters import Clusters
+from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate
+from bincam.stats.intervals import effective_count, wilson
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Proportions with Wilson's interval; every field has the shape of a cell array.
+
+    Attributes:
+        value: NaN for an empty cell.
+        low: Lower end.
+        high: Upper end.
+        images: Number of images with a value.
+        identities: Number of clusters, or None.
+        method: The method of the interval.
+    """
+
+    value: Floats
+    low: Floats
+    high: Floats
+    images: NDArray[np.int64]
+    identities: NDArray[np.int64] | None
+    method: str
+
+    def estimate(self, *at: int) -> Estimate:
+        """Return one proportion of the cell array."""
+        people = None if self.identities is None else int(self.identities[at])
+        images = int(self.images[at])
+        return estimate(self.value[at], self.low[at], self.high[at], images, people, self.method)
+
+
+def shares(values: NDArray[np.floating], member: NDArray[np.bool_], clusters: Clusters, level: float = LEVEL) -> Shares:
+    """Compute the proportions of ones in cells of images, with Wilson's interval.
+
+    With identities the interval is that of the effective number of images (see ``effective_count``).
+
+    Args:
+        values: ``(N, ...)`` of 0, 1 and NaN.
+        member: ``(N, ...)``: True for the images of the cell.
+        clusters: Clusters of the N images.
+        level: Confidence level.
+
+    Returns:
+        Arrays ``(...)``.
+
+    Example:
+        The images of a person share their outcome, so the interval is about that of 20 images:
+
+        >>> from bincam.stats import Clusters
+        >>> wrong, codes = np.repeat([1.0, 0.0], [25, 75]), np.repeat(np.arange(20), 5)
+        >>> for clusters in (Clusters.of([""] * 100), Clusters(codes, known=True)):
+        ...     result = shares(wrong, np.ones(100, bool), clusters)
+        ...     print(result.value, result.low.round(2), result.high.round(2), result.method)
+        0.25 0.18 0.34 wilson
+        0.25 0.11 0.48 wilson, design effect
+    """
+    shape = values.shape[1:]
+    inside = (member & np.isfinite(values)).reshape(len(values), -1)
+    ones = np.where(inside, values.reshape(len(values), -1), 0)
+    images = inside.sum(0).astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = ones.sum(0, dtype=float) / images
+    count, people, method = images, None, "wilson"
+    if clusters.known:
+        sizes = (clusters.sums @ inside.astype(np.float32)).astype(float)  # (K, cells)
+        hits = (clusters.sums @ ones.astype(np.float32)).astype(float)
+        people = (sizes > 0).sum(0)
+        squared = (hits - np.nan_to_num(share) * sizes) ** 2
+        of_images = images, people.astype(float), squared.sum(0), (sizes**2).sum(0)
+        count = effective_count(share, *of_images, level, fourths=(squared**2).sum(0))
+        method = "wilson, design effect"
+    low, high = wilson(share, np.nan_to_num(count), level)
+    return Shares(
+        share.reshape(shape),
+        low.reshape(shape),
+        high.reshape(shape),
+        images.astype(np.int64).reshape(shape),
+        None if people is None else people.reshape(shape),
+        method,
+    )
