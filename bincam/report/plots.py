@@ -19,7 +19,8 @@ from bincam.errors import InputError, nearest
 from bincam.report.figures.theme import style
 from bincam.report.reading.audited_model import Arm, common, minority_share
 from bincam.report.reading.units import unit
-from bincam.report.sections.overview import BIAS_SHARES, ERRORS, GAINS, Comparison, dumbbells
+from bincam.report.sections.comparisons import BIAS_SHARES, ERRORS, GAINS, Comparison
+from bincam.report.sections.overview import dumbbells
 from bincam.stats.estimate import Estimate
 
 if TYPE_CHECKING:

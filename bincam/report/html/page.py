@@ -21,7 +21,7 @@ from bincam.report.html.pdf import print_pdf, require_browser
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
 from bincam.report.reading.units import unit
-from bincam.report.sections import definitions, overview, sentences, wording
+from bincam.report.sections import definitions, findings, overview, overview_table, sentences, wording
 from bincam.report.sections.attention_overlap import overlap_plot
 from bincam.report.sections.attribute_card import MEANINGS, SHOWN, card
 from bincam.report.sections.context import Drawing
@@ -160,12 +160,12 @@ def build(
         unit=unit(first.method),
         models=[(arm.key or arm.name, arm.label) for arm in source.columns],
         tiles=overview.tiles(source.columns, attributes),
-        findings=source.contrast.findings if source.contrast else overview.findings(arms, attributes),
-        averages=[*overview.findings(arms, attributes), *source.contrast.correlations()] if source.contrast else [],
+        findings=source.contrast.findings if source.contrast else findings.findings(arms, attributes),
+        averages=[*findings.findings(arms, attributes), *source.contrast.correlations()] if source.contrast else [],
         notes=_notes(source, photographs, attributes),
         plots=overview.plots(source.columns, attributes),
-        columns=overview.columns(arms),
-        rows=overview.rows(source.columns, attributes, anchors),
+        columns=overview_table.columns(arms),
+        rows=overview_table.rows(source.columns, attributes, anchors),
         cards=cards,
         overlaps=[plot for arm in arms if (plot := overlap_plot(arm, attributes, len(arms) > 1))],
         sampled=sample_table(arms, attributes),

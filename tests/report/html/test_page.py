@@ -11,7 +11,7 @@ from bincam.errors import InputError
 from bincam.report import write_report
 from bincam.report.html.page import Source, build, open_source, render
 from bincam.report.reading.audited_model import Arm
-from bincam.report.sections import definitions, overview
+from bincam.report.sections import definitions, findings
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import percent, stated
 from tests.report.conftest import finished_audit
@@ -130,7 +130,7 @@ def test_gains_without_an_interval_are_not_above_chance(audit_folder):
                 strict=True,
             )
         }
-    finding = overview.findings([Arm(arm.name, arm.audit, summary)], arm.audit.attributes)[1]
+    finding = findings.findings([Arm(arm.name, arm.audit, summary)], arm.audit.attributes)[1]
     assert "not significantly above chance for 2 of 5 attributes; 1 attribute has no interval." in finding
 
 

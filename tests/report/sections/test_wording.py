@@ -14,7 +14,7 @@ from bincam.files import write_json
 from bincam.report.html.page import build, open_source, render
 from bincam.report.reading.audited_model import Arm
 from bincam.report.reading.units import ARBITRARY, unit
-from bincam.report.sections import overview, sentences, wording
+from bincam.report.sections import findings, overview, sentences, wording
 from bincam.stats.estimate import estimate
 from tests.report.conftest import bare_audit
 
@@ -44,7 +44,7 @@ def test_ties_and_audited_labels_are_called_so(folder, tmp_path):
     assert "For Bald, Smiling and Young both classes are equally frequent in the audited labels" in html
     tiles = overview.tiles(source.arms, list(arm.audit.attributes))
     assert [tile.label for tile in tiles[:2]] == ["Error, images with the attribute", "Error, images without it"]
-    texts = [*overview.findings(source.arms, list(arm.audit.attributes)), *sentences.sentences(arm, "Bald")]
+    texts = [*findings.findings(source.arms, list(arm.audit.attributes)), *sentences.sentences(arm, "Bald")]
     assert not [text for text in texts if "minority" in text or "majority" in text]
     page = build(source, tmp_path / "b.html")
     assert {row.data["minority"] for row in page.rows} == {"equal"}
@@ -75,7 +75,7 @@ def test_a_bias_share_names_its_reference_and_shows_zero(folder, tmp_path):
     named = "the midpoint reference (fitted on 46 images of 8 people)"
     names = list(arm.audit.attributes)
     texts = [
-        overview.findings([arm], names)[-1],
+        findings.findings([arm], names)[-1],
         next(text for text in sentences.sentences(arm, "Bald") if "bias share" in text),
         overview.tiles([arm], names)[3].note,
     ]
@@ -108,7 +108,7 @@ def test_tiles_carry_counts_and_a_dagger_and_one_image_is_no_headline(folder):
     for tile in overview.tiles([changed(arm, 1, "small")], names):
         assert (tile.value, tile.interval) == ("–", "")
         assert tile.basis == "of one image: no headline"
-    for finding in overview.findings([changed(arm, 1, "small")], names):
+    for finding in findings.findings([changed(arm, 1, "small")], names):
         assert "undefined (of one image: no headline)" in finding
 
 
