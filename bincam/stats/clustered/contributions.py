@@ -37,6 +37,25 @@ def corrected(contributions: Floats, leverage: Floats) -> Floats:
     return result
 
 
+def jackknifed(contributions: Floats, leverage: Floats) -> Floats:
+    """Multiply contributions by √((K - 1)/K)/(1 - h): the variance estimate CR3, for means that of the jackknife.
+
+    Without one cluster, a mean changes by its contribution over 1 - h. For clusters of equal size it is CR2; where one
+    has many of the images it is larger, and intervals of skewed measures of few people cover better (MacKinnon, Nielsen
+    and Webb 2023, "Cluster-robust inference: a guide to empirical practice", recommend it).
+
+    Args:
+        contributions: ``(K, ...)``.
+        leverage: ``(K, ...)``: the share of the figure's images that a cluster has; 0 for clusters without an image.
+
+    >>> jackknifed(np.array([0.1, -0.1]), np.array([0.5, 0.5])).round(3)
+    array([ 0.141, -0.141])
+    """
+    clusters = np.maximum((leverage > 0).sum(0), 1)
+    result: Floats = contributions / np.maximum(1 - leverage, LEAST) * np.sqrt((clusters - 1) / clusters)
+    return result
+
+
 @dataclass(frozen=True)
 class Spread:
     """The distribution of a figure's error; every field has the shape ``(...)`` of the figures.
@@ -57,7 +76,7 @@ class Spread:
         """Compute it from corrected contributions ``(K, ...)``.
 
         Args:
-            contributions: Of ``corrected``.
+            contributions: Of ``corrected`` or ``jackknifed``.
             clusters: ``(...)``: the number of clusters with an image.
 
         Example:
@@ -87,7 +106,7 @@ def skewed(value: Floats, spread: Spread, level: float = LEVEL) -> tuple[Floats,
 
     Hall's transformation (1992, "On the removal of skewness by transformation") T + gT²/3 + g²T³/27 + g/6 of
     T = (m - μ)/s, with the skewness g of the figure's error, is nearly symmetric, and monotone. Deviations: its
-    quantile is Student's instead of the normal, with the degrees of freedom of ``Spread``; s is CR2's; g is that of
+    quantile is Student's instead of the normal, with the degrees of freedom of ``Spread``; s and g are those of
     clusters.
 
     >>> spread = Spread(np.float64(1.0), np.float64(1e6), np.float64(0.3))

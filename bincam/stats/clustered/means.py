@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.stats.clustered.contributions import Spread, corrected, of_equal_values, skewed
+from bincam.stats.clustered.contributions import Spread, jackknifed, of_equal_values, skewed
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate
 
@@ -90,7 +90,7 @@ def group_means(
 ) -> GroupMeans:
     """Estimate the mean Σ x_k / Σ n_k of every measure in every group, with intervals that account for clusters.
 
-    The intervals are Student's t with the variance CR2 and the effective number of deciding clusters as degrees of
+    The intervals are Student's t with the variance CR3 and the effective number of deciding clusters as degrees of
     freedom, corrected for skewness (``contributions.skewed``), and cut at the bounds. Where all values are equal,
     bounded measures have the bound of ``contributions.of_equal_values``; others have no interval.
 
@@ -138,7 +138,7 @@ def group_means(
             value[g] = total.sum(0) / images[g]
             share = size / images[g]
             effective[g] = 1 / (share**2).sum(0)
-            u = np.nan_to_num(corrected(total / images[g] - value[g] * share, share))
+            u = np.nan_to_num(jackknifed(total / images[g] - value[g] * share, share))
         contributions[g] = u
         low[g], high[g] = mean_interval(value[g], Spread.of(u, people[g]), people[g], effective[g], bounds, level)
     return GroupMeans(value, low, high, images, people, effective, contributions, clusters.known)

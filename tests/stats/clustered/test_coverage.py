@@ -13,7 +13,7 @@ from experiments.statistics.population import Design
 def test_intervals_cover(labels):
     design = Design(people=40, labels=labels, icc=0.5)
     for family in ("rates", "overall", "means", "two"):
-        for figure, found in measure(family, design, runs=250, resamples=10)["figures"].items():
+        for figure, found in measure(family, design, runs=250)["figures"].items():
             # Three standard errors below 95 %; a mean of skewness 6 in a class of 20 people is a little below.
             if found["coverage"] is not None and "ratio" not in figure:
                 assert found["coverage"] >= (0.88 if "skewed" in figure else 0.91), figure

@@ -36,6 +36,16 @@ def test_the_standard_error_is_the_cluster_robust_one_of_statsmodels(each):
         assert fit.bse[0] == pytest.approx(values.std(ddof=1) / np.sqrt(30))
 
 
+def test_the_standard_error_is_that_of_the_jackknife_over_clusters():
+    rng = np.random.default_rng(1)
+    sizes = np.array([1, 2, 3, 20, 5, 9])
+    codes = np.repeat(np.arange(6), sizes)
+    values = rng.normal(size=6)[codes] + rng.exponential(size=len(codes))
+    without = np.array([values[codes != k].mean() for k in range(6)])
+    expected = np.sqrt(5 / 6 * ((without - values.mean()) ** 2).sum())
+    assert error_of(one_group(values, Clusters(codes, True))) == pytest.approx(expected, rel=1e-5)
+
+
 def test_halls_transformation_is_undone():
     for skewness in (-0.9, -0.1, 1e-9, 0.4, 1.0):
         spread = Spread(np.float64(2.0), np.float64(7.0), np.float64(skewness))
