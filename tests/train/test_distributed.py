@@ -61,6 +61,7 @@ def history(config: TrainConfig):
     return [json.loads(line) for line in (Path(config.out) / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
