@@ -52,8 +52,8 @@ def pytest_collection_finish() -> None:
 
 
 LIMIT = 10.0
-"""Seconds of processor time at which a test that is not marked as slow fails: twice those from which it should be marked,
-because another machine may take twice as long."""
+"""Seconds of processor time at which a test that is not marked as slow fails: twice those from which it should be
+marked, because another machine may take twice as long."""
 
 _UNMARKED: dict[str, float] = {}
 
