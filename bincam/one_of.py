@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from bincam.errors import InputError, nearest
 
 Sets = Mapping[str, tuple[str, ...]]
@@ -61,3 +64,68 @@ def set_columns(one_of: Sets, outputs: Sequence[str]) -> dict[str, tuple[int, ..
     """
     position = {output: column for column, output in enumerate(outputs)}
     return {name: tuple(position[output] for output in members) for name, members in one_of.items()}
+
+
+def rarer_than_even(images: ArrayLike) -> NDArray[np.bool_]:
+    """Find the outputs of a set that are rarer than one in K: they are its minority.
+
+    Args:
+        images: ``(K,)``: numbers of images of which each output is true, in training.
+
+    Returns:
+        ``(K,)``; nothing is rare where there are no images, or equally many of each.
+
+    >>> rarer_than_even([70, 20, 10]).tolist()
+    [False, True, True]
+    """
+    counts = np.asarray(images, np.int64)
+    return np.asarray(counts * len(counts) < counts.sum())
+
+
+def true_outputs(labels: ArrayLike) -> NDArray[np.int64]:
+    """Find the true output of every row of a set's labels.
+
+    Args:
+        labels: ``(N, K)``: in every row one 1 and otherwise 0, or NaN throughout.
+
+    Returns:
+        ``(N,)`` indices from 0; -1 where the labels are unknown.
+
+    Raises:
+        InputError: A row has no true label or several, or an unknown one beside known ones.
+
+    >>> true_outputs([[0, 1, 0], [1, 0, 0], [np.nan, np.nan, np.nan]]).tolist()
+    [1, 0, -1]
+    """
+    values = np.asarray(labels, np.float64)
+    if values.ndim != 2 or values.shape[1] < 2:
+        raise InputError(f"expected labels (N, K) of a set of K >= 2 outputs, got shape {values.shape}")
+    unknown = np.isnan(values).all(1)
+    single = ((values == 1).sum(1) == 1) & ((values == 0).sum(1) == values.shape[1] - 1)
+    wrong = np.flatnonzero(~unknown & ~single)
+    if len(wrong):
+        row = int(wrong[0])
+        raise InputError(
+            f"labels of row {row} of a set are {values[row].tolist()} ({len(wrong)} rows are wrong); of a set exactly "
+            "one label is 1 and the others are 0, or all are unknown (NaN)"
+        )
+    return np.where(unknown, -1, (values == 1).argmax(1))
+
+
+def predicted_outputs(scores: ArrayLike) -> NDArray[np.int64]:
+    """Find the predicted output of every row of a set's raw scores: the greatest, the first of equals.
+
+    Args:
+        scores: ``(N, K)``.
+
+    Returns:
+        ``(N,)`` indices from 0; -1 where a score is not finite, which leaves the whole set undefined.
+
+    >>> predicted_outputs([[0.1, 2.0, 0.3], [1.0, 1.0, 1.0], [np.nan, 5.0, 0.0]]).tolist()
+    [1, 0, -1]
+    """
+    values = np.asarray(scores, np.float64)
+    if values.ndim != 2:
+        raise InputError(f"expected scores (N, K), got shape {values.shape}")
+    finite = np.isfinite(values).all(1)
+    return np.where(finite, np.where(finite[:, None], values, 0.0).argmax(1), -1)

@@ -12,6 +12,8 @@ from bincam.cli.option_groups import TableOptions
 from bincam.cli.options import expand_groups
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from bincam.data.attribute_table import AttributeTable
     from bincam.data.check import Report
     from bincam.data.describe import Description
@@ -175,7 +177,10 @@ def _print_description(description: Description) -> None:
     rows.add_column("attribute", no_wrap=True)
     for column in ("pos. %", "unknown", "rarer", "ratio", *(f"{_SHORT.get(s.name, s.name)} %" for s in shown)):
         rows.add_column(column, justify="right")
+    in_sets = {output for summaries in description.sets.values() for output in summaries[0].outputs}
     for i, name in enumerate(description.names):
+        if name in in_sets:
+            continue
         imbalance = whole.imbalance[i]
         rows.add_row(
             name,
@@ -185,11 +190,41 @@ def _print_description(description: Description) -> None:
             number(imbalance, 1) if math.isfinite(imbalance) else NONE,
             *(_percent(split.prevalence[i]) for split in shown),
         )
-    console.print(rows)
+    if rows.row_count:
+        console.print(rows)
+    _print_sets(description, console)
     if description.crossing:
         console.print(f"[bold red]{len(description.crossing):,} identities are in several splits[/]")
     elif whole.identities is not None:
         console.print("No identity is in more than one split.")
+
+
+def _print_sets(description: Description, console: Console) -> None:
+    """Print, for every set, the images of each class, and which are rarer than one in K in training."""
+    from rich.table import Table
+
+    from bincam.stats.formatting import NONE
+
+    names = [split.name for split in description.splits]
+    for name, summaries in description.sets.items():
+        split = "train" if "train" in names else "all"
+        training = summaries[names.index(split)]
+        outputs = training.outputs
+        rows = Table(title=f"{name}: one of {len(outputs)}; rare: below {100 / len(outputs):.1f} % of {split}")
+        rows.add_column("class", no_wrap=True)
+        shown = range(len(names)) if len(names) > 2 else range(1)
+        for k in shown:
+            rows.add_column(_SHORT.get(names[k], names[k]), justify="right")
+        for column in (f"{split} %", "rare"):
+            rows.add_column(column, justify="right")
+        for i, output in enumerate(outputs):
+            rare = "rare" if output in training.minority else ""
+            counts = [f"{summaries[k].images[i]:,}" for k in shown]
+            rows.add_row(output, *counts, _percent(training.share[i]), rare)
+        unknown = [f"{summaries[k].unknown:,}" if summaries[k].unknown else NONE for k in shown]
+        if any(text != NONE for text in unknown):
+            rows.add_row("unknown", *unknown, "", "")
+        console.print(rows)
 
 
 def _percent(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bincam.cli.options import parse_assignments, parse_names, parse_number
+from bincam.cli.options import parse_assignments, parse_names, parse_number, parse_sets, refuse_repeats
 from bincam.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MODEL_PANEL = "Model without a card"
 THRESHOLD_PANEL = "Decision thresholds"
 TABLE_PANEL = "CSV and Parquet tables"
+SETS_PANEL = "Sets of outputs of which exactly one is true"
 EXECUTION_PANEL = "Execution"
 SUMMARY_PANEL = "Groups, slices and stated rates"
 
@@ -265,6 +266,13 @@ class Coding(StrEnum):
     words = "true/false"
 
 
+class InvalidSets(StrEnum):
+    """What becomes of rows in which a set does not have exactly one true label."""
+
+    refuse = "refuse"
+    unknown = "unknown"
+
+
 @dataclass(frozen=True)
 class TableOptions:
     """The options for reading a data set, as typed.
@@ -278,6 +286,10 @@ class TableOptions:
         identity_column: Column of identities.
         group_columns: Names separated by commas.
         landmark_columns: Ten names separated by commas, or ``celeba``.
+        one_of: ``SET=NAME,...`` each.
+        one_of_column: ``COLUMN`` or ``COLUMN=CLASS,...`` each.
+        one_of_rest: ``SET=NAME`` each.
+        one_of_invalid: What becomes of rows without exactly one true label.
     """
 
     attributes: Annotated[
@@ -312,6 +324,40 @@ class TableOptions:
         ),
     ] = None
 
+    one_of: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SET=NAME,...",
+            help="Attributes of which exactly one is true in every image; may be repeated.",
+            rich_help_panel=SETS_PANEL,
+        ),
+    ] = None
+    one_of_column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN[=CLASS,...]",
+            help="Column of class names, which is a set of outputs COLUMN=CLASS, and its classes if they are not those "
+            "of the column; may be repeated. Of 'orl': person.",
+            rich_help_panel=SETS_PANEL,
+        ),
+    ] = None
+    one_of_rest: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SET=NAME",
+            help="A further output of a set of --one-of, true where none of the others is; may be repeated.",
+            rich_help_panel=SETS_PANEL,
+        ),
+    ] = None
+    one_of_invalid: Annotated[
+        InvalidSets | None,
+        typer.Option(
+            help="Rows without exactly one true label in a set: refuse them, or read their labels of it as unknown.",
+            show_default="refuse",
+            rich_help_panel=SETS_PANEL,
+        ),
+    ] = None
+
     def reader_options(self) -> dict[str, Any]:
         """The keyword arguments of ``bincam.data.load`` that were given, but for the attributes.
 
@@ -328,8 +374,21 @@ class TableOptions:
             "landmarks": self.landmark_columns
             if self.landmark_columns in {None, "celeba"}
             else parse_names("--landmark-columns", str(self.landmark_columns)),
+            "one_of": parse_sets("--one-of", self.one_of) or None,
+            "one_of_columns": self._class_columns(),
+            "one_of_rest": parse_assignments("--one-of-rest", self.one_of_rest, "SET=NAME") or None,
+            "one_of_invalid": None if self.one_of_invalid is None else self.one_of_invalid.value,
         }
         return {name: value for name, value in options.items() if value is not None}
+
+    def _class_columns(self) -> dict[str, list[str] | None] | None:
+        typed = self.one_of_column or []
+        refuse_repeats("--one-of-column", (text.partition("=")[0].strip() for text in typed))
+        classes = parse_sets("--one-of-column", [text for text in typed if "=" in text])
+        columns = {text.partition("=")[0].strip(): None for text in typed}
+        if not all(columns):
+            raise InputError("--one-of-column: the name of a column is empty; expected COLUMN or COLUMN=CLASS,...")
+        return {column: classes.get(column) for column in columns} or None
 
     def names(self) -> list[str] | None:
         """The attributes that were named; None for all.
@@ -358,9 +417,10 @@ class TableOptions:
             InputError: An option is malformed, or the data set cannot be read that way.
         """
         from bincam.data import load
+        from bincam.data.class_sets import expand
 
         names, options = self.names(), self.reader_options()
         if names is not None and source != "orl" and not Path(source).is_dir():
             return load(source, attributes=names, **options)  # the meaning of the other columns need not be known
         table = load(source, **options)
-        return table if names is None else table.select(names)
+        return table if names is None else table.select(expand(names, table.one_of, table.names))

@@ -95,6 +95,30 @@ def parse_assignments(option: str, typed: Sequence[str] | None, form: str = "NAM
     return dict(pairs)
 
 
+def parse_sets(option: str, typed: Sequence[str] | None) -> dict[str, list[str]]:
+    """Split each ``SET=NAME,...`` at its first ``=``, because the name of an output may contain one.
+
+    Args:
+        option: Name of the option, for error messages.
+        typed: As typed, one set each.
+
+    Raises:
+        InputError: There is no ``=``, a name is empty or occurs twice, or a set is stated twice.
+
+    Example:
+        >>> parse_sets("--one-of", ["race=White,Black", "age=age=0-2,age=3-9"])
+        {'race': ['White', 'Black'], 'age': ['age=0-2', 'age=3-9']}
+    """
+    sets: dict[str, list[str]] = {}
+    for text in typed or ():
+        name, equals, members = (part.strip() for part in text.partition("="))
+        if not name or not equals or not members:
+            raise InputError(f"{option} {text}: expected SET=NAME,NAME,...")
+        refuse_repeats(option, [*sets, name])
+        sets[name] = parse_names(f"{option} {name}", members)
+    return sets
+
+
 def parse_numbers(option: str, typed: Sequence[str] | None, form: str = "NAME=NUMBER") -> dict[str, float]:
     """Parse each ``NAME=NUMBER``, see :func:`parse_assignments`.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bincam.data.dataloader import Loader as Loader
     from bincam.data.dataloader import loader as loader
     from bincam.data.dataset import FaceDataset as FaceDataset
+    from bincam.data.matching import match_outputs as match_outputs
     from bincam.data.readers.celeba import celeba as celeba
     from bincam.data.readers.celeba_writer import write_celeba as write_celeba
     from bincam.data.readers.celeba_writer import write_labels as write_labels
@@ -38,6 +39,7 @@ _NAMES = {
     "load": "readers.load",
     "load_regions": "readers.load",
     "loader": "dataloader",
+    "match_outputs": "matching",
     "orl": "readers.orl",
     "table": "readers.table",
     "write_celeba": "readers.celeba_writer",

@@ -277,7 +277,7 @@ class AttributeTable:
         return tuple(tables)
 
     def describe(self) -> Description:
-        """Summarise the table: counts, prevalence, minority class, imbalance ratio, φ, identities in several splits.
+        """Summarise the table: counts, prevalence, minority class, imbalance ratio, φ, sets, identities across splits.
 
         Example:
             >>> import numpy as np
@@ -287,7 +287,8 @@ class AttributeTable:
             >>> everything.name, everything.prevalence.tolist(), everything.imbalance.tolist(), everything.minority
             ('all', [0.25], [3.0], ('positive',))
         """
-        return describe(self.source or str(self.root), self.names, self.labels, self.splits, self.identities)
+        source = self.source or str(self.root)
+        return describe(source, self.names, self.labels, self.splits, self.identities, self.one_of)
 
     def digest(self) -> str:
         """SHA-256 of ids, attributes, labels, splits, identities, groups and points; not of pixels or ``root``."""

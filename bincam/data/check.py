@@ -16,6 +16,7 @@ import numpy as np
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.describe import crossing
 from bincam.errors import InputError
+from bincam.one_of import true_outputs
 
 CONTRADICTIONS: tuple[tuple[str, str], ...] = (
     *(("Bald", hair) for hair in ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")),
@@ -31,7 +32,7 @@ class Problem:
     """One problem in a data set.
 
     Attributes:
-        kind: ``image``, ``duplicate``, ``identity``, ``contradiction`` or ``table``.
+        kind: ``image``, ``duplicate``, ``identity``, ``contradiction``, ``class`` or ``table``.
         where: The file or identity concerned.
         text: The complete message.
     """
@@ -104,10 +105,12 @@ def check(
                 sizes[size] += 1
                 content.setdefault(pixels, []).append(row)
     problems += _duplicates(table, content)
-    for identity, splits in crossing(table.splits, table.identities).items():
+    people_are_classes = any(_are_classes(table, members) for members in table.one_of.values())
+    for identity, splits in ({} if people_are_classes else crossing(table.splits, table.identities)).items():
         text = f"identity {identity!r} is in {' and '.join(splits)}: a model can recognise faces of the test split"
         problems.append(Problem("identity", identity, text))
     problems += _contradictions(table)
+    problems += _unlearned(table)
     return Report(
         source=table.source or str(table.root),
         images=len(table),
@@ -160,4 +163,29 @@ def _contradictions(table: AttributeTable) -> list[Problem]:
                 Problem("contradiction", table.ids[row], f"{table.ids[row]}: {one} and {other} are both true")
                 for row in np.flatnonzero(both)
             ]
+    return problems
+
+
+def _are_classes(table: AttributeTable, members: tuple[str, ...]) -> bool:
+    """True if the classes of a set are the identities, which a model then has to know from training."""
+    if table.identities is None:
+        return False
+    classes = true_outputs(table.labels[:, [table.index(member) for member in members]])
+    known = (classes >= 0) & (table.identities != "")
+    pairs = set(zip(classes[known].tolist(), table.identities[known].tolist(), strict=True))
+    return len(pairs) == len({code for code, _ in pairs}) == len({identity for _, identity in pairs}) > 1
+
+
+def _unlearned(table: AttributeTable) -> list[Problem]:
+    """Classes of a set that training lacks, although other splits have them."""
+    trained = table.splits == "train"
+    if not trained.any():
+        return []
+    problems = []
+    for name, members in table.one_of.items():
+        for member in members:
+            true = table.labels[:, table.index(member)] == 1
+            if true.any() and not true[trained].any():
+                text = f"set {name!r}: {member} has {int(true.sum()):,} images, and none in split 'train'"
+                problems.append(Problem("class", member, text))
     return problems

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bincam.one_of import Sets, rarer_than_even, set_columns
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 """Names of the splits, in the order in which they are listed; an image in no split has ``""``."""
@@ -50,6 +52,32 @@ class SplitSummary:
 
 
 @dataclass(frozen=True)
+class SetSummary:
+    """Counts of the classes of a set of outputs that exclude one another, in one split.
+
+    Attributes:
+        outputs: The K outputs.
+        images: ``(K,)`` images of each class.
+        unknown: Images without a label.
+    """
+
+    outputs: tuple[str, ...]
+    images: NDArray[np.int64]
+    unknown: int
+
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """``(K,)`` share of each class among the labelled images; NaN where there are none."""
+        return _ratio(self.images, np.full(len(self.images), self.images.sum()))
+
+    @property
+    def minority(self) -> tuple[str, ...]:
+        """The outputs that are rarer than one in K."""
+        rare = rarer_than_even(self.images)
+        return tuple(output for output, is_rare in zip(self.outputs, rare, strict=True) if is_rare)
+
+
+@dataclass(frozen=True)
 class Description:
     """Result of ``AttributeTable.describe``.
 
@@ -59,6 +87,7 @@ class Description:
         splits: A summary named ``"all"``, then one per split that has images.
         phi: ``(A, A)`` φ coefficient over the images where both labels are known; NaN if one of them is constant.
         crossing: Identities with images in several splits, and those splits; empty if the table has no identities.
+        sets: Name of a set of outputs to its summaries, in the order of ``splits``.
     """
 
     source: str
@@ -66,9 +95,25 @@ class Description:
     splits: tuple[SplitSummary, ...]
     phi: NDArray[np.float64]
     crossing: dict[str, tuple[str, ...]]
+    sets: dict[str, tuple[SetSummary, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The description as JSON values; undefined numbers are null."""
+        """The description as JSON values; undefined numbers are null, and ``sets`` is left out where there are none."""
+        sets = {
+            name: {
+                "outputs": list(summaries[0].outputs),
+                "splits": [
+                    {
+                        "name": split.name,
+                        "images": summary.images.tolist(),
+                        "unknown": summary.unknown,
+                        "minority": list(summary.minority),
+                    }
+                    for split, summary in zip(self.splits, summaries, strict=True)
+                ],
+            }
+            for name, summaries in self.sets.items()
+        }
         return {
             "kind": "bincam-description",
             "schema": 1,
@@ -90,6 +135,7 @@ class Description:
             ],
             "phi": [_plain(row) for row in self.phi],
             "identities_across_splits": {name: list(splits) for name, splits in self.crossing.items()},
+            **({"sets": sets} if sets else {}),
         }
 
 
@@ -99,6 +145,7 @@ def describe(
     labels: NDArray[np.float32],
     splits: NDArray[np.str_],
     identities: NDArray[np.str_] | None,
+    one_of: Sets | None = None,
 ) -> Description:
     """Summarise the columns of a table; ``AttributeTable.describe`` passes its own.
 
@@ -108,6 +155,7 @@ def describe(
         labels: ``(N, A)``: 1, 0 or NaN.
         splits: ``(N,)``: out of ``SPLITS`` or ``""``.
         identities: ``(N,)``: ``""`` where unknown; None if the table has none.
+        one_of: Sets of columns of which exactly one is 1 in every row.
     """
     rows = {"all": np.ones(len(labels), bool)}
     rows |= {name: member for name in (*SPLITS, "") if (member := splits == name).any()}
@@ -120,6 +168,12 @@ def describe(
         ),
         phi=phi(labels),
         crossing=crossing(splits, identities),
+        sets={
+            name: tuple(_set_summary(one_of[name], labels[member][:, columns]) for member in rows.values())
+            for name, columns in set_columns(one_of, names).items()
+        }
+        if one_of
+        else {},
     )
 
 
@@ -160,6 +214,11 @@ def _summary(name: str, labels: NDArray[np.float32], identities: NDArray[np.str_
         unknown=np.count_nonzero(np.isnan(labels), axis=0),
         identities=None if identities is None else len(set(np.unique(identities).tolist()) - {""}),
     )
+
+
+def _set_summary(outputs: tuple[str, ...], labels: NDArray[np.float32]) -> SetSummary:
+    images = np.count_nonzero(labels == 1, axis=0)
+    return SetSummary(outputs, images, len(labels) - int(images.sum()))
 
 
 def _ratio(over: NDArray[Any], under: NDArray[Any]) -> NDArray[np.float64]:

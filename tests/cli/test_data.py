@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from bincam.cli import app
 from bincam.data import write_celeba
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError
 from tests.data.conftest import make_images, make_table
 
 
@@ -101,3 +101,48 @@ def test_regions_need_something_in_common(folder, tmp_path):
     out = run("regions", folder, "--regions", tmp_path / "mine.yaml", "--out", tmp_path / "r.png")
     assert isinstance(out.exception, InputError)
     assert "none of the attributes has a region" in str(out.exception)
+
+
+def test_sets_are_stated_by_options(tmp_path):
+    rows = [
+        "1.png,train,1,0,White",
+        "2.png,train,0,1,White",
+        "3.png,train,1,0,Black",
+        "4.png,test,1,0,",
+        "5.png,test,1,1,Asian",
+    ]
+    file = tmp_path / "t.csv"
+    file.write_text("image,split,day,night,race\n" + "\n".join(rows) + "\n")
+    options = ["--split-column", "split", "--one-of-column", "race=White,Black", "--one-of", "time=day,night"]
+    refused = run("describe", file, *options)
+    assert isinstance(refused.exception, InputError)
+    assert "t.csv:5: column 'race': no class (in all 2 rows)" in str(refused.exception)
+    with pytest.warns(BincamWarning):
+        out = run("describe", file, *options, "--one-of-invalid", "unknown")
+    assert out.exit_code == 0, out.output
+    assert "race: one of 2; rare: below 50.0 % of train" in out.stdout
+    assert "race=Black" in out.stdout
+    with pytest.warns(BincamWarning):
+        stored = json.loads(run("describe", file, *options, "--one-of-invalid", "unknown", "--json").stdout)["sets"]
+    assert stored["race"]["splits"][0] == {
+        "name": "all", "images": [2, 1], "unknown": 2, "minority": ["race=Black"]
+    }  # fmt: skip
+    assert stored["time"]["splits"][0]["images"] == [3, 1]
+    checked = run("check", file, *options)
+    assert checked.exit_code == 1
+    assert "column 'race': no class" in checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--one-of", "race"], "--one-of race: expected SET=NAME,NAME,..."),
+        (["--one-of", "a=x,y", "--one-of", "a=z,w"], "'a' is given twice"),
+        (["--one-of", "a=x,x"], "'x' is given twice"),
+        (["--one-of-column", "race", "--one-of-column", "race=a,b"], "'race' is given twice"),
+        (["--one-of-column", "race="], "expected SET=NAME,NAME,..."),
+        (["--one-of-column", "=a,b"], "expected SET=NAME,NAME,..."),
+    ],
+)
+def test_malformed_statements_of_sets_are_refused(folder, options, message):
+    assert message in str(run("describe", folder, *options).exception)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from bincam.data.attribute_table import AttributeTable
+from bincam.data.class_sets import Invalid, StatedSets, add_sets
 from bincam.data.describe import SPLITS
 from bincam.data.readers import celeba_labels
 from bincam.errors import InputError
@@ -23,7 +25,14 @@ BOX_FILES = {"aligned": "list_bbox_align_celeba", "wild": "list_bbox_celeba"}
 _PLACES = ("", "celeba", "Anno", "Eval", "Img")
 
 
-def celeba(root: str | os.PathLike[str], *, variant: Variant | None = None) -> AttributeTable:
+def celeba(
+    root: str | os.PathLike[str],
+    *,
+    variant: Variant | None = None,
+    one_of: Mapping[str, Sequence[str]] | None = None,
+    one_of_rest: Mapping[str, str] | None = None,
+    one_of_invalid: Invalid = "refuse",
+) -> AttributeTable:
     r"""Read a folder in CelebA's layout; ``write_celeba`` writes one.
 
     The attribute list and the images are required; partition, landmarks, boxes and identities are optional. Each file
@@ -34,6 +43,10 @@ def celeba(root: str | os.PathLike[str], *, variant: Variant | None = None) -> A
         root: The folder.
         variant: ``"aligned"`` for ``img_align_celeba`` with the landmarks of the aligned images, ``"wild"`` for
             ``img_celeba`` with the landmarks and boxes of the original photographs; None for the one that exists.
+        one_of: Sets of attributes of which exactly one is true in every image, by the name of the set; see ``table``.
+        one_of_rest: Name of a set to the name of a further output, true in images in which none of its attributes is.
+        one_of_invalid: ``"refuse"`` images in which a set has no true label or several, or read all labels of the set
+            there as ``"unknown"``, with a warning that counts them.
 
     Returns:
         The table, with the official splits if the partition file exists. CelebA's own boxes belong to the original
@@ -70,6 +83,7 @@ def celeba(root: str | os.PathLike[str], *, variant: Variant | None = None) -> A
         raise InputError(
             f"{base}: neither list_attr_celeba.txt nor list_attr_celeba.csv; data/README.md describes where to get it"
         )
+    stated = StatedSets.of(one_of, None, one_of_rest, one_of_invalid)
     attributes = celeba_labels.read_attributes(attribute_file)
     ids = tuple(attributes.lines)
     present = {entry.name for entry in os.scandir(images)}
@@ -88,7 +102,12 @@ def celeba(root: str | os.PathLike[str], *, variant: Variant | None = None) -> A
         optional["landmarks"] = celeba_labels.read_landmarks(file).aligned(ids, attribute_file.name).reshape(-1, 5, 2)
     if file := _find(base, BOX_FILES[variant]):
         optional["boxes"] = celeba_labels.read_boxes(file).aligned(ids, attribute_file.name)
-    return AttributeTable(attributes.columns, attributes.values, ids, images, source=str(base), **optional)
+    names, labels = attributes.columns, attributes.values
+    if stated:
+        names, labels, optional["one_of"] = add_sets(
+            stated, names, labels, {}, lambda row: f"{attribute_file}:{attributes.lines[ids[row]]}", str(base)
+        )
+    return AttributeTable(names, labels, ids, images, source=str(base), **optional)
 
 
 def _find(base: Path, stem: str) -> Path | None:

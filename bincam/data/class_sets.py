@@ -1,0 +1,288 @@
+"""Sets of outputs that exclude one another, as readers state them: by a column of class names or by one-hot columns.
+
+Nothing is guessed: a set is stated by its name and its columns. A row that does not have exactly one true label is
+refused with its place in the file, or its labels of the set become unknown where the user chose that.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.errors import BincamWarning, InputError, nearest
+from bincam.one_of import check_sets, set_columns
+
+Invalid = Literal["refuse", "unknown"]
+ClassColumns = Sequence[str] | Mapping[str, Sequence[str] | None]
+"""Columns of class names: their names, or each name with the list of its classes, None for those in the column."""
+
+_LARGEST = 2**34  # bytes of the labels of one set
+
+
+@dataclass(frozen=True)
+class StatedSets:
+    """The sets that a reader's arguments state; ``StatedSets.of`` checks them.
+
+    Attributes:
+        one_of: Name of a set to its one-hot columns.
+        columns: Name of a column of class names to its classes in order, None for those that it contains.
+        rest: Name of a set of ``one_of`` to the name of a further output, which is true where none of the columns is.
+        invalid: ``refuse`` rows without exactly one true label, or read their labels of the set as ``unknown``.
+    """
+
+    one_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    rest: Mapping[str, str] = field(default_factory=dict)
+    invalid: Invalid = "refuse"
+
+    @classmethod
+    def of(
+        cls,
+        one_of: Mapping[str, Sequence[str]] | None = None,
+        columns: ClassColumns | None = None,
+        rest: Mapping[str, str] | None = None,
+        invalid: Invalid = "refuse",
+    ) -> StatedSets:
+        """Check the form of a reader's arguments; whether the columns exist is for the reader to check.
+
+        Raises:
+            InputError: An argument has another form, or a set is stated twice.
+
+        >>> StatedSets.of(columns=["race"]).columns
+        {'race': None}
+        """
+        if invalid not in get_args(Invalid):
+            raise InputError(f"one_of_invalid={invalid!r}: expected one of {', '.join(get_args(Invalid))}")
+        if isinstance(columns, str) or not isinstance(columns or {}, (Mapping, Sequence)):
+            raise InputError(f"one_of_columns={columns!r}: expected a list of columns, or their classes by column")
+        for what, value in (("one_of", one_of), ("one_of_rest", rest)):
+            if not isinstance(value or {}, Mapping):
+                raise InputError(f"{what}={value!r}: expected a mapping from the names of sets")
+        pairs = columns if isinstance(columns, Mapping) else dict.fromkeys(columns or ())
+        for name, classes in [*pairs.items(), *(one_of or {}).items()]:
+            if isinstance(classes, str) or not isinstance(classes or (), Sequence):
+                raise InputError(f"set {name!r} is {classes!r}: expected a list of names")
+        by_column = {name: None if classes is None else tuple(map(str, classes)) for name, classes in pairs.items()}
+        for name, classes in by_column.items():
+            if classes is not None:
+                check_sets({name: classes}, classes)
+        hot = {name: tuple(members) for name, members in (one_of or {}).items()}
+        if twice := sorted(hot.keys() & by_column.keys()):
+            raise InputError(f"set {twice[0]!r} is stated by a column of class names and by one-hot columns")
+        for name, other in (rest or {}).items():
+            if name not in hot:
+                raise InputError(f"one_of_rest names the set {name!r}{nearest(name, hot)}; it is for one-hot columns")
+            if not isinstance(other, str) or not other.strip():
+                raise InputError(f"one_of_rest of set {name!r} is {other!r}: expected the name of the further output")
+        return cls(hot, by_column, dict(rest or {}), invalid)
+
+    def __bool__(self) -> bool:
+        return bool(self.one_of or self.columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all sets."""
+        return (*self.one_of, *self.columns)
+
+    @property
+    def hot_columns(self) -> list[str]:
+        """The one-hot columns of all sets."""
+        return [column for members in self.one_of.values() for column in members]
+
+    def is_output(self, name: str) -> bool:
+        """True if a name is, or may become, an output that is no column of the file."""
+        return name in self.rest.values() or any(name.startswith(f"{column}=") for column in self.columns)
+
+
+def output_name(column: str, value: str) -> str:
+    """Name the output of one class of a column: column and class, so that no two sets share a name.
+
+    >>> output_name("race", "White")
+    'race=White'
+    """
+    return f"{column}={value}"
+
+
+def classes_in(values: NDArray[np.str_], column: str, source: str) -> tuple[str, ...]:
+    """List the distinct class names of a column; numbers in names are ordered by size, as in 0-2, 3-9, 10-19.
+
+    Args:
+        values: ``(N,)``; empty where the class is unknown.
+        column: Its name.
+        source: Name of the file.
+
+    Raises:
+        InputError: There are fewer than two.
+
+    >>> classes_in(np.array(["10-19", "0-2", "", "3-9", "0-2"]), "age", "mine.csv")
+    ('0-2', '3-9', '10-19')
+    """
+    distinct = [str(value) for value in np.unique(values) if value]
+    if len(distinct) < 2:
+        content = f"the single class {distinct[0]!r}" if distinct else "no class"
+        raise InputError(f"{source}: column {column!r} contains {content}; of a set there are at least two")
+
+    def key(text: str) -> list[tuple[int, int, str]]:
+        parts = re.split(r"(\d+)", text)
+        return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+    return tuple(sorted(distinct, key=key))
+
+
+def add_sets(
+    stated: StatedSets,
+    names: Sequence[str],
+    labels: NDArray[np.float32],
+    classes: Mapping[str, NDArray[np.str_]],
+    where: Callable[[int], str],
+    source: str,
+) -> tuple[tuple[str, ...], NDArray[np.float32], dict[str, tuple[str, ...]]]:
+    """Add the outputs of the stated sets to the columns of a table, and check that every row has one true label.
+
+    Args:
+        stated: The sets.
+        names: The A columns, among them the one-hot columns of the sets.
+        labels: ``(N, A)``: 1, 0 or NaN.
+        classes: Class names ``(N,)`` of the columns of class names, empty where unknown.
+        where: From a row to its place in the file.
+        source: Name of the file.
+
+    Returns:
+        Names and labels with the outputs of classes and rests behind the columns, and the sets.
+
+    Raises:
+        InputError: A set is no set, overlaps another, or a row has no true label or several, with its place.
+
+    Example:
+        >>> stated = StatedSets.of(columns={"race": ("White", "Black")}, invalid="unknown")
+        >>> race = {"race": np.array(["White", "Black", "White"])}
+        >>> names, labels, sets = add_sets(stated, ["Male"], np.ones((3, 1), np.float32), race, str, "mine.csv")
+        >>> names, labels[1].tolist(), sets
+        (('Male', 'race=White', 'race=Black'), [1.0, 0.0, 1.0], {'race': ('race=White', 'race=Black')})
+    """
+    _refuse_repeated(stated, names)
+    for name, members in stated.one_of.items():
+        for member in members:
+            if member not in names:
+                raise InputError(f"{source}: set {name!r} names {member!r}{nearest(member, names)}")
+    all_names, parts = list(names), [np.asarray(labels, np.float32)]
+    sets: dict[str, tuple[str, ...]] = {}
+    for name, members in stated.one_of.items():
+        sets[name] = members
+        if name in stated.rest:
+            own = labels[:, [all_names.index(member) for member in members]]
+            none = np.where(np.isnan(own).any(1), np.nan, (own == 1).sum(1) == 0)
+            parts.append(none.astype(np.float32)[:, None])
+            all_names.append(stated.rest[name])
+            sets[name] = (*members, stated.rest[name])
+    for column, order in stated.columns.items():
+        values = classes[column]
+        distinct = classes_in(values, column, source) if order is None else order
+        if 4 * len(values) * len(distinct) > _LARGEST:
+            raise InputError(
+                f"{source}: column {column!r} has {len(distinct):,} classes in {len(values):,} rows; is it a column of "
+                "classes? State its classes, or choose another column"
+            )
+        _check_classes(stated, column, values, distinct, where)
+        parts.append((values[:, None] == np.asarray(distinct)).astype(np.float32))
+        sets[column] = tuple(output_name(column, value) for value in distinct)
+        all_names += sets[column]
+    sets = check_sets(sets, all_names)
+    joined = np.concatenate(parts, axis=1)
+    for name, columns in set_columns(sets, all_names).items():
+        joined[:, columns] = settled(joined[:, columns], name, stated.invalid, where, source)
+    return tuple(all_names), joined, sets
+
+
+def settled(
+    labels: NDArray[np.float32], name: str, invalid: Invalid, where: Callable[[int], str], source: str
+) -> NDArray[np.float32]:
+    """Refuse the rows of a set that do not have exactly one true label, or make their labels unknown, with a warning.
+
+    Args:
+        labels: ``(N, K)`` of the set.
+        name: Of the set.
+        invalid: ``refuse`` or ``unknown``.
+        where: From a row to its place in the file.
+        source: Name of the file.
+
+    Raises:
+        InputError: Names the first such row.
+
+    >>> settled(np.array([[1, 0], [1, 1]], np.float32), "sex", "refuse", str, "t.csv")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    bincam.errors.InputError: 1: set 'sex' has 2 true labels (in all 1 row with several); of a set exactly one ...
+    """
+    true, missing = (labels == 1).sum(1), np.isnan(labels).sum(1)
+    none, several = true == 0, true > 1
+    partly = (true == 1) & (missing > 0)
+    wrong = np.flatnonzero(none | several | partly)
+    if not len(wrong):
+        return labels
+    kinds = ((none, "without a true label"), (several, "with several"), (partly, "with unknown ones beside a true one"))
+    counted = ", ".join(f"{_rows(int(kind.sum()))} {text}" for kind, text in kinds if kind.any())
+    if invalid == "refuse":
+        row = int(wrong[0])
+        everything = missing[row] == labels.shape[1]
+        unknown = ", all of them are unknown" if everything else " and unknown ones" if missing[row] else ""
+        raise InputError(
+            f"{where(row)}: set {name!r} has {int(true[row]) or 'no'} true label{'' if true[row] == 1 else 's'}"
+            f"{unknown} (in all {counted}); of a set exactly one is true: correct the rows, or read their labels of "
+            "the set as unknown: one_of_invalid='unknown' (--one-of-invalid unknown)"
+        )
+    warnings.warn(
+        f"{source}: set {name!r}: {counted}, of {len(labels):,}; their labels of the set are unknown",
+        BincamWarning,
+        stacklevel=2,
+    )
+    result = labels.copy()
+    result[wrong] = np.nan
+    return result
+
+
+def expand(names: Sequence[str], one_of: Mapping[str, Sequence[str]], outputs: Sequence[str]) -> list[str]:
+    """Replace the names of sets by those of their outputs; an output of the same name comes first.
+
+    >>> expand(["Male", "sky"], {"sky": ("sky=clear", "sky=grey")}, ["sky=clear", "sky=grey", "Male"])
+    ['Male', 'sky=clear', 'sky=grey']
+    """
+    return [
+        output for name in names for output in (one_of[name] if name in one_of and name not in outputs else (name,))
+    ]
+
+
+def _check_classes(
+    stated: StatedSets, column: str, values: NDArray[np.str_], classes: Sequence[str], where: Callable[[int], str]
+) -> None:
+    """Refuse rows of a column whose cell is empty or none of the classes, unless they are to be unknown."""
+    wrong = np.flatnonzero(~np.isin(values, np.asarray(classes)))
+    if stated.invalid == "unknown" or not len(wrong):
+        return
+    value = str(values[wrong[0]])
+    what = f"{value!r} is none of the classes stated" if value else "no class"
+    hint = nearest(value, classes) if value else ""
+    raise InputError(
+        f"{where(int(wrong[0]))}: column {column!r}: {what}{hint} (in all {_rows(len(wrong))}); of a set exactly one "
+        "label is true: correct the rows, or read their labels of the set as unknown: one_of_invalid='unknown' "
+        "(--one-of-invalid unknown)"
+    )
+
+
+def _refuse_repeated(stated: StatedSets, names: Sequence[str]) -> None:
+    """Refuse the output of a rest that is a column already."""
+    for name, other in stated.rest.items():
+        if other in names:
+            raise InputError(
+                f"one_of_rest of set {name!r} is {other!r}, which is a column already; choose another name, or state "
+                "it as one of the set's columns"
+            )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
