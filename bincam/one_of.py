@@ -127,5 +127,5 @@ def predicted_outputs(scores: ArrayLike) -> NDArray[np.int64]:
     values = np.asarray(scores, np.float64)
     if values.ndim != 2:
         raise InputError(f"expected scores (N, K), got shape {values.shape}")
-    finite = np.isfinite(values).all(1)
+    finite = np.asarray(np.isfinite(values).all(1))
     return np.where(finite, np.where(finite[:, None], values, 0.0).argmax(1), -1)

@@ -102,12 +102,12 @@ def celeba(
         optional["landmarks"] = celeba_labels.read_landmarks(file).aligned(ids, attribute_file.name).reshape(-1, 5, 2)
     if file := _find(base, BOX_FILES[variant]):
         optional["boxes"] = celeba_labels.read_boxes(file).aligned(ids, attribute_file.name)
-    names, labels = attributes.columns, attributes.values
+    columns, labels = attributes.columns, attributes.values
     if stated:
-        names, labels, optional["one_of"] = add_sets(
-            stated, names, labels, {}, lambda row: f"{attribute_file}:{attributes.lines[ids[row]]}", str(base)
+        columns, labels, optional["one_of"] = add_sets(
+            stated, columns, labels, {}, lambda row: f"{attribute_file}:{attributes.lines[ids[row]]}", str(base)
         )
-    return AttributeTable(names, labels, ids, images, source=str(base), **optional)
+    return AttributeTable(columns, labels, ids, images, source=str(base), **optional)
 
 
 def _find(base: Path, stem: str) -> Path | None:
