@@ -129,3 +129,13 @@ def predicted_outputs(scores: ArrayLike) -> NDArray[np.int64]:
         raise InputError(f"expected scores (N, K), got shape {values.shape}")
     finite = np.asarray(np.isfinite(values).all(1))
     return np.where(finite, np.where(finite[:, None], values, 0.0).argmax(1), -1)
+
+
+def yes_or_no(names: Sequence[str], one_of: Sets) -> list[int]:
+    """Return the columns of the outputs that are in no set.
+
+    >>> yes_or_no(["Male", "blond", "dark"], {"hair": ("blond", "dark")})
+    [0]
+    """
+    in_sets = {output for members in one_of.values() for output in members}
+    return [column for column, name in enumerate(names) if name not in in_sets]

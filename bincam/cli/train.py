@@ -84,7 +84,18 @@ def _facts(result: Result) -> dict[str, Any]:
         "best_value": result.best_value,
         "validation": result.history[result.best_epoch - 1]["validation"]["mean"],
         "test": None if result.test is None else {key: result.test[key]["mean"] for key in ("zero", "tuned")},
+        **({"sets": _sets(result)} if "sets" in result.history[result.best_epoch - 1]["validation"] else {}),
     }
+
+
+def _sets(result: Result) -> dict[str, Any]:
+    """The metrics of sets of outputs at the best epoch, by split."""
+    test = (
+        {}
+        if result.test is None
+        else {"test": result.test["zero"]["sets"], "test, offsets": result.test["tuned"]["sets"]}
+    )
+    return {"validation": result.history[result.best_epoch - 1]["validation"]["sets"], **test}
 
 
 def _tell(name: str, result: Result) -> None:
@@ -102,3 +113,9 @@ def _tell(name: str, result: Result) -> None:
         ]
         auroc = UNDEFINED if mean["auroc"] is None else number(mean["auroc"], 3)
         typer.echo(f"  {split}: {', '.join(errors)}, AUROC {auroc}")
+    if "sets" in result.history[result.best_epoch - 1]["validation"]:
+        from bincam.train.progress import set_line
+
+        for split, sets in _sets(result).items():
+            for set_name, entry in sets.items():
+                typer.echo(f"  {split}{set_line(set_name, entry)}")

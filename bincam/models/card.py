@@ -56,6 +56,10 @@ class Card(BaseModel):
             not use them unless they are also in ``thresholds``.
         train_counts: ``(negatives, positives)`` in the training data, for attributes with known counts.
         logit_shift: Offset of each logit from the log-odds caused by the training loss, where it is a constant.
+        score_shift: The same of the outputs of sets: offset of each raw score from the log-probability, where it is a
+            constant, up to a constant in the set. Raw scores less these give probabilities of the training data.
+        tuned_offsets: Offsets of the raw scores of the outputs of sets with which each output of a set is predicted as
+            often on validation data as it is true. Decisions do not use them.
         calibration: Slope and intercept that map a logit to log-odds, fitted on validation data, where no constant is
             known.
         loss: Name of the training loss.
@@ -86,13 +90,15 @@ class Card(BaseModel):
     tuned_thresholds: dict[str, float] = {}
     train_counts: dict[str, tuple[int, int]] = {}
     logit_shift: dict[str, float] = {}
+    score_shift: dict[str, float] = {}
+    tuned_offsets: dict[str, float] = {}
     calibration: dict[str, tuple[float, float]] = {}
     loss: str | None = None
     notes: str = ""
 
     @field_validator(
         *("input_size", "output", "mean", "std", "thresholds", "tuned_thresholds", "train_counts", "logit_shift"),
-        "calibration",
+        *("calibration", "score_shift", "tuned_offsets"),
         mode="before",
     )
     @classmethod
@@ -150,6 +156,11 @@ class Card(BaseModel):
             for name in getattr(self, field):
                 if name not in self.attributes:
                     raise ValueError(f"{field} names {name!r}{nearest(name, self.attributes)}")
+        in_sets = [output for members in self.one_of.values() for output in members]
+        for field in ("score_shift", "tuned_offsets"):
+            for name in getattr(self, field):
+                if name not in in_sets:
+                    raise ValueError(f"{field} names {name!r}, which is in no set of outputs{nearest(name, in_sets)}")
         if not self.mean or len(self.mean) != len(self.std) or min(self.std) <= 0:
             raise ValueError(f"mean and std need the same number of channels and std > 0, got {self.mean}, {self.std}")
         if self.fit == "face" and self.input_size[0] != self.input_size[1]:
@@ -165,7 +176,8 @@ class Card(BaseModel):
     def _serialised(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out sets where there are none, so that such cards have the bytes that they had before there were."""
         values: dict[str, Any] = fields(self)
-        return values if self.one_of else {name: value for name, value in values.items() if name != "one_of"}
+        of_sets = ("one_of", "score_shift", "tuned_offsets")
+        return {name: value for name, value in values.items() if value or name not in of_sets}
 
     def __repr__(self) -> str:
         return self._table().text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -83,6 +84,15 @@ class ClassCounts:
         """Attribute to ``(negatives, positives)``, as cards and manifests have it."""
         columns = zip(self.attributes, self.negatives.tolist(), self.positives.tolist(), strict=True)
         return {name: (negatives, positives) for name, negatives, positives in columns}
+
+    def select(self, columns: Sequence[int]) -> ClassCounts:
+        """Return the counts of some columns, in the order given.
+
+        >>> ClassCounts(("Bald", "Young"), [1, 2], [3, 4]).select([1]).pairs()
+        {'Young': (2, 4)}
+        """
+        at = list(columns)
+        return ClassCounts(tuple(self.attributes[i] for i in at), self.negatives[at], self.positives[at])
 
     @property
     def minority_positive(self) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from bincam.errors import InputError
 from bincam.models import Card
 from bincam.progress import track
 from bincam.train.config import TrainConfig
-from bincam.train.resampling import resampled
+from bincam.train.resampling import questions, resampled
 
 Rows = NDArray[np.int64]
 Order = Callable[[int], Rows]
@@ -43,7 +43,7 @@ def make_order(table: AttributeTable, config: TrainConfig) -> Order:
     """
     if config.resampling.name == "none":
         return shuffled(len(table), config.seed)
-    return resampled(table.labels, config.resampling.name, config.seed, **config.resampling.options)
+    return resampled(questions(table), config.resampling.name, config.seed, **config.resampling.options)
 
 
 def repeats(rows: Rows) -> Rows:

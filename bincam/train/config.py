@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from bincam.errors import InputError, nearest
 from bincam.files import dump_yaml, parse_yaml, read_yaml
@@ -25,6 +32,7 @@ from bincam.train.config_sections import (
     ResamplingConfig,
     ScheduleConfig,
     Section,
+    SetLoss,
 )
 
 PAIR_FILE = "pair.json"
@@ -48,6 +56,11 @@ class TrainConfig(Section):
     )
     model: ModelConfig = ModelConfig()
     loss: Loss = LossConfig()
+    set_loss: SetLoss | None = Field(default=None, description="of sets of outputs; null: the one that belongs to loss")
+    set_weights: dict[str, float] = Field(
+        default={},
+        description="weight of each set's mean loss, by the set's name; that of the attributes is 1; default 1",
+    )
     resampling: Resampling = ResamplingConfig()
     arms: dict[str, ArmConfig] = Field(
         default={
@@ -111,6 +124,14 @@ class TrainConfig(Section):
                 raise ValueError(f"the arm name {name!r} cannot be used as a folder name")
         return self
 
+    @model_serializer(mode="wrap")
+    def _serialised(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what concerns sets where nothing is stated, so that files are those of before there were sets."""
+        values: dict[str, Any] = fields(self)
+        return {
+            name: value for name, value in values.items() if not (name in {"set_loss", "set_weights"} and not value)
+        }
+
     def arm(self, name: str) -> TrainConfig:
         """Return the configuration of one arm's run, in its own folder."""
         own = self.arms[name]
@@ -119,6 +140,7 @@ class TrainConfig(Section):
                 "out": str(Path(self.out) / name),
                 "loss": own.loss or self.loss,
                 "resampling": own.resampling or self.resampling,
+                "set_loss": own.set_loss or (self.set_loss if own.loss is None else None),
             }
         )
 
@@ -197,7 +219,7 @@ def override(values: dict[str, Any], text: str) -> None:
     section = values
     for depth, name in enumerate(path[:-1]):
         inner = section.setdefault(name, {})
-        if isinstance(inner, str) and name in {"loss", "resampling"}:  # the short form of a name alone
+        if isinstance(inner, str) and name in {"loss", "resampling", "set_loss"}:  # the short form of a name alone
             inner = section[name] = {"name": inner}
         if not isinstance(inner, dict):
             raise InputError(f"--set {text}: {'.'.join(path[: depth + 1])} is {inner!r}, which has no keys")

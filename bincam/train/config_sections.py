@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from bincam.errors import nearest
 
@@ -24,8 +33,10 @@ HIGHER_IS_BETTER = {
     "brier": False,
     "ece": False,
 }
-"""Validation metrics that can select epochs, schedules and stopping, each the mean over attributes where it is defined;
-True if higher is better."""
+"""Validation metrics that can select epochs, schedules and stopping, each the mean over attributes and sets where it is
+defined; True if higher is better."""
+OF_SETS = ("loss", "minority_error", "majority_error", "balanced_error", "accuracy", "baseline_removed", "auroc")
+"""Those that sets of outputs have too: ``balanced_error`` is a set's mean miss rate, ``auroc`` its macro average."""
 
 
 def _pixels(value: Any) -> Any:
@@ -137,6 +148,13 @@ class LossConfig(Section):
         return options
 
 
+class SetLossConfig(Section):
+    """The loss of every set of outputs of which exactly one is true; a plain name is short for its defaults."""
+
+    name: str = Field(default="cross_entropy", description="one of bincam.train.SET_LOSSES")
+    options: dict[str, Any] = Field(default={}, description="keyword arguments of the loss of sets")
+
+
 class ResamplingConfig(Section):
     """Resampling of the training images, as an alternative to class weights; a plain name is short for its defaults."""
 
@@ -181,6 +199,7 @@ class EarlyStopping(Section):
 
 
 Loss = Annotated[LossConfig, BeforeValidator(_named)]
+SetLoss = Annotated[SetLossConfig, BeforeValidator(_named)]
 Resampling = Annotated[ResamplingConfig, BeforeValidator(_named)]
 
 
@@ -189,3 +208,13 @@ class ArmConfig(Section):
 
     loss: Loss | None = Field(default=None, description="null: the configuration's")
     resampling: Resampling | None = Field(default=None, description="null: the configuration's")
+    set_loss: SetLoss | None = Field(
+        default=None,
+        description="of sets of outputs; null: the one that belongs to the arm's loss, or the configuration's",
+    )
+
+    @model_serializer(mode="wrap")
+    def _serialised(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what concerns sets where nothing is stated, so that files are those of before there were sets."""
+        values: dict[str, Any] = fields(self)
+        return {name: value for name, value in values.items() if name != "set_loss" or value is not None}

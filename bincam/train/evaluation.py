@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 from bincam.data.dataloader import Loader
 from bincam.models import AttributeClassifier, Card
 from bincam.models.borrow import evaluating
+from bincam.one_of import yes_or_no
 from bincam.stats.class_counts import ClassCounts
 from bincam.stats.classification import count, evaluate
+from bincam.stats.sets.metrics import mean_of_defined
+from bincam.train.raw_scores import raw_scores
+from bincam.train.set_evaluation import judge_sets, of_set
 
 METRICS = (
     "minority_error",
@@ -38,7 +42,7 @@ class Said:
     """Logits and labels of a split, in the table's order.
 
     Attributes:
-        logits: ``(N, A)`` float32.
+        logits: ``(N, A)`` float32; of the outputs of sets the raw scores.
         labels: ``(N, A)`` float32: 1, 0 or NaN.
     """
 
@@ -66,7 +70,7 @@ def ask(model: AttributeClassifier, batches: Loader, device: torch.device, *, ch
     with evaluating(model):
         for batch in batches:
             images = batch.images.to(device, non_blocking=True).contiguous(memory_format=memory_format)
-            logits.append(model(images).float())  # (B, A)
+            logits.append(raw_scores(model, images).float())  # (B, A)
             rows.append(batch.rows)
     mine = (torch.cat(rows).numpy(), torch.cat(logits).cpu().numpy())
     parts = gather_object([mine])
@@ -77,28 +81,45 @@ def ask(model: AttributeClassifier, batches: Loader, device: torch.device, *, ch
     return Said(whole, labels)
 
 
-def judge(said: Said, card: Card, counts: ClassCounts, thresholds: Mapping[str, float]) -> dict[str, Any]:
-    """Compute metrics as plain values: the means over attributes, and every attribute's; undefined is None.
+def judge(
+    said: Said,
+    card: Card,
+    counts: ClassCounts,
+    thresholds: Mapping[str, float],
+    offsets: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Compute metrics as plain values: the means over attributes and sets, and each of theirs; undefined is None.
 
     Args:
         said: Of a split.
         card: Of the model.
         counts: In training; they say which class is the minority.
         thresholds: In logit units; 0 where none is given.
+        offsets: Added to the raw scores of the outputs of sets; 0 where none is given.
     """
-    t = np.array([thresholds.get(name, 0.0) for name in card.attributes])
-    metrics = evaluate(said.logits, said.labels, t, counts, card.head)
-    counted = count(said.logits, said.labels, t, card.head)
+    sets = judge_sets(said.logits, said.labels, card, counts, offsets or {})
+    columns = yes_or_no(card.attributes, card.one_of)
+    names = [card.attributes[i] for i in columns]
+    logits, labels = said.logits[:, columns], said.labels[:, columns]
+    t = np.array([thresholds.get(name, 0.0) for name in names])
+    metrics = evaluate(logits, labels, t, counts.select(columns), card.head)
+    counted = count(logits, labels, t, card.head)
     values = {name: np.asarray(getattr(metrics, name), np.float64) for name in METRICS}
     whole = {"n": metrics.n, "tp": counted.tp, "fp": counted.fp, "fn": counted.fn, "tn": counted.tn}
+    shown = {attribute: i for i, attribute in enumerate(names)}
+    if sets:  # a set is one question, like an attribute
+        values = {
+            name: np.append(value, [of_set(entry, name) for entry in sets.values()]) for name, value in values.items()
+        }
     return {
-        "mean": {name: plain(metrics.mean(name)) for name in METRICS},
+        "mean": {name: plain(mean_of_defined(value)) for name, value in values.items()},
         "defined": {name: int(np.count_nonzero(~np.isnan(value))) for name, value in values.items()},
         "attributes": {
             attribute: {name: int(value[i]) for name, value in whole.items()}
             | {name: plain(value[i]) for name, value in values.items()}
-            for i, attribute in enumerate(card.attributes)
+            for attribute, i in shown.items()
         },
+        **({"sets": sets} if sets else {}),
     }
 
 

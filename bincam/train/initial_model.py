@@ -11,13 +11,16 @@ import torch
 from torch import nn
 
 from bincam.data import AttributeTable
+from bincam.data.matching import same_sets
 from bincam.errors import InputError
 from bincam.models import AttributeClassifier, Card, build, load, make_card
 from bincam.models.checkpoint import fill
+from bincam.one_of import Sets
 from bincam.train.config import TrainConfig
 from bincam.train.config_sections import ResamplingConfig
 from bincam.train.losses.base import AttributeLoss
-from bincam.train.resampling import make_shares, shift
+from bincam.train.losses.joint import JointLoss
+from bincam.train.resampling import make_shares, questions, shift
 
 
 def initial_model(
@@ -65,21 +68,32 @@ def initial_model(
 
         load_lite0(model.network.backbone)  # type: ignore[arg-type]  # build made it
     elif pretrained not in {"none", "timm"}:
-        copy_weights(model, Path(pretrained), backbone_only=network.pretrained_part == "backbone")
+        copy_weights(model, Path(pretrained), backbone_only=network.pretrained_part == "backbone", one_of=table.one_of)
     return model
 
 
-def copy_weights(model: AttributeClassifier, folder: Path, *, backbone_only: bool) -> None:
+def copy_weights(model: AttributeClassifier, folder: Path, *, backbone_only: bool, one_of: Sets | None = None) -> None:
     """Copy the weights of a model folder into a new model of the same architecture.
 
+    Args:
+        model: The new model.
+        folder: Of the stored model.
+        backbone_only: Leave the head as it is.
+        one_of: The sets of outputs that the new model will have.
+
     Raises:
-        InputError: The architectures differ or, unless only the backbone is copied, the attributes.
+        InputError: The architectures differ or, unless only the backbone is copied, the attributes or their sets.
     """
-    stored = load(folder)
+    stored, one_of = load(folder), one_of or {}
     for field in ("architecture", "name"):
         expected, got = getattr(model.card, field), getattr(stored.card, field)
         if expected != got:
             raise InputError(f"model.pretrained: {folder} has {field} {got!r}, expected {expected!r}")
+    if not backbone_only and not same_sets(stored.card.one_of, one_of):
+        raise InputError(
+            f"model.pretrained: {folder} has the sets of outputs {_described(stored.card.one_of)}, expected "
+            f"{_described(one_of)}; model.pretrained_part: backbone copies the backbone only"
+        )
     if not backbone_only and stored.card.attributes != model.card.attributes:
         raise InputError(
             f"model.pretrained: {folder} has the attributes {_abbreviate(stored.card.attributes)}, expected "
@@ -97,8 +111,12 @@ def updated_card(model: AttributeClassifier, **fields: Any) -> Card:
     return make_card(**{**model.card.model_dump(), **fields})
 
 
-def card_shift(loss: AttributeLoss, resampling: ResamplingConfig, table: AttributeTable) -> dict[str, float]:
+def card_shift(
+    loss: AttributeLoss | JointLoss, resampling: ResamplingConfig, table: AttributeTable
+) -> dict[str, float]:
     """Compute the card's ``logit_shift``: the sum of the loss's and the resampling's; empty if not a constant.
+
+    The outputs of sets have none; see ``bincam.train.run_loss.score_shift``.
 
     Args:
         loss: Of the run.
@@ -108,13 +126,15 @@ def card_shift(loss: AttributeLoss, resampling: ResamplingConfig, table: Attribu
     Raises:
         InputError: The resampling or an option is unknown.
     """
-    of_loss = loss.logit_shift
+    of_attributes = loss.attributes if isinstance(loss, JointLoss) else loss
+    of_loss = None if of_attributes is None else of_attributes.logit_shift
     of_resampling: float | None = 0.0
     if resampling.name != "none":
-        of_resampling = shift(table.labels, make_shares(table.labels, resampling.name, **resampling.options))
-    if of_loss is None or of_resampling is None:
+        labels = questions(table)
+        of_resampling = shift(labels, make_shares(labels, resampling.name, **resampling.options))
+    if of_attributes is None or of_loss is None or of_resampling is None:
         return {}
-    return dict(zip(table.names, (of_loss + of_resampling).tolist(), strict=True))
+    return dict(zip(of_attributes.attributes, (of_loss + of_resampling).tolist(), strict=True))
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -124,6 +144,10 @@ def weights_digest(model: nn.Module) -> str:
         state.update(name.encode())
         state.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return state.hexdigest()
+
+
+def _described(one_of: Sets) -> str:
+    return ", ".join(f"{name} ({_abbreviate(tuple(members))})" for name, members in one_of.items()) or "(none)"
 
 
 def _abbreviate(names: tuple[str, ...]) -> str:

@@ -18,13 +18,17 @@ from bincam.train.config_sections import OptimizerConfig
 from bincam.train.distributed import Process
 from bincam.train.ema import Average
 from bincam.train.losses.base import AttributeLoss
+from bincam.train.losses.joint import JointLoss
+from bincam.train.raw_scores import raw_scores
 from bincam.train.schedule import factor
 
 
 class Stepper:
     """A model with its optimiser and its loss, trained step by step."""
 
-    def __init__(self, model: AttributeClassifier, loss: AttributeLoss, config: TrainConfig, process: Process) -> None:
+    def __init__(
+        self, model: AttributeClassifier, loss: AttributeLoss | JointLoss, config: TrainConfig, process: Process
+    ) -> None:
         self.config, self.process = config, process
         self.loss = loss.to(process.device)
         self.model = model.to(process.device)
@@ -55,7 +59,9 @@ class Stepper:
         """Take one optimiser step.
 
         The loss is Σ terms / normaliser over all processes and parts, so its gradient does not depend on how the batch
-        is divided. The model's random draws follow from seed, epoch, step and process.
+        is divided.
+        With sets of outputs it is the sum of one such quotient for the attributes and one for each set. The model's
+        random draws follow from seed, epoch, step and process.
 
         Args:
             parts: This process's images.
@@ -76,13 +82,15 @@ class Stepper:
         for group, peak in zip(self.optimizer.param_groups, self._peak_rates, strict=True):
             group["lr"] = peak * scale
         torch.manual_seed(int(np.random.SeedSequence([config.seed, epoch, step, process.rank]).generate_state(1)[0]))
-        known = torch.stack([self.loss.normalizer(part.labels) for part in parts]).sum()
+        known = torch.stack([self.loss.normalizer(part.labels) for part in parts]).sum(
+            0
+        )  # one number per part of a loss
         normalizer = process.sum(known).clamp(min=1)  # if all labels are unknown the loss is 0, not 0/0
         total = torch.zeros((), device=process.device)
         for i, part in enumerate(parts):
             last = i == len(parts) - 1
             with contextlib.nullcontext() if last else process.accelerator.no_sync(self._net):
-                value = self.loss.terms(self._logits(part.images), part.labels).sum() / normalizer
+                value = (self.loss.sums(self._logits(part.images), part.labels) / normalizer).sum()
                 process.accelerator.backward(value * process.world)  # gradients are averaged over processes
             total += value.detach()
         if config.clip_norm is not None:
@@ -148,9 +156,8 @@ class _Forward(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute logits ``(B, A)`` of images ``(B, C, H, W)``."""
-        logits: Tensor = self.model(images)
-        return logits
+        """Compute logits, and raw scores of sets, ``(B, A)`` of images ``(B, C, H, W)``."""
+        return raw_scores(self.model, images)
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:

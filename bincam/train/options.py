@@ -28,8 +28,7 @@ def choose(kind: str, name: str, registry: Mapping[str, T], options: Mapping[str
     if name not in registry:
         raise InputError(f"unknown {kind} {name!r}{nearest(name, registry)}")
     choice = registry[name]
-    _, *parameters = inspect.signature(choice).parameters.values()
-    by_name = {parameter.name: parameter for parameter in parameters}
+    by_name = parameters(choice)
     for option, value in options.items():
         if option not in by_name:
             raise InputError(f"{kind} {name!r} has no option {option!r}{nearest(option, by_name)}")
@@ -40,6 +39,12 @@ def choose(kind: str, name: str, registry: Mapping[str, T], options: Mapping[str
             if not _is_finite_number(number):
                 raise InputError(f"option {option!r} of {kind} {name!r}: expected a finite number, got {number!r}")
     return choice
+
+
+def parameters(choice: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Return the options of a choice by name: its parameters but for the first, which is data."""
+    _, *options = inspect.signature(choice).parameters.values()
+    return {parameter.name: parameter for parameter in options}
 
 
 def require_positive(**values: float) -> None:

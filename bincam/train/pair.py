@@ -9,17 +9,18 @@ from typing import Any
 
 from bincam.errors import BincamWarning, InputError
 from bincam.files import write_json
+from bincam.one_of import yes_or_no
 from bincam.stats.class_counts import ClassCounts
 from bincam.train.batches import make_order
 from bincam.train.checkpoint import Identity, read_state, saving
 from bincam.train.config import PAIR_FILE as FILE
 from bincam.train.config import TrainConfig
-from bincam.train.config_sections import LossConfig, ResamplingConfig
+from bincam.train.config_sections import LossConfig, ResamplingConfig, SetLossConfig
 from bincam.train.distributed import deferred_interrupt
 from bincam.train.initial_model import initial_model, weights_digest
 from bincam.train.loop import fit_until
-from bincam.train.losses.registry import make_loss
 from bincam.train.run_folder import Result, refuse_overwriting
+from bincam.train.run_loss import make_run_loss, set_loss_of
 from bincam.train.splits import read_splits
 
 KIND, SCHEMA = "bincam-pair", 3
@@ -93,14 +94,16 @@ def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
 
 def _warn_of_unused(config: TrainConfig, configs: dict[str, TrainConfig]) -> None:
     """Warn of a configured loss or resampling that no arm uses, because each has its own."""
-    for key in ("loss", "resampling"):
+    for key in ("loss", "resampling", "set_loss"):
         common, by_arm = getattr(config, key), {name: getattr(own, key) for name, own in configs.items()}
         if key in config.model_fields_set and common not in by_arm.values():
             arms = ", ".join(f"{name} has {_describe(own)}" for name, own in by_arm.items())
             warnings.warn(f"{key} {_describe(common)} is used by no arm: {arms}", BincamWarning, stacklevel=3)
 
 
-def _describe(part: LossConfig | ResamplingConfig) -> str:
+def _describe(part: LossConfig | ResamplingConfig | SetLossConfig | None) -> str:
+    if part is None:
+        return "the one that belongs to its loss"
     return f"{part.name} with {part.options}" if part.options else part.name
 
 
@@ -108,10 +111,22 @@ def _check(config: TrainConfig, configs: dict[str, TrainConfig], *, resume: bool
     """Raise the errors of all arms before the first is trained, which may take a day."""
     splits = read_splits(config.data)
     counts = ClassCounts.from_table(splits.train)
-    for own in configs.values():
-        make_loss(own.loss.name, counts, **own.loss.options)
+    trained: dict[tuple[str, str, str], list[str]] = {}
+    for name, own in configs.items():
+        make_run_loss(own, splits.train)
         make_order(splits.train, own)
+        # What an arm trains: without attributes its loss of attributes has no effect.
+        of_sets = set_loss_of(own).model_dump_json() if splits.train.one_of else ""
+        of_attributes = own.loss.model_dump_json() if yes_or_no(splits.train.names, splits.train.one_of) else ""
+        trained.setdefault((of_attributes, of_sets, own.resampling.model_dump_json()), []).append(name)
         refuse_overwriting(Path(own.out), resume=resume)
+    for names in trained.values():
+        if len(names) > 1:
+            warnings.warn(
+                f"arms {' and '.join(names)} train the same: their losses and resampling are equal on these data",
+                BincamWarning,
+                stacklevel=3,
+            )
     if resume:
         initial_weights = weights_digest(initial_model(config, splits.train, counts.pairs()))
         with warnings.catch_warnings():
@@ -161,6 +176,11 @@ def prove(config: TrainConfig, arms: dict[str, Result]) -> dict[str, Any]:
             name: {
                 "folder": name,
                 "loss": configs[name].loss.model_dump(mode="json"),
+                **(
+                    {"set_loss": set_loss_of(configs[name]).model_dump(mode="json")}
+                    if "sets" in result.history[0]["validation"]
+                    else {}
+                ),
                 "resampling": configs[name].resampling.model_dump(mode="json"),
                 "epochs": result.epochs,
                 "best_epoch": result.best_epoch,

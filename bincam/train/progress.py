@@ -5,17 +5,33 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from bincam.errors import InputError
-from bincam.stats.formatting import number, percent
+from bincam.stats.formatting import UNDEFINED, number, percent
 from bincam.train.checkpoint import saving
 from bincam.train.config import TrainConfig
 
 _PERIOD = 0.25  # seconds between two updates of the bar
+
+
+SHOWN = ("accuracy", "balanced_accuracy", "macro_auroc")
+"""Metrics of a set that are shown and drawn; its record has all."""
+
+
+def set_line(name: str, entry: Mapping[str, Any]) -> str:
+    """Describe a set's metrics, to be appended to a line.
+
+    >>> set_line("hair", {"accuracy": 0.75, "balanced_accuracy": 0.5, "macro_auroc": None})
+    ', hair: accuracy 75.0 %, balanced accuracy 50.0 %, macro AUROC undefined'
+    """
+    accuracy, balanced, auroc = (entry[metric] for metric in SHOWN)
+    shares = (UNDEFINED if share is None else percent(share, 1) for share in (accuracy, balanced))
+    ranked = UNDEFINED if auroc is None else number(auroc, 3)
+    return ", {}: accuracy {}, balanced accuracy {}, macro AUROC {}".format(name, *shares, ranked)
 
 
 class Reporter:
@@ -74,6 +90,7 @@ class Reporter:
         """Report an epoch, with its record and its duration in seconds, validation included."""
         balanced = record["validation"]["mean"]["balanced_error"]
         self.error = "" if balanced is None else f", balanced error {percent(balanced, 1)}"
+        self.error += "".join(set_line(name, entry) for name, entry in record["validation"].get("sets", {}).items())
         if self.silent or self._bar is not None:
             return
         left = seconds * (self.epochs - record["epoch"])
@@ -150,6 +167,8 @@ class EventFile:
         step = record["epoch"]
         values = {"train/loss": record["train_loss"], "train/lr": record["lr"]}
         values |= {f"validation/{name}": value for name, value in record["validation"]["mean"].items()}
+        for name, entry in record["validation"].get("sets", {}).items():
+            values |= {f"validation/{name}/{metric}": entry[metric] for metric in SHOWN}
         with saving(self.folder):
             for name, value in values.items():
                 if value is not None:

@@ -6,6 +6,9 @@ whole images can balance many correlated attributes at once. ``rates`` computes 
 With one attribute an image's share of the draws depends only on its class, which shifts the log-odds that a network
 learns by the same amount for every image: ``shift``. With several attributes it depends on all labels of the image, and
 there is no such constant.
+
+A set of outputs of which exactly one is true is one question with K classes, and counts as one attribute: ``questions``
+turns its K labels into one column of class indices.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
+from bincam.one_of import set_columns, true_outputs, yes_or_no
+from bincam.train.labelled_sets import LabelledSets
 from bincam.train.losses.base import AttributeLoss
 from bincam.train.options import choose, require_not_negative
 
@@ -34,7 +39,7 @@ def class_aware(labels: ArrayLike) -> Shares:
     the numbers of images; with several the shift is not a constant.
 
     Args:
-        labels: ``(N, A)``: 1, 0 or NaN.
+        labels: ``(N, A)``: 1, 0 or NaN; of a set the index of the class, as ``questions`` returns it.
 
     Returns:
         ``(N,)``: each image's share of the draws; they sum to 1.
@@ -42,6 +47,8 @@ def class_aware(labels: ArrayLike) -> Shares:
     Example:
         >>> class_aware([[0], [0], [0], [1]]).round(3)
         array([0.167, 0.167, 0.167, 0.5  ])
+        >>> class_aware([[0], [0], [1], [2]]).round(3)  # a set of three outputs
+        array([0.167, 0.167, 0.333, 0.333])
     """
     return np.asarray(_per_class(labels).mean(1))
 
@@ -54,7 +61,7 @@ def rarest_label(labels: ArrayLike, power: float = 1.0) -> Shares:
     the shift is not a constant.
 
     Args:
-        labels: ``(N, A)``: 1, 0 or NaN.
+        labels: As for ``class_aware``.
         power: Exponent of the inverse frequency: 0 draws uniformly, 1/2 by its square root.
 
     Returns:
@@ -165,16 +172,41 @@ def weights_classes(loss: AttributeLoss) -> bool:
     return not torch.allclose(loss.terms(z, torch.ones_like(z)), loss.terms(-z, torch.zeros_like(z)))
 
 
+def questions(table: LabelledSets) -> NDArray[np.float64]:
+    """Return one column per yes-or-no attribute, with its labels, and one per set, with the index of the true output.
+
+    Args:
+        table: The training split.
+
+    Returns:
+        ``(N, Q)``: NaN where unknown; attributes first.
+
+    Example:
+        >>> from bincam.data import AttributeTable
+        >>> sets = {"hair": ("blond", "dark")}
+        >>> questions(AttributeTable(("blond", "dark", "Male"), np.array([[0, 1, 1]]), ["a.png"], ".", one_of=sets))
+        array([[1., 1.]])
+    """
+    labels = np.asarray(table.labels, np.float64)
+    columns = yes_or_no(table.names, table.one_of)
+    codes = [true_outputs(labels[:, list(at)]) for at in set_columns(table.one_of, table.names).values()]
+    return np.column_stack([labels[:, columns], *(np.where(code < 0, np.nan, code) for code in codes)])
+
+
 def _per_class(labels: ArrayLike) -> Shares:
-    """Compute each image's share of the draws per attribute, ``(N, A)``: classes are equal, unknown labels get 1/N."""
+    """Compute each image's share of the draws per question, ``(N, Q)``: classes are equal, unknown labels get 1/N."""
     y = np.asarray(labels, np.float64)
     if y.ndim != 2 or not len(y):
         raise InputError(f"expected labels (N, A) of at least one image, got {y.shape}")
-    counts = np.stack([(y == 0).sum(0), (y == 1).sum(0)])  # (2, A)
-    if (counts == 0).any():
-        value, attribute = (int(i[0]) for i in np.nonzero(counts == 0))
-        raise InputError(f"attribute {attribute} has no {('negatives', 'positives')[value]} to draw")
-    by_class = np.where(y == 1, 0.5 / counts[1], 0.5 / counts[0])
     unknown = np.isnan(y)
+    by_class = np.empty_like(y)
+    for question in range(y.shape[1]):
+        codes = np.where(unknown[:, question], 0, y[:, question]).astype(np.int64)
+        counts = np.bincount(codes[~unknown[:, question]], minlength=2)
+        if (counts == 0).any():
+            value = int((counts == 0).argmax())
+            what = ("negatives", "positives")[value] if len(counts) == 2 else f"images of class {value}"
+            raise InputError(f"attribute {question} has no {what} to draw")
+        by_class[:, question] = (1 / len(counts) / counts)[codes]
     known_share = 1 - unknown.mean(0)  # unknown labels keep their share of the draws
     return np.where(unknown, 1 / len(y), by_class * known_share)

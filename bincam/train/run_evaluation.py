@@ -7,13 +7,17 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bincam.data import AttributeTable, loader
 from bincam.data.dataloader import Loader
 from bincam.errors import BincamWarning
 from bincam.models import AttributeClassifier, load
 from bincam.models.one_image import check_one_image
+from bincam.one_of import set_columns, yes_or_no
+from bincam.postprocessing.offsets import match_frequencies
 from bincam.postprocessing.platt import platt
 from bincam.postprocessing.thresholds import tune
 from bincam.train.checkpoint import Position
@@ -34,6 +38,8 @@ class RunEvaluation:
     def __init__(self, config: TrainConfig, setup: Setup, process: Process) -> None:
         self.config, self.setup, self.process = config, setup, process
         self.card = setup.model.card
+        self.columns = yes_or_no(self.card.attributes, self.card.one_of)
+        self.names = [self.card.attributes[column] for column in self.columns]
         channels, size = len(self.card.mean), self.card.input_size
         check_one_image(
             setup.model,
@@ -56,15 +62,17 @@ class RunEvaluation:
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", BincamWarning)  # splits that lack a class were reported once, by name
-            tuned = zip(self.card.attributes, tune(predictions.logits, predictions.labels).tolist(), strict=True)
+            logits, labels = self._of_attributes(predictions)
+            tuned = zip(self.names, tune(logits, labels).tolist(), strict=True)
         return {
-            "validation": self._metrics(predictions, {}),
+            "validation": self._metrics(predictions, {}, {}),
             "tuned_thresholds": {name: value for name, value in tuned if math.isfinite(value)},
+            **({"tuned_offsets": self._offsets(predictions)} if self.card.one_of else {}),
             "calibration": {} if self.card.logit_shift else self._calibration(predictions),
         }
 
     def test(self, folder: Path, position: Position) -> dict[str, Any] | None:
-        """Evaluate the best epoch's model on the test split, at threshold 0 and at the tuned thresholds.
+        """Evaluate the best epoch's model on the test split, at threshold 0 and at the tuned thresholds and offsets.
 
         Args:
             folder: Contains the model.
@@ -82,13 +90,15 @@ class RunEvaluation:
         self.setup.loss.set_epoch(position.epoch - 1, self.config.epochs)
         batches = self._loader(self.test_split)
         predictions = ask(model, batches, self.process.device, channels_last=self.config.channels_last)
-        tuned = position.history[position.best_epoch - 1]["tuned_thresholds"]
+        best = position.history[position.best_epoch - 1]
+        tuned, offsets = best["tuned_thresholds"], best.get("tuned_offsets", {})
         return {
             "images": len(predictions.labels),
             "epoch": position.best_epoch,
-            "zero": self._metrics(predictions, {}),
-            "tuned": self._metrics(predictions, tuned),
+            "zero": self._metrics(predictions, {}, {}),
+            "tuned": self._metrics(predictions, tuned, offsets),
             "tuned_thresholds": tuned,
+            **({"tuned_offsets": offsets} if self.card.one_of else {}),
         }
 
     def _loader(self, table: AttributeTable) -> Loader:
@@ -105,16 +115,30 @@ class RunEvaluation:
 
     def _calibration(self, predictions: Said) -> dict[str, tuple[float, float]]:
         """Fit slope and intercept of each attribute for which they are defined."""
-        fitted = zip(self.card.attributes, platt(predictions.logits, predictions.labels).tolist(), strict=True)
+        fitted = zip(self.names, platt(*self._of_attributes(predictions)).tolist(), strict=True)
         return {name: (slope, intercept) for name, (slope, intercept) in fitted if math.isfinite(slope + intercept)}
 
-    def _metrics(self, predictions: Said, thresholds: dict[str, float]) -> dict[str, Any]:
-        """Compute the metrics at some thresholds, and the loss, which depends on none."""
+    def _of_attributes(self, predictions: Said) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return logits and labels of the yes-or-no attributes."""
+        return predictions.logits[:, self.columns], predictions.labels[:, self.columns]
+
+    def _offsets(self, predictions: Said) -> dict[str, float]:
+        """Fit the offsets of the outputs of each set for which they are defined."""
+        result: dict[str, float] = {}
+        for name, columns in set_columns(self.card.one_of, self.card.attributes).items():
+            at = list(columns)
+            fitted = match_frequencies(predictions.logits[:, at], predictions.labels[:, at])
+            if np.isfinite(fitted).all():
+                result |= dict(zip(self.card.one_of[name], fitted.tolist(), strict=True))
+        return result
+
+    def _metrics(self, predictions: Said, thresholds: dict[str, float], offsets: dict[str, float]) -> dict[str, Any]:
+        """Compute the metrics at some thresholds and offsets, and the loss, which depends on none."""
         loss = self.setup.loss
-        result = judge(predictions, self.card, self.setup.counts, thresholds)
+        result = judge(predictions, self.card, self.setup.counts, thresholds, offsets)
         with torch.no_grad():
             logits, labels = (
                 torch.from_numpy(v).to(self.process.device) for v in (predictions.logits, predictions.labels)
             )
-            mean = loss.terms(logits, labels).sum() / loss.normalizer(labels).clamp(min=1)
+            mean = (loss.sums(logits, labels) / loss.normalizer(labels).clamp(min=1)).sum()
         return {**result, "mean": {"loss": plain(float(mean)), **result["mean"]}}

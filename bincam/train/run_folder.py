@@ -82,7 +82,7 @@ class RunFolder:
 
         Args:
             model: As evaluated.
-            record: Of the epoch; its tuned thresholds and calibration go to the card.
+            record: Of the epoch; its tuned thresholds, offsets and calibration go to the card.
             best: True if the epoch is the best so far.
         """
         if not self.writes:
@@ -93,6 +93,7 @@ class RunFolder:
             tuned_thresholds=tuned,
             thresholds=tuned if self.config.store_thresholds else {},
             calibration=record["calibration"],
+            tuned_offsets=record.get("tuned_offsets", {}),
         )
         tuned_model = AttributeClassifier(model.network, card)
         with saving(self.path):

@@ -54,11 +54,13 @@ def data_facts(config: TrainConfig, splits: Splits) -> dict[str, Any]:
     folders = (source, source.parent, *((Path(images), Path(images).parent) if images else ()))
     cards = (_json(folder / "card.json") for folder in folders if (folder / "card.json").is_file())
     tables = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    one_of = splits.train.one_of
     return {
         "source": config.data.source,
         "digest": splits.digest,
         "images": {name: len(table) for name, table in tables.items() if table is not None},
         "attributes": list(splits.train.names),
+        **({"one_of": {name: list(members) for name, members in one_of.items()}} if one_of else {}),
         "card": next((card for card in cards if isinstance(card, dict) and card.get("kind") != MODEL_CARD), None),
     }
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.data import AttributeTable
 from bincam.data.dataset import FaceDataset
-from bincam.errors import BincamWarning
+from bincam.errors import BincamWarning, InputError
 from bincam.models import AttributeClassifier
 from bincam.models.memory_order import plain_image, takes_channels_last
 from bincam.stats.class_counts import ClassCounts
 from bincam.train.batches import Order, make_order
 from bincam.train.checkpoint import Identity
 from bincam.train.config import TrainConfig
+from bincam.train.config_sections import OF_SETS
 from bincam.train.initial_model import card_shift, initial_model, updated_card, weights_digest
 from bincam.train.losses.base import AttributeLoss
-from bincam.train.losses.registry import make_loss
-from bincam.train.resampling import weights_classes
+from bincam.train.losses.joint import JointLoss
+from bincam.train.resampling import make_shares, questions, weights_classes
+from bincam.train.run_loss import loss_name, make_run_loss, score_shift, set_loss_of
 from bincam.train.splits import Splits
 
 
@@ -35,7 +41,7 @@ class Setup:
 
     splits: Splits
     counts: ClassCounts
-    loss: AttributeLoss
+    loss: AttributeLoss | JointLoss
     order: Order
     model: AttributeClassifier
     identity: Identity
@@ -54,13 +60,16 @@ def make_setup(config: TrainConfig, splits: Splits, *, world: int) -> Setup:
     """
     train = splits.train
     counts = ClassCounts.from_table(train)
-    loss = make_loss(config.loss.name, counts, **config.loss.options)
+    loss = make_run_loss(config, train)
+    _require_metrics(config, loss)
     _warn(config, loss, world)
     model = initial_model(config, train, counts.pairs())
     identity = Identity(config, train.names, splits.digest, weights_digest(model))
     model.card = updated_card(
         model,
-        loss=config.loss.name,
+        loss=loss_name(config, train),
+        one_of=train.one_of,
+        score_shift=score_shift(loss, train, _shares(config, train)),
         head=loss.head,
         logit_shift=card_shift(loss, config.resampling, train),
         fit=FaceDataset(train, size=model.card.input_size, fit=config.data.fit).fit,
@@ -76,7 +85,27 @@ def in_memory_order(config: TrainConfig, model: AttributeClassifier) -> TrainCon
     return config.model_copy(update={"channels_last": False})
 
 
-def _warn(config: TrainConfig, loss: AttributeLoss, world: int) -> None:
+def _shares(config: TrainConfig, train: AttributeTable) -> NDArray[np.float64] | None:
+    if config.resampling.name == "none":
+        return None
+    return make_shares(questions(train), config.resampling.name, **config.resampling.options)
+
+
+def _require_metrics(config: TrainConfig, loss: AttributeLoss | JointLoss) -> None:
+    """Refuse to select epochs by a metric that sets do not have, where there are only sets."""
+    if not isinstance(loss, JointLoss) or loss.attributes is not None:
+        return
+    metrics = {"best": config.best, "schedule.metric": config.schedule.metric}
+    if config.early_stopping is not None:
+        metrics["early_stopping.metric"] = config.early_stopping.metric
+    for key, metric in metrics.items():
+        if metric not in OF_SETS:
+            raise InputError(
+                f"{key}: {metric!r} is not defined for sets of outputs; expected one of {', '.join(OF_SETS)}"
+            )
+
+
+def _warn(config: TrainConfig, loss: AttributeLoss | JointLoss, world: int) -> None:
     if not loss.separable and world * config.accumulate > 1:
         warnings.warn(
             f"loss {config.loss.name} compares the entries of a batch, and each of {world} processes x "
@@ -84,10 +113,22 @@ def _warn(config: TrainConfig, loss: AttributeLoss, world: int) -> None:
             BincamWarning,
             stacklevel=6,
         )
-    if config.resampling.name != "none" and weights_classes(loss):
+    if config.resampling.name == "none":
+        return
+    joint = loss if isinstance(loss, JointLoss) else None
+    of_attributes = loss.attributes if isinstance(loss, JointLoss) else loss
+    if of_attributes is not None and weights_classes(of_attributes):
         warnings.warn(
             f"loss {config.loss.name} weights the classes of an attribute, and resampling {config.resampling.name} "
             "changes how often each is drawn: the two effects add up; resample with bce, or weight without resampling",
+            BincamWarning,
+            stacklevel=6,
+        )
+    if joint is not None and not all(joint.of_set(name).treats_equally for name in joint.names):
+        warnings.warn(
+            f"loss {set_loss_of(config).name} weights the outputs of a set, and resampling {config.resampling.name} "
+            "changes how often each is drawn: the two effects add up; resample with set_loss: cross_entropy, or weight "
+            "without resampling",
             BincamWarning,
             stacklevel=6,
         )

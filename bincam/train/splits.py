@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bincam.data import AttributeTable, load
+from bincam.data.class_sets import expand
 from bincam.errors import BincamWarning, InputError
 from bincam.train.config_sections import DataConfig
 
@@ -43,7 +44,7 @@ def read_splits(config: DataConfig) -> Splits:
     if config.folds is not None:  # before attributes are chosen, so that the folds are the same for any choice
         table = table.folds(config.folds)[config.fold]
     if config.attributes is not None:
-        table = table.select(config.attributes)
+        table = table.select(expand(config.attributes, table.one_of, table.names))
     counts = table.counts()
     missing = [name for name in ("train", "validation") if name not in counts]
     if missing:
@@ -63,8 +64,10 @@ def read_splits(config: DataConfig) -> Splits:
 
 
 def _check_classes(table: AttributeTable, split: str, source: str) -> None:
+    owner = {output: name for name, members in table.one_of.items() for output in members}
     lacking = [
-        f"{name!r} has no {label} among {len(table)} images"
+        f"{name!r}{f' of the set {owner[name]!r}' if name in owner else ''} has no "
+        f"{'images' if name in owner else label} among {len(table)} images"
         for value, label in ((1, "positives"), (0, "negatives"))
         for name, is_present in zip(table.names, np.any(table.labels == value, axis=0).tolist(), strict=True)
         if not is_present
@@ -74,5 +77,8 @@ def _check_classes(table: AttributeTable, split: str, source: str) -> None:
     more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
     text = f"{source}: split {split!r}: {lacking[0]}{more}"
     if split == "train":
-        raise InputError(f"{text}; it cannot be learned: leave it out of data.attributes, or add images")
+        remedy = "leave it out of data.attributes"
+        if any(f"{output!r} of the set" in lacking[0] for output in owner):
+            remedy = "state the set without this class (data.options, with one_of_invalid: unknown)"
+        raise InputError(f"{text}; it cannot be learned: {remedy}, or add images")
     warnings.warn(f"{text}; its metrics are undefined there and left out of means", BincamWarning, stacklevel=3)

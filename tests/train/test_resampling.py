@@ -7,9 +7,19 @@ import pytest
 
 import bincam
 from bincam import data
+from bincam.data import AttributeTable
 from bincam.errors import BincamWarning, InputError
 from bincam.train import LOSSES, ClassCounts, fit, make_loss
-from bincam.train.resampling import RESAMPLINGS, class_aware, rarest_label, rates, resampled, shift, weights_classes
+from bincam.train.resampling import (
+    RESAMPLINGS,
+    class_aware,
+    questions,
+    rarest_label,
+    rates,
+    resampled,
+    shift,
+    weights_classes,
+)
 
 RNG = np.random.default_rng(0)
 LABELS = (RNG.random((4000, 3)) < [0.02, 0.3, 0.8]).astype(float)
@@ -123,3 +133,41 @@ def test_what_cannot_be_is_refused():
         resampled(LABELS, "rarest_label", 0, power=None)
     with pytest.raises(InputError, match="at least one image"):
         class_aware(np.zeros((0, 2)))
+
+
+def set_of_three(n: int = 2000) -> AttributeTable:
+    rng = np.random.default_rng(5)
+    labels = np.eye(3)[rng.choice(3, n, p=[0.8, 0.15, 0.05])]
+    labels[:100] = np.nan
+    names = ("a", "b", "c")
+    return AttributeTable(names, labels, [str(i) for i in range(n)], ".", one_of={"kind": names})
+
+
+def test_a_set_is_one_question_and_its_outputs_become_equally_frequent():
+    faces = set_of_three()
+    asked = questions(faces)
+    assert asked.shape == (2000, 1)
+    assert np.isnan(asked[:100]).all()
+    for name in RESAMPLINGS:
+        shares = RESAMPLINGS[name](asked)
+        assert shares.sum() == pytest.approx(1)
+        assert rates(faces.labels, shares) == pytest.approx([1 / 3] * 3)
+        assert shares[:100] == pytest.approx(np.full(100, shares[0]))
+    rows = resampled(asked, "class_aware", 3)
+    drawn = np.nanmean(np.concatenate([faces.labels[rows(epoch)] for epoch in range(20)]), axis=0)
+    assert drawn == pytest.approx([1 / 3] * 3, abs=0.01)
+
+
+def test_a_set_counts_as_much_as_an_attribute():
+    faces = set_of_three(1000).take(np.arange(100, 1000))
+    labels = np.column_stack([faces.labels, np.arange(900) % 2])
+    both = AttributeTable((*faces.names, "Male"), labels, faces.ids, ".", one_of=faces.one_of)
+    asked = questions(both)
+    np.testing.assert_array_equal(asked[:, 0], np.arange(900) % 2)
+    alone = [class_aware(asked[:, [q]]) for q in range(2)]
+    assert class_aware(asked) == pytest.approx(np.mean(alone, axis=0))
+
+
+def test_a_class_in_the_middle_without_images_is_refused():
+    with pytest.raises(InputError, match="attribute 0 has no images of class 1 to draw"):
+        class_aware([[0], [0], [2]])

@@ -17,7 +17,10 @@ from bincam.data.readers.celeba_labels import BOX_COLUMNS, LANDMARK_COLUMNS
 from bincam.data.readers.table_cells import CODINGS, UNKNOWN, Cells, Coding, batches, place
 from bincam.errors import InputError, nearest
 
-_NOT_AN_ATTRIBUTE = "; if {name!r} is not an attribute, list the attribute columns or make it a group"
+_NOT_AN_ATTRIBUTE = (
+    "; if {name!r} is not an attribute, list the attribute columns, make it a group, or, if "
+    "it contains class names, state it as a set (one_of_columns, --one-of-column {name})"
+)
 
 
 def table(

@@ -165,7 +165,9 @@ def mean_of_defined(values: Floats) -> float:
 
 
 def _share(part: Integers, whole: Integers) -> Floats:
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
+    result: Floats = np.full(np.shape(part), np.nan)
+    np.divide(part, whole, out=result, where=np.asarray(whole) > 0)
+    return result
 
 
 def _mean(part: int, whole: int) -> float:

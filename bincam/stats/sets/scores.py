@@ -51,7 +51,7 @@ def log_odds(scores: ArrayLike) -> Floats:
            [ 0.   ,  0.   ]])
     """
     values = np.asarray(scores, np.float64)
-    finite = np.isfinite(values).all(1)
+    finite = np.asarray(np.isfinite(values).all(1))
     values = np.where(finite[:, None], values, 0.0)
     is_greatest = np.arange(values.shape[1]) == values.argmax(1)[:, None]
     below = values - values.max(1, keepdims=True)

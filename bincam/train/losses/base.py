@@ -97,6 +97,10 @@ class AttributeLoss(nn.Module, ABC):
             value = torch.where(known, self.known_terms(z, y, known), 0.0)
             return torch.where((y == 0) | (y == 1), value, torch.nan)
 
+    def sums(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Compute the sum of ``terms``, a scalar; a run divides it by ``normalizer``."""
+        return self.terms(logits, targets).sum()
+
     def normalizer(self, targets: Tensor) -> Tensor:
         """Return the divisor of the sum of ``terms``: the number of known entries, a float scalar."""
         return (~targets.isnan()).sum().float()

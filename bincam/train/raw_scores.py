@@ -1,0 +1,33 @@
+"""The scores that losses and metrics of a run read: logits of attributes, raw scores of the outputs of sets.
+
+This is the only place in which training calls a model, so it does not depend on what a classifier returns for sets.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from bincam.models import AttributeClassifier
+from bincam.models.heads import logits_of, select_output
+
+
+def raw_scores(model: AttributeClassifier, images: Tensor) -> Tensor:
+    """Compute ``(B, A)``: z of yes-or-no attributes, and r, before any softmax, of the outputs of sets.
+
+    Args:
+        model: The classifier.
+        images: ``(B, C, H, W)``.
+
+    Example:
+        >>> import torch
+        >>> from bincam.models import build
+        >>> model = build("resnet10t", ["Smiling", "Bald"], input_size=(64, 64)).eval()
+        >>> bool((raw_scores(model, images := torch.rand(1, 3, 64, 64)) == model(images)).all())
+        True
+    """
+    card = model.card
+    if not card.one_of:
+        logits: Tensor = model(images)
+        return logits
+    raw = select_output(model.network(images), card.output)
+    return logits_of(raw, card.head, len(card.attributes), images.shape[0])
