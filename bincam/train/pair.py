@@ -121,7 +121,7 @@ def _check(config: TrainConfig, configs: dict[str, TrainConfig], *, resume: bool
         trained.setdefault((of_attributes, of_sets, own.resampling.model_dump_json()), []).append(name)
         refuse_overwriting(Path(own.out), resume=resume)
     for names in trained.values():
-        if len(names) > 1:
+        if splits.train.one_of and len(names) > 1:
             warnings.warn(
                 f"arms {' and '.join(names)} train the same: their losses and resampling are equal on these data",
                 BincamWarning,

@@ -25,8 +25,8 @@ SHOWN = ("accuracy", "balanced_accuracy", "macro_auroc")
 def set_line(name: str, entry: Mapping[str, Any]) -> str:
     """Describe a set's metrics, to be appended to a line.
 
-    >>> set_line("hair", {"accuracy": 0.75, "balanced_accuracy": 0.5, "macro_auroc": None})
-    ', hair: accuracy 75.0 %, balanced accuracy 50.0 %, macro AUROC undefined'
+    >>> print(set_line("hair", {"accuracy": 0.75, "balanced_accuracy": 0.5, "macro_auroc": None}))
+    , hair: accuracy 75.0 %, balanced accuracy 50.0 %, macro AUROC undefined
     """
     accuracy, balanced, auroc = (entry[metric] for metric in SHOWN)
     shares = (UNDEFINED if share is None else percent(share, 1) for share in (accuracy, balanced))

@@ -40,7 +40,7 @@ def test_values_and_gradients_equal_those_of_torch(name, smoothing):
     torch.testing.assert_close(terms, expected, rtol=1e-12, atol=1e-12)
     own, reference = (torch.autograd.grad(value.sum(), scores, retain_graph=True)[0] for value in (terms, expected))
     torch.testing.assert_close(own, reference, rtol=1e-12, atol=1e-12)
-    assert float(loss(scores, labels)) == pytest.approx(float(expected.mean()), rel=1e-12)
+    assert loss(scores, labels).item() == pytest.approx(expected.mean().item(), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", SET_LOSSES)
