@@ -93,17 +93,59 @@ def ranking_interval(
     Returns:
         Lower and upper ends; NaN if all images belong to one cluster.
     """
-    K = clusters.count
-    total, effective = np.zeros(K), np.inf
+    total, effective = cluster_totals(contributions, positive, codes, clusters.count, level)
+    return total_interval(value, total, effective, len(np.unique(codes)), level)
+
+
+def cluster_totals(
+    contributions: Floats, positive: NDArray[np.bool_], codes: NDArray[np.int64], count: int, level: float = LEVEL
+) -> tuple[Floats, float]:
+    """Add up the contributions of images over clusters, with the correction CR2 by each cluster's share of each class.
+
+    Args:
+        contributions: ``(n,)``.
+        positive: ``(n,)``, both classes.
+        codes: ``(n,)``: the images' clusters.
+        count: K.
+        level: Confidence level of the interval that they are for.
+
+    Returns:
+        ``(K,)``, and the effective number of images of the class with fewer clusters.
+
+    >>> contributions = auroc_contributions(np.array([0.1, 0.4, 0.35, 0.8]), positive := np.array([0, 0, 1, 1], bool))
+    >>> cluster_totals(contributions, positive, np.arange(4), 4)[0].round(3)
+    array([ 0.177, -0.177, -0.177,  0.177])
+    """
+    total, effective = np.zeros(count), np.inf
     for own in (positive, ~positive):
-        share = np.bincount(codes[own], minlength=K).astype(float) / max(int(own.sum()), 1)
-        summed = np.bincount(codes[own], contributions[own], K).astype(float)
+        share = np.bincount(codes[own], minlength=count).astype(float) / max(int(own.sum()), 1)
+        summed = np.bincount(codes[own], contributions[own], count).astype(float)
         total += corrected(summed, share)
         people, images = int((share > 0).sum()), int(own.sum())
         kish = 1 / float((share**2).sum())
         fewer = effective_number(1.0, 0.0, 0.0, np.nan, images, people, kish, level)
         effective = min(effective, float(np.nan_to_num(fewer, nan=1.0)))
-    counted = len(np.unique(codes))
+    return total, effective
+
+
+def total_interval(
+    value: float, total: Floats, effective: float, counted: int, level: float = LEVEL
+) -> tuple[float, float]:
+    """Compute the interval of a ranking's figure from its clusters' contributions; see ``ranking_interval``.
+
+    Args:
+        value: The figure.
+        total: ``(K,)``: of ``cluster_totals``, or a mean of such.
+        effective: Effective number of images, for a figure that does not vary.
+        counted: Number of clusters with an image.
+        level: Confidence level.
+
+    Returns:
+        Lower and upper ends; NaN for fewer than two clusters.
+
+    >>> [round(end, 2) for end in total_interval(0.9, np.array([0.05, -0.05, 0.03, -0.03]), 4, 4)]
+    [0.33, 0.99]
+    """
     if counted < 2:
         return np.nan, np.nan
     spread = Spread.of(total, counted)
