@@ -14,6 +14,20 @@ faces_make.register(app)
 
 
 @app.command()
+def classes(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder made by bincam faces make.")],
+) -> None:
+    """Write FOLDER/classes.csv: hair colour, a five-level age and Male of every image, for models with sets of outputs.
+
+    Read it with --one-of-column hair --one-of-column age --images FOLDER/img_align_celeba --split-column split
+    --identity-column person --landmark-columns celeba.
+    """
+    from bincam.faces.dataset.classes import write_classes
+
+    typer.echo(str(write_classes(folder)))
+
+
+@app.command()
 def sheet(
     out: Annotated[Path, typer.Option(metavar="FILE", help="PNG to write.")],
     kind: Annotated[

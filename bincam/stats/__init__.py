@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from bincam.stats.predictive_value import predictive_values as predictive_values
     from bincam.stats.proportions import shares as shares
     from bincam.stats.roc import ranking as ranking
+    from bincam.stats.sets.estimates import confusion_shares as confusion_shares
+    from bincam.stats.sets.estimates import estimate_set as estimate_set
+    from bincam.stats.sets.estimates import top_k_accuracy as top_k_accuracy
+    from bincam.stats.sets.metrics import evaluate_set as evaluate_set
 
 _NAMES = {
     "Calibration": "calibration",
@@ -44,8 +48,11 @@ _NAMES = {
     "demographic_parity_difference": "equalised_odds",
     "difference_test": "hypothesis_tests",
     "effective_count": "intervals",
+    "confusion_shares": "sets.estimates",
     "equalised_odds_difference": "equalised_odds",
+    "estimate_set": "sets.estimates",
     "evaluate": "classification",
+    "evaluate_set": "sets.metrics",
     "family": "hypothesis_tests",
     "gap": "intervals",
     "mcnemar": "hypothesis_tests",
@@ -57,6 +64,7 @@ _NAMES = {
     "rate_at": "operating_point",
     "ratio": "intervals",
     "shares": "proportions",
+    "top_k_accuracy": "sets.estimates",
     "wilson": "intervals",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string

@@ -7,6 +7,7 @@ import pytest
 from bincam import cli
 from bincam.cli.faces_make import parse_correlate, parse_size
 from bincam.errors import InputError
+from bincam.faces import AGES, HAIR_CLASSES
 from tests.faces.conftest import fake_renderer
 
 __all__ = ["fake_renderer"]
@@ -81,3 +82,38 @@ def test_parsing():
     for text in ("178", "178x", "axb", "1x2x3", "-5x9", "²x9"):
         with pytest.raises(InputError):
             parse_size(text)
+
+
+def test_classes_are_columns_of_a_table_and_leave_the_folder_as_it_is(tmp_path, monkeypatch, capsys):
+    from bincam.data import celeba, load
+
+    out = tmp_path / "set"
+    options = ["--count", 300, "--seed", 2, "--size", "64x80", "--workers", 1]
+    assert run(monkeypatch, "faces", "make", "--out", out, *options) == 0
+    before = {file: file.read_bytes() for file in sorted(out.rglob("*")) if file.is_file()}
+    capsys.readouterr()
+    assert run(monkeypatch, "faces", "classes", out) == 0
+    assert capsys.readouterr().out.strip() == str(out / "classes.csv")
+    assert {file: file.read_bytes() for file in before} == before
+    faces = load(
+        out / "classes.csv",
+        images=out / "img_align_celeba",
+        split="split",
+        identity="person",
+        landmarks="celeba",
+        one_of_columns={"hair": HAIR_CLASSES, "age": AGES},
+    )
+    original = celeba(out)
+    assert faces.names[0] == "Male"
+    assert (faces.labels[:, 0] == original.labels[:, original.index("Male")]).all()
+    assert faces.counts() == original.counts()
+    assert (faces.identities == original.identities).all()
+    assert (faces.landmarks == original.landmarks).all()
+    assert faces.path(3).is_file()
+    for colour in ("black", "blond", "brown"):
+        own = original.labels[:, original.index(f"{colour.title()}_Hair")]
+        assert (faces.labels[:, faces.index(f"hair={colour}")] == own).all()
+    ages = faces.labels[:, [faces.index(f"age={age}") for age in AGES]]
+    assert (ages.sum(0) > 0).all()
+    assert (ages[:, :2].sum(1) == original.labels[:, original.index("Young")]).all()
+    assert run(monkeypatch, "faces", "classes", tmp_path / "none") == 2

@@ -15,6 +15,7 @@ import yaml
 import bincam
 from bincam.errors import BincamWarning
 from tests.train.conftest import spots, values
+from tests.train.test_sets import OPTIONS, write_colours
 
 __all__ = ["spots"]
 
@@ -54,6 +55,24 @@ def test_pair(command, file, tmp_path):
     shown = command("train", file, "--pair", "--resume")
     assert "initial weights the same, order the same, pixels the same" in shown.out
     assert (tmp_path / "run" / "pair.json").is_file()
+
+
+@pytest.mark.filterwarnings("ignore:.*their labels of the set are unknown")
+def test_sets_are_shown(command, tmp_path):
+    table = write_colours(tmp_path / "colours")
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(values(table, tmp_path / "run", epochs=1, data__options=OPTIONS)))
+    done = command("train", path, "--set", "set_loss.options.label_smoothing=0.1", "--set", "set_weights.side=0.5")
+    assert done.code == 0, done
+    assert "colour: accuracy" in done.err
+    for split in ("validation", "test", "test, offsets"):
+        assert f"  {split}, side: accuracy " in done.out
+    stored = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert stored["set_loss"] == {"name": "cross_entropy", "options": {"label_smoothing": 0.1}}
+    assert stored["set_weights"] == {"side": 0.5}
+    resumed = command("train", path, "--set", "set_loss.options.label_smoothing=0.1", "--set", "set_weights.side=0.5",
+                      "--resume", "--json")  # fmt: skip
+    assert set(json.loads(resumed.out)["sets"]) == {"validation", "test", "test, offsets"}
 
 
 def test_a_pair_that_is_not_alike_fails(command, file, monkeypatch):

@@ -21,6 +21,7 @@ from bincam.train import fit, fit_pair, make_set_loss
 from bincam.train.config import make_config
 from bincam.train.raw_scores import raw_scores
 from tests.train.conftest import Stop, outcome, stop_after, values
+from tests.train.test_distributed import in_processes
 
 COUNTS = (96, 60, 45)
 SHARES = (0.7, 0.2, 0.1)
@@ -142,6 +143,21 @@ def test_dividing_a_batch_changes_no_gradient(config):
     assert whole.history[0]["train_loss"] == pytest.approx(parts.history[0]["train_loss"], abs=1e-5)
     first, second = (result.model().network.head.weight for result in (whole, parts))
     torch.testing.assert_close(first, second, atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(config):
+    changes = {"test": False, "set_weights": {"colour": 3.0}, "loss": "weighted_bce"}
+    alone = fit(config(to="alone", **changes))
+    together = config(to="together", **changes)
+    assert in_processes(2, lambda _: fit(together)) == [0, 0]
+    record = json.loads((Path(together.out) / "metrics.jsonl").read_text())
+    assert record["train_loss"] == pytest.approx(alone.history[0]["train_loss"], rel=1e-4)
+    own = record["validation"]["sets"]
+    for name, entry in alone.history[0]["validation"]["sets"].items():
+        assert own[name]["n"] == entry["n"]
+        assert np.sum(own[name]["confusion"], 1).tolist() == np.sum(entry["confusion"], 1).tolist()
+        assert own[name]["macro_auroc"] == pytest.approx(entry["macro_auroc"], abs=0.02)
 
 
 def test_a_resumed_run_is_the_same(config):

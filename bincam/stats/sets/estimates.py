@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
 from bincam.one_of import predicted_outputs, rarer_than_even
-from bincam.stats.bootstrap import Shares, shares
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate
+from bincam.stats.proportions import Shares, shares
 from bincam.stats.sets.mean_rates import macro_auroc, mean_rate
 from bincam.stats.sets.metrics import confusion_counts
 from bincam.stats.sets.scores import check_set, is_in_top, log_odds
