@@ -12,7 +12,6 @@ from bincam.errors import InputError
 from bincam.one_of import true_outputs
 
 Floats = NDArray[np.float64]
-_TEMPERATURES = (1.0, 0.3, 0.1, 0.03, 0.01)  # in units of the spread of the scores
 _SWEEPS = 50
 
 
@@ -21,10 +20,10 @@ def match_frequencies(scores: ArrayLike, labels: ArrayLike) -> Floats:
 
     The offsets minimise the convex function f(b) = Σ_i max_a (r_ia + b_a) - Σ_a n_a b_a, whose slope is the number of
     predictions of each output less n_a, that of its images: the dual of assigning the images to the outputs with the
-    largest total score. Its smoothed version (a softmax of falling temperature) is minimised first, then f along one
-    coordinate after the other, where the best offset is the midpoint of the interval that gives output a exactly n_a
-    images. Of all steps the offsets with the smallest sum of differences are kept; ties between images, such as equal
-    scores, may leave some. *Ours*, after the dual of optimal transport.
+    largest total score. It is minimised along one coordinate after the other, where the best offset is the midpoint of
+    the interval that gives output a exactly n_a images, for at most 50 rounds. The offsets with the smallest sum of
+    differences are kept; ties between images, such as equal scores, may leave some. *Ours*, after the dual of optimal
+    transport.
 
     Args:
         scores: ``(N, K)`` raw scores; rows with one that is not finite are left out.
@@ -55,9 +54,7 @@ def match_frequencies(scores: ArrayLike, labels: ArrayLike) -> Floats:
     wanted = np.bincount(true[usable], minlength=K)
     if not wanted.all():
         return np.full(K, np.nan)
-    best = np.zeros(K)
-    for start in (best, _smoothed(r, wanted)):
-        best = min(best, _swept(r, wanted, start), key=lambda b: differences(r + b, wanted))
+    best = _swept(r, wanted)
     return np.asarray(best - best.mean(), np.float64)
 
 
@@ -70,28 +67,10 @@ def differences(scores: Floats, wanted: NDArray[np.integer]) -> int:
     return int(np.abs(np.bincount(scores.argmax(1), minlength=scores.shape[1]) - wanted).sum())
 
 
-def _smoothed(r: Floats, wanted: NDArray[np.integer]) -> Floats:
-    from scipy.optimize import minimize
-    from scipy.special import logsumexp
-
-    spread = max(float(r.std()), 1e-12)
-    b = np.zeros(r.shape[1])
-    for temperature in _TEMPERATURES:
-        t = temperature * spread
-
-        def smooth(offsets: Floats, t: float = t) -> tuple[float, Floats]:
-            scaled = (r + offsets) / t
-            total = logsumexp(scaled, axis=1, keepdims=True)
-            slope = np.exp(scaled - total).sum(0) - wanted
-            return float(t * total.sum() - wanted @ offsets) / len(r), slope / len(r)
-
-        b = minimize(smooth, b, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
-    return np.asarray(b, np.float64)
-
-
-def _swept(r: Floats, wanted: NDArray[np.integer], start: Floats) -> Floats:
+def _swept(r: Floats, wanted: NDArray[np.integer]) -> Floats:
     """Set one offset after the other to the midpoint that gives its output the wanted number of images."""
-    b, best = start.copy(), start.copy()
+    b = np.zeros(r.shape[1])
+    best = b.copy()
     least = differences(r + b, wanted)
     for _ in range(_SWEEPS):
         if not least:

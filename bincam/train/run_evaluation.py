@@ -24,6 +24,7 @@ from bincam.train.checkpoint import Position
 from bincam.train.config import TrainConfig
 from bincam.train.distributed import Process
 from bincam.train.evaluation import Said, ask, judge, plain
+from bincam.train.set_evaluation import LARGE
 from bincam.train.setup import Setup
 
 
@@ -123,10 +124,12 @@ class RunEvaluation:
         return predictions.logits[:, self.columns], predictions.labels[:, self.columns]
 
     def _offsets(self, predictions: Said) -> dict[str, float]:
-        """Fit the offsets of the outputs of each set for which they are defined."""
+        """Fit the offsets of the outputs of each set for which they are defined; those of large sets take too long."""
         result: dict[str, float] = {}
         for name, columns in set_columns(self.card.one_of, self.card.attributes).items():
             at = list(columns)
+            if len(at) > LARGE:
+                continue
             fitted = match_frequencies(predictions.logits[:, at], predictions.labels[:, at])
             if np.isfinite(fitted).all():
                 result |= dict(zip(self.card.one_of[name], fitted.tolist(), strict=True))

@@ -23,7 +23,8 @@ _SCALARS = (
     "majority_baseline",
     "baseline_removed",
 )
-_LARGE = 100  # outputs of a set from which on a record lists the occupied cells of the confusion table alone
+LARGE = 100
+"""A record of a set with more outputs lists the occupied cells of the confusion table alone, and has no offsets."""
 
 
 def judge_sets(
@@ -69,7 +70,7 @@ def of_set(entry: Mapping[str, Any], metric: str) -> float:
 
 def _entry(metrics: SetMetrics, outputs: tuple[str, ...]) -> dict[str, Any]:
     table = metrics.confusion
-    if len(outputs) <= _LARGE:
+    if len(outputs) <= LARGE:
         confusion: dict[str, Any] = {"confusion": table.tolist()}
     else:
         true, predicted = np.nonzero(table)

@@ -258,3 +258,6 @@ def test_the_folds_of_people_test_every_photograph_once():
     assert len(tested) == len(set(tested)) == 400
     with pytest.raises(InputError, match="the one column of classes 'person'"):
         orl(one_of_columns=["glasses"])
+    with pytest.raises(InputError, match="ORL's classes are its people, and cannot be stated"):
+        orl(one_of_columns={"person": ["1", "2"]})
+    assert orl(one_of_columns={"person": None}).one_of.keys() == {"person"}  # as the command line states it

