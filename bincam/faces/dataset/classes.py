@@ -105,7 +105,8 @@ def age_levels(table: AttributeTable) -> NDArray[np.str_]:
     """
     signs = _true(table, SIGNS).sum(1)
     is_young = _true(table, ("Young",))[:, 0]
-    return np.array(AGES)[np.where(is_young, np.minimum(signs, 1), 2 + np.minimum(signs, 2))]
+    level = np.where(is_young, np.minimum(signs, 1), 2 + np.minimum(signs, 2))
+    return np.asarray(np.array(AGES)[level], np.str_)
 
 
 def _true(table: AttributeTable, names: Sequence[str]) -> NDArray[np.bool_]:
