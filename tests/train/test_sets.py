@@ -325,3 +325,12 @@ def test_the_logit_adjusted_optimum_on_a_hand_case():
         corrected = torch.softmax((r - loss.score_shift).detach(), 1)  # the card's correction gives the probabilities
         torch.testing.assert_close(corrected, eta, atol=1e-5, rtol=0)
     assert math.isclose(float(loss.score_shift.sum()), 0, abs_tol=1e-12)
+
+
+def test_a_loss_of_sets_that_no_arm_uses_is_warned_of_and_an_arm_may_state_its_own(config):
+    with pytest.warns(BincamWarning, match="set_loss logit_adjusted is used by no arm: unbalanced has the one that"):
+        pair = fit_pair(config(data__attributes=["colour"], set_loss="logit_adjusted", test=False))
+    assert [result.model().card.loss for result in pair.arms.values()] == ["cross_entropy", "inverse_frequency"]
+    own = {"plain": {"loss": "bce"}, "adjusted": {"loss": "bce", "set_loss": "logit_adjusted"}}
+    adjusted = fit_pair(config(data__attributes=["colour"], arms=own, test=False, to="own"))
+    assert [result.model().card.loss for result in adjusted.arms.values()] == ["cross_entropy", "logit_adjusted"]
