@@ -88,9 +88,9 @@ def estimate_set(
     usable = (true >= 0) & (predicted >= 0)
     wrong = np.where(usable, predicted != true, np.nan)
     is_true = true[:, None] == np.arange(K)
-    said = np.where(usable[:, None], predicted[:, None] == np.arange(K), np.nan)
-    misses = shares(np.where(usable[:, None], 1 - said, np.nan), is_true & usable[:, None], clusters, level)
-    alarms = shares(said, ~is_true & usable[:, None], clusters, level)
+    is_predicted = np.where(usable[:, None], predicted[:, None] == np.arange(K), np.nan)
+    misses = shares(np.where(usable[:, None], 1 - is_predicted, np.nan), is_true & usable[:, None], clusters, level)
+    alarms = shares(is_predicted, ~is_true & usable[:, None], clusters, level)
     rare = rarer_than_even(trained)
     macro, each = macro_auroc(log_odds(values), true, clusters, level)
     return SetEstimates(
@@ -134,8 +134,10 @@ def confusion_shares(scores: ArrayLike, labels: ArrayLike, clusters: Clusters, l
     values, true = check_set(scores, labels)
     K, predicted = values.shape[1], predicted_outputs(values)
     usable = (true >= 0) & (predicted >= 0)
-    said = np.where(usable[:, None], predicted[:, None] == np.arange(K), np.nan)
-    rows = [shares(said, np.repeat((usable & (true == a))[:, None], K, axis=1), clusters, level) for a in range(K)]
+    is_predicted = np.where(usable[:, None], predicted[:, None] == np.arange(K), np.nan)
+    rows = [
+        shares(is_predicted, np.repeat((usable & (true == a))[:, None], K, axis=1), clusters, level) for a in range(K)
+    ]
 
     def stacked(name: str) -> NDArray[np.float64]:
         return np.stack([getattr(row, name) for row in rows])

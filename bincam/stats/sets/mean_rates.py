@@ -132,8 +132,8 @@ def macro_auroc(
         fewer = positive if 2 * positive.sum() <= len(y) else ~positive
         known = len(np.unique(codes[fewer])) if clusters.known else None
         small = bool(is_small(int(fewer.sum()), known))
-        one = estimate(value, *ends, len(usable), identities, method)
-        each.append(replace(one, status="small") if small else one)
+        of_output = estimate(value, *ends, len(usable), identities, method)
+        each.append(replace(of_output, status="small") if small else of_output)
         values.append(value)
         sum_of_totals, least = sum_of_totals + total, min(least, effective)
     of_mean = f"{method}, mean over outputs"
@@ -141,4 +141,4 @@ def macro_auroc(
         return undefined(of_mean, len(usable), identities), each
     ends = total_interval(float(np.mean(values)), sum_of_totals / len(values), least, counted, level)
     mean = estimate(float(np.mean(values)), *ends, len(usable), identities, of_mean)
-    return (replace(mean, status="small") if any(one.small for one in each) else mean), each
+    return (replace(mean, status="small") if any(auroc.small for auroc in each) else mean), each

@@ -42,12 +42,12 @@ def test_values_are_those_without_intervals(K, clusters):
 def test_rates_of_independent_images_have_wilsons_interval():
     scores, labels, true = drawn()
     result = estimate_set(scores, labels, labels.sum(0), alone(400))
-    said = scores.argmax(1)
+    predicted = scores.argmax(1)
     for a in range(5):
-        wrong, images = int(((true == a) & (said != a)).sum()), int((true == a).sum())
+        wrong, images = int(((true == a) & (predicted != a)).sum()), int((true == a).sum())
         low, high = proportion_confint(wrong, images, method="wilson")
         assert (result.miss_rate[a].low, result.miss_rate[a].high) == pytest.approx((low, high), abs=1e-6)
-        alarms = int(((true != a) & (said == a)).sum())
+        alarms = int(((true != a) & (predicted == a)).sum())
         low, high = proportion_confint(alarms, 400 - images, method="wilson")
         assert (result.false_alarm_rate[a].low, result.false_alarm_rate[a].high) == pytest.approx((low, high), abs=1e-6)
 

@@ -29,21 +29,21 @@ def drawn(n: int = 400, K: int = 5, seed: int = 0):
 def test_metrics_equal_those_of_scikit_learn(K):
     scores, labels, true = drawn(K=K)
     metrics = evaluate_set(scores, labels, labels.sum(0))
-    said = scores.argmax(1)
-    np.testing.assert_array_equal(metrics.confusion, confusion_matrix(true, said, labels=range(K)))
-    assert metrics.accuracy == pytest.approx(accuracy_score(true, said), abs=1e-12)
-    assert metrics.balanced_accuracy == pytest.approx(balanced_accuracy_score(true, said), abs=1e-12)
+    predicted = scores.argmax(1)
+    np.testing.assert_array_equal(metrics.confusion, confusion_matrix(true, predicted, labels=range(K)))
+    assert metrics.accuracy == pytest.approx(accuracy_score(true, predicted), abs=1e-12)
+    assert metrics.balanced_accuracy == pytest.approx(balanced_accuracy_score(true, predicted), abs=1e-12)
     p = softmax(scores, axis=1)
     expected = roc_auc_score(true, p, multi_class="ovr") if K > 2 else roc_auc_score(true, p[:, 1])
     assert metrics.macro_auroc == pytest.approx(expected, abs=1e-12)
     for a in range(K):
         assert metrics.auroc[a] == pytest.approx(roc_auc_score(true == a, p[:, a]), abs=1e-12)
-        assert metrics.miss_rate[a] == pytest.approx(np.mean(said[true == a] != a), abs=1e-12)
-        assert metrics.false_alarm_rate[a] == pytest.approx(np.mean(said[true != a] == a), abs=1e-12)
+        assert metrics.miss_rate[a] == pytest.approx(np.mean(predicted[true == a] != a), abs=1e-12)
+        assert metrics.false_alarm_rate[a] == pytest.approx(np.mean(predicted[true != a] == a), abs=1e-12)
     for k in range(1, K):
         top = is_in_top(scores, labels, k).mean()
         assert top == pytest.approx(
-            top_k_accuracy_score(true, scores, k=k) if K > 2 else accuracy_score(true, said), abs=1e-12
+            top_k_accuracy_score(true, scores, k=k) if K > 2 else accuracy_score(true, predicted), abs=1e-12
         )
 
 
