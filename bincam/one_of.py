@@ -5,7 +5,7 @@ It is below all rooms, because the data set, the card, the losses and the statis
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -109,6 +109,7 @@ def check_sets(one_of: Mapping[str, Sequence[str]], outputs: Sequence[str]) -> d
     """
     sets: dict[str, tuple[str, ...]] = {}
     owner: dict[str, str] = {}
+    known = frozenset(outputs)
     for name, members in one_of.items():
         if not name.strip():
             raise InputError("a set of outputs has an empty name")
@@ -121,7 +122,7 @@ def check_sets(one_of: Mapping[str, Sequence[str]], outputs: Sequence[str]) -> d
                 "its own is a yes-or-no attribute and needs no set)"
             )
         for output in members:
-            if output not in outputs:
+            if output not in known:
                 raise InputError(f"set {name!r} names {output!r}{nearest(output, outputs)}")
             if output in owner:
                 where = "twice in itself" if owner[output] == name else f"in set {owner[output]!r} too"
@@ -139,3 +140,32 @@ def set_columns(one_of: Sets, outputs: Sequence[str]) -> dict[str, tuple[int, ..
     """
     position = {output: column for column, output in enumerate(outputs)}
     return {name: tuple(position[output] for output in members) for name, members in one_of.items()}
+
+
+def set_of(output: str, one_of: Mapping[str, Sequence[str]]) -> str | None:
+    """Find the set of an output; None for a yes-or-no attribute.
+
+    >>> set_of("dark", {"hair": ("dark", "blond")})
+    'hair'
+    """
+    return next((name for name, members in one_of.items() if output in members), None)
+
+
+def check_no_threshold(names: Iterable[str], one_of: Mapping[str, Sequence[str]], where: str) -> None:
+    """Refuse decision thresholds of outputs in sets.
+
+    Args:
+        names: Names of outputs with a threshold.
+        one_of: The sets.
+        where: What states the thresholds, for the message.
+
+    Raises:
+        InputError: One of the names is in a set.
+    """
+    for name in names:
+        owner = set_of(name, one_of)
+        if owner is not None:
+            raise InputError(
+                f"{where} has one for {name!r} of set {owner!r}, which has none: of a set, the output with the highest "
+                "score is the predicted one; omit it"
+            )

@@ -1,4 +1,4 @@
-"""A user's model, run without a trace and read as logits.
+"""A user's model, run without a trace and read as raw scores: of outputs in no set, these are the logits.
 
 The model is put in evaluation mode for the time of a call. Modes, gradients, hooks and random state are restored
 afterwards, also after an exception.
@@ -6,7 +6,7 @@ afterwards, also after an exception.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
@@ -16,17 +16,20 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from bincam.cam.evidence import Pass
-from bincam.cam.inputs import check_images
+from bincam.cam.inputs import Arguments, Inputs, check_images
 from bincam.errors import InputError
 from bincam.models.anatomy import Anatomy, resolve
 from bincam.models.borrow import WeightsNumber, evaluating, outside_grad_modes, own_rng, unwrap
 from bincam.models.card import Card
-from bincam.models.classifier import AttributeClassifier
+from bincam.models.claim import NOT_CANCELLING
+from bincam.models.classifier import AttributeClassifier, ScoringClassifier
 from bincam.models.eager import check_followable, eager
-from bincam.models.heads import Head, check_probabilities, check_taken_back, logits_of, select_output
+from bincam.models.heads import Head, Output, check_probabilities, check_taken_back, raw_scores, select_output
+from bincam.models.log_odds import centred
 from bincam.models.memory_order import takes_channels_last
 from bincam.models.one_image import check_one_image
 from bincam.models.trace import Cut, PathChangedError
+from bincam.one_of import check_sets, set_columns
 
 Precision = Literal["fp32", "bf16"]
 Start = Literal["vector", "layer"] | None
@@ -34,17 +37,19 @@ Start = Literal["vector", "layer"] | None
 
 
 class BorrowedModel:
-    """A model whose output is read as logits of all its attributes.
+    """A model whose output is read as raw scores of all its outputs.
 
     Args:
         model: Any module; wrappers of ``torch.compile`` and of parallel training are removed.
         names: Names of all outputs if the model has no card; None numbers them after the first forward pass.
         layer: Layer to explain, as for ``Explainer``.
         head: Meaning of the raw output if the model has no card.
-        output: Index or key of the raw output.
+        output: Index or key of the raw output; several for a model with several heads.
         precision: ``fp32``, or ``bf16`` under autocast.
         channels_last: Pass images in channels-last order.
         alone: Every batch has one image, so that its output may depend on the batch.
+        one_of: Sets of outputs of which exactly one is true, if the model has no card.
+        inputs: Function from images to the arguments of the model's forward; None for the images alone.
     """
 
     def __init__(
@@ -54,15 +59,25 @@ class BorrowedModel:
         *,
         layer: str | nn.Module | None,
         head: Head,
-        output: str | int | None,
+        output: Output,
         precision: Precision,
         channels_last: bool,
         alone: bool = False,
+        one_of: Mapping[str, Sequence[str]] | None = None,
+        inputs: Inputs | None = None,
     ) -> None:
-        check_followable(unwrap(model))
-        self.module = unwrap(model)
-        self.card: Card | None = self.module.card if isinstance(self.module, AttributeClassifier) else None
+        module = unwrap(model)
+        check_followable(module)
+        self.card: Card | None = module.card if isinstance(module, AttributeClassifier) else None
+        self.one_of: Mapping[str, Sequence[str]] = self.card.one_of if self.card else one_of or {}
+        self.given = module
+        self.module: nn.Module = (
+            ScoringClassifier(module) if isinstance(module, AttributeClassifier) and self.one_of else module
+        )
+        self.arguments = Arguments(module.network if isinstance(module, AttributeClassifier) else module, inputs)
         self.names = tuple(names) if names is not None else self.card.attributes if self.card else None
+        self._sets: dict[str, tuple[int, ...]] | None = None
+        self.centred = bool(self.one_of) and (self.card.head if self.card else head) == "probabilities"
         self.layer = layer
         self.head = head
         self.output = output
@@ -98,7 +113,9 @@ class BorrowedModel:
         module = self.module
         borrowed = evaluating(module), eager(module), outside_grad_modes()
         with self._weights.kept() as self._number, own_rng(device), borrowed[0], borrowed[1], borrowed[2], full:
-            yield self._to_model(images), casting
+            batch = self._to_model(images)
+            with self.arguments.added(batch):
+                yield batch, casting
 
     def _to_model(self, images: Tensor) -> Tensor:
         parameter = self._floating_parameter()
@@ -141,13 +158,27 @@ class BorrowedModel:
         image = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(0))
         return image if parameter is None else image.to(parameter.device)
 
+    @property
+    def sets(self) -> dict[str, tuple[int, ...]]:
+        """Columns of the sets of outputs of which exactly one is true."""
+        if self._sets is None:
+            names = self.names or ()
+            self._sets = set_columns(check_sets(self.one_of, names), names)
+        return self._sets
+
     def read(self, raw: Any) -> Tensor:
-        """Convert the value that the model returns to logits ``(B, all outputs)``."""
-        tensor = select_output(raw, self.output)
+        """Convert the value that the model returns to raw scores ``(B, all outputs)``.
+
+        Those of a set are relative to its first output where that lets the normaliser of a softmax cancel.
+        """
+        tensor = select_output(raw, self.output, self.head)
         if self.names is None:
             single = tensor.ndim == 1 or (self.head == "two_logits" and tensor.ndim == 2)
             self.names = tuple(str(column) for column in range(1 if single else tensor.shape[1]))
-        return logits_of(tensor, self.head, len(self.names), len(tensor))
+        sets = self.sets if self.one_of else {}
+        read_here = {} if self.card else sets  # a model with a card has read its network's output
+        scores = raw_scores(tensor, self.head, len(self.names), len(tensor), read_here)
+        return centred(scores, sets) if self.centred else scores
 
     def checked_read(self, raw: Any) -> Tensor:
         """Convert as ``read``, and refuse probabilities that cannot be what the head states.
@@ -156,9 +187,13 @@ class BorrowedModel:
             InputError: They are outside [0, 1], or exactly 0 or 1.
         """
         if self.head == "probabilities":
-            tensor = select_output(raw, self.output)
+            tensor = select_output(raw, self.output, self.head)
             one = self.names is not None and len(self.names) == 1
-            check_probabilities(tensor, paired=tensor.ndim == 3 or (one and tensor.shape[1:] == (2,)))
+            paired = tensor.ndim == 3 or (one and tensor.shape[1:] == (2,))
+            if self.one_of:  # of another shape is refused on reading
+                check_probabilities(tensor, one_of=self.sets if tensor.shape[1:] == (len(self.names or ()),) else {})
+            else:
+                check_probabilities(tensor, paired=paired)
         elif self.card is not None and self.card.head == "probabilities":
             check_taken_back(raw)
         return self.read(raw)
@@ -168,13 +203,26 @@ class BorrowedModel:
         size = (int(batch.shape[2]), int(batch.shape[3]))
         remembered = self._anatomies.get(size)
         if remembered is None or remembered[0] != self._number:
-            anatomy = resolve(
-                self.module, self._probe_like(batch), self.read, self.layer, alone=self.alone, checked=self.checking
-            )
+            anatomy = self._resolve(batch)
             remembered = (self._number, anatomy)
             self._anatomies[size] = remembered
             self._checked[size] = self._number
         return remembered[1]
+
+    def _resolve(self, batch: Tensor) -> Anatomy:
+        def attempt() -> Anatomy:
+            probe = self._probe_like(batch)
+            return resolve(self.module, probe, self.read, self.layer, alone=self.alone, checked=self.checking)
+
+        anatomy = attempt()
+        if not self.one_of or self.centred or NOT_CANCELLING not in anatomy.reason:
+            return anatomy
+        self.centred = True  # the model may end in a log-softmax over a set
+        relative = attempt()
+        if relative.decomposes:
+            return relative
+        self.centred = False
+        return anatomy
 
     def open_stops(self, batch: Tensor) -> Anatomy:
         """Let gradients pass ``detach`` at the batch's image size from now on; return the anatomy that states so."""
@@ -246,13 +294,13 @@ class BorrowedModel:
         cut = Cut(keeping, starting, open_stops=anatomy.open_stops)
         images = batch.clone()  # the model may write to its input
         with torch.no_grad(), cut:  # the cut enables gradients where it starts; leaving no_grad restores them
-            logits = self.checked_read(self.module(images))
-        if len(logits) != len(batch):
+            scores = self.checked_read(self.module(images))
+        if len(scores) != len(batch):
             raise InputError(
-                f"the model returned logits for {len(logits)} images, but {len(batch)} were passed; if it takes one "
+                f"the model returned logits for {len(scores)} images, but {len(batch)} were passed; if it takes one "
                 "image at a time, pass batch_size=1 (--batch-size 1)"
             )
-        return Pass(logits, cut.kept, cut.leaf)
+        return Pass(scores, cut.kept, cut.leaf)
 
 
 def _refuse_lazy(module: nn.Module) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bincam.cam.selection import Selection
+from bincam.cam.combination import Combination
 from bincam.cam.targets import Side, Target, signs
 from bincam.errors import UnsupportedError
 from bincam.models.anatomy import Anatomy
@@ -95,19 +95,21 @@ class Question:
 
     Attributes:
         side: The side requested from the explainer.
-        selection: The attributes.
+        attributes: Names of the explained outputs.
+        columns: Their scores as combinations of the model's raw scores.
         logits: Their logits, ``(B, A)``.
         sigma: σ, ``(B, A)``.
     """
 
     side: Side | Literal["any"]
-    selection: Selection
+    attributes: tuple[str, ...]
+    columns: Combination
     logits: Tensor
     sigma: Tensor
 
 
-class _LogitModel(nn.Module):
-    """A wrapper that makes a model return logits ``(B, all outputs)``."""
+class _ScoreModel(nn.Module):
+    """A wrapper that makes a model return raw scores ``(B, all outputs)``."""
 
     def __init__(self, model: nn.Module, read: Callable[[Any], Tensor]) -> None:
         super().__init__()
@@ -116,7 +118,7 @@ class _LogitModel(nn.Module):
         self._read = read
         self.training = False
 
-    def train(self, mode: bool = True) -> _LogitModel:
+    def train(self, mode: bool = True) -> _ScoreModel:
         """Keep the mode: the model is borrowed, and pytorch-grad-cam calls ``eval()``."""
         del mode
         return self
@@ -139,7 +141,7 @@ def run(
     Args:
         model: The model, in evaluation mode. In half precision it is run in float32, because numpy's linear algebra has
             no half precision.
-        read: Conversion of the model's raw output to logits.
+        read: Conversion of the model's raw output to raw scores.
         images: ``(B, C, H, W)``, as the model takes them.
         anatomy: Structure of the model, which names the layer.
         name: Key of ``BRIDGED``.
@@ -164,10 +166,10 @@ def run(
 
     def maps(batch: Tensor) -> Tensor:
         results = []
-        for position, column in enumerate(question.selection.columns):
-            side_targets = [Target(column, sign) for sign in signs(question.sigma[:, position])]
-            logit_model = _LogitModel(model, read)
-            results.append(_attribute_maps(method, logit_model, module, anatomy.layer.layout, batch, side_targets))
+        for position in range(len(question.attributes)):
+            side_targets = _targets(question, position)
+            score_model = _ScoreModel(model, read)
+            results.append(_attribute_maps(method, score_model, module, anatomy.layer.layout, batch, side_targets))
         return torch.stack(results, 1).to(question.logits)
 
     if any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in model.parameters()):
@@ -176,8 +178,22 @@ def run(
     return maps(images)
 
 
+def _targets(question: Question, position: int) -> list[Target]:
+    """One target per image for an explained output, among all raw scores."""
+    columns = question.columns
+    owner = columns.owners[position]
+    outputs = columns.outputs.expand(len(columns.scores), -1)[:, position].tolist()
+    rivals = [None] * len(outputs) if columns.rivals is None else columns.rivals[:, position].tolist()
+    members = () if owner is None else tuple(columns.sets[owner])
+    versus = None if owner is None else columns.versus
+    return [
+        Target(output, sign, one_of=members, versus=rival if versus is not None and rival is not None else versus)
+        for output, sign, rival in zip(outputs, signs(question.sigma[:, position]), rivals, strict=True)
+    ]
+
+
 def _refuse(method: Bridged, question: Question) -> None:
-    attributes, logits = question.selection.attributes, question.logits
+    attributes, logits = question.attributes, question.logits
     if method.name == "ablation_cam":
         if question.side != "positive":
             raise UnsupportedError(
@@ -246,7 +262,7 @@ def _restored(model: nn.Module) -> Iterator[None]:
 
 def _attribute_maps(
     method: Bridged,
-    model: _LogitModel,
+    model: _ScoreModel,
     module: nn.Module,
     layout: Layout,
     images: Tensor,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bincam.cam.combination import Combination
 from bincam.cam.methods import cam
 from bincam.models.anatomy import Anatomy, norm_scale
 
@@ -14,6 +15,9 @@ from bincam.models.anatomy import Anatomy, norm_scale
 @dataclass(frozen=True)
 class Decomposition:
     """Contributions of every cell, of the tokens without a position, and of the constant to the logits.
+
+    They sum to the logit; of an output's log-odds against its alternatives, less the entropy of the alternatives, which
+    ``Explanation.alternatives`` states.
 
     Attributes:
         evidence: ``(B, A, h, w)``, S for the positive class.
@@ -37,16 +41,16 @@ class Decomposition:
     bias: Tensor
 
 
-def decompose(anatomy: Anatomy, kept: tuple[Tensor, ...], columns: Tensor) -> Decomposition:
+def decompose(anatomy: Anatomy, kept: tuple[Tensor, ...], columns: Tensor | Combination) -> Decomposition:
     """Spread the folded head over the grid that it pools.
 
     Args:
         anatomy: Of a model with a folded head.
         kept: Tensors that the pooling reads: the features, and under attention pooling their scores.
-        columns: Indices of the attributes, ``(A,)``.
+        columns: Indices of the attributes, ``(A,)``, or the combination of the outputs that is explained.
 
     Returns:
-        The three parts; their sum is the logit.
+        The three parts; their sum is the logit, or the combination of the outputs.
 
     Example:
         A head that averages a 1 x 2 grid of one channel, with weight 2 and bias 1:
@@ -68,8 +72,11 @@ def decompose(anatomy: Anatomy, kept: tuple[Tensor, ...], columns: Tensor) -> De
     assert anatomy.bias is not None
     assert anatomy.pooled is not None
     features, spread, tokens = pooled_features(anatomy, kept)
-    weight = anatomy.weight[columns].to(features.dtype)
-    bias = anatomy.bias[columns].to(features.dtype)
+    # Combining the maps of all outputs, rather than the weights, is cheaper where most of them are explained.
+    maps_first = isinstance(columns, Combination) and not columns.plain and not columns.few
+    weight, bias = anatomy.weight.to(features.dtype), anatomy.bias.to(features.dtype)
+    if not maps_first:
+        weight, bias = combined(columns, weight), combined(columns, bias)
     if anatomy.norm is not None:
         assert isinstance(spread, float)
         vector = (features.sum((-2, -1)) + tokens.sum(-2)) * spread  # (B, C)
@@ -79,7 +86,19 @@ def decompose(anatomy: Anatomy, kept: tuple[Tensor, ...], columns: Tensor) -> De
     if tokens.shape[-2]:
         assert isinstance(spread, float)
         prefix = (weight @ tokens.sum(-2)[..., None])[..., 0] * spread
-    return Decomposition(evidence, prefix, bias.expand_as(prefix))
+    bias = bias.expand_as(prefix)
+    if maps_first:
+        assert isinstance(columns, Combination)
+        evidence, prefix, bias = (columns.apply(part) for part in (evidence, prefix, bias))
+    return Decomposition(evidence, prefix, bias)
+
+
+def combined(columns: Tensor | Combination, values: Tensor) -> Tensor:
+    """Select or combine values ``(A, ...)`` of all outputs: ``(A, ...)``, or ``(B, A, ...)`` if images differ."""
+    if isinstance(columns, Tensor):
+        return values[columns]
+    result = columns.apply(values[None])
+    return result[0] if columns.plain else result
 
 
 def pooled_features(anatomy: Anatomy, kept: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | float, Tensor]:

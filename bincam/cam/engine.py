@@ -12,20 +12,22 @@ from torch import Tensor, nn
 
 from bincam.cam import bridge, fullgrad
 from bincam.cam.borrowed_model import BorrowedModel, Precision, Start
+from bincam.cam.combination import Combination, check_versus, refuse_unknown_scores
 from bincam.cam.decompose import Decomposition, decompose, full_precision
 from bincam.cam.evidence import Pass, evidence
 from bincam.cam.explanation import Explanation, joined
-from bincam.cam.inputs import check_images
+from bincam.cam.inputs import Inputs, check_images
 from bincam.cam.lost_gradient import lost_gradients
 from bincam.cam.methods import Method, find
 from bincam.cam.reference import Reference, ReferenceFit
+from bincam.cam.request import Request
 from bincam.cam.selection import Selection, select
-from bincam.cam.targets import Side, sides
+from bincam.cam.targets import Side
 from bincam.errors import InputError, UnsupportedError, nearest
 from bincam.models.anatomy import Anatomy
 from bincam.models.card import Card
 from bincam.models.gradient_modes import lost_gradient
-from bincam.models.heads import Head
+from bincam.models.heads import Head, Output, check_head
 from bincam.models.open import open_model
 from bincam.models.preprocess import preprocess
 from bincam.references import ReferenceKind
@@ -35,8 +37,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+_FIXED = "log-odds of a set: exact with this image's weights of the alternatives fixed"
+
+
 class Explainer:
-    """Evidence maps of any classifier with one or many binary outputs.
+    """Evidence maps of any classifier: of yes-or-no attributes, and of outputs of which exactly one is true.
 
     The model is borrowed: it is in evaluation mode for the time of a call, no ``.grad`` is written, no hook remains,
     and modes and random state are restored, also after an exception. Wrappers of ``torch.compile`` and of parallel
@@ -53,7 +58,8 @@ class Explainer:
         threshold: Decision threshold t in logit units: a number, one per name, or None for the card's (0 without a
             card).
         head: Meaning of the output, see ``bincam.models.heads``, for a model without a card.
-        output: Index or key of the raw output if a model without a card returns several tensors.
+        output: Index or key of the raw output if a model without a card returns several tensors; a list of them for a
+            model with several heads, whose outputs are joined in this order.
         precision: ``fp32`` runs the model as it is; ``bf16`` runs it under autocast. Maps are summed in float32 in both
             cases.
         chunk: Number of attributes differentiated together where gradients over a whole grid are needed; None chooses
@@ -61,6 +67,15 @@ class Explainer:
         channels_last: Pass images in channels-last order, which is faster for convolutions on CPUs.
         batch_size: Maximum number of images per forward pass; None for all. With 1 every image is run alone, which a
             model needs whose output for an image depends on the other images of its batch.
+        one_of: Sets of outputs of which exactly one is true, by name, for a model without a card. Their logits are
+            log-odds, their evidence is that against their alternatives, and the predicted output of a set is the one
+            with the highest score.
+        versus: Another question about outputs in sets: the name of an output or ``"runner_up"`` to compare with,
+            ``"mean"`` of the set, or ``"nothing"`` for the raw CAM, which cannot be compared between outputs. None for
+            log-odds against all others.
+        top: Explain of each set only the outputs with the highest scores, this many; they differ between images.
+        inputs: Function from images to all arguments of the model's forward, for a model with further inputs:
+            ``lambda images: (images, meta)``. Tensors with a row per image are taken to belong to the images.
 
     Raises:
         InputError: The method, an attribute, the threshold or the layer is unknown, or an argument contradicts the
@@ -95,11 +110,15 @@ class Explainer:
         layer: str | nn.Module | None = None,
         threshold: float | Mapping[str, float] | None = None,
         head: Head | None = None,
-        output: str | int | None = None,
+        output: Output = None,
         precision: Precision = "fp32",
         chunk: int | None = None,
         channels_last: bool = True,
         batch_size: int | None = None,
+        one_of: Mapping[str, Sequence[str]] | None = None,
+        versus: str | None = None,
+        top: int | None = None,
+        inputs: Inputs | None = None,
     ) -> None:
         self.head: Head = head or "logits"
         self.method: Method | None = None if method in bridge.BRIDGED else find(method, tuple(bridge.BRIDGED))
@@ -123,15 +142,22 @@ class Explainer:
             precision=precision,
             channels_last=channels_last,
             alone=batch_size == 1,
+            one_of=one_of,
+            inputs=inputs,
         )
-        self.model = self._borrowed.module
         self.card: Card | None = self._borrowed.card
-        if self.card is not None and (head or output is not None or names):
-            raise InputError("the model has a card, which states names, head and output; omit these arguments")
+        self.model = self._borrowed.given
+        if self.card is not None and (head or output is not None or names or one_of):
+            raise InputError("the model has a card, which states names, head, output and sets; omit these arguments")
         if self._borrowed.names is None and attributes and all(isinstance(a, str) for a in attributes):
             self._borrowed.names = tuple(str(a) for a in attributes)
+        if one_of:
+            check_head(self.head, one_of)
+            if self._borrowed.names is None:
+                raise InputError("one_of= names outputs; pass names=, the names of all outputs")
         self._wanted = attributes
         self._threshold = threshold
+        self.versus, self.top = versus, top
         self._selection: Selection | None = None
         if self._borrowed.names is not None:
             self._selection = self._select(self._borrowed.names)
@@ -142,7 +168,26 @@ class Explainer:
 
     def _select(self, names: Sequence[str]) -> Selection:
         card_thresholds = self.card.thresholds if self.card else {}
-        return select(names, self._wanted, self._threshold, card_thresholds)
+        one_of = self._borrowed.one_of
+        check_versus(self.versus, one_of, names)
+        if self.top is not None and (self.top < 1 or self._wanted is not None or not one_of):
+            reason = "at least 1" if self.top < 1 else "sets of outputs" if not one_of else "no attributes="
+            raise InputError(
+                f"top={self.top} explains the outputs of each set with the highest scores; it needs {reason}"
+            )
+        wanted = self._wanted
+        compared = next((members for members in one_of.values() if self.versus in members), None)
+        if compared is not None and wanted is None and self.top is None:
+            wanted = [name for name in compared if name != self.versus]
+        selection = select(names, wanted, self._threshold, card_thresholds, one_of)
+        if compared is not None and self.top is None:
+            strange = [name for name in selection.attributes if name == self.versus or name not in compared]
+            if strange:
+                raise InputError(
+                    f"versus={self.versus!r} is compared with the other outputs of its set, but {strange[0]!r} is not "
+                    "one of them; select some of them with attributes=, or omit it for all"
+                )
+        return selection
 
     @property
     def selection(self) -> Selection:
@@ -158,15 +203,24 @@ class Explainer:
         return self._selection
 
     def __call__(
-        self, images: Tensor, side: Side | Literal["any"] = "predicted", labels: Tensor | None = None
+        self,
+        images: Tensor,
+        side: Side | Literal["any"] = "predicted",
+        labels: Tensor | None = None,
+        *,
+        like: Explanation | None = None,
     ) -> Explanation:
         """Explain a batch.
 
         Args:
             images: ``(B, C, H, W)``, floating, as the model's forward takes them (``preprocess`` makes them).
-            side: Class to explain: ``predicted`` (z >= t counts as positive), ``true``, ``positive`` or ``negative``.
-                ``any`` is for methods that cannot distinguish the sides, and allows one attribute alone.
-            labels: ``(B, A)`` for the selected attributes, for ``side="true"``.
+            side: Class to explain: ``predicted`` (z >= t counts as positive; of a set, the output with the highest
+                score is positive and all others are negative), ``true``, ``positive`` or ``negative``. ``any`` is for
+                methods that cannot distinguish the sides, and allows one attribute alone.
+            labels: ``(B, A)`` for the selected attributes, for ``side="true"``. With ``top``, for all outputs; the true
+                output of each set is then explained too.
+            like: An explanation of as many images, of which these are changed copies: the same outputs are explained
+                for the same sides, against the same rivals. ``side`` and ``labels`` have no effect then.
 
         Returns:
             The explanation, detached from any graph.
@@ -177,32 +231,38 @@ class Explainer:
                 function of one image: it is random, or depends on the other images of its batch.
         """
         check_images(images)
+        if like is not None and len(like.logits) != len(images):
+            raise InputError(f"like= explains {len(like.logits)} images, but there are {len(images)} images")
         if self._divides(images):
             if labels is not None and len(labels) != len(images):
                 raise InputError(f"there are labels of {len(labels)} images, but {len(images)} images")
-            parts = [
-                self(images[rows], side, None if labels is None else labels[rows]) for rows in self._rows(len(images))
-            ]
+            parts = []
+            for rows in self._rows(len(images)):
+                with self._borrowed.arguments.of_rows(rows, len(images)):
+                    own = None if labels is None else labels[rows]
+                    parts.append(self(images[rows], side, own, like=None if like is None else like.rows(rows)))
             return joined(parts)
         with self._borrowed.running(images) as (batch, casting):
             anatomy, passed = self._borrowed.resolved_pass(batch, casting, self._cut)
-            selection = self.selection
-            columns = torch.tensor(selection.columns, device=batch.device)
-            logits = full_precision(passed.logits[:, columns].detach())
-            threshold = selection.thresholds.to(logits)
-            explained: Side = "positive" if side == "any" else side
-            sigma = sides(logits, explained, threshold, labels)
+            request = self._request(side, labels, like)
+            scores = full_precision(passed.scores.detach())
+            columns = request.combination(scores)
+            logits = columns.explained()
+            threshold = request.thresholds.to(logits)
+            sigma = request.sides(columns, logits)
             decomposition = decompose(anatomy, passed.kept, columns) if anatomy.decomposes else None
             constant = decomposition.bias if decomposition else None
             if self.method is None:
-                question = bridge.Question(side, selection, logits, sigma)
+                question = bridge.Question(side, request.attributes, columns, logits, sigma)
                 # In full precision: pytorch-grad-cam converts activations to numpy, which has little half precision.
-                maps = bridge.run(self.model, self._borrowed.read, batch, anatomy, self.method_name, question)
+                maps = bridge.run(
+                    self._borrowed.module, self._borrowed.read, batch, anatomy, self.method_name, question
+                )
             elif side == "any":
                 raise UnsupportedError(f"{self.method_name} distinguishes the sides; ask for one of them")
             elif self.method.name == "fullgrad":
                 with casting:
-                    located, constant = fullgrad.maps(self.model, self._borrowed.read, batch, columns)
+                    located, constant = fullgrad.maps(self._borrowed.module, self._borrowed.read, batch, columns)
                 maps = sigma[..., None, None] * located
             else:
                 signed = self._evidence(anatomy, passed, sigma, columns, decomposition, batch)
@@ -213,8 +273,10 @@ class Explainer:
                     signed = self._evidence(anatomy, passed, sigma, columns, decomposition, batch)
                     assert signed is not None
                 maps = sigma[..., None, None] * signed
+            conditional = columns.conditional and anatomy.kind == "exact"
+            in_sets = any(columns.owners)
             return Explanation(
-                attributes=selection.attributes,
+                attributes=request.attributes,
                 logits=logits,
                 side=sigma,
                 threshold=threshold,
@@ -223,18 +285,31 @@ class Explainer:
                 bias=constant,
                 method=self.method_name,
                 layer="input" if self.method_name == "fullgrad" else anatomy.layer.name,
-                kind=anatomy.kind,
-                reason=anatomy.reason,
+                kind="conditional" if conditional else anatomy.kind,
+                reason=f"{anatomy.reason}; {_FIXED}" if columns.conditional and anatomy.decomposes else anatomy.reason,
                 complete=self._completes(anatomy, batch),
                 head=self.head if self.card is None else self.card.head,
                 image_size=(int(batch.shape[2]), int(batch.shape[3])),
+                sets=columns.owners if in_sets else (),
+                versus=self.versus if in_sets else None,
+                alternatives=columns.alternatives() if in_sets else None,
+                odds=columns.odds() if in_sets and self.versus is not None else None,
+                predicted=request.decided(columns) if in_sets else None,
+                outputs=columns.outputs if columns.outputs.ndim == 2 else None,
+                rivals=columns.rivals,
+                names=request.selection.names if columns.outputs.ndim == 2 else (),
             )
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Compute the selected attributes' logits without maps, to score changed images.
+    def _request(self, side: Side | Literal["any"], labels: Tensor | None, like: Explanation | None) -> Request:
+        refuse_unknown_scores(self.versus, self._borrowed.centred)
+        return Request(self.selection, self.versus, self.top, "positive" if side == "any" else side, labels, like)
+
+    def logits(self, images: Tensor, *, like: Explanation | None = None) -> Tensor:
+        """Compute the explained scores without maps, to score changed images.
 
         Args:
             images: ``(B, C, H, W)``, as for a call.
+            like: as for a call.
 
         Returns:
             ``(B, A)``, z, as in the explanation of these images.
@@ -253,12 +328,16 @@ class Explainer:
         """
         check_images(images)
         if self._divides(images):
-            return torch.cat([self.logits(images[rows]) for rows in self._rows(len(images))])
+            parts = []
+            for rows in self._rows(len(images)):
+                with self._borrowed.arguments.of_rows(rows, len(images)):
+                    parts.append(self.logits(images[rows], like=None if like is None else like.rows(rows)))
+            return torch.cat(parts)
         with self._borrowed.running(images) as (batch, casting):
             self._borrowed.check(batch)
             with casting:
-                scores = self._borrowed.checked_read(self.model(batch))
-            return full_precision(scores[:, torch.tensor(self.selection.columns, device=batch.device)])
+                scores = self._borrowed.checked_read(self._borrowed.module(batch))
+            return self._request("predicted", None, like).combination(full_precision(scores)).explained()
 
     def anatomy(self, size: tuple[int, int]) -> Anatomy:
         """Resolve the structure of the model's head at an input size ``(H, W)``.
@@ -326,12 +405,15 @@ class Explainer:
             if max_batches is not None and number >= max_batches:
                 break
             for rows in self._rows(len(images)):
-                with self._borrowed.running(images[rows]) as (batch, casting):
+                further = self._borrowed.arguments.of_rows(rows, len(images))
+                with further, self._borrowed.running(images[rows]) as (batch, casting):
                     anatomy = self._borrowed.anatomy(batch)
                     if not anatomy.decomposes:
                         raise UnsupportedError(f"no reference can be fitted: {anatomy.reason}")
                     anatomy, passed = self._borrowed.resolved_pass(batch, casting, lambda _: (True, None))
-                    columns = torch.tensor(self.selection.columns, device=batch.device)
+                    refuse_unknown_scores(self.versus, self._borrowed.centred)
+                    every = Request(self.selection, self.versus)  # with top, references of all outputs are needed
+                    columns = every.combination(full_precision(passed.scores.detach()))
                     decomposition = decompose(anatomy, passed.kept, columns)
                 fit = fit or ReferenceFit(self.selection.attributes)
                 fit.add(decomposition.evidence, labels[rows])
@@ -352,11 +434,16 @@ class Explainer:
             self._borrowed.checking = checking
 
     def _divides(self, images: Tensor) -> bool:
-        return self.batch_size is not None and len(images) > self.batch_size
+        return len(images) > self._size(len(images))
+
+    def _size(self, count: int) -> int:
+        """Images per forward pass; one at a time where pytorch-grad-cam runs copies of a single image."""
+        alone = self.method is None and self._borrowed.arguments.given
+        return 1 if alone else max(1, self.batch_size or count)
 
     def _rows(self, count: int) -> list[slice]:
         """The rows of each forward pass."""
-        size = max(1, self.batch_size or count)
+        size = self._size(count)
         return [slice(begin, begin + size) for begin in range(0, count, size)] or [slice(None)]
 
     def _cut(self, anatomy: Anatomy) -> tuple[bool, Start]:
@@ -376,7 +463,7 @@ class Explainer:
         anatomy: Anatomy,
         passed: Pass,
         sigma: Tensor,
-        columns: Tensor,
+        columns: Combination,
         decomposition: Decomposition | None,
         batch: Tensor,
     ) -> Tensor | None:
@@ -390,10 +477,11 @@ class Explainer:
             return decomposition.evidence
         assert self.method.function is not None
         signed = evidence(self.method.function, anatomy, passed, sigma, columns, self._chunk)
-        zero = torch.ones_like(columns, dtype=torch.bool) if signed is None else ~signed.flatten(2).any(-1).any(0)
+        everything = torch.ones(len(columns.owners), dtype=torch.bool, device=sigma.device)
+        zero = everything if signed is None else ~signed.flatten(2).any(-1).any(0)
         if passed.leaf is not None and bool(zero.any()):
             _, start = self._cut(anatomy)
-            lost = lost_gradients(self._borrowed, batch, anatomy, start, passed, columns[zero])
+            lost = lost_gradients(self._borrowed, batch, anatomy, start, passed, columns.part(zero))
             if lost is not None and not anatomy.open_stops:
                 return None
             if lost is not None:
@@ -416,6 +504,8 @@ class Explainer:
             output=self._borrowed.output,
             channels_last=self._borrowed.channels_last,
             batch_size=self.batch_size,
+            one_of=None if self.card else self._borrowed.one_of,
+            inputs=self._borrowed.arguments.inputs,
         )
         try:
             return f"use layer={default.anatomy(self._borrowed.explained_size).layer.name!r}"
@@ -428,7 +518,7 @@ class Explainer:
         if name == "cam":
             return anatomy.decomposes
         if name == "fullgrad":
-            return fullgrad.completes(self.model, self._borrowed.read, batch[:1])
+            return fullgrad.completes(self._borrowed.module, self._borrowed.read, batch[:1])
         if anatomy.kind != "exact":
             return False
         if anatomy.pre_activation:

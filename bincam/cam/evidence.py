@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bincam.cam.decompose import full_precision, max_spread, pooled_features
+from bincam.cam.combination import Combination
+from bincam.cam.decompose import combined, full_precision, max_spread, pooled_features
 from bincam.cam.gradients import choose_chunk, gradients
 from bincam.cam.methods import Function
 from bincam.models.anatomy import Anatomy
@@ -19,19 +20,19 @@ class Pass:
     """Tensors kept from one forward pass.
 
     Attributes:
-        logits: ``(B, all outputs)``; on a graph from ``leaf`` if there is one.
+        scores: ``(B, all outputs)``, raw scores; on a graph from ``leaf`` if there is one.
         kept: Tensors that the head's pooling reads.
         leaf: Tensor from which the gradient starts: the pooled vectors or the explained layer. None if the head alone
             determines the gradient.
     """
 
-    logits: Tensor
+    scores: Tensor
     kept: tuple[Tensor, ...]
     leaf: Tensor | None
 
 
 def evidence(
-    function: Function, anatomy: Anatomy, passed: Pass, side: Tensor, columns: Tensor, chunk: int | None
+    function: Function, anatomy: Anatomy, passed: Pass, side: Tensor, columns: Combination, chunk: int | None
 ) -> Tensor | None:
     """Compute S by a native method.
 
@@ -40,7 +41,7 @@ def evidence(
         anatomy: Structure of the model.
         passed: The forward pass.
         side: σ, ``(B, A)``.
-        columns: ``(A,)``.
+        columns: The explained combinations of outputs.
         chunk: Number of attributes differentiated together, or None to choose.
 
     Returns:
@@ -57,14 +58,14 @@ def evidence(
 
 
 def _blocks(
-    anatomy: Anatomy, passed: Pass, columns: Tensor, chunk: int | None
+    anatomy: Anatomy, passed: Pass, columns: Combination, chunk: int | None
 ) -> tuple[Tensor, Iterator[tuple[slice, Tensor]]]:
     """Return the features, and their gradients ``(B or 1, chunk, C, h or 1, w or 1)`` by slices of attributes."""
     if passed.leaf is None:
         features, _, _ = pooled_features(anatomy, passed.kept)
         return features, _head_gradients(anatomy, passed.kept, columns, chunk)
-    size = choose_chunk(passed.leaf, len(columns), chunk)
-    differentiated = gradients(passed.logits, passed.leaf, columns, size)
+    size = choose_chunk(passed.leaf, len(columns.owners), chunk)
+    differentiated = gradients(passed.scores, passed.leaf, columns, size)
     if anatomy.at_pooled and anatomy.pooling == "mean" and anatomy.vector is not None:
         features, spread, _ = pooled_features(anatomy, passed.kept)
         return features, (
@@ -77,19 +78,24 @@ def _blocks(
 
 
 def _head_gradients(
-    anatomy: Anatomy, kept: tuple[Tensor, ...], columns: Tensor, chunk: int | None
+    anatomy: Anatomy, kept: tuple[Tensor, ...], columns: Combination, chunk: int | None
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yield the gradients of an exact head without a backward pass: the folded weight, spread as by the pooling."""
     assert anatomy.weight is not None
     features, spread, _ = pooled_features(anatomy, kept)
-    weight = anatomy.weight[columns].to(features.dtype)
+    weight = anatomy.weight.to(features.dtype)
+    count = len(columns.owners)
     if anatomy.pooling == "mean":
-        yield slice(0, len(columns)), (weight * spread)[None, :, :, None, None]
-        return
+        size = count if columns.plain else choose_chunk(features[:, :, 0, 0], count, chunk)
+    else:
+        size = choose_chunk(features, count, chunk)
     share = max_spread(features)[:, None] if anatomy.pooling == "max" else 1.0
-    size = choose_chunk(features, len(columns), chunk)
-    for begin in range(0, len(columns), size):
-        rows = weight[begin : begin + size]
-        g = rows[None] if rows.ndim == 4 else rows[None, :, :, None, None]
-        g = (g * share).expand(len(features), len(rows), *features.shape[1:])
-        yield slice(begin, begin + len(rows)), g
+    for begin in range(0, count, size):
+        rows = combined(columns.part(slice(begin, begin + size)), weight)
+        rows = rows[None] if columns.plain else rows  # (B or 1, chunk, C), or (B or 1, chunk, C, h, w)
+        chosen = slice(begin, begin + rows.shape[1])
+        if anatomy.pooling == "mean":
+            yield chosen, (rows * spread)[..., None, None]
+            continue
+        g = rows if rows.ndim == 5 else rows[..., None, None]
+        yield chosen, (g * share).expand(len(features), rows.shape[1], *features.shape[1:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SIDES = {1.0: "positive", -1.0: "negative"}
+_BY_IMAGE = ("logits", "side", "maps")
+_IN_SETS = ("alternatives", "odds", "predicted", "outputs", "rivals")
+"""Fields with a row per image."""
 _IN_NOTEBOOK = 4  # attributes drawn where a notebook shows an explanation
 
 
@@ -33,7 +36,7 @@ class Explanation:
 
     Attributes:
         attributes: A names.
-        logits: ``(B, A)``, z.
+        logits: ``(B, A)``, z: of an output in a set, its log-odds against all others, or what ``versus`` asks for.
         side: ``(B, A)``, σ: +1 or -1; NaN where it is unknown.
         threshold: ``(A,)``, t in logit units.
         maps: ``(B, A, h, w)``, σS: evidence for the explained side, in logit units except for ``grad_cam_pp``,
@@ -48,6 +51,18 @@ class Explanation:
         complete: True if maps of this method, at this layer and under this head, add up: z = bias + prefix + ΣS.
         head: Meaning of the model's output, from which ``probability`` follows.
         image_size: ``(H, W)``.
+        sets: Name of the set of each of the A outputs, of which exactly one is true; None for a yes-or-no attribute.
+            Empty if there are no sets.
+        versus: Question about outputs in sets, see ``Explainer``; None for log-odds.
+        alternatives: ``(B, A)``, -H(π): what log-odds lose to the number of alternatives; 0 outside of sets and for
+            other questions. None if there are no sets.
+        odds: ``(B, A)``, log-odds, where ``versus`` asks for something else; else None.
+        predicted: ``(B, A)``, booleans: the decision, in a set the output with the highest score. None if there are no
+            sets; then z >= t decides.
+        outputs: ``(B, A)``, columns of the explained outputs among ``names``, where they differ between images; the
+            attributes then name ranks. Else None.
+        rivals: ``(B, A)``, columns of the outputs that a pairwise question compares with; else None.
+        names: Names of all outputs of the model, where ``outputs`` is given.
 
     Example:
         >>> import torch
@@ -78,6 +93,14 @@ class Explanation:
     complete: bool
     head: Head
     image_size: tuple[int, int]
+    sets: tuple[str | None, ...] = ()
+    versus: str | None = None
+    alternatives: Tensor | None = None
+    odds: Tensor | None = None
+    predicted: Tensor | None = None
+    outputs: Tensor | None = None
+    rivals: Tensor | None = None
+    names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return self._table().text()
@@ -92,21 +115,73 @@ class Explanation:
         shares = self.ledger().bias_share
 
         def cells(at: Position) -> tuple[str, ...]:
+            in_set = self.set_of(at[1]) is not None
             return (
                 display.cell(self.logits[at].item(), signed=True),
-                display.cell(self.threshold[at[1]].item()),
+                display.NONE if in_set else display.cell(self.threshold[at[1]].item()),
                 _SIDES.get(self.side[at].item(), display.NONE),
                 display.cell(shares[at].item()),
             )
 
+        def named(at: Position) -> str:
+            probability = self.taken_with(*at)
+            taken = "" if probability is None else f", taken with p = {display.cell(probability)}"
+            output = self.output_names(at[0])[at[1]]
+            rank = "" if self.outputs is None or self.set_of(at[1]) is None else f"{self.attributes[at[1]]}, "
+            return f"{at[0]}, {rank}{output}{taken}"
+
         grid = " × ".join(str(length) for length in self.maps.shape[-2:])
         adds_up = "maps and constant sum to the logit" if self.complete else "maps do not sum to the logit"
-        notes = (f"{self.kind}: {self.reason}", adds_up, omitted_rows(self.logits))
+        asked = f"versus {self.versus}" if self.versus else ""
+        notes = (f"{self.kind}: {self.reason}", adds_up, asked, omitted_rows(self.logits))
         return display.Table(
             f"Explanation of {size(self.attributes, self.logits)}: {self.method} at {self.layer}, maps of {grid} cells",
             ("image, attribute", "logit", "threshold", "explained", "bias share"),
-            first_rows(self.attributes, self.logits, cells),
+            first_rows(self.attributes, self.logits, cells, named),
             "; ".join(filter(None, notes)),
+        )
+
+    def set_of(self, column: int) -> str | None:
+        """Name of the set of an explained output; None for a yes-or-no attribute."""
+        return self.sets[column] if self.sets else None
+
+    def output_names(self, image: int) -> tuple[str, ...]:
+        """Names of the outputs that are explained of one image: with ``top`` those at each rank, else ``attributes``.
+
+        Example:
+            >>> import torch
+            >>> from torch import nn
+            >>> from bincam import Explainer
+            >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+            >>> names = ["cat", "dog", "fox"]
+            >>> explanation = Explainer(model, names=names, one_of={"animal": names}, top=2)(torch.rand(4, 3, 16, 16))
+            >>> explanation.attributes
+            ('animal: 1st', 'animal: 2nd')
+            >>> set(explanation.output_names(0)) < set(names)
+            True
+        """
+        if self.outputs is None:
+            return self.attributes
+        return tuple(self.names[column] for column in self.outputs[image].tolist())
+
+    def taken_with(self, image: int, column: int) -> float | None:
+        """The probability of an output that is predicted although it is below one half; None for all other outputs."""
+        if self.set_of(column) is None or self.predicted is None or not bool(self.predicted[image, column]):
+            return None
+        value = self.probability[image, column].item()
+        return value if value < 0.5 else None
+
+    def rows(self, rows: slice) -> Explanation:
+        """Select some images."""
+
+        def part(values: Tensor | None) -> Any:
+            return None if values is None else values[rows]
+
+        terms = self.decomposition
+        if terms is not None:
+            terms = Decomposition(part(terms.evidence), part(terms.prefix), part(terms.bias))
+        return replace(
+            self, decomposition=terms, **{name: part(getattr(self, name)) for name in (*_BY_IMAGE, *_IN_SETS, "bias")}
         )
 
     def plot(
@@ -151,19 +226,21 @@ class Explanation:
 
     @property
     def probability(self) -> Tensor:
-        """The probability of the positive class, ``(B, A)``."""
-        return probability(self.logits, self.head)
+        """The probability of the positive class, ``(B, A)``; of an output in a set, its softmax probability."""
+        return probability(self.logits if self.odds is None else self.odds, self.head)
 
     @property
     def identity_gap(self) -> Tensor:
         """The part of the logit that maps and constant do not account for: z - b - p - ΣS, ``(B, A)``.
 
-        If the head has no constant (``bias`` is None), it is z - ΣS.
+        If the head has no constant (``bias`` is None), it is z - ΣS. Of log-odds, the entropy of the alternatives is a
+        further term: z + H(π) - b - p - ΣS.
         """
         located = self.side * self.maps.sum((-2, -1))
         constant = torch.zeros_like(located) if self.bias is None else self.bias
         prefix = torch.zeros_like(located) if self.decomposition is None else self.decomposition.prefix
-        return self.logits - constant - (0 if self.method == "fullgrad" else prefix) - located
+        lost = 0 if self.alternatives is None else self.alternatives
+        return self.logits - lost - constant - (0 if self.method == "fullgrad" else prefix) - located
 
     def ledger(self, reference: Literal["zero", "floor"] | Reference = "zero") -> Ledger:
         """Sum the evidence for and against the explained side, relative to a reference.
@@ -199,12 +276,13 @@ class Explanation:
                 self.side,
                 self.threshold,
                 reference=name,
+                alternatives=nan,
                 reason=self.reason,
                 attributes=self.attributes,
             )
         evidence, bias = self.decomposition.evidence, self.decomposition.bias
         if isinstance(reference, Reference):
-            evidence, bias = ledger_terms.against(evidence, bias, reference.for_maps(self.attributes, evidence))
+            evidence, bias = ledger_terms.against(evidence, bias, self._reference(reference, evidence))
         elif reference == "floor":
             evidence, bias = ledger_terms.floor(evidence, bias, self.side)
         elif reference != "zero":
@@ -216,9 +294,19 @@ class Explanation:
             self.logits,
             self.side,
             self.threshold,
+            alternatives=self.alternatives,
             reference=name,
             attributes=self.attributes,
         )
+
+    def _reference(self, reference: Reference, evidence: Tensor) -> Tensor:
+        """The reference's grids of the explained outputs, ``(A, h, w)``, or ``(B, A, h, w)`` where images differ."""
+        if self.outputs is None:
+            return reference.for_maps(self.attributes, evidence)
+        explained = sorted(set(self.outputs.flatten().tolist()))
+        grids = reference.for_maps([self.names[column] for column in explained], evidence)
+        place = torch.searchsorted(torch.tensor(explained, device=self.outputs.device), self.outputs)
+        return grids[place]
 
     def upsample(self, size: tuple[int, int] | None = None) -> Tensor:
         """Upsample all maps to an image size, by default the explained one: ``(B, A, H, W)``.
@@ -244,13 +332,13 @@ def joined(parts: Sequence[Explanation]) -> Explanation:
         present = [tensor for tensor in tensors if tensor is not None]
         return torch.cat(present) if len(present) == len(tensors) else None
 
+    def cat_field(name: str) -> Tensor | None:
+        return cat([getattr(part, name) for part in parts])
+
     decompositions = [part.decomposition for part in parts if part.decomposition is not None]
     return replace(
         parts[0],
-        logits=torch.cat([part.logits for part in parts]),
-        side=torch.cat([part.side for part in parts]),
-        maps=torch.cat([part.maps for part in parts]),
-        bias=cat([part.bias for part in parts]),
+        **{name: cat_field(name) for name in (*_BY_IMAGE, *_IN_SETS, "bias")},
         decomposition=Decomposition(
             evidence=torch.cat([part.evidence for part in decompositions]),
             prefix=torch.cat([part.prefix for part in decompositions]),

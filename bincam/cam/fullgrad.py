@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from bincam.cam.combination import Combination
 from bincam.errors import UnsupportedError
 from bincam.models.gradient_modes import GradientsEverywhere, lost_gradient
 from bincam.models.trace import call_name, record, tensors_in
@@ -82,14 +83,16 @@ def _bias(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | 
     return mean_shift if shift is None else shift + mean_shift
 
 
-def maps(model: nn.Module, read: Callable[[Any], Tensor], images: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+def maps(
+    model: nn.Module, read: Callable[[Any], Tensor], images: Tensor, columns: Combination
+) -> tuple[Tensor, Tensor]:
     """Compute signed FullGrad maps by one backward pass through the whole network per attribute.
 
     Args:
         model: The model, in evaluation mode.
         read: Conversion of the model's raw output to logits.
         images: ``(B, C, H, W)``.
-        columns: Columns of the attributes, ``(A,)``.
+        columns: The A explained combinations of outputs.
 
     Returns:
         S ``(B, A, H, W)``, and the contributions of biases without a position ``(B, A)``.
@@ -108,15 +111,14 @@ def maps(model: nn.Module, read: Callable[[Any], Tensor], images: Tensor, column
     raise UnsupportedError(f"fullgrad needs the gradient of the images, but {lost_gradient(model, lost)}")
 
 
-def _terms(logits: Tensor, leaf: Tensor, catcher: _BiasCatcher, columns: Tensor) -> tuple[Tensor, Tensor] | None:
+def _terms(logits: Tensor, leaf: Tensor, catcher: _BiasCatcher, columns: Combination) -> tuple[Tensor, Tensor] | None:
     """Compute S and the constant by one backward pass per attribute; None if no graph from the images reaches them."""
     images, size = leaf.detach(), (int(leaf.shape[2]), int(leaf.shape[3]))
     if not logits.requires_grad:
         return None
     located, constant = [], []
-    for column in columns.tolist():
-        direction = torch.zeros_like(logits)
-        direction[:, column] = 1
+    for place in range(len(columns.owners)):
+        direction = columns.part(slice(place, place + 1)).directions()[:, 0].to(logits)
         try:
             slopes = torch.autograd.grad(
                 logits, [leaf, *catcher.edges], direction, retain_graph=True, allow_unused=True

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from bincam.cam.combination import Combination
 from bincam.errors import InputError
 
 BUDGET = 128 * 2**20
@@ -33,33 +33,31 @@ def choose_chunk(leaf: Tensor, count: int, chunk: int | None) -> int:
     return min(chunk, count)
 
 
-def gradients(logits: Tensor, leaf: Tensor, columns: Tensor, chunk: int) -> Iterator[tuple[slice, Tensor]]:
-    """Differentiate some columns of the logits.
+def gradients(scores: Tensor, leaf: Tensor, columns: Combination, chunk: int) -> Iterator[tuple[slice, Tensor]]:
+    """Differentiate some combinations of the scores, with the weights of alternatives held fixed.
 
     In evaluation mode no image depends on the others of its batch, so the gradient of a column's sum over the batch
-    contains every image's own gradient.
+    contains every image's own gradient. Weights held fixed are the derivatives of log-odds, so this is their gradient.
 
     Args:
-        logits: ``(B, all outputs)``, on a graph from ``leaf``.
+        scores: ``(B, all outputs)``, on a graph from ``leaf``.
         leaf: ``(B, ...)``.
-        columns: Columns to differentiate, ``(A,)``.
-        chunk: Number of columns differentiated together.
+        columns: The A combinations to differentiate.
+        chunk: Number of combinations differentiated together.
 
     Yields:
-        A slice of ``columns`` and dz/dleaf, ``(B, chunk, ...)``.
+        A slice of the combinations and dz/dleaf, ``(B, chunk, ...)``.
     """
-    for begin in range(0, len(columns), chunk):
-        rows = _rows(logits, leaf, columns[begin : begin + chunk])
+    for begin in range(0, len(columns.owners), chunk):
+        rows = _rows(scores, leaf, columns.part(slice(begin, begin + chunk)))
         yield slice(begin, begin + rows.shape[1]), rows
 
 
-def _rows(logits: Tensor, leaf: Tensor, columns: Tensor) -> Tensor:
-    """Compute dz/dleaf of a few columns, ``(B, columns, ...)``."""
+def _rows(logits: Tensor, leaf: Tensor, columns: Combination) -> Tensor:
+    """Compute dz/dleaf of a few combinations, ``(B, columns, ...)``."""
     if not logits.requires_grad:  # nothing of the leaf reaches the logits
-        return torch.zeros_like(leaf).unsqueeze(1).expand(-1, len(columns), *leaf.shape[1:])
-    directions = (
-        F.one_hot(columns, logits.shape[1]).to(logits)[:, None].expand(-1, *logits.shape)
-    )  # (columns, B, outputs)
+        return torch.zeros_like(leaf).unsqueeze(1).expand(-1, len(columns.owners), *leaf.shape[1:])
+    directions = columns.directions().transpose(0, 1).to(logits)  # (columns, B, outputs)
     if leaf.ndim == 2 or leaf[0, 0].numel() == 1:
         # Above a pooled vector, starting a backward pass costs more than running it, so all columns share one.
         with contextlib.suppress(RuntimeError):  # a custom autograd function may lack a batching rule

@@ -1,11 +1,120 @@
-"""The check of images before they are explained."""
+"""What a model is given: the check of images before they are explained, and the further inputs of its forward."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from bincam.errors import InputError
+
+Inputs = Callable[[Tensor], Any]
+"""A function from images ``(B, C, H, W)`` to all arguments of a model's forward: a tuple, or a dict of keywords."""
+
+
+class Arguments:
+    """Further inputs of a model, added to the images in every forward pass.
+
+    A pass may be of other images than those to explain: of a random probe, of masked copies of one image. Of tensors
+    with a row for every image to explain, such a pass is given the first row, or the row of that image.
+
+    Args:
+        module: The module whose forward takes several inputs.
+        inputs: Function from images to its arguments; None for the images alone.
+
+    Raises:
+        InputError: The module's forward needs several inputs, and ``inputs`` is None.
+    """
+
+    def __init__(self, module: nn.Module, inputs: Inputs | None) -> None:
+        self._module, self.inputs = module, inputs
+        self._total, self._rows = 0, slice(None)  # images of the call, and those of them in the present batch
+        if inputs is None:
+            _refuse_several(module)
+
+    @property
+    def given(self) -> bool:
+        """True if there are further inputs."""
+        return self.inputs is not None
+
+    @contextmanager
+    def of_rows(self, rows: slice, total: int) -> Iterator[None]:
+        """State meanwhile which of all images a batch has."""
+        before = self._total, self._rows
+        if not before[0]:
+            self._total, self._rows = total, rows
+        try:
+            yield
+        finally:
+            self._total, self._rows = before
+
+    @contextmanager
+    def added(self, batch: Tensor) -> Iterator[None]:
+        """Add the further inputs to every call of the module meanwhile.
+
+        Args:
+            batch: The images to explain, ``(B, C, H, W)``.
+        """
+        inputs = self.inputs
+        if inputs is None:
+            yield
+            return
+
+        def add(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+            if len(args) != 1 or kwargs:  # the caller's own call, with all inputs
+                return args, kwargs
+            images = args[0]
+            returned = inputs(images)
+            if not isinstance(returned, (tuple, list, Mapping)):
+                raise InputError(
+                    f"inputs= returned a {type(returned).__name__}; expected a tuple with all arguments of the model's "
+                    "forward, such as (images, meta), or a dict of keywords"
+                )
+            with torch._C.DisableTorchFunction():  # noqa: SLF001  # a trace counts calls, and these depend on the batch
+                fitted = tree_map(lambda leaf: self._fitted(leaf, images, batch), returned)
+            return ((), dict(fitted)) if isinstance(fitted, Mapping) else (tuple(fitted), {})
+
+        handle = self._module.register_forward_pre_hook(add, with_kwargs=True)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def _fitted(self, leaf: Any, images: Tensor, batch: Tensor) -> Any:
+        """A tensor with the rows of the images of a pass."""
+        if not isinstance(leaf, Tensor) or leaf is images or leaf.ndim == 0:
+            return leaf
+        rows = leaf
+        if self._total and len(rows) == self._total and len(batch) != self._total:
+            rows = rows[self._rows]
+        if len(rows) == len(batch) and len(images) != len(batch):
+            rows = rows[:1].expand(len(images), *rows.shape[1:])
+        return rows.to(images.device)
+
+
+def _refuse_several(module: nn.Module) -> None:
+    """Refuse a module whose forward needs more than the images.
+
+    Raises:
+        InputError: It does; the message names its inputs.
+    """
+    try:
+        parameters = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):  # compiled code may have no signature
+        return
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    needed = [p.name for p in parameters if p.default is inspect.Parameter.empty and p.kind in kinds]
+    if len(needed) > 1:
+        raise InputError(
+            f"the model's forward takes {len(needed)} inputs ({', '.join(needed)}); pass inputs=, a function from the "
+            "images to all of them, such as inputs=lambda images: (images, meta); in a command, name a --factory whose "
+            "module takes the images alone"
+        )
 
 
 def check_images(images: Tensor) -> None:

@@ -2,7 +2,8 @@
 
 For the explained side, an exact head gives σ(z - t) = σ(b - t) + σp + Σ(σS)⁺ - Σ(σS)⁻: a constant, the evidence p of
 tokens without a position (zero for most models), and the evidence of the cells of the grid. The ledger states how much
-of the support of a decision comes from positions in the image and how much from the constant.
+of the support of a decision comes from positions in the image and how much from the constant. The log-odds of an output
+in a set have a further term, -H(π), which grows with the number of alternatives and is no bias; it is kept apart.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ class Ledger:
 
     Attributes:
         reference: ``zero``, ``floor``, or the name of a fitted reference.
-        support: T = (σ(b - t))⁺ + (σp)⁺ + Σ(σS)⁺.
-        opposition: O = (σ(b - t))⁻ + (σp)⁻ + Σ(σS)⁻, so that T - O = σ(z - t).
+        support: T = (σ(b - t))⁺ + (σp)⁺ + Σ(σS)⁺, and (-σH)⁺ in a set.
+        opposition: O = (σ(b - t))⁻ + (σp)⁻ + Σ(σS)⁻, and (-σH)⁻ in a set, so that T - O = σ(z - t).
         bias: σ(b - t), signed.
         prefix: σp, signed: evidence without a position that is not constant.
         placed_support: Σ(σS)⁺.
@@ -31,6 +32,8 @@ class Ledger:
         bias_share: (σ(b - t))⁺ / T in [0, 1]; NaN where nothing supports the side (T = 0).
         empty: 1 where the map has no positive evidence, Σ(σS)⁺ = 0; else 0; NaN where undefined.
         gap: T - O - σ(z - t), which is zero up to rounding.
+        alternatives: σ(-H(π)), signed: what the log-odds of an output in a set lose to the number of alternatives; 0
+            for yes-or-no attributes. It is part of the support or the opposition, not of the bias share.
         reason: Why everything is NaN, if the head has no additive decomposition; else empty.
         attributes: A names, for display; empty if unknown.
 
@@ -54,6 +57,7 @@ class Ledger:
     bias_share: Tensor
     empty: Tensor
     gap: Tensor
+    alternatives: Tensor
     reason: str = ""
     attributes: tuple[str, ...] = ()
 
@@ -96,6 +100,7 @@ def ledger(
     side: Tensor,
     threshold: Tensor,
     *,
+    alternatives: Tensor | None = None,
     reference: str = "zero",
     reason: str = "",
     attributes: tuple[str, ...] = (),
@@ -109,6 +114,7 @@ def ledger(
         logits: ``(B, A)``, z.
         side: ``(B, A)``, σ.
         threshold: ``(A,)`` or ``(B, A)``, t.
+        alternatives: ``(B, A)``, -H(π); None for zeros.
         reference: Name of the reference against which the evidence is measured.
         reason: Why the evidence is NaN, if it is.
         attributes: A names, for display.
@@ -131,8 +137,9 @@ def ledger(
     constant = side * (bias - threshold)
     unplaced = side * prefix
     placed_support, placed_opposition = cells.relu().sum(-1), (-cells).relu().sum(-1)
-    support = constant.relu() + unplaced.relu() + placed_support
-    opposition = (-constant).relu() + (-unplaced).relu() + placed_opposition
+    lost = torch.zeros_like(unplaced) if alternatives is None else side * alternatives
+    support = constant.relu() + unplaced.relu() + lost.relu() + placed_support
+    opposition = (-constant).relu() + (-unplaced).relu() + (-lost).relu() + placed_opposition
     nan = torch.full_like(support, torch.nan)
     empty = torch.where(torch.isnan(placed_support), nan, (placed_support == 0).to(support.dtype))
     return Ledger(
@@ -146,6 +153,7 @@ def ledger(
         bias_share=torch.where(support > 0, constant.relu() / support, nan),
         empty=empty,
         gap=support - opposition - side * (logits - threshold),
+        alternatives=lost,
         reason=reason,
         attributes=attributes,
     )
@@ -178,7 +186,7 @@ def against(evidence: Tensor, bias: Tensor, grid: Tensor) -> tuple[Tensor, Tenso
     Args:
         evidence: ``(B, A, h, w)``.
         bias: ``(B, A)``.
-        grid: ``(A, h, w)``.
+        grid: ``(A, h, w)`` or ``(B, A, h, w)``.
 
     Returns:
         S' and b' of the same shapes.

@@ -14,7 +14,10 @@ Position = tuple[int, int]
 
 
 def first_rows(
-    names: Sequence[str], values: Tensor, cells: Callable[[Position], tuple[str, ...]]
+    names: Sequence[str],
+    values: Tensor,
+    cells: Callable[[Position], tuple[str, ...]],
+    head: Callable[[Position], str] | None = None,
 ) -> list[tuple[str, ...]]:
     """Make the first rows, image by image and attribute by attribute.
 
@@ -22,9 +25,11 @@ def first_rows(
         names: A names.
         values: ``(B, A)``.
         cells: The cells of a position after the row's head.
+        head: The row's head; image and name by default.
     """
+    title = head or (lambda at: f"{at[0]}, {names[at[1]]}")
     positions = product(range(len(values)), range(len(names)))
-    return [(f"{image}, {names[column]}", *cells((image, column))) for image, column in islice(positions, ROWS)]
+    return [(title(at), *cells(at)) for at in islice(positions, ROWS)]
 
 
 def omitted_rows(values: Tensor) -> str:

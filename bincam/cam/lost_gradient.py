@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bincam.cam.borrowed_model import BorrowedModel, Start
+from bincam.cam.combination import Combination
 from bincam.cam.evidence import Pass
 from bincam.cam.gradients import choose_chunk, gradients
 from bincam.models.anatomy import Anatomy
@@ -21,7 +22,7 @@ _ROUNDING = 1e-5
 
 
 def lost_gradients(
-    model: BorrowedModel, batch: Tensor, anatomy: Anatomy, start: Start, passed: Pass, columns: Tensor
+    model: BorrowedModel, batch: Tensor, anatomy: Anatomy, start: Start, passed: Pass, columns: Combination
 ) -> list[str] | None:
     """Determine whether gradients of zero are lost.
 
@@ -31,7 +32,7 @@ def lost_gradients(
         anatomy: Of the model.
         start: The tensor from which the gradients start.
         passed: The pass with that tensor.
-        columns: Columns of the logits whose maps are zero for every image.
+        columns: The explained combinations whose maps are zero for every image.
 
     Returns:
         The names of the calls at which a graph was lost (there may be none that is known); None if no gradient is lost:
@@ -39,8 +40,8 @@ def lost_gradients(
     """
     assert passed.leaf is not None
     leaf = passed.leaf.detach()
-    chunk = choose_chunk(leaf, len(columns), None)
-    blocks = gradients(passed.logits, passed.leaf, columns, chunk)
+    chunk = choose_chunk(leaf, len(columns.owners), None)
+    blocks = gradients(passed.scores, passed.leaf, columns, chunk)
     zero = torch.cat([~rows.flatten(2).any(-1).any(0) for _, rows in blocks])  # (columns,)
     if not bool(zero.any()):
         return None
@@ -49,7 +50,8 @@ def lost_gradients(
     place = anatomy.vector if start == "vector" else anatomy.layer.place
     cut = Cut(None, place, changed, open_stops=anatomy.open_stops, watch=True)
     with torch.no_grad(), cut:
-        logits = model.read(model.module(batch))
-    before = passed.logits.detach()
-    moved = (logits.detach() - before).abs() > _ROUNDING * _CHANGE * before.abs().amax(0)
-    return cut.lost if bool((zero & moved.any(0)[columns]).any()) else None
+        scores = model.read(model.module(batch))
+    before, after = passed.scores.detach(), scores.detach()
+    size, change = columns.apply(before).abs(), columns.apply(after) - columns.apply(before)
+    moved = change.abs() > _ROUNDING * _CHANGE * size.amax(0)
+    return cut.lost if bool((zero & moved.any(0)).any()) else None

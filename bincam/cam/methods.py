@@ -26,14 +26,16 @@ def cam(features: Tensor, weight: Tensor, spread: Tensor | float = 1.0) -> Tenso
 
     Args:
         features: ``(B, C, h, w)``.
-        weight: The folded head, ``(A, C)``; ``(B, A, C)`` if it differs between images; ``(A, C, h, w)`` for a head
-            that reads the flattened grid.
+        weight: The folded head, ``(A, C)``; ``(B, A, C)`` if it differs between images; ``(A, C, h, w)`` or
+            ``(B, A, C, h, w)`` for a head that reads the flattened grid.
         spread: d: 1/(hw) under mean pooling; ``(B, C, h, w)``, one at the maximum, under max pooling; ``(B, 1, h, w)``,
             the attention weights, under attention pooling.
 
     Returns:
         ``(B, A, h, w)``.
     """
+    if weight.ndim == 5:
+        return torch.einsum("bachw,bchw->bahw", weight, features)
     if weight.ndim == 4:
         return torch.einsum("achw,bchw->bahw", weight, features)
     if isinstance(spread, Tensor) and spread.shape[1] > 1:

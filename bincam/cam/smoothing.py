@@ -61,7 +61,7 @@ def smooth(
     total = torch.zeros_like(clean.maps)
     for _ in range(samples):
         standard_normal = torch.randn(images.shape, generator=generator).to(images)
-        total += _maps_for(explainer, images + spread * standard_normal, clean.side)
+        total += explainer(images + spread * standard_normal, like=clean).maps
     return replace(clean, maps=total / samples, method=f"smooth({clean.method})", complete=False)
 
 
@@ -88,10 +88,5 @@ def flips(explainer: Explainer, images: Tensor, side: Side = "predicted", labels
         True
     """
     clean = explainer(images, side, labels)
-    mirrored = _maps_for(explainer, images.flip(-1), clean.side).flip(-1)
+    mirrored = explainer(images.flip(-1), like=clean).maps.flip(-1)
     return replace(clean, maps=(clean.maps + mirrored) / 2, method=f"flips({clean.method})", complete=False)
-
-
-def _maps_for(explainer: Explainer, images: Tensor, side: Tensor) -> Tensor:
-    """Compute maps of changed images for fixed sides, ``(B, A, h, w)``."""
-    return explainer(images, "true", labels=side).maps

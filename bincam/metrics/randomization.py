@@ -128,7 +128,6 @@ def randomisation(
         raise InputError(f"stages={stages}, draws={draws}; at least one of each is needed")
     groups = _stages(explainer, images, stages)
     original = explainer(images, side, labels)
-    asked = ("true", original.side) if side in ("predicted", "true") else (side, None)
     correlations = []
     with outside_grad_modes(), explainer.unchecked(), _exchanged(explainer.model) as pairs:
         for draw in range(draws):
@@ -138,7 +137,7 @@ def randomisation(
             for _, modules in groups:
                 for module in modules:
                     _permute(module, generator)
-                correlations.append(spearman(original.maps, explainer(images, *asked).maps))
+                correlations.append(spearman(original.maps, explainer(images, side, like=original).maps))
     correlation = torch.stack(correlations).reshape(draws, len(groups), *original.maps.shape[:2])
     return _judge(tuple(name for name, _ in groups), correlation.cpu(), original.maps[0, 0].numel())
 

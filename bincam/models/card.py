@@ -20,9 +20,9 @@ from pydantic import (
 from bincam.display import ROWS, Table, counted
 from bincam.errors import InputError, nearest
 from bincam.files import read_json, write_json
-from bincam.models.heads import Head
+from bincam.models.heads import Head, check_head
 from bincam.models.pooling import Pooling
-from bincam.one_of import check_sets
+from bincam.one_of import check_no_threshold, check_sets, set_columns
 
 SCHEMA = 1
 KIND = "bincam-model"
@@ -45,7 +45,8 @@ class Card(BaseModel):
         pooling: Pooling of bincam's own head.
         head: Meaning of the raw output.
         one_of: Sets of outputs of which exactly one is true, by name; all other outputs are yes-or-no attributes.
-        output: Index or key of the raw output, if the network returns several tensors.
+        output: Index or key of the raw output, if the network returns several tensors; several indices or keys for a
+            network with several heads, whose outputs are joined in this order.
         input_size: ``(H, W)`` in pixels.
         mean: Per channel, of pixels in [0, 1].
         std: Per channel, of pixels in [0, 1].
@@ -81,7 +82,7 @@ class Card(BaseModel):
     pooling: Pooling = "mean"
     head: Head = "logits"
     one_of: dict[str, tuple[str, ...]] = {}
-    output: str | int | None = None
+    output: str | int | tuple[str | int, ...] | None = None
     input_size: tuple[int, int]
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
@@ -152,6 +153,14 @@ class Card(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Card:
         check_sets(self.one_of, self.attributes)
+        if self.one_of:
+            check_head(self.head, self.one_of)
+        for field in ("thresholds", "tuned_thresholds"):
+            check_no_threshold(getattr(self, field), self.one_of, field)
+        if isinstance(self.output, tuple) and len(set(self.output)) != len(self.output):
+            raise ValueError(f"output names a head twice: {', '.join(map(str, self.output))}")
+        if self.output == ():
+            raise ValueError("output is an empty list; omit it, or name the heads")
         for field in ("thresholds", "tuned_thresholds", "train_counts", "logit_shift", "calibration"):
             for name in getattr(self, field):
                 if name not in self.attributes:
@@ -179,6 +188,11 @@ class Card(BaseModel):
         of_sets = ("one_of", "score_shift", "tuned_offsets")
         return {name: value for name, value in values.items() if value or name not in of_sets}
 
+    @property
+    def set_columns(self) -> dict[str, tuple[int, ...]]:
+        """The columns of the outputs of every set."""
+        return set_columns(self.one_of, self.attributes)
+
     def __repr__(self) -> str:
         return self._table().text()
 
@@ -198,6 +212,7 @@ class Card(BaseModel):
             ("head", self.head if self.output is None else f"{self.head}, output {self.output!r}"),
             ("pooling", self.pooling if self.architecture == "attribute_head" else ""),
             ("loss", self.loss or ""),
+            ("sets", "; ".join(f"{name}: {counted(len(members), 'output')}" for name, members in self.one_of.items())),
             ("notes", self.notes),
         ]
         rows += [

@@ -29,6 +29,10 @@ CANCELLING = {
 }  # fmt: skip
 
 
+NOT_CANCELLING = "is not affine, and does not cancel in the logits"
+"""Part of the reason of a head with a softmax whose normaliser remains in each of its scores."""
+
+
 @dataclass(frozen=True)
 class HeadPath:
     """The path from the pooled tensor to the logits.
@@ -148,7 +152,7 @@ def confirm(
         reason = "the folded head does not reproduce the logits, so it is not affine"
         if path.proof == "cancelling":
             names = (call.name for call in path.calls if call.name in CANCELLING)
-            reason = f"the {next(names)} of the head is not affine, and does not cancel in the logits"
+            reason = f"the {next(names)} of the head {NOT_CANCELLING}"
     if fold is None and number:
         return f"the head computes with a Python value of the features ({number!r})"
     return reason if fold is None else fold

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from bincam.errors import InputError, nearest
 from bincam.models.card import Card, make_card
 from bincam.models.features import grid_features
-from bincam.models.heads import logits_of, select_output
+from bincam.models.heads import raw_scores, select_output
+from bincam.models.log_odds import log_odds
 from bincam.models.pooling import make_pool
+from bincam.one_of import check_sets
 
 
 class AttributeClassifier(nn.Module):
@@ -39,9 +41,40 @@ class AttributeClassifier(nn.Module):
         self.card = card
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images ``(B, C, H, W)`` to logits ``(B, A)``."""
-        raw = select_output(self.network(images), self.card.output)
-        return logits_of(raw, self.card.head, len(self.card.attributes), images.shape[0])
+        """Images ``(B, C, H, W)`` to logits ``(B, A)``; of outputs in sets, log-odds."""
+        return log_odds(self.scores(images), self.card.set_columns)
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Compute raw scores ``(B, A)`` of images ``(B, C, H, W)``: of a set those before its softmax, else logits.
+
+        The cross-entropy of a set is ``torch.nn.functional.cross_entropy`` of its columns. The scores of a set have a
+        number in common that means nothing; the logits that ``forward`` returns do not depend on it.
+
+        Example:
+            >>> import torch
+            >>> from bincam.models import build
+            >>> model = build("resnet10t", ["blond", "dark"], one_of={"hair": ["blond", "dark"]}).eval()
+            >>> scores, logits = model.scores(torch.zeros(1, 3, 64, 64)), model(torch.zeros(1, 3, 64, 64))
+            >>> torch.allclose(scores.softmax(-1), logits.sigmoid())
+            True
+        """
+        raw = select_output(self.network(images), self.card.output, self.card.head)
+        return raw_scores(raw, self.card.head, len(self.card.attributes), images.shape[0], self.card.set_columns)
+
+
+class ScoringClassifier(AttributeClassifier):
+    """A classifier that returns raw scores in place of logits; it shares the network.
+
+    Args:
+        classifier: The classifier.
+    """
+
+    def __init__(self, classifier: AttributeClassifier) -> None:
+        super().__init__(classifier.network, classifier.card)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images ``(B, C, H, W)`` to raw scores ``(B, A)``."""
+        return self.scores(images)
 
 
 class AttributeNet(nn.Module):
@@ -96,6 +129,7 @@ def build(
     std: Sequence[float] | None = None,
     thresholds: Mapping[str, float] | None = None,
     train_counts: Mapping[str, tuple[int, int]] | None = None,
+    one_of: Mapping[str, Sequence[str]] | None = None,
     **options: Any,
 ) -> AttributeClassifier:
     """Build a classifier with one logit per attribute on any timm backbone.
@@ -113,6 +147,7 @@ def build(
         std: Likewise.
         thresholds: Decision threshold per attribute, in logit units.
         train_counts: ``(negatives, positives)`` per attribute.
+        one_of: Sets of outputs of which exactly one is true, by name.
         options: Further arguments of ``timm.create_model``, for example ``drop_path_rate``. ``drop_rate`` sets the
             dropout before bincam's linear layer.
 
@@ -150,6 +185,7 @@ def build(
         std=tuple(std or config.std),
         thresholds=dict(thresholds or {}),
         train_counts=dict(train_counts or {}),
+        one_of={name: tuple(members) for name, members in check_sets(one_of or {}, attributes).items()},
     )
     return AttributeClassifier(construct(card, pretrained=pretrained), card)
 

@@ -178,7 +178,7 @@ def check_same(images: Tensor, explanation: Explanation) -> None:
 
 def side_score(explainer: Explainer, images: Tensor, explanation: Explanation) -> Tensor:
     """Compute the probability of the side that was explained on the clean images, ``(B, A)``."""
-    z = explainer.logits(images).to(explanation.side)
+    z = explainer.logits(images, like=explanation).to(explanation.side)
     return probability(explanation.side * z, explanation.head)
 
 

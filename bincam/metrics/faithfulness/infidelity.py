@@ -97,11 +97,11 @@ def infidelity(
         raise InputError(f"patches={patches}; at least one is needed")
     masks = square_patches(explanation.image_size, patches, seed)
     base = make_baseline(images, baseline)
-    clean = explainer.logits(images).to(explanation.side)
+    clean = explainer.logits(images, like=explanation).to(explanation.side)
     falls = []
     for mask in masks:
         removed = torch.where(torch.from_numpy(mask).to(images.device), base, images)
-        falls.append(explanation.side * (clean - explainer.logits(removed).to(clean)))
+        falls.append(explanation.side * (clean - explainer.logits(removed, like=explanation).to(clean)))
     h, w = explanation.maps.shape[-2:]
     weights = project(masks, (h, w)) * (h * w / masks[0].size)
     predicted = torch.einsum("bahw,nhw->ban", explanation.maps.double(), torch.from_numpy(weights).to(clean.device))
