@@ -143,7 +143,7 @@ class Combination:
         for owner, places in self._groups():
             columns = list(self.sets[owner])
             if self.versus == MEAN:
-                weights = torch.full((batch, len(places), len(columns)), 1 / len(columns)).to(self.scores)
+                weights = self.scores.new_full((batch, len(places), len(columns)), 1 / len(columns))
             else:
                 weights = alternative_weights(self._of_set(owner), self._within(owner, places))
             rows = directions[:, places]
@@ -270,7 +270,7 @@ def ranking(scores: Tensor, count: int) -> Tensor:
     >>> ranking(torch.tensor([[1.0, 3.0, 3.0]]), 2)
     tensor([[1, 2]])
     """
-    return scores.nan_to_num(nan=-torch.inf).sort(1, descending=True, stable=True).indices[:, :count]
+    return scores.nan_to_num(nan=-torch.inf).sort(dim=1, descending=True, stable=True).indices[:, :count]
 
 
 def refuse_unknown_scores(versus: str | None, centred: bool) -> None:
