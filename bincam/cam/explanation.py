@@ -131,7 +131,8 @@ class Explanation:
             return f"{at[0]}, {rank}{output}{taken}"
 
         grid = " × ".join(str(length) for length in self.maps.shape[-2:])
-        adds_up = "maps and constant sum to the logit" if self.complete else "maps do not sum to the logit"
+        terms = "maps, constant and entropy of the alternatives" if self.has_alternatives else "maps and constant"
+        adds_up = f"{terms} sum to the logit" if self.complete else "maps do not sum to the logit"
         asked = f"versus {self.versus}" if self.versus else ""
         notes = (f"{self.kind}: {self.reason}", adds_up, asked, omitted_rows(self.logits))
         return display.Table(
@@ -140,6 +141,11 @@ class Explanation:
             first_rows(self.attributes, self.logits, cells, named),
             "; ".join(filter(None, notes)),
         )
+
+    @property
+    def has_alternatives(self) -> bool:
+        """True if a logit has a term for the entropy of its alternatives, as log-odds of a set of several outputs."""
+        return self.alternatives is not None and bool((self.alternatives != 0).any())
 
     def set_of(self, column: int) -> str | None:
         """Name of the set of an explained output; None for a yes-or-no attribute."""
@@ -332,7 +338,7 @@ def joined(parts: Sequence[Explanation]) -> Explanation:
         present = [tensor for tensor in tensors if tensor is not None]
         return torch.cat(present) if len(present) == len(tensors) else None
 
-    def cat_field(name: str) -> Tensor | None:
+    def cat_field(name: str) -> Any:
         return cat([getattr(part, name) for part in parts])
 
     decompositions = [part.decomposition for part in parts if part.decomposition is not None]

@@ -119,7 +119,9 @@ def examine(model: AttributeClassifier, layer: str | None = None) -> dict[str, A
         model.network, None, layer=None, head="logits", output=None, precision="fp32", channels_last=True
     )
     with network.running(noise) as (batch, casting), casting:
-        raw = torch.cat([select_output(network.module(image), model.card.output) for image in batch.split(1)])
+        raw = torch.cat(
+            [select_output(network.module(image), model.card.output, model.card.head) for image in batch.split(1)]
+        )
     notes = [note] if (note := other_head(raw, model.card)) else []
     if RUN_ALONE in anatomy.reason:
         notes.append(
@@ -148,6 +150,8 @@ def other_head(raw: Tensor, card: Card) -> str | None:
     """
     if card.head == "probabilities" or raw.ndim < 2:
         return None
+    if card.one_of:
+        return _other_head_of_sets(raw, card)
     within, normalised = bool(((raw >= 0) & (raw <= 1)).all()), _sums_to_one(raw)
     logarithms = bool((raw <= 0).all()) and _sums_to_one(raw.exp())
     two = raw.shape[1:] == (2,) and len(card.attributes) == 2
@@ -162,6 +166,11 @@ def other_head(raw: Tensor, card: Card) -> str | None:
             "the two outputs for noise are in [0, 1] and sum to 1; if the model ends in a softmax, they are one "
             f"attribute: {wrong} --head probabilities with one name, that of the second output, is right"
         )
+    if within and normalised and raw.ndim == 2:
+        return (
+            "the outputs for noise are in [0, 1] and sum to 1; if the model ends in a softmax, exactly one of them is "
+            f"true: {wrong} --head probabilities with --one-of all is right"
+        )
     if within:
         last = "softmax" if normalised else "sigmoid"
         return (
@@ -175,8 +184,20 @@ def other_head(raw: Tensor, card: Card) -> str | None:
     if logarithms and card.head != "two_logits":
         return (
             "the outputs for noise are logarithms of numbers that sum to 1; if the model ends in a log-softmax, they "
-            "are no logits: use the model with a softmax in its place, and --head probabilities"
+            "are no logits, and exactly one of them is true: --one-of all states so"
         )
+    return None
+
+
+def _other_head_of_sets(raw: Tensor, card: Card) -> str | None:
+    """As ``other_head``, of a card with sets, whose scores may be logarithms of probabilities."""
+    for name, columns in card.set_columns.items():
+        members = raw[:, list(columns)]
+        if bool(((members >= 0) & (members <= 1)).all()) and _sums_to_one(members):
+            return (
+                f"the outputs of set {name!r} for noise are in [0, 1] and sum to 1; if the model ends in a softmax, "
+                f"--head {card.head} is wrong and --head probabilities is right"
+            )
     return None
 
 

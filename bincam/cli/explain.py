@@ -23,6 +23,8 @@ FILE = "explanations.json"
 SIDES = ("predicted", "positive", "negative", "any")
 MAX_PANELS = 100
 """As many as one figure can hold and remain readable."""
+LARGE = 20
+"""Number of outputs of a set above which only the predicted one is explained by default."""
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 EXAMPLE = Path("reports/example")
 
@@ -48,6 +50,24 @@ def explain(
     ] = "grad_cam",
     layer: Annotated[
         str | None, typer.Option(help="Module name, or pre_activation.", show_default="the pooled layer")
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Explain of each set of outputs the N with the highest scores.",
+            show_default=f"1 for sets of more than {LARGE}",
+        ),
+    ] = None,
+    versus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OUTPUT|runner_up|mean|nothing",
+            help="Against what outputs in sets are explained: one output, the best other, the mean of the set, or "
+            "nothing (the raw CAM, which cannot be compared between outputs).",
+            show_default="all others",
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the figures and explanations.json.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON document to stdout.")] = False,
@@ -84,9 +104,8 @@ def explain(
         raise InputError("state where the figures go with --out FOLDER, or ask for --json alone")
     figures = figure_paths(files, out) if out else {}
     opened = source.open_source(model, weights, options, device=device)
-    explainer = make_explainer(
-        opened, attributes, method, layer, source.read_thresholds(opened.card, thresholds), batch_size
-    )
+    limits = source.read_thresholds(opened.card, thresholds)
+    explainer = make_explainer(opened, attributes, method, layer, limits, batch_size, versus, top)
     run = Run(explainer, side, batch_size)
     run.explain(files)
     document = run.document(str(model or options.factory), figures)
@@ -160,8 +179,12 @@ def make_explainer(
     layer: str | None,
     thresholds: dict[str, float],
     batch_size: int | None = None,
+    versus: str | None = None,
+    top: int | None = None,
 ) -> Explainer:
     """Make the explainer, so that every mistake in the request is reported before an image is read.
+
+    Of a model with a set of more than ``LARGE`` outputs, only the predicted one is explained unless stated otherwise.
 
     Raises:
         InputError: An unknown attribute, method or layer, or more attributes than a figure holds.
@@ -173,12 +196,30 @@ def make_explainer(
     for name in chosen or ():
         if name not in model.card.attributes:
             raise InputError(f"unknown attribute {name!r}{nearest(name, model.card.attributes)}")
+    sets = model.card.one_of
+    if top is not None and (chosen or not sets):
+        reason = "not with --attributes" if chosen else "and this model has no sets of outputs (--one-of)"
+        raise InputError(f"--top {top} chooses the outputs with the highest scores of each set, {reason}")
+    if chosen is None and any(len(members) > LARGE for members in sets.values()):
+        top = top or 1
     count = len(chosen or model.card.attributes)
+    if top is not None:
+        count += sum(min(top, len(members)) - len(members) for members in sets.values())
     if count > MAX_PANELS:
         raise InputError(
-            f"{count} attributes are more than the {MAX_PANELS} that a figure can hold; select some with --attributes"
+            f"{count} attributes are more than the {MAX_PANELS} that a figure can hold; select some with --attributes, "
+            "or, of a set, with --top 5"
         )
-    explainer = Explainer(model, chosen, method=method, layer=layer, threshold=thresholds, batch_size=batch_size)
+    explainer = Explainer(
+        model,
+        chosen,
+        method=method,
+        layer=layer,
+        threshold=thresholds,
+        batch_size=batch_size,
+        versus=versus,
+        top=top,
+    )
     explainer.anatomy(model.card.input_size)
     return explainer
 

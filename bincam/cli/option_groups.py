@@ -47,7 +47,8 @@ class ModelOptions:
         factory: ``module:function``.
         names: Names of the outputs, separated by commas.
         head: Meaning of the outputs.
-        output: Index or key.
+        output: Index or key; several, separated by commas, for a model with several heads.
+        one_of: ``NAME=OUTPUT,OUTPUT,...`` each, or ``all``.
         mean: Numbers separated by commas.
         std: Numbers separated by commas.
         size: ``H,W``.
@@ -78,8 +79,17 @@ class ModelOptions:
     output: Annotated[
         str | None,
         typer.Option(
-            metavar="INDEX|KEY",
-            help="The output to use, where the model returns a tuple or a dict.",
+            metavar="INDEX|KEY,...",
+            help="The output to use, where the model returns a tuple or a dict; several, in order, of several heads.",
+            rich_help_panel=MODEL_PANEL,
+        ),
+    ] = None
+    one_of: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--one-of",
+            metavar="NAME=OUTPUT,...|all",
+            help="A set of outputs of which exactly one is true, as after a softmax; may be repeated.",
             rich_help_panel=MODEL_PANEL,
         ),
     ] = None
@@ -122,7 +132,7 @@ class ModelOptions:
     def stated(self) -> list[str]:
         """The options that state something about the model, as typed."""
         names = (field.name for field in fields(self) if field.name != "unsafe_pickle")
-        return [f"--{name}" for name in names if getattr(self, name) is not None]
+        return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) not in (None, [])]
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import math
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bincam.cli.option_groups import ModelOptions, ThresholdOptions
 from bincam.cli.options import parse_names, parse_number, parse_numbers
 from bincam.errors import InputError, nearest
+from bincam.one_of import check_sets
 
 if TYPE_CHECKING:
     from bincam.models import AttributeClassifier, Card
@@ -43,18 +45,56 @@ def make_card(options: ModelOptions, timm: str | None = None) -> Card:
     size = _numbers("--size", options.size, 2) if options.size else list(config.input_size[1:])
     if any(value != int(value) for value in size):
         raise InputError(f"--size {options.size}: expected whole pixels, H,W")
-    output = options.output
+    names = parse_names("--names", str(options.names))
     return models.make_card(
-        attributes=tuple(parse_names("--names", str(options.names))),
+        attributes=tuple(names),
         architecture="timm" if timm else "factory",
         name=timm or options.factory,
         head=options.head,
-        output=int(output) if output and output.lstrip("-").isdigit() else output,
+        output=_output(options.output),
+        one_of=read_sets(options.one_of or (), names),
         input_size=tuple(int(value) for value in size),
         mean=tuple(_numbers("--mean", options.mean) if options.mean else config.mean),
         std=tuple(_numbers("--std", options.std) if options.std else config.std),
         fit=options.fit or "stretch",
     )
+
+
+def read_sets(typed: Sequence[str], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Read the sets of outputs of which exactly one is true, from ``--one-of``.
+
+    Args:
+        typed: ``NAME=OUTPUT,OUTPUT,...`` each; ``all`` stands for one set, called ``class``, with all outputs.
+        names: Names of all outputs.
+
+    Raises:
+        InputError: An entry is malformed, a name is unknown, or sets overlap.
+
+    Example:
+        >>> read_sets(["hair=dark,blond"], ["dark", "blond", "Male"])
+        {'hair': ('dark', 'blond')}
+        >>> read_sets(["all"], ["cat", "dog"])
+        {'class': ('cat', 'dog')}
+    """
+    sets: dict[str, Sequence[str]] = {}
+    for text in typed:
+        name, _, members = (part.strip() for part in text.partition("="))
+        if text.strip() == "all":
+            name = "class"
+        elif not name or not members:
+            raise InputError(f"--one-of {text}: expected NAME=OUTPUT,OUTPUT,..., or all")
+        if name in sets:
+            raise InputError(f"--one-of: {name!r} is given twice")
+        sets[name] = list(names) if text.strip() == "all" else parse_names(f"--one-of {name}", members, known=names)
+    return check_sets(sets, names)
+
+
+def _output(typed: str | None) -> str | int | tuple[str | int, ...] | None:
+    """The index or key that ``--output`` states, or several."""
+    if typed is None:
+        return None
+    entries = tuple(int(e) if e.lstrip("-").isdigit() else e for e in parse_names("--output", typed))
+    return entries[0] if len(entries) == 1 else entries
 
 
 def open_source(

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from scipy import stats
@@ -128,6 +128,8 @@ def randomisation(
         raise InputError(f"stages={stages}, draws={draws}; at least one of each is needed")
     groups = _stages(explainer, images, stages)
     original = explainer(images, side, labels)
+    asked = ("true", original.side) if side in ("predicted", "true") else (side, None)
+    of_sets: dict[str, Any] = {"like": original} if original.sets else {}  # the outputs that were explained, too
     correlations = []
     with outside_grad_modes(), explainer.unchecked(), _exchanged(explainer.model) as pairs:
         for draw in range(draws):
@@ -137,7 +139,7 @@ def randomisation(
             for _, modules in groups:
                 for module in modules:
                     _permute(module, generator)
-                correlations.append(spearman(original.maps, explainer(images, side, like=original).maps))
+                correlations.append(spearman(original.maps, explainer(images, *asked, **of_sets).maps))
     correlation = torch.stack(correlations).reshape(draws, len(groups), *original.maps.shape[:2])
     return _judge(tuple(name for name, _ in groups), correlation.cpu(), original.maps[0, 0].numel())
 

@@ -250,7 +250,8 @@ def alternative_means(values: Tensor, scores: Tensor, places: Tensor) -> Tensor:
     means: Tensor = (total - chosen * values[:, places]) / (1 - chosen)
     highest = scores.argmax(-1, keepdim=True)  # (B, 1)
     exact = alternative_weights(scores, highest).to(values) @ factor  # (B, 1, D)
-    return torch.where((places == highest)[..., None], exact, means)
+    result: Tensor = torch.where((places == highest)[..., None], exact, means)
+    return result
 
 
 def alternative_entropy(scores: Tensor, places: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from bincam.models.classifier import AttributeClassifier, construct, timm_config
 def open_model(source: str | Path) -> AttributeClassifier:
     """Open a model from its folder, or a timm model with timm's own weights and class names.
 
+    ImageNet's classes are a set of outputs of which exactly one is true.
+
     Args:
         source: A folder with a card, or a timm name.
 
@@ -43,7 +45,7 @@ def open_model(source: str | Path) -> AttributeClassifier:
                 f"{name} is a file, not a model's folder; 'bincam card' makes a model's folder from your weights"
             ) from None
         raise InputError(f"{name} is not a folder, and {error}") from None
-    names = _class_names(name, config)
+    names, labelled = _class_names(name, config)
     card = make_card(
         attributes=names,
         architecture="timm",
@@ -52,18 +54,23 @@ def open_model(source: str | Path) -> AttributeClassifier:
         mean=tuple(config.mean),
         std=tuple(config.std),
         fit="crop",
-        notes="timm's own weights; its classes exclude one another, and each logit is read here as a yes or no",
+        one_of={"class": names} if labelled else {},
+        notes="timm's own weights"
+        + ("" if labelled else "; it is not known whether its classes exclude one another: each logit is a yes or no"),
     )
     return AttributeClassifier(construct(card, pretrained=True), card).eval()
 
 
-def _class_names(name: str, config: Any) -> tuple[str, ...]:
-    """ImageNet's labels if timm knows that the model has them, else numbers."""
+def _class_names(name: str, config: Any) -> tuple[tuple[str, ...], bool]:
+    """ImageNet's labels if timm knows that the model has them, else numbers; and whether they are ImageNet's.
+
+    Of ImageNet's classes exactly one is true of an image.
+    """
     from timm.data import imagenet_info
 
     model = timm_model(name, pretrained=False)
     subset = imagenet_info.infer_imagenet_subset(model)
     if subset is None:
-        return tuple(str(n) for n in range(config.num_classes))
+        return tuple(str(n) for n in range(config.num_classes)), False
     info = imagenet_info.ImageNetInfo(subset)
-    return tuple(f"{n} {info.index_to_description(n)}" for n in range(config.num_classes))
+    return tuple(f"{n} {info.index_to_description(n)}" for n in range(config.num_classes)), True

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 _SIDES = {1.0: "positive", -1.0: "negative"}
 KIND, SCHEMA = "bincam-explanation", 1
+ASKED: dict[str | None, str] = {
+    None: "log-odds against all other outputs",
+    "runner_up": "differences to the best other output",
+    "mean": "differences to the mean of the set",
+    "nothing": "raw scores, which cannot be compared between outputs",
+}
+"""Meaning of the logits of outputs in sets, by the question."""
 
 
 @dataclass
@@ -127,7 +134,8 @@ class Run:
                 f"{units(explanation.method, complete=explanation.complete)} per cell of the native grid",
                 "input_size": list(explanation.image_size),
                 "grid": list(explanation.maps.shape[-2:]),
-                "scales": self._scales(explanation.attributes),
+                "scales": self._scales(),
+                **about_sets(explanation),
             }
             break
         document["images"] = []
@@ -146,17 +154,22 @@ class Run:
         document["failures"] = self.failures
         return document
 
-    def _scales(self, attributes: Sequence[str]) -> dict[str, float]:
-        """Return the end of each attribute's colour scale, which all its figures share."""
+    def _scales(self) -> dict[str, float]:
+        """Return the end of each output's colour scale, which all figures share, and all outputs of a set.
+
+        Log-odds of one set are in the same unit and relate to the same alternatives, so their maps can be compared.
+        """
         from bincam.report.figures.explanation import scale
 
-        return {
-            name: number(
-                scale([explanation.maps[row, column].numpy(force=True) for explanation, row in self.results.values()])
-            )
-            or 1.0
-            for column, name in enumerate(attributes)
-        }
+        maps: dict[str, list[Any]] = {}
+        shared: dict[str, str] = {}
+        for explanation, row in self.results.values():
+            comparable = explanation.versus != "nothing"
+            for column, name in enumerate(explanation.output_names(row)):
+                shared[name] = (explanation.set_of(column) if comparable else None) or name
+                maps.setdefault(shared[name], []).append(explanation.maps[row, column].numpy(force=True))
+        limits = {key: number(scale(values)) or 1.0 for key, values in maps.items()}
+        return {name: limits[key] for name, key in shared.items()}
 
     def draw(self, document: Mapping[str, Any]) -> None:
         """Draw the figures that a document names.
@@ -177,7 +190,7 @@ class Run:
         for image in track(images, "draw", unit="figures") if len(images) > 1 else images:
             panels = [
                 Panel(
-                    name=entry["name"],
+                    name=f"{entry['rank']}, {entry['name']}" if "rank" in entry else entry["name"],
                     lines=summary(entry),
                     values=np.array(entry["map"], dtype=float),  # null becomes NaN
                     limit=document["scales"][entry["name"]],
@@ -194,6 +207,12 @@ class Run:
                 image_note=f"{pixels.shape[1]} × {pixels.shape[0]} pixels",
             )
             save_figure(figure, image["figure"])
+
+
+def about_sets(explanation: Explanation) -> dict[str, Any]:
+    """State of which sets outputs are explained, and against what; empty if there are none."""
+    sets = list(dict.fromkeys(name for name in explanation.sets if name is not None))
+    return {"one_of": sets, "versus": explanation.versus} if sets else {}
 
 
 def number(value: float) -> float | None:
@@ -214,7 +233,8 @@ def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict
         blind: True if the method has no sides; the ledger is then that of the positive side.
 
     Returns:
-        ``[image][attribute]``: logit, probability, threshold, ledger and map.
+        ``[image][attribute]``: logit, probability, threshold, ledger and map; of an output in a set also the set's
+        name, and no threshold. With ``top``, an entry has its rank, and the name of the output at this rank.
     """
     from bincam.models.heads import probability
 
@@ -224,16 +244,22 @@ def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict
     result = []
     for row in range(len(explanation.logits)):
         entries = []
-        for column, name in enumerate(explanation.attributes):
+        for column, name in enumerate(explanation.output_names(row)):
             logit, limit = explanation.logits[row, column].item(), explanation.threshold[column].item()
+            owner = explanation.set_of(column)
+            taken = explanation.predicted
+            positive = is_positive(logit, limit) if taken is None else bool(taken[row, column])
+            rank = None if explanation.outputs is None or owner is None else explanation.attributes[column]
             entries.append(
                 {
                     "name": name,
+                    **({} if owner is None else {"one_of": owner}),
+                    **({} if rank is None else {"rank": rank}),
                     "logit": number(logit),
                     "probability": number(probabilities[row, column].item()),
-                    "threshold": number(limit),
-                    "threshold_probability": number(at_threshold[column].item()),
-                    "predicted": None if math.isnan(logit) else class_name(1 if is_positive(logit, limit) else -1),
+                    "threshold": number(limit) if owner is None else None,
+                    "threshold_probability": number(at_threshold[column].item()) if owner is None else None,
+                    "predicted": None if math.isnan(logit) else class_name(1 if positive else -1),
                     "explained": None if blind else _SIDES.get(explanation.side[row, column].item()),
                     "bias": None if explanation.bias is None else number(explanation.bias[row, column].item()),
                     "identity_gap": number(gaps[row, column].item()),
@@ -251,6 +277,7 @@ def _terms(ledger: Ledger, row: int, column: int) -> dict[str, Any]:
         "opposition",
         "bias",
         "prefix",
+        "alternatives",
         "placed_support",
         "placed_opposition",
         "bias_share",
@@ -268,22 +295,35 @@ def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """
     ledger = entry["ledger"]["zero"]
     share = "undefined" if ledger["bias_share"] is None else percent(ledger["bias_share"])
-    threshold = f"threshold {significant(entry['threshold'], 3)}"
+    in_set = "one_of" in entry
+    threshold = f", set {entry['one_of']}" if in_set else f", threshold {significant(entry['threshold'], 3)}"
     if entry["logit"] is None:
-        return f"logit undefined, {threshold}", "no prediction", f"bias share {share}"
+        return f"logit undefined{threshold}", "no prediction", f"bias share {share}"
     shows = {"positive": "evidence for YES", "negative": "evidence for NO", None: "activation, no side"}
+    positive = entry["predicted"] == "positive"
+    probability = percent(entry["probability"])
+    answer = f"predicts {'YES' if positive else 'NO'}"
+    if in_set and positive and entry["probability"] < 0.5:
+        answer = f"taken with p = {probability}"
     return (
-        f"logit {formatting.number(entry['logit'], signed=True)} (p = {percent(entry['probability'])}), {threshold}",
-        f"predicts {'YES' if entry['predicted'] == 'positive' else 'NO'}; map: {shows[entry['explained']]}",
+        f"logit {formatting.number(entry['logit'], signed=True)} (p = {probability}){threshold}",
+        f"{answer}; map: {shows[entry['explained']]}",
         f"bias share {share}" + (", no positive evidence" if ledger["empty"] == 1 else ""),
     )
 
 
 def caption(document: Mapping[str, Any]) -> str:
     """State below a figure how its maps were made, and what may be claimed."""
-    claims = {True: "the maps and the bias add up to the logit", False: "the maps do not add up to the logit"}
+    sets = document.get("one_of")
+    versus = document.get("versus")
+    log_odds = sets and versus is None
+    terms = "the maps, the bias and the entropy of the alternatives" if log_odds else "the maps and the bias"
+    claims = {True: f"{terms} add up to the logit", False: "the maps do not add up to the logit"}
+    asked = ASKED.get(versus, f"differences to {versus}")
     return (
         f"{document['method']} at {document['layer']}; {document['anatomy']['kind']}: {document['anatomy']['reason']}; "
-        f"{claims[document['complete']]}. Red supports the explained side, blue opposes it; each attribute has one "
-        "scale in all figures of this call. Bias share: the part of the support that is not located in the image."
+        f"{claims[document['complete']]}. Red supports the explained side, blue opposes it; each attribute"
+        f"{', and each set of outputs,' if sets else ''} has one scale in all figures of this call."
+        + (f" Of a set ({', '.join(sets)}) exactly one output is true; its logits are {asked}." if sets else "")
+        + " Bias share: the part of the support that is not located in the image."
     )

@@ -44,7 +44,7 @@ def plot_explanation(
 ) -> Figure:
     """Draw the maps of one image; ``Explanation.plot`` describes the arguments and errors."""
     from bincam.cam import BRIDGED
-    from bincam.report.explanations import caption, describe, summary
+    from bincam.report.explanations import about_sets, caption, describe, summary
     from bincam.report.figures.explanation import Panel, explanation_figure, scale
 
     names = _chosen(explanation.attributes, attributes)
@@ -57,7 +57,12 @@ def plot_explanation(
     (entries,) = describe(_part(explanation, image, columns), blind=blind)
     maps = explanation.maps[:, columns].numpy(force=True)
     panels = [
-        Panel(name, summary(entry), maps[image, place], scale([maps[:, place]]))
+        Panel(
+            f"{name}, {entry['name']}" if "rank" in entry else name,
+            summary(entry),
+            maps[image, place],
+            scale([maps[:, alike] for alike in _compared(explanation, columns, place)]),
+        )
         for place, (name, entry) in enumerate(zip(names, entries, strict=True))
     ]
     pixels = None if images is None else _pixels(images, explanation, image, mean, std)
@@ -67,6 +72,7 @@ def plot_explanation(
         "layer": explanation.layer,
         "anatomy": {"kind": explanation.kind, "reason": explanation.reason},
         "complete": explanation.complete,
+        **about_sets(explanation),
     }
     return explanation_figure(
         pixels,
@@ -77,6 +83,14 @@ def plot_explanation(
         image_note=f"{width} × {height} pixels",
         size=(height, width),
     )
+
+
+def _compared(explanation: Explanation, columns: Sequence[int], place: int) -> list[int]:
+    """The places of the drawn outputs that have a colour scale in common with one of them: those of its set."""
+    owner = explanation.set_of(columns[place])
+    if owner is None or explanation.versus == "nothing":
+        return [place]
+    return [other for other, column in enumerate(columns) if explanation.set_of(column) == owner]
 
 
 def plot_audit(audit: Audit, *, measure: str = "error", attributes: Sequence[str] | None = None) -> Figure:
@@ -164,6 +178,10 @@ def _part(explanation: Explanation, image: int, columns: Sequence[int]) -> Expla
     terms = explanation.decomposition
     if terms is not None:
         terms = replace(terms, evidence=part(terms.evidence), prefix=part(terms.prefix), bias=part(terms.bias))
+
+    def part_if_any(values: Tensor | None) -> Tensor | None:
+        return None if values is None else part(values)
+
     return replace(
         explanation,
         attributes=tuple(explanation.attributes[column] for column in columns),
@@ -171,8 +189,14 @@ def _part(explanation: Explanation, image: int, columns: Sequence[int]) -> Expla
         logits=part(explanation.logits),
         side=part(explanation.side),
         maps=part(explanation.maps),
-        bias=None if explanation.bias is None else part(explanation.bias),
+        bias=part_if_any(explanation.bias),
         decomposition=terms,
+        sets=tuple(explanation.sets[column] for column in columns) if explanation.sets else (),
+        alternatives=part_if_any(explanation.alternatives),
+        odds=part_if_any(explanation.odds),
+        predicted=part_if_any(explanation.predicted),
+        outputs=part_if_any(explanation.outputs),
+        rivals=part_if_any(explanation.rivals),
     )
 
 

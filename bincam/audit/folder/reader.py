@@ -18,6 +18,7 @@ from bincam import display
 from bincam.audit.folder.manifest import Manifest, read_manifest, read_summary
 from bincam.audit.folder.overview import audit_table
 from bincam.audit.folder.schema import record_schema
+from bincam.audit.folder.sets import refuse_sets
 from bincam.audit.folder.stored import present, read_columns, read_maps, read_table, read_tensors
 from bincam.errors import InputError, nearest
 from bincam.files import read_json
@@ -255,6 +256,7 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     Raises:
         InputError: The folder contains no audit, one of another schema version, or an unfinished one; or its records
             do not agree with its manifest.
+        UnsupportedError: An audited output is in a set of outputs of which exactly one is true.
 
     Example:
         A small model with random weights is audited on eight generated images, and the audit is read again:
@@ -298,6 +300,7 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder} contains no {MANIFEST}, so it is no audit; 'bincam audit --out FOLDER' makes one")
     audit = Audit(folder, read_manifest(folder / MANIFEST))
+    refuse_sets(audit.manifest.attributes, audit.manifest.model.card.get("one_of") or {}, f"{folder}: an audit")
     if unfinished:
         return audit
     if not (folder / SUMMARY).is_file():

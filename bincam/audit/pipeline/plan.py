@@ -13,6 +13,7 @@ from bincam import provenance
 from bincam._version import __version__
 from bincam.audit.folder.manifest import AuditedData, AuditedModel, Manifest, MaskSource, ReferenceData
 from bincam.audit.folder.schema import MASKS
+from bincam.audit.folder.sets import refuse_sets
 from bincam.audit.pipeline import defaults
 from bincam.audit.pipeline.measure import MeasureInputs
 from bincam.audit.pipeline.projected_masks import Grid
@@ -192,7 +193,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     Raises:
         InputError: Model and data have no attribute in common, a setting does not fit them, a split is empty, or a
             folder is missing.
-        UnsupportedError: A method cannot answer this question about this model.
+        UnsupportedError: A method cannot answer this question about this model, or an audited output is in a set.
     """
     notes: list[str] = []
     names, only_in_model, only_in_data = defaults.common(model.card.attributes, data.names, settings.attributes)
@@ -202,6 +203,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         notes.append(f"not audited, because the model has no output for them: {', '.join(only_in_data)}")
     if settings.attributes is not None and not settings.attributes:
         raise InputError("no attribute is selected")
+    refuse_sets(names, model.card.one_of, "an audit")
     table = data if settings.split is None else data.split(settings.split)
     if settings.limit is not None and settings.limit < len(table):
         table = table.subset(settings.limit, seed=settings.seed)
