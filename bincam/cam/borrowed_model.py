@@ -34,6 +34,9 @@ from bincam.one_of import check_sets, set_columns
 Precision = Literal["fp32", "bf16"]
 Start = Literal["vector", "layer"] | None
 """The tensor from which a gradient starts: the pooled vector, the explained layer, or none."""
+_Key = tuple[tuple[int, int], bytes]
+_REMEMBERED = 16
+"""Heads that are remembered of a model with further inputs."""
 
 
 class BorrowedModel:
@@ -87,7 +90,7 @@ class BorrowedModel:
         self.checking = True
         self._weights = WeightsNumber(self.module)
         self._number = 0  # of the weights, in the present call
-        self._anatomies: dict[tuple[int, int], tuple[int, Anatomy]] = {}  # by input size, with the weights' number
+        self._anatomies: dict[_Key, tuple[int, Anatomy]] = {}  # by input size, with the weights' number
         self._checked: dict[tuple[int, int], int] = {}  # input sizes at which logits were checked, likewise
         self._dtype: torch.dtype | None = None  # of images, where the parameters have several
 
@@ -200,19 +203,28 @@ class BorrowedModel:
 
     def anatomy(self, batch: Tensor) -> Anatomy:
         """Resolve the head's structure for the batch's image size; remembered until the weights change."""
-        size = (int(batch.shape[2]), int(batch.shape[3]))
-        remembered = self._anatomies.get(size)
+        key = self._key(batch)
+        remembered = self._anatomies.get(key)
         if remembered is None or remembered[0] != self._number:
             anatomy = self._resolve(batch)
             remembered = (self._number, anatomy)
-            self._anatomies[size] = remembered
-            self._checked[size] = self._number
+            if self.arguments.given and len(self._anatomies) >= _REMEMBERED:
+                self._anatomies.clear()  # further inputs may be new for every image
+            self._anatomies[key] = remembered
+            self._checked[key[0]] = self._number
         return remembered[1]
 
+    def _key(self, batch: Tensor) -> _Key:
+        """The input size, and the further inputs, with which a head is folded."""
+        return (int(batch.shape[2]), int(batch.shape[3])), self.arguments.digest(batch)
+
     def _resolve(self, batch: Tensor) -> Anatomy:
+        size = (int(batch.shape[2]), int(batch.shape[3]))
+        checking = self.checking and (not self.arguments.given or self._checked.get(size) != self._number)
+
         def attempt() -> Anatomy:
             probe = self._probe_like(batch)
-            return resolve(self.module, probe, self.read, self.layer, alone=self.alone, checked=self.checking)
+            return resolve(self.module, probe, self.read, self.layer, alone=self.alone, checked=checking)
 
         anatomy = attempt()
         if not self.one_of or self.centred or NOT_CANCELLING not in anatomy.reason:
@@ -226,10 +238,10 @@ class BorrowedModel:
 
     def open_stops(self, batch: Tensor) -> Anatomy:
         """Let gradients pass ``detach`` at the batch's image size from now on; return the anatomy that states so."""
-        size = (int(batch.shape[2]), int(batch.shape[3]))
-        weights, anatomy = self._anatomies[size]
-        self._anatomies[size] = weights, replace(anatomy, open_stops=True)
-        return self._anatomies[size][1]
+        key = self._key(batch)
+        weights, anatomy = self._anatomies[key]
+        self._anatomies[key] = weights, replace(anatomy, open_stops=True)
+        return self._anatomies[key][1]
 
     def check(self, batch: Tensor) -> None:
         """Check that logits are a function of one image at the batch's image size; once until the weights change.
@@ -250,7 +262,7 @@ class BorrowedModel:
     @property
     def explained_size(self) -> tuple[int, int]:
         """The first image size ``(H, W)`` that was explained."""
-        return next(iter(self._anatomies))
+        return next(iter(self._anatomies))[0]
 
     def resolved_pass(
         self, batch: Tensor, casting: torch.autocast, cut: Callable[[Anatomy], tuple[bool, Start]]
@@ -262,8 +274,8 @@ class BorrowedModel:
             casting: From ``running``.
             cut: What to keep and where a gradient starts, see ``forward``, for an anatomy.
         """
-        size = (int(batch.shape[2]), int(batch.shape[3]))
-        remembered = self._anatomies.get(size)
+        key = self._key(batch)
+        remembered = self._anatomies.get(key)
         anatomy = self.anatomy(batch)
         try:
             with casting:
@@ -272,7 +284,7 @@ class BorrowedModel:
             if remembered is None or remembered[1] is not anatomy:
                 raise
         # The caller may have run the model since it was resolved, and have filled a cache that later passes read.
-        del self._anatomies[size]
+        del self._anatomies[key]
         anatomy = self.anatomy(batch)
         with casting:
             return anatomy, self.forward(batch, anatomy, *cut(anatomy))

@@ -237,7 +237,7 @@ class Explainer:
             if labels is not None and len(labels) != len(images):
                 raise InputError(f"there are labels of {len(labels)} images, but {len(images)} images")
             parts = []
-            for rows in self._rows(len(images)):
+            for rows in self._rows(images):
                 with self._borrowed.arguments.of_rows(rows, len(images)):
                     own = None if labels is None else labels[rows]
                     parts.append(self(images[rows], side, own, like=None if like is None else like.rows(rows)))
@@ -329,7 +329,7 @@ class Explainer:
         check_images(images)
         if self._divides(images):
             parts = []
-            for rows in self._rows(len(images)):
+            for rows in self._rows(images):
                 with self._borrowed.arguments.of_rows(rows, len(images)):
                     parts.append(self.logits(images[rows], like=None if like is None else like.rows(rows)))
             return torch.cat(parts)
@@ -404,7 +404,7 @@ class Explainer:
         for number, (images, labels) in enumerate(loader):
             if max_batches is not None and number >= max_batches:
                 break
-            for rows in self._rows(len(images)):
+            for rows in self._rows(images):
                 further = self._borrowed.arguments.of_rows(rows, len(images))
                 with further, self._borrowed.running(images[rows]) as (batch, casting):
                     anatomy = self._borrowed.anatomy(batch)
@@ -434,17 +434,18 @@ class Explainer:
             self._borrowed.checking = checking
 
     def _divides(self, images: Tensor) -> bool:
-        return len(images) > self._size(len(images))
+        return len(images) > self._size(images)
 
-    def _size(self, count: int) -> int:
-        """Images per forward pass; one at a time where pytorch-grad-cam runs copies of a single image."""
-        alone = self.method is None and self._borrowed.arguments.given
-        return 1 if alone else max(1, self.batch_size or count)
+    def _size(self, images: Tensor) -> int:
+        """Images per forward pass; one where each has a head of its own, or pytorch-grad-cam runs copies of it."""
+        arguments = self._borrowed.arguments
+        alone = arguments.given and (self.method is None or arguments.differ(images))
+        return 1 if alone else max(1, self.batch_size or len(images))
 
-    def _rows(self, count: int) -> list[slice]:
+    def _rows(self, images: Tensor) -> list[slice]:
         """The rows of each forward pass."""
-        size = self._size(count)
-        return [slice(begin, begin + size) for begin in range(0, count, size)] or [slice(None)]
+        size = self._size(images)
+        return [slice(begin, begin + size) for begin in range(0, len(images), size)] or [slice(None)]
 
     def _cut(self, anatomy: Anatomy) -> tuple[bool, Start]:
         """Decide whether to keep the tensors that the head pools, and where the gradient has to start."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from bincam.errors import InputError
 
@@ -21,7 +21,8 @@ class Arguments:
     """Further inputs of a model, added to the images in every forward pass.
 
     A pass may be of other images than those to explain: of a random probe, of masked copies of one image. Of tensors
-    with a row for every image to explain, such a pass is given the first row, or the row of that image.
+    with a row for every image to explain, such a pass is given the row of the image. The weights of a head may depend
+    on its further inputs, so images with different ones are explained one at a time, each with a head of its own.
 
     Args:
         module: The module whose forward takes several inputs.
@@ -42,6 +43,24 @@ class Arguments:
         """True if there are further inputs."""
         return self.inputs is not None
 
+    def differ(self, images: Tensor) -> bool:
+        """True if some further input has a row for every image, and the rows are not all equal."""
+        if self.inputs is None or len(images) == 1:
+            return False
+        return any(
+            isinstance(leaf, Tensor) and leaf.ndim > 0 and len(leaf) == len(images) and bool((leaf != leaf[:1]).any())
+            for leaf in tree_leaves(self._call(images[:1]))
+        )
+
+    def digest(self, batch: Tensor) -> bytes:
+        """Identify the further inputs of a batch that do not follow from its images."""
+        if self.inputs is None:
+            return b""
+        blank = torch.zeros_like(batch[:1])
+        leaves = [self._fitted(leaf, blank, batch) for leaf in tree_leaves(self._call(blank))]
+        values = [leaf.detach().cpu().contiguous() for leaf in leaves if isinstance(leaf, Tensor) and leaf is not blank]
+        return b"".join(leaf.float().numpy().tobytes() for leaf in values)
+
     @contextmanager
     def of_rows(self, rows: slice, total: int) -> Iterator[None]:
         """State meanwhile which of all images a batch has."""
@@ -60,8 +79,7 @@ class Arguments:
         Args:
             batch: The images to explain, ``(B, C, H, W)``.
         """
-        inputs = self.inputs
-        if inputs is None:
+        if self.inputs is None:
             yield
             return
 
@@ -69,12 +87,7 @@ class Arguments:
             if len(args) != 1 or kwargs:  # the caller's own call, with all inputs
                 return args, kwargs
             images = args[0]
-            returned = inputs(images)
-            if not isinstance(returned, (tuple, list, Mapping)):
-                raise InputError(
-                    f"inputs= returned a {type(returned).__name__}; expected a tuple with all arguments of the model's "
-                    "forward, such as (images, meta), or a dict of keywords"
-                )
+            returned = self._call(images)
             with torch._C.DisableTorchFunction():  # noqa: SLF001  # a trace counts calls, and these depend on the batch
                 fitted = tree_map(lambda leaf: self._fitted(leaf, images, batch), returned)
             return ((), dict(fitted)) if isinstance(fitted, Mapping) else (tuple(fitted), {})
@@ -84,6 +97,26 @@ class Arguments:
             yield
         finally:
             handle.remove()
+
+    def _call(self, images: Tensor) -> Any:
+        """Call the user's function.
+
+        Raises:
+            InputError: It raises an error, or returns something else than arguments.
+        """
+        assert self.inputs is not None
+        try:
+            returned = self.inputs(images)
+        except Exception as error:  # a user's function may raise any error
+            raise InputError(
+                f"inputs= raised {type(error).__name__} for images of shape {tuple(images.shape)}: {error}"
+            ) from error
+        if not isinstance(returned, (tuple, list, Mapping)):
+            raise InputError(
+                f"inputs= returned a {type(returned).__name__}; expected a tuple with all arguments of the model's "
+                "forward, such as (images, meta), or a dict of keywords"
+            )
+        return returned
 
     def _fitted(self, leaf: Any, images: Tensor, batch: Tensor) -> Any:
         """A tensor with the rows of the images of a pass."""
