@@ -100,6 +100,10 @@ def test_top_and_versus(command):
     assert [entry["name"] for entry in against["images"][0]["attributes"]] == ["dark", "other"]
     assert against["anatomy"]["kind"] == "exact"
     assert explained(command, "--versus", "runner_up")["versus"] == "runner_up"
+
+
+def test_figures_of_the_best_outputs(command):
+    make(command, "heads", "dark,fair,other,Male", "--one-of", "hair=dark,fair,other", "--output", "hair,sex")
     figures = command(
         "explain",
         "one.png",
@@ -200,3 +204,17 @@ def test_an_audit_of_outputs_in_sets_is_refused_and_the_advice_works(command, tm
     assert "audit of 'Male' of set 'sex' is not supported yet" in command("report", "audit", "--out", "p.html").mistake
     assert "of set 'sex'" in command("gate", "audit").mistake
     assert "of set 'sex'" in command("compare", "audit", "audit", "--out", "contrast").mistake
+
+
+def test_a_timm_model_is_explained_with_its_class_names(command, monkeypatch):
+    from bincam.models.classifier import construct
+
+    monkeypatch.setattr("bincam.models.open.construct", lambda card, **_: construct(card))  # without a download
+    words = ("explain", "one.png", "--model", "resnet10t", "--json")
+    outcome = command(*words, "--top", 5, "--versus", "mean")
+    assert outcome.code == 0, outcome.err
+    document = json.loads(outcome.out)
+    entries = document["images"][0]["attributes"]
+    assert [entry["rank"] for entry in entries] == [f"class: {rank}" for rank in ("1st", "2nd", "3rd", "4th", "5th")]
+    assert all(entry["name"].partition(" ")[0].isdigit() and len(entry["name"]) > 5 for entry in entries)
+    assert document["anatomy"]["kind"] == "exact"

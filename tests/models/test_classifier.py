@@ -180,6 +180,7 @@ def test_open_model_gives_timm_s_model_with_its_class_names(monkeypatch):
     assert not model.training
     assert len(model.card.attributes) == 1000
     assert "goldfish" in model.card.attributes[1]
+    assert model.card.one_of == {"class": model.card.attributes}
     assert model(torch.randn(1, 3, 32, 32)).shape == (1, 1000)
 
 
