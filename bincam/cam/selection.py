@@ -79,6 +79,7 @@ def select(
         raise InputError("no attribute is selected")
     attributes = tuple(names[column] for column in columns)
     sets = check_sets(one_of or {}, names)
+    check_no_threshold(default, sets, "the card")
     if threshold is None or isinstance(threshold, Mapping):
         explicit = threshold or {}
         for name in explicit:

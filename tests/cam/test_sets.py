@@ -259,6 +259,32 @@ def test_thresholds_of_outputs_in_sets_are_refused_and_the_advice_works(pictures
     )
 
 
+def test_sets_of_two_and_yes_or_no_attributes_keep_the_kind_of_their_head(pictures: Tensor) -> None:
+    for chosen in (["old", "Male"], ["young"]):
+        explanation = Explainer(network(), chosen, names=NAMES, one_of=SETS)(pictures)
+        assert (explanation.kind, explanation.reason) == ("exact", "mean pooling, then affine layers")
+        assert explanation.identity_gap.abs().max() < 1e-13
+    alone = Explainer(network(), ["Male"], names=NAMES, one_of=SETS)(pictures)
+    assert (alone.sets, alone.alternatives, alone.predicted) == ((), None, None)
+    torch.testing.assert_close(alone.maps, Explainer(network(), ["Male"], names=NAMES)(pictures).maps)
+
+
+def test_a_classifier_with_sets_is_borrowed(pictures: Tensor) -> None:
+    card = make_card(attributes=NAMES, architecture="factory", name="x:y", input_size=(9, 7), one_of=SETS)
+    classifier = AttributeClassifier(network(), card).train()
+    classifier.network[0].eval()
+    before = [(module, module.training, dict(module._forward_hooks)) for module in classifier.modules()]
+    explainer = Explainer(classifier)
+    assert explainer.model is classifier
+    explainer(pictures)
+    assert [(module, module.training, dict(module._forward_hooks)) for module in classifier.modules()] == before
+    assert all(parameter.grad is None for parameter in classifier.parameters())
+    assert randomisation(explainer, pictures, stages=2, draws=1).stages[0] == "network.4"
+    changed = card.model_copy(update={"thresholds": {"White": 1.0}})  # which does not validate
+    with pytest.raises(InputError, match="the card has one for 'White' of set 'race'"):
+        Explainer(AttributeClassifier(network(), changed))
+
+
 def test_equal_scores_take_the_first_and_nan_leaves_the_whole_set_undefined(pictures: Tensor) -> None:
     model = network()
     with torch.no_grad():
