@@ -243,7 +243,8 @@ def alternative_means(values: Tensor, scores: Tensor, places: Tensor) -> Tensor:
     """
     factor = values[0] if len(values) == 1 else values  # one matrix product for all images
     if places.shape[-1] <= DENSE or places.ndim > 1:
-        return alternative_weights(scores, places).to(values) @ factor
+        written_out: Tensor = alternative_weights(scores, places).to(values) @ factor
+        return written_out
     shares = scores.softmax(-1).to(values)[..., None]  # (B, K, 1)
     total = shares.transpose(1, 2) @ factor  # (B, 1, D)
     chosen = shares[:, places]  # (B, k, 1)
