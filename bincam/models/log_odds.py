@@ -271,6 +271,7 @@ def alternative_entropy(scores: Tensor, places: Tensor) -> Tensor:
     tensor([[4.0000]])
     """
     if places.ndim > 1:
-        return torch.special.entr(alternative_weights(scores, places)).sum(-1)
+        entropy: Tensor = torch.special.entr(alternative_weights(scores, places)).sum(-1)
+        return entropy
     parts = [torch.special.entr(alternative_weights(scores, part)).sum(-1) for part in places.split(DENSE)]
     return torch.cat(parts, 1)
