@@ -208,6 +208,64 @@ def test_a_named_rival(pictures: Tensor) -> None:
         Explainer(model, names=NAMES, one_of=SETS, top=1, versus=best)(pictures[:1])
 
 
+class Flattened(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU()), nn.Linear(5 * 7 * 5, 6)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.body(images).flatten(1))
+
+
+class Tokens(nn.Module):
+    """A token without a position is averaged with the cells, and a norm follows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.norm, self.head = nn.Conv2d(3, 5, 3), nn.LayerNorm(5), nn.Linear(5, 6)
+        self.token = nn.Parameter(torch.randn(5))
+
+    def forward(self, images: Tensor) -> Tensor:
+        cells = self.body(images).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.token * cells.mean(1, keepdim=True), cells], 1)
+        return self.head(self.norm(tokens.mean(1)))
+
+
+class Highest(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Conv2d(3, 5, 3), nn.Linear(5, 6)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.body(images).amax((-2, -1)))
+
+
+@pytest.mark.parametrize("head", [Flattened, Tokens, Highest])
+def test_every_head_that_decomposes_does_so_for_all_outputs_and_for_few(
+    pictures: Tensor, head: type[nn.Module]
+) -> None:
+    torch.manual_seed(0)
+    model = head().double().eval()
+    whole = Explainer(model, names=NAMES, one_of=SETS, method="cam")(pictures, "positive")
+    raw = Explainer(model, names=NAMES, method="cam")(pictures, "positive")
+    assert whole.complete
+    assert whole.identity_gap.abs().max() < 1e-12
+    few = Explainer(model, ["Asian", "old"], names=NAMES, one_of=SETS, method="cam")(pictures, "positive")
+    best = Explainer(model, names=NAMES, one_of=SETS, method="cam", top=1)(pictures, "positive")
+    for explanation in (few, best):
+        assert explanation.identity_gap.abs().max() < 1e-12
+        for image in range(5):
+            columns = [NAMES.index(name) for name in explanation.output_names(image)]
+            torch.testing.assert_close(explanation.maps[image], whole.maps[image, columns])
+            torch.testing.assert_close(explanation.bias[image], whole.bias[image, columns])
+            torch.testing.assert_close(
+                explanation.decomposition.prefix[image], whole.decomposition.prefix[image, columns]
+            )
+    weights = raw.logits[:, [0, 2]].softmax(-1)  # of the alternatives to Black
+    others = (weights[..., None, None] * raw.maps[:, [0, 2]]).sum(1)
+    torch.testing.assert_close(whole.maps[:, 1], raw.maps[:, 1] - others)
+
+
 # -- decisions and the ledger ------------------------------------------------------------------------------------------
 
 
