@@ -8,7 +8,6 @@ from __future__ import annotations
 from torch import Tensor
 
 from bincam.models import AttributeClassifier
-from bincam.models.heads import logits_of, select_output
 
 
 def raw_scores(model: AttributeClassifier, images: Tensor) -> Tensor:
@@ -29,5 +28,4 @@ def raw_scores(model: AttributeClassifier, images: Tensor) -> Tensor:
     if card is None or not card.one_of:
         logits: Tensor = model(images)
         return logits
-    raw = select_output(model.network(images), card.output)
-    return logits_of(raw, card.head, len(card.attributes), images.shape[0])
+    return model.scores(images)
