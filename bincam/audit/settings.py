@@ -18,7 +18,7 @@ from bincam.cam.targets import SIDES
 from bincam.data import Regions
 from bincam.data.dataset import OnError
 from bincam.errors import InputError, nearest
-from bincam.stats.operating_point import checked_rates
+from bincam.stats.rates.operating_point import checked_rates
 
 RegionsChoice = InstanceOf[Regions] | Literal["auto"] | None
 BATCH_SIZE = {"cpu": 8, "cuda": 64}

@@ -19,16 +19,16 @@ from bincam.cam.evidence import Pass
 from bincam.cam.inputs import Arguments, Inputs, check_images
 from bincam.errors import InputError
 from bincam.models.anatomy import Anatomy, resolve
-from bincam.models.borrow import WeightsNumber, evaluating, outside_grad_modes, own_rng, unwrap
+from bincam.models.borrowing.borrow import WeightsNumber, evaluating, outside_grad_modes, own_rng, unwrap
+from bincam.models.borrowing.one_image import check_one_image
 from bincam.models.card import Card
-from bincam.models.claim import NOT_CANCELLING
 from bincam.models.classifier import AttributeClassifier, ScoringClassifier
-from bincam.models.eager import check_followable, eager
+from bincam.models.head_structure.claim import NOT_CANCELLING
 from bincam.models.heads import Head, Output, check_probabilities, check_taken_back, raw_scores, select_output
 from bincam.models.log_odds import centred
-from bincam.models.memory_order import takes_channels_last
-from bincam.models.one_image import check_one_image
-from bincam.models.trace import Cut, PathChangedError
+from bincam.models.tracing.eager import check_followable, eager
+from bincam.models.tracing.memory_order import takes_channels_last
+from bincam.models.tracing.trace import Cut, PathChangedError
 from bincam.one_of import check_sets, set_columns
 
 Precision = Literal["fp32", "bf16"]

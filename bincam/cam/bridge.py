@@ -21,9 +21,9 @@ from bincam.cam.combination import Combination
 from bincam.cam.targets import Side, Target, signs
 from bincam.errors import UnsupportedError
 from bincam.models.anatomy import Anatomy
-from bincam.models.borrow import at_precision
-from bincam.models.gradient_modes import GradientsEverywhere, lost_gradient
-from bincam.models.token_grid import Layout
+from bincam.models.borrowing.borrow import at_precision
+from bincam.models.grids.token_grid import Layout
+from bincam.models.tracing.gradient_modes import GradientsEverywhere, lost_gradient
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,10 @@ from bincam.cam.targets import Side
 from bincam.errors import InputError, UnsupportedError, nearest
 from bincam.models.anatomy import Anatomy
 from bincam.models.card import Card
-from bincam.models.gradient_modes import lost_gradient
 from bincam.models.heads import Head, Output, check_head
 from bincam.models.open import open_model
 from bincam.models.preprocess import preprocess
+from bincam.models.tracing.gradient_modes import lost_gradient
 from bincam.references import ReferenceKind
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from torch.overrides import TorchFunctionMode
 
 from bincam.cam.combination import Combination
 from bincam.errors import UnsupportedError
-from bincam.models.gradient_modes import GradientsEverywhere, lost_gradient
-from bincam.models.trace import call_name, record, tensors_in
+from bincam.models.tracing.gradient_modes import GradientsEverywhere, lost_gradient
+from bincam.models.tracing.trace import call_name, record, tensors_in
 from bincam.resample import project, upsample
 
 _BIASED = {"conv2d", "linear", "batch_norm"}

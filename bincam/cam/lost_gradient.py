@@ -14,7 +14,7 @@ from bincam.cam.combination import Combination
 from bincam.cam.evidence import Pass
 from bincam.cam.gradients import choose_chunk, gradients
 from bincam.models.anatomy import Anatomy
-from bincam.models.trace import Cut
+from bincam.models.tracing.trace import Cut
 
 _CHANGE = 1e-3
 """Size of the change, relative to the tensor's root mean square."""

@@ -104,8 +104,8 @@ def examine(model: AttributeClassifier, layer: str | None = None) -> dict[str, A
 
     from bincam.cam import Explainer
     from bincam.cam.borrowed_model import BorrowedModel
+    from bincam.models.borrowing.one_image import RUN_ALONE
     from bincam.models.heads import select_output
-    from bincam.models.one_image import RUN_ALONE
 
     explainer = Explainer(model, layer=layer, batch_size=1)  # a dependence on the batch is noted, not refused
     anatomy = explainer.anatomy(model.card.input_size)

@@ -20,7 +20,7 @@ from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import GroupMeans, group_means
 from bincam.stats.clustered.paired import paired_shares
 from bincam.stats.estimate import LEVEL, Estimate, undefined
-from bincam.stats.hypothesis_tests import Test, family, mcnemar, paired_test
+from bincam.stats.hypotheses.hypothesis_tests import Test, family, mcnemar, paired_test
 from bincam.stats.intervals import MOVER, mean_of_two
 from bincam.stats.proportions import shares
 

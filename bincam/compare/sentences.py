@@ -12,8 +12,8 @@ from bincam.audit.summary.summarize import column_of
 from bincam.compare.names import Names, names_from
 from bincam.compare.paired_differences import COLUMNS, Difference
 from bincam.stats.estimate import Estimate
-from bincam.stats.families import undecided
 from bincam.stats.formatting import DIFFERENCE, Kind, counted, decimals, images, listed, number, percent, written
+from bincam.stats.hypotheses.families import undecided
 
 Figures = Mapping[str, Any]
 FIRST, _, SECOND = COLUMNS

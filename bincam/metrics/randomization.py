@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from bincam.cam import Explainer, Side
 from bincam.errors import InputError
-from bincam.models.borrow import outside_grad_modes
+from bincam.models.borrowing.borrow import outside_grad_modes
 from bincam.stats.formatting import number, percent
 
 BOUND = 0.3  # of the mean |Spearman|, which the upper confidence bound must not reach

@@ -27,21 +27,21 @@ import torch.fx
 from torch import Tensor, nn
 
 from bincam.errors import BincamError, InputError, UnsupportedError
-from bincam.models.borrow import at_precision, evaluating, outside_grad_modes, own_rng, unwrap
-from bincam.models.branches import SeveralPooledError, advice
-from bincam.models.claim import HeadPath, confirm, number_of_features
-from bincam.models.eager import check_followable, eager
-from bincam.models.fold import Fold, Head, MeanHead, mean_weight
+from bincam.models.borrowing.borrow import at_precision, evaluating, outside_grad_modes, own_rng, unwrap
+from bincam.models.borrowing.one_image import check_one_image
+from bincam.models.grids.layout import layout_of
+from bincam.models.grids.placement import prove
+from bincam.models.grids.spread import spreads_as_claimed
+from bincam.models.head_structure.branches import SeveralPooledError, advice
+from bincam.models.head_structure.claim import HeadPath, confirm, number_of_features
+from bincam.models.head_structure.fold import Fold, Head, MeanHead, mean_weight
+from bincam.models.head_structure.norm import Norm, norm_scale
+from bincam.models.head_structure.path import SHAPING, bottlenecks, covers_grid, walk
+from bincam.models.head_structure.reduction import Reduction, joint_reduction, reduction_of
 from bincam.models.layers import Layer, attention_input, dotted_name, layer_at, listed, named_layer
-from bincam.models.layout import layout_of
-from bincam.models.norm import Norm, norm_scale
-from bincam.models.one_image import check_one_image
-from bincam.models.path import SHAPING, bottlenecks, covers_grid, walk
-from bincam.models.placement import prove
-from bincam.models.reduction import Reduction, joint_reduction, reduction_of
-from bincam.models.repeats import refuse_copies, refuse_repeated
-from bincam.models.spread import spreads_as_claimed
-from bincam.models.trace import NO_CALL, Place, Trace, record
+from bincam.models.tracing.eager import check_followable, eager
+from bincam.models.tracing.repeats import refuse_copies, refuse_repeated
+from bincam.models.tracing.trace import NO_CALL, Place, Trace, record
 
 Kind = Literal["exact", "conditional", "diagnostic"]
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from bincam.errors import InputError
 from bincam.files import atomic
-from bincam.models.borrow import unwrap
+from bincam.models.borrowing.borrow import unwrap
 from bincam.models.card import FILE, Card, read_card, weights_of, write_card
 from bincam.models.classifier import AttributeClassifier, construct
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from bincam.errors import InputError
-from bincam.models.borrow import evaluating
-from bincam.models.layout import feature_layout
-from bincam.models.token_grid import Layout
+from bincam.models.borrowing.borrow import evaluating
+from bincam.models.grids.layout import feature_layout
+from bincam.models.grids.token_grid import Layout
 
 _RAISED_BY_MODELS = (AttributeError, RuntimeError, AssertionError, ValueError, TypeError, IndexError)
 

@@ -9,11 +9,11 @@ from typing import Literal
 from torch import nn
 
 from bincam.errors import InputError, UnsupportedError, nearest
-from bincam.models.borrow import unwrap
-from bincam.models.layout import layout_of
-from bincam.models.repeats import last_runs, refuse_copies, refuse_repeated, repeated
-from bincam.models.token_grid import Layout
-from bincam.models.trace import NO_CALL, Call, Place, Trace
+from bincam.models.borrowing.borrow import unwrap
+from bincam.models.grids.layout import layout_of
+from bincam.models.grids.token_grid import Layout
+from bincam.models.tracing.repeats import last_runs, refuse_copies, refuse_repeated, repeated
+from bincam.models.tracing.trace import NO_CALL, Call, Place, Trace
 
 
 @dataclass(frozen=True)

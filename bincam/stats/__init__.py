@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from bincam.stats.classification import Metrics as Metrics
     from bincam.stats.classification import evaluate as evaluate
     from bincam.stats.clusters import Clusters as Clusters
-    from bincam.stats.equalised_odds import demographic_parity_difference as demographic_parity_difference
-    from bincam.stats.equalised_odds import equalised_odds_difference as equalised_odds_difference
     from bincam.stats.estimate import Estimate as Estimate
-    from bincam.stats.hypothesis_tests import difference_test as difference_test
-    from bincam.stats.hypothesis_tests import family as family
-    from bincam.stats.hypothesis_tests import mcnemar as mcnemar
-    from bincam.stats.hypothesis_tests import paired_test as paired_test
+    from bincam.stats.hypotheses.hypothesis_tests import difference_test as difference_test
+    from bincam.stats.hypotheses.hypothesis_tests import family as family
+    from bincam.stats.hypotheses.hypothesis_tests import mcnemar as mcnemar
+    from bincam.stats.hypotheses.hypothesis_tests import paired_test as paired_test
     from bincam.stats.intervals import effective_count as effective_count
     from bincam.stats.intervals import gap as gap
     from bincam.stats.intervals import mean_of_two as mean_of_two
     from bincam.stats.intervals import ratio as ratio
     from bincam.stats.intervals import wilson as wilson
-    from bincam.stats.operating_point import rate_at as rate_at
-    from bincam.stats.predictive_value import predictive_values as predictive_values
     from bincam.stats.proportions import shares as shares
+    from bincam.stats.rates.equalised_odds import demographic_parity_difference as demographic_parity_difference
+    from bincam.stats.rates.equalised_odds import equalised_odds_difference as equalised_odds_difference
+    from bincam.stats.rates.operating_point import rate_at as rate_at
+    from bincam.stats.rates.predictive_value import predictive_values as predictive_values
     from bincam.stats.roc import ranking as ranking
     from bincam.stats.sets.estimates import confusion_shares as confusion_shares
     from bincam.stats.sets.estimates import estimate_set as estimate_set
@@ -45,23 +45,23 @@ _NAMES = {
     "Estimate": "estimate",
     "Metrics": "classification",
     "calibrate": "calibration",
-    "demographic_parity_difference": "equalised_odds",
-    "difference_test": "hypothesis_tests",
+    "demographic_parity_difference": "rates.equalised_odds",
+    "difference_test": "hypotheses.hypothesis_tests",
     "effective_count": "intervals",
     "confusion_shares": "sets.estimates",
-    "equalised_odds_difference": "equalised_odds",
+    "equalised_odds_difference": "rates.equalised_odds",
     "estimate_set": "sets.estimates",
     "evaluate": "classification",
     "evaluate_set": "sets.metrics",
-    "family": "hypothesis_tests",
+    "family": "hypotheses.hypothesis_tests",
     "gap": "intervals",
-    "mcnemar": "hypothesis_tests",
+    "mcnemar": "hypotheses.hypothesis_tests",
     "mean_of_two": "intervals",
-    "paired_test": "hypothesis_tests",
-    "predictive_values": "predictive_value",
+    "paired_test": "hypotheses.hypothesis_tests",
+    "predictive_values": "rates.predictive_value",
     "probability": "calibration",
     "ranking": "roc",
-    "rate_at": "operating_point",
+    "rate_at": "rates.operating_point",
     "ratio": "intervals",
     "shares": "proportions",
     "top_k_accuracy": "sets.estimates",

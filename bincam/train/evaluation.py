@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bincam.data.dataloader import Loader
 from bincam.models import AttributeClassifier, Card
-from bincam.models.borrow import evaluating
+from bincam.models.borrowing.borrow import evaluating
 from bincam.one_of import yes_or_no
 from bincam.stats.class_counts import ClassCounts
 from bincam.stats.classification import count, evaluate

@@ -15,7 +15,7 @@ from bincam.data import AttributeTable, loader
 from bincam.data.dataloader import Loader
 from bincam.errors import BincamWarning
 from bincam.models import AttributeClassifier, load
-from bincam.models.one_image import check_one_image
+from bincam.models.borrowing.one_image import check_one_image
 from bincam.one_of import set_columns, yes_or_no
 from bincam.postprocessing.offsets import match_frequencies
 from bincam.postprocessing.platt import platt

@@ -12,7 +12,7 @@ from bincam.data import AttributeTable
 from bincam.data.dataset import FaceDataset
 from bincam.errors import BincamWarning, InputError
 from bincam.models import AttributeClassifier
-from bincam.models.memory_order import plain_image, takes_channels_last
+from bincam.models.tracing.memory_order import plain_image, takes_channels_last
 from bincam.stats.class_counts import ClassCounts
 from bincam.train.batches import Order, make_order
 from bincam.train.checkpoint import Identity

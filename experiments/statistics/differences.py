@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from bincam.stats.clusters import Clusters
-from bincam.stats.hypothesis_tests import Test, difference_test, mcnemar, paired_test
+from bincam.stats.hypotheses.hypothesis_tests import Test, difference_test, mcnemar, paired_test
 from experiments.statistics import campaign, population
 from experiments.statistics.population import Design
 

@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from bincam.stats.clusters import Clusters
-from bincam.stats.equalised_odds import equalised_odds_difference
 from bincam.stats.estimate import Estimate, estimate
-from bincam.stats.operating_point import rate_at
-from bincam.stats.predictive_value import predictive_values
+from bincam.stats.rates.equalised_odds import equalised_odds_difference
+from bincam.stats.rates.operating_point import rate_at
+from bincam.stats.rates.predictive_value import predictive_values
 from experiments.statistics import campaign
 from experiments.statistics.population import Design, draw_labels, draw_people, draw_scores, separation
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from bincam.models import resolve
 from bincam.models.anatomy import Anatomy
-from bincam.models.places import Places, combined
+from bincam.models.grids.places import Places, combined
 from tests.conftest import randomize
 
 

@@ -13,6 +13,7 @@ from bincam.errors import BincamError
 from tests.sweep import table
 from tests.sweep.families import OWN_SIZES, TIMM
 from tests.sweep.outcome import (
+    DRAWS,
     A,
     Outcome,
     Size,
@@ -78,8 +79,6 @@ LARGER: dict[str, Size] = {
 GLOBAL = {"caformer_s18", "efficientvim_m1", "levit_128s", "levit_conv_128s"}
 """Backbones whose mixing over the whole image outweighs, with random weights, what a cell keeps of its own place: which
 cell is which cannot be measured on their maps, and the identity alone is checked."""
-DRAWS = 3
-"""Draws of random weights, of which one has to show the places: with some, distant pixels outweigh a cell's own."""
 
 
 def builds(*, everything: bool = False) -> list[tuple[str, dict[str, Any], Size]]:

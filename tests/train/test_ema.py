@@ -8,7 +8,7 @@ import torch
 
 import bincam
 from bincam.models import AttributeClassifier, make_card
-from bincam.models.borrow import evaluating
+from bincam.models.borrowing.borrow import evaluating
 from bincam.train import fit
 from bincam.train.ema import Average
 

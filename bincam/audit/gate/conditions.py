@@ -8,8 +8,8 @@ from typing import Any
 from bincam.audit.summary.divisions import TIMES
 from bincam.audit.summary.group_differences import DIFFERENCES
 from bincam.errors import InputError, nearest
-from bincam.stats.operating_point import OTHER, check_rate
-from bincam.stats.predictive_value import AUDITED
+from bincam.stats.rates.operating_point import OTHER, check_rate
+from bincam.stats.rates.predictive_value import AUDITED
 
 STATED_AT: Mapping[str, str] = {
     **{str(rate): other for rate, other in OTHER.items()},

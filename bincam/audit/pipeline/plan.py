@@ -25,7 +25,7 @@ from bincam.data import AttributeTable, Loader, Regions, loader
 from bincam.errors import InputError
 from bincam.metrics.localization.pointing_game import TOLERANCE
 from bincam.models import AttributeClassifier
-from bincam.models.one_image import RUN_ALONE
+from bincam.models.borrowing.one_image import RUN_ALONE
 from bincam.stats.clusters import Clusters
 
 

@@ -24,8 +24,8 @@ from bincam.cam import Explainer, Reference
 from bincam.data import AttributeTable, load
 from bincam.errors import BincamWarning
 from bincam.models import AttributeClassifier, open_model
-from bincam.models.borrow import channels_last, own_rng
-from bincam.models.memory_order import plain_image, takes_channels_last
+from bincam.models.borrowing.borrow import channels_last, own_rng
+from bincam.models.tracing.memory_order import plain_image, takes_channels_last
 from bincam.progress import track
 
 

@@ -17,7 +17,7 @@ from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import group_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
-from bincam.stats.hypothesis_tests import difference_test, family
+from bincam.stats.hypotheses.hypothesis_tests import difference_test, family
 from bincam.stats.intervals import gap
 from bincam.stats.recalibration import signed_error
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from bincam.audit.summary.divisions import Slicing
 from bincam.audit.summary.panel import Panel
-from bincam.stats.equalised_odds import demographic_parity_difference, equalised_odds_difference
 from bincam.stats.estimate import LEVEL
-from bincam.stats.hypothesis_tests import Test, family
+from bincam.stats.hypotheses.hypothesis_tests import Test, family
 from bincam.stats.proportions import RESAMPLES
+from bincam.stats.rates.equalised_odds import demographic_parity_difference, equalised_odds_difference
 
 DIFFERENCES = ("equalised_odds_difference", "demographic_parity_difference")
 

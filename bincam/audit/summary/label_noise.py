@@ -11,7 +11,7 @@ import numpy as np
 from bincam.errors import InputError, nearest
 from bincam.stats.calibration import probability
 from bincam.stats.estimate import Estimate
-from bincam.stats.label_noise import WrongLabels, noise_corrected
+from bincam.stats.rates.label_noise import WrongLabels, noise_corrected
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ import numpy as np
 from bincam.audit.summary.panel import Panel
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.outcomes import ERROR_RATES
-from bincam.stats.person_level import person_rates
+from bincam.stats.rates.person_level import person_rates
 
 PERSON_RATES = (*(f"person_{name}" for name in ERROR_RATES), "ever_wrong", "always_wrong")
 """Mean over people of their own error rates, and the shares of people with an error, and with nothing but errors."""

@@ -15,7 +15,7 @@ from bincam.audit.summary.panel import Panel
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import group_means
 from bincam.stats.estimate import LEVEL, Estimate
-from bincam.stats.hypothesis_tests import difference_test, family
+from bincam.stats.hypotheses.hypothesis_tests import difference_test, family
 from bincam.stats.intervals import gap, ratio
 from bincam.stats.outcomes import BASIC, ERROR_RATES, MEMBERSHIP, basic_name
 from bincam.stats.proportions import shares

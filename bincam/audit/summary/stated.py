@@ -11,8 +11,8 @@ import numpy as np
 from bincam.audit.summary.panel import Panel
 from bincam.errors import InputError, nearest
 from bincam.stats.estimate import LEVEL
-from bincam.stats.operating_point import Rate, checked_rates, rate_at
-from bincam.stats.predictive_value import predictive_values
+from bincam.stats.rates.operating_point import Rate, checked_rates, rate_at
+from bincam.stats.rates.predictive_value import predictive_values
 
 Prevalence = float | Sequence[float] | Mapping[str, float | Sequence[float]] | None
 """Prevalences as they are stated: for all attributes, or by attribute."""

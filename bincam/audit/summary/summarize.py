@@ -24,7 +24,7 @@ from bincam.stats.clustered.attribute_average import AttributeAverage
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import GroupMeans, group_means
 from bincam.stats.estimate import LEVEL, Estimate
-from bincam.stats.hypothesis_tests import difference_test, family
+from bincam.stats.hypotheses.hypothesis_tests import difference_test, family
 from bincam.stats.intervals import mean_of_two
 from bincam.stats.outcomes import BASIC, CELLS, ERROR_RATES, GROUPS, MEMBERSHIP, basic_name, class_name
 from bincam.stats.proportions import RESAMPLES, Shares, shares

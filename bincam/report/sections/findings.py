@@ -15,8 +15,8 @@ from bincam.report.sections.comparisons import (
     without_reference,
 )
 from bincam.stats.estimate import Estimate
-from bincam.stats.families import undecided
 from bincam.stats.formatting import DIFFERENCE, counted, interval
+from bincam.stats.hypotheses.families import undecided
 
 
 def findings(arms: Sequence[Arm], attributes: Sequence[str]) -> list[str]:

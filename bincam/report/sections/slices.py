@@ -9,8 +9,8 @@ from bincam.report.reading.audited_model import Arm
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.view_model import Cell, Table
 from bincam.stats.estimate import Estimate
-from bincam.stats.families import undecided
 from bincam.stats.formatting import Kind, basis, stated
+from bincam.stats.hypotheses.families import undecided
 
 MEASURES: tuple[tuple[str, str, Kind], ...] = (
     ("error", "error", "percent"),

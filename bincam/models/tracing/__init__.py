@@ -1,0 +1,1 @@
+"""Traces of forward passes: the calls, what they read, and the modes in which gradients flow."""

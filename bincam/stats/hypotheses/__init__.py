@@ -1,0 +1,1 @@
+"""Tests of differences, and their correction within families."""
