@@ -90,12 +90,12 @@ def main() -> None:
 def draw(
     picture: NDArray[np.uint8], names: list[str], maps: dict[str, NDArray[np.float64]], probabilities: list[float]
 ) -> None:
-    """One row per class: the photograph, then each map on its own scale."""
+    """One row per class: the photograph, then both maps of each kind on one scale."""
     from matplotlib.figure import Figure
 
     titles = ["raw CAM", "raw CAM, one map added", "log-odds", "log-odds, one map added"]
     with style():
-        figure = Figure(figsize=(11, 5.1), layout="constrained")
+        figure = Figure(figsize=(11, 6.5), layout="constrained")
         axes = figure.subplots(2, 5)
         for row, name in enumerate(names):
             axes[row, 0].imshow(picture)
@@ -105,7 +105,12 @@ def draw(
                 pair = [title.partition(",")[0], f"{title.partition(',')[0]}, one map added"]
                 limit = max(float(np.abs(maps[key]).max()) for key in pair)
                 axes[row, column].imshow(backdrop(picture))
-                axes[row, column].imshow(values, cmap=evidence_colours(), vmin=-limit, vmax=limit)
+                drawn = axes[row, column].imshow(values, cmap=evidence_colours(), vmin=-limit, vmax=limit)
+                if column % 2 == 0:
+                    both = [axes[row, column - 1], axes[row, column]]
+                    bar = figure.colorbar(drawn, ax=both, location="bottom", shrink=0.6, aspect=40, pad=0.02)
+                    bar.set_label("evidence per cell [logit]", size=8)
+                    bar.ax.tick_params(labelsize=8)
                 if row == 0:
                     axes[row, column].set_title(title.replace(", ", ",\n"), size=9)
         for one in axes.flat:
