@@ -51,6 +51,8 @@ class Settings:
         sensitivity: Sensitivities at which the specificity is estimated.
         prevalence: Prevalences at which predictive values are estimated: a number or several for all attributes, or by
             attribute. Those at the audited prevalence always are.
+        one_of_rows: Sets of at most this many outputs have a row per image and output in the records; larger ones have
+            one for the predicted and one for the true output. The raw scores of all outputs are kept in both cases.
         limit: Audit a stratified subset of this many images.
         sample: Number of images for deletion, insertion and ROAD, a stratified draw; about twenty forward passes for
             each image, attribute and method. 0 for none.
@@ -97,6 +99,7 @@ class Settings:
     specificity: Sequence[float] = (0.95,)
     sensitivity: Sequence[float] = (0.95,)
     prevalence: float | Sequence[float] | Mapping[str, float | Sequence[float]] | None = None
+    one_of_rows: int = 20
     limit: int | None = None
     sample: int = 0
     gate_images: int = 8
@@ -128,7 +131,7 @@ class Settings:
             raise ValueError(f"{info.field_name}={value}: at least one image")
         return value
 
-    @field_validator("sample", "gate_images", "workers")
+    @field_validator("sample", "gate_images", "workers", "one_of_rows")
     @classmethod
     def _not_negative(cls, value: int, info: Any) -> int:
         if value < 0:

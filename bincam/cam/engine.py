@@ -298,6 +298,7 @@ class Explainer:
                 outputs=columns.outputs if columns.outputs.ndim == 2 else None,
                 rivals=columns.rivals,
                 names=request.selection.names if columns.outputs.ndim == 2 else (),
+                scores=columns.scores if in_sets else None,
             )
 
     def _request(self, side: Side | Literal["any"], labels: Tensor | None, like: Explanation | None) -> Request:

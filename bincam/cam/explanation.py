@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SIDES = {1.0: "positive", -1.0: "negative"}
 _BY_IMAGE = ("logits", "side", "maps")
-_IN_SETS = ("alternatives", "odds", "predicted", "outputs", "rivals")
+_IN_SETS = ("alternatives", "odds", "predicted", "outputs", "rivals", "scores")
 """Fields with a row per image."""
 _IN_NOTEBOOK = 4  # attributes drawn where a notebook shows an explanation
 
@@ -63,6 +63,7 @@ class Explanation:
             attributes then name ranks. Else None.
         rivals: ``(B, A)``, columns of the outputs that a pairwise question compares with; else None.
         names: Names of all outputs of the model, where ``outputs`` is given.
+        scores: ``(B, all outputs)``, raw scores, from which sets are decided. None if there are no sets.
 
     Example:
         >>> import torch
@@ -101,6 +102,7 @@ class Explanation:
     outputs: Tensor | None = None
     rivals: Tensor | None = None
     names: tuple[str, ...] = ()
+    scores: Tensor | None = None
 
     def __repr__(self) -> str:
         return self._table().text()

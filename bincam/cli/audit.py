@@ -15,11 +15,14 @@ import typer
 from bincam.cli import source
 from bincam.cli.option_groups import (
     EXECUTION_PANEL,
+    SETS_PANEL,
     SUMMARY_PANEL,
     Device,
+    InvalidSets,
     ModelOptions,
     ModelSource,
     SummaryOptions,
+    TableOptions,
     ThresholdOptions,
     WeightsFile,
 )
@@ -56,6 +59,30 @@ def audit(
             show_default="all that model and data share",
         ),
     ] = None,
+    one_of_column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN[=CLASS,...]",
+            help="Column of class names, the labels of a set of the model's card; may be repeated. Of 'orl': person.",
+            rich_help_panel=SETS_PANEL,
+        ),
+    ] = None,
+    one_of_invalid: Annotated[
+        InvalidSets | None,
+        typer.Option(
+            help="Rows without a class, or with none of the stated ones: refuse them, or read them as unknown.",
+            show_default="refuse",
+            rich_help_panel=SETS_PANEL,
+        ),
+    ] = None,
+    one_of_rows: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Sets with more outputs than this have records of the predicted and the true output alone.",
+            rich_help_panel=SETS_PANEL,
+        ),
+    ] = 20,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Audit at most this many images: a stratified draw, in the order of the table."),
@@ -182,11 +209,12 @@ def audit(
     methods = parse_names("--method", method)
     kept = None if groups is None else parse_names("--groups", groups, may_be_empty=True)
     stated = figures.values()
-    table = load(data) if fold is None else load(data, fold=fold)
+    reading = TableOptions(one_of_column=one_of_column, one_of_invalid=one_of_invalid).reader_options()
+    table = load(data, **reading, **({} if fold is None else {"fold": fold}))
     opened = source.open_source(model, weights, options, device=device)
     values: dict[str, Any] = {
         "split": None if split == "all" else split,
-        "attributes": parse_attributes(attributes, opened.card.attributes),
+        "attributes": parse_attributes(attributes, (*opened.card.attributes, *opened.card.one_of)),
         "methods": methods,
         "side": side,
         "threshold": source.read_thresholds(opened.card, thresholds),
@@ -195,6 +223,7 @@ def audit(
         "influence_masks": _folder(influence_masks),
         "groups": kept,
         **stated,
+        "one_of_rows": one_of_rows,
         "limit": limit,
         "sample": sample,
         "gate_images": gate_images,
@@ -258,12 +287,18 @@ def _folder(choice: str) -> Path | str | None:
     return {"auto": "auto", "none": None}.get(choice, Path(choice))
 
 
+def _measured(done: Audit) -> str:
+    """The number of attributes, and of outputs of each set."""
+    parts = [f"{len(done.manifest.yes_or_no)} attributes"] if done.manifest.yes_or_no or not done.one_of else []
+    return ", ".join([*parts, *(f"{name} of {len(members)} outputs" for name, members in done.one_of.items())])
+
+
 def _tell(done: Audit) -> None:
     """Print what was audited, what could not be measured, and where the files are."""
     unmeasured = done.unmeasured
     typer.echo(
-        f"{done.manifest.data.images - unmeasured['skipped']} images, {len(done.attributes)} attributes, "
-        f"{', '.join(done.methods)}: {done.folder}"
+        f"{done.manifest.data.images - unmeasured['skipped']} images, {_measured(done)}, {', '.join(done.methods)}: "
+        f"{done.folder}"
     )
     if unmeasured["skipped"]:
         first = done.images.loc[done.images["skipped"] != "", "skipped"].iloc[0]
@@ -272,6 +307,11 @@ def _tell(done: Audit) -> None:
         )
     for name, count in unmeasured["nan_logits"].items():
         typer.echo(f"{name}: {count} logits are NaN or infinite; they are counted and enter no measure", err=True)
+    for name, count in unmeasured.get("undefined_sets", {}).items():
+        typer.echo(
+            f"{name}: in {count} images a score is NaN or infinite; the whole set is undefined there, and counted",
+            err=True,
+        )
     for method, counts in unmeasured["maps_beyond_half_precision"].items():
         for name, count in counts.items():
             typer.echo(

@@ -50,7 +50,7 @@ def gate(
     if not parsed:
         raise InputError("no rules: give --rule 'minority_error<=0.2', or --rules FILE.yaml")
     summary = opened.summary
-    if not summary or not summary.get("attributes"):
+    if not summary or not (summary.get("attributes") or summary.get("sets")):
         raise InputError(f"{audit}: its summary contains no attributes; run the audit again")
     judged = judge(summary, parsed)
     is_open = passed(judged, allow_insufficient=allow_insufficient)

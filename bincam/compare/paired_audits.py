@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bincam.audit.folder.manifest import MaskSource
 from bincam.audit.folder.schema import LEDGER, MASK_MEASURES, measure_columns
+from bincam.audit.folder.sets import refuse_sets
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.errors import InputError, nearest
 from bincam.stats.clusters import Clusters
@@ -88,6 +89,8 @@ def pair_audits(
         InputError: The audits differ in images, labels, sides, regions or masks; they have no attribute or method in
             common; or a threshold is that of an unknown attribute.
     """
+    for audit in (first, second):
+        refuse_sets(audit.one_of, f"{audit.folder}: a comparison", "'bincam gate' checks the figures of a single audit")
     _check_images(first, second)
     masks = tuple(name for name in first.masks if name in second.masks)
     settings_of_second = _measured_with(second, masks)

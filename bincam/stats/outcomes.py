@@ -112,13 +112,14 @@ def is_usable(label: Any, logit: Any) -> Any:
     return is_finite(logit) & (label == label)  # noqa: PLR0124  # NaN
 
 
-def outcome_codes(label: Any, logit: Any, threshold: Any) -> Any:
+def outcome_codes(label: Any, logit: Any, threshold: Any, positive: Any = None) -> Any:
     """Compute the outcomes of decisions, as indices into ``OUTCOMES``.
 
     Args:
         label: ``(..., A)``: 1, 0 or NaN; a numpy array or a torch tensor.
         logit: ``(..., A)``, of the same kind.
         threshold: Broadcast against the logits; a logit at its threshold is positive.
+        positive: The decisions ``(..., A)``, booleans, where not the threshold decides but a set of outputs does.
 
     Returns:
         Integers ``(..., A)`` of the same kind; -1 where the label is NaN or the logit is not finite.
@@ -127,21 +128,28 @@ def outcome_codes(label: Any, logit: Any, threshold: Any) -> Any:
     >>> [OUTCOMES[code] if code >= 0 else None for code in codes]
     ['TP', 'FP', 'FN', None]
     """
-    code = ~is_positive(logit, threshold) * 2 + ~(label > 0)
+    decided = is_positive(logit, threshold) if positive is None else positive
+    code = ~decided * 2 + ~(label > 0)
     return (code + 1) * is_usable(label, logit) - 1
 
 
 def cells(
-    label: NDArray[np.floating], logit: NDArray[np.floating], threshold: NDArray[np.floating]
+    label: NDArray[np.floating],
+    logit: NDArray[np.floating],
+    threshold: NDArray[np.floating],
+    positive: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int8]:
     """Compute indices into ``CELLS`` of images ``(N, A)``; -1 where the logit is not finite.
+
+    The arguments are those of ``outcome_codes``.
 
     >>> label, logit = np.array([[1], [np.nan], [0]]), np.array([[0.5], [0.5], [np.nan]])
     >>> [CELLS[code] if code >= 0 else None for code in cells(label, logit, np.zeros(1))[:, 0]]
     ['TP', 'P?', None]
     """
-    unlabelled = np.where(is_positive(logit, threshold), CELLS.index("P?"), CELLS.index("N?"))
-    cell = np.where(np.isnan(label), unlabelled, outcome_codes(label, logit, threshold))
+    decided = is_positive(logit, threshold) if positive is None else positive
+    unlabelled = np.where(decided, CELLS.index("P?"), CELLS.index("N?"))
+    cell = np.where(np.isnan(label), unlabelled, outcome_codes(label, logit, threshold, decided))
     return np.where(is_finite(logit), cell, -1).astype(np.int8)
 
 

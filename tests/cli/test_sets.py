@@ -9,8 +9,6 @@ import torch
 from PIL import Image
 
 import bincam
-from bincam.audit.folder.sets import refuse_sets
-from bincam.errors import UnsupportedError
 from bincam.models import read_card
 from tests.cli.conftest import tiny
 
@@ -178,7 +176,7 @@ def test_questions_about_sets_need_sets(command, model_folder):
     assert "leave out --one-of" in command(*of_sets, "--one-of", "all").mistake
 
 
-def test_an_audit_of_outputs_in_sets_is_refused_and_the_advice_works(command, tmp_path):
+def test_an_audit_of_a_set_and_its_gate(command, tmp_path):
     from bincam.data import AttributeTable, write_celeba
 
     random = np.random.default_rng(0)
@@ -191,19 +189,26 @@ def test_an_audit_of_outputs_in_sets_is_refused_and_the_advice_works(command, tm
     card = model.card.model_copy(update={"one_of": {"hair": ("dark", "fair")}})
     bincam.models.save(bincam.models.AttributeClassifier(model.network, card), "sets")
     words = ("audit", "--data", "data", "--model", "sets", "--gate-images", 0)
-    refused = command(*words, "--out", "audit").mistake
-    assert "'dark' of set 'hair' is not supported yet" in refused
-    assert "bincam explain" in refused
-    done = command(*words, "--attributes", "Male", "--out", "audit")
+    done = command(*words, "--out", "audit")
     assert done.code == 0, done.err
-    with pytest.raises(UnsupportedError, match="'dark' of set 'hair'"):
-        refuse_sets(["Male", "dark"], {"hair": ["dark", "fair"]}, "an audit")
-    manifest = json.loads((tmp_path / "audit" / "manifest.json").read_text())
-    manifest["model"]["card"]["one_of"] = {"sex": ["Male", "Female"]}  # as a later version may write
-    (tmp_path / "audit" / "manifest.json").write_text(json.dumps(manifest))
-    assert "audit of 'Male' of set 'sex' is not supported yet" in command("report", "audit", "--out", "p.html").mistake
-    assert "of set 'sex'" in command("gate", "audit").mistake
-    assert "of set 'sex'" in command("compare", "audit", "audit", "--out", "contrast").mistake
+    assert "1 attributes, hair of 2 outputs" in done.out
+    summary = json.loads((tmp_path / "audit" / "summary.json").read_text())
+    accuracy = summary["sets"]["hair"]["rates"]["accuracy"]["value"]
+    judged = json.loads(command("gate", "audit", "--rule", "hair.accuracy>=0.9", "--json").out)
+    assert judged["checks"][0]["value"] == accuracy
+    part = command(*words, "--attributes", "dark", "--out", "part").mistake
+    assert "name the set itself, 'hair'" in part
+    assert command(*words, "--attributes", "hair", "--out", "part").code == 0
+    assert json.loads((tmp_path / "part" / "manifest.json").read_text())["attributes"] == ["dark", "fair"]
+    columns = "image,hair\n" + "\n".join(f"data/img_align_celeba/{n}.png,{('dark', 'fair')[n % 2]}" for n in range(8))
+    (tmp_path / "table.csv").write_text(columns)
+    named = command(
+        *("audit", "--data", "table.csv", "--model", "sets", "--gate-images", 0, "--split", "all"),
+        *("--one-of-column", "hair", "--out", "named"),
+    )
+    assert named.code == 0, named.err
+    of_names = json.loads((tmp_path / "named" / "summary.json").read_text())
+    assert of_names["sets"]["hair"]["rates"]["accuracy"]["value"] == accuracy
 
 
 def test_a_timm_model_is_explained_with_its_class_names(command, monkeypatch):

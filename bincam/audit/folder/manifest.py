@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from bincam.audit.folder.schema import MASKS
+from bincam.audit.folder.sets import large_sets, slots, without_sets
 from bincam.errors import InputError
 from bincam.files import read_json
 
@@ -78,7 +79,9 @@ class ReferenceData(_Part):
 class Manifest(_Part):
     """The content of ``manifest.json``: the model, the data, the settings and the versions of packages.
 
-    Fields are written in this order. Fields with a default may be missing from the file.
+    Fields are written in this order. Fields with a default may be missing from the file. ``attributes`` are the rows of
+    an image in the records: yes-or-no attributes, outputs of sets (``one_of``), and for sets of more than
+    ``one_of_rows`` outputs their predicted and their true one.
     """
 
     version: str | None = None
@@ -86,6 +89,8 @@ class Manifest(_Part):
     model: AuditedModel
     data: AuditedData
     attributes: tuple[str, ...] = Field(min_length=1)
+    one_of: dict[str, tuple[str, ...]] = {}
+    one_of_rows: int | None = None
     methods: tuple[str, ...] = Field(min_length=1)
     side: str = "predicted"
     thresholds: dict[str, float]
@@ -122,7 +127,11 @@ class Manifest(_Part):
     @field_validator("train_counts")
     @classmethod
     def _of_every_attribute(cls, counts: dict[str, tuple[int, int]], info: ValidationInfo) -> dict[str, Any]:
-        missing = [name for name in info.data.get("attributes", ()) if name not in counts]
+        attributes, one_of = info.data.get("attributes", ()), info.data.get("one_of", {})
+        of_rows = {slot for name in large_sets(attributes, one_of) for slot in slots(name)}
+        outputs = [name for name in attributes if name not in of_rows]
+        outputs += [output for members in one_of.values() for output in members]
+        missing = [name for name in dict.fromkeys(outputs) if name not in counts]
         if missing:
             raise ValueError(f"no counts of {', '.join(missing)}")
         return counts
@@ -131,6 +140,16 @@ class Manifest(_Part):
     def mask_kinds(self) -> tuple[str, ...]:
         """The masks stored per image that were measured, of ``MASKS``."""
         return tuple(name for name in MASKS if self.masks.get(name))
+
+    @property
+    def large_sets(self) -> tuple[str, ...]:
+        """The sets that have rows for the predicted and the true output alone."""
+        return large_sets(self.attributes, self.one_of)
+
+    @property
+    def yes_or_no(self) -> tuple[str, ...]:
+        """The audited attributes that are in no set."""
+        return without_sets(self.attributes, self.one_of) if self.one_of else self.attributes
 
     @property
     def shards(self) -> int:
@@ -154,6 +173,18 @@ class AttributeSummary(_Part):
     stated: list[dict[str, Any]] = []
 
 
+class SetSummary(_Part):
+    """The entry of a set of outputs in ``summary.json``, see ``bincam.audit.summary.sets``."""
+
+    outputs: dict[str, dict[str, Any]]
+    minority: list[str]
+    minority_from: str
+    images: int
+    unknown: int
+    undefined: int
+    rates: dict[str, dict[str, Any]]
+
+
 class Summary(_Part):
     """The content of ``summary.json``, see ``bincam.audit.summarise``."""
 
@@ -167,6 +198,7 @@ class Summary(_Part):
     skipped: int = 0
     identities: int | None = None
     attributes: dict[str, AttributeSummary]
+    sets: dict[str, SetSummary] = {}
     overall: dict[str, dict[str, Any]] = {}
     slices: list[dict[str, Any]] = []
     slices_left_out: list[dict[str, str]] = []

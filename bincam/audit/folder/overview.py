@@ -33,14 +33,23 @@ def audit_table(
     entries: Mapping[str, Any] = summary.get("attributes") or {}
     names = sorted(entries, key=lambda name: minority_share(entries[name]))[:ROWS]
     rows = [_row(name, entries[name], methods[0]) for name in names]
+    sets: Mapping[str, Any] = summary.get("sets") or {}
     notes = (
+        *(_of_set(name, entry) for name, entry in sets.items()),
         intervals_of(summary.get("level")),
-        f"gain: chance-corrected energy of {methods[0]} by predicted class",
+        f"gain: chance-corrected energy of {methods[0]} by predicted class" if rows or not sets else "",
         FEW if any("*" in cell for row in rows for cell in row[1:]) else "",
         omitted(len(rows), len(attributes), "attributes"),
     )
     title = ", ".join(filter(None, (sample(summary.get("images"), summary.get("identities")), subject)))
     return Table(f"Audit {folder}: {title}", _HEADS, rows, "; ".join(filter(None, notes)), left=2)
+
+
+def _of_set(name: str, entry: Mapping[str, Any]) -> str:
+    """Write the number of a set's outputs, and its accuracy and minority error."""
+    rates = entry["rates"]
+    accuracy, minority = (estimate_cell(rates[rate], "percent") for rate in ("accuracy", "minority_error"))
+    return f"{name}, {counted(len(entry['outputs']), 'output')}: accuracy {accuracy}, minority error {minority}"
 
 
 def sample(images: int | None, identities: int | None) -> str:

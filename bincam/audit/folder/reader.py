@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from bincam import display
 from bincam.audit.folder.manifest import Manifest, read_manifest, read_summary
 from bincam.audit.folder.overview import audit_table
-from bincam.audit.folder.schema import record_schema
-from bincam.audit.folder.sets import refuse_sets
+from bincam.audit.folder.schema import measure_columns, record_schema
+from bincam.audit.folder.sets import read_scores, scores_file
 from bincam.audit.folder.stored import present, read_columns, read_maps, read_table, read_tensors
 from bincam.errors import InputError, nearest
 from bincam.files import read_json
@@ -85,6 +85,22 @@ class Audit:
         return self.manifest.mask_kinds
 
     @property
+    def one_of(self) -> Mapping[str, tuple[str, ...]]:
+        """The audited sets of outputs of which exactly one is true, by name."""
+        return self.manifest.one_of
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The float columns of the records besides label, logit and threshold."""
+        return measure_columns(self.methods, self.masks, sets=bool(self.one_of))
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The arrow schema of the records."""
+        manifest = self.manifest
+        return record_schema(self.methods, self.masks, sets=bool(manifest.one_of), large=bool(manifest.large_sets))
+
+    @property
     def shards(self) -> int:
         """Number of files of records."""
         return self.manifest.shards
@@ -120,7 +136,7 @@ class Audit:
 
     def record_parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Read the records as arrow tables, shard by shard; arguments and errors are those of ``records``."""
-        schema = record_schema(self.methods, self.masks)
+        schema = self.schema
         for name in columns or ():
             if name not in schema.names:
                 raise InputError(f"{self.folder}: the records have no column {name!r}{nearest(name, schema.names)}")
@@ -157,6 +173,13 @@ class Audit:
         spec = self._spec(method)
         for number in range(self.shards):
             yield read_maps(maps_file(self.folder, spec, number))
+
+    def scores(self) -> NDArray[np.float32]:
+        """Read the raw scores of the sets ``(N, outputs of all sets)``, in the order of the records' images.
+
+        The columns are the outputs of ``one_of``, set after set; without sets there are none.
+        """
+        return read_scores(self.folder, self.manifest.one_of, self.shards if self.one_of else 0)
 
     def regions(self) -> NDArray[np.float16]:
         """Read the mean region of each attribute ``(A, H', W')``; NaN for an attribute without a region."""
@@ -205,7 +228,7 @@ class Audit:
         return self._table().html()
 
     def _table(self) -> display.Table:
-        return audit_table(self.folder, self.attributes, self.methods, self.summary)
+        return audit_table(self.folder, self.manifest.yes_or_no, self.methods, self.summary)
 
     def plot(
         self,
@@ -256,7 +279,6 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     Raises:
         InputError: The folder contains no audit, one of another schema version, or an unfinished one; or its records
             do not agree with its manifest.
-        UnsupportedError: An audited output is in a set of outputs of which exactly one is true.
 
     Example:
         A small model with random weights is audited on eight generated images, and the audit is read again:
@@ -300,7 +322,6 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder} contains no {MANIFEST}, so it is no audit; 'bincam audit --out FOLDER' makes one")
     audit = Audit(folder, read_manifest(folder / MANIFEST))
-    refuse_sets(audit.manifest.attributes, audit.manifest.model.card.get("one_of") or {}, f"{folder}: an audit")
     if unfinished:
         return audit
     if not (folder / SUMMARY).is_file():
@@ -311,6 +332,8 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
         )
     for number in range(audit.shards):
         present(records_file(folder, number))
+        if audit.one_of:
+            present(scores_file(folder, number))
     _check_records(audit)
     return audit
 
@@ -321,7 +344,7 @@ def _check_records(audit: Audit) -> None:
         return
     file = records_file(audit.folder, 0)
     names_there = read_columns(file)
-    expected = record_schema(audit.methods, audit.masks)
+    expected = audit.schema
     if names_there != expected.names:
         differing = sorted(set(names_there) ^ set(expected.names)) or names_there
         raise InputError(

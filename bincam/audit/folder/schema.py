@@ -21,15 +21,19 @@ MAP_MEASURES = ("mass", "empty", "concentration", "peak_x", "peak_y")
 MASKS = ("object", "influence")
 MASK_MEASURES = ("energy", "gain")
 
+ALTERNATIVES = "zero.alternatives"
+"""What log-odds lose to the number of alternatives, signed for the explained side; the same against every reference."""
+
 KEYS = ("row", "attribute", "label", "logit", "threshold", "side", "outcome")
 
 
-def measure_columns(methods: Sequence[str], masks: Sequence[str] = ()) -> tuple[str, ...]:
+def measure_columns(methods: Sequence[str], masks: Sequence[str] = (), *, sets: bool = False) -> tuple[str, ...]:
     """List the float columns of a record, in their order.
 
     Args:
         methods: Specs of the methods; the first is the primary one.
         masks: The kinds of ``MASKS`` that the data has.
+        sets: True if outputs of sets are audited, whose ledger has a further term.
 
     >>> columns = measure_columns(["grad_cam"])
     >>> len(columns), columns[0], columns[-1]
@@ -37,6 +41,7 @@ def measure_columns(methods: Sequence[str], masks: Sequence[str] = ()) -> tuple[
     """
     names = [f"{reference}.{term}" for reference in REFERENCES for term in LEDGER]
     names += [f"{reference}.empty" for reference in EMPTY_FOR]
+    names += [ALTERNATIVES] if sets else []
     for method in methods:
         names += [f"{method}.{measure}" for measure in (*REGION_MEASURES, *MAP_MEASURES)]
         names += [f"{method}.{mask}_{measure}" for mask in masks for measure in MASK_MEASURES]
@@ -44,8 +49,17 @@ def measure_columns(methods: Sequence[str], masks: Sequence[str] = ()) -> tuple[
 
 
 @cache
-def record_schema(methods: tuple[str, ...], masks: tuple[str, ...] = ()) -> pa.Schema:
-    """Return the arrow schema of ``records/*.parquet``."""
+def record_schema(
+    methods: tuple[str, ...], masks: tuple[str, ...] = (), *, sets: bool = False, large: bool = False
+) -> pa.Schema:
+    """Return the arrow schema of ``records/*.parquet``.
+
+    Args:
+        methods: As for ``measure_columns``.
+        masks: As for ``measure_columns``.
+        sets: As for ``measure_columns``.
+        large: True if a set has rows for the predicted and the true output alone, which ``output`` then names.
+    """
     import pyarrow as pa
 
     names = pa.dictionary(pa.int16(), pa.string())
@@ -59,5 +73,6 @@ def record_schema(methods: tuple[str, ...], masks: tuple[str, ...] = ()) -> pa.S
         "outcome": names,
     }
     fields = [pa.field(name, keys[name], nullable=False) for name in KEYS]
-    fields += [pa.field(name, pa.float32(), nullable=False) for name in measure_columns(methods, masks)]
+    fields += [pa.field("output", names, nullable=False)] if large else []
+    fields += [pa.field(name, pa.float32(), nullable=False) for name in measure_columns(methods, masks, sets=sets)]
     return pa.schema(fields)

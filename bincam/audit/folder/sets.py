@@ -1,28 +1,122 @@
-"""The refusal of outputs that exclude one another, which an audit cannot measure yet."""
+"""Sets of outputs in an audit's folder: their rows in the records, and the files of raw scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from bincam.errors import UnsupportedError
-from bincam.one_of import set_of
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.audit.folder.stored import read_array
+from bincam.errors import InputError, UnsupportedError
+from bincam.one_of import Sets
+
+SLOTS = ("predicted", "true")
+"""The rows of an image in a set of more outputs than ``Settings.one_of_rows``."""
 
 
-def refuse_sets(attributes: Sequence[str], one_of: Mapping[str, Sequence[str]], what: str) -> None:
-    """Refuse audited outputs that are in sets, whose decision is no comparison with a threshold.
+def slots(name: str) -> tuple[str, ...]:
+    """Name the rows of a large set in the records.
+
+    >>> slots("class")
+    ('class: predicted', 'class: true')
+    """
+    return tuple(f"{name}: {slot}" for slot in SLOTS)
+
+
+def is_large(members: Sequence[str], most: int) -> bool:
+    """Return True if a set has more outputs than an audit keeps rows of."""
+    return len(members) > most
+
+
+def large_sets(attributes: Sequence[str], one_of: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Find the sets that have a row for the predicted and for the true output, in place of one for each output.
 
     Args:
-        attributes: Names of the audited outputs.
-        one_of: The sets of the model's card.
+        attributes: The names of the rows of an image in the records.
+        one_of: The audited sets.
+
+    >>> large_sets(["Male", "hair: predicted", "hair: true"], {"hair": ["dark", "blond"]})
+    ('hair',)
+    """
+    rows = set(attributes)
+    return tuple(name for name, members in one_of.items() if not rows.issuperset(members))
+
+
+def without_sets(attributes: Sequence[str], one_of: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the yes-or-no attributes among the rows of an image.
+
+    >>> without_sets(["Male", "dark", "blond", "class: predicted", "class: true"],
+    ...              {"hair": ["dark", "blond"], "class": ["cat", "dog"]})
+    ('Male',)
+    """
+    of_sets = {output for members in one_of.values() for output in members}
+    of_sets |= {slot for name in large_sets(attributes, one_of) for slot in slots(name)}
+    return tuple(name for name in attributes if name not in of_sets)
+
+
+def output_names(attributes: Sequence[str], one_of: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """List the entries of the column ``output``: the outputs with a row of their own, those of large sets, and none."""
+    large = large_sets(attributes, one_of)
+    rows = {slot for name in large for slot in slots(name)}
+    own = [name for name in attributes if name not in rows]
+    return (*own, *(output for name in large for output in one_of[name]), "")
+
+
+def refuse_sets(one_of: Mapping[str, Sequence[str]], what: str, instead: str) -> None:
+    """Refuse what is not measured of sets.
+
+    Args:
+        one_of: The audited sets.
         what: What is asked for, at the start of the message.
+        instead: What works.
 
     Raises:
-        UnsupportedError: An output is in a set.
+        UnsupportedError: There is a set.
     """
-    name = next((name for name in attributes if set_of(name, one_of)), None)
-    if name is not None:
-        raise UnsupportedError(
-            f"{what} of {name!r} of set {set_of(name, one_of)!r} is not supported yet: of a set exactly one output is "
-            "true, and errors of yes-or-no attributes do not apply; 'bincam explain' and Explainer take such outputs, "
-            "and yes-or-no attributes alone can be audited (--attributes)"
-        )
+    if one_of:
+        raise UnsupportedError(f"{what} of outputs in sets ({', '.join(one_of)}) is not supported yet; {instead}")
+
+
+def scores_file(folder: Path, number: int) -> Path:
+    """Return the path of a shard's raw scores."""
+    return folder / "scores" / f"part-{number:05d}.npy"
+
+
+def read_scores(folder: Path, one_of: Sets, shards: int) -> NDArray[np.float32]:
+    """Read the raw scores ``(N, outputs of all sets)`` of the images that could be read, in the order of the records.
+
+    Args:
+        folder: The audit's folder.
+        one_of: The audited sets; their outputs are the columns, set after set.
+        shards: Number of shards.
+
+    Raises:
+        InputError: A file is missing, or not of these sets.
+    """
+    width = sum(len(members) for members in one_of.values())
+    parts = []
+    for number in range(shards):
+        file = scores_file(folder, number)
+        part = read_array(file, "not the scores of an audit")
+        if part.ndim != 2 or part.shape[1] != width or part.dtype != np.float32:
+            raise InputError(
+                f"{file}: expected float32 scores of {width} outputs, got {part.dtype} {part.shape}; make the audit "
+                "again"
+            )
+        parts.append(np.asarray(part))
+    return np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
+
+
+def columns_of_scores(one_of: Sets) -> dict[str, slice]:
+    """Find the columns of each set in the files of raw scores.
+
+    >>> columns_of_scores({"hair": ("dark", "blond"), "age": ("young", "old")})
+    {'hair': slice(0, 2, None), 'age': slice(2, 4, None)}
+    """
+    result, start = {}, 0
+    for name, members in one_of.items():
+        result[name] = slice(start, start + len(members))
+        start += len(members)
+    return result

@@ -74,9 +74,22 @@ def read_maps(file: Path) -> NDArray[np.float16]:
     Raises:
         InputError: It is missing, or not such a file.
     """
-    with _broken_in_a_line(file, "not the maps of an audit"):
-        maps: NDArray[np.float16] = np.load(present(file), mmap_mode="r", allow_pickle=False)
-        return maps
+    return read_array(file, "not the maps of an audit")
+
+
+def read_array(file: Path, what: str) -> NDArray[Any]:
+    """Map an array file into memory.
+
+    Args:
+        file: The file.
+        what: What a broken file is not, for the message.
+
+    Raises:
+        InputError: It is missing, or not such a file.
+    """
+    with _broken_in_a_line(file, what):
+        array: NDArray[Any] = np.load(present(file), mmap_mode="r", allow_pickle=False)
+        return array
 
 
 @contextmanager

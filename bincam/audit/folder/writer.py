@@ -36,6 +36,7 @@ from bincam.audit.folder.reader import (
     whole_shards,
 )
 from bincam.audit.folder.schema import KEYS, measure_columns, record_schema
+from bincam.audit.folder.sets import output_names, scores_file
 from bincam.audit.folder.stored import present, read_tensors
 from bincam.errors import InputError
 from bincam.files import atomic, read_json, write_json
@@ -54,16 +55,18 @@ class Shard:
 
     Attributes:
         columns: ``row`` as ``(B,)``; every other column of the records but ``attribute`` as ``(B, A)``; ``outcome``
-            consists of indices into ``OUTCOMES``, -1 for unknown.
+            consists of indices into ``OUTCOMES``, -1 for unknown, ``output`` of indices into ``output_names``.
         maps: Method to ``(B, A, h, w)``, σS.
         sums: Arrays that are added up over all shards, in float64.
         skipped: Rows of images that could not be read, with the reason.
+        scores: ``(B, outputs of all sets)``, raw scores; None without sets.
     """
 
     columns: Mapping[str, NDArray[Any]]
     maps: Mapping[str, NDArray[np.floating]]
     sums: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     skipped: Mapping[int, str] = field(default_factory=dict)
+    scores: NDArray[np.float32] | None = None
 
 
 def check_free(folder: Path, *, resume: bool) -> None:
@@ -143,7 +146,7 @@ class AuditWriter:
         return self.folder / _STATE / name
 
     def write_shard(self, number: int, shard: Shard) -> None:
-        """Write a shard: its maps and sums, then its records.
+        """Write a shard: its maps, scores and sums, then its records.
 
         Args:
             number: Number of the shard, from 0.
@@ -155,13 +158,17 @@ class AuditWriter:
         for method in self.manifest.methods:
             with atomic(maps_file(self.folder, method, number)) as part, part.open("wb") as file:
                 np.save(file, np.ascontiguousarray(shard.maps[method], np.float16), allow_pickle=False)
+        if shard.scores is not None:
+            with atomic(scores_file(self.folder, number)) as part, part.open("wb") as file:
+                np.save(file, np.ascontiguousarray(shard.scores, np.float32), allow_pickle=False)
         sums, skipped = self._state_of(number)
         with atomic(sums) as part:
             save_file({name: np.ascontiguousarray(value, np.float64) for name, value in shard.sums.items()}, part)
         write_json(skipped, {str(row): reason for row, reason in sorted(shard.skipped.items())})
         with atomic(records_file(self.folder, number)) as part:
             table = _records(self.manifest, shard)
-            pq.write_table(table, part, compression="zstd", use_dictionary=["attribute", "outcome"])
+            repeated = [name for name in ("attribute", "outcome", "output") if name in table.column_names]
+            pq.write_table(table, part, compression="zstd", use_dictionary=repeated)
 
     def read_sums(self) -> tuple[dict[str, NDArray[np.float64]], dict[int, str]]:
         """Read the sums of all shards, added in their order, and the skipped rows with their reasons."""
@@ -234,8 +241,8 @@ def _short(value: Any) -> str:
 def _records(manifest: Manifest, shard: Shard) -> Any:
     import pyarrow as pa
 
-    methods, masks = manifest.methods, manifest.mask_kinds
-    schema = record_schema(methods, masks)
+    methods, masks, sets, large = manifest.methods, manifest.mask_kinds, bool(manifest.one_of), manifest.large_sets
+    schema = record_schema(methods, masks, sets=sets, large=bool(large))
     names = list(manifest.attributes)
     rows = np.asarray(shard.columns["row"], np.int32)
     shape = (len(rows), len(names))
@@ -249,7 +256,12 @@ def _records(manifest: Manifest, shard: Shard) -> Any:
             pa.array(np.where(outcome < 0, len(OUTCOMES), outcome).astype(np.int16)), [*OUTCOMES, ""]
         ),
     }
-    for name in (*KEYS, *measure_columns(methods, masks)):
+    if large:
+        columns["output"] = pa.DictionaryArray.from_arrays(
+            pa.array(np.asarray(shard.columns["output"], np.int16).reshape(-1)),
+            list(output_names(names, manifest.one_of)),
+        )
+    for name in (*KEYS, *measure_columns(methods, masks, sets=sets)):
         if name not in columns:
             dtype = np.int8 if name == "side" else np.float32
             value = np.broadcast_to(np.asarray(shard.columns[name], dtype), shape)

@@ -100,7 +100,9 @@ def conditioned(summary: Mapping[str, Any], measure: str, condition: str, attrib
 
 
 def _stated(summary: Mapping[str, Any], attribute: str) -> list[Mapping[str, Any]]:
-    return summary["attributes"].get(attribute, {}).get("stated", [])  # type: ignore[no-any-return]
+    outputs = (entry["outputs"] for entry in (summary.get("sets") or {}).values())
+    entry = next((e[attribute] for e in (summary["attributes"], *outputs) if attribute in e), {})
+    return entry.get("stated", [])  # type: ignore[no-any-return]
 
 
 def _is(stated: object, number: float) -> bool:

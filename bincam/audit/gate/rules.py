@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from bincam.audit.folder.schema import measure_columns
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
 from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned, read_condition
+from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure, entry_of, judged_names
 from bincam.audit.summary.label_noise import NOISE_RATES
 from bincam.audit.summary.summarize import RATES, SHORT, column_of
 from bincam.errors import InputError, nearest
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 Verdict = Literal["pass", "fail", "insufficient", "error"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
-GATED_RATES = (*RATES, *NOISE_RATES)
-"""Rates that rules may name; the last exist where a share of wrong labels was stated."""
+GATED_RATES = (*RATES, *NOISE_RATES, *ONLY_OF_SETS)
+"""Rates that rules may name; some exist where a share of wrong labels was stated, and some of sets of outputs alone."""
 
 # An equals sign may be within the left side (specificity=0.95), but not at its end.
 _RULE = re.compile(r"^(?P<left>[^<>!]*[^<>!=\s])\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[^<>=!]+)$")
@@ -37,10 +38,13 @@ _RULE = re.compile(r"^(?P<left>[^<>!]*[^<>!=\s])\s*(?P<sign><=|>=|<|>)\s*(?P<bou
 class Rule:
     """A rule ``[ATTRIBUTE.]MEASURE[@CONDITION] SIGN BOUND``, such as ``Smiling.gain@predicted:majority>=0.1``.
 
+    In place of an attribute it may name a set of outputs (``race.accuracy>=0.9``) or one of its outputs
+    (``White.fnr<=0.1``). Without a name it is applied to everything that has the measure.
+
     Attributes:
         text: The text of the rule.
         measure: A rate, or a record column; a short name such as ``gain`` is the primary method's.
-        attribute: The attribute; None for every attribute, ``overall`` for the mean over them.
+        attribute: The attribute, set or output; None for all, ``overall`` for the mean over attributes.
         group: A group of images, of record columns; ``specificity=0.95``, ``sensitivity=0.95`` or ``prevalence=0.1`` of
             measures that are stated at one; the column of differences between groups; ``all`` for other rates.
         sign: ``<=``, ``<``, ``>=`` or ``>``.
@@ -133,12 +137,15 @@ def parse_rule(text: str, audit: Audit, where: str = "--rule") -> Rule:
 
 def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     """Split a rule's left side into attribute, measure and group. Specs of methods may contain ``@`` and ``.``, too."""
-    columns = measure_columns(audit.methods, audit.masks)
+    one_of = getattr(audit, "one_of", {})
+    columns = measure_columns(audit.methods, audit.masks, sets=bool(one_of))
     short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
     measures = (*GATED_RATES, *CONDITIONED, *sorted(short | set(SHORT)), *columns)
     attribute: str | None = None
     rest = left.strip()
-    heads = sorted((*audit.attributes, "overall"), key=len, reverse=True)
+    outputs = [output for members in one_of.values() for output in members]
+    names = tuple(dict.fromkeys((*audit.attributes, *outputs, *one_of)))
+    heads = sorted((*names, "overall"), key=len, reverse=True)
     head = next((name for name in heads if rest.startswith(f"{name}.")), None)
     if head is not None:
         attribute, rest = head, rest[len(head) + 1 :]
@@ -146,6 +153,7 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     if conditioned_measure in CONDITIONED:
         if attribute == "overall":
             raise InputError(f"{where}: {conditioned_measure} has no mean over attributes; write it for single ones")
+        check_measure(attribute, conditioned_measure, one_of, _large(audit), where, rate=False)
         return attribute, conditioned_measure, read_condition(conditioned_measure, condition, where)
     measure, group = rest, ""
     for candidate in GROUPS:
@@ -157,7 +165,7 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
             raise InputError(f"{where}: unknown group {after!r}{nearest(after, GROUPS)}")
         prefix, dot, tail = measure.partition(".")
         if attribute is None and dot and tail.partition("@")[0] in measures:
-            raise InputError(f"{where}: unknown attribute {prefix!r}{nearest(prefix, audit.attributes)}")
+            raise InputError(f"{where}: unknown attribute {prefix!r}{nearest(prefix, names)}")
         if "=" in after:
             raise InputError(f"{where}: unknown measure {before!r}{nearest(before, CONDITIONED)}")
         raise InputError(f"{where}: unknown measure {measure!r}{nearest(measure, measures)}")
@@ -165,7 +173,18 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
         raise InputError(f"{where}: {measure} is a rate of its own class and takes no group, got @{group}")
     if attribute == "overall" and measure in GATED_RATES and measure not in ERROR_RATES:
         raise InputError(f"{where}: {measure} has no mean over attributes; write the rule for single attributes")
+    check_measure(attribute, measure, one_of, _large(audit), where, rate=measure in GATED_RATES)
+    if group.endswith((":minority", ":majority")) and any(attribute in members for members in one_of.values()):
+        raise InputError(
+            f"{where}: {attribute!r} is an output of a set, which has no majority and minority class; write "
+            f"@{group.partition(':')[0]}:positive or :negative"
+        )
     return attribute, measure, group or "all"
+
+
+def _large(audit: Audit) -> tuple[str, ...]:
+    """The sets whose outputs have no rows of their own."""
+    return audit.manifest.large_sets if getattr(audit, "one_of", {}) else ()
 
 
 def read_rules(file: str | os.PathLike[str], audit: Audit) -> list[Rule]:
@@ -222,15 +241,27 @@ def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:
     """
     judged = []
     for rule in rules:
-        names = [rule.attribute] if rule.attribute is not None else list(summary["attributes"])
+        names = [rule.attribute] if rule.attribute is not None else _names(summary, rule)
         if rule.attribute is None and rule.measure in CONDITIONED:
             names = [name for name in names if applies(summary, rule.measure, rule.group, name)]
         judged += [_judge(summary, rule, name) for name in names]
     return judged
 
 
+def _names(summary: Mapping[str, Any], rule: Rule) -> list[str]:
+    """What a rule without a name is applied to."""
+    if not summary.get("sets"):
+        return list(summary["attributes"])
+    names = judged_names(summary, rule.measure, rate=rule.is_rate)
+    if rule.measure in ONLY_OF_SETS:
+        return [name for name in names if name in summary["sets"]]
+    if rule.group.endswith((":minority", ":majority")):  # classes that outputs of sets do not have
+        return [name for name in names if name in summary["attributes"]]
+    return names
+
+
 def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
-    entry = summary["overall"] if name == "overall" else summary["attributes"].get(name, {})
+    entry = summary["overall"] if name == "overall" else entry_of(summary, name)
     figure: Mapping[str, Any] | None
     if rule.measure in CONDITIONED:
         figure = conditioned(summary, rule.measure, rule.group, name)

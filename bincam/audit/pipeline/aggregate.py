@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def finish(plan: Plan, writer: AuditWriter) -> None:
         InputError: No image could be read.
     """
     sums, skipped = writer.read_sums()
-    means = {name: sums[name] for spec in plan.explainers for name in (f"{spec}.sum", f"{spec}.count") if name in sums}
+    means = {name: sums[name] for spec in plan.methods for name in (f"{spec}.sum", f"{spec}.count") if name in sums}
     if not means:
         raise InputError(f"none of the {len(plan.table)} images could be read; first: {next(iter(skipped.values()))}")
     writer.write_tensors(reader.MEANS, means)
@@ -63,20 +63,32 @@ def finish(plan: Plan, writer: AuditWriter) -> None:
 
 def _unmeasured(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str]) -> dict[str, Any]:
     """Count what could not be measured, by attribute."""
-    names = plan.table.names
+    single = set(plan.thresholds)
 
-    def counted(values: Any) -> dict[str, int]:
+    def counted(values: Any, names: Sequence[str] = plan.names) -> dict[str, int]:
         return {name: int(n) for name, n in zip(names, values, strict=True) if n}
+
+    nan_logits = counted(sums["nan_logits"])
+    of_sets: dict[str, Any] = {}
+    if plan.one_of:
+        nan_logits = {name: n for name, n in nan_logits.items() if name in single}
+        undefined = {name: int(sums[f"undefined.{name}"].sum()) for name in plan.one_of}
+        of_sets = {"undefined_sets": {name: n for name, n in undefined.items() if n}}
 
     return {
         "skipped": len(skipped),
-        "nan_logits": counted(sums["nan_logits"]),
-        "maps_beyond_half_precision": {spec: counted(sums[f"{spec}.beyond"]) for spec in plan.explainers},
+        "nan_logits": nan_logits,
+        **of_sets,
+        "maps_beyond_half_precision": {spec: counted(sums[f"{spec}.beyond"]) for spec in plan.methods},
         "outside_the_crop": {
-            source: counted(sums[f"outside.{source}"]) for source in plan.sources if f"outside.{source}" in sums
+            source: counted(sums[f"outside.{source}"], plan.own_rows)
+            for source in plan.sources
+            if f"outside.{source}" in sums
         },
         "with_a_mask": {
-            source: counted(sums[f"known.{source}"]) for source in plan.sources if f"known.{source}" in sums
+            source: counted(sums[f"known.{source}"], plan.own_rows)
+            for source in plan.sources
+            if f"known.{source}" in sums
         },
         "regions_below_a_cell": {
             name.removeprefix("unresolved."): counts
@@ -89,18 +101,22 @@ def _unmeasured(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str])
 
 def _leakage(audit: Audit) -> dict[str, Any]:
     """Compute the attention overlap of the primary method's maps, and the correlation of the labels."""
-    overlap = AttentionOverlap(audit.attributes)
-    labels = audit.records(["label"])["label"].to_numpy().reshape(-1, len(audit.attributes))
+    names = audit.manifest.yes_or_no  # of a set the labels exclude one another, and the evidence is of differences
+    if not names:
+        return {}
+    own = [audit.attributes.index(name) for name in names]
+    overlap = AttentionOverlap(names)
+    labels = audit.records(["label"])["label"].to_numpy().reshape(-1, len(audit.attributes))[:, own]
     first = 0
     for maps in audit.maps():
         here = torch.from_numpy(labels[first : first + len(maps)].copy())
         first += len(maps)
         if len(maps):
-            overlap.add(torch.from_numpy(np.asarray(maps, np.float32)), here)
+            overlap.add(torch.from_numpy(np.asarray(maps[:, own], np.float32)), here)
     result = overlap.result()
     return {
         "method": audit.methods[0],
-        "attributes": list(audit.attributes),
+        "attributes": list(names),
         "overlap": storable(result.overlap),
         "expected": storable(result.expected),
         "images": storable(result.images),
@@ -112,16 +128,17 @@ def _leakage(audit: Audit) -> dict[str, Any]:
 
 def _mean_regions(plan: Plan, sums: Mapping[str, Any]) -> Any:
     """Return the mean region of each attribute ``(A, H', W')``, reduced in size; NaN if no image has one."""
-    names, size = plan.table.names, plan.model.card.input_size
+    size = plan.model.card.input_size
+    pictures = np.full((len(plan.names), *outline_size(size)), np.nan, np.float16)
+    own = slice(len(plan.own_rows))
     if plan.moving:
         images = sums["known.region"][:, None, None]
         with np.errstate(invalid="ignore"):
-            return np.where(images > 0, sums["outline.sum"] / images, np.nan).astype(np.float16)
-    if plan.regions is None:
-        return np.full((len(names), *outline_size(size)), np.nan, np.float16)
-    masks = plan.regions.masks(names, size)
-    pictures = (outlines(masks, size) / 255).astype(np.float16)
-    pictures[[mask is None for mask in masks]] = np.nan
+            pictures[own] = np.where(images > 0, sums["outline.sum"] / images, np.nan)
+    elif plan.regions is not None:
+        masks = plan.regions.masks(plan.own_rows, size)
+        pictures[own] = outlines(masks, size) / 255
+        pictures[[mask is None for mask in masks] + [True] * (len(plan.names) - len(masks))] = np.nan
     return pictures
 
 

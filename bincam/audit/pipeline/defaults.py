@@ -60,14 +60,14 @@ def check_slices(table: AttributeTable, wanted: Sequence[str] | None) -> None:
 
     Args:
         table: The audited images, with the audited attributes and the kept groups.
-        wanted: Group columns, attributes, and intersections of them.
+        wanted: Group columns, attributes, sets of outputs, and intersections of them.
 
     Raises:
         InputError: A column or attribute is missing, or has a single value or too many; or an intersection has too
             many combinations.
     """
     for name in wanted or ():
-        _check_division(table, columns_of(name, (*table.groups, *table.names)))
+        _check_division(table, columns_of(name, (*table.groups, *table.names, *table.one_of)))
 
 
 def _check_division(table: AttributeTable, columns: Sequence[str]) -> None:
@@ -79,6 +79,8 @@ def _check_division(table: AttributeTable, columns: Sequence[str]) -> None:
 def _values(table: AttributeTable, name: str) -> set[str]:
     if name in table.groups:
         return {str(value) for value in table.groups[name].tolist()} - {""}
+    if name not in table.names:
+        return {output for output in table.one_of[name] if (table.labels[:, table.index(output)] == 1).any()}
     labels = table.labels[:, table.index(name)]
     return {"positive" if label else "negative" for label in labels[~np.isnan(labels)].tolist()}
 
@@ -174,7 +176,10 @@ def train_counts(
     """Return the negatives and positives of each attribute in training, and the origin of the counts."""
     of_card = model.card.train_counts
     missing = [name for name in table.names if name not in of_card]
-    counts = {name: of_card[name] for name in table.names if name in of_card}
+    for members in table.one_of.values():  # counts of a set are compared with one another, so they have one origin
+        if any(member in missing for member in members):
+            missing += [member for member in members if member not in missing]
+    counts = {name: of_card[name] for name in table.names if name not in missing}
     for name in missing:
         labels = table.labels[:, table.index(name)]
         counts[name] = int((labels == 0).sum()), int((labels == 1).sum())

@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bincam.audit.folder.schema import EMPTY_FOR, KEYS, LEDGER
+from bincam.audit.folder.schema import ALTERNATIVES, EMPTY_FOR, KEYS, LEDGER
+from bincam.audit.folder.sets import columns_of_scores
 from bincam.audit.folder.writer import Shard
 from bincam.audit.pipeline.projected_masks import Grid, hits, key, projected
+from bincam.audit.pipeline.sets.decisions import Decided
 from bincam.cam import Explanation, Ledger, Reference
 from bincam.data.regions.shapes import Mask
 from bincam.metrics.localization.energy import (
@@ -25,6 +27,7 @@ from bincam.metrics.localization.energy import (
     relevance_rank,
 )
 from bincam.metrics.localization.pointing_game import peak, pointing
+from bincam.one_of import Sets
 from bincam.references import REFERENCES
 from bincam.resample import matrix
 from bincam.stats.outcomes import OUTCOMES, outcome_codes
@@ -92,6 +95,7 @@ def measure(
     rows: Tensor,
     drawn: Mapping[str, Tensor],
     inputs: MeasureInputs,
+    decided: Decided | None = None,
 ) -> tuple[Columns, dict[str, Tensor]]:
     """Measure a batch.
 
@@ -101,28 +105,38 @@ def measure(
         rows: ``(B,)``: rows of the table.
         drawn: The masks of the batch's images, see ``MaskProjector``.
         inputs: References, and regions on the maps' grids.
+        decided: The decisions, where there are sets of outputs; elsewhere the thresholds decide.
 
     Returns:
         The columns of ``Shard``, and the maps σS ``(B, A, h, w)`` by method.
     """
     first = next(iter(explanations.values()))
     truth = labels.to(first.logits)
+    logits, side, positive = first.logits, first.side, None
+    if decided is not None:
+        logits, side, positive = decided.defined(logits), decided.defined(side), decided.positive.to(truth.device)
     columns: Columns = {
         "row": rows,
         "label": truth,
-        "logit": first.logits,
+        "logit": logits,
         "threshold": first.threshold.expand_as(first.logits),
-        "side": first.side.nan_to_num(0).to(torch.int8),
-        "outcome": outcome_codes(truth, first.logits, first.threshold),
+        "side": side.nan_to_num(0).to(torch.int8),
+        "outcome": outcome_codes(truth, logits, first.threshold, positive),
     }
-    columns |= ledger_columns(first, inputs.references)
+    columns |= ledger_columns(first, inputs.references, sets=decided is not None)
     for method, explanation in explanations.items():
         columns |= {f"{method}.{name}": value for name, value in map_columns(explanation.maps, drawn, inputs).items()}
     return columns, {method: explanation.maps for method, explanation in explanations.items()}
 
 
-def ledger_columns(explanation: Explanation, references: Mapping[str, Reference]) -> Columns:
-    """Compute the ledger against each reference, ``(B, A)`` each; NaN without the reference or a decomposition."""
+def ledger_columns(explanation: Explanation, references: Mapping[str, Reference], *, sets: bool = False) -> Columns:
+    """Compute the ledger against each reference, ``(B, A)`` each; NaN without the reference or a decomposition.
+
+    Args:
+        explanation: Of a batch.
+        references: Fitted references by kind.
+        sets: Also what log-odds lose to the number of alternatives, 0 for yes-or-no attributes.
+    """
     columns: Columns = {}
     nan = torch.full_like(explanation.logits, torch.nan)
     ledger: Ledger | None
@@ -135,6 +149,8 @@ def ledger_columns(explanation: Explanation, references: Mapping[str, Reference]
             ledger = explanation.ledger(references[kind]) if kind in references else None
         for term in (*LEDGER, *(("empty",) if kind in EMPTY_FOR else ())):
             columns[f"{kind}.{term}"] = nan if ledger is None else getattr(ledger, term)
+    if sets:
+        columns[ALTERNATIVES] = explanation.ledger("zero").alternatives
     return columns
 
 
@@ -174,6 +190,7 @@ class ShardBuilder:
     columns: list[dict[str, NDArray[Any]]] = field(default_factory=list)
     maps: list[dict[str, NDArray[np.float16]]] = field(default_factory=list)
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    scores: list[NDArray[np.float32]] = field(default_factory=list)
 
     def add(self, columns: Columns, maps: Mapping[str, Tensor], images: Tensor, drawn: Mapping[str, Tensor]) -> None:
         """Add a batch: its columns and maps, its images ``(B, C, H, W)`` and their masks."""
@@ -195,6 +212,12 @@ class ShardBuilder:
             self._add(f"outside.{source}", (area == 0).sum(0))
         self.columns.append({name: value.numpy(force=True) for name, value in columns.items()})
         self.maps.append({method: self._stored(method, values) for method, values in maps.items()})
+
+    def add_scores(self, scores: NDArray[np.float32], one_of: Sets) -> None:
+        """Add the raw scores ``(B, outputs of all sets)`` of a batch, and count the images with one that is unknown."""
+        self.scores.append(scores)
+        for name, at in columns_of_scores(one_of).items():
+            self._add(f"undefined.{name}", torch.from_numpy(~np.isfinite(scores[:, at]).all(1)).sum())
 
     def add_sums(self, sums: Mapping[str, Tensor]) -> None:
         """Add further sums over a batch."""
@@ -229,13 +252,17 @@ class ShardBuilder:
         """
         columns = {name: np.concatenate([part[name] for part in self.columns]) for name in self.columns[0]}
         maps = {name: np.concatenate([part[name] for part in self.maps]) for name in self.maps[0]}
-        return Shard(columns, maps, self.sums, skipped)
+        return Shard(columns, maps, self.sums, skipped, np.concatenate(self.scores) if self.scores else None)
 
 
 def empty_shard(
-    columns: Sequence[str], attributes: int, grids: Mapping[str, Grid], skipped: Mapping[int, str]
+    columns: Sequence[str],
+    attributes: int,
+    grids: Mapping[str, Grid],
+    skipped: Mapping[int, str],
+    scored: int = 0,
 ) -> Shard:
-    """Make a shard of which no image could be read."""
-    empty = {name: np.zeros((0, attributes)) for name in (*KEYS, *columns)} | {"row": np.zeros(0)}
+    """Make a shard of which no image could be read; ``scored`` is the number of outputs of all sets."""
+    empty = {name: np.zeros((0, attributes)) for name in (*KEYS, "output", *columns)} | {"row": np.zeros(0)}
     maps = {method: np.zeros((0, attributes, *grid), np.float16) for method, grid in grids.items()}
-    return Shard(empty, maps, {}, skipped)
+    return Shard(empty, maps, {}, skipped, np.zeros((0, scored), np.float32) if scored else None)

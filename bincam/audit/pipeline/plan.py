@@ -13,20 +13,25 @@ from bincam import provenance
 from bincam._version import __version__
 from bincam.audit.folder.manifest import AuditedData, AuditedModel, Manifest, MaskSource, ReferenceData
 from bincam.audit.folder.schema import MASKS
-from bincam.audit.folder.sets import refuse_sets
+from bincam.audit.folder.sets import is_large, output_names
 from bincam.audit.pipeline import defaults
 from bincam.audit.pipeline.measure import MeasureInputs
 from bincam.audit.pipeline.projected_masks import Grid
+from bincam.audit.pipeline.sets.large import LargeSets
+from bincam.audit.pipeline.sets.matching import chosen_sets, match_sets
 from bincam.audit.settings import BATCH_SIZE, Settings
 from bincam.audit.summary.label_noise import stated_noise
 from bincam.audit.summary.stated import Stated
 from bincam.cam import Explainer, Reference
 from bincam.data import AttributeTable, Loader, Regions, loader
+from bincam.data.class_sets import expand
 from bincam.errors import InputError
 from bincam.metrics.localization.pointing_game import TOLERANCE
 from bincam.models import AttributeClassifier
 from bincam.models.borrowing.one_image import RUN_ALONE
+from bincam.one_of import Sets, check_no_threshold, set_columns, set_of, yes_or_no
 from bincam.stats.clusters import Clusters
+from bincam.stats.formatting import listed
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,9 @@ class Plan:
     Attributes:
         settings: The settings as chosen.
         model: The model on its device.
-        table: The audited images, with the audited attributes.
+        table: The audited images, with the audited attributes; with all audited outputs if none has a row of its own.
         reference_table: The images that references are fitted on, or None.
-        explainers: Spec of a method to its explainer.
+        explainers: Spec of a method to its explainer, of the outputs that have a row of their own; empty if none has.
         grids: Spec of a method to the grid of its maps.
         regions: The chosen regions, or None.
         sources: Masks that differ from image to image, by name: ``region`` or one of ``MASKS``.
@@ -51,6 +56,8 @@ class Plan:
         notes: Notes for the user, before the audit runs.
         stated: The rates and prevalences at which figures are estimated.
         references: The fitted references by kind; they are fitted after the plan is made.
+        one_of: The audited sets of outputs.
+        large: The sets among them of which only the predicted and the true output have rows; None if there are none.
     """
 
     settings: Settings
@@ -70,6 +77,39 @@ class Plan:
     notes: tuple[str, ...]
     stated: Stated = field(default_factory=Stated)
     references: Mapping[str, Reference] = field(default_factory=dict)
+    one_of: Sets = field(default_factory=dict)
+    large: LargeSets | None = None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Specs of the methods; the first is the primary one."""
+        return tuple(self.grids)
+
+    @property
+    def own_rows(self) -> tuple[str, ...]:
+        """The outputs that have a row of their own in the records: columns of the table."""
+        return self.table.names if self.explainers else ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the rows of an image in the records."""
+        return (*self.own_rows, *(self.large.names if self.large else ()))
+
+    @property
+    def any_explainer(self) -> Explainer:
+        """The first explainer that there is."""
+        assert self.explainers or self.large
+        return next(iter((self.explainers or self.large.explainers).values()))  # type: ignore[union-attr]
+
+    @cached_property
+    def set_columns(self) -> Mapping[str, tuple[int, ...]]:
+        """Columns of the audited sets among all outputs of the model."""
+        return set_columns(self.one_of, self.model.card.attributes)
+
+    @cached_property
+    def output_names(self) -> tuple[str, ...]:
+        """The entries of the records' column ``output``."""
+        return output_names(self.names, self.one_of)
 
     @property
     def moving(self) -> bool:
@@ -93,6 +133,13 @@ class Plan:
         grids = tuple(dict.fromkeys(self.grids.values()))
         return MeasureInputs.of_masks(fixed, grids, size, references=self.references, masks=self.masks)
 
+    @cached_property
+    def large_inputs(self) -> MeasureInputs:
+        """The inputs of the measures of large sets, which have neither regions nor fitted references."""
+        assert self.large is not None
+        grids, size = tuple(dict.fromkeys(self.grids.values())), self.model.card.input_size
+        return MeasureInputs.of_masks([None] * len(self.large.names), grids, size, references={}, masks=self.masks)
+
     @property
     def batch_size(self) -> int:
         """Images per forward pass."""
@@ -106,8 +153,10 @@ class Plan:
     @cached_property
     def manifest(self) -> Manifest:
         """The manifest of the audit; complete once the references are fitted."""
-        settings, card, names = self.settings, self.model.card, self.table.names
-        thresholds = next(iter(self.explainers.values())).selection.thresholds.tolist()
+        settings, card, names = self.settings, self.model.card, self.names
+        of_sets: dict[str, Any] = {}
+        if self.one_of:
+            of_sets = {"one_of": dict(self.one_of), "one_of_rows": settings.one_of_rows}
         fitted_on = None
         if self.reference_table is not None:
             fitted_on = ReferenceData(
@@ -122,14 +171,14 @@ class Plan:
             model=self.audited_model,
             data=self.audited_data,
             attributes=names,
-            methods=tuple(self.explainers),
+            methods=self.methods,
             side=settings.side,
-            thresholds=dict(zip(names, thresholds, strict=True)),
+            thresholds=self.thresholds,
             head=card.head,
-            regions=_mask_source(self.regions, names),
+            regions=_mask_source(self.regions, self.own_rows),
             pointing_tolerance=TOLERANCE,
             masks={kind: self.sources[kind].source if kind in self.sources else None for kind in MASKS},
-            masks_digest={kind: _mask_source(self.sources.get(kind), names) for kind in MASKS},
+            masks_digest={kind: _mask_source(self.sources.get(kind), self.own_rows) for kind in MASKS},
             references_from=fitted_on,
             train_counts=dict(self.train_counts),
             train_counts_from=self.train_counts_from,
@@ -152,10 +201,20 @@ class Plan:
             device=torch.device(settings.device).type,
             only_in_model=tuple(self.only_in_model),
             only_in_data=tuple(self.only_in_data),
+            **of_sets,
             references={kind: reference.digest for kind, reference in self.references.items()},
             settings_digest="",
         )
         return manifest.model_copy(update={"settings_digest": provenance.settings_digest(manifest.to_json())})
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The thresholds of the yes-or-no attributes."""
+        if not self.explainers:
+            return {}
+        selection = next(iter(self.explainers.values())).selection
+        named = zip(selection.attributes, selection.thresholds.tolist(), selection.owners, strict=True)
+        return {name: threshold for name, threshold, owner in named if owner is None}
 
     def _behind_references(self) -> dict[str, Any]:
         """Count the people and, by attribute and class, the images and people of the fitted references."""
@@ -193,37 +252,55 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     Raises:
         InputError: Model and data have no attribute in common, a setting does not fit them, a split is empty, or a
             folder is missing.
-        UnsupportedError: A method cannot answer this question about this model, or an audited output is in a set.
+        UnsupportedError: A method cannot answer this question about this model.
     """
     notes: list[str] = []
-    names, only_in_model, only_in_data = defaults.common(model.card.attributes, data.names, settings.attributes)
+    card, given = model.card, data
+    data = match_sets(card, given)
+    wanted = None if settings.attributes is None else expand(settings.attributes, card.one_of, card.attributes)
+    names, only_in_model, only_in_data = defaults.common(card.attributes, data.names, wanted)
     if only_in_model:
         notes.append(f"not audited, because the data has no labels of them: {', '.join(only_in_model)}")
     if only_in_data:
         notes.append(f"not audited, because the model has no output for them: {', '.join(only_in_data)}")
     if settings.attributes is not None and not settings.attributes:
         raise InputError("no attribute is selected")
-    refuse_sets(names, model.card.one_of, "an audit")
+    one_of = chosen_sets(data.one_of, names, card.attributes)
+    check_no_threshold(settings.threshold, card.one_of, "threshold")
+    large = {name: members for name, members in one_of.items() if is_large(members, settings.one_of_rows)}
+    of_large = {member for members in large.values() for member in members}
+    own_rows = tuple(name for name in names if name not in of_large)
     table = data if settings.split is None else data.split(settings.split)
     if settings.limit is not None and settings.limit < len(table):
         table = table.subset(settings.limit, seed=settings.seed)
     groups = defaults.choose_groups(table, settings.groups)
     table = replace(table.select(names), groups={name: table.groups[name] for name in groups})
     defaults.check_slices(table, settings.slice_by)
-    stated_noise(settings.label_noise, table.names)
-    stated = Stated.of(names, settings.specificity, settings.sensitivity, settings.prevalence)
+    single = tuple(names[column] for column in yes_or_no(names, one_of))
+    _refuse_noise_of_sets(settings, one_of)
+    stated_noise(settings.label_noise, single)
+    stated = Stated.of(own_rows, settings.specificity, settings.sensitivity, settings.prevalence)
     model = model.to(settings.device)
-    explainers = {spec: _explainer(model, spec, names, settings) for spec in _specs(settings.methods)}
-    grids = {spec: _grid(explainer, settings) for spec, explainer in explainers.items()}
-    if RUN_ALONE in next(iter(explainers.values())).anatomy(model.card.input_size).reason:
+    specs = _specs(settings.methods)
+    explainers = {spec: _explainer(model, spec, own_rows, settings) for spec in specs} if own_rows else {}
+    best = {spec: _explainer(model, spec, None, settings) for spec in specs} if large else {}
+    grids = {spec: _grid((explainers or best)[spec], settings) for spec in specs}
+    explainer = next(iter((explainers or best).values()))
+    if RUN_ALONE in explainer.anatomy(card.input_size).reason:
         notes.append(RUN_ALONE)
-    regions = defaults.choose_regions(model, table, settings.regions, notes)
-    sources = defaults.choose_masks(table, settings, regions)
-    reference_table = defaults.choose_reference_table(data, settings, next(iter(explainers.values())), notes)
+    every_output = table
+    of_large_sets = LargeSets.of(large, table.names, table.labels, best) if large else None
+    table = table.select(own_rows) if own_rows else table
+    regions, sources, reference_table = None, {}, None
+    if own_rows:
+        regions = defaults.choose_regions(model, table, settings.regions, notes)
+        sources = defaults.choose_masks(table, settings, regions)
+        reference_table = defaults.choose_reference_table(data, settings, explainer, notes)
     if reference_table is not None:
-        reference_table = reference_table.select(names)
-    counts, counts_from = defaults.train_counts(model, table, notes)
-    card = model.card
+        reference_table = reference_table.select(own_rows)
+    counts, counts_from = defaults.train_counts(model, every_output, notes)
+    if large:
+        notes.append(_NOT_OF_LARGE_SETS.format(listed(list(large)), settings.one_of_rows))
     return Plan(
         settings=settings,
         model=model,
@@ -237,9 +314,9 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
             source=source, digest=provenance.model_digest(model), name=card.name, card=card.model_dump(mode="json")
         ),
         audited_data=AuditedData(
-            source=data.source,
-            root=str(data.root),
-            digest=data.digest(),
+            source=given.source,
+            root=str(given.root),
+            digest=given.digest(),
             split=settings.split,
             images=len(table),
             images_hash=provenance.images_hash(table),
@@ -250,7 +327,24 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         only_in_data=only_in_data,
         notes=tuple(notes),
         stated=stated,
+        one_of=one_of,
+        large=of_large_sets,
     )
+
+
+_NOT_OF_LARGE_SETS = (
+    "the maps of {} are those of the predicted and the true output, because the set has more than {} outputs "
+    "(one_of_rows); they are measured without regions and masks, and their ledger has no fitted reference"
+)
+
+
+def _refuse_noise_of_sets(settings: Settings, one_of: Sets) -> None:
+    for name in settings.label_noise:
+        if name in one_of or set_of(name, one_of) is not None:
+            raise InputError(
+                f"label noise of {name!r}: wrong labels of a set move an image from one output to another, so two "
+                "shares do not state them; state label noise of yes-or-no attributes alone"
+            )
 
 
 def _by_attribute(names: Sequence[str], counts: torch.Tensor) -> dict[str, tuple[int, int]]:
@@ -270,14 +364,16 @@ def _specs(methods: Sequence[str]) -> list[str]:
     return specs
 
 
-def _explainer(model: AttributeClassifier, spec: str, names: Sequence[str], settings: Settings) -> Explainer:
+def _explainer(model: AttributeClassifier, spec: str, names: Sequence[str] | None, settings: Settings) -> Explainer:
+    """Make the explainer of some outputs; without names, of the output of each set with the highest score."""
     method, _, layer = spec.partition("@")
     return Explainer(
         model,
-        list(names),
+        None if names is None else list(names),
         method=method,
         layer=layer or None,
-        threshold={name: value for name, value in settings.threshold.items() if name in names},
+        threshold={name: value for name, value in settings.threshold.items() if name in (names or ())},
+        top=1 if names is None else None,
         precision=settings.precision,
         batch_size=1 if settings.batch_size == 1 else None,  # a statement about the model, not only about memory
     )
@@ -288,5 +384,9 @@ def _grid(explainer: Explainer, settings: Settings) -> Grid:
     card = explainer.card
     assert card is not None
     probe = torch.randn(1, len(card.mean), *card.input_size, generator=torch.Generator().manual_seed(0))
-    maps = explainer(probe, settings.side, torch.ones(1, len(explainer.selection.attributes))).maps
+    labels = torch.ones(1, len(explainer.selection.attributes))
+    for places in explainer.selection.sets.values():  # of a set exactly one is true
+        in_set = [a for a, column in enumerate(explainer.selection.columns) if column in places]
+        labels[:, in_set[1:]] = 0
+    maps = explainer(probe, settings.side, labels).maps
     return int(maps.shape[2]), int(maps.shape[3])

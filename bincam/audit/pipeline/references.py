@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bincam.audit.folder.schema import EMPTY_FOR, LEDGER
 from bincam.audit.folder.stored import read_tensors
+from bincam.audit.pipeline.sets.decisions import Decided
 from bincam.cam import Explainer, Explanation, Reference
 from bincam.cam.reference import ReferenceFit
 from bincam.errors import InputError
@@ -76,13 +77,19 @@ def load_references(folder: Path) -> dict[str, Reference] | None:
     return {kind: replace(Reference.load(_file(folder, kind)), replicates=varied.get(kind)) for kind in FITTED}
 
 
-def variation_sums(explanation: Explanation, labels: Tensor, references: Mapping[str, Reference]) -> dict[str, Tensor]:
+def variation_sums(
+    explanation: Explanation,
+    labels: Tensor,
+    references: Mapping[str, Reference],
+    decided: Decided | None = None,
+) -> dict[str, Tensor]:
     """Sum the ledger of a batch against every replicate of the references, by cell of outcomes.
 
     Args:
         explanation: Of the batch.
         labels: ``(B, A)``: 1, 0, or NaN.
         references: Fitted references by kind.
+        decided: The decisions where there are sets.
 
     Returns:
         For each varied column, such as ``midpoint.bias_share``: ``COLUMN.without.sum`` and ``COLUMN.without.count``,
@@ -93,7 +100,10 @@ def variation_sums(explanation: Explanation, labels: Tensor, references: Mapping
     if not varied or explanation.decomposition is None:
         return sums
     truth, logits = labels.to(explanation.logits), explanation.logits
-    codes = cells(*(t.numpy(force=True) for t in (truth, logits, explanation.threshold.expand_as(logits))))
+    if decided is not None:
+        logits = decided.defined(logits)
+    arrays = (t.numpy(force=True) for t in (truth, logits, explanation.threshold.expand_as(logits)))
+    codes = cells(*arrays, positive=None if decided is None else decided.positive.numpy(force=True))
     member = torch.stack([torch.from_numpy(codes == n) for n in range(len(CELLS))], -1).double()  # (B, A, CELLS)
     for kind in varied:
         reference = references[kind]

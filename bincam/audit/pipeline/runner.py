@@ -127,7 +127,7 @@ def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
     if (folder / reader.MANIFEST).is_file() and (saved := load_references(folder)) is not None:
         return saved
     first = next(iter(plan.explainers.values()))
-    thresholds = dict(zip(first.selection.attributes, first.selection.thresholds.tolist(), strict=True))
+    thresholds = plan.thresholds
     explainer = Explainer(
         plan.model,
         first.selection.attributes,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from bincam.audit.folder.schema import measure_columns
 from bincam.audit.folder.writer import Shard
-from bincam.audit.pipeline.measure import ShardBuilder, empty_shard, measure
+from bincam.audit.pipeline.measure import Columns, ShardBuilder, empty_shard, measure
 from bincam.audit.pipeline.plan import Plan
-from bincam.audit.pipeline.projected_masks import MaskProjector
+from bincam.audit.pipeline.projected_masks import MaskProjector, key
 from bincam.audit.pipeline.references import variation_sums
+from bincam.audit.pipeline.sets.decisions import decide_rows, predictions, set_scores
 from bincam.data import Batch
 from bincam.progress import track
 
@@ -75,19 +79,82 @@ def measure_shard(plan: Plan, rows: range, stream: ImageStream | None = None) ->
     stream = stream or ImageStream(plan, rows)
     builder = ShardBuilder()
     for batch in stream.take(rows):
+        columns, maps, of_sets = measure_batch(plan, batch, builder)
+        builder.add(columns, maps, batch.images, batch.also)
+        if of_sets is not None:
+            builder.add_scores(of_sets, plan.one_of)
+    skipped = stream.skipped(rows)
+    if builder.columns:
+        return builder.shard(skipped)
+    columns_of_measures = measure_columns(plan.methods, plan.masks, sets=bool(plan.one_of))
+    scored = sum(len(members) for members in plan.one_of.values())
+    return empty_shard(columns_of_measures, len(plan.names), plan.grids, skipped, scored)
+
+
+def measure_batch(
+    plan: Plan, batch: Batch, builder: ShardBuilder
+) -> tuple[Columns, dict[str, Tensor], NDArray[np.float32] | None]:
+    """Explain and measure a batch; sums of the references' variation are added to the builder.
+
+    Args:
+        plan: The plan, with its references.
+        batch: Images, with their rows in the plan's table.
+        builder: Of the shard.
+
+    Returns:
+        The columns of the records and the maps by method, see ``measure``, and the raw scores of the sets
+        ``(B, outputs of all sets)``, None without sets.
+    """
+    parts: list[tuple[Columns, dict[str, Tensor]]] = []
+    scores: NDArray[np.float32] | None = None
+    predicted: Mapping[str, NDArray[np.int64]] = {}
+    if plan.explainers:
         explanations = {
             spec: explainer(batch.images, plan.settings.side, batch.labels)
             for spec, explainer in plan.explainers.items()
         }
-        columns, maps = measure(explanations, batch.labels, batch.rows, batch.also, plan.measure_inputs)
-        builder.add(columns, maps, batch.images, batch.also)
+        first, decided = next(iter(explanations.values())), None
+        if any(first.sets):
+            scores = set_scores(first, plan.set_columns)
+            predicted = predictions(scores, plan.one_of)
+        if plan.one_of:
+            decided = decide_rows(first, predicted, plan.one_of)
+        inputs = plan.measure_inputs
+        parts.append(measure(explanations, batch.labels, batch.rows, batch.also, inputs, decided))
+        builder.add_sums(variation_sums(first, batch.labels, inputs.references, decided))
+    if plan.large:
+        side, rows = plan.settings.side, batch.rows.numpy()
+        explanations = {spec: plan.large.explain(spec, batch.images, side, batch.rows) for spec in plan.methods}
         first = next(iter(explanations.values()))
-        builder.add_sums(variation_sums(first, batch.labels, plan.measure_inputs.references))
-    skipped = stream.skipped(rows)
-    if builder.columns:
-        return builder.shard(skipped)
-    columns_of_measures = measure_columns(tuple(plan.explainers), plan.masks)
-    return empty_shard(columns_of_measures, len(plan.table.names), plan.grids, skipped)
+        if scores is None:
+            scores = set_scores(first, plan.set_columns)
+            predicted = predictions(scores, plan.one_of)
+        labels = torch.from_numpy(plan.large.labels(predicted, rows))
+        decided = plan.large.decide(predicted, rows)
+        without_masks = {
+            key(kind, grid): torch.full((len(batch), len(plan.large.names), *grid), torch.nan)
+            for kind in plan.masks
+            for grid in plan.grids.values()
+        }
+        parts.append(measure(explanations, labels, batch.rows, without_masks, plan.large_inputs, decided))
+    columns, maps = _side_by_side(parts)
+    if plan.large:
+        own = np.broadcast_to(np.arange(len(plan.own_rows)), (len(batch), len(plan.own_rows)))
+        of_large = plan.large.outputs(predicted, batch.rows.numpy(), plan.output_names)
+        columns["output"] = torch.from_numpy(np.concatenate([own, of_large], 1))
+    return columns, maps, scores
+
+
+def _side_by_side(parts: Sequence[tuple[Columns, dict[str, Tensor]]]) -> tuple[Columns, dict[str, Tensor]]:
+    """Join the columns of the same images and several rows each."""
+    columns, maps = parts[0]
+    for further_columns, further_maps in parts[1:]:
+        columns = {
+            name: value if name == "row" else torch.cat([value, further_columns[name]], 1)
+            for name, value in columns.items()
+        }
+        maps = {spec: torch.cat([value, further_maps[spec]], 1) for spec, value in maps.items()}
+    return columns, maps
 
 
 def count_images(batch: Batch) -> int:

@@ -93,8 +93,8 @@ def slicings(panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicin
 
     Args:
         panel: The records, with the groups of their images.
-        by: Group columns (``sex`` or ``group.sex``), attributes, or intersections (``sex*age``); all group columns and
-            the ``USUAL`` attributes by default.
+        by: Group columns (``sex`` or ``group.sex``), attributes, sets of outputs, or intersections (``sex*age``); all
+            group columns and the ``USUAL`` attributes by default.
 
     Returns:
         The divisions, and the defaults and intersections that were left out, with the reason.
@@ -105,7 +105,7 @@ def slicings(panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicin
     """
     groups = list(panel.groups)
     wanted = list(by) if by is not None else [*groups, *(name for name in USUAL if name in panel.attributes)]
-    known = [*groups, *(name.removeprefix("group.") for name in groups), *panel.attributes]
+    known = [*groups, *(name.removeprefix("group.") for name in groups), *panel.attributes, *panel.one_of]
     divisions: list[Slicing] = []
     left_out: list[dict[str, str]] = []
     for name in wanted:
@@ -163,6 +163,13 @@ def _codes(panel: Panel, name: str) -> tuple[str, tuple[str, ...], NDArray[np.in
         if len(values) > MOST_VALUES:
             return column, values, None
         return column, values, np.array([values.index(v) if v else -1 for v in of_images], np.int64)
+    if name not in panel.attributes:
+        outputs, true = panel.one_of[name], panel.true_output(name)
+        shown = [k for k in range(len(outputs)) if (true == k).any()]
+        if len(shown) > MOST_VALUES:
+            return name, tuple(outputs[k] for k in shown), None
+        number = np.array([*(shown.index(k) if k in shown else -1 for k in range(len(outputs))), -1])
+        return name, tuple(outputs[k] for k in shown), number[true]
     label = panel.label[:, panel.attributes.index(name)]
     sides = {text: side for text, side in (("positive", 1), ("negative", 0)) if (label == side).any()}
     codes = np.full(len(label), -1, np.int64)

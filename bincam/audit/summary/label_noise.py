@@ -86,7 +86,8 @@ def confident_errors(audit: Audit, per_attribute: int = PER_ATTRIBUTE) -> pd.Dat
     A confident error is either a wrong label or the model's worst mistake; only a look at the image can tell. The list
     is ordered by the distance of the logit from the threshold, |z - t|, on the wrong side of it (the margin of
     Northcutt et al. 2021, arXiv 1911.00068, without their estimate of how many labels are wrong, which assumes
-    calibrated probabilities).
+    calibrated probabilities). Of a set of outputs the row names the set and the labelled output, the margin is the raw
+    score of the predicted output less that of the labelled one, and the probability is that of the labelled one.
 
     Args:
         audit: The audit.
@@ -121,17 +122,22 @@ def confident_errors(audit: Audit, per_attribute: int = PER_ATTRIBUTE) -> pd.Dat
     if per_attribute < 1:
         raise InputError(f"per_attribute={per_attribute}: at least one image")
     records = audit.records(["row", "attribute", "label", "logit", "threshold", "outcome"])
-    wrong = records[records["outcome"].isin(["FP", "FN"])].copy()
+    single = audit.manifest.yes_or_no
+    wrong = records[records["outcome"].isin(["FP", "FN"]) & records["attribute"].isin(single)].copy()
     logit = wrong["logit"].to_numpy(float)
     wrong["margin"] = np.abs(logit - wrong["threshold"].to_numpy(float))
     wrong["probability"] = probability(logit, audit.manifest.head)
+    if audit.one_of:
+        from bincam.audit.summary.sets.confident_errors import with_sets
+
+        wrong = with_sets(wrong, audit)
     # Ties by row, so that the list does not depend on how the sort treats them.
     wrong = wrong.sort_values(["attribute", "margin", "row"], ascending=[True, False, True], kind="stable")
     wrong["rank"] = wrong.groupby("attribute", observed=True).cumcount() + 1
     wrong = wrong[wrong["rank"] <= per_attribute]
     named = audit.images.set_index("row")[["image", "identity"]]
     wrong = wrong.join(named, on="row")
-    wrong["label"] = wrong["label"].astype(int)
+    wrong["label"] = wrong["label"].astype(object if audit.one_of else int)
     wrong["attribute"] = wrong["attribute"].astype(str)
     wrong["new_label"] = ""
     result: pd.DataFrame = wrong[list(RELABEL_COLUMNS)].reset_index(drop=True)

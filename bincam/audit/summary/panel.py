@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.schema import measure_columns
+from bincam.audit.folder.sets import columns_of_scores, slots
+from bincam.decision import is_positive
 from bincam.errors import InputError
+from bincam.one_of import Sets, predicted_outputs, true_outputs
 from bincam.stats.clusters import Clusters
 from bincam.stats.outcomes import BASIC, MEMBERSHIP, basic_name, cells
 
@@ -35,6 +37,8 @@ class Panel:
         values: ``(N, A, C)`` float32, the measures; NaN where undefined.
         groups: Group column, such as ``group.sex``, to its values ``(N,)``, as strings; empty where unknown.
         skipped: Number of audited images that could not be read.
+        positive: ``(N, A)``: decided yes; None where every decision is ``logit >= threshold``, as without sets.
+        one_of: Sets of the attributes of which exactly one is true.
     """
 
     attributes: tuple[str, ...]
@@ -48,11 +52,13 @@ class Panel:
     values: NDArray[np.float32]
     groups: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     skipped: int = 0
+    positive: NDArray[np.bool_] | None = None
+    one_of: Sets = field(default_factory=dict)
 
     @cached_property
     def cell(self) -> NDArray[np.int8]:
         """``(N, A)``: index into ``CELLS``; -1 without a finite logit."""
-        return cells(self.label, self.logit, self.threshold)
+        return cells(self.label, self.logit, self.threshold, self.positive)
 
     @cached_property
     def wrong(self) -> NDArray[np.float32]:
@@ -92,7 +98,13 @@ class Panel:
             self.values[:, order],
             self.groups,
             self.skipped,
+            None if self.positive is None else self.positive[:, order],
+            {name: members for name, members in self.one_of.items() if set(members) <= set(attributes)},
         )
+
+    def true_output(self, name: str) -> NDArray[np.int64]:
+        """Return the true output of a set ``(N,)``, an index into its outputs; -1 where it is unknown."""
+        return true_outputs(self.label[:, [self.attributes.index(output) for output in self.one_of[name]]])
 
 
 def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
@@ -105,13 +117,15 @@ def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
     Raises:
         InputError: An image lacks some of its records, or no image could be read.
     """
-    wanted = tuple(measure_columns(audit.methods, audit.masks)) if columns is None else tuple(columns)
+    wanted = audit.measures if columns is None else tuple(columns)
     A = len(audit.attributes)
     capacity = audit.manifest.data.images * A
     values = np.empty((capacity, len(wanted)), np.float32)  # filled shard by shard: most of a summary's memory
     keys: dict[str, list[NDArray[Any]]] = {name: [] for name in ("row", "label", "logit", "threshold")}
     count = 0
-    for part in audit.record_parts([*keys, *wanted]):
+    of_sets = ["outcome"] if audit.one_of else []
+    outcomes: list[NDArray[Any]] = []
+    for part in audit.record_parts([*keys, *of_sets, *wanted]):
         start, count = count, count + part.num_rows
         if count > capacity or count % A:
             raise InputError(
@@ -120,6 +134,8 @@ def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
             )
         for name, parts in keys.items():
             parts.append(part[name].to_numpy())
+        if of_sets:
+            outcomes.append(part["outcome"].to_pandas().astype(str).to_numpy())
         for number, name in enumerate(wanted):
             values[start:count, number] = part[name].to_numpy()
     images = audit.images
@@ -131,16 +147,58 @@ def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
     row, label, logit, threshold = (np.concatenate(parts).reshape(-1, A) for parts in keys.values())
     rows = row[:, 0].astype(np.int64)
     images = images.set_index("row", drop=False).loc[rows]  # in the order of the records
+    positive = None
+    if audit.one_of:
+        positive = _decisions(audit, logit, threshold, np.concatenate(outcomes).reshape(-1, A))
     return Panel(
         attributes=audit.attributes,
         rows=rows,
         label=label,
         logit=logit,
         threshold=threshold,
-        minority=np.array([audit.minority(name) for name in audit.attributes]),
+        minority=np.array([_minority(audit, name) for name in audit.attributes]),
         clusters=Clusters.of(images["identity"].astype(str)),
         columns=wanted,
         values=values[:count].reshape(len(rows), A, len(wanted)),
         groups={name: images[name].astype(str).to_numpy() for name in images.columns if name.startswith("group.")},
         skipped=skipped,
+        positive=positive,
+        one_of={name: members for name, members in audit.one_of.items() if name not in audit.manifest.large_sets},
     )
+
+
+def _decisions(
+    audit: Audit, logit: NDArray[np.float32], threshold: NDArray[np.float32], outcome: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """Decide the records ``(N, A)`` of an audit with sets: those of sets by the stored scores.
+
+    Raises:
+        InputError: The decisions are not those of the recorded outcomes.
+    """
+    scores, positive = audit.scores(), np.asarray(is_positive(logit, threshold))
+    if len(scores) != len(logit):
+        raise InputError(
+            f"{audit.folder}: scores of {len(scores)} images, records of {len(logit)}; make the audit again"
+        )
+    place = {name: a for a, name in enumerate(audit.attributes)}
+    for name, at in columns_of_scores(audit.one_of).items():
+        if name in audit.manifest.large_sets:
+            for slot in slots(name):
+                positive[:, place[slot]] = np.isin(outcome[:, place[slot]], ("TP", "FP"))
+            continue
+        predicted = predicted_outputs(scores[:, at])
+        for k, output in enumerate(audit.one_of[name]):
+            positive[:, place[output]] = predicted == k
+            recorded = outcome[:, place[output]]
+            wrong = np.isin(recorded, ("TP", "FP")) != ((predicted == k) & (recorded != ""))
+            if wrong.any():
+                raise InputError(
+                    f"{audit.folder}: {int(wrong.sum())} outcomes of {output!r} are not those of the scores (first: "
+                    f"image {int(wrong.argmax())} of the records); make the audit again"
+                )
+    return positive
+
+
+def _minority(audit: Audit, name: str) -> int:
+    """The rarer class of a row's output; the rows of large sets have none, and count as positive."""
+    return audit.minority(name) if name in audit.manifest.train_counts else 1

@@ -17,6 +17,8 @@ from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.audit.summary.people import PERSON_RATES, people_of
 from bincam.audit.summary.reference_variation import Variation, vary_references
+from bincam.audit.summary.sets.records import SetRecords, read_sets
+from bincam.audit.summary.sets.summary import rows_of, summarise_sets
 from bincam.audit.summary.slices import slice_family, slice_panel
 from bincam.audit.summary.stated import USUAL, Prevalence, Stated, stated_figures
 from bincam.errors import InputError
@@ -90,9 +92,10 @@ def summarise(
         seed: Seed of the permutations.
 
     Returns:
-        ``level``, ``methods``, ``minority_from``, ``doubts`` (see there), ``images``, ``identities``, ``attributes``,
-        ``overall``, ``slices``, ``slices_left_out``, ``group_differences``, ``stated``, ``families``, ``leakage`` and
-        ``gates``; None stands for NaN.
+        ``level``, ``methods``, ``minority_from``, ``doubts`` (see there), ``images``, ``identities``, ``attributes``
+        (those in no set), ``sets`` (only if there are any, see ``bincam.audit.summary.sets``), ``overall``, ``slices``,
+        ``slices_left_out``, ``group_differences``, ``stated``, ``families``, ``leakage`` and ``gates``; None
+        stands for NaN.
 
     Raises:
         InputError: A column to slice by is unknown or has a single value, a stated number is not between 0 and 1, or
@@ -131,12 +134,13 @@ def summarise(
         return summarise_panel(
             panel,
             audit.manifest,
+            sets=read_sets(audit, panel),
             leakage=audit.leakage,
             gates=audit.sample.get("gates", {}),
             variation=audit.variation,
             slice_by=slice_by,
             label_noise=label_noise if label_noise is not None else audit.manifest.label_noise,
-            stated=Stated.of(audit.attributes, specificity, sensitivity, prevalence),
+            stated=Stated.of(panel.attributes, specificity, sensitivity, prevalence),
             level=level,
             resamples=resamples,
             seed=seed,
@@ -151,6 +155,7 @@ def summarise_panel(
     *,
     leakage: Mapping[str, Any],
     gates: Mapping[str, Any],
+    sets: Sequence[SetRecords] = (),
     variation: Variation | None = None,
     slice_by: Sequence[str] | None = None,
     label_noise: Mapping[str, Sequence[float]] | None = None,
@@ -164,6 +169,7 @@ def summarise_panel(
     Args:
         panel: The records.
         manifest: The audit's manifest.
+        sets: Scores and true outputs of the audit's sets.
         leakage: The content of ``leakage.json``, which is copied to the summary.
         gates: The results of the model-parameter randomisation tests by method, which are copied, too.
         variation: ``Audit.variation``: what the ledger would be with references from other images.
@@ -177,9 +183,10 @@ def summarise_panel(
     Raises:
         InputError: A column to slice by is unknown or has a single value, or the label noise is impossible.
     """
-    noise = stated_noise(label_noise or {}, panel.attributes)
     divisions, left_out = slicings(panel, slice_by)
-    entries, samples = _attributes(manifest, panel, level)
+    every_row, panel = panel, panel.select(manifest.yes_or_no) if sets else panel
+    noise = stated_noise(label_noise or {}, panel.attributes)
+    entries, samples = _attributes(manifest, panel, level) if panel.attributes else ({}, {})
     for a, (attribute, entry) in enumerate(entries.items()):
         entry["rates"] |= {name: rate.to_json() for name, rate in people_of(panel, a, level).items()}
         entry["stated"] = stated_figures(panel, a, stated or Stated(), level)
@@ -193,16 +200,17 @@ def summarise_panel(
         if column_of(name, manifest.methods) in panel.columns
     }
     head = manifest.head
+    own = divisions if panel.attributes else []
     slices = [
         entry
-        for by in divisions
+        for by in own
         for entry in (
             *slice_panel(panel, by, columns, level),
             *slice_calibration(panel, by, head, level),
         )
     ]
-    differences = [group_differences(panel, by, level=level, permutations=resamples, seed=seed) for by in divisions]
-    summary = {
+    differences = [group_differences(panel, by, level=level, permutations=resamples, seed=seed) for by in own]
+    summary: dict[str, Any] = {
         "level": level,
         "resamples": resamples,
         "seed": seed,
@@ -219,15 +227,35 @@ def summarise_panel(
         "group_differences": [entry for by_group, _ in differences for entry in by_group],
         "stated": (stated or Stated()).to_json(),
         "families": [
-            *_families(panel, columns),
-            *(slice_family(panel, by) for by in divisions),
-            *(calibration_family(panel, by, head) for by in divisions),
+            *(_families(panel, columns) if panel.attributes else ()),
+            *(slice_family(panel, by) for by in own),
+            *(calibration_family(panel, by, head) for by in own),
             *(tested for _, tested in differences),
         ],
         "leakage": dict(leakage),
         "gates": dict(gates),
     }
-    vary_references(summary, variation or {}, manifest.references_from, panel.minority.tolist(), level)
+    varied = variation or {}
+    if sets:
+        varied = rows_of(varied, [every_row.attributes.index(name) for name in panel.attributes])
+    vary_references(summary, varied, manifest.references_from, panel.minority.tolist(), level)
+    if sets:
+        further = summarise_sets(
+            every_row,
+            sets,
+            manifest,
+            entries=lambda part: _attributes(manifest, part, level)[0],
+            divisions=divisions,
+            columns=columns,
+            variation=variation or {},
+            stated=stated or Stated(),
+            level=level,
+            permutations=resamples,
+            seed=seed,
+        )
+        summary["sets"] = further.sets
+        for name in ("doubts", "slices", "group_differences", "families"):
+            summary[name] += getattr(further, name)
     return summary
 
 
@@ -270,7 +298,7 @@ def _attributes(manifest: Manifest, panel: Panel, level: float) -> tuple[dict[st
         rates, calibration = _rates(manifest, panel, a, cellwise, correlation(*both), level)
         entries[attribute] = {
             "minority": class_name(minority),
-            "train_counts": list(manifest.train_counts[attribute]),
+            "train_counts": list(manifest.train_counts.get(attribute, (0, 0))),
             "counts": _counts(panel, a),
             "rates": {name: rate.to_json() for name, rate in rates.items()},
             "calibration": calibration,

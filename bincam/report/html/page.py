@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bincam.audit.folder.reader import open_audit
+from bincam.audit.folder.sets import refuse_sets
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.report.figures.attribute import Canvas
@@ -67,7 +68,9 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     if (folder / FILE).is_file():
         contrast = open_contrast(folder)
         return Source((contrast.first, contrast.second), contrast)
-    return Source((open_arm("audited model", open_audit(folder)),))
+    audit = open_audit(folder)
+    refuse_sets(audit.one_of, f"{folder}: a report", "summary.json and 'bincam gate' have their figures")
+    return Source((open_arm("audited model", audit),))
 
 
 def write_report(

@@ -212,7 +212,8 @@ class Arm:
 
 def common(arms: Sequence[Arm]) -> list[str]:
     """Return the attributes that all arms have, the most imbalanced training counts first; ties by name."""
-    names = [name for name in arms[0].audit.attributes if all(name in arm.audit.attributes for arm in arms)]
+    of_first, *of_others = (arm.audit.manifest.yes_or_no for arm in arms)
+    names = [name for name in of_first if all(name in of_other for of_other in of_others)]
     shares = {name: minority_share(arms[0], name) for name in names}
     return sorted(names, key=lambda name: (math.isnan(shares[name]), shares[name], name))
 
