@@ -20,6 +20,7 @@ from bincam.compare.paired_audits import Pair, pair_audits
 from bincam.compare.paired_differences import COLUMNS, Contrasted, contrast_attributes, contrast_families
 from bincam.compare.reference_variation import vary_reference
 from bincam.compare.sentences import attribute_sentences, findings, threshold_verdict
+from bincam.compare.sets import contrast_sets, set_sentences
 from bincam.errors import InputError
 from bincam.files import atomic, write_json
 from bincam.stats.estimate import LEVEL, Estimate
@@ -111,8 +112,9 @@ def compare(
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file, not a folder; give another place for the contrast")
     pair = pair_audits(first, second, moved, moved_from)
-    contrasted = dict(zip(pair.attributes, contrast_attributes(pair, level), strict=True))
+    contrasted = dict(zip(pair.attributes, contrast_attributes(pair, level), strict=True)) if pair.attributes else {}
     maps = difference_maps(first, second, pair, folder / DIFFERENCE)
+    sets = contrast_sets(pair.sets, (COLUMNS[0], COLUMNS[2]), level)
     names = names_of(first, second)
     contrast: dict[str, Any] = {
         "kind": KIND,
@@ -145,8 +147,9 @@ def compare(
             }
             for a, (name, attribute) in enumerate(contrasted.items())
         },
+        **({"sets": sets} if sets else {}),
         "families": contrast_families(contrasted, pair.methods),
-        "correlation": correlations(first, pair, contrasted, level),
+        "correlation": correlations(first, pair, contrasted, level) if contrasted else {},
         "maps": maps,
     }
     references = tuple(dict.fromkeys(contrast["arms"][which]["reference"] for which in ("first", "second")))
@@ -156,8 +159,11 @@ def compare(
         name: attribute_sentences(name, entry, pair.methods, names, references)
         for name, entry in contrast["attributes"].items()
     }
+    of_sets = {name: set_sentences(entry, (COLUMNS[0], COLUMNS[2]), names) for name, entry in sets.items()}
+    contrast["sentences"] |= of_sets
     statements = [f"{note[0].upper()}{note[1:]}." for note in contrast["notes"]]
-    contrast["findings"] = [*statements, *findings(contrast)]
+    about_sets = [f"{name}: {sentence}" for name, written in of_sets.items() for sentence in written[:1]]
+    contrast["findings"] = [*statements, *(findings(contrast) if contrasted else ()), *about_sets]
     if published:
         contrast["published"] = _published(first, pair, contrasted)
     write_json(folder / FILE, contrast, compact=True)
@@ -243,7 +249,7 @@ def difference_maps(first: Audit, second: Audit, pair: Pair, file: Path) -> dict
     member = np.array([[name in MEMBERS[group] for name in OUTCOMES] for group in MAP_GROUPS], float)  # (G, 4)
     tensors: dict[str, NDArray[np.float32]] = {}
     left_out: dict[str, str] = {}
-    for method in pair.methods:
+    for method in pair.methods if pair.attributes else ():
         means = []
         for audit in (first, second):
             order = [audit.attributes.index(name) for name in pair.attributes]

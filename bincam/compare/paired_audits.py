@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from bincam.audit.folder.manifest import MaskSource
 from bincam.audit.folder.schema import LEDGER, MASK_MEASURES, measure_columns
-from bincam.audit.folder.sets import refuse_sets
 from bincam.audit.summary.panel import Panel, read_panel
+from bincam.compare.sets import SetPair, pair_sets
 from bincam.errors import InputError, nearest
+from bincam.one_of import check_no_threshold
 from bincam.stats.clusters import Clusters
 from bincam.stats.outcomes import answers
 
@@ -36,6 +37,7 @@ class Pair:
         moved: ``(A,)``: adjusted thresholds for the first model, in logit units; NaN where none is known.
         moved_from: Their origin; empty where there are none.
         images: Names of the images, of ``images.parquet``.
+        sets: Records of the sets of outputs that both audits have, of the first and of the second model.
     """
 
     first: Panel
@@ -44,6 +46,7 @@ class Pair:
     moved: NDArray[np.float64]
     moved_from: str
     images: tuple[str, ...]
+    sets: tuple[SetPair, ...] = ()
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -89,12 +92,13 @@ def pair_audits(
         InputError: The audits differ in images, labels, sides, regions or masks; they have no attribute or method in
             common; or a threshold is that of an unknown attribute.
     """
-    for audit in (first, second):
-        refuse_sets(audit.one_of, f"{audit.folder}: a comparison", "'bincam gate' checks the figures of a single audit")
     _check_images(first, second)
+    names = [name for name in first.manifest.yes_or_no if name in second.manifest.yes_or_no]
+    if not names and not set(first.one_of) & set(second.one_of):
+        raise InputError(f"{first.folder} and {second.folder}: no attribute in common")
     masks = tuple(name for name in first.masks if name in second.masks)
     settings_of_second = _measured_with(second, masks)
-    for what, setting in _measured_with(first, masks).items():
+    for what, setting in _measured_with(first, masks).items() if names else ():
         other_setting = settings_of_second[what]
         digest = [value.digest if isinstance(value, MaskSource) else value for value in (setting, other_setting)]
         if digest[0] != digest[1]:
@@ -102,9 +106,6 @@ def pair_audits(
                 f"{first.folder} and {second.folder}: audited with different {what} ({_source(setting)}, "
                 f"{_source(other_setting)}); their maps cannot be compared, repeat one audit with the other's {what}"
             )
-    names = [name for name in first.attributes if name in second.attributes]
-    if not names:
-        raise InputError(f"{first.folder} and {second.folder}: no attribute in common")
     methods = tuple(name for name in first.methods if name in second.methods)
     if not methods:
         raise InputError(
@@ -112,14 +113,16 @@ def pair_audits(
             f"{', '.join(second.methods)})"
         )
     columns = [name for name in measure_columns(methods, masks) if _is_compared(name)]
-    panels = [read_panel(audit, columns).select(names) for audit in (first, second)]
+    whole = read_panel(first, columns), read_panel(second, columns)
+    panels = [panel.select(names) for panel in whole]
     rows = np.intersect1d(panels[0].rows, panels[1].rows)
     panel, other_panel = (_rows(panel, rows) for panel in panels)
+    sets = pair_sets((first, second), whole, rows, panel.clusters)
     _check_labels(first, second, panel, other_panel)
     limits, source = _adjusted_thresholds(first, moved, moved_from)
     images = first.images.set_index("row").loc[rows, "image"].astype(str)
     thresholds = np.array([limits.get(name, np.nan) for name in names])
-    return Pair(panel, other_panel, methods, thresholds, source, tuple(images))
+    return Pair(panel, other_panel, methods, thresholds, source, tuple(images), sets)
 
 
 def _measured_with(audit: Audit, masks: Sequence[str]) -> dict[str, Any]:
@@ -196,6 +199,7 @@ def _adjusted_thresholds(
     """The adjusted thresholds by attribute, those given or else those of the card, and their origin."""
     if thresholds is not None:
         for name, value in thresholds.items():
+            check_no_threshold([name], first.one_of, "moved")
             if name not in first.attributes:
                 raise InputError(f"adjusted threshold of unknown attribute {name!r}{nearest(name, first.attributes)}")
             if not np.isfinite(value):

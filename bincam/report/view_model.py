@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bincam.report.set_view import SetCard
 
 
 @dataclass(frozen=True)
@@ -254,6 +257,7 @@ class Page:
         columns: Columns of the table.
         rows: Rows of the table.
         cards: One per attribute.
+        sets: A card per set of outputs.
         overlaps: Attention overlap, a figure per arm; empty where the audits have none.
         sampled: Faithfulness measures of a few images; None where none were sampled.
         unmeasured: Images, logits and masks that could not be measured, per arm; empty where audits have no such list.
@@ -284,6 +288,7 @@ class Page:
     columns: Sequence[Column]
     rows: Sequence[TableRow]
     cards: Sequence[Card]
+    sets: Sequence[SetCard]
     overlaps: Sequence[Plot]
     sampled: Table | None
     unmeasured: Sequence[Listing]

@@ -100,8 +100,9 @@ def conditioned(summary: Mapping[str, Any], measure: str, condition: str, attrib
 
 
 def _stated(summary: Mapping[str, Any], attribute: str) -> list[Mapping[str, Any]]:
-    outputs = (entry["outputs"] for entry in (summary.get("sets") or {}).values())
-    entry = next((e[attribute] for e in (summary["attributes"], *outputs) if attribute in e), {})
+    sets: Mapping[str, Any] = summary.get("sets") or {}
+    outputs = [entry["outputs"] for entry in sets.values()]
+    entry: Mapping[str, Any] = next((e[attribute] for e in (summary["attributes"], *outputs) if attribute in e), {})
     return entry.get("stated", [])  # type: ignore[no-any-return]
 
 

@@ -77,12 +77,12 @@ def check_measure(
         not one_of or (name is not None and name not in one_of and not set_of(name, one_of))
     ):
         raise InputError(f"{where}: {measure} is a measure of a set of outputs{_sets(one_of)}")
-    if name in one_of and measure not in SET_RATES:
+    if name is not None and name in one_of and measure not in SET_RATES:
         raise InputError(
             f"{where}: set {name!r} has no {measure}; a set has {', '.join(SET_RATES)}, its outputs have others, such "
             f"as {one_of[name][0]}.fnr"
         )
-    if measure == _TOP and all(len(one_of[n]) <= TOP for n in ([name] if name in one_of else one_of)):
+    if measure == _TOP and all(len(one_of[n]) <= TOP for n in one_of if name in (n, None)):
         raise InputError(
             f"{where}: {measure} is given for sets of more than {TOP} outputs; "
             + ", ".join(f"{n!r} has {len(members)}" for n, members in one_of.items() if name in (n, None))

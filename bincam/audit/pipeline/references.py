@@ -102,8 +102,8 @@ def variation_sums(
     truth, logits = labels.to(explanation.logits), explanation.logits
     if decided is not None:
         logits = decided.defined(logits)
-    arrays = (t.numpy(force=True) for t in (truth, logits, explanation.threshold.expand_as(logits)))
-    codes = cells(*arrays, positive=None if decided is None else decided.positive.numpy(force=True))
+    z, y, t = (tensor.numpy(force=True) for tensor in (logits, truth, explanation.threshold.expand_as(logits)))
+    codes = cells(y, z, t, None if decided is None else decided.positive.numpy(force=True))
     member = torch.stack([torch.from_numpy(codes == n) for n in range(len(CELLS))], -1).double()  # (B, A, CELLS)
     for kind in varied:
         reference = references[kind]

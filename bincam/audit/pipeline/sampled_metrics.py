@@ -120,11 +120,10 @@ def _randomisation_test(plan: Plan, explainer: Explainer) -> dict[str, Any] | No
     batches = list(plan.loader(sample, batch_size=len(sample)))
     if not batches:
         return _not_tested(f"none of the {len(sample)} images for the test could be read")
-    images, labels = (torch.cat([getattr(batch, name) for batch in batches]) for name in ("images", "labels"))
     if not plan.explainers and plan.settings.side == "true":
         return _not_tested("the true outputs of large sets are not tested; test with side predicted")
-    if not plan.explainers:
-        labels = None
+    images = torch.cat([batch.images for batch in batches])
+    labels = torch.cat([batch.labels for batch in batches]) if plan.explainers else None
     result = randomisation(explainer, images, plan.settings.side, labels, seed=plan.settings.seed)
     return {
         "passed": result.passed,

@@ -168,8 +168,8 @@ def _codes(panel: Panel, name: str) -> tuple[str, tuple[str, ...], NDArray[np.in
         shown = [k for k in range(len(outputs)) if (true == k).any()]
         if len(shown) > MOST_VALUES:
             return name, tuple(outputs[k] for k in shown), None
-        number = np.array([*(shown.index(k) if k in shown else -1 for k in range(len(outputs))), -1])
-        return name, tuple(outputs[k] for k in shown), number[true]
+        code_of = np.array([*(shown.index(k) if k in shown else -1 for k in range(len(outputs))), -1])
+        return name, tuple(outputs[k] for k in shown), code_of[true]
     label = panel.label[:, panel.attributes.index(name)]
     sides = {text: side for text, side in (("positive", 1), ("negative", 0)) if (label == side).any()}
     codes = np.full(len(label), -1, np.int64)

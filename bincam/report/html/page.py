@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bincam.audit.folder.reader import open_audit
-from bincam.audit.folder.sets import refuse_sets
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.report.figures.attribute import Canvas
@@ -29,7 +28,9 @@ from bincam.report.sections.context import Drawing
 from bincam.report.sections.contrast_tables import published_table
 from bincam.report.sections.relabel import relabel
 from bincam.report.sections.sampled_metrics import sample_table
+from bincam.report.sections.sets.part import sets_part
 from bincam.report.sections.unmeasured import unmeasured
+from bincam.report.set_view import SetsPart
 from bincam.report.view_model import Page
 from bincam.stats.formatting import counted, listed
 
@@ -68,9 +69,7 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     if (folder / FILE).is_file():
         contrast = open_contrast(folder)
         return Source((contrast.first, contrast.second), contrast)
-    audit = open_audit(folder)
-    refuse_sets(audit.one_of, f"{folder}: a report", "summary.json and 'bincam gate' have their figures")
-    return Source((open_arm("audited model", audit),))
+    return Source((open_arm("audited model", open_audit(folder)),))
 
 
 def write_report(
@@ -139,7 +138,12 @@ def build(
     """Build the content of the page; the arguments are those of ``write_report``."""
     arms, first = source.arms, source.arms[0]
     attributes = common(arms)
-    if not attributes:
+    if not attributes and source.contrast and first.audit.one_of:
+        raise InputError(
+            f"{source.contrast.folder}: the report of a comparison shows yes-or-no attributes, and there are none; "
+            "contrast.json has the differences of the sets, and 'bincam report AUDIT' shows the sets of each audit"
+        )
+    if not attributes and not first.audit.one_of:
         raise InputError(f"{first.audit.folder}: the audits have no attribute in common")
     photographs = Photographs(first.audit, hide_faces)
     drawing = Drawing(
@@ -151,6 +155,7 @@ def build(
         base=out.parent,
         contrast=source.contrast,
     )
+    of_sets = SetsPart() if len(arms) > 1 else sets_part(drawing)
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
     anchors = {content.name: content.anchor for content in cards}
     return Page(
@@ -162,15 +167,16 @@ def build(
         labels=wording.labels_counted(first, attributes),
         unit=unit(first.method),
         models=[(arm.key or arm.name, arm.label) for arm in source.columns],
-        tiles=overview.tiles(source.columns, attributes),
-        findings=source.contrast.findings if source.contrast else findings.findings(arms, attributes),
+        tiles=[*(overview.tiles(source.columns, attributes) if attributes else ()), *of_sets.tiles],
+        findings=[*_findings(source, attributes), *of_sets.findings],
         averages=[*findings.findings(arms, attributes), *source.contrast.correlations()] if source.contrast else [],
         notes=_notes(source, photographs, attributes),
-        plots=overview.plots(source.columns, attributes),
+        plots=overview.plots(source.columns, attributes) if attributes else [],
         columns=overview_table.columns(arms),
         rows=overview_table.rows(source.columns, attributes, anchors),
         cards=cards,
-        overlaps=[plot for arm in arms if (plot := overlap_plot(arm, attributes, len(arms) > 1))],
+        sets=of_sets.cards,
+        overlaps=[plot for arm in arms if attributes and (plot := overlap_plot(arm, attributes, len(arms) > 1))],
         sampled=sample_table(arms, attributes),
         unmeasured=unmeasured(arms),
         relabel=relabel(arms, attributes, photographs),
@@ -179,7 +185,7 @@ def build(
         outcomes=[(outcome, MEANINGS[outcome]) for outcome in SHOWN],
         gradient=gradient(),
         explained=drawing.explained,
-        definitions=definitions.definitions(arms),
+        definitions=[*definitions.definitions(arms), *of_sets.definitions],
         limits=definitions.LIMITS,
         provenance=[definitions.provenance(arm) for arm in arms],
     )
@@ -195,6 +201,12 @@ def render(page: Page) -> str:
     )
 
 
+def _findings(source: Source, attributes: Sequence[str]) -> Sequence[str]:
+    if source.contrast:
+        return source.contrast.findings
+    return findings.findings(source.arms, attributes) if attributes else []
+
+
 def _title(arms: Sequence[Arm]) -> str:
     models = [arm.audit.manifest.model.name or "model" for arm in arms]
     if len(arms) > 1:
@@ -208,6 +220,9 @@ def _question(arms: Sequence[Arm]) -> str:
         "For each attribute: how often does the model misclassify the minority and the majority class, where in the "
         "image is the evidence for its predictions, and how much of their support is not located in the image?"
     )
+    if len(arms) == 1 and arms[0].audit.one_of:
+        of_sets = "For each set of outputs: which is taken for which, and how often are the rarer ones missed?"
+        return f"{question} {of_sets}" if common(arms) else of_sets
     if len(arms) == 1:
         return question
     return question + (" What does balancing change?" if arms[0].role else " How do the two models differ?")
@@ -225,7 +240,8 @@ def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
         ("Models" if len(arms) > 1 else "Model", listed(models)),
         ("Images", f"{images}, {data.split or 'all'} split"),
         ("Data", data.source),
-        ("Attributes", f"{len(manifest.attributes)}"),
+        *([("Attributes", f"{len(manifest.yes_or_no)}")] if manifest.yes_or_no or not manifest.one_of else []),
+        *(("Set", f"{name}, {counted(len(members), 'output')}") for name, members in manifest.one_of.items()),
         (
             "Maps",
             f"{arms[0].method}, evidence for {sentences.explained(arms[0])}"

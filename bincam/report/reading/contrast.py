@@ -178,6 +178,6 @@ def open_arm(name: str, audit: Any) -> Arm:
         InputError: Its summary is empty.
     """
     summary = audit.summary
-    if not summary or not summary.get("attributes"):
+    if not summary or not (summary.get("attributes") or summary.get("sets")):
         raise InputError(f"{audit.folder}: its summary contains no attributes; make the audit again")
     return Arm(name, audit, summary)

@@ -151,7 +151,7 @@ def _map_row(attribute: str, name: str, grids: Floats, counts: Sequence[str], li
         if not np.isfinite(grid).any():
             pictures.append(None)
             continue
-        grey = _ground(drawing.face, grid)
+        grey = ground(drawing.face, grid)
         alt = (
             f"{attribute}, {name}, {outcome}"
             + (f", mean of {count}" if count else "")
@@ -163,7 +163,7 @@ def _map_row(attribute: str, name: str, grids: Floats, counts: Sequence[str], li
     return MapRow(name, pictures, counts)
 
 
-def _ground(image: Pixels | None, grid: Floats) -> Pixels:
+def ground(image: Pixels | None, grid: Floats) -> Pixels:
     """Return the background of a map: the image, or light grey where there is none."""
     if image is not None:
         return backdrop(image)
@@ -217,7 +217,7 @@ def _example(
         if grid is None:
             maps.append(None)
             continue
-        grey = _ground(image, grid)
+        grey = ground(image, grid)
         alt = f"{attribute} in {name}, evidence of {arm.phrase}: {describe(grid, drawing.explained)}"
         stem = f"{slug(attribute)}/{outcome}-{Path(name).stem}"
         maps.append(drawing.picture(overlay(grey, grid, limit), EXAMPLE_SIDE, alt, f"{stem}-{arm.name}"))

@@ -123,7 +123,7 @@ LIMITS = (
 def definitions(arms: Sequence[Arm]) -> list[Definition]:
     """List the definitions of all measures, with this report's method and explained side."""
     whose = f" of {arms[0].phrase}" if len(arms) > 1 else ""
-    labels = wording.labels_counted(arms[0], arms[0].audit.attributes)
+    labels = wording.labels_counted(arms[0], arms[0].audit.manifest.yes_or_no)
     classes = Definition(
         "Minority and majority class",
         f"The rarer and the more frequent class among the {labels}{whose}. Where training counts are unknown, the "

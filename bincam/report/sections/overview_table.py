@@ -57,7 +57,7 @@ def columns(arms: Sequence[Arm]) -> list[Column]:
         for name in ("minority", "majority")
     ]
     missing = tuple(f"{mask}_" for mask in MASKS if mask not in masks)
-    labels = wording.labels_counted(arms[0], arms[0].audit.attributes)
+    labels = wording.labels_counted(arms[0], arms[0].audit.manifest.yes_or_no)
     group = "Training" if labels == "training labels" else "Audited labels" if labels == "audited labels" else "Labels"
     return [
         replace(column, group=group, help=column.help.format(labels=labels)) if column.group == "Training" else column

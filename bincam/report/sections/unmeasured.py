@@ -38,6 +38,11 @@ def _entries(arm: Arm) -> list[str]:
         entries.append(f"{counted(document['skipped'], 'image')} could not be read and {rest}")
     if document["nan_logits"]:
         entries.append(f"Images whose logit is NaN or infinite are excluded: {_counted(document['nan_logits'])}.")
+    if document.get("undefined_sets"):
+        entries.append(
+            f"Images with a score that is NaN or infinite are excluded from the whole set: "
+            f"{_counted(document['undefined_sets'])}."
+        )
     for source, counts in document["outside_the_crop"].items():
         if counts:
             of = document["with_a_mask"].get(source, {})

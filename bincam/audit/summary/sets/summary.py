@@ -119,7 +119,8 @@ def summarise_sets(
             differences, tested = group_differences(part, by, level=level, permutations=permutations, seed=seed)
             result.group_differences += differences
             result.families.append({**tested, "name": f"{tested['name']}, outputs of {records.name}"})
-    result.families += [tested for by in divisions if (tested := set_family(sets, by)) is not None]
+    of_sets = (set_family(sets, by) for by in divisions)
+    result.families += [one for one in of_sets if one is not None]
     return result
 
 

@@ -1,0 +1,1 @@
+"""Cards of sets of outputs of which exactly one is true."""

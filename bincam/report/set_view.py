@@ -1,0 +1,68 @@
+"""Content of the page about sets of outputs, for the template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bincam.report.view_model import Chart, Definition, Example, Picture, Table, Tile
+
+
+@dataclass(frozen=True)
+class OutputMaps:
+    """Mean maps of one output by outcome, and the number of images in each; ``outline`` is its region as SVG path."""
+
+    name: str
+    anchor: str
+    pictures: Sequence[Picture | None]
+    counts: Sequence[str]
+    outline: str
+
+
+@dataclass(frozen=True)
+class SetCard:
+    """The content of the card of one set.
+
+    Attributes:
+        name: Name of the set.
+        anchor: Id of the card.
+        lead: One line: outputs, and which of them are the minority.
+        figures: Short headline figures: label and text.
+        sentences: The results in words.
+        confusion: The confusion table as a heat map; None for a large set.
+        outputs: Table of the outputs.
+        confusions: The most frequent confusions, of a large set; else None.
+        maps: Mean maps of the outputs, or of the predicted and the true output of a large set.
+        limit: End of the maps' colour scale.
+        uncertain: Images whose predicted output has p < 1/2.
+        errors: The most certain errors, whose labels may be wrong.
+        example_limit: End of the examples' colour scale.
+        tables: Results by group.
+        warnings: Reasons to doubt or to miss numbers.
+    """
+
+    name: str
+    anchor: str
+    lead: str
+    figures: Sequence[tuple[str, str]]
+    sentences: Sequence[str]
+    confusion: Chart | None
+    outputs: Table
+    confusions: Table | None
+    maps: Sequence[OutputMaps]
+    limit: str
+    uncertain: Sequence[Example]
+    errors: Sequence[Example]
+    example_limit: str
+    tables: Sequence[Table]
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True)
+class SetsPart:
+    """What sets add to the page: cards, headline numbers, findings and definitions."""
+
+    cards: Sequence[SetCard] = ()
+    tiles: Sequence[Tile] = ()
+    findings: Sequence[str] = ()
+    definitions: Sequence[Definition] = ()

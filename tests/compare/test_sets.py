@@ -1,0 +1,96 @@
+"""Comparisons of two audits on sets of outputs: paired differences of accuracy and minority error."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bincam.audit.pipeline.runner import run
+from bincam.audit.settings import Settings
+from bincam.compare.contrast import compare
+from bincam.errors import InputError
+from bincam.models import AttributeClassifier
+from bincam.report import write_report
+from bincam.stats import Clusters
+from bincam.stats.clustered.paired import paired_shares
+from bincam.stats.sets.mean_rates import mean_rate
+from bincam.stats.sets.paired import paired_mean_rates
+from tests.audit.conftest import NOTES_ALLOWED
+from tests.audit.planted_sets import card, corners, reader, write_pictures
+
+pytestmark = NOTES_ALLOWED
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory):
+    return write_pictures(tmp_path_factory.mktemp("coloured"))
+
+
+@pytest.fixture(scope="module")
+def chosen():
+    return Settings(regions=corners(), batch_size=4, shard_images=8, gate_images=0)
+
+
+@pytest.fixture(scope="module")
+def audits(coloured, chosen, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("audits")
+    return [run(reader(fault), coloured, folder / (fault or "honest"), chosen) for fault in ("green", None)]
+
+
+def test_the_fault_of_one_model_is_the_difference(audits, tmp_path):
+    contrast = compare(*audits, tmp_path / "contrast")
+    entry = contrast["sets"]["colour"]
+    assert entry["rates"]["accuracy"]["unbalanced"]["value"] == pytest.approx(25 / 40)
+    assert entry["differences"]["accuracy"]["difference"]["value"] == pytest.approx(-15 / 40)
+    assert entry["differences"]["accuracy"]["p"] < 0.001
+    assert entry["differences"]["minority_error"]["difference"]["value"] == pytest.approx(0.5)
+    assert entry["differences"]["minority_error"]["difference"]["low"] > 0.2
+    assert list(contrast["attributes"]) == ["Bright"]
+    assert any(finding.startswith("colour: The accuracy is 62") for finding in contrast["findings"])
+    stored = json.loads((tmp_path / "contrast" / "contrast.json").read_text())
+    assert stored["sets"] == contrast["sets"]
+    write_report(tmp_path / "contrast", tmp_path / "page.html")
+    assert "colour: The accuracy is" in (tmp_path / "page.html").read_text()
+
+
+def test_sets_alone_are_compared_and_the_page_of_them_is_refused(coloured, chosen, tmp_path):
+    settings = chosen.replace(attributes=["colour"])
+    first = run(reader("green"), coloured, tmp_path / "a", settings)
+    second = run(reader(), coloured, tmp_path / "b", settings.replace(one_of_rows=2))
+    contrast = compare(first, second, tmp_path / "contrast")
+    assert contrast["attributes"] == {}
+    assert contrast["sets"]["colour"]["images"] == 40
+    with pytest.raises(InputError, match="'bincam report AUDIT' shows the sets of each audit"):
+        write_report(tmp_path / "contrast", tmp_path / "page.html")
+    write_report(tmp_path / "a", tmp_path / "page.html")  # as advised
+
+
+def test_sets_with_other_outputs_are_not_compared(coloured, chosen, audits, tmp_path):
+    model = reader()
+    turned = card({"colour": ("green", "red", "blue")})
+    other = run(AttributeClassifier(model.network, turned).eval(), coloured, tmp_path / "a", chosen)
+    with pytest.raises(InputError, match="its outputs in another order"):
+        compare(audits[0], other, tmp_path / "contrast")
+    with pytest.raises(InputError, match="moved has one for 'red' of set 'colour'"):
+        compare(*audits, tmp_path / "contrast", moved={"red": 0.5})
+
+
+def test_the_difference_of_mean_rates_is_that_of_two_and_of_one_output_a_paired_share():
+    random = np.random.default_rng(0)
+    true, people = random.integers(0, 3, 300), Clusters.of([str(n // 3) for n in range(300)])
+    first, second = (random.random((2, 300)) < [[0.4], [0.2]]).astype(float)
+    first[5] = np.nan
+    difference = paired_mean_rates(first, second, true, [1, 2], people)
+    both = np.where(np.isfinite(first), 1.0, np.nan)
+    means = [mean_rate(wrong * both, true, [1, 2], people).value for wrong in (first, second)]
+    assert difference.value == pytest.approx(means[0] - means[1])
+    assert difference.low < difference.value < difference.high
+    single = paired_mean_rates(first, second, true, [1], people)
+    own = true == 1
+    shares = paired_shares(
+        first[own], second[own], Clusters(np.unique(people.codes[own], return_inverse=True)[1], True)
+    )
+    assert single.value == pytest.approx(shares.value)
+    assert single.low == pytest.approx(shares.low, abs=0.02)
+    assert single.high == pytest.approx(shares.high, abs=0.02)
+    assert not paired_mean_rates(first, second, true, [], people).defined

@@ -1,0 +1,110 @@
+"""Cards of sets of outputs: the confusion table, the outputs, and what is taken with p below one half."""
+
+import re
+
+import numpy as np
+import pytest
+
+from bincam.audit.pipeline.runner import run
+from bincam.audit.settings import Settings
+from bincam.audit.summary.panel import read_panel
+from bincam.audit.summary.sets.records import read_sets
+from bincam.models import AttributeClassifier
+from bincam.report import write_report
+from bincam.report.figures.confusion import confusion
+from bincam.report.html.page import build, open_source
+from tests.audit.conftest import NOTES_ALLOWED
+from tests.audit.planted import Eye
+from tests.audit.planted_sets import COLOURS, card, corners, write_pictures
+
+pytestmark = NOTES_ALLOWED
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sets")
+    table = write_pictures(folder / "pictures")
+    weight = [[30.0, 4.0, 0.0], [0.0, 26.0, 8.0], [6.0, 0.0, 26.0], [400.0] * 3]
+    model = AttributeClassifier(Eye(weight, [0.9, 0.0, 0.1, -12.0]), card()).eval()
+    settings = Settings(regions=corners(), batch_size=8, shard_images=16, gate_images=0)
+    changes = {"small": {}, "large": {"one_of_rows": 2}, "alone": {"attributes": ["colour"]}}
+    return {name: run(model, table, folder / name, settings.replace(**change)) for name, change in changes.items()}
+
+
+@pytest.fixture(scope="module")
+def pages(audited):
+    return {name: build(open_source(audit.folder), audit.folder / "page.html") for name, audit in audited.items()}
+
+
+def test_the_card_of_a_set_has_its_table_its_outputs_and_their_maps(audited, pages):
+    page, entry = pages["small"], audited["small"].summary["sets"]["colour"]
+    (of_set,) = page.sets
+    assert [card.name for card in page.cards] == ["Bright"]
+    assert [row.name for row in page.rows] == ["Bright"]
+    counts = np.array(entry["confusion"]["counts"])
+    drawn = re.findall(r">(\d+)</text>", of_set.confusion.svg)
+    assert all(str(count) in drawn for count in counts[counts > 0].tolist())
+    assert f"{np.trace(counts)} of 40 images on the diagonal" in of_set.confusion.lines[0]
+    assert [row[0].text for row in of_set.outputs.rows] == list(COLOURS)
+    assert "Misses" in of_set.outputs.heads
+    assert [maps.name for maps in of_set.maps] == list(COLOURS)
+    assert all(maps.outline for maps in of_set.maps)
+    assert "green and blue" in of_set.lead
+    spoken = " ".join([of_set.lead, *of_set.sentences, of_set.outputs.caption])
+    assert "minority class" not in spoken
+    assert "not comparable with that of a yes-or-no attribute" in spoken
+    assert any(finding.startswith("colour: the true of 3 outputs is predicted in") for finding in page.findings)
+
+
+def test_outputs_taken_with_p_below_one_half_are_said_to_be(audited, pages):
+    (records,) = read_sets(audited["small"], read_panel(audited["small"], []))
+    probabilities = np.exp(records.scores.astype(float))
+    highest = (probabilities / probabilities.sum(1, keepdims=True)).max(1)
+    below = int((highest < 0.5).sum())
+    assert below > 0
+    (of_set,) = pages["small"].sets
+    sentence = next(sentence for sentence in of_set.sentences if "p < ½" in sentence)
+    assert sentence.startswith(f"In {below} images")
+    assert f"taken with p = {highest.min():.2f}" in sentence
+    assert all("taken with p = 0.4" in example.verdicts[0] for example in of_set.uncertain)
+    assert any("wrong" in example.verdicts[0] for example in of_set.errors)
+    assert all(example.verdicts[1].startswith("true: ") for example in of_set.errors)
+
+
+def test_a_large_set_lists_its_confusions_and_the_maps_of_two_rows(audited, pages):
+    (of_set,) = pages["large"].sets
+    assert of_set.confusion is None
+    assert [maps.name for maps in of_set.maps] == ["predicted", "true"]
+    cells = audited["large"].summary["sets"]["colour"]["confusion"]["cells"]
+    most = max(count for true, predicted, count in cells if true != predicted)
+    assert of_set.confusions.rows[0][2].text == str(most)
+    assert len(of_set.outputs.heads) == len(pages["small"].sets[0].outputs.heads) - 2  # no maps of each output
+
+
+def test_the_page_of_a_set_alone_shows_no_empty_tables(audited, tmp_path):
+    text = write_report(audited["alone"].folder, tmp_path / "page.html").read_text()
+    for section in ("overview", "table", "attributes"):
+        assert f'<section id="{section}" aria-labelledby="{section}-head" hidden>' in text
+        assert f'href="#{section}">' not in text.split("</nav>")[0]
+    assert 'href="#sets"' in text
+    assert "a model trained on imbalanced labels can" not in text.lower()
+
+
+def test_the_page_of_a_set_has_no_fault_in_a_browser(audited, browser, tmp_path):
+    for name in ("small", "alone"):
+        path = write_report(audited[name].folder, tmp_path / f"{name}.html")
+        page, faults = browser.new_page(viewport={"width": 390, "height": 800}), []
+        page.on("console", lambda message, faults=faults: faults.append(message.text))
+        page.on("pageerror", lambda error, faults=faults: faults.append(str(error)))
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.locator("#sets svg.plot").count() == 1
+        assert faults == []
+        page.close()
+
+
+def test_a_row_without_images_is_empty_in_the_heat_map():
+    figure = confusion([[3, 1], [0, 0]], ["a", "b" * 40])
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts[:2] == ["3", "1"]
+    assert figure.axes[0].get_yticklabels()[1].get_text() == "b" * 17 + "…"
