@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bincam.report.view_model import Chart, Definition, Example, Picture, Table, Tile
+from bincam.report.view_parts import Chart, Definition, Example, Picture, Table, Tile
 
 
 @dataclass(frozen=True)

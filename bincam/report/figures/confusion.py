@@ -68,5 +68,6 @@ def confusion(counts: ArrayLike, names: Sequence[str]) -> Figure:
         axes.set(xlabel="predicted", ylabel="true")
         axes.tick_params(axis="x", labelrotation=90, length=0)
         axes.tick_params(axis="y", labelrotation=0, length=0)
-        axes.collections[0].colorbar.outline.set_visible(False)
+        if (bar := axes.collections[0].colorbar) is not None:
+            bar.outline.set_visible(False)
     return figure

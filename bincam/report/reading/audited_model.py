@@ -88,7 +88,7 @@ class Arm:
 
         It has no interval where the summary's own mean is of other attributes or classes.
         """
-        if set(attributes) != set(self.audit.attributes) or any(self.turned(name) for name in attributes):
+        if set(attributes) != set(self.audit.manifest.yes_or_no) or any(self.turned(name) for name in attributes):
             return self._mean(attributes, measure, group)
         overall = self.summary.get("overall") or {}
         if not group:

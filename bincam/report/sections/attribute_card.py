@@ -20,7 +20,8 @@ from bincam.report.sections.people import noise_table, people_table
 from bincam.report.sections.relabel import IN_CARD, suspects
 from bincam.report.sections.slices import slice_table
 from bincam.report.sections.stated import group_difference_table, stated_table
-from bincam.report.view_model import Card, Example, ExampleGroup, MapRow, Picture
+from bincam.report.view_model import Card, ExampleGroup, MapRow
+from bincam.report.view_parts import Example, Picture
 from bincam.stats.formatting import MINUS, counted, listed, number, percent, significant
 from bincam.stats.outcomes import OUTCOMES
 

@@ -11,7 +11,7 @@ from bincam.report.figures.attribute import Curves, threshold_curves
 from bincam.report.figures.theme import inline
 from bincam.report.reading.audited_model import BIAS_SHARE, Arm, Floats
 from bincam.report.sections.context import Drawing
-from bincam.report.view_model import Chart
+from bincam.report.view_parts import Chart
 from bincam.stats.calibration_error import CalibrationError
 from bincam.stats.estimate import MIN_IDENTITIES, MIN_IMAGES, Estimate, is_small
 from bincam.stats.formatting import counted, images, listed, number, p_value, percent, shown, written

@@ -17,7 +17,7 @@ from bincam.report.figures.overlays import Pixels, outline, resize, uri
 from bincam.report.reading.audited_model import Arm
 from bincam.report.reading.contrast import Contrast
 from bincam.report.sections import sentences
-from bincam.report.view_model import Picture
+from bincam.report.view_parts import Picture
 
 
 @dataclass

@@ -8,7 +8,8 @@ from typing import Any
 from bincam.report.reading.audited_model import Arm
 from bincam.report.reading.units import units
 from bincam.report.sections import sentences, wording
-from bincam.report.view_model import Definition, Provenance
+from bincam.report.view_model import Provenance
+from bincam.report.view_parts import Definition
 from bincam.stats.formatting import counted
 
 ERROR = (

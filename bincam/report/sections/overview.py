@@ -19,7 +19,8 @@ from bincam.report.sections.comparisons import (
     mean_text,
     without_reference,
 )
-from bincam.report.view_model import Plot, Tile
+from bincam.report.view_model import Plot
+from bincam.report.view_parts import Tile
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import counted, interval
 

@@ -11,7 +11,8 @@ from bincam.audit.folder.schema import MASKS
 from bincam.report.reading.audited_model import Arm, minority_share
 from bincam.report.sections import sentences, wording
 from bincam.report.sections.comparisons import bias_shares, by_answer, gains
-from bincam.report.view_model import Cell, Column, TableRow
+from bincam.report.view_model import Column, TableRow
+from bincam.report.view_parts import Cell
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import Kind, basis, interval, percent, shown
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bincam.audit.summary.label_noise import NOISE_RATES
 from bincam.report.reading.audited_model import Arm
 from bincam.report.sections.contrast_tables import estimate_cell
-from bincam.report.view_model import Cell, Table
+from bincam.report.view_parts import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import percent
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bincam.report.reading.audited_model import Arm
 from bincam.report.sections.contrast_tables import estimate_cell
-from bincam.report.view_model import Cell, Table
+from bincam.report.view_parts import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import Kind, basis, stated
 from bincam.stats.hypotheses.families import undecided

@@ -9,7 +9,7 @@ from typing import Any
 from bincam.report.reading.audited_model import Arm
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.sections.slices import column_text, value_text
-from bincam.report.view_model import Cell, Table
+from bincam.report.view_parts import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import DIFFERENCE, NONE, PERCENT, counted, listed, number, p_value, percent, significant
 

@@ -23,7 +23,7 @@ from bincam.report.sections.attribute_card import EXAMPLE_SIDE, MAP_SIDE, SHOWN,
 from bincam.report.sections.context import Drawing, slug
 from bincam.report.sections.sets.tables import confusions, confusions_table, groups_table, outputs_table
 from bincam.report.set_view import OutputMaps, SetCard
-from bincam.report.view_model import Chart, Example, Picture
+from bincam.report.view_parts import Chart, Example, Picture
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import counted, listed, number, percent, significant, stated
 from bincam.stats.outcomes import OUTCOMES

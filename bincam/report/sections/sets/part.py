@@ -8,7 +8,7 @@ from bincam.report.sections import wording
 from bincam.report.sections.context import Drawing
 from bincam.report.sections.sets.card import set_card
 from bincam.report.set_view import SetsPart
-from bincam.report.view_model import Definition, Tile
+from bincam.report.view_parts import Definition, Tile
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import basis, counted, interval, listed, stated
 

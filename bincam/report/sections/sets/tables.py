@@ -11,7 +11,7 @@ from bincam.report.reading.audited_model import Arm
 from bincam.report.sections import wording
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.sections.slices import column_text, value_text
-from bincam.report.view_model import Cell, Table
+from bincam.report.view_parts import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import NONE, basis, counted, percent, stated
 
@@ -23,8 +23,8 @@ OUTPUTS_CAPTION = (
     "is predicted to be it. AUROC ranks the images by the log-odds of the output against all others."
 )
 MAPS_CAPTION = (
-    " Gain and bias share are of the images where the output is predicted. The bias share is counted from {}, and leaves "
-    "out what log-odds lose to the number of alternatives; {}."
+    " Gain and bias share are of the images where the output is predicted. The bias share is counted from {}, and "
+    "leaves out what log-odds lose to the number of alternatives; {}."
 )
 
 
