@@ -43,4 +43,5 @@ def summarise(
         return
     for left_out in summary["slices_left_out"]:
         typer.echo(f"no slices: {left_out['reason']}", err=True)
-    typer.echo(f"{summary['images']} images, {len(summary['attributes'])} attributes: {audit / 'summary.json'}")
+    sets = "".join(f", {name} of {len(entry['outputs'])} outputs" for name, entry in summary.get("sets", {}).items())
+    typer.echo(f"{summary['images']} images, {len(summary['attributes'])} attributes{sets}: {audit / 'summary.json'}")

@@ -100,6 +100,11 @@ def plot_audit(audit: Audit, *, measure: str = "error", attributes: Sequence[str
     if summary is None:
         raise InputError(f"{audit.folder}: the audit is unfinished; finish it by the same 'bincam audit ... --resume'")
     arm = Arm("model", audit, summary)
+    if not common([arm]):
+        raise InputError(
+            f"{audit.folder}: the figure shows yes-or-no attributes, and there are none; 'bincam report' draws the "
+            f"sets ({', '.join(audit.one_of)})"
+        )
     names = _chosen(common([arm]), attributes)
     values = {name: [comparison.read(arm, name)] for name in names}
     return _finished(dumbbells(comparison, [arm.name], values, [minority_share(arm, name) for name in names]))

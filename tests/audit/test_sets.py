@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn import metrics
 
 from bincam.audit import open_audit, summarise
@@ -17,10 +18,13 @@ from bincam.audit.pipeline.runner import run
 from bincam.audit.settings import Settings
 from bincam.audit.summary.panel import read_panel
 from bincam.audit.summary.sets.confident_errors import with_sets
+from bincam.audit.summary.sets.entry import set_calibration
+from bincam.audit.summary.sets.records import SetRecords
 from bincam.cam import Explainer
 from bincam.data import loader
 from bincam.errors import BincamWarning, InputError
 from bincam.models import AttributeClassifier
+from bincam.stats import Clusters
 from bincam.stats.sets.scores import log_odds
 from tests.audit.conftest import NOTES_ALLOWED, digests
 from tests.audit.planted import Eye
@@ -438,3 +442,46 @@ def test_all_scores_equal_predict_the_first_and_raise_a_doubt(coloured, chosen, 
 
 def test_the_columns_of_the_scores_follow_the_sets():
     assert columns_of_scores(SETS) == {"colour": slice(0, 3)}
+
+
+def test_an_attribute_that_the_card_has_in_a_set_is_not_read_as_decided_by_a_threshold(audits, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(audits["noisy"].folder, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["one_of"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="'red' is an output of set 'colour' on the model's card"):
+        open_audit(folder)
+
+
+def test_calibration_undoes_the_shift_of_every_raw_score():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet([2.0, 1.0, 1.0], 4000)
+    true = (random.random((4000, 1)) > probabilities.cumsum(1)).sum(1)
+    shifts = np.array([0.0, 1.5, -1.0])
+    scores = (np.log(probabilities) + shifts + random.normal(size=(4000, 1))).astype(np.float32)
+    clusters = Clusters.of([""] * 4000)
+    names, counts = ("a", "b", "c"), np.array([2, 1, 1])
+    records = SetRecords("abc", names, scores, true, counts, True, clusters, shifts=shifts)
+    for k in range(3):
+        rates, details = set_calibration(records, k)
+        corrected = rates["signed_calibration_error_unshifted"]
+        assert corrected.low < 0 < corrected.high
+        assert rates["calibration_slope_unshifted"].value == pytest.approx(1, abs=0.1)
+        assert details["reason"] == ""
+    shifted = set_calibration(records, 1)[0]["signed_calibration_error"]
+    assert shifted.low > 0.1
+
+
+def test_rows_of_large_sets_have_no_masks_where_attributes_have_them(coloured, chosen, noisy_reader, tmp_path):
+    masks = tmp_path / "masks" / "Bright"
+    masks.mkdir(parents=True)
+    for name in coloured.ids:
+        Image.fromarray(np.pad(np.full((8, 8), 255, np.uint8), 12)).save(masks / name)
+    settings = chosen.replace(one_of_rows=2, influence_masks=tmp_path / "masks")
+    done = run(noisy_reader, coloured, tmp_path / "a", settings)
+    records = done.records(["attribute", "grad_cam.influence_energy", "grad_cam.mass"])
+    own = records["attribute"] == "Bright"
+    assert records["grad_cam.influence_energy"][own].notna().any()
+    assert records["grad_cam.influence_energy"][~own].isna().all()
+    assert records["grad_cam.mass"][~own].notna().all()

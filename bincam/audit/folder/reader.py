@@ -18,7 +18,7 @@ from bincam import display
 from bincam.audit.folder.manifest import Manifest, read_manifest, read_summary
 from bincam.audit.folder.overview import audit_table
 from bincam.audit.folder.schema import measure_columns, record_schema
-from bincam.audit.folder.sets import read_scores, scores_file
+from bincam.audit.folder.sets import check_stated, read_scores, scores_file
 from bincam.audit.folder.stored import present, read_columns, read_maps, read_table, read_tensors
 from bincam.errors import InputError, nearest
 from bincam.files import read_json
@@ -322,6 +322,7 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder} contains no {MANIFEST}, so it is no audit; 'bincam audit --out FOLDER' makes one")
     audit = Audit(folder, read_manifest(folder / MANIFEST))
+    check_stated(audit.manifest.yes_or_no, audit.manifest.model.card.get("one_of") or {}, str(folder / MANIFEST))
     if unfinished:
         return audit
     if not (folder / SUMMARY).is_file():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.stored import read_array
-from bincam.errors import InputError, UnsupportedError
+from bincam.errors import InputError
 from bincam.one_of import Sets
 
 SLOTS = ("predicted", "true")
@@ -64,19 +64,24 @@ def output_names(attributes: Sequence[str], one_of: Mapping[str, Sequence[str]])
     return (*own, *(output for name in large for output in one_of[name]), "")
 
 
-def refuse_sets(one_of: Mapping[str, Sequence[str]], what: str, instead: str) -> None:
-    """Refuse what is not measured of sets.
+def check_stated(single: Sequence[str], one_of: Mapping[str, Sequence[str]], file: str) -> None:
+    """Refuse attributes that were decided by thresholds although the model's card has them in a set.
 
     Args:
-        one_of: The audited sets.
-        what: What is asked for, at the start of the message.
-        instead: What works.
+        single: The audited attributes that are in no audited set.
+        one_of: The sets of the card.
+        file: The manifest, for the message.
 
     Raises:
-        UnsupportedError: There is a set.
+        InputError: One of them is in a set.
     """
-    if one_of:
-        raise UnsupportedError(f"{what} of outputs in sets ({', '.join(one_of)}) is not supported yet; {instead}")
+    owner = {output: name for name, members in one_of.items() for output in members}
+    strange = next((name for name in single if name in owner), None)
+    if strange is not None:
+        raise InputError(
+            f"{file}: {strange!r} is an output of set {owner[strange]!r} on the model's card, but no such set was "
+            "audited; make the audit again"
+        )
 
 
 def scores_file(folder: Path, number: int) -> Path:
