@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from bincam.audit.folder.sets import slots
 from bincam.audit.summary.sets.entry import TOP
@@ -63,6 +62,8 @@ def set_card(records: SetRecords, drawing: Drawing) -> SetCard:
 
 def taken_with(records: SetRecords) -> NDArray[np.float64]:
     """Compute the probability of the predicted output ``(N,)``; NaN where the set is undefined."""
+    from scipy.special import expit
+
     z, predicted = log_odds(records.scores), records.predicted
     return np.where(predicted < 0, np.nan, expit(z[np.arange(len(z)), predicted]))
 
