@@ -102,7 +102,7 @@ def test_balanced_errors_account_for_people_in_both_classes(audits, contrast):
             codes, count = pair.clusters.codes[inside], pair.clusters.count
             share = np.bincount(codes, minlength=count) / inside.sum()
             deviation = np.bincount(codes, wrong[inside] - wrong[inside].mean(), count) / inside.sum()
-            contributions.append(deviation / np.sqrt(1 - share))
+            contributions.append(deviation / (1 - share))
         one, other = contributions
         both = (one @ one) * (other @ other)
         r = one @ other / np.sqrt(both) if both else 0  # no error at all in one class
