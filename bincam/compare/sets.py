@@ -1,4 +1,4 @@
-"""Contrast of two models on the sets of outputs that both audits have: accuracy and minority error, paired."""
+"""Contrast of two models on the sets of outputs that both audits have: errors, paired, and confusion tables."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.summary.panel import Panel
-from bincam.audit.summary.sets.records import SetRecords, read_sets
+from bincam.audit.summary.sets.records import SetRecords, occupied, read_sets
 from bincam.compare.names import Names, phrase
 from bincam.errors import InputError
 from bincam.stats.clustered.paired import paired_shares
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate
-from bincam.stats.formatting import p_value, stated
+from bincam.stats.formatting import p_stated, stated
 from bincam.stats.hypotheses.hypothesis_tests import mcnemar
-from bincam.stats.proportions import shares
+from bincam.stats.proportions import Shares, shares
 from bincam.stats.sets.estimates import complement
 from bincam.stats.sets.mean_rates import mean_rate
 from bincam.stats.sets.paired import paired_mean_rates
@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
 
 SetPair = tuple[SetRecords, SetRecords]
+
+RATES = ("accuracy", "balanced_accuracy", "minority_error", "majority_error")
+"""Rates of a set that are compared."""
+
+SENTENCES = {
+    "accuracy": "The accuracy",
+    "minority_error": "The minority error",
+    "majority_error": "The majority error",
+}
+"""Those that are compared in words."""
 
 
 def pair_sets(
@@ -75,39 +85,94 @@ def contrast_sets(pairs: Sequence[SetPair], columns: Sequence[str], level: float
         level: Confidence level.
 
     Returns:
-        Name of a set to ``outputs``, ``minority``, ``rates`` (``accuracy`` and ``minority_error`` of each model) and
-        ``differences`` (first minus second; of the accuracy with the p-value of McNemar's test over clusters).
+        Name of a set to ``outputs``, ``minority``, ``images`` (whose prediction is defined for both models; all figures
+        are of these), ``rates`` (those of ``RATES`` for each model), ``differences`` (first minus second; of the
+        accuracy with the p-value of McNemar's test over clusters), ``by_output`` (images, misses ``fnr`` and false
+        alarms ``fpr`` for each model) and ``confusion``, for each model ``counts`` ``(K, K)`` with rows true and
+        columns predicted, or of a large set ``cells``, the occupied ones as ``[true, predicted, count]``.
     """
-    result = {}
-    for first, second in pairs:
-        wrong = first.wrong, second.wrong
-        both = np.isfinite(wrong[0]) & np.isfinite(wrong[1])
-        one, other = (np.where(both, of_model, np.nan) for of_model in wrong)
-        rare = np.flatnonzero(first.rare).tolist()
-        test = mcnemar(one, other, first.clusters)
-        accuracies = [complement(shares(w, both, first.clusters, level).estimate()) for w in (one, other)]
-        minority = [mean_rate(w, first.true, rare, first.clusters, level) for w in (one, other)]
-        result[first.name] = {
-            "outputs": list(first.outputs),
-            "minority": [first.outputs[k] for k in rare],
-            "minority_from": "card" if first.trained else "audited data",
-            "images": int(both.sum()),
-            "rates": {
-                rate: {column: figure.to_json() for column, figure in zip(columns, figures, strict=True)}
-                for rate, figures in (("accuracy", accuracies), ("minority_error", minority))
-            },
-            "differences": {
-                "accuracy": {
-                    "difference": paired_shares(1 - one, 1 - other, first.clusters, level).to_json(),
-                    "p": test.p if np.isfinite(test.p) else None,
-                    "test": test.method,
-                },
-                "minority_error": {
-                    "difference": paired_mean_rates(one, other, first.true, rare, first.clusters, level).to_json()
-                },
-            },
+    return {first.name: _contrast_set(first, second, columns, level) for first, second in pairs}
+
+
+def _contrast_set(first: SetRecords, second: SetRecords, columns: Sequence[str], level: float) -> dict[str, Any]:
+    wrong = first.wrong, second.wrong
+    both = np.isfinite(wrong[0]) & np.isfinite(wrong[1])
+    one, other = (np.where(both, of_model, np.nan) for of_model in wrong)
+    true, clusters, K = first.true, first.clusters, len(first.outputs)
+    rare = np.flatnonzero(first.rare).tolist()
+    common = np.flatnonzero(~first.rare).tolist()
+    test = mcnemar(one, other, clusters)
+
+    def means(outputs: Sequence[int]) -> list[Estimate]:
+        return [mean_rate(of_model, true, outputs, clusters, level) for of_model in (one, other)]
+
+    rates = {
+        "accuracy": [complement(shares(w, both, clusters, level).estimate()) for w in (one, other)],
+        "balanced_accuracy": [complement(error) for error in means(range(K))],
+        "minority_error": means(rare),
+        "majority_error": means(common),
+    }
+    differences: dict[str, Estimate] = {
+        "accuracy": paired_shares(1 - one, 1 - other, clusters, level),
+        # A difference of accuracies is that of the errors with the models exchanged.
+        "balanced_accuracy": paired_mean_rates(other, one, true, range(K), clusters, level),
+        "minority_error": paired_mean_rates(one, other, true, rare, clusters, level),
+        "majority_error": paired_mean_rates(one, other, true, common, clusters, level),
+    }
+    tested = {"accuracy": {"p": test.p if np.isfinite(test.p) else None, "test": test.method}}
+    large = first.large or second.large
+    predictions = [np.where(both, records.predicted, -1) for records in (first, second)]
+    tables = [_confusion(true, predicted, K) for predicted in predictions]
+    return {
+        "outputs": list(first.outputs),
+        "minority": [first.outputs[k] for k in rare],
+        "minority_from": "card" if first.trained else "audited data",
+        "images": int(both.sum()),
+        "rates": {rate: _by_model(columns, figures) for rate, figures in rates.items()},
+        "differences": {
+            rate: {"difference": difference.to_json(), **tested.get(rate, {})}
+            for rate, difference in differences.items()
+        },
+        "by_output": _by_output(first, predictions, both, columns, level),
+        "confusion": {
+            column: {"cells": occupied(table)} if large else {"counts": table.tolist()}
+            for column, table in zip(columns, tables, strict=True)
+        },
+    }
+
+
+def _by_model(columns: Sequence[str], figures: Sequence[Estimate]) -> dict[str, Any]:
+    return {column: figure.to_json() for column, figure in zip(columns, figures, strict=True)}
+
+
+def _by_output(
+    records: SetRecords,
+    predictions: Sequence[NDArray[np.int64]],
+    both: NDArray[np.bool_],
+    columns: Sequence[str],
+    level: float,
+) -> dict[str, Any]:
+    """Estimate misses and false alarms of every output for each model, of the images that both have."""
+    every = np.arange(len(records.outputs))
+    is_true = records.true[:, None] == every
+    estimates: dict[str, list[Shares]] = {"fnr": [], "fpr": []}
+    for predicted in predictions:
+        is_predicted = np.where(both[:, None], predicted[:, None] == every, np.nan)
+        estimates["fnr"].append(shares(1 - is_predicted, is_true & both[:, None], records.clusters, level))
+        estimates["fpr"].append(shares(is_predicted, ~is_true & both[:, None], records.clusters, level))
+    return {
+        output: {
+            "images": int((is_true[:, k] & both).sum()),
+            **{rate: _by_model(columns, [of.estimate(k) for of in models]) for rate, models in estimates.items()},
         }
-    return result
+        for k, output in enumerate(records.outputs)
+    }
+
+
+def _confusion(true: NDArray[np.int64], predicted: NDArray[np.int64], K: int) -> NDArray[np.int64]:
+    usable = (true >= 0) & (predicted >= 0)
+    cells = np.bincount(true[usable] * K + predicted[usable], minlength=K * K)
+    return cells.reshape(K, K).astype(np.int64)
 
 
 def set_sentences(entry: dict[str, Any], columns: Sequence[str], names: Names) -> list[str]:
@@ -120,13 +185,13 @@ def set_sentences(entry: dict[str, Any], columns: Sequence[str], names: Names) -
     """
     called = [phrase(name, role=names.roles) for name in (names.first, names.second)]
     sentences = []
-    for rate, text in (("accuracy", "The accuracy"), ("minority_error", "The minority error")):
+    for rate, text in SENTENCES.items():
         first, second = (Estimate.from_json(entry["rates"][rate][column]) for column in columns)
         if not (first.defined and second.defined):
             continue
         compared = entry["differences"][rate]
         difference = stated(Estimate.from_json(compared["difference"]), "points")
-        p = f", p = {p_value(compared['p'])} (McNemar)" if compared.get("p") is not None else ""
+        p = f", {p_stated(compared['p'])} (McNemar)" if compared.get("p") is not None else ""
         sentences.append(
             f"{text} is {stated(first, 'percent')} for {called[0]} and {stated(second, 'percent')} for {called[1]}: a "
             f"difference of {difference}{p}."

@@ -59,10 +59,40 @@ class SetCard:
 
 
 @dataclass(frozen=True)
+class SetContrastCard:
+    """The content of the card of one set on the page of a contrast.
+
+    Attributes:
+        name: Name of the set.
+        anchor: Id of the card.
+        lead: One line: outputs, and which of them are the minority.
+        figures: Short headline figures of both models: label and text.
+        sentences: The comparison in words.
+        differences: Table of the rates of both models and their paired differences.
+        confusions: The confusion table of each model as a heat map; empty for a large set.
+        most: Each model's most frequent confusions, of a large set.
+        outputs: Table of the outputs' misses and false alarms; None where the contrast has none.
+        warnings: Reasons to doubt or to miss numbers.
+    """
+
+    name: str
+    anchor: str
+    lead: str
+    figures: Sequence[tuple[str, str]]
+    sentences: Sequence[str]
+    differences: Table
+    confusions: Sequence[Chart]
+    most: Sequence[Table]
+    outputs: Table | None
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True)
 class SetsPart:
-    """What sets add to the page: cards, headline numbers, findings and definitions."""
+    """What sets add to the page: cards of an audit or of a contrast, headline numbers, findings and definitions."""
 
     cards: Sequence[SetCard] = ()
+    contrasts: Sequence[SetContrastCard] = ()
     tiles: Sequence[Tile] = ()
     findings: Sequence[str] = ()
     definitions: Sequence[Definition] = ()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bincam.report.set_view import SetCard
+from bincam.report.set_view import SetCard, SetContrastCard
 from bincam.report.view_parts import Cell, Chart, Definition, Example, Picture, Table, Tile
 
 
@@ -159,7 +159,8 @@ class Page:
         columns: Columns of the table.
         rows: Rows of the table.
         cards: One per attribute.
-        sets: A card per set of outputs.
+        sets: A card per set of outputs, of a single audit.
+        set_contrasts: A card per set of outputs, of a contrast.
         overlaps: Attention overlap, a figure per arm; empty where the audits have none.
         sampled: Faithfulness measures of a few images; None where none were sampled.
         unmeasured: Images, logits and masks that could not be measured, per arm; empty where audits have no such list.
@@ -191,6 +192,7 @@ class Page:
     rows: Sequence[TableRow]
     cards: Sequence[Card]
     sets: Sequence[SetCard]
+    set_contrasts: Sequence[SetContrastCard]
     overlaps: Sequence[Plot]
     sampled: Table | None
     unmeasured: Sequence[Listing]

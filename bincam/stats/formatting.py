@@ -92,6 +92,16 @@ def p_value(p: float) -> str:
     return NONE if not math.isfinite(p) else "< 0.001" if p < 0.001 else number(p, 3)
 
 
+def p_stated(p: float) -> str:
+    """Write a p-value with its relation, for a sentence.
+
+    >>> p_stated(0.0234), p_stated(0.00001)
+    ('p = 0.023', 'p < 0.001')
+    """
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 def decimals(value: float, low: float = math.nan, high: float = math.nan, kind: Kind = "number") -> int:
     """Return the number of decimals of a figure and of the ends of its interval (see the rules of this module).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -30,7 +30,6 @@ from bincam.report.sections.relabel import relabel
 from bincam.report.sections.sampled_metrics import sample_table
 from bincam.report.sections.sets.part import sets_part
 from bincam.report.sections.unmeasured import unmeasured
-from bincam.report.set_view import SetsPart
 from bincam.report.view_model import Page
 from bincam.stats.formatting import counted, listed
 
@@ -138,13 +137,9 @@ def build(
     """Build the content of the page; the arguments are those of ``write_report``."""
     arms, first = source.arms, source.arms[0]
     attributes = common(arms)
-    if not attributes and source.contrast and first.audit.one_of:
-        raise InputError(
-            f"{source.contrast.folder}: the report of a comparison shows yes-or-no attributes, and there are none; "
-            "contrast.json has the differences of the sets, and 'bincam report AUDIT' shows the sets of each audit"
-        )
-    if not attributes and not first.audit.one_of:
-        raise InputError(f"{first.audit.folder}: the audits have no attribute in common")
+    sets = (source.contrast.document.get("sets") if source.contrast else first.audit.one_of) or ()
+    if not attributes and not sets:
+        raise InputError(f"{first.audit.folder}: the audits have no attribute in common, and no set of outputs")
     photographs = Photographs(first.audit, hide_faces)
     drawing = Drawing(
         arms=arms,
@@ -155,27 +150,28 @@ def build(
         base=out.parent,
         contrast=source.contrast,
     )
-    of_sets = SetsPart() if len(arms) > 1 else sets_part(drawing)
+    of_sets = sets_part(drawing)
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
     anchors = {content.name: content.anchor for content in cards}
     return Page(
         title=_title(arms),
         kicker="Contrast of two models" if len(arms) > 1 else "Audit of one model",
-        question=_question(arms),
-        subject=_subject(arms),
+        question=_question(arms, bool(sets)),
+        subject=_subject(arms, sets),
         arms=[arm.name for arm in arms],
         labels=wording.labels_counted(first, attributes),
         unit=unit(first.method),
         models=[(arm.key or arm.name, arm.label) for arm in source.columns],
         tiles=[*(overview.tiles(source.columns, attributes) if attributes else ()), *of_sets.tiles],
         findings=[*_findings(source, attributes), *of_sets.findings],
-        averages=[*findings.findings(arms, attributes), *source.contrast.correlations()] if source.contrast else [],
+        averages=_averages(source, attributes),
         notes=_notes(source, photographs, attributes),
         plots=overview.plots(source.columns, attributes) if attributes else [],
         columns=overview_table.columns(arms),
         rows=overview_table.rows(source.columns, attributes, anchors),
         cards=cards,
         sets=of_sets.cards,
+        set_contrasts=of_sets.contrasts,
         overlaps=[plot for arm in arms if attributes and (plot := overlap_plot(arm, attributes, len(arms) > 1))],
         sampled=sample_table(arms, attributes),
         unmeasured=unmeasured(arms),
@@ -185,7 +181,11 @@ def build(
         outcomes=[(outcome, MEANINGS[outcome]) for outcome in SHOWN],
         gradient=gradient(),
         explained=drawing.explained,
-        definitions=[*definitions.definitions(arms), *of_sets.definitions],
+        # A contrast of sets alone shows neither maps nor classes of an attribute.
+        definitions=[
+            *(definitions.definitions(arms) if cards or of_sets.cards else [definitions.INTERVALS]),
+            *of_sets.definitions,
+        ],
         limits=definitions.LIMITS,
         provenance=[definitions.provenance(arm) for arm in arms],
     )
@@ -207,6 +207,12 @@ def _findings(source: Source, attributes: Sequence[str]) -> Sequence[str]:
     return findings.findings(source.arms, attributes) if attributes else []
 
 
+def _averages(source: Source, attributes: Sequence[str]) -> list[str]:
+    if source.contrast is None or not attributes:
+        return []
+    return [*findings.findings(source.arms, attributes), *source.contrast.correlations()]
+
+
 def _title(arms: Sequence[Arm]) -> str:
     models = [arm.audit.manifest.model.name or "model" for arm in arms]
     if len(arms) > 1:
@@ -215,20 +221,21 @@ def _title(arms: Sequence[Arm]) -> str:
     return f"Audit: {models[0]}"
 
 
-def _question(arms: Sequence[Arm]) -> str:
-    question = (
-        "For each attribute: how often does the model misclassify the minority and the majority class, where in the "
-        "image is the evidence for its predictions, and how much of their support is not located in the image?"
-    )
-    if len(arms) == 1 and arms[0].audit.one_of:
-        of_sets = "For each set of outputs: which is taken for which, and how often are the rarer ones missed?"
-        return f"{question} {of_sets}" if common(arms) else of_sets
-    if len(arms) == 1:
-        return question
-    return question + (" What does balancing change?" if arms[0].role else " How do the two models differ?")
+def _question(arms: Sequence[Arm], sets: bool) -> str:
+    questions = []
+    if common(arms):
+        questions.append(
+            "For each attribute: how often does the model misclassify the minority and the majority class, where in "
+            "the image is the evidence for its predictions, and how much of their support is not located in the image?"
+        )
+    if sets:
+        questions.append("For each set of outputs: which is taken for which, and how often are the rarer ones missed?")
+    if len(arms) > 1:
+        questions.append("What does balancing change?" if arms[0].role else "How do the two models differ?")
+    return " ".join(questions)
 
 
-def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
+def _subject(arms: Sequence[Arm], sets: Collection[str]) -> list[tuple[str, str]]:
     manifest = arms[0].audit.manifest
     data = manifest.data
     identities = arms[0].audit.images["identity"]
@@ -236,17 +243,19 @@ def _subject(arms: Sequence[Arm]) -> list[tuple[str, str]]:
     models = [arm.audit.manifest.model.source for arm in arms]
     images = f"{data.images:,}" + (f" of {counted(people, 'person', 'people')}" if people else "")
     size = manifest.image_size
+    pixels = f", on images of {size[0]} × {size[1]} pixels" if size else ""
+    maps = len(arms) == 1 or common(arms)
     return [
         ("Models" if len(arms) > 1 else "Model", listed(models)),
         ("Images", f"{images}, {data.split or 'all'} split"),
         ("Data", data.source),
         *([("Attributes", f"{len(manifest.yes_or_no)}")] if manifest.yes_or_no or not manifest.one_of else []),
-        *(("Set", f"{name}, {counted(len(members), 'output')}") for name, members in manifest.one_of.items()),
-        (
-            "Maps",
-            f"{arms[0].method}, evidence for {sentences.explained(arms[0])}"
-            + (f", on images of {size[0]} × {size[1]} pixels" if size else ""),
+        *(
+            ("Set", f"{name}, {counted(len(members), 'output')}")
+            for name, members in manifest.one_of.items()
+            if name in sets
         ),
+        *([("Maps", f"{arms[0].method}, evidence for {sentences.explained(arms[0])}{pixels}")] if maps else []),
     ]
 
 
@@ -254,7 +263,10 @@ def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) 
     notes = []
     if source.contrast:
         notes += [f"{note[0].upper()}{note[1:]}." for note in source.contrast.document.get("notes") or ()]
-        notes += [source.contrast.note] if source.contrast.note else []
+        notes += [source.contrast.note] if source.contrast.note and attributes else []
+        compared = source.contrast.document.get("sets") or {}
+        single = dict.fromkeys(name for arm in source.arms for name in arm.audit.one_of if name not in compared)
+        notes += [f"Not compared, because one audit alone has it: set {name}." for name in single]
     if photographs.missing:
         notes.append(f"Photographs are not shown: {photographs.missing}. Maps are drawn on grey instead.")
     if photographs.hide_faces:

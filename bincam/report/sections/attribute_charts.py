@@ -14,7 +14,7 @@ from bincam.report.sections.context import Drawing
 from bincam.report.view_parts import Chart
 from bincam.stats.calibration_error import CalibrationError
 from bincam.stats.estimate import MIN_IDENTITIES, MIN_IMAGES, Estimate, is_small
-from bincam.stats.formatting import counted, images, listed, number, p_value, percent, shown, written
+from bincam.stats.formatting import counted, images, listed, number, p_stated, percent, shown, written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -120,8 +120,7 @@ def _error(plug_in: Estimate, content: Mapping[str, float] | None) -> str:
     if content is None:
         return value
     error = CalibrationError.from_json(content)
-    p = p_value(error.p)
     return (
         f"{value} (debiased {percent(error.debiased)}; a perfectly calibrated model would have "
-        f"{percent(error.null_mean)}; p {p if p.startswith('<') else f'= {p}'})"
+        f"{percent(error.null_mean)}; {p_stated(error.p)})"
     )

@@ -20,6 +20,13 @@ ERROR = (
     ),
 )
 
+INTERVALS = Definition(
+    "Intervals and small cells",
+    "Brackets are 95\u202f% intervals: Wilson intervals for rates, intervals from what each person or image "
+    "contributes for everything else, clustered by identity where identities are known. A number marked † is of too "
+    "few images or people to be reliable, or of images that all have the same value; it is shown nevertheless.",
+)
+
 MEASURES = (
     Definition(
         "Evidence map",
@@ -56,12 +63,7 @@ MEASURES = (
         "Parameters are randomised cumulatively from the head downwards; a method passes if the rank correlation "
         "of its maps with the original ones falls below a bound (Adebayo et al. 2018).",
     ),
-    Definition(
-        "Intervals and small cells",
-        "Brackets are 95\u202f% intervals: Wilson intervals for rates, intervals from what each person or image "
-        "contributes for everything else, clustered by identity where identities are known. A number marked † is of "
-        "too few images or people to be reliable, or of images that all have the same value; it is shown nevertheless.",
-    ),
+    INTERVALS,
     Definition(
         "At stated rates",
         "Sensitivity and specificity at a threshold that is chosen on the audited images so that the other rate is as "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.summary.sets.records import SetRecords
+from bincam.audit.summary.sets.records import SetRecords, occupied
 from bincam.stats.calibration import calibrate, probability
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.outcomes import BASIC
@@ -94,9 +94,7 @@ def set_entry(records: SetRecords, estimates: SetEstimates, level: float = LEVEL
 
 def _confusion(records: SetRecords, counts: NDArray[np.int64], level: float) -> dict[str, Any]:
     if records.large:
-        true, predicted = np.nonzero(counts)
-        cells = np.column_stack([true, predicted, counts[true, predicted]])
-        return {"cells": cells.tolist()}
+        return {"cells": occupied(counts)}
     share = confusion_shares(records.scores, records.labels, records.clusters, level)
     figures = {name: _plain(getattr(share, of)) for name, of in (("share", "value"), ("low", "low"), ("high", "high"))}
     return {"counts": counts.tolist(), **figures, "method": share.method}

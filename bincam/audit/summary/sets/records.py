@@ -133,3 +133,14 @@ def _shifts(outputs: Sequence[str], shift_of: dict[str, float]) -> NDArray[np.fl
     if not all(output in shift_of for output in outputs):
         return None
     return np.array([shift_of[output] for output in outputs], float)
+
+
+def occupied(table: NDArray[np.int64]) -> list[list[int]]:
+    """List the occupied cells of a confusion table ``(K, K)`` as ``[true, predicted, count]``.
+
+    >>> occupied(np.array([[3, 0], [1, 0]]))
+    [[0, 0, 3], [1, 0, 1]]
+    """
+    true, predicted = np.nonzero(table)
+    cells: list[list[int]] = np.column_stack([true, predicted, table[true, predicted]]).tolist()
+    return cells

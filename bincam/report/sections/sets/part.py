@@ -1,4 +1,4 @@
-"""What the sets of an audit add to the page."""
+"""What the sets of an audit or of a contrast add to the page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from bincam.audit.summary.sets.records import read_sets
 from bincam.report.sections import wording
 from bincam.report.sections.context import Drawing
 from bincam.report.sections.sets.card import set_card
+from bincam.report.sections.sets.contrast import set_contrast_card, set_contrast_tiles
 from bincam.report.set_view import SetsPart
 from bincam.report.view_parts import Definition, Tile
 from bincam.stats.estimate import Estimate
@@ -40,7 +41,17 @@ DEFINITIONS = (
 
 
 def sets_part(drawing: Drawing) -> SetsPart:
-    """Build the cards, headline numbers, findings and definitions of the sets of the only model on the page."""
+    """Build the cards, headline numbers, findings and definitions of the sets of an audit or of a contrast.
+
+    The findings of a contrast's sets are among those of its document.
+    """
+    if drawing.contrast is not None:
+        names = list(drawing.contrast.document.get("sets") or {})
+        return SetsPart(
+            contrasts=[set_contrast_card(name, drawing.contrast) for name in names],
+            tiles=[tile for name in names for tile in set_contrast_tiles(name, drawing.contrast)],
+            definitions=DEFINITIONS[:3] if names else (),  # the last one is about maps
+        )
     arm = drawing.arms[0]
     if not arm.audit.one_of:
         return SetsPart()
@@ -64,7 +75,7 @@ def sets_part(drawing: Drawing) -> SetsPart:
                 f"{errors[1]}"
             )
         findings.append(f"{sentence}.")
-    return SetsPart(cards, tiles, findings, DEFINITIONS)
+    return SetsPart(cards=cards, tiles=tiles, findings=findings, definitions=DEFINITIONS)
 
 
 def _tile(label: str, rate: Estimate, note: str) -> Tile:

@@ -1,0 +1,125 @@
+"""Sets of outputs on the page of a contrast: both models' errors, confusion tables and outputs, also of sets alone."""
+
+import json
+import re
+
+import pytest
+
+from bincam.audit.pipeline.runner import run
+from bincam.audit.settings import Settings
+from bincam.compare.contrast import compare
+from bincam.report import write_report
+from bincam.report.figures.confusion import confusion
+from bincam.report.html.page import build, open_source
+from tests.audit.conftest import NOTES_ALLOWED
+from tests.audit.planted_sets import COLOURS, corners, reader, write_pictures
+
+pytestmark = NOTES_ALLOWED
+
+
+@pytest.fixture(scope="module")
+def contrasts(tmp_path_factory):
+    """The first model takes green for red; the second is right throughout."""
+    folder = tmp_path_factory.mktemp("set-contrasts")
+    table = write_pictures(folder / "pictures")
+    settings = Settings(regions=corners(), batch_size=8, shard_images=16, gate_images=0)
+    result = {}
+    for name, changes in {"both": {}, "alone": {"attributes": ["colour"]}, "large": {"one_of_rows": 2}}.items():
+        chosen = settings.replace(**changes)
+        audits = [run(reader(fault), table, folder / f"{name}-{fault}", chosen) for fault in ("green", None)]
+        compare(*audits, folder / name)
+        result[name] = folder / name
+    return result
+
+
+@pytest.fixture(scope="module")
+def pages(contrasts):
+    return {name: build(open_source(folder), folder / "page.html") for name, folder in contrasts.items()}
+
+
+def texts(table):
+    return {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+
+
+def test_the_planted_fault_is_on_the_card_in_figures_differences_tables_and_outputs(pages):
+    (of_set,) = pages["both"].set_contrasts
+    assert not pages["both"].sets
+    assert [card.name for card in pages["both"].cards] == ["Bright"]
+    figures = dict(of_set.figures)
+    assert re.fullmatch(r"62\D* → 100\D*", figures["accuracy"])
+    assert re.fullmatch(r"50\D* → 0\D*", figures["minority error"])
+    rows = texts(of_set.differences)
+    assert list(rows) == ["accuracy", "balanced accuracy", "minority error", "majority error"]
+    assert rows["accuracy"][0] == "40"
+    assert rows["accuracy"][3].startswith("−38")  # 25 of 40 less all 40
+    assert rows["accuracy"][4] == "< 0.001"
+    assert rows["minority error"][3].startswith("+50")
+    assert [rows[rate][4] for rate in list(rows)[1:]] == ["–"] * 3
+    outputs = texts(of_set.outputs)
+    assert list(outputs) == ["red", "green, minority", "blue, minority"]
+    assert [outputs["green, minority"][k][:3] for k in (1, 2)] == ["100", "0\u202f%"]
+    assert outputs["red"][3].startswith("56")  # 15 of 27 other images are taken for red
+    first, second = of_set.confusions
+    assert "25 of 40 images on the diagonal" in first.lines[0]
+    assert "40 of 40 images on the diagonal" in second.lines[0]
+    assert "The accuracy is 62" in " ".join(of_set.sentences)
+    assert [tile.label for tile in pages["both"].tiles][-2:] == ["Accuracy, colour", "Minority error, colour"]
+    assert any(finding.startswith("colour: The accuracy is 62") for finding in pages["both"].findings)
+
+
+def test_both_confusion_tables_have_one_colour_scale():
+    few, all_right = (confusion(counts, COLOURS, "model") for counts in ([[1, 9, 0]] * 3, [[9, 0, 0]] * 3))
+    limits = [figure.axes[0].collections[0].get_clim() for figure in (few, all_right)]
+    assert limits == [(0.0, 100.0)] * 2
+    assert few.axes[0].get_title(loc="left") == "model"
+
+
+def test_a_contrast_of_sets_alone_has_a_page(contrasts, pages, tmp_path):
+    page = pages["alone"]
+    assert (page.cards, page.rows, page.averages) == ([], [], [])
+    assert texts(page.set_contrasts[0].differences) == texts(pages["both"].set_contrasts[0].differences)
+    assert "attribute" not in page.question
+    assert not any("adjusted threshold" in note for note in page.notes)
+    text = write_report(contrasts["alone"], tmp_path / "page.html").read_text()
+    for section in ("overview", "table", "attributes"):
+        assert f'<section id="{section}" aria-labelledby="{section}-head" hidden>' in text
+        assert f'href="#{section}">' not in text.split("</nav>")[0]
+    assert 'href="#sets"' in text
+    assert "red cells" not in text  # it has no maps to explain
+    assert "p = <" not in text
+    assert "p &lt; 0.001 (McNemar)" in text
+
+
+def test_a_large_set_lists_the_confusions_of_each_model(pages):
+    (of_set,) = pages["large"].set_contrasts
+    assert of_set.confusions == []
+    first, second = of_set.most
+    assert texts(first) == {"green": ["red", "15", "100\u202f%"]}
+    assert second.rows == []
+    assert second.caption == "No output is taken for another."
+
+
+def test_a_contrast_of_an_earlier_version_has_the_figures_that_it_states(contrasts, tmp_path):
+    document = json.loads((contrasts["both"] / "contrast.json").read_text())
+    entry = document["sets"]["colour"]
+    for part in (entry["rates"], entry["differences"]):
+        del part["balanced_accuracy"], part["majority_error"]
+    del entry["confusion"], entry["by_output"]
+    (tmp_path / "contrast.json").write_text(json.dumps(document))
+    (of_set,) = build(open_source(tmp_path), tmp_path / "page.html").set_contrasts
+    assert list(texts(of_set.differences)) == ["accuracy", "minority error"]
+    assert (of_set.outputs, of_set.confusions, of_set.most) == (None, [], [])
+    assert any("'bincam compare'" in warning for warning in of_set.warnings)
+
+
+def test_the_page_of_contrasted_sets_has_no_fault_in_a_browser(contrasts, browser, tmp_path):
+    for name, drawn in {"both": 2, "alone": 2, "large": 0}.items():
+        path = write_report(contrasts[name], tmp_path / f"{name}.html")
+        page, faults = browser.new_page(viewport={"width": 390, "height": 800}), []
+        page.on("console", lambda message, faults=faults: faults.append(message.text))
+        page.on("pageerror", lambda error, faults=faults: faults.append(str(error)))
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.locator("#sets svg.plot").count() == drawn
+        assert faults == []
+        page.close()
