@@ -30,6 +30,7 @@ class SetCard:
         figures: Short headline figures: label and text.
         sentences: The results in words.
         confusion: The confusion table as a heat map; None for a large set.
+        confidence: Reliability of the probability of the predicted output; None where the audit has none.
         outputs: Table of the outputs.
         confusions: The most frequent confusions, of a large set; else None.
         maps: Mean maps of the outputs, or of the predicted and the true output of a large set.
@@ -47,6 +48,7 @@ class SetCard:
     figures: Sequence[tuple[str, str]]
     sentences: Sequence[str]
     confusion: Chart | None
+    confidence: Chart | None
     outputs: Table
     confusions: Table | None
     maps: Sequence[OutputMaps]

@@ -237,6 +237,7 @@ def test_large_sets_have_two_rows_an_image_and_the_same_figures(coloured, chosen
     assert large.attributes == ("Bright", "colour: predicted", "colour: true")
     ours, theirs = of_set(large), of_set(small)
     assert ours["rates"] == theirs["rates"]
+    assert ours["confidence"] == theirs["confidence"]
     np.testing.assert_array_equal(large.scores(), small.scores())
     counts = np.zeros((3, 3), int)
     for true, predicted, count in ours["confusion"]["cells"]:
@@ -357,6 +358,14 @@ def test_rules_of_sets_and_outputs_are_judged(audits):
     assert judged("colour.minority_error<=0.2")["colour"].estimate.value == 0.5
     assert judged("green.fnr<=0.2")["green"].estimate.value == 1
     assert judged("red.fpr<=0.2")["red"].verdict == "fail"
+    assert judged("colour.signed_calibration_error<=0.1")["colour"].verdict == "fail"  # sure of red where green is true
+    assert judged("colour.brier<=0.1")["colour"].estimate.value == pytest.approx(15 / 40, abs=0.01)
+    # The value is the debiased one, and with an upper bound above the bound of the rule nothing is decided.
+    ece = judged("colour.ece<=0.4")["colour"]
+    assert ece.verdict == "insufficient"
+    assert ece.estimate.value == of_set(faulty)["confidence"]["error"]["debiased"]
+    assert judged("colour.ece<=0.1")["colour"].verdict == "fail"
+    assert set(judged("ece<=0.5")) == {"Bright", "colour", *COLOURS}
     assert set(judged("accuracy>=0.5")) == {"Bright", "colour"}
     assert set(judged("fnr<=0.5")) == {"Bright", *COLOURS}
     assert set(judged("macro_auroc>=0.5")) == {"colour"}

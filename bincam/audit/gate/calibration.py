@@ -14,6 +14,8 @@ from bincam.stats.formatting import p_value, significant
 ERRORS = ("ece", "ece_unshifted")
 """Rates that are calibration errors."""
 
+_OF_PROBABILITIES = ("ece_unshifted", "brier_unshifted", "signed_calibration_error_unshifted")
+
 CHANCE = 0.05
 """Perfect calibration is not excluded where its p-value is greater."""
 
@@ -44,7 +46,15 @@ def bounded_error(measure: str, plug_in: Estimate, calibration: Mapping[str, Any
 
 
 def undefined_reason(measure: str, calibration: Mapping[str, Any]) -> str:
-    """Return the reason why the slope or intercept of a recalibration is undefined; empty if none is stated."""
+    """Return the reason why a figure of calibration is undefined; empty if none is stated.
+
+    It is that of the recalibration for slope and intercept, and of the undone shift for the other ``_unshifted`` ones.
+
+    >>> undefined_reason("ece_unshifted", {"reason": "the model's card states no shift"})
+    "undefined: the model's card states no shift"
+    """
+    if measure in _OF_PROBABILITIES and (why := calibration.get("reason")):
+        return f"undefined: {why}"
     if not measure.startswith(("calibration_slope", "calibration_intercept")):
         return ""
     key = "slope_reason_unshifted" if measure.endswith("_unshifted") else "slope_reason"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from bincam.audit.folder.schema import measure_columns
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
 from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned, read_condition
-from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure, entry_of, judged_names
+from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure, entry_of, judged_names, set_rates
 from bincam.audit.summary.label_noise import NOISE_RATES
 from bincam.audit.summary.summarize import RATES, SHORT, column_of
 from bincam.errors import InputError, nearest
@@ -266,7 +266,7 @@ def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
     if rule.measure in CONDITIONED:
         figure = conditioned(summary, rule.measure, rule.group, name)
     elif rule.is_rate:
-        figure = entry.get("rates", {}).get(rule.measure)
+        figure = set_rates(entry).get(rule.measure)
     else:
         figure = entry.get("measures", {}).get(column_of(rule.measure, summary["methods"]), {}).get(rule.group)
     if figure is None and rule.measure in NOISE_RATES:
@@ -279,11 +279,11 @@ def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
             f"summary.json has no {name}.{rule.measure} ({rule.group}); make the summary again with 'bincam summarise'"
         )
     estimate = Estimate.from_json(figure)
-    calibration, why = entry.get("calibration") or {}, ""
+    calibration, why = entry.get("calibration") or entry.get("confidence") or {}, ""
     if rule.measure in ERRORS:
         estimate, why = bounded_error(rule.measure, estimate, calibration)
     verdict, reason = _verdict(rule, estimate, figure)
-    if verdict == "error":
+    if verdict == "error" or not estimate.images:
         reason = undefined_reason(rule.measure, calibration) or reason
     elif verdict == "insufficient" and why and estimate.images and not estimate.small:
         reason = f"{reason}: {why}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bincam.audit.gate.conditions import CONDITIONED
+from bincam.audit.summary.sets.confidence import CONFIDENCE_RATES
 from bincam.audit.summary.sets.entry import OUTPUT_RATES, SET_RATES, TOP
 from bincam.errors import InputError
 from bincam.one_of import set_of
@@ -33,6 +34,15 @@ def entry_of(summary: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return next((part[name] for part in parts if name in part), {})
 
 
+def set_rates(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the rates of an entry of the summary; those of a set include the calibration of its confidence.
+
+    >>> set_rates({"rates": {"accuracy": 1}, "confidence": {"rates": {"ece": 2}}})
+    {'accuracy': 1, 'ece': 2}
+    """
+    return {**entry.get("rates", {}), **(entry.get("confidence") or {}).get("rates", {})}
+
+
 def judged_names(summary: Mapping[str, Any], measure: str, *, rate: bool) -> list[str]:
     """List what a rule without a name is applied to: all attributes, and the sets and outputs with this measure.
 
@@ -43,10 +53,10 @@ def judged_names(summary: Mapping[str, Any], measure: str, *, rate: bool) -> lis
     """
     names = list(summary["attributes"])
     for name, entry in (summary.get("sets") or {}).items():
-        names += [name] if rate and measure in entry["rates"] else []
+        names += [name] if rate and measure in set_rates(entry) else []
         if measure in CONDITIONED or not rate:
             names += [output for output, of_output in entry["outputs"].items() if "measures" in of_output]
-        elif measure not in entry["rates"]:
+        else:
             names += [output for output, of_output in entry["outputs"].items() if measure in of_output["rates"]]
     if not names:
         raise InputError(f"summary.json has no {measure} of any attribute, set or output")
@@ -77,10 +87,11 @@ def check_measure(
         not one_of or (name is not None and name not in one_of and not set_of(name, one_of))
     ):
         raise InputError(f"{where}: {measure} is a measure of a set of outputs{_sets(one_of)}")
-    if name is not None and name in one_of and measure not in SET_RATES:
+    of_sets = (*SET_RATES, *CONFIDENCE_RATES)
+    if name is not None and name in one_of and measure not in of_sets:
         raise InputError(
-            f"{where}: set {name!r} has no {measure}; a set has {', '.join(SET_RATES)}, its outputs have others, such "
-            f"as {one_of[name][0]}.fnr"
+            f"{where}: set {name!r} has no {measure}; a set has {', '.join(of_sets)}, its outputs have others, such as "
+            f"{one_of[name][0]}.fnr"
         )
     if measure == _TOP and all(len(one_of[n]) <= TOP for n in one_of if name in (n, None)):
         raise InputError(

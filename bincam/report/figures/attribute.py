@@ -122,13 +122,16 @@ class Canvas:
             axes.set_title("Error against threshold", loc="left")
         return self._single
 
-    def calibration(self, arms: Sequence[Mapping[str, Sequence[Mapping[str, Any]]]]) -> Figure:
+    def calibration(
+        self, arms: Sequence[Mapping[str, Sequence[Mapping[str, Any]]]], *, confidence: bool = False
+    ) -> Figure:
         """Draw the share of positives against the predicted probability, with intervals; small bins are hollow.
 
         Args:
             arms: Per arm ``as trained`` and, where the logits can be prior-corrected or calibrated, ``corrected``: bins
                 with ``images``, ``identities``, ``mean_probability``, ``positive_rate``, ``low`` and ``high``, as in
                 ``summary.json``; an interval of None is not drawn.
+            confidence: The bins are of the predicted outputs of a set, and what counts as positive is being right.
         """
         with style():
             axes = self._axes
@@ -148,8 +151,10 @@ class Canvas:
                         axes.plot(x[which], y[which], color=colour, linestyle="", marker=mark, markersize=2.6,
                                   markerfacecolor=fill)  # fmt: skip
             _plain(axes)
-            axes.set(xlabel="predicted probability [%]", ylabel="positives [%]", xlim=(0, 100), ylim=(0, 100))
-            axes.set_title("Calibration", loc="left")
+            x = "probability of the predicted output [%]" if confidence else "predicted probability [%]"
+            y = "right [%]" if confidence else "positives [%]"
+            axes.set(xlabel=x, ylabel=y, xlim=(0, 100), ylim=(0, 100))
+            axes.set_title("Confidence" if confidence else "Calibration", loc="left")
         return self._single
 
     def _dashes(self) -> tuple[Any, ...]:

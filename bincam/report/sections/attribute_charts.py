@@ -95,8 +95,8 @@ def _calibration_lines(attribute: str, arm: Arm, drawing: Drawing, *, fitted: bo
     if not raw.defined:
         return []
     how = "after calibration on validation" if fitted else "prior-corrected"
-    extra = f"; {_error(corrected, calibration.get('error_unshifted'))} {how} (squares)" if corrects else ""
-    lines = [f"{prefix}expected calibration error {_error(raw, calibration.get('error'))}{extra}"]
+    extra = f"; {error_text(corrected, calibration.get('error_unshifted'))} {how} (squares)" if corrects else ""
+    lines = [f"{prefix}expected calibration error {error_text(raw, calibration.get('error'))}{extra}"]
     signed, slope = arm.rate(attribute, "signed_calibration_error"), arm.rate(attribute, "calibration_slope")
     if signed.defined:
         lines.append(f"{prefix}mean probability less share of positives {written(signed, 'points')} ({images(signed)})")
@@ -114,7 +114,7 @@ def _calibration_lines(attribute: str, arm: Arm, drawing: Drawing, *, fitted: bo
     return lines
 
 
-def _error(plug_in: Estimate, content: Mapping[str, float] | None) -> str:
+def error_text(plug_in: Estimate, content: Mapping[str, float] | None) -> str:
     """Write a calibration error, and that of a perfectly calibrated model of the same images."""
     value = percent(plug_in.value) if plug_in.defined else shown(plug_in, "percent")
     if content is None:

@@ -98,9 +98,31 @@ def test_the_page_of_a_set_has_no_fault_in_a_browser(audited, browser, tmp_path)
         page.on("pageerror", lambda error, faults=faults: faults.append(str(error)))
         page.goto(path.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        assert page.locator("#sets svg.plot").count() == 1
+        assert page.locator("#sets svg.plot").count() == 2
         assert faults == []
         page.close()
+
+
+def test_the_card_draws_the_confidence_and_states_its_error(audited, pages):
+    for name in ("small", "large", "alone"):
+        confidence = audited[name].summary["sets"]["colour"]["confidence"]
+        (of_set,) = pages[name].sets
+        first = of_set.confidence.lines[0]
+        assert first.startswith("expected calibration error ")
+        assert "a perfectly calibrated model would have" in first
+        assert "probability of the predicted output [%]" in of_set.confidence.svg
+        signed = confidence["rates"]["signed_calibration_error"]["value"]
+        sentence = next(text for text in of_set.sentences if text.startswith("Confidence, the mean probability"))
+        assert f"{100 * abs(signed):.0f}\u202fpoints" in sentence
+        assert sentence.endswith("under-confident.") == (confidence["rates"]["signed_calibration_error"]["high"] < 0)
+
+
+def test_a_summary_of_an_earlier_version_has_no_confidence_and_its_page_neither(audited):
+    source = open_source(audited["alone"].folder)
+    del source.arms[0].summary["sets"]["colour"]["confidence"]
+    (of_set,) = build(source, audited["alone"].folder / "page.html").sets
+    assert of_set.confidence is None
+    assert not any(sentence.startswith("Confidence") for sentence in of_set.sentences)
 
 
 def test_a_row_without_images_is_empty_in_the_heat_map():

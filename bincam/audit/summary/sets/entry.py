@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.summary.sets.confidence import calibration_entry, set_confidence
 from bincam.audit.summary.sets.records import SetRecords, occupied
-from bincam.stats.calibration import calibrate, probability
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.outcomes import BASIC
 from bincam.stats.sets.estimates import SetEstimates, complement, confusion_shares, estimate_set, top_k_accuracy
@@ -31,8 +31,6 @@ OUTPUT_RATES = (
 )
 """Rates of an output of a set, one against the rest: misses (``fnr``), false alarms (``fpr``) and the ranking by z."""
 
-NO_SHIFT = "the model's card does not state the shift of every raw score of the set"
-
 
 def estimates_of(records: SetRecords, level: float = LEVEL) -> SetEstimates:
     """Estimate the metrics of a set's records."""
@@ -49,10 +47,10 @@ def set_entry(records: SetRecords, estimates: SetEstimates, level: float = LEVEL
 
     Returns:
         ``outputs``, ``minority`` and ``majority`` (names of outputs), ``minority_from``, ``images`` (labelled, all
-        scores finite), ``unknown`` (without a label), ``undefined`` (labelled, a score is not finite), ``rates`` and
-        ``confusion``. The latter has ``counts`` and the ``share`` of each true output's images, with ``low`` and
-        ``high``, ``(K, K)`` with rows true and columns predicted; of a large set the occupied cells alone, as
-        ``[true, predicted, count]``.
+        scores finite), ``unknown`` (without a label), ``undefined`` (labelled, a score is not finite), ``rates``,
+        ``confidence`` (of ``set_confidence``) and ``confusion``. The latter has ``counts`` and the ``share`` of each
+        true output's images, with ``low`` and ``high``, ``(K, K)`` with rows true and columns predicted; of a large set
+        the occupied cells alone, as ``[true, predicted, count]``.
     """
     K = len(records.outputs)
     rates = {
@@ -76,6 +74,7 @@ def set_entry(records: SetRecords, estimates: SetEstimates, level: float = LEVEL
         "undefined": estimates.undefined,
         "rates": {name: rate.to_json() for name, rate in rates.items()},
         "confusion": _confusion(records, counts, level),
+        "confidence": set_confidence(records, level),
         "outputs": {
             output: {
                 "images": int(counts[k].sum()),
@@ -127,37 +126,7 @@ def set_calibration(records: SetRecords, k: int, level: float = LEVEL) -> tuple[
     Returns:
         Rates and the entry ``calibration``, of the names that a yes-or-no attribute has.
     """
+    raw, shifts = records.scores.astype(float), records.shifts
+    corrected = None if shifts is None else log_odds(raw - shifts)[:, k]
     label = records.labels[:, k].astype(float)
-    raw = records.scores.astype(float)
-    plain_logit = log_odds(raw)[:, k]
-    plain = calibrate(probability(plain_logit, "logits"), label, records.clusters, logits=plain_logit, level=level)
-    shifts = records.shifts
-    corrected_logit = np.full(len(raw), np.nan) if shifts is None else log_odds(raw - shifts)[:, k]
-    corrected = calibrate(
-        probability(corrected_logit, "logits"),
-        label,
-        records.clusters,
-        logits=None if shifts is None else corrected_logit,
-        level=level,
-    )
-    reason = NO_SHIFT if shifts is None else ""
-    rates: dict[str, Estimate] = {}
-    for found, suffix in ((plain, ""), (corrected, "_unshifted")):
-        rates |= {
-            f"ece{suffix}": found.ece,
-            f"brier{suffix}": found.brier,
-            f"signed_calibration_error{suffix}": found.signed,
-            f"calibration_slope{suffix}": found.slope,
-            f"calibration_intercept{suffix}": found.intercept,
-        }
-    return rates, {
-        "bins": list(plain.bins),
-        "bins_unshifted": list(corrected.bins),
-        "error": None if plain.error is None else plain.error.to_json(),
-        "error_unshifted": None if corrected.error is None else corrected.error.to_json(),
-        "logit_shift": None,
-        "fitted": None,
-        "reason": reason or corrected.reason,
-        "slope_reason": plain.slope_reason,
-        "slope_reason_unshifted": reason or corrected.slope_reason,
-    }
+    return calibration_entry(log_odds(raw)[:, k], corrected, label, records.clusters, level)

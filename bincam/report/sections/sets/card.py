@@ -20,6 +20,7 @@ from bincam.report.reading.audited_model import Arm, Floats
 from bincam.report.sections import wording
 from bincam.report.sections.attribute_card import EXAMPLE_SIDE, MAP_SIDE, SHOWN, describe, ground
 from bincam.report.sections.context import Drawing, slug
+from bincam.report.sections.sets.confidence import confidence_chart, confidence_sentences
 from bincam.report.sections.sets.tables import confusions, confusions_table, groups_table, outputs_table
 from bincam.report.set_view import OutputMaps, SetCard
 from bincam.report.view_parts import Chart, Example, Picture
@@ -48,6 +49,7 @@ def set_card(records: SetRecords, drawing: Drawing) -> SetCard:
         figures=_headline(entry),
         sentences=sentences(entry, records, probability),
         confusion=None if records.large else _confusion(name, entry),
+        confidence=confidence_chart(name, entry, drawing),
         outputs=outputs_table(arm, name),
         confusions=confusions_table(entry) if records.large else None,
         maps=maps,
@@ -101,6 +103,7 @@ def sentences(entry: Mapping[str, Any], records: SetRecords, probability: NDArra
             text += f", of the other outputs: {stated(rates['majority_error'], 'percent')}"
         result.append(f"{text}.")
     result.append(f"Macro AUROC, each output against the others: {stated(rates['macro_auroc'])}.")
+    result += confidence_sentences(entry)
     if cells := confusions(entry):
         outputs = list(entry["outputs"])
         true, predicted, count = max(cells, key=lambda cell: (cell[2], -cell[0], -cell[1]))
