@@ -151,9 +151,9 @@ class Canvas:
                         axes.plot(x[which], y[which], color=colour, linestyle="", marker=mark, markersize=2.6,
                                   markerfacecolor=fill)  # fmt: skip
             _plain(axes)
-            x = "probability of the predicted output [%]" if confidence else "predicted probability [%]"
-            y = "right [%]" if confidence else "positives [%]"
-            axes.set(xlabel=x, ylabel=y, xlim=(0, 100), ylim=(0, 100))
+            below = "probability of the predicted output [%]" if confidence else "predicted probability [%]"
+            beside = "right [%]" if confidence else "positives [%]"
+            axes.set(xlabel=below, ylabel=beside, xlim=(0, 100), ylim=(0, 100))
             axes.set_title("Confidence" if confidence else "Calibration", loc="left")
         return self._single
 

@@ -153,6 +153,7 @@ def build(
     of_sets = sets_part(drawing)
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
     anchors = {content.name: content.anchor for content in cards}
+    maps = bool(cards or of_sets.cards)  # a contrast of sets alone shows neither maps nor classes of an attribute
     return Page(
         title=_title(arms),
         kicker="Contrast of two models" if len(arms) > 1 else "Audit of one model",
@@ -181,12 +182,11 @@ def build(
         outcomes=[(outcome, MEANINGS[outcome]) for outcome in SHOWN],
         gradient=gradient(),
         explained=drawing.explained,
-        # A contrast of sets alone shows neither maps nor classes of an attribute.
         definitions=[
-            *(definitions.definitions(arms) if cards or of_sets.cards else [definitions.INTERVALS]),
+            *(definitions.definitions(arms) if maps else [definitions.INTERVALS]),
             *of_sets.definitions,
         ],
-        limits=definitions.LIMITS,
+        limits=[limit for limit in definitions.LIMITS if maps or limit is not definitions.OF_MAPS],
         provenance=[definitions.provenance(arm) for arm in arms],
     )
 

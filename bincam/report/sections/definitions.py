@@ -94,6 +94,13 @@ EXACT = Definition(
     "changes.",
 )
 
+OF_MAPS = Definition(
+    "Maps are correlational",
+    "A map shows how this model's logit is composed, not why, and not what would happen if the image were different. "
+    "Evidence outside a region may be a correlated feature, context, or due to a region that is too small.",
+)
+"""The limit of pages with maps."""
+
 LIMITS = (
     Definition(
         "Intended use",
@@ -110,12 +117,7 @@ LIMITS = (
         "Attributes such as attractive, young, big or chubby have no ground truth: labels record the opinions of "
         "annotators. Agreement with them is not a merit in itself.",
     ),
-    Definition(
-        "Maps are correlational",
-        "A map shows how this model's logit is composed, not why, and not what would happen if the image were "
-        "different. Evidence outside a region may be a correlated feature, context, or due to a region that is too "
-        "small.",
-    ),
+    OF_MAPS,
     Definition(
         "The data set is not the world",
         "All numbers hold for the audited images. Results may differ for other cameras, ages or populations.",

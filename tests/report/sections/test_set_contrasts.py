@@ -86,6 +86,7 @@ def test_a_contrast_of_sets_alone_has_a_page(contrasts, pages, tmp_path):
         assert f'href="#{section}">' not in text.split("</nav>")[0]
     assert 'href="#sets"' in text
     assert "red cells" not in text  # it has no maps to explain
+    assert "Maps are correlational" not in text
     assert "p = <" not in text
     assert "p &lt; 0.001 (McNemar)" in text
 
@@ -95,7 +96,8 @@ def test_a_large_set_lists_the_confusions_of_each_model(pages):
     assert of_set.confusions == []
     first, second = of_set.most
     assert texts(first) == {"green": ["red", "15", "100\u202f%"]}
-    assert second.rows == []
+    assert first.caption == "Occurring: 1 pair of a true and another predicted output."
+    assert not second.rows
     assert second.caption == "No output is taken for another."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,11 @@ from bincam.report.sections import wording
 from bincam.report.sections.context import slug
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.sections.sets.card import lead
-from bincam.report.sections.sets.tables import MOST_ROWS, confusions
+from bincam.report.sections.sets.tables import MOST_ROWS, confusions_table
 from bincam.report.set_view import SetContrastCard
 from bincam.report.view_parts import Cell, Chart, Table, Tile
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import NONE, basis, counted, interval, p_value, percent, written
+from bincam.stats.formatting import NONE, basis, counted, interval, p_value, written
 
 LABELS = {
     "accuracy": "accuracy",
@@ -130,20 +131,9 @@ def _heat_map(name: str, entry: Mapping[str, Any], arm: Arm) -> Chart:
 
 
 def _most_frequent(entry: Mapping[str, Any], arm: Arm) -> Table:
-    outputs = entry["outputs"]
-    cells = sorted(
-        confusions({"confusion": entry["confusion"][arm.key]}), key=lambda cell: (-cell[2], cell[0], cell[1])
-    )
-    rows = []
-    for true, predicted, count in cells[:MOST_ROWS]:
-        of = entry["by_output"][outputs[true]]["images"]
-        number = Cell(f"{count:,}", None, note=f"of {counted(of, 'image')}")
-        rows.append(
-            [Cell(outputs[true], None), Cell(outputs[predicted], None), number, Cell(percent(count / of), None)]
-        )
-    caption = f"The {len(rows)} most frequent of {len(cells):,} pairs of a true and another predicted output."
-    heads = ["True", "Predicted", "Images", "Share of the true output's"]
-    return Table(f"Confusions, {arm.name}", caption if cells else "No output is taken for another.", heads, rows)
+    title = f"Confusions, {arm.name}"
+    table = confusions_table({"confusion": entry["confusion"][arm.key], "outputs": entry["by_output"]})
+    return Table(title, "No output is taken for another.", (), ()) if table is None else replace(table, title=title)
 
 
 def _outputs(entry: Mapping[str, Any], arms: Sequence[Arm]) -> Table:

@@ -119,7 +119,9 @@ def confusions_table(entry: Mapping[str, Any]) -> Table | None:
         ]
         for true, predicted, count in cells[:MOST_ROWS]
     ]
-    caption = f"The {len(rows)} most frequent of {len(cells):,} pairs of a true and another predicted output."
+    pairs = f"{len(cells):,} pair{'s' * (len(cells) != 1)} of a true and another predicted output"
+    some = len(rows) < len(cells)
+    caption = f"The {len(rows)} most frequent of {pairs}." if some else f"Occurring: {pairs}."
     return Table("Confusions", caption, ["True", "Predicted", "Images", "Share of the true output's"], rows)
 
 
