@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -17,11 +17,12 @@ from bincam.files import atomic
 from bincam.report.figures.attribute import Canvas
 from bincam.report.figures.examples import RULE, Photographs, mean_face
 from bincam.report.figures.overlays import gradient
+from bincam.report.html import heading
 from bincam.report.html.pdf import print_pdf, require_browser
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
 from bincam.report.reading.units import unit
-from bincam.report.sections import definitions, findings, overview, overview_table, sentences, wording
+from bincam.report.sections import definitions, findings, overview, overview_table, wording
 from bincam.report.sections.attention_overlap import overlap_plot
 from bincam.report.sections.attribute_card import MEANINGS, SHOWN, card
 from bincam.report.sections.context import Drawing
@@ -31,7 +32,7 @@ from bincam.report.sections.sampled_metrics import sample_table
 from bincam.report.sections.sets.part import sets_part
 from bincam.report.sections.unmeasured import unmeasured
 from bincam.report.view_model import Page
-from bincam.stats.formatting import counted, listed
+from bincam.stats.formatting import listed
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -155,10 +156,10 @@ def build(
     anchors = {content.name: content.anchor for content in cards}
     maps = bool(cards or of_sets.cards)  # a contrast of sets alone shows neither maps nor classes of an attribute
     return Page(
-        title=_title(arms),
+        title=heading.title(arms),
         kicker="Contrast of two models" if len(arms) > 1 else "Audit of one model",
-        question=_question(arms, bool(sets)),
-        subject=_subject(arms, sets),
+        question=heading.question(arms, bool(sets)),
+        subject=heading.subject(arms, sets),
         arms=[arm.name for arm in arms],
         labels=wording.labels_counted(first, attributes),
         unit=unit(first.method),
@@ -211,52 +212,6 @@ def _averages(source: Source, attributes: Sequence[str]) -> list[str]:
     if source.contrast is None or not attributes:
         return []
     return [*findings.findings(source.arms, attributes), *source.contrast.correlations()]
-
-
-def _title(arms: Sequence[Arm]) -> str:
-    models = [arm.audit.manifest.model.name or "model" for arm in arms]
-    if len(arms) > 1:
-        start = arms[0].name.capitalize() if arms[0].role else arms[0].name
-        return f"{start} and {arms[1].name}: {listed(list(dict.fromkeys(models)))}"
-    return f"Audit: {models[0]}"
-
-
-def _question(arms: Sequence[Arm], sets: bool) -> str:
-    questions = []
-    if common(arms):
-        questions.append(
-            "For each attribute: how often does the model misclassify the minority and the majority class, where in "
-            "the image is the evidence for its predictions, and how much of their support is not located in the image?"
-        )
-    if sets:
-        questions.append("For each set of outputs: which is taken for which, and how often are the rarer ones missed?")
-    if len(arms) > 1:
-        questions.append("What does balancing change?" if arms[0].role else "How do the two models differ?")
-    return " ".join(questions)
-
-
-def _subject(arms: Sequence[Arm], sets: Collection[str]) -> list[tuple[str, str]]:
-    manifest = arms[0].audit.manifest
-    data = manifest.data
-    identities = arms[0].audit.images["identity"]
-    people = len(set(identities[identities != ""]))
-    models = [arm.audit.manifest.model.source for arm in arms]
-    images = f"{data.images:,}" + (f" of {counted(people, 'person', 'people')}" if people else "")
-    size = manifest.image_size
-    pixels = f", on images of {size[0]} × {size[1]} pixels" if size else ""
-    maps = len(arms) == 1 or common(arms)
-    return [
-        ("Models" if len(arms) > 1 else "Model", listed(models)),
-        ("Images", f"{images}, {data.split or 'all'} split"),
-        ("Data", data.source),
-        *([("Attributes", f"{len(manifest.yes_or_no)}")] if manifest.yes_or_no or not manifest.one_of else []),
-        *(
-            ("Set", f"{name}, {counted(len(members), 'output')}")
-            for name, members in manifest.one_of.items()
-            if name in sets
-        ),
-        *([("Maps", f"{arms[0].method}, evidence for {sentences.explained(arms[0])}{pixels}")] if maps else []),
-    ]
 
 
 def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) -> list[str]:

@@ -1,0 +1,58 @@
+"""The head of a page: its title, the questions that it answers, and the audited models and data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from bincam.report.reading.audited_model import Arm, common
+from bincam.report.sections import sentences
+from bincam.stats.formatting import counted, listed
+
+
+def title(arms: Sequence[Arm]) -> str:
+    """Name the models on the page."""
+    models = [arm.audit.manifest.model.name or "model" for arm in arms]
+    if len(arms) > 1:
+        start = arms[0].name.capitalize() if arms[0].role else arms[0].name
+        return f"{start} and {arms[1].name}: {listed(list(dict.fromkeys(models)))}"
+    return f"Audit: {models[0]}"
+
+
+def question(arms: Sequence[Arm], sets: bool) -> str:
+    """State the questions that the page answers; ``sets`` is True if it shows sets of outputs."""
+    questions = []
+    if common(arms):
+        questions.append(
+            "For each attribute: how often does the model misclassify the minority and the majority class, where in "
+            "the image is the evidence for its predictions, and how much of their support is not located in the image?"
+        )
+    if sets:
+        questions.append("For each set of outputs: which is taken for which, and how often are the rarer ones missed?")
+    if len(arms) > 1:
+        questions.append("What does balancing change?" if arms[0].role else "How do the two models differ?")
+    return " ".join(questions)
+
+
+def subject(arms: Sequence[Arm], sets: Collection[str]) -> list[tuple[str, str]]:
+    """List the audited models and data as pairs of name and value; of the sets, those on the page."""
+    manifest = arms[0].audit.manifest
+    data = manifest.data
+    identities = arms[0].audit.images["identity"]
+    people = len(set(identities[identities != ""]))
+    models = [arm.audit.manifest.model.source for arm in arms]
+    images = f"{data.images:,}" + (f" of {counted(people, 'person', 'people')}" if people else "")
+    size = manifest.image_size
+    pixels = f", on images of {size[0]} × {size[1]} pixels" if size else ""
+    maps = len(arms) == 1 or common(arms)
+    return [
+        ("Models" if len(arms) > 1 else "Model", listed(models)),
+        ("Images", f"{images}, {data.split or 'all'} split"),
+        ("Data", data.source),
+        *([("Attributes", f"{len(manifest.yes_or_no)}")] if manifest.yes_or_no or not manifest.one_of else []),
+        *(
+            ("Set", f"{name}, {counted(len(members), 'output')}")
+            for name, members in manifest.one_of.items()
+            if name in sets
+        ),
+        *([("Maps", f"{arms[0].method}, evidence for {sentences.explained(arms[0])}{pixels}")] if maps else []),
+    ]
