@@ -113,6 +113,8 @@ def check_sets(one_of: Mapping[str, Sequence[str]], outputs: Sequence[str]) -> d
     for name, members in one_of.items():
         if not name.strip():
             raise InputError("a set of outputs has an empty name")
+        if name == "overall":
+            raise InputError("a set of outputs is called 'overall', which names the means over attributes; rename it")
         if isinstance(members, str):
             raise InputError(f"set {name!r} is the string {members!r}; pass a list of names of outputs")
         if len(members) < 2:

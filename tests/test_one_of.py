@@ -25,6 +25,7 @@ OUTPUTS = ("blond", "dark", "other", "Male")
         ({"hair": ["blond", "dark"], "sex": ["Male", "dark"]}, "in set 'hair' too; sets do not overlap"),
         ({"hair": "blond"}, "pass a list of names"),
         ({" ": ["blond", "dark"]}, "an empty name"),
+        ({"overall": ["blond", "dark"]}, "names the means over attributes; rename it"),
     ],
 )
 def test_sets_that_cannot_be_are_refused(sets: dict[str, list[str]], message: str) -> None:

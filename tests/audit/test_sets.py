@@ -494,3 +494,15 @@ def test_rows_of_large_sets_have_no_masks_where_attributes_have_them(coloured, c
     assert records["grad_cam.influence_energy"][own].notna().any()
     assert records["grad_cam.influence_energy"][~own].isna().all()
     assert records["grad_cam.mass"][~own].notna().all()
+
+
+@pytest.mark.parametrize("column", ["colour", "green", "half*colour"])
+def test_slices_by_a_large_set_are_refused_before_the_pass_and_the_advice_works(
+    column, noisy_reader, coloured, chosen, tmp_path
+):
+    large = chosen.replace(one_of_rows=2, slice_by=[column])
+    with pytest.raises(InputError, match="with one_of_rows=3"):
+        run(noisy_reader, coloured, tmp_path / "large", large)
+    assert not (tmp_path / "large").exists()
+    done = run(noisy_reader, coloured, tmp_path / "small", large.replace(one_of_rows=3))
+    assert column.rpartition("*")[2] in json.dumps(done.summary["slices"])
