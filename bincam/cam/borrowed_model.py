@@ -18,7 +18,7 @@ from torch.nn.parameter import is_lazy
 from bincam.cam.evidence import Pass
 from bincam.cam.inputs import Arguments, Inputs, check_images
 from bincam.errors import InputError
-from bincam.models.anatomy import Anatomy, resolve
+from bincam.models.anatomy import Anatomy
 from bincam.models.borrowing.borrow import WeightsNumber, evaluating, outside_grad_modes, own_rng, unwrap
 from bincam.models.borrowing.one_image import check_one_image
 from bincam.models.card import Card
@@ -26,6 +26,7 @@ from bincam.models.classifier import AttributeClassifier, ScoringClassifier
 from bincam.models.head_structure.claim import NOT_CANCELLING
 from bincam.models.heads import Head, Output, check_probabilities, check_taken_back, raw_scores, select_output
 from bincam.models.log_odds import centred
+from bincam.models.resolution import resolve
 from bincam.models.tracing.eager import check_followable, eager
 from bincam.models.tracing.memory_order import takes_channels_last
 from bincam.models.tracing.trace import Cut, PathChangedError

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from bincam.cam.combination import Combination
 from bincam.cam.methods import cam
-from bincam.models.anatomy import Anatomy, norm_scale
+from bincam.models.anatomy import Anatomy
+from bincam.models.head_structure.norm import norm_scale
 
 
 @dataclass(frozen=True)

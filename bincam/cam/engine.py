@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -11,17 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from bincam.cam import bridge, fullgrad
-from bincam.cam.borrowed_model import BorrowedModel, Precision, Start
-from bincam.cam.combination import Combination, check_versus, refuse_unknown_scores
-from bincam.cam.decompose import Decomposition, decompose, full_precision
-from bincam.cam.evidence import Pass, evidence
+from bincam.cam.borrowed_model import BorrowedModel, Precision
+from bincam.cam.combination import refuse_unknown_scores
+from bincam.cam.decompose import decompose, full_precision
 from bincam.cam.explanation import Explanation, joined
 from bincam.cam.inputs import Inputs, check_images
-from bincam.cam.lost_gradient import lost_gradients
 from bincam.cam.methods import Method, find
+from bincam.cam.native import completes, kept_and_start, signed_evidence
 from bincam.cam.reference import Reference, ReferenceFit
-from bincam.cam.request import Request
-from bincam.cam.selection import Selection, select
+from bincam.cam.request import Request, select_asked
+from bincam.cam.selection import Selection
 from bincam.cam.targets import Side
 from bincam.errors import InputError, UnsupportedError, nearest
 from bincam.models.anatomy import Anatomy
@@ -29,7 +29,6 @@ from bincam.models.card import Card
 from bincam.models.heads import Head, Output, check_head
 from bincam.models.open import open_model
 from bincam.models.preprocess import preprocess
-from bincam.models.tracing.gradient_modes import lost_gradient
 from bincam.references import ReferenceKind
 
 if TYPE_CHECKING:
@@ -168,26 +167,8 @@ class Explainer:
 
     def _select(self, names: Sequence[str]) -> Selection:
         card_thresholds = self.card.thresholds if self.card else {}
-        one_of = self._borrowed.one_of
-        check_versus(self.versus, one_of, names)
-        if self.top is not None and (self.top < 1 or self._wanted is not None or not one_of):
-            reason = "at least 1" if self.top < 1 else "sets of outputs" if not one_of else "no attributes="
-            raise InputError(
-                f"top={self.top} explains the outputs of each set with the highest scores; it needs {reason}"
-            )
-        wanted = self._wanted
-        compared = next((members for members in one_of.values() if self.versus in members), None)
-        if compared is not None and wanted is None and self.top is None:
-            wanted = [name for name in compared if name != self.versus]
-        selection = select(names, wanted, self._threshold, card_thresholds, one_of)
-        if compared is not None and self.top is None:
-            strange = [name for name in selection.attributes if name == self.versus or name not in compared]
-            if strange:
-                raise InputError(
-                    f"versus={self.versus!r} is compared with the other outputs of its set, but {strange[0]!r} is not "
-                    "one of them; select some of them with attributes=, or omit it for all"
-                )
-        return selection
+        stated = (self._wanted, self._threshold, card_thresholds, self._borrowed.one_of)
+        return select_asked(names, *stated, versus=self.versus, top=self.top)
 
     @property
     def selection(self) -> Selection:
@@ -243,7 +224,7 @@ class Explainer:
                     parts.append(self(images[rows], side, own, like=None if like is None else like.rows(rows)))
             return joined(parts)
         with self._borrowed.running(images) as (batch, casting):
-            anatomy, passed = self._borrowed.resolved_pass(batch, casting, self._cut)
+            anatomy, passed = self._borrowed.resolved_pass(batch, casting, partial(kept_and_start, self.method))
             request = self._request(side, labels, like)
             scores = full_precision(passed.scores.detach())
             columns = request.combination(scores)
@@ -265,12 +246,23 @@ class Explainer:
                     located, constant = fullgrad.maps(self._borrowed.module, self._borrowed.read, batch, columns)
                 maps = sigma[..., None, None] * located
             else:
-                signed = self._evidence(anatomy, passed, sigma, columns, decomposition, batch)
+                evidence_of = partial(
+                    signed_evidence,
+                    self._borrowed,
+                    batch,
+                    self.method,
+                    sigma=sigma,
+                    columns=columns,
+                    decomposition=decomposition,
+                    chunk=self._chunk,
+                    other_layer=self._other_layer,
+                )
+                signed = evidence_of(anatomy=anatomy, passed=passed)
                 if signed is None:  # gradients pass what the model detaches
                     anatomy = self._borrowed.open_stops(batch)
                     with casting:
-                        passed = self._borrowed.forward(batch, anatomy, *self._cut(anatomy))
-                    signed = self._evidence(anatomy, passed, sigma, columns, decomposition, batch)
+                        passed = self._borrowed.forward(batch, anatomy, *kept_and_start(self.method, anatomy))
+                    signed = evidence_of(anatomy=anatomy, passed=passed)
                     assert signed is not None
                 maps = sigma[..., None, None] * signed
             conditional = columns.conditional and anatomy.kind == "exact"
@@ -448,53 +440,6 @@ class Explainer:
         size = self._size(images)
         return [slice(begin, begin + size) for begin in range(0, len(images), size)] or [slice(None)]
 
-    def _cut(self, anatomy: Anatomy) -> tuple[bool, Start]:
-        """Decide whether to keep the tensors that the head pools, and where the gradient has to start."""
-        method = self.method
-        keep = anatomy.pooled is not None and (anatomy.decomposes or anatomy.pooling == "mean")
-        if method is None or method.name in ("cam", "fullgrad"):
-            return keep, None
-        if anatomy.at_pooled and anatomy.kind == "exact":
-            return keep, None
-        if anatomy.at_pooled and anatomy.pooling == "mean" and anatomy.vector is not None:
-            return keep, "vector"
-        return keep, "layer"
-
-    def _evidence(
-        self,
-        anatomy: Anatomy,
-        passed: Pass,
-        sigma: Tensor,
-        columns: Combination,
-        decomposition: Decomposition | None,
-        batch: Tensor,
-    ) -> Tensor | None:
-        """Compute S ``(B, A, h, w)`` by a native method at one layer; None if the graph ends where it may be opened."""
-        assert self.method is not None
-        if self.method.name == "cam":
-            if decomposition is None:
-                raise UnsupportedError(
-                    f"cam needs a head with an additive decomposition, but {anatomy.reason}; use another method"
-                )
-            return decomposition.evidence
-        assert self.method.function is not None
-        signed = evidence(self.method.function, anatomy, passed, sigma, columns, self._chunk)
-        everything = torch.ones(len(columns.owners), dtype=torch.bool, device=sigma.device)
-        zero = everything if signed is None else ~signed.flatten(2).any(-1).any(0)
-        if passed.leaf is not None and bool(zero.any()):
-            _, start = self._cut(anatomy)
-            lost = lost_gradients(self._borrowed, batch, anatomy, start, passed, columns.part(zero))
-            if lost is not None and not anatomy.open_stops:
-                return None
-            if lost is not None:
-                raise UnsupportedError(f"layer {anatomy.layer.name!r} has no map: {lost_gradient(self.model, lost)}")
-        if signed is None:
-            raise InputError(
-                f"the gradient at layer {anatomy.layer.name!r} is zero in every cell of every image: nothing of it "
-                f"reaches the logits (above the last attention only the class token does); {self._other_layer(anatomy)}"
-            )
-        return signed
-
     def _other_layer(self, anatomy: Anatomy) -> str:
         """Say which layer to explain in place of one without gradient."""
         if self.layer is None:
@@ -515,16 +460,6 @@ class Explainer:
             return f"pass a layer before {anatomy.layer.name!r}"
 
     def _completes(self, anatomy: Anatomy, batch: Tensor) -> bool:
-        """Decide by method, layer, pooling and head whether maps, prefix and bias sum to the logit."""
-        name = self.method_name
-        if name == "cam":
-            return anatomy.decomposes
-        if name == "fullgrad":
+        if self.method_name == "fullgrad":
             return fullgrad.completes(self._borrowed.module, self._borrowed.read, batch[:1])
-        if anatomy.kind != "exact":
-            return False
-        if anatomy.pre_activation:
-            return name in ("hirescam", "xgrad_cam") and anatomy.rectified
-        if name in ("hirescam", "xgrad_cam"):  # XGrad-CAM's weights are chosen so that its sum is HiResCAM's
-            return anatomy.at_pooled
-        return name == "grad_cam" and anatomy.at_pooled and anatomy.pooling == "mean"
+        return completes(self.method_name, anatomy)

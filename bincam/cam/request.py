@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from bincam.cam.combination import Combination, find_rivals, gather, ranking
-from bincam.cam.selection import Selection
+from bincam.cam.combination import Combination, check_versus, find_rivals, gather, ranking
+from bincam.cam.selection import Selection, select
 from bincam.cam.targets import Side, sides
 from bincam.errors import InputError
 from bincam.models.log_odds import decide
@@ -180,6 +181,48 @@ class Request:
                 image = int(twice.nonzero()[0])
                 raise InputError(f"image {image} has several true labels in set {owner!r}; at most one is expected")
         return labels
+
+
+def select_asked(
+    names: Sequence[str],
+    wanted: Sequence[str | int] | None,
+    threshold: float | Mapping[str, float] | None,
+    default: Mapping[str, float],
+    one_of: Mapping[str, Sequence[str]],
+    *,
+    versus: str | None,
+    top: int | None,
+) -> Selection:
+    """Select the outputs that a question is about.
+
+    Args:
+        names: As for ``select``.
+        wanted: As for ``select``; None for all that can be asked.
+        threshold: As for ``select``.
+        default: As for ``select``.
+        one_of: As for ``select``.
+        versus: As for ``Explainer``.
+        top: As for ``Explainer``.
+
+    Raises:
+        InputError: As for ``select``, or an output cannot be asked this question.
+    """
+    check_versus(versus, one_of, names)
+    if top is not None and (top < 1 or wanted is not None or not one_of):
+        reason = "at least 1" if top < 1 else "sets of outputs" if not one_of else "no attributes="
+        raise InputError(f"top={top} explains the outputs of each set with the highest scores; it needs {reason}")
+    compared = next((members for members in one_of.values() if versus in members), None)
+    if compared is not None and wanted is None and top is None:
+        wanted = [name for name in compared if name != versus]
+    selection = select(names, wanted, threshold, default, one_of)
+    if compared is not None and top is None:
+        strange = [name for name in selection.attributes if name == versus or name not in compared]
+        if strange:
+            raise InputError(
+                f"versus={versus!r} is compared with the other outputs of its set, but {strange[0]!r} is not one of "
+                "them; select some of them with attributes=, or omit it for all"
+            )
+    return selection
 
 
 def _ordinal(number: int) -> str:

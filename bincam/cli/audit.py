@@ -15,18 +15,16 @@ import typer
 from bincam.cli import source
 from bincam.cli.option_groups import (
     EXECUTION_PANEL,
-    SETS_PANEL,
     SUMMARY_PANEL,
     Device,
-    InvalidSets,
     ModelOptions,
     ModelSource,
     SummaryOptions,
-    TableOptions,
     ThresholdOptions,
     WeightsFile,
 )
 from bincam.cli.options import expand_groups, parse_attributes, parse_names
+from bincam.cli.table_options import SETS_PANEL, InvalidSets, TableOptions
 from bincam.errors import BincamWarning, InputError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bincam.cli.option_groups import TableOptions
 from bincam.cli.options import expand_groups
+from bincam.cli.table_options import TableOptions
 
 if TYPE_CHECKING:
     from rich.console import Console

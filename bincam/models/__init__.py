@@ -3,7 +3,7 @@
 import bincam.torchvision_ops  # noqa: F401  # before anything imports timm, torchvision or grad-cam
 
 # isort: split
-from bincam.models.anatomy import Anatomy, resolve
+from bincam.models.anatomy import Anatomy
 from bincam.models.card import Card, make_card, read_card, write_card
 from bincam.models.checkpoint import adopt, load, read_weights, save
 from bincam.models.classifier import AttributeClassifier, build
@@ -12,6 +12,7 @@ from bincam.models.layers import Layer
 from bincam.models.log_odds import decide, log_odds
 from bincam.models.open import open_model
 from bincam.models.preprocess import open_image, preprocess
+from bincam.models.resolution import resolve
 
 __all__ = [
     "Anatomy",

@@ -32,7 +32,8 @@ from torch import Tensor, nn
 import bincam.models
 from bincam.audit.pipeline import aggregate, runner
 from bincam.audit.pipeline.measure import ShardBuilder, measure
-from bincam.audit.pipeline.plan import Plan, make_plan
+from bincam.audit.pipeline.plan import Plan
+from bincam.audit.pipeline.planning import make_plan
 from bincam.audit.pipeline.shard import ImageStream
 from bincam.audit.settings import Settings
 from bincam.data import AttributeTable, celeba, loader

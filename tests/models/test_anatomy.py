@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from bincam.cam import Explainer
 from bincam.errors import InputError, UnsupportedError
-from bincam.models.anatomy import Anatomy, resolve
+from bincam.models.anatomy import Anatomy
+from bincam.models.resolution import resolve
 from tests.conftest import TinyNet, randomize
 
 A = 3

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bincam.audit.gate.conditions import CONDITIONED
-from bincam.audit.summary.sets.confidence import CONFIDENCE_RATES
+from bincam.audit.summary.calibration import CALIBRATION_RATES
 from bincam.audit.summary.sets.entry import OUTPUT_RATES, SET_RATES, TOP
 from bincam.errors import InputError
 from bincam.one_of import set_of
@@ -87,7 +87,7 @@ def check_measure(
         not one_of or (name is not None and name not in one_of and not set_of(name, one_of))
     ):
         raise InputError(f"{where}: {measure} is a measure of a set of outputs{_sets(one_of)}")
-    of_sets = (*SET_RATES, *CONFIDENCE_RATES)
+    of_sets = (*SET_RATES, *CALIBRATION_RATES)
     if name is not None and name in one_of and measure not in of_sets:
         raise InputError(
             f"{where}: set {name!r} has no {measure}; a set has {', '.join(of_sets)}, its outputs have others, such as "

@@ -16,7 +16,8 @@ from bincam.audit.folder.reader import Audit
 from bincam.audit.folder.writer import AuditWriter, check_free
 from bincam.audit.pipeline.aggregate import finish
 from bincam.audit.pipeline.engines.local import measure_missing
-from bincam.audit.pipeline.plan import Plan, make_plan
+from bincam.audit.pipeline.plan import Plan
+from bincam.audit.pipeline.planning import make_plan
 from bincam.audit.pipeline.references import fit_references, load_references, save_references
 from bincam.audit.pipeline.shard import count_images
 from bincam.audit.settings import Settings

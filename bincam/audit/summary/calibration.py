@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from bincam.audit.folder.manifest import Manifest
 
 Floats = NDArray[np.float64]
+
+CALIBRATION = ("brier", "ece", "signed_calibration_error", "calibration_slope", "calibration_intercept")
+CALIBRATION_RATES = (*CALIBRATION, *(f"{name}_unshifted" for name in CALIBRATION))
+"""Rates of calibration, as trained and prior-corrected."""
 
 BY_GROUP = ("signed_calibration_error", "ece_debiased")
 """Measures of calibration within groups."""
@@ -51,16 +55,39 @@ def attribute_calibration(
     if not reason:
         corrected_logit = fitted[0] * logit + fitted[1] if fitted is not None else logit - float(shift or 0)
     corrected = calibrate(corrected_probability, label, panel.clusters, logits=corrected_logit, level=level)
-    return {**_rates(plain, ""), **_rates(corrected, "_unshifted")}, {
+    return calibration_entry(plain, corrected, reason=reason, shift=shift, fitted=fitted)
+
+
+def calibration_entry(
+    plain: Calibration,
+    unshifted: Calibration,
+    *,
+    reason: str,
+    shift: float | None = None,
+    fitted: Sequence[float] | None = None,
+) -> tuple[dict[str, Estimate], dict[str, Any]]:
+    """Arrange the calibration of one logit, as trained and prior-corrected.
+
+    Args:
+        plain: As trained.
+        unshifted: Prior-corrected.
+        reason: Why nothing could be corrected; empty if it was.
+        shift: Of the model's card.
+        fitted: Slope and intercept of the model's card.
+
+    Returns:
+        The rates ``CALIBRATION_RATES``, and the entry ``calibration``.
+    """
+    return {**_rates(plain, ""), **_rates(unshifted, "_unshifted")}, {
         "bins": list(plain.bins),
-        "bins_unshifted": list(corrected.bins),
+        "bins_unshifted": list(unshifted.bins),
         "error": _error(plain),
-        "error_unshifted": _error(corrected),
+        "error_unshifted": _error(unshifted),
         "logit_shift": shift,
         "fitted": fitted,
-        "reason": reason or corrected.reason,
+        "reason": reason or unshifted.reason,
         "slope_reason": plain.slope_reason,
-        "slope_reason_unshifted": reason or corrected.slope_reason,
+        "slope_reason_unshifted": reason or unshifted.slope_reason,
     }
 
 

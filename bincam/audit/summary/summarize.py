@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.summary.bounds import WRONG, bounds, is_proportion
-from bincam.audit.summary.calibration import attribute_calibration, calibration_family, slice_calibration
+from bincam.audit.summary.calibration import (
+    CALIBRATION_RATES,
+    attribute_calibration,
+    calibration_family,
+    slice_calibration,
+)
 from bincam.audit.summary.divisions import slicings
 from bincam.audit.summary.doubts import doubts
 from bincam.audit.summary.group_differences import group_differences
@@ -39,11 +44,9 @@ if TYPE_CHECKING:
 SHORT = {"bias_share": "midpoint.bias_share"}
 """Short names of measures that are not the primary method's."""
 
-CALIBRATION = ("brier", "ece", "signed_calibration_error", "calibration_slope", "calibration_intercept")
 RATES = (
     *(*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap"),
-    *CALIBRATION,
-    *(f"{name}_unshifted" for name in CALIBRATION),
+    *CALIBRATION_RATES,
     *PERSON_RATES,
 )
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bincam.errors import BincamError, UnsupportedError
 from bincam.models.borrowing.module_state import ModuleState
+
+T = TypeVar("T")
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -195,6 +199,28 @@ def at_precision(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
     finally:
         for tensor, data in originals:
             tensor.data = data
+
+
+def in_full_precision(model: nn.Module, images: Tensor, run: Callable[[Tensor], T]) -> T:
+    """Judge a model of half precision in float32, so that rounding hides nothing and is not taken for structure.
+
+    Args:
+        model: The model.
+        images: Its images.
+        run: The judgement, a function of the images.
+
+    Returns:
+        What ``run`` returns, in the model's own precision where the model demands that.
+    """
+    if any(p.dtype in (torch.float16, torch.bfloat16) for p in model.parameters()):
+        try:
+            with at_precision(model, torch.float32):
+                return run(images.float())
+        except UnsupportedError:
+            raise
+        except (BincamError, RuntimeError):  # the model demands its own precision
+            pass
+    return run(images)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from bincam.errors import BincamError, UnsupportedError
-from bincam.models.borrowing.borrow import at_precision, evaluating, outside_grad_modes, own_rng
+from bincam.models.borrowing.borrow import at_precision, evaluating, in_full_precision, outside_grad_modes, own_rng
 from bincam.models.borrowing.differences import difference, first_dependent_module, shown, tolerance
 from bincam.models.borrowing.random_calls import Extreme, RandomCalls
 from bincam.models.tracing.gradient_modes import lost_gradient
@@ -62,34 +62,19 @@ def check_one_image(
         UnsupportedError: The pass is random, or depends on the batch; the message states what was measured.
     """
     places = places or {}
+
+    def judged(watched: Mapping[str, Place | None]) -> str:
+        return in_full_precision(
+            model, image, lambda probe: _checked(model, probe, read, watched, alone=alone, remedy=remedy)
+        )
+
     with evaluating(model), own_rng(image.device), outside_grad_modes():
         try:
-            return _checked_precisely(model, image, read, places, alone=alone, remedy=remedy)
+            return judged(places)
         except UnsupportedError:
             if places:  # a random pass may take another path than before, which is not its own reason
-                _checked_precisely(model, image, read, {}, alone=alone, remedy=remedy)
+                judged({})
             raise
-
-
-def _checked_precisely(
-    model: nn.Module,
-    image: Tensor,
-    read: Callable[[Any], Tensor],
-    places: Mapping[str, Place | None],
-    *,
-    alone: bool,
-    remedy: str,
-) -> str:
-    """Check a model of half precision in float32, where rounding hides less."""
-    if any(p.dtype in (torch.float16, torch.bfloat16) for p in model.parameters()):
-        try:
-            with at_precision(model, torch.float32):
-                return _checked(model, image.float(), read, places, alone=alone, remedy=remedy)
-        except UnsupportedError:
-            raise
-        except (BincamError, RuntimeError):  # the model demands its own precision
-            pass
-    return _checked(model, image, read, places, alone=alone, remedy=remedy)
 
 
 def _checked(

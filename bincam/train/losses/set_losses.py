@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
-from torch.nn.functional import log_softmax
+from torch.nn.functional import cross_entropy
 
 from bincam.errors import InputError
 from bincam.train.options import choose, require_not_negative
@@ -21,7 +21,7 @@ class SetCrossEntropy(nn.Module):
 
     A row costs Σ_a q_a w_a log(1 / p_a), p the softmax of r plus the adjustment, w the class weights, and q the labels:
     1 - ε + ε/K of the true output and ε/K of each other (Szegedy et al. 2016, eq. 7, with the uniform distribution).
-    It equals ``torch.nn.functional.cross_entropy`` with ``reduction="none"``. The mean is over images, not weights.
+    The mean is over images, not weights.
 
     Rows whose labels are NaN have no effect: no value and no gradient changes by a bit, whatever their scores.
 
@@ -83,9 +83,8 @@ class SetCrossEntropy(nn.Module):
             y = labels.to(r)
             known = ~y.isnan().any(1, keepdim=True)
             r, y = torch.where(known, r, 0.0), torch.where(known, y, 0.0)
-            target = y * (1 - self.label_smoothing) + self.label_smoothing / self.outputs
-            log_p = log_softmax(r + self.adjustment.to(r), dim=1)
-            cost = -(target * self.weight.to(r) * log_p).sum(1)
+            adjusted, weight = r + self.adjustment.to(r), self.weight.to(r)
+            cost = cross_entropy(adjusted, y, weight, reduction="none", label_smoothing=self.label_smoothing)
             return torch.where(known[:, 0], cost, 0.0)
 
     def normalizer(self, labels: Tensor) -> Tensor:

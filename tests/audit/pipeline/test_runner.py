@@ -14,7 +14,7 @@ from bincam.audit import open_audit
 from bincam.audit.folder import writer
 from bincam.audit.folder.reader import MEAN_IMAGE
 from bincam.audit.pipeline import runner
-from bincam.audit.pipeline.plan import make_plan
+from bincam.audit.pipeline.planning import make_plan
 from bincam.audit.pipeline.references import load_references
 from bincam.audit.pipeline.runner import run
 from bincam.audit.pipeline.shard import measure_shard

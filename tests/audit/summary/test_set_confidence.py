@@ -6,7 +6,8 @@ from scipy.special import log_softmax, softmax
 from sklearn.calibration import calibration_curve
 
 from bincam.audit.gate.rules import Rule, judge
-from bincam.audit.summary.sets.confidence import CONFIDENCE_RATES, set_confidence
+from bincam.audit.summary.calibration import CALIBRATION_RATES
+from bincam.audit.summary.sets.confidence import set_confidence
 from bincam.audit.summary.sets.entry import estimates_of, set_entry
 from bincam.audit.summary.sets.records import SetRecords
 from bincam.stats import Clusters
@@ -50,7 +51,7 @@ def test_a_case_by_hand():
     assert (low["images"], low["positive_rate"], low["mean_probability"]) == (10, 0.5, pytest.approx(0.4))
     assert (high["images"], high["positive_rate"], high["mean_probability"]) == (10, 0.7, pytest.approx(0.8))
     assert confidence["reason"] == "the model's card does not state the shift of every raw score of the set"
-    assert set(confidence["rates"]) == set(CONFIDENCE_RATES)
+    assert set(confidence["rates"]) == set(CALIBRATION_RATES)
 
 
 def test_bins_are_those_of_scikit_learn():

@@ -7,20 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.summary.calibration import calibration_entry
 from bincam.audit.summary.sets.records import SetRecords
-from bincam.stats.calibration import Calibration, calibrate, probability
+from bincam.stats.calibration import calibrate, probability
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.sets.scores import log_odds
 
 NO_SHIFT = "the model's card does not state the shift of every raw score of the set"
-
-CONFIDENCE_RATES = tuple(
-    f"{rate}{suffix}"
-    for suffix in ("", "_unshifted")
-    for rate in ("ece", "brier", "signed_calibration_error", "calibration_slope", "calibration_intercept")
-)
-"""Rates of calibration, as trained and without the loss's shift."""
 
 
 def set_confidence(records: SetRecords, level: float = LEVEL) -> dict[str, Any]:
@@ -34,7 +28,7 @@ def set_confidence(records: SetRecords, level: float = LEVEL) -> dict[str, Any]:
         level: Confidence level of the intervals.
 
     Returns:
-        ``rates`` (``CONFIDENCE_RATES``) and what the entry ``calibration`` of an attribute has; in ``bins``,
+        ``rates`` (``CALIBRATION_RATES``) and what the entry ``calibration`` of an attribute has; in ``bins``,
         ``positive_rate`` is the share of images whose predicted output is right.
 
     Example:
@@ -51,7 +45,7 @@ def set_confidence(records: SetRecords, level: float = LEVEL) -> dict[str, Any]:
     plain = _of_predicted(log_odds(records.scores), records)
     shifts = records.shifts
     corrected = None if shifts is None else _of_predicted(log_odds(records.scores.astype(float) - shifts), records)
-    rates, entry = calibration_entry(plain, corrected, right, records.clusters, level)
+    rates, entry = calibration_of(plain, corrected, right, records.clusters, level)
     return {"rates": {name: rate.to_json() for name, rate in rates.items()}, **entry}
 
 
@@ -60,7 +54,7 @@ def _of_predicted(z: NDArray[np.float64], records: SetRecords) -> NDArray[np.flo
     return np.where(predicted < 0, np.nan, z[np.arange(len(z)), predicted])
 
 
-def calibration_entry(
+def calibration_of(
     logit: NDArray[np.float64],
     corrected: NDArray[np.float64] | None,
     label: NDArray[np.float64],
@@ -79,28 +73,7 @@ def calibration_entry(
     Returns:
         Rates and the entry ``calibration``, of the names that a yes-or-no attribute has.
     """
-    reason = NO_SHIFT if corrected is None else ""
     undone = np.full(len(logit), np.nan) if corrected is None else corrected
     plain = calibrate(probability(logit, "logits"), label, clusters, logits=logit, level=level)
     unshifted = calibrate(probability(undone, "logits"), label, clusters, logits=corrected, level=level)
-    return {**_rates(plain, ""), **_rates(unshifted, "_unshifted")}, {
-        "bins": list(plain.bins),
-        "bins_unshifted": list(unshifted.bins),
-        "error": None if plain.error is None else plain.error.to_json(),
-        "error_unshifted": None if unshifted.error is None else unshifted.error.to_json(),
-        "logit_shift": None,
-        "fitted": None,
-        "reason": reason or unshifted.reason,
-        "slope_reason": plain.slope_reason,
-        "slope_reason_unshifted": reason or unshifted.slope_reason,
-    }
-
-
-def _rates(calibration: Calibration, suffix: str) -> dict[str, Estimate]:
-    return {
-        f"ece{suffix}": calibration.ece,
-        f"brier{suffix}": calibration.brier,
-        f"signed_calibration_error{suffix}": calibration.signed,
-        f"calibration_slope{suffix}": calibration.slope,
-        f"calibration_intercept{suffix}": calibration.intercept,
-    }
+    return calibration_entry(plain, unshifted, reason=NO_SHIFT if corrected is None else "")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.summary.sets.confidence import calibration_entry, set_confidence
+from bincam.audit.summary.calibration import CALIBRATION_RATES
+from bincam.audit.summary.sets.confidence import calibration_of, set_confidence
 from bincam.audit.summary.sets.records import SetRecords, occupied
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.outcomes import BASIC
@@ -24,11 +25,7 @@ SET_RATES = (
 )
 """Rates of a set."""
 
-OUTPUT_RATES = (
-    *("fnr", "fpr", "auroc", "ap", "brier", "ece", "signed_calibration_error", "calibration_slope"),
-    *("calibration_intercept", "brier_unshifted", "ece_unshifted", "signed_calibration_error_unshifted"),
-    *("calibration_slope_unshifted", "calibration_intercept_unshifted"),
-)
+OUTPUT_RATES = ("fnr", "fpr", "auroc", "ap", *CALIBRATION_RATES)
 """Rates of an output of a set, one against the rest: misses (``fnr``), false alarms (``fpr``) and the ranking by z."""
 
 
@@ -129,4 +126,4 @@ def set_calibration(records: SetRecords, k: int, level: float = LEVEL) -> tuple[
     raw, shifts = records.scores.astype(float), records.shifts
     corrected = None if shifts is None else log_odds(raw - shifts)[:, k]
     label = records.labels[:, k].astype(float)
-    return calibration_entry(log_odds(raw)[:, k], corrected, label, records.clusters, level)
+    return calibration_of(log_odds(raw)[:, k], corrected, label, records.clusters, level)

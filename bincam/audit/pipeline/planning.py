@@ -1,0 +1,188 @@
+"""Planning of an audit: everything is decided and checked before the first image is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+
+from bincam import provenance
+from bincam.audit.folder.manifest import AuditedData, AuditedModel
+from bincam.audit.folder.sets import is_large
+from bincam.audit.pipeline import defaults
+from bincam.audit.pipeline.plan import Plan
+from bincam.audit.pipeline.projected_masks import Grid
+from bincam.audit.pipeline.sets.large import LargeSets
+from bincam.audit.pipeline.sets.matching import chosen_sets, match_sets
+from bincam.audit.settings import Settings
+from bincam.audit.summary.label_noise import stated_noise
+from bincam.audit.summary.stated import Stated
+from bincam.cam import Explainer
+from bincam.data import AttributeTable
+from bincam.data.class_sets import expand
+from bincam.errors import InputError
+from bincam.models import AttributeClassifier
+from bincam.models.borrowing.one_image import RUN_ALONE
+from bincam.one_of import Sets, check_no_threshold, set_of, yes_or_no
+from bincam.stats.formatting import listed
+
+
+def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settings, *, source: str = "") -> Plan:
+    """Decide and check everything.
+
+    Args:
+        model: The model to audit; it is moved to the device.
+        data: The data with all its splits.
+        settings: The user's choices.
+        source: The user's name of the model.
+
+    Raises:
+        InputError: Model and data have no attribute in common, a setting does not fit them, a split is empty, or a
+            folder is missing.
+        UnsupportedError: A method cannot answer this question about this model.
+    """
+    notes: list[str] = []
+    card, given = model.card, data
+    data = match_sets(card, given)
+    wanted = None if settings.attributes is None else expand(settings.attributes, card.one_of, card.attributes)
+    names, only_in_model, only_in_data = defaults.common(card.attributes, data.names, wanted)
+    if only_in_model:
+        notes.append(f"not audited, because the data has no labels of them: {', '.join(only_in_model)}")
+    if only_in_data:
+        notes.append(f"not audited, because the model has no output for them: {', '.join(only_in_data)}")
+    if settings.attributes is not None and not settings.attributes:
+        raise InputError("no attribute is selected")
+    one_of = chosen_sets(data.one_of, names, card.attributes)
+    check_no_threshold(settings.threshold, card.one_of, "threshold")
+    large = {name: members for name, members in one_of.items() if is_large(members, settings.one_of_rows)}
+    of_large = {member for members in large.values() for member in members}
+    own_rows = tuple(name for name in names if name not in of_large)
+    table = data if settings.split is None else data.split(settings.split)
+    if settings.limit is not None and settings.limit < len(table):
+        table = table.subset(settings.limit, seed=settings.seed)
+    groups = defaults.choose_groups(table, settings.groups)
+    table = replace(table.select(names), groups={name: table.groups[name] for name in groups})
+    _refuse_slices_by_large(settings, large)
+    defaults.check_slices(table, settings.slice_by)
+    single = tuple(names[column] for column in yes_or_no(names, one_of))
+    _refuse_noise_of_sets(settings, one_of)
+    stated_noise(settings.label_noise, single)
+    stated = Stated.of(own_rows, settings.specificity, settings.sensitivity, settings.prevalence)
+    model = model.to(settings.device)
+    specs = _specs(settings.methods)
+    explainers = {spec: _explainer(model, spec, own_rows, settings) for spec in specs} if own_rows else {}
+    best = {spec: _explainer(model, spec, None, settings) for spec in specs} if large else {}
+    grids = {spec: _grid((explainers or best)[spec], settings) for spec in specs}
+    explainer = next(iter((explainers or best).values()))
+    if RUN_ALONE in explainer.anatomy(card.input_size).reason:
+        notes.append(RUN_ALONE)
+    every_output = table
+    of_large_sets = LargeSets.of(large, table.names, table.labels, best) if large else None
+    table = table.select(own_rows) if own_rows else table
+    regions, sources, reference_table = None, {}, None
+    if own_rows:
+        regions = defaults.choose_regions(model, table, settings.regions, notes)
+        sources = defaults.choose_masks(table, settings, regions)
+        reference_table = defaults.choose_reference_table(data, settings, explainer, notes)
+    if reference_table is not None:
+        reference_table = reference_table.select(own_rows)
+    counts, counts_from = defaults.train_counts(model, every_output, notes)
+    if large:
+        notes.append(_NOT_OF_LARGE_SETS.format(listed(list(large)), settings.one_of_rows))
+    return Plan(
+        settings=settings,
+        model=model,
+        table=table,
+        reference_table=reference_table,
+        explainers=explainers,
+        grids=grids,
+        regions=regions,
+        sources=sources,
+        audited_model=AuditedModel(
+            source=source, digest=provenance.model_digest(model), name=card.name, card=card.model_dump(mode="json")
+        ),
+        audited_data=AuditedData(
+            source=given.source,
+            root=str(given.root),
+            digest=given.digest(),
+            split=settings.split,
+            images=len(table),
+            images_hash=provenance.images_hash(table),
+        ),
+        train_counts=counts,
+        train_counts_from=counts_from,
+        only_in_model=only_in_model,
+        only_in_data=only_in_data,
+        notes=tuple(notes),
+        stated=stated,
+        one_of=one_of,
+        large=of_large_sets,
+    )
+
+
+_NOT_OF_LARGE_SETS = (
+    "the maps of {} are those of the predicted and the true output, because the set has more than {} outputs "
+    "(one_of_rows); they are measured without regions and masks, and their ledger has no fitted reference"
+)
+
+
+def _refuse_slices_by_large(settings: Settings, large: Mapping[str, Sequence[str]]) -> None:
+    """Refuse to slice by a set that has no row per output, before anything is measured.
+
+    Raises:
+        InputError: A column to slice by is such a set or one of its outputs.
+    """
+    for column in settings.slice_by or ():
+        for part in column.split("*"):
+            for name, members in large.items():
+                if part.strip() in (name, *members):
+                    raise InputError(
+                        f"cannot slice by {part.strip()!r}: set {name!r} has {len(members)} outputs and is recorded by "
+                        f"its predicted and true output alone; with one_of_rows={len(members)} (--one-of-rows) every "
+                        "output has its rows"
+                    )
+
+
+def _refuse_noise_of_sets(settings: Settings, one_of: Sets) -> None:
+    for name in settings.label_noise:
+        if name in one_of or set_of(name, one_of) is not None:
+            raise InputError(
+                f"label noise of {name!r}: wrong labels of a set move an image from one output to another, so two "
+                "shares do not state them; state label noise of yes-or-no attributes alone"
+            )
+
+
+def _specs(methods: Sequence[str]) -> list[str]:
+    specs = list(dict.fromkeys(spec.strip() for spec in methods))
+    if not specs or not all(specs):
+        raise InputError("at least one method is needed: NAME or NAME@LAYER")
+    return specs
+
+
+def _explainer(model: AttributeClassifier, spec: str, names: Sequence[str] | None, settings: Settings) -> Explainer:
+    """Make the explainer of some outputs; without names, of the output of each set with the highest score."""
+    method, _, layer = spec.partition("@")
+    return Explainer(
+        model,
+        None if names is None else list(names),
+        method=method,
+        layer=layer or None,
+        threshold={name: value for name, value in settings.threshold.items() if name in (names or ())},
+        top=1 if names is None else None,
+        precision=settings.precision,
+        batch_size=1 if settings.batch_size == 1 else None,  # a statement about the model, not only about memory
+    )
+
+
+def _grid(explainer: Explainer, settings: Settings) -> Grid:
+    """Return the grid ``(h, w)`` of a method's maps; this also checks that the method supports model and side."""
+    card = explainer.card
+    assert card is not None
+    probe = torch.randn(1, len(card.mean), *card.input_size, generator=torch.Generator().manual_seed(0))
+    labels = torch.ones(1, len(explainer.selection.attributes))
+    for places in explainer.selection.sets.values():  # of a set exactly one is true
+        in_set = [a for a, column in enumerate(explainer.selection.columns) if column in places]
+        labels[:, in_set[1:]] = 0
+    maps = explainer(probe, settings.side, labels).maps
+    return int(maps.shape[2]), int(maps.shape[3])
