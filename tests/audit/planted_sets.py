@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
+from bincam.audit import Audit
+from bincam.audit.settings import Settings
 from bincam.data import AttributeTable, Regions, write_celeba
 from bincam.models import AttributeClassifier, Card, make_card
 from tests.audit.planted import SIDE, Eye
@@ -76,3 +80,40 @@ def reader(fault: str | None = None, *, gain: float = 400.0, **changes: object) 
         weight[COLOURS.index("red") if colour == fault else k, k] = gain
     weight[3] = gain
     return AttributeClassifier(Eye(weight.tolist(), [0.3, 0.0, -0.2, -gain * 0.03]), card(**changes)).eval()
+
+
+def weak_reader() -> AttributeClassifier:
+    """A model that is wrong now and then: weak evidence of its colours, and a bias."""
+    weight = [[30.0, 4.0, 0.0], [0.0, 26.0, 8.0], [6.0, 0.0, 26.0], [400.0] * 3]
+    return AttributeClassifier(Eye(weight, [0.9, 0.0, 0.1, -12.0]), card()).eval()
+
+
+def audit_settings(*, batch_size: int = 4, shard_images: int = 8) -> Settings:
+    """Settings of an audit of the pictures, with the corners as regions."""
+    return Settings(regions=corners(), batch_size=batch_size, shard_images=shard_images, gate_images=0)
+
+
+def of_set(audit: Audit) -> dict[str, Any]:
+    return audit.summary["sets"]["colour"]
+
+
+def true_and_scores(audit: Audit) -> tuple[np.ndarray, np.ndarray]:
+    """The column of each image's true colour, and the images' raw scores."""
+    records = audit.records(["attribute", "label"])
+    labels = records["label"].to_numpy().reshape(-1, len(audit.attributes))[:, :3]
+    return labels.argmax(1), audit.scores()
+
+
+# Fixtures for modules that import them. Their functions have names of their own, because a test's argument would
+# otherwise redefine an import.
+
+
+@pytest.fixture(scope="session", name="coloured")
+def coloured_pictures(tmp_path_factory: pytest.TempPathFactory) -> AttributeTable:
+    """60 pictures: 20 for validation, 40 for the test."""
+    return write_pictures(tmp_path_factory.mktemp("coloured"))
+
+
+@pytest.fixture(scope="session", name="chosen")
+def chosen_settings() -> Settings:
+    return audit_settings()

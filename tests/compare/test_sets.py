@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from bincam.audit.pipeline.runner import run
-from bincam.audit.settings import Settings
 from bincam.compare.contrast import compare
 from bincam.errors import InputError
 from bincam.models import AttributeClassifier
@@ -16,19 +15,14 @@ from bincam.stats.clustered.paired import paired_shares
 from bincam.stats.sets.mean_rates import mean_rate
 from bincam.stats.sets.paired import paired_mean_rates
 from tests.audit.conftest import NOTES_ALLOWED
-from tests.audit.planted_sets import card, corners, reader, write_pictures
+from tests.audit.planted_sets import (
+    card,
+    chosen_settings,  # noqa: F401  # a fixture
+    coloured_pictures,  # noqa: F401  # a fixture
+    reader,
+)
 
 pytestmark = NOTES_ALLOWED
-
-
-@pytest.fixture(scope="module")
-def coloured(tmp_path_factory):
-    return write_pictures(tmp_path_factory.mktemp("coloured"))
-
-
-@pytest.fixture(scope="module")
-def chosen():
-    return Settings(regions=corners(), batch_size=4, shard_images=8, gate_images=0)
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,12 @@ import re
 import pytest
 
 from bincam.audit.pipeline.runner import run
-from bincam.audit.settings import Settings
 from bincam.compare.contrast import compare
 from bincam.report import write_report
 from bincam.report.figures.confusion import confusion
 from bincam.report.html.page import build, open_source
 from tests.audit.conftest import NOTES_ALLOWED
-from tests.audit.planted_sets import COLOURS, corners, reader, write_pictures
+from tests.audit.planted_sets import COLOURS, audit_settings, reader, write_pictures
 
 pytestmark = NOTES_ALLOWED
 
@@ -22,7 +21,7 @@ def contrasts(tmp_path_factory):
     """The first model takes green for red; the second is right throughout."""
     folder = tmp_path_factory.mktemp("set-contrasts")
     table = write_pictures(folder / "pictures")
-    settings = Settings(regions=corners(), batch_size=8, shard_images=16, gate_images=0)
+    settings = audit_settings(batch_size=8, shard_images=16)
     result = {}
     for name, changes in {"both": {}, "alone": {"attributes": ["colour"]}, "large": {"one_of_rows": 2}}.items():
         chosen = settings.replace(**changes)

@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 
 from bincam.audit.pipeline.runner import run
-from bincam.audit.settings import Settings
 from bincam.audit.summary.panel import read_panel
 from bincam.audit.summary.sets.records import read_sets
-from bincam.models import AttributeClassifier
 from bincam.report import write_report
 from bincam.report.figures.confusion import confusion
 from bincam.report.html.page import build, open_source
 from tests.audit.conftest import NOTES_ALLOWED
-from tests.audit.planted import Eye
-from tests.audit.planted_sets import COLOURS, card, corners, write_pictures
+from tests.audit.planted_sets import COLOURS, audit_settings, weak_reader, write_pictures
 
 pytestmark = NOTES_ALLOWED
 
@@ -24,9 +21,7 @@ pytestmark = NOTES_ALLOWED
 def audited(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sets")
     table = write_pictures(folder / "pictures")
-    weight = [[30.0, 4.0, 0.0], [0.0, 26.0, 8.0], [6.0, 0.0, 26.0], [400.0] * 3]
-    model = AttributeClassifier(Eye(weight, [0.9, 0.0, 0.1, -12.0]), card()).eval()
-    settings = Settings(regions=corners(), batch_size=8, shard_images=16, gate_images=0)
+    model, settings = weak_reader(), audit_settings(batch_size=8, shard_images=16)
     changes = {"small": {}, "large": {"one_of_rows": 2}, "alone": {"attributes": ["colour"]}}
     return {name: run(model, table, folder / name, settings.replace(**change)) for name, change in changes.items()}
 
