@@ -88,7 +88,8 @@ def read_array(file: Path, what: str) -> NDArray[Any]:
         InputError: It is missing, or not such a file.
     """
     with _broken_in_a_line(file, what):
-        array: NDArray[Any] = np.load(present(file), mmap_mode="r", allow_pickle=False)
+        # Not np.load, which advises to unpickle what is no array file.
+        array: NDArray[Any] = np.lib.format.open_memmap(present(file), mode="r")
         return array
 
 

@@ -153,6 +153,7 @@ def test_a_broken_file_is_named_in_a_line(broken, file, read, content):
     with pytest.raises(InputError, match=rf"{path.name}: not the \w+ of an audit: .*make the audit again") as refusal:
         read(open_audit(broken))
     assert "\n" not in str(refusal.value)
+    assert "pickle" not in str(refusal.value)  # numpy's advice for what is no array file
 
 
 def test_another_schema_version_is_refused(broken):
