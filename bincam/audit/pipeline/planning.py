@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -63,7 +63,6 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         table = table.subset(settings.limit, seed=settings.seed)
     groups = defaults.choose_groups(table, settings.groups)
     table = replace(table.select(names), groups={name: table.groups[name] for name in groups})
-    _refuse_slices_by_large(settings, large)
     defaults.check_slices(table, settings.slice_by)
     single = tuple(names[column] for column in yes_or_no(names, one_of))
     _refuse_noise_of_sets(settings, one_of)
@@ -125,23 +124,6 @@ _NOT_OF_LARGE_SETS = (
     "the maps of {} are those of the predicted and the true output, because the set has more than {} outputs "
     "(one_of_rows); they are measured without regions and masks, and their ledger has no fitted reference"
 )
-
-
-def _refuse_slices_by_large(settings: Settings, large: Mapping[str, Sequence[str]]) -> None:
-    """Refuse to slice by a set that has no row per output, before anything is measured.
-
-    Raises:
-        InputError: A column to slice by is such a set or one of its outputs.
-    """
-    for column in settings.slice_by or ():
-        for part in column.split("*"):
-            for name, members in large.items():
-                if part.strip() in (name, *members):
-                    raise InputError(
-                        f"cannot slice by {part.strip()!r}: set {name!r} has {len(members)} outputs and is recorded by "
-                        f"its predicted and true output alone; with one_of_rows={len(members)} (--one-of-rows) every "
-                        "output has its rows"
-                    )
 
 
 def _refuse_noise_of_sets(settings: Settings, one_of: Sets) -> None:
