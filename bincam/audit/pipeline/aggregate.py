@@ -23,11 +23,31 @@ from bincam.metrics.attention_overlap import AttentionOverlap
 
 
 def finish(plan: Plan, writer: AuditWriter) -> None:
-    """Write the sums over all shards and the measures of a sample; the summary last.
+    """Write the sums over all shards and the measures of a sample, unless they are there; the summary last.
 
     Raises:
         InputError: No image could be read.
     """
+    if not writer.summed:
+        _write_parts(plan, writer)
+    writer.write_summary(summary_of(plan, writer.folder))
+
+
+def summary_of(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Make the summary of a measured audit with the settings of a plan."""
+    stated = plan.stated
+    return summarise(
+        reader.open_audit(folder, unfinished=True),
+        slice_by=plan.settings.slice_by,
+        label_noise=plan.settings.label_noise,
+        specificity=stated.specificity,
+        sensitivity=stated.sensitivity,
+        prevalence=stated.prevalence,
+    )
+
+
+def _write_parts(plan: Plan, writer: AuditWriter) -> None:
+    """Write all that is between the last shard and the summary."""
     sums, skipped = writer.read_sums()
     means = {name: sums[name] for spec in plan.methods for name in (f"{spec}.sum", f"{spec}.count") if name in sums}
     if not means:
@@ -49,16 +69,6 @@ def finish(plan: Plan, writer: AuditWriter) -> None:
     writer.write_leakage(_leakage(audit))
     writer.write_sample(measure_sample(plan, writer))
     writer.write_relabel(confident_errors(audit))
-    stated = plan.stated
-    writer.write_summary(
-        summarise(
-            audit,
-            slice_by=plan.settings.slice_by,
-            specificity=stated.specificity,
-            sensitivity=stated.sensitivity,
-            prevalence=stated.prevalence,
-        )
-    )
 
 
 def _unmeasured(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str]) -> dict[str, Any]:

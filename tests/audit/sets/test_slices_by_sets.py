@@ -52,7 +52,9 @@ def test_unknown_labels_of_the_set_are_in_no_value(both, half_known):
     assert errors["positive"]["images"] + errors["negative"]["images"] == int(np.isfinite(test[:, 0]).sum())
 
 
-def test_rows_of_a_large_set_divide_nothing_and_a_misspelled_output_is_named(half_known, chosen, noisy_reader, tmp_path):
+def test_rows_of_a_large_set_divide_nothing_and_a_misspelled_output_is_named(
+    half_known, chosen, noisy_reader, tmp_path
+):
     settings = chosen.replace(one_of_rows=2)
     done = run(noisy_reader, half_known, tmp_path / "large", settings)
     for column in ("colour: predicted", "colour: true"):  # whether the prediction is right is no property of an image
