@@ -131,15 +131,13 @@ def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
         return {}
     if (folder / reader.MANIFEST).is_file() and (saved := load_references(folder)) is not None:
         return saved
-    first = next(iter(plan.explainers.values()))
-    thresholds = plan.thresholds
     explainer = Explainer(
         plan.model,
-        first.selection.attributes,
+        plan.reference_table.names,
         method="cam",
-        threshold=thresholds,
+        threshold=plan.thresholds,
         precision=plan.settings.precision,
-        batch_size=first.batch_size,
+        batch_size=plan.any_explainer.batch_size,
     )
     images = len(plan.reference_table)
     batches = track(plan.loader(plan.reference_table), "references", total=images, unit="images", amount=count_images)

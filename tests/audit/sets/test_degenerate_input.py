@@ -89,7 +89,7 @@ def test_a_set_alone_without_yes_or_no_attributes(coloured, chosen, noisy_reader
     )
     assert alone.attributes == ("colour: predicted", "colour: true")
     assert of_set(alone)["rates"] == of_set(done)["rates"]
-    assert alone.manifest.references_from is None
+    assert set(alone.manifest.references_from.counts) == set(COLOURS)
     assert "colour" in repr(alone)
 
 
