@@ -92,8 +92,9 @@ class Plan:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The outputs that are explained: those with a row of their own, and all of large sets."""
-        return (*self.own_rows, *(self.large.members if self.large else ()))
+        """The outputs that are explained, of a row of their own or of a large set, in the order of the model."""
+        explained = {*self.own_rows, *(self.large.members if self.large else ())}
+        return tuple(name for name in self.model.card.attributes if name in explained)
 
     @property
     def any_explainer(self) -> Explainer:

@@ -110,6 +110,7 @@ def test_a_set_alone_is_measured_in_its_regions_and_against_its_references(pictu
     row_by_row(small, large)
 
 
+@pytest.mark.slow  # many forward passes of each output
 def test_deletion_insertion_and_road_are_those_of_a_small_set(pictures, chosen, faulty, tmp_path):
     settings = chosen.replace(limit=5, sample=5)
     small = run(faulty, pictures, tmp_path / "small", settings)

@@ -125,7 +125,7 @@ class RowMasks:
                     of_true = batch.also[_TRUE + key_][:, number].numpy()
                     values[:, at + 1] = of_true
                     values[:, at] = np.where((said == true)[:, None, None], of_true, np.nan)
-            for image in np.flatnonzero((said >= 0) & (said != true)):
+            for image in np.flatnonzero((said >= 0) & (said != true)).tolist():
                 label = 0.0 if true[image] >= 0 else np.nan
                 output = self.one_of[name][said[image]]
                 for key_, weights in self.projector.draw(
