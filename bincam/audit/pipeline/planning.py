@@ -92,6 +92,12 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
             notes.append(_TOO_LARGE.format(listed(list(large)), len(members), MOST_BYTES >> 20))
         fitted = (*own_rows, *affordable)
         reference_table = reference_table.select(fitted) if fitted else None
+    if reference_table is not None and set(members) <= set(reference_table.names):
+        for name, outputs in large.items():
+            there = (reference_table.labels[:, [reference_table.index(output) for output in outputs]] == 1).any(0)
+            if not there.all():
+                absent = len(outputs) - int(there.sum())
+                notes.append(_WITHOUT_REFERENCE.format(f"{absent:,} of {len(outputs):,}", name))
     return Plan(
         settings=settings,
         model=model,
@@ -126,6 +132,10 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
 _LARGE = (
     "the maps of {} are those of the predicted and the true output, because the set has more than {} outputs "
     "(one_of_rows)"
+)
+_WITHOUT_REFERENCE = (
+    "no fitted reference of {} outputs of {}: no reference image has them; the ledger's midpoint and balanced mean of "
+    "their rows are NaN"
 )
 _TOO_LARGE = (
     "no fitted reference of {}: the sums of {:,} outputs on this grid take more than {} MiB; the ledger's midpoint, "

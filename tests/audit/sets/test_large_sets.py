@@ -80,16 +80,20 @@ def row_by_row(small, large):
     return rows
 
 
-@pytest.mark.parametrize(("kind", "workers"), [("fixed", 0), ("per image", 0), ("per image", 1)])
-def test_every_measure_of_an_explained_output_is_that_of_a_small_set(pictures, chosen, faulty, tmp_path, kind, workers):
-    settings = chosen.replace(**masks_of(kind, tmp_path / "masks", pictures.ids), workers=workers)
+@pytest.mark.parametrize(
+    ("kind", "workers", "side"), [("fixed", 0, "predicted"), ("per image", 0, "true"), ("per image", 1, "predicted")]
+)
+def test_every_measure_of_an_explained_output_is_that_of_a_small_set(
+    pictures, chosen, faulty, tmp_path, kind, workers, side
+):
+    settings = chosen.replace(**masks_of(kind, tmp_path / "masks", pictures.ids), workers=workers, side=side)
     small = run(faulty, pictures, tmp_path / "small", settings)
     large = run(faulty, pictures, tmp_path / "large", settings.replace(one_of_rows=2))
     rows = row_by_row(small, large)
     of_set = rows[rows["attribute"] != "Bright"]
     wrong = of_set[(of_set["attribute"] == "colour: predicted") & (of_set["outcome"] == "FP")]
     assert len(wrong) > 5, "the planted model has to be wrong"
-    assert wrong["grad_cam.gain"].notna().any()
+    assert wrong["grad_cam.gain"].notna().any() == (side == "predicted")  # there is no evidence against red
     for name in ("midpoint.bias_share", "grad_cam.gain", "grad_cam.pointing"):
         assert of_set[name].notna().any(), name
     if kind == "fixed":
@@ -173,3 +177,15 @@ def test_figures_of_rows_let_their_references_vary_and_are_small_where_these_res
     assert means.shape == (3, 20)  # rows, groups of people
     assert means[2].mean() == pytest.approx(of_row.mean(), abs=0.05)
     assert np.ptp(means[2]) > 0
+
+
+def test_outputs_without_a_reference_image_are_counted_in_a_note_and_their_ledger_is_nan(
+    coloured, chosen, faulty, tmp_path
+):
+    kept = (coloured.splits == "test") | (coloured.labels[:, 2] == 0)
+    with pytest.warns(BincamWarning, match="no fitted reference of 1 of 3 outputs of colour: no reference image has"):
+        done = run(faulty, coloured.take(np.flatnonzero(kept)), tmp_path / "a", chosen.replace(one_of_rows=2))
+    records = done.records(["attribute", "output", "midpoint.bias_share"])
+    true = records[records["attribute"] == "colour: true"]
+    assert true[true["output"] == "blue"]["midpoint.bias_share"].isna().all()
+    assert true[true["output"] == "red"]["midpoint.bias_share"].notna().all()
