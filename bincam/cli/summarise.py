@@ -22,14 +22,14 @@ def summarise(
     """Summarise an audit's records again, at other stated rates or by other groups, and write its summary.json.
 
     The records are read; neither the model nor the images are needed. Options that are not given are those of the
-    audit.
+    audit. An audit that lacks nothing but its summary is finished by this command.
     """
-    from bincam.audit import open_audit
     from bincam.audit import summarise as make_summary
+    from bincam.audit.folder.reader import open_measured
     from bincam.audit.folder.writer import AuditWriter
 
     typed = figures.values()
-    opened = open_audit(audit)
+    opened = open_measured(audit)
     manifest = opened.manifest
     of_audit: dict[str, Any] = {
         name: getattr(manifest, name)

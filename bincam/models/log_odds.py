@@ -47,7 +47,7 @@ def set_log_odds(scores: Tensor) -> Tensor:
         scores: ``(..., K)``, raw scores r; what is common to all of them has no effect.
 
     Returns:
-        ``(..., K)``; NaN for the whole set where a score is NaN.
+        ``(..., K)``; NaN for the whole set where it is ``undecidable``.
 
     >>> set_log_odds(torch.tensor([[3.0, 1.0]]))
     tensor([[ 2., -2.]])
@@ -55,7 +55,7 @@ def set_log_odds(scores: Tensor) -> Tensor:
     >>> torch.sigmoid(odds)
     tensor([[0.3333, 0.3333, 0.3333]])
     """
-    if scores.shape[-1] == 2:
+    if scores.shape[-1] == 2:  # infinite scores that are equal have no difference: NaN
         z = contrast(scores)
         return torch.stack([-z, z], -1)
     highest = scores.detach().amax(-1, keepdim=True)
@@ -67,7 +67,7 @@ def set_log_odds(scores: Tensor) -> Tensor:
     without = level + torch.where(first, torch.ones_like(others), others).log()
     alone = scores.masked_fill(first, -torch.inf).logsumexp(-1, keepdim=True)
     z = scores - torch.where(first, alone, without)
-    return torch.where(scores.isnan().any(-1, keepdim=True), torch.nan, z)
+    return torch.where(undecidable(scores), torch.nan, z)
 
 
 def centred(scores: Tensor, sets: Columns) -> Tensor:
@@ -96,13 +96,35 @@ def first_of_highest(scores: Tensor) -> Tensor:
         scores: ``(..., K)``.
 
     Returns:
-        Booleans of the same shape, one of which is True along the last axis; none where a score is NaN.
+        Booleans of the same shape, one of which is True along the last axis; none where it is ``undecidable``.
 
     >>> first_of_highest(torch.tensor([[1.0, 2.0, 2.0], [1.0, float("nan"), 2.0]])).tolist()
     [[False, True, False], [False, False, False]]
     """
-    at_highest = scores.detach() == scores.detach().amax(-1, keepdim=True)  # of NaN: nowhere
-    return at_highest & (at_highest.cumsum(-1) == 1)
+    at_highest = scores.detach() == scores.detach().amax(-1, keepdim=True)
+    return at_highest & (at_highest.cumsum(-1) == 1) & ~undecidable(scores)
+
+
+def undecidable(scores: Tensor) -> Tensor:
+    """Mark scores of one set that leave its highest unknown.
+
+    A score is NaN, or several share an infinite highest one: all are -inf, or two are +inf. Equal finite scores have
+    equal probabilities; infinite ones have none. A single +inf, or -inf beside finite scores, decides.
+
+    Args:
+        scores: ``(..., K)``.
+
+    Returns:
+        Booleans ``(..., 1)``.
+
+    >>> inf = float("inf")
+    >>> undecidable(torch.tensor([[-inf, -inf], [inf, inf], [-inf, 0.0], [inf, 0.0], [0.0, 0.0]]))[:, 0].tolist()
+    [True, True, False, False, False]
+    """
+    values = scores.detach()
+    highest = values.amax(-1, keepdim=True)  # NaN where one is
+    shared = (values == highest).sum(-1, keepdim=True) > 1
+    return highest.isnan() | (highest.isinf() & shared)
 
 
 def log_odds(scores: Tensor, sets: Columns) -> Tensor:
@@ -175,7 +197,7 @@ def decide(scores: Tensor, sets: Columns, threshold: Tensor | float = 0.0) -> Te
         threshold: t, a number or ``(A,)``; without effect on outputs in sets.
 
     Returns:
-        Booleans ``(B, A)``; False for a whole set where one of its scores is NaN.
+        Booleans ``(B, A)``; False for a whole set where it is ``undecidable``.
 
     Example:
         No output of the first three needs more than one half to be taken:
@@ -192,7 +214,7 @@ def decide(scores: Tensor, sets: Columns, threshold: Tensor | float = 0.0) -> Te
 
 
 def undefined(scores: Tensor, sets: Columns) -> Tensor:
-    """Mark outputs without a decision: their score, or another score of their set, is NaN.
+    """Mark outputs without a decision: their score is NaN, or their set is ``undecidable``.
 
     Args:
         scores: ``(B, A)``.
@@ -204,8 +226,9 @@ def undefined(scores: Tensor, sets: Columns) -> Tensor:
     >>> undefined(torch.tensor([[0.0, float("nan"), 1.0]]), {"hair": (0, 1)}).tolist()
     [[True, True, False]]
     """
-    unknown = scores.isnan()
-    return rearranged(unknown, sets, lambda _, members: members.any(-1, keepdim=True).expand_as(members))
+    if not sets:
+        return scores.isnan()
+    return rearranged(scores, sets, lambda _, members: undecidable(members).expand_as(members), torch.isnan)
 
 
 def alternative_weights(scores: Tensor, places: Tensor) -> Tensor:

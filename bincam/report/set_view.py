@@ -74,6 +74,9 @@ class SetContrastCard:
         confusions: The confusion table of each model as a heat map; empty for a large set.
         most: Each model's most frequent confusions, of a large set.
         outputs: Table of the outputs' misses and false alarms; None where the contrast has none.
+        maps: Mean maps of both models and their difference; empty where only one audit has a row per output.
+        limit: End of the maps' colour scale.
+        maps_hint: Which outputs the maps are of; empty for all.
         warnings: Reasons to doubt or to miss numbers.
     """
 
@@ -86,6 +89,9 @@ class SetContrastCard:
     confusions: Sequence[Chart]
     most: Sequence[Table]
     outputs: Table | None
+    maps: Sequence[OutputMaps]
+    limit: str
+    maps_hint: str
     warnings: Sequence[str]
 
 

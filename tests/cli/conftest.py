@@ -27,8 +27,8 @@ class Outcome:
         return self.err
 
 
-@pytest.fixture
-def command(capsys, monkeypatch):
+@pytest.fixture(name="command")
+def typed_command(capsys, monkeypatch):
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["bincam", *map(str, words)])
         monkeypatch.setattr(sys, "path", [*sys.path])

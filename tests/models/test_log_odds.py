@@ -86,6 +86,23 @@ def test_equal_scores_nan_and_infinity() -> None:
     assert impossible.tolist() == [[0.0, 0.0, -math.inf]]
 
 
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_a_highest_score_that_is_infinite_and_shared_decides_nothing(k: int) -> None:
+    inf, sets = math.inf, {"set": range(k)}
+    ties = torch.tensor([[-inf] * k, [inf] * k, [inf, inf, *[0.0] * (k - 2)], [*[1.0] * (k - 1), NAN]])
+    beside = torch.cat([ties, torch.tensor([[0.5]] * 4)], 1)  # a yes-or-no attribute, which is not affected
+    expected = [[True] * k + [False]] * 4
+    assert undefined(beside, sets).tolist() == expected
+    assert log_odds(beside, sets).isnan().tolist() == expected
+    assert decide(beside, sets).tolist() == [[False] * k + [True]] * 4
+    # Its twin: one infinite score decides.
+    single = torch.tensor([[0.0, inf, *[0.0] * (k - 2)], [-inf] * (k - 1) + [-7.0]])
+    assert decide(single, sets).int().argmax(1).tolist() == [1, k - 1]
+    assert decide(single, sets).sum(1).tolist() == [1, 1]
+    assert not undefined(single, sets).any()
+    assert log_odds(single, sets).tolist() == [[-inf, inf, *[-inf] * (k - 2)], [-inf] * (k - 1) + [inf]]
+
+
 def test_a_set_decides_by_its_highest_score_whatever_the_sign_and_the_threshold() -> None:
     scores = torch.tensor([[-1.0, -0.5, -0.5, 0.2], [3.0, 1.0, 2.0, -0.2]])
     sets = {"set": (0, 1, 2)}

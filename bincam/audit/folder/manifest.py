@@ -14,6 +14,8 @@ from bincam.files import read_json
 
 KIND, SCHEMA = "bincam-audit", 1
 SUMMARY_KIND, SUMMARY_SCHEMA = "bincam-summary", 1
+OF_THE_SUMMARY = ("slice_by", "label_noise", "specificity", "sensitivity", "prevalence")
+"""Settings that the summary alone uses: no shard changes with them."""
 _OF_THE_FILE = ("kind", "schema")
 _Model = TypeVar("_Model", bound=BaseModel)
 

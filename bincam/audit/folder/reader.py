@@ -326,15 +326,54 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     if unfinished:
         return audit
     if not (folder / SUMMARY).is_file():
-        complete = whole_shards(folder, audit.manifest)
+        _check_measured(audit)
+        raise InputError(f"{folder}: unfinished audit: no {SUMMARY}; 'bincam summarise {folder}' writes it")
+    return _checked(audit)
+
+
+def open_measured(path: str | os.PathLike[str]) -> Audit:
+    """Open an audit that lacks its summary at most: all that ``summarise`` reads is there.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        InputError: As ``open_audit``; or a shard or another file is missing, with the command that writes it.
+    """
+    audit = open_audit(path, unfinished=True)
+    if not (audit.folder / SUMMARY).is_file():
+        _check_measured(audit)
+    return _checked(audit)
+
+
+def unwritten(folder: Path) -> list[str]:
+    """List the files that an audit writes between its last shard and its summary, and that are not there."""
+    parts = (IMAGES, MEANS, REGIONS, MEAN_IMAGE, UNMEASURED, LEAKAGE, SAMPLE, RELABEL)
+    former = {UNMEASURED: FORMER_UNMEASURED}
+    return [name for name in parts if not any((folder / n).is_file() for n in (name, former.get(name, name)))]
+
+
+def _check_measured(audit: Audit) -> None:
+    """Refuse an audit that lacks more than its summary."""
+    folder, complete = audit.folder, whole_shards(audit.folder, audit.manifest)
+    if complete < audit.shards:
         raise InputError(
             f"{folder}: unfinished audit: {complete} of {audit.shards} shards and no {SUMMARY}; finish it with the "
             "same 'bincam audit ... --resume'"
         )
+    if missing := unwritten(folder):
+        raise InputError(
+            f"{folder}: unfinished audit: all shards are there, but neither {missing[0]} nor {SUMMARY}; the same "
+            "'bincam audit ... --resume' writes them without measuring the images again"
+        )
+
+
+def _checked(audit: Audit) -> Audit:
+    """Return an audit whose files are there and agree with its manifest; else refuse it."""
     for number in range(audit.shards):
-        present(records_file(folder, number))
+        present(records_file(audit.folder, number))
         if audit.one_of:
-            present(scores_file(folder, number))
+            present(scores_file(audit.folder, number))
     _check_records(audit)
     return audit
 

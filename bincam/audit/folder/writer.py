@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.manifest import KIND, SCHEMA, SUMMARY_KIND, SUMMARY_SCHEMA, Manifest
+from bincam.audit.folder.manifest import KIND, OF_THE_SUMMARY, SCHEMA, SUMMARY_KIND, SUMMARY_SCHEMA, Manifest
 from bincam.audit.folder.reader import (
     FORMER_UNMEASURED,
     IMAGES,
@@ -33,6 +33,7 @@ from bincam.audit.folder.reader import (
     UNMEASURED_KIND,
     maps_file,
     records_file,
+    unwritten,
     whole_shards,
 )
 from bincam.audit.folder.schema import KEYS, measure_columns, record_schema
@@ -102,7 +103,10 @@ class AuditWriter:
 
     @classmethod
     def begin(cls, folder: Path, manifest: Manifest) -> Self:
-        """Write the manifest, or check that the one in the folder is the same.
+        """Write the manifest, or check that the one in the folder states the same measurements.
+
+        Settings that the summary alone uses may differ. In an unfinished audit the new ones replace those of the
+        manifest; a finished one keeps its manifest until ``restate``.
 
         What a killed process left is removed: hidden files that it was writing, and the state of a finished audit.
 
@@ -112,17 +116,37 @@ class AuditWriter:
         file, content = folder / MANIFEST, manifest.to_json()
         if file.is_file():
             former = read_json(file, kind=KIND, schema=SCHEMA)
+            free = ("kind", "schema", "settings_digest", *OF_THE_SUMMARY)
             for name in dict.fromkeys([*content, *former]):
-                if name not in ("kind", "schema", "settings_digest") and former.get(name) != content.get(name):
+                if name not in free and former.get(name) != content.get(name):
                     raise InputError(
                         f"{folder}: the audit there was begun with another {name} ({_short(former.get(name))}, now "
                         f"{_short(content.get(name))}); choose another folder, or the same settings"
                     )
         writer = cls(folder, manifest)
         writer._tidy()
-        if not file.is_file():
-            write_json(file, {"kind": KIND, "schema": SCHEMA, **content})
+        if not file.is_file() or (not writer.finished and writer.restated):
+            writer._write_manifest()
         return writer
+
+    @property
+    def restated(self) -> bool:
+        """True if the manifest in the folder has other settings of the summary than this one."""
+        former, content = read_json(self.folder / MANIFEST, kind=KIND, schema=SCHEMA), self.manifest.to_json()
+        return any(former.get(name) != content.get(name) for name in OF_THE_SUMMARY)
+
+    def restate(self, summary: Mapping[str, Any]) -> None:
+        """Replace the manifest and the summary of a finished audit by those with other settings of the summary.
+
+        The former summary is removed first: interrupted, the audit is unfinished, and never one whose summary is not
+        what its manifest states.
+        """
+        (self.folder / SUMMARY).unlink()
+        self._write_manifest()
+        self.write_summary(summary)
+
+    def _write_manifest(self) -> None:
+        write_json(self.folder / MANIFEST, {"kind": KIND, "schema": SCHEMA, **self.manifest.to_json()})
 
     def _tidy(self) -> None:
         for file in self.folder.rglob(".*-*"):
@@ -135,6 +159,15 @@ class AuditWriter:
     def finished(self) -> bool:
         """True once the summary has been written."""
         return (self.folder / SUMMARY).is_file()
+
+    @property
+    def summed(self) -> bool:
+        """True if all that precedes the summary has been written, so that the sums of the shards are gone."""
+        return (
+            self.next_shard == self.manifest.shards
+            and not unwritten(self.folder)
+            and not (self.folder / _STATE).is_dir()
+        )
 
     @property
     def next_shard(self) -> int:

@@ -67,8 +67,11 @@ def read_condition(measure: str, text: str, where: str) -> str:
 
 
 def applies(summary: Mapping[str, Any], measure: str, condition: str, attribute: str) -> bool:
-    """Return False where a measure cannot have the condition for an attribute: no attribute is divided by itself."""
-    return measure not in DIFFERENCES or attribute not in _parts(summary, condition)
+    """Return False where a measure cannot have the condition for an attribute.
+
+    No attribute is divided by itself, and no output of a set by this set or by an output of it.
+    """
+    return measure not in DIFFERENCES or not _own(summary, attribute) & set(_parts(summary, condition))
 
 
 def conditioned(summary: Mapping[str, Any], measure: str, condition: str, attribute: str) -> Mapping[str, Any]:
@@ -124,15 +127,26 @@ def _option(summary: Mapping[str, Any], name: str, number: str, attribute: str) 
 
 def _no_column(summary: Mapping[str, Any], measure: str, condition: str, attribute: str) -> str:
     columns = list(dict.fromkeys(_bare(entry["column"]) for entry in summary.get("group_differences", ())))
-    if attribute in _parts(summary, condition):
-        return f"{attribute}.{measure}@{condition}: an attribute is not divided by itself"
-    if condition in columns:
-        return f"summary.json has no {attribute}.{measure}@{condition}; make the summary again with 'bincam summarise'"
-    names = ",".join([*columns, condition])
+    own = _own(summary, attribute)
+    if own & set(_parts(summary, condition)):
+        itself = "an attribute is not divided by itself" if own == {attribute} else "a set is not divided by itself"
+        return f"{attribute}.{measure}@{condition}: {itself}"
+    for left_out in summary.get("slices_left_out", ()):
+        if _bare(left_out["column"]) == condition:
+            return f"{attribute}.{measure}@{condition}: no such groups: {left_out['reason']}"
+    names = ",".join(dict.fromkeys([*columns, condition]))
     return (
         f"summary.json has no {measure} between the groups of {condition!r}{nearest(condition, columns)}; if it is a "
         f"column, add it with 'bincam summarise AUDIT --slice-by '{names}''"
     )
+
+
+def _own(summary: Mapping[str, Any], attribute: str) -> set[str]:
+    """Return what does not divide an attribute: itself, or its set and all outputs of it."""
+    for name, entry in (summary.get("sets") or {}).items():
+        if attribute in entry["outputs"]:
+            return {name, *entry["outputs"]}
+    return {attribute}
 
 
 def _bare(column: str) -> str:

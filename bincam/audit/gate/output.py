@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
-from bincam.audit.gate.rules import VERDICTS, Judgement
+from bincam.audit.gate.rules import Judgement
+from bincam.audit.gate.verdict import VERDICTS
 from bincam.stats.formatting import decimals, interval, number, written
 
 _MOST_DIGITS = 6

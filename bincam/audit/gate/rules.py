@@ -7,25 +7,26 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from bincam.audit.folder.schema import measure_columns
+from bincam.audit.folder.sets import slots
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
 from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned, read_condition
 from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure, entry_of, judged_names, set_rates
+from bincam.audit.gate.small_parts import few_in_a_part
+from bincam.audit.gate.verdict import Verdict, decide
+from bincam.audit.summary.group_differences import DIFFERENCES
 from bincam.audit.summary.label_noise import NOISE_RATES
+from bincam.audit.summary.sets.entry import SET_RATES
 from bincam.audit.summary.summarize import RATES, SHORT, column_of
 from bincam.errors import InputError, nearest
 from bincam.files import read_yaml
-from bincam.stats.estimate import Estimate, is_small
-from bincam.stats.formatting import counted, images, significant
+from bincam.stats.estimate import Estimate
 from bincam.stats.outcomes import ERROR_RATES, GROUPS
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
-
-Verdict = Literal["pass", "fail", "insufficient", "error"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 GATED_RATES = (*RATES, *NOISE_RATES, *ONLY_OF_SETS)
 """Rates that rules may name; some exist where a share of wrong labels was stated, and some of sets of outputs alone."""
@@ -143,17 +144,23 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     measures = (*GATED_RATES, *CONDITIONED, *sorted(short | set(SHORT)), *columns)
     attribute: str | None = None
     rest = left.strip()
+    large = _large(audit)
     outputs = [output for members in one_of.values() for output in members]
     names = tuple(dict.fromkeys((*audit.attributes, *outputs, *one_of)))
     heads = sorted((*names, "overall"), key=len, reverse=True)
     head = next((name for name in heads if rest.startswith(f"{name}.")), None)
     if head is not None:
         attribute, rest = head, rest[len(head) + 1 :]
+    if attribute == "overall" and one_of and not audit.manifest.yes_or_no:
+        raise InputError(
+            f"{where}: 'overall' is the mean over yes-or-no attributes, and none was audited; write the rule for a "
+            f"set, {next(iter(one_of))}, or for its outputs"
+        )
     conditioned_measure, _, condition = (part.strip() for part in rest.partition("@"))
     if conditioned_measure in CONDITIONED:
         if attribute == "overall":
             raise InputError(f"{where}: {conditioned_measure} has no mean over attributes; write it for single ones")
-        check_measure(attribute, conditioned_measure, one_of, _large(audit), where, rate=False)
+        check_measure(attribute, conditioned_measure, one_of, large, where, rate=False)
         return attribute, conditioned_measure, read_condition(conditioned_measure, condition, where)
     measure, group = rest, ""
     for candidate in GROUPS:
@@ -173,10 +180,11 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
         raise InputError(f"{where}: {measure} is a rate of its own class and takes no group, got @{group}")
     if attribute == "overall" and measure in GATED_RATES and measure not in ERROR_RATES:
         raise InputError(f"{where}: {measure} has no mean over attributes; write the rule for single attributes")
-    check_measure(attribute, measure, one_of, _large(audit), where, rate=measure in GATED_RATES)
-    if group.endswith((":minority", ":majority")) and any(attribute in members for members in one_of.values()):
+    check_measure(attribute, measure, one_of, large, where, rate=measure in GATED_RATES)
+    of_sets = {*outputs, *(slot for name in large for slot in slots(name))}
+    if group.endswith((":minority", ":majority")) and attribute in of_sets:
         raise InputError(
-            f"{where}: {attribute!r} is an output of a set, which has no majority and minority class; write "
+            f"{where}: {attribute!r} is of a set, which has no majority and minority class; write "
             f"@{group.partition(':')[0]}:positive or :negative"
         )
     return attribute, measure, group or "all"
@@ -244,6 +252,8 @@ def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:
         names = [rule.attribute] if rule.attribute is not None else _names(summary, rule)
         if rule.attribute is None and rule.measure in CONDITIONED:
             names = [name for name in names if applies(summary, rule.measure, rule.group, name)]
+        if not names:
+            raise InputError(f"rule {rule.text!r}: {_nothing(summary, rule)}")
         judged += [_judge(summary, rule, name) for name in names]
     return judged
 
@@ -260,6 +270,17 @@ def _names(summary: Mapping[str, Any], rule: Rule) -> list[str]:
     return names
 
 
+def _nothing(summary: Mapping[str, Any], rule: Rule) -> str:
+    """Why a rule without a name applies to nothing: it would open the gate without a check."""
+    if rule.measure in DIFFERENCES:
+        return f"nothing that was audited is divided by {rule.group!r}; write it for another column"
+    if rule.group.endswith((":minority", ":majority")):
+        group = rule.group.partition(":")[0]
+        return f"no yes-or-no attribute was audited, and outputs of sets have no minority; write @{group}:positive"
+    what = ", ".join(summary.get("sets") or {})
+    return f"nothing that was audited has {rule.measure}; sets have {', '.join(SET_RATES)}: {what}"
+
+
 def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
     entry = summary["overall"] if name == "overall" else entry_of(summary, name)
     figure: Mapping[str, Any] | None
@@ -274,55 +295,22 @@ def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
             f"rule {rule.text!r}: the audit states no share of wrong labels of {name!r}; add it with 'bincam summarise "
             f"AUDIT --label-noise {name}=SHARE', or write the rule for the attributes that have one"
         )
-    if figure is None:
+    if figure is None:  # what no summary has is refused with the rule, so this one is of an earlier version
         raise InputError(
-            f"summary.json has no {name}.{rule.measure} ({rule.group}); make the summary again with 'bincam summarise'"
+            f"summary.json has no {name}.{rule.measure} ({rule.group}); an earlier version wrote it; make the "
+            "summary again with 'bincam summarise AUDIT'"
         )
     estimate = Estimate.from_json(figure)
     calibration, why = entry.get("calibration") or entry.get("confidence") or {}, ""
     if rule.measure in ERRORS:
         estimate, why = bounded_error(rule.measure, estimate, calibration)
-    verdict, reason = _verdict(rule, estimate, figure)
+    few = few_in_a_part(rule.measure, name, entry) if rule.is_rate else ""
+    verdict, reason = decide(rule.sign, rule.bound, estimate, figure, few)
     if verdict == "error" or not estimate.images:
         reason = undefined_reason(rule.measure, calibration) or reason
     elif verdict == "insufficient" and why and estimate.images and not estimate.small:
         reason = f"{reason}: {why}"
     return Judgement(rule, name, verdict, estimate, reason)
-
-
-def _verdict(rule: Rule, estimate: Estimate, entry: Mapping[str, Any]) -> tuple[Verdict, str]:
-    if not estimate.defined and entry.get("reason"):
-        return ("insufficient" if entry.get("too_few") else "error"), entry["reason"]
-    if not estimate.images:
-        reason = "no image to measure it on: none of this class, no region, or no map with positive evidence"
-        return "insufficient", reason
-    if not estimate.defined:
-        return "error", f"undefined on all of {counted(estimate.images, 'image')}"
-    if estimate.small and entry.get("small_attributes"):
-        number = f"{entry['small_attributes']} of {entry['attributes']} attributes"
-        return "insufficient", f"too few images, or no interval, in {number}"
-    if estimate.small and entry.get("reason"):
-        return "insufficient", entry["reason"]
-    if estimate.small and is_small(estimate.images, estimate.identities):
-        return "insufficient", f"too few: {images(estimate)}"
-    if math.isnan(estimate.low) or math.isnan(estimate.high):
-        return "insufficient", f"no interval from {images(estimate)}, such as where all have the same value"
-    if estimate.small:
-        return "insufficient", f"too few: {images(estimate)}"
-    if estimate.low == estimate.high:
-        # Values that are all equal, or resamples that never vary, as in summaries of earlier versions.
-        return "insufficient", "the interval is a point, so the figure's error is not known"
-    kept = [_holds(end, rule.sign, rule.bound) for end in (estimate.low, estimate.high)]
-    if all(kept):
-        return "pass", ""
-    bound = significant(rule.bound)
-    if not any(kept):
-        return "fail", f"the whole interval breaks {rule.sign} {bound}"
-    return "insufficient", f"the interval contains {bound}"
-
-
-def _holds(value: float, sign: str, bound: float) -> bool:
-    return {"<=": value <= bound, "<": value < bound, ">=": value >= bound, ">": value > bound}[sign]
 
 
 def passed(judged: Sequence[Judgement], *, allow_insufficient: bool = False) -> bool:

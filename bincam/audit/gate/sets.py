@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bincam.audit.folder.sets import slots
 from bincam.audit.gate.conditions import CONDITIONED
 from bincam.audit.summary.calibration import CALIBRATION_RATES
 from bincam.audit.summary.sets.entry import OUTPUT_RATES, SET_RATES, TOP
@@ -46,6 +47,8 @@ def set_rates(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 def judged_names(summary: Mapping[str, Any], measure: str, *, rate: bool) -> list[str]:
     """List what a rule without a name is applied to: all attributes, and the sets and outputs with this measure.
 
+    Of a large set, measures of maps are those of the predicted and of the true outputs.
+
     Args:
         summary: The content of ``summary.json``.
         measure: The measure.
@@ -56,10 +59,9 @@ def judged_names(summary: Mapping[str, Any], measure: str, *, rate: bool) -> lis
         names += [name] if rate and measure in set_rates(entry) else []
         if measure in CONDITIONED or not rate:
             names += [output for output, of_output in entry["outputs"].items() if "measures" in of_output]
+            names += [] if measure in CONDITIONED else list(entry.get("rows") or {})
         else:
             names += [output for output, of_output in entry["outputs"].items() if measure in of_output["rates"]]
-    if not names:
-        raise InputError(f"summary.json has no {measure} of any attribute, set or output")
     return names
 
 
@@ -97,6 +99,13 @@ def check_measure(
         raise InputError(
             f"{where}: {measure} is given for sets of more than {TOP} outputs; "
             + ", ".join(f"{n!r} has {len(members)}" for n, members in one_of.items() if name in (n, None))
+        )
+    explained = next((one for one in large if name in slots(one)), None)
+    if explained is not None and (rate or measure in CONDITIONED):
+        raise InputError(
+            f"{where}: {name!r} is the {'predicted' if name == slots(explained)[0] else 'true'} output of every image "
+            f"and has measures of its map alone, such as {name}.empty; write a rate for the set, "
+            f"{explained}.accuracy, or for an output, {one_of[explained][0]}.fnr"
         )
     owner = None if name is None else set_of(name, one_of)
     if owner is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,31 @@ from bincam.metrics.attention_overlap import AttentionOverlap
 
 
 def finish(plan: Plan, writer: AuditWriter) -> None:
-    """Write the sums over all shards and the measures of a sample; the summary last.
+    """Write the sums over all shards and the measures of a sample, unless they are there; the summary last.
 
     Raises:
         InputError: No image could be read.
     """
+    if not writer.summed:
+        _write_parts(plan, writer)
+    writer.write_summary(summary_of(plan, writer.folder))
+
+
+def summary_of(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Make the summary of a measured audit with the settings of a plan."""
+    stated = plan.stated
+    return summarise(
+        reader.open_audit(folder, unfinished=True),
+        slice_by=plan.settings.slice_by,
+        label_noise=plan.settings.label_noise,
+        specificity=stated.specificity,
+        sensitivity=stated.sensitivity,
+        prevalence=stated.prevalence,
+    )
+
+
+def _write_parts(plan: Plan, writer: AuditWriter) -> None:
+    """Write all that is between the last shard and the summary."""
     sums, skipped = writer.read_sums()
     means = {name: sums[name] for spec in plan.methods for name in (f"{spec}.sum", f"{spec}.count") if name in sums}
     if not means:
@@ -49,24 +69,14 @@ def finish(plan: Plan, writer: AuditWriter) -> None:
     writer.write_leakage(_leakage(audit))
     writer.write_sample(measure_sample(plan, writer))
     writer.write_relabel(confident_errors(audit))
-    stated = plan.stated
-    writer.write_summary(
-        summarise(
-            audit,
-            slice_by=plan.settings.slice_by,
-            specificity=stated.specificity,
-            sensitivity=stated.sensitivity,
-            prevalence=stated.prevalence,
-        )
-    )
 
 
 def _unmeasured(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str]) -> dict[str, Any]:
     """Count what could not be measured, by attribute."""
     single = set(plan.thresholds)
 
-    def counted(values: Any, names: Sequence[str] = plan.names) -> dict[str, int]:
-        return {name: int(n) for name, n in zip(names, values, strict=True) if n}
+    def counted(values: Any) -> dict[str, int]:
+        return {name: int(n) for name, n in zip(plan.names, values, strict=True) if n}
 
     nan_logits = counted(sums["nan_logits"])
     of_sets: dict[str, Any] = {}
@@ -81,14 +91,10 @@ def _unmeasured(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str])
         **of_sets,
         "maps_beyond_half_precision": {spec: counted(sums[f"{spec}.beyond"]) for spec in plan.methods},
         "outside_the_crop": {
-            source: counted(sums[f"outside.{source}"], plan.own_rows)
-            for source in plan.sources
-            if f"outside.{source}" in sums
+            source: counted(sums[f"outside.{source}"]) for source in plan.sources if f"outside.{source}" in sums
         },
         "with_a_mask": {
-            source: counted(sums[f"known.{source}"], plan.own_rows)
-            for source in plan.sources
-            if f"known.{source}" in sums
+            source: counted(sums[f"known.{source}"]) for source in plan.sources if f"known.{source}" in sums
         },
         "regions_below_a_cell": {
             name.removeprefix("unresolved."): counts
@@ -131,8 +137,10 @@ def _mean_regions(plan: Plan, sums: Mapping[str, Any]) -> Any:
     size = plan.model.card.input_size
     pictures = np.full((len(plan.names), *outline_size(size)), np.nan, np.float16)
     own = slice(len(plan.own_rows))
+    if not plan.own_rows:
+        return pictures  # the regions of a large set's rows are those of many outputs
     if plan.moving:
-        images = sums["known.region"][:, None, None]
+        images = sums["known.region"][own, None, None]
         with np.errstate(invalid="ignore"):
             pictures[own] = np.where(images > 0, sums["outline.sum"] / images, np.nan)
     elif plan.regions is not None:

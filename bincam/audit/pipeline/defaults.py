@@ -14,6 +14,9 @@ from bincam.data import AttributeTable, Regions
 from bincam.errors import InputError, nearest
 from bincam.models import AttributeClassifier
 
+MOST_NAMED = 40
+"""Names that a note lists; an audit of CelebA has as many attributes."""
+
 
 def common(
     of_model: Sequence[str], of_data: Sequence[str], wanted: Sequence[str] | None
@@ -101,13 +104,20 @@ def choose_regions(
         raise InputError(f"{regions.source}: these regions follow a face's landmarks, and the data has none")
     without = [name for name in table.names if name not in regions]
     if without:
-        notes.append(f"no region, so no energy: {', '.join(without)}")
+        notes.append(f"no region, so no energy: {_some(without)}")
     if not (regions.per_image or regions.needs_landmarks):  # other regions are counted image by image
         masks = zip(table.names, regions.masks(table.names, model.card.input_size), strict=True)
         outside = [name for name, mask in masks if mask is not None and not mask.any()]
         if outside:
-            notes.append(f"the region is outside of the image, so no energy: {', '.join(outside)}")
+            notes.append(f"the region is outside of the image, so no energy: {_some(outside)}")
     return regions
+
+
+def _some(names: Sequence[str]) -> str:
+    """List names; of a great number the first."""
+    if len(names) <= MOST_NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED:,} others"
 
 
 def _usual_regions(model: AttributeClassifier, table: AttributeTable, notes: list[str]) -> Regions | None:
@@ -185,6 +195,6 @@ def train_counts(
         counts[name] = int((labels == 0).sum()), int((labels == 1).sum())
     if not missing:
         return counts, "card"
-    which = "" if len(missing) == len(table.names) else f" for {', '.join(missing)}"
+    which = "" if len(missing) == len(table.names) else f" for {_some(missing)}"
     notes.append(f"no training counts in the model's card{which}: minority and majority are those of the audited data")
     return {name: counts[name] for name in table.names}, "audited data" if not which else f"card; audited data{which}"

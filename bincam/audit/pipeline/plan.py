@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 
 from bincam import provenance
@@ -15,8 +16,9 @@ from bincam.audit.folder.manifest import AuditedData, AuditedModel, Manifest, Ma
 from bincam.audit.folder.schema import MASKS
 from bincam.audit.folder.sets import output_names
 from bincam.audit.pipeline.measure import MeasureInputs
-from bincam.audit.pipeline.projected_masks import Grid
+from bincam.audit.pipeline.projected_masks import Grid, MaskProjector
 from bincam.audit.pipeline.sets.large import LargeSets
+from bincam.audit.pipeline.sets.masks import ReadMasks, RowMasks, TrueOutputMasks
 from bincam.audit.settings import BATCH_SIZE, Settings
 from bincam.audit.summary.stated import Stated
 from bincam.cam import Explainer, Reference
@@ -89,6 +91,12 @@ class Plan:
         return (*self.own_rows, *(self.large.names if self.large else ()))
 
     @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs that are explained, of a row of their own or of a large set, in the order of the model."""
+        explained = {*self.own_rows, *(self.large.members if self.large else ())}
+        return tuple(name for name in self.model.card.attributes if name in explained)
+
+    @property
     def any_explainer(self) -> Explainer:
         """The first explainer that there is."""
         assert self.explainers or self.large
@@ -128,10 +136,35 @@ class Plan:
 
     @cached_property
     def large_inputs(self) -> MeasureInputs:
-        """The inputs of the measures of large sets, which have neither regions nor fitted references."""
+        """The inputs of the measures of large sets, whose regions are drawn image by image."""
         assert self.large is not None
         grids, size = tuple(dict.fromkeys(self.grids.values())), self.model.card.input_size
-        return MeasureInputs.of_masks([None] * len(self.large.names), grids, size, references={}, masks=self.masks)
+        fitted = next(iter(self.references.values()), None)
+        known = fitted is not None and set(self.large.members) <= set(fitted.attributes)
+        references = self.references if known else {}
+        return MeasureInputs.of_masks(None, grids, size, references=references, masks=self.masks)
+
+    @cached_property
+    def row_masks(self) -> RowMasks:
+        """The regions and masks of the rows of large sets."""
+        assert self.large is not None
+        regions = None if self.moving else self.regions
+        return RowMasks(self._projector(self.table), self.large.one_of, self.large.true, regions)
+
+    def read_masks(self, rows: range) -> ReadMasks | None:
+        """What draws the masks of a run of images as they are read; None where no mask differs between images."""
+        if not self.sources:
+            return None
+        projector = self._projector(self.table.take(np.arange(rows.start, rows.stop)))
+        of_large = None
+        if self.large:
+            true = {name: outputs[rows.start : rows.stop] for name, outputs in self.large.true.items()}
+            of_large = TrueOutputMasks(projector, self.large.one_of, true)
+        return ReadMasks(projector if self.own_rows else None, of_large)
+
+    def _projector(self, table: AttributeTable) -> MaskProjector:
+        grids = tuple(dict.fromkeys(self.grids.values()))
+        return MaskProjector(table, self.model.card.input_size, grids, self.sources, "region" if self.moving else None)
 
     @property
     def batch_size(self) -> int:
@@ -168,10 +201,10 @@ class Plan:
             side=settings.side,
             thresholds=self.thresholds,
             head=card.head,
-            regions=_mask_source(self.regions, self.own_rows),
+            regions=_mask_source(self.regions, self.outputs),
             pointing_tolerance=TOLERANCE,
             masks={kind: self.sources[kind].source if kind in self.sources else None for kind in MASKS},
-            masks_digest={kind: _mask_source(self.sources.get(kind), self.own_rows) for kind in MASKS},
+            masks_digest={kind: _mask_source(self.sources.get(kind), self.outputs) for kind in MASKS},
             references_from=fitted_on,
             train_counts=dict(self.train_counts),
             train_counts_from=self.train_counts_from,

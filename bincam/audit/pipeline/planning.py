@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -13,6 +13,7 @@ from bincam.audit.folder.sets import is_large
 from bincam.audit.pipeline import defaults
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.projected_masks import Grid
+from bincam.audit.pipeline.references import MOST_BYTES, is_affordable
 from bincam.audit.pipeline.sets.large import LargeSets
 from bincam.audit.pipeline.sets.matching import chosen_sets, match_sets
 from bincam.audit.settings import Settings
@@ -63,7 +64,6 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         table = table.subset(settings.limit, seed=settings.seed)
     groups = defaults.choose_groups(table, settings.groups)
     table = replace(table.select(names), groups={name: table.groups[name] for name in groups})
-    _refuse_slices_by_large(settings, large)
     defaults.check_slices(table, settings.slice_by)
     single = tuple(names[column] for column in yes_or_no(names, one_of))
     _refuse_noise_of_sets(settings, one_of)
@@ -77,19 +77,27 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     explainer = next(iter((explainers or best).values()))
     if RUN_ALONE in explainer.anatomy(card.input_size).reason:
         notes.append(RUN_ALONE)
-    every_output = table
     of_large_sets = LargeSets.of(large, table.names, table.labels, best) if large else None
+    members = of_large_sets.members if of_large_sets else ()
+    counts, counts_from = defaults.train_counts(model, table, notes)
+    regions = defaults.choose_regions(model, table, settings.regions, notes)
+    sources = defaults.choose_masks(table, settings, regions)
+    reference_table = defaults.choose_reference_table(data, settings, explainer, notes)
     table = table.select(own_rows) if own_rows else table
-    regions, sources, reference_table = None, {}, None
-    if own_rows:
-        regions = defaults.choose_regions(model, table, settings.regions, notes)
-        sources = defaults.choose_masks(table, settings, regions)
-        reference_table = defaults.choose_reference_table(data, settings, explainer, notes)
-    if reference_table is not None:
-        reference_table = reference_table.select(own_rows)
-    counts, counts_from = defaults.train_counts(model, every_output, notes)
     if large:
-        notes.append(_NOT_OF_LARGE_SETS.format(listed(list(large)), settings.one_of_rows))
+        notes.append(_LARGE.format(listed(list(large)), settings.one_of_rows))
+    if reference_table is not None:
+        affordable = members if not members or is_affordable(len(members), next(iter(grids.values()))) else ()
+        if members and not affordable:
+            notes.append(_TOO_LARGE.format(listed(list(large)), len(members), MOST_BYTES >> 20))
+        fitted = (*own_rows, *affordable)
+        reference_table = reference_table.select(fitted) if fitted else None
+    if reference_table is not None and set(members) <= set(reference_table.names):
+        for name, outputs in large.items():
+            there = (reference_table.labels[:, [reference_table.index(output) for output in outputs]] == 1).any(0)
+            if not there.all():
+                absent = len(outputs) - int(there.sum())
+                notes.append(_WITHOUT_REFERENCE.format(f"{absent:,} of {len(outputs):,}", name))
     return Plan(
         settings=settings,
         model=model,
@@ -121,27 +129,18 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     )
 
 
-_NOT_OF_LARGE_SETS = (
+_LARGE = (
     "the maps of {} are those of the predicted and the true output, because the set has more than {} outputs "
-    "(one_of_rows); they are measured without regions and masks, and their ledger has no fitted reference"
+    "(one_of_rows)"
 )
-
-
-def _refuse_slices_by_large(settings: Settings, large: Mapping[str, Sequence[str]]) -> None:
-    """Refuse to slice by a set that has no row per output, before anything is measured.
-
-    Raises:
-        InputError: A column to slice by is such a set or one of its outputs.
-    """
-    for column in settings.slice_by or ():
-        for part in column.split("*"):
-            for name, members in large.items():
-                if part.strip() in (name, *members):
-                    raise InputError(
-                        f"cannot slice by {part.strip()!r}: set {name!r} has {len(members)} outputs and is recorded by "
-                        f"its predicted and true output alone; with one_of_rows={len(members)} (--one-of-rows) every "
-                        "output has its rows"
-                    )
+_WITHOUT_REFERENCE = (
+    "no fitted reference of {} outputs of {}: no reference image has them; the ledger's midpoint and balanced mean of "
+    "their rows are NaN"
+)
+_TOO_LARGE = (
+    "no fitted reference of {}: the sums of {:,} outputs on this grid take more than {} MiB; the ledger's midpoint, "
+    "mean and balanced mean of their rows are NaN"
+)
 
 
 def _refuse_noise_of_sets(settings: Settings, one_of: Sets) -> None:

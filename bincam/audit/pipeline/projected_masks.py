@@ -47,7 +47,21 @@ class MaskProjector:
     outlined: str | None = None
 
     def __call__(self, crop: Crop) -> dict[str, NDArray[Any]]:
+        """Draw the masks of one image, of all attributes of the table; see ``draw``."""
+        return self.draw(self.table.names, self.table.labels[crop.row], self.place(crop))
+
+    def place(self, crop: Crop) -> Place:
+        """Where masks of an image are drawn: its id, its landmarks and its crop."""
+        landmarks, image = crop.view.landmarks, self.table.ids[crop.row]
+        return Place(self.size, landmarks, image, matrix=crop.matrix, stored=crop.stored)
+
+    def draw(self, names: Sequence[str], labels: NDArray[np.floating], place: Place) -> dict[str, NDArray[Any]]:
         """Draw the masks of one image.
+
+        Args:
+            names: The A attributes whose masks are drawn.
+            labels: ``(A,)``: 1, 0, NaN.
+            place: Of the image.
 
         Returns:
             ``SOURCE@HxW`` ``(A, h, w)`` for each grid, NaN without a mask. For the outlined source also ``hits@HxW``
@@ -58,35 +72,37 @@ class MaskProjector:
             shape = regions.shapes.get("") if regions.per_image else None
             wanted = {key(source, grid): grid for grid in self.grids}
             if isinstance(shape, PartMasks) and source != self.outlined:
-                parts = self._parts(shape, crop)
-                result |= {name: self._of_parts(shape, parts, crop.row, grid) for name, grid in wanted.items()}
+                weights = self._of_parts(shape, names, labels, place)
+                result |= {name: weights[grid] for name, grid in wanted.items()}
                 continue
-            masks = self._stored(regions, crop) if shape else self._drawn(regions, crop)
+            masks = self._stored(regions, names, labels, place) if shape else self._drawn(regions, names, place)
             result |= {name: projected(masks, grid) for name, grid in wanted.items()}
             if source == self.outlined:
                 result["outline"] = outlines(masks, self.size)
                 result |= {key("hits", grid): hits(masks, grid) for grid in self.grids}
         return result
 
-    def _drawn(self, regions: Regions, crop: Crop) -> list[Mask | None]:
-        points = crop.view.landmarks
+    def _drawn(self, regions: Regions, names: Sequence[str], place: Place) -> list[Mask | None]:
+        points = place.landmarks
         if points is None or not np.isfinite(points).all():
-            return [None] * len(self.table.names)  # without landmarks there is no region
-        return regions.masks(self.table.names, self.size, landmarks=points)
+            return [None] * len(names)  # without landmarks there is no region
+        return regions.masks(names, self.size, landmarks=points)
 
-    def _stored(self, regions: Regions, crop: Crop) -> list[Mask | None]:
-        shape, labels = regions.shapes[""], self.table.labels[crop.row]
-        names = [name for name in self.table.names if not isinstance(shape, AttributeMasks) or self._has(shape, name)]
+    def _stored(
+        self, regions: Regions, names: Sequence[str], labels: NDArray[np.floating], place: Place
+    ) -> list[Mask | None]:
+        shape = regions.shapes[""]
+        there = [name for name in names if not isinstance(shape, AttributeMasks) or self._has(shape, name)]
         masks = regions.masks(
-            names,
+            there,
             self.size,
-            image=self.table.ids[crop.row],
-            labels=dict(zip(self.table.names, labels.tolist(), strict=True)),
-            matrix=crop.matrix,
-            stored=crop.stored,
+            image=place.image,
+            labels=dict(zip(names, labels.tolist(), strict=True)),
+            matrix=place.matrix,
+            stored=place.stored,
         )
-        by_name = dict(zip(names, masks, strict=True))
-        return [by_name.get(name) for name in self.table.names]
+        by_name = dict(zip(there, masks, strict=True))
+        return [by_name.get(name) for name in names]
 
     def _has(self, shape: AttributeMasks, name: str) -> bool:
         return (shape.folder / name).is_dir() or self._archives
@@ -97,39 +113,28 @@ class MaskProjector:
         shapes = (regions.shapes.get("") for regions in self.sources.values())
         return any(isinstance(s, AttributeMasks) and any(s.folder.glob("*.npz")) for s in shapes)
 
-    def _parts(self, shape: PartMasks, crop: Crop) -> tuple[NDArray[np.int16], NDArray[np.bool_]] | None:
-        """The part of every pixel of the crop, -1 outside; and which parts the stored image shows, ``(256,)``.
-
-        None if the image has no file.
-        """
-        place = Place(self.size, image=self.table.ids[crop.row], matrix=crop.matrix, stored=crop.stored)
+    def _of_parts(
+        self, shape: PartMasks, names: Sequence[str], labels: NDArray[np.floating], place: Place
+    ) -> dict[Grid, Weights]:
+        """Sum the weights of each attribute's parts, which do not overlap, for each grid."""
+        weights = {grid: np.full((len(names), *grid), np.nan, np.float32) for grid in self.grids}
         parts = shape.read(place)
         if parts is None:
-            return None
-        return cropped(parts, place), np.bincount(parts.reshape(-1), minlength=256) > 0
-
-    def _of_parts(self, shape: PartMasks, parts: tuple[Any, Any] | None, row: int, grid: Grid) -> Weights:
-        """Sum the weights of each attribute's parts, which do not overlap."""
-        weights = np.full((len(self.table.names), *grid), np.nan, np.float32)
-        if parts is None:
             return weights
-        moved, seen = parts
-        belongs = self._belongs(shape)  # (A, 256)
-        has_mask = belongs[:, seen].any(1) & (self.table.labels[row] != 0)  # a negative image has no such object
+        moved = cropped(parts, place)  # -1 outside
+        seen = np.bincount(parts.reshape(-1), minlength=256) > 0
+        belongs = np.zeros((len(names), 256), bool)  # the parts that show each attribute
+        for column, name in enumerate(names):
+            belongs[column, list(shape.parts.get(name, ()))] = True
+        has_mask = belongs[:, seen].any(1) & (labels != 0)  # a negative image has no such object
         shown = np.flatnonzero(np.bincount(moved.reshape(-1) + 1, minlength=257)[1:])
-        rows, columns = (upsampling(n, m) for n, m in zip(grid, self.size, strict=True))
         one_hot = (moved[:, None] == shown[:, None].astype(np.int16)).astype(np.float32)  # (H, P, W)
-        along = rows.T.astype(np.float32) @ one_hot.reshape(self.size[0], -1)  # (h, P W)
-        by_part = along.reshape(grid[0], len(shown), self.size[1]) @ columns.astype(np.float32)  # (h, P, w)
-        weights[has_mask] = np.einsum("ap,hpw->ahw", belongs[has_mask][:, shown].astype(np.float32), by_part)
+        for grid, of_grid in weights.items():
+            rows, columns = (upsampling(n, m) for n, m in zip(grid, self.size, strict=True))
+            along = rows.T.astype(np.float32) @ one_hot.reshape(self.size[0], -1)  # (h, P W)
+            by_part = along.reshape(grid[0], len(shown), self.size[1]) @ columns.astype(np.float32)  # (h, P, w)
+            of_grid[has_mask] = np.einsum("ap,hpw->ahw", belongs[has_mask][:, shown].astype(np.float32), by_part)
         return weights
-
-    def _belongs(self, shape: PartMasks) -> NDArray[np.bool_]:
-        """The parts that show each attribute, ``(A, 256)``."""
-        table = np.zeros((len(self.table.names), 256), bool)
-        for column, name in enumerate(self.table.names):
-            table[column, list(shape.parts.get(name, ()))] = True
-        return table
 
 
 def key(source: str, grid: Grid) -> str:

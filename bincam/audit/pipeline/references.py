@@ -13,7 +13,7 @@ from bincam.audit.folder.schema import EMPTY_FOR, LEDGER
 from bincam.audit.folder.stored import read_tensors
 from bincam.audit.pipeline.sets.decisions import Decided
 from bincam.cam import Explainer, Explanation, Reference
-from bincam.cam.reference import ReferenceFit
+from bincam.cam.reference import GROUPS, ReferenceFit
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.references import FITTED
@@ -22,7 +22,21 @@ from bincam.stats.outcomes import CELLS, cells
 VARIED = ("midpoint", "mean")
 """References whose variation is measured; a balanced mean is computed as a midpoint."""
 
+MOST_BYTES = 2**29
+"""Memory that the sums behind the references may take."""
+
 _REPLICATES = "without.safetensors"
+
+
+def is_affordable(outputs: int, grid: tuple[int, int]) -> bool:
+    """Decide if the references of this many outputs can be fitted within ``MOST_BYTES``.
+
+    They are fitted from sums in float64 of both classes, of all images and of ``GROUPS`` groups of people.
+
+    >>> is_affordable(1000, (14, 14)), is_affordable(100_000, (14, 14))
+    (True, False)
+    """
+    return outputs * grid[0] * grid[1] * 2 * (1 + GROUPS) * 8 <= MOST_BYTES
 
 
 def fit_references(

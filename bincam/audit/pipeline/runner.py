@@ -14,7 +14,7 @@ import torch
 from bincam.audit.folder import reader
 from bincam.audit.folder.reader import Audit
 from bincam.audit.folder.writer import AuditWriter, check_free
-from bincam.audit.pipeline.aggregate import finish
+from bincam.audit.pipeline.aggregate import finish, summary_of
 from bincam.audit.pipeline.engines.local import measure_missing
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.planning import make_plan
@@ -47,7 +47,9 @@ def run(
         out: The audit's folder: new or empty, unless ``resume``.
         settings: The settings; ``Settings()`` by default.
         resume: Resume an interrupted audit, or return a finished one. The bytes are those of an audit that was never
-            interrupted (same machine, threads and versions).
+            interrupted (same machine, threads and versions). Settings that the summary alone uses (``slice_by``,
+            ``label_noise``, ``specificity``, ``sensitivity``, ``prevalence``) may be others than before: the manifest
+            states them, and the summary is made with them.
         source: The model's name in the manifest; its path or the name in its card by default.
 
     Returns:
@@ -118,6 +120,8 @@ def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
         if not writer.finished:
             measure_missing(plan, writer)
             finish(plan, writer)
+        elif writer.restated:
+            writer.restate(summary_of(plan, folder))
     return reader.open_audit(folder)
 
 
@@ -127,15 +131,13 @@ def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
         return {}
     if (folder / reader.MANIFEST).is_file() and (saved := load_references(folder)) is not None:
         return saved
-    first = next(iter(plan.explainers.values()))
-    thresholds = plan.thresholds
     explainer = Explainer(
         plan.model,
-        first.selection.attributes,
+        plan.reference_table.names,
         method="cam",
-        threshold=thresholds,
+        threshold=plan.thresholds,
         precision=plan.settings.precision,
-        batch_size=first.batch_size,
+        batch_size=plan.any_explainer.batch_size,
     )
     images = len(plan.reference_table)
     batches = track(plan.loader(plan.reference_table), "references", total=images, unit="images", amount=count_images)

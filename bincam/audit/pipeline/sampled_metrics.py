@@ -12,7 +12,7 @@ from torch import Tensor
 from bincam.audit.folder.reader import PART_SCHEMA, SAMPLE_KIND
 from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.pipeline.plan import Plan
-from bincam.cam import Explainer
+from bincam.cam import Explainer, Explanation
 from bincam.data import AttributeTable
 from bincam.files import read_json, write_json
 from bincam.metrics.faithfulness.deletion_insertion import Curve, deletion, insertion
@@ -46,11 +46,11 @@ def measure_sample(plan: Plan, writer: AuditWriter) -> dict[str, Any]:
         "methods": {},
         "gates": {},
     }
-    explainers = plan.explainers or (plan.large.explainers if plan.large else {})
-    for number, (spec, explainer) in enumerate(explainers.items()):
+    tested = plan.explainers or (plan.large.explainers if plan.large else {})
+    for number, (spec, explainer) in enumerate(tested.items()):
         state = writer.state(f"sample-{number:02d}.json")
         if not state.is_file():
-            measured = {"curves": _curves(plan, sample, spec, explainer), "gate": _randomisation_test(plan, explainer)}
+            measured = {"curves": _curves(plan, sample, spec), "gate": _randomisation_test(plan, explainer)}
             write_json(state, {"kind": SAMPLE_KIND, "schema": PART_SCHEMA, **measured})
         measured = read_json(state, kind=SAMPLE_KIND, schema=PART_SCHEMA)
         if measured["curves"] is not None:
@@ -83,21 +83,41 @@ def _rows(plan: Plan, sample: AttributeTable | None) -> list[int]:
     return [row_of[name] for name in sample.ids]
 
 
-def _curves(plan: Plan, sample: AttributeTable | None, spec: str, explainer: Explainer) -> dict[str, Any] | None:
-    if sample is None or not plan.explainers:  # the outputs of large sets differ between images
+def _curves(plan: Plan, sample: AttributeTable | None, spec: str) -> dict[str, Any] | None:
+    if sample is None:
         return None
-    seed, side = plan.settings.seed, plan.settings.side
-    curves: dict[str, Callable[..., Curve]] = {"deletion": deletion, "insertion": insertion}
+    side, rows = plan.settings.side, torch.tensor(_rows(plan, sample), dtype=torch.int64)
     values: dict[str, list[Tensor]] = {name: [] for name in MEASURES}
     batches = plan.loader(sample, batch_size=IMAGES_AT_A_TIME)
     for batch in track(batches, f"sample {spec}", total=len(sample), unit="images", amount=len):
-        e = explainer(batch.images, side, batch.labels)
-        for name, curve in curves.items():
-            values[name].append(curve(explainer, batch.images, e, steps=STEPS, seed=seed).area)
-            control = curve(explainer, batch.images, e, steps=STEPS, seed=seed, order="random")
-            values[f"random_{name}"].append(control.area)
-        values["road"].append(road(explainer, batch.images, e, fractions=FRACTIONS, seed=seed).score)
-    return {name: _by_attribute(plan.table.names, torch.cat(parts)) for name, parts in values.items() if parts}
+        parts: list[dict[str, Tensor]] = []
+        if plan.explainers:
+            explainer = plan.explainers[spec]
+            explained = explainer(batch.images, side, batch.labels)
+            parts.append(_areas(explainer, batch.images, explained, None, plan.settings.seed))
+        if plan.large:
+            of_batch = rows[batch.rows]
+            explained, ranks = plan.large.explain_ranks(spec, batch.images, side, of_batch)
+            areas = _areas(plan.large.explainers[spec], batch.images, explained, ranks, plan.settings.seed)
+            missing = plan.large.unexplained(side, of_batch)
+            parts.append({n: area.masked_fill(missing.to(area.device), torch.nan) for n, area in areas.items()})
+        for name, of_measure in values.items():
+            of_measure.append(torch.cat([part[name] for part in parts], 1))
+    return {name: _by_attribute(plan.names, torch.cat(parts)) for name, parts in values.items() if parts}
+
+
+def _areas(
+    explainer: Explainer, images: Tensor, e: Explanation, attributes: Sequence[str] | None, seed: int
+) -> dict[str, Tensor]:
+    """Measure a batch by the measures of ``MEASURES``, ``(B, attributes)`` each."""
+    curves: dict[str, Callable[..., Curve]] = {"deletion": deletion, "insertion": insertion}
+    areas: dict[str, Tensor] = {}
+    for name, curve in curves.items():
+        areas[name] = curve(explainer, images, e, attributes, steps=STEPS, seed=seed).area
+        control = curve(explainer, images, e, attributes, steps=STEPS, seed=seed, order="random")
+        areas[f"random_{name}"] = control.area
+    areas["road"] = road(explainer, images, e, attributes, fractions=FRACTIONS, seed=seed).score
+    return areas
 
 
 def _by_attribute(names: Sequence[str], values: Tensor) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from bincam.audit.folder.schema import measure_columns
 from bincam.audit.folder.writer import Shard
 from bincam.audit.pipeline.measure import Columns, ShardBuilder, empty_shard, measure
 from bincam.audit.pipeline.plan import Plan
-from bincam.audit.pipeline.projected_masks import MaskProjector, key
 from bincam.audit.pipeline.references import variation_sums
 from bincam.audit.pipeline.sets.decisions import decide_rows, predictions, set_scores
+from bincam.audit.pipeline.sets.masks import own_masks
 from bincam.data import Batch
 from bincam.progress import track
 
@@ -34,10 +34,7 @@ class ImageStream:
         """
         self._first = rows.start
         table = plan.table.take(np.arange(rows.start, rows.stop))
-        grids = tuple(dict.fromkeys(plan.grids.values()))
-        outlined = "region" if plan.moving else None
-        masks = MaskProjector(table, plan.model.card.input_size, grids, plan.sources, outlined)
-        self._loader = plan.loader(table, also=masks if plan.sources else None)
+        self._loader = plan.loader(table, also=plan.read_masks(rows))
         self._batches = iter(self._loader)
         if progress:
             self._batches = track(self._loader, progress, total=len(rows), unit="images", amount=count_images)
@@ -79,8 +76,8 @@ def measure_shard(plan: Plan, rows: range, stream: ImageStream | None = None) ->
     stream = stream or ImageStream(plan, rows)
     builder = ShardBuilder()
     for batch in stream.take(rows):
-        columns, maps, of_sets = measure_batch(plan, batch, builder)
-        builder.add(columns, maps, batch.images, batch.also)
+        columns, maps, drawn, of_sets = measure_batch(plan, batch, builder)
+        builder.add(columns, maps, batch.images, drawn)
         if of_sets is not None:
             builder.add_scores(of_sets, plan.one_of)
     skipped = stream.skipped(rows)
@@ -93,7 +90,7 @@ def measure_shard(plan: Plan, rows: range, stream: ImageStream | None = None) ->
 
 def measure_batch(
     plan: Plan, batch: Batch, builder: ShardBuilder
-) -> tuple[Columns, dict[str, Tensor], NDArray[np.float32] | None]:
+) -> tuple[Columns, dict[str, Tensor], dict[str, Tensor], NDArray[np.float32] | None]:
     """Explain and measure a batch; sums of the references' variation are added to the builder.
 
     Args:
@@ -102,9 +99,11 @@ def measure_batch(
         builder: Of the shard.
 
     Returns:
-        The columns of the records and the maps by method, see ``measure``, and the raw scores of the sets
-        ``(B, outputs of all sets)``, None without sets.
+        The columns of the records and the maps by method, see ``measure``; the masks that differ from image to image,
+        ``(B, rows, h, w)``; and the raw scores of the sets ``(B, outputs of all sets)``, None without sets.
     """
+    drawn = own_masks(batch.also)
+    variation: list[Mapping[str, Tensor]] = []
     parts: list[tuple[Columns, dict[str, Tensor]]] = []
     scores: NDArray[np.float32] | None = None
     predicted: Mapping[str, NDArray[np.int64]] = {}
@@ -121,7 +120,7 @@ def measure_batch(
             decided = decide_rows(first, predicted, plan.one_of)
         inputs = plan.measure_inputs
         parts.append(measure(explanations, batch.labels, batch.rows, batch.also, inputs, decided))
-        builder.add_sums(variation_sums(first, batch.labels, inputs.references, decided))
+        variation.append(variation_sums(first, batch.labels, inputs.references, decided))
     if plan.large:
         side, rows = plan.settings.side, batch.rows.numpy()
         explanations = {spec: plan.large.explain(spec, batch.images, side, batch.rows) for spec in plan.methods}
@@ -131,18 +130,18 @@ def measure_batch(
             predicted = predictions(scores, plan.one_of)
         labels = torch.from_numpy(plan.large.labels(predicted, rows))
         decided = plan.large.decide(predicted, rows)
-        without_masks = {
-            key(kind, grid): torch.full((len(batch), len(plan.large.names), *grid), torch.nan)
-            for kind in plan.masks
-            for grid in plan.grids.values()
-        }
-        parts.append(measure(explanations, labels, batch.rows, without_masks, plan.large_inputs, decided))
+        masks, inputs = plan.row_masks.drawn(batch, predicted), plan.large_inputs
+        parts.append(measure(explanations, labels, batch.rows, masks, inputs, decided))
+        variation.append(variation_sums(first, labels, inputs.references, decided))
+        differing = {name: values for name, values in masks.items() if name.partition("@")[0] in plan.sources}
+        drawn |= {n: torch.cat([drawn[n], v], 1) if n in drawn else v for n, v in differing.items()}
+    builder.add_sums(_stacked(variation, len(plan.large.names) if plan.large else 0))
     columns, maps = _side_by_side(parts)
     if plan.large:
         own = np.broadcast_to(np.arange(len(plan.own_rows)), (len(batch), len(plan.own_rows)))
         of_large = plan.large.outputs(predicted, batch.rows.numpy(), plan.output_names)
         columns["output"] = torch.from_numpy(np.concatenate([own, of_large], 1))
-    return columns, maps, scores
+    return columns, maps, drawn, scores
 
 
 def _side_by_side(parts: Sequence[tuple[Columns, dict[str, Tensor]]]) -> tuple[Columns, dict[str, Tensor]]:
@@ -155,6 +154,15 @@ def _side_by_side(parts: Sequence[tuple[Columns, dict[str, Tensor]]]) -> tuple[C
         }
         maps = {spec: torch.cat([value, further_maps[spec]], 1) for spec, value in maps.items()}
     return columns, maps
+
+
+def _stacked(parts: Sequence[Mapping[str, Tensor]], large: int) -> dict[str, Tensor]:
+    """Join the sums ``(rows, ...)`` of the rows of own outputs and of large sets, which may be without references."""
+    result = dict(parts[0])
+    for further in parts[1:]:
+        for name, value in result.items():
+            result[name] = torch.cat([value, further.get(name, value.new_zeros(large, *value.shape[1:]))])
+    return result
 
 
 def count_images(batch: Batch) -> int:

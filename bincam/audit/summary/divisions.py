@@ -104,8 +104,8 @@ def slicings(panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicin
             more than ``MOST_CELLS`` combinations.
     """
     groups = list(panel.groups)
-    wanted = list(by) if by is not None else [*groups, *(name for name in USUAL if name in panel.attributes)]
-    known = [*groups, *(name.removeprefix("group.") for name in groups), *panel.attributes, *panel.one_of]
+    wanted = list(by) if by is not None else [*groups, *(name for name in USUAL if name in panel.divisible)]
+    known = [*groups, *(name.removeprefix("group.") for name in groups), *panel.divisible]
     divisions: list[Slicing] = []
     left_out: list[dict[str, str]] = []
     for name in wanted:
@@ -163,19 +163,29 @@ def _codes(panel: Panel, name: str) -> tuple[str, tuple[str, ...], NDArray[np.in
         if len(values) > MOST_VALUES:
             return column, values, None
         return column, values, np.array([values.index(v) if v else -1 for v in of_images], np.int64)
-    if name not in panel.attributes:
-        outputs, true = panel.one_of[name], panel.true_output(name)
+    sets = {**panel.one_of, **panel.large}
+    if name in sets:
+        outputs, true = sets[name], panel.true_output(name)
         shown = [k for k in range(len(outputs)) if (true == k).any()]
         if len(shown) > MOST_VALUES:
             return name, tuple(outputs[k] for k in shown), None
         code_of = np.array([*(shown.index(k) if k in shown else -1 for k in range(len(outputs))), -1])
         return name, tuple(outputs[k] for k in shown), code_of[true]
-    label = panel.label[:, panel.attributes.index(name)]
+    label = _label(panel, name)
     sides = {text: side for text, side in (("positive", 1), ("negative", 0)) if (label == side).any()}
     codes = np.full(len(label), -1, np.int64)
     for number, side in enumerate(sides.values()):
         codes[label == side] = number
     return name, tuple(sides), codes
+
+
+def _label(panel: Panel, name: str) -> NDArray[np.floating]:
+    """Return the labels ``(N,)`` of an attribute or of an output of a set: 1, 0, NaN."""
+    if name in panel.attributes:
+        return panel.label[:, panel.attributes.index(name)]
+    owner = next(of_set for of_set, members in panel.large.items() if name in members)
+    true = panel.true_output(owner)
+    return np.where(true < 0, np.nan, true == panel.large[owner].index(name))
 
 
 def indivisible(values: Mapping[str, Collection[str]], where: str = "") -> str:

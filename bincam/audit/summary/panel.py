@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.sets import columns_of_scores, slots
+from bincam.audit.folder.true_outputs import COLUMNS, recorded_true_outputs
 from bincam.decision import is_positive
 from bincam.errors import InputError
 from bincam.one_of import Sets, predicted_outputs, true_outputs
@@ -39,6 +40,9 @@ class Panel:
         skipped: Number of audited images that could not be read.
         positive: ``(N, A)``: decided yes; None where every decision is ``logit >= threshold``, as without sets.
         one_of: Sets of the attributes of which exactly one is true.
+        large: Sets whose outputs are no attributes here, because they have too many; there are attributes of their
+            predicted and of their true output.
+        true: Name of a large set to its true output ``(N,)``, an index into its outputs; -1 where it is unknown.
     """
 
     attributes: tuple[str, ...]
@@ -54,6 +58,8 @@ class Panel:
     skipped: int = 0
     positive: NDArray[np.bool_] | None = None
     one_of: Sets = field(default_factory=dict)
+    large: Sets = field(default_factory=dict)
+    true: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     @cached_property
     def cell(self) -> NDArray[np.int8]:
@@ -100,10 +106,22 @@ class Panel:
             self.skipped,
             None if self.positive is None else self.positive[:, order],
             {name: members for name, members in self.one_of.items() if set(members) <= set(attributes)},
+            self.large,
+            self.true,
         )
+
+    @property
+    def divisible(self) -> tuple[str, ...]:
+        """What the images can be divided by besides their groups: attributes, sets and their outputs."""
+        rows = {slot for name in self.large for slot in slots(name)}
+        of_large = (output for members in self.large.values() for output in members)
+        own = (name for name in self.attributes if name not in rows)
+        return (*own, *self.one_of, *of_large, *self.large)
 
     def true_output(self, name: str) -> NDArray[np.int64]:
         """Return the true output of a set ``(N,)``, an index into its outputs; -1 where it is unknown."""
+        if name in self.true:
+            return self.true[name]
         return true_outputs(self.label[:, [self.attributes.index(output) for output in self.one_of[name]]])
 
 
@@ -147,8 +165,9 @@ def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
     row, label, logit, threshold = (np.concatenate(parts).reshape(-1, A) for parts in keys.values())
     rows = row[:, 0].astype(np.int64)
     images = images.set_index("row", drop=False).loc[rows]  # in the order of the records
-    positive = None
-    if audit.one_of:
+    positive, sets, large = None, audit.one_of, audit.manifest.large_sets
+    true = recorded_true_outputs(audit.record_parts(COLUMNS), audit.attributes, sets) if large else {}
+    if sets:
         positive = _decisions(audit, logit, threshold, np.concatenate(outcomes).reshape(-1, A))
     return Panel(
         attributes=audit.attributes,
@@ -163,7 +182,9 @@ def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
         groups={name: images[name].astype(str).to_numpy() for name in images.columns if name.startswith("group.")},
         skipped=skipped,
         positive=positive,
-        one_of={name: members for name, members in audit.one_of.items() if name not in audit.manifest.large_sets},
+        one_of={name: members for name, members in sets.items() if name not in large},
+        large={name: sets[name] for name in large},
+        true=true,
     )
 
 

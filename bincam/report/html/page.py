@@ -154,7 +154,7 @@ def build(
     of_sets = sets_part(drawing)
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
     anchors = {content.name: content.anchor for content in cards}
-    maps = bool(cards or of_sets.cards)  # a contrast of sets alone shows neither maps nor classes of an attribute
+    maps = bool(cards or of_sets.cards or any(content.maps for content in of_sets.contrasts))
     return Page(
         title=heading.title(arms),
         kicker="Contrast of two models" if len(arms) > 1 else "Audit of one model",

@@ -29,6 +29,8 @@ CAPTION = (
 def sample_table(arms: Sequence[Arm], attributes: Sequence[str]) -> Table | None:
     """Make a table of each method's means over attributes, then of each attribute by the primary method.
 
+    Outputs of sets, and the predicted and the true output of large sets, follow the attributes; no mean is over them.
+
     Returns:
         The table; None where no images were sampled.
     """
@@ -37,12 +39,14 @@ def sample_table(arms: Sequence[Arm], attributes: Sequence[str]) -> Table | None
         [Cell(f"mean of {len(attributes)}", None), *_names(arm, spec, many), *_means(measured, attributes)]
         for arm in arms
         for spec, measured in _methods(arm).items()
+        if attributes
     ]
+    of_sets = dict.fromkeys(name for arm in arms for name in arm.audit.attributes if name not in attributes)
     rows += [
         [Cell(name, None), *_names(arm, arm.method, many), *_cells(_methods(arm)[arm.method], name)]
-        for name in attributes
+        for name in (*attributes, *(of_sets if any(arm.audit.one_of for arm in arms) else ()))
         for arm in arms
-        if arm.method in _methods(arm)
+        if arm.method in _methods(arm) and name in _methods(arm)[arm.method]["deletion"]
     ]
     if not rows:
         return None

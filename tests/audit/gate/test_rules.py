@@ -172,3 +172,23 @@ def test_markdown_puts_what_did_not_pass_first(audit):
     assert lines[2] == "3 checks: 1 pass, 1 fail, 1 insufficient evidence."
     assert [line.split(" | ")[1] for line in lines[6:]] == ["`gain>=0.9`", "`gain>=0.5`", "`gain>=0.3`"]
     assert "[0.40, 0.60]" in lines[6]
+
+
+def test_a_rate_of_both_classes_names_the_one_with_few_images_and_how_many_are_needed(audit):
+    few, many = figure(0.1, 0.0, 0.4, images=7, identities=3, status="small"), figure(0.1, 0.05, 0.2, 113, 40)
+    auroc = figure(0.9, 0.8, 0.95, images=120, identities=43, status="small")
+    for rates, which in (({"fnr": few, "fpr": many}, "positive"), ({"fnr": many, "fpr": few}, "negative")):
+        [one] = judge(summary(auroc=auroc, **rates), [parse_rule("auroc>=0.5", audit)])
+        expected = f"too few {which} images of 'Smiling': 7 images of 3 people; at least 20 of 5 people are needed"
+        assert (one.verdict, one.reason) == ("insufficient", expected)
+    few_people = figure(0.1, 0.0, 0.4, images=80, identities=3, status="small")
+    [one] = judge(
+        summary(auroc=auroc, fnr=few_people, fpr=figure(0.1, 0.0, 0.2, 40, 30)), [parse_rule("auroc>=0.5", audit)]
+    )
+    assert "positive images of 'Smiling': 80 images of 3 people" in one.reason
+    # Its twin: enough of both, but no interval.
+    [one] = judge(
+        summary(auroc=figure(1.0, None, None, 226, 80, status="small"), fnr=many, fpr=many),
+        [parse_rule("auroc>=0.5", audit)],
+    )
+    assert one.reason.startswith("no interval from 226 images")

@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from bincam.audit import open_audit, summarise
 from bincam.audit.folder import writer
@@ -136,17 +135,3 @@ def test_an_attribute_that_the_card_has_in_a_set_is_not_read_as_decided_by_a_thr
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError, match="'red' is an output of set 'colour' on the model's card"):
         open_audit(folder)
-
-
-def test_rows_of_large_sets_have_no_masks_where_attributes_have_them(coloured, chosen, noisy_reader, tmp_path):
-    masks = tmp_path / "masks" / "Bright"
-    masks.mkdir(parents=True)
-    for name in coloured.ids:
-        Image.fromarray(np.pad(np.full((8, 8), 255, np.uint8), 12)).save(masks / name)
-    settings = chosen.replace(one_of_rows=2, influence_masks=tmp_path / "masks")
-    done = run(noisy_reader, coloured, tmp_path / "a", settings)
-    records = done.records(["attribute", "grad_cam.influence_energy", "grad_cam.mass"])
-    own = records["attribute"] == "Bright"
-    assert records["grad_cam.influence_energy"][own].notna().any()
-    assert records["grad_cam.influence_energy"][~own].isna().all()
-    assert records["grad_cam.mass"][~own].notna().all()

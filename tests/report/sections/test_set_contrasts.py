@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from bincam.audit import open_audit
 from bincam.audit.pipeline.runner import run
 from bincam.compare.contrast import compare
 from bincam.report import write_report
@@ -84,8 +85,8 @@ def test_a_contrast_of_sets_alone_has_a_page(contrasts, pages, tmp_path):
         assert f'<section id="{section}" aria-labelledby="{section}-head" hidden>' in text
         assert f'href="#{section}">' not in text.split("</nav>")[0]
     assert 'href="#sets"' in text
-    assert "red cells" not in text  # it has no maps to explain
-    assert "Maps are correlational" not in text
+    assert "red cells" in text  # its maps are explained
+    assert "Maps are correlational" in text
     assert "p = <" not in text
     assert "p &lt; 0.001 (McNemar)" in text
 
@@ -124,3 +125,39 @@ def test_the_page_of_contrasted_sets_has_no_fault_in_a_browser(contrasts, browse
         assert page.locator("#sets svg.plot").count() == drawn
         assert faults == []
         page.close()
+
+
+def test_mean_maps_of_both_models_and_their_difference_are_on_one_scale(pages, contrasts):
+    for page, outputs in (("both", COLOURS), ("alone", COLOURS), ("large", ("predicted", "true"))):
+        (of_set,) = pages[page].set_contrasts
+        named = [row.name for row in of_set.maps]
+        assert len(named) == 3 * len(outputs)
+        assert [name.partition(",")[0] for name in named] == [output for output in outputs for _ in range(3)]
+        for row in of_set.maps[2::3]:  # the differences of maps that both models have
+            assert "−" in row.name
+            assert not any(row.counts)
+    (of_set,) = pages["both"].set_contrasts
+    rows = {row.name: row for row in of_set.maps}
+    shown = {name: [picture is not None for picture in row.pictures] for name, row in rows.items()}
+    ours, theirs, difference = (name for name in rows if name.startswith("green"))
+    # TP, FN, FP, TN: the fault never predicts green, its twin always where it is true.
+    assert shown[ours] == [False, True, False, True]
+    assert shown[theirs] == [True, False, False, True]
+    assert shown[difference] == [False, False, False, True]
+    assert rows[ours].counts[1] == rows[theirs].counts[0] == "15 images"
+    assert float(of_set.limit.replace("\u2212", "-")) > 0
+    assert all(row.outline for row in of_set.maps)
+    text = contrasts["both"] / "page.html"
+    write_report(contrasts["both"], text)
+    assert "Mean maps by outcome" in text.read_text()
+
+
+def test_a_set_with_rows_in_one_audit_alone_has_no_maps(contrasts):
+    folder = contrasts["both"].parent
+    compare(open_audit(folder / "both-green"), open_audit(folder / "large-None"), folder / "mixed")
+    (of_set,) = build(open_source(folder / "mixed"), folder / "page.html").set_contrasts
+    assert not of_set.maps
+    compare(open_audit(folder / "alone-green"), open_audit(folder / "large-None"), folder / "none")
+    text = write_report(folder / "none", folder / "none.html").read_text()
+    assert "red cells" not in text  # it has no maps to explain
+    assert "Maps are correlational" not in text

@@ -52,6 +52,11 @@ class LargeSets:
         """Names of the rows of an image."""
         return tuple(slot for name in self.one_of for slot in slots(name))
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """All outputs of the sets."""
+        return tuple(output for members in self.one_of.values() for output in members)
+
     def explain(self, spec: str, images: Tensor, side: Side, rows: Tensor) -> Explanation:
         """Explain the predicted and the true output of each set.
 
@@ -65,16 +70,29 @@ class LargeSets:
             The explanation, whose attributes are ``names``. Where a label is unknown, the true output has neither side
             nor map, nor has the predicted one if the true side is explained.
         """
+        explained, ranks = self.explain_ranks(spec, images, side, rows)
+        places = [explained.attributes.index(rank) for rank in ranks]
+        return _part(explained, places, self.names, self.unexplained(side, rows))
+
+    def explain_ranks(self, spec: str, images: Tensor, side: Side, rows: Tensor) -> tuple[Explanation, tuple[str, ...]]:
+        """Explain as the method's explainer does, by ranks, for measures that explain changed images like these.
+
+        Returns:
+            The explanation, and its attributes in the order of ``names``.
+        """
         explainer = self.explainers[spec]
         card = explainer.card
         assert card is not None
-        explained = explainer(images, side, self._labels(card, rows))
-        places, unknown = [], []
+        ranks = tuple(f"{name}: {rank}" for name in self.one_of for rank in ("1st", "true"))
+        return explainer(images, side, self._labels(card, rows)), ranks
+
+    def unexplained(self, side: Side, rows: Tensor) -> Tensor:
+        """Mark the rows without an explanation ``(B, names)``, because a label is unknown."""
+        unknown = []
         for name in self.one_of:
-            places += [explained.attributes.index(f"{name}: {rank}") for rank in ("1st", "true")]
             missing = torch.from_numpy(self.true[name][rows.numpy()] < 0)
             unknown += [missing if side == "true" else torch.zeros_like(missing), missing]
-        return _part(explained, places, self.names, torch.stack(unknown, 1))
+        return torch.stack(unknown, 1)
 
     def labels(self, predicted: Mapping[str, NDArray[np.int64]], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the labels ``(B, names)``: 1 if the output of the row is the true one, else 0; NaN where unknown."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.sets import columns_of_scores, output_names, slots
+from bincam.audit.folder.sets import columns_of_scores
 from bincam.audit.summary.panel import Panel
 from bincam.one_of import predicted_outputs, rarer_than_even
 from bincam.stats.clusters import Clusters
@@ -102,7 +102,7 @@ def read_sets(audit: Audit, panel: Panel) -> list[SetRecords]:
                 name=name,
                 outputs=outputs,
                 scores=scores[:, at],
-                true=_true_of_rows(audit, name) if large else panel.true_output(name),
+                true=panel.true_output(name),
                 train_images=np.array([manifest.train_counts[output][1] for output in outputs], np.int64),
                 trained=all(output in of_card for output in outputs),
                 clusters=panel.clusters,
@@ -111,22 +111,6 @@ def read_sets(audit: Audit, panel: Panel) -> list[SetRecords]:
             )
         )
     return result
-
-
-def _true_of_rows(audit: Audit, name: str) -> NDArray[np.int64]:
-    """Read the true outputs of a large set from the rows of its true outputs."""
-    row = slots(name)[1]
-    place = {output: k for k, output in enumerate(audit.one_of[name])}
-    names = output_names(audit.attributes, audit.one_of)
-    position = np.array([place.get(output, -1) for output in names])
-    index = {output: number for number, output in enumerate(names)}
-    parts = []
-    for part in audit.record_parts(["attribute", "output", "label"]):
-        frame = part.to_pandas()
-        frame = frame[frame["attribute"].astype(str) == row]
-        of_row = position[[index[output] for output in frame["output"].astype(str)]]
-        parts.append(np.where(frame["label"].to_numpy() == 1, of_row, -1))
-    return np.concatenate(parts).astype(np.int64)
 
 
 def _shifts(outputs: Sequence[str], shift_of: dict[str, float]) -> NDArray[np.float64] | None:

@@ -17,13 +17,14 @@ from bincam.audit.summary.reference_variation import Variation, vary_references
 from bincam.audit.summary.sets.doubts import set_doubts
 from bincam.audit.summary.sets.entry import estimates_of, output_entry, set_calibration, set_entry
 from bincam.audit.summary.sets.records import SetRecords
+from bincam.audit.summary.sets.reference_counts import of_rows
 from bincam.audit.summary.sets.slices import is_of_set, set_family, slice_set
 from bincam.audit.summary.slices import slice_panel
 from bincam.audit.summary.stated import Stated, stated_figures
 from bincam.stats.outcomes import BASIC
 
 if TYPE_CHECKING:
-    from bincam.audit.folder.manifest import Manifest
+    from bincam.audit.folder.manifest import Manifest, ReferenceData
 
 Entry = dict[str, Any]
 Entries = Callable[[Panel], Mapping[str, Entry]]
@@ -90,7 +91,7 @@ def summarise_sets(
         dividing = [by for by in divisions if not is_of_set(by, records)]
         result.slices += [part for by in dividing for part in slice_set(records, by, level)]
         if records.large:
-            entry["rows"] = _rows(panel.select(slots(records.name)), entries)
+            entry["rows"] = _rows(panel, records, entries, variation, manifest.references_from, level)
             continue
         part = panel.select(records.outputs)
         measured = {output: dict(of_output) for output, of_output in entries(part).items()}
@@ -124,14 +125,28 @@ def summarise_sets(
     return result
 
 
-def _rows(panel: Panel, entries: Entries) -> dict[str, Entry]:
+def _rows(
+    panel: Panel,
+    records: SetRecords,
+    entries: Entries,
+    variation: Variation,
+    fitted_on: ReferenceData | None,
+    level: float,
+) -> dict[str, Entry]:
     """Measure the maps of the predicted and of the true outputs of a large set."""
+    names = slots(records.name)
+    part = panel.select(names)
+    measured = {"attributes": {name: dict(entry) for name, entry in entries(part).items()}}
+    varied = rows_of(variation, [panel.attributes.index(name) for name in names])
+    outputs = dict(zip(names, (records.predicted, records.true), strict=True))
+    counted = of_rows(fitted_on, outputs, records.outputs)
+    vary_references(measured, varied, counted, part.minority.tolist(), level)
     result = {}
-    for row, measured in entries(panel).items():
-        counts = {name: n for name, n in measured["counts"].items() if name not in ("FN", "TN") or n}
+    for row, entry in measured["attributes"].items():
+        counts = {name: n for name, n in entry["counts"].items() if name not in ("FN", "TN") or n}
         measures = {
             column: {group: figure for group, figure in groups.items() if group in BASIC}
-            for column, groups in measured["measures"].items()
+            for column, groups in entry["measures"].items()
         }
         result[row] = {"counts": counts, "measures": measures}
     return result

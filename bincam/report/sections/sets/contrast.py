@@ -15,14 +15,15 @@ from bincam.report.figures.theme import inline
 from bincam.report.reading.audited_model import Arm
 from bincam.report.reading.contrast import Contrast
 from bincam.report.sections import wording
-from bincam.report.sections.context import slug
+from bincam.report.sections.context import Drawing, slug
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.sections.sets.card import lead
+from bincam.report.sections.sets.contrast_maps import contrast_maps
 from bincam.report.sections.sets.tables import MOST_ROWS, confusions_table
 from bincam.report.set_view import SetContrastCard
 from bincam.report.view_parts import Cell, Chart, Table, Tile
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import NONE, basis, counted, interval, p_value, written
+from bincam.stats.formatting import NONE, basis, counted, interval, p_value, significant, written
 
 LABELS = {
     "accuracy": "accuracy",
@@ -38,13 +39,14 @@ OUTPUTS_CAPTION = (
 OLDER = "The contrast states neither confusion tables nor outputs; make it again with 'bincam compare' to see them."
 
 
-def set_contrast_card(name: str, contrast: Contrast) -> SetContrastCard:
+def set_contrast_card(name: str, contrast: Contrast, drawing: Drawing) -> SetContrastCard:
     """Build the card of a set that both models have."""
     entry: Mapping[str, Any] = contrast.document["sets"][name]
     arms = (contrast.first, contrast.second)
     tables: Mapping[str, Any] = entry.get("confusion") or {}
     large = any("cells" in table for table in tables.values())
     drawn = [arm for arm in arms if arm.key in tables]
+    maps, limit, hint = contrast_maps(name, entry, drawing)
     return SetContrastCard(
         name=name,
         anchor=f"set-{slug(name)}",
@@ -55,6 +57,9 @@ def set_contrast_card(name: str, contrast: Contrast) -> SetContrastCard:
         confusions=[] if large else [_heat_map(name, entry, arm) for arm in drawn],
         most=[_most_frequent(entry, arm) for arm in drawn] if large else [],
         outputs=_outputs(entry, arms) if "by_output" in entry else None,
+        maps=maps,
+        limit=significant(limit, 2),
+        maps_hint=hint,
         warnings=_warnings(name, entry, arms),
     )
 

@@ -48,9 +48,9 @@ def sets_part(drawing: Drawing) -> SetsPart:
     if drawing.contrast is not None:
         names = list(drawing.contrast.document.get("sets") or {})
         return SetsPart(
-            contrasts=[set_contrast_card(name, drawing.contrast) for name in names],
+            contrasts=[set_contrast_card(name, drawing.contrast, drawing) for name in names],
             tiles=[tile for name in names for tile in set_contrast_tiles(name, drawing.contrast)],
-            definitions=DEFINITIONS[:3] if names else (),  # the last one is about maps
+            definitions=DEFINITIONS if names else (),
         )
     arm = drawing.arms[0]
     if not arm.audit.one_of:
