@@ -36,12 +36,20 @@ def describe(
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Draw prevalence.png and correlation.png into this folder.")
     ] = None,
+    save: Annotated[
+        bool,
+        typer.Option("--save", help="State these options in data.yaml beside the data, for every command to read."),
+    ] = False,
     options: TableOptions,
 ) -> None:
     """Count images, classes and identities per split; draw prevalence and correlation with --out."""
     import json
 
     table = options.load(source)
+    if save:
+        from bincam.data.readers.data_file import save_reading
+
+        typer.echo(f"{save_reading(source, table.reading)}", err=True)
     description = table.describe()
     if as_json:
         typer.echo(json.dumps(description.to_json(), indent=2, ensure_ascii=False))
@@ -77,7 +85,7 @@ def check(
     from bincam.errors import InputError
     from bincam.progress import track
 
-    options.validate()
+    options.reader_options()  # a mistyped list is no problem of the data
     try:
         table = options.load(source)
     except InputError as error:

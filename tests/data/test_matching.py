@@ -70,7 +70,7 @@ def test_a_set_that_the_data_do_not_state_is_checked_and_taken_over():
     labels = np.array(plain.labels)
     labels[1] = 1
     wrong = AttributeTable(plain.names, labels, plain.ids, "photos")
-    with pytest.raises(InputError, match="set 'race' of '1' has 3 true labels"):
+    with pytest.raises(InputError, match="photos: image '1': set 'race' has 3 true labels"):
         match_outputs(wrong, plain.names, SET)
     with pytest.raises(
         InputError, match=r"set 'age' has the output '0-2', which is no column, and the data states the sets race"

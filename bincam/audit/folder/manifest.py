@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -11,6 +11,9 @@ from bincam.audit.folder.schema import MASKS
 from bincam.audit.folder.sets import large_sets, slots, without_sets
 from bincam.errors import InputError
 from bincam.files import read_json
+
+if TYPE_CHECKING:
+    from bincam.data.attribute_table import AttributeTable
 
 KIND, SCHEMA = "bincam-audit", 1
 SUMMARY_KIND, SUMMARY_SCHEMA = "bincam-summary", 1
@@ -44,7 +47,10 @@ class AuditedModel(_Part):
 
 
 class AuditedData(_Part):
-    """The audited images: their source, split and number, and the digests of the labels and of the image files."""
+    """The audited images: their source, split and number, and the digests of the labels and of the image files.
+
+    ``options`` are the arguments of the reader, see ``AttributeTable.reading``; older audits do not have them.
+    """
 
     source: str
     root: str
@@ -52,6 +58,17 @@ class AuditedData(_Part):
     split: str | None
     images: int = Field(ge=0)
     images_hash: str
+    options: dict[str, Any] = {}
+
+    def read_table(self) -> AttributeTable:
+        """Read the data set again as it was read for the audit; ``images.parquet`` names those that were audited.
+
+        Raises:
+            InputError: It is no longer there, or cannot be read in this way. The message may quote a cell of the table.
+        """
+        from bincam.data.readers.load import load, read
+
+        return read(self.source, self.options) if self.options else load(self.source)
 
 
 class MaskSource(_Part):

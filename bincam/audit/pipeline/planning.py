@@ -58,7 +58,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     large = {name: members for name, members in one_of.items() if is_large(members, settings.one_of_rows)}
     of_large = {member for members in large.values() for member in members}
     own_rows = tuple(name for name in names if name not in of_large)
-    table = data if settings.split is None else data.split(settings.split)
+    table = data if settings.split is None else defaults.choose_split(data, settings.split)
     if settings.limit is not None and settings.limit < len(table):
         table = table.subset(settings.limit, seed=settings.seed)
     groups = defaults.choose_groups(table, settings.groups)
@@ -83,6 +83,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     regions, sources, reference_table = None, {}, None
     if own_rows:
         regions = defaults.choose_regions(model, table, settings.regions, notes)
+        defaults.count_landmarks(model, table, regions, notes)
         sources = defaults.choose_masks(table, settings, regions)
         reference_table = defaults.choose_reference_table(data, settings, explainer, notes)
     if reference_table is not None:
@@ -109,6 +110,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
             split=settings.split,
             images=len(table),
             images_hash=provenance.images_hash(table),
+            **({"options": dict(given.reading)} if given.reading else {}),
         ),
         train_counts=counts,
         train_counts_from=counts_from,
