@@ -205,6 +205,15 @@ def _print_description(description: Description) -> None:
         console.print(f"[bold red]{len(description.crossing):,} identities are in several splits[/]")
     elif whole.identities is not None:
         console.print("No identity is in more than one split.")
+    if description.without_landmarks:
+        console.print(_landmarks(description.without_landmarks, whole.count))
+
+
+def _landmarks(lacking: int, images: int) -> str:
+    return (
+        f"{lacking:,} of {images:,} images lack landmarks: without all five points there is no face crop and no region "
+        "that follows the face."
+    )
 
 
 def _print_sets(description: Description, console: Console) -> None:
@@ -251,6 +260,8 @@ def _print_report(report: Report, show: int) -> None:
     console.print(
         f"{report.source}: {report.decoded:,} of {report.images:,} images decode; {sizes or 'no sizes'}{more}"
     )
+    if report.without_landmarks:
+        console.print(_landmarks(report.without_landmarks, report.images))
     for kind, count in report.counts().items():
         console.print(f"[bold red]{kind}: {count:,}[/]")
         of_kind = [p for p in report.problems if p.kind == kind]

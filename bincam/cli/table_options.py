@@ -82,9 +82,7 @@ class ReaderOptions:
     ] = None
     path_column: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="Column of image paths.", show_default="image", rich_help_panel=TABLE_PANEL
-        ),
+        typer.Option(metavar="NAME", help="Column of image paths.", show_default="image", rich_help_panel=TABLE_PANEL),
     ] = None
     split_column: Annotated[
         str | None, typer.Option(metavar="NAME", help="Column of splits.", rich_help_panel=TABLE_PANEL)
@@ -121,7 +119,8 @@ class ReaderOptions:
     ] = None
 
     data_one_of: Annotated[
-        list[str] | None, typer.Option("--data-one-of", metavar="SET=NAME,...", help=_ONE_OF, rich_help_panel=SETS_PANEL)
+        list[str] | None,
+        typer.Option("--data-one-of", metavar="SET=NAME,...", help=_ONE_OF, rich_help_panel=SETS_PANEL),
     ] = None
     one_of_column: Annotated[
         list[str] | None,

@@ -299,14 +299,17 @@ class AttributeTable:
             ('all', [0.25], [3.0], ('positive',))
         """
         source = self.source or str(self.root)
-        return describe(source, self.names, self.labels, self.splits, self.identities, self.one_of)
+        summary = describe(source, self.names, self.labels, self.splits, self.identities, self.one_of)
+        return summary if self.landmarks is None else replace(summary, without_landmarks=self.without_landmarks())
 
     def digest(self) -> str:
         """SHA-256 of ids, attributes, labels, splits, identities, groups and points; not of pixels or ``root``."""
         state = hashlib.sha256()
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in {"root", "source", "reading"} or (item.name == "one_of" and not value):  # as before there were sets
+            if item.name in {"root", "source", "reading"} or (
+                item.name == "one_of" and not value
+            ):  # as before there were sets
                 continue
             parts = value.items() if isinstance(value, Mapping) else [("", value)]
             for name, part in parts:

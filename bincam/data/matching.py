@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.class_sets import Invalid, settled
+from bincam.data.class_sets import settled
+from bincam.data.stated_sets import Invalid
 from bincam.errors import BincamWarning, InputError, nearest
 from bincam.one_of import Sets, check_sets, set_columns
 
@@ -75,9 +76,7 @@ def class_label(output: str, name: str) -> str:
     return output.removeprefix(f"{name}=")
 
 
-def _labels_of_set(
-    table: AttributeTable, name: str, members: Sequence[str], invalid: Invalid
-) -> NDArray[np.float32]:
+def _labels_of_set(table: AttributeTable, name: str, members: Sequence[str], invalid: Invalid) -> NDArray[np.float32]:
     """Find the labels ``(N, K)`` of one of the model's sets."""
     source = table.source or str(table.root)
     if name not in table.one_of:
@@ -125,7 +124,10 @@ def _option(
     """The option that states a set of the data again, in the way in which it was stated, with the model's classes."""
     reading = table.reading
     if name in reading.get("one_of", {}):
-        option, classes = f"--data-one-of {name}", [m for m, label in zip(own, of_class, strict=True) if label in wanted]
+        option, classes = (
+            f"--data-one-of {name}",
+            [m for m, label in zip(own, of_class, strict=True) if label in wanted],
+        )
     else:
         columns, set_names = reading.get("one_of_columns", ()), reading.get("one_of_names", {})
         column = next((column for column in columns if set_names.get(column, column) == name), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from bincam.audit.folder.schema import MASKS
 from bincam.audit.folder.sets import large_sets, slots, without_sets
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError
 from bincam.files import read_json
 
 if TYPE_CHECKING:
@@ -63,12 +64,16 @@ class AuditedData(_Part):
     def read_table(self) -> AttributeTable:
         """Read the data set again as it was read for the audit; ``images.parquet`` names those that were audited.
 
+        What reading warns of was told when the audit was made, and is not told again.
+
         Raises:
             InputError: It is no longer there, or cannot be read in this way. The message may quote a cell of the table.
         """
         from bincam.data.readers.load import load, read
 
-        return read(self.source, self.options) if self.options else load(self.source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BincamWarning)
+            return read(self.source, self.options) if self.options else load(self.source)
 
 
 class MaskSource(_Part):

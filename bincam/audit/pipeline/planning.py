@@ -14,7 +14,7 @@ from bincam.audit.pipeline import defaults
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.projected_masks import Grid
 from bincam.audit.pipeline.sets.large import LargeSets
-from bincam.audit.pipeline.sets.matching import chosen_sets, match_sets
+from bincam.audit.pipeline.sets.matching import chosen_sets, match_sets, unmatched_sets
 from bincam.audit.settings import Settings
 from bincam.audit.summary.label_noise import stated_noise
 from bincam.audit.summary.stated import Stated
@@ -51,6 +51,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         notes.append(f"not audited, because the data has no labels of them: {', '.join(only_in_model)}")
     if only_in_data:
         notes.append(f"not audited, because the model has no output for them: {', '.join(only_in_data)}")
+    notes += unmatched_sets(card, given)
     if settings.attributes is not None and not settings.attributes:
         raise InputError("no attribute is selected")
     one_of = chosen_sets(data.one_of, names, card.attributes)

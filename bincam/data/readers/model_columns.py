@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.class_sets import StatedSets
 from bincam.data.readers.celeba_labels import BOX_COLUMNS, LANDMARK_COLUMNS
 from bincam.data.readers.load import read, with_stated
 from bincam.data.readers.table_cells import column_names
+from bincam.data.stated_sets import StatedSets
 from bincam.errors import BincamWarning, InputError, nearest
 
 
@@ -44,14 +44,14 @@ def load_for_outputs(source: str | os.PathLike[str], outputs: Sequence[str], **o
         ...     warnings.simplefilter("always")
         ...     _ = Path(folder, "mine.csv").write_text("image,Smiling,remark\na.png,1,blurred\nb.png,0,\n")
         ...     faces = data.load_for_outputs(Path(folder, "mine.csv"), ["Smiling", "Bald"])
-        >>> faces.names, "no output is called so: remark" in str(told[0].message)
+        >>> faces.names, "no output of their name: remark" in str(told[0].message)
         (('Smiling',), True)
     """
     arguments = with_stated(source, options)
     path = Path(source)
     if "attributes" in arguments or str(source) == "orl" or not path.is_file():
         return read(source, arguments)
-    sets = StatedSets.of(*(arguments.get(name) for name in ("one_of", "one_of_columns")))
+    sets = StatedSets.of(arguments.get("one_of"), arguments.get("one_of_columns"))
     columns, used = column_names(path), {*_used(arguments), *sets.columns, *sets.hot_columns}
     chosen = [name for name in outputs if name in columns and name not in used]
     if not chosen and not sets:
@@ -62,13 +62,14 @@ def load_for_outputs(source: str | os.PathLike[str], outputs: Sequence[str], **o
             "them contains the classes of a set of the model, state it (--one-of-column COLUMN, and --one-of-name "
             "COLUMN=SET if the set has another name)"
         )
+    table = read(source, {**arguments, "attributes": chosen})
     if aside := [column for column in columns if column not in used and column not in chosen]:
         warnings.warn(
-            f"{source}: columns left aside, because no output is called so: {_some(aside, 12)}",
+            f"{source}: columns left aside, because the model has no output of their name: {_some(aside, 12)}",
             BincamWarning,
             stacklevel=2,
         )
-    return read(source, {**arguments, "attributes": chosen})
+    return table
 
 
 def _used(arguments: Mapping[str, Any]) -> set[str]:

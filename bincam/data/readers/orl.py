@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.class_sets import ClassColumns, StatedSets, add_sets
+from bincam.data.class_sets import add_sets
 from bincam.data.readers.arguments import keeping_arguments
+from bincam.data.stated_sets import ClassColumns, StatedSets
 from bincam.errors import BincamError, InputError
 
 _FOLDS = 4
@@ -21,7 +22,9 @@ _PERSON = "person"
 
 
 @keeping_arguments
-def orl(*, fold: int = 0, one_of_columns: ClassColumns = (), one_of_names: Mapping[str, str] | None = None) -> AttributeTable:
+def orl(
+    *, fold: int = 0, one_of_columns: ClassColumns = (), one_of_names: Mapping[str, str] | None = None
+) -> AttributeTable:
     """Read ten photographs of each of 40 people, 92 x 112 greyscale, with three attributes, imbalanced (90 % male).
 
     Eyeglasses, Male and Beard (beard or moustache) were labelled for bincam by inspecting every image; where facial

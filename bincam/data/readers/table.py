@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.class_sets import ClassColumns, Invalid, StatedSets, add_sets, expand
+from bincam.data.class_sets import add_sets, expand
 from bincam.data.readers.arguments import keeping_arguments
 from bincam.data.readers.celeba_labels import BOX_COLUMNS, LANDMARK_COLUMNS
 from bincam.data.readers.table_cells import CODINGS, UNKNOWN, Cells, Coding, batches, place
+from bincam.data.stated_sets import ClassColumns, Invalid, StatedSets
 from bincam.errors import InputError, nearest
 
 _NOT_AN_ATTRIBUTE = (
-    "; if {name!r} is not an attribute, list the attribute columns, make it a group, or, if "
+    "; if {name!r} is not an attribute, list the attribute columns (attributes, --attributes), make it a group, or, if "
     "it contains class names, state it as a set (one_of_columns, --one-of-column {name})"
 )
 
@@ -115,7 +116,8 @@ def table(
             chosen = _attribute_columns(attributes, columns, named, stated)
             for column in (*named, *chosen):
                 if column not in columns:
-                    raise InputError(f"{source}: no column {column!r}{nearest(column, columns)}")
+                    hint = "; path (--path-column) names the column of image paths" if column == path else ""
+                    raise InputError(f"{source}: no column {column!r}{nearest(column, columns)}{hint}")
         cells = Cells(source, batch, start)
         flags = np.empty((batch.num_rows, len(chosen)), np.int8)
         for i, name in enumerate(chosen):
