@@ -191,7 +191,7 @@ def audit(
     reading.reader_options()  # a mistyped list is told before a model is opened
     opened = source.open_source(model, weights, options, device=device)
     with _notes_as_lines():
-        table = reading.load_for(data, opened.card.attributes)
+        table = reading.load_for(data, opened.card)
     values: dict[str, Any] = {
         "split": None if split == "all" else split,
         "attributes": parse_attributes(attributes, (*opened.card.attributes, *opened.card.one_of)),

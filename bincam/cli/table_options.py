@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +14,7 @@ from bincam.errors import InputError
 
 if TYPE_CHECKING:
     from bincam.data.attribute_table import AttributeTable
+    from bincam.models import Card
 
 TABLE_PANEL = "CSV and Parquet tables"
 OTHER_PANEL = "Other data sets"
@@ -190,12 +190,12 @@ class ReaderOptions:
             raise InputError("--one-of-column: the name of a column is empty; expected COLUMN or COLUMN=CLASS,...")
         return {column: classes.get(column) for column in columns} or None
 
-    def load_for(self, source: str, outputs: Sequence[str]) -> AttributeTable:
+    def load_for(self, source: str, card: Card) -> AttributeTable:
         """Read a data set for a model.
 
         Args:
             source: As for ``bincam.data.load``.
-            outputs: Names of the model's outputs.
+            card: Of the model.
 
         Raises:
             InputError: An option is malformed, or the data set cannot be read that way.
@@ -204,7 +204,7 @@ class ReaderOptions:
 
         options = self.reader_options()
         _tell_stated(source)
-        return load_for_outputs(source, outputs, **options)
+        return load_for_outputs(source, card.attributes, card.one_of, **options)
 
 
 @dataclass(frozen=True)

@@ -307,9 +307,9 @@ class AttributeTable:
         state = hashlib.sha256()
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in {"root", "source", "reading"} or (
-                item.name == "one_of" and not value
-            ):  # as before there were sets
+            if item.name in {"root", "source", "reading"}:
+                continue
+            if item.name == "one_of" and not value:  # as before there were sets
                 continue
             parts = value.items() if isinstance(value, Mapping) else [("", value)]
             for name, part in parts:

@@ -124,10 +124,8 @@ def _option(
     """The option that states a set of the data again, in the way in which it was stated, with the model's classes."""
     reading = table.reading
     if name in reading.get("one_of", {}):
-        option, classes = (
-            f"--data-one-of {name}",
-            [m for m, label in zip(own, of_class, strict=True) if label in wanted],
-        )
+        option = f"--data-one-of {name}"
+        classes = [member for member, label in zip(own, of_class, strict=True) if label in wanted]
     else:
         columns, set_names = reading.get("one_of_columns", ()), reading.get("one_of_names", {})
         column = next((column for column in columns if set_names.get(column, column) == name), name)

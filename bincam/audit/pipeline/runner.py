@@ -96,7 +96,9 @@ def run(
     folder = Path(out)
     check_free(folder, resume=resume)  # before anything that takes time
     opened = model if isinstance(model, AttributeClassifier) else open_model(os.fspath(model))
-    table = data if isinstance(data, AttributeTable) else load_for_outputs(data, opened.card.attributes)
+    table = (
+        data if isinstance(data, AttributeTable) else load_for_outputs(data, opened.card.attributes, opened.card.one_of)
+    )
     if source is None:
         source = opened.card.name if isinstance(model, AttributeClassifier) else os.fspath(model)
     plan = make_plan(opened, table, settings or Settings(), source=source)

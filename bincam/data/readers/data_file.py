@@ -95,17 +95,13 @@ def save_reading(source: str | os.PathLike[str], arguments: Mapping[str, Any]) -
     """
     place = _place(source)
     if place is None:
-        raise InputError(
-            f"{source}: a data set of a package has no folder for {FILE}; state its options in the command"
-        )
+        raise InputError(f"{source}: no folder for {FILE}; state its options in every command")
     file, name = place
     tables: dict[str, Any] = {}
     if file.exists():
         former = _tables(file)
         if former is None:
-            raise InputError(
-                f"{file}: belongs to another program, as it has no kind {KIND!r}; move the table elsewhere"
-            )
+            raise InputError(f"{file}: has no kind {KIND!r} and is another program's; move it or the table")
         tables = former
     own = dict(arguments)
     if "images" in own:

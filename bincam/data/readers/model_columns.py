@@ -14,9 +14,12 @@ from bincam.data.readers.load import read, with_stated
 from bincam.data.readers.table_cells import column_names
 from bincam.data.stated_sets import StatedSets
 from bincam.errors import BincamWarning, InputError, nearest
+from bincam.one_of import Sets
 
 
-def load_for_outputs(source: str | os.PathLike[str], outputs: Sequence[str], **options: Any) -> AttributeTable:
+def load_for_outputs(
+    source: str | os.PathLike[str], outputs: Sequence[str], sets: Sets | None = None, **options: Any
+) -> AttributeTable:
     r"""Read a data set for a model: of a CSV or Parquet table only the columns that the model has outputs for.
 
     The meaning of the other columns need not be known: they are left aside, with a warning that names them.
@@ -24,6 +27,7 @@ def load_for_outputs(source: str | os.PathLike[str], outputs: Sequence[str], **o
     Args:
         source: As for ``load``.
         outputs: Names of the model's outputs.
+        sets: The model's sets of outputs. A set that the options state has its labels from there alone.
         options: As for ``load``. With ``attributes``, or where ``data.yaml`` states them, those are read instead.
 
     Returns:
@@ -51,10 +55,13 @@ def load_for_outputs(source: str | os.PathLike[str], outputs: Sequence[str], **o
     path = Path(source)
     if "attributes" in arguments or str(source) == "orl" or not path.is_file():
         return read(source, arguments)
-    sets = StatedSets.of(arguments.get("one_of"), arguments.get("one_of_columns"))
-    columns, used = column_names(path), {*_used(arguments), *sets.columns, *sets.hot_columns}
-    chosen = [name for name in outputs if name in columns and name not in used]
-    if not chosen and not sets:
+    stated = StatedSets.of(
+        arguments.get("one_of"), arguments.get("one_of_columns"), names=arguments.get("one_of_names")
+    )
+    columns, used = column_names(path), {*_used(arguments), *stated.columns, *stated.hot_columns}
+    of_stated = {output for name, members in (sets or {}).items() if name in stated.names for output in members}
+    chosen = [name for name in outputs if name in columns and name not in used and name not in of_stated]
+    if not chosen and not stated:
         free = [column for column in columns if column not in used]
         raise InputError(
             f"{source}: no output of the model is a column: the model has {_some(outputs)}, and the table "
@@ -77,8 +84,8 @@ def _used(arguments: Mapping[str, Any]) -> set[str]:
     used = {arguments.get("path", "image"), arguments.get("split"), arguments.get("identity")}
     used |= {*arguments.get("groups", ())}
     for name, celeba in (("landmarks", LANDMARK_COLUMNS), ("boxes", BOX_COLUMNS)):
-        stated = arguments.get(name) or ()
-        used |= set(celeba if stated == "celeba" else stated)
+        typed = arguments.get(name) or ()
+        used |= set(celeba if typed == "celeba" else typed)
     return {name for name in used if name is not None}
 
 

@@ -64,8 +64,8 @@ def table(
         one_of_columns: Columns of class names. Every class is an output ``column=class`` of a set of the column's name.
             As a mapping it states the classes, in order, of each column; None, or a list of columns, takes the classes
             that the column contains, with numbers in their names ordered by size.
-        one_of_names: Column of class names to the name of its set, where the set, such as that of a model, is not called
-            like the column.
+        one_of_names: Column of class names to the name of its set, where the set, such as a model's, is not called like
+            the column.
         one_of_rest: Name of a set of ``one_of`` to the name of a further output, which is true in the rows in which
             none of the set's columns is.
         one_of_invalid: ``"refuse"`` rows in which a set does not have exactly one true label (none, an empty cell, a
@@ -116,8 +116,8 @@ def table(
             chosen = _attribute_columns(attributes, columns, named, stated)
             for column in (*named, *chosen):
                 if column not in columns:
-                    hint = "; path (--path-column) names the column of image paths" if column == path else ""
-                    raise InputError(f"{source}: no column {column!r}{nearest(column, columns)}{hint}")
+                    of = " of image paths (path, --path-column)" if column == path else ""
+                    raise InputError(f"{source}: no column {column!r}{of}{nearest(column, columns)}")
         cells = Cells(source, batch, start)
         flags = np.empty((batch.num_rows, len(chosen)), np.int8)
         for i, name in enumerate(chosen):
