@@ -125,6 +125,17 @@ def test_the_page_quotes_no_cell_of_data_that_has_changed(audit, place, tmp_path
     assert not any(photographs)
 
 
+def test_the_page_says_that_the_images_are_gone(audit, place, tmp_path):
+    assert audit(*COLUMNS, "--one-of-column", "hair").code == 0
+    (place / "photos").rename(place / "moved")
+    try:
+        notes, photographs = shown(tmp_path / "out")
+    finally:
+        (place / "moved").rename(place / "photos")
+    assert "Photographs are not shown: mine.csv: none of the audited images is where it was." in notes[0]
+    assert not any(photographs)
+
+
 def test_older_audits_without_the_options_load_unchanged(audit, tmp_path):
     assert audit(*COLUMNS, "--one-of-column", "hair").code == 0
     file = tmp_path / "out" / "manifest.json"

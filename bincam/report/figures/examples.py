@@ -93,6 +93,9 @@ class Photographs:
         card = manifest.model.card
         table = self._read_table()
         self._rows = {name: row for row, name in enumerate(table.ids)}
+        audited = (self._rows[name] for name in self.audit.images["image"] if name in self._rows)
+        if not any(table.path(row).is_file() for row in audited):
+            raise InputError(f"{source}: none of the audited images is where it was")
         size = tuple(manifest.image_size or card["input_size"])
         fit = card.get("fit")
         if fit == "face" and table.landmarks is None:
