@@ -83,6 +83,8 @@ def test_every_data_set_of_a_folder_has_its_own_entry(mine, folder):
         ("just text\n", "expected the keys kind, schema and tables, got str"),
         ("kind: bincam-data\nschema: 1\ntables: {mine.csv: split}\n", "mine.csv: expected options by name"),
         ("{spilt: fold}", "mine.csv: unknown key 'spilt'; did you mean 'split'"),
+        ("{split: 9999-99-99}", r"data\.yaml: not readable as YAML: month must be in 1\.\.12"),
+        ("{split: " + "[" * 3000 + "]" * 3000 + "}", "not readable as YAML: nested too deeply"),
         ("{split: 1}", "mine.csv: split is 1; expected a name"),
         ("{attributes: Smiling}", "mine.csv: attributes is Smiling; expected a list of names"),
         ("{labels: 1/0}", "mine.csv: labels is 1/0; expected '0/1'"),
