@@ -197,3 +197,6 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark else ""
         raise InputError(f"{file}{where}: not YAML: {getattr(error, 'problem', None) or 'no text'}") from None
+    except (ValueError, RecursionError) as error:  # of a scalar such as the date 9999-99-99, or of deep nesting
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise InputError(f"{file}: not readable as YAML: {reason}") from None

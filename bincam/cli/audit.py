@@ -24,7 +24,7 @@ from bincam.cli.option_groups import (
     WeightsFile,
 )
 from bincam.cli.options import expand_groups, parse_attributes, parse_names
-from bincam.cli.table_options import SETS_PANEL, InvalidSets, TableOptions
+from bincam.cli.table_options import SETS_PANEL, ReaderOptions
 from bincam.errors import BincamWarning, InputError
 
 if TYPE_CHECKING:
@@ -46,31 +46,12 @@ def audit(
     split: Annotated[
         str, typer.Option(help="Split to audit: train, validation or test; all for every image.")
     ] = "test",
-    fold: Annotated[
-        int | None, typer.Option(help="orl only: which of its four folds is the test split.", show_default="0")
-    ] = None,
     attributes: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME,...",
             help="Attributes to audit; may be repeated. Quote a name that contains a comma.",
             show_default="all that model and data share",
-        ),
-    ] = None,
-    one_of_column: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN[=CLASS,...]",
-            help="Column of class names, the labels of a set of the model's card; may be repeated. Of 'orl': person.",
-            rich_help_panel=SETS_PANEL,
-        ),
-    ] = None,
-    one_of_invalid: Annotated[
-        InvalidSets | None,
-        typer.Option(
-            help="Rows without a class, or with none of the stated ones: refuse them, or read them as unknown.",
-            show_default="refuse",
-            rich_help_panel=SETS_PANEL,
         ),
     ] = None,
     one_of_rows: Annotated[
@@ -192,6 +173,7 @@ def audit(
     ] = "raise",
     weights: WeightsFile = None,
     options: ModelOptions,
+    reading: ReaderOptions,
 ) -> None:
     """Audit a model: measure, per image and attribute, where it looks and how much it decides without looking.
 
@@ -199,7 +181,6 @@ def audit(
     """
     from bincam.audit.folder.writer import check_free
     from bincam.audit.settings import Settings
-    from bincam.data import load
 
     if on_error not in ("raise", "skip") or precision not in ("fp32", "bf16"):
         raise InputError(f"--on-error is raise or skip, --precision fp32 or bf16; got {on_error} and {precision}")
@@ -207,9 +188,10 @@ def audit(
     methods = parse_names("--method", method)
     kept = None if groups is None else parse_names("--groups", groups, may_be_empty=True)
     stated = figures.values()
-    reading = TableOptions(one_of_column=one_of_column, one_of_invalid=one_of_invalid).reader_options()
-    table = load(data, **reading, **({} if fold is None else {"fold": fold}))
+    reading.reader_options()  # a mistyped list is told before a model is opened
     opened = source.open_source(model, weights, options, device=device)
+    with _notes_as_lines():
+        table = reading.load_for(data, opened.card)
     values: dict[str, Any] = {
         "split": None if split == "all" else split,
         "attributes": parse_attributes(attributes, (*opened.card.attributes, *opened.card.one_of)),

@@ -36,12 +36,20 @@ def describe(
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Draw prevalence.png and correlation.png into this folder.")
     ] = None,
+    save: Annotated[
+        bool,
+        typer.Option("--save", help="State these options in data.yaml beside the data, for every command to read."),
+    ] = False,
     options: TableOptions,
 ) -> None:
     """Count images, classes and identities per split; draw prevalence and correlation with --out."""
     import json
 
     table = options.load(source)
+    if save:
+        from bincam.data.readers.data_file import save_reading
+
+        typer.echo(f"{save_reading(source, table.reading)}", err=True)
     description = table.describe()
     if as_json:
         typer.echo(json.dumps(description.to_json(), indent=2, ensure_ascii=False))
@@ -77,7 +85,7 @@ def check(
     from bincam.errors import InputError
     from bincam.progress import track
 
-    options.validate()
+    options.reader_options()  # a mistyped list is no problem of the data
     try:
         table = options.load(source)
     except InputError as error:
@@ -197,6 +205,15 @@ def _print_description(description: Description) -> None:
         console.print(f"[bold red]{len(description.crossing):,} identities are in several splits[/]")
     elif whole.identities is not None:
         console.print("No identity is in more than one split.")
+    if description.without_landmarks:
+        console.print(_landmarks(description.without_landmarks, whole.count))
+
+
+def _landmarks(lacking: int, images: int) -> str:
+    return (
+        f"{lacking:,} of {images:,} images lack landmarks: without all five points there is no face crop and no region "
+        "that follows the face."
+    )
 
 
 def _print_sets(description: Description, console: Console) -> None:
@@ -243,6 +260,8 @@ def _print_report(report: Report, show: int) -> None:
     console.print(
         f"{report.source}: {report.decoded:,} of {report.images:,} images decode; {sizes or 'no sizes'}{more}"
     )
+    if report.without_landmarks:
+        console.print(_landmarks(report.without_landmarks, report.images))
     for kind, count in report.counts().items():
         console.print(f"[bold red]{kind}: {count:,}[/]")
         of_kind = [p for p in report.problems if p.kind == kind]

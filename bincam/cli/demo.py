@@ -77,7 +77,7 @@ PRESETS = {
 def demo(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for data, models, audits and the report.")] = OUT,
     data: Annotated[
-        str, typer.Option(help="faces (generated), orl (photographs), or the path of a data set.")
+        str, typer.Option(help="faces (generated), orl (photographs), or a data set; of tables, data.yaml states how.")
     ] = "faces",
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the faces, the initial weights and the order of training images.")

@@ -19,8 +19,7 @@ def classes(
 ) -> None:
     """Write FOLDER/classes.csv: hair colour, a five-level age and Male of every image, for models with sets of outputs.
 
-    Read it with --one-of-column hair --one-of-column age --images FOLDER/img_align_celeba --split-column split
-    --identity-column person --landmark-columns celeba.
+    FOLDER/data.yaml states how it is read, so every command takes it by its name.
     """
     from bincam.faces.dataset.classes import write_classes
 

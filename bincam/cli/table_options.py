@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
@@ -14,9 +14,12 @@ from bincam.errors import InputError
 
 if TYPE_CHECKING:
     from bincam.data.attribute_table import AttributeTable
+    from bincam.models import Card
 
 TABLE_PANEL = "CSV and Parquet tables"
+OTHER_PANEL = "Other data sets"
 SETS_PANEL = "Sets of outputs of which exactly one is true"
+_ONE_OF = "One-hot columns or attributes of which exactly one is true in every image; may be repeated."
 
 
 class Coding(StrEnum):
@@ -27,6 +30,13 @@ class Coding(StrEnum):
     words = "true/false"
 
 
+class Variant(StrEnum):
+    """The images of a folder in CelebA's layout."""
+
+    aligned = "aligned"
+    wild = "wild"
+
+
 class InvalidSets(StrEnum):
     """What becomes of rows in which a set does not have exactly one true label."""
 
@@ -35,11 +45,10 @@ class InvalidSets(StrEnum):
 
 
 @dataclass(frozen=True)
-class TableOptions:
-    """The options for reading a data set, as typed.
+class ReaderOptions:
+    """The options for reading a data set, as typed, whose names no option of a model has.
 
     Attributes:
-        attributes: Names separated by commas.
         images: Folder that the table's paths are relative to.
         labels: Coding of the labels.
         path_column: Column of image paths.
@@ -47,27 +56,33 @@ class TableOptions:
         identity_column: Column of identities.
         group_columns: Names separated by commas.
         landmark_columns: Ten names separated by commas, or ``celeba``.
-        one_of: ``SET=NAME,...`` each.
+        box_columns: Four names separated by commas, or ``celeba``.
+        variant: Of a folder in CelebA's layout.
+        fold: Of ``orl``.
+        data_one_of: ``SET=NAME,...`` each.
         one_of_column: ``COLUMN`` or ``COLUMN=CLASS,...`` each.
+        one_of_name: ``COLUMN=SET`` each.
         one_of_rest: ``SET=NAME`` each.
         one_of_invalid: What becomes of rows without exactly one true label.
     """
 
-    attributes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME,...", help="Attributes to read; quote a name that contains a comma.", show_default="all"
-        ),
-    ] = None
+    _one_of: ClassVar[str] = "--data-one-of"
+
     images: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Folder that the image paths are relative to.", rich_help_panel=TABLE_PANEL
+            metavar="FOLDER",
+            help="Folder that the image paths are relative to.",
+            show_default="that of the table",
+            rich_help_panel=TABLE_PANEL,
         ),
     ] = None
-    labels: Annotated[Coding | None, typer.Option(help="Coding of the labels.", rich_help_panel=TABLE_PANEL)] = None
+    labels: Annotated[
+        Coding | None, typer.Option(help="Coding of the labels.", show_default="0/1", rich_help_panel=TABLE_PANEL)
+    ] = None
     path_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column of image paths.", rich_help_panel=TABLE_PANEL)
+        str | None,
+        typer.Option(metavar="NAME", help="Column of image paths.", show_default="image", rich_help_panel=TABLE_PANEL),
     ] = None
     split_column: Annotated[
         str | None, typer.Option(metavar="NAME", help="Column of splits.", rich_help_panel=TABLE_PANEL)
@@ -84,14 +99,28 @@ class TableOptions:
             metavar="NAME,...", help="The ten columns of landmarks, or 'celeba'.", rich_help_panel=TABLE_PANEL
         ),
     ] = None
-
-    one_of: Annotated[
-        list[str] | None,
+    box_columns: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="The four columns of boxes, or 'celeba'.", rich_help_panel=TABLE_PANEL),
+    ] = None
+    variant: Annotated[
+        Variant | None,
         typer.Option(
-            metavar="SET=NAME,...",
-            help="Attributes of which exactly one is true in every image; may be repeated.",
-            rich_help_panel=SETS_PANEL,
+            help="CelebA's layout: the aligned images or the original photographs.",
+            show_default="those that the folder has",
+            rich_help_panel=OTHER_PANEL,
         ),
+    ] = None
+    fold: Annotated[
+        int | None,
+        typer.Option(
+            help="orl: which of its four folds is the test split.", show_default="0", rich_help_panel=OTHER_PANEL
+        ),
+    ] = None
+
+    data_one_of: Annotated[
+        list[str] | None,
+        typer.Option("--data-one-of", metavar="SET=NAME,...", help=_ONE_OF, rich_help_panel=SETS_PANEL),
     ] = None
     one_of_column: Annotated[
         list[str] | None,
@@ -102,11 +131,19 @@ class TableOptions:
             rich_help_panel=SETS_PANEL,
         ),
     ] = None
+    one_of_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=SET",
+            help="Name of the set of a column of class names, where it is not that of the column; may be repeated.",
+            rich_help_panel=SETS_PANEL,
+        ),
+    ] = None
     one_of_rest: Annotated[
         list[str] | None,
         typer.Option(
             metavar="SET=NAME",
-            help="A further output of a set of --one-of, true where none of the others is; may be repeated.",
+            help="A further output of a set of one-hot columns, true where none of the others is; may be repeated.",
             rich_help_panel=SETS_PANEL,
         ),
     ] = None
@@ -120,7 +157,7 @@ class TableOptions:
     ] = None
 
     def reader_options(self) -> dict[str, Any]:
-        """The keyword arguments of ``bincam.data.load`` that were given, but for the attributes.
+        """The keyword arguments of ``bincam.data.load`` that were given.
 
         Raises:
             InputError: A list of names is malformed.
@@ -132,11 +169,13 @@ class TableOptions:
             "split": self.split_column,
             "identity": self.identity_column,
             "groups": None if self.group_columns is None else parse_names("--group-columns", self.group_columns),
-            "landmarks": self.landmark_columns
-            if self.landmark_columns in {None, "celeba"}
-            else parse_names("--landmark-columns", str(self.landmark_columns)),
-            "one_of": parse_sets("--one-of", self.one_of) or None,
+            "landmarks": _columns("--landmark-columns", self.landmark_columns),
+            "boxes": _columns("--box-columns", self.box_columns),
+            "variant": None if self.variant is None else self.variant.value,
+            "fold": self.fold,
+            "one_of": parse_sets(self._one_of, self.data_one_of) or None,
             "one_of_columns": self._class_columns(),
+            "one_of_names": parse_assignments("--one-of-name", self.one_of_name, "COLUMN=SET") or None,
             "one_of_rest": parse_assignments("--one-of-rest", self.one_of_rest, "SET=NAME") or None,
             "one_of_invalid": None if self.one_of_invalid is None else self.one_of_invalid.value,
         }
@@ -151,22 +190,52 @@ class TableOptions:
             raise InputError("--one-of-column: the name of a column is empty; expected COLUMN or COLUMN=CLASS,...")
         return {column: classes.get(column) for column in columns} or None
 
-    def names(self) -> list[str] | None:
-        """The attributes that were named; None for all.
+    def load_for(self, source: str, card: Card) -> AttributeTable:
+        """Read a data set for a model.
+
+        Args:
+            source: As for ``bincam.data.load``.
+            card: Of the model.
 
         Raises:
-            InputError: The list of names is malformed.
+            InputError: An option is malformed, or the data set cannot be read that way.
         """
-        return None if self.attributes is None else parse_names("--attributes", self.attributes)
+        from bincam.data import load_for_outputs
 
-    def validate(self) -> None:
-        """Check the lists of names before anything is read.
+        options = self.reader_options()
+        _tell_stated(source)
+        return load_for_outputs(source, card.attributes, card.one_of, **options)
+
+
+@dataclass(frozen=True)
+class TableOptions(ReaderOptions):
+    """The options for reading a data set, as typed, of commands without a model.
+
+    Attributes:
+        attributes: Names separated by commas.
+    """
+
+    _one_of: ClassVar[str] = "--one-of"
+
+    attributes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...", help="Attributes to read; quote a name that contains a comma.", show_default="all"
+        ),
+    ] = None
+    data_one_of: Annotated[
+        list[str] | None,
+        typer.Option("--one-of", "--data-one-of", metavar="SET=NAME,...", help=_ONE_OF, rich_help_panel=SETS_PANEL),
+    ] = None
+
+    def reader_options(self) -> dict[str, Any]:
+        """The keyword arguments of ``bincam.data.load`` that were given.
 
         Raises:
-            InputError: One of them is malformed.
+            InputError: A list of names is malformed.
         """
-        self.names()
-        self.reader_options()
+        names = {} if self.attributes is None else {"attributes": parse_names("--attributes", self.attributes)}
+        return {**super().reader_options(), **names}
 
     def load(self, source: str) -> AttributeTable:
         """Read a data set.
@@ -178,10 +247,19 @@ class TableOptions:
             InputError: An option is malformed, or the data set cannot be read that way.
         """
         from bincam.data import load
-        from bincam.data.class_sets import expand
 
-        names, options = self.names(), self.reader_options()
-        if names is not None and source != "orl" and not Path(source).is_dir():
-            return load(source, attributes=names, **options)  # the meaning of the other columns need not be known
-        table = load(source, **options)
-        return table if names is None else table.select(expand(names, table.one_of, table.names))
+        options = self.reader_options()
+        _tell_stated(source)
+        return load(source, **options)
+
+
+def _columns(option: str, typed: str | None) -> str | list[str] | None:
+    return typed if typed in {None, "celeba"} else parse_names(option, str(typed))
+
+
+def _tell_stated(source: str) -> None:
+    """Say on stderr which file states how the data set is read."""
+    from bincam.data.readers.data_file import stated
+
+    if (found := stated(source)) is not None:
+        typer.echo(f"bincam: {source} is read as {found[0]} states", err=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bincam.data.readers.celeba_writer import write_labels as write_labels
     from bincam.data.readers.load import load as load
     from bincam.data.readers.load import load_regions as load_regions
+    from bincam.data.readers.model_columns import load_for_outputs as load_for_outputs
     from bincam.data.readers.orl import orl as orl
     from bincam.data.readers.table import table as table
     from bincam.data.regions.regions import Regions as Regions
@@ -37,6 +38,7 @@ _NAMES = {
     "celeba": "readers.celeba",
     "frontal": "crop",
     "load": "readers.load",
+    "load_for_outputs": "readers.model_columns",
     "load_regions": "readers.load",
     "loader": "dataloader",
     "match_outputs": "matching",

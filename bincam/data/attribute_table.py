@@ -38,6 +38,8 @@ class AttributeTable:
         one_of: Sets of columns of which exactly one is 1 in every image, by name; where the label of a set is unknown,
             all its columns are NaN.
         source: Where the table was read from, for messages.
+        reading: Arguments of the reader that differ from its defaults, as JSON values: with them the source is read
+            again in the same way. No part of the digest.
 
     Example:
         >>> import numpy as np
@@ -71,6 +73,7 @@ class AttributeTable:
     boxes: NDArray[np.float32] | None = None
     one_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     source: str = ""
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n, names = len(self.ids), tuple(self.names)
@@ -158,6 +161,10 @@ class AttributeTable:
         """Count images per non-empty split, in the order of ``SPLITS``; those in no split come last under ``""``."""
         return {name: count for name in (*SPLITS, "") if (count := int(np.count_nonzero(self.splits == name)))}
 
+    def without_landmarks(self) -> int:
+        """Count images that lack one of the five landmarks or several; 0 if the table has no landmarks at all."""
+        return 0 if self.landmarks is None else int(np.count_nonzero(~np.isfinite(self.landmarks).all(axis=(1, 2))))
+
     def select(self, attributes: Sequence[str]) -> AttributeTable:
         """Keep only these attributes, in this order.
 
@@ -176,9 +183,13 @@ class AttributeTable:
         Raises:
             InputError: The table has no images in this split.
         """
-        if name not in self.counts():
-            nonempty = ", ".join(self.counts()) or "none"
-            raise InputError(f"{self.source or self.root}: no images in split {name!r}; splits with images: {nonempty}")
+        counts = self.counts()
+        if name not in counts:
+            nonempty = ", ".join(split for split in counts if split) or "none"
+            without = f" ({counts['']:,} images are in no split)" if "" in counts else ""
+            raise InputError(
+                f"{self.source or self.root}: no images in split {name!r}; splits with images: {nonempty}{without}"
+            )
         return self.take(np.flatnonzero(self.splits == name))
 
     def take(self, rows: ArrayLike) -> AttributeTable:
@@ -288,14 +299,17 @@ class AttributeTable:
             ('all', [0.25], [3.0], ('positive',))
         """
         source = self.source or str(self.root)
-        return describe(source, self.names, self.labels, self.splits, self.identities, self.one_of)
+        summary = describe(source, self.names, self.labels, self.splits, self.identities, self.one_of)
+        return summary if self.landmarks is None else replace(summary, without_landmarks=self.without_landmarks())
 
     def digest(self) -> str:
         """SHA-256 of ids, attributes, labels, splits, identities, groups and points; not of pixels or ``root``."""
         state = hashlib.sha256()
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in {"root", "source"} or (item.name == "one_of" and not value):  # as before there were sets
+            if item.name in {"root", "source", "reading"}:
+                continue
+            if item.name == "one_of" and not value:  # as before there were sets
                 continue
             parts = value.items() if isinstance(value, Mapping) else [("", value)]
             for name, part in parts:

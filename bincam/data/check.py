@@ -52,6 +52,8 @@ class Report:
         decoded: Number of images that decode.
         sizes: ``(width, height)`` of the decoded images with their counts, most frequent first.
         problems: The problems, in the table's order.
+        without_landmarks: Images that lack one of the five landmarks or several, if the table has landmarks. They may
+            be unknown, so this is no problem of the data; but such images have neither face crops nor face regions.
     """
 
     source: str
@@ -59,6 +61,7 @@ class Report:
     decoded: int
     sizes: tuple[tuple[tuple[int, int], int], ...]
     problems: tuple[Problem, ...]
+    without_landmarks: int = 0
 
     def counts(self) -> dict[str, int]:
         """Count the problems per kind."""
@@ -73,6 +76,7 @@ class Report:
             "images": self.images,
             "decoded": self.decoded,
             "sizes": [{"width": w, "height": h, "count": count} for (w, h), count in self.sizes],
+            "without_landmarks": self.without_landmarks,
             "problems": [{"kind": p.kind, "where": p.where, "text": p.text} for p in self.problems],
         }
 
@@ -117,6 +121,7 @@ def check(
         decoded=sum(sizes.values()),
         sizes=tuple(sizes.most_common()),
         problems=tuple(problems),
+        without_landmarks=table.without_landmarks(),
     )
 
 

@@ -9,95 +9,15 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.data.stated_sets import Invalid, StatedSets
 from bincam.errors import BincamWarning, InputError, nearest
 from bincam.one_of import check_sets, set_columns
 
-Invalid = Literal["refuse", "unknown"]
-ClassColumns = Sequence[str] | Mapping[str, Sequence[str] | None]
-"""Columns of class names: their names, or each name with the list of its classes, None for those in the column."""
-
 _LARGEST = 2**34  # bytes of the labels of one set
-
-
-@dataclass(frozen=True)
-class StatedSets:
-    """The sets that a reader's arguments state; ``StatedSets.of`` checks them.
-
-    Attributes:
-        one_of: Name of a set to its one-hot columns.
-        columns: Name of a column of class names to its classes in order, None for those that it contains.
-        rest: Name of a set of ``one_of`` to the name of a further output, which is true where none of the columns is.
-        invalid: ``refuse`` rows without exactly one true label, or read their labels of the set as ``unknown``.
-    """
-
-    one_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    columns: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
-    rest: Mapping[str, str] = field(default_factory=dict)
-    invalid: Invalid = "refuse"
-
-    @classmethod
-    def of(
-        cls,
-        one_of: Mapping[str, Sequence[str]] | None = None,
-        columns: ClassColumns | None = None,
-        rest: Mapping[str, str] | None = None,
-        invalid: Invalid = "refuse",
-    ) -> StatedSets:
-        """Check the form of a reader's arguments; whether the columns exist is for the reader to check.
-
-        Raises:
-            InputError: An argument has another form, or a set is stated twice.
-
-        >>> StatedSets.of(columns=["race"]).columns
-        {'race': None}
-        """
-        if invalid not in get_args(Invalid):
-            raise InputError(f"one_of_invalid={invalid!r}: expected one of {', '.join(get_args(Invalid))}")
-        if isinstance(columns, str) or not isinstance(columns or {}, (Mapping, Sequence)):
-            raise InputError(f"one_of_columns={columns!r}: expected a list of columns, or their classes by column")
-        for what, value in (("one_of", one_of), ("one_of_rest", rest)):
-            if not isinstance(value or {}, Mapping):
-                raise InputError(f"{what}={value!r}: expected a mapping from the names of sets")
-        pairs = columns if isinstance(columns, Mapping) else dict.fromkeys(columns or ())
-        for name, classes in [*pairs.items(), *(one_of or {}).items()]:
-            if isinstance(classes, str) or not isinstance(classes or (), Sequence):
-                raise InputError(f"set {name!r} is {classes!r}: expected a list of names")
-        by_column = {name: None if classes is None else tuple(map(str, classes)) for name, classes in pairs.items()}
-        for name, classes in by_column.items():
-            if classes is not None:
-                check_sets({name: classes}, classes)
-        hot = {name: tuple(members) for name, members in (one_of or {}).items()}
-        if twice := sorted(hot.keys() & by_column.keys()):
-            raise InputError(f"set {twice[0]!r} is stated by a column of class names and by one-hot columns")
-        for name, other in (rest or {}).items():
-            if name not in hot:
-                raise InputError(f"one_of_rest names the set {name!r}{nearest(name, hot)}; it is for one-hot columns")
-            if not isinstance(other, str) or not other.strip():
-                raise InputError(f"one_of_rest of set {name!r} is {other!r}: expected the name of the further output")
-        return cls(hot, by_column, dict(rest or {}), invalid)
-
-    def __bool__(self) -> bool:
-        return bool(self.one_of or self.columns)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all sets."""
-        return (*self.one_of, *self.columns)
-
-    @property
-    def hot_columns(self) -> list[str]:
-        """The one-hot columns of all sets."""
-        return [column for members in self.one_of.values() for column in members]
-
-    def is_output(self, name: str) -> bool:
-        """True if a name is, or may become, an output that is no column of the file."""
-        return name in self.rest.values() or any(name.startswith(f"{column}=") for column in self.columns)
 
 
 def output_name(column: str, value: str) -> str:
@@ -191,8 +111,9 @@ def add_sets(
             )
         _check_classes(stated, column, values, distinct, where)
         parts.append((values[:, None] == np.asarray(distinct)).astype(np.float32))
-        sets[column] = tuple(output_name(column, value) for value in distinct)
-        all_names += sets[column]
+        name = stated.set_name(column)
+        sets[name] = tuple(output_name(name, value) for value in distinct)
+        all_names += sets[name]
     sets = check_sets(sets, all_names)
     joined = np.concatenate(parts, axis=1)
     for name, columns in set_columns(sets, all_names).items():

@@ -88,6 +88,7 @@ class Description:
         phi: ``(A, A)`` φ coefficient over the images where both labels are known; NaN if one of them is constant.
         crossing: Identities with images in several splits, and those splits; empty if the table has no identities.
         sets: Name of a set of outputs to its summaries, in the order of ``splits``.
+        without_landmarks: Images that lack one of the five landmarks or several; None if the table has no landmarks.
     """
 
     source: str
@@ -96,6 +97,7 @@ class Description:
     phi: NDArray[np.float64]
     crossing: dict[str, tuple[str, ...]]
     sets: dict[str, tuple[SetSummary, ...]] = field(default_factory=dict)
+    without_landmarks: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The description as JSON values; undefined numbers are null, and ``sets`` is left out where there are none."""
@@ -136,6 +138,7 @@ class Description:
             "phi": [_plain(row) for row in self.phi],
             "identities_across_splits": {name: list(splits) for name, splits in self.crossing.items()},
             **({"sets": sets} if sets else {}),
+            **({} if self.without_landmarks is None else {"without_landmarks": self.without_landmarks}),
         }
 
 

@@ -10,12 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
+from bincam.data.class_sets import settled
+from bincam.data.stated_sets import Invalid
 from bincam.errors import BincamWarning, InputError, nearest
 from bincam.one_of import Sets, check_sets, set_columns
 
 
 def match_outputs(
-    table: AttributeTable, outputs: Sequence[str], one_of: Mapping[str, Sequence[str]] | None = None
+    table: AttributeTable,
+    outputs: Sequence[str],
+    one_of: Mapping[str, Sequence[str]] | None = None,
+    *,
+    invalid: Invalid | None = None,
 ) -> AttributeTable:
     """Bring a table to the outputs of a model, in the model's order and with the model's sets.
 
@@ -27,6 +33,9 @@ def match_outputs(
         table: The data.
         outputs: Names of the A outputs, as on the model's card.
         one_of: The model's sets.
+        invalid: ``refuse`` rows without exactly one true label in a set that the table did not state, or read their
+            labels of it as ``unknown``, with a warning that counts them. None is what the table was read with, else
+            ``refuse``.
 
     Returns:
         A table whose ``names`` are the outputs, whose ``labels`` are ``(N, A)``, and whose sets are the model's. A
@@ -47,9 +56,10 @@ def match_outputs(
         (('White', 'Black'), [[0.0, 1.0], [1.0, 0.0]], {'race': ('White', 'Black')})
     """
     sets = check_sets(one_of or {}, outputs)
+    chosen: Invalid = invalid or table.reading.get("one_of_invalid", "refuse")
     columns: dict[str, NDArray[np.float32]] = {}
     for name, members in sets.items():
-        columns |= dict(zip(members, _labels_of_set(table, name, members).T, strict=True))
+        columns |= dict(zip(members, _labels_of_set(table, name, members, chosen).T, strict=True))
     for output in outputs:
         if output not in columns:
             columns[output] = table.labels[:, table.index(output)]
@@ -66,20 +76,21 @@ def class_label(output: str, name: str) -> str:
     return output.removeprefix(f"{name}=")
 
 
-def _labels_of_set(table: AttributeTable, name: str, members: Sequence[str]) -> NDArray[np.float32]:
+def _labels_of_set(table: AttributeTable, name: str, members: Sequence[str], invalid: Invalid) -> NDArray[np.float32]:
     """Find the labels ``(N, K)`` of one of the model's sets."""
     source = table.source or str(table.root)
     if name not in table.one_of:
         if all(member in table.names for member in members):
-            return table.labels[:, [table.index(member) for member in members]]
+            labels = table.labels[:, [table.index(member) for member in members]]
+            return settled(labels, name, invalid, lambda row: f"{source}: image {table.ids[row]!r}", source)
         missing = next(member for member in members if member not in table.names)
         stated = f"states the sets {', '.join(table.one_of)}" if table.one_of else "states no sets"
         raise InputError(
             f"{source}: the model's set {name!r} has the output {missing!r}, which is no column, and the data {stated};"
-            f" state it by a column of class names (--one-of-column {name}) or by one-hot columns (--one-of {name}=...)"
+            f" state it by a column of class names (--one-of-column {name}; of another name: --one-of-column COLUMN"
+            f" --one-of-name COLUMN={name}) or by one-hot columns (--data-one-of {name}=...)"
         )
     own = table.one_of[name]
-    shown_classes = ",".join(_by_class(members, name, "the model")[:3]) + (",..." if len(members) > 3 else "")
     of_class = _by_class(own, name, source)
     wanted = _by_class(members, name, "the model")
     labels = table.labels[:, list(set_columns({name: own}, table.names)[name])]
@@ -91,8 +102,8 @@ def _labels_of_set(table: AttributeTable, name: str, members: Sequence[str]) -> 
         raise InputError(
             f"{source}: {total:,} images have a class of the set {name!r} that the model cannot predict, "
             f"{unpredicted[label]:,} of them {label!r}{nearest(label, wanted)}; leave these images out, or state only "
-            f"the classes of the model (--one-of-column {name}={shown_classes})"
-            " and read the others as unknown (--one-of-invalid unknown)"
+            f"the classes of the model ({_option(table, name, own, of_class, wanted)}) and read the others as unknown "
+            "(--one-of-invalid unknown)"
         )
     absent = [label for label in wanted if label not in of_class or not counts[position[label]]]
     if absent:
@@ -105,6 +116,21 @@ def _labels_of_set(table: AttributeTable, name: str, members: Sequence[str]) -> 
         )
     known = np.where(np.isnan(labels[:, :1]), np.nan, 0).astype(np.float32)
     return np.concatenate([labels[:, [position[label]]] if label in of_class else known for label in wanted], axis=1)
+
+
+def _option(
+    table: AttributeTable, name: str, own: Sequence[str], of_class: Sequence[str], wanted: Sequence[str]
+) -> str:
+    """The option that states a set of the data again, in the way in which it was stated, with the model's classes."""
+    reading = table.reading
+    if name in reading.get("one_of", {}):
+        option = f"--data-one-of {name}"
+        classes = [member for member, label in zip(own, of_class, strict=True) if label in wanted]
+    else:
+        columns, set_names = reading.get("one_of_columns", ()), reading.get("one_of_names", {})
+        column = next((column for column in columns if set_names.get(column, column) == name), name)
+        option, classes = f"--one-of-column {column}", list(wanted)
+    return f"{option}={','.join(classes[:3])}{',...' if len(classes) > 3 else ''}"
 
 
 def _by_class(members: Sequence[str], name: str, source: str) -> list[str]:

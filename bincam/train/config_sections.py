@@ -68,7 +68,8 @@ class DataConfig(Section):
 
     source: str = Field(description="'orl', a folder in CelebA's layout, or a CSV or Parquet table")
     options: dict[str, Any] = Field(
-        default={}, description="meaning of a table's columns: arguments of bincam.data.table"
+        default={},
+        description="how it is read: arguments of bincam.data.load, which replace those of a data.yaml",
     )
     attributes: tuple[str, ...] | None = Field(
         default=None, description="the model's outputs, in order; null: all attributes", min_length=1

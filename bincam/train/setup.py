@@ -65,6 +65,9 @@ def make_setup(config: TrainConfig, splits: Splits, *, world: int) -> Setup:
     _warn(config, loss, world)
     model = initial_model(config, train, counts.pairs())
     identity = Identity(config, train.names, splits.digest, weights_digest(model))
+    fit = FaceDataset(train, size=model.card.input_size, fit=config.data.fit).fit
+    if fit == "face":
+        _require_landmarks(splits, config.data.source)
     model.card = updated_card(
         model,
         loss=loss_name(config, train),
@@ -72,7 +75,7 @@ def make_setup(config: TrainConfig, splits: Splits, *, world: int) -> Setup:
         score_shift=score_shift(loss, train, _shares(config, train)),
         head=loss.head,
         logit_shift=card_shift(loss, config.resampling, train),
-        fit=FaceDataset(train, size=model.card.input_size, fit=config.data.fit).fit,
+        fit=fit,
     )
     return Setup(splits, counts, loss, make_order(train, config), model, identity)
 
@@ -102,6 +105,21 @@ def _require_metrics(config: TrainConfig, loss: AttributeLoss | JointLoss) -> No
         if metric not in OF_SETS:
             raise InputError(
                 f"{key}: {metric!r} is not defined for sets of outputs; expected one of {', '.join(OF_SETS)}"
+            )
+
+
+def _require_landmarks(splits: Splits, source: str) -> None:
+    """Refuse images that cannot be cropped to the face, before the first step and not at the first such image.
+
+    Raises:
+        InputError: Some images of a split lack landmarks.
+    """
+    for name in ("train", "validation", "test"):
+        table: AttributeTable | None = getattr(splits, name)
+        if table is not None and (lacking := table.without_landmarks()):
+            raise InputError(
+                f"{source}: split {name!r}: {lacking:,} of {len(table):,} images lack landmarks (all five points are "
+                "needed), so they have no face crop; leave these images out, or set data.fit to crop or stretch"
             )
 
 

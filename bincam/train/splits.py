@@ -50,7 +50,8 @@ def read_splits(config: DataConfig) -> Splits:
     if missing:
         raise InputError(
             f"{config.source}: no images in split {' or '.join(map(repr, missing))}; splits with images: "
-            f"{', '.join(name or 'none' for name in counts)}; data.folds splits a data set anew"
+            f"{', '.join(name for name in counts if name) or 'none'}; name the column that states them (data.options: "
+            "{split: COLUMN}), or split the data anew (data.folds)"
         )
     for name in ("train", "validation", "test"):
         if name in counts:

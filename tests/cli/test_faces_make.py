@@ -85,7 +85,7 @@ def test_parsing():
 
 
 def test_classes_are_columns_of_a_table_and_leave_the_folder_as_it_is(tmp_path, monkeypatch, capsys):
-    from bincam.data import celeba, load
+    from bincam.data import celeba, load, table
 
     out = tmp_path / "set"
     options = ["--count", 300, "--seed", 2, "--size", "64x80", "--workers", 1]
@@ -95,7 +95,8 @@ def test_classes_are_columns_of_a_table_and_leave_the_folder_as_it_is(tmp_path, 
     assert run(monkeypatch, "faces", "classes", out) == 0
     assert capsys.readouterr().out.strip() == str(out / "classes.csv")
     assert {file: file.read_bytes() for file in before} == before
-    faces = load(
+    faces = load(out / "classes.csv")  # data.yaml states how
+    stated = table(
         out / "classes.csv",
         images=out / "img_align_celeba",
         split="split",
@@ -103,6 +104,7 @@ def test_classes_are_columns_of_a_table_and_leave_the_folder_as_it_is(tmp_path, 
         landmarks="celeba",
         one_of_columns={"hair": HAIR_CLASSES, "age": AGES},
     )
+    assert (faces.digest(), faces.root) == (stated.digest(), stated.root)
     original = celeba(out)
     assert faces.names[0] == "Male"
     assert (faces.labels[:, 0] == original.labels[:, original.index("Male")]).all()

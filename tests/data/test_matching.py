@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,7 +71,7 @@ def test_a_set_that_the_data_do_not_state_is_checked_and_taken_over():
     labels = np.array(plain.labels)
     labels[1] = 1
     wrong = AttributeTable(plain.names, labels, plain.ids, "photos")
-    with pytest.raises(InputError, match="set 'race' of '1' has 3 true labels"):
+    with pytest.raises(InputError, match="photos: image '1': set 'race' has 3 true labels"):
         match_outputs(wrong, plain.names, SET)
     with pytest.raises(
         InputError, match=r"set 'age' has the output '0-2', which is no column, and the data states the sets race"
@@ -89,3 +90,35 @@ def test_yes_or_no_outputs_are_matched_by_name():
 def test_two_names_of_one_class_are_refused():
     with pytest.raises(InputError, match="has two outputs of the class 'White'"):
         match_outputs(faces([0, 1, 2]), ("White", "race=White"), {"race": ("White", "race=White")})
+
+
+def test_one_hot_rows_without_one_true_label_become_unknown_where_that_was_chosen():
+    labels = np.array(faces([0, 1, 2, 0], one_of={}).labels)
+    labels[1, :3] = 0
+    labels[2, :3] = 1
+    plain = AttributeTable((*SET["race"], "Male"), labels, list("abcd"), "photos")
+    with pytest.raises(InputError, match="photos: image 'b': set 'race' has no true labels"):
+        match_outputs(plain, plain.names, SET)
+    for table, options in (
+        (plain, {"invalid": "unknown"}),
+        (replace(plain, reading={"one_of_invalid": "unknown"}), {}),
+    ):
+        with pytest.warns(BincamWarning, match="set 'race': 1 row without a true label, 1 row with several, of 4"):
+            matched = match_outputs(table, plain.names, SET, **options)
+        assert np.isnan(matched.labels[:, :3]).all(1).tolist() == [False, True, True, False]
+        np.testing.assert_array_equal(matched.labels[:, 3], labels[:, 3])
+
+
+@pytest.mark.parametrize(
+    ("reading", "advised"),
+    [
+        ({"one_of": {"race": list(SET["race"])}}, "--data-one-of race=race=Asian,race=Black"),
+        ({"one_of_columns": {"race": None}}, "--one-of-column race=Asian,Black"),
+        ({"one_of_columns": ["skin"], "one_of_names": {"skin": "race"}}, "--one-of-column skin=Asian,Black"),
+        ({}, "--one-of-column race=Asian,Black"),
+    ],
+)
+def test_the_advice_states_the_set_as_it_was_stated(reading, advised):
+    with pytest.raises(InputError) as error:
+        match_outputs(faces([0, 1, 2], reading=reading), SET["race"][:2], {"race": SET["race"][:2]})
+    assert f"({advised}) and read the others as unknown (--one-of-invalid unknown)" in str(error.value)

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 import torch
 
+from bincam.data.readers.celeba_labels import LANDMARK_COLUMNS
+from bincam.data.readers.data_file import save_reading
 from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.train import fit
 from bincam.train.batches import shuffled
 from bincam.train.checkpoint import FILE as STATE
+from bincam.train.splits import read_splits
 from tests.train.conftest import digest, write_spots
 
 
@@ -37,6 +40,29 @@ def test_missing_splits_are_named(config, tmp_path):
     table = write_spots(tmp_path / "two", (32, 0, 8))
     with pytest.raises(InputError, match="no images in split 'validation'; splits with images: train, test"):
         fit(config(data__source=str(table)))
+
+
+def test_without_a_column_of_splits_the_message_says_how_to_name_it(config, tmp_path):
+    table = write_spots(tmp_path / "none", (8, 8, 8))
+    changes = {"data__source": str(table), "data__options": {"attributes": ["above", "below"]}}
+    with pytest.raises(InputError, match=r"splits with images: none; name the column .*\(data\.options: {split: COL"):
+        fit(config(**changes))
+    save_reading(table, {"split": "split"})  # as the message says, but for every command
+    assert len(read_splits(config(**changes).data).train) == 8
+
+
+def test_images_without_landmarks_are_refused_before_the_first_step(config, tmp_path):
+    table = write_spots(tmp_path / "faces", (8, 8, 8))
+    head, *lines = table.read_text().splitlines()
+    points = ["9,9,20,9,15,15,10,22,20,22"] * len(lines)
+    points[9] = "9,9,20,9,,,,,,"
+    rows = [f"{line},{at}" for line, at in zip(lines, points, strict=True)]
+    table.write_text("\n".join([",".join([head, *LANDMARK_COLUMNS]), *rows]) + "\n")
+    options = {"split": "split", "landmarks": "celeba"}
+    changes = {"data__source": str(table), "data__options": options, "batch_size": 8}
+    with pytest.raises(InputError, match=r"split 'validation': 1 of 8 images lack landmarks .* set data\.fit to crop"):
+        fit(config(**changes, data__fit="face"))
+    fit(config(**changes, data__fit="crop", epochs=1))
 
 
 def test_an_attribute_of_one_class(config, tmp_path):

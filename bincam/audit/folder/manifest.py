@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from bincam.audit.folder.schema import MASKS
 from bincam.audit.folder.sets import large_sets, slots, without_sets
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError
 from bincam.files import read_json
+
+if TYPE_CHECKING:
+    from bincam.data.attribute_table import AttributeTable
 
 KIND, SCHEMA = "bincam-audit", 1
 SUMMARY_KIND, SUMMARY_SCHEMA = "bincam-summary", 1
@@ -46,7 +50,10 @@ class AuditedModel(_Part):
 
 
 class AuditedData(_Part):
-    """The audited images: their source, split and number, and the digests of the labels and of the image files."""
+    """The audited images: their source, split and number, and the digests of the labels and of the image files.
+
+    ``options`` are the arguments of the reader, see ``AttributeTable.reading``; older audits do not have them.
+    """
 
     source: str
     root: str
@@ -54,6 +61,21 @@ class AuditedData(_Part):
     split: str | None
     images: int = Field(ge=0)
     images_hash: str
+    options: dict[str, Any] = {}
+
+    def read_table(self) -> AttributeTable:
+        """Read the data set again as it was read for the audit; ``images.parquet`` names those that were audited.
+
+        What reading warns of was told when the audit was made, and is not told again.
+
+        Raises:
+            InputError: It is no longer there, or cannot be read in this way. The message may quote a cell of the table.
+        """
+        from bincam.data.readers.load import load, read
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BincamWarning)
+            return read(self.source, self.options) if self.options else load(self.source)
 
 
 class MaskSource(_Part):

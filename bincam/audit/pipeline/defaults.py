@@ -45,6 +45,40 @@ def common(
     )
 
 
+def choose_split(table: AttributeTable, split: str) -> AttributeTable:
+    """Choose the images of a split.
+
+    Raises:
+        InputError: The split has no images; the message says how to audit all of them.
+    """
+    try:
+        return table.split(split)
+    except InputError as error:
+        raise InputError(
+            f"{error}; audit every image with --split all (split=None), or, if a column states the splits, name it "
+            "with --split-column (split=)"
+        ) from None
+
+
+def count_landmarks(
+    model: AttributeClassifier, table: AttributeTable, regions: Regions | None, notes: list[str]
+) -> None:
+    """Note how many images lack landmarks, where face crops or regions need them.
+
+    Raises:
+        InputError: All do, and the model needs face crops.
+    """
+    cropped, drawn = model.card.fit == "face", regions is not None and regions.needs_landmarks
+    lacking = table.without_landmarks()
+    if not lacking or not (cropped or drawn):
+        return
+    text = f"{lacking:,} of {len(table):,} images lack landmarks (all five points are needed)"
+    if cropped and lacking == len(table):
+        raise InputError(f"{table.source or table.root}: {text}, but the model's card states fit 'face'")
+    cannot = "they cannot be cropped as the model needs it" if cropped else "they have no region, so no energy"
+    notes.append(f"{text}: {cannot}")
+
+
 def choose_groups(table: AttributeTable, wanted: Sequence[str] | None) -> list[str]:
     """Choose the group columns to keep.
 
@@ -174,7 +208,10 @@ def choose_reference_table(
         return None
     if settings.split in (None, split):
         notes.append(f"the references are fitted on images that are also audited (split {split})")
-    table = data.split(split)
+    try:
+        table = data.split(split)
+    except InputError as error:
+        raise InputError(f"{error}; fit no references with --reference-split none (reference_split=None)") from None
     return (
         table.subset(settings.reference_limit, seed=settings.seed) if settings.reference_limit < len(table) else table
     )

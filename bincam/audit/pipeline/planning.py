@@ -15,7 +15,7 @@ from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.projected_masks import Grid
 from bincam.audit.pipeline.references import MOST_BYTES, is_affordable
 from bincam.audit.pipeline.sets.large import LargeSets
-from bincam.audit.pipeline.sets.matching import chosen_sets, match_sets
+from bincam.audit.pipeline.sets.matching import chosen_sets, match_sets, unmatched_sets
 from bincam.audit.settings import Settings
 from bincam.audit.summary.label_noise import stated_noise
 from bincam.audit.summary.stated import Stated
@@ -52,6 +52,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         notes.append(f"not audited, because the data has no labels of them: {', '.join(only_in_model)}")
     if only_in_data:
         notes.append(f"not audited, because the model has no output for them: {', '.join(only_in_data)}")
+    notes += unmatched_sets(card, given)
     if settings.attributes is not None and not settings.attributes:
         raise InputError("no attribute is selected")
     one_of = chosen_sets(data.one_of, names, card.attributes)
@@ -59,7 +60,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     large = {name: members for name, members in one_of.items() if is_large(members, settings.one_of_rows)}
     of_large = {member for members in large.values() for member in members}
     own_rows = tuple(name for name in names if name not in of_large)
-    table = data if settings.split is None else data.split(settings.split)
+    table = data if settings.split is None else defaults.choose_split(data, settings.split)
     if settings.limit is not None and settings.limit < len(table):
         table = table.subset(settings.limit, seed=settings.seed)
     groups = defaults.choose_groups(table, settings.groups)
@@ -81,6 +82,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     members = of_large_sets.members if of_large_sets else ()
     counts, counts_from = defaults.train_counts(model, table, notes)
     regions = defaults.choose_regions(model, table, settings.regions, notes)
+    defaults.count_landmarks(model, table, regions, notes)
     sources = defaults.choose_masks(table, settings, regions)
     reference_table = defaults.choose_reference_table(data, settings, explainer, notes)
     table = table.select(own_rows) if own_rows else table
@@ -117,6 +119,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
             split=settings.split,
             images=len(table),
             images_hash=provenance.images_hash(table),
+            **({"options": dict(given.reading)} if given.reading else {}),
         ),
         train_counts=counts,
         train_counts_from=counts_from,

@@ -22,7 +22,7 @@ from bincam.audit.pipeline.references import fit_references, load_references, sa
 from bincam.audit.pipeline.shard import count_images
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer, Reference
-from bincam.data import AttributeTable, load
+from bincam.data import AttributeTable, load_for_outputs
 from bincam.errors import BincamWarning
 from bincam.models import AttributeClassifier, open_model
 from bincam.models.borrowing.borrow import channels_last, own_rng
@@ -43,7 +43,7 @@ def run(
 
     Args:
         model: A classifier with a card, a model's folder, or a timm name.
-        data: A table, or a source that ``bincam.data.load`` reads.
+        data: A table, or a source for ``bincam.data.load_for_outputs``.
         out: The audit's folder: new or empty, unless ``resume``.
         settings: The settings; ``Settings()`` by default.
         resume: Resume an interrupted audit, or return a finished one. The bytes are those of an audit that was never
@@ -98,7 +98,9 @@ def run(
     folder = Path(out)
     check_free(folder, resume=resume)  # before anything that takes time
     opened = model if isinstance(model, AttributeClassifier) else open_model(os.fspath(model))
-    table = data if isinstance(data, AttributeTable) else load(data)
+    table = (
+        data if isinstance(data, AttributeTable) else load_for_outputs(data, opened.card.attributes, opened.card.one_of)
+    )
     if source is None:
         source = opened.card.name if isinstance(model, AttributeClassifier) else os.fspath(model)
     plan = make_plan(opened, table, settings or Settings(), source=source)

@@ -10,9 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.class_sets import Invalid, StatedSets, add_sets
+from bincam.data.class_sets import add_sets
 from bincam.data.describe import SPLITS
 from bincam.data.readers import celeba_labels
+from bincam.data.readers.arguments import keeping_arguments
+from bincam.data.stated_sets import Invalid, StatedSets
 from bincam.errors import InputError
 
 Variant = Literal["aligned", "wild"]
@@ -25,6 +27,7 @@ BOX_FILES = {"aligned": "list_bbox_align_celeba", "wild": "list_bbox_celeba"}
 _PLACES = ("", "celeba", "Anno", "Eval", "Img")
 
 
+@keeping_arguments
 def celeba(
     root: str | os.PathLike[str],
     *,

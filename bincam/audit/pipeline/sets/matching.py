@@ -83,6 +83,29 @@ def chosen_sets(
     return chosen
 
 
+def unmatched_sets(card: Card, data: AttributeTable) -> list[str]:
+    """Note how a column of class names gets the name of the model's set, where neither has one of the other's name.
+
+    Args:
+        card: Of the model.
+        data: The data as read.
+    """
+    called = data.reading.get("one_of_names", {})
+    columns = [column for column in data.reading.get("one_of_columns", ()) if called.get(column, column) in data.one_of]
+    free = [column for column in columns if called.get(column, column) not in card.one_of]
+    lacking = [
+        name
+        for name, members in card.one_of.items()
+        if name not in data.one_of and not any(member in data.names for member in members)
+    ]
+    if not free or not lacking:
+        return []
+    return [
+        f"the data has the set {', '.join(map(repr, free))} and the model {', '.join(map(repr, lacking))}; if they are "
+        f"the same, say so with --one-of-name {free[0]}={lacking[0]} (one_of_names)"
+    ]
+
+
 def _refuse_attributes_as_sets(card: Card, data: AttributeTable) -> None:
     for name, members in data.one_of.items():
         stray = next((m for m in members if m in card.attributes and set_of(m, card.one_of) is None), None)
