@@ -20,7 +20,8 @@ from bincam.compare.paired_audits import Pair, pair_audits
 from bincam.compare.paired_differences import COLUMNS, Contrasted, contrast_attributes, contrast_families
 from bincam.compare.reference_variation import vary_reference
 from bincam.compare.sentences import attribute_sentences, findings, threshold_verdict
-from bincam.compare.sets import contrast_sets, set_sentences
+from bincam.compare.sets.differences import contrast_sets
+from bincam.compare.sets.sentences import set_findings, set_sentences
 from bincam.errors import InputError
 from bincam.files import atomic, write_json
 from bincam.stats.estimate import LEVEL, Estimate
@@ -114,7 +115,7 @@ def compare(
     pair = pair_audits(first, second, moved, moved_from)
     contrasted = dict(zip(pair.attributes, contrast_attributes(pair, level), strict=True)) if pair.attributes else {}
     maps = difference_maps(first, second, pair, folder / DIFFERENCE)
-    sets = contrast_sets(pair.sets, (COLUMNS[0], COLUMNS[2]), level)
+    sets = contrast_sets(pair.sets, pair.outputs, (COLUMNS[0], COLUMNS[2]), level)
     names = names_of(first, second)
     contrast: dict[str, Any] = {
         "kind": KIND,
@@ -132,8 +133,7 @@ def compare(
         "identities": pair.clusters.count if pair.clusters.known else None,
         "methods": list(pair.methods),
         "minority_from": first.manifest.train_counts_from,
-        "only_in_first": [name for name in first.attributes if name not in second.attributes],
-        "only_in_second": [name for name in second.attributes if name not in first.attributes],
+        **_only_in_one(first, second, pair),
         "moved": _moved(pair, first.manifest.data.split),
         "attributes": {
             name: {
@@ -147,7 +147,8 @@ def compare(
             }
             for a, (name, attribute) in enumerate(contrasted.items())
         },
-        **({"sets": sets} if sets else {}),
+        **({"sets": sets.sets} if sets.sets else {}),
+        **({"outputs": sets.outputs} if sets.outputs else {}),
         "families": contrast_families(contrasted, pair.methods),
         "correlation": correlations(first, pair, contrasted, level) if contrasted else {},
         "maps": maps,
@@ -159,11 +160,12 @@ def compare(
         name: attribute_sentences(name, entry, pair.methods, names, references)
         for name, entry in contrast["attributes"].items()
     }
-    of_sets = {name: set_sentences(entry, (COLUMNS[0], COLUMNS[2]), names) for name, entry in sets.items()}
+    of_sets = set_sentences(sets, (COLUMNS[0], COLUMNS[2]), names)
     contrast["sentences"] |= of_sets
     statements = [f"{note[0].upper()}{note[1:]}." for note in contrast["notes"]]
-    about_sets = [f"{name}: {sentence}" for name, written in of_sets.items() for sentence in written[:1]]
-    contrast["findings"] = [*statements, *(findings(contrast) if contrasted else ()), *about_sets]
+    of_attributes = findings(contrast) if contrasted else ()
+    contrast["findings"] = [*statements, *of_attributes, *set_findings(sets, of_sets)]
+    contrast["families"] += sets.families
     if published:
         contrast["published"] = _published(first, pair, contrasted)
     write_json(folder / FILE, contrast, compact=True)
@@ -181,6 +183,15 @@ def _arm(audit: Audit, name: str) -> dict[str, Any]:
         "reference": reference_name(audit.manifest.references_from),
         "thresholds": audit.manifest.thresholds,
     }
+
+
+def _only_in_one(first: Audit, second: Audit, pair: Pair) -> dict[str, Any]:
+    """List what one audit alone has: outputs, and, where there are sets, those that the other has not and why."""
+    common = pair.common
+    entry: dict[str, Any] = {"only_in_first": list(common.alone[0]), "only_in_second": list(common.alone[1])}
+    if first.one_of or second.one_of:
+        entry |= {"sets_only_in_first": dict(common.left_out[0]), "sets_only_in_second": dict(common.left_out[1])}
+    return entry
 
 
 def _moved(pair: Pair, split: str | None) -> dict[str, Any]:

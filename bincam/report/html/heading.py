@@ -18,8 +18,14 @@ def title(arms: Sequence[Arm]) -> str:
     return f"Audit: {models[0]}"
 
 
-def question(arms: Sequence[Arm], sets: bool) -> str:
-    """State the questions that the page answers; ``sets`` is True if it shows sets of outputs."""
+def question(arms: Sequence[Arm], *, sets: bool, outputs: bool = False) -> str:
+    """State the questions that the page answers.
+
+    Args:
+        arms: The audited models.
+        sets: True if the page shows sets of outputs.
+        outputs: True if it shows outputs that the models state differently.
+    """
     questions = []
     if common(arms):
         questions.append(
@@ -28,6 +34,8 @@ def question(arms: Sequence[Arm], sets: bool) -> str:
         )
     if sets:
         questions.append("For each set of outputs: which is taken for which, and how often are the rarer ones missed?")
+    if outputs:
+        questions.append("Of outputs that the models state differently: how often is each missed, or a false alarm?")
     if len(arms) > 1:
         questions.append("What does balancing change?" if arms[0].role else "How do the two models differ?")
     return " ".join(questions)

@@ -87,7 +87,7 @@ def test_a_contrast_of_sets_alone_has_a_page(contrasts, pages, tmp_path):
     assert "red cells" not in text  # it has no maps to explain
     assert "Maps are correlational" not in text
     assert "p = <" not in text
-    assert "p &lt; 0.001 (McNemar)" in text
+    assert "p &lt; 0.001 (McNemar, Holm-corrected for 1 test on sets)" in text
 
 
 def test_a_large_set_lists_the_confusions_of_each_model(pages):
