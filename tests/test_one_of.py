@@ -26,6 +26,8 @@ OUTPUTS = ("blond", "dark", "other", "Male")
         ({"hair": "blond"}, "pass a list of names"),
         ({" ": ["blond", "dark"]}, "an empty name"),
         ({"overall": ["blond", "dark"]}, "names the means over attributes; rename it"),
+        ({"Male": ["blond", "dark"]}, "set 'Male' has the name of an output.*rename the set"),
+        ({"dark": ["blond", "dark"]}, "set 'dark' has the name of an output.*rename the set"),
     ],
 )
 def test_sets_that_cannot_be_are_refused(sets: dict[str, list[str]], message: str) -> None:

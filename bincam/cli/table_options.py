@@ -178,10 +178,9 @@ class TableOptions:
             InputError: An option is malformed, or the data set cannot be read that way.
         """
         from bincam.data import load
-        from bincam.data.class_sets import expand
 
         names, options = self.names(), self.reader_options()
         if names is not None and source != "orl" and not Path(source).is_dir():
             return load(source, attributes=names, **options)  # the meaning of the other columns need not be known
         table = load(source, **options)
-        return table if names is None else table.select(expand(names, table.one_of, table.names))
+        return table if names is None else table.select(names)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.data.describe import SPLITS, Description, describe
 from bincam.display import ROWS, Table, cell, omitted
 from bincam.errors import InputError, nearest
-from bincam.one_of import check_sets, set_columns
+from bincam.one_of import check_sets, expand, set_columns
 
 LANDMARKS: tuple[str, ...] = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 """CelebA's five landmarks in CelebA's order. Left is the left of the image: the smaller x of an upright face."""
@@ -152,7 +152,9 @@ class AttributeTable:
         try:
             return self.names.index(attribute)
         except ValueError:
-            raise InputError(f"unknown attribute {attribute!r}{nearest(attribute, self.names)}") from None
+            raise InputError(
+                f"unknown attribute {attribute!r}{nearest(attribute, (*self.names, *self.one_of))}"
+            ) from None
 
     def counts(self) -> dict[str, int]:
         """Count images per non-empty split, in the order of ``SPLITS``; those in no split come last under ``""``."""
@@ -161,14 +163,16 @@ class AttributeTable:
     def select(self, attributes: Sequence[str]) -> AttributeTable:
         """Keep only these attributes, in this order.
 
-        A set is kept if all its outputs are; the outputs of a set that is kept in part become yes-or-no attributes.
+        The name of a set stands for all its outputs. A set is kept if all its outputs are; the outputs of a set that is
+        kept in part become yes-or-no attributes.
 
         Raises:
             InputError: A name is unknown or repeated.
         """
-        columns = [self.index(name) for name in attributes]
-        one_of = {name: members for name, members in self.one_of.items() if set(members) <= set(attributes)}
-        return replace(self, names=tuple(attributes), labels=self.labels[:, columns], one_of=one_of)
+        names = expand(attributes, self.one_of)
+        columns = [self.index(name) for name in names]
+        one_of = {name: members for name, members in self.one_of.items() if set(members) <= set(names)}
+        return replace(self, names=tuple(names), labels=self.labels[:, columns], one_of=one_of)
 
     def split(self, name: str) -> AttributeTable:
         """Keep only the images of a split.

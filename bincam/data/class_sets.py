@@ -71,7 +71,8 @@ class StatedSets:
         by_column = {name: None if classes is None else tuple(map(str, classes)) for name, classes in pairs.items()}
         for name, classes in by_column.items():
             if classes is not None:
-                check_sets({name: classes}, classes)
+                outputs = [output_name(name, value) for value in classes]
+                check_sets({name: outputs}, outputs)
         hot = {name: tuple(members) for name, members in (one_of or {}).items()}
         if twice := sorted(hot.keys() & by_column.keys()):
             raise InputError(f"set {twice[0]!r} is stated by a column of class names and by one-hot columns")
@@ -244,17 +245,6 @@ def settled(
     result = labels.copy()
     result[wrong] = np.nan
     return result
-
-
-def expand(names: Sequence[str], one_of: Mapping[str, Sequence[str]], outputs: Sequence[str]) -> list[str]:
-    """Replace the names of sets by those of their outputs; an output of the same name comes first.
-
-    >>> expand(["Male", "sky"], {"sky": ("sky=clear", "sky=grey")}, ["sky=clear", "sky=grey", "Male"])
-    ['Male', 'sky=clear', 'sky=grey']
-    """
-    return [
-        output for name in names for output in (one_of[name] if name in one_of and name not in outputs else (name,))
-    ]
 
 
 def _check_classes(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from bincam.data import AttributeTable, load
-from bincam.data.class_sets import expand
 from bincam.errors import BincamWarning, InputError
 from bincam.train.config_sections import DataConfig
 
@@ -44,7 +43,7 @@ def read_splits(config: DataConfig) -> Splits:
     if config.folds is not None:  # before attributes are chosen, so that the folds are the same for any choice
         table = table.folds(config.folds)[config.fold]
     if config.attributes is not None:
-        table = table.select(expand(config.attributes, table.one_of, table.names))
+        table = table.select(config.attributes)
     counts = table.counts()
     missing = [name for name in ("train", "validation") if name not in counts]
     if missing:

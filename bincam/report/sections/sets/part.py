@@ -48,12 +48,12 @@ def sets_part(drawing: Drawing) -> SetsPart:
     """
     if drawing.contrast is not None:
         names = list(drawing.contrast.document.get("sets") or {})
-        outputs = single_outputs(drawing.contrast)
+        single = single_outputs(drawing.contrast)
         return SetsPart(
             contrasts=[set_contrast_card(name, drawing.contrast) for name in names],
-            outputs=outputs,
+            outputs=single,
             tiles=[tile for name in names for tile in set_contrast_tiles(name, drawing.contrast)],
-            definitions=DEFINITIONS[:3] if names or outputs else (),  # the last one is about maps
+            definitions=DEFINITIONS[:3] if names or single else (),  # the last one is about maps
         )
     arm = drawing.arms[0]
     if not arm.audit.one_of:
