@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bincam.display import counted
 from bincam.errors import InputError, nearest
 
 Sets = Mapping[str, tuple[str, ...]]
@@ -56,8 +57,8 @@ def true_outputs(labels: ArrayLike) -> NDArray[np.int64]:
     if len(wrong):
         row = int(wrong[0])
         raise InputError(
-            f"labels of row {row} of a set are {values[row].tolist()} ({len(wrong)} rows are wrong); of a set exactly "
-            "one label is 1 and the others are 0, or all are unknown (NaN)"
+            f"labels of row {row} of a set are {values[row].tolist()} ({counted(len(wrong), 'such row')}); of a set "
+            "exactly one label is 1 and the others are 0, or all are unknown (NaN)"
         )
     return np.where(unknown, -1, (values == 1).argmax(1))
 
@@ -124,7 +125,7 @@ def check_sets(one_of: Mapping[str, Sequence[str]], outputs: Sequence[str]) -> d
         if isinstance(members, str):
             raise InputError(f"set {name!r} is the string {members!r}; pass a list of names of outputs")
         if len(members) < 2:
-            count = f"{len(members)} output{'' if len(members) == 1 else 's'}"
+            count = counted(len(members), "output")
             raise InputError(
                 f"set {name!r} has {count}; of a set exactly one output is true, so it has at least two (an output of "
                 "its own is a yes-or-no attribute and needs no set)"
@@ -166,16 +167,20 @@ def check_set_counts(counts: Mapping[str, tuple[int, int]], one_of: Sets, where:
         for output, (no, yes) in others:
             if no + yes != images:
                 raise InputError(
-                    f"{where} of set {name!r}: {images:,} images of {first!r} ({negatives:,} negative and "
+                    f"{where} of set {name!r}: {counted(images, 'image')} of {first!r} ({negatives:,} negative and "
                     f"{positives:,} positive) but {no + yes:,} of {output!r} ({no:,} and {yes:,}); the outputs of a "
                     "set are counted in the same images"
                 )
         total = sum(yes for _, yes in known.values())
         if total > images or (total < images and len(known) == len(members)):
-            of = "its outputs" if len(known) == len(members) else f"{len(known)} of its {len(members)} outputs"
+            of = (
+                "its outputs"
+                if len(known) == len(members)
+                else f"{len(known)} of its {counted(len(members), 'output')}"
+            )
             raise InputError(
-                f"{where} of set {name!r}: {total:,} positives of {of} in {images:,} images; of a set exactly one "
-                "output is true in every image, so the positives add up to the images"
+                f"{where} of set {name!r}: {total:,} positives of {of} in {counted(images, 'image')}; of a set exactly "
+                "one output is true in every image, so the positives add up to the images"
             )
 
 
@@ -190,7 +195,7 @@ def collapse(names: Sequence[str], one_of: Mapping[str, Sequence[str]]) -> list[
     parts: dict[str, None] = {}
     for output in names:
         name = set_of(output, whole)
-        parts[output if name is None else f"set {name!r} of {len(whole[name])} outputs"] = None
+        parts[output if name is None else f"set {name!r} of {counted(len(whole[name]), 'output')}"] = None
     return list(parts)
 
 

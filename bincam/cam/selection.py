@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from bincam.display import counted
 from bincam.errors import InputError, nearest
 from bincam.one_of import Sets, check_no_threshold, check_sets, set_columns, set_of
 
@@ -114,5 +115,5 @@ def _column(wanted: str | int, names: Sequence[str], sets: Sets) -> int:
             raise InputError(f"unknown attribute {wanted!r}{nearest(wanted, (*names, *sets))}")
         return list(names).index(wanted)
     if not -len(names) <= wanted < len(names):
-        raise InputError(f"attribute {wanted} of a model with {len(names)} outputs")
+        raise InputError(f"attribute {wanted} of a model with {counted(len(names), 'output')}")
     return wanted % len(names)

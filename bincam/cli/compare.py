@@ -72,6 +72,8 @@ def compare(
     for finding in contrast["findings"]:
         typer.echo(f"- {finding}")
     for family in contrast["families"]:
+        if not family["tests"]:
+            continue
         typer.echo(
             f"{family['name']}: {family['findings']} of {counted(family['size'], 'test')} significant at "
             f"{family['level']:g} "
@@ -92,7 +94,7 @@ def compare(
             typer.echo(f"only in the {side} audit: {', '.join(contrast[f'only_in_{side}'])}", err=True)
     if contrast["moved"]["fitted_on_audited"]:
         typer.echo("note: the card's thresholds were tuned on these same images, so they are optimistic", err=True)
-    if contrast["moved"]["reason"]:
+    if contrast["moved"]["reason"] and contrast["attributes"]:
         typer.echo(f"note: {contrast['moved']['reason']}", err=True)
     typer.echo(str(out / FILE), err=True)
 

@@ -12,6 +12,7 @@ import typer
 from bincam.cli import source
 from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, ModelSource, ThresholdOptions, WeightsFile
 from bincam.cli.options import expand_groups, parse_attributes, refuse_repeats
+from bincam.display import counted
 from bincam.errors import InputError, nearest
 from bincam.one_of import expand
 from bincam.report.explanations import Run, summary
@@ -238,7 +239,9 @@ def _print_summary(document: Mapping[str, Any], out: Path) -> None:
         if len(image["attributes"]) > 12:
             typer.echo(f"  ... and {len(image['attributes']) - 12} more")
     count = len(document["images"])
-    typer.echo(f"{count} of {count + len(document['failures'])} images explained; every number is in {out / FILE}")
+    typer.echo(
+        f"{count} of {counted(count + len(document['failures']), 'image')} explained; every number is in {out / FILE}"
+    )
 
 
 def _make_example(out: Path) -> tuple[str, list[Path]]:

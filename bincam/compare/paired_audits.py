@@ -16,6 +16,7 @@ from bincam.audit.summary.panel import Panel, read_panel
 from bincam.compare.names import names_of
 from bincam.compare.sets.matching import Common
 from bincam.compare.sets.pairs import OutputPair, SetPair, in_common, pair_sets
+from bincam.display import counted
 from bincam.errors import InputError, nearest
 from bincam.one_of import check_no_threshold
 from bincam.stats.clusters import Clusters
@@ -184,7 +185,7 @@ def _check_labels(first: Audit, second: Audit, panel: Panel, other_panel: Panel)
     n, a = np.argwhere(~same)[0]
     image = first.images.set_index("row").loc[panel.rows[n], "image"]
     raise InputError(
-        f"{first.folder} and {second.folder}: {int((~same).sum())} labels differ (first: {image}, "
+        f"{first.folder} and {second.folder}: {counted(int((~same).sum()), 'differing label')} (first: {image}, "
         f"{panel.attributes[a]}: {label[n, a]:g} and {other_label[n, a]:g}); audit both with the same labels"
     )
 

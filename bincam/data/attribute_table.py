@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.data.describe import SPLITS, Description, describe
-from bincam.display import ROWS, Table, cell, omitted
+from bincam.display import ROWS, Table, cell, counted, omitted
 from bincam.errors import InputError, nearest
 from bincam.one_of import check_sets, expand, set_columns
 
@@ -81,7 +81,8 @@ class AttributeTable:
         labels = _frozen(self.labels, np.float32)
         if labels.shape != (n, len(names)):
             raise InputError(
-                f"labels of {n} images and {len(names)} attributes have shape {(n, len(names))}, got {labels.shape}"
+                f"labels of {counted(n, 'image')} and {counted(len(names), 'attribute')} have shape "
+                f"{(n, len(names))}, got {labels.shape}"
             )
         legal = np.isnan(labels)
         for value in (0, 1):
@@ -112,7 +113,7 @@ class AttributeTable:
             if (value := getattr(self, name)) is not None:
                 array = _frozen(value, np.float32)
                 if array.shape != shape:
-                    raise InputError(f"{name} of {n} images have shape {shape}, got {array.shape}")
+                    raise InputError(f"{name} of {counted(n, 'image')} have shape {shape}, got {array.shape}")
                 put(self, name, array)
 
     def __len__(self) -> int:
@@ -120,7 +121,8 @@ class AttributeTable:
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{count} {name or 'in no split'}" for name, count in self.counts().items())
-        return f"AttributeTable({self.source or self.root}: {len(self)} images ({parts}), {len(self.names)} attributes)"
+        images, attributes = counted(len(self), "image"), counted(len(self.names), "attribute")
+        return f"AttributeTable({self.source or self.root}: {images} ({parts}), {attributes})"
 
     def _repr_html_(self) -> str:
         positives = (self.labels == 1).sum(axis=0)
@@ -229,7 +231,9 @@ class AttributeTable:
             [2.0]
         """
         if not 1 <= n <= len(self):
-            raise InputError(f"a subset of {len(self)} images has 1 to {len(self)} images, got {n}")
+            raise InputError(
+                f"a subset of {counted(len(self), 'image')} has 1 to {counted(len(self), 'image')}, got {n}"
+            )
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(self))
         if stratify:
@@ -328,8 +332,8 @@ def _check_one_true(labels: NDArray[np.float32], name: str, ids: Sequence[str], 
         row = wrong[0]
         got = f"{true[row]} true labels" + (" and unknown ones" if partly[row] else "")
         raise InputError(
-            f"{source or 'table'}: set {name!r} of {ids[row]!r} has {got} ({len(wrong)} images); of a set exactly one "
-            "label is 1 and the others are 0, or all are unknown (NaN)"
+            f"{source or 'table'}: set {name!r} of {ids[row]!r} has {got} ({counted(len(wrong), 'image')}); of a set "
+            "exactly one label is 1 and the others are 0, or all are unknown (NaN)"
         )
 
 
@@ -342,7 +346,7 @@ def _frozen(value: ArrayLike, dtype: type[np.float32]) -> NDArray[np.float32]:
 def _column(name: str, value: ArrayLike, n: int) -> NDArray[np.str_]:
     array = np.asarray(value, dtype=np.str_).view()
     if array.shape != (n,):
-        raise InputError(f"{name} of {n} images have shape {(n,)}, got {array.shape}")
+        raise InputError(f"{name} of {counted(n, 'image')} have shape {(n,)}, got {array.shape}")
     array.setflags(write=False)
     return array
 

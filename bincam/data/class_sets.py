@@ -15,6 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.display import counted
 from bincam.errors import BincamWarning, InputError, nearest
 from bincam.one_of import check_sets, set_columns
 
@@ -187,8 +188,8 @@ def add_sets(
         distinct = classes_in(values, column, source) if order is None else order
         if 4 * len(values) * len(distinct) > _LARGEST:
             raise InputError(
-                f"{source}: column {column!r} has {len(distinct):,} classes in {len(values):,} rows; is it a column of "
-                "classes? State its classes, or choose another column"
+                f"{source}: column {column!r} has {counted(len(distinct), 'class', 'classes')} in "
+                f"{_rows(len(values))}; is it a column of classes? State its classes, or choose another column"
             )
         _check_classes(stated, column, values, distinct, where)
         parts.append((values[:, None] == np.asarray(distinct)).astype(np.float32))
@@ -227,18 +228,18 @@ def settled(
     if not len(wrong):
         return labels
     kinds = ((none, "without a true label"), (several, "with several"), (partly, "with unknown ones beside a true one"))
-    counted = ", ".join(f"{_rows(int(kind.sum()))} {text}" for kind, text in kinds if kind.any())
+    in_kinds = ", ".join(f"{_rows(int(kind.sum()))} {text}" for kind, text in kinds if kind.any())
     if invalid == "refuse":
         row = int(wrong[0])
         everything = missing[row] == labels.shape[1]
         unknown = ", all of them are unknown" if everything else " and unknown ones" if missing[row] else ""
         raise InputError(
             f"{where(row)}: set {name!r} has {int(true[row]) or 'no'} true label{'' if true[row] == 1 else 's'}"
-            f"{unknown} (in all {counted}); of a set exactly one is true: correct the rows, or read their labels of "
+            f"{unknown} (in all {in_kinds}); of a set exactly one is true: correct the rows, or read their labels of "
             "the set as unknown: one_of_invalid='unknown' (--one-of-invalid unknown)"
         )
     warnings.warn(
-        f"{source}: set {name!r}: {counted}, of {len(labels):,}; their labels of the set are unknown",
+        f"{source}: set {name!r}: {in_kinds}, of {len(labels):,}; their labels of the set are unknown",
         BincamWarning,
         stacklevel=2,
     )
@@ -275,4 +276,4 @@ def _refuse_repeated(stated: StatedSets, names: Sequence[str]) -> None:
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
+    return counted(count, "row")

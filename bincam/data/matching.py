@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
+from bincam.display import counted
 from bincam.errors import BincamWarning, InputError, nearest
 from bincam.one_of import Sets, check_sets, set_columns
 
@@ -89,7 +90,7 @@ def _labels_of_set(table: AttributeTable, name: str, members: Sequence[str]) -> 
     if total := sum(unpredicted.values()):
         label = max(unpredicted, key=lambda key: unpredicted[key])
         raise InputError(
-            f"{source}: {total:,} images have a class of the set {name!r} that the model cannot predict, "
+            f"{source}: {counted(total, 'image')} with a class of the set {name!r} that the model cannot predict, "
             f"{unpredicted[label]:,} of them {label!r}{nearest(label, wanted)}; leave these images out, or state only "
             f"the classes of the model (--one-of-column {name}={shown_classes})"
             " and read the others as unknown (--one-of-invalid unknown)"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.compare.names import names_from
-from bincam.display import ROWS
+from bincam.display import ROWS, counted
 from bincam.errors import InputError, nearest
 from bincam.one_of import expand, set_of
 from bincam.report.figures.theme import style
@@ -51,7 +51,9 @@ def plot_explanation(
     names = _chosen(explanation.attributes, None if attributes is None else expand(attributes, explanation.one_of))
     count = len(explanation.logits)
     if not -count <= image < count:
-        raise InputError(f"image={image} of an explanation of {count} images; expected {-count} to {count - 1}")
+        raise InputError(
+            f"image={image} of an explanation of {counted(count, 'image')}; expected {-count} to {count - 1}"
+        )
     image %= count
     blind = explanation.method in BRIDGED and not BRIDGED[explanation.method].knows_side
     columns = [explanation.attributes.index(name) for name in names]
@@ -231,7 +233,7 @@ def _pixels(
     channels = images.shape[1]
     for name, values in (("mean", mean), ("std", std)):
         if values is not None and len(values) != channels:
-            raise InputError(f"{name} has {len(values)} values for images of {channels} channels")
+            raise InputError(f"{name} has {counted(len(values), 'value')} for images of {counted(channels, 'channel')}")
     planes = images[image].detach().double().numpy(force=True)
     scale = np.asarray(std if std is not None else [1.0] * channels).reshape(-1, 1, 1)
     shift = np.asarray(mean if mean is not None else [0.0] * channels).reshape(-1, 1, 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bincam.data import AttributeTable, load
+from bincam.display import counted
 from bincam.errors import BincamWarning, InputError
 from bincam.train.config_sections import DataConfig
 
@@ -66,7 +67,7 @@ def _check_classes(table: AttributeTable, split: str, source: str) -> None:
     owner = {output: name for name, members in table.one_of.items() for output in members}
     lacking = [
         f"{name!r}{f' of the set {owner[name]!r}' if name in owner else ''} has no "
-        f"{'images' if name in owner else label} among {len(table)} images"
+        f"{'images' if name in owner else label} among {counted(len(table), 'image')}"
         for value, label in ((1, "positives"), (0, "negatives"))
         for name, is_present in zip(table.names, np.any(table.labels == value, axis=0).tolist(), strict=True)
         if not is_present

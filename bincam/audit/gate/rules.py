@@ -299,7 +299,7 @@ def _verdict(rule: Rule, estimate: Estimate, entry: Mapping[str, Any]) -> tuple[
     if not estimate.defined:
         return "error", f"undefined on all of {counted(estimate.images, 'image')}"
     if estimate.small and entry.get("small_attributes"):
-        number = f"{entry['small_attributes']} of {entry['attributes']} attributes"
+        number = f"{entry['small_attributes']} of {counted(entry['attributes'], 'attribute')}"
         return "insufficient", f"too few images, or no interval, in {number}"
     if estimate.small and entry.get("reason"):
         return "insufficient", entry["reason"]

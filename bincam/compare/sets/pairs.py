@@ -12,6 +12,7 @@ from bincam.audit.summary.panel import Panel
 from bincam.audit.summary.sets.records import SetRecords, read_sets
 from bincam.compare.names import Names
 from bincam.compare.sets.matching import Common, Stated, common_outputs
+from bincam.display import counted
 from bincam.errors import InputError
 from bincam.one_of import set_of
 from bincam.stats.clusters import Clusters
@@ -135,7 +136,7 @@ def _pair(one: _Aligned, other: _Aligned, name: str, common: Common, clusters: C
     differing = int((true != place[second.true[other.at]]).sum())
     if differing:
         raise InputError(
-            f"{one.audit.folder} and {other.audit.folder}: set {name!r}: {differing} labels differ; audit both with "
+            f"{one.audit.folder} and {other.audit.folder}: set {name!r}: {_differ(differing)}; audit both with "
             "the same labels"
         )
     return SetPair(
@@ -157,7 +158,7 @@ def _output(one: _Aligned, other: _Aligned, name: str, clusters: Clusters) -> Ou
     differing = int((label != other_label)[known].sum())
     if differing:
         raise InputError(
-            f"{one.audit.folder} and {other.audit.folder}: output {name!r}: {differing} labels differ; audit both with "
+            f"{one.audit.folder} and {other.audit.folder}: output {name!r}: {_differ(differing)}; audit both with "
             "the same labels"
         )
     return OutputPair(
@@ -181,3 +182,7 @@ def _single(audit: _Aligned, name: str) -> tuple[NDArray[np.float32], NDArray[np
     true, predicted = records.true[audit.at], records.predicted[audit.at]
     label = np.where(true < 0, np.nan, true == k).astype(np.float32)
     return label, np.where(predicted < 0, 0, np.where(predicted == k, 1, -1)).astype(np.int8)
+
+
+def _differ(labels: int) -> str:
+    return f"{counted(labels, 'label')} {'differs' if labels == 1 else 'differ'}"

@@ -44,10 +44,10 @@ def set_sentences(contrasted: ContrastedSets, columns: Sequence[str], names: Nam
         result[name] = [*_rates(entry, OF_SETS, columns, names, tests), *about]
     for name, entry in contrasted.outputs.items():
         how = [
-            f"{called} states it {'as a yes-or-no attribute' if of_set is None else f'in set {of_set!r}'}"
+            f"{called} {'as a yes-or-no attribute' if of_set is None else f'in set {of_set!r}'}"
             for called, of_set in zip((names.of_first, names.of_second), entry["sets"].values(), strict=True)
         ]
-        result[name] = [*_rates(entry, OF_OUTPUTS, columns, names, tests), f"{_capital(listed(how))}."]
+        result[name] = [*_rates(entry, OF_OUTPUTS, columns, names, tests), f"It is stated by {listed(how)}."]
     return result
 
 

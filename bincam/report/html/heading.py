@@ -51,12 +51,13 @@ def subject(arms: Sequence[Arm], sets: Collection[str]) -> list[tuple[str, str]]
     images = f"{data.images:,}" + (f" of {counted(people, 'person', 'people')}" if people else "")
     size = manifest.image_size
     pixels = f", on images of {size[0]} × {size[1]} pixels" if size else ""
-    maps = len(arms) == 1 or common(arms)
+    attributes = common(arms)
+    maps = len(arms) == 1 or attributes
     return [
         ("Models" if len(arms) > 1 else "Model", listed(models)),
         ("Images", f"{images}, {data.split or 'all'} split"),
         ("Data", data.source),
-        *([("Attributes", f"{len(manifest.yes_or_no)}")] if manifest.yes_or_no or not manifest.one_of else []),
+        *([("Attributes", f"{len(attributes)}")] if attributes or not manifest.one_of else []),
         *(
             ("Set", f"{name}, {counted(len(members), 'output')}")
             for name, members in manifest.one_of.items()
