@@ -90,9 +90,9 @@ def _labels_of_set(table: AttributeTable, name: str, members: Sequence[str]) -> 
     if total := sum(unpredicted.values()):
         label = max(unpredicted, key=lambda key: unpredicted[key])
         raise InputError(
-            f"{source}: {counted(total, 'image')} with a class of the set {name!r} that the model cannot predict, "
-            f"{unpredicted[label]:,} of them {label!r}{nearest(label, wanted)}; leave these images out, or state only "
-            f"the classes of the model (--one-of-column {name}={shown_classes})"
+            f"{source}: {counted(total, 'image')} {'has' if total == 1 else 'have'} a class of the set {name!r} that "
+            f"the model cannot predict, {unpredicted[label]:,} of them {label!r}{nearest(label, wanted)}; leave these "
+            f"images out, or state only the classes of the model (--one-of-column {name}={shown_classes})"
             " and read the others as unknown (--one-of-invalid unknown)"
         )
     absent = [label for label in wanted if label not in of_class or not counts[position[label]]]

@@ -261,7 +261,7 @@ def test_other_regions_sides_and_labels_are_refused(audits, other):
     label[8] = 1 - label[8]
     at = table.schema.get_field_index("label")
     pq.write_table(table.set_column(at, table.schema.field(at), [label]), file)
-    with pytest.raises(InputError, match=r"1 labels differ \(first: 000002.png, Eyeglasses: "):
+    with pytest.raises(InputError, match=r"1 differing label \(first: 000002.png, Eyeglasses: "):
         pair_audits(audits[0], open_audit(other))
 
 

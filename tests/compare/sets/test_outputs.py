@@ -98,5 +98,5 @@ def test_other_labels_are_refused(coloured, chosen, yes_or_no, tmp_path):
     at = np.flatnonzero((coloured.splits == "test") & (labels[:, 0] == 1))[0]
     labels[at, :2] = labels[at, 1::-1]
     other = run(reader("green"), replace(coloured, labels=labels), tmp_path / "other", chosen)
-    with pytest.raises(InputError, match="output 'red': 1 labels differ"):
+    with pytest.raises(InputError, match="output 'red': 1 label differs"):
         compare(other, yes_or_no, tmp_path / "contrast")
