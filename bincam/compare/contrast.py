@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bincam.audit.summary.reference_variation import reference_name
 from bincam.compare import published as published_figures
+from bincam.compare.differing_maps import DIFFERENCE, difference_maps
 from bincam.compare.document import Contrast
 from bincam.compare.imbalance_correlation import correlations
 from bincam.compare.names import names_of, notes_on
@@ -23,22 +23,16 @@ from bincam.compare.sentences import attribute_sentences, findings, threshold_ve
 from bincam.compare.sets.differences import contrast_sets
 from bincam.compare.sets.sentences import set_findings, set_sentences
 from bincam.errors import InputError
-from bincam.files import atomic, write_json
+from bincam.files import write_json
 from bincam.stats.estimate import LEVEL, Estimate
-from bincam.stats.outcomes import MEMBERS, OUTCOMES, class_name, class_part
+from bincam.stats.outcomes import class_name, class_part
 from bincam.stats.proportions import RESAMPLES
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
 
 KIND, SCHEMA = "bincam-contrast", 1
-FILE, DIFFERENCE = "contrast.json", "maps/difference.safetensors"
-
-MAP_GROUPS = (
-    *(f"outcome:{name}" for name in OUTCOMES),
-    *(f"{kind}:{part}" for kind in ("predicted", "true") for part in ("positive", "negative")),
-)
-"""Groups of images whose mean maps are subtracted, in the order of the tensor's second axis."""
+FILE = "contrast.json"
 
 
 def compare(
@@ -133,7 +127,7 @@ def compare(
         "identities": pair.clusters.count if pair.clusters.known else None,
         "methods": list(pair.methods),
         "minority_from": first.manifest.train_counts_from,
-        **_only_in_one(first, second, pair),
+        **pair.common.to_json(sets=bool(first.one_of or second.one_of)),
         "moved": _moved(pair, first.manifest.data.split),
         "attributes": {
             name: {
@@ -185,15 +179,6 @@ def _arm(audit: Audit, name: str) -> dict[str, Any]:
     }
 
 
-def _only_in_one(first: Audit, second: Audit, pair: Pair) -> dict[str, Any]:
-    """List what one audit alone has: outputs, and, where there are sets, those that the other has not and why."""
-    common = pair.common
-    entry: dict[str, Any] = {"only_in_first": list(common.alone[0]), "only_in_second": list(common.alone[1])}
-    if first.one_of or second.one_of:
-        entry |= {"sets_only_in_first": dict(common.left_out[0]), "sets_only_in_second": dict(common.left_out[1])}
-    return entry
-
-
 def _moved(pair: Pair, split: str | None) -> dict[str, Any]:
     audited = pair.first.threshold[0] if len(pair.first.threshold) else np.zeros(len(pair.attributes))
     adjusted = np.isfinite(pair.moved)
@@ -238,52 +223,6 @@ def _attribute(contrasted: Contrasted) -> dict[str, Any]:
             column: {group: difference.to_json() for group, difference in groups.items()}
             for column, groups in contrasted.differences.items()
         },
-    }
-
-
-def difference_maps(first: Audit, second: Audit, pair: Pair, file: Path) -> dict[str, Any]:
-    """Write the mean σS of the first model minus that of the second, by group of images.
-
-    Args:
-        first: The first audit.
-        second: The second audit.
-        pair: The attributes and methods that both have.
-        file: The file to write: ``METHOD.difference`` ``(A, G, h, w)`` float32, NaN where a group is empty for a model,
-            and ``METHOD.scale`` ``(A,)``, the largest absolute difference of an attribute, to draw all its groups on
-            one scale.
-
-    Returns:
-        ``file``, ``groups``, ``methods``, and ``left_out``: methods whose grids differ, with the reason.
-    """
-    from safetensors.numpy import save_file
-
-    member = np.array([[name in MEMBERS[group] for name in OUTCOMES] for group in MAP_GROUPS], float)  # (G, 4)
-    tensors: dict[str, NDArray[np.float32]] = {}
-    left_out: dict[str, str] = {}
-    for method in pair.methods if pair.attributes else ():
-        means = []
-        for audit in (first, second):
-            order = [audit.attributes.index(name) for name in pair.attributes]
-            sums, counts = (tensor[order] for tensor in audit.means(method))
-            with np.errstate(invalid="ignore", divide="ignore"):
-                grouped = np.einsum("go,aohw->aghw", member, sums)
-                means.append(grouped / np.einsum("go,ao->ag", member, counts)[..., None, None])
-        if means[0].shape != means[1].shape:
-            grids = [f"{mean.shape[2]} x {mean.shape[3]}" for mean in means]
-            left_out[method] = f"grids of {grids[0]} and {grids[1]} cells cannot be subtracted"
-            continue
-        difference = np.where(np.isfinite(means[0]) & np.isfinite(means[1]), means[0] - means[1], np.nan)
-        tensors[f"{method}.difference"] = np.ascontiguousarray(difference, np.float32)
-        largest = np.nan_to_num(np.abs(difference)).reshape(len(difference), -1).max(1)
-        tensors[f"{method}.scale"] = largest.astype(np.float32)
-    if tensors:
-        with atomic(file) as part:
-            save_file(tensors, part)
-    return {
-        "file": DIFFERENCE if tensors else None,
-        "groups": list(MAP_GROUPS),
-        "methods": [name for name in pair.methods if name not in left_out],
-        "left_out": left_out,
     }
 
 

@@ -12,7 +12,8 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from bincam.audit import open_audit
 from bincam.audit.folder import reader
-from bincam.compare.contrast import MAP_GROUPS, _moved, compare, findings
+from bincam.compare.contrast import _moved, compare, findings
+from bincam.compare.differing_maps import MAP_GROUPS
 from bincam.compare.imbalance_correlation import spearman
 from bincam.compare.paired_audits import pair_audits
 from bincam.compare.paired_differences import COLUMNS, Difference

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bincam.data.matching import class_label
 from bincam.one_of import Sets, set_of
@@ -49,6 +50,13 @@ class Common:
     outputs: tuple[str, ...] = ()
     left_out: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
     alone: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+    def to_json(self, *, sets: bool) -> dict[str, Any]:
+        """Return what one audit alone has, as entries of ``contrast.json``; ``sets`` is True where there are sets."""
+        entry: dict[str, Any] = {"only_in_first": list(self.alone[0]), "only_in_second": list(self.alone[1])}
+        if sets:
+            entry |= {"sets_only_in_first": dict(self.left_out[0]), "sets_only_in_second": dict(self.left_out[1])}
+        return entry
 
 
 def common_outputs(first: Stated, second: Stated) -> Common:

@@ -11,6 +11,7 @@ from bincam.audit.pipeline.runner import run
 from bincam.audit.summary.panel import read_panel
 from bincam.errors import BincamWarning, InputError
 from bincam.models import AttributeClassifier
+from bincam.report import write_report
 from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.planted_sets import COLOURS, NAMES, card, of_set, reader, true_and_scores
 
@@ -128,3 +129,12 @@ def test_slices_by_a_large_set_are_refused_before_the_pass_and_the_advice_works(
     assert not (tmp_path / "large").exists()
     done = run(noisy_reader, coloured, tmp_path / "small", large.replace(one_of_rows=3))
     assert column.rpartition("*")[2] in json.dumps(done.summary["slices"])
+
+
+def test_a_set_without_labels_is_named_by_its_name(coloured, chosen, tmp_path):
+    bright = replace(coloured.select(["Bright"]), one_of={})
+    with pytest.warns(BincamWarning, match="the data has no labels of them: set 'colour' of 3 outputs$"):
+        done = run(reader(), bright, tmp_path / "bright", chosen)
+    assert done.manifest.only_in_model == COLOURS
+    page = write_report(done.folder, tmp_path / "page.html").read_text()
+    assert "set &#39;colour&#39; of 3 outputs" in page
