@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bincam.display import counted
 from bincam.errors import InputError, nearest
 
 Sets = Mapping[str, tuple[str, ...]]
@@ -56,8 +57,8 @@ def true_outputs(labels: ArrayLike) -> NDArray[np.int64]:
     if len(wrong):
         row = int(wrong[0])
         raise InputError(
-            f"labels of row {row} of a set are {values[row].tolist()} ({len(wrong)} rows are wrong); of a set exactly "
-            "one label is 1 and the others are 0, or all are unknown (NaN)"
+            f"labels of row {row} of a set are {values[row].tolist()} ({counted(len(wrong), 'such row')}); of a set "
+            "exactly one label is 1 and the others are 0, or all are unknown (NaN)"
         )
     return np.where(unknown, -1, (values == 1).argmax(1))
 
@@ -102,7 +103,8 @@ def check_sets(one_of: Mapping[str, Sequence[str]], outputs: Sequence[str]) -> d
         The sets, with tuples of names.
 
     Raises:
-        InputError: A name is empty or unknown or occurs twice, or a set has fewer than two outputs.
+        InputError: A name is empty or unknown or occurs twice, a set has fewer than two outputs, or it has the name of
+            an output.
 
     >>> check_sets({"hair": ["blond", "dark"]}, ["blond", "dark", "Male"])
     {'hair': ('blond', 'dark')}
@@ -115,10 +117,15 @@ def check_sets(one_of: Mapping[str, Sequence[str]], outputs: Sequence[str]) -> d
             raise InputError("a set of outputs has an empty name")
         if name == "overall":
             raise InputError("a set of outputs is called 'overall', which names the means over attributes; rename it")
+        if name in known:
+            raise InputError(
+                f"set {name!r} has the name of an output, so that a name would not tell which of them is meant; rename "
+                "the set"
+            )
         if isinstance(members, str):
             raise InputError(f"set {name!r} is the string {members!r}; pass a list of names of outputs")
         if len(members) < 2:
-            count = f"{len(members)} output{'' if len(members) == 1 else 's'}"
+            count = counted(len(members), "output")
             raise InputError(
                 f"set {name!r} has {count}; of a set exactly one output is true, so it has at least two (an output of "
                 "its own is a yes-or-no attribute and needs no set)"
@@ -132,6 +139,73 @@ def check_sets(one_of: Mapping[str, Sequence[str]], outputs: Sequence[str]) -> d
             owner[output] = name
         sets[name] = tuple(members)
     return sets
+
+
+def check_set_counts(counts: Mapping[str, tuple[int, int]], one_of: Sets, where: str) -> None:
+    """Refuse counts of labels that contradict each other, because of a set exactly one output is true in every image.
+
+    Args:
+        counts: ``(negatives, positives)`` of outputs; those of some may be unknown.
+        one_of: The sets.
+        where: What states the counts, for the message.
+
+    Raises:
+        InputError: The outputs of a set were counted in different numbers of images, or their positives are not these
+            images.
+
+    >>> check_set_counts({"dark": (30, 70), "blond": (70, 30)}, {"hair": ("dark", "blond")}, "train_counts")
+    >>> check_set_counts({"dark": (30, 70), "blond": (80, 20)}, {"hair": ("dark", "blond")}, "train_counts")
+    Traceback (most recent call last):
+    bincam.errors.InputError: train_counts of set 'hair': 90 positives of its outputs in 100 images; of a set exactly one output is true in every image, so the positives add up to the images
+    """  # noqa: E501
+    for name, members in one_of.items():
+        known = {output: counts[output] for output in members if output in counts}
+        if not known:
+            continue
+        (first, (negatives, positives)), *others = known.items()
+        images = negatives + positives
+        for output, (no, yes) in others:
+            if no + yes != images:
+                raise InputError(
+                    f"{where} of set {name!r}: {counted(images, 'image')} of {first!r} ({negatives:,} negative and "
+                    f"{positives:,} positive) but {no + yes:,} of {output!r} ({no:,} and {yes:,}); the outputs of a "
+                    "set are counted in the same images"
+                )
+        total = sum(yes for _, yes in known.values())
+        if total > images or (total < images and len(known) == len(members)):
+            of = (
+                "its outputs"
+                if len(known) == len(members)
+                else f"{len(known)} of its {counted(len(members), 'output')}"
+            )
+            raise InputError(
+                f"{where} of set {name!r}: {total:,} positives of {of} in {counted(images, 'image')}; of a set exactly "
+                "one output is true in every image, so the positives add up to the images"
+            )
+
+
+def collapse(names: Sequence[str], one_of: Mapping[str, Sequence[str]]) -> list[str]:
+    """Name whole sets in place of their outputs, to write a list of names.
+
+    >>> collapse(["dark", "Male", "blond"], {"hair": ("dark", "blond")})
+    ["set 'hair' of 2 outputs", 'Male']
+    """
+    listed = set(names)
+    whole = {name: members for name, members in one_of.items() if listed.issuperset(members)}
+    parts: dict[str, None] = {}
+    for output in names:
+        name = set_of(output, whole)
+        parts[output if name is None else f"set {name!r} of {counted(len(whole[name]), 'output')}"] = None
+    return list(parts)
+
+
+def expand(names: Iterable[str], one_of: Mapping[str, Sequence[str]]) -> list[str]:
+    """Replace the names of sets by those of their outputs.
+
+    >>> expand(["Male", "sky"], {"sky": ("sky=clear", "sky=grey")})
+    ['Male', 'sky=clear', 'sky=grey']
+    """
+    return [output for name in names for output in one_of.get(name, (name,))]
 
 
 def set_columns(one_of: Sets, outputs: Sequence[str]) -> dict[str, tuple[int, ...]]:

@@ -18,7 +18,8 @@ def track(
 ) -> Iterator[T]:
     """Yield ``items`` while a bar on stderr shows count, rate and remaining time.
 
-    If stderr is not a terminal, rich prints the bar once at the end instead of animating it.
+    If stderr is not a terminal, rich prints the bar once at the end instead of animating it. Without items there is no
+    bar.
 
     Args:
         items: The items to iterate over.
@@ -35,11 +36,13 @@ def track(
         >>> sum(track([1, 2, 3], "Adding"))
         6
     """
+    if isinstance(items, Sized):
+        if not len(items):
+            return
+        total = len(items) if total is None else total
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    if total is None and isinstance(items, Sized):
-        total = len(items)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),

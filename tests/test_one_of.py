@@ -10,7 +10,7 @@ import pytest
 from bincam.data import AttributeTable
 from bincam.errors import InputError
 from bincam.models import make_card, read_card, write_card
-from bincam.one_of import check_sets
+from bincam.one_of import check_sets, collapse, expand
 
 OUTPUTS = ("blond", "dark", "other", "Male")
 
@@ -26,6 +26,8 @@ OUTPUTS = ("blond", "dark", "other", "Male")
         ({"hair": "blond"}, "pass a list of names"),
         ({" ": ["blond", "dark"]}, "an empty name"),
         ({"overall": ["blond", "dark"]}, "names the means over attributes; rename it"),
+        ({"Male": ["blond", "dark"]}, "set 'Male' has the name of an output.*rename the set"),
+        ({"dark": ["blond", "dark"]}, "set 'dark' has the name of an output.*rename the set"),
     ],
 )
 def test_sets_that_cannot_be_are_refused(sets: dict[str, list[str]], message: str) -> None:
@@ -61,3 +63,9 @@ def test_a_table_has_one_true_label_per_set_and_image(row: list[float], message:
     assert table.digest() != AttributeTable(OUTPUTS, np.array(good), table.ids, Path("photos")).digest()
     with pytest.raises(InputError, match=message):
         AttributeTable(OUTPUTS, np.array([good[0], row, good[2]]), table.ids, Path("photos"), one_of=sets)
+
+
+def test_whole_sets_are_named_in_place_of_their_outputs() -> None:
+    sets = {"hair": ("blond", "dark"), "age": ("young", "old")}
+    assert collapse(["young", "blond", "Male", "dark"], sets) == ["young", "set 'hair' of 2 outputs", "Male"]
+    assert expand(["age", "Male"], sets) == ["young", "old", "Male"]

@@ -23,6 +23,7 @@ from bincam.cam.reference import Reference, ReferenceFit
 from bincam.cam.request import Request, select_asked
 from bincam.cam.selection import Selection
 from bincam.cam.targets import Side
+from bincam.display import counted
 from bincam.errors import InputError, UnsupportedError, nearest
 from bincam.models.anatomy import Anatomy
 from bincam.models.card import Card
@@ -213,10 +214,14 @@ class Explainer:
         """
         check_images(images)
         if like is not None and len(like.logits) != len(images):
-            raise InputError(f"like= explains {len(like.logits)} images, but there are {len(images)} images")
+            raise InputError(
+                f"like= explains {counted(len(like.logits), 'image')}, but there are {counted(len(images), 'image')}"
+            )
         if self._divides(images):
             if labels is not None and len(labels) != len(images):
-                raise InputError(f"there are labels of {len(labels)} images, but {len(images)} images")
+                raise InputError(
+                    f"there are labels of {counted(len(labels), 'image')}, but {counted(len(images), 'image')}"
+                )
             parts = []
             for rows in self._rows(images):
                 with self._borrowed.arguments.of_rows(rows, len(images)):

@@ -153,6 +153,16 @@ class Explanation:
         """Name of the set of an explained output; None for a yes-or-no attribute."""
         return self.sets[column] if self.sets else None
 
+    @property
+    def one_of(self) -> dict[str, tuple[str, ...]]:
+        """Name of a set to those of its outputs that are explained; with ``top``, to their ranks."""
+        pairs = list(zip(self.attributes, self.sets, strict=False))
+        return {
+            name: tuple(output for output, owner in pairs if owner == name)
+            for name in dict.fromkeys(self.sets)
+            if name is not None
+        }
+
     def output_names(self, image: int) -> tuple[str, ...]:
         """Names of the outputs that are explained of one image: with ``top`` those at each rank, else ``attributes``.
 
@@ -207,7 +217,7 @@ class Explanation:
             images: The explained images ``(B, C, H, W)``, which an explanation does not keep; maps are drawn on them,
                 on plain grey if None.
             image: Index of the image to draw.
-            attributes: Attributes to draw; None for the first ten.
+            attributes: Attributes to draw, or sets with their outputs; None for the first ten.
             mean: Mean per channel with which the images were normalised, as on the model's card; None for 0.
             std: Standard deviation per channel; None for 1.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from bincam.display import counted
 from bincam.errors import InputError, nearest
-from bincam.one_of import check_no_threshold, check_sets, set_columns, set_of
+from bincam.one_of import Sets, check_no_threshold, check_sets, set_columns, set_of
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def select(
 
     Args:
         names: Names of all outputs, in order.
-        wanted: Names or columns; None for all.
+        wanted: Names or columns; the name of a set stands for all its outputs. None for all.
         threshold: In logit units: one for all, one per name, or None for the defaults.
         default: Default thresholds by name; 0 for names without an entry.
         one_of: Sets of outputs of which exactly one is true.
@@ -69,16 +70,16 @@ def select(
     repeated = sorted({name for name in names if list(names).count(name) > 1})
     if repeated:
         raise InputError(f"attribute {repeated[0]!r} is named twice")
+    sets = check_sets(one_of or {}, names)
     columns: list[int] = []
-    for name_or_column in range(len(names)) if wanted is None else wanted:
-        column = _column(name_or_column, names)
+    for name_or_column in range(len(names)) if wanted is None else _outputs(wanted, sets):
+        column = _column(name_or_column, names, sets)
         if column in columns:
             raise InputError(f"attribute {names[column]!r} is selected twice")
         columns.append(column)
     if not columns:
         raise InputError("no attribute is selected")
     attributes = tuple(names[column] for column in columns)
-    sets = check_sets(one_of or {}, names)
     check_no_threshold(default, sets, "the card")
     if threshold is None or isinstance(threshold, Mapping):
         explicit = threshold or {}
@@ -102,11 +103,17 @@ def select(
     return Selection(tuple(names), attributes, tuple(columns), thresholds, set_columns(sets, names))
 
 
-def _column(wanted: str | int, names: Sequence[str]) -> int:
+def _outputs(wanted: Sequence[str | int], sets: Sets) -> Iterator[str | int]:
+    """Yield names and columns, of a set those of its outputs."""
+    for entry in wanted:
+        yield from sets.get(entry, (entry,)) if isinstance(entry, str) else (entry,)
+
+
+def _column(wanted: str | int, names: Sequence[str], sets: Sets) -> int:
     if isinstance(wanted, str):
         if wanted not in names:
-            raise InputError(f"unknown attribute {wanted!r}{nearest(wanted, names)}")
+            raise InputError(f"unknown attribute {wanted!r}{nearest(wanted, (*names, *sets))}")
         return list(names).index(wanted)
     if not -len(names) <= wanted < len(names):
-        raise InputError(f"attribute {wanted} of a model with {len(names)} outputs")
+        raise InputError(f"attribute {wanted} of a model with {counted(len(names), 'output')}")
     return wanted % len(names)

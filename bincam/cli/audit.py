@@ -25,6 +25,7 @@ from bincam.cli.option_groups import (
 )
 from bincam.cli.options import expand_groups, parse_attributes, parse_names
 from bincam.cli.table_options import SETS_PANEL, ReaderOptions
+from bincam.display import counted
 from bincam.errors import BincamWarning, InputError
 
 if TYPE_CHECKING:
@@ -269,33 +270,35 @@ def _folder(choice: str) -> Path | str | None:
 
 def _measured(done: Audit) -> str:
     """The number of attributes, and of outputs of each set."""
-    parts = [f"{len(done.manifest.yes_or_no)} attributes"] if done.manifest.yes_or_no or not done.one_of else []
-    return ", ".join([*parts, *(f"{name} of {len(members)} outputs" for name, members in done.one_of.items())])
+    parts = [counted(len(done.manifest.yes_or_no), "attribute")] if done.manifest.yes_or_no or not done.one_of else []
+    return ", ".join(
+        [*parts, *(f"{name} of {counted(len(members), 'output')}" for name, members in done.one_of.items())]
+    )
 
 
 def _tell(done: Audit) -> None:
     """Print what was audited, what could not be measured, and where the files are."""
     unmeasured = done.unmeasured
-    typer.echo(
-        f"{done.manifest.data.images - unmeasured['skipped']} images, {_measured(done)}, {', '.join(done.methods)}: "
-        f"{done.folder}"
-    )
+    images = counted(done.manifest.data.images - unmeasured["skipped"], "image")
+    typer.echo(f"{images}, {_measured(done)}, {', '.join(done.methods)}: {done.folder}")
     if unmeasured["skipped"]:
         first = done.images.loc[done.images["skipped"] != "", "skipped"].iloc[0]
         typer.echo(
             f"images that could not be read and were left out: {unmeasured['skipped']}; first: {first}", err=True
         )
     for name, count in unmeasured["nan_logits"].items():
-        typer.echo(f"{name}: {count} logits are NaN or infinite; they are counted and enter no measure", err=True)
+        typer.echo(f"{name}: {counted(count, 'logit')} NaN or infinite: counted, and in no measure", err=True)
     for name, count in unmeasured.get("undefined_sets", {}).items():
         typer.echo(
-            f"{name}: in {count} images a score is NaN or infinite; the whole set is undefined there, and counted",
+            f"{name}: in {counted(count, 'image')} a score is NaN or infinite; the whole set is undefined there, "
+            "and counted",
             err=True,
         )
     for method, counts in unmeasured["maps_beyond_half_precision"].items():
         for name, count in counts.items():
             typer.echo(
-                f"{name}: {count} {method} maps exceed 65,504 logits; their stored maps contain NaN there", err=True
+                f"{name}: {counted(count, f'{method} map')} beyond 65,504 logits; their stored maps contain NaN there",
+                err=True,
             )
     for doubt in (done.summary or {}).get("doubts", []):
         typer.echo(f"{doubt['attribute']}: {doubt['text']}", err=True)
@@ -303,11 +306,11 @@ def _tell(done: Audit) -> None:
         typer.echo(f"no slices: {left_out['reason']}", err=True)
     for kind, counts in unmeasured["outside_the_crop"].items():
         for name, count in counts.items():
-            typer.echo(f"{name}: in {count} images the {kind} mask is outside the crop; NaN there", err=True)
+            typer.echo(f"{name}: in {counted(count, 'image')} the {kind} mask is outside the crop; NaN there", err=True)
     for column, counts in unmeasured.get("regions_below_a_cell", {}).items():
         for name, count in counts.items():
             typer.echo(
-                f"{name}: in {count} images less than one cell of the maps is inside or outside of the region; "
-                f"{column} is NaN there",
+                f"{name}: in {counted(count, 'image')} less than one cell of the maps is inside or outside of the "
+                f"region; {column} is NaN there",
                 err=True,
             )

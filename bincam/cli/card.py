@@ -13,6 +13,7 @@ import typer
 from bincam.cli import source
 from bincam.cli.option_groups import ModelOptions, ThresholdOptions
 from bincam.cli.options import expand_groups, parse_assignments, refuse_repeats
+from bincam.display import counted
 from bincam.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def card(
         return
     height, width = stated.input_size
     typer.echo(
-        f"{out}: {len(stated.attributes)} attributes, {facts['parameters']:,} parameters, images of {height} x {width}"
+        f"{out}: {counted(len(stated.attributes), 'attribute')}, {counted(facts['parameters'], 'parameter')}, images "
+        f"of {height} x {width}"
     )
     from_timm = "" if options.mean and options.std else " (timm's for this name)"
     typer.echo(f"pixels: mean {stated.mean}, std {stated.std}{from_timm}")

@@ -11,6 +11,9 @@ import typer
 from bincam.cli.options import parse_numbers
 from bincam.errors import InputError
 
+MOST_OUTPUTS = 20
+"""Outputs that are compared one by one of which the terminal shows the paragraph."""
+
 
 def compare(
     first: Annotated[Path, typer.Argument(help="Audit of the first model, whose threshold is adjusted.")],
@@ -39,6 +42,9 @@ def compare(
     from bincam.audit import open_audit
     from bincam.compare.contrast import FILE
     from bincam.compare.contrast import compare as contrast_of
+    from bincam.compare.names import names_from
+    from bincam.compare.sets.sentences import left_out
+    from bincam.stats.formatting import counted
 
     audited = open_audit(first)
     contrast = contrast_of(
@@ -56,14 +62,21 @@ def compare(
         return
     for note in contrast["notes"]:
         typer.echo(f"note: {note}", err=True)
+    single = list(contrast.get("outputs") or ())
     for name, sentences in contrast["sentences"].items():
-        typer.echo(f"{name}. {' '.join(sentences)}\n")
+        if name not in single[MOST_OUTPUTS:]:
+            typer.echo(f"{name}. {' '.join(sentences)}\n")
+    if len(single) > MOST_OUTPUTS:
+        typer.echo(f"... and {counted(len(single) - MOST_OUTPUTS, 'more output')} in {out / FILE}\n")
     typer.echo("Main findings:")
     for finding in contrast["findings"]:
         typer.echo(f"- {finding}")
     for family in contrast["families"]:
+        if not family["tests"]:
+            continue
         typer.echo(
-            f"{family['name']}: {family['findings']} of {family['size']} tests significant at {family['level']:g} "
+            f"{family['name']}: {family['findings']} of {counted(family['size'], 'test')} significant at "
+            f"{family['level']:g} "
             "after Holm's correction" + (f"; {family['undefined']} undefined" if family["undefined"] else "")
         )
     if published:
@@ -74,12 +87,14 @@ def compare(
             f"and {paper['equal']} are equal in the paper."
             + (f" {paper['reason'][0].upper()}{paper['reason'][1:]}." if paper["reason"] else "")
         )
+    for note in left_out(contrast, names_from(contrast)):
+        typer.echo(f"note: {note}", err=True)
     for side in ("first", "second"):
         if contrast[f"only_in_{side}"]:
             typer.echo(f"only in the {side} audit: {', '.join(contrast[f'only_in_{side}'])}", err=True)
     if contrast["moved"]["fitted_on_audited"]:
         typer.echo("note: the card's thresholds were tuned on these same images, so they are optimistic", err=True)
-    if contrast["moved"]["reason"]:
+    if contrast["moved"]["reason"] and contrast["attributes"]:
         typer.echo(f"note: {contrast['moved']['reason']}", err=True)
     typer.echo(str(out / FILE), err=True)
 

@@ -10,6 +10,7 @@ import typer
 
 from bincam.cli.options import expand_groups
 from bincam.cli.table_options import TableOptions
+from bincam.display import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -141,7 +142,7 @@ def regions(
         kept = [i for i in range(len(names)) if any(row[i] is not None for row in masks)]
         names, masks = [names[i] for i in kept], [[row[i] for i in kept] for row in masks]
     titles = [chosen.attributes.get(name, name) for name in names]
-    title = f"{chosen.source or kind}: {len(titles)} regions over faces of {source}"
+    title = f"{chosen.source or kind}: {counted(len(titles), 'region')} over faces of {source}"
     dataset.save(dataset.regions([sample.view.image for sample in samples], masks, titles, title), out)
     typer.echo(str(out), err=True)
 
@@ -171,7 +172,7 @@ def _print_description(description: Description) -> None:
     from bincam.stats.formatting import NONE, number
 
     console = Console()
-    splits = Table(title=f"{description.source}: {len(description.names)} attributes", title_justify="left")
+    splits = Table(title=f"{description.source}: {counted(len(description.names), 'attribute')}", title_justify="left")
     for column in ("split", "images", "identities"):
         splits.add_column(column, justify="left" if column == "split" else "right")
     for split in description.splits:
@@ -202,7 +203,10 @@ def _print_description(description: Description) -> None:
         console.print(rows)
     _print_sets(description, console)
     if description.crossing:
-        console.print(f"[bold red]{len(description.crossing):,} identities are in several splits[/]")
+        console.print(
+            f"[bold red]{counted(len(description.crossing), 'identity', 'identities')} "
+            f"{'is' if len(description.crossing) == 1 else 'are'} in several splits[/]"
+        )
     elif whole.identities is not None:
         console.print("No identity is in more than one split.")
     if description.without_landmarks:
@@ -258,7 +262,8 @@ def _print_report(report: Report, show: int) -> None:
     sizes = ", ".join(f"{w}x{h} ({count:,})" for (w, h), count in report.sizes[:5])
     more = f" and {len(report.sizes) - 5} other sizes" if len(report.sizes) > 5 else ""
     console.print(
-        f"{report.source}: {report.decoded:,} of {report.images:,} images decode; {sizes or 'no sizes'}{more}"
+        f"{report.source}: {report.decoded:,} of {counted(report.images, 'image')} "
+        f"{'decodes' if report.images == 1 else 'decode'}; {sizes or 'no sizes'}{more}"
     )
     if report.without_landmarks:
         console.print(_landmarks(report.without_landmarks, report.images))

@@ -11,8 +11,10 @@ import typer
 
 from bincam.cli import source
 from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, ModelSource, ThresholdOptions, WeightsFile
-from bincam.cli.options import expand_groups, parse_attributes
+from bincam.cli.options import expand_groups, parse_attributes, refuse_repeats
+from bincam.display import counted
 from bincam.errors import InputError, nearest
+from bincam.one_of import expand
 from bincam.report.explanations import Run, summary
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ def explain(
         list[str] | None,
         typer.Option(
             metavar="NAME,...",
-            help="Attributes to explain; may be repeated. Quote a name that contains a comma.",
+            help="Attributes to explain, or sets with all their outputs; may be repeated. Quote a name that contains "
+            "a comma.",
             show_default="all",
         ),
     ] = None,
@@ -192,11 +195,13 @@ def make_explainer(
     """
     from bincam.cam import Explainer
 
-    chosen = parse_attributes(attributes, model.card.attributes)
-    for name in chosen or ():
-        if name not in model.card.attributes:
-            raise InputError(f"unknown attribute {name!r}{nearest(name, model.card.attributes)}")
-    sets = model.card.one_of
+    sets, known = model.card.one_of, (*model.card.attributes, *model.card.one_of)
+    named = parse_attributes(attributes, known)
+    for name in named or ():
+        if name not in known:
+            raise InputError(f"unknown attribute {name!r}{nearest(name, known)}")
+    chosen = None if named is None else expand(named, sets)
+    refuse_repeats("--attributes", chosen or ())
     if top is not None and (chosen or not sets):
         reason = "not with --attributes" if chosen else "and this model has no sets of outputs (--one-of)"
         raise InputError(f"--top {top} chooses the outputs with the highest scores of each set, {reason}")
@@ -234,7 +239,9 @@ def _print_summary(document: Mapping[str, Any], out: Path) -> None:
         if len(image["attributes"]) > 12:
             typer.echo(f"  ... and {len(image['attributes']) - 12} more")
     count = len(document["images"])
-    typer.echo(f"{count} of {count + len(document['failures'])} images explained; every number is in {out / FILE}")
+    typer.echo(
+        f"{count} of {counted(count + len(document['failures']), 'image')} explained; every number is in {out / FILE}"
+    )
 
 
 def _make_example(out: Path) -> tuple[str, list[Path]]:

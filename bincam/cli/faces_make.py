@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from bincam.cli.options import expand_groups, parse_names, parse_numbers, refuse_repeats
+from bincam.display import counted
 from bincam.errors import InputError
 
 LABELS = "Labels"
@@ -161,7 +162,9 @@ def pairs(
     if as_json:
         typer.echo(json.dumps(card, indent=2, ensure_ascii=False))
     else:
-        typer.echo(f"{card['pairs']} pairs of {len(card['attributes'])} attributes: {out / 'pairs.csv'}")
+        typer.echo(
+            f"{counted(card['pairs'], 'pair')} of {counted(len(card['attributes']), 'attribute')}: {out / 'pairs.csv'}"
+        )
 
 
 def parse_correlate(typed: Sequence[str] | None) -> dict[tuple[str, str], float]:
@@ -206,13 +209,15 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def _tell(card: dict[str, Any], out: Path) -> None:
     """Print what was made, and how far its labels are from the requested ones."""
-    from bincam.stats.formatting import counted, number, significant
+    from bincam.stats.formatting import number, significant
 
     measured = card["measured"]
     splits = ", ".join(f"{n} {name}" for name, n in measured["splits"].items())
     error = measured["prevalence_error_points"]
     phi = measured["phi_error"]
-    typer.echo(f"{out}: {card['images']} images of {measured['people']} people ({splits})")
+    typer.echo(
+        f"{out}: {counted(card['images'], 'image')} of {counted(measured['people'], 'person', 'people')} ({splits})"
+    )
     over_pairs = f"; φ {number(phi['mean'], 3)} over {counted(phi['pairs'], 'pair')}" if phi["pairs"] else ""
     typer.echo(
         f"prevalences are off by {number(error['mean'])} points on average, at most {number(error['max'])} "

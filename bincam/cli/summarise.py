@@ -10,6 +10,7 @@ import typer
 
 from bincam.cli.option_groups import SummaryOptions
 from bincam.cli.options import expand_groups
+from bincam.display import counted
 
 
 @expand_groups
@@ -43,5 +44,10 @@ def summarise(
         return
     for left_out in summary["slices_left_out"]:
         typer.echo(f"no slices: {left_out['reason']}", err=True)
-    sets = "".join(f", {name} of {len(entry['outputs'])} outputs" for name, entry in summary.get("sets", {}).items())
-    typer.echo(f"{summary['images']} images, {len(summary['attributes'])} attributes{sets}: {audit / 'summary.json'}")
+    sets = "".join(
+        f", {name} of {counted(len(entry['outputs']), 'output')}" for name, entry in summary.get("sets", {}).items()
+    )
+    typer.echo(
+        f"{counted(summary['images'], 'image')}, {counted(len(summary['attributes']), 'attribute')}{sets}: "
+        f"{audit / 'summary.json'}"
+    )

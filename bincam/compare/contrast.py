@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bincam.audit.summary.reference_variation import reference_name
 from bincam.compare import published as published_figures
+from bincam.compare.differing_maps import DIFFERENCE, difference_maps
 from bincam.compare.document import Contrast
 from bincam.compare.imbalance_correlation import correlations
 from bincam.compare.names import names_of, notes_on
@@ -20,24 +20,19 @@ from bincam.compare.paired_audits import Pair, pair_audits
 from bincam.compare.paired_differences import COLUMNS, Contrasted, contrast_attributes, contrast_families
 from bincam.compare.reference_variation import vary_reference
 from bincam.compare.sentences import attribute_sentences, findings, threshold_verdict
-from bincam.compare.sets import contrast_sets, set_sentences
+from bincam.compare.sets.differences import contrast_sets
+from bincam.compare.sets.sentences import set_findings, set_sentences
 from bincam.errors import InputError
-from bincam.files import atomic, write_json
+from bincam.files import write_json
 from bincam.stats.estimate import LEVEL, Estimate
-from bincam.stats.outcomes import MEMBERS, OUTCOMES, class_name, class_part
+from bincam.stats.outcomes import class_name, class_part
 from bincam.stats.proportions import RESAMPLES
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
 
 KIND, SCHEMA = "bincam-contrast", 1
-FILE, DIFFERENCE = "contrast.json", "maps/difference.safetensors"
-
-MAP_GROUPS = (
-    *(f"outcome:{name}" for name in OUTCOMES),
-    *(f"{kind}:{part}" for kind in ("predicted", "true") for part in ("positive", "negative")),
-)
-"""Groups of images whose mean maps are subtracted, in the order of the tensor's second axis."""
+FILE = "contrast.json"
 
 
 def compare(
@@ -114,7 +109,7 @@ def compare(
     pair = pair_audits(first, second, moved, moved_from)
     contrasted = dict(zip(pair.attributes, contrast_attributes(pair, level), strict=True)) if pair.attributes else {}
     maps = difference_maps(first, second, pair, folder / DIFFERENCE)
-    sets = contrast_sets(pair.sets, (COLUMNS[0], COLUMNS[2]), level)
+    sets = contrast_sets(pair.sets, pair.outputs, (COLUMNS[0], COLUMNS[2]), level)
     names = names_of(first, second)
     contrast: dict[str, Any] = {
         "kind": KIND,
@@ -132,8 +127,7 @@ def compare(
         "identities": pair.clusters.count if pair.clusters.known else None,
         "methods": list(pair.methods),
         "minority_from": first.manifest.train_counts_from,
-        "only_in_first": [name for name in first.attributes if name not in second.attributes],
-        "only_in_second": [name for name in second.attributes if name not in first.attributes],
+        **pair.common.to_json(sets=bool(first.one_of or second.one_of)),
         "moved": _moved(pair, first.manifest.data.split),
         "attributes": {
             name: {
@@ -147,7 +141,8 @@ def compare(
             }
             for a, (name, attribute) in enumerate(contrasted.items())
         },
-        **({"sets": sets} if sets else {}),
+        **({"sets": sets.sets} if sets.sets else {}),
+        **({"outputs": sets.outputs} if sets.outputs else {}),
         "families": contrast_families(contrasted, pair.methods),
         "correlation": correlations(first, pair, contrasted, level) if contrasted else {},
         "maps": maps,
@@ -159,11 +154,12 @@ def compare(
         name: attribute_sentences(name, entry, pair.methods, names, references)
         for name, entry in contrast["attributes"].items()
     }
-    of_sets = {name: set_sentences(entry, (COLUMNS[0], COLUMNS[2]), names) for name, entry in sets.items()}
+    of_sets = set_sentences(sets, (COLUMNS[0], COLUMNS[2]), names)
     contrast["sentences"] |= of_sets
     statements = [f"{note[0].upper()}{note[1:]}." for note in contrast["notes"]]
-    about_sets = [f"{name}: {sentence}" for name, written in of_sets.items() for sentence in written[:1]]
-    contrast["findings"] = [*statements, *(findings(contrast) if contrasted else ()), *about_sets]
+    of_attributes = findings(contrast) if contrasted else ()
+    contrast["findings"] = [*statements, *of_attributes, *set_findings(sets, of_sets)]
+    contrast["families"] += sets.families
     if published:
         contrast["published"] = _published(first, pair, contrasted)
     write_json(folder / FILE, contrast, compact=True)
@@ -227,52 +223,6 @@ def _attribute(contrasted: Contrasted) -> dict[str, Any]:
             column: {group: difference.to_json() for group, difference in groups.items()}
             for column, groups in contrasted.differences.items()
         },
-    }
-
-
-def difference_maps(first: Audit, second: Audit, pair: Pair, file: Path) -> dict[str, Any]:
-    """Write the mean σS of the first model minus that of the second, by group of images.
-
-    Args:
-        first: The first audit.
-        second: The second audit.
-        pair: The attributes and methods that both have.
-        file: The file to write: ``METHOD.difference`` ``(A, G, h, w)`` float32, NaN where a group is empty for a model,
-            and ``METHOD.scale`` ``(A,)``, the largest absolute difference of an attribute, to draw all its groups on
-            one scale.
-
-    Returns:
-        ``file``, ``groups``, ``methods``, and ``left_out``: methods whose grids differ, with the reason.
-    """
-    from safetensors.numpy import save_file
-
-    member = np.array([[name in MEMBERS[group] for name in OUTCOMES] for group in MAP_GROUPS], float)  # (G, 4)
-    tensors: dict[str, NDArray[np.float32]] = {}
-    left_out: dict[str, str] = {}
-    for method in pair.methods if pair.attributes else ():
-        means = []
-        for audit in (first, second):
-            order = [audit.attributes.index(name) for name in pair.attributes]
-            sums, counts = (tensor[order] for tensor in audit.means(method))
-            with np.errstate(invalid="ignore", divide="ignore"):
-                grouped = np.einsum("go,aohw->aghw", member, sums)
-                means.append(grouped / np.einsum("go,ao->ag", member, counts)[..., None, None])
-        if means[0].shape != means[1].shape:
-            grids = [f"{mean.shape[2]} x {mean.shape[3]}" for mean in means]
-            left_out[method] = f"grids of {grids[0]} and {grids[1]} cells cannot be subtracted"
-            continue
-        difference = np.where(np.isfinite(means[0]) & np.isfinite(means[1]), means[0] - means[1], np.nan)
-        tensors[f"{method}.difference"] = np.ascontiguousarray(difference, np.float32)
-        largest = np.nan_to_num(np.abs(difference)).reshape(len(difference), -1).max(1)
-        tensors[f"{method}.scale"] = largest.astype(np.float32)
-    if tensors:
-        with atomic(file) as part:
-            save_file(tensors, part)
-    return {
-        "file": DIFFERENCE if tensors else None,
-        "groups": list(MAP_GROUPS),
-        "methods": [name for name in pair.methods if name not in left_out],
-        "left_out": left_out,
     }
 
 

@@ -58,7 +58,13 @@ class Contrast(dict[str, Any]):
         models = names_from(self)
         names = sorted(entries, key=lambda name: minority_share(entries[name]))[: display.ROWS]
         rows = [(name, *self._cells(entries[name], first, second)) for name in names]
-        subject = (sample(self.get("images"), self.get("identities")), display.counted(len(entries), "attribute"))
+        sets, outputs = (len(self.get(part) or ()) for part in ("sets", "outputs"))
+        subject = (
+            sample(self.get("images"), self.get("identities")),
+            display.counted(len(entries), "attribute"),
+            display.counted(sets, "set") if sets else "",
+            display.counted(outputs, "single output") if outputs else "",
+        )
         notes = (
             intervals_of(self.get("level")),
             "errors of the rarer class" if rows else "",

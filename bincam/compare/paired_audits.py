@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from bincam.audit.folder.manifest import MaskSource
 from bincam.audit.folder.schema import LEDGER, MASK_MEASURES, measure_columns
 from bincam.audit.summary.panel import Panel, read_panel
-from bincam.compare.sets import SetPair, pair_sets
+from bincam.compare.names import names_of
+from bincam.compare.sets.matching import Common
+from bincam.compare.sets.pairs import OutputPair, SetPair, in_common, pair_sets
+from bincam.display import counted
 from bincam.errors import InputError, nearest
 from bincam.one_of import check_no_threshold
 from bincam.stats.clusters import Clusters
@@ -37,7 +40,9 @@ class Pair:
         moved: ``(A,)``: adjusted thresholds for the first model, in logit units; NaN where none is known.
         moved_from: Their origin; empty where there are none.
         images: Names of the images, of ``images.parquet``.
-        sets: Records of the sets of outputs that both audits have, of the first and of the second model.
+        common: The outputs and sets that the audits have in common, by name.
+        sets: The sets of outputs that both have.
+        outputs: The outputs that both have but state differently.
     """
 
     first: Panel
@@ -46,7 +51,9 @@ class Pair:
     moved: NDArray[np.float64]
     moved_from: str
     images: tuple[str, ...]
+    common: Common
     sets: tuple[SetPair, ...] = ()
+    outputs: tuple[OutputPair, ...] = ()
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -93,9 +100,15 @@ def pair_audits(
             common; or a threshold is that of an unknown attribute.
     """
     _check_images(first, second)
-    names = [name for name in first.manifest.yes_or_no if name in second.manifest.yes_or_no]
-    if not names and not set(first.one_of) & set(second.one_of):
-        raise InputError(f"{first.folder} and {second.folder}: no attribute in common")
+    common = in_common(first, second, names_of(first, second))
+    names = list(common.attributes)
+    if not (names or common.sets or common.outputs):
+        reasons = "".join(
+            f"; set {name!r} of {audit.folder} is not compared: {reason}"
+            for audit, left_out in zip((first, second), common.left_out, strict=True)
+            for name, reason in left_out.items()
+        )
+        raise InputError(f"{first.folder} and {second.folder}: no attribute in common{reasons}")
     masks = tuple(name for name in first.masks if name in second.masks)
     settings_of_second = _measured_with(second, masks)
     for what, setting in _measured_with(first, masks).items() if names else ():
@@ -117,12 +130,12 @@ def pair_audits(
     panels = [panel.select(names) for panel in whole]
     rows = np.intersect1d(panels[0].rows, panels[1].rows)
     panel, other_panel = (_rows(panel, rows) for panel in panels)
-    sets = pair_sets((first, second), whole, rows, panel.clusters)
+    sets, outputs = pair_sets((first, second), whole, common, rows, panel.clusters)
     _check_labels(first, second, panel, other_panel)
     limits, source = _adjusted_thresholds(first, moved, moved_from)
     images = first.images.set_index("row").loc[rows, "image"].astype(str)
     thresholds = np.array([limits.get(name, np.nan) for name in names])
-    return Pair(panel, other_panel, methods, thresholds, source, tuple(images), sets)
+    return Pair(panel, other_panel, methods, thresholds, source, tuple(images), common, sets, outputs)
 
 
 def _measured_with(audit: Audit, masks: Sequence[str]) -> dict[str, Any]:
@@ -172,7 +185,7 @@ def _check_labels(first: Audit, second: Audit, panel: Panel, other_panel: Panel)
     n, a = np.argwhere(~same)[0]
     image = first.images.set_index("row").loc[panel.rows[n], "image"]
     raise InputError(
-        f"{first.folder} and {second.folder}: {int((~same).sum())} labels differ (first: {image}, "
+        f"{first.folder} and {second.folder}: {counted(int((~same).sum()), 'differing label')} (first: {image}, "
         f"{panel.attributes[a]}: {label[n, a]:g} and {other_label[n, a]:g}); audit both with the same labels"
     )
 

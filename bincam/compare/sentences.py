@@ -202,7 +202,7 @@ def findings(contrast: Figures, limit: int = 5) -> list[str]:
     measure with a finding has been named once.
 
     Args:
-        contrast: The content of ``contrast.json``.
+        contrast: The content of ``contrast.json``, of which the families are those of attributes.
         limit: Greatest number of findings.
 
     Returns:
@@ -211,7 +211,8 @@ def findings(contrast: Figures, limit: int = 5) -> list[str]:
     ranked = [(_strength(test), test) for family in contrast["families"] for test in family["tests"] if test["finding"]]
     tested = sum(family["size"] for family in contrast["families"])
     if not ranked:
-        none = f"None of {counted(tested, 'tested difference')} between the models remains after Holm's correction."
+        none = f"one of {counted(tested, 'tested difference')} between the models remains after Holm's correction."
+        none = f"Of yes-or-no attributes, n{none}" if contrast.get("sets") or contrast.get("outputs") else f"N{none}"
         errors = next((family["tests"] for family in contrast["families"] if family["name"] == ERRORS), ())
         missed = undecided(errors, "points")
         return [f"{none} Of error rates, {missed}." if missed else none]

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.data.describe import SPLITS, Description, describe
-from bincam.display import ROWS, Table, cell, omitted
+from bincam.display import ROWS, Table, cell, counted, omitted
 from bincam.errors import InputError, nearest
-from bincam.one_of import check_sets, set_columns
+from bincam.one_of import check_sets, expand, set_columns
 
 LANDMARKS: tuple[str, ...] = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 """CelebA's five landmarks in CelebA's order. Left is the left of the image: the smaller x of an upright face."""
@@ -84,7 +84,8 @@ class AttributeTable:
         labels = _frozen(self.labels, np.float32)
         if labels.shape != (n, len(names)):
             raise InputError(
-                f"labels of {n} images and {len(names)} attributes have shape {(n, len(names))}, got {labels.shape}"
+                f"labels of {counted(n, 'image')} and {counted(len(names), 'attribute')} have shape "
+                f"{(n, len(names))}, got {labels.shape}"
             )
         legal = np.isnan(labels)
         for value in (0, 1):
@@ -115,7 +116,7 @@ class AttributeTable:
             if (value := getattr(self, name)) is not None:
                 array = _frozen(value, np.float32)
                 if array.shape != shape:
-                    raise InputError(f"{name} of {n} images have shape {shape}, got {array.shape}")
+                    raise InputError(f"{name} of {counted(n, 'image')} have shape {shape}, got {array.shape}")
                 put(self, name, array)
 
     def __len__(self) -> int:
@@ -123,7 +124,8 @@ class AttributeTable:
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{count} {name or 'in no split'}" for name, count in self.counts().items())
-        return f"AttributeTable({self.source or self.root}: {len(self)} images ({parts}), {len(self.names)} attributes)"
+        images, attributes = counted(len(self), "image"), counted(len(self.names), "attribute")
+        return f"AttributeTable({self.source or self.root}: {images} ({parts}), {attributes})"
 
     def _repr_html_(self) -> str:
         positives = (self.labels == 1).sum(axis=0)
@@ -155,7 +157,9 @@ class AttributeTable:
         try:
             return self.names.index(attribute)
         except ValueError:
-            raise InputError(f"unknown attribute {attribute!r}{nearest(attribute, self.names)}") from None
+            raise InputError(
+                f"unknown attribute {attribute!r}{nearest(attribute, (*self.names, *self.one_of))}"
+            ) from None
 
     def counts(self) -> dict[str, int]:
         """Count images per non-empty split, in the order of ``SPLITS``; those in no split come last under ``""``."""
@@ -168,14 +172,16 @@ class AttributeTable:
     def select(self, attributes: Sequence[str]) -> AttributeTable:
         """Keep only these attributes, in this order.
 
-        A set is kept if all its outputs are; the outputs of a set that is kept in part become yes-or-no attributes.
+        The name of a set stands for all its outputs. A set is kept if all its outputs are; the outputs of a set that is
+        kept in part become yes-or-no attributes.
 
         Raises:
             InputError: A name is unknown or repeated.
         """
-        columns = [self.index(name) for name in attributes]
-        one_of = {name: members for name, members in self.one_of.items() if set(members) <= set(attributes)}
-        return replace(self, names=tuple(attributes), labels=self.labels[:, columns], one_of=one_of)
+        names = expand(attributes, self.one_of)
+        columns = [self.index(name) for name in names]
+        one_of = {name: members for name, members in self.one_of.items() if set(members) <= set(names)}
+        return replace(self, names=tuple(names), labels=self.labels[:, columns], one_of=one_of)
 
     def split(self, name: str) -> AttributeTable:
         """Keep only the images of a split.
@@ -236,7 +242,9 @@ class AttributeTable:
             [2.0]
         """
         if not 1 <= n <= len(self):
-            raise InputError(f"a subset of {len(self)} images has 1 to {len(self)} images, got {n}")
+            raise InputError(
+                f"a subset of {counted(len(self), 'image')} has 1 to {counted(len(self), 'image')}, got {n}"
+            )
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(self))
         if stratify:
@@ -338,8 +346,8 @@ def _check_one_true(labels: NDArray[np.float32], name: str, ids: Sequence[str], 
         row = wrong[0]
         got = f"{true[row]} true labels" + (" and unknown ones" if partly[row] else "")
         raise InputError(
-            f"{source or 'table'}: set {name!r} of {ids[row]!r} has {got} ({len(wrong)} images); of a set exactly one "
-            "label is 1 and the others are 0, or all are unknown (NaN)"
+            f"{source or 'table'}: set {name!r} of {ids[row]!r} has {got} ({counted(len(wrong), 'image')}); of a set "
+            "exactly one label is 1 and the others are 0, or all are unknown (NaN)"
         )
 
 
@@ -352,7 +360,7 @@ def _frozen(value: ArrayLike, dtype: type[np.float32]) -> NDArray[np.float32]:
 def _column(name: str, value: ArrayLike, n: int) -> NDArray[np.str_]:
     array = np.asarray(value, dtype=np.str_).view()
     if array.shape != (n,):
-        raise InputError(f"{name} of {n} images have shape {(n,)}, got {array.shape}")
+        raise InputError(f"{name} of {counted(n, 'image')} have shape {(n,)}, got {array.shape}")
     array.setflags(write=False)
     return array
 

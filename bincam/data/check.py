@@ -15,6 +15,7 @@ import numpy as np
 
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.describe import crossing
+from bincam.display import counted
 from bincam.errors import InputError
 from bincam.one_of import true_outputs
 
@@ -191,6 +192,6 @@ def _unlearned(table: AttributeTable) -> list[Problem]:
         for member in members:
             true = table.labels[:, table.index(member)] == 1
             if true.any() and not true[trained].any():
-                text = f"set {name!r}: {member} has {int(true.sum()):,} images, and none in split 'train'"
+                text = f"set {name!r}: {member} has {counted(int(true.sum()), 'image')}, and none in split 'train'"
                 problems.append(Problem("class", member, text))
     return problems

@@ -13,20 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data.stated_sets import Invalid, StatedSets
+from bincam.data.stated_sets import Invalid, StatedSets, output_name
+from bincam.display import counted
 from bincam.errors import BincamWarning, InputError, nearest
 from bincam.one_of import check_sets, set_columns
 
 _LARGEST = 2**34  # bytes of the labels of one set
-
-
-def output_name(column: str, value: str) -> str:
-    """Name the output of one class of a column: column and class, so that no two sets share a name.
-
-    >>> output_name("race", "White")
-    'race=White'
-    """
-    return f"{column}={value}"
 
 
 def classes_in(values: NDArray[np.str_], column: str, source: str) -> tuple[str, ...]:
@@ -106,8 +98,8 @@ def add_sets(
         distinct = classes_in(values, column, source) if order is None else order
         if 4 * len(values) * len(distinct) > _LARGEST:
             raise InputError(
-                f"{source}: column {column!r} has {len(distinct):,} classes in {len(values):,} rows; is it a column of "
-                "classes? State its classes, or choose another column"
+                f"{source}: column {column!r} has {counted(len(distinct), 'class', 'classes')} in "
+                f"{_rows(len(values))}; is it a column of classes? State its classes, or choose another column"
             )
         _check_classes(stated, column, values, distinct, where)
         parts.append((values[:, None] == np.asarray(distinct)).astype(np.float32))
@@ -147,35 +139,24 @@ def settled(
     if not len(wrong):
         return labels
     kinds = ((none, "without a true label"), (several, "with several"), (partly, "with unknown ones beside a true one"))
-    counted = ", ".join(f"{_rows(int(kind.sum()))} {text}" for kind, text in kinds if kind.any())
+    in_kinds = ", ".join(f"{_rows(int(kind.sum()))} {text}" for kind, text in kinds if kind.any())
     if invalid == "refuse":
         row = int(wrong[0])
         everything = missing[row] == labels.shape[1]
         unknown = ", all of them are unknown" if everything else " and unknown ones" if missing[row] else ""
         raise InputError(
             f"{where(row)}: set {name!r} has {int(true[row]) or 'no'} true label{'' if true[row] == 1 else 's'}"
-            f"{unknown} (in all {counted}); of a set exactly one is true: correct the rows, or read their labels of "
+            f"{unknown} (in all {in_kinds}); of a set exactly one is true: correct the rows, or read their labels of "
             "the set as unknown: one_of_invalid='unknown' (--one-of-invalid unknown)"
         )
     warnings.warn(
-        f"{source}: set {name!r}: {counted}, of {len(labels):,}; their labels of the set are unknown",
+        f"{source}: set {name!r}: {in_kinds}, of {len(labels):,}; their labels of the set are unknown",
         BincamWarning,
         stacklevel=2,
     )
     result = labels.copy()
     result[wrong] = np.nan
     return result
-
-
-def expand(names: Sequence[str], one_of: Mapping[str, Sequence[str]], outputs: Sequence[str]) -> list[str]:
-    """Replace the names of sets by those of their outputs; an output of the same name comes first.
-
-    >>> expand(["Male", "sky"], {"sky": ("sky=clear", "sky=grey")}, ["sky=clear", "sky=grey", "Male"])
-    ['Male', 'sky=clear', 'sky=grey']
-    """
-    return [
-        output for name in names for output in (one_of[name] if name in one_of and name not in outputs else (name,))
-    ]
 
 
 def _check_classes(
@@ -206,4 +187,4 @@ def _refuse_repeated(stated: StatedSets, names: Sequence[str]) -> None:
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
+    return counted(count, "row")

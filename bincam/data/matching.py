@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.class_sets import settled
 from bincam.data.stated_sets import Invalid
+from bincam.display import counted
 from bincam.errors import BincamWarning, InputError, nearest
 from bincam.one_of import Sets, check_sets, set_columns
 
@@ -100,10 +101,10 @@ def _labels_of_set(table: AttributeTable, name: str, members: Sequence[str], inv
     if total := sum(unpredicted.values()):
         label = max(unpredicted, key=lambda key: unpredicted[key])
         raise InputError(
-            f"{source}: {total:,} images have a class of the set {name!r} that the model cannot predict, "
-            f"{unpredicted[label]:,} of them {label!r}{nearest(label, wanted)}; leave these images out, or state only "
-            f"the classes of the model ({_option(table, name, own, of_class, wanted)}) and read the others as unknown "
-            "(--one-of-invalid unknown)"
+            f"{source}: {counted(total, 'image')} {'has' if total == 1 else 'have'} a class of the set {name!r} that "
+            f"the model cannot predict, {unpredicted[label]:,} of them {label!r}{nearest(label, wanted)}; leave these "
+            f"images out, or state only the classes of the model ({_option(table, name, own, of_class, wanted)}) and "
+            "read the others as unknown (--one-of-invalid unknown)"
         )
     absent = [label for label in wanted if label not in of_class or not counts[position[label]]]
     if absent:

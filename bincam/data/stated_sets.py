@@ -14,6 +14,15 @@ ClassColumns = Sequence[str] | Mapping[str, Sequence[str] | None]
 """Columns of class names: their names, or each name with the list of its classes, None for those in the column."""
 
 
+def output_name(column: str, value: str) -> str:
+    """Name the output of one class of a column: column and class, so that no two sets share a name.
+
+    >>> output_name("race", "White")
+    'race=White'
+    """
+    return f"{column}={value}"
+
+
 @dataclass(frozen=True)
 class StatedSets:
     """The sets that a reader's arguments state; ``StatedSets.of`` checks them.
@@ -63,7 +72,9 @@ class StatedSets:
         by_column = {name: None if classes is None else tuple(map(str, classes)) for name, classes in pairs.items()}
         for name, classes in by_column.items():
             if classes is not None:
-                check_sets({name: classes}, classes)
+                called = (names or {}).get(name, name)
+                outputs = [output_name(called, value) for value in classes]
+                check_sets({called: outputs}, outputs)
         hot = {name: tuple(members) for name, members in (one_of or {}).items()}
         for column, other in (names or {}).items():
             if column not in by_column:

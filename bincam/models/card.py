@@ -22,7 +22,7 @@ from bincam.errors import InputError, nearest
 from bincam.files import read_json, write_json
 from bincam.models.heads import Head, check_head
 from bincam.models.pooling import Pooling
-from bincam.one_of import check_no_threshold, check_sets, set_columns
+from bincam.one_of import check_no_threshold, check_set_counts, check_sets, set_columns
 
 SCHEMA = 1
 KIND = "bincam-model"
@@ -55,7 +55,8 @@ class Card(BaseModel):
         thresholds: Decision thresholds in logit units; 0 for attributes without an entry.
         tuned_thresholds: Thresholds that minimise the balanced error on validation data, in logit units. Decisions do
             not use them unless they are also in ``thresholds``.
-        train_counts: ``(negatives, positives)`` in the training data, for attributes with known counts.
+        train_counts: ``(negatives, positives)`` in the training data, for attributes with known counts. Those of the
+            outputs of a set are of the same images, and their positives add up to these.
         logit_shift: Offset of each logit from the log-odds caused by the training loss, where it is a constant.
         score_shift: The same of the outputs of sets: offset of each raw score from the log-probability, where it is a
             constant, up to a constant in the set. Raw scores less these give probabilities of the training data.
@@ -165,6 +166,7 @@ class Card(BaseModel):
             for name in getattr(self, field):
                 if name not in self.attributes:
                     raise ValueError(f"{field} names {name!r}{nearest(name, self.attributes)}")
+        check_set_counts(self.train_counts, self.one_of, "train_counts")
         in_sets = [output for members in self.one_of.values() for output in members]
         for field in ("score_shift", "tuned_offsets"):
             for name in getattr(self, field):

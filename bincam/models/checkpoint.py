@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bincam.display import counted
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.models.borrowing.borrow import unwrap
@@ -98,7 +99,7 @@ def load(folder: str | Path, device: str | torch.device = "cpu", *, factory: str
             + f"; if you trust the author of the folder, pass --factory {card.name} (factory={card.name!r})"
         )
     network = construct(card)
-    source = f"{path / WEIGHTS} (of {card.name}, {len(card.attributes)} attributes)"
+    source = f"{path / WEIGHTS} (of {card.name}, {counted(len(card.attributes), 'attribute')})"
     fill(network, read_weights(path / WEIGHTS), source=source)
     if weights_of(path) not in {None, _digest(path / WEIGHTS)}:
         raise InputError(

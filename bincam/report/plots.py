@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.compare.names import names_from
-from bincam.display import ROWS
+from bincam.display import ROWS, counted
 from bincam.errors import InputError, nearest
+from bincam.one_of import expand, set_of
 from bincam.report.figures.theme import style
 from bincam.report.reading.audited_model import Arm, common, minority_share
 from bincam.report.reading.units import unit
@@ -47,10 +48,12 @@ def plot_explanation(
     from bincam.report.explanations import about_sets, caption, describe, summary
     from bincam.report.figures.explanation import Panel, explanation_figure, scale
 
-    names = _chosen(explanation.attributes, attributes)
+    names = _chosen(explanation.attributes, None if attributes is None else expand(attributes, explanation.one_of))
     count = len(explanation.logits)
     if not -count <= image < count:
-        raise InputError(f"image={image} of an explanation of {count} images; expected {-count} to {count - 1}")
+        raise InputError(
+            f"image={image} of an explanation of {counted(count, 'image')}; expected {-count} to {count - 1}"
+        )
     image %= count
     blind = explanation.method in BRIDGED and not BRIDGED[explanation.method].knows_side
     columns = [explanation.attributes.index(name) for name in names]
@@ -105,6 +108,7 @@ def plot_audit(audit: Audit, *, measure: str = "error", attributes: Sequence[str
             f"{audit.folder}: the figure shows yes-or-no attributes, and there are none; 'bincam report' draws the "
             f"sets ({', '.join(audit.one_of)})"
         )
+    _refuse_sets(attributes, audit.one_of)
     names = _chosen(common([arm]), attributes)
     values = {name: [comparison.read(arm, name)] for name in names}
     return _finished(dumbbells(comparison, [arm.name], values, [minority_share(arm, name) for name in names]))
@@ -118,6 +122,8 @@ def plot_contrast(
     entries = contrast["attributes"]
     shares = {name: _share(entry["train_counts"]) for name, entry in entries.items()}
     ordered = sorted(entries, key=lambda name: (math.isnan(shares[name]), shares[name], name))
+    sets = {name: entry["outputs"] for name, entry in (contrast.get("sets") or {}).items()}
+    _refuse_sets(attributes, sets)
     names = _chosen(ordered, attributes)
     first, adjusted, second = contrast["columns"]
     # An adjusted threshold changes errors alone: maps stay as they are.
@@ -164,6 +170,15 @@ def _chosen(known: Sequence[str], attributes: Sequence[str] | None) -> list[str]
     if not attributes:
         raise InputError("no attribute is given; omit attributes for the first ten")
     return list(attributes)
+
+
+def _refuse_sets(attributes: Sequence[str] | None, one_of: Mapping[str, Sequence[str]]) -> None:
+    """Refuse names of sets and of their outputs in a figure of yes-or-no attributes."""
+    for name in attributes or ():
+        owner = name if name in one_of else set_of(name, one_of)
+        if owner is not None:
+            what = "a set of outputs" if name == owner else f"an output of set {owner!r}"
+            raise InputError(f"{name!r} is {what}; the figure shows yes-or-no attributes, 'bincam report' draws sets")
 
 
 def _finished(figure: Figure) -> Figure:
@@ -218,7 +233,7 @@ def _pixels(
     channels = images.shape[1]
     for name, values in (("mean", mean), ("std", std)):
         if values is not None and len(values) != channels:
-            raise InputError(f"{name} has {len(values)} values for images of {channels} channels")
+            raise InputError(f"{name} has {counted(len(values), 'value')} for images of {counted(channels, 'channel')}")
     planes = images[image].detach().double().numpy(force=True)
     scale = np.asarray(std if std is not None else [1.0] * channels).reshape(-1, 1, 1)
     shift = np.asarray(mean if mean is not None else [0.0] * channels).reshape(-1, 1, 1)

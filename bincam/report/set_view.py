@@ -97,10 +97,14 @@ class SetContrastCard:
 
 @dataclass(frozen=True)
 class SetsPart:
-    """What sets add to the page: cards of an audit or of a contrast, headline numbers, findings and definitions."""
+    """What sets add to the page: cards of an audit or of a contrast, headline numbers, findings and definitions.
+
+    ``outputs`` are those that the two models of a contrast state differently.
+    """
 
     cards: Sequence[SetCard] = ()
     contrasts: Sequence[SetContrastCard] = ()
+    outputs: Table | None = None
     tiles: Sequence[Tile] = ()
     findings: Sequence[str] = ()
     definitions: Sequence[Definition] = ()

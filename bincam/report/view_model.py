@@ -161,6 +161,7 @@ class Page:
         cards: One per attribute.
         sets: A card per set of outputs, of a single audit.
         set_contrasts: A card per set of outputs, of a contrast.
+        single_outputs: Outputs that the two models of a contrast state differently; None without such outputs.
         overlaps: Attention overlap, a figure per arm; empty where the audits have none.
         sampled: Faithfulness measures of a few images; None where none were sampled.
         unmeasured: Images, logits and masks that could not be measured, per arm; empty where audits have no such list.
@@ -193,6 +194,7 @@ class Page:
     cards: Sequence[Card]
     sets: Sequence[SetCard]
     set_contrasts: Sequence[SetContrastCard]
+    single_outputs: Table | None
     overlaps: Sequence[Plot]
     sampled: Table | None
     unmeasured: Sequence[Listing]

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bincam.display import counted
 from bincam.errors import InputError
 
 
@@ -59,7 +60,7 @@ class ClassCounts:
             counts = np.asarray(getattr(self, name))
             if counts.shape != (len(self.attributes),):
                 raise InputError(
-                    f"{name} of {len(self.attributes)} attributes have shape {(len(self.attributes),)}, "
+                    f"{name} of {counted(len(self.attributes), 'attribute')} have shape {(len(self.attributes),)}, "
                     f"got {counts.shape}"
                 )
             whole = counts.astype(np.int64)

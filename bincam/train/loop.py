@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 
+from bincam.display import counted
 from bincam.errors import BincamError
 from bincam.models import load
 from bincam.train import run_manifest
@@ -250,7 +251,7 @@ class _Run:
             size = self.config.batch_size
             rows = self.setup.order(self.position.epoch)[step * size :][:size].tolist()
             images = ", ".join(f"{self.setup.splits.train.ids[row]} (row {row})" for row in rows[:4])
-            what = f"{what}; its {len(rows)} images, rows of the training split, are {images}, ..."
+            what = f"{what}; its {counted(len(rows), 'image')}, rows of the training split, are {images}, ..."
         file = self.folder.path / STATE
         kept = f"the last good state is {file}" if file.exists() else "no state has been written yet"
         return BincamError(f"{what}; {kept}; try a lower optimizer.lr, clip_norm, or precision: fp32")

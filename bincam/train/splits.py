@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bincam.data import AttributeTable, load
-from bincam.data.class_sets import expand
+from bincam.display import counted
 from bincam.errors import BincamWarning, InputError
 from bincam.train.config_sections import DataConfig
 
@@ -44,7 +44,7 @@ def read_splits(config: DataConfig) -> Splits:
     if config.folds is not None:  # before attributes are chosen, so that the folds are the same for any choice
         table = table.folds(config.folds)[config.fold]
     if config.attributes is not None:
-        table = table.select(expand(config.attributes, table.one_of, table.names))
+        table = table.select(config.attributes)
     counts = table.counts()
     missing = [name for name in ("train", "validation") if name not in counts]
     if missing:
@@ -68,7 +68,7 @@ def _check_classes(table: AttributeTable, split: str, source: str) -> None:
     owner = {output: name for name, members in table.one_of.items() for output in members}
     lacking = [
         f"{name!r}{f' of the set {owner[name]!r}' if name in owner else ''} has no "
-        f"{'images' if name in owner else label} among {len(table)} images"
+        f"{'images' if name in owner else label} among {counted(len(table), 'image')}"
         for value, label in ((1, "positives"), (0, "negatives"))
         for name, is_present in zip(table.names, np.any(table.labels == value, axis=0).tolist(), strict=True)
         if not is_present

@@ -1,8 +1,14 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 import bincam.models
+from bincam.audit.pipeline.runner import run
+from bincam.models import AttributeClassifier
+from tests.audit.conftest import NOTES_ALLOWED
+from tests.audit.planted import Eye
+from tests.audit.planted_sets import audit_settings, card, reader, write_pictures
 from tests.audit.synthetic import ATTRIBUTES, make_audit
 from tests.cli.conftest import tiny
 
@@ -60,3 +66,23 @@ def test_mistakes_are_told_in_one_line(command, audits, tmp_path):
     (tmp_path / "file").write_text("")
     assert "is a file, not a folder" in command("compare", *audits, "--out", tmp_path / "file").mistake
     assert not (tmp_path / "out").exists()
+
+
+@NOTES_ALLOWED
+def test_sets_that_are_not_compared_are_named_with_the_reason(command, tmp_path):
+    table, settings = write_pictures(tmp_path / "pictures"), audit_settings(batch_size=20, shard_images=40)
+    settings = settings.replace(attributes=["colour"])
+    run(reader("green"), table, tmp_path / "first", settings)
+    weight = [[400.0 * (k == channel) for channel in range(3)] for k in range(3)]
+    single = AttributeClassifier(Eye([*weight, [400.0] * 3], [-8, -8, -80, -12]), card({})).eval()
+    run(single, replace(table, one_of={}), tmp_path / "second", settings.replace(attributes=None))
+    outcome = command("compare", tmp_path / "first", tmp_path / "second", "--out", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    reason = "model second states its outputs as yes-or-no attributes"
+    assert f"note: set 'colour' of model first is not compared: {reason}" in outcome.err
+    assert "note: 3 outputs that both models have but state differently" in outcome.err
+    assert "only in the second audit: Bright" in outcome.err
+    assert "no threshold tuned" not in outcome.err  # there is no attribute that would have one
+    assert "red. The miss rate is 0" in outcome.out
+    assert "answers on sets differ between the models: 1 of 3 tests significant" in outcome.out
+    assert "0 of 0" not in outcome.out

@@ -100,6 +100,20 @@ def test_top_and_versus(command):
     assert explained(command, "--versus", "runner_up")["versus"] == "runner_up"
 
 
+def test_the_name_of_a_set_stands_for_its_outputs(command):
+    make(command, "heads", "dark,fair,other,Male", "--one-of", "hair=dark,fair,other", "--output", "hair,sex")
+    whole = explained(command)["images"][0]["attributes"]
+    alone = explained(command, "--attributes", "hair")["images"][0]["attributes"]
+    for entry, expected in zip(alone, whole[:3], strict=True):
+        assert entry["name"] == expected["name"]
+        np.testing.assert_allclose(entry["map"], expected["map"], rtol=1e-4, atol=1e-7)
+    named = explained(command, "--attributes", "Male,hair")["images"][0]["attributes"]
+    assert [entry["name"] for entry in named] == ["Male", "dark", "fair", "other"]
+    words = ("explain", "one.png", "--model", "model", "--factory", "set_nets:heads", "--json", "--attributes")
+    assert "unknown attribute 'hiar'; did you mean 'hair'" in command(*words, "hiar").mistake
+    assert "--attributes: 'dark' is given twice" in command(*words, "hair,dark").mistake
+
+
 def test_figures_of_the_best_outputs(command):
     make(command, "heads", "dark,fair,other,Male", "--one-of", "hair=dark,fair,other", "--output", "hair,sex")
     figures = command(
@@ -191,11 +205,13 @@ def test_an_audit_of_a_set_and_its_gate(command, tmp_path):
     words = ("audit", "--data", "data", "--model", "sets", "--gate-images", 0)
     done = command(*words, "--out", "audit")
     assert done.code == 0, done.err
-    assert "1 attributes, hair of 2 outputs" in done.out
+    assert "8 images, 1 attribute, hair of 2 outputs, grad_cam" in done.out
     summary = json.loads((tmp_path / "audit" / "summary.json").read_text())
     accuracy = summary["sets"]["hair"]["rates"]["accuracy"]["value"]
     judged = json.loads(command("gate", "audit", "--rule", "hair.accuracy>=0.9", "--json").out)
     assert judged["checks"][0]["value"] == accuracy
+    assert "1 check: 1 insufficient" in command("gate", "audit", "--rule", "hair.accuracy>=0.9").out
+    assert "8 images, 1 attribute, hair of 2 outputs" in command("summarise", "audit").out
     part = command(*words, "--attributes", "dark", "--out", "part").mistake
     assert "name the set itself, 'hair'" in part
     assert command(*words, "--attributes", "hair", "--out", "part").code == 0

@@ -12,7 +12,8 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from bincam.audit import open_audit
 from bincam.audit.folder import reader
-from bincam.compare.contrast import MAP_GROUPS, _moved, compare, findings
+from bincam.compare.contrast import _moved, compare, findings
+from bincam.compare.differing_maps import MAP_GROUPS
 from bincam.compare.imbalance_correlation import spearman
 from bincam.compare.paired_audits import pair_audits
 from bincam.compare.paired_differences import COLUMNS, Difference
@@ -261,7 +262,7 @@ def test_other_regions_sides_and_labels_are_refused(audits, other):
     label[8] = 1 - label[8]
     at = table.schema.get_field_index("label")
     pq.write_table(table.set_column(at, table.schema.field(at), [label]), file)
-    with pytest.raises(InputError, match=r"1 labels differ \(first: 000002.png, Eyeglasses: "):
+    with pytest.raises(InputError, match=r"1 differing label \(first: 000002.png, Eyeglasses: "):
         pair_audits(audits[0], open_audit(other))
 
 

@@ -109,3 +109,20 @@ def test_a_notebook_shows_the_rarest_attributes():
     assert "25.0" in html
     empty = table.take(np.zeros(4, bool))
     assert "0 images" in empty._repr_html_()
+
+
+def test_the_name_of_a_set_selects_its_outputs():
+    labels = np.float32([[1, 0, 1], [0, 1, 0]])
+    table = AttributeTable(("dark", "fair", "Male"), labels, "ab", "photos", one_of={"hair": ("dark", "fair")})
+    chosen = table.select(["Male", "hair"])
+    assert (chosen.names, chosen.one_of) == (("Male", "dark", "fair"), {"hair": ("dark", "fair")})
+    with pytest.raises(InputError, match="unknown attribute 'hiar'; did you mean 'hair'"):
+        table.select(["hiar"])
+    assert "2 images (2 in no split), 3 attributes" in repr(table)
+    assert "1 image (1 in no split), 1 attribute)" in repr(table.take([0]).select(["Male"]))
+
+
+def test_a_set_with_the_name_of_an_attribute_is_refused():
+    labels = np.float32([[1, 0, 1], [0, 1, 0]])
+    with pytest.raises(InputError, match=r"set 'Male' has the name of an output.*rename the set"):
+        AttributeTable(("dark", "fair", "Male"), labels, "ab", "photos", one_of={"Male": ("dark", "fair")})

@@ -121,3 +121,44 @@ def test_a_card_is_shown_in_a_terminal_and_a_notebook():
     assert str(card) == repr(card)
     assert "&lt;script&gt;" in card._repr_html_()
     assert "<script>" not in card._repr_html_()
+
+
+SET = {"attributes": ("dark", "fair", "red", "Male"), "one_of": {"hair": ("dark", "fair", "red")}}
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"dark": (30, 70), "fair": (80, 20), "red": (90, 10), "Male": (5, 7)},
+        {"dark": (30, 70), "red": (90, 10)},  # that of the third is unknown
+        {"dark": (0, 0), "fair": (0, 0), "red": (0, 0)},
+    ],
+)
+def test_training_counts_of_a_set_are_of_the_same_images(counts):
+    assert make_card(**(FIELDS | SET), train_counts=counts).train_counts == counts
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        (
+            {"dark": (30, 70), "fair": (80, 20), "red": (90, 11)},
+            "set 'hair': 100 images of 'dark' .30 negative and 70 positive. but 101 of 'red' .90 and 11.",
+        ),
+        (
+            {"dark": (30, 70), "fair": (80, 20), "red": (80, 20)},
+            "train_counts of set 'hair': 110 positives of its outputs in 100 images",
+        ),
+        ({"dark": (30, 70), "fair": (80, 20), "red": (95, 5)}, "95 positives of its outputs in 100 images"),
+        ({"dark": (30, 70), "red": (60, 40)}, "110 positives of 2 of its 3 outputs in 100 images"),
+    ],
+)
+def test_contradictory_training_counts_of_a_set_are_refused(counts, message):
+    with pytest.raises(InputError, match=message) as refused:
+        make_card(**(FIELDS | SET), train_counts=counts)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_set_with_the_name_of_an_output_is_refused():
+    with pytest.raises(InputError, match=r"set 'Male' has the name of an output.*rename the set"):
+        make_card(**(FIELDS | SET | {"one_of": {"Male": ("dark", "fair", "red")}}))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
+from bincam import display
 from bincam.audit.gate.rules import Judgement
 from bincam.audit.gate.verdict import VERDICTS
 from bincam.stats.formatting import decimals, interval, number, written
@@ -32,7 +33,7 @@ def markdown(judged: Sequence[Judgement], title: str, *, open_: bool) -> str:
     lines = [
         f"# Gate {'open' if open_ else 'closed'}: {_cell(title)}",
         "",
-        f"{len(judged)} checks: {counts}.",
+        f"{display.counted(len(judged), 'check')}: {counts}.",
         "",
         "| verdict | rule | attribute | value | interval | images | people | reason |",
         "|---|---|---|---|---|---|---|---|",

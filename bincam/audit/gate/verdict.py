@@ -59,7 +59,8 @@ def decide(sign: str, bound: float, estimate: Estimate, entry: Mapping[str, Any]
 def _small(estimate: Estimate, entry: Mapping[str, Any], few: str) -> str:
     """Why a small estimate rests on too few images; empty if it has no interval for another reason."""
     if entry.get("small_attributes"):
-        return f"too few images, or no interval, in {entry['small_attributes']} of {entry['attributes']} attributes"
+        number = f"{entry['small_attributes']} of {counted(entry['attributes'], 'attribute')}"
+        return f"too few images, or no interval, in {number}"
     if entry.get("reason"):
         return str(entry["reason"])
     if not few and is_small(estimate.images, estimate.identities):

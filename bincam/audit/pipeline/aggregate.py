@@ -17,6 +17,7 @@ from bincam.audit.pipeline.projected_masks import outline_size, outlines
 from bincam.audit.pipeline.sampled_metrics import measure_sample, storable
 from bincam.audit.summary.label_noise import confident_errors
 from bincam.audit.summary.summarize import summarise
+from bincam.display import counted
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.metrics.attention_overlap import AttentionOverlap
@@ -51,7 +52,9 @@ def _write_parts(plan: Plan, writer: AuditWriter) -> None:
     sums, skipped = writer.read_sums()
     means = {name: sums[name] for spec in plan.methods for name in (f"{spec}.sum", f"{spec}.count") if name in sums}
     if not means:
-        raise InputError(f"none of the {len(plan.table)} images could be read; first: {next(iter(skipped.values()))}")
+        raise InputError(
+            f"none of the {counted(len(plan.table), 'image')} could be read; first: {next(iter(skipped.values()))}"
+        )
     writer.write_tensors(reader.MEANS, means)
     if varied := {name: sums[name] for name in sums if ".without." in name}:
         writer.write_tensors(reader.VARIATION, varied)

@@ -21,11 +21,10 @@ from bincam.audit.summary.label_noise import stated_noise
 from bincam.audit.summary.stated import Stated
 from bincam.cam import Explainer
 from bincam.data import AttributeTable
-from bincam.data.class_sets import expand
 from bincam.errors import InputError
 from bincam.models import AttributeClassifier
 from bincam.models.borrowing.one_image import RUN_ALONE
-from bincam.one_of import Sets, check_no_threshold, set_of, yes_or_no
+from bincam.one_of import Sets, check_no_threshold, collapse, expand, set_of, yes_or_no
 from bincam.stats.formatting import listed
 
 
@@ -46,16 +45,18 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     notes: list[str] = []
     card, given = model.card, data
     data = match_sets(card, given)
-    wanted = None if settings.attributes is None else expand(settings.attributes, card.one_of, card.attributes)
+    wanted = None if settings.attributes is None else expand(settings.attributes, card.one_of)
     names, only_in_model, only_in_data = defaults.common(card.attributes, data.names, wanted)
     if only_in_model:
-        notes.append(f"not audited, because the data has no labels of them: {', '.join(only_in_model)}")
+        lacking = ", ".join(collapse(only_in_model, card.one_of))
+        notes.append(f"not audited, because the data has no labels of them: {lacking}")
     if only_in_data:
-        notes.append(f"not audited, because the model has no output for them: {', '.join(only_in_data)}")
+        lacking = ", ".join(collapse(only_in_data, given.one_of))
+        notes.append(f"not audited, because the model has no output for them: {lacking}")
     notes += unmatched_sets(card, given)
     if settings.attributes is not None and not settings.attributes:
         raise InputError("no attribute is selected")
-    one_of = chosen_sets(data.one_of, names, card.attributes)
+    one_of = chosen_sets(data.one_of, names)
     check_no_threshold(settings.threshold, card.one_of, "threshold")
     large = {name: members for name, members in one_of.items() if is_large(members, settings.one_of_rows)}
     of_large = {member for members in large.values() for member in members}

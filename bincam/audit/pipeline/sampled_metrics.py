@@ -14,6 +14,7 @@ from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.pipeline.plan import Plan
 from bincam.cam import Explainer, Explanation
 from bincam.data import AttributeTable
+from bincam.display import counted
 from bincam.files import read_json, write_json
 from bincam.metrics.faithfulness.deletion_insertion import Curve, deletion, insertion
 from bincam.metrics.faithfulness.road import road
@@ -139,7 +140,7 @@ def _randomisation_test(plan: Plan, explainer: Explainer) -> dict[str, Any] | No
         return None
     batches = list(plan.loader(sample, batch_size=len(sample)))
     if not batches:
-        return _not_tested(f"none of the {len(sample)} images for the test could be read")
+        return _not_tested(f"none of the {counted(len(sample), 'image')} for the test could be read")
     if not plan.explainers and plan.settings.side == "true":
         return _not_tested("the true outputs of large sets are not tested; test with side predicted")
     images = torch.cat([batch.images for batch in batches])

@@ -9,7 +9,7 @@ import numpy as np
 
 from bincam.audit.summary.panel import Panel
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import number, stated
+from bincam.stats.formatting import counted, number, stated
 
 HALF = 0.5  # the AUROC of chance
 
@@ -40,8 +40,8 @@ def doubts(panel: Panel, entries: Mapping[str, Mapping[str, Any]]) -> list[dict[
             raised.append(
                 (
                     "constant",
-                    f"the model gives the same logit, {number(low)}, to all {len(logit):,} images: is the output of "
-                    "this attribute connected, and are the images read correctly?",
+                    f"the model gives the same logit, {number(low)}, to all {counted(len(logit), 'image')}: is the "
+                    "output of this attribute connected, and are the images read correctly?",
                 )
             )
         elif not low < threshold <= high:

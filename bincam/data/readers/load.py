@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.class_sets import expand
 from bincam.data.readers.arguments import plain
 from bincam.data.readers.data_file import stated
 from bincam.data.regions.regions import Regions
@@ -72,7 +71,7 @@ def read(source: str | os.PathLike[str], options: Mapping[str, Any]) -> Attribut
     result = orl(**own) if reader is orl else celeba(path, **own)
     if (names := options.get(_ATTRIBUTES)) is None:
         return result
-    chosen = result.select(expand(names, result.one_of, result.names))
+    chosen = result.select(names)
     return replace(chosen, reading={**result.reading, _ATTRIBUTES: list(names)})
 
 

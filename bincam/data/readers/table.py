@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.class_sets import add_sets, expand
+from bincam.data.class_sets import add_sets
 from bincam.data.readers.arguments import keeping_arguments
 from bincam.data.readers.celeba_labels import BOX_COLUMNS, LANDMARK_COLUMNS
 from bincam.data.readers.table_cells import CODINGS, UNKNOWN, Cells, Coding, batches, place
 from bincam.data.stated_sets import ClassColumns, Invalid, StatedSets
 from bincam.errors import InputError, nearest
+from bincam.one_of import expand
 
 _NOT_AN_ATTRIBUTE = (
     "; if {name!r} is not an attribute, list the attribute columns (attributes, --attributes), make it a group, or, if "
@@ -187,7 +188,7 @@ def _attribute_columns(
 
 def _order(attributes: Sequence[str], table: AttributeTable) -> list[str]:
     """Order the outputs as the attributes were listed; sets that are not mentioned come last."""
-    order = expand(attributes, table.one_of, table.names)
+    order = expand(attributes, table.one_of)
     unmentioned = [members for members in table.one_of.values() if not set(members) & set(order)]
     return [*order, *(output for members in unmentioned for output in members)]
 

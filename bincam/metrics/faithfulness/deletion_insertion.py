@@ -19,6 +19,7 @@ from bincam.cam import Explainer, Explanation
 from bincam.errors import InputError, nearest
 from bincam.metrics.faithfulness.pixel_ranking import ranks, strongest
 from bincam.models.heads import probability
+from bincam.one_of import expand
 
 Baseline = Literal["blur", "mean"]
 Order = Literal["map", "random"]
@@ -148,12 +149,14 @@ def insertion(
 
 
 def selected_columns(explanation: Explanation, attributes: Sequence[str] | None) -> list[int]:
-    """Return the columns of attributes in an explanation.
+    """Return the columns of attributes in an explanation; the name of a set stands for its explained outputs.
 
     Raises:
         InputError: An attribute is not explained, or the list is empty.
     """
     names = explanation.attributes
+    if attributes is not None:
+        attributes = expand(attributes, explanation.one_of)
     for name in attributes or ():
         if name not in names:
             raise InputError(f"attribute {name!r} is not in the explanation{nearest(name, names)}")

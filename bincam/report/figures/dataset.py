@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.display import counted
 from bincam.files import atomic
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def prevalence(description: Description) -> Figure:
         )  # fmt: skip
     axes.axvline(50, color="0.3", linewidth=1, linestyle="--", zorder=2)
     axes.set(xlim=(0, 100), ylabel="", xlabel="positive share of the known labels [%]")
-    axes.set_title(f"Prevalence: {description.splits[0].count:,} images (bars: all)")
+    axes.set_title(f"Prevalence: {counted(description.splits[0].count, 'image')} (bars: all)")
     axes.legend(title="split", loc="lower right")
     return figure
 
@@ -70,7 +71,7 @@ def correlation(description: Description) -> Figure:
     )  # fmt: skip
     axes.tick_params(axis="x", labelrotation=90)
     axes.tick_params(axis="y", labelrotation=0)
-    axes.set_title(f"Co-occurrence of attributes (φ, {description.splits[0].count:,} images)")
+    axes.set_title(f"Co-occurrence of attributes (φ, {counted(description.splits[0].count, 'image')})")
     return figure
 
 

@@ -18,8 +18,14 @@ def title(arms: Sequence[Arm]) -> str:
     return f"Audit: {models[0]}"
 
 
-def question(arms: Sequence[Arm], sets: bool) -> str:
-    """State the questions that the page answers; ``sets`` is True if it shows sets of outputs."""
+def question(arms: Sequence[Arm], *, sets: bool, outputs: bool = False) -> str:
+    """State the questions that the page answers.
+
+    Args:
+        arms: The audited models.
+        sets: True if the page shows sets of outputs.
+        outputs: True if it shows outputs that the models state differently.
+    """
     questions = []
     if common(arms):
         questions.append(
@@ -28,6 +34,8 @@ def question(arms: Sequence[Arm], sets: bool) -> str:
         )
     if sets:
         questions.append("For each set of outputs: which is taken for which, and how often are the rarer ones missed?")
+    if outputs:
+        questions.append("Of outputs that the models state differently: how often is each missed, or a false alarm?")
     if len(arms) > 1:
         questions.append("What does balancing change?" if arms[0].role else "How do the two models differ?")
     return " ".join(questions)
@@ -43,12 +51,13 @@ def subject(arms: Sequence[Arm], sets: Collection[str]) -> list[tuple[str, str]]
     images = f"{data.images:,}" + (f" of {counted(people, 'person', 'people')}" if people else "")
     size = manifest.image_size
     pixels = f", on images of {size[0]} × {size[1]} pixels" if size else ""
-    maps = len(arms) == 1 or common(arms)
+    attributes = common(arms)
+    maps = len(arms) == 1 or attributes
     return [
         ("Models" if len(arms) > 1 else "Model", listed(models)),
         ("Images", f"{images}, {data.split or 'all'} split"),
         ("Data", data.source),
-        *([("Attributes", f"{len(manifest.yes_or_no)}")] if manifest.yes_or_no or not manifest.one_of else []),
+        *([("Attributes", f"{len(attributes)}")] if attributes or not manifest.one_of else []),
         *(
             ("Set", f"{name}, {counted(len(members), 'output')}")
             for name, members in manifest.one_of.items()

@@ -30,6 +30,7 @@ from bincam.report.sections.contrast_tables import published_table
 from bincam.report.sections.relabel import relabel
 from bincam.report.sections.sampled_metrics import sample_table
 from bincam.report.sections.sets.part import sets_part
+from bincam.report.sections.sets.suspects import set_suspects
 from bincam.report.sections.unmeasured import unmeasured
 from bincam.report.view_model import Page
 from bincam.stats.formatting import listed
@@ -138,8 +139,10 @@ def build(
     """Build the content of the page; the arguments are those of ``write_report``."""
     arms, first = source.arms, source.arms[0]
     attributes = common(arms)
-    sets = (source.contrast.document.get("sets") if source.contrast else first.audit.one_of) or ()
-    if not attributes and not sets:
+    document = source.contrast.document if source.contrast else {}
+    sets = (document.get("sets") if source.contrast else first.audit.one_of) or ()
+    outputs = document.get("outputs") or ()
+    if not (attributes or sets or outputs):
         raise InputError(f"{first.audit.folder}: the audits have no attribute in common, and no set of outputs")
     photographs = Photographs(first.audit, hide_faces)
     drawing = Drawing(
@@ -158,7 +161,7 @@ def build(
     return Page(
         title=heading.title(arms),
         kicker="Contrast of two models" if len(arms) > 1 else "Audit of one model",
-        question=heading.question(arms, bool(sets)),
+        question=heading.question(arms, sets=bool(sets), outputs=bool(outputs)),
         subject=heading.subject(arms, sets),
         arms=[arm.name for arm in arms],
         labels=wording.labels_counted(first, attributes),
@@ -174,10 +177,11 @@ def build(
         cards=cards,
         sets=of_sets.cards,
         set_contrasts=of_sets.contrasts,
+        single_outputs=of_sets.outputs,
         overlaps=[plot for arm in arms if attributes and (plot := overlap_plot(arm, attributes, len(arms) > 1))],
         sampled=sample_table(arms, attributes),
         unmeasured=unmeasured(arms),
-        relabel=relabel(arms, attributes, photographs),
+        relabel=relabel(arms, attributes, photographs, set_suspects(drawing)),
         published=published_table(source.contrast) if source.contrast else None,
         rule=RULE + (f" Outcomes are those of {first.phrase}." if len(arms) > 1 else ""),
         outcomes=[(outcome, MEANINGS[outcome]) for outcome in SHOWN],
@@ -219,9 +223,7 @@ def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) 
     if source.contrast:
         notes += [f"{note[0].upper()}{note[1:]}." for note in source.contrast.document.get("notes") or ()]
         notes += [source.contrast.note] if source.contrast.note and attributes else []
-        compared = source.contrast.document.get("sets") or {}
-        single = dict.fromkeys(name for arm in source.arms for name in arm.audit.one_of if name not in compared)
-        notes += [f"Not compared, because one audit alone has it: set {name}." for name in single]
+        notes += [f"{note[0].upper()}{note[1:]}." for note in source.contrast.left_out]
     if photographs.missing:
         notes.append(f"Photographs are not shown: {photographs.missing}. Maps are drawn on grey instead.")
     if photographs.hide_faces:

@@ -10,6 +10,8 @@ from typing import Any
 
 from bincam.audit.folder.reader import open_audit
 from bincam.compare.names import names_from
+from bincam.compare.sets.differences import FAMILY
+from bincam.compare.sets.sentences import left_out
 from bincam.errors import InputError
 from bincam.files import read_json
 from bincam.report.reading.audited_model import BIAS_SHARE, Arm
@@ -114,6 +116,24 @@ class Contrast:
             for family in self.document.get("families") or ()
             for test in family["tests"]
         }
+
+    @property
+    def tests_on_sets(self) -> int:
+        """The number of tests that the p-values of sets are corrected for; 0 in contrasts of earlier versions."""
+        families = self.document.get("families") or ()
+        return next((int(family["size"]) for family in families if family["name"] == FAMILY), 0)
+
+    @property
+    def left_out(self) -> list[str]:
+        """The sets that are not compared, and why; the outputs that are compared one by one."""
+        names = names_from(self.document)
+        if "sets_only_in_first" in self.document:
+            return left_out(self.document, names)
+        compared = self.document.get("sets") or {}  # of an earlier version, which states no reason
+        single = dict.fromkeys(
+            name for arm in (self.first, self.second) for name in arm.audit.one_of if name not in compared
+        )
+        return [f"set {name!r} is not compared, because one audit alone has it" for name in single]
 
     def correlations(self) -> list[str]:
         """State how imbalance in training correlates with gain and bias share where the majority is predicted."""

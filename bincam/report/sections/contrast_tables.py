@@ -12,7 +12,7 @@ from bincam.compare.names import names_from
 from bincam.report.reading.contrast import Contrast
 from bincam.report.view_parts import Cell, Table
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import DIFFERENCE, NONE, Kind, basis, interval, listed, p_value, shown
+from bincam.stats.formatting import DIFFERENCE, NONE, Kind, basis, counted, interval, listed, p_value, shown
 
 ERRORS = ("minority_error", "majority_error")
 MEASURES: tuple[tuple[str, Kind], ...] = (
@@ -107,7 +107,7 @@ def _directions(rows: Sequence[Mapping[str, Any]]) -> str:
     )
     rest = "".join(f"; for {counts[key]}, {text}" for key, text in reasons if counts[key])
     return (
-        f"For {counts['same']} of {len(rows)} figures the models differ in the paper's direction, for "
+        f"For {counts['same']} of {counted(len(rows), 'figure')} the models differ in the paper's direction, for "
         f"{counts['other']} in the opposite one{rest}."
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bincam.one_of import collapse
 from bincam.report.reading.audited_model import Arm
 from bincam.report.reading.units import units
 from bincam.report.sections import sentences, wording
@@ -171,7 +172,7 @@ def provenance(arm: Arm) -> Provenance:
         ("references", _pairs(manifest.references)),
         ("references fitted on", _fitted_on(arm)),
         ("training counts from", manifest.train_counts_from),
-        ("only in the model", ", ".join(manifest.only_in_model)),
+        ("only in the model", ", ".join(collapse(manifest.only_in_model, model.card.get("one_of") or {}))),
         ("only in the data", ", ".join(manifest.only_in_data)),
         ("images excluded", _skipped(arm)),
         ("model-parameter randomisation test", _randomisation(arm)),

@@ -25,18 +25,22 @@ CAPTION = (
 )
 
 
+OF_SETS = "those of a set by how far the score of the predicted output exceeds that of the labelled one"
+
+
 @dataclass(frozen=True)
 class Suspect:
     """An error of every model.
 
     Attributes:
         row: Row of the image.
-        label: The recorded label, 1 or 0.
-        margin: |z - t|, the smallest over the models.
+        label: The recorded label, 1 or 0; of a set the name of the labelled output.
+        margin: |z - t|, of a set the score of the predicted output less that of the labelled one; the smallest over the
+            models.
     """
 
     row: int
-    label: int
+    label: int | str
     margin: float
 
 
@@ -54,9 +58,22 @@ def suspects(attribute: str, arms: Sequence[Arm], count: int) -> list[Suspect]:
     return [Suspect(row, int(label[row]), margins[row]) for row in ordered]
 
 
-def relabel(arms: Sequence[Arm], attributes: Sequence[str], photographs: Photographs) -> Relabel | None:
-    """Make the page's list of labels to check, and a file with more of them; None without errors."""
+def relabel(
+    arms: Sequence[Arm],
+    attributes: Sequence[str],
+    photographs: Photographs,
+    sets: Mapping[str, Sequence[Suspect]] | None = None,
+) -> Relabel | None:
+    """Make the page's list of labels to check, and a file with more of them; None without errors.
+
+    Args:
+        arms: The audited models.
+        attributes: The yes-or-no attributes.
+        photographs: The images.
+        sets: Name of a set to its errors, the most certain first.
+    """
     by_attribute = {name: suspects(name, arms, IN_FILE) for name in attributes}
+    by_attribute |= {name: list(errors[:IN_FILE]) for name, errors in (sets or {}).items()}
     listed = [(name, suspect) for name, errors in by_attribute.items() for suspect in errors]
     if not listed:
         return None
@@ -65,15 +82,25 @@ def relabel(arms: Sequence[Arm], attributes: Sequence[str], photographs: Photogr
         [
             Cell(photographs.name(suspect.row), None),
             Cell(name, None),
-            Cell("present" if suspect.label else "absent", None),
+            Cell(_label(suspect), None),
             Cell(number(suspect.margin), suspect.margin, note="logit units"),
         ]
         for name, suspect in strongest
     ]
     by_both = " (the smaller of both models', for images that both misclassify)" if len(arms) > 1 else ""
-    caption = f"{CAPTION}{by_both}. The file lists {counted(len(listed), 'image')}, up to {IN_FILE} of each attribute."
-    table = Table("Labels to check", caption, ["Image", "Attribute", "Label", "Logit beyond the threshold"], rows)
+    of_sets = f"; {OF_SETS}" if sets else ""
+    of_each = " and set" if sets else ""
+    caption = (
+        f"{CAPTION}{of_sets}{by_both}. The file lists {counted(len(listed), 'error')}, up to {IN_FILE} of each "
+        f"attribute{of_each}."
+    )
+    heads = ("Attribute or set", "Label", "Margin") if sets else ("Attribute", "Label", "Logit beyond the threshold")
+    table = Table("Labels to check", caption, ["Image", *heads], rows)
     return Relabel(table, f"data:text/csv;charset=utf-8,{quote(_csv(by_attribute, photographs))}")
+
+
+def _label(suspect: Suspect) -> str:
+    return suspect.label if isinstance(suspect.label, str) else "present" if suspect.label else "absent"
 
 
 def _csv(by_attribute: Mapping[str, Sequence[Suspect]], photographs: Photographs) -> str:

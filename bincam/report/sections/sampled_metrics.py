@@ -53,7 +53,8 @@ def sample_table(arms: Sequence[Arm], attributes: Sequence[str]) -> Table | None
     sizes = {arm.name: len(arm.audit.sample["images"]) for arm in arms if _methods(arm)}
     same = len(set(sizes.values())) == 1
     text = listed([f"{size:,}" + ("" if same else f" ({name})") for name, size in sizes.items()][: 1 if same else None])
-    title = f"Deletion, insertion and ROAD on {text} images"
+    noun = "image" if set(sizes.values()) == {1} else "images"
+    title = f"Deletion, insertion and ROAD on {text} {noun}"
     return Table(title, CAPTION, ["Attribute", *(["Model"] if many else []), "Method", *MEASURES.values()], rows)
 
 

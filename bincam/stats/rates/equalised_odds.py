@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.display import counted
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, Floats, is_small, undefined
 from bincam.stats.hypotheses.hypothesis_tests import Test
@@ -194,14 +195,14 @@ def _difference(
     left_out: dict[int, str] = {}
     for rate, cell in cells.items():
         for v in np.flatnonzero(is_small(cell.images, cell.identities)):
-            of_people = "" if cell.identities is None else f" of {int(cell.identities[v]):,} people"
+            of_people = "" if cell.identities is None else f" of {counted(int(cell.identities[v]), 'person', 'people')}"
             left_out.setdefault(int(v), f"too few {_CLASSES[rate]}: {int(cell.images[v]):,}{of_people}")
     sound = [v for v in range(len(groups)) if v not in left_out]
     compared = tuple(groups[v] for v in sound)
     listed = tuple({"group": groups[v], "reason": reason} for v, reason in sorted(left_out.items()))
-    counted = np.logical_or.reduce([member for _, member in rates]) & within[:, sound].any(1)
-    people = clusters.identities(counted)
-    total = int(counted.sum()), None if people is None else int(people)
+    used = np.logical_or.reduce([member for _, member in rates]) & within[:, sound].any(1)
+    people = clusters.identities(used)
+    total = int(used.sum()), None if people is None else int(people)
     if len(sound) < 2:
         which = "one group has" if sound else "no group has"
         reason = f"only {which}" if sound else which

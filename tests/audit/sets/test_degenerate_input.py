@@ -11,6 +11,7 @@ from bincam.audit.pipeline.runner import run
 from bincam.audit.summary.panel import read_panel
 from bincam.errors import BincamWarning, InputError
 from bincam.models import AttributeClassifier
+from bincam.report import write_report
 from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.planted_sets import COLOURS, NAMES, card, of_set, reader, true_and_scores
 
@@ -116,3 +117,12 @@ def test_card_and_data_must_agree_on_the_sets(coloured, chosen, noisy_reader, tm
     further[3, :3], further[3, 3] = 0, 1
     names = tuple(f"colour={name}" for name in (*COLOURS, "black"))
     assert "'black'" in refused(replace(coloured, names=names, labels=further, one_of={"colour": names}))
+
+
+def test_a_set_without_labels_is_named_by_its_name(coloured, chosen, tmp_path):
+    bright = replace(coloured.select(["Bright"]), one_of={})
+    with pytest.warns(BincamWarning, match="the data has no labels of them: set 'colour' of 3 outputs$"):
+        done = run(reader(), bright, tmp_path / "bright", chosen)
+    assert done.manifest.only_in_model == COLOURS
+    page = write_report(done.folder, tmp_path / "page.html").read_text()
+    assert "set &#39;colour&#39; of 3 outputs" in page

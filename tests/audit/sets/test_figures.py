@@ -75,8 +75,10 @@ def test_a_set_of_two_outputs_has_the_figures_of_the_yes_or_no_attribute(coloure
     weight = torch.tensor([[30.0, 4.0, 0.0], [0.0, 22.0, 8.0], [400.0] * 3])
     network = Eye(weight.tolist(), [0.4, 0.0, -12.0])
     alone = Eye([(weight[1] - weight[0]).tolist(), weight[2].tolist()], [-0.4, -12.0])
-    of_set_model = AttributeClassifier(network, card({"colour": ("red", "green")}, names)).eval()
     counts = {"green": (600, 300), "Bright": (500, 500)}
+    with_red = counts | {"red": (300, 600)}
+    sets = {"colour": ("red", "green")}
+    of_set_model = AttributeClassifier(network, card(sets, names, train_counts=with_red)).eval()
     of_attribute = AttributeClassifier(alone, card({}, ("green", "Bright"), train_counts=counts)).eval()
     settings = chosen.replace(reference_split="validation")
     pair = run(of_set_model, as_set, tmp_path / "set", settings)

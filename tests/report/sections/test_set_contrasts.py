@@ -2,17 +2,22 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from bincam.audit import open_audit
 from bincam.audit.pipeline.runner import run
+from bincam.audit.summary.panel import read_panel
+from bincam.audit.summary.sets.records import read_sets
 from bincam.compare.contrast import compare
+from bincam.models import AttributeClassifier
 from bincam.report import write_report
 from bincam.report.figures.confusion import confusion
 from bincam.report.html.page import build, open_source
 from tests.audit.conftest import NOTES_ALLOWED
-from tests.audit.planted_sets import COLOURS, audit_settings, reader, write_pictures
+from tests.audit.planted import Eye
+from tests.audit.planted_sets import COLOURS, audit_settings, card, reader, weak_reader, write_pictures
 
 pytestmark = NOTES_ALLOWED
 
@@ -88,7 +93,7 @@ def test_a_contrast_of_sets_alone_has_a_page(contrasts, pages, tmp_path):
     assert "red cells" in text  # its maps are explained
     assert "Maps are correlational" in text
     assert "p = <" not in text
-    assert "p &lt; 0.001 (McNemar)" in text
+    assert "p &lt; 0.001 (McNemar, Holm-corrected for 1 test on sets)" in text
 
 
 def test_a_large_set_lists_the_confusions_of_each_model(pages):
@@ -161,3 +166,65 @@ def test_a_set_with_rows_in_one_audit_alone_has_no_maps(contrasts):
     text = write_report(folder / "none", folder / "none.html").read_text()
     assert "red cells" not in text  # it has no maps to explain
     assert "Maps are correlational" not in text
+
+
+@pytest.fixture(scope="module")
+def stated_otherwise(tmp_path_factory):
+    """The same set under another name and in another order, and its outputs as yes-or-no attributes."""
+    folder = tmp_path_factory.mktemp("stated-otherwise")
+    table, settings = write_pictures(folder / "pictures"), audit_settings(batch_size=8, shard_images=16)
+    first = run(reader("green"), table, folder / "first", settings)
+    hue = {"hue": ("blue", "red", "green")}
+    weight = [[400.0 * (k == channel) for channel in range(3)] for k in range(3)]
+    networks = {"hue": (weak_reader().network, hue), "single": (Eye([*weight, [400.0] * 3], [-8, -8, -80, -12]), {})}
+    for name, (network, one_of) in networks.items():
+        model = AttributeClassifier(network, card(one_of)).eval()
+        compare(first, run(model, replace(table, one_of=one_of), folder / name, settings), folder / f"contrast-{name}")
+    return folder
+
+
+def test_a_set_of_another_name_is_said_to_be_and_its_labels_to_check_are_errors_of_both(stated_otherwise):
+    page = build(open_source(stated_otherwise / "contrast-hue"), stated_otherwise / "page.html")
+    (of_set,) = page.set_contrasts
+    assert "Model hue calls this set 'hue'." in of_set.sentences
+    assert not any("not compared" in note for note in page.notes)
+    arms = open_source(stated_otherwise / "contrast-hue").arms
+    wrong = []
+    for arm in arms:
+        panel = read_panel(arm.audit, [])
+        (records,) = read_sets(arm.audit, panel)
+        wrong.append(set(panel.rows[records.wrong == 1].tolist()))
+    listed = {row[0].text for row in page.relabel.table.rows if row[1].text == "colour"}
+    names = arms[0].audit.images["image"]
+    assert listed == {names[row] for row in wrong[0] & wrong[1]} != set()
+    assert len(wrong[0] & wrong[1]) <= 20
+
+
+def test_outputs_that_one_model_states_as_attributes_have_a_table_and_a_note(stated_otherwise, browser):
+    folder = stated_otherwise / "contrast-single"
+    page = build(open_source(folder), folder / "page.html")
+    assert page.set_contrasts == []
+    rows = [[cell.text for cell in row] for row in page.single_outputs.rows]
+    assert [row[:2] for row in rows] == [[name, text] for name in COLOURS for text in ("missed", "false alarm")]
+    red = rows[1]
+    assert red[2] == "27"
+    assert (red[3][:2], red[4][:1], red[5][:3]) == ("56", "0", "+56")
+    assert red[6] == "< 0.001"
+    assert rows[0][6] == "–"  # of too few images
+    assert "Holm-corrected for 3 tests on sets" in page.single_outputs.caption
+    notes = " ".join(page.notes)
+    assert (
+        "Set 'colour' of model first is not compared: model single states its outputs as yes-or-no attributes." in notes
+    )
+    assert (
+        "3 outputs that both models have but state differently, red, green and blue, are compared one by one" in notes
+    )
+    text = write_report(folder, folder / "page.html").read_text()
+    assert 'href="#sets"' in text
+    assert "Outputs that the models state differently" in text
+    view, faults = browser.new_page(viewport={"width": 390, "height": 800}), []
+    view.on("console", lambda message: faults.append(message.text))
+    view.goto((folder / "page.html").as_uri())
+    assert view.evaluate("document.documentElement.scrollWidth") <= 390
+    assert faults == []
+    view.close()

@@ -1,13 +1,17 @@
 """Cards of sets of outputs: the confusion table, the outputs, and what is taken with p below one half."""
 
+import csv
 import re
+from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bincam.audit.pipeline.runner import run
 from bincam.audit.summary.panel import read_panel
 from bincam.audit.summary.sets.records import read_sets
+from bincam.progress import track
 from bincam.report import write_report
 from bincam.report.figures.confusion import confusion
 from bincam.report.html.page import build, open_source
@@ -125,3 +129,26 @@ def test_a_row_without_images_is_empty_in_the_heat_map():
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert texts[:2] == ["3", "1"]
     assert figure.axes[0].get_yticklabels()[1].get_text() == "b" * 17 + "…"
+
+
+def test_labels_to_check_hold_the_errors_of_sets_as_the_audit_lists_them(audited, pages):
+    for name in ("small", "large", "alone"):
+        page, audit = pages[name], audited[name]
+        listed = pd.read_csv(audit.folder / "relabel.csv", dtype=str)
+        listed = listed[listed["attribute"] == "colour"]
+        rows = [[cell.text for cell in row] for row in page.relabel.table.rows if row[1].text == "colour"]
+        assert len(rows) == min(len(listed), 20) > 5
+        assert {row[0] for row in rows} <= set(listed["image"])
+        label = dict(zip(listed["image"], listed["label"], strict=True))
+        margin = dict(zip(listed["image"], listed["margin"].astype(float), strict=True))
+        for row, cells in zip(rows, page.relabel.table.rows, strict=True):
+            assert row[2] == label[row[0]]
+            assert cells[3].sort == pytest.approx(margin[row[0]], rel=1e-4)
+        file = list(csv.DictReader(unquote(page.relabel.file.partition(",")[2]).splitlines()))
+        assert [line["label"] for line in file if line["attribute"] == "colour"][:3] == [row[2] for row in rows][:3]
+        assert "those of a set by how far" in page.relabel.table.caption
+
+
+def test_the_report_of_sets_alone_shows_no_bar_of_nothing(audited, tmp_path, capsys):
+    write_report(audited["alone"].folder, tmp_path / "page.html", track=lambda names: track(names, "report"))
+    assert "0/0" not in capsys.readouterr().err

@@ -46,20 +46,17 @@ def match_sets(card: Card, data: AttributeTable) -> AttributeTable:
     return replace(data, names=(*outputs, *rest), labels=np.concatenate(labels, axis=1), one_of=sets)
 
 
-def chosen_sets(
-    one_of: Mapping[str, tuple[str, ...]], names: Sequence[str], attributes: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
+def chosen_sets(one_of: Mapping[str, tuple[str, ...]], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Select the sets whose outputs are audited; a set is audited whole or not at all.
 
     Args:
         one_of: The sets of the matched table.
         names: The outputs that are audited.
-        attributes: All outputs of the model.
 
     Raises:
-        InputError: Some outputs of a set are audited and others are not, or a set has the name of an output.
+        InputError: Some outputs of a set are audited and others are not.
 
-    >>> chosen_sets({"hair": ("dark", "blond")}, ["dark"], ["dark", "blond"])
+    >>> chosen_sets({"hair": ("dark", "blond")}, ["dark"])
     Traceback (most recent call last):
     bincam.errors.InputError: of set 'hair' only 'dark' is to be audited, but its outputs exclude one another and are decided together; name the set itself, 'hair'
     """  # noqa: E501
@@ -68,11 +65,6 @@ def chosen_sets(
         audited = [member for member in members if member in names]
         if not audited:
             continue
-        if name in attributes:
-            raise InputError(
-                f"set {name!r} has the name of an output, so rules and reports could not tell them apart; rename the "
-                "set on the model's card"
-            )
         if len(audited) < len(members):
             some = ", ".join(map(repr, audited[:3]))
             raise InputError(

@@ -46,6 +46,7 @@
     if (x === undefined || y === undefined) return (x === undefined) - (y === undefined) || tie; // undefined last
     return sign * (numeric ? x - y : x.localeCompare(y)) || tie;
   };
+  const noun = rows.length === 1 ? "row" : "rows";
   const shown = () => [...body.rows].filter((row) => !row.hidden);
   const apply = () => {
     const column = heads.findIndex((head) => head.dataset.key === state.sort);
@@ -66,7 +67,7 @@
       head.setAttribute("aria-sort", index !== column ? "none" : state.dir === "desc" ? "descending" : "ascending");
     });
     const left = shown().length;
-    count.textContent = left === rows.length ? `${left} rows` : `${left} of ${rows.length} rows`;
+    count.textContent = left === rows.length ? `${left} ${noun}` : `${left} of ${rows.length} ${noun}`;
   };
   const show = () => {
     query.value = state.q;

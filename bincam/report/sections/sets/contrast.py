@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bincam.compare.sets import RATES
+from bincam.compare.sets.differences import RATES
+from bincam.compare.sets.sentences import correction
 from bincam.report.figures.confusion import confusion
 from bincam.report.figures.theme import inline
 from bincam.report.reading.audited_model import Arm
@@ -53,7 +54,7 @@ def set_contrast_card(name: str, contrast: Contrast, drawing: Drawing) -> SetCon
         lead=lead(entry),
         figures=[(LABELS[rate], _both(entry, rate, arms)) for rate in HEADLINES if rate in entry["rates"]],
         sentences=contrast.sentences(name),
-        differences=_differences(entry, arms),
+        differences=_differences(entry, contrast),
         confusions=[] if large else [_heat_map(name, entry, arm) for arm in drawn],
         most=[_most_frequent(entry, arm) for arm in drawn] if large else [],
         outputs=_outputs(entry, arms) if "by_output" in entry else None,
@@ -103,29 +104,42 @@ def _both(entry: Mapping[str, Any], rate: str, arms: Sequence[Arm]) -> str:
     return " → ".join(wording.marked(figure, "percent") for figure in _figures(entry, rate, arms))
 
 
-def _differences(entry: Mapping[str, Any], arms: Sequence[Arm]) -> Table:
-    rows = []
+def _differences(entry: Mapping[str, Any], contrast: Contrast) -> Table:
+    rows, arms = [], (contrast.first, contrast.second)
     for rate in RATES:
         if rate not in entry["rates"]:
             continue
         compared = entry["differences"][rate]
         difference = Estimate.from_json(compared["difference"])
-        p, test = compared.get("p"), compared.get("test")
         rows.append(
             [
                 Cell(LABELS[rate], None),
                 Cell(f"{difference.images:,}", None, note=basis(difference) or "no image"),
                 *(estimate_cell(figure, "percent") for figure in _figures(entry, rate, arms)),
                 estimate_cell(difference, "points"),
-                Cell(p_value(math.nan if p is None else p), None, note=str(test or "not tested")),
+                p_cell(compared),
             ]
         )
     first, second = (arm.name for arm in arms)
     caption = (
-        f"{first} minus {second}, on the same images. p is McNemar's over people or images; {NONE} means not tested or "
-        "undefined. † marks figures of too few images."
+        f"{first} minus {second}, on the same images. {about_p(contrast)}; {NONE} means not tested or undefined. "
+        "† marks figures of too few images."
     )
     return Table("Paired differences", caption, ("Figure", "Images", first, second, "Difference", "p"), rows)
+
+
+def p_cell(compared: Mapping[str, Any]) -> Cell:
+    """Make the cell of a p-value, corrected where the contrast states it so."""
+    p = compared.get("holm", compared.get("p"))
+    return Cell(p_value(math.nan if p is None else p), None, note=str(compared.get("test") or "not tested"))
+
+
+def about_p(contrast: Contrast) -> str:
+    """State which p-values tables of sets show."""
+    tests = contrast.tests_on_sets
+    if not tests:
+        return "p is McNemar's over people or images, without a correction for their number"
+    return f"p over people or images: {correction(tests)}"
 
 
 def _heat_map(name: str, entry: Mapping[str, Any], arm: Arm) -> Chart:
@@ -175,8 +189,9 @@ def _warnings(name: str, entry: Mapping[str, Any], arms: Sequence[Arm]) -> list[
         result.append(
             f"No image of {counted(len(lacking), 'output')}, the first {lacking[0]}; means over outputs leave them out."
         )
-    for arm in arms:
-        of_arm = (arm.summary.get("sets") or {}).get(name) or {}
+    called = (name, entry.get("name_in_second", name))
+    for arm, its_name in zip(arms, called, strict=True):
+        of_arm = (arm.summary.get("sets") or {}).get(its_name) or {}
         left_out = int(of_arm.get("unknown") or 0) + int(of_arm.get("undefined") or 0)
         if left_out:
             result.append(

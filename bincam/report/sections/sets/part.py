@@ -8,6 +8,7 @@ from bincam.report.sections import wording
 from bincam.report.sections.context import Drawing
 from bincam.report.sections.sets.card import set_card
 from bincam.report.sections.sets.contrast import set_contrast_card, set_contrast_tiles
+from bincam.report.sections.sets.single_outputs import single_outputs
 from bincam.report.set_view import SetsPart
 from bincam.report.view_parts import Definition, Tile
 from bincam.stats.estimate import Estimate
@@ -47,10 +48,12 @@ def sets_part(drawing: Drawing) -> SetsPart:
     """
     if drawing.contrast is not None:
         names = list(drawing.contrast.document.get("sets") or {})
+        single = single_outputs(drawing.contrast)
         return SetsPart(
             contrasts=[set_contrast_card(name, drawing.contrast, drawing) for name in names],
+            outputs=single,
             tiles=[tile for name in names for tile in set_contrast_tiles(name, drawing.contrast)],
-            definitions=DEFINITIONS if names else (),
+            definitions=DEFINITIONS if names else DEFINITIONS[:3] if single else (),  # the last one is about maps
         )
     arm = drawing.arms[0]
     if not arm.audit.one_of:

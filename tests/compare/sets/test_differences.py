@@ -8,27 +8,15 @@ import pytest
 from bincam.audit.pipeline.runner import run
 from bincam.compare.contrast import compare
 from bincam.errors import InputError
-from bincam.models import AttributeClassifier
 from bincam.report import write_report
 from bincam.stats import Clusters
 from bincam.stats.clustered.paired import paired_shares
 from bincam.stats.sets.mean_rates import mean_rate
 from bincam.stats.sets.paired import paired_mean_rates
 from tests.audit.conftest import NOTES_ALLOWED
-from tests.audit.planted_sets import (
-    card,
-    chosen_settings,  # noqa: F401  # a fixture
-    coloured_pictures,  # noqa: F401  # a fixture
-    reader,
-)
+from tests.audit.planted_sets import reader
 
 pytestmark = NOTES_ALLOWED
-
-
-@pytest.fixture(scope="module")
-def audits(coloured, chosen, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("audits")
-    return [run(reader(fault), coloured, folder / (fault or "honest"), chosen) for fault in ("green", None)]
 
 
 def test_the_fault_of_one_model_is_the_difference(audits, tmp_path):
@@ -69,14 +57,31 @@ def test_sets_alone_are_compared_also_where_one_audit_keeps_two_rows_an_image(co
     assert contrast["sets"]["colour"]["confusion"]["balanced"] == {"cells": [[0, 0, 13], [1, 1, 15], [2, 2, 12]]}
 
 
-def test_sets_with_other_outputs_are_not_compared(coloured, chosen, audits, tmp_path):
-    model = reader()
-    turned = card({"colour": ("green", "red", "blue")})
-    other = run(AttributeClassifier(model.network, turned).eval(), coloured, tmp_path / "a", chosen)
-    with pytest.raises(InputError, match="its outputs in another order"):
-        compare(audits[0], other, tmp_path / "contrast")
+def test_thresholds_of_outputs_in_sets_are_refused(audits, tmp_path):
     with pytest.raises(InputError, match="moved has one for 'red' of set 'colour'"):
         compare(*audits, tmp_path / "contrast", moved={"red": 0.5})
+
+
+def test_p_of_sets_is_corrected_within_a_family_of_their_own(audits, noisy, tmp_path):
+    contrast = compare(audits[0], noisy, tmp_path / "contrast")
+    compared = contrast["sets"]["colour"]["differences"]["accuracy"]
+    *of_attributes, family = contrast["families"]
+    assert [family["name"] for family in of_attributes] == [
+        "errors differ between the models", "attention differs between the models"
+    ]  # fmt: skip
+    assert (family["name"], family["size"]) == ("answers on sets differ between the models", 1)
+    (test,) = family["tests"]
+    assert (test["attribute"], test["measure"]) == ("colour", "accuracy")
+    assert test["difference"] == pytest.approx(compared["difference"]["value"])
+    assert [test[name] for name in ("p", "holm", "test")] == [compared[name] for name in ("p", "holm", "test")]
+    assert compared["p"] > 0.05
+    assert not test["finding"]
+    assert any("(McNemar, Holm-corrected for 1 test on sets)" in text for text in contrast["sentences"]["colour"])
+    none = [finding for finding in contrast["findings"] if finding.startswith("On sets of outputs, none of 1 tested")]
+    assert len(none) == 1
+    assert "would be found in 8 of 10" in none[0]
+    assert any(finding.startswith("Of yes-or-no attributes, none of") for finding in contrast["findings"])
+    assert not any(finding.startswith("colour:") for finding in contrast["findings"])
 
 
 def test_the_difference_of_mean_rates_is_that_of_two_and_of_one_output_a_paired_share():
