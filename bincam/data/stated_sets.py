@@ -72,9 +72,9 @@ class StatedSets:
         by_column = {name: None if classes is None else tuple(map(str, classes)) for name, classes in pairs.items()}
         for name, classes in by_column.items():
             if classes is not None:
-                called = (names or {}).get(name, name)
-                outputs = [output_name(called, value) for value in classes]
-                check_sets({called: outputs}, outputs)
+                set_name = (names or {}).get(name, name)
+                outputs = [output_name(set_name, value) for value in classes]
+                check_sets({set_name: outputs}, outputs)
         hot = {name: tuple(members) for name, members in (one_of or {}).items()}
         for column, other in (names or {}).items():
             if column not in by_column:

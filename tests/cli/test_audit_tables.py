@@ -92,7 +92,7 @@ def test_columns_of_which_the_model_knows_nothing_are_left_aside_and_photographs
     assert said.code == 0, said.err
     (line,) = [line for line in said.err.splitlines() if "left aside" in line]
     assert line.endswith("no output of their name: remark, score, dark, fair, other")
-    assert "1 attributes, hair of 3 outputs" in said.out
+    assert "1 attribute, hair of 3 outputs" in said.out
     manifest = read_manifest(tmp_path / "out" / "manifest.json")
     assert manifest.data.options == {
         "images": "photos",
