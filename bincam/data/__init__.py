@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bincam.data.readers.orl import orl as orl
     from bincam.data.readers.table import table as table
     from bincam.data.regions.regions import Regions as Regions
+    from bincam.data.regions.stored_boxes import StoredBoxes as StoredBoxes
+    from bincam.data.regions.stored_boxes import write_boxes as write_boxes
 
 _NAMES = {
     "AttributeTable": "attribute_table",
@@ -35,6 +37,7 @@ _NAMES = {
     "FaceDataset": "dataset",
     "Loader": "dataloader",
     "Regions": "regions.regions",
+    "StoredBoxes": "regions.stored_boxes",
     "celeba": "readers.celeba",
     "frontal": "crop",
     "load": "readers.load",
@@ -44,6 +47,7 @@ _NAMES = {
     "match_outputs": "matching",
     "orl": "readers.orl",
     "table": "readers.table",
+    "write_boxes": "regions.stored_boxes",
     "write_celeba": "readers.celeba_writer",
     "write_labels": "readers.celeba_writer",
 }
