@@ -175,7 +175,8 @@ def cropped_boxes(boxes: ArrayLike, matrix: ArrayLike, size: tuple[int, int]) ->
     moved = crop.move(matrix, corners - 0.5) + 0.5
     limit = np.array([size[1], size[0]], np.float64)
     low, high = moved.min(1).clip(0, limit), moved.max(1).clip(0, limit)
-    return np.concatenate([low, high], axis=1)[(high - low > SLIVER).all(1)]
+    kept: Boxes = np.concatenate([low, high], axis=1)[(high - low > SLIVER).all(1)]
+    return kept
 
 
 def _mask(mask: ArrayLike) -> Mask:

@@ -83,8 +83,8 @@ def clovaai_scores(cells: ArrayLike, size: tuple[int, int]) -> Floats:
     """
     import cv2
 
-    wide: Floats = cv2.resize(np.array(cells, np.float64), (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
-    wide = wide.reshape(size)
+    enlarged = cv2.resize(np.array(cells, np.float64), (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
+    wide = np.asarray(enlarged, np.float64).reshape(size)
     if not np.isfinite(wide).all() or wide.min() == wide.max():
         return np.zeros(size)
     wide = wide - wide.min()

@@ -82,7 +82,7 @@ def coco_document(marked: Iterable[Marked], images: Sequence[str], names: Sequen
         names: All attributes; a category's id is its place among them, from 1.
 
     Returns:
-        ``info``, ``images``, ``categories`` and ``annotations``. Images without annotation have no stated size, because
+        ``images``, ``categories`` and ``annotations``. Images without annotation have no stated size, because
         none is known.
 
     Raises:
@@ -123,7 +123,9 @@ def coco_document(marked: Iterable[Marked], images: Sequence[str], names: Sequen
             )
     listed = [{"id": n, "file_name": key, **_stated(sizes.get(key))} for key, n in image_ids.items()]
     return {
-        "info": {"kind": KIND, "schema": SCHEMA, "description": "what class activation maps mark"},
+        "kind": KIND,  # COCO's readers pass over keys that they do not know
+        "schema": SCHEMA,
+        "info": {"description": "what class activation maps mark"},
         "images": listed,
         "categories": [{"id": n, "name": key} for key, n in name_ids.items()],
         "annotations": annotations,

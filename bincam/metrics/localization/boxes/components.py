@@ -24,12 +24,12 @@ Array = NDArray[Any]
 Integers = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
-BINS = 1024
+BINS = 16384
 """Entries of the table that finds a value's level; a value is then at most a few levels from its entry."""
 
 SIZE, LEFT, TOP, RIGHT, BOTTOM, FIRST, SINCE, STAMP = range(8)
 """What is kept per component: pixels, bounds, first pixel in raster order, level since which its box is as it is, and
-the level at which it was last changed."""
+the level at which it was last listed as changed, -1 where a new or joined one is to be listed."""
 
 
 @dataclass(frozen=True)
@@ -179,12 +179,12 @@ def _order(values: Array, cuts: Array, ends: Array) -> tuple[Array, int]:
 
 
 @njit(cache=True, nogil=True)
-def _root(parent: Array, p: int) -> int:
-    """Find the root of a pixel, halving the path to it."""
-    while parent[p] != p:
-        parent[p] = parent[parent[p]]
-        p = parent[p]
-    return p
+def _root(parent: Array, component: int) -> int:
+    """Find the component that one has become part of, halving the path to it."""
+    while parent[component] != component:
+        parent[component] = parent[parent[component]]
+        component = parent[component]
+    return component
 
 
 @njit(cache=True, nogil=True)
@@ -213,29 +213,33 @@ def _enter(table: Array, logs: Array, first: int, last: int, score: float) -> No
 
 @njit(cache=True, nogil=True)
 def _join(
-    parent: Array, about: Array, score: Array, root: int, other: int, level: int, table: Array, logs: Array
+    parent: Array, about: Array, score: Array, one: int, other: int, level: int, table: Array, logs: Array
 ) -> int:
-    """Join the component of a pixel to that of a root, and return the root of both."""
+    """Join the component of a neighbour to that of a pixel, -1 if it has none yet, and return that of both."""
     other = _root(parent, other)
-    if other == root:
-        return root
-    if about[other, SIZE] >= about[root, SIZE]:
-        root, other = other, root
-    parent[other] = root
+    if other == one or one < 0:
+        return other
+    if about[other, SIZE] > about[one, SIZE]:
+        one, other = other, one
+    parent[other] = one
+    about[one, STAMP] = -1
     if about[other, SINCE] > level:  # its box was alive down to the level above
         _enter(table, logs, level + 1, about[other, SINCE], score[other])
-    about[root, SIZE] += about[other, SIZE]
-    about[root, LEFT] = min(about[root, LEFT], about[other, LEFT])
-    about[root, TOP] = min(about[root, TOP], about[other, TOP])
-    about[root, RIGHT] = max(about[root, RIGHT], about[other, RIGHT])
-    about[root, BOTTOM] = max(about[root, BOTTOM], about[other, BOTTOM])
-    about[root, FIRST] = min(about[root, FIRST], about[other, FIRST])
-    return root
+    about[one, SIZE] += about[other, SIZE]
+    about[one, LEFT] = min(about[one, LEFT], about[other, LEFT])
+    about[one, TOP] = min(about[one, TOP], about[other, TOP])
+    about[one, RIGHT] = max(about[one, RIGHT], about[other, RIGHT])
+    about[one, BOTTOM] = max(about[one, BOTTOM], about[other, BOTTOM])
+    about[one, FIRST] = min(about[one, FIRST], about[other, FIRST])
+    return one
 
 
 @njit(cache=True, nogil=True)
 def _grow(values: Array, cuts: Array, truth: Array, boxes: Array, sizes: Array, best: Array) -> None:
-    """Fill the largest component's box and size, and the best overlap, at every cut; see ``components_at``."""
+    """Fill the largest component's box and size, and the best overlap, at every cut; see ``components_at``.
+
+    The union-find is over components, not pixels: one begins where a pixel has no added neighbour, so there are few.
+    """
     height, width = values.shape
     count, stride = len(cuts), width + 2
     ends = np.zeros(count + 1, np.int64)
@@ -244,12 +248,14 @@ def _grow(values: Array, cuts: Array, truth: Array, boxes: Array, sizes: Array, 
     logs = np.zeros(count + 1, np.int32)
     for n in range(2, count + 1):
         logs[n] = logs[n // 2] + 1
-    table = np.full((logs[count] + 1, count), -1.0)
-    parent = np.full((height + 2) * stride, -1, np.int32)  # a frame of one pixel is never added
-    about = np.empty((len(parent), 8), np.int32)
-    score = np.empty(len(parent))
-    touched = np.empty(len(order), np.int32)
-    largest, most = -1, 0
+    table = np.full((logs[count] + 1, count if len(truth) else 0), -1.0)
+    label = np.full((height + 2) * stride, -1, np.int32)  # a frame of one pixel is never added
+    most_components = ((height + 1) // 2) * ((width + 1) // 2)  # no two of them began as neighbours
+    parent = np.empty(most_components, np.int32)
+    about = np.empty((most_components, 8), np.int32)
+    score = np.empty(most_components)
+    touched = np.empty(2 * most_components, np.int32)  # a component that another joined may be listed again
+    components, largest, most = 0, -1, 0
     for level in range(count - 1, -1, -1):
         changed = 0
         for i in range(ends[level + 1], ends[level]):
@@ -257,58 +263,66 @@ def _grow(values: Array, cuts: Array, truth: Array, boxes: Array, sizes: Array, 
             y = pixel // width
             x = pixel - y * width
             p = (y + 1) * stride + x + 1
-            parent[p] = p
-            about[p, SIZE], about[p, FIRST], about[p, SINCE], about[p, STAMP] = 1, pixel, -1, -1
-            about[p, LEFT], about[p, TOP], about[p, RIGHT], about[p, BOTTOM] = x, y, x + 1, y + 1
-            root = p
-            up, down = parent[p - stride] >= 0, parent[p + stride] >= 0
-            left, right = parent[p - 1] >= 0, parent[p + 1] >= 0
-            if up:
-                root = _join(parent, about, score, root, p - stride, level, table, logs)
-            if left:
-                root = _join(parent, about, score, root, p - 1, level, table, logs)
-            if right:
-                root = _join(parent, about, score, root, p + 1, level, table, logs)
-            if down:
-                root = _join(parent, about, score, root, p + stride, level, table, logs)
+            up, down, left, right = label[p - stride], label[p + stride], label[p - 1], label[p + 1]
+            c = -1
+            if up >= 0:
+                c = _join(parent, about, score, c, up, level, table, logs)
+            if left >= 0:
+                c = _join(parent, about, score, c, left, level, table, logs)
+            if right >= 0:
+                c = _join(parent, about, score, c, right, level, table, logs)
+            if down >= 0:
+                c = _join(parent, about, score, c, down, level, table, logs)
             # A corner that touches an added neighbour is joined to it already.
-            if not up and not left and parent[p - stride - 1] >= 0:
-                root = _join(parent, about, score, root, p - stride - 1, level, table, logs)
-            if not up and not right and parent[p - stride + 1] >= 0:
-                root = _join(parent, about, score, root, p - stride + 1, level, table, logs)
-            if not down and not left and parent[p + stride - 1] >= 0:
-                root = _join(parent, about, score, root, p + stride - 1, level, table, logs)
-            if not down and not right and parent[p + stride + 1] >= 0:
-                root = _join(parent, about, score, root, p + stride + 1, level, table, logs)
-            size = about[root, SIZE]
+            if up < 0 and left < 0 and label[p - stride - 1] >= 0:
+                c = _join(parent, about, score, c, label[p - stride - 1], level, table, logs)
+            if up < 0 and right < 0 and label[p - stride + 1] >= 0:
+                c = _join(parent, about, score, c, label[p - stride + 1], level, table, logs)
+            if down < 0 and left < 0 and label[p + stride - 1] >= 0:
+                c = _join(parent, about, score, c, label[p + stride - 1], level, table, logs)
+            if down < 0 and right < 0 and label[p + stride + 1] >= 0:
+                c = _join(parent, about, score, c, label[p + stride + 1], level, table, logs)
+            if c < 0:
+                c = components
+                components += 1
+                parent[c] = c
+                about[c, SIZE], about[c, FIRST], about[c, SINCE], about[c, STAMP] = 0, pixel, -1, -1
+                about[c, LEFT], about[c, TOP], about[c, RIGHT], about[c, BOTTOM] = x, y, x + 1, y + 1
+            label[p] = c
+            about[c, SIZE] += 1
+            about[c, FIRST] = min(about[c, FIRST], pixel)
+            grows = x < about[c, LEFT] or x >= about[c, RIGHT] or y < about[c, TOP] or y >= about[c, BOTTOM]
+            if grows:
+                about[c, LEFT], about[c, RIGHT] = min(about[c, LEFT], x), max(about[c, RIGHT], x + 1)
+                about[c, TOP], about[c, BOTTOM] = min(about[c, TOP], y), max(about[c, BOTTOM], y + 1)
+            size = about[c, SIZE]
             if size > most:
-                largest, most = root, size
-            elif size == most and root != largest:
-                top = _root(parent, peak) if parent[peak] >= 0 else -1
-                if root == top or (largest != top and about[root, FIRST] < about[largest, FIRST]):
-                    largest = root
-            if len(truth) and about[root, STAMP] != level:
-                about[root, STAMP] = level
-                touched[changed] = root
+                largest, most = c, size
+            elif size == most and c != largest:
+                top = _root(parent, label[peak]) if label[peak] >= 0 else -1
+                if c == top or (largest != top and about[c, FIRST] < about[largest, FIRST]):
+                    largest = c
+            if len(truth) and (about[c, STAMP] < 0 or (grows and about[c, STAMP] != level)):
+                about[c, STAMP] = level
+                touched[changed] = c
                 changed += 1
         for i in range(changed):
-            root = touched[i]
-            if parent[root] != root:
+            c = touched[i]
+            if parent[c] != c:
                 continue
-            now = _overlap(about[root], truth)
-            if about[root, SINCE] >= 0 and now != score[root]:
-                _enter(table, logs, level + 1, about[root, SINCE], score[root])
-            if about[root, SINCE] < 0 or now != score[root]:
-                about[root, SINCE], score[root] = level, now
+            now = _overlap(about[c], truth)
+            if about[c, SINCE] >= 0 and now != score[c]:
+                _enter(table, logs, level + 1, about[c, SINCE], score[c])
+            if about[c, SINCE] < 0 or now != score[c]:
+                about[c, SINCE], score[c] = level, now
         if most:
             sizes[level] = most
             boxes[level, 0], boxes[level, 1] = about[largest, LEFT], about[largest, TOP]
             boxes[level, 2], boxes[level, 3] = about[largest, RIGHT], about[largest, BOTTOM]
     if len(truth):
-        for pixel in order:
-            p = (pixel // width + 1) * stride + pixel % width + 1
-            if parent[p] == p:
-                _enter(table, logs, 0, about[p, SINCE], score[p])
+        for c in range(components):
+            if parent[c] == c:
+                _enter(table, logs, 0, about[c, SINCE], score[c])
         for j in range(len(table) - 1, 0, -1):
             half = 1 << (j - 1)
             for k in range(count - 2 * half + 1):

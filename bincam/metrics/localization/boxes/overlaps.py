@@ -26,7 +26,7 @@ STATUSES = ("measured", "no box", "no true box", "boxed without evidence")
 shifts maps boxed one without positive evidence, which is measured and flagged."""
 
 STEPS = 200
-"""An overlap is stored as a count of steps of 1/200, so .3, .5 and .7 are steps and no hit changes."""
+"""An overlap is stored as a count of whole steps of 1/200: no hit changes at a δ that is one, such as .3, .5 or .7."""
 
 UNDEFINED = 255
 """The stored number of an undefined overlap."""
@@ -72,7 +72,7 @@ class Overlaps:
         if not 0 < delta <= 1:
             raise InputError(f"delta={delta}: expected an IoU above 0, at most 1")
         curves = self.several if several else self.one
-        result = (np.nan_to_num(curves, nan=-1.0) >= delta).astype(np.float64)
+        result: Floats = (np.nan_to_num(curves, nan=-1.0) >= delta).astype(np.float64)
         result[self.status == NO_TRUTH] = np.nan
         return result
 
@@ -126,11 +126,14 @@ def encoded(overlaps: ArrayLike) -> NDArray[np.uint8]:
     [100, 99, 200, 255]
     """
     values = np.asarray(overlaps, np.float64)
-    return np.where(np.isnan(values), UNDEFINED, np.floor(np.nan_to_num(values) * STEPS)).astype(np.uint8)
+    known = np.nan_to_num(values)
+    steps = np.floor(known * STEPS)
+    steps += (steps + 1) / STEPS <= known  # a product that was rounded below a whole step
+    return np.where(np.isnan(values), UNDEFINED, steps).astype(np.uint8)
 
 
 def decoded(stored: ArrayLike) -> Floats:
-    """Return the overlaps that ``encoded`` stored; hits at δ of .3, .5 and .7 are those of the exact overlaps.
+    """Return the overlaps that ``encoded`` stored; hits at a δ of whole steps are those of the exact overlaps.
 
     >>> decoded([100, 99, 200, 255]).tolist()
     [0.5, 0.495, 1.0, nan]

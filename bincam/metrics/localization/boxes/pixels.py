@@ -27,7 +27,8 @@ def pixel_histograms(
         scores: ``(H, W)`` in [0, 1], from ``clean_scores`` or ``clovaai_scores``.
         mask: ``(H, W)``, boolean; its scores are positives.
         ignore: ``(H, W)``, boolean: pixels that count neither way, unless the mask has them. None ignores none.
-        thresholds: ``(T,)``, increasing from 0; the public code's thousand by default.
+        thresholds: ``(T - 1,)``, increasing from 0 to below 1; the public code's thousand by default. A score of 1 is
+            a last threshold by itself, as in the public code.
 
     Returns:
         ``(2, T)``: pixels of the mask, and other pixels, from each threshold to below the next.
@@ -38,7 +39,7 @@ def pixel_histograms(
     Example:
         >>> from bincam.metrics import pixel_histograms
         >>> pixel_histograms([[0.1, 0.6, 1.0]], [[0, 1, 1]], thresholds=[0, 0.5]).tolist()
-        [[0, 2], [1, 0]]
+        [[0, 1, 1], [1, 0, 0]]
     """
     values, inside = np.asarray(scores, np.float64), np.asarray(mask, bool)
     left_out = np.zeros(inside.shape, bool) if ignore is None else np.asarray(ignore, bool)
@@ -48,7 +49,7 @@ def pixel_histograms(
         )
     if not ((values >= 0) & (values <= 1)).all():
         raise InputError("scores of pixels are in [0, 1]; scale the map first (clean_scores, clovaai_scores)")
-    edges = np.asarray(thresholds, np.float64)
+    edges = np.append(np.asarray(thresholds, np.float64), 1.0)
     bins = np.searchsorted(edges, values, side="right") - 1
     return np.stack([np.bincount(bins[where], minlength=len(edges)) for where in (inside, ~inside & ~left_out)])
 
