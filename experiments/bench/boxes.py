@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def public_loop(cells: NDArray[Any], *, several: bool) -> list[float]:
         counts.append(len(contours))
     best = inclusive_iou(boxes, known).max(1)
     ends = np.cumsum([0, *counts])
-    return [max(best[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+    return [max(best[a:b]) for a, b in pairwise(ends)]
 
 
 def against_the_loop(grid: tuple[int, int], rounds: int) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def clovaai_boxes(scores: ArrayLike) -> list[ContourBoxes]:
         [[1, 1, 4, 3]]
     """
     image = (np.asarray(scores, np.float64) * 255).astype(np.uint8)
-    high = int(image.max())
+    high, rows, columns = int(image.max()), image.max(1), image.max(0)
     used = np.bincount(image.ravel(), minlength=256) > 0
     result: list[ContourBoxes] = []
     for cut in range(CUTS):
@@ -117,7 +117,7 @@ def clovaai_boxes(scores: ArrayLike) -> list[ContourBoxes]:
         if result and (not high or not used[cut]):
             result.append(result[-1])
         else:
-            result.append(_contour_boxes(image, cut))
+            result.append(_contour_boxes(image, cut, rows, columns))
     return result
 
 
@@ -160,12 +160,11 @@ def clovaai_overlaps(
                 continue
             status[b, a] = MEASURED if positive[b, a] else NO_EVIDENCE
             known = scaled_boxes(inclusive(boxes), boxed or size, size)
-            curves: dict[int, tuple[float, float]] = {}
-            for cut, found in enumerate(clovaai_boxes(clovaai_scores(cells[b, a], size))):
-                if id(found) not in curves:
-                    best = inclusive_iou(found.boxes, known).max(1)
-                    curves[id(found)] = float(best[found.largest]), float(best.max())
-                one[b, a, cut], several[b, a, cut] = curves[id(found)]
+            found = clovaai_boxes(clovaai_scores(cells[b, a], size))
+            starts = np.cumsum([0, *(len(at.boxes) for at in found[:-1])])
+            best = inclusive_iou(np.concatenate([at.boxes for at in found]), known).max(1)
+            one[b, a] = best[starts + [at.largest for at in found]]
+            several[b, a] = np.maximum.reduceat(best, starts)
     return Overlaps(LEVELS, one, several, status)
 
 
@@ -221,14 +220,20 @@ def inclusive_iou(boxes: ArrayLike, truth: ArrayLike) -> Floats:
     return np.asarray(both / (own + other - both), np.float64)
 
 
-def _contour_boxes(image: NDArray[np.uint8], cut: int) -> ContourBoxes:
-    """Box the contours of the pixels above one cut."""
+def _contour_boxes(
+    image: NDArray[np.uint8], cut: int, rows: NDArray[np.uint8], columns: NDArray[np.uint8]
+) -> ContourBoxes:
+    """Box the contours of the pixels above one cut, given the maxima of the rows and columns."""
     import cv2
 
-    above = cv2.threshold(image, cut, 255, cv2.THRESH_BINARY)[1]
-    contours = cv2.findContours(above, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)[0]
-    if not len(contours):
+    down, across = np.flatnonzero(rows > cut), np.flatnonzero(columns > cut)
+    if not len(down):
         return ContourBoxes(np.zeros((1, 4), np.int64), 0)
+    # Contours end where the pixels do, so those of the part that has any are those of the image.
+    top, left = int(down[0]), int(across[0])
+    part = image[top : down[-1] + 1, left : across[-1] + 1]
+    above = cv2.threshold(part, cut, 255, cv2.THRESH_BINARY)[1]
+    contours = cv2.findContours(above, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top))[0]
     ends = np.array([cv2.boundingRect(contour) for contour in contours], np.int64)
     ends[:, 2:] = np.minimum(ends[:, :2] + ends[:, 2:], [image.shape[1] - 1, image.shape[0] - 1])
     areas = [cv2.contourArea(contour) for contour in contours] if len(contours) > 1 else [0.0]

@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 BINS = 16384
 """Entries of the table that finds a value's level; a value is then at most a few levels from its entry."""
 
+NONE = np.int32(2**31 - 1)
+
 SIZE, LEFT, TOP, RIGHT, BOTTOM, FIRST, SINCE, STAMP = range(8)
 """What is kept per component: pixels, bounds, first pixel in raster order, level since which its box is as it is, and
 the level at which it was last listed as changed, -1 where a new or joined one is to be listed."""
@@ -263,25 +265,29 @@ def _grow(values: Array, cuts: Array, truth: Array, boxes: Array, sizes: Array, 
             y = pixel // width
             x = pixel - y * width
             p = (y + 1) * stride + x + 1
-            up, down, left, right = label[p - stride], label[p + stride], label[p - 1], label[p + 1]
+            above, below = p - stride, p + stride
+            around = (
+                label[above - 1],
+                label[above],
+                label[above + 1],
+                label[p - 1],
+                label[p + 1],
+                label[below - 1],
+                label[below],
+                label[below + 1],
+            )
+            # Nearly always the neighbours are of one component, which is seen without a branch for each.
+            high, low = label[p], NONE
+            for neighbour in around:
+                high = max(high, neighbour)
+                low = min(low, neighbour & NONE)  # -1 becomes the largest number
             c = -1
-            if up >= 0:
-                c = _join(parent, about, score, c, up, level, table, logs)
-            if left >= 0:
-                c = _join(parent, about, score, c, left, level, table, logs)
-            if right >= 0:
-                c = _join(parent, about, score, c, right, level, table, logs)
-            if down >= 0:
-                c = _join(parent, about, score, c, down, level, table, logs)
-            # A corner that touches an added neighbour is joined to it already.
-            if up < 0 and left < 0 and label[p - stride - 1] >= 0:
-                c = _join(parent, about, score, c, label[p - stride - 1], level, table, logs)
-            if up < 0 and right < 0 and label[p - stride + 1] >= 0:
-                c = _join(parent, about, score, c, label[p - stride + 1], level, table, logs)
-            if down < 0 and left < 0 and label[p + stride - 1] >= 0:
-                c = _join(parent, about, score, c, label[p + stride - 1], level, table, logs)
-            if down < 0 and right < 0 and label[p + stride + 1] >= 0:
-                c = _join(parent, about, score, c, label[p + stride + 1], level, table, logs)
+            if high == low:
+                c = _root(parent, high)
+            elif high >= 0:
+                for neighbour in around:
+                    if neighbour >= 0:
+                        c = _join(parent, about, score, c, neighbour, level, table, logs)
             if c < 0:
                 c = components
                 components += 1
