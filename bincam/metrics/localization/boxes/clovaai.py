@@ -109,15 +109,21 @@ def clovaai_boxes(scores: ArrayLike) -> list[ContourBoxes]:
         [[1, 1, 4, 3]]
     """
     image = (np.asarray(scores, np.float64) * 255).astype(np.uint8)
-    high, rows, columns = int(image.max()), image.max(1), image.max(0)
-    used = np.bincount(image.ravel(), minlength=256) > 0
+    high = int(image.max())
+    used = (np.bincount(image.ravel(), minlength=256) > 0).tolist()
+    top, bottom = _extent(image.max(1))
+    left, right = _extent(image.max(0))
     result: list[ContourBoxes] = []
     for cut in range(CUTS):
         # int(τ max) is the cut where the maximum is 255; a map of zeros is cut at 0 throughout.
         if result and (not high or not used[cut]):
             result.append(result[-1])
+        elif cut >= high:
+            result.append(ContourBoxes(np.zeros((1, 4), np.int64), 0))
         else:
-            result.append(_contour_boxes(image, cut, rows, columns))
+            # Contours end where the pixels do, so those of the part that has any are those of the image.
+            part = image[top[cut] : bottom[cut], left[cut] : right[cut]]
+            result.append(_contour_boxes(part, cut, (left[cut], top[cut]), image.shape))
     return result
 
 
@@ -220,21 +226,24 @@ def inclusive_iou(boxes: ArrayLike, truth: ArrayLike) -> Floats:
     return np.asarray(both / (own + other - both), np.float64)
 
 
-def _contour_boxes(
-    image: NDArray[np.uint8], cut: int, rows: NDArray[np.uint8], columns: NDArray[np.uint8]
-) -> ContourBoxes:
-    """Box the contours of the pixels above one cut, given the maxima of the rows and columns."""
+def _extent(highest: NDArray[np.uint8]) -> tuple[list[int], list[int]]:
+    """Find where the pixels above each cut begin and end along an axis, from the maxima across it."""
+    above = highest > np.arange(CUTS)[:, None]
+    return above.argmax(1).tolist(), (len(highest) - above[:, ::-1].argmax(1)).tolist()
+
+
+def _contour_boxes(part: NDArray[np.uint8], cut: int, offset: tuple[int, int], size: tuple[int, ...]) -> ContourBoxes:
+    """Box the contours of the pixels above one cut in a part of an image ``(H, W)`` that begins at ``(x, y)``."""
     import cv2
 
-    down, across = np.flatnonzero(rows > cut), np.flatnonzero(columns > cut)
-    if not len(down):
-        return ContourBoxes(np.zeros((1, 4), np.int64), 0)
-    # Contours end where the pixels do, so those of the part that has any are those of the image.
-    top, left = int(down[0]), int(across[0])
-    part = image[top : down[-1] + 1, left : across[-1] + 1]
     above = cv2.threshold(part, cut, 255, cv2.THRESH_BINARY)[1]
-    contours = cv2.findContours(above, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top))[0]
-    ends = np.array([cv2.boundingRect(contour) for contour in contours], np.int64)
-    ends[:, 2:] = np.minimum(ends[:, :2] + ends[:, 2:], [image.shape[1] - 1, image.shape[0] - 1])
-    areas = [cv2.contourArea(contour) for contour in contours] if len(contours) > 1 else [0.0]
-    return ContourBoxes(ends, int(np.argmax(areas)))  # the first of equals, as max() has it
+    contours = cv2.findContours(above, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE, offset=offset)[0]
+    ends = []
+    for contour in contours:
+        x, y, w, h = cv2.boundingRect(contour)
+        ends.append((x, y, min(x + w, size[1] - 1), min(y + h, size[0] - 1)))
+    largest = 0
+    if len(contours) > 1:
+        areas = [cv2.contourArea(contour) for contour in contours]
+        largest = areas.index(max(areas))  # the first of equals
+    return ContourBoxes(np.array(ends, np.int64), largest)
