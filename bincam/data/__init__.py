@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from bincam.data.readers.model_columns import load_for_outputs as load_for_outputs
     from bincam.data.readers.orl import orl as orl
     from bincam.data.readers.table import table as table
+    from bincam.data.regions.boxes import cropped_boxes as cropped_boxes
+    from bincam.data.regions.boxes import mask_box as mask_box
+    from bincam.data.regions.boxes import part_boxes as part_boxes
     from bincam.data.regions.regions import Regions as Regions
     from bincam.data.regions.stored_boxes import StoredBoxes as StoredBoxes
     from bincam.data.regions.stored_boxes import write_boxes as write_boxes
@@ -39,13 +42,16 @@ _NAMES = {
     "Regions": "regions.regions",
     "StoredBoxes": "regions.stored_boxes",
     "celeba": "readers.celeba",
+    "cropped_boxes": "regions.boxes",
     "frontal": "crop",
     "load": "readers.load",
     "load_for_outputs": "readers.model_columns",
     "load_regions": "readers.load",
     "loader": "dataloader",
+    "mask_box": "regions.boxes",
     "match_outputs": "matching",
     "orl": "readers.orl",
+    "part_boxes": "regions.boxes",
     "table": "readers.table",
     "write_boxes": "regions.stored_boxes",
     "write_celeba": "readers.celeba_writer",

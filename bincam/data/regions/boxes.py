@@ -72,7 +72,7 @@ def mask_box(mask: ArrayLike) -> Boxes:
 
     Example:
         >>> import numpy as np
-        >>> from bincam.data.regions.boxes import mask_box
+        >>> from bincam.data import mask_box
         >>> mask = np.zeros((8, 8), bool)
         >>> mask[2, 3:5] = mask[5, 6] = True
         >>> mask_box(mask).tolist()
@@ -96,7 +96,7 @@ def part_boxes(mask: ArrayLike) -> Boxes:
 
     Example:
         >>> import numpy as np
-        >>> from bincam.data.regions.boxes import part_boxes
+        >>> from bincam.data import part_boxes
         >>> mask = np.zeros((8, 8), bool)
         >>> mask[2, 3:5] = mask[5, 6] = True
         >>> part_boxes(mask).tolist()
@@ -163,7 +163,7 @@ def cropped_boxes(boxes: ArrayLike, matrix: ArrayLike, size: tuple[int, int]) ->
 
     Example:
         >>> from bincam.data.crop import fit_matrix
-        >>> from bincam.data.regions.boxes import cropped_boxes
+        >>> from bincam.data import cropped_boxes
         >>> cropped_boxes([[0, 0, 4, 4]], fit_matrix("stretch", (8, 8), (16, 4)), (16, 4)).tolist()
         [[0.0, 0.0, 2.0, 8.0]]
     """
