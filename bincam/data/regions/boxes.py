@@ -55,8 +55,8 @@ def checked_boxes(boxes: ArrayLike, size: tuple[int, int] | None = None, where: 
             )
         if size is not None and (box[:2].min() < 0 or box[2] > size[1] or box[3] > size[0]):
             raise InputError(
-                f"{where}: box {text} is not inside its image of {size[1]} x {size[0]} pixels (width x height); boxes "
-                "are in pixels of the stored image"
+                f"{where}: box {text} is not inside its image of {size[1]} x {size[0]} pixels (width x height), in "
+                "whose pixels it is to be"
             )
     return result
 

@@ -71,7 +71,7 @@ def clean_overlaps(maps: Tensor, truth: Truth, size: tuple[int, int], levels: Ar
         Curves ``(B, A, L)``.
 
     Raises:
-        InputError: As for ``clean_boxes``, or a true box has no area.
+        InputError: As for ``clean_boxes``, or a true box has no area or is not inside its image.
 
     Example:
         Two eyes: one box around both is missed by a map of one of them, but an eye is found.
@@ -85,7 +85,7 @@ def clean_overlaps(maps: Tensor, truth: Truth, size: tuple[int, int], levels: Ar
         (0.17, 1.0)
     """
     cuts = checked_levels(levels)
-    true = checked_truth(maps, truth)
+    true = checked_truth(maps, truth, size)
     shape = (*maps.shape[:2], len(cuts))
     one, several = np.full(shape, np.nan), np.full(shape, np.nan)
     status = np.full(shape[:2], NO_TRUTH, np.int8)

@@ -144,7 +144,8 @@ def clovaai_overlaps(
         *boxed without evidence*.
 
     Raises:
-        InputError: The maps are not four-dimensional and floating, or a true box has no area.
+        InputError: The maps are not four-dimensional and floating, or a true box has no area or is not inside
+            its image.
 
     Example:
         >>> import torch
@@ -154,7 +155,7 @@ def clovaai_overlaps(
         >>> found.one.max().item(), found.status.item()
         (1.0, 3)
     """
-    true = checked_truth(maps, truth)
+    true = checked_truth(maps, truth, boxed or size)
     positive = (evidence(maps).amax(-1) > 0).cpu().numpy()
     shape = (*maps.shape[:2], CUTS)
     one, several = np.full(shape, np.nan), np.full(shape, np.nan)

@@ -34,6 +34,11 @@ class Marked:
         name: The attribute.
         mask: ``(H, W)``, boolean: the map's component at some level, or all that is above it.
         score: Of the decision, such as its probability.
+
+    Example:
+        >>> from bincam.metrics import Marked, component_mask
+        >>> Marked("a.png", "star", component_mask([[0.0, 2.0, 1.0]], level=0.2), score=0.9).mask.tolist()
+        [[False, True, True]]
     """
 
     image: str

@@ -39,6 +39,13 @@ class BoxColumns:
         one: ``(B, A, L)`` uint8: the curve of the largest component's box, see ``encoded``.
         several: ``(B, A, L)`` uint8: the curve of the best component's box.
         projected_one: ``(B, A, L)`` uint8: the curve of the projected mask, for its own best threshold.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import box_columns
+        >>> columns = box_columns(torch.zeros(1, 1, 2, 2), [[[[4, 4, 8, 8]]]], (8, 8))
+        >>> columns.cam.item(), columns.status.item(), columns.reach.item()  # a map without evidence: no box
+        (nan, 1, 1.0)
     """
 
     cam: NDArray[np.float32]
@@ -102,7 +109,7 @@ def box_columns(
     if masks is not None and (len(masks), {len(row) for row in masks}) != (shape[0], {shape[1]} if shape[0] else set()):
         raise InputError(f"masks are {shape[0]} lists of {shape[1]}, like the maps")
     grid = (int(maps.shape[2]), int(maps.shape[3]))
-    for b, row in enumerate(checked_truth(maps, truth)):
+    for b, row in enumerate(checked_truth(maps, truth, size)):
         for a, boxes in enumerate(row):
             if not len(boxes):
                 continue

@@ -42,6 +42,12 @@ class Components:
         boxes: ``(L, 4)``: x0, y0, x1, y1 of the largest component, ends exclusive; -1 where no pixel is above.
         sizes: ``(L,)``: its pixels; 0 where there is none.
         best: ``(L,)``: the best IoU of any component's box with any true box; NaN without either.
+
+    Example:
+        >>> from bincam.metrics import components_at
+        >>> found = components_at([[1.0, 0.0, 3.0, 3.0]], levels=[0.1, 0.5])
+        >>> found.boxes.tolist(), found.sizes.tolist()
+        ([[2, 0, 4, 1], [2, 0, 4, 1]], [2, 2])
     """
 
     boxes: Integers

@@ -142,11 +142,11 @@ def decoded(stored: ArrayLike) -> Floats:
     return np.where(values == UNDEFINED, np.nan, values / STEPS)
 
 
-def checked_truth(maps: Tensor, truth: Truth) -> list[list[Floats]]:
-    """Check the true boxes of a batch ``(B, A, h, w)``.
+def checked_truth(maps: Tensor, truth: Truth, size: tuple[int, int]) -> list[list[Floats]]:
+    """Check the true boxes of a batch ``(B, A, h, w)`` of images of ``size`` ``(H, W)``.
 
     Raises:
-        InputError: There are not B lists of A arrays of boxes, or a box has no area.
+        InputError: There are not B lists of A arrays of boxes, or a box has no area or is not inside its image.
     """
     from bincam.data.regions.boxes import checked_boxes
 
@@ -154,6 +154,6 @@ def checked_truth(maps: Tensor, truth: Truth) -> list[list[Floats]]:
     if given != (wanted[0], {wanted[1]} if wanted[0] else set()):
         raise InputError(f"true boxes are B lists of A arrays; the maps have (B, A) = {wanted}, the boxes {given}")
     return [
-        [checked_boxes(boxes, where=f"image {b} of the batch, attribute {a}") for a, boxes in enumerate(row)]
+        [checked_boxes(boxes, size, f"image {b} of the batch, attribute {a}") for a, boxes in enumerate(row)]
         for b, row in enumerate(truth)
     ]

@@ -47,6 +47,15 @@ class BoxScores:
         no_box: Of these, images whose map has no box: misses.
         no_evidence: Of these, images whose map was boxed without positive evidence (``clovaai``).
         no_truth: Images without a true box, which are in no rate.
+
+    Example:
+        >>> from bincam.metrics import Overlaps, box_scores
+        >>> from bincam.stats import Clusters
+        >>> curves = np.array([[0.9], [np.nan], [np.nan]])  # a hit, a map without a box, an image without a true box
+        >>> overlaps = Overlaps(np.array([0.2]), curves, curves, np.array([0, 1, 2], np.int8))
+        >>> scores = box_scores(overlaps, Clusters.of(["", "", ""]))
+        >>> scores.fixed.value, scores.images, scores.no_box, scores.no_truth
+        (0.5, 2, 1, 1)
     """
 
     fixed: Estimate

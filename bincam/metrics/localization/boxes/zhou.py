@@ -69,7 +69,7 @@ def zhou_overlaps(maps: Tensor, truth: Truth, size: tuple[int, int]) -> Overlaps
         >>> zhou_overlaps(maps, [[[[4, 4, 8, 8]]]], (8, 8)).one.round(2).item()
         1.0
     """
-    true, boxes = checked_truth(maps, truth), zhou_boxes(maps, size)
+    true, boxes = checked_truth(maps, truth, size), zhou_boxes(maps, size)
     one, several = (np.full((*boxes.shape[:2], 1), np.nan) for _ in range(2))
     status = np.full(boxes.shape[:2], NO_TRUTH, np.int8)
     for b, row in enumerate(true):

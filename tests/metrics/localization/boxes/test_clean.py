@@ -122,6 +122,7 @@ def test_half_precision_is_measured_in_single():
         ([5, 3, 3, 9], "has no area"),
         ([np.nan, 0, 1, 1], "not a number"),
         ([1, 2, 3], "four numbers"),
+        ([4, 4, 9, 8], "not inside its image of 8 x 8"),
     ],
 )
 def test_boxes_that_mark_nothing_are_refused(box, message):

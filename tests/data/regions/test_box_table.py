@@ -9,32 +9,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bincam.data import StoredBoxes, crop, write_boxes
+from bincam.data import BoxTable, crop, write_box_table
 from bincam.errors import InputError
 
 ROWS = [("a.png", "star", 3, 4, 20, 30), ("b/c.png", "ring", 1.5, 2, 9, 9), ("a.png", "star", 40, 40, 50, 60)]
 
 
-@pytest.mark.parametrize("name", ["boxes.parquet", "boxes.json"])
-def test_what_is_written_is_read(tmp_path, name):
-    file = tmp_path / name
-    write_boxes(file, ROWS)
-    got = StoredBoxes.read(file)
+def test_what_is_written_is_read(tmp_path):
+    file = tmp_path / "boxes.parquet"
+    write_box_table(file, ROWS)
+    got = BoxTable.read(file)
     assert got.of("a.png", "star").tolist() == [[3, 4, 20, 30], [40, 40, 50, 60]]
     assert got.of("b/c.png", "ring").tolist() == [[1.5, 2, 9, 9]]
     assert got.of("b/c.png", "star").shape == (0, 4)
     assert got.paths == {"a.png", "b/c.png"}
     assert got.names == {"star", "ring"}
     before = file.read_bytes()
-    write_boxes(file, ROWS)
+    write_box_table(file, ROWS)
     assert file.read_bytes() == before
-    write_boxes(file, [])
-    assert StoredBoxes.read(file).boxes == {}
+    write_box_table(file, [])
+    assert BoxTable.read(file).boxes == {}
 
 
 def test_boxes_move_with_the_crop(tmp_path):
-    write_boxes(tmp_path / "boxes.parquet", ROWS)
-    got = StoredBoxes.read(tmp_path / "boxes.parquet")
+    write_box_table(tmp_path / "boxes.parquet", ROWS)
+    got = BoxTable.read(tmp_path / "boxes.parquet")
     matrix = crop.fit_matrix("stretch", (64, 64), (32, 128))
     star, ring = got.cropped("a.png", ["star", "ring"], matrix, (64, 64), (32, 128))
     np.testing.assert_allclose(star, [[6, 2, 40, 15], [80, 20, 100, 30]])
@@ -44,8 +43,8 @@ def test_boxes_move_with_the_crop(tmp_path):
 
 
 def test_boxes_of_another_table_are_refused(tmp_path):
-    write_boxes(tmp_path / "boxes.parquet", ROWS)
-    got = StoredBoxes.read(tmp_path / "boxes.parquet")
+    write_box_table(tmp_path / "boxes.parquet", ROWS)
+    got = BoxTable.read(tmp_path / "boxes.parquet")
     got.check(["a.png", "other.png"], ["ring"])
     with pytest.raises(InputError, match=r"no box is of an image of the table; the file has image 'a.png'; did you"):
         got.check(["x/a.png"], ["ring"])
@@ -57,12 +56,12 @@ def test_files_that_are_none(tmp_path):
     for name in ("boxes.parquet", "boxes.json"):
         file = tmp_path / name
         with pytest.raises(InputError, match="no such file"):
-            StoredBoxes.read(file)
+            BoxTable.read(file)
         file.write_text("no boxes")
         with pytest.raises(InputError, match=r"cannot be read as Parquet|not JSON"):
-            StoredBoxes.read(file)
-    with pytest.raises(InputError, match=r"written as .parquet or .json"):
-        write_boxes(tmp_path / "boxes.csv", ROWS)
+            BoxTable.read(file)
+    with pytest.raises(InputError, match=r"a table of boxes is a \.parquet file"):
+        write_box_table(tmp_path / "boxes.csv", ROWS)
 
 
 def stored(file, **changes):
@@ -86,35 +85,58 @@ def stored(file, **changes):
     ],
 )
 def test_wrong_columns(tmp_path, changes, message):
-    assert StoredBoxes.read(stored(tmp_path / "good.parquet")).names == {"star"}
+    assert BoxTable.read(stored(tmp_path / "good.parquet")).names == {"star"}
     with pytest.raises(InputError, match=message):
-        StoredBoxes.read(stored(tmp_path / "boxes.parquet", **changes))
+        BoxTable.read(stored(tmp_path / "boxes.parquet", **changes))
 
 
 def test_other_kinds_and_schemas(tmp_path):
     file = tmp_path / "boxes.parquet"
     pq.write_table(pa.table({"path": ["a.png"]}), file)
-    with pytest.raises(InputError, match=r"expected a bincam-boxes file, got None; bincam.data.write_boxes writes one"):
-        StoredBoxes.read(file)
+    with pytest.raises(InputError, match=r"expected a bincam-boxes file, got None; bincam.data.write_box_table"):
+        BoxTable.read(file)
     pq.write_table(pa.table({"path": ["a"]}).replace_schema_metadata({"kind": "bincam-boxes", "schema": "9"}), file)
     with pytest.raises(InputError, match="schema '9', but this bincam reads schema 1"):
-        StoredBoxes.read(file)
+        BoxTable.read(file)
 
 
-def test_wrong_json(tmp_path):
-    file = tmp_path / "boxes.json"
-    for boxes, message in (
-        ({}, "'boxes', a list"),
-        ([{"path": "a.png"}], "box 1 has not all of path, name, x0"),
-        ([3], "box 1 has not all"),
-        ([dict.fromkeys(("path", "name", "x0", "y0", "x1", "y1"), "x")], "box 1 has not all"),
-    ):
-        file.write_text(json.dumps({"kind": "bincam-boxes", "schema": 1, "boxes": boxes}))
-        with pytest.raises(InputError, match=message):
-            StoredBoxes.read(file)
+PARTS = {"1": {"name": "eye", "attributes": ["Eyes", "Narrow_Eyes"]}, "2": {"name": "hat", "attributes": []}}
+
+
+def parts_file(folder, images, parts=PARTS):
+    file = folder / "boxes.json"
+    file.write_text(json.dumps({"kind": "bincam-boxes", "schema": 1, "parts": parts, "images": images}))
+    return file
+
+
+def test_boxes_of_parts_are_those_of_the_attributes_that_a_part_shows(tmp_path):
+    got = BoxTable.read(parts_file(tmp_path, {"a.png": [[1, 2, 3, 8, 9], [1, 12, 3, 18, 9], [2, 0, 0, 4, 4]], "b": []}))
+    for name in ("Eyes", "Narrow_Eyes"):
+        assert got.of("a.png", name).tolist() == [[2, 3, 8, 9], [12, 3, 18, 9]]
+    assert got.names == {"Eyes", "Narrow_Eyes"}
+    assert got.of("b", "Eyes").shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ([], "expected 'parts'"),
+        ({"a.png": 5}, "expected 'parts'"),
+        ({"a.png": [[]]}, "expected 'parts'"),
+        ({"a.png": [[1, 2, 3, 8]]}, "expected 'parts'"),
+        ({"a.png": [[7, 2, 3, 8, 9]]}, "expected 'parts'"),
+        ({"a.png": [[1, "x", 3, 8, 9]]}, "expected 'parts'"),
+        ({"a.png": [[1, 2, 3, 2, 9]]}, r"box 1 \(a.png, Eyes\): .* has no area"),
+    ],
+)
+def test_wrong_json(tmp_path, images, message):
+    with pytest.raises(InputError, match=message):
+        BoxTable.read(parts_file(tmp_path, images))
+    with pytest.raises(InputError, match="expected 'parts'"):
+        BoxTable.read(parts_file(tmp_path, {}, parts={"eye": {}}))
 
 
 def test_a_wrong_box_is_not_written(tmp_path):
     with pytest.raises(InputError, match=r"box 2 \(a.png, ring\): .*no area"):
-        write_boxes(tmp_path / "boxes.parquet", [ROWS[0], ("a.png", "ring", 5, 5, 5, 9)])
+        write_box_table(tmp_path / "boxes.parquet", [ROWS[0], ("a.png", "ring", 5, 5, 5, 9)])
     assert not (tmp_path / "boxes.parquet").exists()

@@ -1,4 +1,9 @@
-"""Boxes given by a file, such as the ``boxes.parquet`` beside a table of generated scenes."""
+"""Boxes given by a file: a table of boxes (Parquet), or the boxes of every image's parts (JSON).
+
+The table, ``boxes.parquet`` beside a table of labels, has the columns ``path``, ``name``, ``x0``, ``y0``, ``x1``
+and ``y1``. The JSON file, ``boxes.json``, mirrors part masks: ``parts`` maps numbers to the attributes that each part shows, as in
+``parts.json``, and ``images`` each path to its boxes, ``[part, x0, y0, x1, y1]``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ import numpy as np
 
 from bincam.data.regions.boxes import Boxes, checked_boxes, cropped_boxes
 from bincam.errors import InputError, nearest
-from bincam.files import atomic, read_json, write_json
+from bincam.files import atomic, read_json
 
 NAME = "boxes.parquet"
 KIND = "bincam-boxes"
@@ -23,7 +28,7 @@ Row = tuple[str, str, float, float, float, float]
 
 
 @dataclass(frozen=True)
-class StoredBoxes:
+class BoxTable:
     """Boxes of the objects in each image, in pixels of the stored image, ends exclusive.
 
     Attributes:
@@ -34,11 +39,11 @@ class StoredBoxes:
     Example:
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
-        >>> from bincam.data import StoredBoxes, write_boxes
+        >>> from bincam.data import BoxTable, write_box_table
         >>> with TemporaryDirectory() as folder:
         ...     file = Path(folder, "boxes.parquet")
-        ...     write_boxes(file, [("a.png", "star", 3, 4, 20, 30), ("a.png", "ring", 40, 40, 60, 60)])
-        ...     boxes = StoredBoxes.read(file)
+        ...     write_box_table(file, [("a.png", "star", 3, 4, 20, 30), ("a.png", "ring", 40, 40, 60, 60)])
+        ...     boxes = BoxTable.read(file)
         >>> boxes.of("a.png", "star").tolist(), boxes.of("a.png", "heart").tolist()
         ([[3.0, 4.0, 20.0, 30.0]], [])
     """
@@ -102,8 +107,8 @@ class StoredBoxes:
                 )
 
     @classmethod
-    def read(cls, file: str | os.PathLike[str]) -> StoredBoxes:
-        """Read a file that ``write_boxes`` or the generator of scenes wrote.
+    def read(cls, file: str | os.PathLike[str]) -> BoxTable:
+        """Read a table of boxes that ``write_box_table`` wrote, or a JSON file of parts' boxes.
 
         Raises:
             InputError: The file is missing, of another kind or schema, lacks a column, or has a box without area.
@@ -119,11 +124,11 @@ class StoredBoxes:
         return cls({key: np.array(ends, np.float64) for key, ends in grouped.items()}, str(path))
 
 
-def write_boxes(file: str | os.PathLike[str], rows: Iterable[Row]) -> None:
-    """Write boxes as Parquet or JSON, atomically; ``StoredBoxes`` has an example.
+def write_box_table(file: str | os.PathLike[str], rows: Iterable[Row]) -> None:
+    """Write a table of boxes as Parquet, atomically.
 
     Args:
-        file: ``.parquet`` or ``.json``; a table's boxes are found as ``boxes.parquet`` beside it.
+        file: Ends in ``.parquet``; a table's boxes are found as ``boxes.parquet`` beside it.
         rows: Path of the image as the table has it, name of the attribute, x0, y0, x1, y1 in pixels of the stored
             image, ends exclusive.
 
@@ -131,27 +136,22 @@ def write_boxes(file: str | os.PathLike[str], rows: Iterable[Row]) -> None:
         InputError: A box has no area, or the file's name has another suffix.
 
     Example:
-        >>> import json
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
-        >>> from bincam.data import write_boxes
+        >>> from bincam.data import BoxTable, write_box_table
         >>> with TemporaryDirectory() as folder:
-        ...     write_boxes(Path(folder, "boxes.json"), [("a.png", "star", 3, 4, 20, 30)])
-        ...     json.loads(Path(folder, "boxes.json").read_text())["boxes"]
-        [{'path': 'a.png', 'name': 'star', 'x0': 3.0, 'y0': 4.0, 'x1': 20.0, 'y1': 30.0}]
+        ...     write_box_table(Path(folder, "boxes.parquet"), [("a.png", "star", 3, 4, 20, 30)])
+        ...     BoxTable.read(Path(folder, "boxes.parquet")).names
+        frozenset({'star'})
     """
     path = Path(file)
-    if path.suffix not in (".parquet", ".json"):
-        raise InputError(f"{path}: boxes are written as .parquet or .json")
+    if path.suffix != ".parquet":
+        raise InputError(f"{path}: a table of boxes is a .parquet file")
     kept = list(rows)
     for number, (image, name, *ends) in enumerate(kept, 1):
         checked_boxes(ends, where=f"{path}: box {number} ({image}, {name})")
     columns: dict[str, list[Any]] = {key: [row[at] for row in kept] for at, key in enumerate(KEYS)}
     columns |= {end: [float(row[at]) for row in kept] for at, end in enumerate(ENDS, len(KEYS))}
-    if path.suffix == ".json":
-        records = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        write_json(path, {"kind": KIND, "schema": SCHEMA, "boxes": records})
-        return
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -162,16 +162,20 @@ def write_boxes(file: str | os.PathLike[str], rows: Iterable[Row]) -> None:
 
 
 def _from_json(path: Path) -> list[Row]:
-    boxes = read_json(path, kind=KIND, schema=SCHEMA).get("boxes")
-    if not isinstance(boxes, list):
-        raise InputError(f"{path}: expected 'boxes', a list")
+    """List the boxes of parts, once for every attribute that a part shows."""
+    value = read_json(path, kind=KIND, schema=SCHEMA)
     rows: list[Row] = []
-    for number, box in enumerate(boxes, 1):
-        try:
-            x0, y0, x1, y1 = (float(box[end]) for end in ENDS)
-            rows.append((str(box["path"]), str(box["name"]), x0, y0, x1, y1))
-        except (KeyError, TypeError, ValueError):
-            raise InputError(f"{path}: box {number} has not all of {', '.join((*KEYS, *ENDS))}, got {box!r}") from None
+    try:
+        shows = {int(number): [str(name) for name in part["attributes"]] for number, part in value["parts"].items()}
+        for image, boxes in value["images"].items():
+            for part, *ends in boxes:
+                x0, y0, x1, y1 = map(float, ends)
+                rows += [(str(image), name, x0, y0, x1, y1) for name in shows[part]]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: expected 'parts' (number to attributes) and 'images' (path to [part, x0, y0, x1, y1]): "
+            f"{type(error).__name__} {error}"
+        ) from None
     return rows
 
 
@@ -192,7 +196,7 @@ def _from_parquet(path: Path) -> list[Row]:
     }
     if stated.get("kind") != KIND:
         raise InputError(
-            f"{path}: expected a {KIND} file, got {stated.get('kind')!r}; bincam.data.write_boxes writes one"
+            f"{path}: expected a {KIND} file, got {stated.get('kind')!r}; bincam.data.write_box_table writes one"
         )
     if stated.get("schema") != str(SCHEMA):
         raise InputError(f"{path}: schema {stated.get('schema')!r}, but this bincam reads schema {SCHEMA}")
