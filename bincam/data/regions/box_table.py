@@ -1,8 +1,8 @@
 """Boxes given by a file: a table of boxes (Parquet), or the boxes of every image's parts (JSON).
 
 The table, ``boxes.parquet`` beside a table of labels, has the columns ``path``, ``name``, ``x0``, ``y0``, ``x1``
-and ``y1``. The JSON file, ``boxes.json``, mirrors part masks: ``parts`` maps numbers to the attributes that each part shows, as in
-``parts.json``, and ``images`` each path to its boxes, ``[part, x0, y0, x1, y1]``.
+and ``y1``. The JSON file, ``boxes.json``, mirrors part masks: ``parts`` maps numbers to the attributes that each part
+shows, as in ``parts.json``, and ``images`` each path to its boxes, ``[part, x0, y0, x1, y1]``.
 """
 
 from __future__ import annotations

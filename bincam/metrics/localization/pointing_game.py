@@ -147,7 +147,8 @@ def pointing_chance(mask: ArrayLike, tolerance: float = TOLERANCE) -> NDArray[np
 
     pixels = _masks(mask)
     reach = _reach(tolerance, (pixels.shape[-2], pixels.shape[-1]))
-    offset = np.maximum(np.abs(np.arange(-int(reach + 0.5), int(reach + 0.5) + 1)) - 0.5, 0)
+    span = int(min(reach + 0.5, max(pixels.shape[-2:])))  # further than the image is long is everywhere
+    offset = np.maximum(np.abs(np.arange(-span, span + 1)) - 0.5, 0)
     near = (np.hypot(offset[:, None], offset) <= reach + SLACK).astype(np.uint8)
     flat = pixels.reshape(-1, *pixels.shape[-2:]).view(np.uint8)
     shares = [cv2.dilate(one, near).mean() if one.any() else np.nan for one in flat]

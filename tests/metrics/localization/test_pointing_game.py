@@ -122,6 +122,7 @@ def test_chance_is_the_rate_of_a_peak_that_is_anywhere(tolerance: float) -> None
     np.testing.assert_allclose(pointing_chance(masks, tolerance), everywhere.mean((-2, -1)), rtol=1e-6)
     assert np.isnan(pointing_chance(masks, tolerance)[0])
     assert pointing_chance(masks, tolerance)[1] == 1
+    assert (pointing_chance(masks, 1e6)[1:] == 1).all()
 
 
 def test_the_centre_scores_where_a_single_cell_would() -> None:

@@ -127,10 +127,11 @@ def clean_scores(maps: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
 
 def _rectified(maps: Tensor) -> tuple[Tensor, NDArray[np.bool_]]:
     """Compute (σS)⁺ in float32, and find the maps that mark a place: finite, positive somewhere, not constant."""
-    flat = evidence(maps)  # NaN where a cell is not finite
+    # NaN where a cell is not finite, also where float32 has no number for it
+    flat = evidence(maps.float() if maps.dtype == torch.float64 else maps)
     high, low = flat.amax(-1), flat.amin(-1)
     marks = (high > 0) & (high - low > CONSTANT * torch.finfo(flat.dtype).eps * high)
-    return flat.reshape(maps.shape).float(), (marks & ~flat.isnan().any(-1)).cpu().numpy()
+    return flat.reshape(maps.shape), (marks & ~flat.isnan().any(-1)).cpu().numpy()
 
 
 def _upsampled(cells: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:

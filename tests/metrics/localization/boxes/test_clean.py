@@ -110,6 +110,13 @@ def test_maps_are_borrowed():
     assert torch.equal(maps.detach(), before)
 
 
+def test_double_precision_is_measured_in_single():
+    maps, truth = random_maps(2, 1, 7, 7).double(), [[[[1, 2, 30, 40]]]] * 2
+    assert_array_equal(clean_overlaps(maps, truth, (56, 56)).one, clean_overlaps(maps.float(), truth, (56, 56)).one)
+    maps[0, 0, 3, 3] = 1e200  # beyond float32: no box, rather than an infinite one
+    assert clean_overlaps(maps, truth, (56, 56)).status[:, 0].tolist() == [NO_BOX, MEASURED]
+
+
 def test_half_precision_is_measured_in_single():
     maps, truth = random_maps(2, 1, 7, 7).half(), [[[[1, 2, 30, 40]]]] * 2
     assert_array_equal(clean_overlaps(maps, truth, (56, 56)).one, clean_overlaps(maps.float(), truth, (56, 56)).one)
