@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from bincam.metrics.localization.boxes.scores import best_level as best_level
     from bincam.metrics.localization.boxes.scores import box_scores as box_scores
     from bincam.metrics.localization.boxes.scores import hit_rate as hit_rate
+    from bincam.metrics.localization.boxes.summary import BoxSummary as BoxSummary
+    from bincam.metrics.localization.boxes.summary import box_summary as box_summary
     from bincam.metrics.localization.boxes.zhou import zhou_boxes as zhou_boxes
     from bincam.metrics.localization.boxes.zhou import zhou_overlaps as zhou_overlaps
     from bincam.metrics.localization.energy import RegionMeasures as RegionMeasures
@@ -100,6 +102,7 @@ _MODULES = {
     "localization.boxes.pixels": ("pixel_histograms", "pxap", "pxap_estimate"),
     "localization.boxes.reach": ("box_reach", "grid_reach", "judgement"),
     "localization.boxes.scores": ("BoxScores", "best_level", "box_scores", "hit_rate"),
+    "localization.boxes.summary": ("BoxSummary", "box_summary"),
     "localization.boxes.zhou": ("zhou_boxes", "zhou_overlaps"),
     "localization.energy": (
         "RegionMeasures",
