@@ -25,6 +25,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from bincam.errors import InputError
 from bincam.metrics.localization.boxes.overlaps import (
     MEASURED,
     NO_EVIDENCE,
@@ -100,6 +101,9 @@ def clovaai_boxes(scores: ArrayLike) -> list[ContourBoxes]:
     Returns:
         The boxes at each of ``LEVELS``; several cuts share one object where no pixel is between them.
 
+    Raises:
+        InputError: The scores are not an image within [0, 1].
+
     Example:
         >>> import numpy as np
         >>> from bincam.metrics import clovaai_boxes
@@ -108,7 +112,10 @@ def clovaai_boxes(scores: ArrayLike) -> list[ContourBoxes]:
         >>> clovaai_boxes(scores)[100].boxes.tolist()
         [[1, 1, 4, 3]]
     """
-    image = (np.asarray(scores, np.float64) * 255).astype(np.uint8)
+    values = np.asarray(scores, np.float64)
+    if values.ndim != 2 or not ((values >= 0) & (values <= 1)).all():
+        raise InputError(f"scores are (H, W) in [0, 1], from clovaai_scores; got an array of shape {values.shape}")
+    image = (values * 255).astype(np.uint8)
     high = int(image.max())
     used = (np.bincount(image.ravel(), minlength=256) > 0).tolist()
     top, bottom = _extent(image.max(1))

@@ -67,7 +67,7 @@ def fit_constant_boxes(
         The boxes in shares of width and height; ``ConstantBoxes`` has an example.
 
     Raises:
-        InputError: A box has no area.
+        InputError: A box has no area or is not inside its image.
 
     Example:
         >>> from bincam.metrics import fit_constant_boxes
@@ -78,7 +78,7 @@ def fit_constant_boxes(
     shape = (len(truth), 4)
     centred, constant, images = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(len(truth), np.int64)
     for a, of_images in enumerate(truth):
-        unions = [union_box(checked_boxes(boxes, where=f"attribute {a}")) for boxes in of_images]
+        unions = [union_box(checked_boxes(boxes, size, f"attribute {a}")) for boxes in of_images]
         known = np.concatenate([np.zeros((0, 4)), *unions]) / scale
         images[a] = len(known)
         if not len(known):

@@ -138,10 +138,7 @@ def box_scores(
     many = [right(wanted, several=True) for wanted in DELTAS]
     bests = [_best(one) for one in many]
     counted = overlaps.status != NO_TRUTH
-    if counted.any():
-        v2 = _mean(np.mean([one[:, at] for one, at in zip(many, bests, strict=True)], axis=0), clusters, level)
-    else:
-        v2 = undefined("no image with a true box")
+    v2 = mean_of(np.mean([one[:, at] for one, at in zip(many, bests, strict=True)], axis=0), clusters, level)
 
     def tau(at: int) -> float:
         return float(overlaps.levels[at]) if counted.any() else float("nan")
@@ -206,6 +203,8 @@ def hit_rate(hits: ArrayLike, clusters: Clusters, level: float = LEVEL) -> Estim
         (0.67, 3, 'small')
     """
     values = np.asarray(hits, np.float64)
+    if not np.isfinite(values).any():
+        return undefined("no image with a true box")
     return shares(values, np.ones(values.shape, bool), clusters, level).estimate()
 
 
@@ -229,10 +228,12 @@ def _best(hits: NDArray[np.float64]) -> int:
     return int(np.nansum(hits, axis=0).argmax())
 
 
-def _mean(values: NDArray[np.float64], clusters: Clusters, level: float) -> Estimate:
-    """Estimate the mean of values ``(N,)`` in [0, 1]."""
+def mean_of(values: NDArray[np.float64], clusters: Clusters, level: float, least: float = 0.0) -> Estimate:
+    """Estimate the mean of values ``(N,)`` between the least and 1; NaN is left out."""
+    if not np.isfinite(values).any():
+        return undefined("no image with a true box")
     cell, everyone = np.zeros(len(values), int), np.ones((1, 1))
-    return group_means(values[:, None], cell, everyone, clusters, (0.0, 1.0), level).estimate(0, 0)
+    return group_means(values[:, None], cell, everyone, clusters, (least, 1.0), level).estimate(0, 0)
 
 
 def _oracle(estimate: Estimate) -> Estimate:

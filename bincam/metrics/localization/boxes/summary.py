@@ -12,8 +12,7 @@ from bincam.errors import InputError
 from bincam.metrics.localization.boxes.clean import FIXED
 from bincam.metrics.localization.boxes.columns import BoxColumns
 from bincam.metrics.localization.boxes.reach import judgement
-from bincam.metrics.localization.boxes.scores import DELTA, BoxScores, box_scores, hit_rate, overlap_hits
-from bincam.stats.clustered.means import group_means
+from bincam.metrics.localization.boxes.scores import DELTA, BoxScores, box_scores, hit_rate, mean_of, overlap_hits
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate
 
@@ -116,7 +115,6 @@ def box_summary(
         return hit_rate(hits(column), clusters, level)
 
     own = overlaps.hits(delta)[:, overlaps.at(FIXED)]
-    gain = (own - hits(columns.constant))[:, None]
     reach = rate(columns.reach)
     scores = [
         box_scores(overlaps, clusters, chosen_level=chosen_level, decided=chosen, delta=delta, level=level)
@@ -129,8 +127,6 @@ def box_summary(
         constant=rate(columns.constant),
         projected=rate(columns.projected),
         reach=reach,
-        over_constant=group_means(gain, np.zeros(images, int), np.ones((1, 1)), clusters, (-1.0, 1.0), level).estimate(
-            0, 0
-        ),
+        over_constant=mean_of(own - hits(columns.constant), clusters, level, least=-1.0),
         judgement=judgement(reach),
     )

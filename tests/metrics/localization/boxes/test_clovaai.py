@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
+from bincam.errors import InputError
 from bincam.metrics import clovaai_boxes, clovaai_overlaps, clovaai_scores, inclusive_iou, scaled_boxes
 from bincam.metrics.localization.boxes.clovaai import CUTS, LEVELS, THRESHOLDS, inclusive
 from bincam.metrics.localization.boxes.overlaps import MEASURED, NO_EVIDENCE, NO_TRUTH
@@ -115,6 +116,12 @@ def test_maps_without_evidence_are_boxed_and_flagged():
     shifted = clovaai_overlaps(maps[:1] - 10, [[[[3, 4, 30, 33]]]], (64, 64))
     np.testing.assert_allclose(shifted.one[0].max(), got.one[0].max(), atol=0.02)
     assert shifted.status.item() == NO_EVIDENCE
+
+
+def test_scores_are_scaled_first():
+    for scores in (np.full((3, 3), 2.0), np.full((3, 3), -0.1), np.full((3, 3), np.nan), np.ones(3)):
+        with pytest.raises(InputError, match=r"\(H, W\) in \[0, 1\]"):
+            clovaai_boxes(scores)
 
 
 def test_maps_are_borrowed():

@@ -45,3 +45,5 @@ def test_parts_are_taken_together_and_images_without_a_box_left_out():
     assert np.isnan(fitted.constant[1]).all()
     with pytest.raises(InputError, match=r"attribute 0: .*no area"):
         fit_constant_boxes([[[[3, 3, 3, 3]]]], (8, 8))
+    with pytest.raises(InputError, match="not inside its image"):
+        fit_constant_boxes([[[[3, 3, 9, 8]]]], (8, 8))

@@ -63,6 +63,10 @@ def test_a_coarse_grid_cannot_be_judged():
     maps = torch.rand(60, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     assert summary_of(maps, boxes).judgement == CANNOT
     assert summary_of(maps, [[]] * 60).judgement == UNDEFINED
+    nothing = box_summary(box_columns(torch.ones(0, 1, 3, 3), [], SIZE), 0, Clusters.of([]), decided=[])
+    assert nothing.judgement == UNDEFINED
+    assert nothing.known.images == 0
+    json.dumps(nothing.to_json(), allow_nan=False)
 
 
 def test_a_miss_counts_against_the_map_alone():
