@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from bincam.data.readers.model_columns import load_for_outputs as load_for_outputs
     from bincam.data.readers.orl import orl as orl
     from bincam.data.readers.table import table as table
+    from bincam.data.regions.box_table import BoxTable as BoxTable
+    from bincam.data.regions.box_table import write_box_table as write_box_table
+    from bincam.data.regions.boxes import cropped_boxes as cropped_boxes
+    from bincam.data.regions.boxes import mask_box as mask_box
+    from bincam.data.regions.boxes import part_boxes as part_boxes
     from bincam.data.regions.regions import Regions as Regions
 
 _NAMES = {
@@ -35,15 +40,20 @@ _NAMES = {
     "FaceDataset": "dataset",
     "Loader": "dataloader",
     "Regions": "regions.regions",
+    "BoxTable": "regions.box_table",
     "celeba": "readers.celeba",
+    "cropped_boxes": "regions.boxes",
     "frontal": "crop",
     "load": "readers.load",
     "load_for_outputs": "readers.model_columns",
     "load_regions": "readers.load",
     "loader": "dataloader",
+    "mask_box": "regions.boxes",
     "match_outputs": "matching",
     "orl": "readers.orl",
+    "part_boxes": "regions.boxes",
     "table": "readers.table",
+    "write_box_table": "regions.box_table",
     "write_celeba": "readers.celeba_writer",
     "write_labels": "readers.celeba_writer",
 }

@@ -27,6 +27,42 @@ if TYPE_CHECKING:
     from bincam.metrics.faithfulness.road import Road as Road
     from bincam.metrics.faithfulness.road import impute as impute
     from bincam.metrics.faithfulness.road import road as road
+    from bincam.metrics.localization.boxes.clean import clean_boxes as clean_boxes
+    from bincam.metrics.localization.boxes.clean import clean_overlaps as clean_overlaps
+    from bincam.metrics.localization.boxes.clean import clean_scores as clean_scores
+    from bincam.metrics.localization.boxes.clovaai import clovaai_boxes as clovaai_boxes
+    from bincam.metrics.localization.boxes.clovaai import clovaai_overlaps as clovaai_overlaps
+    from bincam.metrics.localization.boxes.clovaai import clovaai_scores as clovaai_scores
+    from bincam.metrics.localization.boxes.clovaai import inclusive_iou as inclusive_iou
+    from bincam.metrics.localization.boxes.clovaai import scaled_boxes as scaled_boxes
+    from bincam.metrics.localization.boxes.coco import Marked as Marked
+    from bincam.metrics.localization.boxes.coco import coco_document as coco_document
+    from bincam.metrics.localization.boxes.coco import coco_results as coco_results
+    from bincam.metrics.localization.boxes.coco import rle as rle
+    from bincam.metrics.localization.boxes.coco import write_coco as write_coco
+    from bincam.metrics.localization.boxes.columns import BoxColumns as BoxColumns
+    from bincam.metrics.localization.boxes.columns import box_columns as box_columns
+    from bincam.metrics.localization.boxes.components import Components as Components
+    from bincam.metrics.localization.boxes.components import component_mask as component_mask
+    from bincam.metrics.localization.boxes.components import components_at as components_at
+    from bincam.metrics.localization.boxes.constant import ConstantBoxes as ConstantBoxes
+    from bincam.metrics.localization.boxes.constant import fit_constant_boxes as fit_constant_boxes
+    from bincam.metrics.localization.boxes.overlaps import Overlaps as Overlaps
+    from bincam.metrics.localization.boxes.overlaps import iou as iou
+    from bincam.metrics.localization.boxes.pixels import pixel_histograms as pixel_histograms
+    from bincam.metrics.localization.boxes.pixels import pxap as pxap
+    from bincam.metrics.localization.boxes.pixels import pxap_estimate as pxap_estimate
+    from bincam.metrics.localization.boxes.reach import box_reach as box_reach
+    from bincam.metrics.localization.boxes.reach import grid_reach as grid_reach
+    from bincam.metrics.localization.boxes.reach import judgement as judgement
+    from bincam.metrics.localization.boxes.scores import BoxScores as BoxScores
+    from bincam.metrics.localization.boxes.scores import best_level as best_level
+    from bincam.metrics.localization.boxes.scores import box_scores as box_scores
+    from bincam.metrics.localization.boxes.scores import hit_rate as hit_rate
+    from bincam.metrics.localization.boxes.summary import BoxSummary as BoxSummary
+    from bincam.metrics.localization.boxes.summary import box_summary as box_summary
+    from bincam.metrics.localization.boxes.zhou import zhou_boxes as zhou_boxes
+    from bincam.metrics.localization.boxes.zhou import zhou_overlaps as zhou_overlaps
     from bincam.metrics.localization.energy import RegionMeasures as RegionMeasures
     from bincam.metrics.localization.energy import area_share as area_share
     from bincam.metrics.localization.energy import concentration as concentration
@@ -38,6 +74,8 @@ if TYPE_CHECKING:
     from bincam.metrics.localization.pointing_game import hit_cells as hit_cells
     from bincam.metrics.localization.pointing_game import peak as peak
     from bincam.metrics.localization.pointing_game import pointing as pointing
+    from bincam.metrics.localization.pointing_game import pointing_centre as pointing_centre
+    from bincam.metrics.localization.pointing_game import pointing_chance as pointing_chance
     from bincam.metrics.randomization import Randomisation as Randomisation
     from bincam.metrics.randomization import randomisation as randomisation
     from bincam.metrics.randomization import spearman as spearman
@@ -48,6 +86,24 @@ _MODULES = {
     "faithfulness.infidelity": ("Infidelity", "infidelity", "square_patches"),
     "faithfulness.pixel_ranking": ("ranks", "strongest", "weakest"),
     "faithfulness.road": ("Road", "impute", "road"),
+    "localization.boxes.clean": ("clean_boxes", "clean_overlaps", "clean_scores"),
+    "localization.boxes.clovaai": (
+        "clovaai_boxes",
+        "clovaai_overlaps",
+        "clovaai_scores",
+        "inclusive_iou",
+        "scaled_boxes",
+    ),
+    "localization.boxes.coco": ("Marked", "coco_document", "coco_results", "rle", "write_coco"),
+    "localization.boxes.columns": ("BoxColumns", "box_columns"),
+    "localization.boxes.components": ("Components", "component_mask", "components_at"),
+    "localization.boxes.constant": ("ConstantBoxes", "fit_constant_boxes"),
+    "localization.boxes.overlaps": ("Overlaps", "iou"),
+    "localization.boxes.pixels": ("pixel_histograms", "pxap", "pxap_estimate"),
+    "localization.boxes.reach": ("box_reach", "grid_reach", "judgement"),
+    "localization.boxes.scores": ("BoxScores", "best_level", "box_scores", "hit_rate"),
+    "localization.boxes.summary": ("BoxSummary", "box_summary"),
+    "localization.boxes.zhou": ("zhou_boxes", "zhou_overlaps"),
     "localization.energy": (
         "RegionMeasures",
         "area_share",
@@ -58,7 +114,7 @@ _MODULES = {
         "region_measures",
         "relevance_rank",
     ),
-    "localization.pointing_game": ("hit_cells", "peak", "pointing"),
+    "localization.pointing_game": ("hit_cells", "peak", "pointing", "pointing_centre", "pointing_chance"),
     "randomization": ("Randomisation", "randomisation", "spearman"),
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -59,7 +59,7 @@ def write_labels(table: AttributeTable, root: str | os.PathLike[str], *, variant
     if table.landmarks is not None:
         write_landmarks(base / f"{LANDMARK_FILES[variant]}.txt", ids, table.landmarks)
     if table.boxes is not None:
-        write_boxes(base / f"{BOX_FILES[variant]}.txt", ids, table.boxes)
+        write_box_table(base / f"{BOX_FILES[variant]}.txt", ids, table.boxes)
 
 
 def write_celeba(
@@ -167,7 +167,7 @@ def write_landmarks(file: PathLike, ids: Iterable[str], points: NDArray[np.float
     _write_numbers(file, list(ids), flat, " ".join(LANDMARK_COLUMNS) + " ")
 
 
-def write_boxes(file: PathLike, ids: Iterable[str], boxes: NDArray[np.floating]) -> None:
+def write_box_table(file: PathLike, ids: Iterable[str], boxes: NDArray[np.floating]) -> None:
     """Write ``list_bbox_celeba.txt``: ``(N, 4)`` x, y, width, height, rounded to whole pixels."""
     _write_numbers(file, list(ids), np.asarray(boxes, np.float64), " ".join(("image_id", *BOX_COLUMNS)))
 

@@ -5,6 +5,8 @@ highest corner. The maximum of the continuous map is therefore at the centre of 
 (If no pixel centre coincides with it, the highest pixel is a neighbour, possibly of another cell of nearly the same
 strength; this is an artefact of the pixel grid and is not reproduced.) A region is therefore passed as a small table of
 the cells whose centres hit it.
+
+A rate of hits stands beside two figures that need no map: its chance, and the score of the image's centre.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from bincam.errors import InputError
 from bincam.metrics.localization.energy import evidence
 
 TOLERANCE = 15 / 224  # of the image's shorter side: the 15 pixels of the original pointing game
+
+SLACK = 1e-9
+"""Pixels by which a distance may exceed the tolerance, so that rounding does not exclude one that is equal to it."""
 
 
 def peak(maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,15 +111,86 @@ def hit_cells(mask: ArrayLike, grid: tuple[int, int], tolerance: float = TOLERAN
         >>> hit_cells(mask, (2, 2)).tolist()
         [[0.0, 1.0], [0.0, 0.0]]
     """
-    pixels = np.asarray(mask, dtype=bool)
-    if pixels.ndim < 2 or 0 in pixels.shape[-2:]:
-        raise InputError(f"a mask has shape (..., H, W), got {pixels.shape}")
+    pixels = _masks(mask)
     size = (pixels.shape[-2], pixels.shape[-1])
     near, valid = _neighbours(grid, size, tolerance)
     flat = pixels.reshape(*pixels.shape[:-2], -1)
     hits = (flat[..., near] & valid).any(-1)  # (..., hw)
     table = np.where(flat.any(-1, keepdims=True), hits, np.nan).astype(np.float32)
     return table.reshape(*pixels.shape[:-2], *grid)
+
+
+def pointing_chance(mask: ArrayLike, tolerance: float = TOLERANCE) -> NDArray[np.float64]:
+    """Compute the chance of the pointing game: the share of the image within the tolerance of the region.
+
+    It is what a peak that is anywhere with equal probability scores; pixels stand for the points in them.
+
+    Args:
+        mask: ``(..., H, W)``, boolean.
+        tolerance: As for ``hit_cells``.
+
+    Returns:
+        ``(...)``; NaN where the region is empty.
+
+    Raises:
+        InputError: As for ``hit_cells``.
+
+    Example:
+        >>> import numpy as np
+        >>> from bincam.metrics import pointing_chance
+        >>> mask = np.zeros((8, 8), bool)
+        >>> mask[:4, 4:] = True
+        >>> pointing_chance(mask, tolerance=0).item(), pointing_chance(mask, tolerance=1 / 8).item()
+        (0.25, 0.390625)
+    """
+    import cv2
+
+    pixels = _masks(mask)
+    reach = _reach(tolerance, (pixels.shape[-2], pixels.shape[-1]))
+    span = int(min(reach + 0.5, max(pixels.shape[-2:])))  # further than the image is long is everywhere
+    offset = np.maximum(np.abs(np.arange(-span, span + 1)) - 0.5, 0)
+    near = (np.hypot(offset[:, None], offset) <= reach + SLACK).astype(np.uint8)
+    flat = pixels.reshape(-1, *pixels.shape[-2:]).view(np.uint8)
+    shares = [cv2.dilate(one, near).mean() if one.any() else np.nan for one in flat]
+    return np.array(shares, np.float64).reshape(pixels.shape[:-2])
+
+
+def pointing_centre(mask: ArrayLike, tolerance: float = TOLERANCE) -> NDArray[np.float32]:
+    """Play the pointing game with the image's centre instead of a map's peak.
+
+    Args:
+        mask: ``(..., H, W)``, boolean.
+        tolerance: As for ``hit_cells``.
+
+    Returns:
+        ``(...)``: 1 or 0; NaN where the region is empty.
+
+    Raises:
+        InputError: As for ``hit_cells``.
+
+    Example:
+        >>> import numpy as np
+        >>> from bincam.metrics import pointing_centre
+        >>> mask = np.zeros((8, 8), bool)
+        >>> mask[0, 0] = True
+        >>> pointing_centre([mask, ~mask]).tolist()
+        [0.0, 1.0]
+    """
+    return hit_cells(mask, (1, 1), tolerance)[..., 0, 0]
+
+
+def _masks(mask: ArrayLike) -> NDArray[np.bool_]:
+    pixels = np.asarray(mask, dtype=bool)
+    if pixels.ndim < 2 or 0 in pixels.shape[-2:]:
+        raise InputError(f"a mask has shape (..., H, W), got {pixels.shape}")
+    return pixels
+
+
+def _reach(tolerance: float, size: tuple[int, int]) -> float:
+    """Return the tolerance in pixels."""
+    if not 0 <= tolerance < np.inf:
+        raise InputError(f"tolerance={tolerance}; expected a share of the image's shorter side, 0 or more")
+    return tolerance * min(size)
 
 
 def _strongest(maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,9 +208,7 @@ def _neighbours(
     """Find the pixels within the tolerance of each cell's centre: indices and their validity, each ``(hw, n)``."""
     if min(grid) < 1:
         raise InputError(f"a grid needs at least one cell, got {grid[0]} x {grid[1]}")
-    if not 0 <= tolerance < np.inf:
-        raise InputError(f"tolerance={tolerance}; expected a share of the image's shorter side, 0 or more")
-    reach = tolerance * min(size)
+    reach = _reach(tolerance, size)
     gaps, indices = [], []
     for cells, pixels in zip(grid, size, strict=True):
         centre = (np.arange(cells) + 0.5) * (pixels / cells)
@@ -144,8 +218,7 @@ def _neighbours(
         indices.append(window.clip(0, pixels - 1))
     distance = np.hypot(gaps[0][:, None, :, None], gaps[1][None, :, None, :])  # (h, w, n, m)
     flat = indices[0][:, None, :, None] * size[1] + indices[1][None, :, None, :]
-    # The slack includes a pixel at exactly the tolerance, whatever the rounding of the centre.
-    valid = (distance <= reach + 1e-9).reshape(grid[0] * grid[1], -1)
+    valid = (distance <= reach + SLACK).reshape(grid[0] * grid[1], -1)
     near = np.broadcast_to(flat, distance.shape).reshape(valid.shape)
     used = valid.any(0)
     return near[:, used], valid[:, used]

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from bincam.errors import InputError
-from bincam.metrics.localization.pointing_game import TOLERANCE, hit_cells, peak, pointing
+from bincam.metrics.localization.pointing_game import (
+    TOLERANCE,
+    hit_cells,
+    peak,
+    pointing,
+    pointing_centre,
+    pointing_chance,
+)
 from bincam.resample import matrix, upsample
 
 
@@ -101,3 +108,44 @@ def test_wrong_input_is_refused() -> None:
         hit_cells(np.ones((4, 4), bool), (0, 2))
     with pytest.raises(InputError, match="a mask has shape"):
         hit_cells(np.ones(4, bool), (2, 2))
+
+
+# -- what needs no map -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.05, TOLERANCE, 1 / 8, 0.3, 2.0])
+def test_chance_is_the_rate_of_a_peak_that_is_anywhere(tolerance: float) -> None:
+    masks = np.random.default_rng(0).random((4, 24, 31)) < 0.01
+    masks[0] = False
+    masks[1] = True
+    everywhere = hit_cells(masks, (24, 31), tolerance)  # a grid whose cells are the pixels
+    np.testing.assert_allclose(pointing_chance(masks, tolerance), everywhere.mean((-2, -1)), rtol=1e-6)
+    assert np.isnan(pointing_chance(masks, tolerance)[0])
+    assert pointing_chance(masks, tolerance)[1] == 1
+    assert (pointing_chance(masks, 1e6)[1:] == 1).all()
+
+
+def test_the_centre_scores_where_a_single_cell_would() -> None:
+    masks = np.zeros((4, 30, 30), bool)
+    masks[0, 14:16, 14:16] = masks[1, 0, 0] = masks[2, 15, 17] = True
+    assert pointing_centre(masks)[:3].tolist() == [1, 0, 1]
+    assert np.isnan(pointing_centre(masks)[3])
+    assert pointing_centre(masks, 0)[:3].tolist() == [1, 0, 0]
+
+
+def test_random_peaks_score_the_chance_and_a_centred_object_is_no_merit() -> None:
+    mask = np.zeros((1, 70, 70), bool)
+    mask[0, 25:45, 25:45] = True
+    maps = torch.rand(2000, 1, 7, 7, generator=torch.Generator().manual_seed(0))
+    rate = pointing(maps, torch.from_numpy(hit_cells(mask, (7, 7)))).mean().item()
+    assert rate == pytest.approx(float(hit_cells(mask, (7, 7)).mean()), abs=0.03)
+    assert rate == pytest.approx(pointing_chance(mask).item(), abs=0.1)  # 49 centres are a coarse sample of the image
+    assert pointing_centre(mask).item() == 1
+
+
+def test_masks_and_tolerances_that_are_none_are_refused() -> None:
+    for score in (pointing_chance, pointing_centre):
+        with pytest.raises(InputError, match=r"a mask has shape \(\.\.\., H, W\)"):
+            score(np.ones(3, bool))
+        with pytest.raises(InputError, match="tolerance=-1"):
+            score(np.ones((3, 3), bool), -1)

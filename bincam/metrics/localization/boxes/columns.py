@@ -1,0 +1,148 @@
+"""The columns of a batch: what an audit's pass records of its maps' boxes, and of what these must beat.
+
+Everything is per image and attribute, on the batch's maps in memory, without another forward pass. Pairs without a true
+box cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from bincam.data.regions.boxes import union_box
+from bincam.data.regions.shapes import Mask
+from bincam.errors import InputError
+from bincam.metrics.localization.boxes.clean import FIXED, LEVELS, clean_overlaps
+from bincam.metrics.localization.boxes.constant import ConstantBoxes
+from bincam.metrics.localization.boxes.overlaps import Overlaps, Truth, checked_truth, decoded, encoded, iou
+from bincam.metrics.localization.boxes.reach import box_reach, grid_reach
+
+Masks = Sequence[Sequence[Mask | None]]
+
+
+@dataclass(frozen=True)
+class BoxColumns:
+    """Measures of B images and A attributes, NaN where undefined; IoU is with the box around the object.
+
+    Attributes:
+        cam: ``(B, A)``: IoU of the map's box at τ = .2.
+        centred: ``(B, A)``: of the centred box of mean size.
+        constant: ``(B, A)``: of the attribute's constant box.
+        projected: ``(B, A)``: of the projected mask at τ = .2.
+        reach: ``(B, A)``: the best that the grid can give.
+        status: ``(B, A)`` int8, see ``STATUSES``.
+        levels: ``(L,)``.
+        one: ``(B, A, L)`` uint8: the curve of the largest component's box, see ``encoded``.
+        several: ``(B, A, L)`` uint8: the curve of the best component's box.
+        projected_one: ``(B, A, L)`` uint8: the curve of the projected mask, for its own best threshold.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import box_columns
+        >>> columns = box_columns(torch.zeros(1, 1, 2, 2), [[[[4, 4, 8, 8]]]], (8, 8))
+        >>> columns.cam.item(), columns.status.item(), columns.reach.item()  # a map without evidence: no box
+        (nan, 1, 1.0)
+    """
+
+    cam: NDArray[np.float32]
+    centred: NDArray[np.float32]
+    constant: NDArray[np.float32]
+    projected: NDArray[np.float32]
+    reach: NDArray[np.float32]
+    status: NDArray[np.int8]
+    levels: NDArray[np.float64]
+    one: NDArray[np.uint8]
+    several: NDArray[np.uint8]
+    projected_one: NDArray[np.uint8]
+
+    @property
+    def overlaps(self) -> Overlaps:
+        """The stored curves as overlaps, for ``box_scores``."""
+        return stored_overlaps(self.levels, self.one, self.several, self.status)
+
+
+def box_columns(
+    maps: Tensor,
+    truth: Truth,
+    size: tuple[int, int],
+    *,
+    masks: Masks | None = None,
+    fitted: ConstantBoxes | None = None,
+    levels: ArrayLike = LEVELS,
+) -> BoxColumns:
+    """Measure the boxes of a batch by the protocol ``clean``, and what they are held against.
+
+    Args:
+        maps: ``(B, A, h, w)``, σS, of the side *yes* for GT-known figures.
+        truth: The true boxes, see ``Truth``.
+        size: ``(H, W)`` of the images in pixels, in which boxes and masks are.
+        masks: Of the objects, ``(H, W)`` or None, B lists of A; without one an object's filled box is its mask.
+        fitted: The constant boxes of the reference split, in shares; None leaves their columns NaN.
+        levels: As for ``clean_overlaps``; they include .2.
+
+    Returns:
+        The columns.
+
+    Raises:
+        InputError: Shapes do not match, a true box has no area, or .2 is not among the levels.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import box_columns
+        >>> maps = torch.tensor([[[[0.0, 0.0], [0.0, 9.0]]]])
+        >>> columns = box_columns(maps, [[[[4, 4, 8, 8]]]], (8, 8))
+        >>> columns.cam.round(2).item(), columns.reach.item(), columns.centred.item()
+        (0.64, 1.0, nan)
+    """
+    overlaps = clean_overlaps(maps, truth, size, levels)
+    fixed = overlaps.at(FIXED)
+    shape = (int(maps.shape[0]), int(maps.shape[1]))
+    centred, constant, reach = (np.full(shape, np.nan, np.float32) for _ in range(3))
+    projected = np.full(overlaps.one.shape, np.nan)
+    pixels = None if fitted is None else fitted.in_image(size)
+    if pixels is not None and len(pixels.centred) != shape[1]:
+        raise InputError(f"constant boxes are of {len(pixels.centred)} attributes, the maps of {shape[1]}")
+    if masks is not None and (len(masks), {len(row) for row in masks}) != (shape[0], {shape[1]} if shape[0] else set()):
+        raise InputError(f"masks are {shape[0]} lists of {shape[1]}, like the maps")
+    grid = (int(maps.shape[2]), int(maps.shape[3]))
+    for b, row in enumerate(checked_truth(maps, truth, size)):
+        for a, boxes in enumerate(row):
+            if not len(boxes):
+                continue
+            around = union_box(boxes)
+            mask = None if masks is None else masks[b][a]
+            if mask is not None and mask.shape != size:
+                raise InputError(f"a mask has the images' size {size}, got {mask.shape}")
+            if mask is None or not mask.any():
+                found = box_reach(around[0], size, grid, overlaps.levels)
+            else:
+                found = grid_reach(mask, grid, overlaps.levels, around[0])
+            projected[b, a], reach[b, a] = found.projected, found.best
+            if pixels is not None:
+                centred[b, a] = iou(pixels.centred[a], around)[0]
+                constant[b, a] = iou(pixels.constant[a], around)[0]
+    return BoxColumns(
+        cam=overlaps.one[..., fixed].astype(np.float32),
+        centred=centred,
+        constant=constant,
+        projected=projected[..., fixed].astype(np.float32),
+        reach=reach,
+        status=overlaps.status,
+        levels=overlaps.levels,
+        one=encoded(overlaps.one),
+        several=encoded(overlaps.several),
+        projected_one=encoded(projected),
+    )
+
+
+def stored_overlaps(levels: ArrayLike, one: ArrayLike, several: ArrayLike, status: ArrayLike) -> Overlaps:
+    """Return overlaps from their stored form, see ``BoxColumns``.
+
+    >>> stored_overlaps([0.2], [[100]], [[200]], [0]).several.tolist()
+    [[1.0]]
+    """
+    return Overlaps(np.asarray(levels, np.float64), decoded(one), decoded(several), np.asarray(status, np.int8))
