@@ -27,6 +27,20 @@ if TYPE_CHECKING:
     from bincam.metrics.faithfulness.road import Road as Road
     from bincam.metrics.faithfulness.road import impute as impute
     from bincam.metrics.faithfulness.road import road as road
+    from bincam.metrics.localization.cells.columns import image_columns as image_columns
+    from bincam.metrics.localization.cells.columns import null_columns as null_columns
+    from bincam.metrics.localization.cells.foreground import Foreground as Foreground
+    from bincam.metrics.localization.cells.foreground import foreground as foreground
+    from bincam.metrics.localization.cells.partners import absent_outputs as absent_outputs
+    from bincam.metrics.localization.cells.partners import donors as donors
+    from bincam.metrics.localization.cells.partners import partners as partners
+    from bincam.metrics.localization.cells.placements import independent_chance as independent_chance
+    from bincam.metrics.localization.cells.placements import recovery_chance as recovery_chance
+    from bincam.metrics.localization.cells.ranking import cell_auroc as cell_auroc
+    from bincam.metrics.localization.cells.sides import CellShares as CellShares
+    from bincam.metrics.localization.cells.sides import cell_shares as cell_shares
+    from bincam.metrics.localization.cells.sides import recoverable as recoverable
+    from bincam.metrics.localization.cells.sides import recovery as recovery
     from bincam.metrics.localization.energy import RegionMeasures as RegionMeasures
     from bincam.metrics.localization.energy import area_share as area_share
     from bincam.metrics.localization.energy import concentration as concentration
@@ -48,6 +62,12 @@ _MODULES = {
     "faithfulness.infidelity": ("Infidelity", "infidelity", "square_patches"),
     "faithfulness.pixel_ranking": ("ranks", "strongest", "weakest"),
     "faithfulness.road": ("Road", "impute", "road"),
+    "localization.cells.columns": ("image_columns", "null_columns"),
+    "localization.cells.foreground": ("Foreground", "foreground"),
+    "localization.cells.partners": ("absent_outputs", "donors", "partners"),
+    "localization.cells.placements": ("independent_chance", "recovery_chance"),
+    "localization.cells.ranking": ("cell_auroc",),
+    "localization.cells.sides": ("CellShares", "cell_shares", "recoverable", "recovery"),
     "localization.energy": (
         "RegionMeasures",
         "area_share",

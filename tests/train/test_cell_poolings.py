@@ -12,7 +12,8 @@ from bincam.train import fit
 
 
 @pytest.mark.parametrize(
-    ("pooling", "options"), [("top", {"share": 0.25}), ("noisy_or", {}), ("pcam", {}), ("logsumexp", {"sharpness": 4.0})]
+    ("pooling", "options"),
+    [("top", {"share": 0.25}), ("noisy_or", {}), ("pcam", {}), ("logsumexp", {"sharpness": 4.0})],
 )
 def test_two_epochs_lower_the_loss_and_the_card_states_the_pooling(config, pooling, options):
     result = fit(config(model__pooling=pooling, model__pooling_options=options, optimizer__lr=1e-2, data__size=64))
