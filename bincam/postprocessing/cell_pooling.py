@@ -7,14 +7,15 @@ which ``model.pooling`` of a training configuration answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from bincam.decision import count_by_score, is_finite
+from bincam.decision import count_by_score, is_finite, is_positive
 from bincam.errors import InputError
 from bincam.models.cell_pooling import noisy_or_pool, pcam_pool, top_pool
 from bincam.models.log_odds import set_log_odds
@@ -45,7 +46,8 @@ def pool_attributes(scores: Tensor) -> dict[str, Tensor]:
     Example:
         One cell of four is sure:
 
-        >>>         >>> from bincam.postprocessing.cell_pooling import pool_attributes
+        >>> import torch
+        >>> from bincam.postprocessing.cell_pooling import pool_attributes
         >>> pooled = pool_attributes(torch.tensor([[[[8.0, -4.0], [-4.0, -4.0]]]]))
         >>> {name: round(z.item(), 1) for name, z in pooled.items()}
         {'mean': -1.0, 'max': 8.0, 'logsumexp': 6.6, 'top_10': 8.0, 'top_25': 8.0, 'noisy_or': 8.1, 'pcam': 7.4}
@@ -65,12 +67,64 @@ def pool_set(members: Tensor) -> dict[str, Tensor]:
         probabilistic CAM pooling, which are of yes-or-no attributes.
 
     Example:
-        >>>         >>> from bincam.postprocessing.cell_pooling import pool_set
+        >>> import torch
+        >>> from bincam.postprocessing.cell_pooling import pool_set
         >>> pooled = pool_set(torch.tensor([[[[1.0, 1.0]], [[3.0, -5.0]]]]))
         >>> [name for name, z in pooled.items() if z.argmax(1).item() == 1]
         ['max', 'logsumexp', 'top_10', 'top_25']
     """
     return {name: set_log_odds(pool(members)) for name, pool in _OF_ANY.items()}
+
+
+@dataclass(frozen=True)
+class FittedPoolings:
+    """Poolings of one attribute with what a reference split says of them.
+
+    Attributes:
+        thresholds: Name to t; of the mean it is the model's own.
+        balanced_errors: Name to the balanced error on the reference split, at t; NaN where a class has no image.
+        best: Name of the lowest; the mean, and then the order of ``POOLED``, wins between equals. To be judged on other
+            images, because the best of several looks better on those that it was chosen on.
+    """
+
+    thresholds: dict[str, float]
+    balanced_errors: dict[str, float]
+    best: str
+
+
+def fit_poolings(pooled: Mapping[str, ArrayLike], labels: ArrayLike, threshold: float) -> FittedPoolings:
+    """Fit the thresholds of all poolings on a reference split, and find the pooling that decides best there.
+
+    Args:
+        pooled: Name to logits ``(N,)`` of one attribute, with ``mean``; of ``pool_attributes``.
+        labels: ``(N,)``: 1, 0 or NaN.
+        threshold: Of the mean.
+
+    Raises:
+        InputError: There is no ``mean``, or no image with finite logits.
+
+    Example:
+        >>> import numpy as np
+        >>> labels = np.array([1.0, 1.0, 0.0, 0.0])
+        >>> pooled = {"mean": [-1.0, 1.0, 2.0, -2.0], "max": [5.0, 6.0, 3.0, 2.0]}
+        >>> fitted = fit_poolings(pooled, labels, threshold=0.0)
+        >>> fitted.thresholds, fitted.balanced_errors, fitted.best
+        ({'mean': 0.0, 'max': 4.0}, {'mean': 0.5, 'max': 0.0}, 'max')
+    """
+    if "mean" not in pooled:
+        raise InputError(f"poolings {', '.join(pooled)}; expected 'mean' among them, at whose rate the others decide")
+    y = np.asarray(labels, np.float64)
+    scores = {name: np.asarray(values, np.float64) for name, values in pooled.items()}
+    usable = ~np.isnan(y) & np.all([is_finite(z) for z in scores.values()], axis=0)
+    positives = int(is_positive(scores["mean"][usable], threshold).sum())
+    thresholds, errors = {}, {}
+    for name, z in scores.items():
+        thresholds[name] = threshold if name == "mean" else threshold_at_rate(z[usable], positives)
+        wrong = is_positive(z, thresholds[name]) != (y == 1)
+        parts = [wrong[usable & (y == label)] for label in (0, 1)]
+        errors[name] = float(np.mean([part.mean() for part in parts])) if all(map(len, parts)) else float("nan")
+    best = min(scores, key=lambda name: (np.nan_to_num(errors[name], nan=np.inf), name != "mean"))
+    return FittedPoolings(thresholds, errors, best)
 
 
 def threshold_at_rate(logits: ArrayLike, positives: int) -> float:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bincam.errors import InputError
-from bincam.postprocessing.cell_pooling import POOLED, pool_attributes, pool_set, threshold_at_rate
+from bincam.postprocessing.cell_pooling import POOLED, fit_poolings, pool_attributes, pool_set, threshold_at_rate
 
 
 @pytest.fixture
@@ -72,3 +72,26 @@ def test_without_scores_there_is_no_threshold() -> None:
         threshold_at_rate([np.nan], 0)
     with pytest.raises(InputError, match="positives=3 of 2 images"):
         threshold_at_rate([0.0, 1.0], 3)
+
+
+def test_the_best_pooling_on_the_reference_split_decides_as_often_as_the_mean() -> None:
+    random = np.random.default_rng(0)
+    labels = (random.random(300) < 0.3).astype(float)
+    cells = torch.from_numpy(random.normal(-2, 1, (300, 1, 7, 7)))
+    cells[labels == 1, 0, 2:4, 2] += 6  # two of 49 cells, which the mean loses in noise
+    cells += torch.from_numpy(random.normal(0, 0.6, (300, 1, 1, 1)))
+    pooled = {name: z[:, 0].numpy() for name, z in pool_attributes(cells).items()}
+    threshold = float(np.quantile(pooled["mean"], 0.7))
+    fitted = fit_poolings(pooled, labels, threshold)
+    assert fitted.best in ("max", "top_10", "noisy_or", "logsumexp", "pcam")
+    assert fitted.thresholds["mean"] == threshold
+    rates = {name: (z >= fitted.thresholds[name]).sum() for name, z in pooled.items()}
+    assert len(set(rates.values())) == 1
+    assert fitted.balanced_errors[fitted.best] < fitted.balanced_errors["mean"] - 0.1
+    twin = {name: pooled["mean"] * factor for factor, name in enumerate(pooled, start=1)}
+    assert fit_poolings(twin, labels, threshold).best == "mean"
+    unknown = fit_poolings(pooled, np.ones(300), threshold)
+    assert unknown.best == "mean"
+    assert np.isnan(unknown.balanced_errors["max"])
+    with pytest.raises(InputError, match="expected 'mean' among them"):
+        fit_poolings({"max": pooled["max"]}, labels, 0.0)

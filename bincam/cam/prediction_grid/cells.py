@@ -7,9 +7,17 @@ from torch import Tensor
 
 from bincam.cam.decompose import decompose, pooled_features
 from bincam.cam.prediction_grid.grid import Reading
+from bincam.errors import UnsupportedError
 from bincam.models.anatomy import Anatomy
 from bincam.models.head_structure.norm import norm_scale
 
+ONE_CELL = "there is no prediction grid: the head pools a single cell at this input size; larger images give it more"
+NOT_THIS: dict[Reading, str] = {
+    "frozen": "no frozen prediction grid: {reason}; only mean-pooled and flattened heads decompose into the scores of "
+    "cells, so ask for the pointwise reading",
+    "pointwise": "no pointwise prediction grid: the head cannot be applied to one cell; {reason}",
+}
+"""Why a head does not have a reading."""
 FROZEN_POOLINGS = ("mean", "flatten")
 """Poolings whose heads decompose into the scores of cells."""
 
@@ -74,6 +82,26 @@ def readings(anatomy: Anatomy) -> tuple[Reading, ...]:
         return ()
     frozen: tuple[Reading, ...] = ("frozen",) if anatomy.decomposes and anatomy.pooling in FROZEN_POOLINGS else ()
     return (*frozen, "pointwise") if anatomy.cell_head is not None else frozen
+
+
+def refuse_no_grid(anatomy: Anatomy, reading: Reading | None = None) -> None:
+    """Refuse a model whose head has no prediction grid at this input size, or not in this reading.
+
+    Args:
+        anatomy: Of the model.
+        reading: The one that is asked for; None for any.
+
+    Raises:
+        UnsupportedError: It pools a single cell or no grid, cannot be applied to a cell, or does not decompose.
+    """
+    permitted = readings(anatomy)
+    if permitted and reading in (None, *permitted):
+        return
+    if permitted:
+        raise UnsupportedError(NOT_THIS[reading or "frozen"].format(reason=anatomy.reason))
+    if anatomy.pooled is not None and anatomy.pooled.layout.grid == (1, 1):
+        raise UnsupportedError(ONE_CELL)
+    raise UnsupportedError(NOT_THIS["pointwise"].format(reason=anatomy.reason))
 
 
 def from_terms(evidence: Tensor, constant: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from bincam.cam.combination import Combination
 from bincam.cam.decompose import Decomposition
 from bincam.cam.ledger import against
-from bincam.cam.prediction_grid.cells import FROZEN_POOLINGS, from_terms
+from bincam.cam.prediction_grid.cells import FROZEN_POOLINGS, NOT_THIS, ONE_CELL, from_terms
 from bincam.cam.prediction_grid.grid import PredictionGrid, Reading
 from bincam.cam.reference import Reference
 from bincam.errors import InputError, UnsupportedError
@@ -143,9 +143,7 @@ def find_grid(
     if not isinstance(reference, Reference) and reference != "zero":
         raise InputError(f"reference={reference!r}; expected 'zero' or a fitted Reference")
     if explanation.pooled_cells == 1:
-        raise UnsupportedError(
-            "there is no prediction grid: the head pools a single cell at this input size; larger images give it more"
-        )
+        raise UnsupportedError(ONE_CELL)
     terms = explanation.decomposition
     frozen = terms is not None and explanation.pooling in FROZEN_POOLINGS
     wanted = reading or ("frozen" if frozen else "pointwise")
@@ -160,15 +158,10 @@ def find_grid(
         return explanation.grids[wanted]
     if wanted == "frozen":
         if not frozen:
-            raise UnsupportedError(
-                f"no frozen prediction grid: {explanation.reason}; only mean-pooled and flattened heads decompose into "
-                "the scores of cells, for others ask reading='pointwise'"
-            )
+            raise UnsupportedError(NOT_THIS["frozen"].format(reason=explanation.reason))
         return decomposed_grid(explanation)
     if explanation.grids or not explanation.pointwise:
-        raise UnsupportedError(
-            f"no pointwise prediction grid: the head cannot be applied to one cell; {explanation.reason}"
-        )
+        raise UnsupportedError(NOT_THIS["pointwise"].format(reason=explanation.reason))
     raise UnsupportedError(
         f"the cells of a head with {explanation.pooling} pooling are read pointwise, from its features, which an "
         "explanation does not keep; pass Explainer(..., cells=True)"
