@@ -163,7 +163,8 @@ def _draw_scores(sheet: Sheet, index: int, axes: Any, panel: ScoreCells, size: t
     scale = sheet.figure.colorbar(
         drawn, cax=bar, orientation="horizontal", ticks=[middle - limit, middle, middle + limit]
     )
-    scale.solids.set_alpha(1.0)
+    if scale.solids is not None:
+        scale.solids.set_alpha(1.0)
     bar.axvline(middle, color="black", linewidth=1.2)
     low, high = (significant(middle + sign * limit, 2, signed=True) for sign in (-1, 1))
     bar.set_xticklabels([low, f"t = {significant(middle, 2)}", high])

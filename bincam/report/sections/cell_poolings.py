@@ -46,7 +46,5 @@ def pooling_sentence(attribute: str, pooling: str, comparison: ScoreComparison) 
     if not (gain.defined and error.defined) or math.isnan(gain.low):
         return f"{start}cannot be compared with their mean on these images{end}"
     answered = "better" if gain.low > 0 else "worse" if gain.high < 0 else "neither better nor worse for certain"
-    return (
-        f"{start}would have answered {answered}: balanced error {shown(error, 'percent')}, less than that of their mean "
-        f"by {stated(gain, 'points')}{end}"
-    )
+    figures = f"balanced error {shown(error, 'percent')}, less than that of their mean by {stated(gain, 'points')}"
+    return f"{start}would have answered {answered}: {figures}{end}"

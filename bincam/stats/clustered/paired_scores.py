@@ -89,10 +89,12 @@ def compare_scores(
         np.where(usable, is_positive(s, t) != (y > 0), np.nan) for s, t in zip((one, other), thresholds, strict=True)
     ]
     return ScoreComparison(
-        *rankings[1],
-        _balanced(wrong[1], np.zeros_like(wrong[1]), y, clusters, level),
-        *gains,
-        _balanced(wrong[0], wrong[1], y, clusters, level),
+        auroc=rankings[1][0],
+        precision=rankings[1][1],
+        balanced_error=_balanced(wrong[1], np.zeros_like(wrong[1]), y, clusters, level),
+        auroc_gain=gains[0],
+        precision_gain=gains[1],
+        balanced_error_gain=_balanced(wrong[0], wrong[1], y, clusters, level),
     )
 
 

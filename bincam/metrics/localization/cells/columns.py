@@ -100,6 +100,19 @@ def null_columns(
         in sets, whether some foreground cell names the wrong output with the highest mean raw score. ``absent_alarm``:
         of outputs in sets, the same of one drawn from those that are not in the image. Choices are the same for the
         same images in the same order.
+
+    Example:
+        Cells whose score is the same in every image, whatever it shows: a template.
+
+        >>> import torch
+        >>> from bincam.cam import PredictionGrid
+        >>> from bincam.metrics import foreground, image_columns, null_columns
+        >>> scores = torch.tensor([[1.0, 2.0], [-3.0, -4.0]]).expand(4, 1, 2, 2)
+        >>> grid = PredictionGrid(("Hat",), "frozen", scores, scores.mean((2, 3)), torch.zeros(1))
+        >>> top, labels = foreground(torch.tensor([[[1.0, 1.0], [0.0, 0.0]]]), torch.ones(2, 2)), torch.ones(4, 1)
+        >>> own, null = image_columns(grid, top, labels), null_columns(grid, top, labels, own_region=True)
+        >>> own["auroc"].mean().item(), null["null_auroc"].mean().item()
+        (1.0, 1.0)
     """
     device = grid.scores.device
     truth = labels.to(device)

@@ -71,6 +71,13 @@ def foreground(weights: Tensor, total: Tensor) -> Foreground:
 
     Raises:
         InputError: The grids differ.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import foreground
+        >>> found = foreground(torch.tensor([[[8.0, 3.0], [0.0, 0.0]]]), torch.full((2, 2), 16.0))
+        >>> found.cells.int().tolist(), found.fallback.item(), found.share.item()
+        ([[[1, 0], [0, 0]]], 0.0, 0.25)
     """
     if weights.shape[-2:] != total.shape:
         raise InputError(f"weights have a grid of {tuple(weights.shape[-2:])} cells, their total {tuple(total.shape)}")

@@ -18,6 +18,13 @@ class CellShares:
         inside: Of the foreground.
         outside: Of the background.
         contrast: Inside less outside, of the same image.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import cell_shares, foreground
+        >>> corner = foreground(torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]), torch.ones(2, 2))
+        >>> cell_shares(torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]]), corner).contrast.item()
+        1.0
     """
 
     inside: Tensor
