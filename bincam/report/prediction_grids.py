@@ -139,7 +139,7 @@ def grid_summary(entry: Mapping[str, Any], most: int = 12) -> list[str]:
         more = len(each["counts"]) - 4
         lines.append(
             f"{each['name']}: {_lines_of_set(each)[0].removeprefix('the image: ')}; of {cells} cells name {named}"
-            + (f", and {more} more outputs" if more > 1 else ", and one more output" if more else "")
+            + (f", and {more} more outputs" if more > 1 else ", and one more output" if more == 1 else "")
         )
     lines += [
         f"{each['name']}: {'; '.join(line.removeprefix('the image: ') for line in _lines_of_attribute(each) if line)}"

@@ -15,7 +15,7 @@ ONE_CELL = "there is no prediction grid: the head pools a single cell at this in
 NOT_THIS: dict[Reading, str] = {
     "frozen": "no frozen prediction grid: {reason}; only mean-pooled and flattened heads decompose into the scores of "
     "cells, so ask for the pointwise reading",
-    "pointwise": "no pointwise prediction grid: the head cannot be applied to one cell; {reason}",
+    "pointwise": "no prediction grid of single cells: the head cannot be applied to one cell; {reason}",
 }
 """Why a head does not have a reading."""
 FROZEN_POOLINGS = ("mean", "flatten")
