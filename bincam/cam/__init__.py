@@ -6,6 +6,7 @@ from bincam.cam.engine import Explainer
 from bincam.cam.explanation import Explanation
 from bincam.cam.ledger import Ledger, ledger
 from bincam.cam.methods import METHODS, Method
+from bincam.cam.prediction_grid.grid import PredictionGrid
 from bincam.cam.reference import Reference
 from bincam.cam.smoothing import flips, smooth
 from bincam.cam.targets import Side, Target, sides, target, targets
@@ -19,6 +20,7 @@ __all__ = [
     "Explanation",
     "Ledger",
     "Method",
+    "PredictionGrid",
     "Reference",
     "Side",
     "Target",

@@ -151,6 +151,13 @@ class Combination:
             directions[:, places] = rows
         return directions
 
+    def places(self) -> Tensor:
+        """Place of each explained output within its set, ``(B, k)``; -1 for outputs in no set."""
+        result = torch.full((len(self.scores), len(self.owners)), -1, device=self.scores.device)
+        for owner, places in self._groups():
+            result[:, places] = self._within(owner, places)
+        return result
+
     def _groups(self) -> list[tuple[str, list[int]]]:
         """The sets that are asked about, each with the places of its explained outputs."""
         places: dict[str, list[int]] = {}

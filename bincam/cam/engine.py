@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -12,13 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from bincam.cam import bridge, fullgrad
-from bincam.cam.borrowed_model import BorrowedModel, Precision
+from bincam.cam.borrowed_model import BorrowedModel, Precision, Start
 from bincam.cam.combination import refuse_unknown_scores
 from bincam.cam.decompose import decompose, full_precision
 from bincam.cam.explanation import Explanation, joined
 from bincam.cam.inputs import Inputs, check_images
 from bincam.cam.methods import Method, find
 from bincam.cam.native import completes, kept_and_start, signed_evidence
+from bincam.cam.prediction_grid.cells import cell_scores, readings
+from bincam.cam.prediction_grid.reading import explained_grid
 from bincam.cam.reference import Reference, ReferenceFit
 from bincam.cam.request import Request, select_asked
 from bincam.cam.selection import Selection
@@ -76,6 +80,8 @@ class Explainer:
         top: Explain of each set only the outputs with the highest scores, this many; they differ between images.
         inputs: Function from images to all arguments of the model's forward, for a model with further inputs:
             ``lambda images: (images, meta)``. Tensors with a row per image are taken to belong to the images.
+        cells: Apply the head to every cell too, for ``Explanation.grid``: its pointwise reading, and grids of sets of
+            which not all outputs are explained. Each takes as long as the maps of all outputs.
 
     Raises:
         InputError: The method, an attribute, the threshold or the layer is unknown, or an argument contradicts the
@@ -119,7 +125,9 @@ class Explainer:
         versus: str | None = None,
         top: int | None = None,
         inputs: Inputs | None = None,
+        cells: bool = False,
     ) -> None:
+        self.cells = cells
         self.head: Head = head or "logits"
         self.method: Method | None = None if method in bridge.BRIDGED else find(method, tuple(bridge.BRIDGED))
         self.method_name = method
@@ -229,7 +237,7 @@ class Explainer:
                     parts.append(self(images[rows], side, own, like=None if like is None else like.rows(rows)))
             return joined(parts)
         with self._borrowed.running(images) as (batch, casting):
-            anatomy, passed = self._borrowed.resolved_pass(batch, casting, partial(kept_and_start, self.method))
+            anatomy, passed = self._borrowed.resolved_pass(batch, casting, self._kept_and_start)
             request = self._request(side, labels, like)
             scores = full_precision(passed.scores.detach())
             columns = request.combination(scores)
@@ -266,13 +274,14 @@ class Explainer:
                 if signed is None:  # gradients pass what the model detaches
                     anatomy = self._borrowed.open_stops(batch)
                     with casting:
-                        passed = self._borrowed.forward(batch, anatomy, *kept_and_start(self.method, anatomy))
+                        passed = self._borrowed.forward(batch, anatomy, *self._kept_and_start(anatomy))
                     signed = evidence_of(anatomy=anatomy, passed=passed)
                     assert signed is not None
                 maps = sigma[..., None, None] * signed
             conditional = columns.conditional and anatomy.kind == "exact"
             in_sets = any(columns.owners)
-            return Explanation(
+            owners = dict.fromkeys(owner for owner in columns.owners if owner is not None)
+            explanation = Explanation(
                 attributes=request.attributes,
                 logits=logits,
                 side=sigma,
@@ -296,7 +305,28 @@ class Explainer:
                 rivals=columns.rivals,
                 names=request.selection.names if columns.outputs.ndim == 2 else (),
                 scores=columns.scores if in_sets else None,
+                members={owner: tuple(request.selection.names[c] for c in columns.sets[owner]) for owner in owners},
+                pooling=anatomy.pooling,
+                pooled_cells=0 if anatomy.pooled is None else math.prod(anatomy.pooled.layout.grid),
+                pointwise="pointwise" in readings(anatomy),
             )
+            if not self.cells:
+                return explanation
+            grids = {
+                reading: explained_grid(
+                    explanation,
+                    cell_scores(anatomy, passed.kept, reading),
+                    columns,
+                    reading,
+                    raw=not self._borrowed.centred,
+                )
+                for reading in readings(anatomy)
+            }
+            return replace(explanation, grids=grids)
+
+    def _kept_and_start(self, anatomy: Anatomy) -> tuple[bool, Start]:
+        keep, start = kept_and_start(self.method, anatomy)
+        return keep or (self.cells and bool(readings(anatomy))), start
 
     def _request(self, side: Side | Literal["any"], labels: Tensor | None, like: Explanation | None) -> Request:
         refuse_unknown_scores(self.versus, self._borrowed.centred)

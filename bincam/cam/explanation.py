@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -14,6 +14,8 @@ from bincam.cam import ledger as ledger_terms
 from bincam.cam.decompose import Decomposition
 from bincam.cam.ledger import Ledger
 from bincam.cam.listing import Position, first_rows, omitted_rows, size
+from bincam.cam.prediction_grid.grid import PredictionGrid, Reading, joined_grids
+from bincam.cam.prediction_grid.reading import find_grid
 from bincam.cam.reference import Reference
 from bincam.errors import InputError
 from bincam.models.anatomy import Kind
@@ -64,6 +66,11 @@ class Explanation:
         rivals: ``(B, A)``, columns of the outputs that a pairwise question compares with; else None.
         names: Names of all outputs of the model, where ``outputs`` is given.
         scores: ``(B, all outputs)``, raw scores, from which sets are decided. None if there are no sets.
+        members: Names of all outputs of each explained set, explained or not.
+        pooling: Pooling of the head, see ``Anatomy``; empty if unknown.
+        pooled_cells: Number of cells that the head pools; 0 if it pools no grid.
+        pointwise: Whether the head can be applied to a single cell.
+        grids: Prediction grids by reading, where ``Explainer(..., cells=True)`` has kept them.
 
     Example:
         >>> import torch
@@ -103,6 +110,11 @@ class Explanation:
     rivals: Tensor | None = None
     names: tuple[str, ...] = ()
     scores: Tensor | None = None
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    pooling: str = ""
+    pooled_cells: int = 0
+    pointwise: bool = False
+    grids: Mapping[Reading, PredictionGrid] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return self._table().text()
@@ -199,7 +211,10 @@ class Explanation:
         if terms is not None:
             terms = Decomposition(part(terms.evidence), part(terms.prefix), part(terms.bias))
         return replace(
-            self, decomposition=terms, **{name: part(getattr(self, name)) for name in (*_BY_IMAGE, *_IN_SETS, "bias")}
+            self,
+            decomposition=terms,
+            grids={reading: grid.rows(rows) for reading, grid in self.grids.items()},
+            **{name: part(getattr(self, name)) for name in (*_BY_IMAGE, *_IN_SETS, "bias")},
         )
 
     def plot(
@@ -300,7 +315,7 @@ class Explanation:
             )
         evidence, bias = self.decomposition.evidence, self.decomposition.bias
         if isinstance(reference, Reference):
-            evidence, bias = ledger_terms.against(evidence, bias, self._reference(reference, evidence))
+            evidence, bias = ledger_terms.against(evidence, bias, self.reference_grid(reference))
         elif reference == "floor":
             evidence, bias = ledger_terms.floor(evidence, bias, self.side)
         elif reference != "zero":
@@ -317,8 +332,42 @@ class Explanation:
             attributes=self.attributes,
         )
 
-    def _reference(self, reference: Reference, evidence: Tensor) -> Tensor:
-        """The reference's grids of the explained outputs, ``(A, h, w)``, or ``(B, A, h, w)`` where images differ."""
+    def grid(self, reading: Reading | None = None, reference: Literal["zero"] | Reference = "zero") -> PredictionGrid:
+        """Read what the head says of every single cell.
+
+        Args:
+            reading: ``frozen``, with a norm's statistics of the whole image: the mean of the cells is the logit.
+                ``pointwise``, norm and head applied to each cell, which needs ``Explainer(..., cells=True)``. None for
+                the one that the head permits, frozen where both do.
+            reference: ``zero``, or a fitted reference, of which the midpoint takes the prior out of a cell's vote: the
+                evidence that images of both labels get in a cell on average is spread over all cells alike.
+
+        Returns:
+            The cell scores, and what each cell says.
+
+        Raises:
+            UnsupportedError: The head pools no grid or a single cell, or does not permit this reading.
+            InputError: The reading or reference is unknown, or the sides of a set's cells are not known.
+
+        Example:
+            >>> import torch
+            >>> from torch import nn
+            >>> from bincam import Explainer
+            >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
+            >>> grid = Explainer(model, names=["Smiling"])(torch.rand(4, 3, 16, 16)).grid()
+            >>> grid.yes.shape, bool((grid.gap.abs() < 1e-5).all())
+            (torch.Size([4, 1, 14, 14]), True)
+        """
+        return find_grid(self, reading, reference)
+
+    def reference_grid(self, reference: Reference) -> Tensor:
+        """Return the reference's grids of the explained outputs: ``(A, h, w)``, ``(B, A, h, w)`` where images differ.
+
+        Raises:
+            InputError: It has another grid, or lacks one of these attributes.
+        """
+        assert self.decomposition is not None
+        evidence = self.decomposition.evidence
         if self.outputs is None:
             return reference.for_maps(self.attributes, evidence)
         explained = sorted(set(self.outputs.flatten().tolist()))
@@ -357,6 +406,7 @@ def joined(parts: Sequence[Explanation]) -> Explanation:
     return replace(
         parts[0],
         **{name: cat_field(name) for name in (*_BY_IMAGE, *_IN_SETS, "bias")},
+        grids={reading: joined_grids([part.grids[reading] for part in parts]) for reading in parts[0].grids},
         decomposition=Decomposition(
             evidence=torch.cat([part.evidence for part in decompositions]),
             prefix=torch.cat([part.prefix for part in decompositions]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -16,12 +16,15 @@ from bincam.display import counted
 from bincam.errors import InputError, nearest
 from bincam.one_of import expand
 from bincam.report.explanations import Run, summary
+from bincam.report.prediction_grids import grid_summary
 
 if TYPE_CHECKING:
     from bincam.cam import Explainer
+    from bincam.cam.prediction_grid.grid import Reading
     from bincam.models import AttributeClassifier
 
 FILE = "explanations.json"
+READINGS = ("frozen", "pointwise")
 SIDES = ("predicted", "positive", "negative", "any")
 MAX_PANELS = 100
 """As many as one figure can hold and remain readable."""
@@ -72,6 +75,17 @@ def explain(
             show_default="all others",
         ),
     ] = None,
+    grid: Annotated[
+        bool, typer.Option("--grid", help="Draw what every cell of the grid says, in place of the maps.")
+    ] = False,
+    reading: Annotated[
+        str | None,
+        typer.Option(
+            metavar="frozen|pointwise",
+            help="With --grid, of a norm after the pooling: with the image's statistics, or with those of each cell.",
+            show_default="frozen where the head permits it",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the figures and explanations.json.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON document to stdout.")] = False,
     example: Annotated[
@@ -91,6 +105,9 @@ def explain(
     """
     if side not in SIDES:
         raise InputError(f"--side {side}{nearest(side, SIDES)}")
+    if reading is not None and (not grid or reading not in READINGS):
+        known = nearest(reading, READINGS) if grid else " is of prediction grids; add --grid"
+        raise InputError(f"--reading {reading}{known}")
     if example:
         extra = [
             *options.stated(),
@@ -108,8 +125,13 @@ def explain(
     figures = figure_paths(files, out) if out else {}
     opened = source.open_source(model, weights, options, device=device)
     limits = source.read_thresholds(opened.card, thresholds)
-    explainer = make_explainer(opened, attributes, method, layer, limits, batch_size, versus, top)
-    run = Run(explainer, side, batch_size)
+    explainer = make_explainer(opened, attributes, method, layer, limits, batch_size, versus, top, cells=grid)
+    asked = cast("Reading | None", reading)
+    if grid:
+        from bincam.cam.prediction_grid.cells import refuse_no_grid
+
+        refuse_no_grid(explainer.anatomy(opened.card.input_size), asked)
+    run = Run(explainer, side, batch_size, asked)
     run.explain(files)
     document = run.document(str(model or options.factory), figures)
     if out:
@@ -184,6 +206,8 @@ def make_explainer(
     batch_size: int | None = None,
     versus: str | None = None,
     top: int | None = None,
+    *,
+    cells: bool = False,
 ) -> Explainer:
     """Make the explainer, so that every mistake in the request is reported before an image is read.
 
@@ -224,6 +248,7 @@ def make_explainer(
         batch_size=batch_size,
         versus=versus,
         top=top,
+        cells=cells,
     )
     explainer.anatomy(model.card.input_size)
     return explainer
@@ -233,6 +258,10 @@ def _print_summary(document: Mapping[str, Any], out: Path) -> None:
     """Print a line per image and attribute, and where the files are."""
     for image in document["images"]:
         typer.echo(f"{image['figure']}")
+        if "grid" in image:
+            for line in grid_summary(image["grid"]):
+                typer.echo(f"  {line}")
+            continue
         for entry in image["attributes"][:12]:
             logit, answer, share = summary(entry)
             typer.echo(f"  {entry['name']}: {logit}; {answer}; {share}")

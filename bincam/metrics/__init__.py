@@ -63,6 +63,20 @@ if TYPE_CHECKING:
     from bincam.metrics.localization.boxes.summary import box_summary as box_summary
     from bincam.metrics.localization.boxes.zhou import zhou_boxes as zhou_boxes
     from bincam.metrics.localization.boxes.zhou import zhou_overlaps as zhou_overlaps
+    from bincam.metrics.localization.cells.columns import image_columns as image_columns
+    from bincam.metrics.localization.cells.columns import null_columns as null_columns
+    from bincam.metrics.localization.cells.foreground import Foreground as Foreground
+    from bincam.metrics.localization.cells.foreground import foreground as foreground
+    from bincam.metrics.localization.cells.partners import absent_outputs as absent_outputs
+    from bincam.metrics.localization.cells.partners import donors as donors
+    from bincam.metrics.localization.cells.partners import partners as partners
+    from bincam.metrics.localization.cells.placements import independent_chance as independent_chance
+    from bincam.metrics.localization.cells.placements import recovery_chance as recovery_chance
+    from bincam.metrics.localization.cells.ranking import cell_auroc as cell_auroc
+    from bincam.metrics.localization.cells.sides import CellShares as CellShares
+    from bincam.metrics.localization.cells.sides import cell_shares as cell_shares
+    from bincam.metrics.localization.cells.sides import recoverable as recoverable
+    from bincam.metrics.localization.cells.sides import recovery as recovery
     from bincam.metrics.localization.energy import RegionMeasures as RegionMeasures
     from bincam.metrics.localization.energy import area_share as area_share
     from bincam.metrics.localization.energy import concentration as concentration
@@ -104,6 +118,12 @@ _MODULES = {
     "localization.boxes.scores": ("BoxScores", "best_level", "box_scores", "hit_rate"),
     "localization.boxes.summary": ("BoxSummary", "box_summary"),
     "localization.boxes.zhou": ("zhou_boxes", "zhou_overlaps"),
+    "localization.cells.columns": ("image_columns", "null_columns"),
+    "localization.cells.foreground": ("Foreground", "foreground"),
+    "localization.cells.partners": ("absent_outputs", "donors", "partners"),
+    "localization.cells.placements": ("independent_chance", "recovery_chance"),
+    "localization.cells.ranking": ("cell_auroc",),
+    "localization.cells.sides": ("CellShares", "cell_shares", "recoverable", "recovery"),
     "localization.energy": (
         "RegionMeasures",
         "area_share",

@@ -8,7 +8,8 @@ conditional      mean → LayerNorm, RMSNorm or division by the  the same with t
                  length → affine layers; attention pooling →   attention weights, fixed
                  affine layers
 diagnostic       anything else (an MLP after pooling, a class  none; the gap is measured for every image
-                 token, log-sum-exp pooling)
+                 token, log-sum-exp pooling, poolings of
+                 cell scores)
 ================ ============================================= ==================================================
 
 The order is read off the calls. Affinity and normalisations are proved by numbers (``affinity``, ``fold``), so that it
@@ -22,6 +23,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from bincam.models.head_structure.fold import Fold
 from bincam.models.head_structure.norm import Norm
 from bincam.models.layers import Layer
 from bincam.models.tracing.trace import Place
@@ -38,7 +40,9 @@ class Anatomy:
     Attributes:
         kind: The claim that the structure permits.
         reason: Reason for the kind, as text.
-        pooling: ``mean``, ``max``, ``logsumexp``, ``attention``, ``flatten``, ``token``, ``mixed`` or ``other``.
+        pooling: ``mean``, ``max``, ``logsumexp``, ``attention``, ``top``, ``noisy_or``, ``pcam``, ``flatten``,
+            ``token``, ``mixed`` or ``other``. Of ``top``, ``noisy_or`` and ``pcam`` the pooled tensor is the head's
+            score of every cell.
         layer: The tensor that is explained.
         pooled: The tensor that the head pools, as its pooling reads it; None if it was not found.
         at_pooled: Whether ``layer`` and ``pooled`` are the same tensor.
@@ -50,6 +54,8 @@ class Anatomy:
         rectified: Whether the explained tensor is the input of a ReLU-like activation whose output is pooled.
         pre_activation: Whether ``layer`` is that input.
         open_stops: Whether gradients have to pass ``detach`` to reach the logits.
+        behind: The affine head behind a pooling that is not linear, with which cells can be read; it says nothing of
+            the logits. None elsewhere.
 
     Example:
         >>> import torch
@@ -73,6 +79,14 @@ class Anatomy:
     rectified: bool = False
     pre_activation: bool = False
     open_stops: bool = False
+    behind: Fold | None = None
+
+    @property
+    def cell_head(self) -> Fold | None:
+        """The head of a pooled vector, which can be applied to the vector of one cell; None where it was not folded."""
+        if self.weight is None or self.bias is None or self.pooling == "flatten":
+            return self.behind
+        return Fold(self.weight, self.bias, self.norm, self.open_stops)
 
     @property
     def decomposes(self) -> bool:

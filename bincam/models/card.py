@@ -21,7 +21,7 @@ from bincam.display import ROWS, Table, counted
 from bincam.errors import InputError, nearest
 from bincam.files import read_json, write_json
 from bincam.models.heads import Head, check_head
-from bincam.models.pooling import Pooling
+from bincam.models.pooling import OF_LOG_ODDS, Pooling, check_pooling
 from bincam.one_of import check_no_threshold, check_set_counts, check_sets, set_columns
 
 SCHEMA = 1
@@ -43,6 +43,7 @@ class Card(BaseModel):
         name: The timm name, or ``module:function``.
         options: Keyword arguments of the constructor.
         pooling: Pooling of bincam's own head.
+        pooling_options: Keyword arguments of that pooling.
         head: Meaning of the raw output.
         one_of: Sets of outputs of which exactly one is true, by name; all other outputs are yes-or-no attributes.
         output: Index or key of the raw output, if the network returns several tensors; several indices or keys for a
@@ -81,6 +82,7 @@ class Card(BaseModel):
     name: str = Field(min_length=1)
     options: dict[str, Any] = {}
     pooling: Pooling = "mean"
+    pooling_options: dict[str, float] = {}
     head: Head = "logits"
     one_of: dict[str, tuple[str, ...]] = {}
     output: str | int | tuple[str | int, ...] | None = None
@@ -154,6 +156,17 @@ class Card(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Card:
         check_sets(self.one_of, self.attributes)
+        check_pooling(self.pooling, self.pooling_options)
+        if self.one_of and self.pooling in OF_LOG_ODDS:
+            raise ValueError(
+                f"pooling {self.pooling!r} reads the scores of cells as log-odds of yes-or-no attributes, but exactly "
+                f"one output of set {next(iter(self.one_of))!r} is true; use 'top', 'mean', 'max' or 'logsumexp'"
+            )
+        if self.head == "margin" and self.pooling in OF_LOG_ODDS:
+            raise ValueError(
+                f"pooling {self.pooling!r} reads the scores of cells as log-odds, but head 'margin' (a regression "
+                "loss) makes none; use another loss, or 'top', 'mean', 'max' or 'logsumexp'"
+            )
         if self.one_of:
             check_head(self.head, self.one_of)
         for field in ("thresholds", "tuned_thresholds"):
@@ -185,10 +198,14 @@ class Card(BaseModel):
 
     @model_serializer(mode="wrap")
     def _serialised(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out sets where there are none, so that such cards have the bytes that they had before there were."""
+        """Leave out what is empty and newer than other fields, so that such cards have the bytes that they had."""
         values: dict[str, Any] = fields(self)
-        of_sets = ("one_of", "score_shift", "tuned_offsets")
-        return {name: value for name, value in values.items() if value or name not in of_sets}
+        newer = ("one_of", "score_shift", "tuned_offsets", "pooling_options")
+        return {name: value for name, value in values.items() if value or name not in newer}
+
+    def _pooling(self) -> str:
+        options = ", ".join(f"{name} {value:g}" for name, value in self.pooling_options.items())
+        return f"{self.pooling}, {options}" if options else self.pooling
 
     @property
     def set_columns(self) -> dict[str, tuple[int, ...]]:
@@ -212,7 +229,7 @@ class Card(BaseModel):
             ("mean", ", ".join(f"{value:g}" for value in self.mean)),
             ("std", ", ".join(f"{value:g}" for value in self.std)),
             ("head", self.head if self.output is None else f"{self.head}, output {self.output!r}"),
-            ("pooling", self.pooling if self.architecture == "attribute_head" else ""),
+            ("pooling", self._pooling() if self.architecture == "attribute_head" else ""),
             ("loss", self.loss or ""),
             ("sets", "; ".join(f"{name}: {counted(len(members), 'output')}" for name, members in self.one_of.items())),
             ("notes", self.notes),

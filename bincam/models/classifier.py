@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bincam.errors import InputError, nearest
 from bincam.models.card import Card, make_card
+from bincam.models.cell_pooling import CellPool
 from bincam.models.features import grid_features
 from bincam.models.heads import raw_scores, select_output
 from bincam.models.log_odds import log_odds
@@ -80,13 +81,17 @@ class ScoringClassifier(AttributeClassifier):
 class AttributeNet(nn.Module):
     """A timm backbone, a pooling and one linear layer: ``images (B, C, H, W)`` to logits ``(B, A)``.
 
+    A pooling of cell scores follows the linear layer, which is then applied to every cell.
+
     Args:
         backbone: A timm model; its own classifier is not used.
         count: A.
         pooling: Name of the pooling, see ``bincam.models.pooling``.
         input_size: ``(H, W)`` of one forward pass that determines the axes of the backbone's features.
         channels: Number of image channels.
-        drop_rate: Dropout between pooling and linear layer, in training mode.
+        drop_rate: Dropout before the linear layer, in training mode; where it is applied to cells, a channel is dropped
+            in all cells of an image, as behind mean pooling.
+        pooling_options: Keyword arguments of the pooling.
 
     Raises:
         InputError: The backbone does not take images of this size, or has no features with a grid.
@@ -101,17 +106,25 @@ class AttributeNet(nn.Module):
         input_size: tuple[int, int],
         channels: int,
         drop_rate: float = 0.0,
+        pooling_options: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.drop_rate = drop_rate
         self._features = grid_features(backbone, input_size, channels)
-        self.pool = make_pool(pooling, self._features.width)
+        self.pool = make_pool(pooling, self._features.width, pooling_options)
         self.head = nn.Linear(self._features.width, count)
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, A)``."""
-        pooled = self.pool(self._features.of(self.backbone, images))  # (B, D)
+        features = self._features.of(self.backbone, images)  # (B, D, h, w)
+        if isinstance(self.pool, CellPool):
+            if self.training and self.drop_rate:
+                features = nn.functional.dropout2d(features, self.drop_rate)
+            cells = nn.functional.conv2d(features, self.head.weight[:, :, None, None], self.head.bias)
+            of_cells: Tensor = self.pool(cells)
+            return of_cells
+        pooled = self.pool(features)  # (B, D)
         if self.training and self.drop_rate:
             pooled = nn.functional.dropout(pooled, self.drop_rate)
         logits: Tensor = self.head(pooled)
@@ -123,6 +136,7 @@ def build(
     attributes: Sequence[str],
     *,
     pooling: str = "mean",
+    pooling_options: Mapping[str, float] | None = None,
     pretrained: bool = False,
     input_size: tuple[int, int] | None = None,
     mean: Sequence[float] | None = None,
@@ -134,13 +148,16 @@ def build(
 ) -> AttributeClassifier:
     """Build a classifier with one logit per attribute on any timm backbone.
 
-    The head is pooling → linear, so with ``mean`` and ``max`` its maps add up to the logit exactly. The backbone's own
-    head is not used.
+    The head is pooling → linear, so with ``mean`` and ``max`` its maps add up to the logit exactly; ``top``,
+    ``noisy_or`` and ``pcam`` follow the linear layer instead. The backbone's own head is not used.
 
     Args:
         backbone: Name of a timm model.
         attributes: Names of the outputs.
-        pooling: ``mean``, ``max``, ``logsumexp`` or ``attention``.
+        pooling: ``mean``, ``max``, ``logsumexp`` or ``attention``, of features; ``top``, ``noisy_or`` or ``pcam``, of
+            the linear layer's scores of every cell.
+        pooling_options: Keyword arguments of the pooling: ``share`` of the cells that ``top`` averages, ``sharpness``
+            of ``logsumexp``.
         pretrained: Load timm's weights of the backbone (from a model hub or its cache).
         input_size: ``(H, W)``; the backbone's own by default.
         mean: Per channel, of pixels in [0, 1]; the backbone's own by default.
@@ -180,6 +197,7 @@ def build(
         name=backbone,
         options=options,
         pooling=pooling,
+        pooling_options=dict(pooling_options or {}),
         input_size=input_size or tuple(config.input_size[1:]),
         mean=tuple(mean or config.mean),
         std=tuple(std or config.std),
@@ -221,6 +239,7 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
         input_size=card.input_size,
         channels=len(card.mean),
         drop_rate=drop_rate,
+        pooling_options=card.pooling_options,
     )
 
 

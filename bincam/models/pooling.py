@@ -7,7 +7,8 @@ its parts.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal, get_args
 
 import torch
@@ -15,9 +16,14 @@ from torch import Tensor, nn
 from torch.overrides import wrap_torch_function
 
 from bincam.errors import InputError, nearest
+from bincam.models.cell_pooling import CellPool, best_count, noisy_or_pool, pcam_pool, top_pool
 
-Pooling = Literal["mean", "max", "logsumexp", "attention"]
+Pooling = Literal["mean", "max", "logsumexp", "attention", "top", "noisy_or", "pcam"]
+"""The first four pool features before the head, the others the head's scores of every cell."""
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
+OF_LOG_ODDS: tuple[Pooling, ...] = ("noisy_or", "pcam")
+"""Poolings that read a cell's score as log-odds, so of yes-or-no attributes only."""
+_OPTIONS: dict[str, tuple[str, ...]] = {"top": ("share",), "logsumexp": ("sharpness",)}
 
 
 @wrap_torch_function(lambda features: (features,))
@@ -112,19 +118,47 @@ class Pool(nn.Module):
         return self.function(features)
 
 
-def make_pool(name: str, channels: int) -> nn.Module:
-    """Make a pooling module by name.
+def check_pooling(name: str, options: Mapping[str, float]) -> None:
+    """Refuse options that a pooling does not have, or values that it cannot take.
 
     Raises:
-        InputError: The name is unknown.
+        InputError: The name or an option is unknown, or a value is out of range.
     """
-    functions: dict[str, Callable[[Tensor], Tensor]] = {
-        "mean": mean_pool,
-        "max": max_pool,
-        "logsumexp": logsumexp_pool,
-    }
+    if name not in POOLINGS:
+        raise InputError(f"unknown pooling {name!r}{nearest(name, POOLINGS)}")
+    own = _OPTIONS.get(name, ())
+    for option, value in options.items():
+        if option not in own:
+            has = f"; it has {', '.join(own)}" if own else ", which has no options"
+            raise InputError(f"option {option!r} of pooling {name!r}{has}")
+        if option == "sharpness" and not value > 0:
+            raise InputError(f"sharpness={value} of pooling {name!r}; expected a number above 0")
+        if option == "share":
+            best_count(1, value)
+
+
+def make_pool(name: str, channels: int, options: Mapping[str, float] | None = None) -> nn.Module:
+    """Make a pooling module by name.
+
+    Args:
+        name: One of ``POOLINGS``.
+        channels: C of the features.
+        options: Keyword arguments of the pooling: ``share`` of ``top``, ``sharpness`` of ``logsumexp``.
+
+    Returns:
+        A ``CellPool`` where scores of cells are pooled, otherwise a module that pools features.
+
+    Raises:
+        InputError: The name or an option is unknown, or a value is out of range.
+    """
+    stated = dict(options or {})
+    check_pooling(name, stated)
+    functions: dict[str, Callable[[Tensor], Tensor]] = {"mean": mean_pool, "max": max_pool}
     if name in functions:
         return Pool(functions[name])
+    if name == "logsumexp":
+        return Pool(partial(logsumexp_pool, sharpness=stated["sharpness"]) if stated else logsumexp_pool)
     if name == "attention":
         return AttentionPool(channels)
-    raise InputError(f"unknown pooling {name!r}{nearest(name, POOLINGS)}")
+    of_scores = {"top": top_pool, "noisy_or": noisy_or_pool, "pcam": pcam_pool}
+    return CellPool(of_scores[name], **stated)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bincam.decision import is_positive
 from bincam.errors import BincamError, InputError
+from bincam.report.prediction_grids import describe_grid, grid_caption, panels_of, scales_of
 from bincam.report.reading.units import unit, units
 from bincam.stats import formatting
 from bincam.stats.formatting import percent, significant
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bincam.cam import Explainer, Explanation, Ledger
+    from bincam.cam.prediction_grid.grid import Reading
 
 _SIDES = {1.0: "positive", -1.0: "negative"}
 KIND, SCHEMA = "bincam-explanation", 1
@@ -39,6 +41,8 @@ class Run:
         explainer: Explainer with the model, the selected attributes and the method.
         side: ``predicted``, ``positive``, ``negative``, or ``any`` for methods without sides.
         batch_size: Images per forward pass.
+        reading: Reading of the prediction grids, which are described and drawn if the explainer keeps cells; None for
+            the one that the head permits.
         results: Per file, the explanation of its batch and its row there.
         failures: File and error of each image that could not be explained.
     """
@@ -46,6 +50,7 @@ class Run:
     explainer: Explainer
     side: str
     batch_size: int
+    reading: Reading | None = None
     results: dict[Path, tuple[Explanation, int]] = field(default_factory=dict)
     failures: list[dict[str, str]] = field(default_factory=list)
 
@@ -87,7 +92,7 @@ class Run:
 
         side: Any = self.side
         try:
-            explanation = self.explainer(torch.stack([image for _, image in batch]), side)
+            explanation = self._thinned(self.explainer(torch.stack([image for _, image in batch]), side))
         except BincamError as error:
             if len(batch) == 1:
                 self._fail(batch[0][0], error, errors)
@@ -96,6 +101,13 @@ class Run:
                 self._batch([item], errors)
         else:
             self.results.update({file: (explanation, row) for row, (file, _) in enumerate(batch)})
+
+    def _thinned(self, explanation: Explanation) -> Explanation:
+        """Keep of the prediction grids only the one that is asked for."""
+        if not self.explainer.cells:
+            return explanation
+        grid = explanation.grid(self.reading)
+        return replace(explanation, grids={grid.reading: grid})
 
     def _fail(self, file: Path, error: BincamError, errors: list[BincamError]) -> None:
         text = str(error) if str(file) in str(error) else f"{file}: {error}"
@@ -149,10 +161,28 @@ class Run:
                     "file": str(file),
                     "figure": str(figure) if figure else None,
                     "attributes": entries[id(explanation)][row],
+                    **self._grid(explanation, row),
                 }
             )
+        if self.explainer.cells:
+            document["grid_scales"] = scales_of([image["grid"] for image in document["images"]])
         document["failures"] = self.failures
         return document
+
+    def _grid(self, explanation: Explanation, row: int) -> dict[str, Any]:
+        """The entry of an image's prediction grid; empty if none is asked for."""
+        if not self.explainer.cells:
+            return {}
+        taken = {}
+        for owner, members in explanation.members.items():
+            assert self.explainer.card is not None
+            assert explanation.scores is not None
+            columns = [self.explainer.card.attributes.index(name) for name in members]
+            probabilities = explanation.scores[row, columns].softmax(0)
+            if not bool(probabilities.isnan().any()):
+                place = int(probabilities.argmax())
+                taken[owner] = members[place], probabilities[place].item()
+        return {"grid": describe_grid(explanation.grid(self.reading), row, taken)}
 
     def _scales(self) -> dict[str, float]:
         """Return the end of each output's colour scale, which all figures share, and all outputs of a set.
@@ -183,6 +213,7 @@ class Run:
         from bincam.models.preprocess import fit as fitted
         from bincam.progress import track
         from bincam.report.figures.explanation import Panel, explanation_figure, save_figure
+        from bincam.report.figures.grid import grid_figure
 
         card = self.explainer.card
         assert card is not None
@@ -198,6 +229,16 @@ class Run:
                 for entry in image["attributes"]
             ]
             pixels = np.asarray(fitted(open_image(image["file"]), card).convert("RGB"))
+            if "grid" in image:
+                drawn = grid_figure(
+                    pixels,
+                    panels_of(image["grid"], document["grid_scales"]),
+                    title=Path(image["file"]).name,
+                    caption=grid_caption(image["grid"], document["anatomy"]["reason"]),
+                    image_note=f"{pixels.shape[1]} × {pixels.shape[0]} pixels",
+                )
+                save_figure(drawn, image["figure"])
+                continue
             figure = explanation_figure(
                 pixels,
                 panels,

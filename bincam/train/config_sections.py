@@ -115,8 +115,12 @@ class ModelConfig(Section):
     """The network."""
 
     name: str = Field(default="resnet50", description="timm's name of the backbone")
-    pooling: Literal["mean", "max", "logsumexp", "attention"] = Field(
-        default="mean", description="before the linear head"
+    pooling: Literal["mean", "max", "logsumexp", "attention", "top", "noisy_or", "pcam"] = Field(
+        default="mean",
+        description="before the linear head; top, noisy_or and pcam: of the linear head's scores of every cell",
+    )
+    pooling_options: dict[str, float] = Field(
+        default={}, description="share of the cells that top averages (0.1), sharpness of logsumexp (1)"
     )
     pretrained: str = Field(
         default="none",
@@ -133,6 +137,20 @@ class ModelConfig(Section):
         description="further arguments of timm.create_model, e.g. drop_path_rate; drop_rate is the dropout before the "
         "linear layer",
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelConfig:
+        if self.pooling_options:
+            from bincam.models.pooling import check_pooling
+
+            check_pooling(self.pooling, self.pooling_options)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _serialised(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out empty options of the pooling, so that files are those of before there were any."""
+        values: dict[str, Any] = fields(self)
+        return {name: value for name, value in values.items() if value or name != "pooling_options"}
 
 
 class LossConfig(Section):

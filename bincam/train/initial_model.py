@@ -56,6 +56,7 @@ def initial_model(
             network.name,
             table.names,
             pooling=network.pooling,
+            pooling_options=network.pooling_options,
             pretrained=pretrained == "timm",
             input_size=data.size,
             mean=data.mean,

@@ -65,7 +65,8 @@ def test_attention_module_is_its_formula(features):
 @pytest.mark.parametrize("name", POOLINGS)
 def test_every_pooling_by_name_keeps_constants_and_a_single_cell(name):
     pool = make_pool(name, 3)
-    torch.testing.assert_close(pool(torch.full((2, 3, 4, 5), 0.25)), torch.full((2, 3), 0.25))
+    if name != "noisy_or":  # the more cells say the same, the surer it is
+        torch.testing.assert_close(pool(torch.full((2, 3, 4, 5), 0.25)), torch.full((2, 3), 0.25))
     cell = torch.randn(1, 3, 1, 1)
     torch.testing.assert_close(pool(cell), cell[:, :, 0, 0])
 

@@ -28,6 +28,14 @@ CANCELLING = {
     "reciprocal",
 }  # fmt: skip
 
+OF_CELL_SCORES = {"top_pool": "top", "noisy_or_pool": "noisy_or", "pcam_pool": "pcam"}
+"""Calls of ``bincam.models.cell_pooling``, which pool a head's scores of every cell, and the names of the poolings."""
+_NOT_LINEAR = {
+    "logsumexp": "log-sum-exp pooling is not linear in the features",
+    "top": "the mean of each output's best cells is not linear in the features",
+    "noisy_or": "noisy-or pooling is not linear in the features",
+    "pcam": "probabilistic CAM pooling weights cells by their own scores, so it is not linear in the features",
+}
 
 NOT_CANCELLING = "is not affine, and does not cancel in the logits"
 """Part of the reason of a head with a softmax whose normaliser remains in each of its scores."""
@@ -80,8 +88,8 @@ def classify(trace: Trace, terminal: Call, pooling: str, order: Order | None, be
         return path("diagnostic", "the head reads a class token, which has no position in the image")
     if pooling == "other":
         return path("diagnostic", f"the grid is reduced by {terminal.name!r}, which is not a known pooling")
-    if pooling == "logsumexp":
-        return path("diagnostic", "log-sum-exp pooling is not linear in the features")
+    if pooling in _NOT_LINEAR:
+        return path("diagnostic", _NOT_LINEAR[pooling])
     bent = [call for call in between if not affine(trace, call)]
     fused = [call for call in bent if call.name in _FUSED_NORMS]
     for call in bent:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from bincam.errors import UnsupportedError
 from bincam.models.anatomy import Anatomy
 from bincam.models.grids.layout import layout_of
-from bincam.models.head_structure.claim import HeadPath, confirm, number_of_features
-from bincam.models.head_structure.fold import Fold, Head, MeanHead, mean_weight
+from bincam.models.head_structure.claim import OF_CELL_SCORES, HeadPath, confirm, number_of_features
+from bincam.models.head_structure.fold import Fold, Head, MeanHead, fold_affine, mean_weight
 from bincam.models.head_structure.path import covers_grid, walk
 from bincam.models.head_structure.reduction import Reduction, joint_reduction, reduction_of
 from bincam.models.layers import attention_input, layer_at, listed
@@ -75,11 +75,15 @@ def head_of(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], tra
         return replace(diagnostic, layer=attention_input(trace, pool), at_pooled=False)
     whole = covers_grid(pool)
     vector = Place(pool.index, pool.name, "input" if whole else "output")
-    if path.pooling in ("mean", "max", "logsumexp", "attention", "flatten"):
+    of_cells = path.pooling == "logsumexp" or path.pooling in OF_CELL_SCORES.values()
+    if of_cells or path.pooling in ("mean", "max", "attention", "flatten"):
         diagnostic = replace(diagnostic, vector=vector)
+    head = Head(model, images, read, vector, pool.inputs[0] if whole else pool.output, trace.logits)
+    if of_cells and pool.name.endswith("_pool"):  # bincam's own, which leave constants unchanged
+        behind = fold_affine(head, head.tests((3.0,)), inverse=path.inverse)
+        diagnostic = replace(diagnostic, behind=behind)
     if path.kind == "diagnostic":
         return diagnostic
-    head = Head(model, images, read, vector, pool.inputs[0] if whole else pool.output, trace.logits)
     grid = Head(model, images, read, layer.place, pool.inputs[0], trace.logits)
     fold = confirm(head, path, grid=grid, layout=layout, number=number_of_features(trace, source))
     return _with_fold(diagnostic, path, fold, pool.inputs[0].shape[1:])

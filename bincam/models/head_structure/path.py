@@ -10,7 +10,7 @@ from bincam.errors import UnsupportedError
 from bincam.models.grids.positions import places_of
 from bincam.models.grids.token_grid import Order
 from bincam.models.head_structure.branches import SeveralPooledError
-from bincam.models.head_structure.claim import HeadPath, classify
+from bincam.models.head_structure.claim import OF_CELL_SCORES, HeadPath, classify
 from bincam.models.layers import listed
 from bincam.models.tracing.repeats import FLIPS, several_pooled
 from bincam.models.tracing.trace import NO_CALL, Call, Trace
@@ -21,13 +21,14 @@ SHAPING = {
     "float", "double", "type", "clone", "expand", "getitem", "select", "identity", "alias", "view_as", "movedim",
     "unbind", "chunk", "split",
 }  # fmt: skip
-_DECLARED = {"mean_pool", "max_pool", "logsumexp_pool", "attention_pool"}
+_DECLARED = {"mean_pool", "max_pool", "logsumexp_pool", "attention_pool", *OF_CELL_SCORES}
 ATTENTION = {"scaled_dot_product_attention", "multi_head_attention_forward", "matmul", "bmm", "einsum"}
 _REDUCTIONS = {
     "mean_pool": "mean",
     "max_pool": "max",
     "logsumexp_pool": "logsumexp",
     "attention_pool": "attention",
+    **OF_CELL_SCORES,
     "adaptive_avg_pool2d": "mean",
     "avg_pool2d": "mean",
     "mean": "mean",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.files import atomic
+from bincam.report.figures.sheet import HEADER, TEXT, make_sheet, style
 from bincam.resample import matrix
 from bincam.stats.formatting import significant
 
@@ -21,9 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-WIDTH, TALLEST = 2.5, 3.6  # of one picture, in inches
-HEADER, FOOTER, GAP = 0.86, 0.52, 0.3  # text above a picture, colour bar below, space between columns
-TEXT = 7.5  # points
+FOOTER = 0.52  # colour bar below a picture, in inches
 GREY = 225  # of the plane under maps that are drawn without their image
 
 
@@ -52,17 +48,6 @@ def scale(maps: Sequence[NDArray[np.floating[Any]]]) -> float:
     """
     peak = max((float(np.abs(m[np.isfinite(m)]).max(initial=0.0)) for m in maps), default=0.0)
     return peak or 1.0
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Apply seaborn's plain style while a figure is drawn."""
-    import matplotlib as mpl
-    import seaborn as sns
-
-    settings: Any = {**sns.axes_style("white"), **sns.plotting_context("paper"), "font.size": TEXT}
-    with mpl.rc_context(settings):
-        yield
 
 
 def evidence_colours() -> Colormap:
@@ -103,53 +88,18 @@ def explanation_figure(
     Returns:
         The figure; panels stand in rows of at most about the square root of their number, and keep the image's aspect.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    height, width = image.shape[:2] if image is not None else size or panels[0].values.shape
-    picture_w = min(WIDTH, TALLEST * width / height)
-    picture_h = picture_w * height / width
-    cell_w, cell_h = max(picture_w, 2.3) + GAP, picture_h + HEADER + FOOTER
+    size = image.shape[:2] if image is not None else size or panels[0].values.shape
     cells: list[Panel | None] = [*([None] if image is not None else []), *panels]  # None: the image itself
-    count = len(cells)
-    columns = min(count, max(4, round(math.sqrt(count * cell_h / cell_w))))
-    rows = math.ceil(count / columns)
-    figure_w = columns * cell_w + GAP
-    foot = textwrap.wrap(caption, int(figure_w * 15.5)) if caption else []
-    bottom, top = 0.16 * len(foot) + 0.15, 0.28
-    figure_h = rows * cell_h + bottom + top
+    height, width = size
     with style():
-        figure = Figure(figsize=(figure_w, figure_h), facecolor="white")
-        FigureCanvasAgg(figure)
-
-        def put(column: float, row: int, down: float, w: float, h: float) -> Any:
-            """Axes whose top is ``down`` inches below the top of a cell, centred in its width."""
-            left = GAP + column * cell_w + (cell_w - GAP - w) / 2
-            base = figure_h - top - row * cell_h - down - h
-            return figure.add_axes((left / figure_w, base / figure_h, w / figure_w, h / figure_h))
-
-        words: dict[str, Any] = {"parse_math": False, "color": "#222222"}
-        figure.text(
-            GAP / figure_w,
-            1 - 0.12 / figure_h,
-            _short(title, int(figure_w * 11)),
-            va="top",
-            size=10,
-            weight="bold",
-            **words,
-        )
-        for line, text in enumerate(foot):
-            base = bottom - 0.02 - 0.16 * line
-            figure.text(GAP / figure_w, base / figure_h, text, va="top", size=TEXT, **words)
+        sheet = make_sheet(len(cells), size, title=title, caption=caption, footer=FOOTER)
+        picture_w, picture_h = sheet.picture
         grey = np.full((height, width, 3), GREY, np.uint8) if image is None else backdrop(image)
         colours = evidence_colours()
         for index, panel in enumerate(cells):
-            row, column = divmod(index, columns)
-            axes = put(column, row, HEADER, picture_w, picture_h)
-            axes.set(xticks=[], yticks=[])
-            axes.imshow(grey if panel else image, extent=(0, width, height, 0), interpolation="nearest")
             name, lines = (panel.name, panel.lines) if panel else ("image, as the model sees it", (image_note,))
-            _heading(axes, name, [line for line in lines if line], picture_h)
+            axes = sheet.picture_axes(index, name, lines)
+            axes.imshow(grey if panel else image, extent=(0, width, height, 0), interpolation="nearest")
             if panel is None:
                 continue
             drawn = axes.imshow(
@@ -160,11 +110,9 @@ def explanation_figure(
                 vmax=panel.limit,
                 interpolation="nearest",
             )
-            _colour_bar(
-                figure, drawn, put(column, row, HEADER + picture_h + 0.08, min(picture_w, 2.0), 0.1), panel.limit,
-                unit,
-            )  # fmt: skip
-    return figure
+            place = sheet.axes(index, HEADER + picture_h + 0.08, min(picture_w, 2.0), 0.1)
+            _colour_bar(sheet.figure, drawn, place, panel.limit, unit)
+    return sheet.figure
 
 
 def enlarge(values: NDArray[np.floating[Any]], size: tuple[int, int]) -> NDArray[np.float64]:
@@ -188,37 +136,6 @@ def backdrop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     grey = image[..., :3] @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601 luma
     light = (70 + grey * (255 - 70) / 255).astype(np.uint8)
     return np.repeat(light[..., None], 3, axis=2)
-
-
-def _heading(axes: Any, name: str, lines: Sequence[str], picture_h: float) -> None:
-    """Write the name in bold and the lines under it, above the picture."""
-    step = 0.145 / picture_h  # one line of text, in heights of the picture
-    for up, line in enumerate(reversed(lines)):
-        axes.text(
-            0.5,
-            1 + (0.35 + up) * step,
-            line,
-            transform=axes.transAxes,
-            ha="center",
-            size=TEXT,
-            color="#333333",
-            parse_math=False,
-        )
-    axes.text(
-        0.5,
-        1 + (0.45 + len(lines)) * step,
-        _short(name, 34),
-        transform=axes.transAxes,
-        ha="center",
-        size=8.5,
-        weight="bold",
-        color="#111111",
-        parse_math=False,
-    )
-
-
-def _short(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _colour_bar(figure: Figure, drawn: Any, axes: Any, limit: float, unit: str) -> None:

@@ -1,0 +1,171 @@
+"""The prediction grid of an explanation, from its decomposition or from scores of cells that it has kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol, get_args
+
+import torch
+from torch import Tensor
+
+from bincam.cam.combination import Combination
+from bincam.cam.decompose import Decomposition
+from bincam.cam.ledger import against
+from bincam.cam.prediction_grid.cells import FROZEN_POOLINGS, NOT_THIS, ONE_CELL, from_terms
+from bincam.cam.prediction_grid.grid import PredictionGrid, Reading
+from bincam.cam.reference import Reference
+from bincam.errors import InputError, UnsupportedError
+
+
+class Explained(Protocol):
+    """What is read of an explanation, which itself has a grid; see ``Explanation``."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]: ...  # noqa: D102  # as of Explanation, like all that follow
+    @property
+    def logits(self) -> Tensor: ...  # noqa: D102
+    @property
+    def threshold(self) -> Tensor: ...  # noqa: D102
+    @property
+    def decomposition(self) -> Decomposition | None: ...  # noqa: D102
+    @property
+    def reason(self) -> str: ...  # noqa: D102
+    @property
+    def sets(self) -> tuple[str | None, ...]: ...  # noqa: D102
+    @property
+    def versus(self) -> str | None: ...  # noqa: D102
+    @property
+    def alternatives(self) -> Tensor | None: ...  # noqa: D102
+    @property
+    def outputs(self) -> Tensor | None: ...  # noqa: D102
+    @property
+    def members(self) -> Mapping[str, tuple[str, ...]]: ...  # noqa: D102
+    @property
+    def pooling(self) -> str: ...  # noqa: D102
+    @property
+    def pooled_cells(self) -> int: ...  # noqa: D102
+    @property
+    def pointwise(self) -> bool: ...  # noqa: D102
+    @property
+    def grids(self) -> Mapping[Reading, PredictionGrid]: ...  # noqa: D102
+    def reference_grid(self, reference: Reference) -> Tensor: ...  # noqa: D102
+
+
+def explained_grid(
+    explanation: Explained, scores: Tensor, columns: Combination, reading: Reading, *, raw: bool
+) -> PredictionGrid:
+    """Combine the raw scores of cells as an explanation combines those of images.
+
+    Args:
+        explanation: Of the batch.
+        scores: ``(B, all outputs, h, w)``, of ``cell_scores``.
+        columns: The explained combination of outputs.
+        reading: Of the scores.
+        raw: Whether they are known beyond what the outputs of a set have in common.
+    """
+    lost = 0 if explanation.alternatives is None else explanation.alternatives[..., None, None]
+    owners = dict.fromkeys(owner for owner in explanation.sets if owner is not None)
+    return PredictionGrid(
+        attributes=explanation.attributes,
+        reading=reading,
+        scores=columns.apply(scores) + lost,
+        logits=explanation.logits,
+        threshold=explanation.threshold,
+        sets=explanation.sets,
+        members={owner: scores[:, list(columns.sets[owner])] for owner in owners},
+        names=explanation.members,
+        places=columns.places() if owners else None,
+        raw=raw,
+    )
+
+
+def decomposed_grid(explanation: Explained, reference: Literal["zero"] | Reference = "zero") -> PredictionGrid:
+    """Read the grid off an explanation's decomposition: s = n S + b + p, less the entropy of the alternatives.
+
+    A reference takes out the evidence that images get there on average: n (S - S_ref) + b + ΣS_ref, whose mean is still
+    z. Raw scores of a set follow from the log-odds of all its outputs: with p_a the softmax probability,
+    (1 - p_a) (s_a + H_a) is the raw score of a less the cell's mean of raw scores weighted by p. Against a fitted
+    reference the same weights are used (*ours*).
+
+    Args:
+        explanation: With a decomposition of a mean-pooled or flattened head.
+        reference: ``zero``, or a fitted reference.
+
+    Raises:
+        InputError: The sides of cells of a set are not known from what is explained.
+    """
+    terms = explanation.decomposition
+    assert terms is not None
+    evidence, bias = terms.evidence, terms.bias
+    if isinstance(reference, Reference):
+        evidence, bias = against(evidence, bias, explanation.reference_grid(reference))
+    scores = from_terms(evidence, bias + terms.prefix)
+    lost = explanation.alternatives
+    owners = dict.fromkeys(owner for owner in explanation.sets if owner is not None)
+    members = {}
+    places = torch.full(explanation.logits.shape, -1, device=scores.device) if owners else None
+    for owner in owners:
+        names = explanation.members[owner]
+        own = [column for column, name in enumerate(explanation.sets) if name == owner]
+        if explanation.versus is not None or explanation.outputs is not None or len(own) < len(names):
+            raise InputError(
+                f"of set {owner!r} a cell names the output with the highest raw score, which is only known here if the "
+                "log-odds of all its outputs are explained; pass Explainer(..., cells=True), which also keeps those of "
+                "cells" + (", and no reference" if isinstance(reference, Reference) else "")
+            )
+        order = [names.index(explanation.attributes[column]) for column in own]
+        weights = torch.sigmoid(-explanation.logits[:, own])[..., None, None]
+        members[owner] = torch.empty_like(scores[:, own])
+        members[owner][:, order] = weights * scores[:, own]
+        assert places is not None
+        places[:, own] = torch.tensor(order, device=places.device)
+    return PredictionGrid(
+        attributes=explanation.attributes,
+        reading="frozen",
+        scores=scores if lost is None else scores + lost[..., None, None],
+        logits=explanation.logits,
+        threshold=explanation.threshold,
+        sets=explanation.sets,
+        members=members,
+        names={owner: explanation.members[owner] for owner in owners},
+        places=places,
+        raw=not owners,
+        reference=reference.kind if isinstance(reference, Reference) else "zero",
+    )
+
+
+def find_grid(
+    explanation: Explained, reading: Reading | None = None, reference: Literal["zero"] | Reference = "zero"
+) -> PredictionGrid:
+    """Find or compute the grid of an explanation; ``Explanation.grid`` describes it."""
+    if reading is not None and reading not in get_args(Reading):
+        raise InputError(f"reading={reading!r}; expected 'frozen' or 'pointwise'")
+    if not isinstance(reference, Reference) and reference != "zero":
+        raise InputError(f"reference={reference!r}; expected 'zero' or a fitted Reference")
+    if explanation.pooled_cells == 1:
+        raise UnsupportedError(ONE_CELL)
+    terms = explanation.decomposition
+    frozen = terms is not None and explanation.pooling in FROZEN_POOLINGS
+    wanted = reading or ("frozen" if frozen else "pointwise")
+    if isinstance(reference, Reference):
+        if wanted != "frozen" or not frozen:
+            raise UnsupportedError(
+                "a reference is taken out of the evidence of cells, which only the frozen reading of a head with mean "
+                f"pooling is made of; here {explanation.reason}"
+            )
+        return decomposed_grid(explanation, reference)
+    if wanted in explanation.grids:
+        return explanation.grids[wanted]
+    if wanted == "frozen":
+        if not frozen:
+            raise UnsupportedError(NOT_THIS["frozen"].format(reason=explanation.reason))
+        return decomposed_grid(explanation)
+    if explanation.grids or not explanation.pointwise:
+        raise UnsupportedError(NOT_THIS["pointwise"].format(reason=explanation.reason))
+    raise UnsupportedError(
+        f"the cells of a head with {explanation.pooling} pooling are read pointwise, from its features, which an "
+        "explanation does not keep; pass Explainer(..., cells=True)"
+        if not frozen
+        else "a pointwise prediction grid needs the features, which an explanation does not keep; pass Explainer(..., "
+        "cells=True)"
+    )
