@@ -61,3 +61,12 @@ def write(path: Path, content: bytes) -> None:
     """Write a file atomically."""
     with atomic(path) as part:
         part.write_bytes(content)
+
+
+def rgb_png(image: NDArray[np.uint8]) -> bytes:
+    """Encode an image (H, W, 3) without loss."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=1)  # of noise, higher levels save an eighth
+    return buffer.getvalue()
