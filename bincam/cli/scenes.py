@@ -34,8 +34,8 @@ class SceneOptions:
         str,
         typer.Option(
             metavar="any|centre|edges|corner",
-            help="Where the centres of objects are: anywhere, in the middle half of both axes, outside of it, or in the "
-            "top left quarter.",
+            help="Where the centres of objects are: anywhere, in the middle half of both axes, outside of it, or in "
+            "the top left quarter.",
             rich_help_panel=PLANTED,
         ),
     ] = "any"
@@ -181,7 +181,7 @@ def summary(card: dict[str, Any], out: Path) -> Sequence[str]:
     if settings["rule"] == "one":
         best = number(100 * measured["best_accuracy"])
         lines.append(
-            f"labels are drawn among the shapes present: no classifier is right in more than {best} % on average"
+            f"labels are drawn among the shapes present: on average no classifier is right in more than {best} %"
         )
     for cue, found in measured["cues"].items() if settings["shortcuts"] else ():
         agreement = number(100 * found["agreement"])

@@ -1,4 +1,4 @@
-"""Generated scenes of three to five shapes, with exact masks and boxes, and labels whose best possible accuracy is known.
+"""Generated scenes of three to five shapes, with exact masks and boxes, and labels of known ambiguity.
 
 :func:`make` writes a data set, :func:`draw` returns scenes in memory, :func:`redraw_labels` draws single labels anew.
 Public names are loaded on first use, so that importing the package costs no numba.

@@ -220,7 +220,7 @@ def _class_is_true(one: Shortcut, rule: str, objects: Array, label: int) -> bool
 
 
 def _cued_object(one: Shortcut, of_class: bool, key: int, objects: Array) -> int:
-    """Choose the object in the planted colour: the class's own, or, without the class, one of another shape at random."""
+    """Choose the object in the planted colour: the class's own, or, without the class, any of another shape."""
     own = objects[:, 0] == one.column
     candidates = np.flatnonzero(own if of_class else ~own)
     return int(stream(key, "coloured object").choice(candidates))

@@ -110,13 +110,13 @@ def scene_settings(
         ends = [scale, scale] if isinstance(scale, (int, float)) else scale
     if len(ends) != 2 or not 0 < ends[0] <= ends[1]:
         raise InputError(
-            f"scale {'-'.join(f'{end:g}' for end in ends)}: expected the least and the greatest side of objects as shares "
-            "of the image's side, for example 0.18-0.28"
+            f"scale {'-'.join(f'{end:g}' for end in ends)}: expected the least and the greatest side of objects as "
+            "shares of the image's side, for example 0.18-0.28"
         )
     if ends[0] * size < SMALLEST:
         raise InputError(
-            f"objects with a side of {ends[0]:g} of {size} pixels are {ends[0] * size:.1f} pixels; below {SMALLEST:g} the "
-            f"shapes look alike: raise the size or the scale"
+            f"objects with a side of {ends[0]:g} of {size} pixels have {ends[0] * size:.1f}; below {SMALLEST:g} the shapes "
+            "look alike: raise the size or the least scale"
         )
     settings = SceneSettings(
         rule=rule,

@@ -58,7 +58,7 @@ def parts_picture(parts: Array, boxes: Array) -> Array:
 
 
 def shapes_sheet(size: int, zoom: int = 1) -> Array:
-    """Draw each shape with its name: (H, W, 3) uint8, at a quarter of a scene of ``size`` pixels, ``zoom`` times as large."""
+    """Draw each shape with its name, a quarter as large as a scene of ``size`` pixels: (H, W, 3) uint8."""
     font = ImageFont.load_default(size=12)
     side, tiles = 0.25 * size, []
     extent = round(2.2 * side)
@@ -81,8 +81,8 @@ def write(out: Path, kind: str, drawn: Scenes, columns: int, zoom: int) -> None:
 
     Args:
         out: The PNG.
-        kind: ``scenes``; ``masks`` for scenes beside their masks and boxes; ``shapes`` by themselves; or ``both``, shapes
-            above masks.
+        kind: ``scenes``; ``masks`` for scenes beside their masks and boxes; ``shapes`` by themselves; or ``both``,
+            shapes above masks.
         drawn: The scenes.
         columns: Number of scenes in a row.
         zoom: How many pixels of the sheet show one of a scene, along each axis.

@@ -125,4 +125,4 @@ def read_records(shards: list[Shard]) -> Records:
         with np.load(shard.record, allow_pickle=False) as stored:
             for name, values in parts.items():
                 values.append(stored[name] + shard.start if name == "scene" else stored[name])
-    return Records(**{name: np.concatenate(values) for name, values in parts.items()})  # type: ignore[arg-type]  # by name
+    return Records(**{name: np.concatenate(values) for name, values in parts.items()})

@@ -119,8 +119,8 @@ def make(
             raise InputError(f"{root}: cannot be written: {error}") from error
         done = sum(shard.count for shard in work if shard.record.exists())
         raise InputError(
-            f"{root}: the disk is full; {done} of {count} images are complete. Free space and run the same command again "
-            "to resume"
+            f"{root}: the disk is full; {done} of {count} images are complete. Free space and run the same command "
+            "again to resume"
         ) from error
     return result
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 APART_FROM_GROUND, APART = 36.0, 25.0
-"""Least distance in CIELAB (1976) of an object's colour from the ground's two colours, and from other objects' colours."""
+"""Least distance in CIELAB (1976) of an object's colour from the ground's two colours, and from other objects'."""
 CUE_HUE = 0.0
 """The hue of a planted colour, from 0 to 1: red."""
 KEPT_FREE = 0.13

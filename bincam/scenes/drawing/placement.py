@@ -14,7 +14,7 @@ from bincam.scenes.drawing.shapes import inside, reach
 Array = NDArray[Any]
 
 PLACES: tuple[str, ...] = ("any", "centre", "edges", "corner")
-"""Where the centres of objects are: anywhere; in the middle half of both axes; outside of it; in the top left quarter."""
+"""Where the centres of objects are: anywhere, in the middle half of both axes, outside of it, or top left."""
 VISIBLE = 0.85
 """The least share of an object that is seen; later objects cover earlier ones."""
 _TRIES = 40  # places per object before the whole layout is begun anew

@@ -125,12 +125,12 @@ def inside(shape: int, u: float, v: float) -> bool:
     x, y = u * UNIT[shape], v * UNIT[shape]
     if shape == CRESCENT:
         x += CRESCENT_MIDDLE
-        return x * x + y * y <= 1 and (x - BITE_AT) ** 2 + y * y > BITE * BITE
+        return bool(x * x + y * y <= 1 and (x - BITE_AT) ** 2 + y * y > BITE * BITE)
     if shape == HEART:
         side = abs(x)
-        return side + abs(y) <= 2 * _HALF or (side - _HALF) ** 2 + (y + _HALF) ** 2 <= 1
+        return bool(side + abs(y) <= 2 * _HALF or (side - _HALF) ** 2 + (y + _HALF) ** 2 <= 1)
     square = x * x + y * y
-    return square <= 1 and (shape != RING or square > RING_HOLE * RING_HOLE)
+    return bool(square <= 1 and (shape != RING or square > RING_HOLE * RING_HOLE))
 
 
 def _outline(name: str) -> Array:
@@ -144,7 +144,7 @@ def _outline(name: str) -> Array:
         disc[:, 0] = np.minimum(disc[:, 0], (1 - BITE**2 + BITE_AT**2) / (2 * BITE_AT)) - CRESCENT_MIDDLE
     elif name == "heart":
         half = disc[::2] / math.cos(math.pi / 32)
-        disc = np.concatenate([half + [-_HALF, -_HALF], half + [_HALF, -_HALF]])
+        disc = np.concatenate([half - _HALF, half + np.array([_HALF, -_HALF])])
         disc[np.argmax(disc[:, 1])] = 0, 2 * _HALF
     return np.asarray(disc / UNIT[row])
 

@@ -62,7 +62,7 @@ def redraw_labels(present: ArrayLike, seed: int = 0, epoch: int = 0) -> NDArray[
 
 
 def best_accuracy(present: ArrayLike | None = None) -> float:
-    """Return the accuracy that no classifier exceeds on labels of the rule ``one``: the mean of 1/k over scenes of k shapes.
+    """Return the best expected accuracy on labels of the rule ``one``: the mean of 1/k over scenes of k shapes.
 
     Args:
         present: (N, S) bool: the shapes in each scene; None for the expectation over scenes, (1/3 + 1/4 + 1/5) / 3.

@@ -67,7 +67,7 @@ def wanted_prevalences(stated: Mapping[str, float]) -> NDArray[np.float64]:
             raise InputError(f"prevalence of {name}: {share:g} is not between 0 and 1")
     total, others = sum(stated.values()), [name for name in SHAPES if name not in stated]
     left = MEAN - total
-    why = f"a scene shows three, four or five shapes, {MEAN:g} on average, so the prevalences of all ten add up to {MEAN:g}"
+    why = f"a scene shows three to five shapes, {MEAN:g} on average, so the prevalences of all ten add up to {MEAN:g}"
     if not others and abs(left) > _EXACT:
         raise InputError(f"{why}; those stated add up to {total:g}")
     if left < -_EXACT:
@@ -85,8 +85,8 @@ def wanted_prevalences(stated: Mapping[str, float]) -> NDArray[np.float64]:
         if reached > bound + _EXACT:
             names = ", ".join(f"{SHAPES[k]} {values[k]:.3g}" for k in order[:most])
             raise InputError(
-                f"the prevalences of {names} add up to {reached:.4g}, but {most} shapes reach at most {bound:.4g}: a third "
-                "of the scenes shows only three shapes, another third four; lower these, or raise others"
+                f"the prevalences of {names} add up to {reached:.4g}, but {most} shapes reach at most {bound:.4g}: a "
+                "third of the scenes shows only three shapes, another third four; lower these, or raise others"
             )
     return values
 
