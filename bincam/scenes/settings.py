@@ -115,8 +115,8 @@ def scene_settings(
         )
     if ends[0] * size < SMALLEST:
         raise InputError(
-            f"objects with a side of {ends[0]:g} of {size} pixels have {ends[0] * size:.1f}; below {SMALLEST:g} the shapes "
-            "look alike: raise the size or the least scale"
+            f"objects with a side of {ends[0]:g} of {size} pixels have {ends[0] * size:.1f}; below {SMALLEST:g} the "
+            "shapes look alike: raise the size or the least scale"
         )
     settings = SceneSettings(
         rule=rule,
