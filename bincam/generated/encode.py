@@ -64,9 +64,12 @@ def write(path: Path, content: bytes) -> None:
 
 
 def rgb_png(image: NDArray[np.uint8]) -> bytes:
-    """Encode an image (H, W, 3) without loss."""
-    from PIL import Image
+    """Encode an image (H, W, 3) without loss.
 
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=1)  # of noise, higher levels save an eighth
-    return buffer.getvalue()
+    Matches are not searched for: images with noise have none, so Huffman coding alone takes half the time and gives
+    smaller files.
+    """
+    import cv2
+
+    options = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)[1].tobytes()

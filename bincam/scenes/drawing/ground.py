@@ -32,7 +32,8 @@ def ground(rng: np.random.Generator, size: int, colours: Array) -> Array:
     coarse, fine = rng.random((6, 6)), rng.random((17, 17))
     shade = rng.random(2) - 0.5
     noise = 0.6 * _grown(coarse, size) + 0.4 * _grown(fine, size)
-    y, x = (np.mgrid[0:size, 0:size].astype(np.float32) + 0.5) / size
+    y = (np.arange(size, dtype=np.float32)[:, None] + 0.5) / size
+    x = y.T
     frequency = 2 * np.pi * (_BANDS[0] + bands * (_BANDS[1] - _BANDS[0]))
     cos, sin = np.float32(np.cos(np.pi * angle)), np.float32(np.sin(np.pi * angle))
     if kind < 0.4:  # blobs
@@ -43,7 +44,7 @@ def ground(rng: np.random.Generator, size: int, colours: Array) -> Array:
         first, second = np.sin(frequency * (x * cos + y * sin)), np.sin(frequency * (y * cos - x * sin))
         mix = 0.5 + 0.3 * first * second + 1.4 * blend * (noise - 0.5)
     mixed = np.clip(mix, 0, 1)[..., None].astype(np.float32)
-    painted = colours[0] * (1 - mixed) + colours[1] * mixed
+    painted = colours[0].astype(np.float32) + (colours[1] - colours[0]).astype(np.float32) * mixed
     light = 1 + 0.35 * slope * (shade[0] * (x - 0.5) + shade[1] * (y - 0.5))
     return np.asarray(painted * light[..., None], np.float32)
 

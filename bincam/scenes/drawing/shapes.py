@@ -109,18 +109,30 @@ for _row, _name in enumerate(SHAPES):
         _POLYGON[_row, : _COUNT[_row]] = np.array(_CORNERS[_name]) / UNIT[_row]
 
 
+def _edges() -> Array:
+    """Return (10, corners, 4) of every edge: its upper and lower v, its u at v = 0, and its du/dv; level edges are empty."""
+    edges = np.zeros((*_POLYGON.shape[:2], 4))
+    for row, count in enumerate(_COUNT.tolist()):
+        for end in range(count):
+            (ax, ay), (bx, by) = _POLYGON[row, end - 1 if end else count - 1], _POLYGON[row, end]
+            if ay != by:
+                slope = (bx - ax) / (by - ay)
+                edges[row, end] = min(ay, by), max(ay, by), ax - slope * ay, slope
+    return edges
+
+
+_EDGES: Array = _edges()
+
+
 @njit(cache=True)
 def inside(shape: int, u: float, v: float) -> bool:
     """Return whether a point of a shape's frame is inside of it."""
     count = _COUNT[shape]
     if count:
         odd = False
-        j = count - 1
         for i in range(count):
-            ax, ay, bx, by = _POLYGON[shape, i, 0], _POLYGON[shape, i, 1], _POLYGON[shape, j, 0], _POLYGON[shape, j, 1]
-            if (ay > v) != (by > v) and u < (bx - ax) * (v - ay) / (by - ay) + ax:
-                odd = not odd
-            j = i
+            if _EDGES[shape, i, 0] <= v < _EDGES[shape, i, 1]:
+                odd ^= u < _EDGES[shape, i, 2] + _EDGES[shape, i, 3] * v
         return odd
     x, y = u * UNIT[shape], v * UNIT[shape]
     if shape == CRESCENT:
