@@ -110,7 +110,7 @@ for _row, _name in enumerate(SHAPES):
 
 
 def _edges() -> Array:
-    """Return (10, corners, 4) of every edge: its upper and lower v, its u at v = 0, and its du/dv; level edges are empty."""
+    """Return (10, corners, 4) of every edge: least and greatest v, u at v = 0, and du/dv; level edges are empty."""
     edges = np.zeros((*_POLYGON.shape[:2], 4))
     for row, count in enumerate(_COUNT.tolist()):
         for end in range(count):
