@@ -18,6 +18,7 @@ from bincam.scenes.drawing.raster import MARK, SAMPLES, boxes, paint, paint_mark
 from bincam.scenes.drawing.shapes import SHAPES
 from bincam.scenes.labels.rules import drawn_labels
 from bincam.scenes.labels.shortcuts import Shortcut
+from bincam.scenes.labels.subsets import check_shape
 from bincam.scenes.settings import ATTEMPTS, SIZE, SceneSettings, scene_settings
 
 Array = NDArray[Any]
@@ -26,7 +27,7 @@ _NOISE = 2.5  # standard deviation of the sensor's noise, in levels of 255
 _SLOPE = 0.3  # the greatest change of brightness across the side of an object
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """One scene.
 
@@ -52,7 +53,7 @@ class Scene:
         return np.isin(np.arange(len(SHAPES)), self.objects[:, 0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scenes:
     """N scenes in memory.
 
@@ -64,6 +65,16 @@ class Scenes:
         present: (N, 10) bool: the shapes in each scene, in the order of ``SHAPES``.
         labels: (N,) columns of the labels; with the rule ``all``, (N, 10) as ``present``.
         cues: (N,) bool for each planted cue: whether it is in the scene.
+
+    Example:
+        >>> from bincam import scenes
+        >>> drawn = scenes.draw(3, seed=7)
+        >>> drawn
+        Scenes(3 of 96 x 96 pixels)
+        >>> x0, y0, x1, y1 = drawn.boxes[0, scenes.SHAPES.index("heart")].tolist()
+        >>> mask = drawn.masks("heart")[0]
+        >>> int(mask.sum()) == int(mask[y0:y1, x0:x1].sum()) > 200
+        True
     """
 
     images: NDArray[np.uint8]
@@ -76,14 +87,16 @@ class Scenes:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        height, width = self.parts.shape[1:]
+        return f"Scenes({len(self)} of {width} x {height} pixels)"
+
     def masks(self, shape: str) -> NDArray[np.bool_]:
         """Return the (N, H, W) masks of a shape's visible pixels, or of the ``mark``.
 
         Raises:
             InputError: There is no such shape.
         """
-        from bincam.scenes.labels.subsets import check_shape
-
         return np.asarray(self.parts == (MARK if shape == "mark" else check_shape(shape, "masks") + 1))
 
 
@@ -123,7 +136,7 @@ def draw(
         >>> drawn.images.shape, drawn.parts.shape, drawn.boxes.shape
         ((4, 96, 96, 3), (4, 96, 96), (4, 11, 4))
         >>> [scenes.SHAPES[label] for label in drawn.labels]
-        ['heart', 'cross', 'star', 'ring']
+        ['heart', 'star', 'circle', 'crescent']
         >>> bool((scenes.draw(2, seed=7, start=2).images == drawn.images[2:]).all())
         True
     """

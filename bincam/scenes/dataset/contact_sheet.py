@@ -91,6 +91,7 @@ def write(out: Path, kind: str, drawn: Scenes, columns: int, zoom: int) -> None:
         InputError: An unknown kind, or a number below 1.
 
     >>> import tempfile
+    >>> from bincam.scenes import draw
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write(Path(folder) / "sheet.png", "scenes", draw(3, seed=1), columns=2, zoom=1)
     ...     Image.open(Path(folder) / "sheet.png").size

@@ -50,7 +50,7 @@ class Shard:
         return [f"{IMAGES}/{self.start + row + 1:06d}.png" for row in range(self.count)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Records:
     """What the tables need to know of N scenes with M objects in all.
 

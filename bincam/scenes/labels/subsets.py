@@ -24,7 +24,7 @@ MEAN = sum(COUNTS) / len(COUNTS)
 _EXACT = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subsets:
     """A distribution over subsets of the ten shapes.
 
