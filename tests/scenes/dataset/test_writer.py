@@ -85,16 +85,15 @@ def test_presence_is_ten_attributes_and_a_forgotten_cue_is_no_attribute(whole, d
 
 def test_regions_are_the_objects(whole, drawn):
     root, _ = whole
-    for source in (root, root / "label.csv"):
-        regions = data.load_regions("parts", source)
-        for row in range(6):
-            name = f"images/{row + 1:06d}.png"
-            for column, shape in enumerate(SHAPES):
-                shown = bool(drawn.present[row, column])
-                for attribute in (shape, f"shape={shape}"):
-                    mask = regions.mask(attribute, (64, 64), image=name, positive=shown)
-                    assert (mask is not None) == shown
-                    assert mask is None or np.array_equal(mask, drawn.masks(shape)[row])
+    regions = data.load_regions("parts", root)
+    for row in range(6):
+        name = f"images/{row + 1:06d}.png"
+        for column, shape in enumerate(SHAPES):
+            shown = bool(drawn.present[row, column])
+            for attribute in (shape, f"shape={shape}"):
+                mask = regions.mask(attribute, (64, 64), image=name, positive=shown)
+                assert (mask is not None) == shown
+                assert mask is None or np.array_equal(mask, drawn.masks(shape)[row])
 
 
 def test_boxes_are_those_of_the_masks_and_the_mark_is_nobodys_attribute(whole, drawn):
