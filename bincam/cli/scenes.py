@@ -167,7 +167,7 @@ def parse_scale(text: str) -> tuple[float, float]:
 
 
 def summary(card: dict[str, Any], out: Path) -> Sequence[str]:
-    """Return lines that say what was made, what the labels allow, and how to read it."""
+    """Return lines that say what was made, what the labels allow, and where they are."""
     from bincam.stats.formatting import number
 
     measured, settings = card["measured"], card["settings"]
@@ -186,7 +186,5 @@ def summary(card: dict[str, Any], out: Path) -> Sequence[str]:
     for cue, found in measured["cues"].items() if settings["shortcuts"] else ():
         agreement = number(100 * found["agreement"])
         lines.append(f"the {cue} agrees with {found['class']} in {agreement} % of the images")
-    groups = f" --group-columns {','.join(measured['cues'])}" if settings["shortcuts"] else ""
-    one_of = " --one-of-column shape" if settings["rule"] != "all" else ""
-    lines.append(f"read it with: {out / card['table']} --split-column split{one_of}{groups}")
+    lines.append(f"labels: {out / card['table']}; data.yaml beside it states to every command how it is read")
     return lines

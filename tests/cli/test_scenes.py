@@ -1,5 +1,4 @@
 import json
-import shlex
 
 import pytest
 from PIL import Image
@@ -24,8 +23,8 @@ def test_make_tells_what_was_made_and_the_data_commands_read_it_so(tmp_path, com
     card = json.loads((out / "card.json").read_text())
     assert card["settings"]["prevalence"]["heart"] == 0.1
     assert card["settings"]["prevalence"]["ring"] == pytest.approx(3.3 / 8, abs=1e-6)
-    words = made.out.splitlines()[-1].removeprefix("read it with: ")
-    described = command("data", "describe", *shlex.split(words), "--json")
+    assert made.out.splitlines()[-1].startswith(f"labels: {out / 'label.csv'}; data.yaml")
+    described = command("data", "describe", out / "label.csv", "--json")
     assert described.code == 0, described.err
     assert "shape=star" in described.out
 
@@ -37,7 +36,7 @@ def test_json_is_the_card_and_nothing_else(tmp_path, command):
 
 def test_attributes_need_no_set(tmp_path, command):
     made = command("scenes", "make", "--out", tmp_path / "set", "--count", 10, "--rule", "all", *FAST)
-    assert made.out.splitlines()[-1] == f"read it with: {tmp_path / 'set/present.csv'} --split-column split"
+    assert made.out.splitlines()[-1].startswith(f"labels: {tmp_path / 'set/present.csv'};")
     assert "no classifier" not in made.out
 
 

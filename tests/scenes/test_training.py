@@ -21,8 +21,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("table", ["label.csv", "present.csv"])
 def test_a_network_is_trained_on_a_table_of_scenes(folder, tmp_path, table):
     single = table == "label.csv"
-    options = {"split": "split"} | ({"one_of_columns": {"shape": list(scenes.SHAPES)}} if single else {})
-    result = fit(make_config(values(folder / table, tmp_path / "run", data__options=options, epochs=1, best="loss")))
+    result = fit(make_config(values(folder / table, tmp_path / "run", data__options={}, epochs=1, best="loss")))
     card = read_card(tmp_path / "run")
     prefix = "shape=" if single else ""
     assert list(card.attributes) == [f"{prefix}{name}" for name in scenes.SHAPES]

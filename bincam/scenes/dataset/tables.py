@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.describe import SPLITS
+from bincam.data.readers.data_file import FILE, save_reading
 from bincam.data.regions import stored_boxes
 from bincam.files import atomic, write_json
 from bincam.scenes.dataset.shards import Records
@@ -43,7 +44,7 @@ def parts() -> dict[int, dict[str, Any]]:
 
 
 def write_tables(root: Path, settings: SceneSettings, names: list[str], records: Records) -> list[Path]:
-    """Write every table.
+    """Write every table, and how each is read.
 
     Args:
         root: The folder.
@@ -74,7 +75,11 @@ def write_tables(root: Path, settings: SceneSettings, names: list[str], records:
         {"kind": "bincam-parts", "schema": 1, "parts": {str(number): part for number, part in numbered.items()}},
     )
     stored_boxes.write_boxes(files[3], numbered, _boxes(names, records))
-    return files
+    reading: dict[str, Any] = {"split": "split", **({"groups": planted} if planted else {})}
+    save_reading(root / PRESENT, reading)
+    if settings.rule != "all":
+        save_reading(root / LABEL, {**reading, "one_of_columns": {COLUMN: list(SHAPES)}})
+    return [*files, root / FILE]
 
 
 def zip_rows(names: list[str], shown: list[str], labels: list[list[Any]], cues: list[list[str]]) -> Iterable[list[Any]]:

@@ -82,8 +82,7 @@ def make(
         >>> from bincam import data, scenes
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     card = scenes.make(folder, 10, seed=1, workers=1)
-        ...     single = data.load(f"{folder}/label.csv", split="split", one_of_columns={"shape": scenes.SHAPES})
-        ...     shown = data.load(f"{folder}/present.csv", split="split")
+        ...     single, shown = data.load(f"{folder}/label.csv"), data.load(f"{folder}/present.csv")
         >>> single.counts(), shown.names == scenes.SHAPES
         ({'train': 8, 'validation': 1, 'test': 1}, True)
         >>> bool((single.labels <= shown.labels).all())

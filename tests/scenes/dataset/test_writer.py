@@ -64,7 +64,7 @@ def test_images_and_parts_are_those_in_memory(whole, drawn):
 
 def test_single_labels_are_a_set_of_ten_outputs(whole, drawn):
     root, card = whole
-    table = data.load(root / card["table"], split="split", one_of_columns={"shape": SHAPES}, groups=["mark", "colour"])
+    table = data.load(root / card["table"])
     assert table.names == tuple(f"shape={name}" for name in SHAPES)
     assert table.one_of == {"shape": table.names}
     assert table.labels.argmax(axis=1).tolist() == drawn.labels.tolist()
@@ -76,16 +76,16 @@ def test_single_labels_are_a_set_of_ten_outputs(whole, drawn):
 
 def test_presence_is_ten_attributes_and_a_forgotten_cue_is_no_attribute(whole, drawn):
     root, _ = whole
-    table = data.load(root / "present.csv", split="split", groups=["mark", "colour"])
+    table = data.load(root / "present.csv")
     assert table.names == SHAPES
     assert np.array_equal(table.labels == 1, drawn.present)
     with pytest.raises(InputError, match="make it a group"):
-        data.load(root / "present.csv", split="split")
+        data.table(root / "present.csv", split="split")
 
 
 def test_regions_are_the_objects(whole, drawn):
     root, _ = whole
-    regions = data.load_regions("parts", root)
+    regions = data.load_regions("parts", root / "label.csv")
     for row in range(6):
         name = f"images/{row + 1:06d}.png"
         for column, shape in enumerate(SHAPES):
