@@ -201,7 +201,7 @@ def scene(settings: SceneSettings, seed: int, number: int) -> Scene:
         of_class = _class_is_true(one, settings.rule, objects, label)
         cues[one.cue] = of_class == bool(stream(key, one.cue).random() < one.strength)
         if one.cue == "colour" and cues[one.cue]:
-            cued = _cued_object(one, of_class, key, objects)
+            cued = _cued_object(one, key, objects)
 
     tints = stream(key, "colours")
     colours, base = objects_and_ground(tints, len(shapes), cued, free=settings.shortcut("colour") is not None)
@@ -232,8 +232,10 @@ def _class_is_true(one: Shortcut, rule: str, objects: Array, label: int) -> bool
     return bool(one.column in objects[:, 0]) if rule == "all" else one.column == label
 
 
-def _cued_object(one: Shortcut, of_class: bool, key: int, objects: Array) -> int:
-    """Choose the object in the planted colour: the class's own, or, without the class, any of another shape."""
+def _cued_object(one: Shortcut, key: int, objects: Array) -> int:
+    """Choose the object in the planted colour: the class's own where the scene has one, otherwise any.
+
+    Were it another object whenever the label is another one, a red star would give the label away at every strength.
+    """
     own = objects[:, 0] == one.column
-    candidates = np.flatnonzero(own if of_class else ~own)
-    return int(stream(key, "coloured object").choice(candidates))
+    return int(stream(key, "coloured object").choice(np.flatnonzero(own if own.any() else ~own)))

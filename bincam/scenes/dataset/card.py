@@ -68,7 +68,8 @@ def measure(
     if settings.rule != "all":
         measured["labels"] = {name: int((labels == column).sum()) for column, name in enumerate(SHAPES)}
     if settings.rule == "one":
-        measured["best_accuracy"] = round(best_accuracy(present), 5)
+        shortcuts = {f"{one.cue}:{one.shape}": one.strength for one in settings.shortcuts}
+        measured["best_accuracy"] = round(best_accuracy(present, shortcuts), 5)
     if settings.shortcuts:
         measured["cues"] = {}
     for one in settings.shortcuts:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import product
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
+from bincam.scenes.labels.shortcuts import parse_shortcuts
 from bincam.scenes.labels.subsets import COUNTS
 
 RULES: tuple[str, ...] = ("one", "all", "largest")
@@ -61,20 +65,40 @@ def redraw_labels(present: ArrayLike, seed: int = 0, epoch: int = 0) -> NDArray[
     return drawn_labels(shown, np.random.default_rng([seed, epoch]).random(len(shown)))
 
 
-def best_accuracy(present: ArrayLike | None = None) -> float:
-    """Return the best expected accuracy on labels of the rule ``one``: the mean of 1/k over scenes of k shapes.
+def best_accuracy(present: ArrayLike | None = None, shortcut: Mapping[str, float] | None = None) -> float:
+    """Return the best expected accuracy on labels of the rule ``one``.
+
+    Without shortcuts it is the mean of 1/k over scenes of k shapes. With them it is the mean over scenes of
+    Σ_c max_y P(y) P(c | y): c are the cues, y the shapes present, and P(y) = 1/k.
 
     Args:
-        present: (N, S) bool: the shapes in each scene; None for the expectation over scenes, (1/3 + 1/4 + 1/5) / 3.
+        present: (N, 10) bool: the shapes in each scene; None for the expectation over scenes, (1/3 + 1/4 + 1/5) / 3.
+        shortcut: As for :func:`bincam.scenes.make`; of scenes that are given.
+
+    Raises:
+        InputError: A scene shows nothing, or shortcuts are stated without scenes.
 
     Example:
         >>> from bincam import scenes
         >>> round(scenes.best_accuracy(), 4)
         0.2611
-        >>> scenes.best_accuracy([[1, 1, 0, 1], [1, 1, 1, 1]])
-        0.2916666666666667
+        >>> round(scenes.best_accuracy([[1, 0, 0, 1, 0, 0, 0, 0, 1, 0]], {"mark:star": 0.9}), 4)
+        0.6
     """
-    counts = np.array(COUNTS) if present is None else np.asarray(present, bool).sum(axis=1)
+    planted = parse_shortcuts(shortcut or {})
+    if present is None:
+        if planted:
+            raise InputError("the best accuracy with shortcuts depends on the shapes in each scene; give present")
+        return float((1 / np.array(COUNTS)).mean())
+    shown = np.asarray(present, bool)
+    counts = shown.sum(axis=1)
     if not len(counts) or (counts == 0).any():
         raise InputError("expected scenes that each show at least one shape")
-    return float((1 / counts).mean())
+    best = np.zeros(len(shown))
+    for cues in product((False, True), repeat=len(planted)):
+        chance = shown / counts[:, None]
+        for one, cue in zip(planted, cues, strict=True):
+            of_class = np.arange(shown.shape[1]) == one.column
+            chance = chance * np.where(of_class == cue, one.strength, 1 - one.strength)
+        best += chance.max(axis=1)
+    return float(best.mean())

@@ -18,7 +18,7 @@ class Shortcut:
     """A cue of a class.
 
     In scenes of the class the cue is there with probability ``strength``, in all others with 1 - ``strength``. So .5
-    tells nothing, and 1 tells everything.
+    tells nothing, and 1 tells everything. The colour is on the shape itself where the scene has it, otherwise on any.
 
     Attributes:
         cue: Out of ``CUES``.

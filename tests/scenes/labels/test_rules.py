@@ -57,3 +57,26 @@ def test_refusals(present, numbers, words):
 def test_accuracy_of_empty_scenes_is_refused():
     with pytest.raises(InputError, match="at least one shape"):
         best_accuracy(np.zeros((3, 10)))
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.3, 0.5, 0.9, 1.0])
+def test_one_cue_in_closed_form(strength):
+    has_star = ROWS[:, 3] == 1
+    wanted = np.where(has_star, 2 * max(strength, 1 - strength), 1) / ROWS.sum(axis=1)
+    assert best_accuracy(ROWS, {"mark:star": strength}) == pytest.approx(wanted.mean())
+
+
+def test_two_cues_against_simulation():
+    planted, rng = {"mark:star": 0.8, "colour:circle": 0.3}, np.random.default_rng(0)
+    present = ROWS[[0] * 20000]
+    labels = redraw_labels(present, 4)
+    seen = np.stack([(labels == column) == (rng.random(20000) < q) for column, q in ((3, 0.8), (0, 0.3))], axis=1)
+    right = 0
+    for cues in ((a, b) for a in (False, True) for b in (False, True)):
+        right += np.bincount(labels[(seen == cues).all(axis=1)]).max()
+    assert stats.binomtest(int(right), 20000, best_accuracy(ROWS[:1], planted)).pvalue > 1e-3
+
+
+def test_shortcuts_need_scenes():
+    with pytest.raises(InputError, match="give present"):
+        best_accuracy(None, {"mark:star": 0.9})

@@ -71,3 +71,16 @@ def test_a_colour_changes_no_place_and_no_label():
     for other in (strong, without):
         assert np.array_equal(weak.parts, other.parts)
         assert np.array_equal(weak.labels, other.labels)
+
+
+def test_at_one_half_a_red_star_does_not_give_the_label_away():
+    drawn = draw(500, seed=9, shortcut={"colour:star": 0.5}, **SMALL)
+    shown, label = drawn.present[:, STAR], drawn.labels == STAR
+    red = drawn.cues["colour"]  # where a star is shown, it is the star that is red
+    assert red[shown & ~label].sum() > 20
+    for group in (shown & label, shown & ~label, ~shown):
+        assert stats.binomtest(int(red[group].sum()), int(group.sum()), 0.5).pvalue > 1e-3
+    strong = draw(60, seed=4, shortcut={"colour:star": 0.0})
+    for row, found in enumerate(reddest(strong)):
+        if strong.present[row, STAR] and strong.cues["colour"][row]:
+            assert found["star"] > 110
