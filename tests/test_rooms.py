@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("models",),
     ("cam", "inference", "stats", "postprocessing"),
     ("metrics",),
-    ("provenance",),
+    ("provenance", "generated"),
     ("train", "faces", "scenes", "audit"),
     ("studies",),
     ("compare",),

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from bincam.cli import audit, card, compare, data, demo, explain, faces, gate, report, summarise, train
+from bincam.cli import audit, card, compare, data, demo, explain, faces, gate, report, scenes, summarise, train
 from bincam.cli.options import help_text
 from bincam.errors import BincamError, BincamWarning
 
@@ -38,7 +38,8 @@ for name, command, panel in COMMANDS:
     app.command(name, rich_help_panel=panel)(command)
 app.add_typer(data.app, name="data", no_args_is_help=True, rich_help_panel=DATA)
 app.add_typer(faces.app, name="faces", no_args_is_help=True, rich_help_panel=DATA)
-for group in (app, data.app, faces.app):
+app.add_typer(scenes.app, name="scenes", no_args_is_help=True, rich_help_panel=DATA)
+for group in (app, data.app, faces.app, scenes.app):
     for registered in group.registered_commands:
         registered.help = help_text(registered.callback)
 

@@ -54,8 +54,8 @@ def draw_one(face: FaceSpec, size: tuple[int, int]) -> tuple[NDArray[np.uint8], 
     """Draw a face as it would be read from its file, with noise and JPEG, and its visible labels."""
     from PIL import Image
 
-    from bincam.faces.render.encode import jpeg
     from bincam.faces.render.image import render
+    from bincam.generated.encode import jpeg
 
     drawn = render(face, size)
     decoded = np.asarray(Image.open(io.BytesIO(jpeg(drawn.image, drawn.jpeg_quality))).convert("RGB"))

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from bincam.faces.counterfactuals.pairs import influences
 from bincam.faces.counterfactuals.regions import FRACTION, from_influence, save
-from bincam.faces.dataset.shards import start_worker
 from bincam.faces.geometry.pose import SIZE
 from bincam.faces.labels.prevalence import target
 from bincam.faces.labels.sampler import sampler
 from bincam.faces.labels.spec import DRAWN, FaceSpec
+from bincam.generated.workers import start_worker
 from bincam.progress import track
 
 Counts = NDArray[np.int64]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.faces.labels.random_streams import stream
+from bincam.generated.random_streams import stream
 
 Array = NDArray[Any]
 

@@ -14,8 +14,8 @@ from bincam.faces.geometry import hair
 from bincam.faces.geometry.facial_hair import brow_curve
 from bincam.faces.geometry.material_ids import CLOTHES, COLLAR, EARRING, FRAME, HAT, NECKLACE, TIE
 from bincam.faces.labels.intensity import amount, shown
-from bincam.faces.labels.random_streams import stream
 from bincam.faces.labels.spec import FaceSpec
+from bincam.generated.random_streams import stream
 
 Array = NDArray[Any]
 

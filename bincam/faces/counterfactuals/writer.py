@@ -18,9 +18,9 @@ from bincam.faces.labels.constraints import labels_from_drawn
 from bincam.faces.labels.prevalence import target
 from bincam.faces.labels.sampler import sampler
 from bincam.faces.labels.spec import ATTRIBUTES, DRAWN, FaceSpec, index
-from bincam.faces.render.encode import image_name, jpeg, mask_png, write
 from bincam.faces.render.settings import RENDERER, TAU, check_drawing
 from bincam.files import write_json
+from bincam.generated.encode import image_name, jpeg, mask_png, write
 from bincam.progress import track
 
 COLUMNS = (

@@ -8,52 +8,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam._version import __version__
 from bincam.data.describe import SPLITS
-from bincam.errors import InputError
 from bincam.faces.labels import constraints
 from bincam.faces.labels.copula import phi
 from bincam.faces.labels.prevalence import Target
 from bincam.faces.labels.sampler import Faces
 from bincam.faces.labels.spec import ATTRIBUTES
-from bincam.files import read_json
+from bincam.generated import begun
 
-NAME = "card.json"
+NAME = begun.NAME
 KIND = "bincam-faces"
 SCHEMA = 1
 
 
 def head(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the card of a set that is not complete: version and settings."""
-    return {"kind": KIND, "schema": SCHEMA, "complete": False, "bincam": __version__, "settings": settings}
+    return begun.head(KIND, SCHEMA, settings)
 
 
 def read_same(root: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """Read the card of a folder that was begun by this version with the same settings.
-
-    Returns:
-        The card; None if the folder is missing or empty.
+    """Read the card of a folder that was begun by this version with the same settings; None if there is none.
 
     Raises:
         InputError: The folder contains something else.
     """
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return None
-    if not root.is_dir():
-        raise InputError(f"{root} is a file, not a folder")
-    if not (root / NAME).exists():
-        raise InputError(f"{root} is not empty and contains no {NAME}; choose a new folder")
-    card = read_json(root / NAME, kind=KIND, schema=SCHEMA)
-    if card.get("bincam") != __version__:
-        raise InputError(f"{root} was made by bincam {card.get('bincam')}, this is {__version__}; choose a new folder")
-    differences = [
-        f"{key} {card['settings'].get(key)!r}, not {value!r}"
-        for key, value in settings.items()
-        if card["settings"].get(key) != value
-    ]
-    if differences:
-        raise InputError(f"{root} was made with other settings ({'; '.join(differences)}); choose a new folder")
-    return card
+    return begun.read_same(root, settings, kind=KIND, schema=SCHEMA)
 
 
 def measure(target: Target, faces: Faces, labels: NDArray[np.bool_]) -> dict[str, Any]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +10,8 @@ from numpy.typing import NDArray
 
 from bincam.faces.labels.constraints import visible_labels
 from bincam.faces.labels.spec import FaceSpec
-from bincam.faces.render.encode import image_name, jpeg, mask_png, parts_png, write
 from bincam.files import atomic
+from bincam.generated.encode import image_name, jpeg, mask_png, parts_png, write
 
 IMAGES = "img_align_celeba"
 PARTS = "masks/parts"
@@ -116,21 +113,3 @@ def read_records(path: Path) -> Records:
     """Read the record that :func:`draw` wrote."""
     with np.load(path, allow_pickle=False) as stored:
         return Records(stored["labels"], stored["landmarks"], stored["boxes"])
-
-
-def start_worker() -> None:
-    """Prepare a worker process: limit it to one thread, and end it when its parent ends for any reason."""
-    import multiprocessing
-    from multiprocessing.connection import wait
-
-    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent receives it too and stops the work cleanly
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def exit_with_parent() -> None:
-        wait([parent.sentinel])
-        os._exit(1)  # the workers of a killed parent would wait forever
-
-    threading.Thread(target=exit_with_parent, daemon=True).start()

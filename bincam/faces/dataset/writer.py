@@ -9,11 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ from bincam.faces.labels.prevalence import Target, target
 from bincam.faces.labels.sampler import IMAGES_PER_PERSON, Faces, sampler
 from bincam.faces.render.settings import RENDERER, TAU, check_drawing
 from bincam.files import write_json
+from bincam.generated.workers import spread
 from bincam.progress import track
 
 SHARD = 32  # images: the most that an interruption costs each worker
@@ -168,42 +166,10 @@ def _draw(job: _Job, workers: int) -> None:
     todo = [shard for shard in job.work if not shard.record.exists()]
     total = sum(len(shard.faces) for shard in todo)
     done = len(job.faces) - total
-    drawn = _serial(todo) if workers == 1 else _parallel(todo, workers)
+    drawn = spread(shards.draw, todo, workers)
     title = f"faces (resumed after {done} of {len(job.faces)})" if done else "faces"
     for _ in track(drawn, title, total=total, unit="images", amount=int):
         pass
-
-
-def _serial(todo: list[Shard]) -> Iterator[int]:
-    for shard in todo:
-        yield shards.draw(shard)
-
-
-def _parallel(todo: list[Shard], workers: int) -> Iterator[int]:
-    """Draw in worker processes, with few shards queued, and yield the number of images of each finished shard."""
-    import multiprocessing
-
-    pool = ProcessPoolExecutor(
-        min(workers, len(todo)) or 1,
-        mp_context=multiprocessing.get_context("spawn"),  # a fork breaks the threads of numba and OpenMP
-        initializer=shards.start_worker,
-    )
-    queue = iter(todo)
-    running: set[Future[int]] = set()
-    try:
-        while True:
-            running |= {pool.submit(shards.draw, shard) for shard in islice(queue, 2 * workers - len(running))}
-            if not running:
-                return
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a worker process was killed, perhaps for lack of memory; run the same command again to resume"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _finish(job: _Job, written: list[Shard]) -> dict[str, Any]:

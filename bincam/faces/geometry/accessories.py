@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bincam.faces.geometry.head import Head, load
 from bincam.faces.geometry.material_ids import COLLAR, EARRING, FRAME, HAT, LENS, NECKLACE, TIE
 from bincam.faces.geometry.skull import MIDDLE, radius
-from bincam.faces.labels.random_streams import stream
 from bincam.faces.labels.spec import FaceSpec
+from bincam.generated.random_streams import stream
 
 Array = NDArray[Any]
 

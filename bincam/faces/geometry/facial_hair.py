@@ -13,8 +13,8 @@ from bincam.faces.geometry.head import Follicles, Head, attach
 from bincam.faces.geometry.surface_regions import beard_area, brow_height, hash2, lips, smooth
 from bincam.faces.labels.intensity import amount, shown
 from bincam.faces.labels.parts import Part
-from bincam.faces.labels.random_streams import stream
 from bincam.faces.labels.spec import FaceSpec
+from bincam.generated.random_streams import stream
 
 Array = NDArray[Any]
 

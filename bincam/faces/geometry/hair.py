@@ -14,8 +14,8 @@ from bincam.faces.geometry.skull import MIDDLE, radius
 from bincam.faces.geometry.surface_regions import hairline, hash2, is_ear, noise, smooth
 from bincam.faces.labels.intensity import shown
 from bincam.faces.labels.parts import Part
-from bincam.faces.labels.random_streams import stream
 from bincam.faces.labels.spec import FaceSpec
+from bincam.generated.random_streams import stream
 
 Array = NDArray[Any]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from bincam.faces.geometry.head import Head, load
 from bincam.faces.labels.intensity import amount
-from bincam.faces.labels.random_streams import stream
 from bincam.faces.labels.spec import FaceSpec
+from bincam.generated.random_streams import stream
 
 Array = NDArray[Any]
 

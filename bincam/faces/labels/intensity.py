@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.faces.labels.random_streams import stream
 from bincam.faces.labels.spec import ATTRIBUTES, FaceSpec, index
+from bincam.generated.random_streams import stream
 
 Array = NDArray[Any]
 

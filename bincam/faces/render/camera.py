@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bincam.faces.labels.random_streams import stream
 from bincam.faces.labels.spec import FaceSpec
+from bincam.generated.random_streams import stream
 
 Array = NDArray[Any]
 

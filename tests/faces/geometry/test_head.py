@@ -5,8 +5,8 @@ from bincam.errors import InputError
 from bincam.faces.geometry import identity
 from bincam.faces.geometry.head import ASSETS, attach, load, normals
 from bincam.faces.geometry.skull import MIDDLE, radius, skull
-from bincam.faces.labels.random_streams import stream
 from bincam.faces.labels.sampler import spec
+from bincam.generated.random_streams import stream
 
 
 def test_asset_is_small_and_licensed():

@@ -61,3 +61,15 @@ def write(path: Path, content: bytes) -> None:
     """Write a file atomically."""
     with atomic(path) as part:
         part.write_bytes(content)
+
+
+def rgb_png(image: NDArray[np.uint8]) -> bytes:
+    """Encode an image (H, W, 3) without loss.
+
+    Matches are not searched for: images with noise have none, so Huffman coding alone takes half the time and gives
+    smaller files.
+    """
+    import cv2
+
+    options = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)[1].tobytes()

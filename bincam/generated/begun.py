@@ -1,0 +1,51 @@
+"""The card of a generated data set that was begun: what it states, and whether a run may continue it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bincam._version import __version__
+from bincam.errors import InputError
+from bincam.files import read_json
+
+NAME = "card.json"
+
+
+def head(kind: str, schema: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the card of a set that is not complete: version and settings."""
+    return {"kind": kind, "schema": schema, "complete": False, "bincam": __version__, "settings": settings}
+
+
+def read_same(root: Path, settings: dict[str, Any], *, kind: str, schema: int) -> dict[str, Any] | None:
+    """Read the card of a folder that was begun by this version with the same settings.
+
+    Args:
+        root: The folder.
+        settings: What this run was asked for, as the card would state it.
+        kind: Of the card.
+        schema: Of the card.
+
+    Returns:
+        The card; None if the folder is missing or empty.
+
+    Raises:
+        InputError: The folder contains something else.
+    """
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return None
+    if not root.is_dir():
+        raise InputError(f"{root} is a file, not a folder")
+    if not (root / NAME).exists():
+        raise InputError(f"{root} is not empty and contains no {NAME}; choose a new folder")
+    card = read_json(root / NAME, kind=kind, schema=schema)
+    if card.get("bincam") != __version__:
+        raise InputError(f"{root} was made by bincam {card.get('bincam')}, this is {__version__}; choose a new folder")
+    differences = [
+        f"{key} {card['settings'].get(key)!r}, not {value!r}"
+        for key, value in settings.items()
+        if card["settings"].get(key) != value
+    ]
+    if differences:
+        raise InputError(f"{root} was made with other settings ({'; '.join(differences)}); choose a new folder")
+    return card

@@ -1,0 +1,1 @@
+"""Sets of generated scenes on disk: tables, part masks, boxes and a card."""

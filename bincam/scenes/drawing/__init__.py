@@ -1,0 +1,1 @@
+"""Drawing of scenes: shapes, their places and colours, textured grounds, and exact parts."""

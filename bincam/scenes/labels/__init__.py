@@ -1,0 +1,1 @@
+"""What scenes show and what their labels say: subsets of shapes, rules, and shortcuts."""
