@@ -71,7 +71,7 @@ def shapes_sheet(size: int, zoom: int = 1) -> Array:
         paint(owner, objects, _TINTS[row : row + 1].astype(np.float32), np.zeros((1, 2)), paper, image, parts)
         picture = image.round().astype(np.uint8).repeat(zoom, axis=0).repeat(zoom, axis=1)
         tile = Image.fromarray(np.pad(picture, ((_TITLE, 0), (0, _GAP), (0, 0)), constant_values=_PAPER))
-        ImageDraw.Draw(tile).text((2, 2), name, fill=(_INK, _INK, _INK), font=font)
+        ImageDraw.Draw(tile).text((picture.shape[1] // 2, 2), name, fill=(_INK, _INK, _INK), font=font, anchor="ma")
         tiles.append(np.asarray(tile))
     return np.concatenate(tiles, axis=1)
 
