@@ -231,17 +231,18 @@ def check_no_threshold(names: Iterable[str], one_of: Mapping[str, Sequence[str]]
     """Refuse decision thresholds of outputs in sets.
 
     Args:
-        names: Names of outputs with a threshold.
+        names: Names of outputs, or of sets, with a threshold.
         one_of: The sets.
         where: What states the thresholds, for the message.
 
     Raises:
-        InputError: One of the names is in a set.
+        InputError: One of the names is in a set, or is a set's.
     """
     for name in names:
-        owner = set_of(name, one_of)
+        owner = name if name in one_of else set_of(name, one_of)
         if owner is not None:
+            named = f"set {owner!r}" if owner == name else f"{name!r} of set {owner!r}"
             raise InputError(
-                f"{where} has one for {name!r} of set {owner!r}, which has none: of a set, the output with the highest "
-                "score is the predicted one; omit it"
+                f"{where} has one for {named}, which has none: of a set, the output with the highest score is the "
+                "predicted one; omit it"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -100,10 +100,33 @@ def regions_digest(regions: Regions, names: Sequence[str]) -> str:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             state.update(f"{file.relative_to(folder)}:{file.stat().st_size}\n".encode())
         return state.hexdigest()
+    for name, mask in _drawn(regions, names):
+        state.update(name.encode() + (b"-" if mask is None else mask))
+    return state.hexdigest()
+
+
+def region_digests(regions: Regions, names: Sequence[str]) -> dict[str, str] | None:
+    """Compute a digest of the region of each attribute for a fixed face, so that audits of other attributes compare.
+
+    Returns:
+        Of every attribute that has a region, the first 16 digits of its mask's SHA-256; None for masks stored per
+        image, which are known by their files alone.
+
+    >>> from bincam.data import Regions
+    >>> published = region_digests(Regions.published(), ["Bald", "Smiling", "Young"])
+    >>> region_digests(Regions.published(), ["Smiling"]) == {"Smiling": published["Smiling"]}
+    True
+    """
+    if regions.per_image:
+        return None
+    return {name: hashlib.sha256(mask).hexdigest()[:16] for name, mask in _drawn(regions, names) if mask is not None}
+
+
+def _drawn(regions: Regions, names: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
+    """The bits of the attributes' masks for a fixed face."""
     side = 224
     for name, mask in zip(names, regions.masks(names, (side, side), landmarks=_FACE * side), strict=True):
-        state.update(name.encode() + (b"-" if mask is None else np.packbits(mask).tobytes()))
-    return state.hexdigest()
+        yield name, None if mask is None else np.packbits(mask).tobytes()
 
 
 def settings_digest(manifest: Mapping[str, Any]) -> str:

@@ -70,3 +70,12 @@ def test_versions_name_what_computes():
         *("python", "bincam", "torch", "timm", "accelerate", "numpy", "albumentations", "opencv-python-headless"),
         "pydantic",
     ]
+
+
+def test_the_region_of_an_attribute_is_known_whatever_else_is_audited(tmp_path):
+    alone = provenance.region_digests(Regions.published(), ["Smiling"])
+    among = provenance.region_digests(Regions.published(), ["Bald", "Smiling", "No such attribute"])
+    assert alone == {"Smiling": among["Smiling"]}
+    assert list(among) == ["Bald", "Smiling"]
+    assert provenance.region_digests(Regions.face(), ["Smiling"]) != alone
+    assert provenance.region_digests(Regions.stored(tmp_path), ["Smiling"]) is None

@@ -14,6 +14,7 @@ from bincam.cam.selection import Selection, select
 from bincam.cam.targets import Side, sides
 from bincam.errors import InputError
 from bincam.models.log_odds import decide
+from bincam.one_of import set_of
 
 if TYPE_CHECKING:
     from bincam.cam.explanation import Explanation
@@ -212,7 +213,7 @@ def select_asked(
         reason = "at least 1" if top < 1 else "sets of outputs" if not one_of else "no attributes="
         raise InputError(f"top={top} explains the outputs of each set with the highest scores; it needs {reason}")
     compared = next((members for members in one_of.values() if versus in members), None)
-    if compared is not None and wanted is None and top is None:
+    if compared is not None and top is None and (wanted is None or list(wanted) == [set_of(versus or "", one_of)]):
         wanted = [name for name in compared if name != versus]
     selection = select(names, wanted, threshold, default, one_of)
     if compared is not None and top is None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bincam.cam.combination import MEAN, NOTHING
+from bincam.display import counted
 from bincam.errors import InputError, nearest
 from bincam.models.heads import Head, raw_scores
 from bincam.models.log_odds import Columns, decide, undefined
@@ -124,11 +125,12 @@ class Target:
         flat = output.reshape(1, -1, 2) if paired else output.reshape(1, -1)
         count = flat.shape[1]
         if not -count <= self.attribute < count:
-            raise InputError(f"attribute {self.attribute} of a model with {count} outputs")
+            raise InputError(f"attribute {self.attribute} of a model with {counted(count, 'output')}")
         attribute = self.attribute % count
         if self.one_of and (attribute not in self.one_of or not all(0 <= column < count for column in self.one_of)):
             raise InputError(
-                f"one_of={self.one_of} has to contain attribute {attribute}, and columns of {count} outputs alone"
+                f"one_of={self.one_of} has to contain attribute {attribute}, and columns of "
+                f"{counted(count, 'output')} alone"
             )
         scores = raw_scores(flat, self.head, count, 1, {"its set": self.one_of} if self.one_of else None)[0]
         own = scores[attribute]

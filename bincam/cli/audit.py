@@ -51,7 +51,8 @@ def audit(
         list[str] | None,
         typer.Option(
             metavar="NAME,...",
-            help="Attributes to audit; may be repeated. Quote a name that contains a comma.",
+            help="Attributes to audit; the name of a set stands for its outputs. May be repeated. Quote a name that "
+            "contains a comma.",
             show_default="all that model and data share",
         ),
     ] = None,

@@ -118,11 +118,11 @@ def regions(
             help="published (cells of a 7x7 grid), face, orl, parts, influence, a YAML file, or a folder of masks.",
         ),
     ] = "published",
-    count: Annotated[int, typer.Option(min=1, max=20, help="Faces to draw.")] = 3,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of faces.")] = 0,
+    count: Annotated[int, typer.Option(min=1, max=20, help="Images to draw.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of images.")] = 0,
     options: TableOptions,
 ) -> None:
-    """Draw the expected regions over sample faces, cropped as for a model."""
+    """Draw the expected regions over sample images, cropped as for a model."""
     from bincam.data import load_regions
     from bincam.data.dataset import FaceDataset, Sample
     from bincam.report.figures import dataset
@@ -142,7 +142,7 @@ def regions(
         kept = [i for i in range(len(names)) if any(row[i] is not None for row in masks)]
         names, masks = [names[i] for i in kept], [[row[i] for i in kept] for row in masks]
     titles = [chosen.attributes.get(name, name) for name in names]
-    title = f"{chosen.source or kind}: {counted(len(titles), 'region')} over faces of {source}"
+    title = f"{chosen.source or kind}: {counted(len(titles), 'region')} over images of {source}"
     dataset.save(dataset.regions([sample.view.image for sample in samples], masks, titles, title), out)
     typer.echo(str(out), err=True)
 

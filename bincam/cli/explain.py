@@ -14,7 +14,7 @@ from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, Mode
 from bincam.cli.options import expand_groups, parse_attributes, refuse_repeats
 from bincam.display import counted
 from bincam.errors import InputError, nearest
-from bincam.one_of import expand
+from bincam.one_of import expand, set_of
 from bincam.report.explanations import Run, summary
 from bincam.report.prediction_grids import grid_summary
 
@@ -226,14 +226,19 @@ def make_explainer(
             raise InputError(f"unknown attribute {name!r}{nearest(name, known)}")
     chosen = None if named is None else expand(named, sets)
     refuse_repeats("--attributes", chosen or ())
+    if chosen == list(model.card.attributes) and any(name in sets for name in named or ()):
+        named = chosen = None  # the names of sets stand for all that there is
     if top is not None and (chosen or not sets):
         reason = "not with --attributes" if chosen else "and this model has no sets of outputs (--one-of)"
         raise InputError(f"--top {top} chooses the outputs with the highest scores of each set, {reason}")
     if chosen is None and any(len(members) > LARGE for members in sets.values()):
         top = top or 1
-    count = len(chosen or model.card.attributes)
-    if top is not None:
-        count += sum(min(top, len(members)) - len(members) for members in sets.values())
+    if cells:  # a set has one panel
+        count = len({set_of(name, sets) or name for name in chosen or model.card.attributes})
+    else:
+        count = len(chosen or model.card.attributes)
+        if top is not None:
+            count += sum(min(top, len(members)) - len(members) for members in sets.values())
     if count > MAX_PANELS:
         raise InputError(
             f"{count} attributes are more than the {MAX_PANELS} that a figure can hold; select some with --attributes, "
@@ -241,7 +246,7 @@ def make_explainer(
         )
     explainer = Explainer(
         model,
-        chosen,
+        named,
         method=method,
         layer=layer,
         threshold=thresholds,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bincam.cli.option_groups import ModelOptions, ThresholdOptions
 from bincam.cli.options import parse_names, parse_number, parse_numbers
 from bincam.errors import InputError, nearest
-from bincam.one_of import check_sets
+from bincam.one_of import check_no_threshold, check_sets
 
 if TYPE_CHECKING:
     from bincam.models import AttributeClassifier, Card
@@ -177,6 +177,7 @@ def read_thresholds(card: Card, options: ThresholdOptions) -> dict[str, float]:
     logits = parse_numbers("--threshold-logit", options.threshold_logit, "NAME=LOGIT")
     probabilities = parse_numbers("--threshold-prob", options.threshold_prob, "NAME=PROBABILITY")
     for option, values in (("--threshold-logit", logits), ("--threshold-prob", probabilities)):
+        check_no_threshold((name for name in values if name in card.one_of), card.one_of, option)
         for name in values:
             if name not in card.attributes:
                 raise InputError(f"{option}: unknown attribute {name!r}{nearest(name, card.attributes)}")

@@ -110,15 +110,7 @@ def pair_audits(
         )
         raise InputError(f"{first.folder} and {second.folder}: no attribute in common{reasons}")
     masks = tuple(name for name in first.masks if name in second.masks)
-    settings_of_second = _measured_with(second, masks)
-    for what, setting in _measured_with(first, masks).items() if names else ():
-        other_setting = settings_of_second[what]
-        digest = [value.digest if isinstance(value, MaskSource) else value for value in (setting, other_setting)]
-        if digest[0] != digest[1]:
-            raise InputError(
-                f"{first.folder} and {second.folder}: audited with different {what} ({_source(setting)}, "
-                f"{_source(other_setting)}); their maps cannot be compared, repeat one audit with the other's {what}"
-            )
+    _check_settings(first, second, masks, common)
     methods = tuple(name for name in first.methods if name in second.methods)
     if not methods:
         raise InputError(
@@ -136,6 +128,32 @@ def pair_audits(
     images = first.images.set_index("row").loc[rows, "image"].astype(str)
     thresholds = np.array([limits.get(name, np.nan) for name in names])
     return Pair(panel, other_panel, methods, thresholds, source, tuple(images), common, sets, outputs)
+
+
+def _check_settings(first: Audit, second: Audit, masks: Sequence[str], common: Common) -> None:
+    """Refuse audits whose maps, of attributes or of outputs of sets, answer different questions."""
+    named = [(name, name) for name in (*common.attributes, *common.outputs)]
+    for name, other in common.sets.items():
+        members, others = first.one_of[name], second.one_of[other]
+        named += [(member, others[place]) for member, place in zip(members, common.order[name], strict=True)]
+    settings_of_second = _measured_with(second, masks)
+    for what, setting in _measured_with(first, masks).items():
+        other_setting = settings_of_second[what]
+        if not _alike(setting, other_setting, named):
+            raise InputError(
+                f"{first.folder} and {second.folder}: audited with different {what} ({_source(setting)}, "
+                f"{_source(other_setting)}); their maps cannot be compared, repeat one audit with the other's {what}"
+            )
+
+
+def _alike(setting: Any, other: Any, named: Sequence[tuple[str, str]]) -> bool:
+    """Compare a setting; regions by what they are of the outputs that both audits have, by their names in each."""
+    if not isinstance(setting, MaskSource) and not isinstance(other, MaskSource):
+        return bool(setting == other)
+    own, theirs = ({} if source is None else source.by_attribute for source in (setting, other))
+    if own is None or theirs is None:
+        return setting is not None and other is not None and bool(setting.digest == other.digest)
+    return all(own.get(name) == theirs.get(called) for name, called in named)
 
 
 def _measured_with(audit: Audit, masks: Sequence[str]) -> dict[str, Any]:

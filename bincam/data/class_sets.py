@@ -38,7 +38,10 @@ def classes_in(values: NDArray[np.str_], column: str, source: str) -> tuple[str,
     distinct = [str(value) for value in np.unique(values) if value]
     if len(distinct) < 2:
         content = f"the single class {distinct[0]!r}" if distinct else "no class"
-        raise InputError(f"{source}: column {column!r} contains {content}; of a set there are at least two")
+        raise InputError(
+            f"{source}: column {column!r} contains {content}; of a set there are at least two: state "
+            f"all of them, also those without an image (--one-of-column {column}=CLASS,CLASS,...; one_of_columns=)"
+        )
 
     def key(text: str) -> list[tuple[int, int, str]]:
         parts = re.split(r"(\d+)", text)

@@ -109,9 +109,11 @@ def _labels_of_set(table: AttributeTable, name: str, members: Sequence[str], inv
     absent = [label for label in wanted if label not in of_class or not counts[position[label]]]
     if absent:
         more = f" (and {len(absent) - 4} more)" if len(absent) > 4 else ""
+        one = len(absent) == 1
         warnings.warn(
-            f"{source}: no image has the class {', '.join(map(repr, absent[:4]))}{more} of the set {name!r}, which the "
-            "model can predict: its miss rate is undefined, and means over classes leave it out",
+            f"{source}: no image has the {'class' if one else 'classes'} {', '.join(map(repr, absent[:4]))}{more} of "
+            f"the set {name!r}, which the model can predict: {'its miss rate is' if one else 'their miss rates are'} "
+            f"undefined, and means over classes leave {'it' if one else 'them'} out",
             BincamWarning,
             stacklevel=3,
         )

@@ -14,6 +14,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from bincam.display import counted
 from bincam.errors import InputError
 from bincam.metrics.localization.energy import evidence
 
@@ -101,7 +102,8 @@ class AttentionOverlap:
         r = evidence(maps).double()  # (B, A, hw)
         if r.shape[1] != count or labels.shape != r.shape[:2]:
             raise InputError(
-                f"maps {tuple(maps.shape)} and labels {tuple(labels.shape)} do not belong to {count} attributes"
+                f"maps {tuple(maps.shape)} and labels {tuple(labels.shape)} do not belong to "
+                f"{counted(count, 'attribute')}"
             )
         if self._shapes is not None and self._shapes.shape[1] != r.shape[2]:
             raise InputError(f"maps of {r.shape[2]} cells, after maps of {self._shapes.shape[1]}")

@@ -38,7 +38,8 @@ class Randomisation:
             not finite, before or after.
         mean: ``(stages,)``, mean of |correlation| over an image's attributes, then over draws and images; NaN where no
             correlation is defined.
-        upper: ``(stages,)``, the largest of the draws' one-sided 95 % bounds of the mean; NaN where a draw has none.
+        upper: ``(stages,)``, the largest of the draws' one-sided 95 % bounds of the mean, at most 1; NaN where a
+            draw has none.
         undefined: ``(stages,)``, the share of correlations that are NaN.
         chance: Approximate mean |correlation| of maps with independent cells on this grid, √(2 / π(hw - 1)).
             Neighbouring cells are correlated, so unrelated maps exceed it. Below 9 cells it exceeds the bound of 0.3.
@@ -212,7 +213,7 @@ def _upper(values: Tensor) -> Tensor:
         varied = n > 1 and (bool((defined != defined[0]).any()) or bool(defined[0] >= BOUND))
         margin = stats.t.ppf(LEVEL, n - 1) * defined.std() / math.sqrt(n) if varied else torch.tensor(torch.nan)
         bounds.append(defined.mean() + margin)
-    return torch.stack(bounds).max()
+    return torch.stack(bounds).max().clamp(max=1)  # no |correlation| is above 1, but t's bound may be
 
 
 def _stages(explainer: Explainer, images: Tensor, count: int) -> list[tuple[str, list[nn.Module]]]:

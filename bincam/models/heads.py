@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from bincam.display import counted
 from bincam.errors import InputError
 from bincam.models.log_odds import Columns, contrast, log_odds, others_of, rearranged
 
@@ -165,7 +166,7 @@ def raw_scores(raw: Tensor, head: Head, count: int, batch: int, one_of: Columns 
     if head == "two_logits":
         if shape not in paired:
             raise InputError(
-                f"the model's output has shape {shape}, but head='two_logits' with {count} attributes means "
+                f"the model's output has shape {shape}, but head='two_logits' with {counted(count, 'attribute')} means "
                 f"{' or '.join(map(str, sorted(paired)))}"
             )
         return contrast(raw.reshape(batch, count, 2))
@@ -175,7 +176,7 @@ def raw_scores(raw: Tensor, head: Head, count: int, batch: int, one_of: Columns 
     expected = {(batch, count), *({(batch,)} if count == 1 else ())}
     if shape not in expected:
         raise InputError(
-            f"the model's output has shape {shape}, but head={head!r} with {count} attributes means "
+            f"the model's output has shape {shape}, but head={head!r} with {counted(count, 'attribute')} means "
             f"{' or '.join(map(str, sorted(expected, key=len)))}"
             + ("; head='two_logits' takes the last axis as (negative, positive)" if shape in paired else "")
         )

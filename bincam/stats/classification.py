@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.decision import check_scores, is_positive
+from bincam.display import counted
 from bincam.errors import InputError
 from bincam.stats.calibration import bin_sums, ece_and_brier, probability
 from bincam.stats.class_counts import ClassCounts
@@ -181,20 +182,22 @@ def evaluate(
     """
     z, y = check_scores(logits, labels)
     if z.shape[1] != len(counts.attributes):
-        raise InputError(f"logits have {z.shape[1]} attributes, and the training counts {len(counts.attributes)}")
-    counted = count(z, y, threshold, head)
-    positives, negatives = counted.tp + counted.fn, counted.tn + counted.fp
+        raise InputError(
+            f"logits have {counted(z.shape[1], 'attribute')}, and the training counts {len(counts.attributes)}"
+        )
+    answered = count(z, y, threshold, head)
+    positives, negatives = answered.tp + answered.fn, answered.tn + answered.fp
     n = positives + negatives
-    fnr, fpr = _share(counted.fn, positives), _share(counted.fp, negatives)
+    fnr, fpr = _share(answered.fn, positives), _share(answered.fp, negatives)
     rare = counts.minority_positive
-    accuracy = _share(counted.tp + counted.tn, n)
+    accuracy = _share(answered.tp + answered.tn, n)
     baseline = _share(np.where(rare, negatives, positives), n)
     wrong = 1 - baseline
     auroc, ap = _ordered(z, y)
-    ece, brier = ece_and_brier(counted.bin_images, counted.bin_positives, counted.bin_probability, counted.squares)
+    ece, brier = ece_and_brier(answered.bin_images, answered.bin_positives, answered.bin_probability, answered.squares)
     return Metrics(
         n=n,
-        undefined=counted.undefined,
+        undefined=answered.undefined,
         minority_error=_class_error("minority_error", rare, fnr, fpr),
         majority_error=_class_error("majority_error", rare, fnr, fpr),
         fnr=fnr,

@@ -239,3 +239,26 @@ def test_a_timm_model_is_explained_with_its_class_names(command, monkeypatch):
     assert [entry["rank"] for entry in entries] == [f"class: {rank}" for rank in ("1st", "2nd", "3rd", "4th", "5th")]
     assert all(entry["name"].partition(" ")[0].isdigit() and len(entry["name"]) > 5 for entry in entries)
     assert document["anatomy"]["kind"] == "exact"
+
+
+def test_a_large_set_is_named_in_place_of_its_outputs(command):
+    make(command, "many", ",".join(f"c{k}" for k in range(120)), "--one-of", "kind=" + ",".join(
+        f"c{k}" for k in range(120)
+    ))  # fmt: skip
+    (image,) = explained(command, "--attributes", "kind", function="many")["images"]
+    assert [entry["name"] for entry in image["attributes"]] == [image["attributes"][0]["name"]]
+    (grid,) = explained(command, "--attributes", "kind", "--grid", function="many")["images"]
+    (of_set,) = grid["grid"]["sets"]
+    assert of_set["answer"] == image["attributes"][0]["name"]
+    assert of_set["outputs"] == 120
+
+
+def test_a_set_is_compared_with_one_of_its_outputs_by_its_name(command):
+    make(command, "heads", "dark,blond,grey,Male", "--output", "hair,sex", "--one-of", "hair=dark,blond,grey")
+    (image,) = explained(command, "--attributes", "hair", "--versus", "blond")["images"]
+    assert [entry["name"] for entry in image["attributes"]] == ["dark", "grey"]
+    told = command(
+        "explain", "one.png", "--model", "model", "--factory", "set_nets:heads", "--json", "--threshold", "hair=1"
+    )
+    assert told.code == 2
+    assert "--threshold-logit has one for set 'hair', which has none" in told.err

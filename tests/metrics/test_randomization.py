@@ -284,3 +284,11 @@ def test_equal_correlations_are_no_bound() -> None:
     assert not _judge(("head",), equal, cells=49).passed
     high = _judge(("head",), equal * 9, cells=49)
     assert "keep a |Spearman|" in high.reason
+
+
+def test_no_bound_of_a_correlation_is_above_one():
+    nearly_kept = torch.tensor([1.0, 1.0, 0.9, 0.95]).view(1, 1, 4, 1).double()
+    found = _judge(("head",), nearly_kept, cells=49)
+    assert float(stats.t.ppf(0.95, 3) * nearly_kept.std() / 2 + nearly_kept.mean()) > 1
+    assert found.upper.tolist() == [1.0]
+    assert "up to 1.00" in found.reason

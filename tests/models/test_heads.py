@@ -141,3 +141,9 @@ class Opaque:
 def test_a_selection_that_names_nothing_is_refused(raw, output, message):
     with pytest.raises(InputError, match=message):
         select_output(raw, output)
+
+
+@pytest.mark.parametrize("head", ["logits", "two_logits"])
+def test_one_attribute_is_told_in_the_singular(head):
+    with pytest.raises(InputError, match="with 1 attribute means"):
+        logits_of(torch.zeros(1, 3), head, count=1, batch=1)

@@ -79,10 +79,15 @@ class AuditedData(_Part):
 
 
 class MaskSource(_Part):
-    """The source of regions or of masks stored per image, and the digest of the masks."""
+    """The source of regions or of masks stored per image, and the digest of the masks.
+
+    ``by_attribute`` are the digests of the attributes that have a region; None of masks stored per image, and in older
+    audits.
+    """
 
     source: str
     digest: str
+    by_attribute: dict[str, str] | None = None
 
 
 class ReferenceData(_Part):

@@ -31,8 +31,13 @@ if TYPE_CHECKING:
 GATED_RATES = (*RATES, *NOISE_RATES, *ONLY_OF_SETS)
 """Rates that rules may name; some exist where a share of wrong labels was stated, and some of sets of outputs alone."""
 
-# An equals sign may be within the left side (specificity=0.95), but not at its end.
-_RULE = re.compile(r"^(?P<left>[^<>!]*[^<>!=\s])\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[^<>=!]+)$")
+# An equals sign may be within the left side (specificity=0.95), but not at its end. The last sign compares, because a
+# name may contain one.
+_RULE = re.compile(r"^(?P<left>.*[^<>!=\s])\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[^<>=!]+)$")
+_FORM = (
+    "expected [ATTRIBUTE.]MEASURE[@CONDITION], one of <= < >= >, and a number, such as 'minority_error<=0.2' or "
+    "'Smiling.gain@predicted:majority>=0.1'"
+)
 
 
 @dataclass(frozen=True)
@@ -122,10 +127,7 @@ def parse_rule(text: str, audit: Audit, where: str = "--rule") -> Rule:
     """
     match = _RULE.match(text.strip())
     if not match:
-        raise InputError(
-            f"{where}: {text!r} is no rule; expected [ATTRIBUTE.]MEASURE[@CONDITION], one of <= < >= >, and a number, "
-            "such as 'minority_error<=0.2' or 'Smiling.gain@predicted:majority>=0.1'"
-        )
+        raise InputError(f"{where}: {text!r} is no rule; {_FORM}")
     try:
         bound = float(match["bound"])
     except ValueError:
@@ -151,6 +153,8 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     head = next((name for name in heads if rest.startswith(f"{name}.")), None)
     if head is not None:
         attribute, rest = head, rest[len(head) + 1 :]
+    if any(sign in rest for sign in "<>!"):
+        raise InputError(f"{where} is no rule; {_FORM}")
     if attribute == "overall" and one_of and not audit.manifest.yes_or_no:
         raise InputError(
             f"{where}: 'overall' is the mean over yes-or-no attributes, and none was audited; write the rule for a "
@@ -173,7 +177,7 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
         prefix, dot, tail = measure.partition(".")
         if attribute is None and dot and tail.partition("@")[0] in measures:
             raise InputError(f"{where}: unknown attribute {prefix!r}{nearest(prefix, names)}")
-        if "=" in after:
+        if at and "=" in after:
             raise InputError(f"{where}: unknown measure {before!r}{nearest(before, CONDITIONED)}")
         raise InputError(f"{where}: unknown measure {measure!r}{nearest(measure, measures)}")
     if measure in GATED_RATES and group:

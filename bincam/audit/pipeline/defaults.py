@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,15 @@ MOST_NAMED = 40
 
 
 def common(
-    of_model: Sequence[str], of_data: Sequence[str], wanted: Sequence[str] | None
+    of_model: Sequence[str], of_data: Sequence[str], wanted: Sequence[str] | None, sets: Collection[str] = ()
 ) -> tuple[tuple[str, ...], list[str], list[str]]:
     """Choose the attributes to audit, in the model's order, and list those that only one of the two has.
+
+    Args:
+        of_model: The model's outputs.
+        of_data: The data's columns of labels.
+        wanted: The attributes that are asked for; None for all.
+        sets: Names of sets, which the user may have meant too.
 
     Raises:
         InputError: Model and data share none, or a wanted one is not among them.
@@ -35,7 +41,7 @@ def common(
     for name in wanted or ():
         if name not in shared:
             where = "the data has no labels of it" if name in of_model else "the model has no output for it"
-            unknown = nearest(name, shared) if name not in of_model and name not in of_data else ""
+            unknown = nearest(name, (*shared, *sets)) if name not in of_model and name not in of_data else ""
             raise InputError(f"attribute {name!r} cannot be audited: {where}{unknown}")
     chosen = shared if wanted is None else tuple(name for name in shared if name in wanted)
     return (

@@ -273,4 +273,8 @@ def _by_attribute(names: Sequence[str], counts: torch.Tensor) -> dict[str, tuple
 def _mask_source(regions: Regions | None, names: Sequence[str]) -> MaskSource | None:
     if regions is None:
         return None
-    return MaskSource(source=regions.source, digest=provenance.regions_digest(regions, names))
+    return MaskSource(
+        source=regions.source,
+        digest=provenance.regions_digest(regions, names),
+        by_attribute=provenance.region_digests(regions, names),
+    )

@@ -46,7 +46,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     card, given = model.card, data
     data = match_sets(card, given)
     wanted = None if settings.attributes is None else expand(settings.attributes, card.one_of)
-    names, only_in_model, only_in_data = defaults.common(card.attributes, data.names, wanted)
+    names, only_in_model, only_in_data = defaults.common(card.attributes, data.names, wanted, card.one_of)
     if only_in_model:
         lacking = ", ".join(collapse(only_in_model, card.one_of))
         notes.append(f"not audited, because the data has no labels of them: {lacking}")

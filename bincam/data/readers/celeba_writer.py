@@ -17,6 +17,7 @@ from bincam.data.attribute_table import AttributeTable
 from bincam.data.describe import SPLITS
 from bincam.data.readers.celeba import BOX_FILES, FOLDERS, LANDMARK_FILES, Variant, celeba
 from bincam.data.readers.celeba_labels import BOX_COLUMNS, LANDMARK_COLUMNS, PathLike
+from bincam.display import counted
 from bincam.errors import InputError
 from bincam.files import atomic
 
@@ -98,7 +99,9 @@ def write_celeba(
         try:
             picture = next(pending)
         except StopIteration:
-            raise InputError(f"{row} images for a table of {len(table)} rows; there is none for {name!r}") from None
+            raise InputError(
+                f"{counted(row, 'image')} for a table of {counted(len(table), 'row')}; there is none for {name!r}"
+            ) from None
         _write_image(folder / name, picture)
     if next(pending, None) is not None:
         raise InputError(f"more images than the table's {len(table)} rows")
@@ -124,7 +127,8 @@ def write_attributes(file: PathLike, ids: Iterable[str], names: Sequence[str], l
     values = np.asarray(labels)
     if values.shape != (len(rows), len(names)):
         raise InputError(
-            f"labels of {len(rows)} images and {len(names)} attributes have shape {(len(rows), len(names))}, "
+            f"labels of {counted(len(rows), 'image')} and {counted(len(names), 'attribute')} have shape "
+            f"{(len(rows), len(names))}, "
             f"got {values.shape}"
         )
     if not np.isin(values, (0, 1)).all():
@@ -187,7 +191,7 @@ def _write_image(file: Path, picture: Any) -> None:
 
 def _write_numbers(file: PathLike, ids: list[str], values: NDArray[np.float64], header: str) -> None:
     if len(values) != len(ids):
-        raise InputError(f"{file}: {len(ids)} images but {len(values)} rows")
+        raise InputError(f"{file}: {counted(len(ids), 'image')} but {counted(len(values), 'row')}")
     if not np.isfinite(values).all():
         row = int(np.nonzero(~np.isfinite(values))[0][0])
         raise InputError(f"{file}: a value of {ids[row]!r} is unknown; CelebA's format needs a number for every image")

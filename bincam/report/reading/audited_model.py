@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bincam.audit.summary.summarize import SHORT, column_of
 from bincam.compare.names import phrase
+from bincam.display import counted
 from bincam.errors import InputError
 from bincam.stats.estimate import Estimate
 from bincam.stats.outcomes import answers, basic_name, basic_rate
@@ -158,7 +159,8 @@ class Arm:
         count = len(self.audit.attributes)
         if len(frame) % count:
             raise InputError(
-                f"{self.audit.folder}: {len(frame)} records are not a multiple of {count} attributes; repeat the audit"
+                f"{self.audit.folder}: {len(frame)} records are not a multiple of {counted(count, 'attribute')}; "
+                "repeat the audit"
             )
         table = {
             name: frame[name].to_numpy(dtype=np.float64).reshape(-1, count)

@@ -110,10 +110,13 @@ def _in_words(arm: Arm, attributes: Sequence[str], comparison: Comparison, named
     rarer, other = (name.removeprefix("the ") for name in _classes_of(arm, attributes, comparison))
     start = f"{label}: {rarer}" if named else f"{rarer[0].upper()}{rarer[1:]}"
     estimates = comparison.defined(arm, attributes)
+    means = comparison.means(arm, attributes)
+    if not any(mean.defined for mean in means):
+        return f"{label}: undefined for every attribute." if named else "Undefined for every attribute."
+    minority, majority = (mean_text(mean, attributes, comparison.kind) for mean in means)
     if not estimates:
-        return f"{label}: undefined for every attribute."
+        return f"{start} {minority}, {other} {majority} on average; no attribute has enough images of both to compare."
     name, (first, second) = max(estimates.items(), key=lambda item: abs(item[1][0].value - item[1][1].value))
-    minority, majority = (mean_text(mean, attributes, comparison.kind) for mean in comparison.means(arm, attributes))
     return (
         f"{start} {minority}, {other} {majority} on average; largest difference: {name} "
         f"({wording.marked(first, comparison.kind)}, {wording.marked(second, comparison.kind)})."

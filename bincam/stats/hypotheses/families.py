@@ -161,10 +161,14 @@ def undecided(tests: Sequence[Mapping[str, Any]], kind: Kind) -> str:
         'a true difference of 14\u202fpoints would be found in 8 of 10 such audits'
         >>> undecided([entry, {**entry, "detectable": None, "undetectable": True}], "difference")
         'a true difference of 0.14 would be found in 8 of 10 such audits; 1 test has too few clusters to find any'
+        >>> undecided([{**entry, "detectable": 1.09}], "points")  # no share differs by 109 points
+        '1 test has too few clusters to find any'
     """
     others = [test for test in tests if test["p"] is not None and not test["finding"]]
     sizes = [test["detectable"] for test in others if test.get("detectable") is not None]
     lost = sum(bool(test.get("undetectable")) for test in others)
+    if kind == "points":  # shares differ by at most 1
+        lost, sizes = lost + sum(size > 1 for size in sizes), [size for size in sizes if size <= 1]
     parts = []
     if sizes:
         ends = [shown(Estimate.of_value(end), kind).lstrip("+") for end in dict.fromkeys((min(sizes), max(sizes)))]

@@ -1,5 +1,6 @@
 """Rules: how they are read, what they find, and what is written for others."""
 
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -59,6 +60,8 @@ def test_rules_are_read(audit, text, attribute, measure, group, sign, bound):
         ("gain", "is no rule"),
         ("gain==0.3", "is no rule"),
         ("0.1<=gain<=0.3", "is no rule"),
+        ("Smiling.gain<=0.3<=1", "is no rule"),
+        ("a=b<=0.3", "unknown measure 'a=b'"),
         ("gain>=much", "the bound 'much' is no number"),
         ("gain>=nan", "is no number"),
         ("gain>=inf", "is no number"),
@@ -192,3 +195,10 @@ def test_a_rate_of_both_classes_names_the_one_with_few_images_and_how_many_are_n
         [parse_rule("auroc>=0.5", audit)],
     )
     assert one.reason.startswith("no interval from 226 images")
+
+
+@pytest.mark.parametrize("name", ["<b>n&o</b>", "k=3", "a<=b", "under <3, over >60!", "x.y@z"])
+def test_a_rule_names_an_output_whatever_its_name(name):
+    named = SimpleNamespace(attributes=(name, "Bald"), methods=("grad_cam",), masks=())
+    rule = parse_rule(f"{name}.fnr <= 0.25", named)
+    assert (rule.attribute, rule.measure, rule.sign, rule.bound) == (name, "fnr", "<=", 0.25)

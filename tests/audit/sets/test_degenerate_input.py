@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from bincam.audit.pipeline.defaults import common
 from bincam.audit.pipeline.runner import run
 from bincam.audit.summary.panel import read_panel
 from bincam.errors import BincamWarning, InputError
 from bincam.models import AttributeClassifier
 from bincam.report import write_report
 from tests.audit.conftest import NOTES_ALLOWED
-from tests.audit.planted_sets import COLOURS, NAMES, card, of_set, reader, true_and_scores
+from tests.audit.planted_sets import COLOURS, NAMES, SETS, card, of_set, reader, true_and_scores
 
 pytestmark = NOTES_ALLOWED
 
@@ -126,3 +127,8 @@ def test_a_set_without_labels_is_named_by_its_name(coloured, chosen, tmp_path):
     assert done.manifest.only_in_model == COLOURS
     page = write_report(done.folder, tmp_path / "page.html").read_text()
     assert "set &#39;colour&#39; of 3 outputs" in page
+
+
+def test_a_mistyped_set_is_suggested():
+    with pytest.raises(InputError, match=r"attribute 'colur' cannot be audited: .*; did you mean 'colour'\?"):
+        common(NAMES, NAMES, ["colur"], SETS)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from bincam.data.regions.boxes import union_box
 from bincam.data.regions.shapes import Mask
+from bincam.display import counted
 from bincam.errors import InputError
 from bincam.metrics.localization.boxes.clean import FIXED, LEVELS, clean_overlaps
 from bincam.metrics.localization.boxes.constant import ConstantBoxes
@@ -105,7 +106,7 @@ def box_columns(
     projected = np.full(overlaps.one.shape, np.nan)
     pixels = None if fitted is None else fitted.in_image(size)
     if pixels is not None and len(pixels.centred) != shape[1]:
-        raise InputError(f"constant boxes are of {len(pixels.centred)} attributes, the maps of {shape[1]}")
+        raise InputError(f"constant boxes are of {counted(len(pixels.centred), 'attribute')}, the maps of {shape[1]}")
     if masks is not None and (len(masks), {len(row) for row in masks}) != (shape[0], {shape[1]} if shape[0] else set()):
         raise InputError(f"masks are {shape[0]} lists of {shape[1]}, like the maps")
     grid = (int(maps.shape[2]), int(maps.shape[3]))

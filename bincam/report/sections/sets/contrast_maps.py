@@ -73,7 +73,7 @@ def _chosen(name: str, entry: Mapping[str, Any], arms: Sequence[Arm]) -> tuple[l
         return all(set(rows) <= set(arm.audit.attributes) for arm in arms)
 
     outputs = list(entry["outputs"])
-    if len({(arm.method, arm.audit.manifest.side) for arm in arms}) > 1:  # a contrast of sets alone permits it
+    if len({(arm.method, arm.audit.manifest.side) for arm in arms}) > 1:  # the primary methods may differ
         return [], ""
     if of_both(slots(name)):
         return list(slots(name)), "Maps of the predicted and of the true output of every image, whichever these are."
