@@ -15,6 +15,7 @@ from bincam._version import __version__
 from bincam.audit.folder.manifest import AuditedData, AuditedModel, Manifest, MaskSource, ReferenceData
 from bincam.audit.folder.schema import MASKS
 from bincam.audit.folder.sets import output_names
+from bincam.audit.pipeline.cells.plan import CellPlan
 from bincam.audit.pipeline.measure import MeasureInputs
 from bincam.audit.pipeline.projected_masks import Grid, MaskProjector
 from bincam.audit.pipeline.sets.large import LargeSets
@@ -53,6 +54,7 @@ class Plan:
         references: The fitted references by kind; they are fitted after the plan is made.
         one_of: The audited sets of outputs.
         large: The sets among them of which only the predicted and the true output have rows; None if there are none.
+        cells: The prediction grid; None if it is not measured.
     """
 
     settings: Settings
@@ -74,11 +76,18 @@ class Plan:
     references: Mapping[str, Reference] = field(default_factory=dict)
     one_of: Sets = field(default_factory=dict)
     large: LargeSets | None = None
+    cells: CellPlan | None = None
 
     @property
     def methods(self) -> tuple[str, ...]:
         """Specs of the methods; the first is the primary one."""
         return tuple(self.grids)
+
+    @property
+    def mask_grids(self) -> tuple[Grid, ...]:
+        """The grids to which masks are brought: those of the maps, and the prediction grid."""
+        own = () if self.cells is None else (self.cells.shape,)
+        return tuple(dict.fromkeys((*self.grids.values(), *own)))
 
     @property
     def own_rows(self) -> tuple[str, ...]:
@@ -131,18 +140,17 @@ class Plan:
         if not self.moving:
             names = self.table.names
             fixed = [None] * len(names) if regions is None else regions.masks(names, size)
-        grids = tuple(dict.fromkeys(self.grids.values()))
-        return MeasureInputs.of_masks(fixed, grids, size, references=self.references, masks=self.masks)
+        return MeasureInputs.of_masks(fixed, self.mask_grids, size, references=self.references, masks=self.masks)
 
     @cached_property
     def large_inputs(self) -> MeasureInputs:
         """The inputs of the measures of large sets, whose regions are drawn image by image."""
         assert self.large is not None
-        grids, size = tuple(dict.fromkeys(self.grids.values())), self.model.card.input_size
+        size = self.model.card.input_size
         fitted = next(iter(self.references.values()), None)
         known = fitted is not None and set(self.large.members) <= set(fitted.attributes)
         references = self.references if known else {}
-        return MeasureInputs.of_masks(None, grids, size, references=references, masks=self.masks)
+        return MeasureInputs.of_masks(None, self.mask_grids, size, references=references, masks=self.masks)
 
     @cached_property
     def row_masks(self) -> RowMasks:
@@ -163,8 +171,8 @@ class Plan:
         return ReadMasks(projector if self.own_rows else None, of_large)
 
     def _projector(self, table: AttributeTable) -> MaskProjector:
-        grids = tuple(dict.fromkeys(self.grids.values()))
-        return MaskProjector(table, self.model.card.input_size, grids, self.sources, "region" if self.moving else None)
+        outlined = "region" if self.moving else None
+        return MaskProjector(table, self.model.card.input_size, self.mask_grids, self.sources, outlined)
 
     @property
     def batch_size(self) -> int:
@@ -180,9 +188,11 @@ class Plan:
     def manifest(self) -> Manifest:
         """The manifest of the audit; complete once the references are fitted."""
         settings, card, names = self.settings, self.model.card, self.names
-        of_sets: dict[str, Any] = {}
+        if_any: dict[str, Any] = {}
         if self.one_of:
-            of_sets = {"one_of": dict(self.one_of), "one_of_rows": settings.one_of_rows}
+            if_any = {"one_of": dict(self.one_of), "one_of_rows": settings.one_of_rows}
+        if self.cells is not None:
+            if_any["cells"] = self.cells.facts(midpoint="midpoint" in self.references)
         fitted_on = None
         if self.reference_table is not None:
             fitted_on = ReferenceData(
@@ -227,7 +237,7 @@ class Plan:
             device=torch.device(settings.device).type,
             only_in_model=tuple(self.only_in_model),
             only_in_data=tuple(self.only_in_data),
-            **of_sets,
+            **if_any,
             references={kind: reference.digest for kind, reference in self.references.items()},
             settings_digest="",
         )
