@@ -108,12 +108,13 @@ class ReferenceData(_Part):
 class AuditedCells(_Part):
     """The prediction grid: its reading and shape, the mask that stands for the object, and the poolings of its cells.
 
-    ``masks`` are ``object``, ``region`` or None by row of the records; ``own_region`` names the rows of which images
-    without the attribute have a region too. ``midpoint`` is True if the midpoint reference was taken out as well.
+    ``rows`` are those rows of the records of which it is measured, ``masks`` their ``object``, ``region`` or None, and
+    ``own_region`` names those of which images without the attribute have a region too. ``midpoint`` is True if the midpoint reference was taken out as well.
     """
 
     reading: str
     shape: tuple[int, int]
+    rows: list[str]
     masks: dict[str, str | None]
     own_region: list[str] = []
     poolings: list[str] = []

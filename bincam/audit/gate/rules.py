@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bincam.audit.folder.schema import measure_columns
 from bincam.audit.folder.sets import slots
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
+from bincam.audit.gate.cells import has_cells, refuse_without_cells
 from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned, read_condition
 from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure, entry_of, judged_names, set_rates
 from bincam.audit.gate.small_parts import few_in_a_part
@@ -141,9 +142,15 @@ def parse_rule(text: str, audit: Audit, where: str = "--rule") -> Rule:
 def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     """Split a rule's left side into attribute, measure and group. Specs of methods may contain ``@`` and ``.``, too."""
     one_of = getattr(audit, "one_of", {})
-    columns = measure_columns(audit.methods, audit.masks, sets=bool(one_of))
+    cells = has_cells(audit)
+    columns = measure_columns(audit.methods, audit.masks, sets=bool(one_of), cells=cells)
     short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
-    measures = (*GATED_RATES, *CONDITIONED, *sorted(short | set(SHORT)), *columns)
+    measures = (
+        *GATED_RATES,
+        *CONDITIONED,
+        *sorted(short | {name for name in SHORT if SHORT[name] in columns}),
+        *columns,
+    )
     attribute: str | None = None
     rest = left.strip()
     large = _large(audit)
@@ -171,6 +178,7 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
         if rest.endswith(f"@{candidate}"):
             measure, group = rest[: -len(candidate) - 1], candidate
     if measure not in measures:
+        refuse_without_cells(measure, cells, where)
         before, at, after = measure.rpartition("@")
         if at and before in measures:
             raise InputError(f"{where}: unknown group {after!r}{nearest(after, GROUPS)}")

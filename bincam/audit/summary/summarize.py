@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.folder.cells import CELL_SHORT
 from bincam.audit.summary.bounds import WRONG, bounds, is_proportion
 from bincam.audit.summary.calibration import (
     CALIBRATION_RATES,
@@ -15,6 +16,7 @@ from bincam.audit.summary.calibration import (
     calibration_family,
     slice_calibration,
 )
+from bincam.audit.summary.cells.summary import sliced_cells, with_cells
 from bincam.audit.summary.divisions import slicings
 from bincam.audit.summary.doubts import doubts
 from bincam.audit.summary.group_differences import group_differences
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from bincam.audit.folder.manifest import Manifest
     from bincam.audit.folder.reader import Audit
 
-SHORT = {"bias_share": "midpoint.bias_share"}
+SHORT = {"bias_share": "midpoint.bias_share", **CELL_SHORT}
 """Short names of measures that are not the primary method's."""
 
 RATES = (
@@ -134,7 +136,7 @@ def summarise(
     """
     panel = read_panel(audit)
     try:
-        return summarise_panel(
+        summary = summarise_panel(
             panel,
             audit.manifest,
             sets=read_sets(audit, panel),
@@ -148,6 +150,7 @@ def summarise(
             resamples=resamples,
             seed=seed,
         )
+        return with_cells(summary, audit, panel, level)
     except InputError as error:
         raise InputError(f"{audit.folder}: {error}") from None
 
@@ -208,7 +211,7 @@ def summarise_panel(
         entry
         for by in own
         for entry in (
-            *slice_panel(panel, by, columns, level),
+            *slice_panel(panel, by, columns | sliced_cells(panel), level),
             *slice_calibration(panel, by, head, level),
         )
     ]

@@ -31,7 +31,7 @@ class CellPlan:
         reading: ``frozen`` where the head permits it, else ``pointwise``.
         shape: ``(h, w)``.
         masks: ``object`` where the data has object masks of an attribute, else ``region`` where there is one, else
-            None; by row of the records.
+            None; by measured row.
         rows: Names of the rows of which the grid is measured.
         shown: Names of the rows of which images without the attribute have a region too.
     """
@@ -57,6 +57,7 @@ class CellPlan:
         return AuditedCells(
             reading=self.reading,
             shape=self.shape,
+            rows=list(self.rows),
             masks=dict(self.masks),
             own_region=list(self.shown),
             poolings=list(self.poolings),
@@ -149,7 +150,7 @@ def plan_cells(
     anatomy = explainer.anatomy(card.input_size)
     refuse_no_grid(anatomy)
     assert anatomy.pooled is not None
-    masks: dict[str, str | None] = dict.fromkeys((*rows, *large))
+    masks: dict[str, str | None] = dict.fromkeys(rows)
     for name in rows:
         if OBJECT in sources and _may_have(sources[OBJECT], name):
             masks[name] = OBJECT
@@ -179,4 +180,3 @@ def _may_have(regions: Regions, name: str) -> bool:
     if isinstance(shape, AttributeMasks):
         return (shape.folder / name).is_dir() or any(shape.folder.glob("*.npz"))
     return name in regions
-
