@@ -108,8 +108,9 @@ class ReferenceData(_Part):
 class AuditedCells(_Part):
     """The prediction grid: its reading and shape, the mask that stands for the object, and the poolings of its cells.
 
-    ``rows`` are those rows of the records of which it is measured, ``masks`` their ``object``, ``region`` or None, and
-    ``own_region`` names those of which images without the attribute have a region too. ``midpoint`` is True if the midpoint reference was taken out as well.
+    ``rows`` are the rows of the records of which it is measured, ``masks`` their ``object``, ``region`` or None;
+    ``own_region`` names those of which images without the attribute have a region too. ``midpoint`` is True if the
+    midpoint reference was taken out as well.
     """
 
     reading: str

@@ -145,12 +145,8 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     cells = has_cells(audit)
     columns = measure_columns(audit.methods, audit.masks, sets=bool(one_of), cells=cells)
     short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
-    measures = (
-        *GATED_RATES,
-        *CONDITIONED,
-        *sorted(short | {name for name in SHORT if SHORT[name] in columns}),
-        *columns,
-    )
+    short |= {name for name, column in SHORT.items() if column in columns}
+    measures = (*GATED_RATES, *CONDITIONED, *sorted(short), *columns)
     attribute: str | None = None
     rest = left.strip()
     large = _large(audit)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bincam.audit.folder.cells import CELL_SHORT
 from bincam.audit.summary.bounds import WRONG, bounds, is_proportion
@@ -19,6 +18,7 @@ from bincam.audit.summary.calibration import (
 from bincam.audit.summary.cells.summary import sliced_cells, with_cells
 from bincam.audit.summary.divisions import slicings
 from bincam.audit.summary.doubts import doubts
+from bincam.audit.summary.families import class_families
 from bincam.audit.summary.group_differences import group_differences
 from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.panel import Panel, read_panel
@@ -33,7 +33,6 @@ from bincam.stats.clustered.attribute_average import AttributeAverage
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import GroupMeans, group_means
 from bincam.stats.estimate import LEVEL, Estimate
-from bincam.stats.hypotheses.hypothesis_tests import difference_test, family
 from bincam.stats.intervals import mean_of_two
 from bincam.stats.outcomes import BASIC, CELLS, ERROR_RATES, GROUPS, MEMBERSHIP, basic_name, class_name
 from bincam.stats.proportions import RESAMPLES, Shares, shares
@@ -233,7 +232,7 @@ def summarise_panel(
         "group_differences": [entry for by_group, _ in differences for entry in by_group],
         "stated": (stated or Stated()).to_json(),
         "families": [
-            *(_families(panel, columns) if panel.attributes else ()),
+            *(class_families(panel, columns) if panel.attributes else ()),
             *(slice_family(panel, by) for by in own),
             *(calibration_family(panel, by, head) for by in own),
             *(tested for _, tested in differences),
@@ -374,26 +373,3 @@ def _counts(panel: Panel, a: int) -> dict[str, int]:
     counted = {name: int((cell == n).sum()) for n, name in enumerate(CELLS)}
     unknown = counted.pop("P?") + counted.pop("N?")
     return {**counted, "unknown": unknown, "nan_logit": int((cell < 0).sum())}
-
-
-def _families(panel: Panel, columns: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Test every attribute: if the minority's error is greater, and if the measures of maps differ between classes."""
-    minority, majority = panel.member("true:minority"), panel.member("true:majority")
-
-    def tested(name: str, values: NDArray[np.floating], group: NDArray[np.integer], greater: bool) -> dict[str, Any]:
-        return family(
-            name,
-            [
-                ({"attribute": attribute}, difference_test(values[:, a], group[:, a], panel.clusters, greater=greater))
-                for a, attribute in enumerate(panel.attributes)
-            ],
-        )
-
-    true = np.where(minority, 0, np.where(majority, 1, -1))
-    predicted = np.where(panel.member("predicted:minority"), 0, np.where(panel.member("predicted:majority"), 1, -1))
-    result = [tested("minority error exceeds majority error", panel.wrong, true, True)]
-    for measure in columns:
-        values = panel.column(columns[measure])
-        result.append(tested(f"{measure} differs between true classes", values, true, False))
-        result.append(tested(f"{measure} differs between predicted classes", values, predicted, False))
-    return result

@@ -38,8 +38,8 @@ def pooled_logits(grid: PredictionGrid, poolings: Sequence[str]) -> NDArray[np.f
             result[:, alone, at] = pooled[name].float().cpu()
     for owner, members in grid.members.items() if grid.raw else ():
         of_set = pool_set(members)
-        for a, name in enumerate(grid.sets):
-            if name == owner:
+        for a, of_output in enumerate(grid.sets):
+            if of_output == owner:
                 place = grid.names[owner].index(grid.attributes[a])
                 for at, pooling in enumerate(poolings):
                     if pooling in of_set:

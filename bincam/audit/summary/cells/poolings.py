@@ -1,4 +1,4 @@
-"""Would another pooling of the same cells have answered better? Fitted on the reference split, judged on the audited."""
+"""Would another pooling of the same cells have answered better? Fitted on the reference split, judged on the test."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def cell_entry(
     }
     if hidden:
         entry["hidden"] = hidden_figures(hidden, names, _people(panel), level)
-    return without_people(entry) if several and not panel.clusters.known else entry  # type: ignore[no-any-return]
+    return without_people(entry) if several and not panel.clusters.known else entry
 
 
 def _people(panel: Panel) -> dict[int, tuple[int, bool]]:

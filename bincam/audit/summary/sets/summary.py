@@ -104,13 +104,11 @@ def summarise_sets(
                 **{name: rate.to_json() for name, rate in rates.items()},
             }
             measured[output]["stated"] = stated_figures(part, k, stated, level)
+        sliced = {**columns, **sliced_cells(part)}
         slices = [
             figure
             for by in dividing
-            for figure in (
-                *slice_panel(part, by, columns | sliced_cells(part), level),
-                *slice_calibration(part, by, "logits", level),
-            )
+            for figure in (*slice_panel(part, by, sliced, level), *slice_calibration(part, by, "logits", level))
             if figure["measure"] in SLICED
         ]
         places = [panel.attributes.index(output) for output in records.outputs]
