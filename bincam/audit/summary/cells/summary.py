@@ -84,10 +84,11 @@ def cell_entry(
         level: Confidence level.
 
     Returns:
-        ``images`` with the attribute; those of them ``masked``, with a foreground; ``fallback``, the share of these
-        whose object is smaller than a cell; ``foreground``, the mean share of the cells, k/n; ``rows``, see
-        ``table_of``; ``auroc_small`` and ``auroc_covering``, the row ``auroc`` of fallback images and of the others;
-        ``dilution``; ``gap``, the mean of |z - mean of the cells|; and ``hidden`` where it was measured.
+        ``images`` with the attribute; those of them that are ``missed``, and those ``masked``, with a foreground;
+        ``fallback``, the share of these whose object is smaller than a cell; ``foreground``, the mean share of the
+        cells, k/n; ``rows``, see ``table_of``; ``auroc_small`` and ``auroc_covering``, the row ``auroc`` of fallback
+        images and of the others; ``dilution``; ``gap``, the mean of |z - mean of the cells|; and ``hidden`` where it
+        was measured.
     """
     at = [panel.attributes.index(name) for name in names]
     several = len(at) > 1
@@ -104,6 +105,7 @@ def cell_entry(
     gaps = np.abs(column(f"{PREFIX}.gap"))
     entry: dict[str, Any] = {
         "images": int(positive.sum()),
+        "missed": int(missed.sum()),
         "masked": int(np.isfinite(fallback).sum()),
         "fallback": one_mean(fallback, clusters, level, share=True).to_json(),
         "foreground": one_mean(share, clusters, level).to_json(),

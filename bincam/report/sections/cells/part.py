@@ -26,17 +26,18 @@ DEFINITIONS = (
     Definition(
         "Prediction grid",
         "What the head says of every single cell of the features that it pools. In the frozen reading the mean of the "
-        "cells is the logit; in the pointwise reading the head is applied to each cell alone, and it is not. The cells of "
-        "an object are those of which its mask covers at least half; where there is none, the fullest (an object smaller "
-        "than a cell). Cells see more of the image than their square, so neighbours of an object may name it too.",
+        "cells is the logit; in the pointwise reading the head is applied to each cell alone, and it is not. The cells "
+        "of an object are those of which its mask covers at least half; where there is none, the fullest (an object "
+        "smaller than a cell). Cells see more of the image than their square, so neighbours of an object may name it "
+        "too.",
     ),
     Definition(
         "Cell AUROC, recovery and their nulls",
         "Cell AUROC: the probability that a cell on the object scores higher than one elsewhere in the image; its null "
-        "takes the scores of another image with the attribute, of another person. Recovery: some cell on the object says "
-        "what is true; its chance is the share of all places of the mask inside the grid where that holds, and its false "
-        "alarm the same in images without the attribute, in their own region or in the mask of another image. These have "
-        "no published definition.",
+        "takes the scores of another image with the attribute, of another person. Recovery: some cell on the object "
+        "says what is true; its chance is the share of all places of the mask inside the grid where that holds, and "
+        "its false alarm the same in images without the attribute, in their own region or in the mask of another "
+        "image. These have no published definition.",
     ),
 )
 CLAIMS = {
@@ -151,7 +152,7 @@ def _lead(arms: Sequence[Arm], attributes: Sequence[str], sets: Mapping[str, Any
         text += f"The object is {listed(kinds)}." if kinds else "No attribute has a mask."
         if attributes and "cells" in arm.summary:
             entry = arm.summary["cells"]
-            text += f" {size_sentence(entry)}" if entry["masked"] else ""
+            text += f" {size_sentence(entry, several=len(attributes) > 1)}" if entry["masked"] else ""
         sentences.append(text)
         if attributes and (better := pooled_better({name: arm.entry(name)["cells"] for name in attributes})):
             sentences.append(f"{whose}{better}")
@@ -168,12 +169,9 @@ def _gap(arm: Arm) -> str:
 
 def _findings(arms: Sequence[Arm], attributes: Sequence[str], sets: Mapping[str, Any], *, many: bool) -> list[str]:
     """One sentence of each model, and of each set, for the first screen."""
-    found = [
-        missed_sentence(
-            arm.summary["cells"], f"{arm.phrase[0].upper()}{arm.phrase[1:]}: " if many else "", several=several
-        )
-        for arm in arms
-        if attributes and "cells" in arm.summary
-        for several in [len(attributes) > 1]
-    ]
+    found = []
+    for arm in arms:
+        if attributes and "cells" in arm.summary:
+            whose = f"{arm.phrase[0].upper()}{arm.phrase[1:]}: " if many else ""
+            found.append(missed_sentence(arm.summary["cells"], whose, several=len(attributes) > 1))
     return [*found, *(missed_sentence(entry["cells"], f"{name}: ") for name, entry in sets.items() if "cells" in entry)]

@@ -9,7 +9,7 @@ from typing import Any
 from bincam.report.sections.cell_poolings import SAID, pooling_sentence
 from bincam.stats.clustered.paired_scores import ScoreComparison
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import counted, interval, shown, stated
+from bincam.stats.formatting import counted, interval, number, shown, stated
 
 
 def row_of(entry: Mapping[str, Any], measure: str, reference: str = "zero") -> Mapping[str, Any] | None:
@@ -34,31 +34,33 @@ def missed_sentence(entry: Mapping[str, Any], whose: str = "", *, several: bool 
         >>> entry = {"rows": [{"measure": "recoverable", "reference": "zero", **row}]}
         >>> missed_sentence(entry).split(", against")[0]
         'In 80 of 100 missed images the evidence is there in the cells of the object'
-        >>> missed_sentence({"rows": []})
-        'Of no missed image is it known whether the evidence is in its cells: none has a mask that fits several places.'
+        >>> missed_sentence({"rows": [], "missed": 0})
+        'No image is missed, so no evidence was lost.'
     """
     images = "misses (an image and an attribute that it has)" if several else "missed images"
     row = row_of(entry, "recoverable")
+    if row is None and not entry["missed"]:
+        return _begun(whose, "no image is missed, so no evidence was lost.")
     if row is None:
-        text = "of no missed image is it known whether the evidence is in its cells: none has a mask that fits several "
-        return _begun(whose, f"{text}places.")
+        count = counted(entry["missed"], "miss", "misses") if several else counted(entry["missed"], "missed image")
+        return _begun(whose, f"none of {count} has a mask that fits several places, so chance cannot be told.")
     found, chance, more = (Estimate.from_json(row[name]) for name in ("figure", "null", "difference"))
     of = counted(found.images, "miss", "misses") if several else counted(found.images, "missed image")
     if more.small or not more.defined:
-        return _begun(
-            whose, f"of {of} with a mask, too few to say whether their evidence is in the cells of the object."
-        )
+        few = "too few to say whether their evidence is in the cells of the object"
+        return _begun(whose, f"{of} with a mask: {few}.")
     about = f"{_points(more)}, {of}"
     start = f"in {_hundred(found)} of 100 {images} the evidence is there in the cells of the object"
     if more.low > 0:
         return _begun(whose, f"{start}, against {_hundred(chance)} by chance ({about}).")
-    less = "less often than chance would have it" if more.high < 0 else "which is not more than chance for certain"
+    less = "less often than chance would have it" if more.high < 0 else "not more than chance for certain"
     return _begun(whose, f"{start}, against {_hundred(chance)} by chance: {less} ({about}).")
 
 
 def _hundred(share: Estimate) -> str:
-    """A share as a number of a hundred, without its unit."""
-    return shown(share, "percent").replace("\u202f%", "").strip()
+    """A share as a number of a hundred: whole, but with a decimal below one."""
+    hundred = 100 * share.value
+    return number(hundred, 1) if 0 < hundred < 1 else number(hundred, 0)
 
 
 def _points(difference: Estimate) -> str:
@@ -88,17 +90,26 @@ def auroc_sentence(entry: Mapping[str, Any]) -> str:
     )
     return (
         f"A cell on the object scores higher than one elsewhere with probability {shown(own)}; with the scores of "
-        f"another image with the attribute it is {shown(null)}. The difference is {stated(more, 'difference')}: {verdict}."
+        f"another image with it, {shown(null)}. The difference is {stated(more, 'difference')}: {verdict}."
     )
 
 
-def size_sentence(entry: Mapping[str, Any]) -> str:
-    """Say how many objects are smaller than a cell, and whether small ones are missed more often."""
+def size_sentence(entry: Mapping[str, Any], *, several: bool = False) -> str:
+    """Say how many objects are smaller than a cell, and whether small ones are missed more often.
+
+    Args:
+        entry: An entry ``cells`` of the summary.
+        several: Whether it is of several attributes, so that an image may count more than once.
+    """
     fallback = Estimate.from_json(entry["fallback"])
-    text = f"{entry['masked']:,} of {counted(entry['images'], 'image')} with it have a mask"
+    what = (
+        f"{counted(entry['images'], 'positive label')}" if several else f"{counted(entry['images'], 'image')} with it"
+    )
+    text = f"{entry['masked']:,} of {what} have a mask"
     if not fallback.defined:
         return f"{text}."
-    text += f"; of these, {shown(fallback, 'percent')} show an object smaller than a cell, for which its fullest cell stands"
+    small = shown(fallback, "percent")
+    text += f"; of these, {small} show an object smaller than a cell, for which its fullest cell stands"
     smaller = Estimate.from_json(entry["dilution"]["smaller"])
     if smaller.defined:
         text += (
@@ -130,8 +141,9 @@ def other_pooling(name: str, poolings: Mapping[str, Any] | None, *, of_set: bool
     gain, error = (Estimate.from_json(poolings["compared"][best][key]) for key in ("error_gain", "error"))
     answered = "better" if gain.low > 0 else "worse" if gain.high < 0 else "neither better nor worse for certain"
     return (
-        f"{name}: the same cells, pooled {SAID[best]}, would have answered {answered}: error {shown(error, 'percent')}, "
-        f"less than that of their mean by {stated(gain, 'points')}; the model was not trained for it."
+        f"{name}: the same cells, pooled {SAID[best]}, would have answered {answered}: error "
+        f"{shown(error, 'percent')}, less than that of their mean by {stated(gain, 'points')}; the model was not "
+        "trained for it."
     )
 
 
@@ -151,10 +163,8 @@ def pooled_better(entries: Mapping[str, Mapping[str, Any]]) -> str:
     gains = [Estimate.from_json(of["balanced_error_gain"]) for of in chosen.values() if of is not None]
     better = sum(gain.defined and not gain.small and gain.low > 0 for gain in gains)
     worse = sum(gain.defined and not gain.small and gain.high < 0 for gain in gains)
+    others = f", and worse for {worse}" if worse else ""
     return (
-        f"Another pooling of the same cells, chosen on the reference split, would have answered better for certain for "
-        f"{better} of {counted(len(chosen), 'attribute')}"
-        + (f", and worse for {worse}" if worse else "")
-        + "; the model "
-        "was not trained for it."
+        "Another pooling of the same cells, chosen on the reference split, would have answered better for certain for "
+        f"{better} of {counted(len(chosen), 'attribute')}{others}; the model was not trained for it."
     )

@@ -19,7 +19,11 @@ LABELS: Mapping[str, tuple[str, str, Kind]] = {
     "auroc": ("Cell AUROC, object against the rest", "scores of another image with it", "number"),
     "contrast": ("Cells on the object: share that {says}", "cells elsewhere", "percent"),
     "recovery": ("Some cell on the object {says}", "the same mask anywhere in the grid (chance)", "percent"),
-    "recoverable": ("the same, missed images", "the same mask anywhere in the grid (chance)", "percent"),
+    "recoverable": (
+        "Some cell on the object {says}, missed images",
+        "the same mask anywhere in the grid (chance)",
+        "percent",
+    ),
     "false_alarm": ("Some cell on the object {says}", "images without it", "percent"),
     "absent_alarm": ("Some cell on the object {says}", "an output that is not its label", "percent"),
 }
@@ -51,7 +55,7 @@ def null_table(title: str, entries: Named, *, of_set: bool) -> Table:
             label, null, kind = LABELS["auroc"]
             if Estimate.from_json(entry[key]["difference"]).defined and 0 < _share(entry) < 1:
                 rows.append(_row(name, f"Cell AUROC, objects {which}", null, entry[key], kind, entries))
-    heads = ["Measure", *(["Model"] if len(entries) > 1 else []), "Images", "Figure", "Null", "", "Difference"]
+    heads = ["Measure", *(["Model"] if len(entries) > 1 else []), "Images", "Figure", "Against", "Null", "Difference"]
     return Table(title, CAPTION, heads, rows)
 
 
