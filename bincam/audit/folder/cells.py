@@ -1,4 +1,4 @@
-"""Prediction grids in an audit's folder: columns of the records, and the files of cell scores and pooled logits."""
+"""Prediction grids in an audit's folder: the files of cell scores and pooled logits."""
 
 from __future__ import annotations
 
@@ -9,39 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.folder.cell_columns import PREFIX
 from bincam.audit.folder.stored import present, read_tensors
 from bincam.errors import InputError
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
-
-PREFIX = "cells"
-AGAINST_MIDPOINT = "midpoint_"
-"""Before the measures of cells from which the midpoint reference was taken out."""
-
-_COMPARED = ("auroc", "null_auroc", "auroc_gain", "inside", "outside", "contrast")
-_RECOVERED = ("recovery", "chance", "recovery_gain", "false_alarm")
-CELL_MEASURES = (
-    *_COMPARED,
-    *_RECOVERED,
-    *("recoverable", "independent_chance", "absent_alarm", "foreground", "fallback", "gap"),
-    *(f"{AGAINST_MIDPOINT}{name}" for name in (*_COMPARED, *_RECOVERED)),
-)
-"""Measures of prediction grids, see ``bincam.metrics.localization.cells``; ``*_gain`` are figures less their null."""
-
-CELL_COLUMNS = tuple(f"{PREFIX}.{name}" for name in CELL_MEASURES)
-"""Their columns in the records."""
-
-CELL_SHORT: Mapping[str, str] = {
-    "cell_auroc": "cells.auroc",
-    "cell_auroc_gain": "cells.auroc_gain",
-    "cell_contrast": "cells.contrast",
-    "recovery": "cells.recovery",
-    "recovery_gain": "cells.recovery_gain",
-    "false_alarm": "cells.false_alarm",
-    "recoverable": "cells.recoverable",
-}
-"""Short names of these columns in rules."""
 
 POOLED_FILE = "references/pooled.safetensors"
 """Pooled logits and labels of the reference split: ``pooled`` ``(N, A, P)`` and ``labels`` ``(N, A)``."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bincam.audit.folder.cells import CELL_COLUMNS
+from bincam.audit.folder.cell_columns import CELL_COLUMNS
 from bincam.references import REFERENCES
 
 if TYPE_CHECKING:

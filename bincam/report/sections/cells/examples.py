@@ -178,4 +178,4 @@ def _cells(
         yes = winners == true
         drawn = name_picture(ground, winners, true, predicted, inside)
         named = f"name it; taken for {members[predicted]}"
-    return drawn, f"{int((yes & inside).sum())} of {counted(int(inside.sum()), 'cell')} on the object {named}"
+    return drawn, f"{int((yes & inside).sum())} of {int(inside.sum())} cells on the object {named}"

@@ -118,7 +118,7 @@ def _card(
         name=name if owner is None else f"{owner}: {name}",
         anchor=f"cells-{slug(name if owner is None else f'{owner}-{name}')}",
         figures=_headline(entries) if masked else [("mask", "none")],
-        sentences=[text[0].upper() + text[1:] for text in sentences],
+        sentences=[text if text.startswith(name) else text[0].upper() + text[1:] for text in sentences],
         tables=[table for table in tables if table is not None and table.rows],
         groups=groups,
         legend=legend,

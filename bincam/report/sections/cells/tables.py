@@ -15,10 +15,11 @@ Named = Sequence[tuple[str, Mapping[str, Any]]]
 """Names of models, empty where there is one, with an entry ``cells`` of the summary each."""
 
 YES, NAMES = "says yes", "names it"
+ANYWHERE = "the same mask anywhere in the grid (chance)"
 LABELS: Mapping[str, tuple[str, str, Kind]] = {
     "auroc": ("Cell AUROC, object against the rest", "scores of another image with it", "number"),
     "contrast": ("Cells on the object: share that {says}", "cells elsewhere", "percent"),
-    "recovery": ("Some cell on the object {says}", "the same mask anywhere in the grid (chance)", "percent"),
+    "recovery": ("Some cell on the object {says}", ANYWHERE, "percent"),
     "recoverable": (
         "Some cell on the object {says}, missed images",
         "the same mask anywhere in the grid (chance)",
