@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.postprocessing.cell_pooling import fit_poolings
 from bincam.stats.clustered.paired_scores import ScoreComparison, compare_scores
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL
@@ -60,6 +59,8 @@ def attribute_poolings(
         ``best`` on the reference split; ``thresholds`` and, on the audited images, ``compared``: pooling to the
         estimates of ``ScoreComparison``. Or ``reason``, where nothing could be fitted.
     """
+    from bincam.postprocessing.cell_pooling import fit_poolings  # with torch, which reports do without
+
     a = logits.rows.index(name)
     audited = {pooling: logits.audited[:, a, p] for p, pooling in enumerate(logits.poolings)}
     if logits.reference is None or logits.reference_labels is None:
