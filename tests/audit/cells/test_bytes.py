@@ -45,4 +45,3 @@ def test_without_a_grid_nothing_is_written_that_was_not_before(done, honest):
     assert not (done.folder / "cells").exists()
     own = [name for name in honest.schema.names if not name.startswith("cells.")]
     assert honest.records(own).equals(done.records(own))
-
