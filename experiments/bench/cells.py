@@ -18,11 +18,11 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-import bincam.torchvision_ops  # noqa: F401, I001  # before timm
 import numpy as np
 from PIL import Image
 from race import machine, milliseconds, race, ratios
 
+import bincam.torchvision_ops  # noqa: F401  # before timm
 from bincam.audit import Settings
 from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.pipeline.plan import Plan

@@ -37,7 +37,7 @@ def test_without_any_mask_the_cells_are_not_told_apart_and_a_note_says_so(masked
 
 
 @pytest.fixture(scope="module")
-def odd_masks(masked, root, tmp_path_factory):
+def odd_masks(masked, tmp_path_factory):
     """Masks that are empty, cover everything, are smaller than a cell, or missing; in turn."""
     folder = tmp_path_factory.mktemp("odd")
     (folder / "Object").mkdir()

@@ -1,4 +1,4 @@
-"""Evidence that a mean over cells loses is found where it was planted, and not by the twin that reads something else."""
+"""Evidence that a mean over cells loses is found where it was planted, and not by the twin that reads other pixels."""
 
 import numpy as np
 import pytest
