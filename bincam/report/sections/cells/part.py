@@ -20,7 +20,7 @@ from bincam.report.sections.cells.tables import Named, dilution_table, hidden_ta
 from bincam.report.sections.context import Drawing, slug
 from bincam.report.view_parts import Definition, Table
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import listed, shown, significant
+from bincam.stats.formatting import counted, listed, shown, significant
 
 DEFINITIONS = (
     Definition(
@@ -118,7 +118,7 @@ def _card(
         name=name if owner is None else f"{owner}: {name}",
         anchor=f"cells-{slug(name if owner is None else f'{owner}-{name}')}",
         figures=_headline(entries) if masked else [("mask", "none")],
-        sentences=[text if text.startswith(name) else text[0].upper() + text[1:] for text in sentences],
+        sentences=[text if many or text.startswith(name) else text[0].upper() + text[1:] for text in sentences],
         tables=[table for table in tables if table is not None and table.rows],
         groups=groups,
         legend=legend,
@@ -144,8 +144,9 @@ def _lead(arms: Sequence[Arm], attributes: Sequence[str], sets: Mapping[str, Any
         cells = arm.audit.manifest.cells
         assert cells is not None
         h, w = cells.shape
-        kinds = [f"{MASKS[kind]} for {sum(mask == kind for mask in cells.masks.values())} of {len(cells.rows)}"
-                 for kind in MASKS if kind in cells.masks.values()]  # fmt: skip
+        what = counted(len(cells.rows), "output" if arm.audit.one_of else "attribute")
+        masks = list(cells.masks.values())
+        kinds = [f"{MASKS[kind]} for {masks.count(kind)} of {what}" for kind in MASKS if kind in masks]
         whose = f"{arm.name}: " if len(arms) > 1 else ""
         gap = _gap(arm) if cells.reading == "pointwise" else ""
         text = f"{whose}{h} × {w} cells, {cells.reading}: {CLAIMS[cells.reading]}{gap}. "

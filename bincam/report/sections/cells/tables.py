@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bincam.report.sections.cell_poolings import SAID
@@ -28,6 +28,7 @@ LABELS: Mapping[str, tuple[str, str, Kind]] = {
     "false_alarm": ("Some cell on the object {says}", "images without it", "percent"),
     "absent_alarm": ("Some cell on the object {says}", "an output that is not its label", "percent"),
 }
+CHOSEN = " (chosen)"
 WRONG_OUTPUT = "the best wrong output"
 AGAINST = {"zero": "", "midpoint": ", against the midpoint"}
 FILLS = {"mean_colour": "mean colour of the rest", "imputed": "noisy linear imputation"}
@@ -56,8 +57,16 @@ def null_table(title: str, entries: Named, *, of_set: bool) -> Table:
             label, null, kind = LABELS["auroc"]
             if Estimate.from_json(entry[key]["difference"]).defined and 0 < _share(entry) < 1:
                 rows.append(_row(name, f"Cell AUROC, objects {which}", null, entry[key], kind, entries))
+    if len(entries) > 1:
+        rows = _side_by_side(rows, lambda row: (row[0].text, row[4].text))
     heads = ["Measure", *(["Model"] if len(entries) > 1 else []), "Images", "Figure", "Against", "Null", "Difference"]
     return Table(title, CAPTION, heads, rows)
+
+
+def _side_by_side(rows: list[list[Cell]], key: Callable[[list[Cell]], object]) -> list[list[Cell]]:
+    """Bring the rows of several models that are of the same figure together, in the order of the first model."""
+    order = {kind: place for place, kind in reversed(list(enumerate(map(key, rows))))}
+    return sorted(rows, key=lambda row: order[key(row)])
 
 
 def _row(name: str, label: str, null: str, row: Mapping[str, Any], kind: Kind, entries: Named) -> list[Cell]:
@@ -146,13 +155,15 @@ def pooling_table(entries: Named) -> Table | None:
     rows = []
     for name, poolings in compared:
         for pooling, of_pooling in poolings["compared"].items():
-            chosen = " (chosen)" if pooling == poolings["best"] else ""
+            chosen = CHOSEN if pooling == poolings["best"] else ""
             row = [Cell(f"{SAID[pooling]}{chosen}", None), *([Cell(name, None)] if len(entries) > 1 else [])]
             for key in shown:
                 kind = figures[key][1]
                 row.append(estimate_cell(Estimate.from_json(of_pooling[key]), kind))
                 row.append(estimate_cell(Estimate.from_json(of_pooling[f"{key}_gain"]), DIFFERENCE[kind]))
             rows.append(row)
+    if len(compared) > 1:
+        rows = _side_by_side(rows, lambda row: row[0].text.removesuffix(CHOSEN))
     heads = ["Pooled", *(["Model"] if len(entries) > 1 else [])]
     heads += [head for key in shown for head in (figures[key][0], "better by")]
     caption = (
