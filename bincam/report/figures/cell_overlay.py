@@ -78,7 +78,8 @@ def _drawn(
     mixed = grey * (1 - alpha) + 255 * colours[at] * alpha
     for edge, ink in ((_edges(inside[at], 2), LIGHT), (_edges(inside[at], 1), DARK)):
         mixed[edge] = ink
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    drawn: Pixels = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return drawn
 
 
 def _edges(inside: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
@@ -89,4 +90,5 @@ def _edges(inside: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
         for down in range(-width, width + 1)
         for right in range(-width, width + 1)
     ]
-    return inside & ~np.all(shifted, axis=0)
+    edges: NDArray[np.bool_] = inside & ~np.all(shifted, axis=0)
+    return edges

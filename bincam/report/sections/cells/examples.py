@@ -73,7 +73,8 @@ class CellRecords:
     def missed(self, attribute: str) -> NDArray[np.bool_]:
         """Images with the attribute that the model gets wrong, ``(N,)``."""
         a = self.panel.attributes.index(attribute)
-        return (self.panel.label[:, a] == 1) & (self.panel.wrong[:, a] == 1)
+        missed: NDArray[np.bool_] = (self.panel.label[:, a] == 1) & (self.panel.wrong[:, a] == 1)
+        return missed
 
     def margin(self, attribute: str) -> NDArray[np.floating]:
         """Logit less threshold, ``(N,)``."""
