@@ -133,7 +133,7 @@ def _explained(model: nn.Module, size: Size, *, measurable: bool) -> Outcome:
         return Outcome("refused", reason=str(error))
     height, width = explanation.maps.shape[-2:]
     faults = []
-    gap = identity_gap(model, noise(2, size), {}, constant=True)
+    gap = identity_gap(explainer, noise(2, size), constant=True)
     if not gap <= 1e-3:
         faults.append(f"an identity gap of {gap:.1e}")
     if height * width > 1 and measurable:

@@ -45,7 +45,7 @@ def killing(file, array, **options):
     save(file, array, **options)
 
 numpy.save = killing
-data = celeba(sys.argv[1])
+data = celeba(sys.argv[1], variant="aligned")
 run(reader(0), data, sys.argv[2], Settings(regions=regions(), batch_size=4, shard_images=8, gate_images=0))
 """
 
