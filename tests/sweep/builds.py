@@ -14,6 +14,7 @@ from tests.sweep import table
 from tests.sweep.families import OWN_SIZES, TIMM
 from tests.sweep.outcome import (
     DRAWS,
+    GLOBAL,
     A,
     Outcome,
     Size,
@@ -75,10 +76,6 @@ LARGER: dict[str, Size] = {
     "efficientvim_m1_dist": (128, 192),
     "efficientvim_m1": (128, 192),
 }
-
-GLOBAL = {"caformer_s18", "efficientvim_m1", "levit_128s", "levit_conv_128s"}
-"""Backbones whose mixing over the whole image outweighs, with random weights, what a cell keeps of its own place: which
-cell is which cannot be measured on their maps, and the identity alone is checked."""
 
 
 def builds(*, everything: bool = False) -> list[tuple[str, dict[str, Any], Size]]:
