@@ -118,9 +118,9 @@ class AuditWriter:
             former = read_json(file, kind=KIND, schema=SCHEMA)
             free = ("kind", "schema", "settings_digest", *OF_THE_SUMMARY)
             for name in dict.fromkeys([*content, *former]):
-                if name not in free and former.get(name) != content.get(name):
+                if name not in free and _measured(name, former) != _measured(name, content):
                     raise InputError(
-                        f"{folder}: the audit there was begun with another {name} ({_short(former.get(name))}, now "
+                        f"{folder}: the audit there was begun with different {name} ({_short(former.get(name))}, now "
                         f"{_short(content.get(name))}); choose another folder, or the same settings"
                     )
         writer = cls(folder, manifest)
@@ -264,6 +264,12 @@ class AuditWriter:
         content = {"kind": SUMMARY_KIND, "schema": SUMMARY_SCHEMA, **summary}
         write_json(self.folder / SUMMARY, content, compact=True)
         shutil.rmtree(self.folder / _STATE, ignore_errors=True)
+
+
+def _measured(name: str, manifest: Mapping[str, Any]) -> Any:
+    """A field of a manifest; of the data what was read, which its digest tells, and not how the reading was stated."""
+    value = manifest.get(name)
+    return {key: of for key, of in value.items() if key != "options"} if name == "data" and value else value
 
 
 def _short(value: Any) -> str:
