@@ -58,13 +58,13 @@ if TYPE_CHECKING:
     from bincam.metrics.localization.boxes.pixels import pxap_estimate as pxap_estimate
     from bincam.metrics.localization.boxes.reach import box_reach as box_reach
     from bincam.metrics.localization.boxes.reach import grid_reach as grid_reach
-    from bincam.metrics.localization.boxes.reach import judgement as judgement
     from bincam.metrics.localization.boxes.scores import BoxScores as BoxScores
     from bincam.metrics.localization.boxes.scores import best_level as best_level
     from bincam.metrics.localization.boxes.scores import box_scores as box_scores
     from bincam.metrics.localization.boxes.scores import hit_rate as hit_rate
     from bincam.metrics.localization.boxes.summary import BoxSummary as BoxSummary
     from bincam.metrics.localization.boxes.summary import box_summary as box_summary
+    from bincam.metrics.localization.boxes.verdict import judgement as judgement
     from bincam.metrics.localization.boxes.zhou import zhou_boxes as zhou_boxes
     from bincam.metrics.localization.boxes.zhou import zhou_overlaps as zhou_overlaps
     from bincam.metrics.localization.cells.columns import image_columns as image_columns
@@ -119,9 +119,10 @@ _MODULES = {
     "localization.boxes.nulls": ("BoxNulls", "box_nulls"),
     "localization.boxes.overlaps": ("Overlaps", "iou"),
     "localization.boxes.pixels": ("level_histograms", "pixel_histograms", "pxap", "pxap_estimate"),
-    "localization.boxes.reach": ("box_reach", "grid_reach", "judgement"),
+    "localization.boxes.reach": ("box_reach", "grid_reach"),
     "localization.boxes.scores": ("BoxScores", "best_level", "box_scores", "hit_rate"),
     "localization.boxes.summary": ("BoxSummary", "box_summary"),
+    "localization.boxes.verdict": ("judgement",),
     "localization.boxes.zhou": ("zhou_boxes", "zhou_overlaps"),
     "localization.cells.columns": ("image_columns", "null_columns"),
     "localization.cells.foreground": ("Foreground", "foreground"),

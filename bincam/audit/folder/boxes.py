@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bincam.audit.folder.stored import read_table
 from bincam.errors import InputError
 from bincam.files import atomic
-from bincam.metrics.localization.boxes.clean import LEVELS
+from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.overlaps import STATUSES
 
 if TYPE_CHECKING:

@@ -9,19 +9,17 @@ from numpy.typing import NDArray
 
 from bincam.audit.folder.box_reference import load_box_reference
 from bincam.audit.folder.boxes import NOT_SAMPLED, NUMBERS, BoxRecords, read_boxes
-from bincam.metrics.localization.boxes.clean import LEVELS
-from bincam.metrics.localization.boxes.columns import BoxColumns
+from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.overlaps import NO_TRUTH
-from bincam.metrics.localization.boxes.pixels import pxap_estimate
-from bincam.metrics.localization.boxes.reach import JUDGED
 from bincam.metrics.localization.boxes.scores import DELTA, hit_rate, mean_of
-from bincam.metrics.localization.boxes.summary import box_summary
+from bincam.metrics.localization.boxes.verdict import JUDGED
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, undefined
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
     from bincam.audit.summary.panel import Panel
+    from bincam.metrics.localization.boxes.columns import BoxColumns
 
 POINTING = ("pointing", "pointing_chance", "pointing_centre")
 NO_MASKS = "no masks, only boxes"
@@ -96,6 +94,8 @@ def summarise_boxes(audit: Audit, panel: Panel, level: float = LEVEL) -> dict[st
 
 def box_columns_of(records: BoxRecords) -> BoxColumns:
     """Return records of one attribute as columns ``(n, 1)``."""
+    from bincam.metrics.localization.boxes.columns import BoxColumns
+
     numbers = {name: records.numbers[name][:, None] for name in NUMBERS}
     curves = {name: values[:, None] for name, values in records.curves.items()}
     return BoxColumns(
@@ -126,6 +126,9 @@ def _entry(
         ``pointing_over_chance``, paired; and the numbers of pairs: ``positives``, ``not_sampled``, and of those sampled
         ``measured`` (with a true box), ``no_truth`` and ``no_box``.
     """
+    from bincam.metrics.localization.boxes.pixels import pxap_estimate
+    from bincam.metrics.localization.boxes.summary import box_summary
+
     sampled = records.status != NOT_SAMPLED
     kept = records.some(sampled)
     inside = Clusters(np.unique(clusters.codes[sampled], return_inverse=True)[1], clusters.known)

@@ -17,16 +17,11 @@ from torch import Tensor
 from bincam.data.regions.boxes import union_box
 from bincam.data.regions.shapes import Mask
 from bincam.metrics.localization.boxes.components import checked_levels, components_at
+from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.overlaps import MEASURED, NO_BOX, NO_TRUTH, Overlaps, Truth, checked_truth, iou
 from bincam.metrics.localization.boxes.pixels import level_histograms
 from bincam.metrics.localization.energy import CONSTANT, evidence
 from bincam.resample import upsample
-
-LEVELS = tuple(k / 100 for k in range(100))
-"""0, .01, ..., .99."""
-
-FIXED = 0.2
-"""The threshold that is fixed beforehand: that of Zhou et al. 2016, arXiv 1512.04150, section 3.2."""
 
 
 def clean_boxes(maps: Tensor, size: tuple[int, int], levels: ArrayLike = LEVELS) -> NDArray[np.float64]:

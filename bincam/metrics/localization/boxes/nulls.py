@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.data.regions.boxes import union_box
 from bincam.data.regions.shapes import Mask
 from bincam.errors import InputError
-from bincam.metrics.localization.boxes.clean import LEVELS
+from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.overlaps import iou
 from bincam.metrics.localization.boxes.reach import box_reach, grid_reach
 

@@ -13,18 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from bincam.data.regions.boxes import box_mask, mask_box
 from bincam.errors import InputError
-from bincam.metrics.localization.boxes.clean import LEVELS
 from bincam.metrics.localization.boxes.components import checked_levels, components_at
+from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.overlaps import iou
 from bincam.resample import matrix, project
-from bincam.stats.estimate import Estimate
 
 Floats = NDArray[np.float64]
-
-ENOUGH = 0.5
-CANNOT = "cannot be judged on this grid"
-UNDEFINED = "undefined"
-JUDGED = "judged"
 
 
 @dataclass(frozen=True)
@@ -102,26 +96,6 @@ def box_reach(box: ArrayLike, size: tuple[int, int], grid: tuple[int, int], leve
         1.0
     """
     return grid_reach(box_mask(box, size), grid, levels, box)
-
-
-def judgement(reach_accuracy: Estimate) -> str:
-    """Say whether boxes can be judged on a grid: not where its own reach hits fewer than half of the images.
-
-    Args:
-        reach_accuracy: Share of images whose reach has IoU ≥ δ.
-
-    Returns:
-        ``"judged"``, ``"cannot be judged on this grid"``, or ``"undefined"`` without an image.
-
-    Example:
-        >>> from bincam.metrics import judgement
-        >>> from bincam.stats import Estimate
-        >>> judgement(Estimate.of_value(0.3)), judgement(Estimate.of_value(0.97))
-        ('cannot be judged on this grid', 'judged')
-    """
-    if not reach_accuracy.defined:
-        return UNDEFINED
-    return JUDGED if reach_accuracy.value >= ENOUGH else CANNOT
 
 
 def _curves(cells: Floats, size: tuple[int, int], cuts: Floats, true: Floats) -> list[Floats]:
