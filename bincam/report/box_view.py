@@ -18,6 +18,7 @@ class BoxCard:
         figures: Short headline figures: label and text.
         sentences: The results in words.
         chart: Accuracy over the threshold.
+        limit: End of the examples' colour scale.
         examples: The best, the median and the worst box: title and picture.
     """
 
@@ -26,6 +27,7 @@ class BoxCard:
     figures: Sequence[tuple[str, str]]
     sentences: Sequence[str]
     chart: Chart
+    limit: str
     examples: Sequence[tuple[str, Example]]
 
 

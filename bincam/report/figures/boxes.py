@@ -70,9 +70,9 @@ def box_curves(models: Sequence[BoxCurves]) -> Figure:
         for name, level in last.marks.items():
             if np.isfinite(level):
                 axes.axvline(level, color=MUTED, linewidth=0.7)
-                axes.text(level, 101.5, name, ha="center", va="bottom", color=MUTED, fontsize=7)
+                axes.text(level, 103, f" {name}", ha="left", va="bottom", color=MUTED, fontsize=8)
         axes.set(xlabel="threshold τ [share of the map's maximum]", ylabel="IoU ≥ .5 [% of images]")
-        axes.set(xlim=(0, 1), ylim=(0, 110))
+        axes.set(xlim=(0, 1), ylim=(0, 114))
         axes.set_yticks([0, 25, 50, 75, 100])
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
@@ -102,7 +102,7 @@ def with_boxes(
         (image.shape[1] * factor, image.shape[0] * factor), Image.Resampling.BILINEAR
     )
     draw = ImageDraw.Draw(picture)
-    width = max(2, max(picture.size) // 100)
+    width = max(3, max(picture.size) // 70)
     for box, colour, dashed in ((true, TRUE_BOX, True), (found, MAP_BOX, False)):
         if box is not None and np.isfinite(box).all():
             _rectangle(draw, np.asarray(box, float) * factor, colour, width, dashed=dashed)

@@ -19,7 +19,7 @@ from bincam.report.sections.boxes.tables import difference_table, tables
 from bincam.report.sections.context import Drawing, slug
 from bincam.report.sections.wording import marked
 from bincam.report.view_parts import Chart, Definition, Example, Picture
-from bincam.stats.formatting import number
+from bincam.stats.formatting import number, significant
 
 SIDE = 168  # pixels of the longer side of a picture
 RULE = (
@@ -76,6 +76,7 @@ def _card(attribute: str, models: list[ArmBoxes], drawing: Drawing) -> BoxCard:
     ]
     words = [text for model in models for text in sentences.about(model, attribute, named=many)]
     alt = f"{attribute}: share of images whose box has an IoU of at least .5, over the threshold. {' '.join(words)}"
+    examples, limit = _examples(attribute, models, drawing)
     svg = inline(box_curves([model.curves(attribute) for model in models]), alt)
     lines = ["Vertical: τ = .2, and the one that was chosen on the reference split."]
     if many:
@@ -86,15 +87,16 @@ def _card(attribute: str, models: list[ArmBoxes], drawing: Drawing) -> BoxCard:
         figures=figures,
         sentences=words,
         chart=Chart(svg, lines),
-        examples=_examples(attribute, models, drawing),
+        limit=significant(limit, 2),
+        examples=examples,
     )
 
 
-def _examples(attribute: str, models: list[ArmBoxes], drawing: Drawing) -> list[tuple[str, Example]]:
-    """Draw the best, the median and the worst box of the first model, beside the other's."""
+def _examples(attribute: str, models: list[ArmBoxes], drawing: Drawing) -> tuple[list[tuple[str, Example]], float]:
+    """Draw the best, the median and the worst box of the first model, beside the other's, on one colour scale."""
     rows = models[0].measured(attribute)
     if not len(rows.row):
-        return []
+        return [], 1.0
     order = np.argsort(np.nan_to_num(rows.numbers["cam"], nan=0.0), kind="stable")
     chosen = {"best": order[-1], "median": order[len(order) // 2], "worst": order[0]}
     maps = {at: [_positive(model, attribute, int(rows.row[at])) for model in models] for at in chosen.values()}
@@ -102,7 +104,7 @@ def _examples(attribute: str, models: list[ArmBoxes], drawing: Drawing) -> list[
     return [
         (title, _example(attribute, title, int(rows.row[at]), maps[at], limit, models, drawing))
         for title, at in chosen.items()
-    ]
+    ], limit
 
 
 def _example(

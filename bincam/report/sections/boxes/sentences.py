@@ -7,7 +7,7 @@ import math
 from bincam.metrics.localization.boxes.verdict import CANNOT, JUDGED
 from bincam.report.sections import wording
 from bincam.report.sections.boxes.audited import ArmBoxes
-from bincam.stats.formatting import DIFFERENCE, counted, listed, written
+from bincam.stats.formatting import DIFFERENCE, counted, interval, listed, shown, written
 
 MOST_NAMED = 6
 
@@ -22,7 +22,8 @@ def finding(model: ArmBoxes, *, named: bool) -> str:
         return f"Whether maps of {of} box the object cannot be judged: {why}."
     text = (
         f"where an image shows the object, the map of {of} boxes it (IoU ≥ .5 at τ = .2) in "
-        f"{wording.headline(accuracy, 'percent')}"
+        f"{shown(accuracy, 'percent')} {interval(accuracy, 'percent')} of {counted(accuracy.images, 'case')} (an image "
+        f"and an attribute{', too few to rely on' if accuracy.small else ''})"
     )
     if constant.defined:
         text += f"; the same box in every image of an attribute does so in {written(constant, 'percent')}"
