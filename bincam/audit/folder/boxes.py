@@ -113,8 +113,15 @@ class BoxRecords:
 
     def some(self, kept: NDArray[np.bool_]) -> BoxRecords:
         """Return some of the rows, ``kept`` ``(n,)``."""
-        groups = [{name: values[kept] for name, values in g.items()} for g in (self.numbers, self.boxes, self.curves)]
-        return BoxRecords(self.row[kept], self.attribute[kept], self.status[kept], *groups, self.pixels[kept])
+        return BoxRecords(
+            self.row[kept],
+            self.attribute[kept],
+            self.status[kept],
+            {name: values[kept] for name, values in self.numbers.items()},
+            {name: values[kept] for name, values in self.boxes.items()},
+            {name: values[kept] for name, values in self.curves.items()},
+            self.pixels[kept],
+        )
 
     def of(self, attribute: str) -> BoxRecords:
         """Return the rows of one attribute."""

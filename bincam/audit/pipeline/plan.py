@@ -195,7 +195,7 @@ class Plan:
         of_sets: dict[str, Any] = {}
         if self.one_of:
             of_sets = {"one_of": dict(self.one_of), "one_of_rows": settings.one_of_rows}
-        of_boxes = {} if self.boxes is None else {"boxes": self.boxes.stated()}
+        of_boxes: dict[str, Any] = {} if self.boxes is None else {"boxes": self.boxes.stated()}
         fitted_on = None
         if self.reference_table is not None:
             fitted_on = ReferenceData(

@@ -146,8 +146,8 @@ def _outline(axes: Any, panel: Panel) -> None:
     from matplotlib.patches import Rectangle
 
     for (x0, y0, x1, y1), true in panel.outlines:
-        for colour, width in (("#141414", 2.6), ("#ffffff" if true else "#ffb000", 1.3)):
-            dash = (0, (4, 2)) if true else "-"
+        top = ("#ffffff", 1.4, (0, (4, 3))) if true else ("#ffb000", 1.4, "-")
+        for colour, width, dash in (("#141414", 2.8, "-"), top):
             axes.add_patch(
                 Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=width, linestyle=dash)
             )

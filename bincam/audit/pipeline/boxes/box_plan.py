@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bincam.audit.folder.box_reference import BoxReference
-from bincam.audit.pipeline.boxes.columns import Rows, measure_boxes, not_measured
+from bincam.audit.folder.boxes import Rows
+from bincam.audit.pipeline.boxes.columns import measure_boxes, not_measured
 from bincam.audit.pipeline.boxes.reading import ReadBoxes
 from bincam.audit.pipeline.boxes.true_objects import TrueObjects, find_objects
 from bincam.audit.settings import Settings
@@ -52,7 +53,8 @@ class BoxPlan:
     def positive(self) -> NDArray[np.bool_]:
         """``(N, A)``: the images that have the attribute."""
         columns = [self.table.index(name) for name in self.objects.names]
-        return self.table.labels[:, columns] == 1
+        positive: NDArray[np.bool_] = self.table.labels[:, columns] == 1
+        return positive
 
     @cached_property
     def drawn(self) -> NDArray[np.bool_]:

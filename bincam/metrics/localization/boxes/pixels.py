@@ -86,7 +86,7 @@ def level_histograms(values: ArrayLike, mask: ArrayLike, levels: ArrayLike) -> C
     if image.shape != inside.shape or image.ndim != 2:
         raise InputError(f"values and mask have one shape (H, W), got {image.shape} and {inside.shape}")
     cuts = checked_levels(levels) * max(float(image.max()), 0.0)
-    return _count_above(image, inside, cuts)  # type: ignore[no-any-return]  # numba has no types
+    return _count_above(image, inside, cuts)
 
 
 def pxap(histograms: ArrayLike) -> float:
@@ -182,7 +182,8 @@ def _count_above(values: NDArray[Any], inside: NDArray[Any], cuts: NDArray[Any])
         for x in range(width):
             v = np.float64(values[y, x])
             # Levels are usually evenly spaced; the guess is made exact by comparing with the cuts.
-            k = max(0, min(count, np.int64(v / step)))
+            k = int(v / step)
+            k = 0 if k < 0 else count if k > count else k  # min and max slow the loop's types down
             while k < count and cuts[k] < v:
                 k += 1
             while k > 0 and cuts[k - 1] >= v:

@@ -71,8 +71,8 @@ class ArmBoxes:
         delta = float(self.summary["delta"])
 
         def hits(name: str) -> NDArray[np.float64]:
-            found: NDArray[np.float64] = np.nan_to_num(decoded(rows.curves[name]), nan=-1.0) >= delta
-            return found.mean(0) if len(found) else np.full(len(LEVELS), np.nan)
+            found = np.nan_to_num(decoded(rows.curves[name]), nan=-1.0) >= delta
+            return found.mean(0, dtype=np.float64) if len(found) else np.full(len(LEVELS), np.nan)
 
         fixed = {"reach of the grid": "reach", "constant box": "constant", "centred box": "centred"}
         return BoxCurves(

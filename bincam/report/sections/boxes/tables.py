@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bincam.metrics.localization.boxes.verdict import JUDGED
 from bincam.report.sections.boxes.audited import ArmBoxes
 from bincam.report.view_parts import Cell, Table
 from bincam.stats.estimate import Estimate
@@ -106,7 +105,7 @@ def difference_table(contrast: Mapping[str, Any], first: str, second: str) -> Ta
 
 
 def _verdict(entry: Mapping[str, Any]) -> str:
-    return {JUDGED: "judged"}.get(entry["judgement"], entry["judgement"])
+    return str(entry["judgement"])
 
 
 def _count(entry: Mapping[str, Any], key: str) -> Cell:
