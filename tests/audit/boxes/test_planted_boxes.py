@@ -18,6 +18,7 @@ from bincam.audit.settings import Settings
 from bincam.compare import compare
 from bincam.data import write_box_table
 from bincam.errors import InputError
+from bincam.report import write_report
 from tests.audit.boxes.conftest import BOX
 from tests.audit.conftest import NOTES_ALLOWED, digests
 from tests.audit.planted import reader, regions, write_pictures
@@ -266,6 +267,9 @@ def test_two_audits_are_compared_in_pairs(on_object, elsewhere, tmp_path):
         assert difference["value"] == 1.0
         assert difference["images"] == object_of(on_object)["measured"]
     assert any("Boxes of the objects" in text for text in contrast["findings"])
+    page = write_report(tmp_path / "contrast", tmp_path / "contrast.html").read_text(encoding="utf-8")
+    assert "Paired differences of boxes" in page
+    assert page.count("Where an image shows the object") == 2
     same = compare(on_object, on_object, tmp_path / "same")
     assert same["boxes"]["attributes"]["Object"]["fixed"]["value"] == 0.0
 
