@@ -69,8 +69,8 @@ def plan_of(table: Path, variant: str, images: int) -> Any:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    data = load(table, split=None)
-    model = build("resnet50", list(data.names), input_size=(SIDE, SIDE), fit="stretch")
+    data = load(table)
+    model = build("resnet50", list(data.names), input_size=(SIDE, SIDE))
     sample = 0 if variant == "all" else max(1, images // 10)
     settings = Settings(
         split=None, reference_split=None, gate_images=0, boxes=variant != "without", boxes_sample=sample

@@ -47,7 +47,11 @@ def test_each_output_has_boxes_and_the_argmax_decides(labelled, model, tmp_path)
         hits = (np.nan_to_num(own.numbers["cam"]) >= 0.5) & (predicted[own.row] == name)
         if len(hits):
             assert entry["top_1"]["fixed"]["value"] == pytest.approx(hits.mean())
-    assert audit.summary["boxes"]["overall"]["pxap"]["images"] == 20  # masks are there, too
+    boxes = audit.summary["boxes"]
+    assert sum(entry["pxap"]["images"] for entry in boxes["attributes"].values()) == 20  # masks are there, too
+    judged = [entry for name, entry in boxes["attributes"].items() if name not in boxes["not_judged"]]
+    assert boxes["not_judged"]  # a grid of 2 x 2 cells reaches few of the objects
+    assert boxes["overall"]["measured"] == sum(entry["measured"] for entry in judged)
 
 
 def test_outputs_without_rows_of_their_own_have_no_boxes(labelled, model, tmp_path):
