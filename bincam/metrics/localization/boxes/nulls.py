@@ -24,6 +24,12 @@ class BoxNulls:
         constant: Of the attribute's constant box; NaN without one.
         projected: ``(L,)``: of the projected mask at every level.
         reach: The best that the grid can give.
+
+    Example:
+        >>> from bincam.metrics import box_nulls
+        >>> found = box_nulls([[0, 0, 4, 8]], None, (8, 8), (2, 2), constant=[0, 0, 4, 4])
+        >>> found.constant, found.reach, found.projected.shape
+        (0.5, 1.0, (100,))
     """
 
     centred: float
