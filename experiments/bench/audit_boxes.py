@@ -5,8 +5,8 @@
 writes ``experiments/bench/audit-boxes.json``. A ResNet-50 with random weights at 224 x 224 pixels and 40 attributes, of
 which nine have a mask; every image has all of these nine. The parts of a mask are ellipses of the size of parts of a
 face. One thread, images are read in the same process, processor time of interleaved rounds, so that the reader's share
-is in the figure. ``sampled`` measures a tenth of the pairs, as the default of 500 images of each attribute does in an
-audit of 5,000 images. Memory is that of a process per variant.
+is in the figure. ``sampled`` measures at most one image in ten of each attribute, as the default of 500 images of each
+does in an audit of 5,000; the exact numbers of pairs stand beside the figures. Memory is that of a process per variant.
 """
 
 from __future__ import annotations
