@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bincam.report.sections.boxes.audited import ArmBoxes
 from bincam.report.view_parts import Cell, Table
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import DIFFERENCE, NONE, Kind, basis, interval, shown
+from bincam.stats.formatting import DIFFERENCE, NONE, Kind, basis, interval, listed, shown
 
 COLUMNS: tuple[tuple[str, str, Kind], ...] = (
     ("fixed", "CAM, τ = .2", "percent"),
@@ -64,7 +65,8 @@ def tables(models: Sequence[ArmBoxes], attributes: Sequence[str]) -> list[Table]
         if reference
         else "There was no reference split, so no box is fitted."
     )
-    level = "" if not reference or reference["level"] is None else f" τ chosen before is {reference['level']:g}."
+    levels = [f"{model.level:g}{f' ({model.arm.name})' * many}" for model in models if math.isfinite(model.level)]
+    level = f" τ chosen before is {listed(levels)}." if levels else ""
     return [
         Table(
             "Boxes beside what they must beat",
