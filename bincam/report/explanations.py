@@ -389,5 +389,5 @@ def caption(document: Mapping[str, Any]) -> str:
         f"{', and each set of outputs,' if sets else ''} has one scale in all figures of this call."
         + (f" Of a set ({', '.join(sets)}) exactly one output is true; its logits are {asked}." if sets else "")
         + " Bias share: the part of the support that is not located in the image."
-        + (_BOXES if any("boxes" in image for image in document["images"]) else "")
+        + (_BOXES if any("boxes" in image for image in document.get("images", ())) else "")
     )
