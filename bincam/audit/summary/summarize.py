@@ -45,11 +45,7 @@ if TYPE_CHECKING:
 SHORT = {"bias_share": "midpoint.bias_share"}
 """Short names of measures that are not the primary method's."""
 
-RATES = (
-    *(*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap"),
-    *CALIBRATION_RATES,
-    *PERSON_RATES,
-)
+RATES = (*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap", *CALIBRATION_RATES, *PERSON_RATES)
 
 
 def column_of(name: str, methods: Sequence[str]) -> str:
