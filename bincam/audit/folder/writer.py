@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.folder.boxes import Rows, write_boxes
 from bincam.audit.folder.manifest import KIND, OF_THE_SUMMARY, SCHEMA, SUMMARY_KIND, SUMMARY_SCHEMA, Manifest
 from bincam.audit.folder.reader import (
     FORMER_UNMEASURED,
@@ -61,6 +62,7 @@ class Shard:
         sums: Arrays that are added up over all shards, in float64.
         skipped: Rows of images that could not be read, with the reason.
         scores: ``(B, outputs of all sets)``, raw scores; None without sets.
+        boxes: Rows of pairs of an image and an attribute that it has, see ``Rows``; None where no boxes are measured.
     """
 
     columns: Mapping[str, NDArray[Any]]
@@ -68,6 +70,7 @@ class Shard:
     sums: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     skipped: Mapping[int, str] = field(default_factory=dict)
     scores: NDArray[np.float32] | None = None
+    boxes: Rows | None = None
 
 
 def check_free(folder: Path, *, resume: bool) -> None:
@@ -194,6 +197,8 @@ class AuditWriter:
         if shard.scores is not None:
             with atomic(scores_file(self.folder, number)) as part, part.open("wb") as file:
                 np.save(file, np.ascontiguousarray(shard.scores, np.float32), allow_pickle=False)
+        if shard.boxes is not None:
+            write_boxes(self.folder, number, shard.boxes, self.manifest.attributes)
         sums, skipped = self._state_of(number)
         with atomic(sums) as part:
             save_file({name: np.ascontiguousarray(value, np.float64) for name, value in shard.sums.items()}, part)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bincam.audit.folder.schema import measure_columns
 from bincam.audit.folder.sets import slots
+from bincam.audit.gate.boxes import BOX_MEASURES, box_figure, box_names, check_boxes
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
 from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned, read_condition
 from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure, entry_of, judged_names, set_rates
@@ -143,7 +144,7 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     one_of = getattr(audit, "one_of", {})
     columns = measure_columns(audit.methods, audit.masks, sets=bool(one_of))
     short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
-    measures = (*GATED_RATES, *CONDITIONED, *sorted(short | set(SHORT)), *columns)
+    measures = (*GATED_RATES, *CONDITIONED, *BOX_MEASURES, *sorted(short | set(SHORT)), *columns)
     attribute: str | None = None
     rest = left.strip()
     large = _large(audit)
@@ -155,11 +156,14 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
         attribute, rest = head, rest[len(head) + 1 :]
     if any(sign in rest for sign in "<>!"):
         raise InputError(f"{where} is no rule; {_FORM}")
-    if attribute == "overall" and one_of and not audit.manifest.yes_or_no:
+    if attribute == "overall" and one_of and not audit.manifest.yes_or_no and rest.strip() not in BOX_MEASURES:
         raise InputError(
             f"{where}: 'overall' is the mean over yes-or-no attributes, and none was audited; write the rule for a "
             f"set, {next(iter(one_of))}, or for its outputs"
         )
+    if rest.strip() in BOX_MEASURES:
+        check_boxes(attribute, rest.strip(), audit, where)
+        return attribute, rest.strip(), "all"
     conditioned_measure, _, condition = (part.strip() for part in rest.partition("@"))
     if conditioned_measure in CONDITIONED:
         if attribute == "overall":
@@ -264,6 +268,8 @@ def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:
 
 def _names(summary: Mapping[str, Any], rule: Rule) -> list[str]:
     """What a rule without a name is applied to."""
+    if rule.measure in BOX_MEASURES:
+        return box_names(summary)
     if not summary.get("sets"):
         return list(summary["attributes"])
     names = judged_names(summary, rule.measure, rate=rule.is_rate)
@@ -288,7 +294,9 @@ def _nothing(summary: Mapping[str, Any], rule: Rule) -> str:
 def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
     entry = summary["overall"] if name == "overall" else entry_of(summary, name)
     figure: Mapping[str, Any] | None
-    if rule.measure in CONDITIONED:
+    if rule.measure in BOX_MEASURES:
+        figure = box_figure(summary, rule.measure, name)
+    elif rule.measure in CONDITIONED:
         figure = conditioned(summary, rule.measure, rule.group, name)
     elif rule.is_rate:
         figure = set_rates(entry).get(rule.measure)

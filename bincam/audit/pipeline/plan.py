@@ -15,6 +15,7 @@ from bincam._version import __version__
 from bincam.audit.folder.manifest import AuditedData, AuditedModel, Manifest, MaskSource, ReferenceData
 from bincam.audit.folder.schema import MASKS
 from bincam.audit.folder.sets import output_names
+from bincam.audit.pipeline.boxes.box_plan import BoxPlan, ReadAll
 from bincam.audit.pipeline.measure import MeasureInputs
 from bincam.audit.pipeline.projected_masks import Grid, MaskProjector
 from bincam.audit.pipeline.sets.large import LargeSets
@@ -53,6 +54,8 @@ class Plan:
         references: The fitted references by kind; they are fitted after the plan is made.
         one_of: The audited sets of outputs.
         large: The sets among them of which only the predicted and the true output have rows; None if there are none.
+        boxes: The boxes that are measured, or None.
+        box_table: The images whose boxes those are held against, or None.
     """
 
     settings: Settings
@@ -74,6 +77,8 @@ class Plan:
     references: Mapping[str, Reference] = field(default_factory=dict)
     one_of: Sets = field(default_factory=dict)
     large: LargeSets | None = None
+    boxes: BoxPlan | None = None
+    box_table: AttributeTable | None = None
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -162,6 +167,13 @@ class Plan:
             of_large = TrueOutputMasks(projector, self.large.one_of, true)
         return ReadMasks(projector if self.own_rows else None, of_large)
 
+    def read_also(self, rows: range) -> ReadMasks | ReadAll | None:
+        """What reads masks and true boxes of a run of images; None where nothing differs between images."""
+        masks = self.read_masks(rows)
+        if self.boxes is None:
+            return masks
+        return ReadAll((*([] if masks is None else [masks]), self.boxes.reading(rows)))
+
     def _projector(self, table: AttributeTable) -> MaskProjector:
         grids = tuple(dict.fromkeys(self.grids.values()))
         return MaskProjector(table, self.model.card.input_size, grids, self.sources, "region" if self.moving else None)
@@ -183,6 +195,7 @@ class Plan:
         of_sets: dict[str, Any] = {}
         if self.one_of:
             of_sets = {"one_of": dict(self.one_of), "one_of_rows": settings.one_of_rows}
+        of_boxes: dict[str, Any] = {} if self.boxes is None else {"boxes": self.boxes.stated()}
         fitted_on = None
         if self.reference_table is not None:
             fitted_on = ReferenceData(
@@ -228,6 +241,7 @@ class Plan:
             only_in_model=tuple(self.only_in_model),
             only_in_data=tuple(self.only_in_data),
             **of_sets,
+            **of_boxes,
             references={kind: reference.digest for kind, reference in self.references.items()},
             settings_digest="",
         )

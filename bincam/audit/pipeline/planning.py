@@ -11,6 +11,7 @@ from bincam import provenance
 from bincam.audit.folder.manifest import AuditedData, AuditedModel
 from bincam.audit.folder.sets import is_large
 from bincam.audit.pipeline import defaults
+from bincam.audit.pipeline.boxes.box_plan import choose_box_table, plan_boxes
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.projected_masks import Grid
 from bincam.audit.pipeline.references import MOST_BYTES, is_affordable
@@ -101,6 +102,10 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
             if not there.all():
                 absent = len(outputs) - int(there.sum())
                 notes.append(_WITHOUT_REFERENCE.format(f"{absent:,} of {len(outputs):,}", name))
+    boxes, box_table = None, None
+    if settings.boxes:
+        boxes = plan_boxes(settings, explainers.get(specs[0]), table, sources, grids[specs[0]])
+        box_table = choose_box_table(data, settings, notes)
     return Plan(
         settings=settings,
         model=model,
@@ -130,6 +135,8 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         stated=stated,
         one_of=one_of,
         large=of_large_sets,
+        boxes=boxes,
+        box_table=box_table,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.summary.bounds import WRONG, bounds, is_proportion
+from bincam.audit.summary.boxes import with_boxes
 from bincam.audit.summary.calibration import (
     CALIBRATION_RATES,
     attribute_calibration,
@@ -44,11 +45,7 @@ if TYPE_CHECKING:
 SHORT = {"bias_share": "midpoint.bias_share"}
 """Short names of measures that are not the primary method's."""
 
-RATES = (
-    *(*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap"),
-    *CALIBRATION_RATES,
-    *PERSON_RATES,
-)
+RATES = (*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap", *CALIBRATION_RATES, *PERSON_RATES)
 
 
 def column_of(name: str, methods: Sequence[str]) -> str:
@@ -97,8 +94,8 @@ def summarise(
     Returns:
         ``level``, ``methods``, ``minority_from``, ``doubts`` (see there), ``images``, ``identities``, ``attributes``
         (those in no set), ``sets`` (only if there are any, see ``bincam.audit.summary.sets``), ``overall``, ``slices``,
-        ``slices_left_out``, ``group_differences``, ``stated``, ``families``, ``leakage`` and ``gates``; None
-        stands for NaN.
+        ``slices_left_out``, ``group_differences``, ``stated``, ``families``, ``leakage``, ``gates`` and, where they
+        are measured, ``boxes``; None stands for NaN.
 
     Raises:
         InputError: A column to slice by is unknown or has a single value, a stated number is not between 0 and 1, or
@@ -134,7 +131,7 @@ def summarise(
     """
     panel = read_panel(audit)
     try:
-        return summarise_panel(
+        summary = summarise_panel(
             panel,
             audit.manifest,
             sets=read_sets(audit, panel),
@@ -148,6 +145,7 @@ def summarise(
             resamples=resamples,
             seed=seed,
         )
+        return with_boxes(summary, audit, panel, level)
     except InputError as error:
         raise InputError(f"{audit.folder}: {error}") from None
 
