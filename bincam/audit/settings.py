@@ -42,6 +42,8 @@ class Settings:
             regions for the ORL photographs, else face regions if the data has landmarks, else none.
         object_masks: Folder of object masks; ``auto`` takes the data's own ``masks/parts``; None for none.
         influence_masks: Folder of influence masks; ``auto`` takes ``masks/influence``.
+        boxes: Measure if maps box the object, where the data has boxes or masks of objects (docs/boxes.md).
+        boxes_sample: With ``boxes``, images of each attribute that are measured at most, a draw; 0 for all.
         groups: Group columns of the data to keep for slicing; None keeps all.
         label_noise: Attribute to the shares of wrong labels among its positive and among its negative labels, for error
             rates as they would be against correct labels.
@@ -95,6 +97,8 @@ class Settings:
     regions: RegionsChoice = "auto"
     object_masks: Path | Literal["auto"] | None = "auto"
     influence_masks: Path | Literal["auto"] | None = "auto"
+    boxes: bool = False
+    boxes_sample: int = 500
     groups: Sequence[str] | None = None
     slice_by: Sequence[str] | None = None
     label_noise: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -134,7 +138,7 @@ class Settings:
             raise ValueError(f"{info.field_name}={value}: at least one image")
         return value
 
-    @field_validator("sample", "gate_images", "workers", "one_of_rows")
+    @field_validator("sample", "boxes_sample", "gate_images", "workers", "one_of_rows")
     @classmethod
     def _not_negative(cls, value: int, info: Any) -> int:
         if value < 0:

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from bincam.cli import audit, card, compare, data, demo, explain, faces, gate, report, scenes, summarise, train
+from bincam.cli import audit, boxes, card, compare, data, demo, explain, faces, gate, report, scenes, summarise, train
 from bincam.cli.options import help_text
 from bincam.errors import BincamError, BincamWarning
 
@@ -31,6 +31,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("gate", gate.gate, AUDIT),
     ("report", report.report, AUDIT),
     ("summarise", summarise.summarise, AUDIT),
+    ("boxes", boxes.boxes, AUDIT),
     ("train", train.train, TRAIN),
     ("card", card.card, DATA),
 )

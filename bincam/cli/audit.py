@@ -119,6 +119,23 @@ def audit(
             rich_help_panel=_MASKS,
         ),
     ] = "auto",
+    boxes: Annotated[
+        bool,
+        typer.Option(
+            "--boxes",
+            help="Measure if maps box the object, where the data has boxes.parquet or masks of objects.",
+            rich_help_panel=_EXTRA,
+        ),
+    ] = False,
+    boxes_sample: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="With --boxes, measure at most N images of each attribute; 0 for all.",
+            rich_help_panel=_EXTRA,
+        ),
+    ] = 500,
     groups: Annotated[
         str | None,
         typer.Option(
@@ -211,6 +228,8 @@ def audit(
         "regions": _regions(regions, data),
         "object_masks": _folder(object_masks),
         "influence_masks": _folder(influence_masks),
+        "boxes": boxes,
+        "boxes_sample": boxes_sample,
         "groups": kept,
         **stated,
         "one_of_rows": one_of_rows,

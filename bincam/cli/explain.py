@@ -11,10 +11,12 @@ import typer
 
 from bincam.cli import source
 from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, ModelSource, ThresholdOptions, WeightsFile
-from bincam.cli.options import expand_groups, parse_attributes, refuse_repeats
+from bincam.cli.options import expand_groups, parse_assignments, parse_attributes, parse_number, refuse_repeats
+from bincam.data.regions.boxes import checked_boxes
 from bincam.display import counted
 from bincam.errors import InputError, nearest
 from bincam.one_of import expand, set_of
+from bincam.report.explained_boxes import AskedBoxes, box_note
 from bincam.report.explanations import Run, summary
 from bincam.report.prediction_grids import grid_summary
 
@@ -86,6 +88,17 @@ def explain(
             show_default="frozen where the head permits it",
         ),
     ] = None,
+    boxes: Annotated[
+        bool, typer.Option("--boxes", help="Draw the box around what each map marks (τ = .2 of its maximum).")
+    ] = False,
+    true_box: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=X0,Y0,X1,Y1",
+            help="With --boxes, the true box of an attribute in pixels of the one image, ends exclusive; may be "
+            "repeated for several attributes.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the figures and explanations.json.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON document to stdout.")] = False,
     example: Annotated[
@@ -127,11 +140,12 @@ def explain(
     limits = source.read_thresholds(opened.card, thresholds)
     explainer = make_explainer(opened, attributes, method, layer, limits, batch_size, versus, top, cells=grid)
     asked = cast("Reading | None", reading)
+    asked_boxes = read_boxes(true_box, len(files), opened.card.attributes, boxes=boxes, grid=grid)
     if grid:
         from bincam.cam.prediction_grid.cells import refuse_no_grid
 
         refuse_no_grid(explainer.anatomy(opened.card.input_size), asked)
-    run = Run(explainer, side, batch_size, asked)
+    run = Run(explainer, side, batch_size, asked, asked_boxes)
     run.explain(files)
     document = run.document(str(model or options.factory), figures)
     if out:
@@ -147,6 +161,33 @@ def explain(
         typer.echo(f"bincam: {failure['error']}", err=True)
     if run.failures:
         raise typer.Exit(2)
+
+
+def read_boxes(
+    typed: Sequence[str] | None, images: int, attributes: Sequence[str], *, boxes: bool, grid: bool
+) -> AskedBoxes | None:
+    """Read what ``--boxes`` and ``--true-box`` ask for; None for no boxes.
+
+    Raises:
+        InputError: A true box without ``--boxes`` or of several images, of an unknown attribute, or not four numbers.
+    """
+    if typed and not boxes:
+        raise InputError("--true-box is compared with the boxes of maps; add --boxes")
+    if not boxes:
+        return None
+    if grid:
+        raise InputError("--boxes are of maps and --grid draws none; leave out one of the two")
+    if typed and images > 1:
+        raise InputError(f"--true-box is of one image, and {images} are explained; explain them one by one")
+    true = {}
+    for name, text in parse_assignments("--true-box", typed, "NAME=X0,Y0,X1,Y1").items():
+        if name not in attributes:
+            raise InputError(f"--true-box {name}={text}: unknown attribute{nearest(name, attributes)}")
+        ends = [parse_number(f"--true-box {name}={text}", end) for end in text.split(",")]
+        if len(ends) != 4:
+            raise InputError(f"--true-box {name}={text}: expected four numbers x0,y0,x1,y1")
+        true[name] = checked_boxes(ends, where=f"--true-box {name}")
+    return AskedBoxes(true=true)
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:
@@ -267,9 +308,10 @@ def _print_summary(document: Mapping[str, Any], out: Path) -> None:
             for line in grid_summary(image["grid"]):
                 typer.echo(f"  {line}")
             continue
-        for entry in image["attributes"][:12]:
+        for number, entry in enumerate(image["attributes"][:12]):
             logit, answer, share = summary(entry)
-            typer.echo(f"  {entry['name']}: {logit}; {answer}; {share}")
+            box = f"; {box_note(image['boxes'][number])}" if "boxes" in image else ""
+            typer.echo(f"  {entry['name']}: {logit}; {answer}; {share}{box}")
         if len(image["attributes"]) > 12:
             typer.echo(f"  ... and {len(image['attributes']) - 12} more")
     count = len(document["images"])

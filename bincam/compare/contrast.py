@@ -12,6 +12,7 @@ import numpy as np
 
 from bincam.audit.summary.reference_variation import reference_name
 from bincam.compare import published as published_figures
+from bincam.compare.boxes import box_findings, contrast_boxes
 from bincam.compare.differing_maps import DIFFERENCE, difference_maps
 from bincam.compare.document import Contrast
 from bincam.compare.imbalance_correlation import correlations
@@ -110,7 +111,7 @@ def compare(
     contrasted = dict(zip(pair.attributes, contrast_attributes(pair, level), strict=True)) if pair.attributes else {}
     maps = difference_maps(first, second, pair, folder / DIFFERENCE)
     sets = contrast_sets(pair.sets, pair.outputs, (COLUMNS[0], COLUMNS[2]), level)
-    names = names_of(first, second)
+    names, boxes = names_of(first, second), contrast_boxes(first, second, level)
     contrast: dict[str, Any] = {
         "kind": KIND,
         "schema": SCHEMA,
@@ -143,6 +144,7 @@ def compare(
         },
         **({"sets": sets.sets} if sets.sets else {}),
         **({"outputs": sets.outputs} if sets.outputs else {}),
+        **({"boxes": boxes} if boxes else {}),
         "families": contrast_families(contrasted, pair.methods),
         "correlation": correlations(first, pair, contrasted, level) if contrasted else {},
         "maps": maps,
@@ -158,7 +160,7 @@ def compare(
     contrast["sentences"] |= of_sets
     statements = [f"{note[0].upper()}{note[1:]}." for note in contrast["notes"]]
     of_attributes = findings(contrast) if contrasted else ()
-    contrast["findings"] = [*statements, *of_attributes, *set_findings(sets, of_sets)]
+    contrast["findings"] = [*statements, *of_attributes, *set_findings(sets, of_sets), *box_findings(boxes, names)]
     contrast["families"] += sets.families
     if published:
         contrast["published"] = _published(first, pair, contrasted)

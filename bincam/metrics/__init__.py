@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bincam.metrics.faithfulness.road import impute as impute
     from bincam.metrics.faithfulness.road import road as road
     from bincam.metrics.localization.boxes.clean import clean_boxes as clean_boxes
+    from bincam.metrics.localization.boxes.clean import clean_histograms as clean_histograms
     from bincam.metrics.localization.boxes.clean import clean_overlaps as clean_overlaps
     from bincam.metrics.localization.boxes.clean import clean_scores as clean_scores
     from bincam.metrics.localization.boxes.clovaai import clovaai_boxes as clovaai_boxes
@@ -47,20 +48,23 @@ if TYPE_CHECKING:
     from bincam.metrics.localization.boxes.components import components_at as components_at
     from bincam.metrics.localization.boxes.constant import ConstantBoxes as ConstantBoxes
     from bincam.metrics.localization.boxes.constant import fit_constant_boxes as fit_constant_boxes
+    from bincam.metrics.localization.boxes.nulls import BoxNulls as BoxNulls
+    from bincam.metrics.localization.boxes.nulls import box_nulls as box_nulls
     from bincam.metrics.localization.boxes.overlaps import Overlaps as Overlaps
     from bincam.metrics.localization.boxes.overlaps import iou as iou
+    from bincam.metrics.localization.boxes.pixels import level_histograms as level_histograms
     from bincam.metrics.localization.boxes.pixels import pixel_histograms as pixel_histograms
     from bincam.metrics.localization.boxes.pixels import pxap as pxap
     from bincam.metrics.localization.boxes.pixels import pxap_estimate as pxap_estimate
     from bincam.metrics.localization.boxes.reach import box_reach as box_reach
     from bincam.metrics.localization.boxes.reach import grid_reach as grid_reach
-    from bincam.metrics.localization.boxes.reach import judgement as judgement
     from bincam.metrics.localization.boxes.scores import BoxScores as BoxScores
     from bincam.metrics.localization.boxes.scores import best_level as best_level
     from bincam.metrics.localization.boxes.scores import box_scores as box_scores
     from bincam.metrics.localization.boxes.scores import hit_rate as hit_rate
     from bincam.metrics.localization.boxes.summary import BoxSummary as BoxSummary
     from bincam.metrics.localization.boxes.summary import box_summary as box_summary
+    from bincam.metrics.localization.boxes.verdict import judgement as judgement
     from bincam.metrics.localization.boxes.zhou import zhou_boxes as zhou_boxes
     from bincam.metrics.localization.boxes.zhou import zhou_overlaps as zhou_overlaps
     from bincam.metrics.localization.cells.columns import image_columns as image_columns
@@ -100,7 +104,7 @@ _MODULES = {
     "faithfulness.infidelity": ("Infidelity", "infidelity", "square_patches"),
     "faithfulness.pixel_ranking": ("ranks", "strongest", "weakest"),
     "faithfulness.road": ("Road", "impute", "road"),
-    "localization.boxes.clean": ("clean_boxes", "clean_overlaps", "clean_scores"),
+    "localization.boxes.clean": ("clean_boxes", "clean_histograms", "clean_overlaps", "clean_scores"),
     "localization.boxes.clovaai": (
         "clovaai_boxes",
         "clovaai_overlaps",
@@ -112,11 +116,13 @@ _MODULES = {
     "localization.boxes.columns": ("BoxColumns", "box_columns"),
     "localization.boxes.components": ("Components", "component_mask", "components_at"),
     "localization.boxes.constant": ("ConstantBoxes", "fit_constant_boxes"),
+    "localization.boxes.nulls": ("BoxNulls", "box_nulls"),
     "localization.boxes.overlaps": ("Overlaps", "iou"),
-    "localization.boxes.pixels": ("pixel_histograms", "pxap", "pxap_estimate"),
-    "localization.boxes.reach": ("box_reach", "grid_reach", "judgement"),
+    "localization.boxes.pixels": ("level_histograms", "pixel_histograms", "pxap", "pxap_estimate"),
+    "localization.boxes.reach": ("box_reach", "grid_reach"),
     "localization.boxes.scores": ("BoxScores", "best_level", "box_scores", "hit_rate"),
     "localization.boxes.summary": ("BoxSummary", "box_summary"),
+    "localization.boxes.verdict": ("judgement",),
     "localization.boxes.zhou": ("zhou_boxes", "zhou_overlaps"),
     "localization.cells.columns": ("image_columns", "null_columns"),
     "localization.cells.foreground": ("Foreground", "foreground"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bincam.decision import is_positive
 from bincam.errors import BincamError, InputError
+from bincam.report.explained_boxes import AskedBoxes, box_note, describe_boxes, outlines_of
 from bincam.report.prediction_grids import describe_grid, grid_caption, panels_of, scales_of
 from bincam.report.reading.units import unit, units
 from bincam.stats import formatting
@@ -31,6 +32,7 @@ ASKED: dict[str | None, str] = {
     "nothing": "raw scores, which cannot be compared between outputs",
 }
 """Meaning of the logits of outputs in sets, by the question."""
+_BOXES = " Amber: the box around the largest part of the map above a share τ of its maximum; white, dashed: a true box."
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Run:
         batch_size: Images per forward pass.
         reading: Reading of the prediction grids, which are described and drawn if the explainer keeps cells; None for
             the one that the head permits.
+        boxes: Boxes to describe and draw; None for none.
         results: Per file, the explanation of its batch and its row there.
         failures: File and error of each image that could not be explained.
     """
@@ -51,6 +54,7 @@ class Run:
     side: str
     batch_size: int
     reading: Reading | None = None
+    boxes: AskedBoxes | None = None
     results: dict[Path, tuple[Explanation, int]] = field(default_factory=dict)
     failures: list[dict[str, str]] = field(default_factory=list)
 
@@ -162,12 +166,23 @@ class Run:
                     "figure": str(figure) if figure else None,
                     "attributes": entries[id(explanation)][row],
                     **self._grid(explanation, row),
+                    **self._boxes(file, explanation, row),
                 }
             )
         if self.explainer.cells:
             document["grid_scales"] = scales_of([image["grid"] for image in document["images"]])
         document["failures"] = self.failures
         return document
+
+    def _boxes(self, file: Path, explanation: Explanation, row: int) -> dict[str, Any]:
+        """The entry of an image's boxes; empty if none are asked for."""
+        if self.boxes is None:
+            return {}
+        from bincam.models import open_image
+
+        photo, card = open_image(file), self.explainer.card
+        assert card is not None
+        return {"boxes": describe_boxes(self.boxes, explanation, row, card, (photo.height, photo.width))}
 
     def _grid(self, explanation: Explanation, row: int) -> dict[str, Any]:
         """The entry of an image's prediction grid; empty if none is asked for."""
@@ -222,11 +237,14 @@ class Run:
             panels = [
                 Panel(
                     name=f"{entry['rank']}, {entry['name']}" if "rank" in entry else entry["name"],
-                    lines=summary(entry),
+                    lines=summary(entry) if box is None else _with_note(summary(entry), box_note(box)),
                     values=np.array(entry["map"], dtype=float),  # null becomes NaN
                     limit=document["scales"][entry["name"]],
+                    outlines=() if box is None else outlines_of(box),
                 )
-                for entry in image["attributes"]
+                for entry, box in zip(
+                    image["attributes"], image.get("boxes") or [None] * len(image["attributes"]), strict=True
+                )
             ]
             pixels = np.asarray(fitted(open_image(image["file"]), card).convert("RGB"))
             if "grid" in image:
@@ -248,6 +266,10 @@ class Run:
                 image_note=f"{pixels.shape[1]} × {pixels.shape[0]} pixels",
             )
             save_figure(figure, image["figure"])
+
+
+def _with_note(lines: tuple[str, ...], note: str) -> tuple[str, ...]:
+    return (*lines[:-1], f"{lines[-1]}; {note}")
 
 
 def about_sets(explanation: Explanation) -> dict[str, Any]:
@@ -367,4 +389,5 @@ def caption(document: Mapping[str, Any]) -> str:
         f"{', and each set of outputs,' if sets else ''} has one scale in all figures of this call."
         + (f" Of a set ({', '.join(sets)}) exactly one output is true; its logits are {asked}." if sets else "")
         + " Bias share: the part of the support that is not located in the image."
+        + (_BOXES if any("boxes" in image for image in document.get("images", ())) else "")
     )

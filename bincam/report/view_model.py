@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bincam.report.box_view import BoxPart
 from bincam.report.cell_view import CellsPart
 from bincam.report.set_view import SetCard, SetContrastCard
 from bincam.report.view_parts import Cell, Chart, Definition, Example, Picture, Table, Tile
@@ -164,6 +165,7 @@ class Page:
         set_contrasts: A card per set of outputs, of a contrast.
         single_outputs: Outputs that the two models of a contrast state differently; None without such outputs.
         cells: What single cells say; None where no model was audited with a prediction grid.
+        boxes: Boxes of objects; None where the audits have none.
         overlaps: Attention overlap, a figure per arm; empty where the audits have none.
         sampled: Faithfulness measures of a few images; None where none were sampled.
         unmeasured: Images, logits and masks that could not be measured, per arm; empty where audits have no such list.
@@ -198,6 +200,7 @@ class Page:
     set_contrasts: Sequence[SetContrastCard]
     single_outputs: Table | None
     cells: CellsPart | None
+    boxes: BoxPart | None
     overlaps: Sequence[Plot]
     sampled: Table | None
     unmeasured: Sequence[Listing]

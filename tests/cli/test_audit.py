@@ -141,7 +141,7 @@ def test_a_finished_audit_is_not_overwritten_and_resumes_to_itself(audit):
     assert audit().code == 0
     assert "already contains an audit; resume it with --resume" in audit().mistake
     assert audit("--resume").code == 0
-    assert "begun with another side" in audit("--resume", "--side", "negative").err
+    assert "begun with different side" in audit("--resume", "--side", "negative").err
 
 
 @pytest.mark.parametrize(

@@ -196,21 +196,20 @@ def test_zoo(name: str) -> None:
     make, size, kind, pooling, layer, order, grid, prefix = ZOO[name]
     torch.manual_seed(0)
     model = randomize(make())
-    anatomy = resolve(model, noise(size), read)
+    explainer, images = Explainer(model, method="hirescam" if kind == "diagnostic" else "cam"), noise(size, 2)
+    explanation = explainer(images, side="positive")
+    anatomy = explainer.anatomy(size)  # as it was resolved for the explanation: a second time would take as long
     assert (anatomy.kind, anatomy.pooling, anatomy.layer.name) == (kind, pooling, layer)
     assert (anatomy.layer.layout.order, anatomy.layer.layout.grid, anatomy.layer.layout.prefix) == (order, grid, prefix)
-    images = noise(size, 2)
     if kind == "diagnostic":
         assert anatomy.weight is None
         assert len(anatomy.reason) > 10
         # No constant makes these maps add up: what is left of the logit differs from image to image.
-        explanation = Explainer(model, method="hirescam")(images, side="positive")
         assert not explanation.complete
         assert explanation.bias is None
         gap, logits = explanation.identity_gap, explanation.logits
         assert (gap[0] - gap[1]).abs().max() > 1e-2 * (logits[0] - logits[1]).abs().max()
         return
-    explanation = Explainer(model, method="cam")(images, side="positive")
     assert explanation.complete
     assert explanation.decomposition is not None
     assert_adds_up(explanation.decomposition.evidence, explanation.identity_gap)

@@ -14,6 +14,7 @@ from tests.sweep import table
 from tests.sweep.families import OWN_SIZES, TIMM
 from tests.sweep.outcome import (
     DRAWS,
+    GLOBAL,
     A,
     Outcome,
     Size,
@@ -76,10 +77,6 @@ LARGER: dict[str, Size] = {
     "efficientvim_m1": (128, 192),
 }
 
-GLOBAL = {"caformer_s18", "efficientvim_m1", "levit_128s", "levit_conv_128s"}
-"""Backbones whose mixing over the whole image outweighs, with random weights, what a cell keeps of its own place: which
-cell is which cannot be measured on their maps, and the identity alone is checked."""
-
 
 def builds(*, everything: bool = False) -> list[tuple[str, dict[str, Any], Size]]:
     """Backbone, options and size of the builds to test.
@@ -133,7 +130,7 @@ def _explained(model: nn.Module, size: Size, *, measurable: bool) -> Outcome:
         return Outcome("refused", reason=str(error))
     height, width = explanation.maps.shape[-2:]
     faults = []
-    gap = identity_gap(model, noise(2, size), {}, constant=True)
+    gap = identity_gap(explainer, noise(2, size), constant=True)
     if not gap <= 1e-3:
         faults.append(f"an identity gap of {gap:.1e}")
     if height * width > 1 and measurable:

@@ -22,7 +22,7 @@ TIMM: dict[str, tuple[str, dict[str, Any]]] = {
     "convmixer": ("convmixer_768_32", {}),
     "convnext": ("convnext_zepto_rms", {}),
     "cpubone": ("cpubone_nano", {}),
-    "crossvit": ("crossvit_tiny_240", {}),
+    "crossvit": ("crossvit_tiny_240", {"depth": ((1, 1, 0),) * 3}),
     "csatv2": ("csatv2", {}),
     "cspnet": ("cs3darknet_focus_s", {}),
     "cspnext": ("cspnext_tiny", {}),

@@ -20,6 +20,11 @@ A = 3
 Size = tuple[int, int]
 
 
+GLOBAL = {"caformer_s18", "efficientvim_m1", "levit_128s", "levit_conv_128s"}
+"""Backbones whose mixing over the whole image outweighs, with random weights, what a cell keeps of its own place: which
+cell is which cannot be measured on their maps, and the identity alone is checked."""
+
+
 @dataclass(frozen=True)
 class Case:
     """A model of the sweep.
@@ -162,14 +167,14 @@ def examine(case: Case, size: Size) -> Outcome:
             settle(model, noise(8, size))
         except Exception as error:  # a model that does not take the size is a fault of the table
             return Outcome("cannot be made", reason=_line(error))
-        outcome = explained(model, size, case.output)
+        outcome = explained(model, size, case.output, measurable=case.model not in GLOBAL)
         if not outcome.faults:
             break
     return outcome
 
 
-def explained(model: nn.Module, size: Size, output: str | int | None = None) -> Outcome:
-    """What ``Explainer`` makes of a model, checked."""
+def explained(model: nn.Module, size: Size, output: str | int | None = None, *, measurable: bool = True) -> Outcome:
+    """What ``Explainer`` makes of a model, checked; its places only where they can be measured."""
     images = noise(2, size)
     options: dict[str, Any] = {"output": output} if output is not None else {}
     try:
@@ -191,14 +196,13 @@ def explained(model: nn.Module, size: Size, output: str | int | None = None) -> 
     if not (explanation.logits - expected).abs().max() <= 0.02 * expected.abs().max():
         faults.append("other logits than the model's")
     places = None
-    if grid[0] * grid[1] > 1:
-        places = places_found(
-            _maps(model, "hirescam" if explanation.kind == "diagnostic" else "cam", options), size, grid
-        )
+    if grid[0] * grid[1] > 1 and measurable:
+        proving = explainer if explanation.kind == "diagnostic" else sibling(explainer, "cam")
+        places = places_found(lambda batch: proving(batch, "positive").maps, size, grid)
         if places < 0.75:
             faults.append(f"places are found in {places:.2f} of the pairs")
     if explanation.kind != "diagnostic":
-        gap = identity_gap(model, images, options, constant=explanation.kind == "exact")
+        gap = identity_gap(explainer, images, constant=explanation.kind == "exact")
         if not gap <= 1e-3:
             faults.append(f"an identity gap of {gap:.1e}")
     return Outcome(explanation.kind, anatomy.pooling, grid, anatomy.layer.name, explanation.reason, tuple(faults))
@@ -215,9 +219,14 @@ def _line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:200]
 
 
-def _maps(model: nn.Module, method: str, options: dict[str, Any]) -> Callable[[Tensor], Tensor]:
-    explainer = Explainer(model, method=method, **options)
-    return lambda batch: explainer(batch, "positive").maps
+def sibling(explainer: Explainer, method: str) -> Explainer:
+    """An explainer of the same model by another method, which need not resolve the head's structure once more.
+
+    That takes more than half of an explainer's first call, and comes out the same.
+    """
+    other = Explainer(explainer.model, method=method)
+    other._borrowed = explainer._borrowed
+    return other
 
 
 def _works(model: nn.Module, size: Size, options: dict[str, Any], layer: str) -> bool:
@@ -233,9 +242,9 @@ def _works(model: nn.Module, size: Size, options: dict[str, Any], layer: str) ->
     return places_found(lambda batch: explainer(batch, "positive").maps, size, grid) >= 0.75
 
 
-def identity_gap(model: nn.Module, images: Tensor, options: dict[str, Any], *, constant: bool) -> float:
+def identity_gap(explainer: Explainer, images: Tensor, *, constant: bool) -> float:
     """The largest |z - b - p - ΣS|, relative to the mean of Σ|S|; infinite where b should be constant and is not."""
-    explanation = Explainer(model, method="cam", **options)(images, "positive")
+    explanation = sibling(explainer, "cam")(images, "positive")
     parts = explanation.decomposition
     assert parts is not None
     gap = (explanation.logits - parts.bias - parts.prefix - parts.evidence.sum((-2, -1))).abs().max()

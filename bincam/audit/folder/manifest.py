@@ -90,6 +90,20 @@ class MaskSource(_Part):
     by_attribute: dict[str, str] | None = None
 
 
+class BoxSource(_Part):
+    """Measured boxes: attributes, the source of true boxes and its digest, of masks, the draw, the reference's digest.
+
+    ``sample`` is the number of images of each attribute at most, 0 for all.
+    """
+
+    attributes: tuple[str, ...]
+    truth: str
+    digest: str
+    masks: str | None = None
+    sample: int = 0
+    reference: str | None = None
+
+
 class ReferenceData(_Part):
     """The images that the references were fitted on.
 
@@ -145,6 +159,7 @@ class Manifest(_Part):
     pointing_tolerance: float | None = None
     masks: dict[str, str | None] = {}
     masks_digest: dict[str, MaskSource | None] = {}
+    boxes: BoxSource | None = None
     references_from: ReferenceData | None = None
     train_counts: dict[str, tuple[int, int]]
     train_counts_from: str = "card"
@@ -264,6 +279,7 @@ class Summary(_Part):
     families: list[dict[str, Any]] = []
     leakage: dict[str, Any] = {}
     gates: dict[str, Any] = {}
+    boxes: dict[str, Any] = {}
 
 
 def read_manifest(file: Path) -> Manifest:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.folder.boxes import Rows, write_boxes
 from bincam.audit.folder.cells import write_cells
 from bincam.audit.folder.manifest import KIND, OF_THE_SUMMARY, SCHEMA, SUMMARY_KIND, SUMMARY_SCHEMA, Manifest
 from bincam.audit.folder.reader import (
@@ -63,6 +64,7 @@ class Shard:
         skipped: Rows of images that could not be read, with the reason.
         scores: ``(B, outputs of all sets)``, raw scores; None without sets.
         cells: Tensors of the prediction grid, see ``read_cells``; None without one.
+        boxes: Rows of pairs of an image and an attribute that it has, see ``Rows``; None where no boxes are measured.
     """
 
     columns: Mapping[str, NDArray[Any]]
@@ -71,6 +73,7 @@ class Shard:
     skipped: Mapping[int, str] = field(default_factory=dict)
     scores: NDArray[np.float32] | None = None
     cells: Mapping[str, NDArray[Any]] | None = None
+    boxes: Rows | None = None
 
 
 def check_free(folder: Path, *, resume: bool) -> None:
@@ -121,9 +124,9 @@ class AuditWriter:
             former = read_json(file, kind=KIND, schema=SCHEMA)
             free = ("kind", "schema", "settings_digest", *OF_THE_SUMMARY)
             for name in dict.fromkeys([*content, *former]):
-                if name not in free and former.get(name) != content.get(name):
+                if name not in free and _measured(name, former) != _measured(name, content):
                     raise InputError(
-                        f"{folder}: the audit there was begun with another {name} ({_short(former.get(name))}, now "
+                        f"{folder}: the audit there was begun with different {name} ({_short(former.get(name))}, now "
                         f"{_short(content.get(name))}); choose another folder, or the same settings"
                     )
         writer = cls(folder, manifest)
@@ -199,6 +202,8 @@ class AuditWriter:
                 np.save(file, np.ascontiguousarray(shard.scores, np.float32), allow_pickle=False)
         if shard.cells is not None:
             write_cells(self.folder, number, shard.cells)
+        if shard.boxes is not None:
+            write_boxes(self.folder, number, shard.boxes, self.manifest.attributes)
         sums, skipped = self._state_of(number)
         with atomic(sums) as part:
             save_file({name: np.ascontiguousarray(value, np.float64) for name, value in shard.sums.items()}, part)
@@ -269,6 +274,12 @@ class AuditWriter:
         content = {"kind": SUMMARY_KIND, "schema": SUMMARY_SCHEMA, **summary}
         write_json(self.folder / SUMMARY, content, compact=True)
         shutil.rmtree(self.folder / _STATE, ignore_errors=True)
+
+
+def _measured(name: str, manifest: Mapping[str, Any]) -> Any:
+    """A field of a manifest; of the data what was read, which its digest tells, and not how the reading was stated."""
+    value = manifest.get(name)
+    return {key: of for key, of in value.items() if key != "options"} if name == "data" and value else value
 
 
 def _short(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bincam.audit.folder.schema import measure_columns
 from bincam.audit.folder.sets import slots
+from bincam.audit.gate.boxes import BOX_MEASURES, box_figure, box_names, check_boxes
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
 from bincam.audit.gate.cells import has_cells, refuse_without_cells
 from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned, read_condition
@@ -146,7 +147,7 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     columns = measure_columns(audit.methods, audit.masks, sets=bool(one_of), cells=cells)
     short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
     short |= {name for name, column in SHORT.items() if column in columns}
-    measures = (*GATED_RATES, *CONDITIONED, *sorted(short), *columns)
+    measures = (*GATED_RATES, *CONDITIONED, *BOX_MEASURES, *sorted(short), *columns)
     attribute: str | None = None
     rest = left.strip()
     large = _large(audit)
@@ -158,11 +159,14 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
         attribute, rest = head, rest[len(head) + 1 :]
     if any(sign in rest for sign in "<>!"):
         raise InputError(f"{where} is no rule; {_FORM}")
-    if attribute == "overall" and one_of and not audit.manifest.yes_or_no:
+    if attribute == "overall" and one_of and not audit.manifest.yes_or_no and rest.strip() not in BOX_MEASURES:
         raise InputError(
             f"{where}: 'overall' is the mean over yes-or-no attributes, and none was audited; write the rule for a "
             f"set, {next(iter(one_of))}, or for its outputs"
         )
+    if rest.strip() in BOX_MEASURES:
+        check_boxes(attribute, rest.strip(), audit, where)
+        return attribute, rest.strip(), "all"
     conditioned_measure, _, condition = (part.strip() for part in rest.partition("@"))
     if conditioned_measure in CONDITIONED:
         if attribute == "overall":
@@ -268,6 +272,8 @@ def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:
 
 def _names(summary: Mapping[str, Any], rule: Rule) -> list[str]:
     """What a rule without a name is applied to."""
+    if rule.measure in BOX_MEASURES:
+        return box_names(summary)
     if not summary.get("sets"):
         return list(summary["attributes"])
     names = judged_names(summary, rule.measure, rate=rule.is_rate)
@@ -292,7 +298,9 @@ def _nothing(summary: Mapping[str, Any], rule: Rule) -> str:
 def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
     entry = summary["overall"] if name == "overall" else entry_of(summary, name)
     figure: Mapping[str, Any] | None
-    if rule.measure in CONDITIONED:
+    if rule.measure in BOX_MEASURES:
+        figure = box_figure(summary, rule.measure, name)
+    elif rule.measure in CONDITIONED:
         figure = conditioned(summary, rule.measure, rule.group, name)
     elif rule.is_rate:
         figure = set_rates(entry).get(rule.measure)

@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bincam.audit.folder.boxes import Rows
 from bincam.audit.folder.schema import ALTERNATIVES, EMPTY_FOR, KEYS, LEDGER
 from bincam.audit.folder.sets import columns_of_scores
 from bincam.audit.folder.writer import Shard
+from bincam.audit.pipeline.boxes.columns import joined
 from bincam.audit.pipeline.projected_masks import Grid, hits, key, projected
 from bincam.audit.pipeline.sets.decisions import Decided
 from bincam.cam import Explanation, Ledger, Reference
@@ -191,6 +193,7 @@ class ShardBuilder:
     maps: list[dict[str, NDArray[np.float16]]] = field(default_factory=list)
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     scores: list[NDArray[np.float32]] = field(default_factory=list)
+    boxes: list[Rows] = field(default_factory=list)
 
     def add(self, columns: Columns, maps: Mapping[str, Tensor], images: Tensor, drawn: Mapping[str, Tensor]) -> None:
         """Add a batch: its columns and maps, its images ``(B, C, H, W)`` and their masks."""
@@ -252,7 +255,8 @@ class ShardBuilder:
         """
         columns = {name: np.concatenate([part[name] for part in self.columns]) for name in self.columns[0]}
         maps = {name: np.concatenate([part[name] for part in self.maps]) for name in self.maps[0]}
-        return Shard(columns, maps, self.sums, skipped, np.concatenate(self.scores) if self.scores else None)
+        scores = np.concatenate(self.scores) if self.scores else None
+        return Shard(columns, maps, self.sums, skipped, scores, joined(self.boxes) if self.boxes else None)
 
 
 def empty_shard(

@@ -15,6 +15,7 @@ from bincam._version import __version__
 from bincam.audit.folder.manifest import AuditedData, AuditedModel, Manifest, MaskSource, ReferenceData
 from bincam.audit.folder.schema import MASKS
 from bincam.audit.folder.sets import output_names
+from bincam.audit.pipeline.boxes.box_plan import BoxPlan, ReadAll
 from bincam.audit.pipeline.cells.plan import CellPlan
 from bincam.audit.pipeline.measure import MeasureInputs
 from bincam.audit.pipeline.projected_masks import Grid, MaskProjector
@@ -55,6 +56,8 @@ class Plan:
         one_of: The audited sets of outputs.
         large: The sets among them of which only the predicted and the true output have rows; None if there are none.
         cells: The prediction grid; None if it is not measured.
+        boxes: The boxes that are measured, or None.
+        box_table: The images whose boxes those are held against, or None.
     """
 
     settings: Settings
@@ -77,6 +80,8 @@ class Plan:
     one_of: Sets = field(default_factory=dict)
     large: LargeSets | None = None
     cells: CellPlan | None = None
+    boxes: BoxPlan | None = None
+    box_table: AttributeTable | None = None
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -170,6 +175,13 @@ class Plan:
             of_large = TrueOutputMasks(projector, self.large.one_of, true)
         return ReadMasks(projector if self.own_rows else None, of_large)
 
+    def read_also(self, rows: range) -> ReadMasks | ReadAll | None:
+        """What reads masks and true boxes of a run of images; None where nothing differs between images."""
+        masks = self.read_masks(rows)
+        if self.boxes is None:
+            return masks
+        return ReadAll((*([] if masks is None else [masks]), self.boxes.reading(rows)))
+
     def _projector(self, table: AttributeTable) -> MaskProjector:
         outlined = "region" if self.moving else None
         return MaskProjector(table, self.model.card.input_size, self.mask_grids, self.sources, outlined)
@@ -193,6 +205,8 @@ class Plan:
             if_any = {"one_of": dict(self.one_of), "one_of_rows": settings.one_of_rows}
         if self.cells is not None:
             if_any["cells"] = self.cells.facts(midpoint="midpoint" in self.references)
+        if self.boxes is not None:
+            if_any["boxes"] = self.boxes.stated()
         fitted_on = None
         if self.reference_table is not None:
             fitted_on = ReferenceData(

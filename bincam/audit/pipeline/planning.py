@@ -11,6 +11,7 @@ from bincam import provenance
 from bincam.audit.folder.manifest import AuditedData, AuditedModel
 from bincam.audit.folder.sets import is_large
 from bincam.audit.pipeline import defaults
+from bincam.audit.pipeline.boxes.box_plan import choose_box_table, plan_boxes
 from bincam.audit.pipeline.cells.plan import needs_cells, plan_cells, refuse_large_alone
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.projected_masks import Grid
@@ -107,6 +108,10 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
             if not there.all():
                 absent = len(outputs) - int(there.sum())
                 notes.append(_WITHOUT_REFERENCE.format(f"{absent:,} of {len(outputs):,}", name))
+    boxes, box_table = None, None
+    if settings.boxes:
+        boxes = plan_boxes(settings, explainers.get(specs[0]), table, sources, grids[specs[0]])
+        box_table = choose_box_table(data, settings, notes)
     return Plan(
         settings=settings,
         model=model,
@@ -137,6 +142,8 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         one_of=one_of,
         large=of_large_sets,
         cells=cells,
+        boxes=boxes,
+        box_table=box_table,
     )
 
 

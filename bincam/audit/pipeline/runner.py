@@ -16,6 +16,7 @@ from bincam.audit.folder.cells import write_pooled
 from bincam.audit.folder.reader import Audit
 from bincam.audit.folder.writer import AuditWriter, check_free
 from bincam.audit.pipeline.aggregate import finish, summary_of
+from bincam.audit.pipeline.boxes.fitting import with_fitted_boxes
 from bincam.audit.pipeline.cells.pooled import ReferencePoolings
 from bincam.audit.pipeline.engines.local import measure_missing
 from bincam.audit.pipeline.plan import Plan
@@ -120,6 +121,7 @@ def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
     order = channels_last(plan.model) if takes_channels_last(plan.model, probe) else nullcontext()
     with own_rng(torch.device(plan.settings.device)), order:
         plan = replace(plan, references=_references(plan, folder))
+        plan = with_fitted_boxes(plan, folder, resumed=(folder / reader.MANIFEST).is_file())
         writer = AuditWriter.begin(folder, plan.manifest)
         if not writer.finished:
             measure_missing(plan, writer)

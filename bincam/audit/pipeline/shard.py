@@ -35,7 +35,7 @@ class ImageStream:
         """
         self._first = rows.start
         table = plan.table.take(np.arange(rows.start, rows.stop))
-        self._loader = plan.loader(table, also=plan.read_masks(rows))
+        self._loader = plan.loader(table, also=plan.read_also(rows))
         self._batches = iter(self._loader)
         if progress:
             self._batches = track(self._loader, progress, total=len(rows), unit="images", amount=count_images)
@@ -79,6 +79,8 @@ def measure_shard(plan: Plan, rows: range, stream: ImageStream | None = None) ->
     for batch in stream.take(rows):
         columns, maps, drawn, of_sets = measure_batch(plan, batch, builder, cells)
         builder.add(columns, maps, batch.images, drawn)
+        if plan.boxes is not None:
+            builder.boxes.append(plan.boxes.measure(maps[plan.methods[0]], columns["side"], batch.also, batch.rows))
         if of_sets is not None:
             builder.add_scores(of_sets, plan.one_of)
     shard = _joined(plan, builder, stream.skipped(rows))
@@ -91,7 +93,8 @@ def _joined(plan: Plan, builder: ShardBuilder, skipped: Mapping[int, str]) -> Sh
         return builder.shard(skipped)
     columns_of_measures = measure_columns(plan.methods, plan.masks, sets=bool(plan.one_of))
     scored = sum(len(members) for members in plan.one_of.values())
-    return empty_shard(columns_of_measures, len(plan.names), plan.grids, skipped, scored)
+    empty = empty_shard(columns_of_measures, len(plan.names), plan.grids, skipped, scored)
+    return empty if plan.boxes is None else replace(empty, boxes=plan.boxes.nothing)
 
 
 def measure_batch(

@@ -9,6 +9,7 @@ import numpy as np
 
 from bincam.audit.folder.cell_columns import CELL_SHORT
 from bincam.audit.summary.bounds import WRONG, bounds, is_proportion
+from bincam.audit.summary.boxes import with_boxes
 from bincam.audit.summary.calibration import (
     CALIBRATION_RATES,
     attribute_calibration,
@@ -45,11 +46,7 @@ if TYPE_CHECKING:
 SHORT = {"bias_share": "midpoint.bias_share", **CELL_SHORT}
 """Short names of measures that are not the primary method's."""
 
-RATES = (
-    *(*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap"),
-    *CALIBRATION_RATES,
-    *PERSON_RATES,
-)
+RATES = (*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap", *CALIBRATION_RATES, *PERSON_RATES)
 
 
 def column_of(name: str, methods: Sequence[str]) -> str:
@@ -98,8 +95,8 @@ def summarise(
     Returns:
         ``level``, ``methods``, ``minority_from``, ``doubts`` (see there), ``images``, ``identities``, ``attributes``
         (those in no set), ``sets`` (only if there are any, see ``bincam.audit.summary.sets``), ``overall``, ``slices``,
-        ``slices_left_out``, ``group_differences``, ``stated``, ``families``, ``leakage`` and ``gates``; None
-        stands for NaN.
+        ``slices_left_out``, ``group_differences``, ``stated``, ``families``, ``leakage``, ``gates`` and, where they
+        are measured, ``boxes``; None stands for NaN.
 
     Raises:
         InputError: A column to slice by is unknown or has a single value, a stated number is not between 0 and 1, or
@@ -149,7 +146,7 @@ def summarise(
             resamples=resamples,
             seed=seed,
         )
-        return with_cells(summary, audit, panel, level)
+        return with_boxes(with_cells(summary, audit, panel, level), audit, panel, level)
     except InputError as error:
         raise InputError(f"{audit.folder}: {error}") from None
 

@@ -1,8 +1,6 @@
-"""Boxes given by a file: a table of boxes (Parquet), or the boxes of every image's parts (JSON).
+"""Boxes given by a file: a table of boxes, ``boxes.parquet`` beside a table of labels.
 
-The table, ``boxes.parquet`` beside a table of labels, has the columns ``path``, ``name``, ``x0``, ``y0``, ``x1``
-and ``y1``. The JSON file, ``boxes.json``, mirrors part masks: ``parts`` maps numbers to the attributes that each part
-shows, as in ``parts.json``, and ``images`` each path to its boxes, ``[part, x0, y0, x1, y1]``.
+It has the columns ``path``, ``name``, ``x0``, ``y0``, ``x1`` and ``y1``, and a row per box.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import numpy as np
 
 from bincam.data.regions.boxes import Boxes, checked_boxes, cropped_boxes
 from bincam.errors import InputError, nearest
-from bincam.files import atomic, read_json
+from bincam.files import atomic
 
 NAME = "boxes.parquet"
 KIND = "bincam-boxes"
@@ -108,18 +106,15 @@ class BoxTable:
 
     @classmethod
     def read(cls, file: str | os.PathLike[str]) -> BoxTable:
-        """Read a table of boxes that ``write_box_table`` wrote, or a JSON file of parts' boxes.
+        """Read a table of boxes, such as ``write_box_table`` writes.
 
         Raises:
             InputError: The file is missing, of another kind or schema, lacks a column, or has a box without area.
         """
         path = Path(file)
-        rows = _from_json(path) if path.suffix == ".json" else _from_parquet(path)
+        rows = _checked_rows(_from_parquet(path), path)
         grouped: dict[tuple[str, str], list[Sequence[float]]] = {}
-        for number, (image, name, *ends) in enumerate(rows, 1):
-            if not image or not name:
-                raise InputError(f"{path}: box {number} names no {'image' if not image else 'attribute'}")
-            checked_boxes(ends, where=f"{path}: box {number} ({image}, {name})")
+        for image, name, *ends in rows:
             grouped.setdefault((image, name), []).append(ends)
         return cls({key: np.array(ends, np.float64) for key, ends in grouped.items()}, str(path))
 
@@ -147,9 +142,7 @@ def write_box_table(file: str | os.PathLike[str], rows: Iterable[Row]) -> None:
     path = Path(file)
     if path.suffix != ".parquet":
         raise InputError(f"{path}: a table of boxes is a .parquet file")
-    kept = list(rows)
-    for number, (image, name, *ends) in enumerate(kept, 1):
-        checked_boxes(ends, where=f"{path}: box {number} ({image}, {name})")
+    kept = _checked_rows(list(rows), path)
     columns: dict[str, list[Any]] = {key: [row[at] for row in kept] for at, key in enumerate(KEYS)}
     columns |= {end: [float(row[at]) for row in kept] for at, end in enumerate(ENDS, len(KEYS))}
     import pyarrow as pa
@@ -161,21 +154,16 @@ def write_box_table(file: str | os.PathLike[str], rows: Iterable[Row]) -> None:
         pq.write_table(pa.table(columns, schema=schema), part)
 
 
-def _from_json(path: Path) -> list[Row]:
-    """List the boxes of parts, once for every attribute that a part shows."""
-    value = read_json(path, kind=KIND, schema=SCHEMA)
-    rows: list[Row] = []
-    try:
-        shows = {int(number): [str(name) for name in part["attributes"]] for number, part in value["parts"].items()}
-        for image, boxes in value["images"].items():
-            for part, *ends in boxes:
-                x0, y0, x1, y1 = map(float, ends)
-                rows += [(str(image), name, x0, y0, x1, y1) for name in shows[part]]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: expected 'parts' (number to attributes) and 'images' (path to [part, x0, y0, x1, y1]): "
-            f"{type(error).__name__} {error}"
-        ) from None
+def _checked_rows(rows: list[Row], path: Path) -> list[Row]:
+    """Return rows, or refuse the first that names nothing or has no area; all are looked at together."""
+    ends = np.array([row[2:] for row in rows], np.float64).reshape(-1, 4)
+    unnamed = np.array([not (image and name) for image, name, *_ in rows], bool)
+    wrong = ~np.isfinite(ends).all(1) | (ends[:, 2:] <= ends[:, :2]).any(1) | unnamed
+    for at in np.flatnonzero(wrong)[:1].tolist():
+        image, name, *of_box = rows[at]
+        if unnamed[at]:
+            raise InputError(f"{path}: box {at + 1} names no {'image' if not image else 'attribute'}")
+        checked_boxes(of_box, where=f"{path}: box {at + 1} ({image}, {name})")
     return rows
 
 

@@ -150,8 +150,15 @@ def pointing_chance(mask: ArrayLike, tolerance: float = TOLERANCE) -> NDArray[np
     span = int(min(reach + 0.5, max(pixels.shape[-2:])))  # further than the image is long is everywhere
     offset = np.maximum(np.abs(np.arange(-span, span + 1)) - 0.5, 0)
     near = (np.hypot(offset[:, None], offset) <= reach + SLACK).astype(np.uint8)
-    flat = pixels.reshape(-1, *pixels.shape[-2:]).view(np.uint8)
-    shares = [cv2.dilate(one, near).mean() if one.any() else np.nan for one in flat]
+    shares = []
+    for one in pixels.reshape(-1, *pixels.shape[-2:]):
+        y, x = np.flatnonzero(one.any(1)), np.flatnonzero(one.any(0))
+        if not len(y):
+            shares.append(np.nan)
+            continue
+        rows, columns = (slice(max(0, at[0] - span), at[-1] + 1 + span) for at in (y, x))  # nothing is near beyond
+        window = np.ascontiguousarray(one[rows, columns]).view(np.uint8)
+        shares.append(int(cv2.dilate(window, near).sum()) / one.size)
     return np.array(shares, np.float64).reshape(pixels.shape[:-2])
 
 

@@ -32,12 +32,14 @@ class Panel:
         lines: Text under the name, at most three short lines.
         values: ``(h, w)``: signed evidence for the explained side per cell.
         limit: End of the symmetric colour scale; the same for this attribute in all figures that are compared.
+        outlines: Boxes x0, y0, x1, y1 in pixels of the image, and if each is a true one, which is dashed.
     """
 
     name: str
     lines: tuple[str, ...]
     values: NDArray[np.floating[Any]]
     limit: float
+    outlines: tuple[tuple[Sequence[float], bool], ...] = ()
 
 
 def scale(maps: Sequence[NDArray[np.floating[Any]]]) -> float:
@@ -110,6 +112,7 @@ def explanation_figure(
                 vmax=panel.limit,
                 interpolation="nearest",
             )
+            _outline(axes, panel)
             place = sheet.axes(index, HEADER + picture_h + 0.08, min(picture_w, 2.0), 0.1)
             _colour_bar(sheet.figure, drawn, place, panel.limit, unit)
     return sheet.figure
@@ -136,6 +139,18 @@ def backdrop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     grey = image[..., :3] @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601 luma
     light = (70 + grey * (255 - 70) / 255).astype(np.uint8)
     return np.repeat(light[..., None], 3, axis=2)
+
+
+def _outline(axes: Any, panel: Panel) -> None:
+    """Draw boxes: true ones white and dashed, the map's amber, both with a dark casing."""
+    from matplotlib.patches import Rectangle
+
+    for (x0, y0, x1, y1), true in panel.outlines:
+        top = ("#ffffff", 1.4, (0, (4, 3))) if true else ("#ffb000", 1.4, "-")
+        for colour, width, dash in (("#141414", 2.8, "-"), top):
+            axes.add_patch(
+                Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=width, linestyle=dash)
+            )
 
 
 def _colour_bar(figure: Figure, drawn: Any, axes: Any, limit: float, unit: str) -> None:

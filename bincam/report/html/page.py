@@ -25,6 +25,7 @@ from bincam.report.reading.units import unit
 from bincam.report.sections import definitions, findings, overview, overview_table, wording
 from bincam.report.sections.attention_overlap import overlap_plot
 from bincam.report.sections.attribute_card import MEANINGS, SHOWN, card
+from bincam.report.sections.boxes.part import boxes_part
 from bincam.report.sections.cells.part import cells_part
 from bincam.report.sections.context import Drawing
 from bincam.report.sections.contrast_tables import published_table
@@ -155,7 +156,7 @@ def build(
         base=out.parent,
         contrast=source.contrast,
     )
-    of_sets = sets_part(drawing)
+    of_sets, of_boxes = sets_part(drawing), boxes_part(drawing)
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
     cells = cells_part(drawing, attributes)
     anchors = {content.name: content.anchor for content in cards}
@@ -170,7 +171,12 @@ def build(
         unit=unit(first.method),
         models=[(arm.key or arm.name, arm.label) for arm in source.columns],
         tiles=[*(overview.tiles(source.columns, attributes) if attributes else ()), *of_sets.tiles],
-        findings=[*_findings(source, attributes), *of_sets.findings, *(cells.findings if cells else ())],
+        findings=[
+            *_findings(source, attributes),
+            *of_sets.findings,
+            *(cells.findings if cells else ()),
+            *(of_boxes.findings if of_boxes else ()),
+        ],
         averages=_averages(source, attributes),
         notes=_notes(source, photographs, attributes),
         plots=overview.plots(source.columns, attributes) if attributes else [],
@@ -181,6 +187,7 @@ def build(
         set_contrasts=of_sets.contrasts,
         single_outputs=of_sets.outputs,
         cells=cells,
+        boxes=of_boxes,
         overlaps=[plot for arm in arms if attributes and (plot := overlap_plot(arm, attributes, len(arms) > 1))],
         sampled=sample_table(arms, attributes),
         unmeasured=unmeasured(arms),
@@ -194,6 +201,7 @@ def build(
             *(definitions.definitions(arms) if maps else [definitions.INTERVALS]),
             *of_sets.definitions,
             *(cells.definitions if cells else ()),
+            *(of_boxes.definitions if of_boxes else ()),
         ],
         limits=[limit for limit in definitions.LIMITS if maps or limit is not definitions.OF_MAPS],
         provenance=[definitions.provenance(arm) for arm in arms],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bincam.data.describe import SPLITS
 from bincam.data.readers.data_file import FILE, save_reading
-from bincam.data.regions import stored_boxes
+from bincam.data.regions import box_table
 from bincam.files import atomic, write_json
 from bincam.scenes.dataset.shards import Records
 from bincam.scenes.drawing.raster import MARK
@@ -60,7 +60,7 @@ def write_tables(root: Path, settings: SceneSettings, names: list[str], records:
     cues = [
         ["with" if records.cues[row, CUES.index(cue)] else "without" for cue in planted] for row in range(len(names))
     ]
-    files = [root / PRESENT, root / OBJECTS, root / "masks" / "parts.json", root / stored_boxes.NAME]
+    files = [root / PRESENT, root / OBJECTS, root / "masks" / "parts.json", root / box_table.NAME]
     present = records.present.astype(int).tolist()
     head = ["image", "split"]
     _write(files[0], [*head, *SHAPES, *planted], zip_rows(names, shown, present, cues))
@@ -74,7 +74,7 @@ def write_tables(root: Path, settings: SceneSettings, names: list[str], records:
         files[2],
         {"kind": "bincam-parts", "schema": 1, "parts": {str(number): part for number, part in numbered.items()}},
     )
-    stored_boxes.write_boxes(files[3], numbered, _boxes(names, records))
+    box_table.write_box_table(files[3], _boxes(names, records))
     reading: dict[str, Any] = {"split": "split", **({"groups": planted} if planted else {})}
     save_reading(root / PRESENT, reading)
     if settings.rule != "all":
@@ -95,12 +95,14 @@ def _objects(names: list[str], records: Records) -> Iterable[list[Any]]:
         yield [names[records.scene[at]], SHAPES[int(shape)], *place, int(records.pixels[at]), seen]
 
 
-def _boxes(names: list[str], records: Records) -> dict[str, list[list[int]]]:
-    drawn = records.boxes[:, :, 2] > 0
-    return {
-        name: [[int(part) + 1, *records.boxes[row, part].tolist()] for part in np.flatnonzero(drawn[row])]
-        for row, name in enumerate(names)
-    }
+def _boxes(names: list[str], records: Records) -> Iterator[box_table.Row]:
+    """The box of every shape, once as the region of its attribute and once as that of its output."""
+    shows = {number - 1: part["attributes"] for number, part in parts().items() if part["attributes"]}
+    for row, name in enumerate(names):
+        for part in np.flatnonzero(records.boxes[row, :, 2] > 0).tolist():
+            x0, y0, x1, y1 = records.boxes[row, part].tolist()
+            for attribute in shows.get(part, ()):  # the mark is nobody's attribute
+                yield name, attribute, x0, y0, x1, y1
 
 
 def _write(file: Path, head: list[str], rows: Iterable[list[Any]]) -> None:

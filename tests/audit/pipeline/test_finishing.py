@@ -131,7 +131,7 @@ def test_settings_of_other_files_are_refused_with_their_names(pictures, settings
     before = digests(copied)
     changed = settings.replace(**changed, slice_by=["Other"])
     if named:
-        with pytest.raises(InputError, match=f"begun with another {named}"):
+        with pytest.raises(InputError, match=f"begun with different {named}"):
             run(reader(0), pictures, copied, changed, resume=True)
         assert digests(copied) == before
     else:  # without sets it changes nothing

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def killing(file, array, **options):
     save(file, array, **options)
 
 numpy.save = killing
-data = celeba(sys.argv[1])
+data = celeba(sys.argv[1], variant="aligned")
 run(reader(0), data, sys.argv[2], Settings(regions=regions(), batch_size=4, shard_images=8, gate_images=0))
 """
 
@@ -90,17 +91,27 @@ def test_resuming_a_whole_audit_gives_it_back_untouched(pictures, settings, tmp_
     assert digests(out) == before
 
 
+def test_data_read_the_same_way_in_other_words_are_the_same_data(pictures, settings, tmp_path):
+    out = tmp_path / "audit"
+    run(reader(0), replace(pictures, reading={"variant": "aligned"}), out, settings)
+    before = digests(out)
+    run(reader(0), replace(pictures, reading={}), out, settings, resume=True)
+    assert digests(out) == before
+    with pytest.raises(InputError, match="begun with different data"):
+        run(reader(0), pictures.take(range(8, 32)), out, settings, resume=True)
+
+
 @pytest.mark.parametrize(
     ("changed", "named"),
     [({"side": "positive"}, "side"), ({"batch_size": 8}, "batch_size"), ({"regions": None}, "regions")],
 )
 def test_other_settings_are_not_resumed(pictures, done, settings, changed, named):
-    with pytest.raises(InputError, match=f"begun with another {named}"):
+    with pytest.raises(InputError, match=f"begun with different {named}"):
         run(reader(0), pictures, done.folder, settings.replace(**changed), resume=True)
 
 
 def test_another_model_is_not_resumed(pictures, done, settings):
-    with pytest.raises(InputError, match="begun with another model"):
+    with pytest.raises(InputError, match="begun with different model"):
         run(reader(1), pictures, done.folder, settings, resume=True)
 
 

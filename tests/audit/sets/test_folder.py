@@ -73,7 +73,7 @@ def test_resumed_an_audit_of_sets_has_the_same_bytes(coloured, chosen, noisy_rea
     run(noisy_reader, coloured, tmp_path / "cut", settings, resume=True)
     assert digests(tmp_path / "cut") == digests(whole.folder)
     if rows == 20:
-        with pytest.raises(InputError, match="begun with another one_of_rows"):
+        with pytest.raises(InputError, match="begun with different one_of_rows"):
             run(noisy_reader, coloured, tmp_path / "cut", chosen.replace(one_of_rows=19), resume=True)
 
 

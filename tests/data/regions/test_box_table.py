@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,13 +51,12 @@ def test_boxes_of_another_table_are_refused(tmp_path):
 
 
 def test_files_that_are_none(tmp_path):
-    for name in ("boxes.parquet", "boxes.json"):
-        file = tmp_path / name
-        with pytest.raises(InputError, match="no such file"):
-            BoxTable.read(file)
-        file.write_text("no boxes")
-        with pytest.raises(InputError, match=r"cannot be read as Parquet|not JSON"):
-            BoxTable.read(file)
+    file = tmp_path / "boxes.parquet"
+    with pytest.raises(InputError, match="no such file"):
+        BoxTable.read(file)
+    file.write_text("no boxes")
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        BoxTable.read(file)
     with pytest.raises(InputError, match=r"a table of boxes is a \.parquet file"):
         write_box_table(tmp_path / "boxes.csv", ROWS)
 
@@ -98,42 +95,6 @@ def test_other_kinds_and_schemas(tmp_path):
     pq.write_table(pa.table({"path": ["a"]}).replace_schema_metadata({"kind": "bincam-boxes", "schema": "9"}), file)
     with pytest.raises(InputError, match="schema '9', but this bincam reads schema 1"):
         BoxTable.read(file)
-
-
-PARTS = {"1": {"name": "eye", "attributes": ["Eyes", "Narrow_Eyes"]}, "2": {"name": "hat", "attributes": []}}
-
-
-def parts_file(folder, images, parts=PARTS):
-    file = folder / "boxes.json"
-    file.write_text(json.dumps({"kind": "bincam-boxes", "schema": 1, "parts": parts, "images": images}))
-    return file
-
-
-def test_boxes_of_parts_are_those_of_the_attributes_that_a_part_shows(tmp_path):
-    got = BoxTable.read(parts_file(tmp_path, {"a.png": [[1, 2, 3, 8, 9], [1, 12, 3, 18, 9], [2, 0, 0, 4, 4]], "b": []}))
-    for name in ("Eyes", "Narrow_Eyes"):
-        assert got.of("a.png", name).tolist() == [[2, 3, 8, 9], [12, 3, 18, 9]]
-    assert got.names == {"Eyes", "Narrow_Eyes"}
-    assert got.of("b", "Eyes").shape == (0, 4)
-
-
-@pytest.mark.parametrize(
-    ("images", "message"),
-    [
-        ([], "expected 'parts'"),
-        ({"a.png": 5}, "expected 'parts'"),
-        ({"a.png": [[]]}, "expected 'parts'"),
-        ({"a.png": [[1, 2, 3, 8]]}, "expected 'parts'"),
-        ({"a.png": [[7, 2, 3, 8, 9]]}, "expected 'parts'"),
-        ({"a.png": [[1, "x", 3, 8, 9]]}, "expected 'parts'"),
-        ({"a.png": [[1, 2, 3, 2, 9]]}, r"box 1 \(a.png, Eyes\): .* has no area"),
-    ],
-)
-def test_wrong_json(tmp_path, images, message):
-    with pytest.raises(InputError, match=message):
-        BoxTable.read(parts_file(tmp_path, images))
-    with pytest.raises(InputError, match="expected 'parts'"):
-        BoxTable.read(parts_file(tmp_path, {}, parts={"eye": {}}))
 
 
 def test_a_wrong_box_is_not_written(tmp_path):

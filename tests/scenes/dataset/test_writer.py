@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from bincam import data
-from bincam.data.regions.stored_boxes import read_boxes
 from bincam.errors import InputError
 from bincam.scenes import SHAPES, best_accuracy, draw, make
 from bincam.scenes.dataset import shards, writer
@@ -98,16 +97,14 @@ def test_regions_are_the_objects(whole, drawn):
 
 def test_boxes_are_those_of_the_masks_and_the_mark_is_nobodys_attribute(whole, drawn):
     root, _ = whole
-    stored = read_boxes(root / "boxes.json")
+    stored = data.BoxTable.read(root / "boxes.parquet")
     for row in range(COUNT):
         name = f"images/{row + 1:06d}.png"
         for column, shape in enumerate(SHAPES):
-            found = stored.of(name, f"shape={shape}")
-            assert found.tolist() == ([drawn.boxes[row, column].tolist()] if drawn.present[row, column] else [])
-        marks = [box[1:] for box in stored.images[name] if stored.parts[box[0]]["name"] == "mark"]
-        assert marks == ([drawn.boxes[row, 10].tolist()] if drawn.cues["mark"][row] else [])
-    with pytest.raises(InputError, match="no part shows 'mark'"):
-        stored.of("images/000001.png", "mark")
+            for attribute in (shape, f"shape={shape}"):
+                found = stored.of(name, attribute)
+                assert found.tolist() == ([drawn.boxes[row, column].tolist()] if drawn.present[row, column] else [])
+    assert stored.names == {*SHAPES, *(f"shape={shape}" for shape in SHAPES)}
 
 
 def test_objects_are_listed_with_what_is_seen_of_them(whole, drawn):

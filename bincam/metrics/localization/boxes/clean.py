@@ -7,22 +7,21 @@ neither has a box. *Ours*; the name says what it is free of, see ``clovaai``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from bincam.data.regions.boxes import union_box
+from bincam.data.regions.shapes import Mask
 from bincam.metrics.localization.boxes.components import checked_levels, components_at
+from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.overlaps import MEASURED, NO_BOX, NO_TRUTH, Overlaps, Truth, checked_truth, iou
+from bincam.metrics.localization.boxes.pixels import level_histograms
 from bincam.metrics.localization.energy import CONSTANT, evidence
 from bincam.resample import upsample
-
-LEVELS = tuple(k / 100 for k in range(100))
-"""0, .01, ..., .99."""
-
-FIXED = 0.2
-"""The threshold that is fixed beforehand: that of Zhou et al. 2016, arXiv 1512.04150, section 3.2."""
 
 
 def clean_boxes(maps: Tensor, size: tuple[int, int], levels: ArrayLike = LEVELS) -> NDArray[np.float64]:
@@ -84,21 +83,43 @@ def clean_overlaps(maps: Tensor, truth: Truth, size: tuple[int, int], levels: Ar
         >>> found.one.round(2).item(), found.several.item()
         (0.17, 1.0)
     """
+    return clean_found(maps, truth, size, levels)[0]
+
+
+def clean_found(
+    maps: Tensor, truth: Truth, size: tuple[int, int], levels: ArrayLike = LEVELS
+) -> tuple[Overlaps, NDArray[np.float64]]:
+    """Measure overlaps as ``clean_overlaps``, and return the boxes too, in one go.
+
+    Returns:
+        Curves ``(B, A, L)``; and ``(B, A, L, 4)``, the largest component's boxes as ``clean_boxes`` gives them, NaN
+        also without a true box.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics.localization.boxes.clean import clean_found
+        >>> maps = torch.tensor([[[[0.0, 0.0], [0.0, 9.0]]]])
+        >>> overlaps, boxes = clean_found(maps, [[[[4, 4, 8, 8]]]], (8, 8), levels=[0.5])
+        >>> overlaps.one.item(), boxes[0, 0, 0].tolist()
+        (1.0, [4.0, 4.0, 8.0, 8.0])
+    """
     cuts = checked_levels(levels)
     true = checked_truth(maps, truth, size)
     shape = (*maps.shape[:2], len(cuts))
     one, several = np.full(shape, np.nan), np.full(shape, np.nan)
+    boxes = np.full((*shape, 4), np.nan)
     status = np.full(shape[:2], NO_TRUTH, np.int8)
     r, marks = _rectified(maps)
     for b, row in enumerate(true):
-        for a, boxes in enumerate(row):
-            if not len(boxes):
+        for a, of_object in enumerate(row):
+            if not len(of_object):
                 continue
             status[b, a] = MEASURED if marks[b, a] else NO_BOX
             if marks[b, a]:
-                found = components_at(_upsampled(r[b, a], size), cuts, boxes)
-                one[b, a], several[b, a] = iou(found.boxes, union_box(boxes))[:, 0], found.best
-    return Overlaps(cuts, one, several, status)
+                found = components_at(_upsampled(r[b, a], size), cuts, of_object)
+                boxes[b, a] = found.boxes
+                one[b, a], several[b, a] = iou(found.boxes, union_box(of_object))[:, 0], found.best
+    return Overlaps(cuts, one, several, status), boxes
 
 
 def clean_scores(maps: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -122,6 +143,38 @@ def clean_scores(maps: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
     for b, a in np.argwhere(marks):
         pixels = _upsampled(r[b, a], size)
         result[b, a] = pixels / pixels.max()
+    return result
+
+
+def clean_histograms(
+    maps: Tensor, masks: Sequence[Sequence[Mask | None]], size: tuple[int, int], levels: ArrayLike = LEVELS
+) -> NDArray[np.int64]:
+    """Count pixels by the highest level that they are above, inside and outside of masks, see ``level_histograms``.
+
+    Args:
+        maps: ``(B, A, h, w)``, σS.
+        masks: ``(H, W)`` or None, B lists of A.
+        size: ``(H, W)``.
+        levels: As for ``clean_boxes``.
+
+    Returns:
+        ``(B, A, 2, L + 1)``; zeros without a mask. The pixels of a map that marks nothing are above no level.
+
+    Example:
+        >>> import torch
+        >>> from bincam.metrics import clean_histograms
+        >>> maps, mask = torch.tensor([[[[0.0, 4.0]]]]), np.array([[False, False, True, True]])
+        >>> clean_histograms(maps, [[mask]], (1, 4), levels=[0, 0.5])[0, 0].tolist()
+        [[0, 0, 2], [1, 1, 0]]
+    """
+    cuts = checked_levels(levels)
+    result = np.zeros((*maps.shape[:2], 2, len(cuts) + 1), np.int64)
+    r, marks = _rectified(maps)
+    for b, row in enumerate(masks):
+        for a, mask in enumerate(row):
+            if mask is not None:
+                pixels = _upsampled(r[b, a], size) if marks[b, a] else np.zeros(size, np.float32)
+                result[b, a] = level_histograms(pixels, mask, cuts)
     return result
 
 

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from bincam.data.regions.boxes import union_box
 from bincam.data.regions.shapes import Mask
 from bincam.display import counted
 from bincam.errors import InputError
-from bincam.metrics.localization.boxes.clean import FIXED, LEVELS, clean_overlaps
+from bincam.metrics.localization.boxes.clean import clean_overlaps
 from bincam.metrics.localization.boxes.constant import ConstantBoxes
-from bincam.metrics.localization.boxes.overlaps import Overlaps, Truth, checked_truth, decoded, encoded, iou
-from bincam.metrics.localization.boxes.reach import box_reach, grid_reach
+from bincam.metrics.localization.boxes.levels import FIXED, LEVELS
+from bincam.metrics.localization.boxes.nulls import box_nulls
+from bincam.metrics.localization.boxes.overlaps import Overlaps, Truth, checked_truth, decoded, encoded
 
 Masks = Sequence[Sequence[Mask | None]]
 
@@ -114,18 +114,17 @@ def box_columns(
         for a, boxes in enumerate(row):
             if not len(boxes):
                 continue
-            around = union_box(boxes)
-            mask = None if masks is None else masks[b][a]
-            if mask is not None and mask.shape != size:
-                raise InputError(f"a mask has the images' size {size}, got {mask.shape}")
-            if mask is None or not mask.any():
-                found = box_reach(around[0], size, grid, overlaps.levels)
-            else:
-                found = grid_reach(mask, grid, overlaps.levels, around[0])
-            projected[b, a], reach[b, a] = found.projected, found.best
-            if pixels is not None:
-                centred[b, a] = iou(pixels.centred[a], around)[0]
-                constant[b, a] = iou(pixels.constant[a], around)[0]
+            found = box_nulls(
+                boxes,
+                None if masks is None else masks[b][a],
+                size,
+                grid,
+                centred=None if pixels is None else pixels.centred[a],
+                constant=None if pixels is None else pixels.constant[a],
+                levels=overlaps.levels,
+            )
+            centred[b, a], constant[b, a] = found.centred, found.constant
+            projected[b, a], reach[b, a] = found.projected, found.reach
     return BoxColumns(
         cam=overlaps.one[..., fixed].astype(np.float32),
         centred=centred,

@@ -82,12 +82,19 @@ def components_at(values: ArrayLike, levels: ArrayLike, truth: ArrayLike | None 
     image = np.ascontiguousarray(values, dtype=np.float32)
     if image.ndim != 2 or 0 in image.shape or not np.isfinite(image).all():
         raise InputError(f"values are finite and (H, W), got shape {image.shape}")
-    cuts = checked_levels(levels) * float(image.max())
+    high = float(image.max())
+    cuts = checked_levels(levels) * high
     true = np.zeros((0, 4)) if truth is None else np.ascontiguousarray(truth, dtype=np.float64).reshape(-1, 4)
     boxes, sizes = np.full((len(cuts), 4), -1, np.int32), np.zeros(len(cuts), np.int32)
     best = np.full(len(cuts), np.nan)
-    if image.max() > 0:
-        _grow(image, cuts, true, boxes, sizes, best)
+    if high > 0:
+        # What is not above the lowest cut is in no component, so only the window around the rest is looked at.
+        above = image > cuts[0]
+        y, x = np.flatnonzero(above.any(1)), np.flatnonzero(above.any(0))
+        corner = np.array([x[0], y[0]] * 2)
+        inside = np.ascontiguousarray(image[y[0] : y[-1] + 1, x[0] : x[-1] + 1])
+        _grow(inside, cuts, true - corner, boxes, sizes, best)
+        boxes[sizes > 0] += corner.astype(np.int32)
     return Components(boxes, sizes, best)
 
 

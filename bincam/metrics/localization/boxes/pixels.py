@@ -7,11 +7,15 @@ histograms are kept, so that sums over images, and over people, give any figure.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
 from bincam.metrics.localization.boxes.clovaai import THRESHOLDS
+from bincam.metrics.localization.boxes.components import checked_levels
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 
@@ -52,6 +56,37 @@ def pixel_histograms(
     edges = np.append(np.asarray(thresholds, np.float64), 1.0)
     bins = np.searchsorted(edges, values, side="right") - 1
     return np.stack([np.bincount(bins[where], minlength=len(edges)) for where in (inside, ~inside & ~left_out)])
+
+
+def level_histograms(values: ArrayLike, mask: ArrayLike, levels: ArrayLike) -> Counts:
+    """Count an image's pixels by the highest level that they are above, inside and outside of its mask.
+
+    These are the pixels {v > τ max v} from which boxes are made, so that boxes and PxAP have the same thresholds. It
+    is much faster than ``pixel_histograms``, whose thresholds are those of the public code.
+
+    Args:
+        values: ``(H, W)``, evidence; float32.
+        mask: ``(H, W)``, boolean.
+        levels: ``(L,)``, increasing within [0, 1).
+
+    Returns:
+        ``(2, L + 1)``: pixels of the mask, and others; first those that are above no level, then those above each level
+        and not above the next. If no value is positive, all are above none.
+
+    Raises:
+        InputError: Shapes differ.
+
+    Example:
+        >>> from bincam.metrics import level_histograms, pxap
+        >>> counts = level_histograms([[0.0, 6.0, 10.0]], [[0, 1, 1]], levels=[0, 0.5])
+        >>> counts.tolist(), pxap(counts)
+        ([[0, 0, 2], [1, 0, 0]], 1.0)
+    """
+    image, inside = np.ascontiguousarray(values, np.float32), np.ascontiguousarray(mask, bool)
+    if image.shape != inside.shape or image.ndim != 2:
+        raise InputError(f"values and mask have one shape (H, W), got {image.shape} and {inside.shape}")
+    cuts = checked_levels(levels) * max(float(image.max()), 0.0)
+    return _count_above(image, inside, cuts)
 
 
 def pxap(histograms: ArrayLike) -> float:
@@ -125,3 +160,33 @@ def pxap_estimate(histograms: ArrayLike, clusters: Clusters, level: float = LEVE
         half = float(stats.t.ppf((1 + level) / 2, people - 1)) * error
         low, high = max(0.0, value - half), min(1.0, value + half)
     return estimate(value, low, high, images, people if clusters.known else None, method)
+
+
+@njit(cache=True, nogil=True)
+def _count_above(values: NDArray[Any], inside: NDArray[Any], cuts: NDArray[Any]) -> NDArray[Any]:
+    """Count the pixels of a mask and the others by the number of cuts that they are above.
+
+    Args:
+        values: (H, W).
+        inside: (H, W), boolean.
+        cuts: (L,) increasing.
+
+    Returns:
+        (2, L + 1).
+    """
+    height, width = values.shape
+    count = len(cuts)
+    counts = np.zeros((2, count + 1), np.int64)
+    step = cuts[-1] / (count - 1) if count > 1 and cuts[-1] > 0 else 1.0
+    for y in range(height):
+        for x in range(width):
+            v = np.float64(values[y, x])
+            # Levels are usually evenly spaced; the guess is made exact by comparing with the cuts.
+            k = int(v / step)
+            k = 0 if k < 0 else count if k > count else k  # min and max slow the loop's types down
+            while k < count and cuts[k] < v:
+                k += 1
+            while k > 0 and cuts[k - 1] >= v:
+                k -= 1
+            counts[0 if inside[y, x] else 1, k] += 1
+    return counts

@@ -9,23 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.data.regions.boxes import box_mask, mask_box
 from bincam.errors import InputError
-from bincam.metrics.localization.boxes.clean import LEVELS
 from bincam.metrics.localization.boxes.components import checked_levels, components_at
+from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.overlaps import iou
-from bincam.resample import project, upsample
-from bincam.stats.estimate import Estimate
+from bincam.resample import matrix, project
 
 Floats = NDArray[np.float64]
-
-ENOUGH = 0.5
-CANNOT = "cannot be judged on this grid"
-UNDEFINED = "undefined"
-JUDGED = "judged"
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,8 @@ def grid_reach(
     centre = (true[0, :2] + true[0, 2:]) / 2  # x, y
     row, column = (min(int(c * n / s), n - 1) for c, n, s in zip(centre[::-1], grid, size, strict=True))
     nearest[row, column] = 1
-    curves = [_curve(cells, size, cuts, true) for cells in (fullness, fullness**2, np.sqrt(fullness), nearest)]
+    curves = _curves(np.stack([fullness, fullness**2, np.sqrt(fullness)]), size, cuts, true)
+    curves += _curves(nearest[None], size, cuts, true)
     return Reach(curves[0], float(np.max(curves)))
 
 
@@ -104,27 +98,17 @@ def box_reach(box: ArrayLike, size: tuple[int, int], grid: tuple[int, int], leve
     return grid_reach(box_mask(box, size), grid, levels, box)
 
 
-def judgement(reach_accuracy: Estimate) -> str:
-    """Say whether boxes can be judged on a grid: not where its own reach hits fewer than half of the images.
+def _curves(cells: Floats, size: tuple[int, int], cuts: Floats, true: Floats) -> list[Floats]:
+    """The overlap of the largest component at every level, for maps ``(N, h, w)`` that are positive at the same cells.
 
-    Args:
-        reach_accuracy: Share of images whose reach has IoU ≥ δ.
-
-    Returns:
-        ``"judged"``, ``"cannot be judged on this grid"``, or ``"undefined"`` without an image.
-
-    Example:
-        >>> from bincam.metrics import judgement
-        >>> from bincam.stats import Estimate
-        >>> judgement(Estimate.of_value(0.3)), judgement(Estimate.of_value(0.97))
-        ('cannot be judged on this grid', 'judged')
+    They are upsampled where those cells reach alone. A constant map boxes the image here, as its mask does.
     """
-    if not reach_accuracy.defined:
-        return UNDEFINED
-    return JUDGED if reach_accuracy.value >= ENOUGH else CANNOT
-
-
-def _curve(cells: Floats, size: tuple[int, int], cuts: Floats, true: Floats) -> Floats:
-    """The overlap of the largest component at every level; a constant map boxes the image here, as its mask does."""
-    pixels = upsample(torch.from_numpy(cells.astype(np.float32)), size).numpy()
-    return np.nan_to_num(iou(components_at(pixels, cuts).boxes, true)[:, 0])
+    positive = cells[0] > 0
+    rows, columns = (
+        matrix(n, m)[:, positive.any(1 - axis)] for axis, (n, m) in enumerate(zip(cells.shape[1:], size, strict=True))
+    )
+    y, x = (np.flatnonzero(u.any(1)) for u in (rows, columns))
+    corner = np.array([x[0], y[0]] * 2)
+    inner = cells[:, positive.any(1)][..., positive.any(0)].astype(np.float32)
+    pixels = rows[y].astype(np.float32) @ inner @ columns[x].T.astype(np.float32)
+    return [np.nan_to_num(iou(components_at(one, cuts).boxes, true - corner)[:, 0]) for one in pixels]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
-from bincam.metrics.localization.boxes.clean import FIXED
+from bincam.metrics.localization.boxes.levels import FIXED
 from bincam.metrics.localization.boxes.overlaps import NO_BOX, NO_EVIDENCE, NO_TRUTH, Overlaps
 from bincam.stats.clustered.means import group_means
 from bincam.stats.clusters import Clusters

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bincam.data.regions.boxes import union_box
-from bincam.metrics.localization.boxes.clean import FIXED
 from bincam.metrics.localization.boxes.components import components_at
+from bincam.metrics.localization.boxes.levels import FIXED
 from bincam.metrics.localization.boxes.overlaps import MEASURED, NO_BOX, NO_TRUTH, Overlaps, Truth, checked_truth, iou
 from bincam.metrics.localization.energy import evidence
 from bincam.resample import upsample

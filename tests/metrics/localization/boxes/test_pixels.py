@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import average_precision_score
 
 from bincam.errors import InputError
-from bincam.metrics import pixel_histograms, pxap, pxap_estimate
+from bincam.metrics import clean_histograms, level_histograms, pixel_histograms, pxap, pxap_estimate
 from bincam.metrics.localization.boxes.clovaai import THRESHOLDS
 from bincam.stats import Clusters
 
@@ -79,3 +80,28 @@ def test_what_does_not_fit_is_refused():
             pixel_histograms(scores, [[True]])
     with pytest.raises(InputError, match=r"\(N, 2, T\)"):
         pxap_estimate(np.zeros((2, 2, 4), int), Clusters.of([""]))
+
+
+def test_histograms_by_level_count_what_is_above_each_level():
+    random = np.random.default_rng(3)
+    for levels in (np.arange(100) / 100, np.array([0.0, 0.013, 0.5, 0.51, 0.97]), np.array([0.2])):
+        values = random.normal(size=(17, 23)).astype(np.float32)
+        values[3, 4:9] = np.float32(0.2) * values.max()  # on a cut: not above it
+        mask = random.random((17, 23)) < 0.3
+        counts = level_histograms(values, mask, levels)
+        cuts = levels * float(values.max())
+        for row, inside in zip(counts, (mask, ~mask), strict=True):
+            above = [(values[inside].astype(np.float64) > cut).sum() for cut in cuts]
+            assert row[::-1].cumsum()[::-1].tolist() == [inside.sum(), *above]
+
+
+def test_maps_that_mark_nothing_are_above_no_level():
+    mask = np.zeros((8, 8), bool)
+    mask[:2] = True
+    for cells in (torch.full((1, 1, 2, 2), -1.0), torch.ones(1, 1, 2, 2), torch.full((1, 1, 2, 2), float("nan"))):
+        counts = clean_histograms(cells, [[mask]], (8, 8), levels=[0.0, 0.5])[0, 0]
+        assert counts.tolist() == [[16, 0, 0], [48, 0, 0]]
+        assert pxap(counts) == 0.25  # the share of the mask
+    assert not clean_histograms(torch.ones(1, 1, 2, 2), [[None]], (8, 8)).any()
+    with pytest.raises(InputError, match="one shape"):
+        level_histograms(np.zeros((2, 3)), np.zeros((3, 2), bool), [0.0])

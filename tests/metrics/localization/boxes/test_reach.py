@@ -8,7 +8,7 @@ import pytest
 from bincam.data.regions.boxes import box_mask, mask_box
 from bincam.errors import InputError
 from bincam.metrics import box_reach, grid_reach, iou, judgement
-from bincam.metrics.localization.boxes.reach import CANNOT, JUDGED, UNDEFINED
+from bincam.metrics.localization.boxes.verdict import CANNOT, JUDGED, UNDEFINED
 from bincam.resample import project, upsample
 from bincam.stats import Estimate
 from tests.metrics.localization.boxes.test_components import labelled

@@ -10,8 +10,8 @@ import torch
 
 from bincam.errors import InputError
 from bincam.metrics import box_columns, box_scores, box_summary, fit_constant_boxes
-from bincam.metrics.localization.boxes.reach import CANNOT, JUDGED, UNDEFINED
 from bincam.metrics.localization.boxes.scores import hit_rate, overlap_hits
+from bincam.metrics.localization.boxes.verdict import CANNOT, JUDGED, UNDEFINED
 from bincam.stats import Clusters
 from tests.metrics.localization.boxes.test_columns import SIZE, planted, scenes
 

@@ -1,0 +1,162 @@
+"""Summary of an audit's boxes: scores of every attribute and of all together, beside what they must beat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.audit.folder.box_reference import load_box_reference
+from bincam.audit.folder.boxes import NOT_SAMPLED, NUMBERS, BoxRecords, read_boxes
+from bincam.metrics.localization.boxes.levels import LEVELS
+from bincam.metrics.localization.boxes.overlaps import NO_TRUTH
+from bincam.metrics.localization.boxes.scores import DELTA, hit_rate, mean_of
+from bincam.metrics.localization.boxes.verdict import JUDGED
+from bincam.stats.clusters import Clusters
+from bincam.stats.estimate import LEVEL, Estimate, undefined
+
+if TYPE_CHECKING:
+    from bincam.audit.folder.reader import Audit
+    from bincam.audit.summary.panel import Panel
+    from bincam.metrics.localization.boxes.columns import BoxColumns
+
+POINTING = ("pointing", "pointing_chance", "pointing_centre")
+NO_MASKS = "no masks, only boxes"
+
+
+def with_boxes(summary: dict[str, Any], audit: Audit, panel: Panel, level: float = LEVEL) -> dict[str, Any]:
+    """Add ``boxes`` to a summary, if the audit measured any.
+
+    Args:
+        summary: The content of ``summary.json``.
+        audit: The audit.
+        panel: Its records.
+        level: Confidence level.
+
+    Returns:
+        The same summary.
+
+    Raises:
+        InputError: A file of boxes is missing or broken.
+    """
+    if audit.manifest.boxes is not None:
+        summary["boxes"] = summarise_boxes(audit, panel, level)
+    return summary
+
+
+def summarise_boxes(audit: Audit, panel: Panel, level: float = LEVEL) -> dict[str, Any]:
+    """Summarise an audit's boxes.
+
+    Returns:
+        ``method``, ``protocol``, ``delta``, ``truth``, ``sample``, ``reference`` (split, images and the chosen τ; None
+        without a split), ``attributes`` (see ``_entry``), ``overall`` (pairs of all attributes that can be judged, in
+        intervals of which an image or a person is one cluster) and ``not_judged``, those left out of it.
+    """
+    source = audit.manifest.boxes
+    assert source is not None
+    records = read_boxes(audit.folder, audit.shards)
+    reference = load_box_reference(audit.folder)
+    chosen = None if reference is None or np.isnan(reference.level) else reference.level
+    masked = source.masks is not None
+    at = np.searchsorted(panel.rows, records.row)
+    yes = np.zeros(len(records.row), bool)
+    for name in source.attributes:
+        own = records.attribute == name
+        yes[own] = panel.predicted[at[own], panel.attributes.index(name)] == 1
+
+    def entry(kept: NDArray[np.bool_], *, pooled: bool = False) -> dict[str, Any]:
+        clusters = Clusters(np.unique(panel.clusters.codes[at[kept]], return_inverse=True)[1], True)
+        known = panel.clusters.known
+        if not (known or pooled):
+            clusters = Clusters(np.arange(int(kept.sum())), False)
+        result = _entry(records.some(kept), clusters, yes[kept], chosen, level, masked=masked)
+        return result if known or not pooled else _without_people(result)
+
+    entries = {name: entry(records.attribute == name) for name in source.attributes}
+    judged = [name for name, one in entries.items() if one["judgement"] == JUDGED]
+    overall = entry(np.isin(records.attribute, judged), pooled=True)
+    return {
+        "method": audit.methods[0],
+        "protocol": "clean",
+        "delta": DELTA,
+        "truth": source.truth,
+        "masks": source.masks,
+        "sample": source.sample,
+        "reference": None
+        if reference is None
+        else {"split": reference.split, "images": reference.images, "level": chosen},
+        "attributes": entries,
+        "overall": {"attributes": len(judged), **overall},
+        "not_judged": [name for name in entries if name not in judged],
+    }
+
+
+def box_columns_of(records: BoxRecords) -> BoxColumns:
+    """Return records of one attribute as columns ``(n, 1)``."""
+    from bincam.metrics.localization.boxes.columns import BoxColumns
+
+    numbers = {name: records.numbers[name][:, None] for name in NUMBERS}
+    curves = {name: values[:, None] for name, values in records.curves.items()}
+    return BoxColumns(
+        cam=numbers["cam"],
+        centred=numbers["centred"],
+        constant=numbers["constant"],
+        projected=numbers["projected"],
+        reach=numbers["reach"],
+        status=records.status[:, None],
+        levels=np.asarray(LEVELS, np.float64),
+        **curves,
+    )
+
+
+def _entry(
+    records: BoxRecords,
+    clusters: Clusters,
+    yes: NDArray[np.bool_],
+    chosen: float | None,
+    level: float,
+    *,
+    masked: bool,
+) -> dict[str, Any]:
+    """Summarise the pairs of one attribute, or of several.
+
+    Returns:
+        The keys of ``BoxSummary.to_json``; ``pxap``; ``pointing``, ``pointing_chance``, ``pointing_centre`` and
+        ``pointing_over_chance``, paired; and the numbers of pairs: ``positives``, ``not_sampled``, and of those sampled
+        ``measured`` (with a true box), ``no_truth`` and ``no_box``.
+    """
+    from bincam.metrics.localization.boxes.pixels import pxap_estimate
+    from bincam.metrics.localization.boxes.summary import box_summary
+
+    sampled = records.status != NOT_SAMPLED
+    kept = records.some(sampled)
+    inside = Clusters(np.unique(clusters.codes[sampled], return_inverse=True)[1], clusters.known)
+    columns = box_columns_of(kept)
+    found = box_summary(columns, 0, inside, chosen_level=chosen, decided=yes[sampled], level=level)
+    reason = "no image with a true box" if masked else NO_MASKS
+    figures: dict[str, Estimate] = {
+        "pxap": pxap_estimate(kept.pixels, inside, level) if kept.pixels.any() else undefined(reason),
+        "pointing": hit_rate(kept.numbers["pointing"], inside, level),
+        "pointing_chance": mean_of(kept.numbers["pointing_chance"].astype(np.float64), inside, level),
+        "pointing_centre": hit_rate(kept.numbers["pointing_centre"], inside, level),
+        "pointing_over_chance": mean_of(
+            (kept.numbers["pointing"] - kept.numbers["pointing_chance"]).astype(np.float64), inside, level, least=-1.0
+        ),
+    }
+    return {
+        **found.to_json(),
+        **{name: estimate.to_json() for name, estimate in figures.items()},
+        "positives": len(records.row),
+        "not_sampled": int((~sampled).sum()),
+        "no_truth": int((kept.status == NO_TRUTH).sum()),
+        "measured": int((kept.status != NO_TRUTH).sum()),
+        "no_box": found.known.no_box,
+    }
+
+
+def _without_people(value: Any) -> Any:
+    """Remove the counts of clusters that are images and not people."""
+    if isinstance(value, dict):
+        return {name: None if name == "identities" else _without_people(one) for name, one in value.items()}
+    return value

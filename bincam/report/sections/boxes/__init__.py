@@ -1,0 +1,1 @@
+"""The section on boxes: does the map mark the object?"""
