@@ -72,8 +72,8 @@ class Shard:
     sums: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     skipped: Mapping[int, str] = field(default_factory=dict)
     scores: NDArray[np.float32] | None = None
-    cells: Mapping[str, NDArray[Any]] | None = None
     boxes: Rows | None = None
+    cells: Mapping[str, NDArray[Any]] | None = None
 
 
 def check_free(folder: Path, *, resume: bool) -> None:
