@@ -58,6 +58,8 @@ class Settings:
         limit: Audit a stratified subset of this many images.
         sample: Number of images for deletion, insertion and ROAD, a stratified draw; about twenty forward passes for
             each image, attribute and method. 0 for none.
+        grid: Measure the prediction grid of every image: what the head says of each cell, against the object's mask.
+            Refused for a model without one. With ``sample``, also what the other cells say once the object is hidden.
         gate_images: Number of images for the model-parameter randomisation test; about ten forward passes for each
             image and method. 0 for none; a single image is too few.
         reference_split: Split on which references are fitted; ``auto``: validation, else training; None fits none.
@@ -106,6 +108,7 @@ class Settings:
     one_of_rows: int = 20
     limit: int | None = None
     sample: int = 0
+    grid: bool = False
     gate_images: int = 8
     reference_split: str | None = "auto"
     reference_limit: int = 2048

@@ -155,6 +155,14 @@ def audit(
             rich_help_panel=_EXTRA,
         ),
     ] = 0,
+    grid: Annotated[
+        bool,
+        typer.Option(
+            "--grid",
+            help="Measure what the head says of every cell, on and off the object: docs/grid.md.",
+            rich_help_panel=_EXTRA,
+        ),
+    ] = False,
     gate_images: Annotated[
         int,
         typer.Option(
@@ -227,6 +235,7 @@ def audit(
         "one_of_rows": one_of_rows,
         "limit": limit,
         "sample": sample,
+        "grid": grid,
         "gate_images": gate_images,
         "reference_split": None if reference_split == "none" else reference_split,
         "reference_limit": reference_limit,

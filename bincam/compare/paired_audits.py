@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bincam.audit.folder.manifest import MaskSource
 from bincam.audit.folder.schema import LEDGER, MASK_MEASURES, measure_columns
 from bincam.audit.summary.panel import Panel, read_panel
+from bincam.compare.cells import CELLS_COMPARED, same_cells
 from bincam.compare.names import names_of
 from bincam.compare.sets.matching import Common
 from bincam.compare.sets.pairs import OutputPair, SetPair, in_common, pair_sets
@@ -117,7 +118,8 @@ def pair_audits(
             f"{first.folder} and {second.folder}: no method in common ({', '.join(first.methods)}; "
             f"{', '.join(second.methods)})"
         )
-    columns = [name for name in measure_columns(methods, masks) if _is_compared(name)]
+    cells = same_cells(first, second)
+    columns = [name for name in measure_columns(methods, masks, cells=cells) if _is_compared(name)]
     whole = read_panel(first, columns), read_panel(second, columns)
     panels = [panel.select(names) for panel in whole]
     rows = np.intersect1d(panels[0].rows, panels[1].rows)
@@ -169,7 +171,7 @@ def _measured_with(audit: Audit, masks: Sequence[str]) -> dict[str, Any]:
 def _is_compared(column: str) -> bool:
     measure = column.rpartition(".")[2]
     masked = {f"{mask}_{name}" for mask in ("object", "influence") for name in MASK_MEASURES}
-    return measure in COMPARED or measure in masked or measure == LEDGER[0]
+    return measure in COMPARED or measure in masked or measure == LEDGER[0] or column in CELLS_COMPARED
 
 
 def _check_images(first: Audit, second: Audit) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bincam.report.box_view import BoxPart
+from bincam.report.cell_view import CellsPart
 from bincam.report.set_view import SetCard, SetContrastCard
 from bincam.report.view_parts import Cell, Chart, Definition, Example, Picture, Table, Tile
 
@@ -163,6 +164,7 @@ class Page:
         sets: A card per set of outputs, of a single audit.
         set_contrasts: A card per set of outputs, of a contrast.
         single_outputs: Outputs that the two models of a contrast state differently; None without such outputs.
+        cells: What single cells say; None where no model was audited with a prediction grid.
         boxes: Boxes of objects; None where the audits have none.
         overlaps: Attention overlap, a figure per arm; empty where the audits have none.
         sampled: Faithfulness measures of a few images; None where none were sampled.
@@ -197,6 +199,7 @@ class Page:
     sets: Sequence[SetCard]
     set_contrasts: Sequence[SetContrastCard]
     single_outputs: Table | None
+    cells: CellsPart | None
     boxes: BoxPart | None
     overlaps: Sequence[Plot]
     sampled: Table | None

@@ -119,6 +119,23 @@ class ReferenceData(_Part):
     people: dict[str, tuple[int, int]] = {}
 
 
+class AuditedCells(_Part):
+    """The prediction grid: its reading and shape, the mask that stands for the object, and the poolings of its cells.
+
+    ``rows`` are the rows of the records of which it is measured, ``masks`` their ``object``, ``region`` or None;
+    ``own_region`` names those of which images without the attribute have a region too. ``midpoint`` is True if the
+    midpoint reference was taken out as well.
+    """
+
+    reading: str
+    shape: tuple[int, int]
+    rows: list[str]
+    masks: dict[str, str | None]
+    own_region: list[str] = []
+    poolings: list[str] = []
+    midpoint: bool = False
+
+
 class Manifest(_Part):
     """The content of ``manifest.json``: the model, the data, the settings and the versions of packages.
 
@@ -166,6 +183,7 @@ class Manifest(_Part):
     only_in_model: tuple[str, ...] = ()
     only_in_data: tuple[str, ...] = ()
     references: dict[str, str] = {}
+    cells: AuditedCells | None = None
     settings_digest: str
 
     @field_validator("train_counts")
@@ -184,6 +202,16 @@ class Manifest(_Part):
     def mask_kinds(self) -> tuple[str, ...]:
         """The masks stored per image that were measured, of ``MASKS``."""
         return tuple(name for name in MASKS if self.masks.get(name))
+
+    @property
+    def has_cells(self) -> bool:
+        """True if prediction grids were measured."""
+        return self.cells is not None
+
+    @property
+    def of_records(self) -> dict[str, bool]:
+        """What the columns of the records depend on besides methods and masks, for ``record_schema``."""
+        return {"sets": bool(self.one_of), "large": bool(self.large_sets), "cells": self.has_cells}
 
     @property
     def large_sets(self) -> tuple[str, ...]:

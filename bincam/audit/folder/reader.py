@@ -92,13 +92,12 @@ class Audit:
     @property
     def measures(self) -> tuple[str, ...]:
         """The float columns of the records besides label, logit and threshold."""
-        return measure_columns(self.methods, self.masks, sets=bool(self.one_of))
+        return measure_columns(self.methods, self.masks, sets=bool(self.one_of), cells=self.manifest.has_cells)
 
     @property
     def schema(self) -> pa.Schema:
         """The arrow schema of the records."""
-        manifest = self.manifest
-        return record_schema(self.methods, self.masks, sets=bool(manifest.one_of), large=bool(manifest.large_sets))
+        return record_schema(self.methods, self.masks, **self.manifest.of_records)
 
     @property
     def shards(self) -> int:

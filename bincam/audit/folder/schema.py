@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from bincam.audit.folder.cell_columns import CELL_COLUMNS
 from bincam.references import REFERENCES
 
 if TYPE_CHECKING:
@@ -27,13 +28,16 @@ ALTERNATIVES = "zero.alternatives"
 KEYS = ("row", "attribute", "label", "logit", "threshold", "side", "outcome")
 
 
-def measure_columns(methods: Sequence[str], masks: Sequence[str] = (), *, sets: bool = False) -> tuple[str, ...]:
+def measure_columns(
+    methods: Sequence[str], masks: Sequence[str] = (), *, sets: bool = False, cells: bool = False
+) -> tuple[str, ...]:
     """List the float columns of a record, in their order.
 
     Args:
         methods: Specs of the methods; the first is the primary one.
         masks: The kinds of ``MASKS`` that the data has.
         sets: True if outputs of sets are audited, whose ledger has a further term.
+        cells: True if prediction grids are measured.
 
     >>> columns = measure_columns(["grad_cam"])
     >>> len(columns), columns[0], columns[-1]
@@ -45,12 +49,18 @@ def measure_columns(methods: Sequence[str], masks: Sequence[str] = (), *, sets: 
     for method in methods:
         names += [f"{method}.{measure}" for measure in (*REGION_MEASURES, *MAP_MEASURES)]
         names += [f"{method}.{mask}_{measure}" for mask in masks for measure in MASK_MEASURES]
+    names += CELL_COLUMNS if cells else ()
     return tuple(names)
 
 
 @cache
 def record_schema(
-    methods: tuple[str, ...], masks: tuple[str, ...] = (), *, sets: bool = False, large: bool = False
+    methods: tuple[str, ...],
+    masks: tuple[str, ...] = (),
+    *,
+    sets: bool = False,
+    large: bool = False,
+    cells: bool = False,
 ) -> pa.Schema:
     """Return the arrow schema of ``records/*.parquet``.
 
@@ -59,6 +69,7 @@ def record_schema(
         masks: As for ``measure_columns``.
         sets: As for ``measure_columns``.
         large: True if a set has rows for the predicted and the true output alone, which ``output`` then names.
+        cells: As for ``measure_columns``.
     """
     import pyarrow as pa
 
@@ -74,5 +85,6 @@ def record_schema(
     }
     fields = [pa.field(name, keys[name], nullable=False) for name in KEYS]
     fields += [pa.field("output", names, nullable=False)] if large else []
-    fields += [pa.field(name, pa.float32(), nullable=False) for name in measure_columns(methods, masks, sets=sets)]
+    measures = measure_columns(methods, masks, sets=sets, cells=cells)
+    fields += [pa.field(name, pa.float32(), nullable=False) for name in measures]
     return pa.schema(fields)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.boxes import Rows, write_boxes
+from bincam.audit.folder.cells import write_cells
 from bincam.audit.folder.manifest import KIND, OF_THE_SUMMARY, SCHEMA, SUMMARY_KIND, SUMMARY_SCHEMA, Manifest
 from bincam.audit.folder.reader import (
     FORMER_UNMEASURED,
@@ -37,7 +38,7 @@ from bincam.audit.folder.reader import (
     unwritten,
     whole_shards,
 )
-from bincam.audit.folder.schema import KEYS, measure_columns, record_schema
+from bincam.audit.folder.schema import record_schema
 from bincam.audit.folder.sets import output_names, scores_file
 from bincam.audit.folder.stored import present, read_tensors
 from bincam.errors import InputError
@@ -62,6 +63,7 @@ class Shard:
         sums: Arrays that are added up over all shards, in float64.
         skipped: Rows of images that could not be read, with the reason.
         scores: ``(B, outputs of all sets)``, raw scores; None without sets.
+        cells: Tensors of the prediction grid, see ``read_cells``; None without one.
         boxes: Rows of pairs of an image and an attribute that it has, see ``Rows``; None where no boxes are measured.
     """
 
@@ -71,6 +73,7 @@ class Shard:
     skipped: Mapping[int, str] = field(default_factory=dict)
     scores: NDArray[np.float32] | None = None
     boxes: Rows | None = None
+    cells: Mapping[str, NDArray[Any]] | None = None
 
 
 def check_free(folder: Path, *, resume: bool) -> None:
@@ -197,6 +200,8 @@ class AuditWriter:
         if shard.scores is not None:
             with atomic(scores_file(self.folder, number)) as part, part.open("wb") as file:
                 np.save(file, np.ascontiguousarray(shard.scores, np.float32), allow_pickle=False)
+        if shard.cells is not None:
+            write_cells(self.folder, number, shard.cells)
         if shard.boxes is not None:
             write_boxes(self.folder, number, shard.boxes, self.manifest.attributes)
         sums, skipped = self._state_of(number)
@@ -285,8 +290,7 @@ def _short(value: Any) -> str:
 def _records(manifest: Manifest, shard: Shard) -> Any:
     import pyarrow as pa
 
-    methods, masks, sets, large = manifest.methods, manifest.mask_kinds, bool(manifest.one_of), manifest.large_sets
-    schema = record_schema(methods, masks, sets=sets, large=bool(large))
+    schema, large = record_schema(manifest.methods, manifest.mask_kinds, **manifest.of_records), manifest.large_sets
     names = list(manifest.attributes)
     rows = np.asarray(shard.columns["row"], np.int32)
     shape = (len(rows), len(names))
@@ -305,7 +309,7 @@ def _records(manifest: Manifest, shard: Shard) -> Any:
             pa.array(np.asarray(shard.columns["output"], np.int16).reshape(-1)),
             list(output_names(names, manifest.one_of)),
         )
-    for name in (*KEYS, *measure_columns(methods, masks, sets=sets)):
+    for name in schema.names:
         if name not in columns:
             dtype = np.int8 if name == "side" else np.float32
             value = np.broadcast_to(np.asarray(shard.columns[name], dtype), shape)

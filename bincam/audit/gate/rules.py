@@ -13,6 +13,7 @@ from bincam.audit.folder.schema import measure_columns
 from bincam.audit.folder.sets import slots
 from bincam.audit.gate.boxes import BOX_MEASURES, box_figure, box_names, check_boxes
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
+from bincam.audit.gate.cells import has_cells, refuse_without_cells
 from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned, read_condition
 from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure, entry_of, judged_names, set_rates
 from bincam.audit.gate.small_parts import few_in_a_part
@@ -142,9 +143,11 @@ def parse_rule(text: str, audit: Audit, where: str = "--rule") -> Rule:
 def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     """Split a rule's left side into attribute, measure and group. Specs of methods may contain ``@`` and ``.``, too."""
     one_of = getattr(audit, "one_of", {})
-    columns = measure_columns(audit.methods, audit.masks, sets=bool(one_of))
+    cells = has_cells(audit)
+    columns = measure_columns(audit.methods, audit.masks, sets=bool(one_of), cells=cells)
     short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
-    measures = (*GATED_RATES, *CONDITIONED, *BOX_MEASURES, *sorted(short | set(SHORT)), *columns)
+    short |= {name for name, column in SHORT.items() if column in columns}
+    measures = (*GATED_RATES, *CONDITIONED, *BOX_MEASURES, *sorted(short), *columns)
     attribute: str | None = None
     rest = left.strip()
     large = _large(audit)
@@ -175,6 +178,7 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
         if rest.endswith(f"@{candidate}"):
             measure, group = rest[: -len(candidate) - 1], candidate
     if measure not in measures:
+        refuse_without_cells(measure, cells, where)
         before, at, after = measure.rpartition("@")
         if at and before in measures:
             raise InputError(f"{where}: unknown group {after!r}{nearest(after, GROUPS)}")

@@ -16,6 +16,7 @@ from bincam.audit.folder.manifest import AuditedData, AuditedModel, Manifest, Ma
 from bincam.audit.folder.schema import MASKS
 from bincam.audit.folder.sets import output_names
 from bincam.audit.pipeline.boxes.box_plan import BoxPlan, ReadAll
+from bincam.audit.pipeline.cells.plan import CellPlan
 from bincam.audit.pipeline.measure import MeasureInputs
 from bincam.audit.pipeline.projected_masks import Grid, MaskProjector
 from bincam.audit.pipeline.sets.large import LargeSets
@@ -54,6 +55,7 @@ class Plan:
         references: The fitted references by kind; they are fitted after the plan is made.
         one_of: The audited sets of outputs.
         large: The sets among them of which only the predicted and the true output have rows; None if there are none.
+        cells: The prediction grid; None if it is not measured.
         boxes: The boxes that are measured, or None.
         box_table: The images whose boxes those are held against, or None.
     """
@@ -77,6 +79,7 @@ class Plan:
     references: Mapping[str, Reference] = field(default_factory=dict)
     one_of: Sets = field(default_factory=dict)
     large: LargeSets | None = None
+    cells: CellPlan | None = None
     boxes: BoxPlan | None = None
     box_table: AttributeTable | None = None
 
@@ -84,6 +87,12 @@ class Plan:
     def methods(self) -> tuple[str, ...]:
         """Specs of the methods; the first is the primary one."""
         return tuple(self.grids)
+
+    @property
+    def mask_grids(self) -> tuple[Grid, ...]:
+        """The grids to which masks are brought: those of the maps, and the prediction grid."""
+        own = () if self.cells is None else (self.cells.shape,)
+        return tuple(dict.fromkeys((*self.grids.values(), *own)))
 
     @property
     def own_rows(self) -> tuple[str, ...]:
@@ -136,18 +145,17 @@ class Plan:
         if not self.moving:
             names = self.table.names
             fixed = [None] * len(names) if regions is None else regions.masks(names, size)
-        grids = tuple(dict.fromkeys(self.grids.values()))
-        return MeasureInputs.of_masks(fixed, grids, size, references=self.references, masks=self.masks)
+        return MeasureInputs.of_masks(fixed, self.mask_grids, size, references=self.references, masks=self.masks)
 
     @cached_property
     def large_inputs(self) -> MeasureInputs:
         """The inputs of the measures of large sets, whose regions are drawn image by image."""
         assert self.large is not None
-        grids, size = tuple(dict.fromkeys(self.grids.values())), self.model.card.input_size
+        size = self.model.card.input_size
         fitted = next(iter(self.references.values()), None)
         known = fitted is not None and set(self.large.members) <= set(fitted.attributes)
         references = self.references if known else {}
-        return MeasureInputs.of_masks(None, grids, size, references=references, masks=self.masks)
+        return MeasureInputs.of_masks(None, self.mask_grids, size, references=references, masks=self.masks)
 
     @cached_property
     def row_masks(self) -> RowMasks:
@@ -175,8 +183,8 @@ class Plan:
         return ReadAll((*([] if masks is None else [masks]), self.boxes.reading(rows)))
 
     def _projector(self, table: AttributeTable) -> MaskProjector:
-        grids = tuple(dict.fromkeys(self.grids.values()))
-        return MaskProjector(table, self.model.card.input_size, grids, self.sources, "region" if self.moving else None)
+        outlined = "region" if self.moving else None
+        return MaskProjector(table, self.model.card.input_size, self.mask_grids, self.sources, outlined)
 
     @property
     def batch_size(self) -> int:
@@ -192,10 +200,13 @@ class Plan:
     def manifest(self) -> Manifest:
         """The manifest of the audit; complete once the references are fitted."""
         settings, card, names = self.settings, self.model.card, self.names
-        of_sets: dict[str, Any] = {}
+        if_any: dict[str, Any] = {}
         if self.one_of:
-            of_sets = {"one_of": dict(self.one_of), "one_of_rows": settings.one_of_rows}
-        of_boxes: dict[str, Any] = {} if self.boxes is None else {"boxes": self.boxes.stated()}
+            if_any = {"one_of": dict(self.one_of), "one_of_rows": settings.one_of_rows}
+        if self.cells is not None:
+            if_any["cells"] = self.cells.facts(midpoint="midpoint" in self.references)
+        if self.boxes is not None:
+            if_any["boxes"] = self.boxes.stated()
         fitted_on = None
         if self.reference_table is not None:
             fitted_on = ReferenceData(
@@ -240,8 +251,7 @@ class Plan:
             device=torch.device(settings.device).type,
             only_in_model=tuple(self.only_in_model),
             only_in_data=tuple(self.only_in_data),
-            **of_sets,
-            **of_boxes,
+            **if_any,
             references={kind: reference.digest for kind, reference in self.references.items()},
             settings_digest="",
         )

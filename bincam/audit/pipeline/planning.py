@@ -12,6 +12,7 @@ from bincam.audit.folder.manifest import AuditedData, AuditedModel
 from bincam.audit.folder.sets import is_large
 from bincam.audit.pipeline import defaults
 from bincam.audit.pipeline.boxes.box_plan import choose_box_table, plan_boxes
+from bincam.audit.pipeline.cells.plan import needs_cells, plan_cells, refuse_large_alone
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.projected_masks import Grid
 from bincam.audit.pipeline.references import MOST_BYTES, is_affordable
@@ -41,7 +42,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     Raises:
         InputError: Model and data have no attribute in common, a setting does not fit them, a split is empty, or a
             folder is missing.
-        UnsupportedError: A method cannot answer this question about this model.
+        UnsupportedError: A method cannot answer this question about this model, or it has no prediction grid.
     """
     notes: list[str] = []
     card, given = model.card, data
@@ -78,6 +79,9 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     best = {spec: _explainer(model, spec, None, settings) for spec in specs} if large else {}
     grids = {spec: _grid((explainers or best)[spec], settings) for spec in specs}
     explainer = next(iter((explainers or best).values()))
+    if settings.grid:
+        refuse_large_alone(own_rows, list(large), settings.one_of_rows)
+        explainer.cells = needs_cells(explainer.anatomy(card.input_size), sets=len(own_rows) > len(single))
     if RUN_ALONE in explainer.anatomy(card.input_size).reason:
         notes.append(RUN_ALONE)
     of_large_sets = LargeSets.of(large, table.names, table.labels, best) if large else None
@@ -86,6 +90,8 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     regions = defaults.choose_regions(model, table, settings.regions, notes)
     defaults.count_landmarks(model, table, regions, notes)
     sources = defaults.choose_masks(table, settings, regions)
+    slots = of_large_sets.names if of_large_sets else ()
+    cells = plan_cells(explainer, own_rows, slots, regions, sources, notes) if settings.grid else None
     reference_table = defaults.choose_reference_table(data, settings, explainer, notes)
     table = table.select(own_rows) if own_rows else table
     if large:
@@ -135,6 +141,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         stated=stated,
         one_of=one_of,
         large=of_large_sets,
+        cells=cells,
         boxes=boxes,
         box_table=box_table,
     )

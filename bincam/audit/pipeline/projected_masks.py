@@ -82,6 +82,13 @@ class MaskProjector:
                 result |= {key("hits", grid): hits(masks, grid) for grid in self.grids}
         return result
 
+    def masks(self, source: str, crop: Crop) -> list[Mask | None]:
+        """Draw the masks ``(H, W)`` of one source, of all attributes of the table; None where there is none."""
+        regions, names, place = self.sources[source], self.table.names, self.place(crop)
+        if regions.per_image:
+            return self._stored(regions, names, self.table.labels[crop.row], place)
+        return self._drawn(regions, names, place)
+
     def _drawn(self, regions: Regions, names: Sequence[str], place: Place) -> list[Mask | None]:
         points = place.landmarks
         if points is None or not np.isfinite(points).all():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +40,9 @@ def is_affordable(outputs: int, grid: tuple[int, int]) -> bool:
 
 
 def fit_references(
-    explainer: Explainer, batches: Iterable[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Sequence[str]]]
+    explainer: Explainer,
+    batches: Iterable[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Sequence[str]]],
+    seen: Callable[[Explanation, Tensor], None] | None = None,
 ) -> dict[str, Reference]:
     """Fit the references of all kinds from the same sums.
 
@@ -48,6 +50,7 @@ def fit_references(
         explainer: Of a model whose head has a decomposition.
         batches: Images ``(B, C, H, W)``, labels ``(B, A)`` of the explainer's attributes and, where they are known, the
             B names of the people on the images.
+        seen: Called with the explanation and the labels of every batch.
 
     Returns:
         The reference of each kind, with its replicates.
@@ -58,7 +61,10 @@ def fit_references(
     """
     fit = ReferenceFit(explainer.selection.attributes)
     for images, labels, *people in batches:
-        decomposition = explainer(images).decomposition
+        explanation = explainer(images)
+        if seen is not None:
+            seen(explanation, labels)
+        decomposition = explanation.decomposition
         if decomposition is None:
             raise InputError("no reference can be fitted: the head has no decomposition")
         fit.add(decomposition.evidence, labels, people[0] if people else None)

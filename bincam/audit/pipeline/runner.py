@@ -12,10 +12,12 @@ import numpy as np
 import torch
 
 from bincam.audit.folder import reader
+from bincam.audit.folder.cells import write_pooled
 from bincam.audit.folder.reader import Audit
 from bincam.audit.folder.writer import AuditWriter, check_free
 from bincam.audit.pipeline.aggregate import finish, summary_of
 from bincam.audit.pipeline.boxes.fitting import with_fitted_boxes
+from bincam.audit.pipeline.cells.pooled import ReferencePoolings
 from bincam.audit.pipeline.engines.local import measure_missing
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.planning import make_plan
@@ -142,13 +144,19 @@ def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
         threshold=plan.thresholds,
         precision=plan.settings.precision,
         batch_size=plan.any_explainer.batch_size,
+        cells=plan.any_explainer.cells,
     )
+    pooled = ReferencePoolings(plan.own_rows, plan.cells.poolings) if plan.cells and plan.own_rows else None
     images = len(plan.reference_table)
     batches = track(plan.loader(plan.reference_table), "references", total=images, unit="images", amount=count_images)
     known = plan.reference_table.identities
     people = np.array([""] * images if known is None else known, dtype=str)
     references = fit_references(
-        explainer, ((batch.images, batch.labels, people[batch.rows.numpy()].tolist()) for batch in batches)
+        explainer,
+        ((batch.images, batch.labels, people[batch.rows.numpy()].tolist()) for batch in batches),
+        None if pooled is None else pooled.add,
     )
+    if pooled is not None:  # before the references, by which an interrupted audit finds that this was done
+        write_pooled(folder, pooled.tensors())
     save_references(folder, references)
     return references

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bincam.audit.folder.reader import PART_SCHEMA, SAMPLE_KIND
 from bincam.audit.folder.writer import AuditWriter
+from bincam.audit.pipeline.cells.hidden import hide_objects
 from bincam.audit.pipeline.plan import Plan
 from bincam.cam import Explainer, Explanation
 from bincam.data import AttributeTable
@@ -37,6 +38,7 @@ def measure_sample(plan: Plan, writer: AuditWriter) -> dict[str, Any]:
     Returns:
         ``images``: rows of the sample. ``methods``: per method, measure and attribute the mean area (deletion,
         insertion, and both in random order), or score (ROAD), the number of images averaged, and each image's value.
+        ``hidden``: of an audit with a prediction grid, see ``hide_objects``.
         ``gates``: per method the result of the model-parameter randomisation test. None stands for NaN.
     """
     sample = _draw(plan, plan.settings.sample)
@@ -58,13 +60,26 @@ def measure_sample(plan: Plan, writer: AuditWriter) -> dict[str, Any]:
             result["methods"][spec] = measured["curves"]
         if measured["gate"] is not None:
             result["gates"][spec] = measured["gate"]
+    if plan.cells is not None and sample is not None:
+        result["hidden"] = _hidden(plan, sample, writer)
     return result
+
+
+def _hidden(plan: Plan, sample: AttributeTable, writer: AuditWriter) -> Any:
+    """Measure the sample with its objects hidden, unless an interrupted audit did."""
+    state = writer.state("sample-hidden.json")
+    if not state.is_file():
+        content = {"hidden": storable(hide_objects(plan, sample, torch.tensor(_rows(plan, sample))))}
+        write_json(state, {"kind": SAMPLE_KIND, "schema": PART_SCHEMA, **content})
+    return read_json(state, kind=SAMPLE_KIND, schema=PART_SCHEMA)["hidden"]
 
 
 def storable(value: Any) -> Any:
     """Convert tensors and numbers to JSON values: lists, and None for numbers that are not finite."""
     if isinstance(value, Tensor):
         value = value.tolist()
+    if isinstance(value, dict):
+        return {name: storable(entry) for name, entry in value.items()}
     if isinstance(value, list):
         return [storable(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bincam.audit.folder.schema import measure_columns
 from bincam.audit.folder.writer import Shard
+from bincam.audit.pipeline.cells.columns import CellBuilder
 from bincam.audit.pipeline.measure import Columns, ShardBuilder, empty_shard, measure
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.references import variation_sums
@@ -74,15 +75,20 @@ def measure_shard(plan: Plan, rows: range, stream: ImageStream | None = None) ->
         InputError: An image cannot be read, and the settings do not say to skip it.
     """
     stream = stream or ImageStream(plan, rows)
-    builder = ShardBuilder()
+    builder, cells = ShardBuilder(), None if plan.cells is None else CellBuilder(plan)
     for batch in stream.take(rows):
-        columns, maps, drawn, of_sets = measure_batch(plan, batch, builder)
+        columns, maps, drawn, of_sets = measure_batch(plan, batch, builder, cells)
         builder.add(columns, maps, batch.images, drawn)
         if plan.boxes is not None:
             builder.boxes.append(plan.boxes.measure(maps[plan.methods[0]], columns["side"], batch.also, batch.rows))
         if of_sets is not None:
             builder.add_scores(of_sets, plan.one_of)
-    skipped = stream.skipped(rows)
+    shard = _joined(plan, builder, stream.skipped(rows))
+    return shard if cells is None else cells.joined(shard)
+
+
+def _joined(plan: Plan, builder: ShardBuilder, skipped: Mapping[int, str]) -> Shard:
+    """Join the batches to a shard; one without rows if no image could be read."""
     if builder.columns:
         return builder.shard(skipped)
     columns_of_measures = measure_columns(plan.methods, plan.masks, sets=bool(plan.one_of))
@@ -92,7 +98,7 @@ def measure_shard(plan: Plan, rows: range, stream: ImageStream | None = None) ->
 
 
 def measure_batch(
-    plan: Plan, batch: Batch, builder: ShardBuilder
+    plan: Plan, batch: Batch, builder: ShardBuilder, cells: CellBuilder | None = None
 ) -> tuple[Columns, dict[str, Tensor], dict[str, Tensor], NDArray[np.float32] | None]:
     """Explain and measure a batch; sums of the references' variation are added to the builder.
 
@@ -100,6 +106,7 @@ def measure_batch(
         plan: The plan, with its references.
         batch: Images, with their rows in the plan's table.
         builder: Of the shard.
+        cells: Collects the prediction grids; None where they are not measured.
 
     Returns:
         The columns of the records and the maps by method, see ``measure``; the masks that differ from image to image,
@@ -124,6 +131,8 @@ def measure_batch(
         inputs = plan.measure_inputs
         parts.append(measure(explanations, batch.labels, batch.rows, batch.also, inputs, decided))
         variation.append(variation_sums(first, batch.labels, inputs.references, decided))
+        if cells is not None:
+            cells.add(first, batch.labels, batch.rows, batch.also)
     if plan.large:
         side, rows = plan.settings.side, batch.rows.numpy()
         explanations = {spec: plan.large.explain(spec, batch.images, side, batch.rows) for spec in plan.methods}

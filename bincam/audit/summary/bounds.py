@@ -6,7 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bincam.audit.folder.cell_columns import AGAINST_MIDPOINT
 from bincam.stats.estimate import Floats
+
+CELL_SHARES = (
+    *("auroc", "null_auroc", "inside", "outside", "recovery", "chance", "independent_chance"),
+    *("false_alarm", "absent_alarm", "foreground", "fallback"),
+)
+"""Measures of prediction grids between 0 and 1."""
+
+CELL_BINARY = ("recovery", "false_alarm", "absent_alarm", "fallback")
+"""Those that are 1 or 0 per image."""
+
+CELL_DIFFERENCES = ("auroc_gain", "contrast", "recovery_gain", "recoverable")
+"""Differences of two shares of the same image."""
 
 SHARES = (
     *("bias_share", "energy", "published_energy", "relevance_rank", "pointing", "area", "object_energy"),
@@ -34,8 +47,10 @@ def bounds(columns: Sequence[str]) -> tuple[Floats, Floats]:
     (array([  0., -inf,   0.]), array([1., 1., 1.]))
     """
     measures = [name.rpartition(".")[2] for name in columns]
-    low = [0.0 if name in (*SHARES, *AMOUNTS, WRONG) else -np.inf for name in measures]
-    high = [1.0 if name in (*SHARES, *GAINS, WRONG) else np.inf for name in measures]
+    measures = [name.removeprefix(AGAINST_MIDPOINT) for name in measures]
+    shares = (*SHARES, *CELL_SHARES, WRONG)
+    low = [0.0 if n in (*shares, *AMOUNTS) else -1.0 if n in CELL_DIFFERENCES else -np.inf for n in measures]
+    high = [1.0 if n in (*shares, *GAINS, *CELL_DIFFERENCES) else np.inf for n in measures]
     return np.array(low), np.array(high)
 
 
@@ -45,4 +60,5 @@ def is_proportion(column: str) -> bool:
     >>> is_proportion("midpoint.empty"), is_proportion("grad_cam.gain")
     (True, False)
     """
-    return column == WRONG or column.rpartition(".")[2] in BINARY
+    measure = column.rpartition(".")[2].removeprefix(AGAINST_MIDPOINT)
+    return column == WRONG or measure in (*BINARY, *CELL_BINARY)

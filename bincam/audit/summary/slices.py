@@ -20,7 +20,7 @@ from bincam.stats.intervals import gap, ratio
 from bincam.stats.outcomes import BASIC, ERROR_RATES, MEMBERSHIP, basic_name
 from bincam.stats.proportions import shares
 
-WORSE_IF_LOWER = ("gain",)
+WORSE_IF_LOWER = ("gain", "cell_auroc_gain", "recovery_gain")
 """Measures of which the lowest value is the worst."""
 
 

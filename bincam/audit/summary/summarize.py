@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bincam.audit.folder.cell_columns import CELL_SHORT
 from bincam.audit.summary.bounds import WRONG, bounds, is_proportion
 from bincam.audit.summary.boxes import with_boxes
 from bincam.audit.summary.calibration import (
@@ -16,8 +16,10 @@ from bincam.audit.summary.calibration import (
     calibration_family,
     slice_calibration,
 )
+from bincam.audit.summary.cells.summary import sliced_cells, with_cells
 from bincam.audit.summary.divisions import slicings
 from bincam.audit.summary.doubts import doubts
+from bincam.audit.summary.families import class_families
 from bincam.audit.summary.group_differences import group_differences
 from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.panel import Panel, read_panel
@@ -32,7 +34,6 @@ from bincam.stats.clustered.attribute_average import AttributeAverage
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import GroupMeans, group_means
 from bincam.stats.estimate import LEVEL, Estimate
-from bincam.stats.hypotheses.hypothesis_tests import difference_test, family
 from bincam.stats.intervals import mean_of_two
 from bincam.stats.outcomes import BASIC, CELLS, ERROR_RATES, GROUPS, MEMBERSHIP, basic_name, class_name
 from bincam.stats.proportions import RESAMPLES, Shares, shares
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from bincam.audit.folder.manifest import Manifest
     from bincam.audit.folder.reader import Audit
 
-SHORT = {"bias_share": "midpoint.bias_share"}
+SHORT = {"bias_share": "midpoint.bias_share", **CELL_SHORT}
 """Short names of measures that are not the primary method's."""
 
 RATES = (*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap", *CALIBRATION_RATES, *PERSON_RATES)
@@ -145,7 +146,7 @@ def summarise(
             resamples=resamples,
             seed=seed,
         )
-        return with_boxes(summary, audit, panel, level)
+        return with_boxes(with_cells(summary, audit, panel, level), audit, panel, level)
     except InputError as error:
         raise InputError(f"{audit.folder}: {error}") from None
 
@@ -206,7 +207,7 @@ def summarise_panel(
         entry
         for by in own
         for entry in (
-            *slice_panel(panel, by, columns, level),
+            *slice_panel(panel, by, columns | sliced_cells(panel), level),
             *slice_calibration(panel, by, head, level),
         )
     ]
@@ -228,7 +229,7 @@ def summarise_panel(
         "group_differences": [entry for by_group, _ in differences for entry in by_group],
         "stated": (stated or Stated()).to_json(),
         "families": [
-            *(_families(panel, columns) if panel.attributes else ()),
+            *(class_families(panel, columns) if panel.attributes else ()),
             *(slice_family(panel, by) for by in own),
             *(calibration_family(panel, by, head) for by in own),
             *(tested for _, tested in differences),
@@ -369,26 +370,3 @@ def _counts(panel: Panel, a: int) -> dict[str, int]:
     counted = {name: int((cell == n).sum()) for n, name in enumerate(CELLS)}
     unknown = counted.pop("P?") + counted.pop("N?")
     return {**counted, "unknown": unknown, "nan_logit": int((cell < 0).sum())}
-
-
-def _families(panel: Panel, columns: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Test every attribute: if the minority's error is greater, and if the measures of maps differ between classes."""
-    minority, majority = panel.member("true:minority"), panel.member("true:majority")
-
-    def tested(name: str, values: NDArray[np.floating], group: NDArray[np.integer], greater: bool) -> dict[str, Any]:
-        return family(
-            name,
-            [
-                ({"attribute": attribute}, difference_test(values[:, a], group[:, a], panel.clusters, greater=greater))
-                for a, attribute in enumerate(panel.attributes)
-            ],
-        )
-
-    true = np.where(minority, 0, np.where(majority, 1, -1))
-    predicted = np.where(panel.member("predicted:minority"), 0, np.where(panel.member("predicted:majority"), 1, -1))
-    result = [tested("minority error exceeds majority error", panel.wrong, true, True)]
-    for measure in columns:
-        values = panel.column(columns[measure])
-        result.append(tested(f"{measure} differs between true classes", values, true, False))
-        result.append(tested(f"{measure} differs between predicted classes", values, predicted, False))
-    return result

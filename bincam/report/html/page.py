@@ -26,6 +26,7 @@ from bincam.report.sections import definitions, findings, overview, overview_tab
 from bincam.report.sections.attention_overlap import overlap_plot
 from bincam.report.sections.attribute_card import MEANINGS, SHOWN, card
 from bincam.report.sections.boxes.part import boxes_part
+from bincam.report.sections.cells.part import cells_part
 from bincam.report.sections.context import Drawing
 from bincam.report.sections.contrast_tables import published_table
 from bincam.report.sections.relabel import relabel
@@ -157,6 +158,7 @@ def build(
     )
     of_sets, of_boxes = sets_part(drawing), boxes_part(drawing)
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
+    cells = cells_part(drawing, attributes)
     anchors = {content.name: content.anchor for content in cards}
     maps = bool(cards or of_sets.cards or any(content.maps for content in of_sets.contrasts))
     return Page(
@@ -169,7 +171,12 @@ def build(
         unit=unit(first.method),
         models=[(arm.key or arm.name, arm.label) for arm in source.columns],
         tiles=[*(overview.tiles(source.columns, attributes) if attributes else ()), *of_sets.tiles],
-        findings=[*_findings(source, attributes), *of_sets.findings, *(of_boxes.findings if of_boxes else ())],
+        findings=[
+            *_findings(source, attributes),
+            *of_sets.findings,
+            *(cells.findings if cells else ()),
+            *(of_boxes.findings if of_boxes else ()),
+        ],
         averages=_averages(source, attributes),
         notes=_notes(source, photographs, attributes),
         plots=overview.plots(source.columns, attributes) if attributes else [],
@@ -179,6 +186,7 @@ def build(
         sets=of_sets.cards,
         set_contrasts=of_sets.contrasts,
         single_outputs=of_sets.outputs,
+        cells=cells,
         boxes=of_boxes,
         overlaps=[plot for arm in arms if attributes and (plot := overlap_plot(arm, attributes, len(arms) > 1))],
         sampled=sample_table(arms, attributes),
@@ -192,6 +200,7 @@ def build(
         definitions=[
             *(definitions.definitions(arms) if maps else [definitions.INTERVALS]),
             *of_sets.definitions,
+            *(cells.definitions if cells else ()),
             *(of_boxes.definitions if of_boxes else ()),
         ],
         limits=[limit for limit in definitions.LIMITS if maps or limit is not definitions.OF_MAPS],

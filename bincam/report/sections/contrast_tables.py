@@ -23,8 +23,20 @@ MEASURES: tuple[tuple[str, Kind], ...] = (
     ("influence_gain", "number"),
     ("empty", "percent"),
     ("bias_share", "percent"),
+    ("cell_auroc_gain", "number"),
+    ("cell_contrast", "percent"),
+    ("recovery", "percent"),
+    ("recovery_gain", "percent"),
+    ("false_alarm", "percent"),
 )
-LABELS = {"empty": "no positive evidence"}
+LABELS = {
+    "empty": "no positive evidence",
+    "cell_auroc_gain": "cell AUROC less null",
+    "cell_contrast": "cells inside less outside",
+    "recovery": "recovery in the cells",
+    "recovery_gain": "recovery less chance",
+    "false_alarm": "false alarm of cells",
+}
 """Names of measures on the page where they are not the column's."""
 
 PAPER = ("unbalanced", "balanced")

@@ -18,6 +18,9 @@ MEASURES: tuple[tuple[str, str, Kind], ...] = (
     ("majority_error", "majority error", "percent"),
     ("gain", "gain", "number"),
     ("bias_share", "bias share", "percent"),
+    ("cell_auroc_gain", "cell AUROC less null", "number"),
+    ("recovery_gain", "recovery less chance", "points"),
+    ("recoverable", "recoverable errors, less chance", "points"),
     ("signed_calibration_error", "signed calibration error", "points"),
     ("ece_debiased", "debiased calibration error", "percent"),
 )

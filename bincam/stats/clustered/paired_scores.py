@@ -17,6 +17,7 @@ from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, Floats
 from bincam.stats.intervals import MOVER, gap, mean_of_two
 from bincam.stats.outcomes import is_usable
+from bincam.stats.proportions import shares
 from bincam.stats.roc import ranking
 
 
@@ -91,7 +92,7 @@ def compare_scores(
     return ScoreComparison(
         auroc=rankings[1][0],
         precision=rankings[1][1],
-        balanced_error=_balanced(wrong[1], np.zeros_like(wrong[1]), y, clusters, level),
+        balanced_error=_balanced_error(wrong[1], y, clusters, level),
         auroc_gain=gains[0],
         precision_gain=gains[1],
         balanced_error_gain=_balanced(wrong[0], wrong[1], y, clusters, level),
@@ -122,6 +123,18 @@ def _ranking_gain(
     if np.allclose(totals[0], totals[1], rtol=0, atol=1e-12):
         return replace(difference, low=np.nan, high=np.nan, status="small")
     return difference
+
+
+def _balanced_error(wrong: NDArray[np.floating], labels: Floats, clusters: Clusters, level: float) -> Estimate:
+    """Half the sum of the two classes' shares of errors, between 0 and 1."""
+    of_class = np.stack([np.where(labels == label, wrong, np.nan) for label in (1.0, 0.0)], 1)
+    parts = shares(of_class, np.ones(of_class.shape, bool), clusters, level)
+    cell = np.where(np.isfinite(wrong), 0, -1)
+    totals = group_means(of_class, cell, np.ones((1, 1)), clusters, level=level).contributions[0]
+    people = clusters.identities(np.isfinite(labels))
+    identities = None if people is None else int(people)
+    joint = correlation(totals[:, 0], totals[:, 1])
+    return mean_of_two(parts.estimate(0), parts.estimate(1), correlation=joint, identities=identities)
 
 
 def _balanced(

@@ -10,6 +10,8 @@ import numpy as np
 
 from bincam.audit.folder.sets import slots
 from bincam.audit.summary.calibration import slice_calibration
+from bincam.audit.summary.cells.summary import SLICED as CELLS_SLICED
+from bincam.audit.summary.cells.summary import sliced_cells
 from bincam.audit.summary.divisions import Slicing
 from bincam.audit.summary.group_differences import group_differences
 from bincam.audit.summary.panel import Panel
@@ -30,7 +32,7 @@ Entry = dict[str, Any]
 Entries = Callable[[Panel], Mapping[str, Entry]]
 """Makes the entries of attributes; it is passed, because the module that has it uses this one."""
 
-SLICED = ("fnr", "fpr", "gain", "empty", "bias_share", "signed_calibration_error", "ece_debiased")
+SLICED = ("fnr", "fpr", "gain", "empty", "bias_share", "signed_calibration_error", "ece_debiased", *CELLS_SLICED)
 """Measures of an output within groups; the others of an attribute speak of its two classes."""
 
 
@@ -102,10 +104,11 @@ def summarise_sets(
                 **{name: rate.to_json() for name, rate in rates.items()},
             }
             measured[output]["stated"] = stated_figures(part, k, stated, level)
+        sliced = {**columns, **sliced_cells(part)}
         slices = [
             figure
             for by in dividing
-            for figure in (*slice_panel(part, by, columns, level), *slice_calibration(part, by, "logits", level))
+            for figure in (*slice_panel(part, by, sliced, level), *slice_calibration(part, by, "logits", level))
             if figure["measure"] in SLICED
         ]
         places = [panel.attributes.index(output) for output in records.outputs]

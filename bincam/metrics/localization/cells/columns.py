@@ -78,7 +78,7 @@ def null_columns(
     labels: Tensor,
     people: Sequence[str] | None = None,
     *,
-    own_region: bool,
+    own_region: bool | Sequence[bool],
     present: dict[str, Tensor] | None = None,
     seed: int = 0,
 ) -> Columns:
@@ -89,8 +89,8 @@ def null_columns(
         masks: The foreground of these images, or of masks that all share.
         labels: ``(N, A)``: 1, 0 or NaN.
         people: N names, empty where unknown; None if none is known.
-        own_region: Whether images without an attribute have a region of it too; otherwise the mask of a positive image
-            of another person is used.
+        own_region: Whether images without an attribute have a region of it too, of all attributes or of each; otherwise
+            the mask of a positive image of another person is used.
         present: Name of a set to ``(N, K)`` booleans: outputs that are in the image although they are not its label.
         seed: Of the choices.
 
@@ -138,17 +138,26 @@ def null_columns(
 
 
 def _false_alarm(
-    yes: Tensor, own: Foreground, truth: Tensor, people: Sequence[str] | None, *, own_region: bool, seed: int
+    yes: Tensor,
+    own: Foreground,
+    truth: Tensor,
+    people: Sequence[str] | None,
+    *,
+    own_region: bool | Sequence[bool],
+    seed: int,
 ) -> Tensor:
     """Recovery on images without the attribute, ``(N, A)``."""
     without = truth == 0
-    if own_region:
-        return recovery(torch.where(without[..., None, None], yes, torch.nan), own)
+    in_own = torch.tensor(own_region, device=truth.device).expand(truth.shape[1:])
+    of_own = recovery(torch.where((without & in_own)[..., None, None], yes, torch.nan), own)
+    if bool(in_own.all()):
+        return of_own
     known, masked = truth.numpy(force=True), own.defined.numpy(force=True)
     lent = torch.from_numpy(donors(known, masked, people, seed=seed)).to(truth.device)
     column = torch.arange(truth.shape[1], device=truth.device).expand(truth.shape)
     at = lent.clamp(min=0), column
-    return recovery(torch.where((without & (lent >= 0))[..., None, None], yes, torch.nan), own[at])
+    of_lent = recovery(torch.where((without & (lent >= 0))[..., None, None], yes, torch.nan), own[at])
+    return torch.where(in_own, of_own, of_lent)
 
 
 def _wrong_outputs(

@@ -1,0 +1,1 @@
+"""Prediction grids in the pass over the images: their columns, what is stored of them, and hidden objects."""
