@@ -1,7 +1,7 @@
 """How often sets of labels can hold a label of the rule ``one``, in closed form.
 
-A label drawn uniformly among the k shapes of a scene is each of these with probability 1/k. The best sets of K labels on
-average take the labels in descending order of probability (Lorieul, Joly and Shasha 2021, arXiv 2112.08851): first all
+A label drawn uniformly among the k shapes of a scene is each of these with probability 1/k. The best sets of K labels
+on average take labels in descending order of probability (Lorieul, Joly and Shasha 2021, arXiv 2112.08851): first all
 of the scenes with fewest shapes. The best top-K sets take K labels of every scene.
 
 With three, four and five shapes in a third of the scenes each there are on average 1 label with probability 1/3, 4/3
@@ -62,7 +62,7 @@ def best_top_k_accuracy(k: int, present: ArrayLike | None = None) -> float:
         >>> [round(scenes.best_top_k_accuracy(k), 3) for k in (1, 2, 3, 4, 5)]
         [0.261, 0.522, 0.783, 0.933, 1.0]
     """
-    if k < 0 or k != int(k):
+    if not (k >= 0 and k % 1 == 0):
         raise InputError(f"the {k} best labels; expected a whole number that is not negative")
     counts, shares = _counts(present)
     return float((shares * np.minimum(k / counts, 1)).sum())
