@@ -2,9 +2,9 @@
 
     python experiments/bench/average_k.py [--rounds N] [--images N] [--out FILE]
 
-writes ``experiments/bench/average-k.json``. λ of 200,000 x 1,000 float32 scores, against ``numpy.partition`` of the same
-array at the same place, one thread, processor time of interleaved rounds; memory is what numpy allocates beyond the
-scores, at its peak. Then an audit of 200,000 images and 40 outputs: thresholds, sets and their coverage.
+writes ``experiments/bench/average-k.json``. λ of 200,000 x 1,000 float32 scores, against ``numpy.partition`` of the
+same array at the same place, one thread, processor time of interleaved rounds; memory is what numpy allocates beyond
+the scores, at its peak. Then an audit of 200,000 images and 40 outputs: thresholds, sets and their coverage.
 """
 
 from __future__ import annotations
