@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bincam.display import counted
 from bincam.errors import InputError
-from bincam.postprocessing.label_sets import Floats, finite_rows
+from bincam.postprocessing.label_sets import Floats, finite_rows, generator
 
 ROUNDING = 1e-9
 """(n + 1)(1 - α) of decimal α is off by less; without it, .07 of 99 images would be the 94th score instead of the 93rd."""  # noqa: E501
@@ -77,11 +77,20 @@ def one_per_identity(identities: Iterable[str], rows: ArrayLike, seed: int = 0) 
     Returns:
         Indices, ascending.
 
+    Raises:
+        InputError: A name is no string.
+
     >>> one_per_identity(["ann", "bob", "ann", "", ""], [0, 1, 2, 3], seed=1).tolist()
     [0, 1, 3]
     """
-    names = np.asarray(list(identities), object)
-    shuffled = np.random.default_rng(seed).permutation(np.asarray(rows, np.int64))
+    listed = list(identities)
+    others = [name for name in listed if not isinstance(name, str)]
+    if others or isinstance(identities, str):
+        raise InputError(
+            f"expected names of people as strings, '' where unknown, got {others[0] if others else identities!r}"
+        )
+    names = np.asarray(listed, object)
+    shuffled = generator(seed).permutation(np.asarray(rows, np.int64))
     own = [name or f"\0{row}" for name, row in zip(names[shuffled], shuffled, strict=True)]
     first = np.unique(np.asarray(own, str), return_index=True)[1]
     return np.sort(shuffled[first])
@@ -104,7 +113,7 @@ def calibration_split(
         classes: ``(N,)``: if given, one image per person and class is chosen, for thresholds of one class each.
 
     Raises:
-        InputError: The number of identities is another.
+        InputError: The number of identities is another, or one is no string.
 
     >>> split = calibration_split(np.eye(3), np.array([True, True, False]), ["ann", "ann", "bob"], seed=0)
     >>> split.images, split.unknown, split.further
@@ -115,7 +124,7 @@ def calibration_split(
     unknown, undefined = int((~known).sum()), int((known & ~finite).sum())
     if identities is None:
         return CalibrationSplit(usable, unknown, undefined, None)
-    names = list(identities)
+    names = identities if isinstance(identities, str) else list(identities)
     if len(names) != len(scores):
         raise InputError(
             f"{len(names)} identities of {counted(len(scores), 'image')}; expected one for each, '' if unknown"
@@ -171,8 +180,9 @@ def check_enough(images: int, alpha: float) -> None:
     """  # noqa: E501
     if conformal_rank(images, alpha) > images:
         needed = math.ceil((1 - alpha) / alpha - ROUNDING)
+        text = f"{needed:,}" if needed < 10**9 else f"{needed:.1e}"
         raise InputError(
-            f"{counted(images, 'image')} to calibrate on; a coverage of {1 - alpha:g} needs {needed:,} at least, "
+            f"{counted(images, 'image')} to calibrate on; a coverage of {1 - alpha:g} needs {text} at least, "
             "(1 - alpha)/alpha; take a larger split or a larger alpha"
         )
 

@@ -25,7 +25,15 @@ from bincam.postprocessing.calibration_split import (
     check_true,
     conformal_rank,
 )
-from bincam.postprocessing.label_sets import Floats, LabelSets, as_scores, check_names, check_outputs, finite_rows
+from bincam.postprocessing.label_sets import (
+    Floats,
+    LabelSets,
+    as_scores,
+    check_names,
+    check_outputs,
+    finite_rows,
+    generator,
+)
 
 _CHUNK = 1 << 20
 SUM = 1e-3
@@ -78,7 +86,7 @@ class AdaptiveThreshold:
         check_outputs(p, self.outputs, self.names, names)
         defined = finite_rows(p)
         _check_sums(p, defined)
-        draws = np.random.default_rng(seed).random(len(p))
+        draws = generator(seed).random(len(p))
         members = np.zeros(p.shape, bool)
         rows = max(1, _CHUNK // p.shape[1])
         for n in range(0, len(p), rows):
@@ -192,16 +200,16 @@ def raps(
     """
     p, known = as_scores(probabilities), check_alpha(alpha)
     K = p.shape[1]
-    if not (0 <= penalty < np.inf and 0 <= free <= K):
+    if not (0 <= penalty < np.inf and 0 <= free <= K and free % 1 == 0):
         raise InputError(
             f"penalty {penalty:g} and {free:g} free labels; expected a penalty that is not negative, and "
-            f"0 to {K} free labels"
+            f"a whole number of free labels from 0 to {K}"
         )
     y, of = check_true(true, p), check_names(names, K)
     split = calibration_split(p, y >= 0, identities, seed)
     check_enough(split.images, known)
     _check_sums(p, np.isin(np.arange(len(p)), split.rows))
-    draws = np.random.default_rng([seed, 1]).random(len(p))
+    draws = generator(seed, 1).random(len(p))
     rank = conformal_rank(split.images, known)
     own = _own_scores(p, y, draws, split.rows, penalty, free)
     value = float(np.partition(own, rank - 1)[rank - 1])

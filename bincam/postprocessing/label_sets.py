@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -95,7 +95,7 @@ def at_least(
         seed: Of these draws; the same scores and seed give the same sets.
 
     Raises:
-        InputError: Shapes differ, or a threshold is NaN.
+        InputError: Shapes differ, a threshold is NaN, or an option is out of range.
 
     Example:
         >>> at_least([[0.5, 0.5], [0.5, 0.5]], 0.5, ties="random", kept_share=0.5, seed=3).kept
@@ -107,6 +107,11 @@ def at_least(
         raise InputError(
             f"expected one threshold or {p.shape[1]}, none NaN, for scores of shape {p.shape}, got {thresholds!r}"
         )
+    if ties not in get_args(Ties) or not 0 <= kept_share <= 1:
+        raise InputError(
+            f"ties = {ties!r} of which a share of {kept_share} is kept; expected 'whole' or 'random', and a share from "
+            "0 to 1"
+        )
     defined = finite_rows(p)
     at = rounded_up(t, p.dtype)
     members = (p >= at) & defined[:, None]
@@ -115,7 +120,7 @@ def at_least(
     places = np.flatnonzero(tied)
     kept = len(places)
     if ties == "random":
-        dropped = places[np.random.default_rng(seed).random(len(places)) >= kept_share]
+        dropped = places[generator(seed).random(len(places)) >= kept_share]
         members.ravel()[dropped] = False
         kept -= len(dropped)
     return LabelSets(members, defined, ties, len(places), kept)
@@ -166,6 +171,20 @@ def yes_no_scores(logits: ArrayLike, threshold: float = 0.0) -> NDArray[np.float
     if z.ndim != 1:
         raise InputError(f"expected logits (N,) of one attribute, got shape {z.shape}; call once per attribute")
     return np.stack([expit(threshold - z), expit(z - threshold)], 1)
+
+
+def generator(seed: int, *more: int) -> np.random.Generator:
+    """Return a generator of random numbers of its own, so that the global one is left alone.
+
+    Raises:
+        InputError: The seed is no whole number, or negative.
+
+    >>> float(generator(1).random()) == float(generator(1).random())
+    True
+    """
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed = {seed!r}; expected a whole number that is not negative")
+    return np.random.default_rng([seed, *more])
 
 
 def as_scores(scores: ArrayLike) -> Floats:

@@ -77,6 +77,18 @@ def test_missing_identities_are_told():
         calibration_split(np.eye(3), np.ones(3, bool), ["a", "b"], 0)
 
 
+@pytest.mark.parametrize("names", [[0, 0, 1], [None, "a", "b"], "abc"])
+def test_names_that_are_no_strings(names):
+    """A person called 0 would be nobody."""
+    with pytest.raises(InputError, match="names of people as strings"):
+        calibration_split(np.eye(3), np.ones(3, bool), names, 0)
+
+
+def test_a_tiny_alpha_is_told_in_short():
+    with pytest.raises(InputError, match=r"needs 1.0e\+300 at least"):
+        check_enough(50, 1e-300)
+
+
 def test_nothing_usable():
     split = calibration_split(np.eye(2), np.zeros(2, bool), ["a", "b"], 0, np.full(2, -1))
     assert split.images == 0

@@ -114,7 +114,8 @@ def test_all_equal_probabilities_cover_too():
         ([[0.9, 0.9]] * 9, 0.1, {}, "add up to 1.8"),
         ([[0.5, 0.5]] * 9, 0.1, {"penalty": -1.0}, "penalty that is not negative"),
         ([[0.5, 0.5]] * 9, 0.1, {"penalty": np.nan}, "penalty that is not negative"),
-        ([[0.5, 0.5]] * 9, 0.1, {"free": 3}, "0 to 2 free labels"),
+        ([[0.5, 0.5]] * 9, 0.1, {"free": 3}, "free labels from 0 to 2"),
+        ([[0.5, 0.5]] * 9, 0.1, {"free": 1.5}, "a whole number of free labels"),
     ],
 )
 def test_refusals(p, alpha, options, words):

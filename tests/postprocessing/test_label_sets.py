@@ -123,6 +123,21 @@ def test_refusals(scores, thresholds, words):
         at_least(scores, thresholds)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ties": "rand"}, "'whole' or 'random'"),
+        ({"ties": "random", "kept_share": 1.1}, "a share from 0 to 1"),
+        ({"ties": "random", "kept_share": np.nan}, "a share from 0 to 1"),
+        ({"ties": "random", "seed": -1}, "seed = -1; expected a whole number"),
+        ({"ties": "random", "seed": 0.5}, "seed = 0.5"),
+    ],
+)
+def test_options_out_of_range(options, words):
+    with pytest.raises(InputError, match=words):
+        at_least([[0.5, 0.5]], 0.5, **options)
+
+
 def test_whole_numbers_become_floating_and_others_are_not_copied():
     p = np.zeros((2, 2), np.float32)
     assert as_scores(p) is p

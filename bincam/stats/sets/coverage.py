@@ -93,11 +93,9 @@ def set_coverage(
         >>> result.few.value, round(result.few.low, 2), result.few.status
         (0.5, 0.24, 'small')
     """
-    held, y, usable = _checked(members, true, defined)
+    held, y, usable = _checked(members, true, defined, clusters)
     K = held.shape[1]
-    rare = np.asarray(few, bool)
-    if rare.shape != (K,):
-        raise InputError(f"expected ({K},) marks of the outputs of few samples, got shape {rare.shape}")
+    rare = _marks(few, (K,), "outputs of few samples")
     is_in = _covered(held, y, usable)
     sizes = held.sum(1)
     more = np.where(usable, sizes > 1, np.nan)
@@ -152,13 +150,11 @@ def coverage_by_slice(
         >>> {name: (coverage.value, size.value) for name, (coverage, size) in found.items()}
         {'old': (0.5, 1.0), 'young': (1.0, 1.0)}
     """
-    held, y, usable = _checked(members, true, defined)
+    held, y, usable = _checked(members, true, defined, clusters)
     is_in, sizes = _covered(held, y, usable), np.where(usable, held.sum(1), np.nan)
     result = {}
     for name, inside in slices.items():
-        chosen = np.asarray(inside, bool)
-        if chosen.shape != y.shape:
-            raise InputError(f"slice {name!r}: expected {y.shape} marks, got shape {chosen.shape}")
+        chosen = _marks(inside, y.shape, f"slice {name!r}")
         coverage = shares(is_in, usable & chosen, clusters, level).estimate()
         result[name] = coverage, _mean(np.where(chosen, sizes, np.nan), held.shape[1], clusters, level)
     return result
@@ -212,10 +208,12 @@ def attribute_coverage(
         >>> [rate.value for rate in result.recall], result.false_negative_rate.value, result.without_true
         ([1.0, 0.0], 0.25, 1)
     """
-    held, y = np.asarray(members, bool), np.asarray(labels, np.float64)
-    if held.ndim != 2 or held.shape != y.shape:
-        raise InputError(f"expected sets and labels of one shape (N, A), got {held.shape} and {y.shape}")
-    has_set = np.ones(len(y), bool) if defined is None else np.asarray(defined, bool)
+    y = np.asarray(labels, np.float64)
+    if y.ndim != 2:
+        raise InputError(f"expected labels (N, A), got shape {y.shape}")
+    held = _marks(members, y.shape, "sets")
+    has_set = np.ones(len(y), bool) if defined is None else _marks(defined, (len(y),), "defined sets")
+    _check_clusters(clusters, len(y))
     known = ~np.isnan(y) & has_set[:, None]
     values = np.where(known, held, np.nan)
     recall, alarms = (shares(values, known & (y == label), clusters, level) for label in (1, 0))
@@ -234,23 +232,36 @@ def attribute_coverage(
 
 
 def _checked(
-    members: Booleans, true: ArrayLike, defined: Booleans | None
+    members: Booleans, true: ArrayLike, defined: Booleans | None, clusters: Clusters
 ) -> tuple[Booleans, NDArray[np.int64], Booleans]:
-    held, y = np.asarray(members, bool), np.asarray(true)
-    if held.ndim != 2 or y.shape != (len(held),) or y.dtype.kind not in "iu":
+    y = np.asarray(true)
+    if np.ndim(members) != 2 or y.shape != (len(members),) or y.dtype.kind not in "iu":
         raise InputError(
-            f"expected sets (N, K) and whole indices (N,) of the true outputs, got shapes {held.shape} and {y.shape} "
-            f"of {y.dtype}; bincam.one_of.true_outputs makes indices of labels (N, K)"
+            f"expected sets (N, K) and whole indices (N,) of the true outputs, got shapes {np.shape(members)} and "
+            f"{y.shape} of {y.dtype}; bincam.one_of.true_outputs makes indices of labels (N, K)"
         )
+    held = _marks(members, np.shape(members), "sets")
+    _check_clusters(clusters, len(y))
     wrong = np.flatnonzero((y < -1) | (y >= held.shape[1]))
     if len(wrong):
         raise InputError(f"true output of image {wrong[0]} is {y[wrong[0]]}; expected -1 to {held.shape[1] - 1}")
     usable = y >= 0
     if defined is not None:
-        if np.shape(defined) != y.shape:
-            raise InputError(f"expected {y.shape} marks of defined sets, got shape {np.shape(defined)}")
-        usable &= np.asarray(defined, bool)
+        usable &= _marks(defined, y.shape, "defined sets")
     return held, y.astype(np.int64), usable
+
+
+def _marks(values: ArrayLike, shape: tuple[int, ...], what: str) -> Booleans:
+    """Read True and False; numbers are refused, because scores or indices would pass for marks."""
+    marks = np.asarray(values)
+    if marks.shape != shape or marks.dtype != bool:
+        raise InputError(f"{what}: expected True or False of shape {shape}, got {marks.dtype} of shape {marks.shape}")
+    return marks
+
+
+def _check_clusters(clusters: Clusters, images: int) -> None:
+    if len(clusters.codes) != images:
+        raise InputError(f"clusters of {len(clusters.codes)} images for sets of {images}; expected one for each")
 
 
 def _covered(held: Booleans, y: NDArray[np.int64], usable: Booleans) -> NDArray[np.float64]:

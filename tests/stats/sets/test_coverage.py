@@ -114,7 +114,7 @@ def test_slices():
     assert coverage.images == size.images == old.sum()
     assert not found["none"][0].defined
     assert not found["none"][1].defined
-    with pytest.raises(InputError, match="slice 'bad': expected"):
+    with pytest.raises(InputError, match="slice 'bad': expected True or False"):
         coverage_by_slice(members, true, {"bad": old[:5]}, alone(400))
 
 
@@ -153,7 +153,9 @@ def test_attributes_against_plain_counts():
         (np.ones((3, 2), bool), [0, 1], [True, False], "shapes \\(3, 2\\) and \\(2,\\)"),
         (np.ones((3, 2), bool), [0.0, 1.0, 0.0], [True, False], "of float64"),
         (np.ones((3, 2), bool), [0, 1, 2], [True, False], "image 2 is 2"),
-        (np.ones((3, 2), bool), [0, 1, 1], [True], "expected \\(2,\\) marks"),
+        (np.ones((3, 2), bool), [0, 1, 1], [True], "few samples: expected True or False of shape \\(2,\\)"),
+        (np.ones((3, 2), bool), [0, 1, 1], [0, 1], "got int64"),
+        (np.ones((3, 2)), [0, 1, 1], [True, False], "sets: expected True or False of shape \\(3, 2\\), got float64"),
     ],
 )
 def test_refusals(members, true, few, words):
@@ -162,7 +164,12 @@ def test_refusals(members, true, few, words):
 
 
 def test_other_shapes_of_attributes_and_marks():
-    with pytest.raises(InputError, match="one shape"):
+    with pytest.raises(InputError, match="sets: expected True or False of shape"):
         attribute_coverage(np.ones((3, 2), bool), np.ones((3, 3)), alone(3))
-    with pytest.raises(InputError, match="marks of defined sets"):
+    with pytest.raises(InputError, match="defined sets: expected"):
         set_coverage(np.ones((3, 2), bool), [0, 1, 1], [True, False], alone(3), defined=np.ones(2, bool))
+    for clusters in (alone(2), alone(4)):
+        with pytest.raises(InputError, match="images for sets of 3"):
+            set_coverage(np.ones((3, 2), bool), [0, 1, 1], [True, False], clusters)
+        with pytest.raises(InputError, match="images for sets of 3"):
+            attribute_coverage(np.ones((3, 2), bool), np.ones((3, 2)), clusters)
