@@ -83,23 +83,48 @@ def one_per_identity(identities: Iterable[str], rows: ArrayLike, seed: int = 0) 
     >>> one_per_identity(["ann", "bob", "ann", "", ""], [0, 1, 2, 3], seed=1).tolist()
     [0, 1, 3]
     """
+    return one_each(person_codes(identities), np.asarray(rows, np.int64), seed)
+
+
+def person_codes(identities: Iterable[str]) -> NDArray[np.int64]:
+    """Number the people; an image with an empty name is a person of its own.
+
+    Args:
+        identities: N names.
+
+    Returns:
+        ``(N,)`` from 0.
+
+    Raises:
+        InputError: A name is no string.
+
+    >>> person_codes(["ann", "", "ann", ""]).tolist()
+    [2, 0, 2, 1]
+    """
     listed = list(identities)
     others = [name for name in listed if not isinstance(name, str)]
     if others or isinstance(identities, str):
         raise InputError(
             f"expected names of people as strings, '' where unknown, got {others[0] if others else identities!r}"
         )
-    names = np.asarray(listed, object)
-    shuffled = generator(seed).permutation(np.asarray(rows, np.int64))
-    own = [name or f"\0{row}" for name, row in zip(names[shuffled], shuffled, strict=True)]
-    first = np.unique(np.asarray(own, str), return_index=True)[1]
-    return np.sort(shuffled[first])
+    own = [name or f"\0{row}" for row, name in enumerate(listed)]
+    return np.unique(np.asarray(own, str), return_inverse=True)[1].astype(np.int64)
+
+
+def one_each(codes: NDArray[np.int64], rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Choose one row of every code at random; see ``one_per_identity``.
+
+    >>> one_each(np.array([0, 0, 1]), np.array([0, 1, 2]), seed=0).tolist()
+    [0, 2]
+    """
+    shuffled = generator(seed).permutation(rows)
+    return np.sort(shuffled[np.unique(codes[shuffled], return_index=True)[1]])
 
 
 def calibration_split(
     scores: Floats,
     known: NDArray[np.bool_],
-    identities: Iterable[str] | None,
+    people: NDArray[np.int64] | None,
     seed: int,
     classes: NDArray[np.int64] | None = None,
 ) -> CalibrationSplit:
@@ -108,31 +133,42 @@ def calibration_split(
     Args:
         scores: ``(N, K)``.
         known: ``(N,)``: True where the label is known.
-        identities: N names, or None.
+        people: ``(N,)`` numbers of people, of ``known_people``, or None.
         seed: Of the choice of one image per person.
         classes: ``(N,)``: if given, one image per person and class is chosen, for thresholds of one class each.
 
-    Raises:
-        InputError: The number of identities is another, or one is no string.
-
-    >>> split = calibration_split(np.eye(3), np.array([True, True, False]), ["ann", "ann", "bob"], seed=0)
+    >>> people = known_people(["ann", "ann", "bob"], images=3)
+    >>> split = calibration_split(np.eye(3), np.array([True, True, False]), people, seed=0)
     >>> split.images, split.unknown, split.further
     (1, 1, 1)
     """
     finite = finite_rows(scores)
     usable = np.flatnonzero(known & finite)
     unknown, undefined = int((~known).sum()), int((known & ~finite).sum())
-    if identities is None:
+    if people is None:
         return CalibrationSplit(usable, unknown, undefined, None)
-    names = identities if isinstance(identities, str) else list(identities)
-    if len(names) != len(scores):
-        raise InputError(
-            f"{len(names)} identities of {counted(len(scores), 'image')}; expected one for each, '' if unknown"
-        )
-    parts = [usable] if classes is None else [usable[classes[usable] == c] for c in np.unique(classes[usable])]
-    chosen = [one_per_identity(names, part, seed) for part in parts]
-    rows = np.sort(np.concatenate(chosen)) if chosen else usable
+    codes = people if classes is None else people * (classes.max(initial=0) + 2) + classes + 1
+    rows = one_each(codes, usable, seed)
     return CalibrationSplit(rows, unknown, undefined, len(usable) - len(rows))
+
+
+def known_people(identities: Iterable[str] | None, images: int) -> NDArray[np.int64] | None:
+    """Number the people of images, or return None where identities are not given.
+
+    Raises:
+        InputError: The number of identities is another, or one is no string.
+
+    >>> known_people(["bob", "ann"], images=2).tolist(), known_people(None, images=2)
+    ([1, 0], None)
+    """
+    if identities is None:
+        return None
+    codes = person_codes(identities)
+    if len(codes) != images:
+        raise InputError(
+            f"{len(codes)} identities of {counted(images, 'image')}; expected one for each, '' where unknown"
+        )
+    return codes
 
 
 def conformal_rank(images: int, alpha: float) -> int:

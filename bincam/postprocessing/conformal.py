@@ -22,6 +22,7 @@ from bincam.postprocessing.calibration_split import (
     check_enough,
     check_true,
     conformal_rank,
+    known_people,
 )
 from bincam.postprocessing.label_sets import Floats, LabelSets, as_scores, at_least, check_names, check_outputs
 
@@ -107,7 +108,7 @@ def lac(
     """  # noqa: E501
     p, known = as_scores(scores), check_alpha(alpha)
     y, of = check_true(true, p), check_names(names, as_scores(scores).shape[1])
-    split = calibration_split(p, y >= 0, identities, seed)
+    split = calibration_split(p, y >= 0, known_people(identities, len(p)), seed)
     check_enough(split.images, known)
     value = _ranked(p[split.rows, y[split.rows]], known)
     K = p.shape[1]
@@ -148,7 +149,7 @@ def class_conditional(
     p, known = as_scores(scores), check_alpha(alpha)
     K = p.shape[1]
     y, of = check_true(true, p), check_names(names, K)
-    split = calibration_split(p, y >= 0, identities, seed, classes=y)
+    split = calibration_split(p, y >= 0, known_people(identities, len(p)), seed, classes=y)
     check_enough(split.images, known)
     classes = [split.rows[y[split.rows] == a] for a in range(K)]
     return _each("class_conditional", known, [p[rows, a] for a, rows in enumerate(classes)], split, of)
@@ -185,7 +186,7 @@ def per_attribute(
         (array([ 0.6, -inf]), ('1',))
     """
     p, y, known, of = _attributes(scores, labels, alpha, names)
-    people = None if identities is None else list(identities)
+    people = known_people(identities, len(p))
     parts = [calibration_split(p, y[:, a] == 1, people, seed) for a in range(p.shape[1])]
     if all(conformal_rank(part.images, known) > part.images for part in parts):
         check_enough(max(part.images for part in parts), known)
@@ -237,7 +238,7 @@ def risk_control(
         (array([0.5, 0.5]), [[1, 0], [1, 1], [1, 0], [0, 1]])
     """
     p, y, known, of = _attributes(scores, labels, alpha, names)
-    split = calibration_split(p, ~np.isnan(y).all(1), identities, seed)
+    split = calibration_split(p, ~np.isnan(y).all(1), known_people(identities, len(p)), seed)
     check_enough(split.images, known)
     is_true = y[split.rows] == 1
     each = is_true.sum(1)

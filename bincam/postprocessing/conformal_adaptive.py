@@ -24,6 +24,7 @@ from bincam.postprocessing.calibration_split import (
     check_enough,
     check_true,
     conformal_rank,
+    known_people,
 )
 from bincam.postprocessing.label_sets import (
     Floats,
@@ -206,7 +207,7 @@ def raps(
             f"a whole number of free labels from 0 to {K}"
         )
     y, of = check_true(true, p), check_names(names, K)
-    split = calibration_split(p, y >= 0, identities, seed)
+    split = calibration_split(p, y >= 0, known_people(identities, len(p)), seed)
     check_enough(split.images, known)
     _check_sums(p, np.isin(np.arange(len(p)), split.rows))
     draws = generator(seed, 1).random(len(p))

@@ -15,6 +15,7 @@ from bincam.postprocessing.calibration_split import (
     check_enough,
     check_true,
     conformal_rank,
+    known_people,
     one_per_identity,
 )
 
@@ -55,7 +56,7 @@ def test_every_image_of_a_person_is_as_likely():
 
 def test_a_person_whose_first_image_is_unusable_is_not_lost():
     p = np.array([[np.nan, 1.0], [0.5, 0.5], [0.5, 0.5]])
-    split = calibration_split(p, np.array([True, True, False]), ["ann", "ann", "ann"], 0)
+    split = calibration_split(p, np.array([True, True, False]), np.zeros(3, int), 0)
     assert split.rows.tolist() == [1]
     assert (split.unknown, split.undefined, split.further) == (1, 1, 0)
     assert "1 image without a label was left out" in split.note
@@ -64,7 +65,7 @@ def test_a_person_whose_first_image_is_unusable_is_not_lost():
 
 def test_a_person_counts_once_in_each_class():
     classes = np.array([0, 0, 1, 1])
-    split = calibration_split(np.eye(4), np.ones(4, bool), ["ann"] * 4, 0, classes)
+    split = calibration_split(np.eye(4), np.ones(4, bool), np.zeros(4, int), 0, classes)
     assert classes[split.rows].tolist() == [0, 1]
     assert split.further == 2
 
@@ -74,14 +75,14 @@ def test_missing_identities_are_told():
     assert split.further is None
     assert "identities were not given" in split.note
     with pytest.raises(InputError, match="2 identities of 3 images"):
-        calibration_split(np.eye(3), np.ones(3, bool), ["a", "b"], 0)
+        known_people(["a", "b"], 3)
 
 
 @pytest.mark.parametrize("names", [[0, 0, 1], [None, "a", "b"], "abc"])
 def test_names_that_are_no_strings(names):
     """A person called 0 would be nobody."""
     with pytest.raises(InputError, match="names of people as strings"):
-        calibration_split(np.eye(3), np.ones(3, bool), names, 0)
+        known_people(names, 3)
 
 
 def test_a_tiny_alpha_is_told_in_short():
@@ -90,7 +91,7 @@ def test_a_tiny_alpha_is_told_in_short():
 
 
 def test_nothing_usable():
-    split = calibration_split(np.eye(2), np.zeros(2, bool), ["a", "b"], 0, np.full(2, -1))
+    split = calibration_split(np.eye(2), np.zeros(2, bool), np.arange(2), 0, np.full(2, -1))
     assert split.images == 0
 
 
