@@ -190,8 +190,7 @@ def per_attribute(
     parts = [calibration_split(p, y[:, a] == 1, people, seed) for a in range(p.shape[1])]
     if all(conformal_rank(part.images, known) > part.images for part in parts):
         check_enough(max(part.images for part in parts), known)
-    labelled = ~np.isnan(y).all(1)
-    split = calibration_split(p, labelled, None, seed)
+    split = calibration_split(p, _labelled(y), None, seed)
     rows = np.unique(np.concatenate([part.rows for part in parts]))
     further = None if people is None else int(((y[split.rows] == 1).any(1)).sum()) - len(rows)
     split = replace(split, rows=rows, further=further)
@@ -238,7 +237,7 @@ def risk_control(
         (array([0.5, 0.5]), [[1, 0], [1, 1], [1, 0], [0, 1]])
     """
     p, y, known, of = _attributes(scores, labels, alpha, names)
-    split = calibration_split(p, ~np.isnan(y).all(1), known_people(identities, len(p)), seed)
+    split = calibration_split(p, _labelled(y), known_people(identities, len(p)), seed)
     check_enough(split.images, known)
     is_true = y[split.rows] == 1
     each = is_true.sum(1)
@@ -275,6 +274,11 @@ def _ranked(own: Floats, alpha: float) -> float:
     if rank > n:
         return -math.inf
     return float(np.partition(own, n - rank)[n - rank])
+
+
+def _labelled(labels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Find the rows in which some label is known."""
+    return np.asarray((~np.isnan(labels)).any(1))
 
 
 def _attributes(

@@ -123,7 +123,7 @@ def adaptive_scores(probabilities: ArrayLike, draws: ArrayLike, penalty: float =
     before = np.cumsum(ranked, axis=1) - ranked
     excess = np.maximum(np.arange(1, p.shape[1] + 1) - free, 0)
     values = before + np.asarray(draws, np.float64)[:, None] * ranked + penalty * excess
-    result = np.empty_like(values)
+    result = np.empty(p.shape)
     np.put_along_axis(result, order, values, 1)
     return result
 
