@@ -18,7 +18,7 @@ from bincam.errors import InputError
 from bincam.postprocessing.label_sets import Floats, finite_rows, generator
 
 ROUNDING = 1e-9
-"""(n + 1)(1 - α) of decimal α is off by less; without it, .07 of 99 images would be the 94th score instead of the 93rd."""  # noqa: E501
+"""(n + 1)(1 - α) of decimal α is off by less. Without it, α = .7 of 9 images would take the 4th score, not the 3rd."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,8 +181,8 @@ def conformal_rank(images: int, alpha: float) -> int:
     Returns:
         The rank from 1; n + 1 where there are too few images, fewer than (1 - α)/α.
 
-    >>> conformal_rank(99, 0.07), conformal_rank(9, 0.1), conformal_rank(8, 0.1)
-    (93, 9, 9)
+    >>> conformal_rank(9, 0.7), conformal_rank(9, 0.1), conformal_rank(8, 0.1)
+    (3, 9, 9)
     """
     return math.ceil((images + 1) * (1 - alpha) - ROUNDING)
 

@@ -160,6 +160,6 @@ def test_a_size_of_one_starves_the_minority_and_class_conditional_sets_do_not():
     for a, images in enumerate(np.bincount(new_true)):
         assert abs(fair.per_class[a].value - 0.9) < 4 * np.sqrt(2 * 0.09 / images)
     assert fair.size.value > one.size.value + 0.05
-    assert fair.several_per_class[1].value > fair.several_per_class[0].value
+    assert min(share.value for share in fair.several_per_class) > 0.05  # abstaining concerns both
     for told in (one, fair):
         assert told.size.value - 1 == pytest.approx(told.several.value - told.empty.value)
