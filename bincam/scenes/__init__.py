@@ -19,6 +19,8 @@ from bincam.lazy import lazily
 if TYPE_CHECKING:
     from bincam.scenes.dataset.writer import make as make
     from bincam.scenes.drawing.shapes import SHAPES as SHAPES
+    from bincam.scenes.labels.ambiguity import best_average_k_accuracy as best_average_k_accuracy
+    from bincam.scenes.labels.ambiguity import best_top_k_accuracy as best_top_k_accuracy
     from bincam.scenes.labels.rules import best_accuracy as best_accuracy
     from bincam.scenes.labels.rules import redraw_labels as redraw_labels
     from bincam.scenes.sampler import Scenes as Scenes
@@ -28,6 +30,8 @@ _NAMES = {
     "SHAPES": "drawing.shapes",
     "Scenes": "sampler",
     "best_accuracy": "labels.rules",
+    "best_average_k_accuracy": "labels.ambiguity",
+    "best_top_k_accuracy": "labels.ambiguity",
     "draw": "sampler",
     "make": "dataset.writer",
     "redraw_labels": "labels.rules",

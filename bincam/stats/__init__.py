@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from bincam.stats.rates.operating_point import rate_at as rate_at
     from bincam.stats.rates.predictive_value import predictive_values as predictive_values
     from bincam.stats.roc import ranking as ranking
+    from bincam.stats.sets.coverage import attribute_coverage as attribute_coverage
+    from bincam.stats.sets.coverage import coverage_by_slice as coverage_by_slice
+    from bincam.stats.sets.coverage import set_coverage as set_coverage
     from bincam.stats.sets.estimates import confusion_shares as confusion_shares
     from bincam.stats.sets.estimates import estimate_set as estimate_set
     from bincam.stats.sets.estimates import top_k_accuracy as top_k_accuracy
@@ -44,7 +47,9 @@ _NAMES = {
     "Clusters": "clusters",
     "Estimate": "estimate",
     "Metrics": "classification",
+    "attribute_coverage": "sets.coverage",
     "calibrate": "calibration",
+    "coverage_by_slice": "sets.coverage",
     "demographic_parity_difference": "rates.equalised_odds",
     "difference_test": "hypotheses.hypothesis_tests",
     "effective_count": "intervals",
@@ -63,6 +68,7 @@ _NAMES = {
     "ranking": "roc",
     "rate_at": "rates.operating_point",
     "ratio": "intervals",
+    "set_coverage": "sets.coverage",
     "shares": "proportions",
     "top_k_accuracy": "sets.estimates",
     "wilson": "intervals",

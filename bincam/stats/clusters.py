@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,6 +59,6 @@ class Clusters:
         """Count the clusters in each cell of images: ``(N, ...)`` to ``(...)``; None without identities."""
         if not self.known:
             return None
-        flat = member.reshape(len(member), -1).astype(np.float32)
+        flat = member.reshape(len(member), math.prod(member.shape[1:])).astype(np.float32)
         counts: NDArray[np.int64] = ((self.sums @ flat) > 0).sum(0).reshape(member.shape[1:])
         return counts

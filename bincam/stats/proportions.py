@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,8 +68,9 @@ def shares(values: NDArray[np.floating], member: NDArray[np.bool_], clusters: Cl
         0.25 0.11 0.48 wilson, design effect
     """
     shape = values.shape[1:]
-    inside = (member & np.isfinite(values)).reshape(len(values), -1)
-    ones = np.where(inside, values.reshape(len(values), -1), 0)
+    table = len(values), math.prod(shape)  # also of no image
+    inside = (member & np.isfinite(values)).reshape(table)
+    ones = np.where(inside, values.reshape(table), 0)
     images = inside.sum(0).astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = ones.sum(0, dtype=float) / images

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")])
 ROOMS = ("audit", "cam", "compare", "data", "faces", "models", "report", "scenes", "train")
-REUSED = ("metrics", "stats")
+REUSED = ("metrics", "postprocessing", "stats")
 """Rooms whose modules are listed instead of their names."""
 
 
