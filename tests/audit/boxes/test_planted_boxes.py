@@ -104,7 +104,7 @@ def test_a_sample_is_a_draw_and_is_told(boxed, chosen, on_object, tmp_path):
     np.testing.assert_array_equal(rows.numbers["cam"][measured], every.numbers["cam"][measured])
     entry = object_of(few)
     assert (entry["measured"], entry["not_sampled"]) == (5, entry["positives"] - 5)
-    with pytest.raises(InputError, match="begun with another boxes"):
+    with pytest.raises(InputError, match="begun with different boxes"):
         run(reader(0), boxed, few.folder, chosen, resume=True)
 
 
