@@ -153,7 +153,9 @@ def decided(card: Card, scores: NDArray[np.float32], sizes: NDArray[np.int64]) -
     shape = scores.shape
     return Predictions(
         names,
-        *(np.asarray(value.reshape(shape).numpy()) for value in (logits, positive, unknown)),
+        np.asarray(logits.reshape(shape).numpy()),
+        np.asarray(positive.reshape(shape).numpy()),
+        np.asarray(unknown.reshape(shape).numpy()),
         sizes,
     )
 

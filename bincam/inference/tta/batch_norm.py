@@ -58,8 +58,8 @@ def blended(model: nn.Module, prior: int | None) -> Iterator[int]:
         if isinstance(module, _BatchNorm) and module.running_mean is not None and not module.training
     }
     share = prior / (prior + 1)
-    own: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-    names = {module: name for name, module in layers.items()}
+    own: dict[nn.Module, tuple[Tensor | None, Tensor | None]] = {}
+    names: dict[nn.Module, str] = {module: name for name, module in layers.items()}
 
     def enter(layer: nn.Module, arguments: tuple[Any, ...]) -> None:
         values: Tensor = arguments[0].detach()
@@ -92,5 +92,5 @@ def blended(model: nn.Module, prior: int | None) -> Iterator[int]:
     finally:
         for handle in handles:
             handle.remove()
-        for layer in list(own):
-            leave(layer, None, None)
+        for left in list(own):
+            leave(left, None, None)

@@ -125,7 +125,7 @@ def framed(source: Source, card: Card, landmarks: ArrayLike | None) -> Pixels:
     if landmarks is None:
         raise InputError("there are fewer landmarks than images; pass (5, 2) landmarks for every image")
     try:
-        return face_square(image, landmarks)
+        return face_square(image, landmarks, card.input_size[0])
     except InputError as error:
         where = "" if isinstance(source, np.ndarray) else f"{os.fspath(source)}: "
         raise InputError(f"{where}{error}") from None

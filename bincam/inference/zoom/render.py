@@ -31,7 +31,8 @@ def render(image: Pixels, plan: Plan) -> Iterator[Pixels]:
     does not depend on the number of views.
 
     A resized image of more than 16 million pixels, such as of a strip, is never made: each view's part is resampled
-    alone, to the same pixels within one grey level.
+    alone. Its pixels are the same within two grey levels, except at hard edges: Pillow rounds and clips between the two
+    axes, and which one it resamples first depends on the size that is asked for.
 
     Args:
         image: ``(H, W, 3)`` uint8, such as from ``bincam.data.images.decode``.
@@ -65,6 +66,7 @@ def render(image: Pixels, plan: Plan) -> Iterator[Pixels]:
         scaled = np.asarray(picture.resize(whole[::-1], Image.Resampling.BICUBIC))
         for view in views:
             yield cut(scaled, corner(view, (height, width), plan.input_size), plan.input_size)
+        del scaled  # before the next scale is made
 
 
 def check_pixels(image: Pixels) -> None:
@@ -110,15 +112,17 @@ def _part(picture: Image.Image, view: View, whole: tuple[int, int], size: tuple[
     return cut(part, (first[0] - begin[0], first[1] - begin[1]), size)
 
 
-def face_square(image: Pixels, landmarks: ArrayLike) -> Pixels:
+def face_square(image: Pixels, landmarks: ArrayLike, size: int = 224) -> Pixels:
     """Cut the square of a face crop from an image, upright and in the image's own resolution.
 
     Views of a face are those of this square in place of the image. It is that of ``bincam.data.crop.face_matrix``, with
-    the border replicated beyond the image, as in the crop that the model was trained on. *Ours*.
+    the border replicated beyond the image, as in the crop that the model was trained on: resized to the model's input,
+    the square is that crop. *Ours*.
 
     Args:
         image: ``(H, W, 3)`` uint8.
         landmarks: ``(5, 2)``, in the image's pixels.
+        size: Side of the model's input in pixels.
 
     Returns:
         ``(s, s, 3)`` with the crop's side s in pixels of the image, at most 2048.
@@ -134,6 +138,9 @@ def face_square(image: Pixels, landmarks: ArrayLike) -> Pixels:
         (226, 226, 3)
     """
     check_pixels(image)
-    side = 1 / np.hypot(*crop.face_matrix(landmarks, 1)[0, :2])  # of the square, in pixels of the image
+    matrix = crop.face_matrix(landmarks, size)
+    side = size / np.hypot(*matrix[0, :2])  # of the square, in pixels of the image
     pixels = int(min(max(round(float(side)), 1), LARGEST_SQUARE))
-    return crop.warp(image, crop.face_matrix(landmarks, pixels), (pixels, pixels))
+    # Enlarged from the model's crop, because a face's matrix of another size is shifted by a part of a pixel.
+    enlarged = crop.compose(crop.fit_matrix("stretch", (size, size), (pixels, pixels)), matrix)
+    return crop.warp(image, enlarged, (pixels, pixels))

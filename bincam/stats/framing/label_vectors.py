@@ -70,7 +70,7 @@ def exact_match(
         raise InputError("the answers (N, V) and true answers (N,) of all questions need the same N and V")
     given = np.stack([answers for answers, _ in questions], -1).astype(np.int16)  # (N, V, Q)
     true = np.stack([true for _, true in questions], -1).astype(np.int16)  # (N, Q)
-    labelled = (true >= 0).all(1)
+    labelled = np.asarray((true >= 0).all(1))
     N, V = shape
     codes = np.unique(np.concatenate([true, given.reshape(N * V, -1)]), axis=0, return_inverse=True)[1].reshape(-1)
     wanted, seen = codes[:N], codes[N:].reshape(N, V)
