@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
 from bincam.stats.clusters import Clusters
@@ -96,8 +96,11 @@ def oracles(
     own = np.where(answered, known, 0)
     hit = np.where(answered, some[np.arange(len(own)), own], np.nan)
     expected = np.where(answered, some @ prevalence, np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        others = np.where(answered, (expected - hit * prevalence[own]) / (1 - prevalence[own]), np.nan)
+    if count == 2:  # the wrong answer is known, even where all labels are the same
+        others = np.where(answered, some[np.arange(len(own)), 1 - own], np.nan)
+    else:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            others = np.where(answered, (expected - hit * prevalence[own]) / (1 - prevalence[own]), np.nan)
     if answered.any():
         frequent = some[answered].mean(0)
         null = float(expected[answered].mean())
@@ -122,6 +125,6 @@ def oracles(
     )
 
 
-def _best(right: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> int:
+def _best(right: NDArray[np.float32]) -> int:
     """The view that is right in most images; one without an answer counts as not right."""
     return int(np.nansum(right, axis=0).argmax())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
 from bincam.stats.clusters import Clusters
@@ -62,7 +62,7 @@ def framing_sensitivity(
     several = said(given, len(minority)).sum(1) > 1
     depends = np.where((given >= 0).sum(1) >= 2, several, np.nan)
 
-    def among(member: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Estimate:
+    def among(member: NDArray[np.bool_]) -> Estimate:
         return share(np.where(member, depends, np.nan), clusters, level)
 
     is_rare = (known >= 0) & minority[known]
