@@ -33,6 +33,11 @@ class Predictions:
         undefined: ``(N, V, A)``: views without a decision, because a logit, or a raw score of the output's set, is NaN
             or infinite; such a view is neither right nor wrong.
         sizes: ``(N, 2)``: H and W of every image, or of the square of its face crop, for ``places_of``.
+
+    Example:
+        >>> z = np.array([[[0.5], [np.nan]]], np.float32)  # one image, two views, one output
+        >>> Predictions(("Bald",), z, z >= 0, np.isnan(z), np.array([[375, 500]])).undefined_views
+        {'Bald': 1}
     """
 
     outputs: tuple[str, ...]

@@ -39,6 +39,16 @@ class Adapted:
         entropy: ``(N, Q)``: entropy of the mean over views before the step, of every question: first the yes-or-no
             attributes, then the sets.
         unadapted: Images whose views have no finite entropy or gradient; they keep the model's own weights.
+
+    Example:
+        >>> import numpy as np
+        >>> from bincam import models
+        >>> from bincam.inference import zoom_memo
+        >>> model = models.build("resnet10t", ["Smiling"], input_size=(64, 64))
+        >>> adapted = zoom_memo(model, [np.full((40, 30, 3), 99, np.uint8)], views=2)
+        >>> flips = adapted.before.positive != adapted.after.positive
+        >>> flips.shape
+        (1, 1, 1)
     """
 
     before: Predictions

@@ -31,6 +31,16 @@ class Averaged:
             output with the highest mean.
         undefined: ``(N, A)``: no view has a decision.
         left_out: ``(A,)``: number of views without a decision, over all images; they are left out of the means.
+
+    Example:
+        >>> import numpy as np
+        >>> from bincam.inference import Predictions, mean_probability
+        >>> from bincam.models import make_card
+        >>> card = make_card(attributes=("Bald",), architecture="timm", name="resnet18", input_size=(224, 224))
+        >>> z = np.array([[[np.nan], [0.0]]], np.float32)
+        >>> averaged = mean_probability(Predictions(("Bald",), z, z >= 0, np.isnan(z), np.array([[9, 9]])), card)
+        >>> averaged.probability, averaged.left_out
+        (array([[0.5]]), array([1]))
     """
 
     probability: Floats

@@ -32,6 +32,15 @@ class ViewBatch:
         rows: ``(B,)``: number of each view's image, from 0.
         views: ``(B,)``: index of each view in the plan.
         sizes: ``(B, 2)``: H and W of each view's image; of a face crop, the side of its square.
+
+    Example:
+        >>> from bincam.inference import view_batches, view_plan
+        >>> from bincam.models import make_card
+        >>> card = make_card(attributes=("Smiling",), architecture="timm", name="resnet18", input_size=(32, 32))
+        >>> plan = view_plan([(32, 1, 1), (64, 1, 1)], (32, 32))
+        >>> batch = next(view_batches([np.zeros((40, 30, 3), np.uint8)], plan, card))
+        >>> batch.rows, batch.views, batch.images.shape
+        (array([0, 0]), array([0, 1]), torch.Size([2, 3, 32, 32]))
     """
 
     images: Tensor

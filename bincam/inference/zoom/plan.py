@@ -41,6 +41,10 @@ class View(NamedTuple):
         size: S, the shorter side of the resized image in pixels.
         row: Row of the anchor, 0 to 2 from the top.
         column: Column of the anchor, 0 to 2 from the left.
+
+    Example:
+        >>> View(size=256, row=1, column=1) in view_plan("short", (224, 224)).views
+        True
     """
 
     size: int
