@@ -15,6 +15,8 @@ from bincam.models import AttributeClassifier, decide
 from tests.conftest import TinyNet, randomize
 from tests.inference.conftest import card_of
 
+TINY = AttributeClassifier(TinyNet(), card_of())
+
 
 def state_of(model):
     return {
@@ -154,6 +156,11 @@ def test_models_that_are_refused(photos):
         predict(TinyNet(), photos, plan)
     with pytest.raises(InputError, match="no images"):
         predict(AttributeClassifier(TinyNet(), card_of()), [], plan)
+
+    for single in ("photo.jpg", photos[0]):
+        for run in (lambda one: predict(TINY, one, plan), lambda one: predict_mirrored(TINY, one)):
+            with pytest.raises(InputError, match="a single image"):
+                run(single)
 
     class Mixing(TinyNet):
         def forward(self, images):

@@ -21,7 +21,7 @@ from bincam.inference.tta.batch_norm import blended
 from bincam.inference.tta.entropy import marginal_entropies, question_columns
 from bincam.inference.tta.mirror import plain_crop
 from bincam.inference.tta.random_crops import random_crops
-from bincam.inference.zoom.batches import Source, framed, normalised
+from bincam.inference.zoom.batches import Source, each_source, framed, normalised
 from bincam.inference.zoom.render import Pixels
 from bincam.models.classifier import AttributeClassifier
 
@@ -172,7 +172,7 @@ def _adapted(
     points: Iterator[ArrayLike | None] = repeat(None) if landmarks is None else iter(landmarks)
     before, after, entropies, sizes = [], [], [], []
     unadapted = 0
-    for row, source in enumerate(images):
+    for row, source in enumerate(each_source(images)):
         image = source if isinstance(source, np.ndarray) else decode(source)
         marks = next(points, None)
         crop = plain_crop(image, card, marks)[None]

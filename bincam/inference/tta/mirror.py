@@ -15,7 +15,7 @@ from bincam.data.images import decode
 from bincam.errors import InputError
 from bincam.inference.borrowed_classifier import borrowed, classifier_of
 from bincam.inference.prediction import Predictions, check_classifier, decided
-from bincam.inference.zoom.batches import Source
+from bincam.inference.zoom.batches import Source, each_source
 from bincam.inference.zoom.render import check_pixels
 from bincam.models.card import Card
 from bincam.models.preprocess import preprocess
@@ -86,7 +86,7 @@ def _crops(
     points: Iterator[ArrayLike | None] = repeat(None) if landmarks is None else iter(landmarks)
     crops: list[Tensor] = []
     sizes: list[tuple[int, int]] = []
-    for source in images:
+    for source in each_source(images):
         image = source if isinstance(source, np.ndarray) else decode(source)
         crops.append(plain_crop(image, card, next(points, None)))
         sizes.append((image.shape[0], image.shape[1]))

@@ -84,7 +84,7 @@ def view_batches(
     check_request(plan, card, batch_size, landmarks is not None)
     batch = _Batch(card, min(batch_size, 1 << 16))
     points: Iterator[ArrayLike | None] = repeat(None) if landmarks is None else iter(landmarks)
-    for row, source in enumerate(images):
+    for row, source in enumerate(each_source(images)):
         image = framed(source, card, next(points, None))
         for view, pixels in enumerate(render(image, plan)):
             batch.add(pixels, row, view, image.shape[:2])
@@ -119,6 +119,17 @@ def check_request(plan: Plan, card: Card, batch_size: int, has_landmarks: bool) 
             "the model reads faces cropped by their landmarks (fit 'face' in its card), and its views are those of the "
             "crop's square; pass landmarks="
         )
+
+
+def each_source(images: Iterable[Source]) -> Iterator[Source]:
+    """Iterate over images, and refuse a single one, whose name or rows would be taken for images.
+
+    Raises:
+        InputError: It is one image.
+    """
+    if isinstance(images, (str, os.PathLike)) or (isinstance(images, np.ndarray) and images.ndim == 3):
+        raise InputError("images is a single image; pass a list of them, [image]")
+    yield from images
 
 
 def framed(source: Source, card: Card, landmarks: ArrayLike | None) -> Pixels:

@@ -52,6 +52,9 @@ class View(NamedTuple):
     column: int
 
 
+LARGEST = 1 << 16
+"""Greatest scale S, in pixels."""
+
 CENTRE = (1, 1)
 """Row and column of the centre anchor."""
 
@@ -162,9 +165,9 @@ def scaled(source: int, input_size: tuple[int, int]) -> int:
 def _view(entry: View | Sequence[int]) -> View:
     values = tuple(entry)
     whole = len(values) == 3 and all(float(value) == int(value) for value in values)
-    if not whole or values[0] < 1 or not all(0 <= place < ANCHORS for place in values[1:]):
+    if not whole or not 1 <= values[0] <= LARGEST or not all(0 <= place < ANCHORS for place in values[1:]):
         raise InputError(
-            f"view {values} of the plan: expected (S, row, column) with a scale S of at least 1 pixel and anchors from "
-            f"0 to {ANCHORS - 1}"
+            f"view {values} of the plan: expected (S, row, column) with a scale S of 1 to {LARGEST:,} pixels and anchors "
+            f"from 0 to {ANCHORS - 1}"
         )
     return View(*(int(value) for value in values))

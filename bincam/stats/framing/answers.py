@@ -14,7 +14,7 @@ from bincam.one_of import true_outputs
 from bincam.stats.clusters import Clusters
 
 Ints = NDArray[np.int64]
-Codes = NDArray[np.int16]
+Codes = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 
 
@@ -39,7 +39,7 @@ def attribute_answers(positive: ArrayLike, undefined: ArrayLike, labels: ArrayLi
     y = np.asarray(labels, np.float64)
     if y.ndim != 1 or not (np.isnan(y) | (y == 0) | (y == 1)).all():
         raise InputError("expected labels (N,) of 0, 1 or NaN (unknown)")
-    answers = np.where(undefined, -1, np.asarray(positive, bool)).astype(np.int16)
+    answers = np.where(undefined, -1, np.asarray(positive, bool)).astype(np.int32)
     return check_answers(answers, np.where(np.isnan(y), -1, y).astype(np.int64), 2)
 
 
@@ -67,7 +67,7 @@ def set_answers(positive: ArrayLike, undefined: ArrayLike, labels: ArrayLike) ->
         raise InputError(f"expected decisions (N, V, K) of the labels' outputs, got shape {said.shape}")
     if (said.sum(-1) > 1).any():
         raise InputError("a view has several predicted outputs of a set; of a set exactly one is predicted")
-    answers = np.where(said.any(-1), said.argmax(-1), -1).astype(np.int16)
+    answers = np.where(said.any(-1), said.argmax(-1), -1).astype(np.int32)
     return check_answers(answers, true, said.shape[2])
 
 
@@ -84,7 +84,7 @@ def check_answers(answers: ArrayLike, true: ArrayLike, count: int) -> tuple[Code
         )
     if given.size and (min(given.min(), known.min()) < -1 or max(given.max(), known.max()) >= count):
         raise InputError(f"answers are from 0 to {count - 1}, or -1 for none, of a question with {count} answers")
-    return given.astype(np.int16), known.astype(np.int64)
+    return given.astype(np.int32), known.astype(np.int64)
 
 
 def rightness(answers: ArrayLike, true: ArrayLike) -> NDArray[np.float32]:

@@ -68,8 +68,8 @@ def exact_match(
     shape = questions[0][0].shape
     if any(answers.shape != shape or true.shape != shape[:1] for answers, true in questions):
         raise InputError("the answers (N, V) and true answers (N,) of all questions need the same N and V")
-    given = np.stack([answers for answers, _ in questions], -1).astype(np.int16)  # (N, V, Q)
-    true = np.stack([true for _, true in questions], -1).astype(np.int16)  # (N, Q)
+    given = np.stack([answers for answers, _ in questions], -1).astype(np.int32)  # (N, V, Q)
+    true = np.stack([true for _, true in questions], -1).astype(np.int32)  # (N, Q)
     labelled = np.asarray((true >= 0).all(1))
     N, V = shape
     codes = np.unique(np.concatenate([true, given.reshape(N * V, -1)]), axis=0, return_inverse=True)[1].reshape(-1)

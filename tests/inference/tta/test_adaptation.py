@@ -181,6 +181,17 @@ def test_requests_that_are_refused(classifier, photos):
     assert zoom_memo(AttributeClassifier(narrow, card_of()), photos, views=2, prior=None).unadapted == 0
 
 
+def test_a_face_model_adapts_to_the_square_of_its_crop():
+    image = np.random.default_rng(0).integers(0, 256, (60, 50, 3), np.uint8)
+    marks = np.array([[18.0, 25.0], [32.0, 25.0], [25.0, 31.0], [20.0, 37.0], [30.0, 37.0]])
+    classifier = AttributeClassifier(randomize(TinyNet()), card_of(fit="face"))
+    adapted = zoom_memo(classifier, [image], landmarks=[marks], views=3, rate=RATE)
+    assert adapted.after.sizes.tolist() == [[66, 66]]
+    with torch.no_grad():
+        own = classifier.network(preprocess(Image.fromarray(image), classifier.card, marks)[None])
+    np.testing.assert_allclose(adapted.before.logits[0], own.numpy(), atol=1e-5)
+
+
 def test_a_blend_is_undone_after_an_error():
     layer = nn.BatchNorm2d(2).eval()
     before = layer.running_mean
