@@ -167,7 +167,7 @@ def _view(entry: View | Sequence[int]) -> View:
     whole = len(values) == 3 and all(float(value) == int(value) for value in values)
     if not whole or not 1 <= values[0] <= LARGEST or not all(0 <= place < ANCHORS for place in values[1:]):
         raise InputError(
-            f"view {values} of the plan: expected (S, row, column) with a scale S of 1 to {LARGEST:,} pixels and anchors "
-            f"from 0 to {ANCHORS - 1}"
+            f"view {values} of the plan: expected (S, row, column) with a scale S of 1 to {LARGEST:,} pixels and "
+            f"anchors from 0 to {ANCHORS - 1}"
         )
     return View(*(int(value) for value in values))
