@@ -74,8 +74,10 @@ def blended(model: nn.Module, prior: int | None) -> Iterator[int]:
         assert var is not None
         own[layer] = mean, var
         of_batch = torch.zeros_like(mean), torch.ones_like(var)
-        # The one call of torch that gives both statistics in a single fast pass is that of training.
-        torch.nn.functional.batch_norm(values, *of_batch, training=True, momentum=1.0)
+        if values.device.type in ("cpu", "cuda"):  # the statistics alone, in a fraction of the time of a layer's call
+            torch.batch_norm_update_stats(values, *of_batch, 1.0)
+        else:
+            torch.nn.functional.batch_norm(values, *of_batch, training=True, momentum=1.0)
         layer._buffers["running_mean"] = share * mean + (1 - share) * of_batch[0]  # noqa: SLF001
         layer._buffers["running_var"] = share * var + (1 - share) * of_batch[1]  # noqa: SLF001
 
