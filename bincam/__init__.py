@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bincam import compare as compare
     from bincam import data as data
     from bincam import faces as faces
+    from bincam import inference as inference
     from bincam import metrics as metrics
     from bincam import models as models
     from bincam import report as report
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from bincam.cam import Ledger as Ledger
     from bincam.models import load as load
 
-_ROOMS = ("audit", "cam", "compare", "data", "faces", "metrics", "models", "report", "scenes", "train")
+_ROOMS = ("audit", "cam", "compare", "data", "faces", "inference", "metrics", "models", "report", "scenes", "train")
 _NAMES = {"Explainer": "bincam.cam", "Explanation": "bincam.cam", "Ledger": "bincam.cam", "load": "bincam.models"}
 __all__ = ["__version__", *_ROOMS, *_NAMES]  # noqa: PLE0604  # every entry is a string
 

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from bincam.stats.classification import evaluate as evaluate
     from bincam.stats.clusters import Clusters as Clusters
     from bincam.stats.estimate import Estimate as Estimate
+    from bincam.stats.framing.answers import attribute_answers as attribute_answers
+    from bincam.stats.framing.answers import rightness as rightness
+    from bincam.stats.framing.answers import set_answers as set_answers
+    from bincam.stats.framing.any_view import oracles as oracles
+    from bincam.stats.framing.cover import greedy_cover as greedy_cover
+    from bincam.stats.framing.label_vectors import exact_match as exact_match
+    from bincam.stats.framing.positions import positions_centred as positions_centred
+    from bincam.stats.framing.positions import positions_visible as positions_visible
+    from bincam.stats.framing.scales import needed_scale as needed_scale
+    from bincam.stats.framing.sensitivity import framing_sensitivity as framing_sensitivity
     from bincam.stats.hypotheses.hypothesis_tests import difference_test as difference_test
     from bincam.stats.hypotheses.hypothesis_tests import family as family
     from bincam.stats.hypotheses.hypothesis_tests import mcnemar as mcnemar
@@ -48,6 +58,16 @@ _NAMES = {
     "Estimate": "estimate",
     "Metrics": "classification",
     "attribute_coverage": "sets.coverage",
+    "attribute_answers": "framing.answers",
+    "exact_match": "framing.label_vectors",
+    "framing_sensitivity": "framing.sensitivity",
+    "greedy_cover": "framing.cover",
+    "needed_scale": "framing.scales",
+    "oracles": "framing.any_view",
+    "positions_centred": "framing.positions",
+    "positions_visible": "framing.positions",
+    "rightness": "framing.answers",
+    "set_answers": "framing.answers",
     "calibrate": "calibration",
     "coverage_by_slice": "sets.coverage",
     "demographic_parity_difference": "rates.equalised_odds",

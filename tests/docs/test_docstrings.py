@@ -7,7 +7,10 @@ import inspect
 
 import pytest
 
-ROOMS = ("audit", "cam", "compare", "data", "faces", "metrics", "models", "report", "scenes", "stats", "train")
+ROOMS = (
+    *("audit", "cam", "compare", "data", "faces", "inference", "metrics", "models", "report", "scenes", "stats"),
+    "train",
+)
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -1,0 +1,78 @@
+"""A classifier run without a trace: raw scores of batches, with everything restored afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from bincam.errors import InputError
+from bincam.models.borrowing.borrow import channels_last, evaluating, outside_grad_modes, own_rng, unwrap
+from bincam.models.classifier import AttributeClassifier, ScoringClassifier
+from bincam.models.tracing.eager import eager
+from bincam.models.tracing.memory_order import takes_channels_last
+
+Scores = Callable[[Tensor], Tensor]
+"""Images ``(B, C, H, W)`` on any device to raw scores ``(B, A)`` float32 where the model is."""
+
+
+def classifier_of(model: nn.Module) -> AttributeClassifier:
+    """Return the classifier with a card, without wrappers of compilation and parallel training.
+
+    Raises:
+        InputError: The module has no card, or parameters without values.
+    """
+    classifier = unwrap(model)
+    if not isinstance(classifier, AttributeClassifier):
+        raise InputError(
+            f"views are made by a model's card (input size, mean, std, meaning of its outputs), but "
+            f"{type(classifier).__name__} has none; wrap it: bincam.models.AttributeClassifier(network, card)"
+        )
+    for name, parameter in classifier.named_parameters():
+        if is_lazy(parameter):
+            raise InputError(f"parameter {name!r} has no values before the first forward pass; run the model once")
+    return classifier
+
+
+@contextmanager
+def borrowed(classifier: AttributeClassifier) -> Iterator[Scores]:
+    """Lend a classifier in evaluation mode, in full precision and without gradients.
+
+    Modes, buffers, gradients, attributes, hooks and random state are as before afterwards, also after errors.
+
+    Args:
+        classifier: The classifier.
+
+    Yields:
+        A function from images to raw scores.
+    """
+    scoring = ScoringClassifier(classifier)
+    parameter = next((p for p in scoring.parameters() if p.is_floating_point()), None)
+    device = torch.device("cpu") if parameter is None else parameter.device
+    dtype = torch.float32 if parameter is None else parameter.dtype
+    full = torch.autocast(device.type, enabled=False)
+    with own_rng(device), outside_grad_modes(), full, evaluating(scoring), eager(scoring):
+        probe = torch.zeros(1, len(classifier.card.mean), *classifier.card.input_size, device=device, dtype=dtype)
+        last = takes_channels_last(classifier.network, probe)
+        order = torch.channels_last if last else torch.contiguous_format
+
+        def scores(images: Tensor) -> Tensor:
+            # The model may write to its input, so it gets a copy unless moving has made one.
+            given = images.to(device, dtype, copy=True).contiguous(memory_format=order)
+            try:
+                raw: Tensor = scoring(given)
+            except InputError:
+                raise
+            except (RuntimeError, AssertionError) as error:
+                message = str(error).splitlines()[0] if str(error) else type(error).__name__
+                raise InputError(f"the model does not take images of shape {tuple(images.shape)}: {message}") from error
+            return raw.float()
+
+        if last:
+            with channels_last(scoring):
+                yield scores
+        else:
+            yield scores

@@ -1,0 +1,1 @@
+"""Test time: means over views, and one step of entropy minimisation on a borrowed model."""
