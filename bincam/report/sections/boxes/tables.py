@@ -28,6 +28,7 @@ FURTHER: tuple[tuple[str, str, Kind], ...] = (
     ("pointing_chance", "its chance", "percent"),
     ("pointing_centre", "the centre's", "percent"),
 )
+COUNTS = {"measured": "images", "no_box": "no box", "no_truth": "no true box", "not_sampled": "not sampled"}
 OVERALL = "all that can be judged"
 
 
@@ -41,6 +42,8 @@ def tables(models: Sequence[ArmBoxes], attributes: Sequence[str]) -> list[Table]
     source = models[0].summary
     many = len(models) > 1
     names = [*attributes, "overall"] if len(attributes) > 1 else list(attributes)
+    entries = [model.entry(name) for name in names for model in models]
+    counts = [key for key in COUNTS if key == "measured" or any(entry.get(key) for entry in entries)]
 
     def rows(columns: Sequence[tuple[str, str, Kind]], *, first: bool) -> list[list[Cell]]:
         result = []
@@ -54,7 +57,7 @@ def tables(models: Sequence[ArmBoxes], attributes: Sequence[str]) -> list[Table]
                     cells.append(estimate_cell(model.figure(name, "over_constant"), DIFFERENCE["percent"]))
                     cells.append(Cell(_verdict(entry), None))
                 else:
-                    cells += [_count(entry, key) for key in ("measured", "no_box", "no_truth", "not_sampled")]
+                    cells += [_count(entry, key) for key in counts]
                 result.append(cells)
         return result
 
@@ -83,7 +86,7 @@ def tables(models: Sequence[ArmBoxes], attributes: Sequence[str]) -> list[Table]
             "the τ that is best on these very images, V2 several boxes and the mean over δ of .3, .5 and .7. PxAP "
             "ranks the pixels of all images; without masks it is undefined. The pointing game stands beside the share "
             "of the image that would be a hit and the score of the image's centre.",
-            [*head, *(text for _, text, _ in FURTHER), "images", "no box", "no true box", "not sampled"],
+            [*head, *(text for _, text, _ in FURTHER), *(COUNTS[key] for key in counts)],
             rows(FURTHER, first=False),
         ),
     ]
