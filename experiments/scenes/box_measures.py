@@ -101,7 +101,5 @@ def _histogram(maps: Tensor, drawn: scenes.Scenes, row: int, size: tuple[int, in
     """Pixels of all shapes in one image, each scored by its own map."""
     shown = np.flatnonzero(drawn.present[row])
     pixels = clean_scores(maps[:, torch.from_numpy(shown)], size)[0]
-    parts = [
-        pixel_histograms(pixels[i], drawn.parts[row] == a + 1, thresholds=HISTOGRAM) for i, a in enumerate(shown)
-    ]
+    parts = [pixel_histograms(pixels[i], drawn.parts[row] == a + 1, thresholds=HISTOGRAM) for i, a in enumerate(shown)]
     return np.asarray(np.sum(parts, 0), np.int64)

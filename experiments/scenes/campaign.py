@@ -56,7 +56,7 @@ class Sample:
     test: int = 1000
     boxed: int = 400
     sweep: int = 250
-    scales: tuple[float, ...] = (0.1, 0.14, 0.18, 0.23, 0.28, 0.32)
+    scales: tuple[float, ...] = (0.1, 0.14, 0.18, 0.23, 0.28)
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,8 @@ def _of_cue(seen: Observed, cue: str, shape: str) -> dict[str, Any]:
             for c in (True, False)
         }
     }
-    auroc, precision = ranking(z, shown.astype(float), Clusters.of([""] * len(z))) if 0 < shown.sum() < len(shown) else (None, None)
-    figures["auroc"] = None if auroc is None else auroc.to_json()
-    figures["ap"] = None if precision is None else precision.to_json()
+    auroc, precision = ranking(z, shown.astype(float), Clusters.of([""] * len(z)))
+    figures["auroc"], figures["ap"] = auroc.to_json(), precision.to_json()
     maps = seen.evidence[:, column : column + 1]
     on = {"object": seen.masks[:, column : column + 1]}
     if cue == "mark":

@@ -3,8 +3,8 @@
     PYTHONPATH=. OMP_NUM_THREADS=1 python -m experiments.scenes.run
 
 Finished jobs are skipped, and a killed one goes on after its last epoch. Jobs are in the order in which they say most.
-``--list`` says which are done; ``--only 'all-*-seed0'`` selects some. Scenes, checkpoints and weights are in ``--work``,
-not in the repository. Afterwards ``python -m experiments.scenes.tables`` makes the tables.
+``--list`` says which are done; ``--only 'all-*-seed0'`` selects some. Scenes, checkpoints and weights are in
+``--work``, not in the repository. Afterwards ``python -m experiments.scenes.tables`` makes the tables.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bincam.errors import BincamError, InputError
 from bincam.files import read_json, write_json
 from bincam.train.run_manifest import revision
 from experiments.scenes.campaign import Job, Sample, as_json, jobs
-from experiments.scenes.training import TEST_SEED, VALIDATION_SEED, Trained, train
+from experiments.scenes.training import DTYPES, TEST_SEED, VALIDATION_SEED, Trained, train
 
 HERE = Path(__file__).parent
 KIND, SCHEMA = "bincam-experiment-scenes", 1
@@ -128,11 +128,12 @@ def selected(listed: list[Job], patterns: list[str]) -> Iterator[Job]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path.home() / ".cache" / "bincam-scenes", help="scenes and weights")
+    work = Path.home() / ".cache" / "bincam-scenes"
+    parser.add_argument("--work", type=Path, default=work, help="folder of scenes and weights")
     parser.add_argument("--out", type=Path, default=HERE / "jobs", help="folder of the JSON files")
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="names of jobs, with * and ?")
     parser.add_argument("--list", action="store_true", help="say which jobs are done, and stop")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="of convolutions in training")
+    parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the convolutions in training")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     try:

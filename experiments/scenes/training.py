@@ -1,7 +1,7 @@
 """Training of one job: epochs over scenes drawn once, a checkpoint after each, and what it cost.
 
-A killed run goes on after the last finished epoch and ends with the same weights, because the order of the scenes, their
-reflections and their drawn labels follow from the seed and the epoch alone.
+A killed run goes on after the last finished epoch and ends with the same weights, because the order of the scenes,
+their reflections and their drawn labels follow from the seed and the epoch alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from experiments.scenes import network
 from experiments.scenes.campaign import Job
 
 POOL_SEED, VALIDATION_SEED, TEST_SEED = 1000, 2000, 3000
-"""Seeds of scenes: for training (plus the job's), for thresholds, and for the test; the last two are the same for all jobs."""
+"""Seeds of scenes: for training (plus the job's), for thresholds, and for the test, both the same for all jobs."""
 DTYPES = ("float32", "bfloat16")
 
 
@@ -61,9 +61,7 @@ def training_scenes(job: Job, work: Path) -> tuple[NDArray[np.uint8], NDArray[np
     spent = 0.0
     if not (file.is_file() and shown.is_file()):
         began = time.process_time()
-        drawn = scenes.draw(
-            plan.count, seed=POOL_SEED + job.seed, rule="all", size=plan.size, shortcut=job.shortcut
-        )
+        drawn = scenes.draw(plan.count, seed=POOL_SEED + job.seed, rule="all", size=plan.size, shortcut=job.shortcut)
         for path, values in ((shown, drawn.present), (file, drawn.images)):
             with atomic(path) as part:
                 np.save(part, values)
@@ -143,7 +141,8 @@ def train(job: Job, work: Path, dtype: str = "float32") -> Trained:
     final = folder / "model"
     save(model.eval(), final)
     return Trained(
-        load(final, factory=network.FACTORY).eval(), *(state[name] for name in ("history", "wall_s", "cpu_s", "dtype", "drawn_s"))
+        load(final, factory=network.FACTORY).eval(),
+        *(state[name] for name in ("history", "wall_s", "cpu_s", "dtype", "drawn_s")),
     )
 
 
