@@ -9,16 +9,15 @@ if in none, and *depends* otherwise; what is not finished says so.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bincam.files import atomic, read_json
 from experiments.scenes.campaign import LOCALISERS, POOLINGS, SEEDS, STRENGTHS, Job, Sample, jobs
+from experiments.scenes.claims import BOXES, CAM, DILUTION, HEAD, NOTHING, OURS, PHOTOGRAPHS, SHORTCUT, SINGLE, Claim
 from experiments.scenes.over_seeds import OPEN, Result, at, number, seeds, shown, table, verdict
 from experiments.scenes.run import HERE, finished
 
-MIL, CAM, OURS = "arXiv 2606.14555", "arXiv 1512.04150", "*ours*"
 NAMES = {
     "mean": "GAP (mean)",
     "max": "GMP (max)",
@@ -30,126 +29,6 @@ NAMES = {
     "pcam": "PCAM",
 }
 Results = Mapping[str, Result]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim, and how it is judged.
-
-    Attributes:
-        text: The claim.
-        published: Where, and what.
-        found: Label to path of the figures that are shown.
-        criterion: In words.
-        holds: Whether one seed meets it.
-    """
-
-    text: str
-    published: str
-    found: Mapping[str, str]
-    criterion: str
-    holds: Callable[[Result], bool]
-
-    def row(self, results: Sequence[Result]) -> list[str]:
-        """Make the table's row."""
-        here = "; ".join(f"{label} {shown(at(r, path) for r in results)}" for label, path in self.found.items())
-        stated = [here if results else OPEN, seeds(results), self.criterion, verdict(results, self.holds)]
-        return [self.text, self.published, *stated]
-
-
-HEAD = ("claim", "published", "here, mean [range over seeds]", "seeds", "criterion", "verdict")
-
-
-def above(path: str, other: str | float, margin: float = 0.0) -> Callable[[Result], bool]:
-    """Return whether a figure exceeds another one, or a number; of estimates, the ends of their intervals."""
-
-    def judge(result: Result) -> bool:
-        low = at(result, path)
-        high = other if isinstance(other, float) else at(result, other)
-        return low is not None and high is not None and low > high + margin
-
-    return judge
-
-
-def both(*conditions: Callable[[Result], bool]) -> Callable[[Result], bool]:
-    """Return whether all conditions are met."""
-    return lambda result: all(condition(result) for condition in conditions)
-
-
-C = "cells/"
-SINGLE = (
-    Claim(
-        "A classifier trained with one label per image learns the task of scenes with several objects",
-        f"{MIL}: yes; no figure in the part that could be read",
-        {"top-1 is present in": C + "top_1_present", "top-1": C + "top_1", "ceiling": C + "top_1_ceiling"},
-        "top-1 is present in over .9",
-        above(C + "top_1_present", 0.9),
-    ),
-    Claim(
-        "Its cells recover shapes that the image's answer is not",
-        f"{MIL}: evidence remains recoverable where the image's prediction is incorrect",
-        {
-            "recovery": C + "recovery_of_errors",
-            "less chance": C + "recoverable",
-            "an absent shape": C + "absent_alarm",
-        },
-        "intervals: less chance above 0, and above an absent shape's",
-        both(above(C + "recoverable/low", 0.0), above(C + "recovery_of_errors/low", C + "absent_alarm/high")),
-    ),
-    Claim(
-        "All shapes are ranked, though each image had one label",
-        OURS,
-        {
-            "mAP of the image": C + "map_of_image",
-            "of its best cell": C + "map_of_best_cell",
-            "chance": C + "map_by_chance",
-        },
-        "mAP of the image over .9",
-        above(C + "map_of_image", 0.9),
-    ),
-    Claim(
-        "Cells on an object score higher than others",
-        f"{MIL}: cells of the foreground name the class",
-        {
-            "AUROC": C + "auroc_covered",
-            "less the null": C + "auroc_over_null_covered",
-            "of objects smaller than a cell": C + "auroc_fallback",
-            "share of these": C + "fallback",
-        },
-        "interval of AUROC less the null above 0",
-        above(C + "auroc_over_null_covered/low", 0.0),
-    ),
-)
-SMALL, TRAINED_SIZE = "sweep/0/", "sweep/3/"
-DILUTION = (
-    Claim(
-        "A mean loses small objects",
-        f"{MIL}: failures reflect known limitations of mean aggregation",
-        {
-            "misses at side .10": SMALL + "poolings/own/miss",
-            "at .23": TRAINED_SIZE + "poolings/own/miss",
-        },
-        "intervals: more at .10",
-        above(SMALL + "poolings/own/miss/low", TRAINED_SIZE + "poolings/own/miss/high"),
-    ),
-    Claim(
-        "The evidence of what is missed is still in the cells",
-        f"{MIL}: yes",
-        {
-            "recovery of misses at side .10": SMALL + "cells/recovery_of_errors",
-            "false alarm": SMALL + "cells/false_alarm",
-        },
-        "interval above that of the false alarm",
-        above(SMALL + "cells/recovery_of_errors/low", SMALL + "cells/false_alarm/high"),
-    ),
-    Claim(
-        "Another pooling of the same cells, not trained for, loses fewer small objects",
-        OURS,
-        {"misses at side .10, mean": SMALL + "poolings/mean/miss", "best 10 %": SMALL + "poolings/top_10/miss"},
-        "intervals: the best 10 % miss fewer",
-        above(SMALL + "poolings/mean/miss/low", SMALL + "poolings/top_10/miss/high"),
-    ),
-)
 
 
 def collected(out: Path, listed: Sequence[Job], sample: Sample) -> dict[str, Result]:
@@ -207,6 +86,21 @@ def _size_row(name: str, trained: str, results: Sequence[Result], pooling: str, 
     return [name, trained, seeds(results), shown(at(r, f"poolings/{pooling}/map") for r in results), *cells]
 
 
+def cells_by_size(results: Results) -> str:
+    """Make the table of the cells of GAP by object size."""
+    gap = of(results, "all", "mean")
+    names = ("recovery", "chance", "false_alarm", "inside", "outside", "recovery_of_errors", "recoverable", "fallback")
+    rows = []
+    for i, scale in enumerate(Sample().scales):
+        poolings = [shown(at(r, f"sweep/{i}/poolings/{name}/map") for r in gap) for name in ("mean", "max", "top_10")]
+        cells = [shown(at(r, f"sweep/{i}/cells/{name}") for r in gap) for name in names]
+        area = shown((at(r, f"sweep/{i}/area") for r in gap), 3)
+        rows.append([number(scale), area, seeds(gap), *poolings, *cells])
+    head = ["side", "area of an object", "seeds", "mAP, mean", "mAP, max", "mAP, best 10 %", "recovery", "chance"]
+    rest = ["false alarm", "inside", "outside", "recovery of misses", "less chance", "smaller than a cell"]
+    return table([*head, *rest], rows)
+
+
 def boxes(results: Results) -> str:
     """Make the table of localisers."""
     columns = {
@@ -253,38 +147,42 @@ def localisers(results: Results) -> str:
                 ]
             )
     gaps = of(results, "all", "mean")
-    beats = Claim(
-        "GAP's boxes beat a constant box",
-        OURS,
-        {"τ = .2 less the constant box": "boxes/evidence/over_constant"},
-        "interval above 0",
-        above("boxes/evidence/over_constant/low", 0.0),
-    )
-    return table(HEAD, [*rows, beats.row(gaps)])
+    return table(HEAD, [*rows, *(claim.row(gaps) for claim in BOXES)])
 
 
 def strides(results: Results) -> str:
     """Make the table of coarser grids."""
+    columns = {
+        "mAP": "cells/map_of_image",
+        "smaller than a cell": "cells/fallback",
+        "recovery": "cells/recovery",
+        "chance": "cells/chance",
+        "false alarm": "cells/false_alarm",
+        "inside": "cells/inside",
+        "outside": "cells/outside",
+        "AUROC": "cells/auroc_covered",
+        "AUROC, smaller": "cells/auroc_fallback",
+        "IoU of .5 at τ of validation": "boxes/evidence/known/chosen",
+        "reach of boxes": "boxes/evidence/reach",
+    }
     rows = []
     for stride, cells in ((8, "12 × 12"), (16, "6 × 6"), (32, "3 × 3")):
         own = of(results, "all", "mean", stride)
-        figures = ("map_of_image", "fallback", "recovery", "chance", "false_alarm", "auroc_covered", "auroc_fallback")
         judged = {r["figures"]["boxes"]["evidence"]["judgement"] for r in own}
-        reach = shown(at(r, "boxes/evidence/reach") for r in own)
-        cells_of = [shown(at(r, f"cells/{name}") for r in own) for name in figures]
-        rows.append([cells, seeds(own), *cells_of, reach, ", ".join(sorted(judged)) or OPEN])
-    head = [
-        "grid",
-        "seeds",
-        "mAP",
-        "smaller than a cell",
-        "recovery",
-        "chance",
-        "false alarm",
-        "AUROC",
-        "AUROC, smaller",
-    ]
-    return table([*head, "reach of boxes", "boxes"], rows)
+        figures = [shown(at(r, path) for r in own) for path in columns.values()]
+        rows.append([cells, seeds(own), *figures, ", ".join(sorted(judged)) or OPEN])
+    return table(["grid", "seeds", *columns, "boxes"], rows)
+
+
+def shortcuts(results: Results) -> str:
+    """Judge the claims about the planted mark at each strength."""
+    rows = []
+    for strength in STRENGTHS:
+        own = of(results, "all", "mean", strength=strength)
+        for claim in NOTHING if strength == 0.5 else SHORTCUT:
+            text, *rest = claim.row(own)
+            rows.append([text if strength == 0.5 else f"{text} (strength {number(strength)})", *rest])
+    return table(HEAD, rows)
 
 
 def cues(results: Results) -> str:
@@ -325,7 +223,8 @@ def photographs(file: Path) -> str:
         found = stored[title]
         figures = [shown([found[name]["value"]]) for name in columns.values()]
         rows.append([title, str(found["recovery"]["pairs"]), str(found["recovery"]["images"]), *figures])
-    return table(["photographs", "objects", "of photographs", *columns], rows)
+    listed = table(["photographs", "objects", "of photographs", *columns], rows)
+    return f"In pairs:\n\n{claims(PHOTOGRAPHS, [{'figures': stored['in pairs']}])}\n\n{listed}"
 
 
 def document(results: Results, out: Path) -> str:
@@ -346,6 +245,8 @@ def document(results: Results, out: Path) -> str:
         "Misses of trained poolings at thresholds that say yes as often as is true of validation, at the sizes of "
         "training; of others, as often as the mean does there.",
         sizes(results),
+        "The cells of GAP:",
+        cells_by_size(results),
         "## 3. GAP, GMP and LSE as localisers",
         localisers(results),
         "One τ for all shapes, the shape known. *evidence* is what the logit is made of, *cells* the head applied to "
@@ -356,7 +257,9 @@ def document(results: Results, out: Path) -> str:
         "## 4. Faces",
         f"Recovery among errors of balanced and unbalanced models: {OPEN}.",
         "## 5. Planted shortcuts",
-        "On scenes in which cue and shape are independent: how often *yes* is said, and the share of the evidence.",
+        shortcuts(results),
+        "On scenes in which cue and shape are independent: how often *yes* is said, and "
+        "the share of the positive evidence where the shape is shown.",
         cues(results),
         "## 6. Photographs",
         photographs(out / "photographs.json"),
