@@ -95,7 +95,7 @@ class Job:
         return as_json(asdict(self))
 
 
-def jobs(plan: Plan | None = None, epochs_of_one: int = 28) -> list[Job]:
+def jobs(plan: Plan | None = None, epochs_of_one: int = 20) -> list[Job]:
     """List all trainings in order.
 
     Args:
