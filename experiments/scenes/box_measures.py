@@ -38,8 +38,8 @@ def maps_of(seen: Observed, model: AttributeClassifier) -> Mapping[str, Tensor]:
     """Return the maps that are boxed.
 
     Returns:
-        ``evidence``: S, what the network's logit is made of; of maximum pooling it is zero but in the cells that were
-        chosen. ``cells``: the head applied to every cell, without its bias, which is the class activation map of the
+        ``evidence``: S, what the network's logit is made of; with maximum pooling it is zero in cells that are the
+        maximum of no feature. ``cells``: the head applied to every cell, without its bias, which is the class activation map of the
         source for any pooling. With mean pooling both have the same boxes, and there is only the first.
     """
     bias = model.network.head.bias.detach()[:, None, None]

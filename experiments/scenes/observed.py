@@ -30,7 +30,9 @@ class Observed:
     Attributes:
         drawn: The scenes.
         grid: Of the ten shapes.
-        evidence: S, ``(N, 10, h, w)``, of the side *yes*: what the logit is made of.
+        evidence: S, ``(N, 10, h, w)``, of the side *yes*: gradient times feature in every cell (HiResCAM). With mean
+            and maximum pooling its sum and the bias are the logit; Grad-CAM, which averages the gradient over the
+            cells first, is for maximum pooling the map of the *cells* instead.
         masks: Uᵀ1_M of every shape, ``(N, 10, h, w)``; zeros where it is not in the scene.
         total: Uᵀ1, ``(h, w)``.
         kind: Claim of the maps, as ``Explanation.kind``.
@@ -56,7 +58,7 @@ class Observed:
 
 def observe(model: AttributeClassifier, drawn: scenes.Scenes) -> Observed:
     """Explain all ten outputs for scenes."""
-    explainer = Explainer(model, cells=True)
+    explainer = Explainer(model, method="hirescam", cells=True)
     grids, maps, masks = [], [], []
     kind = ""
     for at in range(0, len(drawn), BATCH):

@@ -265,8 +265,8 @@ def document(results: Results, out: Path) -> str:
         cells_by_size(results),
         "## 3. GAP, GMP and LSE as localisers",
         localisers(results),
-        "One τ for all shapes, the shape known. *evidence* is what the logit is made of, *cells* the head applied to "
-        "every cell.",
+        "One τ for all shapes, the shape known. *evidence* is gradient times feature in every cell, what the logit is "
+        "made of; *cells* is the head applied to every cell, the class activation map of any pooling.",
         boxes(results),
         "### Coarser grids",
         strides(results),
