@@ -39,8 +39,9 @@ def maps_of(seen: Observed, model: AttributeClassifier) -> Mapping[str, Tensor]:
 
     Returns:
         ``evidence``: S, what the network's logit is made of; with maximum pooling it is zero in cells that are the
-        maximum of no feature. ``cells``: the head applied to every cell, without its bias, which is the class activation map of the
-        source for any pooling. With mean pooling both have the same boxes, and there is only the first.
+        maximum of no feature. ``cells``: the head applied to every cell, without its bias, which is the class
+        activation map of the source for any pooling. With mean pooling both have the same boxes, and there is only
+        the first.
     """
     bias = model.network.head.bias.detach()[:, None, None]
     maps = {"evidence": seen.evidence}
