@@ -35,7 +35,7 @@ class Claim:
     def row(self, results: Sequence[Result]) -> list[str]:
         """Make the table's row."""
         here = "; ".join(f"{label} {shown(at(r, path) for r in results)}" for label, path in self.found.items())
-        stated = [here if results else OPEN, seeds(results), self.criterion, verdict(results, self.holds)]
+        stated = [here if results else OPEN, seeds(results), self.criterion, verdict([self.holds(r) for r in results])]
         return [self.text, self.published, *stated]
 
 

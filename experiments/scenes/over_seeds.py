@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Result = Mapping[str, Any]
@@ -26,14 +26,15 @@ def at(result: Result, path: str) -> float | None:
 
 
 def shown(values: Iterable[float | None], digits: int = 2) -> str:
-    """Format the mean of seeds and their range; of one seed its value.
+    """Format the mean of seeds and their range; of one seed its value; a dash where all are undefined.
 
-    >>> shown([0.5, 0.7]), shown([0.25]), shown([])
-    ('.60 [.50, .70]', '.25', 'not run yet')
+    >>> shown([0.5, 0.7]), shown([0.25]), shown([None]), shown([])
+    ('.60 [.50, .70]', '.25', '–', 'not run yet')
     """
-    known = [value for value in values if value is not None]
+    given = list(values)
+    known = [value for value in given if value is not None]
     if not known:
-        return OPEN
+        return "–" if given else OPEN
     mean = number(math.fsum(known) / len(known), digits)
     return mean if len(known) == 1 else f"{mean} [{number(min(known), digits)}, {number(max(known), digits)}]"
 
@@ -50,16 +51,15 @@ def number(value: float, digits: int = 2) -> str:
     return "-" + text[2:] if text.startswith("-0.") else text
 
 
-def verdict(results: Sequence[Result], holds: Callable[[Result], bool]) -> str:
-    """Say whether a claim holds: in every seed, in none, or in some.
+def verdict(met: Sequence[bool]) -> str:
+    """Say whether a claim holds: its criterion is met in every seed, in none, or in some.
 
-    >>> [verdict(seeds, bool) for seeds in ([{1: 1}], [{}], [{1: 1}, {}], [])]
+    >>> [verdict(seeds) for seeds in ([True], [False], [True, False], [])]
     ['holds', 'fails', 'depends', 'not run yet']
     """
-    found = [holds(result) for result in results]
-    if not found:
+    if not met:
         return OPEN
-    return "holds" if all(found) else "depends" if any(found) else "fails"
+    return "holds" if all(met) else "depends" if any(met) else "fails"
 
 
 def seeds(results: Sequence[Result]) -> str:

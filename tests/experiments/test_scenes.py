@@ -51,7 +51,7 @@ def test_tables_say_what_the_files_say_and_what_is_not_run(results):
         assert value is not None
         assert f" {over_seeds.number(value)}" in text
     lse = next(line for line in text.splitlines() if line.startswith("| LSE (r = 1) | yes"))
-    assert lse.count(over_seeds.OPEN) == 1 + len(Sample().scales)
+    assert lse.count(over_seeds.OPEN) == 4 + len(Sample().scales)
     assert f"Photographs: {over_seeds.OPEN}" in text
 
 
