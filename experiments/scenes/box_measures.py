@@ -43,7 +43,8 @@ def maps_of(seen: Observed, model: AttributeClassifier) -> Mapping[str, Tensor]:
         activation map of the source for any pooling. With mean pooling both have the same boxes, and there is only
         the first.
     """
-    bias = model.network.head.bias.detach()[:, None, None]
+    network: Any = model.network
+    bias = network.head.bias.detach()[:, None, None]
     maps = {"evidence": seen.evidence}
     return maps if seen.grid.decomposes else {**maps, "cells": seen.grid.scores - bias}
 

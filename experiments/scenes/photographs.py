@@ -29,6 +29,7 @@ import timm
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from timm.data.imagenet_info import ImageNetInfo
 from torch import Tensor
 
 from bincam import Explainer, provenance
@@ -97,7 +98,7 @@ def classifier() -> AttributeClassifier:
     """The network with its thousand classes as one set."""
     network = timm.create_model(BACKBONE)
     network.load_state_dict(lite0_state(network))
-    info = timm.data.ImageNetInfo()
+    info = ImageNetInfo()
     names = tuple(f"{n} {info.index_to_description(n).partition(',')[0]}" for n in range(1000))
     card = make_card(
         attributes=names,

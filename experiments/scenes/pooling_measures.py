@@ -66,8 +66,10 @@ def pooling_figures(seen: Observed, thresholds: Mapping[str, Sequence[float]]) -
 def at_size(scale: float, seen: Observed, thresholds: Mapping[str, Sequence[float]]) -> dict[str, Any]:
     """Measure poolings and cells on scenes whose objects all have one size."""
     cells = cell_figures(seen, single=False)
-    kept = ("recovery", "chance", "false_alarm", "inside", "outside", "foreground", "fallback")
-    kept += ("recovery_of_errors", "recoverable", "missed")
+    kept = [
+        *("recovery", "chance", "false_alarm", "inside", "outside", "foreground", "fallback"),
+        *("recovery_of_errors", "recoverable", "missed"),
+    ]
     area = np.where(seen.drawn.present, seen.masks.sum((2, 3)).numpy() / float(seen.total.sum()), np.nan)
     return {
         "scale": scale,

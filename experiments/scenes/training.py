@@ -100,9 +100,9 @@ def train(job: Job, work: Path, dtype: str = "float32") -> Trained:
     """
     folder = work / "runs" / job.name
     plan = job.plan
-    options = {"rule": job.rule, "stride": job.stride, "pooling": job.pooling, "size": plan.size}
-    model = network.initial(network.card(**options, widths=plan.widths), job.seed)
-    model.network.to(memory_format=torch.channels_last)
+    card = network.card(job.rule, job.stride, job.pooling, plan.size, plan.widths)
+    model = network.initial(card, job.seed)
+    model.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     images, present, drawn = training_scenes(job, work)
     held = scenes.draw(plan.held, seed=VALIDATION_SEED, rule=job.rule, size=plan.size)
     optimiser = torch.optim.AdamW(model.parameters(), lr=plan.peak, weight_decay=0.01, fused=True)
@@ -175,7 +175,7 @@ def one_epoch(
         else:
             loss = torch.nn.functional.cross_entropy(scores.float(), y)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
         total += float(loss.detach())
