@@ -210,6 +210,8 @@ SHORTCUT = (
         {
             "share of the evidence on the mark": M + "energy on mark, cue",
             "its area": M + "area on mark, cue",
+            "near it, within what a cell sees": M + "energy on near, cue",
+            "area of that": M + "area on near, cue",
             "on the star": M + "energy on object, cue",
         },
         "interval of the share above the mark's area",

@@ -218,11 +218,12 @@ def cues(results: Results) -> str:
             own = of(results, "all", "mean", strength=strength)
             paths = [f"cues/{cued}/yes/{state}" for state in states]
             on = [f"cues/{cued}/energy on object, {c}" for c in ("cue", "no cue")]
-            mark = [f"cues/{cued}/{what} on mark, cue" for what in ("energy", "area")] if cue == "mark" else []
+            places = ("mark", "near") if cue == "mark" else ()
+            mark = [f"cues/{cued}/{what} on {place}, cue" for place in places for what in ("energy", "area")]
             figures = [shown(at(r, path) for r in own) for path in (*paths, *on, *mark)]
-            rows.append([f"{cue} of {shape}", number(strength), seeds(own), *figures, *["–"] * (2 - len(mark))])
+            rows.append([f"{cue} of {shape}", number(strength), seeds(own), *figures, *["–"] * (4 - len(mark))])
     head = ["cue", "strength", "seeds", *(f"yes: {state}" for state in states)]
-    shares = ["on object, cue", "on object, no cue", "on mark", "area of mark"]
+    shares = ["on object, cue", "on object, no cue", "on mark", "area of mark", "near it", "area of that"]
     return table([*head, *shares], rows)
 
 

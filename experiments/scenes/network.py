@@ -19,6 +19,7 @@ from bincam.scenes import SHAPES
 WIDTHS = (16, 32, 48, 64, 96, 128)
 STRIDES: Mapping[int, tuple[int, ...]] = {8: (2, 2, 1, 2, 1, 1), 16: (2, 2, 1, 2, 2, 1), 32: (2, 2, 2, 2, 2, 1)}
 """Strides of the convolutions, by their product."""
+FIELD = 55  # pixels that a cell of stride 8 sees, along either axis
 PREVALENCE = 0.4  # of every shape: four of ten on average
 FACTORY = "experiments.scenes.network:make"
 

@@ -13,7 +13,7 @@ from bincam import scenes
 from bincam.cam import PredictionGrid
 from bincam.files import write_json
 from bincam.resample import project
-from experiments.scenes import campaign, over_seeds, run, tables, training
+from experiments.scenes import campaign, cue_measures, over_seeds, run, tables, training
 from experiments.scenes.campaign import Job, Plan, Sample
 from experiments.scenes.cell_measures import cell_figures
 from experiments.scenes.observed import Observed
@@ -125,6 +125,6 @@ def test_reflections_are_the_eight_of_the_square():
     assert len({tuple(training.reflected(x, which).flatten().tolist()) for which in range(8)}) == 8
 
 
-@pytest.mark.parametrize("module", [over_seeds, campaign])
+@pytest.mark.parametrize("module", [over_seeds, campaign, cue_measures])
 def test_examples(module):
     assert doctest.testmod(module).failed == 0
