@@ -1,8 +1,8 @@
 """Planted cues: does a network decide by them, and does its evidence lie on them?
 
-The test scenes have the cues in half of all scenes, whatever is shown, so that shape and cue are told apart. A cell sees
-more than its square, so evidence for the mark also lies beside it: *near* is what is within half the field that a cell
-of stride 8 sees.
+The test scenes have the cues in half of all scenes, whatever is shown, so that shape and cue are told apart. A cell
+sees more than its square, so evidence for the mark also lies beside it: *near* is what is within half the field that a
+cell of stride 8 sees.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from bincam import scenes
 from bincam.cam import PredictionGrid
 from bincam.files import write_json
 from bincam.resample import project
-from experiments.scenes import campaign, cue_measures, over_seeds, run, tables, training
+from experiments.scenes import campaign, cue_measures, network, over_seeds, run, tables, training
 from experiments.scenes.campaign import Job, Plan, Sample
 from experiments.scenes.cell_measures import cell_figures
 from experiments.scenes.observed import Observed
@@ -118,6 +118,17 @@ def test_planted_cells_are_found_and_a_template_is_not(single):
     template = torch.randn(1, 10, 12, 12, generator=torch.Generator().manual_seed(0)).expand(40, -1, -1, -1)
     same = cell_figures(observed(template.clone(), drawn, single=single), single=single)
     assert same["auroc_over_null_covered"]["value"] == 0
+
+
+def test_a_cell_sees_as_much_as_is_stated():
+    backbone = network.Backbone((4,) * 6, network.STRIDES[8]).eval()
+    for layer in backbone.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.constant_(layer.weight, 0.1)
+    images = torch.ones(1, 3, 160, 160, requires_grad=True)
+    backbone.forward_features(images)[0, 0, 10, 10].backward()
+    seen = images.grad[0, 0] != 0
+    assert seen.any(0).sum() == seen.any(1).sum() == network.FIELD
 
 
 def test_reflections_are_the_eight_of_the_square():
