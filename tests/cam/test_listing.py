@@ -97,7 +97,7 @@ def test_grey_images_and_methods_without_sides(tiny: nn.Module, images: Tensor) 
         ({"image": 3}, "image=3 of an explanation of 3 images"),
         ({"images": torch.zeros(2, 3, 12, 16)}, "3 explained ones"),
         ({"images": torch.full((3, 3, 12, 16), 2.0)}, "between 2 and 2, expected 0 to 1"),
-        ({"images": torch.zeros(3, 3, 12, 16), "mean": (0.5,)}, "mean has 1 values"),
+        ({"images": torch.zeros(3, 3, 12, 16), "mean": (0.5,)}, "mean has 1 value for images"),
     ],
 )
 def test_plot_refuses(explanation: Explanation, options: dict[str, object], message: str) -> None:

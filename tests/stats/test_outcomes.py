@@ -9,6 +9,7 @@ import torch
 from bincam.audit.summary.panel import Panel
 from bincam.cam.targets import sides
 from bincam.compare.paired_audits import Pair
+from bincam.compare.sets.matching import Common
 from bincam.decision import is_finite, is_positive
 from bincam.report.figures.attribute import threshold_curves
 from bincam.report.reading.audited_model import Arm
@@ -72,7 +73,7 @@ def test_all_who_decide_agree_at_the_threshold_and_where_a_logit_is_not_finite()
     one = Panel(
         ("a",), np.arange(6), label, logit, threshold, np.array([1]), Clusters.of([""] * 6), (), np.zeros((6, 1, 0))
     )
-    pair = Pair(one, one, ("m",), np.array([0.5]), "given", ("",) * 6)
+    pair = Pair(one, one, ("m",), np.array([0.5]), "given", ("",) * 6, Common(("a",)))
     assert pair.answers[..., 0].tolist() == [ANSWER] * 3
     np.testing.assert_array_equal(pair.wrong[0], one.wrong)
 
