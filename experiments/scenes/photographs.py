@@ -25,25 +25,23 @@ import matplotlib as mpl
 import numpy as np
 import skimage
 import sklearn
-import timm
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from timm.data.imagenet_info import ImageNetInfo
 from torch import Tensor
 
 from bincam import Explainer, provenance
 from bincam.cam.prediction_grid.grid import PredictionGrid
 from bincam.files import write_json
 from bincam.metrics import Foreground, cell_auroc, foreground, recovery, recovery_chance
-from bincam.models import AttributeClassifier, make_card, preprocess
+from bincam.models import preprocess
 from bincam.resample import project
-from bincam.train.lite0 import BACKBONE, lite0_state
+from bincam.train.lite0 import BACKBONE
 from bincam.train.run_manifest import revision
+from experiments.imagenet import SIZE, classifier
 from experiments.scenes.observed import mean_over_pairs
 
 HERE = Path(__file__).parent
-SIZE = 224
 FOLDERS = {
     "skimage": Path(skimage.__file__).parent / "data",
     "sklearn": Path(sklearn.__file__).parent / "datasets" / "images",
@@ -92,24 +90,6 @@ PHOTOGRAPHS = (
     Photograph("sklearn", "flower.jpg", (985,), ((0.26, 0.19, 0.70, 0.84), (0.44, 0.87, 0.69, 1.0))),  # dahlias
     Photograph("matplotlib", "grace_hopper.jpg", (652,), ((0.0, 0.57, 1.0, 1.0), (0.30, 0.0, 0.74, 0.25))),  # a uniform
 )
-
-
-def classifier() -> AttributeClassifier:
-    """The network with its thousand classes as one set."""
-    network = timm.create_model(BACKBONE)
-    network.load_state_dict(lite0_state(network))
-    info = ImageNetInfo()
-    names = tuple(f"{n} {info.index_to_description(n).partition(',')[0]}" for n in range(1000))
-    card = make_card(
-        attributes=names,
-        architecture="timm",
-        name=BACKBONE,
-        input_size=(SIZE, SIZE),
-        mean=(0.5,) * 3,
-        std=(0.5,) * 3,
-        one_of={"class": names},
-    )
-    return AttributeClassifier(network, card).eval()
 
 
 def objects_of(grid: PredictionGrid, shown: Sequence[Sequence[Photograph]], masks: NDArray[np.bool_]) -> dict[str, Any]:

