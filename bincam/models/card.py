@@ -266,10 +266,10 @@ def make_card(**fields: Any) -> Card:
 def _first(error: ValidationError) -> str:
     problems = error.errors()
     first = problems[0]
-    where = ".".join(str(part) for part in first["loc"]) or "card"
+    where = ".".join(str(part) for part in first["loc"])
     suggestion = nearest(where, Card.model_fields) if first["type"] == "extra_forbidden" else ""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}{suggestion}{more}"
+    return f"{f'{where}: ' * bool(where)}{first['msg'].removeprefix('Value error, ')}{suggestion}{more}"
 
 
 def read_card(folder: str | Path) -> Card:
