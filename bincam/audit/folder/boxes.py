@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.folder.files import part_file
 from bincam.audit.folder.stored import read_table
 from bincam.errors import InputError
 from bincam.files import atomic
@@ -56,7 +57,7 @@ def box_schema() -> pa.Schema:
 
 def boxes_file(folder: Path, number: int) -> Path:
     """Return the path of a shard's boxes."""
-    return folder / "boxes" / f"part-{number:05d}.parquet"
+    return part_file(folder, "boxes", number, ".parquet")
 
 
 def write_boxes(folder: Path, number: int, rows: Rows, attributes: Sequence[str]) -> None:
