@@ -34,7 +34,7 @@ from bincam.audit.folder.manifest import Manifest, read_summary
 from bincam.audit.folder.overview import audit_table
 from bincam.audit.folder.schema import measure_columns, record_schema
 from bincam.audit.folder.sets import read_scores
-from bincam.audit.folder.stored import read_maps, read_table, read_tensors
+from bincam.audit.folder.stored import read_maps, read_table, read_tensor, read_tensors
 from bincam.errors import InputError, nearest
 from bincam.files import read_json
 from bincam.stats.class_counts import minority_is_positive
@@ -187,11 +187,7 @@ class Audit:
 
     def regions(self) -> NDArray[np.float16]:
         """Read the mean region of each attribute ``(A, H', W')``; NaN for an attribute without a region."""
-        file = self.folder / REGIONS
-        tensors = read_tensors(file)
-        if "regions" not in tensors:
-            raise InputError(f"{file}: no tensor 'regions'; make the audit again")
-        return tensors["regions"]
+        return read_tensor(self.folder / REGIONS, "regions")
 
     @property
     def summary(self) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bincam.audit.folder.files import part_file
 from bincam.audit.folder.schema import PREFIX
-from bincam.audit.folder.stored import present, read_tensors, write_tensors
+from bincam.audit.folder.stored import read_tensor, read_tensors, write_tensors
 from bincam.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,8 +78,4 @@ def read_pooled(folder: Path) -> dict[str, NDArray[Any]] | None:
 
 
 def _part(audit: Audit, number: int, name: str) -> NDArray[Any]:
-    file = cells_file(audit.folder, number)
-    tensors = read_tensors(present(file))
-    if name not in tensors:
-        raise InputError(f"{file}: no tensor {name!r}; make the audit again")
-    return tensors[name]
+    return read_tensor(cells_file(audit.folder, number), name)

@@ -69,6 +69,21 @@ def read_tensors(file: Path) -> dict[str, NDArray[Any]]:
         return load_file(present(file))
 
 
+def read_tensor(file: Path, name: str) -> NDArray[Any]:
+    """Read one tensor of a safetensors file, and not the others.
+
+    Raises:
+        InputError: The file is missing, not such a file, or without this tensor.
+    """
+    from safetensors import safe_open
+
+    with _broken_in_a_line(file, "not the tensors of an audit"), safe_open(present(file), framework="numpy") as tensors:
+        if name not in tensors.keys():  # noqa: SIM118 - it is no mapping
+            raise InputError(f"{file}: no tensor {name!r}; make the audit again")
+        values: NDArray[Any] = tensors.get_tensor(name)
+        return values
+
+
 def write_tensors(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write a safetensors file, atomically."""
     from safetensors.numpy import save_file
