@@ -19,7 +19,7 @@ from bincam.audit.folder.stored import read_table
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.metrics.localization.boxes.levels import LEVELS
-from bincam.metrics.localization.boxes.overlaps import STATUSES
+from bincam.metrics.localization.boxes.overlaps import NO_TRUTH, STATUSES, decoded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,6 +127,16 @@ class BoxRecords:
     def of(self, attribute: str) -> BoxRecords:
         """Return the rows of one attribute."""
         return self.some(self.attribute == attribute)
+
+    @property
+    def measured(self) -> BoxRecords:
+        """The rows that have a true box and were drawn."""
+        return self.some((self.status != NOT_SAMPLED) & (self.status != NO_TRUTH))
+
+    def hits(self, curve: str, delta: float) -> NDArray[np.bool_]:
+        """Mark the levels at which the box of one of ``CURVES`` has IoU ≥ δ, ``(n, L)``; no box is a miss."""
+        hits: NDArray[np.bool_] = np.nan_to_num(decoded(self.curves[curve]), nan=-1.0) >= delta
+        return hits
 
 
 def read_boxes(folder: Path, shards: int) -> BoxRecords:
