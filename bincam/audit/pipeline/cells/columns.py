@@ -26,7 +26,6 @@ from bincam.stats.outcomes import OUTCOMES
 
 Arrays = dict[str, NDArray[Any]]
 ZERO = ""
-_OF_MIDPOINT = tuple(name for name in CELL_MEASURES if name.startswith(AGAINST_MIDPOINT))
 
 
 @dataclass
