@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.boxes import NOT_SAMPLED, BoxRecords, read_boxes
+from bincam.audit.folder.boxes import BoxRecords, read_boxes
 from bincam.compare.names import Names
 from bincam.metrics.localization.boxes.levels import FIXED, LEVELS
-from bincam.metrics.localization.boxes.overlaps import NO_TRUTH, decoded
 from bincam.metrics.localization.boxes.scores import DELTA, mean_of
 from bincam.metrics.localization.boxes.verdict import JUDGED
 from bincam.stats.clusters import Clusters
@@ -99,8 +98,8 @@ def _table(
     audit: Audit, records: BoxRecords, summary: Mapping[str, Any]
 ) -> dict[tuple[str, str], tuple[float, float, float]]:
     """Return ``FIGURES`` of every measured pair, by image and attribute."""
-    rows = records.some((records.status != NOT_SAMPLED) & (records.status != NO_TRUTH))
-    hits = np.nan_to_num(decoded(rows.curves["one"]), nan=-1.0) >= DELTA
+    rows = records.measured
+    hits = rows.hits("one", DELTA)
     level = (summary.get("reference") or {}).get("level")
 
     def at(tau: float) -> NDArray[np.float64]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.folder.stored import write_tensors
 from bincam.compare.paired_audits import Pair
-from bincam.files import atomic
 from bincam.stats.outcomes import MEMBERS, OUTCOMES
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ def difference_maps(first: Audit, second: Audit, pair: Pair, file: Path) -> dict
     Returns:
         ``file``, ``groups``, ``methods``, and ``left_out``: methods whose grids differ, with the reason.
     """
-    from safetensors.numpy import save_file
-
     member = np.array([[name in MEMBERS[group] for name in OUTCOMES] for group in MAP_GROUPS], float)  # (G, 4)
     tensors: dict[str, NDArray[np.float32]] = {}
     left_out: dict[str, str] = {}
@@ -56,12 +54,11 @@ def difference_maps(first: Audit, second: Audit, pair: Pair, file: Path) -> dict
             left_out[method] = f"grids of {grids[0]} and {grids[1]} cells cannot be subtracted"
             continue
         difference = np.where(np.isfinite(means[0]) & np.isfinite(means[1]), means[0] - means[1], np.nan)
-        tensors[f"{method}.difference"] = np.ascontiguousarray(difference, np.float32)
+        tensors[f"{method}.difference"] = difference.astype(np.float32)
         largest = np.nan_to_num(np.abs(difference)).reshape(len(difference), -1).max(1)
         tensors[f"{method}.scale"] = largest.astype(np.float32)
     if tensors:
-        with atomic(file) as part:
-            save_file(tensors, part)
+        write_tensors(file, tensors)
     return {
         "file": DIFFERENCE if tensors else None,
         "groups": list(MAP_GROUPS),

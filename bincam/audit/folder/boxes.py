@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.folder.files import part_file
 from bincam.audit.folder.stored import read_table
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.metrics.localization.boxes.levels import LEVELS
-from bincam.metrics.localization.boxes.overlaps import STATUSES
+from bincam.metrics.localization.boxes.overlaps import NO_TRUTH, STATUSES, decoded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +57,7 @@ def box_schema() -> pa.Schema:
 
 def boxes_file(folder: Path, number: int) -> Path:
     """Return the path of a shard's boxes."""
-    return folder / "boxes" / f"part-{number:05d}.parquet"
+    return part_file(folder, "boxes", number, ".parquet")
 
 
 def write_boxes(folder: Path, number: int, rows: Rows, attributes: Sequence[str]) -> None:
@@ -126,6 +127,16 @@ class BoxRecords:
     def of(self, attribute: str) -> BoxRecords:
         """Return the rows of one attribute."""
         return self.some(self.attribute == attribute)
+
+    @property
+    def measured(self) -> BoxRecords:
+        """The rows that have a true box and were drawn."""
+        return self.some((self.status != NOT_SAMPLED) & (self.status != NO_TRUTH))
+
+    def hits(self, curve: str, delta: float) -> NDArray[np.bool_]:
+        """Mark the levels at which the box of one of ``CURVES`` has IoU ≥ δ, ``(n, L)``; no box is a miss."""
+        hits: NDArray[np.bool_] = np.nan_to_num(decoded(self.curves[curve]), nan=-1.0) >= delta
+        return hits
 
 
 def read_boxes(folder: Path, shards: int) -> BoxRecords:

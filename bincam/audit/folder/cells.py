@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.cell_columns import PREFIX
-from bincam.audit.folder.stored import present, read_tensors
+from bincam.audit.folder.files import part_file
+from bincam.audit.folder.schema import PREFIX
+from bincam.audit.folder.stored import read_tensor, read_tensors, write_tensors
 from bincam.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,26 +23,17 @@ POOLED_FILE = "references/pooled.safetensors"
 
 def cells_file(folder: Path, number: int) -> Path:
     """Return the path of a shard's cell scores and pooled logits."""
-    return folder / "cells" / f"part-{number:05d}.safetensors"
+    return part_file(folder, "cells", number, ".safetensors")
 
 
 def write_cells(folder: Path, number: int, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Write a shard's cell scores, foregrounds and pooled logits."""
-    _write(cells_file(folder, number), tensors)
+    write_tensors(cells_file(folder, number), tensors)
 
 
 def write_pooled(folder: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Write the pooled logits and the labels of the reference split."""
-    _write(folder / POOLED_FILE, tensors)
-
-
-def _write(file: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
-    from safetensors.numpy import save_file
-
-    from bincam.files import atomic
-
-    with atomic(file) as part:
-        save_file({name: np.ascontiguousarray(values) for name, values in tensors.items()}, part)
+    write_tensors(folder / POOLED_FILE, tensors)
 
 
 def read_cells(audit: Audit, name: str) -> NDArray[Any]:
@@ -86,8 +78,4 @@ def read_pooled(folder: Path) -> dict[str, NDArray[Any]] | None:
 
 
 def _part(audit: Audit, number: int, name: str) -> NDArray[Any]:
-    file = cells_file(audit.folder, number)
-    tensors = read_tensors(present(file))
-    if name not in tensors:
-        raise InputError(f"{file}: no tensor {name!r}; make the audit again")
-    return tensors[name]
+    return read_tensor(cells_file(audit.folder, number), name)

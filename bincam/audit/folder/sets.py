@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.folder.files import part_file
 from bincam.audit.folder.stored import read_array
 from bincam.errors import InputError
 from bincam.one_of import Sets
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 SLOTS = ("predicted", "true")
 """The rows of an image in a set of more outputs than ``Settings.one_of_rows``."""
+TRUE_OUTPUT_COLUMNS = ("output", "label")
+"""The columns of the records that name the true outputs of large sets."""
 
 
 def slots(name: str) -> tuple[str, ...]:
@@ -86,7 +93,7 @@ def check_stated(single: Sequence[str], one_of: Mapping[str, Sequence[str]], fil
 
 def scores_file(folder: Path, number: int) -> Path:
     """Return the path of a shard's raw scores."""
-    return folder / "scores" / f"part-{number:05d}.npy"
+    return part_file(folder, "scores", number, ".npy")
 
 
 def read_scores(folder: Path, one_of: Sets, shards: int) -> NDArray[np.float32]:
@@ -125,3 +132,37 @@ def columns_of_scores(one_of: Sets) -> dict[str, slice]:
         result[name] = slice(start, start + len(members))
         start += len(members)
     return result
+
+
+def recorded_true_outputs(
+    parts: Iterable[pa.Table], attributes: Sequence[str], one_of: Sets
+) -> dict[str, NDArray[np.int64]]:
+    """Read the true outputs of all large sets.
+
+    Args:
+        parts: The records with ``TRUE_OUTPUT_COLUMNS``, shard by shard, ordered by image and then by row.
+        attributes: The names of the rows of an image.
+        one_of: The audited sets.
+
+    Returns:
+        Name of a large set to ``(N,)`` indices into its outputs; -1 where the label is unknown.
+
+    >>> import pyarrow as pa
+    >>> part = pa.table({"output": ["cat", "dog", "cat", ""], "label": [0.0, 1.0, float("nan"), float("nan")]})
+    >>> recorded_true_outputs([part], ["pet: predicted", "pet: true"], {"pet": ("cat", "dog")})
+    {'pet': array([ 1, -1])}
+    """
+    A, names = len(attributes), output_names(attributes, one_of)
+    index = {output: number for number, output in enumerate(names)}
+    position, found = {}, {}
+    for name in large_sets(attributes, one_of):
+        place = {output: k for k, output in enumerate(one_of[name])}
+        position[name] = np.array([place.get(output, -1) for output in names], np.int64)
+        found[name] = [np.zeros(0, np.int64)]
+    for part in parts:
+        of_rows = np.array([index[output] for output in part["output"].to_pylist()], np.int64).reshape(-1, A)
+        labels = part["label"].to_numpy().reshape(-1, A)
+        for name, positions in position.items():
+            row = list(attributes).index(slots(name)[1])
+            found[name].append(np.where(labels[:, row] == 1, positions[of_rows[:, row]], -1))
+    return {name: np.concatenate(of_parts) for name, of_parts in found.items()}

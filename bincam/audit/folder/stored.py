@@ -1,8 +1,8 @@
-"""Reading the single files of an audit's folder: one line says which is missing or broken."""
+"""The single files of an audit's folder: written atomically, and read so that one line says which is broken."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.errors import InputError
+from bincam.files import atomic
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,6 +67,29 @@ def read_tensors(file: Path) -> dict[str, NDArray[Any]]:
 
     with _broken_in_a_line(file, "not the tensors of an audit"):
         return load_file(present(file))
+
+
+def read_tensor(file: Path, name: str) -> NDArray[Any]:
+    """Read one tensor of a safetensors file, and not the others.
+
+    Raises:
+        InputError: The file is missing, not such a file, or without this tensor.
+    """
+    from safetensors import safe_open
+
+    with _broken_in_a_line(file, "not the tensors of an audit"), safe_open(present(file), framework="numpy") as tensors:
+        if name not in tensors.keys():  # noqa: SIM118 - it is no mapping
+            raise InputError(f"{file}: no tensor {name!r}; make the audit again")
+        values: NDArray[Any] = tensors.get_tensor(name)
+        return values
+
+
+def write_tensors(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write a safetensors file, atomically."""
+    from safetensors.numpy import save_file
+
+    with atomic(file) as part:
+        save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, part)
 
 
 def read_maps(file: Path) -> NDArray[np.float16]:

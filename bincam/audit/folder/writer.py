@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from bincam.audit.folder.boxes import Rows, write_boxes
 from bincam.audit.folder.cells import write_cells
-from bincam.audit.folder.manifest import KIND, OF_THE_SUMMARY, SCHEMA, SUMMARY_KIND, SUMMARY_SCHEMA, Manifest
-from bincam.audit.folder.reader import (
+from bincam.audit.folder.files import (
     FORMER_UNMEASURED,
     IMAGES,
     LEAKAGE,
@@ -34,19 +33,20 @@ from bincam.audit.folder.reader import (
     UNMEASURED,
     UNMEASURED_KIND,
     maps_file,
+    part_file,
     records_file,
-    unwritten,
-    whole_shards,
 )
+from bincam.audit.folder.manifest import KIND, OF_THE_SUMMARY, SCHEMA, SUMMARY_KIND, SUMMARY_SCHEMA, Manifest
+from bincam.audit.folder.reader import unwritten, whole_shards
 from bincam.audit.folder.schema import record_schema
 from bincam.audit.folder.sets import output_names, scores_file
-from bincam.audit.folder.stored import present, read_tensors
+from bincam.audit.folder.stored import present, read_tensors, write_tensors
 from bincam.errors import InputError
 from bincam.files import atomic, read_json, write_json
+from bincam.stats.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     import pandas as pd
-from bincam.stats.outcomes import OUTCOMES
 
 _STATE, _REFERENCES = "state", "references"
 _SUFFIXES = (".json", ".npy", ".parquet", ".png", ".safetensors")
@@ -192,7 +192,6 @@ class AuditWriter:
             shard: Its measurements.
         """
         import pyarrow.parquet as pq
-        from safetensors.numpy import save_file
 
         for method in self.manifest.methods:
             with atomic(maps_file(self.folder, method, number)) as part, part.open("wb") as file:
@@ -205,8 +204,7 @@ class AuditWriter:
         if shard.boxes is not None:
             write_boxes(self.folder, number, shard.boxes, self.manifest.attributes)
         sums, skipped = self._state_of(number)
-        with atomic(sums) as part:
-            save_file({name: np.ascontiguousarray(value, np.float64) for name, value in shard.sums.items()}, part)
+        write_tensors(sums, {name: np.asarray(value, np.float64) for name, value in shard.sums.items()})
         write_json(skipped, {str(row): reason for row, reason in sorted(shard.skipped.items())})
         with atomic(records_file(self.folder, number)) as part:
             table = _records(self.manifest, shard)
@@ -226,8 +224,8 @@ class AuditWriter:
 
     def _state_of(self, number: int) -> tuple[Path, Path]:
         """Return the paths of a shard's sums and of its skipped rows."""
-        state = self.state(f"part-{number:05d}")
-        return state.with_suffix(".safetensors"), state.with_suffix(".json")
+        sums, skipped = (part_file(self.folder, _STATE, number, suffix) for suffix in (".safetensors", ".json"))
+        return sums, skipped
 
     def write_images(self, columns: Mapping[str, Sequence[str]]) -> None:
         """Write ``images.parquet``.
@@ -246,10 +244,7 @@ class AuditWriter:
 
     def write_tensors(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write ``MEANS`` (``METHOD.sum`` and ``METHOD.count``) or ``REGIONS`` (``regions``)."""
-        from safetensors.numpy import save_file
-
-        with atomic(self.folder / name) as part:
-            save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, part)
+        write_tensors(self.folder / name, arrays)
 
     def write_unmeasured(self, content: Mapping[str, Any]) -> None:
         """Write ``unmeasured.json``; a file under its former name, which it replaces, is removed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bincam.audit.folder.cell_columns import CELL_COLUMNS, CELL_SHORT
+from bincam.audit.folder.schema import CELL_COLUMNS, CELL_SHORT
 from bincam.errors import InputError
 
 if TYPE_CHECKING:

@@ -195,6 +195,13 @@ def choose_masks(table: AttributeTable, settings: Settings, regions: Regions | N
     return sources
 
 
+def reference_split(data: AttributeTable, settings: Settings) -> str | None:
+    """Return the name of the reference split: the stated one, else validation, else training; None for none."""
+    if settings.reference_split != "auto":
+        return settings.reference_split
+    return next((name for name in ("validation", "train") if name in data.counts()), None)
+
+
 def choose_reference_table(
     data: AttributeTable, settings: Settings, explainer: Explainer, notes: list[str]
 ) -> AttributeTable | None:
@@ -205,12 +212,10 @@ def choose_reference_table(
     if not anatomy.decomposes:
         notes.append(f"no ledger: {anatomy.reason}")
         return None
-    split = settings.reference_split
-    if split == "auto":
-        split = next((name for name in ("validation", "train") if name in data.counts()), None)
-        if split is None:
-            notes.append("the data has neither a validation nor a training split to fit references on" + without)
+    split = reference_split(data, settings)
     if split is None:
+        if settings.reference_split == "auto":
+            notes.append("the data has neither a validation nor a training split to fit references on" + without)
         return None
     if settings.split in (None, split):
         notes.append(f"the references are fitted on images that are also audited (split {split})")

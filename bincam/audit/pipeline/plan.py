@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bincam import provenance
 from bincam._version import __version__
 from bincam.audit.folder.manifest import AuditedData, AuditedModel, Manifest, MaskSource, ReferenceData
 from bincam.audit.folder.schema import MASKS
 from bincam.audit.folder.sets import output_names
-from bincam.audit.pipeline.boxes.box_plan import BoxPlan, ReadAll
+from bincam.audit.pipeline.boxes.box_plan import BoxPlan
 from bincam.audit.pipeline.cells.plan import CellPlan
 from bincam.audit.pipeline.measure import MeasureInputs
-from bincam.audit.pipeline.projected_masks import Grid, MaskProjector
+from bincam.audit.pipeline.projected_masks import Grid, MaskProjector, ReadAll
 from bincam.audit.pipeline.sets.large import LargeSets
-from bincam.audit.pipeline.sets.masks import ReadMasks, RowMasks, TrueOutputMasks
+from bincam.audit.pipeline.sets.masks import RowMasks, TrueOutputMasks
 from bincam.audit.settings import BATCH_SIZE, Settings
 from bincam.audit.summary.stated import Stated
 from bincam.cam import Explainer, Reference
 from bincam.data import AttributeTable, Loader, Regions, loader
+from bincam.data.dataset import Crop
 from bincam.metrics.localization.pointing_game import TOLERANCE
 from bincam.models import AttributeClassifier
 from bincam.one_of import Sets, set_columns
@@ -164,23 +166,18 @@ class Plan:
         regions = None if self.moving else self.regions
         return RowMasks(self._projector(self.table), self.large.one_of, self.large.true, regions)
 
-    def read_masks(self, rows: range) -> ReadMasks | None:
-        """What draws the masks of a run of images as they are read; None where no mask differs between images."""
-        if not self.sources:
-            return None
-        projector = self._projector(self.table.take(np.arange(rows.start, rows.stop)))
-        of_large = None
-        if self.large:
-            true = {name: outputs[rows.start : rows.stop] for name, outputs in self.large.true.items()}
-            of_large = TrueOutputMasks(projector, self.large.one_of, true)
-        return ReadMasks(projector if self.own_rows else None, of_large)
-
-    def read_also(self, rows: range) -> ReadMasks | ReadAll | None:
-        """What reads masks and true boxes of a run of images; None where nothing differs between images."""
-        masks = self.read_masks(rows)
-        if self.boxes is None:
-            return masks
-        return ReadAll((*([] if masks is None else [masks]), self.boxes.reading(rows)))
+    def read_also(self, rows: range) -> ReadAll | None:
+        """What reads the masks and true boxes of a run of images; None where nothing differs between images."""
+        parts: list[Callable[[Crop], dict[str, NDArray[Any]]]] = []
+        if self.sources:
+            projector = self._projector(self.table.take(np.arange(rows.start, rows.stop)))
+            parts += [projector] if self.own_rows else []
+            if self.large:
+                true = {name: outputs[rows.start : rows.stop] for name, outputs in self.large.true.items()}
+                parts.append(TrueOutputMasks(projector, self.large.one_of, true))
+        if self.boxes is not None:
+            parts.append(self.boxes.reading(rows))
+        return ReadAll(tuple(parts)) if parts else None
 
     def _projector(self, table: AttributeTable) -> MaskProjector:
         outlined = "region" if self.moving else None

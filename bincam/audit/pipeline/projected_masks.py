@@ -29,6 +29,17 @@ OUTLINE = 112
 
 
 @dataclass(frozen=True)
+class ReadAll:
+    """Several functions of a crop as one, for ``bincam.data.loader(also=...)``."""
+
+    parts: tuple[Callable[[Crop], dict[str, NDArray[Any]]], ...]
+
+    def __call__(self, crop: Crop) -> dict[str, NDArray[Any]]:
+        """Join what all make of an image."""
+        return {name: array for part in self.parts for name, array in part(crop).items()}
+
+
+@dataclass(frozen=True)
 class MaskProjector:
     """Draws the masks of an image and brings them to the grids, for ``bincam.data.loader(also=...)``.
 
@@ -142,6 +153,21 @@ class MaskProjector:
             by_part = along.reshape(grid[0], len(shown), self.size[1]) @ columns.astype(np.float32)  # (h, P, w)
             of_grid[has_mask] = np.einsum("ap,hpw->ahw", belongs[has_mask][:, shown].astype(np.float32), by_part)
         return weights
+
+
+def may_show(regions: Regions, name: str) -> bool:
+    """Return False where regions are known to have none of an attribute; of archives only the file of an image says it.
+
+    Args:
+        regions: Drawn ones, or masks stored per image.
+        name: The attribute.
+    """
+    shape = regions.shapes.get("")
+    if isinstance(shape, PartMasks):
+        return name in shape.parts
+    if isinstance(shape, AttributeMasks):
+        return (shape.folder / name).is_dir() or any(shape.folder.glob("*.npz"))
+    return name in regions
 
 
 def key(source: str, grid: Grid) -> str:

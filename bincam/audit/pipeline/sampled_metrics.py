@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bincam.audit.folder.reader import PART_SCHEMA, SAMPLE_KIND
+from bincam.audit.folder.files import PART_SCHEMA, SAMPLE_KIND
 from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.pipeline.cells.hidden import hide_objects
 from bincam.audit.pipeline.plan import Plan

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bincam.audit.folder.cell_columns import AGAINST_MIDPOINT
+from bincam.audit.folder.schema import AGAINST_MIDPOINT
 from bincam.stats.estimate import Floats
 
 CELL_SHARES = (

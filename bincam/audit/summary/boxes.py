@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bincam.audit.folder.box_reference import load_box_reference
 from bincam.audit.folder.boxes import NOT_SAMPLED, NUMBERS, BoxRecords, read_boxes
+from bincam.audit.summary.cells.rows import without_people
 from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.overlaps import NO_TRUTH
 from bincam.metrics.localization.boxes.scores import DELTA, hit_rate, mean_of
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from bincam.audit.summary.panel import Panel
     from bincam.metrics.localization.boxes.columns import BoxColumns
 
-POINTING = ("pointing", "pointing_chance", "pointing_centre")
 NO_MASKS = "no masks, only boxes"
 
 
@@ -66,12 +66,10 @@ def summarise_boxes(audit: Audit, panel: Panel, level: float = LEVEL) -> dict[st
         yes[own] = panel.predicted[at[own], panel.attributes.index(name)] == 1
 
     def entry(kept: NDArray[np.bool_], *, pooled: bool = False) -> dict[str, Any]:
-        clusters = Clusters(np.unique(panel.clusters.codes[at[kept]], return_inverse=True)[1], True)
-        known = panel.clusters.known
-        if not (known or pooled):
-            clusters = Clusters(np.arange(int(kept.sum())), False)
+        known = panel.clusters.known  # without people an image is the cluster of its pairs, where there are several
+        clusters = Clusters(panel.clusters.codes[at[kept]], known or pooled)
         result = _entry(records.some(kept), clusters, yes[kept], chosen, level, masked=masked)
-        return result if known or not pooled else _without_people(result)
+        return without_people(result) if pooled and not known else result
 
     entries = {name: entry(records.attribute == name) for name in source.attributes}
     judged = [name for name, one in entries.items() if one["judgement"] == JUDGED]
@@ -92,7 +90,7 @@ def summarise_boxes(audit: Audit, panel: Panel, level: float = LEVEL) -> dict[st
     }
 
 
-def box_columns_of(records: BoxRecords) -> BoxColumns:
+def _columns(records: BoxRecords) -> BoxColumns:
     """Return records of one attribute as columns ``(n, 1)``."""
     from bincam.metrics.localization.boxes.columns import BoxColumns
 
@@ -132,7 +130,7 @@ def _entry(
     sampled = records.status != NOT_SAMPLED
     kept = records.some(sampled)
     inside = Clusters(np.unique(clusters.codes[sampled], return_inverse=True)[1], clusters.known)
-    columns = box_columns_of(kept)
+    columns = _columns(kept)
     found = box_summary(columns, 0, inside, chosen_level=chosen, decided=yes[sampled], level=level)
     reason = "no image with a true box" if masked else NO_MASKS
     figures: dict[str, Estimate] = {
@@ -153,10 +151,3 @@ def _entry(
         "measured": int((kept.status != NO_TRUTH).sum()),
         "no_box": found.known.no_box,
     }
-
-
-def _without_people(value: Any) -> Any:
-    """Remove the counts of clusters that are images and not people."""
-    if isinstance(value, dict):
-        return {name: None if name == "identities" else _without_people(one) for name, one in value.items()}
-    return value

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.sets import columns_of_scores, slots
-from bincam.audit.folder.true_outputs import COLUMNS, recorded_true_outputs
+from bincam.audit.folder.sets import TRUE_OUTPUT_COLUMNS, columns_of_scores, recorded_true_outputs, slots
 from bincam.decision import is_positive
 from bincam.errors import InputError
 from bincam.one_of import Sets, predicted_outputs, true_outputs
@@ -166,7 +165,7 @@ def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
     rows = row[:, 0].astype(np.int64)
     images = images.set_index("row", drop=False).loc[rows]  # in the order of the records
     positive, sets, large = None, audit.one_of, audit.manifest.large_sets
-    true = recorded_true_outputs(audit.record_parts(COLUMNS), audit.attributes, sets) if large else {}
+    true = recorded_true_outputs(audit.record_parts(TRUE_OUTPUT_COLUMNS), audit.attributes, sets) if large else {}
     if sets:
         positive = _decisions(audit, logit, threshold, np.concatenate(outcomes).reshape(-1, A))
     return Panel(

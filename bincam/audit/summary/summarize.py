@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bincam.audit.folder.cell_columns import CELL_SHORT
+from bincam.audit.folder.schema import CELL_SHORT
 from bincam.audit.summary.bounds import WRONG, bounds, is_proportion
 from bincam.audit.summary.boxes import with_boxes
 from bincam.audit.summary.calibration import (

@@ -125,7 +125,7 @@ class Photographs:
 
 def mean_face(audit: Audit, *, hide_faces: bool = False) -> Pixels | None:
     """Return the mean audited image as the model saw it, with stretched contrast; None where the audit has none."""
-    from bincam.audit.folder.reader import MEAN_IMAGE
+    from bincam.audit.folder.files import MEAN_IMAGE
     from bincam.data.images import decode
 
     file = Path(audit.folder) / MEAN_IMAGE

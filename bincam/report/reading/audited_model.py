@@ -154,7 +154,7 @@ class Arm:
     @cached_property
     def columns(self) -> dict[str, NDArray[Any]]:
         """Records as arrays: ``row`` is ``(N,)``, the others are ``(N, A)``, float64 except ``outcome`` (strings)."""
-        names = ["row", "attribute", "label", "logit", "threshold", "outcome", BIAS_SHARE]
+        names = ["row", "attribute", "label", "logit", "threshold", "side", "outcome", BIAS_SHARE]
         frame = self.audit.records(names)
         count = len(self.audit.attributes)
         if len(frame) % count:
@@ -164,7 +164,7 @@ class Arm:
             )
         table = {
             name: frame[name].to_numpy(dtype=np.float64).reshape(-1, count)
-            for name in ("label", "logit", "threshold", BIAS_SHARE)
+            for name in ("label", "logit", "threshold", "side", BIAS_SHARE)
         }
         table["outcome"] = frame["outcome"].astype(str).to_numpy().reshape(-1, count)
         table["row"] = frame["row"].to_numpy(dtype=np.int64).reshape(-1, count)[:, 0]

@@ -17,11 +17,11 @@ from bincam.audit.folder.boxes import Rows
 from bincam.audit.pipeline.boxes.columns import measure_boxes, not_measured
 from bincam.audit.pipeline.boxes.reading import ReadBoxes
 from bincam.audit.pipeline.boxes.true_objects import TrueObjects, find_objects
+from bincam.audit.pipeline.defaults import reference_split
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer
 from bincam.cam.methods import METHODS
 from bincam.data import AttributeTable, Regions
-from bincam.data.dataset import Crop
 from bincam.errors import InputError
 
 
@@ -99,17 +99,6 @@ class BoxPlan:
         }
 
 
-@dataclass(frozen=True)
-class ReadAll:
-    """Several functions of a crop as one, for ``bincam.data.loader(also=...)``."""
-
-    parts: tuple[Any, ...]
-
-    def __call__(self, crop: Crop) -> dict[str, NDArray[Any]]:
-        """Join what all make of an image."""
-        return {name: array for part in self.parts for name, array in part(crop).items()}
-
-
 def plan_boxes(
     settings: Settings,
     explainer: Explainer | None,
@@ -156,9 +145,7 @@ def choose_box_table(data: AttributeTable, settings: Settings, notes: list[str])
     Raises:
         InputError: The stated split has no images.
     """
-    split = settings.reference_split
-    if split == "auto":
-        split = next((name for name in ("validation", "train") if name in data.counts()), None)
+    split = reference_split(data, settings)
     if split is None:
         notes.append("no reference split: boxes have no constant one beside them, and no threshold chosen beforehand")
         return None

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from bincam.audit.pipeline.projected_masks import may_show
 from bincam.data import AttributeTable, BoxTable, Regions, part_boxes
 from bincam.data.dataset import Crop
 from bincam.data.regions.box_table import NAME
 from bincam.data.regions.boxes import Boxes
 from bincam.data.regions.shapes import Mask, Place
-from bincam.data.regions.stored_masks import AttributeMasks, PartMasks, cropped
+from bincam.data.regions.stored_masks import PartMasks, cropped
 from bincam.errors import InputError
 from bincam.provenance import regions_digest
 
@@ -119,8 +120,7 @@ def find_objects(table: AttributeTable, masks: Regions | None, names: Sequence[s
         boxes.check(table.ids, names)
         known = tuple(name for name in names if name in boxes.names)
     elif masks is not None:
-        shape = masks.shapes[""]
-        known = tuple(name for name in names if _may_show(shape, name))
+        known = tuple(name for name in names if may_show(masks, name))
     else:
         raise InputError(
             f"no true boxes to compare with: {table.source or table.root} has neither {NAME} nor masks of objects "
@@ -131,15 +131,6 @@ def find_objects(table: AttributeTable, masks: Regions | None, names: Sequence[s
             f"no true boxes to compare with: {file or getattr(masks, 'source', '')} has none of the audited attributes"
         )
     return TrueObjects(known, boxes, masks)
-
-
-def _may_show(shape: object, name: str) -> bool:
-    """Return False where masks are known to have none of an attribute."""
-    if isinstance(shape, PartMasks):
-        return name in shape.parts
-    if isinstance(shape, AttributeMasks):
-        return (shape.folder / name).is_dir() or any(shape.folder.glob("*.npz"))
-    return True
 
 
 def _places(table: AttributeTable) -> list[Path]:

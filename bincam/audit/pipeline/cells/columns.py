@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bincam.audit.folder.cell_columns import AGAINST_MIDPOINT, CELL_MEASURES, PREFIX
+from bincam.audit.folder.schema import AGAINST_MIDPOINT, CELL_MEASURES, PREFIX
 from bincam.audit.folder.writer import Shard
 from bincam.audit.pipeline.cells.plan import REGION
 from bincam.audit.pipeline.cells.pooled import pooled_logits
@@ -26,7 +26,6 @@ from bincam.stats.outcomes import OUTCOMES
 
 Arrays = dict[str, NDArray[Any]]
 ZERO = ""
-_OF_MIDPOINT = tuple(name for name in CELL_MEASURES if name.startswith(AGAINST_MIDPOINT))
 
 
 @dataclass

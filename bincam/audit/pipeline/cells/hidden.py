@@ -15,6 +15,7 @@ from bincam.audit.pipeline.cells.plan import CellPlan
 from bincam.audit.pipeline.measure import ones
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.projected_masks import MaskProjector, projected
+from bincam.audit.summary.cells.hidden import BEFORE, FILLS
 from bincam.data import AttributeTable
 from bincam.data.dataset import Crop
 from bincam.data.regions.shapes import Mask
@@ -23,8 +24,6 @@ from bincam.metrics.localization.cells.foreground import Foreground, foreground
 from bincam.metrics.localization.cells.sides import cell_shares
 from bincam.progress import track
 
-FILLS = ("mean_colour", "imputed")
-"""How an object is hidden: by the mean colour of the rest of the image; by noisy linear imputation, as in ROAD."""
 IMAGES_AT_A_TIME = 4
 
 
@@ -81,7 +80,7 @@ def hide_objects(plan: Plan, sample: AttributeTable, rows: Tensor) -> dict[str, 
         fixed = dict(zip(sample.names, plan.regions.masks(sample.names, size), strict=True))
     batches = plan.loader(sample, batch_size=IMAGES_AT_A_TIME, also=DrawnMasks(cells, projector, fixed))
     read: list[int] = []
-    parts: dict[str, list[Tensor]] = {name: [] for name in ("before", *FILLS)}
+    parts: dict[str, list[Tensor]] = {name: [] for name in (BEFORE, *FILLS)}
     for batch in track(batches, "hidden objects", total=len(sample), unit="images", amount=len):
         read += rows[batch.rows].tolist()
         own = [sample.names.index(name) for name in cells.rows]
@@ -90,7 +89,7 @@ def hide_objects(plan: Plan, sample: AttributeTable, rows: Tensor) -> dict[str, 
         labels = batch.labels[:, own]
         has = (labels == 1) & masks.defined
         outside = _outside(plan, batch.images, batch.labels, masks)
-        parts["before"].append(torch.where(has, outside, torch.nan))
+        parts[BEFORE].append(torch.where(has, outside, torch.nan))
         for fill in FILLS:
             parts[fill].append(_filled(plan, batch.images, batch.labels, pixels, masks, has, fill))
     joined = {name: torch.cat(values) for name, values in parts.items()} if read else {}

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from bincam.audit.folder.manifest import AuditedCells
-from bincam.audit.pipeline.projected_masks import Grid
+from bincam.audit.pipeline.projected_masks import Grid, may_show
 from bincam.cam import Explainer
 from bincam.cam.prediction_grid.cells import readings, refuse_no_grid
 from bincam.cam.prediction_grid.grid import Reading
 from bincam.data import Regions
-from bincam.data.regions.stored_masks import AttributeMasks, PartMasks
 from bincam.errors import InputError
 from bincam.models.anatomy import Anatomy
 from bincam.postprocessing.cell_pooling import POOLED
@@ -152,7 +151,7 @@ def plan_cells(
     assert anatomy.pooled is not None
     masks: dict[str, str | None] = dict.fromkeys(rows)
     for name in rows:
-        if OBJECT in sources and _may_have(sources[OBJECT], name):
+        if OBJECT in sources and may_show(sources[OBJECT], name):
             masks[name] = OBJECT
         elif regions is not None and name in regions:
             masks[name] = REGION
@@ -170,13 +169,3 @@ def plan_cells(
         rows=tuple(rows),
         shown=tuple(name for name in rows if masks[name] == REGION and everywhere),
     )
-
-
-def _may_have(regions: Regions, name: str) -> bool:
-    """Whether stored masks may be of an attribute; of archives only the file of each image says it."""
-    shape = regions.shapes.get("")
-    if isinstance(shape, PartMasks):
-        return name in shape.parts
-    if isinstance(shape, AttributeMasks):
-        return (shape.folder / name).is_dir() or any(shape.folder.glob("*.npz"))
-    return name in regions

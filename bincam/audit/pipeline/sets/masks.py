@@ -33,23 +33,6 @@ def own_masks(also: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 @dataclass(frozen=True)
-class ReadMasks:
-    """Draws what masks an image needs in the process that reads it, for ``bincam.data.loader(also=...)``.
-
-    Attributes:
-        own: Of the attributes that have a row of their own; None if none has.
-        of_large: Of the true outputs of large sets; None if there are no such sets.
-    """
-
-    own: MaskProjector | None
-    of_large: TrueOutputMasks | None
-
-    def __call__(self, crop: Crop) -> dict[str, NDArray[Any]]:
-        """Draw the masks of one image."""
-        return {**(self.own(crop) if self.own else {}), **(self.of_large(crop) if self.of_large else {})}
-
-
-@dataclass(frozen=True)
 class TrueOutputMasks:
     """Masks of the true outputs of an image, and what is needed to draw those of others later.
 

@@ -11,7 +11,9 @@ from bincam.stats.clustered.means import group_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL
 
-BEFORE, FILLS = "before", ("mean_colour", "imputed")
+BEFORE = "before"
+FILLS = ("mean_colour", "imputed")
+"""How an object is hidden: by the mean colour of the rest of the image; by noisy linear imputation, as in ROAD."""
 
 
 def hidden_figures(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.cell_columns import AGAINST_MIDPOINT, PREFIX
+from bincam.audit.folder.schema import AGAINST_MIDPOINT, PREFIX
 from bincam.audit.summary.bounds import bounds, is_proportion
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import group_means

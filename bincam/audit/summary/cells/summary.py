@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.cell_columns import CELL_SHORT, PREFIX
 from bincam.audit.folder.cells import read_cells, read_pooled
+from bincam.audit.folder.schema import CELL_SHORT, PREFIX
 from bincam.audit.summary.cells.dilution import dilution
 from bincam.audit.summary.cells.hidden import hidden_figures
 from bincam.audit.summary.cells.poolings import PooledLogits, attribute_poolings, set_poolings

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.boxes import NOT_SAMPLED, BoxRecords, read_boxes
+from bincam.audit.folder.boxes import BoxRecords, read_boxes
 from bincam.metrics.localization.boxes.levels import LEVELS
-from bincam.metrics.localization.boxes.overlaps import NO_TRUTH, decoded
 from bincam.report.figures.boxes import BoxCurves
 from bincam.report.reading.audited_model import Arm
 from bincam.stats.estimate import Estimate
@@ -62,8 +61,7 @@ class ArmBoxes:
 
     def measured(self, attribute: str) -> BoxRecords:
         """Return the rows of an attribute that have a true box."""
-        own = self.records.of(attribute)
-        return own.some((own.status != NOT_SAMPLED) & (own.status != NO_TRUTH))
+        return self.records.of(attribute).measured
 
     def curves(self, attribute: str) -> BoxCurves:
         """Compute the accuracies over the threshold; a map without a box is a miss."""
@@ -71,7 +69,7 @@ class ArmBoxes:
         delta = float(self.summary["delta"])
 
         def hits(name: str) -> NDArray[np.float64]:
-            found = np.nan_to_num(decoded(rows.curves[name]), nan=-1.0) >= delta
+            found = rows.hits(name, delta)
             return found.mean(0, dtype=np.float64) if len(found) else np.full(len(LEVELS), np.nan)
 
         fixed = {"reach of the grid": "reach", "constant box": "constant", "centred box": "centred"}

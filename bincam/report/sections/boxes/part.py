@@ -147,15 +147,4 @@ def _positive(model: ArmBoxes, attribute: str, row: int) -> Floats | None:
     """Return S ``(h, w)`` of an image, the evidence for yes; None where it was not audited."""
     arm = model.arm
     position = arm.positions.get(row)
-    if position is None:
-        return None
-    margin = arm.column(attribute, "logit")[position] - arm.column(attribute, "threshold")[position]
-    if arm.audit.manifest.side == "positive":
-        return arm.map(position, attribute)
-    outcome = str(arm.column(attribute, "outcome")[position])
-    yes = outcome in ("TP", "FP") if outcome else margin >= 0
-    if arm.audit.manifest.side == "true":
-        yes = arm.column(attribute, "label")[position] == 1
-    elif arm.audit.manifest.side == "negative":
-        yes = False
-    return arm.map(position, attribute) * (1 if yes else -1)
+    return None if position is None else arm.map(position, attribute) * arm.column(attribute, "side")[position]

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bincam.report.sections.boxes.audited import ArmBoxes
+from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.view_parts import Cell, Table
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import DIFFERENCE, NONE, Kind, basis, interval, listed, shown
+from bincam.stats.formatting import DIFFERENCE, NONE, Kind, listed
 
 COLUMNS: tuple[tuple[str, str, Kind], ...] = (
     ("fixed", "CAM, τ = .2", "percent"),
@@ -32,11 +33,6 @@ COUNTS = {"measured": "images", "no_box": "no box", "no_truth": "no true box", "
 OVERALL = "all that can be judged"
 
 
-def estimate_cell(estimate: Estimate, kind: Kind) -> Cell:
-    """Make the cell of an estimate: value, interval, and the images behind it as its note."""
-    return Cell(shown(estimate, kind), None, interval(estimate, kind), estimate.small, basis(estimate) or "undefined")
-
-
 def tables(models: Sequence[ArmBoxes], attributes: Sequence[str]) -> list[Table]:
     """Make the tables of all attributes, and of all pairs together."""
     source = models[0].summary
@@ -55,7 +51,7 @@ def tables(models: Sequence[ArmBoxes], attributes: Sequence[str]) -> list[Table]
                 cells += [estimate_cell(model.figure(name, key), kind) for key, _, kind in columns]
                 if first:
                     cells.append(estimate_cell(model.figure(name, "over_constant"), DIFFERENCE["percent"]))
-                    cells.append(Cell(_verdict(entry), None))
+                    cells.append(Cell(entry["judgement"], None))
                 else:
                     cells += [_count(entry, key) for key in counts]
                 result.append(cells)
@@ -107,10 +103,6 @@ def difference_table(contrast: Mapping[str, Any], first: str, second: str) -> Ta
         rows.append(cells)
     caption = f"{first} minus {second}, on images of which both have measured the box."
     return Table("Paired differences of boxes", caption, ["Attribute", *(text for _, text in columns)], rows)
-
-
-def _verdict(entry: Mapping[str, Any]) -> str:
-    return str(entry["judgement"])
 
 
 def _count(entry: Mapping[str, Any], key: str) -> Cell:

@@ -61,11 +61,6 @@ class CellRecords:
         assert cells is not None
         return {name: place for place, name in enumerate(cells.rows)}
 
-    @cached_property
-    def position(self) -> dict[int, int]:
-        """The position in the records by row of the table."""
-        return {int(row): place for place, row in enumerate(self.panel.rows)}
-
     def column(self, name: str, attribute: str) -> NDArray[np.floating]:
         """A column of the records of one attribute, ``(N,)``."""
         return self.panel.column(name)[:, self.panel.attributes.index(attribute)]
@@ -111,7 +106,7 @@ def examples(attribute: str, records: Sequence[CellRecords], drawing: Drawing) -
             for _, _, places in chosen
             for place in places
             for one in records
-            if (at := one.position.get(int(first.panel.rows[place]))) is not None
+            if (at := one.arm.positions.get(int(first.panel.rows[place]))) is not None
         ]
         limit = max((float(off[np.isfinite(off)].max(initial=0.0)) for off in offs), default=0.0) or 1.0
     says = "says yes" if owner is None else "names it"
@@ -138,7 +133,7 @@ def _example(
     pictures: list[Picture | None] = []
     verdicts = []
     for one in records:
-        at = one.position.get(row)
+        at = one.arm.positions.get(row)
         if at is None:
             pictures.append(None)
             verdicts.append("not audited")

@@ -20,11 +20,7 @@ LABELS: Mapping[str, tuple[str, str, Kind]] = {
     "auroc": ("Cell AUROC, object against the rest", "scores of another image with it", "number"),
     "contrast": ("Cells on the object: share that {says}", "cells elsewhere", "percent"),
     "recovery": ("Some cell on the object {says}", ANYWHERE, "percent"),
-    "recoverable": (
-        "Some cell on the object {says}, missed images",
-        "the same mask anywhere in the grid (chance)",
-        "percent",
-    ),
+    "recoverable": ("Some cell on the object {says}, missed images", ANYWHERE, "percent"),
     "false_alarm": ("Some cell on the object {says}", "images without it", "percent"),
     "absent_alarm": ("Some cell on the object {says}", "an output that is not its label", "percent"),
 }
