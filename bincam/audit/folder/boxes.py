@@ -151,6 +151,10 @@ def read_boxes(folder: Path, shards: int) -> BoxRecords:
     for number in range(shards):
         file = boxes_file(folder, number)
         part = read_table(file)
+        stated = {name.decode(): value.decode() for name, value in (part.schema.metadata or {}).items()}
+        if (stated.get("kind"), stated.get("schema")) != (KIND, str(SCHEMA)):
+            got = f"kind {stated.get('kind')!r} and schema {stated.get('schema')!r}"
+            raise InputError(f"{file}: got {got}, expected {KIND!r} and {str(SCHEMA)!r}; make the audit again")
         if part.schema.remove_metadata() != box_schema().remove_metadata():
             raise InputError(f"{file}: other columns than an audit's boxes have; make the audit again")
         parts.append(part)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from bincam.audit import summarise
 from bincam.audit.folder import writer
 from bincam.audit.folder.box_reference import load_box_reference
-from bincam.audit.folder.boxes import NOT_SAMPLED, STATUS, boxes_file, read_boxes
+from bincam.audit.folder.boxes import KIND, NOT_SAMPLED, STATUS, boxes_file, read_boxes
 from bincam.audit.gate.rules import judge, parse_rule
 from bincam.audit.marked_objects import coco_of
 from bincam.audit.pipeline.runner import run
@@ -243,6 +244,17 @@ def test_a_missing_file_of_boxes_is_told(on_object, tmp_path):
     with pytest.raises(InputError, match="no such file; the audit is incomplete"):
         read_boxes(tmp_path, 1)
     assert boxes_file(on_object.folder, 0).is_file()
+
+
+@pytest.mark.parametrize("stated", [None, {"kind": KIND, "schema": "99"}, {"kind": "bincam-boxes", "schema": "1"}])
+def test_a_file_of_boxes_of_another_kind_or_schema_is_refused(on_object, tmp_path, stated):
+    file = boxes_file(tmp_path, 0)
+    file.parent.mkdir()
+    pq.write_table(pq.read_table(boxes_file(on_object.folder, 0)).replace_schema_metadata(stated), file)
+    with pytest.raises(
+        InputError, match=r"got kind .* and schema .*, expected 'bincam-audited-boxes' and '1'; make the"
+    ):
+        read_boxes(tmp_path, 1)
 
 
 def test_the_gate_judges_boxes(on_object, elsewhere, pictures, settings, tmp_path):

@@ -18,9 +18,10 @@ from bincam.report.sections.cells.sentences import (
 )
 from bincam.report.sections.cells.tables import Named, dilution_table, hidden_table, null_table, pooling_table
 from bincam.report.sections.context import Drawing, slug
+from bincam.report.sections.wording import marked
 from bincam.report.view_parts import Definition, Table
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import counted, listed, shown, significant
+from bincam.stats.formatting import Kind, counted, listed, significant
 
 DEFINITIONS = (
     Definition(
@@ -127,13 +128,14 @@ def _card(
 
 def _headline(entries: Named) -> list[tuple[str, str]]:
     figures = []
+    kind: Kind
     for label, measure, part, kind in (
         ("cell AUROC less null", "auroc", "difference", "difference"),
         ("missed, evidence there", "recoverable", "figure", "percent"),
         ("by chance", "recoverable", "null", "percent"),
     ):
         found = [Estimate.from_json((row_of(entry, measure) or {}).get(part)) for _, entry in entries]
-        texts = [shown(one, kind) + "†" * one.small if one.defined else "–" for one in found]  # type: ignore[arg-type]
+        texts = [marked(one, kind) for one in found]
         figures.append((label, " → ".join(texts)))
     return figures
 
