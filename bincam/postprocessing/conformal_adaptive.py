@@ -34,9 +34,9 @@ from bincam.postprocessing.label_sets import (
     check_outputs,
     finite_rows,
     generator,
+    row_blocks,
 )
 
-_CHUNK = 1 << 20
 SUM = 1e-3
 """Probabilities of an image add up to 1 within this; softmax values of half precision do."""
 
@@ -89,9 +89,7 @@ class AdaptiveThreshold:
         _check_sums(p, defined)
         draws = generator(seed).random(len(p))
         members = np.zeros(p.shape, bool)
-        rows = max(1, _CHUNK // p.shape[1])
-        for n in range(0, len(p), rows):
-            part = slice(n, n + rows)
+        for part in row_blocks(*p.shape):
             filled = np.where(defined[part, None], p[part], 0)
             members[part] = adaptive_scores(filled, draws[part], self.penalty, self.free) <= self.threshold
         return LabelSets(members & defined[:, None], defined)
@@ -221,23 +219,21 @@ def _own_scores(
     p: Floats, y: NDArray[np.int64], draws: Floats, rows: NDArray[np.int64], penalty: float, free: int
 ) -> Floats:
     """Compute the scores of the true labels, in blocks of images."""
-    step = max(1, _CHUNK // p.shape[1])
-    parts = [rows[n : n + step] for n in range(0, len(rows), step)]
+    parts = [rows[block] for block in row_blocks(len(rows), p.shape[1])]
     return np.concatenate(
         [adaptive_scores(p[part], draws[part], penalty, free)[np.arange(len(part)), y[part]] for part in parts]
     )
 
 
 def _check_sums(p: Floats, usable: NDArray[np.bool_]) -> None:
-    step = max(1, _CHUNK // p.shape[1])
-    for n in range(0, len(p), step):
-        part, counts = p[n : n + step], usable[n : n + step]
+    for block in row_blocks(*p.shape):
+        part, counts = p[block], usable[block]
         sums = part.sum(1, dtype=np.float64)
         wrong = np.flatnonzero(counts & ((np.abs(sums - 1) > SUM) | (part < 0).any(1)))
         if len(wrong):
             row = int(wrong[0])
             raise InputError(
-                f"probabilities of image {n + row} are {part[row, :8].tolist()} and add up to {sums[row]:g}; adaptive "
+                f"probabilities of image {block.start + row} are {part[row, :8].tolist()} and add up to {sums[row]:g}; adaptive "
                 "sets are of probabilities of outputs of which exactly one is true (the softmax of raw scores), which "
                 "add up to 1"
             )
