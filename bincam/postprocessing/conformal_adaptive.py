@@ -19,18 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.errors import InputError
 from bincam.postprocessing.calibration_split import (
     CalibrationSplit,
-    calibration_split,
-    check_alpha,
-    check_enough,
-    check_true,
     conformal_rank,
-    known_people,
+    one_of_calibration,
 )
 from bincam.postprocessing.label_sets import (
     Floats,
     LabelSets,
     as_scores,
-    check_names,
     check_outputs,
     finite_rows,
     generator,
@@ -197,16 +192,15 @@ def raps(
         >>> int(fitted.sets(p, seed=1).members[:, 2].sum())
         0
     """
-    p, known = as_scores(probabilities), check_alpha(alpha)
+    p, y, known, of, split = one_of_calibration(
+        probabilities, true, alpha, identities=identities, seed=seed, names=names
+    )
     K = p.shape[1]
     if not (0 <= penalty < np.inf and 0 <= free <= K and free % 1 == 0):
         raise InputError(
             f"penalty {penalty:g} and {free:g} free labels; expected a penalty that is not negative, and "
             f"a whole number of free labels from 0 to {K}"
         )
-    y, of = check_true(true, p), check_names(names, K)
-    split = calibration_split(p, y >= 0, known_people(identities, len(p)), seed)
-    check_enough(split.images, known)
     _check_sums(p, np.isin(np.arange(len(p)), split.rows))
     draws = generator(seed, 1).random(len(p))
     rank = conformal_rank(split.images, known)
@@ -233,7 +227,7 @@ def _check_sums(p: Floats, usable: NDArray[np.bool_]) -> None:
         if len(wrong):
             row = int(wrong[0])
             raise InputError(
-                f"probabilities of image {block.start + row} are {part[row, :8].tolist()} and add up to {sums[row]:g}; adaptive "
-                "sets are of probabilities of outputs of which exactly one is true (the softmax of raw scores), which "
-                "add up to 1"
+                f"probabilities of image {block.start + row} are {part[row, :8].tolist()} and add up to {sums[row]:g}; "
+                "adaptive sets are of probabilities of outputs of which exactly one is true (the softmax of raw "
+                "scores), which add up to 1"
             )
