@@ -37,6 +37,16 @@ def classifier_of(model: nn.Module) -> AttributeClassifier:
     return classifier
 
 
+def device_and_type(module: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Return where a module is and in which precision, by its first floating-point parameter; CPU and float32 if none.
+
+    >>> device_and_type(nn.ReLU())
+    (device(type='cpu'), torch.float32)
+    """
+    parameter = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+    return (torch.device("cpu"), torch.float32) if parameter is None else (parameter.device, parameter.dtype)
+
+
 @contextmanager
 def borrowed(classifier: AttributeClassifier) -> Iterator[Scores]:
     """Lend a classifier in evaluation mode, in full precision and without gradients.
@@ -50,9 +60,7 @@ def borrowed(classifier: AttributeClassifier) -> Iterator[Scores]:
         A function from images to raw scores.
     """
     scoring = ScoringClassifier(classifier)
-    parameter = next((p for p in scoring.parameters() if p.is_floating_point()), None)
-    device = torch.device("cpu") if parameter is None else parameter.device
-    dtype = torch.float32 if parameter is None else parameter.dtype
+    device, dtype = device_and_type(scoring)
     full = torch.autocast(device.type, enabled=False)
     with own_rng(device), outside_grad_modes(), full, evaluating(scoring), eager(scoring):
         probe = torch.zeros(1, len(classifier.card.mean), *classifier.card.input_size, device=device, dtype=dtype)

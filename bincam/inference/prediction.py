@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from bincam.errors import InputError
-from bincam.inference.borrowed_classifier import borrowed, classifier_of
+from bincam.inference.borrowed_classifier import borrowed, classifier_of, device_and_type
 from bincam.inference.zoom.batches import Source, normalised, view_batches
 from bincam.inference.zoom.plan import Plan
 from bincam.models.borrowing.one_image import check_one_image
@@ -139,10 +139,8 @@ def check_classifier(classifier: AttributeClassifier, *, alone: bool) -> None:
         UnsupportedError: They are not.
     """
     channels, size = len(classifier.card.mean), classifier.card.input_size
-    parameter = next((p for p in classifier.parameters() if p.is_floating_point()), None)
     probe = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(0))
-    probe = probe if parameter is None else probe.to(parameter.device, parameter.dtype)
-    check_one_image(ScoringClassifier(classifier), probe, lambda raw: raw, alone=alone)
+    check_one_image(ScoringClassifier(classifier), probe.to(*device_and_type(classifier)), lambda raw: raw, alone=alone)
 
 
 def decided(card: Card, scores: NDArray[np.float32], sizes: NDArray[np.int64]) -> Predictions:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from bincam.display import counted
 from bincam.errors import InputError
@@ -23,9 +23,8 @@ from bincam.postprocessing.label_sets import (
     check_names,
     check_outputs,
     finite_rows,
+    row_blocks,
 )
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def fit_average_k(scores: ArrayLike, size: float, *, one_of: bool = True, names:
     K = p.shape[1]
     _check_size(size, K, one_of)
     known = check_names(names, K)
-    flat = _copied(p)
+    flat = p.flatten("K")  # copied once, in whatever order it is in memory
     if not len(p) or not (math.isfinite(flat.max()) and math.isfinite(flat.min())):
         del flat
         usable = finite_rows(p)
@@ -164,14 +163,8 @@ def _cut(flat: Floats, k: int) -> tuple[float, int, float]:
 
 def _count(values: Floats, limit: float, *, equal: bool = False) -> int:
     """Count the values above a limit, or equal to it, in blocks."""
-    parts = (values[n : n + _CHUNK] for n in range(0, len(values), _CHUNK))
+    parts = (values[block] for block in row_blocks(len(values), 1))
     return sum(int(np.count_nonzero(part == limit if equal else part > limit)) for part in parts)
-
-
-def _copied(p: Floats) -> NDArray[np.floating]:
-    """Return all scores in one dimension, in memory of their own, after exactly one copy."""
-    flat = p.reshape(-1) if p.flags.c_contiguous else p.T.reshape(-1) if p.flags.f_contiguous else p.reshape(-1)
-    return flat.copy() if np.may_share_memory(flat, p) else flat
 
 
 def _check_size(size: float, K: int, one_of: bool) -> None:

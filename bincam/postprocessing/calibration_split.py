@@ -7,15 +7,16 @@ likely. Several images of one person break this, because they resemble each othe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.display import counted
 from bincam.errors import InputError
-from bincam.postprocessing.label_sets import Floats, finite_rows, generator
+from bincam.postprocessing.label_sets import Floats, as_scores, check_names, finite_rows, generator
 
 ROUNDING = 1e-9
 """(n + 1)(1 - α) of decimal α is off by less. Without it, α = .7 of 9 images would take the 4th score, not the 3rd."""
@@ -150,6 +151,54 @@ def calibration_split(
     codes = people if classes is None else people * (classes.max(initial=0) + 2) + classes + 1
     rows = one_each(codes, usable, seed)
     return CalibrationSplit(rows, unknown, undefined, len(usable) - len(rows))
+
+
+class OneOfCalibration(NamedTuple):
+    """What every threshold of a set of outputs is calibrated with, checked.
+
+    Attributes:
+        scores: ``(N, K)``.
+        true: ``(N,)``: indices of the true outputs, -1 where unknown.
+        alpha: α.
+        names: Names of the outputs; empty if none were given.
+        split: The images to calibrate on, enough of them for one threshold.
+
+    >>> calibration = one_of_calibration(np.eye(2), [0, -1], 0.5, identities=None, seed=0, names=())
+    >>> calibration.split.images, calibration.split.unknown
+    (1, 1)
+    """
+
+    scores: Floats
+    true: NDArray[np.int64]
+    alpha: float
+    names: tuple[str, ...]
+    split: CalibrationSplit
+
+
+def one_of_calibration(
+    scores: ArrayLike,
+    true: ArrayLike,
+    alpha: float,
+    *,
+    identities: Iterable[str] | None,
+    seed: int,
+    names: Sequence[str],
+    per_class: bool = False,
+) -> OneOfCalibration:
+    """Check what a threshold of a set of outputs is calibrated with, and find the images.
+
+    The arguments are those of ``lac``; with ``per_class`` one image per person and class is chosen, as ``classes`` of
+    ``calibration_split`` does.
+
+    Raises:
+        InputError: As for ``lac``.
+    """
+    p, known = as_scores(scores), check_alpha(alpha)
+    y, of = check_true(true, p), check_names(names, p.shape[1])
+    people = known_people(identities, len(p))
+    split = calibration_split(p, y >= 0, people, seed, classes=y if per_class else None)
+    check_enough(split.images, known)
+    return OneOfCalibration(p, y, known, of, split)
 
 
 def known_people(identities: Iterable[str] | None, images: int) -> NDArray[np.int64] | None:

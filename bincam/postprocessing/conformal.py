@@ -20,9 +20,9 @@ from bincam.postprocessing.calibration_split import (
     calibration_split,
     check_alpha,
     check_enough,
-    check_true,
     conformal_rank,
     known_people,
+    one_of_calibration,
 )
 from bincam.postprocessing.label_sets import Floats, LabelSets, as_scores, at_least, check_names, check_outputs
 
@@ -106,10 +106,7 @@ def lac(
         Traceback (most recent call last):
         bincam.errors.InputError: 4 images to calibrate on; a coverage of 0.9 needs 9 at least, (1 - alpha)/alpha; take a larger split or a larger alpha
     """  # noqa: E501
-    p, known = as_scores(scores), check_alpha(alpha)
-    y, of = check_true(true, p), check_names(names, as_scores(scores).shape[1])
-    split = calibration_split(p, y >= 0, known_people(identities, len(p)), seed)
-    check_enough(split.images, known)
+    p, y, known, of, split = one_of_calibration(scores, true, alpha, identities=identities, seed=seed, names=names)
     value = _ranked(p[split.rows, y[split.rows]], known)
     K = p.shape[1]
     return ConformalThresholds("lac", known, np.full(K, value), np.full(K, split.images), (), split, of)
@@ -146,12 +143,10 @@ def class_conditional(
         >>> fitted.thresholds, fitted.images, fitted.always_kept
         (array([ 0.9, -inf]), array([8, 2]), ('rare',))
     """
-    p, known = as_scores(scores), check_alpha(alpha)
-    K = p.shape[1]
-    y, of = check_true(true, p), check_names(names, K)
-    split = calibration_split(p, y >= 0, known_people(identities, len(p)), seed, classes=y)
-    check_enough(split.images, known)
-    classes = [split.rows[y[split.rows] == a] for a in range(K)]
+    p, y, known, of, split = one_of_calibration(
+        scores, true, alpha, identities=identities, seed=seed, names=names, per_class=True
+    )
+    classes = [split.rows[y[split.rows] == a] for a in range(p.shape[1])]
     return _each("class_conditional", known, [p[rows, a] for a, rows in enumerate(classes)], split, of)
 
 

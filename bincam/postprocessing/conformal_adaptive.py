@@ -19,24 +19,19 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.errors import InputError
 from bincam.postprocessing.calibration_split import (
     CalibrationSplit,
-    calibration_split,
-    check_alpha,
-    check_enough,
-    check_true,
     conformal_rank,
-    known_people,
+    one_of_calibration,
 )
 from bincam.postprocessing.label_sets import (
     Floats,
     LabelSets,
     as_scores,
-    check_names,
     check_outputs,
     finite_rows,
     generator,
+    row_blocks,
 )
 
-_CHUNK = 1 << 20
 SUM = 1e-3
 """Probabilities of an image add up to 1 within this; softmax values of half precision do."""
 
@@ -89,9 +84,7 @@ class AdaptiveThreshold:
         _check_sums(p, defined)
         draws = generator(seed).random(len(p))
         members = np.zeros(p.shape, bool)
-        rows = max(1, _CHUNK // p.shape[1])
-        for n in range(0, len(p), rows):
-            part = slice(n, n + rows)
+        for part in row_blocks(*p.shape):
             filled = np.where(defined[part, None], p[part], 0)
             members[part] = adaptive_scores(filled, draws[part], self.penalty, self.free) <= self.threshold
         return LabelSets(members & defined[:, None], defined)
@@ -199,16 +192,15 @@ def raps(
         >>> int(fitted.sets(p, seed=1).members[:, 2].sum())
         0
     """
-    p, known = as_scores(probabilities), check_alpha(alpha)
+    p, y, known, of, split = one_of_calibration(
+        probabilities, true, alpha, identities=identities, seed=seed, names=names
+    )
     K = p.shape[1]
     if not (0 <= penalty < np.inf and 0 <= free <= K and free % 1 == 0):
         raise InputError(
             f"penalty {penalty:g} and {free:g} free labels; expected a penalty that is not negative, and "
             f"a whole number of free labels from 0 to {K}"
         )
-    y, of = check_true(true, p), check_names(names, K)
-    split = calibration_split(p, y >= 0, known_people(identities, len(p)), seed)
-    check_enough(split.images, known)
     _check_sums(p, np.isin(np.arange(len(p)), split.rows))
     draws = generator(seed, 1).random(len(p))
     rank = conformal_rank(split.images, known)
@@ -221,23 +213,21 @@ def _own_scores(
     p: Floats, y: NDArray[np.int64], draws: Floats, rows: NDArray[np.int64], penalty: float, free: int
 ) -> Floats:
     """Compute the scores of the true labels, in blocks of images."""
-    step = max(1, _CHUNK // p.shape[1])
-    parts = [rows[n : n + step] for n in range(0, len(rows), step)]
+    parts = [rows[block] for block in row_blocks(len(rows), p.shape[1])]
     return np.concatenate(
         [adaptive_scores(p[part], draws[part], penalty, free)[np.arange(len(part)), y[part]] for part in parts]
     )
 
 
 def _check_sums(p: Floats, usable: NDArray[np.bool_]) -> None:
-    step = max(1, _CHUNK // p.shape[1])
-    for n in range(0, len(p), step):
-        part, counts = p[n : n + step], usable[n : n + step]
+    for block in row_blocks(*p.shape):
+        part, counts = p[block], usable[block]
         sums = part.sum(1, dtype=np.float64)
         wrong = np.flatnonzero(counts & ((np.abs(sums - 1) > SUM) | (part < 0).any(1)))
         if len(wrong):
             row = int(wrong[0])
             raise InputError(
-                f"probabilities of image {n + row} are {part[row, :8].tolist()} and add up to {sums[row]:g}; adaptive "
-                "sets are of probabilities of outputs of which exactly one is true (the softmax of raw scores), which "
-                "add up to 1"
+                f"probabilities of image {block.start + row} are {part[row, :8].tolist()} and add up to {sums[row]:g}; "
+                "adaptive sets are of probabilities of outputs of which exactly one is true (the softmax of raw "
+                "scores), which add up to 1"
             )

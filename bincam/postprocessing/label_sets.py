@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -212,9 +212,18 @@ def finite_rows(scores: Floats) -> Booleans:
     >>> finite_rows(np.array([[0.1, 0.9], [np.nan, 1.0]])).tolist()
     [True, False]
     """
-    rows = max(1, _CHUNK // scores.shape[1])
-    blocks = [np.isfinite(scores[n : n + rows]).all(1) for n in range(0, len(scores), rows)]
+    blocks = [np.isfinite(scores[block]).all(1) for block in row_blocks(len(scores), scores.shape[1])]
     return np.concatenate(blocks) if blocks else np.zeros(0, bool)
+
+
+def row_blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Divide rows into blocks of about a million numbers, so that what is computed of one needs little memory.
+
+    >>> list(row_blocks(3, columns=1 << 19))
+    [slice(0, 2, None), slice(2, 4, None)]
+    """
+    step = max(1, _CHUNK // columns)
+    return (slice(first, first + step) for first in range(0, rows, step))
 
 
 def rounded_up(thresholds: NDArray[np.float64], dtype: np.dtype[np.floating]) -> Floats:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bincam.decision import is_finite
 from bincam.stats.calibration_error import BinSums, CalibrationError, calibration_error
-from bincam.stats.clustered.means import group_means
+from bincam.stats.clustered.means import overall_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 from bincam.stats.outcomes import is_usable
@@ -207,8 +207,7 @@ def calibrate(
 
 def _brier(squared: NDArray[np.float64], codes: NDArray[np.int64], known: bool, level: float) -> Estimate:
     clusters = Clusters(np.unique(codes, return_inverse=True)[1], known)
-    one_group = np.zeros(len(squared), int), np.ones((1, 1))
-    return group_means(squared[:, None], *one_group, clusters, (0.0, 1.0), level).estimate(0, 0)
+    return overall_means(squared[:, None], clusters, (0.0, 1.0), level).estimate(0, 0)
 
 
 def _recalibrated(

@@ -82,7 +82,7 @@ def test_sets_are_seeded_and_blocks_change_nothing(monkeypatch):
     fitted = aps(p, true, 0.1, seed=2)
     first = fitted.sets(new, seed=3).members
     assert not np.array_equal(first, fitted.sets(new, seed=4).members)
-    monkeypatch.setattr("bincam.postprocessing.conformal_adaptive._CHUNK", 15)
+    monkeypatch.setattr("bincam.postprocessing.label_sets._CHUNK", 15)
     again = aps(p, true, 0.1, seed=2)
     assert again.threshold == fitted.threshold
     assert np.array_equal(first, again.sets(new, seed=3).members)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from bincam.data.images import decode
 from bincam.errors import InputError, UnsupportedError
 from bincam.inference.borrowed_classifier import Scores, borrowed, classifier_of
 from bincam.inference.prediction import Predictions, decided
@@ -21,7 +19,7 @@ from bincam.inference.tta.batch_norm import blended
 from bincam.inference.tta.entropy import marginal_entropies, question_columns
 from bincam.inference.tta.mirror import plain_crop
 from bincam.inference.tta.random_crops import random_crops
-from bincam.inference.zoom.batches import Source, each_source, framed, normalised
+from bincam.inference.zoom.batches import Source, each_source, framed, normalised, pixels_of
 from bincam.inference.zoom.render import Pixels
 from bincam.models.classifier import AttributeClassifier
 
@@ -169,14 +167,12 @@ def _adapted(
     card = classifier.card
     if card.fit == "face" and landmarks is None:
         raise InputError("the model reads faces cropped by their landmarks (fit 'face' in its card); pass landmarks=")
-    points: Iterator[ArrayLike | None] = repeat(None) if landmarks is None else iter(landmarks)
     before, after, entropies, sizes = [], [], [], []
     unadapted = 0
-    for row, source in enumerate(each_source(images)):
-        image = source if isinstance(source, np.ndarray) else decode(source)
-        marks = next(points, None)
-        crop = plain_crop(image, card, marks)[None]
-        frame = framed(image, card, marks)
+    for row, (source, points) in enumerate(each_source(images, landmarks)):
+        image = pixels_of(source)
+        crop = plain_crop(image, card, points)[None]
+        frame = framed(image, card, points)
         drawn = settings.draw(frame, card.input_size, settings.views, np.random.default_rng((settings.seed, row)))
         # Lent for one image at a time, because reading the next one runs code of others.
         with borrowed(classifier) as scores:

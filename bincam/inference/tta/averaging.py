@@ -73,17 +73,33 @@ def mean_probability(predictions: Predictions, card: Card, views: Sequence[int] 
         >>> result.probability.round(3), result.positive
         (array([[0.611]]), array([[ True]]))
     """
-    chosen = _chosen(views, predictions.logits.shape[1])
-    known = ~predictions.undefined[:, chosen]
-    # View by view, so that no second array of images × views × outputs is made.
-    total, count = np.zeros((2, len(known), known.shape[2]))
-    for place, view in enumerate(chosen):
+    N, V, A = predictions.logits.shape
+    chosen = _chosen(views, V)
+    sums = _Sums(*np.zeros((2, N, A)))
+    for view in chosen:  # so that no second array of images × views × outputs is made
+        sums = sums.plus(predictions, view, card)
+    mean = sums.mean
+    left_out = predictions.undefined[:, chosen].sum((0, 1))
+    return Averaged(mean, decisions(mean, card), sums.count == 0, left_out)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums ``(N, A)`` of probabilities over views with a decision, and the numbers of these views."""
+
+    total: Floats
+    count: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """NaN where no view has a decision."""
+        with np.errstate(invalid="ignore"):
+            return self.total / self.count
+
+    def plus(self, predictions: Predictions, view: int, card: Card) -> _Sums:
+        known = ~predictions.undefined[:, view]
         p = probabilities(predictions.logits[:, view], card)
-        total += np.where(known[:, place], p, 0)
-        count += known[:, place]
-    with np.errstate(invalid="ignore"):
-        mean = total / count
-    return Averaged(mean, decisions(mean, card), count == 0, (~known).sum((0, 1)))
+        return _Sums(self.total + np.where(known, p, 0), self.count + known)
 
 
 def probabilities(logits: NDArray[np.floating], card: Card) -> Floats:
@@ -139,23 +155,12 @@ def choose_views(predictions: Predictions, labels: ArrayLike, card: Card, count:
     if not 1 <= count <= V:
         raise InputError(f"k={count} views cannot be chosen from {V}; expected 1 to {V}")
     chosen: list[int] = []
-    total, seen = np.zeros((2, N, A))
+    sums = _Sums(*np.zeros((2, N, A)))
     for _ in range(count):
-        best: tuple[tuple[float, float, int], int] | None = None
-        for view in sorted(set(range(V)) - set(chosen)):
-            known = ~predictions.undefined[:, view]
-            p = np.where(known, probabilities(predictions.logits[:, view], card), 0)
-            with np.errstate(invalid="ignore"):
-                mean = (total + p) / (seen + known)
-            rank = (*_merit(mean, y, card), -view)
-            if best is None or rank > best[0]:
-                best = rank, view
-        assert best is not None
-        view = best[1]
-        known = ~predictions.undefined[:, view]
-        total += np.where(known, probabilities(predictions.logits[:, view], card), 0)
-        seen += known
-        chosen.append(view)
+        others = [view for view in range(V) if view not in chosen]
+        merits = {view: _merit(sums.plus(predictions, view, card).mean, y, card) for view in others}
+        chosen.append(max(others, key=merits.__getitem__))  # the first of equals
+        sums = sums.plus(predictions, chosen[-1], card)
     return tuple(chosen)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import repeat
 
 import numpy as np
 import torch
@@ -11,11 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from bincam.data.images import decode
 from bincam.errors import InputError
 from bincam.inference.borrowed_classifier import borrowed, classifier_of
 from bincam.inference.prediction import Predictions, check_classifier, decided
-from bincam.inference.zoom.batches import Source, each_source
+from bincam.inference.zoom.batches import Source, each_source, pixels_of
 from bincam.inference.zoom.render import check_pixels
 from bincam.models.card import Card
 from bincam.models.preprocess import preprocess
@@ -83,12 +81,11 @@ def plain_crop(image: NDArray[np.uint8], card: Card, landmarks: ArrayLike | None
 def _crops(
     images: Iterable[Source], card: Card, landmarks: Iterable[ArrayLike] | None, batch_size: int
 ) -> Iterator[tuple[Tensor, list[tuple[int, int]]]]:
-    points: Iterator[ArrayLike | None] = repeat(None) if landmarks is None else iter(landmarks)
     crops: list[Tensor] = []
     sizes: list[tuple[int, int]] = []
-    for source in each_source(images):
-        image = source if isinstance(source, np.ndarray) else decode(source)
-        crops.append(plain_crop(image, card, next(points, None)))
+    for source, points in each_source(images, landmarks):
+        image = pixels_of(source)
+        crops.append(plain_crop(image, card, points))
         sizes.append((image.shape[0], image.shape[1]))
         if len(crops) == batch_size:
             yield torch.stack(crops), sizes

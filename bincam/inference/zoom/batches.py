@@ -83,9 +83,8 @@ def view_batches(
     """
     check_request(plan, card, batch_size, landmarks is not None)
     batch = _Batch(card, min(batch_size, 1 << 16))
-    points: Iterator[ArrayLike | None] = repeat(None) if landmarks is None else iter(landmarks)
-    for row, source in enumerate(each_source(images)):
-        image = framed(source, card, next(points, None))
+    for row, (source, points) in enumerate(each_source(images, landmarks)):
+        image = framed(source, card, points)
         for view, pixels in enumerate(render(image, plan)):
             batch.add(pixels, row, view, image.shape[:2])
             if batch.full:
@@ -121,15 +120,30 @@ def check_request(plan: Plan, card: Card, batch_size: int, has_landmarks: bool) 
         )
 
 
-def each_source(images: Iterable[Source]) -> Iterator[Source]:
-    """Iterate over images, and refuse a single one, whose name or rows would be taken for images.
+def each_source(
+    images: Iterable[Source], landmarks: Iterable[ArrayLike] | None
+) -> Iterator[tuple[Source, ArrayLike | None]]:
+    """Iterate over images with their landmarks, None where there are none (or no more).
+
+    A single image is refused, because its name or rows would be taken for images.
 
     Raises:
         InputError: It is one image.
     """
     if isinstance(images, (str, os.PathLike)) or (isinstance(images, np.ndarray) and images.ndim == 3):
         raise InputError("images is a single image; pass a list of them, [image]")
-    yield from images
+    points: Iterator[ArrayLike | None] = repeat(None) if landmarks is None else iter(landmarks)
+    for source in images:
+        yield source, next(points, None)
+
+
+def pixels_of(source: Source) -> Pixels:
+    """Return the pixels of an image ``(H, W, 3)``, read from its file where it is one.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    return source if isinstance(source, np.ndarray) else decode(source)
 
 
 def framed(source: Source, card: Card, landmarks: ArrayLike | None) -> Pixels:
@@ -138,7 +152,7 @@ def framed(source: Source, card: Card, landmarks: ArrayLike | None) -> Pixels:
     Raises:
         InputError: It cannot be read, or has no usable landmarks.
     """
-    image = source if isinstance(source, np.ndarray) else decode(source)
+    image = pixels_of(source)
     check_pixels(image)
     if card.fit != "face":
         return image

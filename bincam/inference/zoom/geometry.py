@@ -11,42 +11,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
-from bincam.inference.zoom.plan import ANCHORS, Plan, View
+from bincam.inference.zoom.plan import ANCHORS, Plan
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-def resized(image_size: tuple[int, int], size: int) -> tuple[int, int]:
-    """Compute ``(H, W)`` of an image whose shorter side becomes S; the longer one is rounded down.
+def anchor(sides: Ints, places: Ints) -> Ints:
+    """Compute the coordinates of anchors along sides: ``place·(side//3) + (side//3)//2``, in whole pixels.
 
-    >>> resized((375, 500), 256)
-    (256, 341)
+    >>> anchor(np.array(256), np.arange(3)), anchor(np.array(2), np.arange(3))
+    (array([ 42, 127, 212]), array([0, 0, 0]))
     """
-    height, width = image_size
-    short = min(height, width)
-    return (size * height // short, size * width // short)
-
-
-def anchor(side: int, place: int) -> int:
-    """Compute the coordinate of an anchor along a side: ``place·(side//3) + (side//3)//2``, in whole pixels.
-
-    >>> [anchor(256, place) for place in range(3)], [anchor(2, place) for place in range(3)]
-    ([42, 127, 212], [0, 0, 0])
-    """
-    tile = side // ANCHORS
-    return place * tile + tile // 2
-
-
-def corner(view: View, image_size: tuple[int, int], input_size: tuple[int, int]) -> tuple[int, int]:
-    """Compute the upper left corner ``(y, x)`` of a view's crop in the resized image; negative where it is beyond it.
-
-    >>> corner(View(256, 1, 1), (256, 256), (224, 224))
-    (15, 15)
-    """
-    height, width = resized(image_size, view.size)
-    y, x = anchor(height, view.row), anchor(width, view.column)
-    return y - input_size[0] // 2, x - input_size[1] // 2
+    tile = sides // ANCHORS
+    return places * tile + tile // 2
 
 
 @dataclass(frozen=True)
@@ -55,7 +33,7 @@ class Places:
 
     Attributes:
         resized: ``(N, V, 2)``: H and W of the resized image.
-        corner: ``(N, V, 2)``: y and x of the crop's upper left corner in it.
+        corner: ``(N, V, 2)``: y and x of the crop's upper left corner in it; negative where it is beyond the image.
         input_size: ``(H, W)`` of the crop.
         anchors: ``(V, 2)``: row and column of the anchor on which each view is centred.
         scale: ``(V,)``: index of each view's scale among the plan's.
@@ -88,8 +66,7 @@ class Places:
 
     def visible_anchors(self) -> Bools:
         """``(N, V, 3, 3)``: which anchors' places are visible in each view, its own included."""
-        tile = self.resized // ANCHORS
-        spots = np.arange(ANCHORS) * tile[..., None] + tile[..., None] // 2  # (N, V, 2, 3)
+        spots = anchor(self.resized[..., None], np.arange(ANCHORS))  # (N, V, 2, 3)
         first = self.corner[..., None]
         inside = (spots >= first) & (spots < first + np.asarray(self.input_size)[:, None])
         return np.asarray(inside[:, :, 0, :, None] & inside[:, :, 1, None, :])
@@ -120,6 +97,8 @@ class Places:
 def places_of(plan: Plan, image_sizes: ArrayLike) -> Places:
     """Compute where the views of a plan lie in images.
 
+    An image is resized until its shorter side is S; the longer one is rounded down.
+
     Args:
         plan: The plan of V views.
         image_sizes: ``(N, 2)``: H and W of every image; of a face crop, the side of its square.
@@ -131,6 +110,9 @@ def places_of(plan: Plan, image_sizes: ArrayLike) -> Places:
         >>> from bincam.inference import places_of, view_plan
         >>> places_of(view_plan("short", (224, 224)), [(375, 500), (64, 64)]).strict.sum(1).tolist()
         [36, 36]
+        >>> one = places_of(view_plan([(256, 1, 1)], (224, 224)), [(375, 500), (256, 256)])
+        >>> one.resized.tolist(), one.corner[1].tolist()
+        ([[[256, 341]], [[256, 256]]], [[15, 15]])
     """
     sizes = np.asarray(image_sizes, np.int64)
     if sizes.ndim != 2 or sizes.shape[1] != 2 or (sizes < 1).any():
@@ -140,7 +122,5 @@ def places_of(plan: Plan, image_sizes: ArrayLike) -> Places:
     scales = np.array([view.size for view in plan.views])
     anchors = np.array([view[1:] for view in plan.views])
     after = scales[None, :, None] * sizes[:, None] // sizes.min(1)[:, None, None]
-    tile = after // ANCHORS
-    middle = anchors * tile + tile // 2
     scale = np.searchsorted(plan.sizes, scales)
-    return Places(after, middle - np.asarray(plan.input_size) // 2, plan.input_size, anchors, scale)
+    return Places(after, anchor(after, anchors) - np.asarray(plan.input_size) // 2, plan.input_size, anchors, scale)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,8 +12,8 @@ from PIL import Image
 
 from bincam.data import crop
 from bincam.errors import InputError
-from bincam.inference.zoom.geometry import corner, resized
-from bincam.inference.zoom.plan import Plan, View
+from bincam.inference.zoom.geometry import places_of
+from bincam.inference.zoom.plan import Plan
 
 Pixels = NDArray[np.uint8]
 
@@ -56,16 +57,16 @@ def render(image: Pixels, plan: Plan) -> Iterator[Pixels]:
     """
     check_pixels(image)
     picture = Image.fromarray(image)
-    height, width = image.shape[:2]
-    for size, views in groupby(plan.views, key=lambda view: view.size):
-        whole = resized((height, width), size)
+    places = places_of(plan, [image.shape[:2]])
+    views = zip(places.resized[0].tolist(), places.corner[0].tolist(), strict=True)
+    for whole, of_scale in groupby(views, key=itemgetter(0)):
         if whole[0] * whole[1] > WHOLE:
-            for view in views:
-                yield _part(picture, view, whole, plan.input_size)
+            for _, first in of_scale:
+                yield _part(picture, first, whole, plan.input_size)
             continue
         scaled = np.asarray(picture.resize(whole[::-1], Image.Resampling.BICUBIC))
-        for view in views:
-            yield cut(scaled, corner(view, (height, width), plan.input_size), plan.input_size)
+        for _, first in of_scale:
+            yield cut(scaled, first, plan.input_size)
         del scaled  # before the next scale is made
 
 
@@ -82,7 +83,7 @@ def check_pixels(image: Pixels) -> None:
         raise InputError(f"an image without pixels: shape {image.shape}")
 
 
-def cut(image: Pixels, first: tuple[int, int], size: tuple[int, int]) -> Pixels:
+def cut(image: Pixels, first: Sequence[int], size: tuple[int, int]) -> Pixels:
     """Cut a rectangle whose upper left corner is ``first`` (y, x), with zeros beyond the image.
 
     >>> cut(np.full((2, 2, 1), 7, np.uint8), (-1, 0), (2, 2))[..., 0]
@@ -98,9 +99,8 @@ def cut(image: Pixels, first: tuple[int, int], size: tuple[int, int]) -> Pixels:
     return result
 
 
-def _part(picture: Image.Image, view: View, whole: tuple[int, int], size: tuple[int, int]) -> Pixels:
+def _part(picture: Image.Image, first: Sequence[int], whole: Sequence[int], size: tuple[int, int]) -> Pixels:
     """A view of an image that is too large to be resized whole: the source pixels of the view's part are resampled."""
-    first = corner(view, (picture.height, picture.width), size)
     begin = [max(start, 0) for start in first]
     end = [min(start + length, side) for start, length, side in zip(first, size, whole, strict=True)]
     rows, columns = picture.height, picture.width

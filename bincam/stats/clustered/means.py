@@ -144,6 +144,20 @@ def group_means(
     return GroupMeans(value, low, high, images, people, effective, contributions, clusters.known)
 
 
+def overall_means(
+    values: NDArray[np.floating],
+    clusters: Clusters,
+    bounds: tuple[NDArray[np.floating] | float, NDArray[np.floating] | float] = UNBOUNDED,
+    level: float = LEVEL,
+) -> GroupMeans:
+    """Estimate the means of the columns of values ``(N, C)`` as ``group_means``, of all images as one group.
+
+    >>> overall_means(np.arange(30)[:, None] / 30, Clusters.of([""] * 30)).value.round(3)
+    array([[0.483]])
+    """
+    return group_means(values, np.zeros(len(values), np.int64), np.ones((1, 1)), clusters, bounds, level)
+
+
 def mean_interval(
     value: Floats,
     spread: Spread,

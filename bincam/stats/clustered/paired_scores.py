@@ -11,7 +11,7 @@ from bincam.decision import is_positive
 from bincam.errors import InputError
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.delong import auroc_contributions, cluster_totals, precision_contributions
-from bincam.stats.clustered.means import group_means
+from bincam.stats.clustered.means import overall_means
 from bincam.stats.clustered.paired import paired_shares
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, Floats
@@ -95,7 +95,7 @@ def compare_scores(
         balanced_error=_balanced_error(wrong[1], y, clusters, level),
         auroc_gain=gains[0],
         precision_gain=gains[1],
-        balanced_error_gain=_balanced(wrong[0], wrong[1], y, clusters, level),
+        balanced_error_gain=_balanced_gain(wrong[0], wrong[1], y, clusters, level),
     )
 
 
@@ -127,28 +127,30 @@ def _ranking_gain(
 
 def _balanced_error(wrong: NDArray[np.floating], labels: Floats, clusters: Clusters, level: float) -> Estimate:
     """Half the sum of the two classes' shares of errors, between 0 and 1."""
-    of_class = np.stack([np.where(labels == label, wrong, np.nan) for label in (1.0, 0.0)], 1)
+    of_class = _by_class(wrong, labels)
     parts = shares(of_class, np.ones(of_class.shape, bool), clusters, level)
-    cell = np.where(np.isfinite(wrong), 0, -1)
-    totals = group_means(of_class, cell, np.ones((1, 1)), clusters, level=level).contributions[0]
-    people = clusters.identities(np.isfinite(labels))
-    identities = None if people is None else int(people)
-    joint = correlation(totals[:, 0], totals[:, 1])
-    return mean_of_two(parts.estimate(0), parts.estimate(1), correlation=joint, identities=identities)
+    return _of_both((parts.estimate(0), parts.estimate(1)), of_class, labels, clusters, level)
 
 
-def _balanced(
+def _balanced_gain(
     first: NDArray[np.floating], second: NDArray[np.floating], labels: Floats, clusters: Clusters, level: float
 ) -> Estimate:
     """Half the sum of the two classes' differences of errors, first less second."""
-    parts, totals = [], []
-    for label in (1.0, 0.0):
-        here = labels == label
-        one, other = (np.where(here, wrong, np.nan) for wrong in (first, second))
-        parts.append(paired_shares(one, other, clusters, level))
-        cell = np.where(here & np.isfinite(first), 0, -1)
-        means = group_means((one - other)[:, None], cell, np.ones((1, 1)), clusters, level=level)
-        totals.append(means.contributions[0, :, 0])
+    one, other = _by_class(first, labels), _by_class(second, labels)
+    positive, negative = (paired_shares(one[:, k], other[:, k], clusters, level) for k in (0, 1))
+    return _of_both((positive, negative), one - other, labels, clusters, level)
+
+
+def _by_class(values: NDArray[np.floating], labels: Floats) -> Floats:
+    """Values ``(N,)`` as columns of the positives and the negatives, ``(N, 2)``, NaN for the other class."""
+    return np.stack([np.where(labels == label, values, np.nan) for label in (1.0, 0.0)], 1)
+
+
+def _of_both(
+    parts: tuple[Estimate, Estimate], of_class: Floats, labels: Floats, clusters: Clusters, level: float
+) -> Estimate:
+    """Half the sum of a figure of positives and of negatives, whose errors are correlated as their means are."""
+    totals = overall_means(of_class, clusters, level=level).contributions[0]
     people = clusters.identities(np.isfinite(labels))
     identities = None if people is None else int(people)
-    return mean_of_two(*parts, correlation=correlation(*totals), identities=identities)
+    return mean_of_two(*parts, correlation=correlation(*totals.T), identities=identities)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.stats.clustered.means import group_means
+from bincam.stats.clustered.means import overall_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.proportions import shares
@@ -17,7 +17,7 @@ def share(values: NDArray[np.floating], clusters: Clusters, level: float = LEVEL
     >>> share(np.array([1.0, 0.0, np.nan, 1.0]), Clusters.of([""] * 4)).images
     3
     """
-    return shares(values[:, None], np.isfinite(values)[:, None], clusters, level).estimate(0)
+    return shares(values, np.isfinite(values), clusters, level).estimate()
 
 
 def mean(
@@ -41,6 +41,5 @@ def means(
     level: float = LEVEL,
 ) -> list[Estimate]:
     """Estimate the means of the columns of values ``(N, C)``, as ``mean``."""
-    one = np.zeros(len(values), np.int64), np.ones((1, 1))
-    result = group_means(np.asarray(values, np.float64), *one, clusters, bounds, level)
+    result = overall_means(np.asarray(values, np.float64), clusters, bounds, level)
     return [result.estimate(0, column) for column in range(values.shape[1])]

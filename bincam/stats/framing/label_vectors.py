@@ -80,18 +80,16 @@ def exact_match(
     rows = np.repeat(np.arange(N), V)
     pairs = np.unique(np.stack([rows, seen.reshape(-1)], 1), axis=0)
     pairs = pairs[(pairs[:, 1] >= 0) & labelled[pairs[:, 0]]]
-    people = clusters.codes
     hit = np.where(labelled, (seen == wanted[:, None]).any(1), np.nan)
     with_labels = np.flatnonzero(labelled)
     wearers = np.bincount(wanted[with_labels], minlength=kinds)  # images with each label vector
     sayers = np.bincount(pairs[:, 1], minlength=kinds)  # images of which a view says it
-    own_wearers = _own(people[with_labels], wanted[with_labels], kinds)
-    own_sayers = _own(people[pairs[:, 0]], pairs[:, 1], kinds)
-    size = np.bincount(people[with_labels], minlength=clusters.count)
-    others = len(with_labels) - size[people]
-    matched = np.zeros(N)
-    np.add.at(matched, pairs[:, 0], wearers[pairs[:, 1]] - own_wearers(people[pairs[:, 0]], pairs[:, 1]))
-    matching = sayers[wanted] - own_sayers(people, wanted)
+    person = clusters.codes.astype(np.int64) * kinds  # plus a kind: the number of a person with a label vector
+    wears, says = person + wanted, person[pairs[:, 0]] + pairs[:, 1]
+    others = len(with_labels) - _occurrences(clusters.codes[with_labels], clusters.codes)
+    of_others = wearers[pairs[:, 1]] - _occurrences(wears[with_labels], says)
+    matched = np.bincount(pairs[:, 0], of_others, minlength=N)
+    matching = sayers[wanted] - _occurrences(says, wears)
     with np.errstate(invalid="ignore", divide="ignore"):
         expected = np.where(labelled & (others > 0), matched / others, np.nan)
         of_label = np.where(labelled & (others > 0), matching / others, np.nan)
@@ -106,15 +104,7 @@ def exact_match(
     )
 
 
-class _own:  # noqa: N801  # it is called as a function
-    """Numbers of entries with a person and a kind."""
-
-    def __init__(self, people: NDArray[np.integer], kind: NDArray[np.integer], kinds: int) -> None:
-        self.kinds = kinds
-        self.keys, self.counts = np.unique(people.astype(np.int64) * kinds + kind, return_counts=True)
-
-    def __call__(self, people: NDArray[np.integer], kind: NDArray[np.integer]) -> NDArray[np.int64]:
-        key = people.astype(np.int64) * self.kinds + kind
-        at = np.minimum(np.searchsorted(self.keys, key), max(len(self.keys) - 1, 0))
-        found = self.keys[at] == key if len(self.keys) else np.zeros(len(key), bool)
-        return np.asarray(np.where(found, self.counts[at] if len(self.keys) else 0, 0), np.int64)
+def _occurrences(entries: NDArray[np.integer], wanted: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Count how often each wanted number is among the entries."""
+    ordered = np.sort(entries)
+    return np.searchsorted(ordered, wanted, "right") - np.searchsorted(ordered, wanted, "left")

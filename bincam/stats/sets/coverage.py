@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
-from bincam.stats.clustered.means import group_means
+from bincam.stats.clustered.means import overall_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.proportions import shares
@@ -284,5 +284,4 @@ def _each(
 
 def _mean(values: NDArray[np.floating], most: int, clusters: Clusters, level: float) -> Estimate:
     """Estimate a mean of values between 0 and ``most``."""
-    one = np.zeros(len(values), np.int64), np.ones((1, 1))
-    return group_means(values[:, None], *one, clusters, (0.0, float(most)), level).estimate(0, 0)
+    return overall_means(values[:, None], clusters, (0.0, float(most)), level).estimate(0, 0)
