@@ -17,7 +17,8 @@ from bincam.cam import bridge, fullgrad
 from bincam.cam.borrowed_model import BorrowedModel, Precision, Start
 from bincam.cam.combination import refuse_unknown_scores
 from bincam.cam.decompose import decompose, full_precision
-from bincam.cam.explanation import Explanation, joined
+from bincam.cam.explained import joined
+from bincam.cam.explanation import Explanation
 from bincam.cam.inputs import Inputs, check_images
 from bincam.cam.methods import Method, find
 from bincam.cam.native import completes, kept_and_start, signed_evidence
