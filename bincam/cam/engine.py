@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -13,21 +11,20 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from bincam.cam import bridge, fullgrad
-from bincam.cam.borrowed_model import BorrowedModel, Precision, Start
+from bincam.cam import bridge
+from bincam.cam.batch import asked_batch, batch_explanation, batch_maps
+from bincam.cam.borrowed_model import BorrowedModel, Precision
 from bincam.cam.combination import refuse_unknown_scores
 from bincam.cam.decompose import decompose, full_precision
-from bincam.cam.explanation import Explanation, joined
+from bincam.cam.explained import joined
+from bincam.cam.explanation import Explanation
 from bincam.cam.inputs import Inputs, check_images
 from bincam.cam.methods import Method, find
-from bincam.cam.native import completes, kept_and_start, signed_evidence
-from bincam.cam.prediction_grid.cells import cell_scores, readings
-from bincam.cam.prediction_grid.reading import explained_grid
+from bincam.cam.native import kept_and_start
 from bincam.cam.reference import Reference, ReferenceFit
-from bincam.cam.request import Request, select_asked
+from bincam.cam.request import Request, check_counts, select_asked
 from bincam.cam.selection import Selection
 from bincam.cam.targets import Side
-from bincam.display import counted
 from bincam.errors import InputError, UnsupportedError, nearest
 from bincam.models.anatomy import Anatomy
 from bincam.models.card import Card
@@ -39,9 +36,6 @@ from bincam.references import ReferenceKind
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from PIL.Image import Image
-
-
-_FIXED = "log-odds of a set: exact with this image's weights of the alternatives fixed"
 
 
 class Explainer:
@@ -221,112 +215,29 @@ class Explainer:
                 function of one image: it is random, or depends on the other images of its batch.
         """
         check_images(images)
-        if like is not None and len(like.logits) != len(images):
-            raise InputError(
-                f"like= explains {counted(len(like.logits), 'image')}, but there are {counted(len(images), 'image')}"
-            )
-        if self._divides(images):
-            if labels is not None and len(labels) != len(images):
-                raise InputError(
-                    f"there are labels of {counted(len(labels), 'image')}, but {counted(len(images), 'image')}"
-                )
+        passes = self._rows(images)
+        check_counts(len(images), labels if len(passes) > 1 else None, like)  # in one pass, their shape is checked
+        if len(passes) > 1:
             parts = []
-            for rows in self._rows(images):
+            for rows in passes:
                 with self._borrowed.arguments.of_rows(rows, len(images)):
                     own = None if labels is None else labels[rows]
                     parts.append(self(images[rows], side, own, like=None if like is None else like.rows(rows)))
             return joined(parts)
-        with self._borrowed.running(images) as (batch, casting):
-            anatomy, passed = self._borrowed.resolved_pass(batch, casting, self._kept_and_start)
+        with self._borrowed.running(images) as (moved, casting):
+            cut = partial(kept_and_start, self.method, cells=self.cells)
+            anatomy, passed = self._borrowed.resolved_pass(moved, casting, cut)
             request = self._request(side, labels, like)
-            scores = full_precision(passed.scores.detach())
-            columns = request.combination(scores)
-            logits = columns.explained()
-            threshold = request.thresholds.to(logits)
-            sigma = request.sides(columns, logits)
-            decomposition = decompose(anatomy, passed.kept, columns) if anatomy.decomposes else None
-            constant = decomposition.bias if decomposition else None
-            if self.method is None:
-                question = bridge.Question(side, request.attributes, columns, logits, sigma)
-                # In full precision: pytorch-grad-cam converts activations to numpy, which has little half precision.
-                maps = bridge.run(
-                    self._borrowed.module, self._borrowed.read, batch, anatomy, self.method_name, question
-                )
-            elif side == "any":
-                raise UnsupportedError(f"{self.method_name} distinguishes the sides; ask for one of them")
-            elif self.method.name == "fullgrad":
-                with casting:
-                    located, constant = fullgrad.maps(self._borrowed.module, self._borrowed.read, batch, columns)
-                maps = sigma[..., None, None] * located
-            else:
-                evidence_of = partial(
-                    signed_evidence,
-                    self._borrowed,
-                    batch,
-                    self.method,
-                    sigma=sigma,
-                    columns=columns,
-                    decomposition=decomposition,
-                    chunk=self._chunk,
-                    other_layer=self._other_layer,
-                )
-                signed = evidence_of(anatomy=anatomy, passed=passed)
-                if signed is None:  # gradients pass what the model detaches
-                    anatomy = self._borrowed.open_stops(batch)
-                    with casting:
-                        passed = self._borrowed.forward(batch, anatomy, *self._kept_and_start(anatomy))
-                    signed = evidence_of(anatomy=anatomy, passed=passed)
-                    assert signed is not None
-                maps = sigma[..., None, None] * signed
-            conditional = columns.conditional and anatomy.kind == "exact"
-            in_sets = any(columns.owners)
-            owners = dict.fromkeys(owner for owner in columns.owners if owner is not None)
-            explanation = Explanation(
-                attributes=request.attributes,
-                logits=logits,
-                side=sigma,
-                threshold=threshold,
-                maps=maps,
-                decomposition=decomposition,
-                bias=constant,
-                method=self.method_name,
-                layer="input" if self.method_name == "fullgrad" else anatomy.layer.name,
-                kind="conditional" if conditional else anatomy.kind,
-                reason=f"{anatomy.reason}; {_FIXED}" if columns.conditional and anatomy.decomposes else anatomy.reason,
-                complete=self._completes(anatomy, batch),
-                head=self.head if self.card is None else self.card.head,
-                image_size=(int(batch.shape[2]), int(batch.shape[3])),
-                sets=columns.owners if in_sets else (),
-                versus=self.versus if in_sets else None,
-                alternatives=columns.alternatives() if in_sets else None,
-                odds=columns.odds() if in_sets and self.versus is not None else None,
-                predicted=request.decided(columns) if in_sets else None,
-                outputs=columns.outputs if columns.outputs.ndim == 2 else None,
-                rivals=columns.rivals,
-                names=request.selection.names if columns.outputs.ndim == 2 else (),
-                scores=columns.scores if in_sets else None,
-                members={owner: tuple(request.selection.names[c] for c in columns.sets[owner]) for owner in owners},
-                pooling=anatomy.pooling,
-                pooled_cells=0 if anatomy.pooled is None else math.prod(anatomy.pooled.layout.grid),
-                pointwise="pointwise" in readings(anatomy),
+            batch, maps, constant = batch_maps(
+                asked_batch(self._borrowed, moved, casting, anatomy, passed, request),
+                self.method,
+                self.method_name,
+                side=side,
+                chunk=self._chunk,
+                cut=cut,
+                other_layer=self._other_layer,
             )
-            if not self.cells:
-                return explanation
-            grids = {
-                reading: explained_grid(
-                    explanation,
-                    cell_scores(anatomy, passed.kept, reading),
-                    columns,
-                    reading,
-                    raw=not self._borrowed.centred,
-                )
-                for reading in readings(anatomy)
-            }
-            return replace(explanation, grids=grids)
-
-    def _kept_and_start(self, anatomy: Anatomy) -> tuple[bool, Start]:
-        keep, start = kept_and_start(self.method, anatomy)
-        return keep or (self.cells and bool(readings(anatomy))), start
+            return batch_explanation(batch, self.method_name, maps, constant, cells=self.cells)
 
     def _request(self, side: Side | Literal["any"], labels: Tensor | None, like: Explanation | None) -> Request:
         refuse_unknown_scores(self.versus, self._borrowed.centred)
@@ -355,9 +266,10 @@ class Explainer:
             torch.Size([4, 1])
         """
         check_images(images)
-        if self._divides(images):
+        passes = self._rows(images)
+        if len(passes) > 1:
             parts = []
-            for rows in self._rows(images):
+            for rows in passes:
                 with self._borrowed.arguments.of_rows(rows, len(images)):
                     parts.append(self.logits(images[rows], like=None if like is None else like.rows(rows)))
             return torch.cat(parts)
@@ -461,18 +373,11 @@ class Explainer:
         finally:
             self._borrowed.checking = checking
 
-    def _divides(self, images: Tensor) -> bool:
-        return len(images) > self._size(images)
-
-    def _size(self, images: Tensor) -> int:
-        """Images per forward pass; one where each has a head of its own, or pytorch-grad-cam runs copies of it."""
+    def _rows(self, images: Tensor) -> list[slice]:
+        """The rows of each pass: one where images have heads of their own, or pytorch-grad-cam runs copies of them."""
         arguments = self._borrowed.arguments
         alone = arguments.given and (self.method is None or arguments.differ(images))
-        return 1 if alone else max(1, self.batch_size or len(images))
-
-    def _rows(self, images: Tensor) -> list[slice]:
-        """The rows of each forward pass."""
-        size = self._size(images)
+        size = 1 if alone else max(1, self.batch_size or len(images))
         return [slice(begin, begin + size) for begin in range(0, len(images), size)] or [slice(None)]
 
     def _other_layer(self, anatomy: Anatomy) -> str:
@@ -493,8 +398,3 @@ class Explainer:
             return f"use layer={default.anatomy(self._borrowed.explained_size).layer.name!r}"
         except UnsupportedError:
             return f"pass a layer before {anatomy.layer.name!r}"
-
-    def _completes(self, anatomy: Anatomy, batch: Tensor) -> bool:
-        if self.method_name == "fullgrad":
-            return fullgrad.completes(self._borrowed.module, self._borrowed.read, batch[:1])
-        return completes(self.method_name, anatomy)

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from bincam import display
 from bincam.cam import ledger as ledger_terms
-from bincam.cam.decompose import Decomposition
+from bincam.cam.explained import Explained
 from bincam.cam.ledger import Ledger
 from bincam.cam.listing import Position, first_rows, omitted_rows, size
-from bincam.cam.prediction_grid.grid import PredictionGrid, Reading, joined_grids
+from bincam.cam.prediction_grid.grid import PredictionGrid, Reading
 from bincam.cam.prediction_grid.reading import find_grid
 from bincam.cam.reference import Reference
 from bincam.errors import InputError
-from bincam.models.anatomy import Kind
-from bincam.models.heads import Head, probability
 from bincam.resample import upsample
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SIDES = {1.0: "positive", -1.0: "negative"}
-_BY_IMAGE = ("logits", "side", "maps")
-_IN_SETS = ("alternatives", "odds", "predicted", "outputs", "rivals", "scores")
-"""Fields with a row per image."""
 _IN_NOTEBOOK = 4  # attributes drawn where a notebook shows an explanation
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Explained):
     """Maps of B images and A attributes.
 
     Attributes:
@@ -87,35 +82,6 @@ class Explanation:
         torch.Size([2, 64, 64])
     """
 
-    attributes: tuple[str, ...]
-    logits: Tensor
-    side: Tensor
-    threshold: Tensor
-    maps: Tensor
-    decomposition: Decomposition | None
-    bias: Tensor | None
-    method: str
-    layer: str
-    kind: Kind
-    reason: str
-    complete: bool
-    head: Head
-    image_size: tuple[int, int]
-    sets: tuple[str | None, ...] = ()
-    versus: str | None = None
-    alternatives: Tensor | None = None
-    odds: Tensor | None = None
-    predicted: Tensor | None = None
-    outputs: Tensor | None = None
-    rivals: Tensor | None = None
-    names: tuple[str, ...] = ()
-    scores: Tensor | None = None
-    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    pooling: str = ""
-    pooled_cells: int = 0
-    pointwise: bool = False
-    grids: Mapping[Reading, PredictionGrid] = field(default_factory=dict)
-
     def __repr__(self) -> str:
         return self._table().text()
 
@@ -154,67 +120,6 @@ class Explanation:
             ("image, attribute", "logit", "threshold", "explained", "bias share"),
             first_rows(self.attributes, self.logits, cells, named),
             "; ".join(filter(None, notes)),
-        )
-
-    @property
-    def has_alternatives(self) -> bool:
-        """True if a logit has a term for the entropy of its alternatives, as log-odds of a set of several outputs."""
-        return self.alternatives is not None and bool((self.alternatives != 0).any())
-
-    def set_of(self, column: int) -> str | None:
-        """Name of the set of an explained output; None for a yes-or-no attribute."""
-        return self.sets[column] if self.sets else None
-
-    @property
-    def one_of(self) -> dict[str, tuple[str, ...]]:
-        """Name of a set to those of its outputs that are explained; with ``top``, to their ranks."""
-        pairs = list(zip(self.attributes, self.sets, strict=False))
-        return {
-            name: tuple(output for output, owner in pairs if owner == name)
-            for name in dict.fromkeys(self.sets)
-            if name is not None
-        }
-
-    def output_names(self, image: int) -> tuple[str, ...]:
-        """Names of the outputs that are explained of one image: with ``top`` those at each rank, else ``attributes``.
-
-        Example:
-            >>> import torch
-            >>> from torch import nn
-            >>> from bincam import Explainer
-            >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
-            >>> names = ["cat", "dog", "fox"]
-            >>> explanation = Explainer(model, names=names, one_of={"animal": names}, top=2)(torch.rand(4, 3, 16, 16))
-            >>> explanation.attributes
-            ('animal: 1st', 'animal: 2nd')
-            >>> set(explanation.output_names(0)) < set(names)
-            True
-        """
-        if self.outputs is None:
-            return self.attributes
-        return tuple(self.names[column] for column in self.outputs[image].tolist())
-
-    def taken_with(self, image: int, column: int) -> float | None:
-        """The probability of an output that is predicted although it is below one half; None for all other outputs."""
-        if self.set_of(column) is None or self.predicted is None or not bool(self.predicted[image, column]):
-            return None
-        value = self.probability[image, column].item()
-        return value if value < 0.5 else None
-
-    def rows(self, rows: slice) -> Explanation:
-        """Select some images."""
-
-        def part(values: Tensor | None) -> Any:
-            return None if values is None else values[rows]
-
-        terms = self.decomposition
-        if terms is not None:
-            terms = Decomposition(part(terms.evidence), part(terms.prefix), part(terms.bias))
-        return replace(
-            self,
-            decomposition=terms,
-            grids={reading: grid.rows(rows) for reading, grid in self.grids.items()},
-            **{name: part(getattr(self, name)) for name in (*_BY_IMAGE, *_IN_SETS, "bias")},
         )
 
     def plot(
@@ -256,24 +161,6 @@ class Explanation:
         return display.backend().plot_explanation(
             self, images=images, image=image, attributes=attributes, mean=mean, std=std
         )
-
-    @property
-    def probability(self) -> Tensor:
-        """The probability of the positive class, ``(B, A)``; of an output in a set, its softmax probability."""
-        return probability(self.logits if self.odds is None else self.odds, self.head)
-
-    @property
-    def identity_gap(self) -> Tensor:
-        """The part of the logit that maps and constant do not account for: z - b - p - ΣS, ``(B, A)``.
-
-        If the head has no constant (``bias`` is None), it is z - ΣS. Of log-odds, the entropy of the alternatives is a
-        further term: z + H(π) - b - p - ΣS.
-        """
-        located = self.side * self.maps.sum((-2, -1))
-        constant = torch.zeros_like(located) if self.bias is None else self.bias
-        prefix = torch.zeros_like(located) if self.decomposition is None else self.decomposition.prefix
-        lost = 0 if self.alternatives is None else self.alternatives
-        return self.logits - lost - constant - (0 if self.method == "fullgrad" else prefix) - located
 
     def ledger(self, reference: Literal["zero", "floor"] | Reference = "zero") -> Ledger:
         """Sum the evidence for and against the explained side, relative to a reference.
@@ -360,21 +247,6 @@ class Explanation:
         """
         return find_grid(self, reading, reference)
 
-    def reference_grid(self, reference: Reference) -> Tensor:
-        """Return the reference's grids of the explained outputs: ``(A, h, w)``, ``(B, A, h, w)`` where images differ.
-
-        Raises:
-            InputError: It has another grid, or lacks one of these attributes.
-        """
-        assert self.decomposition is not None
-        evidence = self.decomposition.evidence
-        if self.outputs is None:
-            return reference.for_maps(self.attributes, evidence)
-        explained = sorted(set(self.outputs.flatten().tolist()))
-        grids = reference.for_maps([self.names[column] for column in explained], evidence)
-        place = torch.searchsorted(torch.tensor(explained, device=self.outputs.device), self.outputs)
-        return grids[place]
-
     def upsample(self, size: tuple[int, int] | None = None) -> Tensor:
         """Upsample all maps to an image size, by default the explained one: ``(B, A, H, W)``.
 
@@ -386,32 +258,3 @@ class Explanation:
         """Yield the upsampled maps of one image at a time, ``(A, H, W)``, which bounds the memory."""
         for maps in self.maps:
             yield upsample(maps, size or self.image_size)
-
-
-def joined(parts: Sequence[Explanation]) -> Explanation:
-    """Join the explanations of consecutive images by one explainer.
-
-    Args:
-        parts: At least one.
-    """
-
-    def cat(tensors: Sequence[Tensor | None]) -> Tensor | None:
-        present = [tensor for tensor in tensors if tensor is not None]
-        return torch.cat(present) if len(present) == len(tensors) else None
-
-    def cat_field(name: str) -> Any:
-        return cat([getattr(part, name) for part in parts])
-
-    decompositions = [part.decomposition for part in parts if part.decomposition is not None]
-    return replace(
-        parts[0],
-        **{name: cat_field(name) for name in (*_BY_IMAGE, *_IN_SETS, "bias")},
-        grids={reading: joined_grids([part.grids[reading] for part in parts]) for reading in parts[0].grids},
-        decomposition=Decomposition(
-            evidence=torch.cat([part.evidence for part in decompositions]),
-            prefix=torch.cat([part.prefix for part in decompositions]),
-            bias=torch.cat([part.bias for part in decompositions]),
-        )
-        if len(decompositions) == len(parts)
-        else None,
-    )

@@ -13,19 +13,22 @@ from bincam.cam.decompose import Decomposition
 from bincam.cam.evidence import Pass, evidence
 from bincam.cam.lost_gradient import lost_gradients
 from bincam.cam.methods import Method
+from bincam.cam.prediction_grid.cells import readings
 from bincam.errors import InputError, UnsupportedError
 from bincam.models.anatomy import Anatomy
 from bincam.models.tracing.gradient_modes import lost_gradient
 
 
-def kept_and_start(method: Method | None, anatomy: Anatomy) -> tuple[bool, Start]:
+def kept_and_start(method: Method | None, anatomy: Anatomy, *, cells: bool = False) -> tuple[bool, Start]:
     """Decide whether to keep the tensors that the head pools, and where the gradient has to start.
 
     Args:
         method: The native method; None for one of pytorch-grad-cam.
         anatomy: Structure of the model.
+        cells: Whether the head will be applied to every cell.
     """
     keep = anatomy.pooled is not None and (anatomy.decomposes or anatomy.pooling == "mean")
+    keep = keep or (cells and bool(readings(anatomy)))
     if method is None or method.name in ("cam", "fullgrad"):
         return keep, None
     if anatomy.at_pooled and anatomy.kind == "exact":

@@ -12,6 +12,7 @@ from torch import Tensor
 from bincam.cam.combination import Combination, check_versus, find_rivals, gather, ranking
 from bincam.cam.selection import Selection, select
 from bincam.cam.targets import Side, sides
+from bincam.display import counted
 from bincam.errors import InputError
 from bincam.models.log_odds import decide
 from bincam.one_of import set_of
@@ -182,6 +183,19 @@ class Request:
                 image = int(twice.nonzero()[0])
                 raise InputError(f"image {image} has several true labels in set {owner!r}; at most one is expected")
         return labels
+
+
+def check_counts(images: int, labels: Tensor | None, like: Explanation | None) -> None:
+    """Refuse labels, or an explanation to repeat, of another number of images.
+
+    Raises:
+        InputError: They are.
+    """
+    there = counted(images, "image")
+    if like is not None and len(like.logits) != images:
+        raise InputError(f"like= explains {counted(len(like.logits), 'image')}, but there are {there}")
+    if labels is not None and len(labels) != images:
+        raise InputError(f"there are labels of {counted(len(labels), 'image')}, but {there}")
 
 
 def select_asked(

@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from bincam.cam.combination import Combination
-from bincam.cam.decompose import Decomposition
+from bincam.cam.explained import Explained
 from bincam.cam.ledger import against
 from bincam.cam.prediction_grid.cells import FROZEN_POOLINGS, NOT_THIS, ONE_CELL, from_terms
 from bincam.cam.prediction_grid.grid import PredictionGrid, Reading
 from bincam.cam.reference import Reference
 from bincam.errors import InputError, UnsupportedError
-
-
-class Explained(Protocol):
-    """What is read of an explanation, which itself has a grid; see ``Explanation``."""
-
-    @property
-    def attributes(self) -> tuple[str, ...]: ...  # noqa: D102  # as of Explanation, like all that follow
-    @property
-    def logits(self) -> Tensor: ...  # noqa: D102
-    @property
-    def threshold(self) -> Tensor: ...  # noqa: D102
-    @property
-    def decomposition(self) -> Decomposition | None: ...  # noqa: D102
-    @property
-    def reason(self) -> str: ...  # noqa: D102
-    @property
-    def sets(self) -> tuple[str | None, ...]: ...  # noqa: D102
-    @property
-    def versus(self) -> str | None: ...  # noqa: D102
-    @property
-    def alternatives(self) -> Tensor | None: ...  # noqa: D102
-    @property
-    def outputs(self) -> Tensor | None: ...  # noqa: D102
-    @property
-    def members(self) -> Mapping[str, tuple[str, ...]]: ...  # noqa: D102
-    @property
-    def pooling(self) -> str: ...  # noqa: D102
-    @property
-    def pooled_cells(self) -> int: ...  # noqa: D102
-    @property
-    def pointwise(self) -> bool: ...  # noqa: D102
-    @property
-    def grids(self) -> Mapping[Reading, PredictionGrid]: ...  # noqa: D102
-    def reference_grid(self, reference: Reference) -> Tensor: ...  # noqa: D102
 
 
 def explained_grid(
@@ -64,7 +29,7 @@ def explained_grid(
         raw: Whether they are known beyond what the outputs of a set have in common.
     """
     lost = 0 if explanation.alternatives is None else explanation.alternatives[..., None, None]
-    owners = dict.fromkeys(owner for owner in explanation.sets if owner is not None)
+    owners = explanation.one_of
     return PredictionGrid(
         attributes=explanation.attributes,
         reading=reading,
@@ -101,7 +66,7 @@ def decomposed_grid(explanation: Explained, reference: Literal["zero"] | Referen
         evidence, bias = against(evidence, bias, explanation.reference_grid(reference))
     scores = from_terms(evidence, bias + terms.prefix)
     lost = explanation.alternatives
-    owners = dict.fromkeys(owner for owner in explanation.sets if owner is not None)
+    owners = explanation.one_of
     members = {}
     places = torch.full(explanation.logits.shape, -1, device=scores.device) if owners else None
     for owner in owners:

@@ -33,6 +33,7 @@ from bincam.metrics.localization.boxes.overlaps import (
     Overlaps,
     Truth,
     checked_truth,
+    iou,
 )
 from bincam.metrics.localization.energy import evidence
 
@@ -228,10 +229,8 @@ def inclusive_iou(boxes: ArrayLike, truth: ArrayLike) -> Floats:
         >>> Fraction(inclusive_iou([[1, 2, 5, 6]], [[3, 1, 4, 5]]).item()).limit_denominator(100)
         Fraction(8, 27)
     """
-    a, b = np.asarray(boxes).reshape(-1, 1, 4), np.asarray(truth).reshape(1, -1, 4)
-    both = (np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]) + 1).clip(0).prod(-1)
-    own, other = ((x[..., 2:] - x[..., :2] + 1).prod(-1) for x in (a, b))
-    return np.asarray(both / (own + other - both), np.float64)
+    after = [0, 0, 1, 1]  # the pixel after the last one
+    return iou(np.asarray(boxes).reshape(-1, 4) + after, np.asarray(truth).reshape(-1, 4) + after)
 
 
 def _extent(highest: NDArray[np.uint8]) -> tuple[list[int], list[int]]:

@@ -63,7 +63,7 @@ class BoxColumns:
     @property
     def overlaps(self) -> Overlaps:
         """The stored curves as overlaps, for ``box_scores``."""
-        return stored_overlaps(self.levels, self.one, self.several, self.status)
+        return Overlaps(self.levels, decoded(self.one), decoded(self.several), self.status)
 
 
 def box_columns(
@@ -137,12 +137,3 @@ def box_columns(
         several=encoded(overlaps.several),
         projected_one=encoded(projected),
     )
-
-
-def stored_overlaps(levels: ArrayLike, one: ArrayLike, several: ArrayLike, status: ArrayLike) -> Overlaps:
-    """Return overlaps from their stored form, see ``BoxColumns``.
-
-    >>> stored_overlaps([0.2], [[100]], [[200]], [0]).several.tolist()
-    [[1.0]]
-    """
-    return Overlaps(np.asarray(levels, np.float64), decoded(one), decoded(several), np.asarray(status, np.int8))

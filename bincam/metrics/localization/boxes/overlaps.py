@@ -75,9 +75,7 @@ class Overlaps:
         if not 0 < delta <= 1:
             raise InputError(f"delta={delta}: expected an IoU above 0, at most 1")
         curves = self.several if several else self.one
-        result: Floats = (np.nan_to_num(curves, nan=-1.0) >= delta).astype(np.float64)
-        result[self.status == NO_TRUTH] = np.nan
-        return result
+        return overlap_hits(curves, self.status[..., None], delta)
 
     def at(self, level: float) -> int:
         """Return the index of a level.
@@ -96,6 +94,22 @@ class Overlaps:
     def attribute(self, index: int) -> Overlaps:
         """Return the curves of one attribute, ``(B, L)``."""
         return Overlaps(self.levels, self.one[:, index], self.several[:, index], self.status[:, index])
+
+
+def overlap_hits(overlap: ArrayLike, status: ArrayLike, delta: float) -> Floats:
+    """Mark images whose overlap is at least δ: 1 or 0, 0 without a box, and NaN without a true box.
+
+    Args:
+        overlap: ``(...)``, NaN where there is none.
+        status: ``(...)``, see ``Overlaps``.
+        delta: δ.
+
+    >>> overlap_hits([0.6, float("nan"), float("nan")], [0, 1, 2], delta=0.5).tolist()
+    [1.0, 0.0, nan]
+    """
+    found = np.nan_to_num(np.asarray(overlap, np.float64), nan=-1.0) >= delta
+    hits: Floats = np.where(np.asarray(status) == NO_TRUTH, np.nan, found)
+    return hits
 
 
 def iou(boxes: ArrayLike, truth: ArrayLike) -> Floats:

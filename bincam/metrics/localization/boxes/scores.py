@@ -208,21 +208,6 @@ def hit_rate(hits: ArrayLike, clusters: Clusters, level: float = LEVEL) -> Estim
     return shares(values, np.ones(values.shape, bool), clusters, level).estimate()
 
 
-def overlap_hits(overlap: ArrayLike, status: ArrayLike, delta: float = DELTA) -> NDArray[np.float64]:
-    """Mark images whose overlap is at least δ: 1 or 0, 0 without a box, and NaN without a true box.
-
-    Args:
-        overlap: ``(...)``, NaN where there is none.
-        status: ``(...)``, see ``Overlaps``.
-        delta: δ.
-
-    >>> overlap_hits([0.6, float("nan"), float("nan")], [0, 1, 2]).tolist()
-    [1.0, 0.0, nan]
-    """
-    found = np.nan_to_num(np.asarray(overlap, np.float64), nan=-1.0) >= delta
-    return np.where(np.asarray(status) == NO_TRUTH, np.nan, found)
-
-
 def _best(hits: NDArray[np.float64]) -> int:
     """The level at which most images are hit, the lowest of equals."""
     return int(np.nansum(hits, axis=0).argmax())

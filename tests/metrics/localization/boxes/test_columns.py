@@ -9,8 +9,7 @@ import torch
 from bincam.data.regions.boxes import box_mask, mask_box, part_boxes
 from bincam.errors import InputError
 from bincam.metrics import box_columns, box_scores, clean_overlaps, fit_constant_boxes, grid_reach, iou
-from bincam.metrics.localization.boxes.overlaps import NO_TRUTH
-from bincam.metrics.localization.boxes.scores import overlap_hits
+from bincam.metrics.localization.boxes.overlaps import NO_TRUTH, overlap_hits
 from bincam.stats import Clusters
 
 SIZE = (48, 48)
@@ -69,11 +68,11 @@ def test_a_planted_localiser_is_found_and_its_twin_is_not():
     truth, clusters = [[one] for one in boxes], Clusters.of([""] * 60)
     fitted = fit_constant_boxes([scenes(60, seed=3)], SIZE)
     found, twin = (box_columns(planted(boxes, on=on), truth, SIZE, fitted=fitted) for on in (True, False))
-    constant = overlap_hits(found.constant[:, 0], found.status[:, 0])
+    constant = overlap_hits(found.constant[:, 0], found.status[:, 0], 0.5)
     good, bad = (box_scores(c.overlaps.attribute(0), clusters).max_box_acc for c in (found, twin))
     assert good.low > np.nanmean(constant)
     assert bad.high < good.low
-    assert np.nanmean(overlap_hits(found.reach[:, 0], found.status[:, 0])) == 1
+    assert np.nanmean(overlap_hits(found.reach[:, 0], found.status[:, 0], 0.5)) == 1
 
 
 def test_masks_are_used_where_there_are_any():

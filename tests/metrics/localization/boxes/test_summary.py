@@ -10,7 +10,8 @@ import torch
 
 from bincam.errors import InputError
 from bincam.metrics import box_columns, box_scores, box_summary, fit_constant_boxes
-from bincam.metrics.localization.boxes.scores import hit_rate, overlap_hits
+from bincam.metrics.localization.boxes.overlaps import overlap_hits
+from bincam.metrics.localization.boxes.scores import DELTA, hit_rate
 from bincam.metrics.localization.boxes.verdict import CANNOT, JUDGED, UNDEFINED
 from bincam.stats import Clusters
 from tests.metrics.localization.boxes.test_columns import SIZE, planted, scenes
@@ -44,7 +45,7 @@ def test_its_figures_are_those_of_the_parts():
     overlaps = columns.overlaps.attribute(0)
     assert got.known.to_json() == box_scores(overlaps, PEOPLE, chosen_level=0.4).to_json()
     assert got.top_1.to_json() == box_scores(overlaps, PEOPLE, chosen_level=0.4, decided=decided).to_json()
-    assert got.reach == hit_rate(overlap_hits(columns.reach[:, 0], columns.status[:, 0]), PEOPLE)
+    assert got.reach == hit_rate(overlap_hits(columns.reach[:, 0], columns.status[:, 0], DELTA), PEOPLE)
     assert got.known.fixed.value > got.top_1.fixed.value
     json.dumps(got.to_json(), allow_nan=False)
 
