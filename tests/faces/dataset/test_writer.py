@@ -17,12 +17,9 @@ from bincam.faces.labels.sampler import sampler
 from bincam.faces.labels.spec import ATTRIBUTES, index
 from bincam.generated import records
 from tests.faces.conftest import draw
+from tests.generated.contents import contents
 
 SMALL = {"seed": 3, "size": (64, 80), "workers": 1}
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(autouse=True)

@@ -12,14 +12,11 @@ from bincam.errors import InputError
 from bincam.scenes import SHAPES, best_accuracy, draw, make
 from bincam.scenes.dataset import shards, writer
 from bincam.scenes.drawing.placement import VISIBLE
+from tests.generated.contents import contents
 
 SHORTCUTS = {"mark:star": 0.8, "colour:heart": 0.8}
 OPTIONS = {"seed": 3, "size": 64, "shortcut": SHORTCUTS, "workers": 1}
 COUNT = 30
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(scope="module")
