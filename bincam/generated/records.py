@@ -30,8 +30,9 @@ def record_path(root: Path, number: int) -> Path:
 
 def write_record(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write the arrays of a shard, atomically."""
+    named: dict[str, Any] = dict(arrays)  # to mypy one might be called allow_pickle
     with atomic(file) as part:
-        np.savez(part, **dict(arrays))
+        np.savez(part, **named)
 
 
 def read_record(file: Path, forms: Mapping[str, Form], count: int) -> dict[str, NDArray[Any]]:
