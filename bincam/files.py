@@ -111,6 +111,9 @@ def read_json(path: str | os.PathLike[str], *, kind: str, schema: int) -> dict[s
         raise InputError(f"{file}: cannot be read: {error}") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{file}:{error.lineno}: not JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:  # of a number with thousands of digits, or of deep nesting
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise InputError(f"{file}: not readable as JSON: {reason}") from None
     if not isinstance(value, dict) or value.get("kind") != kind:
         got = value.get("kind") if isinstance(value, dict) else type(value).__name__
         raise InputError(f"{file}: expected a {kind} file, got {got!r}")

@@ -68,6 +68,8 @@ def test_nan_is_not_json(tmp_path):
         (b"", r":1: not JSON"),
         (b"\xff\xfe\x00", "cannot be read"),
         (b"[]", "expected a k file, got 'list'"),
+        (b"[" * 100_000, "not readable as JSON: nested too deeply"),
+        (b"1" * 5000, "not readable as JSON: .*digits"),
         (b"{}", "expected a k file, got None"),
         (b'{"kind": "k"}', "schema None"),
         (json.dumps({"kind": "k", "schema": 2}).encode(), "schema 2, but this bincam reads schema 1"),

@@ -140,7 +140,7 @@ def explain(
     limits = source.read_thresholds(opened.card, thresholds)
     explainer = make_explainer(opened, attributes, method, layer, limits, batch_size, versus, top, cells=grid)
     asked = cast("Reading | None", reading)
-    asked_boxes = read_boxes(true_box, len(files), opened.card.attributes, boxes=boxes, grid=grid)
+    asked_boxes = read_boxes(true_box, len(files), explainer.selection.attributes, boxes=boxes, grid=grid)
     if grid:
         from bincam.cam.prediction_grid.cells import refuse_no_grid
 
@@ -169,7 +169,7 @@ def read_boxes(
     """Read what ``--boxes`` and ``--true-box`` ask for; None for no boxes.
 
     Raises:
-        InputError: A true box without ``--boxes`` or of several images, of an unknown attribute, or not four numbers.
+        InputError: A true box without ``--boxes`` or of several images, of no explained attribute, or not four numbers.
     """
     if typed and not boxes:
         raise InputError("--true-box is compared with the boxes of maps; add --boxes")
@@ -182,7 +182,7 @@ def read_boxes(
     true = {}
     for name, text in parse_assignments("--true-box", typed, "NAME=X0,Y0,X1,Y1").items():
         if name not in attributes:
-            raise InputError(f"--true-box {name}={text}: unknown attribute{nearest(name, attributes)}")
+            raise InputError(f"--true-box {name}={text}: no attribute that is explained{nearest(name, attributes)}")
         ends = [parse_number(f"--true-box {name}={text}", end) for end in text.split(",")]
         if len(ends) != 4:
             raise InputError(f"--true-box {name}={text}: expected four numbers x0,y0,x1,y1")

@@ -139,9 +139,10 @@ def sheet(
     shown: SceneOptions,
 ) -> None:
     """Draw a contact sheet of scenes."""
-    from bincam.scenes.dataset.contact_sheet import write
+    from bincam.scenes.dataset.contact_sheet import check_sheet, write
     from bincam.scenes.sampler import draw
 
+    check_sheet(kind, count, shown.size, columns, zoom)
     write(out, kind, draw(count, seed, rule=rule, **shown.arguments()), columns, zoom)
     typer.echo(str(out))
 

@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import resource
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
+from generating import Stages, children_cpu, machine, rates
 
 from bincam._version import __version__
 from bincam.files import write_json
@@ -36,10 +32,10 @@ def first_image() -> dict[str, float]:
     """Measure the seconds from starting Python to the first image, with numba's cache warm."""
     took, busy = [], []
     for seed in range(4):
-        began, before = time.perf_counter(), _children_cpu()
+        began, before = time.perf_counter(), children_cpu()
         subprocess.run([sys.executable, "-c", FIRST.format(seed=seed)], check=True)
         took.append(time.perf_counter() - began)
-        busy.append(_children_cpu() - before)
+        busy.append(children_cpu() - before)
     return {"first_run_s": round(took[0], 2), "warm_s": round(min(took[1:]), 2), "warm_cpu_s": round(min(busy[1:]), 2)}
 
 
@@ -51,14 +47,7 @@ def stages(count: int) -> dict[str, float]:
     from bincam.faces.render.image import render
 
     drawer = sampler(target(), 0)
-    took: dict[str, float] = {}
-
-    def clock(name: str, work: Callable[[], Any]) -> Any:
-        began = time.process_time()
-        result = work()
-        took[name] = took.get(name, 0.0) + time.process_time() - began
-        return result
-
+    clock = Stages()
     faces = clock("labels", lambda: drawer.faces(0, count))
     specs = [faces[at] for at in range(count)]
     render(specs[0])
@@ -70,8 +59,8 @@ def stages(count: int) -> dict[str, float]:
             mask = clock("mask png", lambda drawn=drawn: shards.parts_png(drawn.parts))
             path = Path(folder) / f"{at}.bin"
             clock("two files", lambda path=path, image=image, mask=mask: _files(path, image, mask))
-    took["camera"] = took.pop("draw and camera") - took["draw"]
-    return {name: round(1000 * seconds / count, 3) for name, seconds in took.items()}
+    clock.seconds["camera"] = clock.seconds.pop("draw and camera") - clock.seconds["draw"]
+    return clock.milliseconds(count)
 
 
 def _files(path: Path, image: bytes, mask: bytes) -> None:
@@ -86,22 +75,14 @@ def sustained(count: int, workers: int) -> dict[str, float]:
     peak = [0]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "bincam", "faces", "make", "--out", f"{folder}/set", "--count", str(count)]
-        began, before = time.perf_counter(), _children_cpu()
+        began, before = time.perf_counter(), children_cpu()
         process = subprocess.Popen([*command, "--workers", str(workers)], stdout=subprocess.DEVNULL)
         watcher = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
         watcher.start()
         if process.wait():
             raise SystemExit("bincam faces make failed")
-        took, busy = time.perf_counter() - began, _children_cpu() - before
-    return {
-        "images": count,
-        "workers": workers,
-        "seconds": round(took, 1),
-        "images_per_second": round(count / took, 1),
-        "cpu_ms_per_image": round(1000 * busy / count, 2),
-        "cores_it_got": round(busy / took, 2),
-        "peak_memory_mib": round(peak[0] / 2**20),
-    }
+        took, busy = time.perf_counter() - began, children_cpu() - before
+    return {"workers": workers, **rates(count, took, busy), "peak_memory_mib": round(peak[0] / 2**20)}
 
 
 def _watch(pid: int, peak: list[int]) -> None:
@@ -133,32 +114,13 @@ def main() -> None:
         "kind": "bincam-bench-faces",
         "schema": 1,
         "bincam": __version__,
-        "machine": {
-            "cores": os.cpu_count(),
-            "processor": _processor(),
-            "python": platform.python_version(),
-            "load": os.getloadavg()[0],
-        },
+        "machine": machine(),
         "first_image": first_image(),
         "stages_cpu_ms_per_image": stages(arguments.staged),
         "sustained": sustained(arguments.count, arguments.workers),
     }
     write_json(arguments.out, result)
     print(json.dumps(result, indent=2))
-
-
-def _children_cpu() -> float:
-    """Return the CPU seconds of all ended child processes and of theirs."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
 
 
 if __name__ == "__main__":

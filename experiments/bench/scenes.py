@@ -11,18 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from generating import Stages, children_cpu, machine, rates
 from PIL import Image, ImageDraw
 
 from bincam._version import __version__
@@ -44,7 +40,7 @@ def reference(count: int) -> dict[str, float]:
                     ImageDraw.Draw(target).ellipse((x, y, x + 22, y + 22), fill=fill)
             picture.save(f"{folder}/{row}.png", compress_level=1)
             mask.save(f"{folder}/{row}-mask.png", compress_level=4)
-    return _rates(count, time.perf_counter() - began, time.process_time() - before)
+    return rates(count, time.perf_counter() - began, time.process_time() - before)
 
 
 def in_memory(count: int) -> dict[str, float]:
@@ -54,18 +50,18 @@ def in_memory(count: int) -> dict[str, float]:
     draw(1)
     began, before = time.perf_counter(), time.process_time()
     draw(count, seed=1)
-    return _rates(count, time.perf_counter() - began, time.process_time() - before)
+    return rates(count, time.perf_counter() - began, time.process_time() - before)
 
 
 def sustained(count: int, workers: int) -> dict[str, float]:
     """Measure a complete ``bincam scenes make``, including start and tables."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "bincam", "scenes", "make", "--out", f"{folder}/set", "--count", str(count)]
-        began, before = time.perf_counter(), _children_cpu()
+        began, before = time.perf_counter(), children_cpu()
         subprocess.run(
             [*command, "--workers", str(workers)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        return {"workers": workers, **_rates(count, time.perf_counter() - began, _children_cpu() - before)}
+        return {"workers": workers, **rates(count, time.perf_counter() - began, children_cpu() - before)}
 
 
 def stages(count: int) -> dict[str, float]:
@@ -74,14 +70,7 @@ def stages(count: int) -> dict[str, float]:
     from bincam.scenes.sampler import scene
     from bincam.scenes.settings import scene_settings
 
-    took: dict[str, float] = {}
-
-    def clock(name: str, work: Callable[[], Any]) -> Any:
-        began = time.process_time()
-        result = work()
-        took[name] = took.get(name, 0.0) + time.process_time() - began
-        return result
-
+    clock = Stages()
     settings = scene_settings()
     scene(settings, 0, 0)
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +81,7 @@ def stages(count: int) -> dict[str, float]:
             path = Path(folder) / f"{number}"
             clock("two files", lambda path=path, image=image: write(path.with_suffix(".png"), image))
             clock("two files", lambda path=path, mask=mask: write(path.with_suffix(".mask.png"), mask))
-    return {name: round(1000 * seconds / count, 3) for name, seconds in took.items()}
+    return clock.milliseconds(count)
 
 
 def main() -> None:
@@ -103,7 +92,7 @@ def main() -> None:
     parser.add_argument("--staged", type=int, default=1000, help="images timed in one process")
     arguments = parser.parse_args()
     in_memory(1)  # compiles, which belongs to no figure
-    load = os.getloadavg()[0]
+    described = machine()
     pillow, memory = reference(arguments.staged), in_memory(arguments.staged)
     one, two = (sustained(arguments.count, workers) for workers in (1, 2))
     result = {
@@ -111,12 +100,7 @@ def main() -> None:
         "schema": 1,
         "bincam": __version__,
         "size": SIZE,
-        "machine": {
-            "cores": os.cpu_count(),
-            "processor": _processor(),
-            "python": platform.python_version(),
-            "load": load,
-        },
+        "machine": described,
         "stages_cpu_ms_per_image": stages(arguments.staged),
         "reference_pillow": pillow,
         "in_memory": memory,
@@ -130,30 +114,6 @@ def main() -> None:
     }
     write_json(arguments.out, result)
     print(json.dumps(result, indent=2))
-
-
-def _rates(count: int, seconds: float, busy: float) -> dict[str, float]:
-    return {
-        "images": count,
-        "seconds": round(seconds, 2),
-        "images_per_second": round(count / seconds, 1),
-        "cpu_ms_per_image": round(1000 * busy / count, 3),
-        "cores_it_got": round(busy / seconds, 2),
-    }
-
-
-def _children_cpu() -> float:
-    """Return the CPU seconds of all ended child processes and of theirs."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from bincam import scenes
 from bincam.metrics import image_columns, null_columns, recoverable
-from experiments.scenes.observed import Observed, average_precisions, mean_over_pairs
+from experiments.scenes.observed import Observed, mean_over_pairs
+from experiments.scenes.training import average_precisions
 
 Figures = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from bincam import Explainer, scenes
@@ -93,11 +93,3 @@ def mean_over_pairs(values: ArrayLike, bounds: tuple[float, float] = (0.0, 1.0))
     flat = x.reshape(-1, 1)
     found = group_means(flat, np.zeros(len(flat), int), np.ones((1, 1)), clusters, bounds).estimate(0, 0).to_json()
     return {**{name: found[name] for name in ("value", "low", "high", "status")}, **counts}
-
-
-def average_precisions(labels: NDArray[np.bool_], scores: NDArray[Any]) -> list[float]:
-    """Compute the average precision of every shape that some of the images show and some do not."""
-    from sklearn.metrics import average_precision_score
-
-    shown = [a for a in range(labels.shape[1]) if 0 < labels[:, a].sum() < len(labels)]
-    return [float(average_precision_score(labels[:, a], scores[:, a])) for a in shown]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from bincam import scenes
 from bincam.postprocessing.cell_pooling import fit_poolings, pool_attributes, threshold_at_rate
 from experiments.scenes.cell_measures import cell_figures
-from experiments.scenes.observed import Observed, average_precisions, mean_over_pairs
+from experiments.scenes.observed import Observed, mean_over_pairs
+from experiments.scenes.training import average_precisions
 
 OWN = "own"
 """The network's logit, whatever it pools by."""

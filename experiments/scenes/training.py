@@ -185,14 +185,19 @@ def one_epoch(
 @torch.no_grad()
 def judged(job: Job, model: AttributeClassifier, held: scenes.Scenes) -> dict[str, float]:
     """Judge a model on validation scenes: mean average precision, and with single labels the accuracy of the image."""
-    from sklearn.metrics import average_precision_score
-
     model.eval()
     z = torch.cat([model(normalised(held.images[at : at + 100], model)) for at in range(0, len(held), 100)]).numpy()
-    shown = [a for a in range(z.shape[1]) if 0 < held.present[:, a].sum() < len(held)]
-    found = {"map": float(np.mean([average_precision_score(held.present[:, a], z[:, a]) for a in shown]))}
+    found = {"map": float(np.mean(average_precisions(held.present, z)))}
     if job.rule == "one":
         first = z.argmax(1)
         found["top_1"] = float((first == held.labels).mean())
         found["top_1_present"] = float(held.present[np.arange(len(first)), first].mean())
     return found
+
+
+def average_precisions(labels: NDArray[np.bool_], scores: NDArray[Any]) -> list[float]:
+    """Compute the average precision of every shape that some of the images show and some do not."""
+    from sklearn.metrics import average_precision_score
+
+    shown = [a for a in range(labels.shape[1]) if 0 < labels[:, a].sum() < len(labels)]
+    return [float(average_precision_score(labels[:, a], scores[:, a])) for a in shown]

@@ -42,6 +42,7 @@ def test_explain_draws_and_states_boxes(command, model_folder, pictures, tmp_pat
         (["--true-box", "Bald=1,2,3,4"], "add --boxes"),
         (["--boxes", "--grid"], "leave out one of the two"),
         (["--boxes", "--true-box", "Bold=1,2,3,4"], "did you mean 'Bald'"),
+        (["--boxes", "--true-box", "Bald=1,2,3,4", "--attributes", "Smiling"], "no attribute that is explained; known"),
         (["--boxes", "--true-box", "Bald=1,2,3"], "expected four numbers"),
         (["--boxes", "--true-box", "Bald=1,2,1,4"], "has no area"),
         (["--boxes", "--true-box", "Bald=1,2,nan,4"], "expected a finite number"),

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from bincam.errors import InputError
@@ -37,3 +39,32 @@ def test_another_version_and_other_content_are_refused(tmp_path):
         same(tmp_path)
     with pytest.raises(InputError, match="is a file"):
         same(tmp_path / "notes.txt")
+
+
+COMPLETE = {"images": int, "measured.splits": dict[str, int], "measured.cues.mark.class": str}
+CARD = {**head("bincam-things", 1, SETTINGS), "complete": True, "images": 3}
+CARD["measured"] = {"splits": {"train": 3}, "cues": {"mark": {"class": "star"}}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ({"settings": None}, "damaged: settings is missing"),
+        ({"settings": []}, "damaged: settings has another form"),
+        ({"complete": "yes"}, "damaged: complete has another form"),
+        ({"images": None}, "damaged: images is missing"),
+        ({"images": float("nan")}, "damaged: images has another form"),
+        ({"measured": []}, r"damaged: measured\.splits is missing"),
+        ({"measured": {"splits": {"train": "3"}}}, r"damaged: measured\.splits has another form"),
+        ({"measured": {"splits": {}, "cues": {"mark": 3}}}, r"damaged: measured\.cues\.mark\.class is missing"),
+    ],
+)
+def test_a_damaged_card_is_told(tmp_path, entries, words):
+    def read(card):
+        (tmp_path / NAME).write_text(json.dumps(card))
+        return read_same(tmp_path, SETTINGS, kind="bincam-things", schema=1, complete=COMPLETE)
+
+    assert read(CARD) == CARD
+    assert read(head("bincam-things", 1, SETTINGS))["complete"] is False
+    with pytest.raises(InputError, match=rf"card\.json: {words}; choose a new folder, or delete"):
+        read({**CARD, **entries})

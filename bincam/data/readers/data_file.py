@@ -138,9 +138,9 @@ def _tables(file: Path) -> dict[str, Any] | None:
             raise InputError(f"{file}: unknown key {key!r}{nearest(key, ('kind', 'schema', 'tables'))}")
     if content.get("kind") != KIND:
         raise InputError(f"{file}: expected kind: {KIND}, got {content.get('kind')!r}")
-    if content.get("schema") != SCHEMA:
+    if content.get("schema") != SCHEMA or isinstance(content["schema"], bool):  # True == 1
         raise InputError(f"{file}: schema {content.get('schema')!r}, but this bincam reads schema {SCHEMA}")
-    tables = content.get("tables") or {}
+    tables = {} if content.get("tables") is None else content["tables"]
     if not isinstance(tables, dict):
         raise InputError(f"{file}: tables: expected the names of tables, and '.' for the folder, with their options")
     return tables

@@ -173,6 +173,7 @@ def _from_parquet(path: Path) -> list[Row]:
 
     try:
         table = pq.read_table(path)
+        table.validate(full=True)  # text that is not UTF-8
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, pa.ArrowInvalid) as error:
@@ -191,11 +192,21 @@ def _from_parquet(path: Path) -> list[Row]:
     for column in (*KEYS, *ENDS):
         if column not in table.column_names:
             raise InputError(f"{path}: no column {column!r}{nearest(column, table.column_names)}")
+    texts = [pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view]
+    numbers = [pa.types.is_integer, pa.types.is_floating]
+    for columns, kinds, what in ((KEYS, texts, "text"), (ENDS, numbers, "numbers")):
+        for column in columns:
+            kind = table.schema.field(column).type
+            kind = kind.value_type if pa.types.is_dictionary(kind) else kind  # as pandas writes a category
+            if not any(is_kind(kind) for is_kind in kinds):
+                raise InputError(
+                    f"{path}: columns {', '.join(columns)} must be {what} in every row; {column} is {kind}"
+                )
     values = [table.column(column).to_pylist() for column in (*KEYS, *ENDS)]
     try:
         return [
-            (str(image or ""), str(name or ""), float(x0), float(y0), float(x1), float(y1))
+            (image or "", name or "", float(x0), float(y0), float(x1), float(y1))
             for image, name, x0, y0, x1, y1 in zip(*values, strict=True)
         ]
-    except (TypeError, ValueError):
-        raise InputError(f"{path}: columns {', '.join(ENDS)} must be numbers in every row") from None
+    except TypeError:
+        raise InputError(f"{path}: columns {', '.join(ENDS)} must be numbers in every row; one is empty") from None

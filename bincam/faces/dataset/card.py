@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,23 +17,24 @@ from bincam.faces.labels.sampler import Faces
 from bincam.faces.labels.spec import ATTRIBUTES
 from bincam.generated import begun
 
-NAME = begun.NAME
 KIND = "bincam-faces"
 SCHEMA = 1
-
-
-def head(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the card of a set that is not complete: version and settings."""
-    return begun.head(KIND, SCHEMA, settings)
-
-
-def read_same(root: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """Read the card of a folder that was begun by this version with the same settings; None if there is none.
-
-    Raises:
-        InputError: The folder contains something else.
-    """
-    return begun.read_same(root, settings, kind=KIND, schema=SCHEMA)
+_SHARES = dict[str, float]
+_COMPLETE: Mapping[str, Any] = {
+    "images": int,
+    "measured.splits": dict[str, int],
+    "measured.people": int,
+    "measured.prevalence_error_points.mean": float,
+    "measured.prevalence_error_points.max": float,
+    "measured.prevalence_error_points.of": str,
+    "measured.phi_error.mean": float | None,
+    "measured.phi_error.pairs": int,
+    "measured.correlations": _SHARES,
+    "measured.not_seen": dict[str, int],
+    "measured.given_way": dict[str, _SHARES],
+}
+head = partial(begun.head, KIND, SCHEMA)
+read_same = partial(begun.read_same, kind=KIND, schema=SCHEMA, complete=_COMPLETE)
 
 
 def measure(target: Target, faces: Faces, labels: NDArray[np.bool_]) -> dict[str, Any]:

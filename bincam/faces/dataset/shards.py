@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.faces.labels.constraints import visible_labels
-from bincam.faces.labels.spec import FaceSpec
-from bincam.files import atomic
+from bincam.faces.labels.spec import ATTRIBUTES, FaceSpec
 from bincam.generated.encode import image_name, jpeg, mask_png, parts_png, write
+from bincam.generated.records import Form, read_record, record_path, write_record
 
 IMAGES = "img_align_celeba"
 PARTS = "masks/parts"
 INFLUENCE = "masks/influence"
-RECORDS = ".unfinished"
+_FORMS: Mapping[str, Form] = {
+    "labels": ("b", ("N", len(ATTRIBUTES))),
+    "landmarks": ("f", ("N", 5, 2)),
+    "boxes": ("f", ("N", 4)),
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Shard:
     @property
     def record(self) -> Path:
         """The file whose presence means that every image of the shard is written."""
-        return record(self.root, self.number)
+        return record_path(self.root, self.number)
 
     @property
     def files(self) -> list[str]:
@@ -76,11 +81,6 @@ class Records:
     boxes: NDArray[np.float64]
 
 
-def record(root: Path, number: int) -> Path:
-    """Return the path of the record of shard ``number``, which exists until the set is complete."""
-    return root / RECORDS / f"{number:06d}.npz"
-
-
 def draw(shard: Shard) -> int:
     """Draw and write a shard, each file atomically and its record last.
 
@@ -104,12 +104,10 @@ def draw(shard: Shard) -> int:
             for attribute, influence in influences(face, shard.influence, shard.size, tau=shard.tau).items():
                 write(shard.root / INFLUENCE / attribute / mask, mask_png(influence))
         write(shard.root / IMAGES / name, jpeg(drawn.image, drawn.jpeg_quality))
-    with atomic(shard.record) as part:
-        np.savez(part, labels=labels, landmarks=landmarks, boxes=boxes)
+    write_record(shard.record, {"labels": labels, "landmarks": landmarks, "boxes": boxes})
     return len(shard.faces)
 
 
-def read_records(path: Path) -> Records:
+def read_records(shard: Shard) -> Records:
     """Read the record that :func:`draw` wrote."""
-    with np.load(path, allow_pickle=False) as stored:
-        return Records(stored["labels"], stored["landmarks"], stored["boxes"])
+    return Records(**read_record(shard.record, _FORMS, len(shard.faces)))

@@ -26,6 +26,7 @@ from bincam.faces.labels.prevalence import Target, target
 from bincam.faces.labels.sampler import IMAGES_PER_PERSON, Faces, sampler
 from bincam.faces.render.settings import RENDERER, TAU, check_drawing
 from bincam.files import write_json
+from bincam.generated import begun, records
 from bincam.generated.workers import spread
 from bincam.progress import track
 
@@ -107,16 +108,16 @@ def make(
     root = Path(out)
     previous = card.read_same(root, settings)
     if previous is not None and previous["complete"]:
-        shutil.rmtree(root / shards.RECORDS, ignore_errors=True)  # a run can be killed between its last two steps
+        shutil.rmtree(root / records.FOLDER, ignore_errors=True)  # a run can be killed between its last two steps
         return previous
     faces = sampler(wanted, seed, images_per_person).faces(0, count)
     job = _Job(root, settings, wanted, faces, _shards(root, faces, settings))
     try:
         if previous is None:
-            write_json(root / card.NAME, card.head(settings))
+            write_json(root / begun.NAME, card.head(settings))
         _draw(job, workers or os.cpu_count() or 1)
         result = _finish(job, job.work)
-        shutil.rmtree(root / shards.RECORDS)
+        shutil.rmtree(root / records.FOLDER)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise InputError(f"{root}: cannot be written: {error}") from error
@@ -174,17 +175,17 @@ def _draw(job: _Job, workers: int) -> None:
 
 def _finish(job: _Job, written: list[Shard]) -> dict[str, Any]:
     """Write the tables and the card of the shards that are written, and remove temporary files."""
-    records = [shards.read_records(shard.record) for shard in written]
+    drawn = [shards.read_records(shard) for shard in written]
     rows = np.concatenate([np.arange(shard.first - 1, shard.first - 1 + len(shard.faces)) for shard in written])
-    labels = np.concatenate([record.labels for record in records])
+    labels = np.concatenate([record.labels for record in drawn])
     faces = job.faces.take(rows)
     write_tables(
         job.root,
         [name for shard in written for name in shard.files],
         faces,
         labels=labels,
-        landmarks=np.concatenate([record.landmarks for record in records]),
-        boxes=np.concatenate([record.boxes for record in records]),
+        landmarks=np.concatenate([record.landmarks for record in drawn]),
+        boxes=np.concatenate([record.boxes for record in drawn]),
     )
     result = {
         **card.head(job.settings),
@@ -192,7 +193,7 @@ def _finish(job: _Job, written: list[Shard]) -> dict[str, Any]:
         "images": len(rows),
         "measured": card.measure(job.target, faces, labels),
     }
-    write_json(job.root / card.NAME, result)
+    write_json(job.root / begun.NAME, result)
     _sweep(job.root)
     return result
 

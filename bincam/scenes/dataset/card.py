@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,35 @@ from bincam.scenes.labels.rules import best_accuracy
 from bincam.scenes.labels.subsets import COUNTS
 from bincam.scenes.settings import SceneSettings
 
-NAME = begun.NAME
 KIND = "bincam-scenes"
 SCHEMA = 1
+head = partial(begun.head, KIND, SCHEMA)
 
 
-def head(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the card of a set that is not complete: version and settings."""
-    return begun.head(KIND, SCHEMA, settings)
-
-
-def read_same(root: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+def read_same(root: Path, settings: SceneSettings, stated: dict[str, Any]) -> dict[str, Any] | None:
     """Read the card of a folder that was begun by this version with the same settings; None if there is none.
+
+    Args:
+        root: The folder.
+        settings: Of the set.
+        stated: The same, with seed and count, as the card states them.
 
     Raises:
         InputError: The folder contains something else.
     """
-    return begun.read_same(root, settings, kind=KIND, schema=SCHEMA)
+    complete: dict[str, Any] = {
+        "images": int,
+        "table": str,
+        "digest": str,
+        "measured.splits": dict[str, int],
+        "measured.prevalence": dict[str, float],
+        "measured.least_visible_share": float,
+    }
+    if settings.rule == "one":
+        complete["measured.best_accuracy"] = float
+    for one in settings.shortcuts:
+        complete |= {f"measured.cues.{one.cue}.class": str, f"measured.cues.{one.cue}.agreement": float}
+    return begun.read_same(root, stated, kind=KIND, schema=SCHEMA, complete=complete)
 
 
 def measure(

@@ -20,6 +20,7 @@ Array = NDArray[Any]
 KINDS: tuple[str, ...] = ("scenes", "masks", "shapes", "both")
 _GAP, _TITLE = 4, 18  # pixels
 _PAPER = 255
+_MOST = 2**30  # pixels of a sheet
 _INK = 30
 # Ten colours of which neighbours differ in lightness too, for parts; grey is the ground and black the mark.
 _TINTS = np.array(
@@ -76,6 +77,24 @@ def shapes_sheet(size: int, zoom: int = 1) -> Array:
     return np.concatenate(tiles, axis=1)
 
 
+def check_sheet(kind: str, count: int, size: int, columns: int, zoom: int) -> None:
+    """Refuse a sheet that cannot be drawn, before its scenes are; arguments as for :func:`write`.
+
+    Raises:
+        InputError: An unknown kind, a number below 1, or more pixels than memory and viewers of images bear.
+    """
+    if kind not in KINDS:
+        raise InputError(f"unknown kind of sheet {kind!r}{nearest(kind, KINDS)}")
+    if columns < 1 or zoom < 1:
+        raise InputError(f"expected at least one column and a zoom of at least 1, got {columns} and {zoom}")
+    pixels = max(count, columns, len(SHAPES)) * (2 * zoom * size) ** 2  # at most: with masks, and a little for gaps
+    if pixels > _MOST:
+        raise InputError(
+            f"a sheet of {count} scenes of {size} pixels, in rows of {columns} and enlarged by {zoom}, may have "
+            f"{pixels:,} pixels; at most {_MOST:,} are drawn: lower one of these"
+        )
+
+
 def write(out: Path, kind: str, drawn: Scenes, columns: int, zoom: int) -> None:
     """Draw a sheet of scenes and write it as one PNG.
 
@@ -88,7 +107,7 @@ def write(out: Path, kind: str, drawn: Scenes, columns: int, zoom: int) -> None:
         zoom: How many pixels of the sheet show one of a scene, along each axis.
 
     Raises:
-        InputError: An unknown kind, or a number below 1.
+        InputError: As :func:`check_sheet`.
 
     >>> import tempfile
     >>> from bincam.scenes import draw
@@ -97,10 +116,7 @@ def write(out: Path, kind: str, drawn: Scenes, columns: int, zoom: int) -> None:
     ...     Image.open(Path(folder) / "sheet.png").size
     (200, 200)
     """
-    if kind not in KINDS:
-        raise InputError(f"unknown kind of sheet {kind!r}{nearest(kind, KINDS)}")
-    if columns < 1 or zoom < 1:
-        raise InputError(f"expected at least one column and a zoom of at least 1, got {columns} and {zoom}")
+    check_sheet(kind, len(drawn), drawn.images.shape[1], columns, zoom)
     sheets = []
     if kind in {"shapes", "both"}:
         sheets.append(shapes_sheet(drawn.images.shape[1], zoom))

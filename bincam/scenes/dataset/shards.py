@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.files import atomic
 from bincam.generated.encode import parts_png, rgb_png, write
+from bincam.generated.records import Form, read_record, record_path, write_record
+from bincam.scenes.drawing.raster import MARK, boxes
+from bincam.scenes.drawing.shapes import SHAPES
 from bincam.scenes.labels.shortcuts import CUES
 from bincam.scenes.settings import SceneSettings
 
 IMAGES = "images"
 PARTS = "masks/parts"
-RECORDS = ".unfinished"
+_FORMS: Mapping[str, Form] = {
+    "present": ("b", ("N", len(SHAPES))),
+    "labels": ("i", ("N",)),
+    "cues": ("b", ("N", len(CUES))),
+    "boxes": ("i", ("N", MARK, 4)),
+    "scene": ("i", ("M",)),
+    "objects": ("f", ("M", 5)),
+    "pixels": ("i", ("M",)),
+    "seen": ("f", ("M",)),
+    "digests": ("u", ("N", 2, 32)),
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,7 @@ class Shard:
     @property
     def record(self) -> Path:
         """The file whose presence means that every image of the shard is written."""
-        return self.root / RECORDS / f"{self.number:06d}.npz"
+        return record_path(self.root, self.number)
 
     @property
     def names(self) -> list[str]:
@@ -83,7 +96,6 @@ def draw_shard(shard: Shard) -> int:
     Returns:
         The number of images.
     """
-    from bincam.scenes.drawing.raster import boxes
     from bincam.scenes.sampler import scene
 
     present, labels, cues, found, digests = [], [], [], [], []
@@ -102,27 +114,24 @@ def draw_shard(shard: Shard) -> int:
         objects.append(one.objects)
         pixels.append(np.bincount(one.parts.ravel(), minlength=12)[one.objects[:, 0].astype(int) + 1])
         seen.append(one.samples[:, 0] / one.samples[:, 1])
-    with atomic(shard.record) as part:
-        np.savez(
-            part,
-            present=np.array(present),
-            labels=np.array(labels, np.int64),
-            cues=np.array(cues),
-            boxes=np.array(found),
-            scene=np.array(rows),
-            objects=np.concatenate(objects),
-            pixels=np.concatenate(pixels),
-            seen=np.concatenate(seen),
-            digests=np.array(digests),
-        )
+    arrays = {
+        "present": np.array(present),
+        "labels": np.array(labels, np.int64),
+        "cues": np.array(cues),
+        "boxes": np.array(found),
+        "scene": np.array(rows),
+        "objects": np.concatenate(objects),
+        "pixels": np.concatenate(pixels),
+        "seen": np.concatenate(seen),
+        "digests": np.array(digests),
+    }
+    write_record(shard.record, arrays)
     return shard.count
 
 
 def read_records(shards: list[Shard]) -> Records:
     """Read the records that :func:`draw_shard` wrote, as one."""
-    parts: dict[str, list[NDArray[np.generic]]] = {name: [] for name in Records.__dataclass_fields__}
-    for shard in shards:
-        with np.load(shard.record, allow_pickle=False) as stored:
-            for name, values in parts.items():
-                values.append(stored[name] + shard.start if name == "scene" else stored[name])
-    return Records(**{name: np.concatenate(values) for name, values in parts.items()})
+    stored = [read_record(shard.record, _FORMS, shard.count) for shard in shards]
+    for part, shard in zip(stored, shards, strict=True):
+        part["scene"] = part["scene"] + shard.start
+    return Records(**{name: np.concatenate([part[name] for part in stored]) for name in _FORMS})

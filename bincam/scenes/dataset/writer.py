@@ -17,6 +17,7 @@ from typing import Any
 
 from bincam.errors import InputError
 from bincam.files import write_json
+from bincam.generated import begun, records
 from bincam.generated.workers import spread
 from bincam.progress import track
 from bincam.scenes.dataset import card, shards, tables
@@ -98,9 +99,9 @@ def make(
     )
     stated = {"count": count, "seed": seed, **settings.stated()}
     root = Path(out)
-    previous = card.read_same(root, stated)
+    previous = card.read_same(root, settings, stated)
     if previous is not None and previous["complete"]:
-        shutil.rmtree(root / shards.RECORDS, ignore_errors=True)  # a run can be killed between its last two steps
+        shutil.rmtree(root / records.FOLDER, ignore_errors=True)  # a run can be killed between its last two steps
         return previous
     starts = range(0, count, SHARD)
     work = [
@@ -109,10 +110,10 @@ def make(
     job = _Job(root, count, settings, stated, work)
     try:
         if previous is None:
-            write_json(root / card.NAME, card.head(stated))
+            write_json(root / begun.NAME, card.head(stated))
         _draw(job, workers or os.cpu_count() or 1)
         result = _finish(job)
-        shutil.rmtree(root / shards.RECORDS)
+        shutil.rmtree(root / records.FOLDER)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise InputError(f"{root}: cannot be written: {error}") from error
@@ -136,10 +137,10 @@ def _draw(job: _Job, workers: int) -> None:
 
 def _finish(job: _Job) -> dict[str, Any]:
     """Write the tables and the card, and remove temporary files."""
-    records = shards.read_records(job.work)
+    drawn = shards.read_records(job.work)
     names = [name for shard in job.work for name in shard.names]
-    files = tables.write_tables(job.root, job.settings, names, records)
-    digest = hashlib.sha256(records.digests.tobytes())
+    files = tables.write_tables(job.root, job.settings, names, drawn)
+    digest = hashlib.sha256(drawn.digests.tobytes())
     for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     result = {
@@ -149,15 +150,15 @@ def _finish(job: _Job) -> dict[str, Any]:
         "table": tables.PRESENT if job.settings.rule == "all" else tables.LABEL,
         "measured": card.measure(
             job.settings,
-            present=records.present,
-            labels=records.labels,
-            cues={one.cue: records.cues[:, CUES.index(one.cue)] for one in job.settings.shortcuts},
+            present=drawn.present,
+            labels=drawn.labels,
+            cues={one.cue: drawn.cues[:, CUES.index(one.cue)] for one in job.settings.shortcuts},
             splits=tables.splits(job.count),
-            seen=records.seen,
+            seen=drawn.seen,
         ),
         "digest": digest.hexdigest(),
     }
-    write_json(job.root / card.NAME, result)
+    write_json(job.root / begun.NAME, result)
     for folder in (job.root, job.root / shards.IMAGES, job.root / shards.PARTS / shards.IMAGES):
         for path in folder.glob(".*-*"):  # temporary files of a killed run
             path.unlink(missing_ok=True)

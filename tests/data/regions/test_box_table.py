@@ -61,6 +61,9 @@ def test_files_that_are_none(tmp_path):
         write_box_table(tmp_path / "boxes.csv", ROWS)
 
 
+NOT_TEXT = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff"], pa.binary()).buffers())
+
+
 def stored(file, **changes):
     columns = {"path": ["a.png"], "name": ["star"], "x0": [0.0], "y0": [0.0], "x1": [4.0], "y1": [4.0]} | changes
     table = pa.table({key: value for key, value in columns.items() if value is not None})
@@ -77,6 +80,12 @@ def stored(file, **changes):
         ({"y0": [float("nan")]}, "not a number"),
         ({"y0": pa.array([None], pa.float64())}, "must be numbers in every row"),
         ({"y0": ["four"]}, "must be numbers in every row"),
+        ({"y0": ["4"]}, "must be numbers in every row; y0 is string"),
+        ({"y0": [False]}, "must be numbers in every row; y0 is bool"),
+        ({"y0": pa.array([10**14], pa.timestamp("s"))}, "must be numbers in every row; y0 is timestamp"),
+        ({"path": [7]}, "columns path, name must be text in every row; path is int64"),
+        ({"name": [b"star"]}, "must be text in every row; name is binary"),
+        ({"name": NOT_TEXT}, "cannot be read as Parquet: .*UTF8"),
         ({"path": [""]}, "box 1 names no image"),
         ({"name": pa.array([None], pa.string())}, "box 1 names no attribute"),
     ],

@@ -15,13 +15,11 @@ from bincam.faces.dataset.writer import make
 from bincam.faces.labels.prevalence import target
 from bincam.faces.labels.sampler import sampler
 from bincam.faces.labels.spec import ATTRIBUTES, index
+from bincam.generated import records
 from tests.faces.conftest import draw
+from tests.generated.contents import contents
 
 SMALL = {"seed": 3, "size": (64, 80), "workers": 1}
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(autouse=True)
@@ -111,11 +109,27 @@ def test_a_finished_set_is_left_alone(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
+def test_a_damaged_card_or_record_is_told(tmp_path):
+    card = make(tmp_path, 10, **SMALL)
+    for damaged, words in (
+        ({**card, "measured": {}}, r"card\.json: damaged: measured\.splits is missing"),
+        ({**card, "settings": None}, r"card\.json: damaged: settings is missing"),
+    ):
+        (tmp_path / "card.json").write_text(json.dumps(damaged))
+        with pytest.raises(InputError, match=words):
+            make(tmp_path, 10, **SMALL)
+    (tmp_path / "card.json").write_text(json.dumps({**card, "complete": False}))
+    (tmp_path / records.FOLDER).mkdir()
+    (tmp_path / records.FOLDER / "000000.npz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"000000\.npz: damaged"):
+        make(tmp_path, 10, **SMALL)
+
+
 def test_killed_after_its_card_a_set_is_tidied(tmp_path):
     make(tmp_path, 10, **SMALL)
     before = contents(tmp_path)
-    (tmp_path / shards.RECORDS).mkdir()
-    (tmp_path / shards.RECORDS / "000000.npz").write_bytes(b"")
+    (tmp_path / records.FOLDER).mkdir()
+    (tmp_path / records.FOLDER / "000000.npz").write_bytes(b"")
     make(tmp_path, 10, **SMALL)
     assert contents(tmp_path) == before
 

@@ -42,6 +42,8 @@ def test_refusals(tmp_path):
         (("mask", 1, 1), "did you mean 'masks'"),
         (("masks", 0, 1), "got 0 and 1"),
         (("masks", 1, 0), "got 1 and 0"),
+        (("masks", 1, 100_000), "1 scenes of 64 pixels, in rows of 1 and enlarged by 100000, may have .* lower one"),
+        (("masks", 10**9, 1), "in rows of 1000000000"),
     ):
         with pytest.raises(InputError, match=words):
             write(tmp_path / "sheet.png", options[0], draw(1, size=64), *options[1:])

@@ -12,14 +12,11 @@ from bincam.errors import InputError
 from bincam.scenes import SHAPES, best_accuracy, draw, make
 from bincam.scenes.dataset import shards, writer
 from bincam.scenes.drawing.placement import VISIBLE
+from tests.generated.contents import contents
 
 SHORTCUTS = {"mark:star": 0.8, "colour:heart": 0.8}
 OPTIONS = {"seed": 3, "size": 64, "shortcut": SHORTCUTS, "workers": 1}
 COUNT = 30
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +157,29 @@ def test_an_interrupted_set_is_resumed_to_the_same_bytes(whole, tmp_path, monkey
     (tmp_path / "set/images/.000001-left.png").touch()  # as a killed process leaves it
     make(tmp_path / "set", COUNT, **OPTIONS)
     assert contents(tmp_path / "set") == contents(root)
+
+
+def test_a_damaged_record_is_told_and_drawn_anew_as_it_says(whole, tmp_path, monkeypatch):
+    root, _ = whole
+    with monkeypatch.context() as patched:
+        stop_after(patched, 37, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            make(tmp_path / "set", COUNT, **OPTIONS)
+    record = tmp_path / "set/.unfinished/000001.npz"
+    record.write_bytes(record.read_bytes()[:300])
+    with pytest.raises(InputError, match=r"000001\.npz: damaged .*; delete it and run the same command again"):
+        make(tmp_path / "set", COUNT, **OPTIONS)
+    record.unlink()
+    make(tmp_path / "set", COUNT, **OPTIONS)
+    assert contents(tmp_path / "set") == contents(root)
+
+
+@pytest.mark.parametrize("entry", ["images", "table", "measured", "settings", "complete"])
+def test_a_damaged_card_is_told(whole, tmp_path, entry):
+    _, card = whole
+    (tmp_path / "card.json").write_text(json.dumps({**card, entry: None}))
+    with pytest.raises(InputError, match=rf"card\.json: damaged: {entry}.* is missing; choose a new folder"):
+        make(tmp_path, COUNT, **OPTIONS)
 
 
 def test_the_size_of_shards_and_the_count_change_no_scene(whole, tmp_path, monkeypatch):
