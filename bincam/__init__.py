@@ -17,17 +17,32 @@ if TYPE_CHECKING:
     from bincam import data as data
     from bincam import faces as faces
     from bincam import inference as inference
+    from bincam import inference as inference
     from bincam import metrics as metrics
     from bincam import models as models
     from bincam import report as report
     from bincam import scenes as scenes
+    from bincam import studies as studies
     from bincam import train as train
     from bincam.cam import Explainer as Explainer
     from bincam.cam import Explanation as Explanation
     from bincam.cam import Ledger as Ledger
     from bincam.models import load as load
 
-_ROOMS = ("audit", "cam", "compare", "data", "faces", "inference", "metrics", "models", "report", "scenes", "train")
+_ROOMS = (
+    "audit",
+    "cam",
+    "compare",
+    "data",
+    "faces",
+    "inference",
+    "metrics",
+    "models",
+    "report",
+    "scenes",
+    "studies",
+    "train",
+)
 _NAMES = {"Explainer": "bincam.cam", "Explanation": "bincam.cam", "Ledger": "bincam.cam", "load": "bincam.models"}
 __all__ = ["__version__", *_ROOMS, *_NAMES]  # noqa: PLE0604  # every entry is a string
 

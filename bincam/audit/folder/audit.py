@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam import display
+from bincam.audit.folder.digest import measurements_digest
 from bincam.audit.folder.files import (
     FORMER_UNMEASURED,
     FORMER_UNMEASURED_KIND,
@@ -108,6 +109,11 @@ class Audit:
     def shards(self) -> int:
         """Number of files of records."""
         return self.manifest.shards
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the measurements: settings, images, records and raw scores; see ``measurements_digest``."""
+        return measurements_digest(self.folder, self.manifest)
 
     @cached_property
     def images(self) -> pd.DataFrame:

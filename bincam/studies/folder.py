@@ -1,0 +1,185 @@
+"""The folder of a study: what it was begun with, the audit it rests on, and whether it is finished.
+
+``study.json`` is written first and ``summary.json`` last. Both state the study's kind, and ``study.json`` the digest of
+the audit's measurements, so that a study of other measurements is never taken for one of these.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from bincam.audit.folder.audit import Audit
+from bincam.errors import InputError
+from bincam.files import read_json, write_json
+
+STUDIES, STUDY, SUMMARY = "studies", "study.json", "summary.json"
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """A study on disk; ``begin`` opens it for writing, ``open`` for reading.
+
+    Attributes:
+        folder: The study's folder.
+        name: Its name: ``zoom``, ``sets``.
+        settings: The settings that it was begun with, as JSON has them.
+        audit: ``Audit.digest`` of the audit it rests on; None without an audit.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> study = StudyFolder.begin(Path(mkdtemp(), "zoom"), "zoom", {"plan": "short"})
+        >>> study.finished
+        False
+        >>> study.write_summary({"images": 12})
+        >>> StudyFolder.open(study.folder, "zoom").summary["images"]
+        12
+        >>> StudyFolder.begin(study.folder, "zoom", {"plan": "paper"}, resume=True)
+        Traceback (most recent call last):
+        ...
+        bincam.errors.InputError: ...: the zoom study there was begun with different plan (short, now paper); ...
+    """
+
+    folder: Path
+    name: str
+    settings: Mapping[str, Any]
+    audit: str | None = None
+
+    @classmethod
+    def begin(
+        cls,
+        folder: str | os.PathLike[str],
+        name: str,
+        settings: Mapping[str, Any],
+        *,
+        audit: Audit | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Write ``study.json``, or check that the one in the folder states the same study.
+
+        Args:
+            folder: A new or empty folder, or one of such a study; ``study_folder`` names that of an audit.
+            name: Name of the study.
+            settings: All that its result depends on besides the audit, as JSON has it.
+            audit: The audit it rests on, if any.
+            resume: Go on with a study that was begun; a finished one is opened as it is.
+
+        Raises:
+            InputError: The folder contains something else, a study that is not to be resumed, or one begun with other
+                settings or of other measurements.
+        """
+        place = Path(folder)
+        study = cls(place, name, dict(settings), None if audit is None else audit.digest)
+        if place.exists() and not place.is_dir():
+            raise InputError(f"{place} is a file, not a folder; choose another place for the study")
+        if (place / STUDY).is_file():
+            if not resume:
+                raise InputError(
+                    f"{place} already contains a study; resume it with --resume, or remove the folder to begin again"
+                )
+            study._check_same(cls._read(place, name))
+            return study
+        others = (
+            sorted(file.name for file in place.iterdir() if not file.name.startswith(".")) if place.exists() else []
+        )
+        if others:
+            raise InputError(f"{place} contains other files ({others[0]}, ...); choose a new or empty folder")
+        write_json(
+            place / STUDY,
+            {"kind": study_kind(name), "schema": 1, "audit": study.audit, "settings": study.settings},
+        )
+        return study
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], name: str, *, audit: Audit | None = None) -> Self:
+        """Open a finished study.
+
+        Args:
+            folder: The study's folder.
+            name: Name of the study.
+            audit: The audit that it must rest on; not checked by default.
+
+        Raises:
+            InputError: There is none, it is unfinished, or it rests on other measurements than the audit's.
+        """
+        place = Path(folder)
+        if not (place / STUDY).is_file():
+            raise InputError(f"{place}: no {name} study; 'bincam {name}' makes one")
+        study = cls._read(place, name)
+        if audit is not None:
+            study.check_rests_on(audit.digest)
+        if not study.finished:
+            raise InputError(f"{place}: the {name} study is unfinished; finish it with 'bincam {name} --resume'")
+        return study
+
+    @classmethod
+    def _read(cls, place: Path, name: str) -> Self:
+        content = read_json(place / STUDY, kind=study_kind(name), schema=1)
+        settings, audit = content.get("settings"), content.get("audit")
+        if not isinstance(settings, dict) or not (audit is None or isinstance(audit, str)):
+            raise InputError(f"{place / STUDY}: 'settings' and 'audit' are missing or damaged; make the study again")
+        return cls(place, name, settings, audit)
+
+    def _check_same(self, former: StudyFolder) -> None:
+        for key in dict.fromkeys([*self.settings, *former.settings]):
+            now, then = self.settings.get(key), former.settings.get(key)
+            if now != then:
+                raise InputError(
+                    f"{self.folder}: the {self.name} study there was begun with different {key} ({_short(then)}, now "
+                    f"{_short(now)}); choose the same settings, or remove the folder to begin again"
+                )
+        if former.audit != self.audit:
+            former.check_rests_on(self.audit)
+
+    def check_rests_on(self, digest: str | None) -> None:
+        """Refuse a study of other measurements than those with this ``Audit.digest``.
+
+        Raises:
+            InputError: It is refused.
+        """
+        if self.audit != digest:
+            raise InputError(
+                f"{self.folder}: the {self.name} study there rests on other measurements than the audit's; remove the "
+                "folder and make the study again"
+            )
+
+    @property
+    def finished(self) -> bool:
+        """True once the summary has been written."""
+        return (self.folder / SUMMARY).is_file()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The content of ``summary.json``.
+
+        Raises:
+            InputError: The study is unfinished, or the file is of another kind or schema.
+        """
+        return read_json(self.folder / SUMMARY, kind=f"{study_kind(self.name)}-summary", schema=1)
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write ``summary.json``, which marks the study as complete."""
+        content = {"kind": f"{study_kind(self.name)}-summary", "schema": 1, **summary}
+        write_json(self.folder / SUMMARY, content, compact=True)
+
+
+def study_folder(audit: Audit, name: str) -> Path:
+    """Return the folder of a study in an audit's folder."""
+    return audit.folder / STUDIES / name
+
+
+def study_kind(name: str) -> str:
+    """Return the kind that the files of a study state.
+
+    >>> study_kind("zoom")
+    'bincam-study-zoom'
+    """
+    return f"bincam-study-{name}"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
