@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from bincam import data as data
     from bincam import faces as faces
     from bincam import inference as inference
-    from bincam import inference as inference
     from bincam import metrics as metrics
     from bincam import models as models
     from bincam import report as report
