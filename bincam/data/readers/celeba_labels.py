@@ -2,7 +2,7 @@
 
 A text file begins with a line that states the number of images and a line of column names (partition and identities
 have neither), followed by one line per image: the image's name and its values, separated by blanks. Kaggle's CSV files
-have a header and commas.
+have a header and commas. Wherever there is a line of column names, values are read by their name and not by their place.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import LANDMARKS
-from bincam.errors import InputError
+from bincam.errors import InputError, nearest
 
 PathLike = str | os.PathLike[str]
 
 LANDMARK_COLUMNS: tuple[str, ...] = tuple(f"{point}_{axis}" for point in LANDMARKS for axis in "xy")
 BOX_COLUMNS: tuple[str, ...] = ("x_1", "y_1", "width", "height")
+IMAGE = "image_id"
+"""Column of the image's name; of the text files only that of boxes names it, and it comes first in all of them."""
 _LABELS = {b"1": b"\x01", b"-1": b"\x00"}
 
 
@@ -32,7 +34,7 @@ class Rows:
 
     Attributes:
         file: The file.
-        columns: Names of the value columns; empty if the file has no header.
+        columns: Names of the value columns.
         lines: Image name to line number, in the file's order.
         values: One row per image, in that order.
     """
@@ -73,7 +75,7 @@ def read_attributes(file: PathLike) -> Rows:
     def take(values: list[bytes]) -> None:
         flags.extend(b"".join(map(_LABELS.__getitem__, values)))
 
-    path, columns, lines = _read(file, take, counted=True, header=True, width=None, expected="a label is -1 or 1")
+    path, columns, lines = _read(file, take, counted=True, header=True, expected="a label is -1 or 1")
     labels = np.frombuffer(flags, np.uint8).reshape(len(lines), len(columns)).astype(np.float32)
     return Rows(path, columns, lines, labels)
 
@@ -85,7 +87,7 @@ def read_landmarks(file: PathLike) -> Rows:
 
 def read_boxes(file: PathLike) -> Rows:
     """Read ``list_bbox_celeba.txt`` or the CSV: x, y, width, height."""
-    return _numbers(file, counted=True, header=True, names=("image_id", *BOX_COLUMNS))
+    return _numbers(file, counted=True, header=True, names=BOX_COLUMNS)
 
 
 def read_partition(file: PathLike) -> Rows:
@@ -115,8 +117,9 @@ def read_identities(file: PathLike) -> tuple[Rows, NDArray[np.str_]]:
     def take(values: list[bytes]) -> None:
         names.append(values[0].decode())
 
+    header = Path(file).suffix == ".csv"
     path, columns, lines = _read(
-        file, take, counted=False, header=Path(file).suffix == ".csv", width=1, expected="an identity is one word"
+        file, take, counted=False, header=header, names=("identity",), expected="an identity is one word"
     )
     order = np.arange(len(names), dtype=np.float32)[:, None]
     return Rows(path, columns, lines, order), np.asarray(names, np.str_)
@@ -128,11 +131,9 @@ def _numbers(file: PathLike, *, counted: bool, header: bool, names: tuple[str, .
     def take(values: list[bytes]) -> None:
         numbers.extend(map(float, values))
 
-    width = len(names) - (names[0] == "image_id")
-    path, columns, lines = _read(
-        file, take, counted=counted, header=header, width=width, expected=f"{width} numbers per image"
-    )
-    values = np.frombuffer(numbers, np.float32).reshape(len(lines), width)
+    expected = f"{len(names)} numbers per image"
+    path, columns, lines = _read(file, take, counted=counted, header=header, names=names, expected=expected)
+    values = np.frombuffer(numbers, np.float32).reshape(len(lines), len(names))
     if not np.isfinite(values).all():
         image = list(lines)[int(np.nonzero(~np.isfinite(values))[0][0])]
         raise InputError(f"{path}:{lines[image]}: a value of {image!r} is not a finite number")
@@ -145,7 +146,7 @@ def _read(
     *,
     counted: bool,
     header: bool,
-    width: int | None,
+    names: tuple[str, ...] | None = None,
     expected: str,
 ) -> tuple[Path, tuple[str, ...], dict[str, int]]:
     """Read a label file in one pass, in constant memory except for what ``take`` stores.
@@ -155,7 +156,7 @@ def _read(
         take: Called with the values of each row; raises KeyError or ValueError for an invalid one.
         counted: The text form begins with the number of images.
         header: The file has a line of column names.
-        width: Values per row; None for as many as column names.
+        names: The value columns, in the order in which ``take`` gets them; None for those that the file names.
         expected: Description of valid values, for the error message.
 
     Returns:
@@ -164,23 +165,26 @@ def _read(
     path = Path(file)
     comma = path.suffix == ".csv"
     lines: dict[str, int] = {}
-    columns: tuple[str, ...] = ()
+    columns = names or ()
+    at: Sequence[int] = range(len(columns) + 1)  # the places of the image's name and of the values
     try:
         with path.open("rb") as stream:
             numbered = enumerate(stream, 1)
             count = _count(path, numbered) if counted and not comma else None
             if header:
-                columns = _header(path, numbered, comma)
-                width = len(columns) if width is None else width
+                columns, at = _columns(path, numbered, names, comma=comma)
+            in_order = list(at) == list(range(len(at)))
             number = 0
             for number, line in numbered:
                 cells = [cell.strip() for cell in line.split(b",")] if comma else line.split()
                 if not cells or cells == [b""]:
                     continue
-                if len(cells) - 1 != width:
+                if len(cells) != len(at):
                     raise InputError(
-                        f"{path}:{number}: {len(cells) - 1} values after the image's name, expected {width}"
+                        f"{path}:{number}: {len(cells) - 1} values after the image's name, expected {len(columns)}"
                     )
+                if not in_order:
+                    cells = [cells[place] for place in at]
                 name = _text(path, number, cells[0].removeprefix(b"\xef\xbb\xbf") if number == 1 else cells[0])
                 if name in lines:
                     raise InputError(f"{path}:{number}: image {name!r} is already in line {lines[name]}")
@@ -210,16 +214,30 @@ def _count(path: Path, numbered: Iterator[tuple[int, bytes]]) -> int:
     return int(text)
 
 
-def _header(path: Path, numbered: Iterator[tuple[int, bytes]], comma: bool) -> tuple[str, ...]:
+def _columns(
+    path: Path, numbered: Iterator[tuple[int, bytes]], expected: tuple[str, ...] | None, *, comma: bool
+) -> tuple[tuple[str, ...], Sequence[int]]:
+    """Read the line of column names: those of the values, and the places of the image's name and of each value."""
     number, line = next(numbered, (2, b""))
     text = _text(path, number, line.removeprefix(b"\xef\xbb\xbf"))
-    names = [name.strip() for name in text.strip().split(",")][1:] if comma else text.split()
-    if not names:
-        raise InputError(f"{path}:{number}: expected a line of column names")
-    for name in names:
-        if names.count(name) > 1:
+    there = [name.strip() for name in text.strip().split(",")] if comma else text.split()
+    if not comma and IMAGE not in there:
+        there = [IMAGE, *there]
+    for name in there:
+        if there.count(name) > 1:
             raise InputError(f"{path}:{number}: column {name!r} occurs twice")
-    return tuple(names)
+    columns = tuple(name for name in there if name != IMAGE) if expected is None else expected
+    for name in (IMAGE, *columns):
+        if name not in there:
+            raise InputError(
+                f"{path}:{number}: no column {name!r}{nearest(name, there)}; columns are read by their names: name it "
+                "so, if it is there under another name"
+            )
+    if not columns:
+        raise InputError(f"{path}:{number}: expected a line of column names")
+    if further := [name for name in there if name not in (IMAGE, *columns)]:
+        raise InputError(f"{path}:{number}: unknown column {further[0]!r}; expected {', '.join((IMAGE, *columns))}")
+    return columns, [there.index(name) for name in (IMAGE, *columns)]
 
 
 def _text(path: Path, number: int, cell: bytes) -> str:

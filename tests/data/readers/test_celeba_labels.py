@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bincam.data.readers import celeba_labels, celeba_writer
+from bincam.errors import InputError
 
 _READ = """
 import sys, time
@@ -58,3 +59,61 @@ def test_rows_are_found_by_name_in_any_order(tmp_path):
     (tmp_path / "list_eval_partition.txt").write_text("b.jpg 1\na.jpg 0\nc.jpg 2\n")
     rows = celeba_labels.read_partition(tmp_path / "list_eval_partition.txt")
     assert rows.aligned(["a.jpg", "c.jpg"], "x")[:, 0].tolist() == [0, 2]
+
+
+READERS = {
+    "list_attr_celeba": (celeba_labels.read_attributes, ("Bald", "Male"), ("-1", "1")),
+    "list_landmarks_align_celeba": (
+        celeba_labels.read_landmarks,
+        celeba_labels.LANDMARK_COLUMNS,
+        tuple(str(number) for number in range(10)),
+    ),
+    "list_bbox_celeba": (celeba_labels.read_boxes, celeba_labels.BOX_COLUMNS, ("3", "4", "50", "60")),
+    "list_eval_partition": (celeba_labels.read_partition, ("partition",), ("2",)),
+    "identity_CelebA": (lambda file: celeba_labels.read_identities(file)[0], ("identity",), ("17",)),
+}
+
+
+def _csv(folder: Path, stem: str, header: list[str], row: list[str]) -> Path:
+    file = folder / f"{stem}.csv"
+    file.write_text(f"{','.join(header)}\n{','.join(row)}\n")
+    return file
+
+
+@pytest.mark.parametrize("stem", READERS)
+def test_columns_swapped_together_with_their_header_are_read_by_name(tmp_path, stem):
+    """The same file but for the order of its columns says the same, also where the image's name is not the first."""
+    read, names, cells = READERS[stem]
+    as_published = read(_csv(tmp_path, stem, ["image_id", *names], ["a.jpg", *cells]))
+    turned = read(_csv(tmp_path, stem, [*names[::-1], "image_id"], [*cells[::-1], "a.jpg"]))
+    assert list(turned.lines) == ["a.jpg"]
+    by_name = [turned.columns.index(name) for name in as_published.columns]
+    assert turned.values[:, by_name].tolist() == as_published.values.tolist()
+
+
+@pytest.mark.parametrize("stem", ["list_landmarks_align_celeba", "list_bbox_celeba"])
+@pytest.mark.parametrize("first", [[], ["image_id"]])
+def test_text_files_are_read_by_name_too(tmp_path, stem, first):
+    read, names, cells = READERS[stem]
+    file = tmp_path / f"{stem}.txt"
+    file.write_text(f"1\n{' '.join([*first, *names[::-1]])}\na.jpg {' '.join(cells[::-1])}\n")
+    assert read(file).values.tolist() == [[float(cell) for cell in cells]]
+
+
+@pytest.mark.parametrize("stem", [stem for stem in READERS if stem != "list_attr_celeba"])
+def test_a_column_of_another_name_is_refused_and_the_advice_works(tmp_path, stem):
+    read, names, cells = READERS[stem]
+    file = _csv(tmp_path, stem, ["image_id", "other", *names[1:]], ["a.jpg", *cells])
+    with pytest.raises(InputError, match=rf"{stem}\.csv:1: no column '{names[0]}'.* name it so"):
+        read(file)
+    file.write_text(file.read_text().replace("other", names[0]))
+    assert len(read(file).lines) == 1
+    with pytest.raises(InputError, match=r"csv:1: unknown column 'more'; expected image_id"):
+        read(_csv(tmp_path, stem, ["image_id", *names, "more"], ["a.jpg", *cells, "1"]))
+
+
+@pytest.mark.parametrize("stem", READERS)
+def test_a_csv_without_a_column_of_images_is_refused(tmp_path, stem):
+    read, names, cells = READERS[stem]
+    with pytest.raises(InputError, match=r"csv:1: no column 'image_id'"):
+        read(_csv(tmp_path, stem, ["file", *names], ["a.jpg", *cells]))
