@@ -6,6 +6,7 @@ is predicted the constant carries more of the decision the larger ``prior`` is. 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder import reader
+from bincam.audit.folder.audit import Audit
+from bincam.audit.folder.files import DIGESTS
 from bincam.audit.folder.manifest import Manifest
 from bincam.audit.folder.schema import measure_columns
 from bincam.audit.folder.writer import AuditWriter, Shard
@@ -163,6 +166,23 @@ def make_audit(
         _write_pictures(pictures, ids, attributes, truth, identity)
     if finished:
         writer.write_summary(summary if summary is not None else {"level": 0.95, "attributes": {}})
+    return folder
+
+
+def reseal(folder: Path) -> Audit:
+    """Seal an audit that a test has edited, as if it had been written so."""
+    (folder / DIGESTS).unlink(missing_ok=True)
+    summary = json.loads((folder / reader.SUMMARY).read_text(encoding="utf-8"))
+    AuditWriter(folder, reader.open_audit(folder, unfinished=True).manifest).write_summary(summary)
+    return reader.open_audit(folder)
+
+
+def unseal(folder: Path) -> Path:
+    """Make of an audit one of an earlier version, which wrote no digests."""
+    (folder / DIGESTS).unlink()
+    summary = json.loads((folder / reader.SUMMARY).read_text(encoding="utf-8"))
+    del summary["seal"]
+    (folder / reader.SUMMARY).write_text(json.dumps(summary), encoding="utf-8")
     return folder
 
 

@@ -16,6 +16,7 @@ from bincam.audit.folder.manifest import read_manifest
 from bincam.cli import app
 from bincam.data.readers.celeba_labels import LANDMARK_COLUMNS
 from bincam.report.html.page import build, open_source
+from tests.audit.synthetic import reseal
 from tests.cli.conftest import tiny
 
 COUNT, NAME = 18, "Anna Musterfrau"
@@ -142,7 +143,7 @@ def test_older_audits_without_the_options_load_unchanged(audit, tmp_path):
     content = json.loads(file.read_text())
     del content["data"]["options"]
     file.write_text(json.dumps(content))
-    manifest = open_audit(tmp_path / "out").manifest
+    manifest = reseal(tmp_path / "out").manifest
     assert manifest.data.options == {}
     assert "options" not in manifest.to_json()["data"]
 

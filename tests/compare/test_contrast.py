@@ -23,7 +23,7 @@ from bincam.files import read_json
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import images, written
 from bincam.stats.intervals import mover_mean
-from tests.audit.synthetic import ATTRIBUTES, make_audit
+from tests.audit.synthetic import ATTRIBUTES, make_audit, reseal
 
 MOVED = {"Bald": -1.5, "Eyeglasses": -0.8, "Young": 1.0, "No_Beard": 1.4, "Wearing_Hat": -1.2}
 FIRST, THRESHOLD, SECOND = COLUMNS
@@ -60,7 +60,7 @@ def other(folders, tmp_path):
 def edit(folder, **changes):
     file = folder / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-    return open_audit(folder)
+    return reseal(folder)
 
 
 def joined(audits, name):
@@ -120,7 +120,7 @@ def test_mcnemar_without_identities_is_statsmodels(folders, tmp_path):
         images = pq.read_table(copy / "images.parquet").to_pandas()
         images["identity"] = ""
         images.to_parquet(copy / "images.parquet")
-    audits = [open_audit(copy) for copy in copies]
+    audits = [reseal(copy) for copy in copies]
     found = compare(*audits, tmp_path / "out", resamples=100)
     assert found["identities"] is None
     both, minority, _ = joined(audits, "Bald")
@@ -263,7 +263,7 @@ def test_other_regions_sides_and_labels_are_refused(audits, other):
     at = table.schema.get_field_index("label")
     pq.write_table(table.set_column(at, table.schema.field(at), [label]), file)
     with pytest.raises(InputError, match=r"1 differing label \(first: 000002.png, Eyeglasses: "):
-        pair_audits(audits[0], open_audit(other))
+        pair_audits(audits[0], reseal(other))
 
 
 def test_common_attributes_alone_are_compared_and_the_rest_named(folders, tmp_path):
@@ -282,7 +282,7 @@ def test_common_attributes_alone_are_compared_and_the_rest_named(folders, tmp_pa
         done += rows
         at = table.schema.get_field_index("label")
         pq.write_table(table.set_column(at, table.schema.field(at), [here.reshape(-1)]), file)
-    found = compare(full, open_audit(fewer), tmp_path / "out", resamples=100)
+    found = compare(full, reseal(fewer), tmp_path / "out", resamples=100)
     assert list(found["attributes"]) == list(ATTRIBUTES[:4])
     assert found["only_in_first"] == ["No_Beard", "Wearing_Hat"]
     assert found["only_in_second"] == ["Chubby"]

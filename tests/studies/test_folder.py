@@ -5,6 +5,7 @@ import json
 import pytest
 
 from bincam.audit.folder.reader import open_audit
+from bincam.audit.folder.writer import AuditWriter
 from bincam.errors import InputError
 from bincam.studies.folder import StudyFolder, study_folder
 from tests.audit.synthetic import make_audit
@@ -40,7 +41,7 @@ def test_other_measurements_than_the_audits_are_refused_and_another_summary_is_n
     folder = study_folder(audit, "sets")
     StudyFolder.begin(folder, "sets", {}, audit=audit).write_summary({})
     summary = json.loads((audit.folder / "summary.json").read_text())
-    (audit.folder / "summary.json").write_text(json.dumps(summary | {"later": 1}))
+    AuditWriter(audit.folder, audit.manifest).write_summary(summary | {"later": 1})
     assert StudyFolder.open(folder, "sets", audit=open_audit(audit.folder)).finished
 
     other = open_audit(make_audit(audit.folder.parent / "other", images=24, shard_images=12, seed=1))

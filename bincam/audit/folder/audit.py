@@ -34,6 +34,7 @@ from bincam.audit.folder.files import (
 from bincam.audit.folder.manifest import Manifest, read_summary
 from bincam.audit.folder.overview import audit_table
 from bincam.audit.folder.schema import measure_columns, record_schema
+from bincam.audit.folder.seal import known_digests
 from bincam.audit.folder.sets import read_scores
 from bincam.audit.folder.stored import read_maps, read_table, read_tensor, read_tensors
 from bincam.errors import InputError, nearest
@@ -113,7 +114,7 @@ class Audit:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the measurements: settings, images, records and raw scores; see ``measurements_digest``."""
-        return measurements_digest(self.folder, self.manifest)
+        return measurements_digest(self.folder, self.manifest, known_digests(self.folder))
 
     @cached_property
     def images(self) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from bincam.audit.folder.audit import Audit
 from bincam.audit.folder.files import (
@@ -29,7 +30,8 @@ from bincam.audit.folder.files import (
     method_folder,
     records_file,
 )
-from bincam.audit.folder.manifest import Manifest, read_manifest
+from bincam.audit.folder.manifest import Manifest, read_manifest, read_summary
+from bincam.audit.folder.seal import check_measured, check_seal
 from bincam.audit.folder.sets import check_stated, scores_file
 from bincam.audit.folder.stored import present, read_columns, read_table
 from bincam.errors import InputError
@@ -72,14 +74,18 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
         unfinished: Accept an audit without a summary; some of its files may be missing.
 
     Raises:
-        InputError: The folder contains no audit, one of another schema version, or an unfinished one; or its records
-            do not agree with its manifest.
+        InputError: The folder contains no audit, one of another schema version, or an unfinished one; or a file is not
+            the one that the audit wrote, as its digests state (``bincam.audit.folder.seal``).
+
+    Warns:
+        BincamWarning: The audit is of an earlier version, which wrote no digests.
 
     Example:
         A small model with random weights is audited on eight generated images, and the audit is read again:
 
         >>> import tempfile, warnings
         >>> from pathlib import Path
+    from typing import Any
         >>> import numpy as np
         >>> from bincam.audit import Settings, open_audit, run
         >>> from bincam.data import AttributeTable, write_celeba
@@ -123,6 +129,7 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     if not (folder / SUMMARY).is_file():
         _check_measured(audit)
         raise InputError(f"{folder}: unfinished audit: no {SUMMARY}; 'bincam summarise {folder}' writes it")
+    check_seal(folder, audit.manifest, read_summary(folder / SUMMARY))
     return _checked(audit)
 
 
@@ -138,7 +145,16 @@ def open_measured(path: str | os.PathLike[str]) -> Audit:
     audit = open_audit(path, unfinished=True)
     if not (audit.folder / SUMMARY).is_file():
         _check_measured(audit)
+    check_measured(audit.folder, audit.manifest, _summary(audit.folder))
     return _checked(audit)
+
+
+def _summary(folder: Path) -> dict[str, Any] | None:
+    """The summary, if it is there and can be read; ``summarise`` replaces it."""
+    try:
+        return read_summary(folder / SUMMARY)
+    except InputError:
+        return None
 
 
 def unwritten(folder: Path) -> list[str]:

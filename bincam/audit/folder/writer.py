@@ -7,7 +7,6 @@ the same bytes.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.boxes import Rows, write_boxes
-from bincam.audit.folder.cells import write_cells
+from bincam.audit.folder.boxes import Rows, boxes_file, write_boxes
+from bincam.audit.folder.cells import cells_file, write_cells
+from bincam.audit.folder.digest import file_digest
 from bincam.audit.folder.files import (
+    DIGESTS,
     FORMER_UNMEASURED,
     IMAGES,
     LEAKAGE,
@@ -39,6 +40,7 @@ from bincam.audit.folder.files import (
 from bincam.audit.folder.manifest import KIND, OF_THE_SUMMARY, SCHEMA, SUMMARY_KIND, SUMMARY_SCHEMA, Manifest
 from bincam.audit.folder.reader import unwritten, whole_shards
 from bincam.audit.folder.schema import record_schema
+from bincam.audit.folder.seal import sealed, write_digests
 from bincam.audit.folder.sets import output_names, scores_file
 from bincam.audit.folder.stored import present, read_tensors, write_tensors
 from bincam.errors import InputError
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _STATE, _REFERENCES = "state", "references"
+_STATE_KIND = "bincam-audit-state"
 _SUFFIXES = (".json", ".npy", ".parquet", ".png", ".safetensors")
 
 
@@ -193,39 +196,45 @@ class AuditWriter:
         """
         import pyarrow.parquet as pq
 
-        for method in self.manifest.methods:
-            with atomic(maps_file(self.folder, method, number)) as part, part.open("wb") as file:
+        written = [maps_file(self.folder, method, number) for method in self.manifest.methods]
+        for method, place in zip(self.manifest.methods, written, strict=True):
+            with atomic(place) as part, part.open("wb") as file:
                 np.save(file, np.ascontiguousarray(shard.maps[method], np.float16), allow_pickle=False)
         if shard.scores is not None:
-            with atomic(scores_file(self.folder, number)) as part, part.open("wb") as file:
+            written.append(scores_file(self.folder, number))
+            with atomic(written[-1]) as part, part.open("wb") as file:
                 np.save(file, np.ascontiguousarray(shard.scores, np.float32), allow_pickle=False)
         if shard.cells is not None:
+            written.append(cells_file(self.folder, number))
             write_cells(self.folder, number, shard.cells)
         if shard.boxes is not None:
+            written.append(boxes_file(self.folder, number))
             write_boxes(self.folder, number, shard.boxes, self.manifest.attributes)
-        sums, skipped = self._state_of(number)
+        digests = {file: file_digest(file) for file in written}
+        sums, state = self._state_of(number)
         write_tensors(sums, {name: np.asarray(value, np.float64) for name, value in shard.sums.items()})
-        write_json(skipped, {str(row): reason for row, reason in sorted(shard.skipped.items())})
         with atomic(records_file(self.folder, number)) as part:
             table = _records(self.manifest, shard)
             repeated = [name for name in ("attribute", "outcome", "output") if name in table.column_names]
             pq.write_table(table, part, compression="zstd", use_dictionary=repeated)
+            digests[records_file(self.folder, number)] = file_digest(part)
+            _write_state(state, shard.skipped, {f.relative_to(self.folder).as_posix(): d for f, d in digests.items()})
 
     def read_sums(self) -> tuple[dict[str, NDArray[np.float64]], dict[int, str]]:
         """Read the sums of all shards, added in their order, and the skipped rows with their reasons."""
         total: dict[str, NDArray[np.float64]] = {}
         skipped: dict[int, str] = {}
         for number in range(self.manifest.shards):
-            sums, reasons = self._state_of(number)
+            sums, state = self._state_of(number)
             for name, value in read_tensors(sums).items():
                 total[name] = total[name] + value if name in total else value
-            skipped |= {int(row): reason for row, reason in json.loads(present(reasons).read_text("utf-8")).items()}
+            skipped |= _read_state(state)[0]
         return total, skipped
 
     def _state_of(self, number: int) -> tuple[Path, Path]:
-        """Return the paths of a shard's sums and of its skipped rows."""
-        sums, skipped = (part_file(self.folder, _STATE, number, suffix) for suffix in (".safetensors", ".json"))
-        return sums, skipped
+        """Return the paths of a shard's sums, and of its skipped rows and its files' digests."""
+        sums, state = (part_file(self.folder, _STATE, number, suffix) for suffix in (".safetensors", ".json"))
+        return sums, state
 
     def write_images(self, columns: Mapping[str, Sequence[str]]) -> None:
         """Write ``images.parquet``.
@@ -264,11 +273,40 @@ class AuditWriter:
         with atomic(self.folder / RELABEL) as part:
             errors.to_csv(part, index=False, float_format="%.6g")
 
+    def write_digests(self) -> None:
+        """Write ``digests.json``, by which an audit that is opened is known to be the one that was measured.
+
+        Raises:
+            InputError: A file of a shard is no longer the one that was written.
+        """
+        expected: dict[str, str] = {}
+        for number in range(self.manifest.shards):
+            _, state = self._state_of(number)
+            if state.is_file():  # not of an audit of an earlier version, nor of one that is summarised again
+                expected |= _read_state(state)[1]
+        write_digests(self.folder, self.manifest, expected)
+
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write ``summary.json``, which marks the audit as complete, and remove what only a resumed run needs."""
-        content = {"kind": SUMMARY_KIND, "schema": SUMMARY_SCHEMA, **summary}
+        """Write ``summary.json``, which marks the audit as complete, and remove what only a resumed run needs.
+
+        The summary is sealed: it states the digests of itself and of what it was made of.
+        """
+        if not (self.folder / DIGESTS).is_file():
+            self.write_digests()
+        content = sealed(self.folder, self.manifest, {"kind": SUMMARY_KIND, "schema": SUMMARY_SCHEMA, **summary})
         write_json(self.folder / SUMMARY, content, compact=True)
         shutil.rmtree(self.folder / _STATE, ignore_errors=True)
+
+
+def _write_state(file: Path, skipped: Mapping[int, str], digests: Mapping[str, str]) -> None:
+    reasons = {str(row): reason for row, reason in sorted(skipped.items())}
+    write_json(file, {"kind": _STATE_KIND, "schema": PART_SCHEMA, "skipped": reasons, "digests": dict(digests)})
+
+
+def _read_state(file: Path) -> tuple[dict[int, str], dict[str, str]]:
+    """Read a shard's skipped rows with their reasons, and its files' digests."""
+    content = read_json(present(file), kind=_STATE_KIND, schema=PART_SCHEMA)
+    return {int(row): reason for row, reason in content["skipped"].items()}, content["digests"]
 
 
 def _measured(name: str, manifest: Mapping[str, Any]) -> Any:

@@ -31,6 +31,7 @@ def finish(plan: Plan, writer: AuditWriter) -> None:
     """
     if not writer.summed:
         _write_parts(plan, writer)
+        writer.write_digests()
     writer.write_summary(summary_of(plan, writer.folder))
 
 

@@ -2,7 +2,8 @@
 
 A text file begins with a line that states the number of images and a line of column names (partition and identities
 have neither), followed by one line per image: the image's name and its values, separated by blanks. Kaggle's CSV files
-have a header and commas. Wherever there is a line of column names, values are read by their name and not by their place.
+have a header and commas. Wherever there is a line of column names, values are read by their names and not by their
+places.
 """
 
 from __future__ import annotations

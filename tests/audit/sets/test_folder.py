@@ -15,6 +15,7 @@ from bincam.data import loader
 from bincam.errors import InputError
 from tests.audit.conftest import NOTES_ALLOWED, digests
 from tests.audit.planted_sets import COLOURS, NAMES, SETS, of_set
+from tests.audit.synthetic import reseal
 
 pytestmark = NOTES_ALLOWED
 _KEYS = ("logit", "side", "outcome", "label")
@@ -114,10 +115,10 @@ def test_scores_and_records_that_disagree_are_refused(audits, tmp_path):
     scores = np.load(part)
     np.save(part, -scores)
     with pytest.raises(InputError, match="are not those of the scores"):
-        summarise(open_audit(folder))
+        summarise(reseal(folder))
     np.save(part, scores.astype(np.float64))
     with pytest.raises(InputError, match="expected float32 scores of 3 outputs"):
-        summarise(open_audit(folder))
+        summarise(reseal(folder))
     part.unlink()
     with pytest.raises(InputError, match=r"part-00001\.npy: no such file"):
         open_audit(folder)

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from bincam.audit import open_audit
 from bincam.audit.folder import reader
+from tests.audit.synthetic import reseal
 
 
 def rewrite(folder, change):
@@ -25,9 +26,10 @@ def rewrite(folder, change):
                 at = table.schema.get_field_index(name)
                 table = table.set_column(at, table.schema.field(name), pa.array(values, table.schema.field(name).type))
         pq.write_table(table, file)
-    return open_audit(folder)
+    return reseal(folder)
 
 
 def edit(file, **changes):
     value = json.loads(file.read_text())
     file.write_text(json.dumps(value | changes))
+    reseal(file.parent)

@@ -12,13 +12,14 @@ from bincam.audit.folder import reader
 from bincam.audit.summary.summarize import summarise
 from bincam.errors import InputError
 from tests.audit.summary.records import edit, rewrite
-from tests.audit.synthetic import make_audit
+from tests.audit.synthetic import make_audit, reseal
 
 
 def test_without_identities_rates_have_plain_wilson_intervals(copy):
     images = pq.read_table(copy / "images.parquet").to_pandas()
     images["identity"] = ""
     images.to_parquet(copy / "images.parquet")
+    reseal(copy)
     found = summarise(open_audit(copy), resamples=100)
     rate = found["attributes"]["Bald"]["rates"]["fpr"]
     hits = round(rate["value"] * rate["images"])
@@ -32,6 +33,7 @@ def test_fewer_than_five_people_are_too_few(copy):
     images = pq.read_table(copy / "images.parquet").to_pandas()
     images["identity"] = [f"p{n % 4}" for n in range(len(images))]
     images.to_parquet(copy / "images.parquet")
+    reseal(copy)
     found = summarise(open_audit(copy), resamples=100)["attributes"]["Smiling"]["rates"]["error"]
     assert found["images"] > 300
     assert found["status"] == "small"
@@ -81,12 +83,12 @@ def test_what_lies_beside_the_records_is_taken_in(copy):
     (copy / "sample.json").write_text(
         json.dumps({"kind": "bincam-sample", "schema": 1, "gates": {"grad_cam": "passed"}})
     )
-    summary = summarise(open_audit(copy), resamples=100)
+    summary = summarise(reseal(copy), resamples=100)
     assert summary["leakage"] == leakage
     assert summary["gates"] == {"grad_cam": "passed"}
     (copy / "leakage.json").write_text(json.dumps({"overlap": [[1.0]]}))
     with pytest.raises(InputError, match="expected a bincam-leakage file"):
-        summarise(open_audit(copy), resamples=100)
+        summarise(reseal(copy), resamples=100)
 
 
 def test_an_audit_without_an_image_is_refused(tmp_path):
@@ -94,4 +96,4 @@ def test_an_audit_without_an_image_is_refused(tmp_path):
     file = reader.records_file(folder, 0)
     pq.write_table(pq.read_table(file).slice(0, 0), file)
     with pytest.raises(InputError, match="no image was read"):
-        summarise(open_audit(folder))
+        summarise(reseal(folder))

@@ -10,7 +10,7 @@ from bincam.audit.summary.panel import read_panel
 from bincam.audit.summary.summarize import summarise
 from bincam.errors import InputError
 from tests.audit.summary.records import rewrite
-from tests.audit.synthetic import ATTRIBUTES
+from tests.audit.synthetic import ATTRIBUTES, reseal
 
 
 def test_slices_are_rates_within_values_with_gap_and_ratio(audit, summary):
@@ -46,6 +46,7 @@ def test_a_column_of_one_value_is_refused_where_asked_for_and_else_left_out(copy
     images["group.sex"] = "male"
     images["group.age"] = [f"value {n}" for n in range(len(images))]
     images.to_parquet(copy / "images.parquet")
+    reseal(copy)
     audit = open_audit(copy)
     with pytest.raises(InputError, match=r"group\.sex has only the value 'male'"):
         summarise(audit, slice_by=["sex"])
@@ -74,6 +75,7 @@ def test_permuted_labels_and_groups_give_no_finding(copy):
     images["group.sex"] = rng.permutation(images["group.sex"])
     images["group.age"] = rng.permutation(images["group.age"])
     images.to_parquet(copy / "images.parquet")
+    reseal(copy)
 
     def permute(columns):
         for name in ATTRIBUTES:

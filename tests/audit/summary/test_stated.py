@@ -12,7 +12,7 @@ from bincam.audit.summary.stated import Stated
 from bincam.audit.summary.summarize import summarise
 from bincam.errors import InputError
 from bincam.stats.estimate import MIN_IDENTITIES, MIN_IMAGES
-from tests.audit.synthetic import make_audit
+from tests.audit.synthetic import make_audit, reseal
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def planted(audit, folder, share):
         at = table.schema.get_field_index("logit")
         table = table.set_column(at, table.schema.field("logit"), pa.array(logit, table.schema.field("logit").type))
         pq.write_table(table, file)
-    return open_audit(folder)
+    return reseal(folder)
 
 
 @pytest.mark.parametrize(("share", "finding"), [(0.4, True), (0.0, False)])

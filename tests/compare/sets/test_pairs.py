@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pytest
 
-from bincam.audit import open_audit
 from bincam.audit.pipeline.runner import run
 from bincam.audit.summary.panel import read_panel
 from bincam.compare.names import Names
@@ -15,6 +14,7 @@ from bincam.compare.sets.pairs import in_common, pair_sets
 from bincam.errors import InputError
 from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.planted_sets import reader
+from tests.audit.synthetic import reseal
 
 pytestmark = NOTES_ALLOWED
 
@@ -40,7 +40,7 @@ def rewritten(audit, folder, **changes):
     shutil.copytree(audit.folder, folder)
     file = folder / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-    return open_audit(folder)
+    return reseal(folder)
 
 
 def test_regions_count_of_the_common_outputs_alone(audits, tmp_path):

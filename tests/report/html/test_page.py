@@ -14,6 +14,7 @@ from bincam.report.reading.audited_model import Arm
 from bincam.report.sections import definitions, findings
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import percent, stated
+from tests.audit.synthetic import reseal
 from tests.report.conftest import finished_audit
 
 
@@ -99,7 +100,7 @@ def test_the_explained_side_is_named_and_answers_are_told_from_logits(tmp_path):
     at = table.schema.get_field_index("side")
     ones = np.ones(table.num_rows, np.int8)  # every image is explained for "yes", whatever was answered
     pq.write_table(table.set_column(at, table.schema.field(at), [ones]), file)
-    audit = reader.open_audit(folder)
+    audit = reseal(folder)
     page = build(open_source(folder), tmp_path / "report.html")
     html = render(page)
     assert "red for the predicted class" not in html

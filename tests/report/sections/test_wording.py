@@ -16,6 +16,7 @@ from bincam.report.reading.audited_model import Arm
 from bincam.report.reading.units import ARBITRARY, unit
 from bincam.report.sections import findings, overview, sentences, wording
 from bincam.stats.estimate import estimate
+from tests.audit.synthetic import reseal
 from tests.report.conftest import bare_audit
 
 FITTED_ON = {"split": ["validation"], "images": 46, "digest": "", "identities": 8}
@@ -25,6 +26,7 @@ def with_manifest(folder, target, **changes):
     copy = shutil.copytree(folder, target)
     manifest = json.loads((copy / reader.MANIFEST).read_text(encoding="utf-8"))
     write_json(copy / reader.MANIFEST, manifest | changes)
+    reseal(copy)
     return open_source(copy)
 
 
