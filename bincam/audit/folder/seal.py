@@ -127,7 +127,7 @@ def check_measured(folder: Path, manifest: Manifest, summary: Mapping[str, Any] 
     Raises:
         InputError: They are refused; the message names the file.
     """
-    back = "put it back, or make the audit again"
+    back = "put the file back, or make the audit again"
     sealed_by = summary[KEY] if summary and _is_whole(summary) else None
     if sealed_by and sealed_by["manifest"] != content_digest(manifest.to_json()):
         sealed_by = None
@@ -137,9 +137,7 @@ def check_measured(folder: Path, manifest: Manifest, summary: Mapping[str, Any] 
         return
     stated = _stated(folder)
     if sealed_by and sealed_by["digests"] != content_digest(stated):
-        raise InputError(
-            f"{folder / DIGESTS}: changed since it was written; put the file back, or make the audit again"
-        )
+        raise InputError(f"{folder / DIGESTS}: changed since it was written; {back}")
     if stated["settings"] != content_digest(measured_settings(manifest)):
         raise InputError(
             f"{folder / MANIFEST}: not the settings that were measured with; put the file back, or make the audit again"

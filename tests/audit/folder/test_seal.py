@@ -95,7 +95,7 @@ def test_what_does_not_belong_to_the_audit_is_refused_and_the_gate_stays_shut(wh
 
 def test_digests_that_are_gone_are_not_made_anew_of_whatever_is_there(folder, command):
     (folder / "digests.json").unlink()
-    with pytest.raises(InputError, match=r"digests\.json: no such file; put it back"):
+    with pytest.raises(InputError, match=r"digests\.json: no such file; put the file back"):
         open_audit(folder)
     assert "digests.json: no such file" in command("summarise", folder).mistake
 
@@ -103,7 +103,7 @@ def test_digests_that_are_gone_are_not_made_anew_of_whatever_is_there(folder, co
 @pytest.mark.parametrize("name", ["records/part-00001.parquet", "maps/grad_cam/part-00000.npy", "images.parquet"])
 def test_a_file_that_is_gone_is_named(name, folder):
     (folder / name).unlink()
-    with pytest.raises(InputError, match=rf"{name}: no such file; put it back, or make the audit again"):
+    with pytest.raises(InputError, match=rf"{name}: no such file; put the file back, or make the audit again"):
         open_audit(folder)
 
 

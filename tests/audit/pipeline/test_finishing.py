@@ -70,6 +70,27 @@ def test_killed_after_the_last_shard_the_audit_is_finished(
     assert digests(out) == digests(done.folder)
 
 
+def test_a_shard_that_was_swapped_before_the_audit_was_finished_is_measured_again(
+    pictures, done, settings, tmp_path, monkeypatch
+):
+    out = tmp_path / "audit"
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killing:
+        killing.setattr(writer.AuditWriter, "write_images", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(reader(0), pictures, out, settings)
+    swapped = folder_reader.records_file(out, 2)
+    shutil.copy(folder_reader.records_file(out, 1), swapped)
+    with pytest.raises(InputError, match=rf"part-00002.parquet: no longer the file.*remove {swapped}"):
+        run(reader(0), pictures, out, settings, resume=True)
+    swapped.unlink()
+    run(reader(0), pictures, out, settings, resume=True)
+    assert digests(out) == digests(done.folder)
+
+
 def test_an_audit_without_a_shard_is_not_summarised(copied, command):
     (copied / "summary.json").unlink()
     folder_reader.records_file(copied, 3).unlink()
