@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.files import part_file
-from bincam.audit.folder.stored import read_table
+from bincam.audit.folder.stored import one_nan, read_table
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.metrics.localization.boxes.levels import LEVELS
@@ -81,10 +81,10 @@ def write_boxes(folder: Path, number: int, rows: Rows, attributes: Sequence[str]
         elif field.name == "status":
             arrays[field.name] = pa.DictionaryArray.from_arrays(pa.array(rows["status"].astype(np.int16)), list(STATUS))
         elif pa.types.is_fixed_size_list(field.type):
-            values = pa.array(np.ascontiguousarray(rows[field.name]).reshape(-1), field.type.value_type)
+            values = pa.array(one_nan(rows[field.name]).reshape(-1), field.type.value_type)
             arrays[field.name] = pa.FixedSizeListArray.from_arrays(values, field.type.list_size)
         else:
-            arrays[field.name] = pa.array(rows[field.name], field.type)
+            arrays[field.name] = pa.array(one_nan(rows[field.name]), field.type)
     table = pa.Table.from_arrays([arrays[name] for name in schema.names], schema=schema)
     with atomic(boxes_file(folder, number)) as part:
         pq.write_table(table, part, compression="zstd", use_dictionary=["attribute", "status"])

@@ -89,7 +89,19 @@ def write_tensors(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     from safetensors.numpy import save_file
 
     with atomic(file) as part:
-        save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, part)
+        save_file({name: one_nan(values) for name, values in arrays.items()}, part)
+
+
+def one_nan(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a contiguous array in which all NaNs have the same bits.
+
+    0/0 gives another sign bit than a NaN that was read from a file, so that without this a resumed audit would have
+    other bytes than one that was never interrupted.
+    """
+    array = np.ascontiguousarray(values)
+    if array.dtype.kind != "f" or not (undefined := np.isnan(array)).any():
+        return array
+    return np.where(undefined, array.dtype.type(np.nan), array)
 
 
 def read_maps(file: Path) -> NDArray[np.float16]:

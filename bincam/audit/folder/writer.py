@@ -42,7 +42,7 @@ from bincam.audit.folder.reader import unwritten, whole_shards
 from bincam.audit.folder.schema import record_schema
 from bincam.audit.folder.seal import sealed, write_digests
 from bincam.audit.folder.sets import output_names, scores_file
-from bincam.audit.folder.stored import present, read_tensors, write_tensors
+from bincam.audit.folder.stored import one_nan, present, read_tensors, write_tensors
 from bincam.errors import InputError
 from bincam.files import atomic, read_json, write_json
 from bincam.stats.outcomes import OUTCOMES
@@ -199,11 +199,11 @@ class AuditWriter:
         written = [maps_file(self.folder, method, number) for method in self.manifest.methods]
         for method, place in zip(self.manifest.methods, written, strict=True):
             with atomic(place) as part, part.open("wb") as file:
-                np.save(file, np.ascontiguousarray(shard.maps[method], np.float16), allow_pickle=False)
+                np.save(file, one_nan(np.asarray(shard.maps[method], np.float16)), allow_pickle=False)
         if shard.scores is not None:
             written.append(scores_file(self.folder, number))
             with atomic(written[-1]) as part, part.open("wb") as file:
-                np.save(file, np.ascontiguousarray(shard.scores, np.float32), allow_pickle=False)
+                np.save(file, one_nan(np.asarray(shard.scores, np.float32)), allow_pickle=False)
         if shard.cells is not None:
             written.append(cells_file(self.folder, number))
             write_cells(self.folder, number, shard.cells)
@@ -346,7 +346,7 @@ def _records(manifest: Manifest, shard: Shard) -> Any:
         if name not in columns:
             dtype = np.int8 if name == "side" else np.float32
             value = np.broadcast_to(np.asarray(shard.columns[name], dtype), shape)
-            columns[name] = np.ascontiguousarray(value).reshape(-1)
+            columns[name] = one_nan(value).reshape(-1)
     return pa.Table.from_arrays(
         [pa.array(columns[name], type=schema.field(name).type) for name in schema.names], schema=schema
     )

@@ -121,3 +121,26 @@ def test_a_folder_with_something_else_is_refused(pictures, settings, tmp_path):
         run(reader(0), pictures, tmp_path, settings)
     with pytest.raises(InputError, match="is a file"):
         run(reader(0), pictures, tmp_path / "notes.txt", settings)
+
+
+def test_without_a_reference_of_an_attribute_the_bytes_are_the_same_too(pictures, settings, tmp_path, monkeypatch):
+    """0/0 has another sign bit than the NaN that is read from a file."""
+    labels = pictures.labels.copy()
+    labels[pictures.splits != "test", 0] = 0
+    table = replace(pictures, labels=labels)
+    run(reader(0), table, tmp_path / "whole", settings)
+    write = writer.AuditWriter.write_shard
+
+    def killed(self, number, shard):
+        if number == 1:
+            raise KeyboardInterrupt
+        write(self, number, shard)
+
+    with monkeypatch.context() as killing:
+        killing.setattr(writer.AuditWriter, "write_shard", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(reader(0), table, tmp_path / "resumed", settings)
+    resumed = run(reader(0), table, tmp_path / "resumed", settings, resume=True)
+    records = resumed.records(["attribute", "midpoint.bias_share"])
+    assert records.loc[records["attribute"] == resumed.attributes[0], "midpoint.bias_share"].isna().all()
+    assert digests(tmp_path / "resumed") == digests(tmp_path / "whole")
