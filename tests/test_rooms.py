@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "display",
         "errors",
         "files",
+        "folder_lock",
         "lazy",
         "one_of",
         "progress",

@@ -28,6 +28,7 @@ def summarise(
     from bincam.audit import summarise as make_summary
     from bincam.audit.folder.reader import open_measured
     from bincam.audit.folder.writer import AuditWriter
+    from bincam.folder_lock import take
 
     typed = figures.values()
     opened = open_measured(audit)
@@ -37,8 +38,9 @@ def summarise(
         for name in ("slice_by", "specificity", "sensitivity", "prevalence", "label_noise")
     }
     chosen = {name: value for name, value in of_audit.items() if value is not None} | typed
-    summary = make_summary(opened, **chosen)
-    AuditWriter(audit, manifest).write_summary(summary)
+    with take(audit, writes=["*.json"]):
+        summary = make_summary(opened, **chosen)
+        AuditWriter(audit, manifest).write_summary(summary)
     if as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False, allow_nan=False))
         return

@@ -25,6 +25,7 @@ from bincam.compare.sets.differences import contrast_sets
 from bincam.compare.sets.sentences import set_findings, set_sentences
 from bincam.errors import InputError
 from bincam.files import write_json
+from bincam.folder_lock import take
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.outcomes import class_name, class_part
 from bincam.stats.proportions import RESAMPLES
@@ -67,7 +68,8 @@ def compare(
         The content of ``contrast.json``, a dictionary that shows and draws itself.
 
     Raises:
-        InputError: The audits differ in images, labels, sides or regions, or have no attribute or method in common.
+        InputError: The audits differ in images, labels, sides or regions, or have no attribute or method in common;
+            or another process is writing ``out``.
 
     Example:
         Two small models with random weights are audited on twelve generated images:
@@ -107,6 +109,24 @@ def compare(
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file, not a folder; give another place for the contrast")
+    with take(folder, writes=(FILE, DIFFERENCE)):
+        return _compare(
+            first, second, folder, moved, moved_from, published=published, level=level, resamples=resamples, seed=seed
+        )
+
+
+def _compare(
+    first: Audit,
+    second: Audit,
+    folder: Path,
+    moved: Mapping[str, float] | None,
+    moved_from: str,
+    *,
+    published: bool,
+    level: float,
+    resamples: int,
+    seed: int,
+) -> Contrast:
     pair = pair_audits(first, second, moved, moved_from)
     contrasted = dict(zip(pair.attributes, contrast_attributes(pair, level), strict=True)) if pair.attributes else {}
     maps = difference_maps(first, second, pair, folder / DIFFERENCE)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from bincam.audit.folder.audit import Audit
 from bincam.errors import InputError
 from bincam.files import read_json, write_json
+from bincam.folder_lock import FolderLock, take
 
 STUDIES, STUDY, SUMMARY = "studies", "study.json", "summary.json"
 
@@ -28,6 +29,8 @@ class StudyFolder:
         name: Its name: ``zoom``, ``sets``.
         settings: The settings that it was begun with, as JSON has them.
         audit: ``Audit.digest`` of the audit it rests on; None without an audit.
+        lock: The folder as ``begin`` has taken it, until the summary is written or nobody has the study any more; None
+            of a study that was opened.
 
     Example:
         >>> from tempfile import mkdtemp
@@ -47,6 +50,7 @@ class StudyFolder:
     name: str
     settings: Mapping[str, Any]
     audit: str | None = None
+    lock: FolderLock | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def begin(
@@ -69,12 +73,13 @@ class StudyFolder:
 
         Raises:
             InputError: The folder contains something else, a study that is not to be resumed, or one begun with other
-                settings or of other measurements.
+                settings or of other measurements; or another process is writing it.
         """
         place = Path(folder)
-        study = cls(place, name, dict(settings), None if audit is None else audit.digest)
         if place.exists() and not place.is_dir():
             raise InputError(f"{place} is a file, not a folder; choose another place for the study")
+        lock = take(place, writes=("*", "*/*"))
+        study = cls(place, name, dict(settings), None if audit is None else audit.digest, lock)
         if (place / STUDY).is_file():
             if not resume:
                 raise InputError(
@@ -164,6 +169,8 @@ class StudyFolder:
         """Write ``summary.json``, which marks the study as complete."""
         content = {"kind": f"{study_kind(self.name)}-summary", "schema": 1, **summary}
         write_json(self.folder / SUMMARY, content, compact=True)
+        if self.lock is not None:
+            self.lock.release()
 
 
 def study_folder(audit: Audit, name: str) -> Path:

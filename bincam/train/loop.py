@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ import torch
 
 from bincam.display import counted
 from bincam.errors import BincamError
+from bincam.folder_lock import FolderLock, take
 from bincam.models import load
 from bincam.train import run_manifest
 from bincam.train.batches import TrainingBatches, order_digest
@@ -23,7 +25,7 @@ from bincam.train.epoch_sums import EpochSums
 from bincam.train.optimizer_step import Stepper
 from bincam.train.progress import EventFile, Reporter, event_writer
 from bincam.train.run_evaluation import RunEvaluation
-from bincam.train.run_folder import Result, RunFolder, refuse_overwriting
+from bincam.train.run_folder import WRITES, Result, RunFolder, refuse_overwriting
 from bincam.train.setup import in_memory_order, make_setup
 from bincam.train.splits import read_splits
 
@@ -54,7 +56,7 @@ def fit(
 
     Raises:
         InputError: The configuration does not fit the data, the model or the machine; or ``out`` contains a run and
-            ``resume`` is False, or a model without a run's state.
+            ``resume`` is False, or a model without a run's state, or is being written by another process.
         BincamError: A loss or a weight is not finite (the step and its images are named), or a logit, or the disk is
             full. The last good state is kept.
         KeyboardInterrupt: The run was interrupted; its state is written.
@@ -95,8 +97,9 @@ def fit_until(
     refuse_overwriting(Path(config.out), resume=resume)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         run = _Run(config, interrupted)
-        finished = run.restore() if resume else None
-        return finished or run.train(on_epoch)
+        with run.taken_folder(resume=resume):
+            finished = run.restore() if resume else None
+            return finished or run.train(on_epoch)
 
 
 class _Run:
@@ -133,6 +136,24 @@ class _Run:
             "train_counts": setup.counts.pairs(),
         }
         self.folder = RunFolder(config, facts, writes=process.rank == 0)
+
+    @contextmanager
+    def taken_folder(self, *, resume: bool) -> Iterator[None]:
+        """Take the run's folder in the process that writes it, so that no other run writes it meanwhile.
+
+        Raises:
+            InputError: Another process has taken it, or has written a run there since it was looked at.
+        """
+        lock: FolderLock | None = None
+        try:
+            with self.process.failing_together():
+                if self.process.rank == 0:
+                    lock = take(self.folder.path, writes=WRITES)
+                    refuse_overwriting(self.folder.path, resume=resume)
+            yield
+        finally:
+            if lock is not None:
+                lock.release()
 
     def restore(self) -> Result | None:
         """Restore the run from its state file, if there is one.

@@ -9,6 +9,7 @@ from typing import Any
 
 from bincam.errors import BincamWarning, InputError
 from bincam.files import write_json
+from bincam.folder_lock import take
 from bincam.one_of import yes_or_no
 from bincam.stats.class_counts import ClassCounts
 from bincam.train.batches import make_order
@@ -87,7 +88,7 @@ def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
         arms = {name: fit_until(own, interrupted, resume=resume) for name, own in configs.items()}
     proof = prove(config, arms)
     if PartialState().is_main_process:
-        with saving(folder):
+        with take(folder, writes=(FILE,)), saving(folder):
             write_json(folder / FILE, proof)
     return PairResult(folder, arms, proof)
 

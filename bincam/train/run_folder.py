@@ -19,6 +19,8 @@ from bincam.train.config import TrainConfig, dump
 from bincam.train.initial_model import updated_card
 
 TEST, TEST_KIND, TEST_SCHEMA = "test.json", "bincam-test", 1
+WRITES = ("*.json", "*.jsonl", "*.yaml", "*.safetensors", "last/*", STATE)
+"""Patterns of the files of a run's folder, of which a killed run may leave temporary ones."""
 CHANGING = ("versions", "git", "processes", "device", "threads", "length")
 """Entries of a run's manifest that may change when it is resumed, besides the location of its data."""
 

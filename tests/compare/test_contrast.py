@@ -24,6 +24,7 @@ from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import images, written
 from bincam.stats.intervals import mover_mean
 from tests.audit.synthetic import ATTRIBUTES, make_audit, reseal
+from tests.folders import taken_elsewhere
 
 MOVED = {"Bald": -1.5, "Eyeglasses": -0.8, "Young": 1.0, "No_Beard": 1.4, "Wearing_Hat": -1.2}
 FIRST, THRESHOLD, SECOND = COLUMNS
@@ -243,6 +244,17 @@ def test_other_images_are_refused_and_the_difference_named(folders, tmp_path):
     with pytest.raises(InputError, match="files of the same names with different contents"):
         compare(open_audit(folders[0]), changed, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_another_process_writes_is_refused(audits, tmp_path):
+    out = tmp_path / "out"
+    with taken_elsewhere(out), pytest.raises(InputError, match="another process is writing this folder"):
+        compare(*audits, out, resamples=100)
+    (out / "maps").mkdir()
+    for left in (".contrast-ab12cd34.json", "maps/.difference-ab12cd34.safetensors"):  # by a killed process
+        (out / left).touch()
+    compare(*audits, out, resamples=100)
+    assert not list(out.rglob(".*"))
 
 
 def test_other_regions_sides_and_labels_are_refused(audits, other):

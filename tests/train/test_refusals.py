@@ -19,6 +19,7 @@ from bincam.train import fit
 from bincam.train.batches import shuffled
 from bincam.train.checkpoint import FILE as STATE
 from bincam.train.splits import read_splits
+from tests.folders import taken_elsewhere
 from tests.train.conftest import digest, write_spots
 
 
@@ -26,6 +27,20 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(config):
     fit(config(epochs=1))
     with pytest.raises(InputError, match="contains a run; resume it with --resume"):
         fit(config(epochs=1))
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_that_another_process_trains_in_is_refused(config, resume):
+    folder = Path(config().out)
+    with taken_elsewhere(folder), pytest.raises(InputError, match="another process is writing this folder"):
+        fit(config(epochs=1), resume=resume)
+    assert not list(folder.iterdir())
+    left = [".weights-ab12cd34.safetensors", "last/.card-ab12cd34.json", "state/.state-ab12cd34.pt"]
+    for name in left:  # by a killed process
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    assert fit(config(epochs=1), resume=resume).epochs == 1
+    assert not list(folder.rglob(".*"))
 
 
 @pytest.mark.parametrize("resume", [False, True])

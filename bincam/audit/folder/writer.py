@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 
 _STATE, _REFERENCES = "state", "references"
 _STATE_KIND = "bincam-audit-state"
-_SUFFIXES = (".json", ".npy", ".parquet", ".png", ".safetensors")
+_STUDIES = "studies"  # which other processes may be writing
+_SUFFIXES = (".csv", ".json", ".npy", ".parquet", ".png", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class AuditWriter:
 
     def _tidy(self) -> None:
         for file in self.folder.rglob(".*-*"):
-            if file.suffix in _SUFFIXES:
+            if file.suffix in _SUFFIXES and file.relative_to(self.folder).parts[0] != _STUDIES:
                 file.unlink()
         if self.finished:
             shutil.rmtree(self.folder / _STATE, ignore_errors=True)

@@ -27,6 +27,7 @@ from bincam.audit.settings import Settings
 from bincam.cam import Explainer, Reference
 from bincam.data import AttributeTable, load_for_outputs
 from bincam.errors import BincamWarning
+from bincam.folder_lock import take
 from bincam.models import AttributeClassifier, open_model
 from bincam.models.borrowing.borrow import channels_last, own_rng
 from bincam.models.tracing.memory_order import plain_image, takes_channels_last
@@ -60,7 +61,7 @@ def run(
 
     Raises:
         InputError: Model and data do not fit together, a setting does not fit them, an image cannot be read, or
-            ``out`` contains other files.
+            ``out`` contains other files, or another process is writing it.
         UnsupportedError: A method cannot answer this question about this model.
 
     Warns:
@@ -114,7 +115,13 @@ def run(
 
 def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
     """Carry out a plan, from the first shard on that is missing; see ``run``."""
-    check_free(folder, resume=resume)
+    with take(folder):
+        check_free(folder, resume=resume)
+        _carry_out(plan, folder)
+    return reader.open_audit(folder)
+
+
+def _carry_out(plan: Plan, folder: Path) -> None:
     # The random state is borrowed because torch's loader draws a number, even if nothing is shuffled.
     card = plan.model.card
     probe = plain_image(plan.model, len(card.mean), card.input_size)
@@ -128,7 +135,6 @@ def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
             finish(plan, writer)
         elif writer.restated:
             writer.restate(summary_of(plan, folder))
-    return reader.open_audit(folder)
 
 
 def _references(plan: Plan, folder: Path) -> dict[str, Reference]:

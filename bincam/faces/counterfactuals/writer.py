@@ -15,11 +15,12 @@ from bincam.errors import InputError
 from bincam.faces.counterfactuals.pairs import Pair, pairs
 from bincam.faces.geometry.pose import SIZE
 from bincam.faces.labels.constraints import labels_from_drawn
-from bincam.faces.labels.prevalence import target
+from bincam.faces.labels.prevalence import Target, target
 from bincam.faces.labels.sampler import sampler
 from bincam.faces.labels.spec import ATTRIBUTES, DRAWN, FaceSpec, index
 from bincam.faces.render.settings import RENDERER, TAU, check_drawing
 from bincam.files import write_json
+from bincam.folder_lock import take
 from bincam.generated.encode import image_name, jpeg, mask_png, write
 from bincam.progress import track
 
@@ -70,7 +71,7 @@ def write_pairs(
         The content of ``card.json``.
 
     Raises:
-        InputError: Invalid or infeasible settings, or a folder that is not empty.
+        InputError: Invalid or infeasible settings, or a folder that is not empty or that another process is writing.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -85,9 +86,15 @@ def write_pairs(
     check_drawing(names, size, tau)
     if count < 1:
         raise InputError(f"expected a count of at least 1, got {count}")
-    root = Path(out)
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise InputError(f"{root} is not an empty folder; choose a new one")
+    with take(out) as taken:
+        if any(taken.folder.iterdir()):
+            raise InputError(f"{taken.folder} is not an empty folder; choose a new one")
+        return _write(taken.folder, names, wanted, count=count, seed=seed, size=size, tau=tau)
+
+
+def _write(
+    root: Path, names: list[str], wanted: Target, *, count: int, seed: int, size: tuple[int, int], tau: int
+) -> dict[str, Any]:
     faces = sampler(wanted, seed, images_per_person=1).faces(0, count)
     lines = [",".join(COLUMNS)]
     for row in track(range(count), "pairs", unit="faces"):

@@ -26,6 +26,7 @@ from bincam.faces.labels.prevalence import Target, target
 from bincam.faces.labels.sampler import IMAGES_PER_PERSON, Faces, sampler
 from bincam.faces.render.settings import RENDERER, TAU, check_drawing
 from bincam.files import write_json
+from bincam.folder_lock import take
 from bincam.generated import begun, records
 from bincam.generated.workers import spread
 from bincam.progress import track
@@ -81,7 +82,8 @@ def make(
         The card: settings and measured statistics.
 
     Raises:
-        InputError: Invalid or infeasible settings, a folder that contains something else, or a full disk.
+        InputError: Invalid or infeasible settings, a folder that contains something else or that another process is
+            writing, or a full disk.
 
     >>> import tempfile
     >>> from bincam.data import celeba
@@ -105,12 +107,16 @@ def make(
         "renderer": RENDERER,
     }
     _check(settings, workers)
-    root = Path(out)
+    with take(out, writes=(begun.NAME,)) as taken:
+        return _make(taken.folder, wanted, settings, workers)
+
+
+def _make(root: Path, wanted: Target, settings: dict[str, Any], workers: int | None) -> dict[str, Any]:
     previous = card.read_same(root, settings)
     if previous is not None and previous["complete"]:
         shutil.rmtree(root / records.FOLDER, ignore_errors=True)  # a run can be killed between its last two steps
         return previous
-    faces = sampler(wanted, seed, images_per_person).faces(0, count)
+    faces = sampler(wanted, settings["seed"], settings["images_per_person"]).faces(0, settings["count"])
     job = _Job(root, settings, wanted, faces, _shards(root, faces, settings))
     try:
         if previous is None:

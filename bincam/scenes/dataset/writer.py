@@ -17,6 +17,7 @@ from typing import Any
 
 from bincam.errors import InputError
 from bincam.files import write_json
+from bincam.folder_lock import take
 from bincam.generated import begun, records
 from bincam.generated.workers import spread
 from bincam.progress import track
@@ -76,7 +77,8 @@ def make(
         The card: settings, measured statistics, and a digest of every file.
 
     Raises:
-        InputError: Invalid or infeasible settings, a folder that contains something else, or a full disk.
+        InputError: Invalid or infeasible settings, a folder that contains something else or that another process is
+            writing, or a full disk.
 
     Example:
         >>> import tempfile
@@ -98,7 +100,13 @@ def make(
         rule=rule, size=size, places=places, scale=scale, prevalence=prevalence, shortcut=shortcut
     )
     stated = {"count": count, "seed": seed, **settings.stated()}
-    root = Path(out)
+    with take(out, writes=(begun.NAME,)) as taken:
+        return _make(taken.folder, count, seed, settings, stated, workers)
+
+
+def _make(
+    root: Path, count: int, seed: int, settings: SceneSettings, stated: dict[str, Any], workers: int | None
+) -> dict[str, Any]:
     previous = card.read_same(root, settings, stated)
     if previous is not None and previous["complete"]:
         shutil.rmtree(root / records.FOLDER, ignore_errors=True)  # a run can be killed between its last two steps

@@ -1,5 +1,6 @@
 """Audits again, interrupted and resumed: the bytes are the same, and another audit is not resumed."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from bincam.errors import InputError
 from tests.audit.conftest import NOTES_ALLOWED, digests
 from tests.audit.pipeline.whole_audit import whole_audit  # noqa: F401  # a fixture
 from tests.audit.planted import reader
+from tests.cli.conftest import typed_command  # noqa: F401  # a fixture
+from tests.folders import taken_elsewhere
 
 ROOT = Path(__file__).parents[3]
 pytestmark = NOTES_ALLOWED
@@ -80,6 +83,26 @@ def test_what_a_kill_leaves_at_the_beginning_and_at_the_end_is_cleared_away(
     assert list(out.glob("state/*"))
     run(reader(0), pictures, out, settings, resume=True)
     assert digests(out) == digests(done.folder)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_an_audit_that_another_process_writes_is_refused(pictures, settings, tmp_path, resume, command):
+    out = tmp_path / "audit"
+    with taken_elsewhere(out), pytest.raises(InputError, match="another process is writing this folder"):
+        run(reader(0), pictures, out, settings, resume=resume)
+    assert not list(out.iterdir())
+    if not resume:
+        return
+    run(reader(0), pictures, out, settings)
+    before = digests(out)
+    (out / ".relabel-ab12cd34.csv").touch()
+    in_work = out / "studies" / "zoom" / ".summary-ab12cd34.json"  # by a process that has taken that folder
+    in_work.parent.mkdir(parents=True)
+    in_work.touch()
+    with taken_elsewhere(out):
+        assert "another process is writing" in command("summarise", out).mistake
+    run(reader(0), pictures, out, settings, resume=True)
+    assert digests(out) == before | {"studies/zoom/.summary-ab12cd34.json": hashlib.sha256().hexdigest()}
 
 
 def test_resuming_a_whole_audit_gives_it_back_untouched(pictures, settings, tmp_path, monkeypatch):
