@@ -14,7 +14,7 @@ from bincam.audit.summary.reference_variation import reference_name
 from bincam.compare import published as published_figures
 from bincam.compare.boxes import box_findings, contrast_boxes
 from bincam.compare.differing_maps import DIFFERENCE, difference_maps
-from bincam.compare.document import Contrast
+from bincam.compare.document import Contrast, sealed
 from bincam.compare.imbalance_correlation import correlations
 from bincam.compare.names import names_of, notes_on
 from bincam.compare.paired_audits import Pair, pair_audits
@@ -184,8 +184,9 @@ def _compare(
     contrast["families"] += sets.families
     if published:
         contrast["published"] = _published(first, pair, contrasted)
-    write_json(folder / FILE, contrast, compact=True)
-    return Contrast(contrast)
+    result = Contrast(sealed(contrast, folder))
+    write_json(folder / FILE, result, compact=True)
+    return result
 
 
 def _arm(audit: Audit, name: str) -> dict[str, Any]:
@@ -196,6 +197,7 @@ def _arm(audit: Audit, name: str) -> dict[str, Any]:
         "model": model.source,
         "digest": model.digest,
         "settings_digest": audit.manifest.settings_digest,
+        "measurements": audit.digest,
         "reference": reference_name(audit.manifest.references_from),
         "thresholds": audit.manifest.thresholds,
     }

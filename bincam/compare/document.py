@@ -2,16 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bincam import display
+from bincam.audit.folder.digest import content_digest, file_digest
 from bincam.audit.folder.overview import FEW, estimate_cell, intervals_of, minority_share, rarer, sample
 from bincam.compare.names import names_from
+from bincam.errors import BincamWarning, InputError
 from bincam.stats.estimate import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+SEAL = "seal"
+"""Key of the digests of the content and of the difference maps, by which a changed contrast is known on reading."""
+
+
+def sealed(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Add to the content of ``contrast.json`` its digest, and that of its difference maps."""
+    content = {name: value for name, value in document.items() if name != SEAL}
+    maps = content["maps"]["file"]
+    seal = {"contrast": content_digest(content), "maps": file_digest(folder / maps) if maps else None}
+    return {**content, SEAL: seal}
+
+
+def check_seal(document: Mapping[str, Any], file: Path) -> None:
+    """Refuse a contrast that was changed, or whose difference maps are not those that it was written with.
+
+    Args:
+        document: The content of ``contrast.json``.
+        file: That file.
+
+    Raises:
+        InputError: It is refused.
+
+    Warns:
+        BincamWarning: The contrast is of an earlier version and has no digests.
+    """
+    seal = document.get(SEAL)
+    if seal is None and not any("measurements" in arm for arm in document["arms"].values()):
+        warnings.warn(
+            f"{file}: of an earlier bincam, which kept no digests: if it was changed since is not known; "
+            "'bincam compare' makes it anew",
+            BincamWarning,
+            stacklevel=3,
+        )
+        return
+    content = {name: value for name, value in document.items() if name != SEAL}
+    if not isinstance(seal, dict) or seal.get("contrast") != content_digest(content):
+        raise InputError(f"{file}: changed since it was written; 'bincam compare' makes it anew")
+    maps = document["maps"]["file"]
+    if maps and seal.get("maps") != file_digest(file.parent / maps):
+        raise InputError(
+            f"{file.parent / maps}: not the maps that {file.name} was written with; 'bincam compare' makes both anew"
+        )
 
 
 class Contrast(dict[str, Any]):

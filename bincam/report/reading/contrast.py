@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bincam.audit.folder.reader import open_audit
+from bincam.compare.document import check_seal
 from bincam.compare.names import names_from
 from bincam.compare.sets.differences import FAMILY
 from bincam.compare.sets.sentences import left_out
@@ -165,9 +166,14 @@ def open_contrast(folder: Path) -> Contrast:
     """Read a contrast and its two audits.
 
     Raises:
-        InputError: The folder is not a contrast, or an audit is missing or no longer the one that was compared.
+        InputError: The folder is not a contrast, the contrast was changed since it was written, or an audit is missing
+            or no longer the one that was compared.
+
+    Warns:
+        BincamWarning: The contrast is of an earlier version, which kept no digests.
     """
     document = read_json(folder / FILE, kind=KIND, schema=SCHEMA)
+    check_seal(document, folder / FILE)
     names = names_from(document)
     first, second = (
         replace(_arm(folder, document["arms"][which]), name=name, role=names.roles)
@@ -184,7 +190,9 @@ def _arm(folder: Path, entry: Mapping[str, Any]) -> Arm:
     if audit_folder is None:
         raise InputError(f"{folder / FILE}: the audit {stated} is missing; put it back, or next to the contrast")
     audit = open_audit(audit_folder)
-    if audit.manifest.settings_digest != entry["settings_digest"]:
+    measured = entry.get("measurements")
+    other = measured is not None and audit.digest != measured
+    if other or audit.manifest.settings_digest != entry["settings_digest"]:
         raise InputError(
             f"{audit_folder} is no longer the audit that {folder / FILE} was made of; make the contrast again"
         )

@@ -7,7 +7,9 @@ import pytest
 
 from bincam.audit.folder import reader
 from bincam.compare.contrast import compare
-from bincam.errors import InputError
+from bincam.compare.document import sealed
+from bincam.errors import BincamWarning, InputError
+from bincam.files import write_json
 from bincam.report.html.page import build, open_source, render
 from bincam.report.reading.contrast import Contrast, open_contrast
 from bincam.report.sections.contrast_tables import published_table
@@ -204,16 +206,42 @@ def test_a_contrast_of_other_audits_is_refused(contrast_folder, tmp_path):
     file = moved / "contrast" / "contrast.json"
     document = json.loads(file.read_text(encoding="utf-8"))
     document["arms"]["first"]["folder"] = "/nowhere/a"  # found next to the contrast instead
-    file.write_text(json.dumps(document), encoding="utf-8")
+    write_json(file, sealed(document, file.parent))
     assert open_contrast(moved / "contrast").first.audit.folder == moved / "a"
-    document["arms"]["first"]["settings_digest"] = "0"
-    file.write_text(json.dumps(document), encoding="utf-8")
-    with pytest.raises(InputError, match="no longer the audit"):
-        open_contrast(moved / "contrast")
+    for key in ("settings_digest", "measurements"):
+        first = document["arms"]["first"]
+        write_json(file, sealed({**document, "arms": {**document["arms"], "first": {**first, key: "0"}}}, file.parent))
+        with pytest.raises(InputError, match="no longer the audit"):
+            open_contrast(moved / "contrast")
     document["arms"]["first"]["folder"] = "/nowhere/c"
-    file.write_text(json.dumps(document), encoding="utf-8")
+    write_json(file, sealed(document, file.parent))
     with pytest.raises(InputError, match="is missing"):
         open_contrast(moved / "contrast")
+
+
+def test_a_contrast_that_was_changed_is_refused_and_an_older_one_read_with_a_note(contrast_folder, tmp_path):
+    moved = shutil.copytree(contrast_folder.parent, tmp_path / "moved") / "contrast"
+    whole = json.loads((moved / "contrast.json").read_text(encoding="utf-8"))
+    assert open_contrast(moved).document == whole
+    for changed in (
+        {**whole, "images": 4_000},
+        {**whole, "attributes": dict(list(whole["attributes"].items())[1:])},
+        {name: value for name, value in whole.items() if name != "seal"},
+    ):
+        write_json(moved / "contrast.json", changed)
+        with pytest.raises(InputError, match=r"contrast\.json: changed since it was written; 'bincam compare'"):
+            open_contrast(moved)
+    older = json.loads(json.dumps(changed))
+    for arm in older["arms"].values():
+        del arm["measurements"]
+    write_json(moved / "contrast.json", older)
+    with pytest.warns(BincamWarning, match="kept no digests"):
+        open_contrast(moved)
+    write_json(moved / "contrast.json", whole)
+    maps = moved / "maps" / "difference.safetensors"
+    maps.write_bytes(maps.read_bytes()[:-4] + bytes(4))
+    with pytest.raises(InputError, match=r"difference\.safetensors: not the maps"):
+        open_contrast(moved)
 
 
 def test_without_a_moved_threshold_there_are_two_columns_and_the_reason(contrast_folder, tmp_path):
@@ -221,7 +249,7 @@ def test_without_a_moved_threshold_there_are_two_columns_and_the_reason(contrast
     file = tmp_path / "all" / "contrast" / "contrast.json"
     document = json.loads(file.read_text(encoding="utf-8"))
     document["moved"] |= {"thresholds": {}, "reason": "none is known"}
-    file.write_text(json.dumps(document), encoding="utf-8")
+    write_json(file, sealed(document, file.parent))
     source = open_source(file.parent)
     assert len(source.columns) == 2
     assert source.contrast.note == "No column for an adjusted threshold: none is known."

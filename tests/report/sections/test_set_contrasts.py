@@ -106,12 +106,16 @@ def test_a_large_set_lists_the_confusions_of_each_model(pages):
     assert second.caption == "No output is taken for another."
 
 
+@pytest.mark.filterwarnings("ignore:.*kept no digests")
 def test_a_contrast_of_an_earlier_version_has_the_figures_that_it_states(contrasts, tmp_path):
     document = json.loads((contrasts["both"] / "contrast.json").read_text())
     entry = document["sets"]["colour"]
     for part in (entry["rates"], entry["differences"]):
         del part["balanced_accuracy"], part["majority_error"]
     del entry["confusion"], entry["by_output"]
+    del document["seal"]
+    for arm in document["arms"].values():
+        del arm["measurements"]
     (tmp_path / "contrast.json").write_text(json.dumps(document))
     (of_set,) = build(open_source(tmp_path), tmp_path / "page.html").set_contrasts
     assert list(texts(of_set.differences)) == ["accuracy", "minority error"]
