@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -81,6 +83,7 @@ class AttributeTable:
             raise InputError(f"{self.source or 'table'}: no attributes")
         _unique("attribute", names, self.source)
         _unique("image", self.ids, self.source)
+        _one_file_each(self.ids, self.root, self.source)
         labels = _frozen(self.labels, np.float32)
         if labels.shape != (n, len(names)):
             raise InputError(
@@ -363,6 +366,21 @@ def _column(name: str, value: ArrayLike, n: int) -> NDArray[np.str_]:
         raise InputError(f"{name} of {counted(n, 'image')} have shape {(n,)}, got {array.shape}")
     array.setflags(write=False)
     return array
+
+
+_OTHERWISE = re.compile(r"(?:^|[/\0])\.{1,2}/|//|(?:^|\0)/|[^/\0]/\.{1,2}(?:/|\0|$)")
+"""In names joined by NUL: ``./``, ``../``, ``//`` and absolute paths, by which one file can have several names."""
+
+
+def _one_file_each(ids: Sequence[str], root: str | os.PathLike[str], source: str) -> None:
+    """Refuse a table in which two rows name one file, such as ``0.png`` and ``./0.png``."""
+    if not _OTHERWISE.search("\0".join(ids)):
+        return
+    seen: dict[str, str] = {}
+    for name in ids:
+        other = seen.setdefault(os.path.normpath(Path(root) / name), name)
+        if other != name:
+            raise InputError(f"{source or 'table'}: {other!r} and {name!r} are one image; keep one of the two rows")
 
 
 def _unique(what: str, values: Sequence[str], source: str) -> None:

@@ -6,6 +6,7 @@ Coordinates are x, y in pixels with the centre of the first pixel at (0, 0), as 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from bincam.errors import InputError
 
 Floats = NDArray[np.float64]
 Fit = Literal["face", "crop", "stretch"]
-Pixels = TypeVar("Pixels", np.uint8, np.float32)
+Pixels = TypeVar("Pixels", np.uint8, np.int16, np.float32)
 
 MIRROR_ORDER = (1, 0, 2, 4, 3)
 """Index of each of ``LANDMARKS`` among the points of a mirrored image."""
@@ -114,8 +115,10 @@ def warp(image: NDArray[Pixels], matrix: ArrayLike, size: tuple[int, int], *, ma
         image: ``(H, W)`` or ``(H, W, C)``.
         matrix: Source to output coordinates.
         size: ``(H, W)`` of the output.
-        mask: Use the nearest pixel, and zeros outside the image. Otherwise interpolation is bilinear, after area
-            averaging if the image shrinks by a factor of 1.5 or more, and the border is replicated.
+        mask: Use the nearest pixel, and zeros outside the image. Where two or four pixels are equally near, as in an
+            exact halving, the largest value counts, so that masks neither drift to one side nor depend on whether the
+            image was mirrored before. Otherwise interpolation is bilinear, after area averaging if the image shrinks by
+            a factor of 1.5 or more, and the border is replicated.
 
     Returns:
         ``(*size)`` or ``(*size, C)``.
@@ -124,19 +127,51 @@ def warp(image: NDArray[Pixels], matrix: ArrayLike, size: tuple[int, int], *, ma
 
     m = np.asarray(matrix, np.float64)
     if mask:
-        flags, border = cv2.INTER_NEAREST, cv2.BORDER_CONSTANT
-    else:
-        flags, border = cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
-        shrink = 1 / np.sqrt(abs(np.linalg.det(m[:, :2])))
-        if shrink >= 1.5:
-            before = image.shape[0], image.shape[1]
-            after = max(1, round(before[0] / shrink)), max(1, round(before[1] / shrink))
-            image = np.asarray(cv2.resize(image, after[::-1], interpolation=cv2.INTER_AREA), dtype=image.dtype)
-            m = compose(
-                m, fit_matrix("stretch", after, before)
-            )  # from the reduced image to the source coordinates of the matrix
-    result: Any = cv2.warpAffine(image, m, (size[1], size[0]), flags=flags, borderMode=border)
+        framed = np.pad(image, ((1, 1), (1, 1), *((0, 0) for _ in image.shape[2:])))
+        pixels = framed.reshape(-1, *image.shape[2:])
+        first, *further = (pixels[places] for places in _nearest(m.tobytes(), (image.shape[0], image.shape[1]), size))
+        for other in further:
+            np.maximum(first, other, out=first)
+        return first
+    shrink = 1 / np.sqrt(abs(np.linalg.det(m[:, :2])))
+    if shrink >= 1.5:
+        before = image.shape[0], image.shape[1]
+        after = max(1, round(before[0] / shrink)), max(1, round(before[1] / shrink))
+        image = np.asarray(cv2.resize(image, after[::-1], interpolation=cv2.INTER_AREA), dtype=image.dtype)
+        m = compose(
+            m, fit_matrix("stretch", after, before)
+        )  # from the reduced image to the source coordinates of the matrix
+    result: Any = cv2.warpAffine(image, m, (size[1], size[0]), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(result, dtype=image.dtype)
+
+
+_TIE = 1e-6
+"""Pixels by which the distances to two pixels may differ that count as equally near; above what rounding makes."""
+
+
+@lru_cache(maxsize=8)  # the masks of an image share them
+def _nearest(matrix: bytes, source: tuple[int, int], size: tuple[int, int]) -> tuple[NDArray[np.intp], ...]:
+    """Find the nearest pixels of each output pixel, in float64: cv2 rounds coordinates to 1/1024 pixel.
+
+    Args:
+        matrix: The bytes of the matrix, float64 ``(2, 3)``, from source to output coordinates.
+        source: ``(H, W)`` of the image.
+        size: Of the output.
+
+    Returns:
+        Places ``(*size)`` in the flattened image with a frame of one pixel, where the frame stands for outside: one
+        array, or several where some pixels are equally near.
+    """
+    forward = np.frombuffer(matrix, np.float64).reshape(2, 3)
+    back = np.linalg.inv(np.vstack([forward, [0.0, 0.0, 1.0]]))[:2]
+    x, y = np.arange(size[1]), np.arange(size[0])[:, None]
+    axes: list[tuple[NDArray[np.intp], ...]] = []
+    for (along_x, along_y, shift), length in zip(back, source[::-1], strict=True):
+        at = along_x * x + along_y * y + shift
+        low, high = np.ceil(at - 0.5 - _TIE), np.floor(at + 0.5 + _TIE)
+        choices = (low,) if np.array_equal(low, high) else (low, high)
+        axes.append(tuple(np.clip(choice, -1, length).astype(np.intp) + 1 for choice in choices))
+    return tuple(row * (source[1] + 2) + column for row in axes[1] for column in axes[0])
 
 
 def off_axis(landmarks: ArrayLike) -> Floats:

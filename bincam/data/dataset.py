@@ -130,7 +130,8 @@ class FaceDataset(Dataset[Sample | Skipped]):
             on_error: ``"raise"`` raises an error that names the file, ``"skip"`` returns a ``Skipped`` as the sample.
 
         Raises:
-            InputError: ``"face"`` without landmarks or with a size that is not square, or a size below 1.
+            InputError: ``"face"`` without landmarks or with a size that is not square, or a size below 1; or two images
+                would share a mask stored per image.
         """
         height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
         if height < 1 or width < 1:
@@ -149,6 +150,8 @@ class FaceDataset(Dataset[Sample | Skipped]):
             raise InputError(f"fit={fit!r}: expected one of 'face', 'crop', 'stretch'")
         if on_error not in {"raise", "skip"}:
             raise InputError(f"on_error={on_error!r}: expected 'raise' or 'skip'")
+        if regions is not None:
+            regions.check_images(table.ids)
         self.table = table
         self.size = (height, width)
         self.fit = fit

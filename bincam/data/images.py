@@ -16,11 +16,18 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 
+_ORIENTATION, _TURNED = 0x0112, range(2, 9)
+"""The tag of EXIF, and its values that turn or mirror an image."""
+_QUARTER = 0x4000
+
+
 def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDArray[np.uint8]:
     """Read an image as ``(H, W, 3)`` uint8.
 
-    The EXIF orientation is applied, so landmarks refer to the upright image. CMYK and palette images are converted,
-    alpha is dropped, greyscale is repeated over the channels, and 16-bit values keep their upper eight bits.
+    The orientation that EXIF or XMP states is applied, so landmarks refer to the upright image. CMYK and palette images
+    are converted, alpha is dropped, greyscale is repeated over the channels, and 16-bit values keep their upper eight
+    bits: 65535 is white. An image whose 16-bit values are all below a quarter of that, but not all 0, is refused,
+    because of the 8, 10, 12 or 14 bits that its values then have few grey levels would be left, or none.
 
     Args:
         file: A path, or the file's bytes.
@@ -28,7 +35,7 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
 
     Raises:
         InputError: The file is missing, empty, truncated, not an image, or has pixels without a fixed white level
-            (floating point).
+            (floating point), or 16-bit values of another white level.
 
     Example:
         >>> from io import BytesIO
@@ -43,10 +50,10 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
     shown = name or ("image" if isinstance(file, bytes) else os.fspath(file))
     try:
         data = file if isinstance(file, bytes) else Path(file).read_bytes()
-        if _plain_jpeg(data) and (fast := _opencv(data)) is not None:
+        if _plain_jpeg(data) and _is_upright(data) and (fast := _opencv(data)) is not None:
             return fast
         with Image.open(BytesIO(data)) as image:
-            return _rgb(image)
+            return _rgb(image, data)
     except FileNotFoundError:
         raise InputError(f"{shown}: no such file") from None
     except IsADirectoryError:
@@ -70,20 +77,35 @@ def _plain_jpeg(data: bytes) -> bool:
     return False
 
 
+def _is_upright(data: bytes) -> bool:
+    """True if a JPEG states no orientation, in EXIF or in XMP, or the usual one, as pillow reads it.
+
+    Opencv reads EXIF alone, and would leave unturned what it does not know; only pillow turns images here.
+    """
+    from PIL import Image
+
+    if b"Exif\0" not in data and b"http://ns.adobe.com/" not in data:
+        return True
+    with Image.open(BytesIO(data)) as image:  # reads no pixels
+        return image.getexif().get(_ORIENTATION, 1) not in _TURNED
+
+
 def _opencv(data: bytes) -> NDArray[np.uint8] | None:
     """Decode in half of pillow's time with the same libjpeg; None on failure, so that pillow reports the reason."""
     import cv2
 
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         return None
     return None if pixels is None else np.asarray(pixels, dtype=np.uint8)
 
 
-def _rgb(opened: Picture) -> NDArray[np.uint8]:
+def _rgb(opened: Picture, data: bytes) -> NDArray[np.uint8]:
     from PIL import ImageOps
 
+    wide_source = ";16" in str(opened.tile)  # of RGB pillow keeps the upper eight bits
     image = ImageOps.exif_transpose(opened) if opened.getexif() else opened
     if image.mode == "F":
         raise ValueError("floating-point pixels have no fixed white level; convert to 8 or 16 bits")
@@ -91,5 +113,31 @@ def _rgb(opened: Picture) -> NDArray[np.uint8]:
         wide = np.asarray(image, dtype=np.int64)
         if wide.min() < 0 or wide.max() > 0xFFFF:
             raise ValueError("integer pixels outside 0 to 65535; convert to 8 or 16 bits")
+        _check_white(int(wide.max()))
         return np.repeat((wide >> 8).astype(np.uint8)[..., None], 3, axis=2)
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
+    pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
+    if wide_source and pixels.max() < _QUARTER >> 8:
+        _check_white(_greatest(data))
+    return pixels
+
+
+def _greatest(data: bytes) -> int:
+    """The greatest 16-bit value of the colours of an image, of which pillow keeps eight bits."""
+    import cv2
+
+    wide = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    return 0 if wide is None else int(wide.max())
+
+
+def _check_white(greatest: int) -> None:
+    """Refuse 16-bit values whose white level cannot be 65535.
+
+    Raises:
+        ValueError: They are refused.
+    """
+    if 0 < greatest < _QUARTER:
+        bits = next(bits for bits in (8, 10, 12, 14) if greatest < 1 << bits)
+        raise ValueError(
+            f"16-bit values up to {greatest} of 65535 would be almost black; if they have {bits} bits, multiply them "
+            f"by {65535 // ((1 << bits) - 1)}, or store them in 8 bits"
+        )

@@ -126,3 +126,13 @@ def test_a_set_with_the_name_of_an_attribute_is_refused():
     labels = np.float32([[1, 0, 1], [0, 1, 0]])
     with pytest.raises(InputError, match=r"set 'Male' has the name of an output.*rename the set"):
         AttributeTable(("dark", "fair", "Male"), labels, "ab", "photos", one_of={"Male": ("dark", "fair")})
+
+
+@pytest.mark.parametrize("other", ["./0.png", "a/../0.png", ".//0.png", "photos/../0.png"])
+def test_one_image_under_two_names_is_refused(other, tmp_path):
+    with pytest.raises(InputError, match=r"'0\.png' and '.*' are one image; keep one of the two rows"):
+        AttributeTable(("Bald",), np.ones((2, 1)), ("0.png", other), tmp_path)
+    with pytest.raises(InputError, match="are one image"):
+        AttributeTable(("Bald",), np.ones((2, 1)), ("0.png", str(tmp_path / "0.png")), tmp_path)
+    ids = ("0.png", "a/0.png", "./1.png", "..png", "a/..b.png", ".hidden/0.png")
+    assert AttributeTable(("Bald",), np.ones((6, 1)), ids, tmp_path).ids == ids

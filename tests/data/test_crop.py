@@ -131,3 +131,69 @@ def test_unknown_and_upside_down_faces_are_not_frontal():
     faces = np.stack([np.full((5, 2), np.nan), MEAN_FACE[[3, 4, 2, 0, 1]]])
     assert np.isnan(crop.off_axis(faces)).all()
     assert not crop.frontal(faces).any()
+
+
+def _parts(size, seed=0):
+    return np.random.default_rng(seed).integers(0, 5, size).astype(np.uint8)
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop"])
+@pytest.mark.parametrize("source", [(8, 8), (9, 8), (64, 48), (218, 178), (31, 57), (448, 448), (112, 92)])
+@pytest.mark.parametrize("size", [(4, 4), (7, 5), (24, 32), (224, 224), (109, 89), (64, 64), (16, 12)])
+def test_the_mask_of_a_mirror_image_is_the_mirror_of_the_mask(fit, source, size):
+    mask = _parts(source)
+    matrix = crop.fit_matrix(fit, source, size)
+    there = crop.warp(mask, matrix, size, mask=True)
+    np.testing.assert_array_equal(crop.warp(mask[:, ::-1], matrix, size, mask=True), there[:, ::-1])
+    np.testing.assert_array_equal(crop.warp(mask[::-1], matrix, size, mask=True), there[::-1])
+    mirrored = crop.compose([[-1, 0, size[1] - 1], [0, 1, 0]], matrix)
+    np.testing.assert_array_equal(crop.warp(mask, mirrored, size, mask=True), there[:, ::-1])
+
+
+def test_a_mirrored_face_crop_mirrors_its_mask():
+    mask, landmarks = _parts((218, 178)), MEAN_FACE + np.float32([[1, 2], [0, -1], [2, 0], [0, 1], [-1, 0]])
+    for angle in np.linspace(0, 40, 9):
+        matrix = crop.compose(crop.face_matrix(landmarks, 224), [[1, np.sin(angle), 0], [0, 1, angle]])
+        mirrored = crop.compose([[-1, 0, 223], [0, 1, 0]], matrix)
+        np.testing.assert_array_equal(
+            crop.warp(mask, mirrored, (224, 224), mask=True), crop.warp(mask, matrix, (224, 224), mask=True)[:, ::-1]
+        )
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 5])
+@pytest.mark.parametrize("at", range(6))
+def test_a_mask_that_shrinks_stays_at_its_place(factor, at):
+    """On average over places, not a quarter of a pixel to one side; a box that covers whole cells is exact."""
+    mask = np.zeros((60, 60), np.uint8)
+    mask[12 + at : 24 + at, 12 + at : 36 + at] = 1
+    small = crop.warp(mask, crop.fit_matrix("stretch", (60, 60), (60 // factor,) * 2), (60 // factor,) * 2, mask=True)
+    rows, columns = np.nonzero(small)
+    centre = np.array([rows.mean(), columns.mean()]) * factor + (factor - 1) / 2
+    expected = np.array([17.5, 23.5]) + at
+    if factor % 2 == 0:
+        np.testing.assert_allclose(centre, expected, atol=factor / 2 if at % factor else 1e-9)
+        mirrored = crop.warp(
+            mask[:, ::-1], crop.fit_matrix("stretch", (60, 60), (60 // factor,) * 2), (60 // factor,) * 2, mask=True
+        )
+        np.testing.assert_array_equal(mirrored[:, ::-1], small)
+    else:
+        np.testing.assert_array_equal(small, mask[factor // 2 :: factor, factor // 2 :: factor])
+
+
+def test_a_halved_mask_has_every_pixel_that_its_object_touches_half():
+    mask = np.zeros((4, 8), np.uint8)
+    mask[:, 3:5] = 1  # half of two cells: neither may be lost, and neither alone be kept
+    halved = crop.warp(mask, crop.fit_matrix("stretch", (4, 8), (2, 4)), (2, 4), mask=True)
+    np.testing.assert_array_equal(halved, [[0, 1, 1, 0]] * 2)
+
+
+def test_the_nearest_pixel_is_that_of_the_inverse_in_float64():
+    """By hand, at matrices without ties: cv2 rounds coordinates, this does not."""
+    mask, size = _parts((40, 50)), (60, 70)
+    matrix = np.array([[1.1, 0.3, -4.2], [-0.25, 0.9, 9.7]])
+    back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
+    x, y = np.meshgrid(np.arange(size[1]), np.arange(size[0]))
+    column, row = (np.rint(back[k, 0] * x + back[k, 1] * y + back[k, 2]).astype(int) for k in range(2))
+    inside = (row >= 0) & (row < 40) & (column >= 0) & (column < 50)
+    expected = np.where(inside, mask[row.clip(0, 39), column.clip(0, 49)], 0)
+    np.testing.assert_array_equal(crop.warp(mask, matrix, size, mask=True), expected)

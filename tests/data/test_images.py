@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from io import BytesIO
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from bincam.data.images import decode
 from bincam.errors import InputError
@@ -103,3 +105,71 @@ def test_refusals_name_the_file(tmp_path, picture):
         decode(tmp_path / "gone.jpg")
     with pytest.raises(InputError):
         decode(tmp_path)
+
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="%d"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+def options(kind, orientation, *, exif, xmp):
+    """What pillow writes an orientation with."""
+    result = {}
+    if exif:
+        stated = Image.Exif()
+        stated[0x0112] = orientation
+        result["exif"] = stated.tobytes()
+    if xmp and kind == "PNG":
+        result["pnginfo"] = PngInfo()
+        result["pnginfo"].add_itxt("XML:com.adobe.xmp", (XMP % orientation).decode())
+    elif xmp:
+        result["xmp"] = XMP % orientation
+    return result
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(("exif", "xmp"), [(True, False), (False, True), (True, True)])
+def test_every_format_is_turned_alike_whoever_states_the_orientation(picture, kind, exif, xmp):
+    lossless = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
+    for orientation in range(10):  # 0 and 9 say nothing
+        stated = options(kind, orientation, exif=exif, xmp=xmp)
+        data = encoded(Image.fromarray(picture), kind, **lossless, **stated)
+        expected = np.asarray(ImageOps.exif_transpose(Image.open(BytesIO(data))).convert("RGB")).astype(int)
+        assert (expected.shape == picture.shape) == (orientation not in range(5, 9))
+        assert np.abs(decode(data) - expected).max() <= 2, orientation
+
+
+def test_what_stands_behind_a_thumbnail_is_read_too(picture):
+    thumbnail = encoded(Image.fromarray(picture[:8, :8]), "JPEG")
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0" + thumbnail
+    data = encoded(Image.fromarray(picture), "JPEG", exif=exif, xmp=XMP % 6)
+    assert decode(data).shape == (picture.shape[1], picture.shape[0], 3)
+
+
+def wide(values, kind):
+    return cv2.imencode(f".{kind}", values)[1].tobytes()
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize(("bits", "factor"), [(8, 257), (10, 64), (12, 16), (14, 4)])
+def test_16_bits_of_another_white_level_are_refused_and_the_advice_works(kind, channels, bits, factor):
+    grey = np.linspace(0, 2**bits - 1, 64).astype(np.uint16).reshape(8, 8)
+    values = np.dstack([grey] * channels) if channels > 1 else grey
+    if channels == 4:
+        values[..., 3] = 65535
+    with pytest.raises(InputError, match=rf"mine: broken image: 16-bit .*have {bits} bits, multiply them by {factor},"):
+        decode(wide(values, kind), "mine")
+    colours = values if channels == 1 else values[..., :3]
+    colours *= factor  # the greatest is white again
+    got = decode(wide(values, kind))
+    assert got.max() == 255
+    assert len(np.unique(got)) == 64
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_dark_picture_and_a_black_one_are_read(channels):
+    for greatest in (0, 0x4000):
+        values = np.full((8, 8, channels), greatest, np.uint16)
+        np.testing.assert_array_equal(decode(wide(values, "png")), np.full((8, 8, 3), greatest >> 8))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -49,6 +48,9 @@ class MaskProjector:
         grids: Of the maps to be measured.
         sources: Masks that differ from image to image, by a name such as ``object``.
         outlined: The source whose hits and outlines are returned too, or None.
+
+    Raises:
+        InputError: Two images would share a mask stored per image.
     """
 
     table: AttributeTable
@@ -56,6 +58,10 @@ class MaskProjector:
     grids: tuple[Grid, ...]
     sources: Mapping[str, Regions]
     outlined: str | None = None
+
+    def __post_init__(self) -> None:
+        for regions in self.sources.values():
+            regions.check_images(self.table.ids)
 
     def __call__(self, crop: Crop) -> dict[str, NDArray[Any]]:
         """Draw the masks of one image, of all attributes of the table; see ``draw``."""
@@ -123,13 +129,7 @@ class MaskProjector:
         return [by_name.get(name) for name in names]
 
     def _has(self, shape: AttributeMasks, name: str) -> bool:
-        return (shape.folder / name).is_dir() or self._archives
-
-    @cached_property
-    def _archives(self) -> bool:
-        """True if any source keeps masks as ``STEM.npz``, so that only the file names the attributes."""
-        shapes = (regions.shapes.get("") for regions in self.sources.values())
-        return any(isinstance(s, AttributeMasks) and any(s.folder.glob("*.npz")) for s in shapes)
+        return shape.may_show(name)
 
     def _of_parts(
         self, shape: PartMasks, names: Sequence[str], labels: NDArray[np.floating], place: Place
@@ -166,7 +166,7 @@ def may_show(regions: Regions, name: str) -> bool:
     if isinstance(shape, PartMasks):
         return name in shape.parts
     if isinstance(shape, AttributeMasks):
-        return (shape.folder / name).is_dir() or any(shape.folder.glob("*.npz"))
+        return shape.may_show(name)
     return name in regions
 
 

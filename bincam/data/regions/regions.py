@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -25,7 +25,7 @@ from bincam.data.regions.shapes import (
     Shape,
     needs_landmarks,
 )
-from bincam.data.regions.stored_masks import AttributeMasks, PartMasks
+from bincam.data.regions.stored_masks import AttributeMasks, PartMasks, check_stems
 from bincam.errors import InputError, nearest
 from bincam.files import read_yaml
 from bincam.resample import project
@@ -71,6 +71,15 @@ class Regions:
     def needs_landmarks(self) -> bool:
         """True if drawing needs the image's landmarks."""
         return any(needs_landmarks(shape) for shape in self.shapes.values())
+
+    def check_images(self, images: Iterable[str]) -> None:
+        """Refuse images of which two would share a mask stored per image.
+
+        Raises:
+            InputError: Their ids differ in the suffix alone.
+        """
+        if self.per_image:
+            check_stems(images, self.source)
 
     def __contains__(self, attribute: str) -> bool:
         return self.per_image or attribute in self.attributes

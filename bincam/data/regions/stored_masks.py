@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,11 @@ from bincam.data.regions.shapes import Mask, Place, Shape
 from bincam.errors import InputError
 from bincam.files import read_json
 
+_FORMATS = (
+    *("avif", "bmp", "dib", "gif", "heic", "heif", "jfif", "jpe", "jpeg", "jpg", "jp2", "jxl", "pbm", "pgm", "png"),
+    *("pnm", "ppm", "tga", "tif", "tiff", "webp"),
+)
+"""Suffixes of image files; another ending, as in ``visit.2``, belongs to the name."""
 LARGEST = 255
 """The largest number of a part."""
 
@@ -84,6 +89,15 @@ class AttributeMasks(Shape):
 
     folder: Path
 
+    @cached_property
+    def archives(self) -> bool:
+        """True if masks are stored as ``STEM.npz``, in the folder or below, so that only files name the attributes."""
+        return any(True for _ in self.folder.rglob("*.npz"))
+
+    def may_show(self, attribute: str) -> bool:
+        """Return False where it is known without an image that there is no mask of an attribute."""
+        return (self.folder / attribute).is_dir() or self.archives
+
     def draw(self, place: Place) -> Mask | None:
         """Draw the attribute's mask; None where the image has none."""
         mask = _read(self.folder / place.attribute, place, ".png")
@@ -111,7 +125,37 @@ def cropped(mask: NDArray[np.uint8], place: Place) -> NDArray[np.int16]:
     if size != stored:
         matrix = crop.compose(matrix, crop.fit_matrix("stretch", size, stored))
     # A warp fills with 0, but 0 may be a part, so that values are moved up by one meanwhile.
-    return crop.warp(mask.astype(np.float32) + 1, matrix, place.size, mask=True).astype(np.int16) - 1
+    return crop.warp(mask.astype(np.int16) + 1, matrix, place.size, mask=True) - 1
+
+
+def stem(image: str) -> str:
+    """Return an image's id without the suffix of its format; the name of its masks begins with it.
+
+    >>> stem("a/000001.jpg"), stem("visit.2"), stem("ann.v2.PNG")
+    ('a/000001', 'visit.2', 'ann.v2')
+    """
+    base, dot, suffix = image.rpartition(".")
+    return base if dot and suffix.lower() in _FORMATS and base and not base.endswith("/") else image
+
+
+def check_stems(images: Iterable[str], source: str) -> None:
+    """Refuse images that would share a mask, because their ids differ in the suffix alone.
+
+    Args:
+        images: Their ids.
+        source: Of the masks, for the message.
+
+    Raises:
+        InputError: Two of them would.
+    """
+    seen: dict[str, str] = {}
+    for image in images:
+        other = seen.setdefault(stem(image), image)
+        if other != image:
+            raise InputError(
+                f"{source}: images {other!r} and {image!r} would share the mask {stem(image)!r}, because their names "
+                "differ in the suffix alone; rename one of them, and its mask"
+            )
 
 
 def _read(folder: Path, place: Place, suffix: str) -> NDArray[np.generic] | None:
@@ -119,7 +163,7 @@ def _read(folder: Path, place: Place, suffix: str) -> NDArray[np.generic] | None
 
     if place.image is None:
         raise InputError(f"{folder}: masks stored per image need the image's id")
-    file = (folder / place.image).with_suffix(suffix)
+    file = folder / f"{stem(place.image)}{suffix}"
     try:
         if suffix == ".npz":
             with np.load(file, allow_pickle=False) as arrays:

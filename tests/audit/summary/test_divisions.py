@@ -12,7 +12,7 @@ from bincam.audit.summary.divisions import MOST_CELLS, columns_of, slicings
 from bincam.audit.summary.panel import read_panel
 from bincam.audit.summary.summarize import summarise
 from bincam.errors import InputError
-from tests.audit.synthetic import ATTRIBUTES, make_audit
+from tests.audit.synthetic import ATTRIBUTES, make_audit, reseal
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def with_groups(audit, folder, **columns):
     for name, of_row in columns.items():
         images[f"group.{name}"] = [of_row(row) for row in images["row"]]
     images.to_parquet(folder / reader.IMAGES)
-    return open_audit(folder)
+    return reseal(folder)
 
 
 def test_cells_of_an_intersection_are_those_of_pandas(audit, summary):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bincam.data import Regions
+from bincam.audit.pipeline.projected_masks import MaskProjector
+from bincam.data import AttributeTable, FaceDataset, Regions
 from bincam.data.crop import compose, fit_matrix, move
 from bincam.data.regions.shapes import Ellipse, Place
 from bincam.data.regions.stored_masks import PartMasks, cropped
@@ -62,3 +63,54 @@ def test_the_number_of_a_part_is_checked(tmp_path):
     parts("1")
     with pytest.raises(InputError, match=r"mask of 1\.jpg contains 300"):
         Regions.stored(tmp_path).mask("Hat", (4, 4), image="1.jpg")
+
+
+def archive(folder, name, mask):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / name, Hat=mask)
+
+
+def test_masks_in_archives_below_the_folder_are_found(tmp_path):
+    mask = np.eye(4, dtype=bool)
+    archive(tmp_path, "sub/1.npz", mask)
+    regions = Regions.stored(tmp_path)
+    assert regions.shapes[""].may_show("Hat")
+    np.testing.assert_array_equal(regions.mask("Hat", (4, 4), image="sub/1.jpg"), mask)
+    (tmp_path / "empty").mkdir()
+    assert not Regions.stored(tmp_path / "empty").shapes[""].may_show("Hat")
+
+
+def test_names_without_a_suffix_have_masks_of_their_own(tmp_path):
+    for name, corner in (("visit.1", 0), ("visit.2", 3)):
+        mask = np.zeros((4, 4), bool)
+        mask[corner, corner] = True
+        archive(tmp_path, f"{name}.npz", mask)
+    regions = Regions.stored(tmp_path)
+    regions.check_images(["visit.1", "visit.2"])
+    assert [bool(regions.mask("Hat", (4, 4), image=f"visit.{n}")[0, 0]) for n in (1, 2)] == [True, False]
+
+
+def test_images_that_would_share_a_mask_are_refused_and_the_advice_works(tmp_path):
+    archive(tmp_path, "x.npz", np.eye(4, dtype=bool))
+    with pytest.raises(InputError, match=r"images 'x\.jpg' and 'x\.png' would share the mask 'x'.*rename one of them"):
+        Regions.stored(tmp_path).check_images(["a.png", "x.jpg", "x.png"])
+    Regions.stored(tmp_path).check_images(["a.png", "x.jpg", "y.png", "sub/x.png"])
+    Regions.face().check_images(["x.jpg", "x.png"])  # drawn: they share nothing
+
+
+def test_data_sets_refuse_images_that_would_share_a_mask(tmp_path):
+    table = AttributeTable(("Hat",), np.ones((2, 1)), ("x.jpg", "x.png"), tmp_path)
+    with pytest.raises(InputError, match="would share the mask"):
+        FaceDataset(table, regions=Regions.stored(tmp_path))
+    with pytest.raises(InputError, match="would share the mask"):
+        MaskProjector(table, (4, 4), ((2, 2),), {"object": Regions.stored(tmp_path)})
+    FaceDataset(table, regions=Regions.face(), fit="crop")
+
+
+def test_an_archive_in_a_subfolder_is_measured(tmp_path):
+    """As an audit measures it: not NaN, and of the image it is named after."""
+    archive(tmp_path, "sub/x.npz", np.ones((4, 4), bool))
+    table = AttributeTable(("Hat",), np.ones((1, 1)), ("sub/x.jpg",), tmp_path)
+    projector = MaskProjector(table, (4, 4), ((2, 2),), {"object": Regions.stored(tmp_path)})
+    weights = projector.draw(table.names, table.labels[0], Place((4, 4), image="sub/x.jpg"))["object@2x2"]
+    assert weights.sum() == pytest.approx(16)

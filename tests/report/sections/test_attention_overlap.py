@@ -7,6 +7,7 @@ from bincam.audit.folder import reader
 from bincam.report.figures.theme import inline
 from bincam.report.html.page import open_source
 from bincam.report.sections.attention_overlap import Overlap, draw, in_words, overlap_plot, read
+from tests.audit.synthetic import reseal
 
 
 @pytest.fixture(scope="module")
@@ -84,4 +85,5 @@ def test_a_figure_says_in_words_what_it_shows(arm):
 def test_no_figure_without_the_overlap_or_of_one_attribute(arm, bare):
     assert overlap_plot(arm, [arm.audit.attributes[0]], named=False) is None
     (bare / reader.LEAKAGE).unlink()
+    reseal(bare)
     assert overlap_plot(open_source(bare).arms[0], list(arm.audit.attributes), named=False) is None

@@ -3,6 +3,7 @@ import pytest
 from bincam.audit.folder import reader
 from bincam.report.html.page import open_source
 from bincam.report.sections.sampled_metrics import MEASURES, sample_table
+from tests.audit.synthetic import reseal
 
 
 @pytest.fixture(scope="module")
@@ -33,5 +34,6 @@ def test_two_models_stand_below_each_other(contrast_folder):
 
 def test_without_a_sample_there_is_no_table(bare):
     (bare / reader.SAMPLE).unlink()
+    reseal(bare)
     arms = open_source(bare).arms
     assert sample_table(arms, list(arms[0].audit.attributes)) is None

@@ -2,6 +2,7 @@ from bincam.audit.folder import reader
 from bincam.files import write_json
 from bincam.report.html.page import build, open_source, render
 from bincam.report.sections.unmeasured import unmeasured
+from tests.audit.synthetic import reseal
 
 
 def test_everything_that_could_not_be_measured_is_counted_and_named(audit_folder):
@@ -24,9 +25,11 @@ def test_a_clean_audit_says_so_and_one_that_kept_no_list_is_silent(bare, tmp_pat
     folder = bare
     clean = {"skipped": 0, "nan_logits": {}, "outside_the_crop": {}, "with_a_mask": {}, "notes": []}
     write_json(folder / reader.UNMEASURED, {"kind": reader.UNMEASURED_KIND, "schema": 1, **clean})
+    reseal(folder)
     assert "Everything was measured: every image" in render(build(open_source(folder), tmp_path / "a.html"))
     for file in (reader.UNMEASURED, reader.SAMPLE, reader.LEAKAGE):
         (folder / file).unlink()
+    reseal(folder)
     html = render(build(open_source(folder), tmp_path / "b.html"))
     for section in ("unmeasured", "sample", "overlap"):
         assert f'id="{section}"' not in html
