@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from bincam.data.attribute_table import AttributeTable
+from bincam.data.checking.decoder_processes import DecoderProcesses
+from bincam.data.checking.leakage import people_are_classes
 from bincam.data.describe import crossing
 from bincam.display import counted
 from bincam.errors import InputError
-from bincam.one_of import true_outputs
 
 CONTRADICTIONS: tuple[tuple[str, str], ...] = (
     *(("Bald", hair) for hair in ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")),
@@ -90,19 +91,22 @@ def check(
 ) -> Report:
     """Decode every image, and look for problems that would invalidate a measurement.
 
+    JPEGs are decoded a second time by processes of their own, because a decoder says only on stderr that one is damaged
+    inside.
+
     Images are duplicates if their pixels are equal; only duplicates in different splits are reported.
 
     Args:
         table: The data set.
-        workers: Number of decoding threads (decoders release the GIL); all cores by default.
+        workers: Number of decoding threads (decoders release the GIL), and of processes at most; all cores by default.
         progress: Wraps the iteration over the images, for a progress bar.
     """
     problems: list[Problem] = []
     sizes: Counter[tuple[int, int]] = Counter()
     content: dict[bytes, list[int]] = {}
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    with DecoderProcesses() as decoders, ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         files = [table.path(row) for row in range(len(table))]
-        for row, decoded in enumerate(progress(_bounded(pool, files))):
+        for row, decoded in enumerate(progress(_bounded(pool, decoders, files))):
             if isinstance(decoded, str):
                 problems.append(Problem("image", str(files[row]), decoded))
             else:
@@ -110,8 +114,8 @@ def check(
                 sizes[size] += 1
                 content.setdefault(pixels, []).append(row)
     problems += _duplicates(table, content)
-    people_are_classes = any(_are_classes(table, members) for members in table.one_of.values())
-    for identity, splits in ({} if people_are_classes else crossing(table.splits, table.identities)).items():
+    of_people = {} if people_are_classes(table) else crossing(table.splits, table.identities)
+    for identity, splits in of_people.items():
         text = f"identity {identity!r} is in {' and '.join(splits)}: a model can recognise faces of the test split"
         problems.append(Problem("identity", identity, text))
     problems += _contradictions(table)
@@ -134,13 +138,15 @@ def unreadable(source: str, error: InputError) -> Report:
 Decoded = str | tuple[tuple[int, int], bytes]
 
 
-def _bounded(pool: ThreadPoolExecutor, files: list[Path], ahead: int = 256) -> Iterator[Decoded]:
+def _bounded(
+    pool: ThreadPoolExecutor, decoders: DecoderProcesses, files: list[Path], ahead: int = 256
+) -> Iterator[Decoded]:
     """Results in order, with a bounded number in flight, so that memory does not grow with the data set."""
     for start in range(0, len(files), ahead):
-        yield from pool.map(_size_and_digest, files[start : start + ahead])
+        yield from pool.map(lambda file: _size_and_digest(file, decoders), files[start : start + ahead])
 
 
-def _size_and_digest(file: Path) -> Decoded:
+def _size_and_digest(file: Path, decoders: DecoderProcesses) -> Decoded:
     """``(width, height)`` and a digest of the pixels, or the error message."""
     from bincam.data.images import decode
 
@@ -148,7 +154,14 @@ def _size_and_digest(file: Path) -> Decoded:
         pixels = decode(file)
     except InputError as error:
         return str(error)
+    if _is_jpeg(file) and (complaint := decoders.complaint(file)):
+        return f"{file}: damaged inside: {complaint}; what the decoder makes of it is not the picture: replace the file"
     return (pixels.shape[1], pixels.shape[0]), hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
+
+
+def _is_jpeg(file: Path) -> bool:
+    with file.open("rb") as content:
+        return content.read(2) == b"\xff\xd8"
 
 
 def _duplicates(table: AttributeTable, content: dict[bytes, list[int]]) -> list[Problem]:
@@ -170,16 +183,6 @@ def _contradictions(table: AttributeTable) -> list[Problem]:
                 for row in np.flatnonzero(both)
             ]
     return problems
-
-
-def _are_classes(table: AttributeTable, members: tuple[str, ...]) -> bool:
-    """True if the classes of a set are the identities, which a model then has to know from training."""
-    if table.identities is None:
-        return False
-    classes = true_outputs(table.labels[:, [table.index(member) for member in members]])
-    known = (classes >= 0) & (table.identities != "")
-    pairs = set(zip(classes[known].tolist(), table.identities[known].tolist(), strict=True))
-    return len(pairs) == len({code for code, _ in pairs}) == len({identity for _, identity in pairs}) > 1
 
 
 def _unlearned(table: AttributeTable) -> list[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 from bincam.display import counted
-from bincam.errors import BincamError
+from bincam.errors import BincamError, BincamWarning
 from bincam.folder_lock import FolderLock, take
 from bincam.models import load
 from bincam.train import run_manifest
@@ -107,8 +108,10 @@ class _Run:
 
     def __init__(self, config: TrainConfig, interrupted: Callable[[], bool]) -> None:
         self.config, self.interrupted = config, interrupted
-        splits = read_splits(config.data)
         self.process = process = Process(config)
+        splits = read_splits(config.data, look_for_leaks=process.rank == 0)
+        for leak in splits.leaks:
+            warnings.warn(leak, BincamWarning, stacklevel=4)
         with process.failing_together():
             self.writer = event_writer(config.tensorboard) if process.rank == 0 else None
         self.setup = setup = make_setup(config, splits, world=process.world)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bincam.data import AttributeTable, load
+from bincam.data.checking.leakage import split_leaks
+from bincam.data.describe import SPLITS
 from bincam.display import counted
 from bincam.errors import BincamWarning, InputError
 from bincam.train.config_sections import DataConfig
@@ -21,6 +23,7 @@ class Splits:
         train: With both classes of every attribute.
         validation: Selects the epoch and tunes thresholds.
         test: Evaluated at the end; None if there is none.
+        leaks: Sentences on people and pictures that are in several of them, see ``split_leaks``.
         digest: SHA-256 of the whole table with its splits, see ``AttributeTable.digest``.
     """
 
@@ -28,13 +31,18 @@ class Splits:
     validation: AttributeTable
     test: AttributeTable | None
     digest: str
+    leaks: tuple[str, ...] = ()
 
 
-def read_splits(config: DataConfig) -> Splits:
+def read_splits(config: DataConfig, *, look_for_leaks: bool = False) -> Splits:
     """Read a data set and its splits.
 
     An attribute with a single class is refused in training, because it cannot be learned, and reported by a warning in
     validation and test, where some of its metrics are undefined and left out of means.
+
+    Args:
+        config: Of the data.
+        look_for_leaks: Look for people and pictures that are in several splits, for which every file is opened.
 
     Raises:
         InputError: The data cannot be read, an attribute is unknown, a split is missing, or an attribute has no
@@ -61,6 +69,7 @@ def read_splits(config: DataConfig) -> Splits:
         validation=table.split("validation"),
         test=table.split("test") if "test" in counts else None,
         digest=table.digest(),
+        leaks=tuple(split_leaks(table, SPLITS)) if look_for_leaks else (),
     )
 
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from bincam.data import celeba
+from bincam.data import AttributeTable, celeba
 from bincam.data.check import check
+from bincam.data.checking import decoder_processes
+from bincam.data.images import decode
 from tests.data.conftest import make_images, make_table
 
 
@@ -61,3 +63,32 @@ def test_equal_pixels_in_other_files_are_duplicates(folder):
     pixels.save(table.root / "copy.png")
     report = check(replace(table, ids=(*table.ids[:11], "copy.png")))
     assert report.counts() == {"duplicate": 1}
+
+
+def test_jpegs_that_are_damaged_inside_are_reported_and_their_twins_are_not(folder):
+    table = celeba(folder)
+    table = replace(table, splits=np.array(["train"] * 12))
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (218, 178, 3), dtype=np.uint8))
+    kinds = (noise, {}), (noise, {"progressive": True}), (noise.convert("L"), {}), (noise.convert("CMYK"), {})
+    for row, (picture, options) in enumerate(kinds):
+        picture.save(table.path(row), **options)
+        damaged = bytearray(table.path(row).read_bytes())
+        at = int(0.7 * len(damaged))
+        damaged[at : at + 200] = bytes(200)
+        table.path(row + 4).write_bytes(damaged)
+        assert decode(table.path(row + 4)).shape == (218, 178, 3)  # the decoder makes something of it
+    report = check(table)
+    assert [(problem.kind, problem.where) for problem in report.problems] == [
+        ("image", str(table.path(row))) for row in range(4, 8)
+    ]
+    assert "000005.jpg: damaged inside: Corrupt JPEG data" in report.problems[0].text
+    for row in range(4):  # the advice
+        table.path(row + 4).write_bytes(table.path(row).read_bytes())
+    assert check(table).problems == ()
+
+
+def test_a_folder_of_other_formats_starts_no_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(decoder_processes.subprocess, "Popen", None)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    table = AttributeTable(("Bald",), np.ones((1, 1)), ("a.png",), tmp_path)
+    assert check(table).problems == ()

@@ -43,6 +43,14 @@ def test_a_folder_that_another_process_trains_in_is_refused(config, resume):
     assert not list(folder.rglob(".*"))
 
 
+def test_a_picture_in_two_splits_is_told_and_trained_with(config, tmp_path):
+    table = write_spots(tmp_path / "leaking")
+    (table.parent / "099.png").write_bytes((table.parent / "000.png").read_bytes())  # validation and training
+    run = config(data__source=str(table), epochs=1)
+    with pytest.warns(BincamWarning, match="1 picture is in several of the splits train, validation and test"):
+        assert fit(run).epochs == 1
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_model_without_a_state_is_not_overwritten(config, resume):
     folder = fit(config(epochs=1)).folder

@@ -23,6 +23,7 @@ from bincam.audit.summary.label_noise import stated_noise
 from bincam.audit.summary.stated import Stated
 from bincam.cam import Explainer
 from bincam.data import AttributeTable
+from bincam.data.checking.leakage import split_leaks
 from bincam.errors import InputError
 from bincam.models import AttributeClassifier
 from bincam.models.borrowing.one_image import RUN_ALONE
@@ -93,6 +94,9 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     slots = of_large_sets.names if of_large_sets else ()
     cells = plan_cells(explainer, own_rows, slots, regions, sources, notes) if settings.grid else None
     reference_table = defaults.choose_reference_table(data, settings, explainer, notes)
+    fitted_on = defaults.reference_split(data, settings) if reference_table is not None else None
+    if settings.split and fitted_on:
+        notes += split_leaks(given, (settings.split, fitted_on))
     table = table.select(own_rows) if own_rows else table
     if large:
         notes.append(_LARGE.format(listed(list(large)), settings.one_of_rows))

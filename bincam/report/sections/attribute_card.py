@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -220,12 +219,12 @@ def _example(
             continue
         grey = ground(image, grid)
         alt = f"{attribute} in {name}, evidence of {arm.phrase}: {describe(grid, drawing.explained)}"
-        stem = f"{slug(attribute)}/{outcome}-{Path(name).stem}"
+        stem = f"{slug(attribute)}/{outcome}-{slug(name)}"
         maps.append(drawing.picture(overlay(grey, grid, limit), EXAMPLE_SIDE, alt, f"{stem}-{arm.name}"))
     photograph = None
     if image is not None:
         alt = f"{name}, as the model sees it" + (", face hidden" if drawing.photographs.hide_faces else "")
-        photograph = drawing.picture(image, EXAMPLE_SIDE, alt, f"{slug(attribute)}/{outcome}-{Path(name).stem}")
+        photograph = drawing.picture(image, EXAMPLE_SIDE, alt, f"{slug(attribute)}/{outcome}-{slug(name)}")
     return Example(photograph, maps, name, verdicts)
 
 

@@ -20,7 +20,7 @@ from bincam.errors import BincamWarning
 from bincam.resample import project
 from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.pipeline.whole_audit import whole_audit  # noqa: F401  # a fixture
-from tests.audit.planted import NAMES, SIDE, reader
+from tests.audit.planted import NAMES, SIDE, reader, write_pictures
 
 pytestmark = NOTES_ALLOWED
 
@@ -118,6 +118,18 @@ def test_a_run_warns_of_its_notes_before_it_measures(pictures, settings, tmp_pat
     assert [str(warning.message) for warning in warned] == list(notes)
     assert notes[0] == "not audited, because the data has no labels of them: Beard"
     assert {Path(warning.filename).name for warning in warned} == {"test_runner.py"}  # the caller's line
+
+
+def test_people_and_pictures_of_the_reference_split_among_the_audited_are_told(tmp_path, settings):
+    told = make_plan(reader(0), write_pictures(tmp_path, 24), settings).notes
+    assert any("8 people are in several of the splits test and validation" in note for note in told)
+    apart = replace(write_pictures(tmp_path, 24), identities=None)
+    assert not any("in several of the splits" in note for note in make_plan(reader(0), apart, settings).notes)
+    apart.path(1).write_bytes(apart.path(0).read_bytes())
+    told = make_plan(reader(0), apart, settings).notes
+    assert any("1 picture is in several of the splits test and validation" in note for note in told)
+    alone = make_plan(reader(0), apart, settings.replace(reference_split=None)).notes  # validation is not used
+    assert not any("in several of the splits" in note for note in alone)
 
 
 def test_a_shard_measured_alone_is_the_one_that_the_pass_writes(pictures, done, settings):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from bincam.report.box_view import BoxCard, BoxPart
@@ -117,7 +115,7 @@ def _example(
     drawing: Drawing,
 ) -> Example:
     image, name = drawing.photographs.get(row), drawing.photographs.name(row)
-    stem = f"boxes-{slug(attribute)}/{title}-{Path(name).stem}"
+    stem = f"boxes-{slug(attribute)}/{title}-{slug(name)}"
     pictures: list[Picture | None] = []
     verdicts = []
     true = np.full(4, np.nan)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,12 +142,12 @@ def _example(
         verdicts.append(f"logit {number(float(one.margin(attribute)[at]), signed=True)} from the threshold; {said}"
                         if owner is None else said)  # fmt: skip
         verdicts[-1] += f"; chance {percent(chance)}" if np.isfinite(chance) else ""
-        stem = f"{slug(attribute)}/cells-{Path(name).stem}-{one.arm.name}"
+        stem = f"{slug(attribute)}/cells-{slug(name)}-{one.arm.name}"
         pictures.append(drawing.picture(picture, SHOWN_SIDE, f"Cells of {attribute} in {name}: {said}", stem))
     photograph = None
     if image is not None:
         alt = f"{name}, as the model sees it" + (", face hidden" if drawing.photographs.hide_faces else "")
-        photograph = drawing.picture(image, SHOWN_SIDE, alt, f"{slug(attribute)}/cells-{Path(name).stem}")
+        photograph = drawing.picture(image, SHOWN_SIDE, alt, f"{slug(attribute)}/cells-{slug(name)}")
     return Example(photograph, pictures, name, verdicts)
 
 

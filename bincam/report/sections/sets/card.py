@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -216,10 +215,10 @@ def _example(
             pictures.append(None)
             continue
         alt = f"{output} in {name}: {describe(grid, drawing.explained)}"
-        stem = f"{slug(records.name)}/{kind}-{slug(output)}-{Path(name).stem}"
+        stem = f"{slug(records.name)}/{kind}-{slug(output)}-{slug(name)}"
         pictures.append(drawing.picture(overlay(ground(image, grid), grid, limit), EXAMPLE_SIDE, alt, stem))
     photograph = None
     if image is not None:
         alt = f"{name}, as the model sees it" + (", face hidden" if drawing.photographs.hide_faces else "")
-        photograph = drawing.picture(image, EXAMPLE_SIDE, alt, f"{slug(records.name)}/{kind}-{Path(name).stem}")
+        photograph = drawing.picture(image, EXAMPLE_SIDE, alt, f"{slug(records.name)}/{kind}-{slug(name)}")
     return Example(photograph, pictures, name, captions)
