@@ -49,13 +49,26 @@ def check_scores(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float
     z, y = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
     if z.ndim != 2 or z.shape != y.shape:
         raise InputError(f"expected logits and labels of one shape (N, A), got {z.shape} and {y.shape}")
+    check_labels(y)
+    return z, y
+
+
+def check_labels(labels: ArrayLike) -> NDArray[np.float64]:
+    """Read labels ``(N,)`` or ``(N, A)`` as float64.
+
+    Raises:
+        InputError: A label is not 0, 1 or NaN.
+
+    >>> check_labels([0, 1]).tolist()
+    [0.0, 1.0]
+    """
+    y = np.asarray(labels, np.float64)
     invalid = (y != 0) & (y != 1) & ~np.isnan(y)
     if invalid.any():
-        row, attribute = (int(i[0]) for i in np.nonzero(invalid))
-        raise InputError(
-            f"label of row {row}, attribute {attribute} is {y[row, attribute]:g}; expected 0, 1 or NaN (unknown)"
-        )
-    return z, y
+        row, *attribute = (int(i[0]) for i in np.nonzero(invalid))
+        of = f", attribute {attribute[0]}" if attribute else ""
+        raise InputError(f"label of row {row}{of} is {y[invalid][0]:g}; expected 0, 1 or NaN (unknown)")
+    return y
 
 
 def count_by_score(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, fields, replace
 from functools import wraps
@@ -144,6 +145,14 @@ class Settings:
         if value < 0:
             raise ValueError(f"{info.field_name}={value} is negative; 0 is none")
         return value
+
+    @field_validator("threshold")
+    @classmethod
+    def _finite(cls, values: Mapping[str, float]) -> Mapping[str, float]:
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise ValueError(f"threshold of {name!r}: {value} is no finite number, in logit units")
+        return values
 
     @field_validator("specificity", "sensitivity")
     @classmethod

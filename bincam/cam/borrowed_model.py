@@ -155,10 +155,18 @@ class BorrowedModel:
                 break
         return self._dtype or dtypes[0]
 
-    def probe(self, size: tuple[int, int]) -> Tensor:
-        """Draw one random image ``(1, C, H, W)`` of the size ``(H, W)``, the same on each call."""
+    def probe(self, size: tuple[int, int], channels: int | None = None) -> Tensor:
+        """Draw one random image ``(1, C, H, W)`` of the size ``(H, W)``, the same on each call.
+
+        Raises:
+            InputError: The card states another number of channels, or there are none.
+        """
         parameter = self._floating_parameter()
-        channels = len(self.card.mean) if self.card else 3
+        stated = len(self.card.mean) if self.card else channels or 3
+        if channels is not None and (channels < 1 or channels != stated):
+            expected = f"{stated}, as the card states" if self.card else "at least 1"
+            raise InputError(f"channels={channels}: expected {expected}")
+        channels = stated
         image = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(0))
         return image if parameter is None else image.to(parameter.device)
 

@@ -279,10 +279,15 @@ class Explainer:
                 scores = self._borrowed.checked_read(self._borrowed.module(batch))
             return self._request("predicted", None, like).combination(full_precision(scores)).explained()
 
-    def anatomy(self, size: tuple[int, int]) -> Anatomy:
-        """Resolve the structure of the model's head at an input size ``(H, W)``.
+    def anatomy(self, size: tuple[int, int], *, channels: int | None = None) -> Anatomy:
+        """Resolve the structure of the model's head at an input size.
+
+        Args:
+            size: ``(H, W)``.
+            channels: Of the images; as the card states, and 3 without a card, by default.
 
         Raises:
+            InputError: The card states another number of channels, or it is below 1.
             UnsupportedError: The structure cannot be determined; the message names the argument to pass.
 
         Example:
@@ -293,7 +298,7 @@ class Explainer:
             >>> anatomy.kind, anatomy.pooling, anatomy.layer.name
             ('exact', 'mean', '0')
         """
-        with self._borrowed.running(self._borrowed.probe(size)) as (batch, _):
+        with self._borrowed.running(self._borrowed.probe(size, channels)) as (batch, _):
             return self._borrowed.anatomy(batch)
 
     def preprocess(self, image: Image, landmarks: ArrayLike | None = None) -> Tensor:

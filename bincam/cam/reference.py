@@ -149,11 +149,18 @@ class ReferenceFit:
                 without a name is a person of its own.
 
         Raises:
-            InputError: The labels have another shape.
+            InputError: The labels have another shape, or one is another number.
         """
         truth = labels.to(evidence.device, torch.float64)
         if truth.shape != evidence.shape[:2]:
             raise InputError(f"labels have shape {tuple(truth.shape)}, but the batch is {tuple(evidence.shape[:2])}")
+        strange = ~((truth == 1) | (truth == 0) | (truth == -1) | truth.isnan())
+        if strange.any():
+            image, attribute = strange.nonzero()[0].tolist()
+            raise InputError(
+                f"label {truth[image, attribute].item():g} of image {image}, {self._attributes[attribute]}: labels are "
+                "1, 0, -1 or NaN"
+            )
         cells = evidence.double()
         unknown = torch.isnan(truth) | torch.isnan(cells).flatten(2).any(-1)
         cells = torch.where(unknown[..., None, None], 0, cells)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from bincam.decision import count_by_score, is_finite, is_positive
+from bincam.decision import check_labels, count_by_score, is_finite, is_positive
 from bincam.errors import InputError
 from bincam.models.cell_pooling import noisy_or_pool, pcam_pool, top_pool
 from bincam.models.log_odds import set_log_odds
@@ -101,7 +101,7 @@ def fit_poolings(pooled: Mapping[str, ArrayLike], labels: ArrayLike, threshold: 
         threshold: Of the mean.
 
     Raises:
-        InputError: There is no ``mean``, or no image with finite logits.
+        InputError: There is no ``mean``, no image with finite logits, or a label that is not 0, 1 or NaN.
 
     Example:
         >>> import numpy as np
@@ -113,7 +113,7 @@ def fit_poolings(pooled: Mapping[str, ArrayLike], labels: ArrayLike, threshold: 
     """
     if "mean" not in pooled:
         raise InputError(f"poolings {', '.join(pooled)}; expected 'mean' among them, at whose rate the others decide")
-    y = np.asarray(labels, np.float64)
+    y = check_labels(labels)
     scores = {name: np.asarray(values, np.float64) for name, values in pooled.items()}
     usable = ~np.isnan(y) & np.all([is_finite(z) for z in scores.values()], axis=0)
     positives = int(is_positive(scores["mean"][usable], threshold).sum())

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bincam.decision import check_labels
 from bincam.display import counted
 from bincam.errors import InputError
 
@@ -72,8 +73,12 @@ class ClassCounts:
 
     @classmethod
     def from_labels(cls, attributes: tuple[str, ...], labels: ArrayLike) -> ClassCounts:
-        """Count ``(N, A)`` labels: 1, 0 or NaN."""
-        values = np.asarray(labels)
+        """Count ``(N, A)`` labels: 1, 0 or NaN.
+
+        Raises:
+            InputError: A label is another number.
+        """
+        values = check_labels(labels)
         return cls(attributes, np.count_nonzero(values == 0, axis=0), np.count_nonzero(values == 1, axis=0))
 
     @classmethod

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from bincam.decision import check_labels
 from bincam.errors import InputError
 from bincam.one_of import set_columns, true_outputs, yes_or_no
 from bincam.train.labelled_sets import LabelledSets
@@ -132,12 +133,15 @@ def resampled(labels: ArrayLike, name: str, seed: int, **options: Any) -> Callab
 def rates(labels: ArrayLike, shares: ArrayLike) -> Shares:
     """Compute the share of positives ``(A,)`` among the known labels of the images drawn.
 
+    Raises:
+        InputError: A label is not 0, 1 or NaN.
+
     Example:
         >>> labels = [[0, 0], [0, 0], [0, 1], [1, 1]]
         >>> rates(labels, class_aware(labels)).round(3)
         array([0.375, 0.583])
     """
-    y, p = np.asarray(labels, np.float64), np.asarray(shares, np.float64)[:, None]
+    y, p = check_labels(labels), np.asarray(shares, np.float64)[:, None]
     return np.asarray((p * np.nan_to_num(y)).sum(0) / (p * ~np.isnan(y)).sum(0))
 
 
@@ -199,6 +203,8 @@ def _per_class(labels: ArrayLike) -> Shares:
     if y.ndim != 2 or not len(y):
         raise InputError(f"expected labels (N, A) of at least one image, got {y.shape}")
     unknown = np.isnan(y)
+    if (strange := ~unknown & ((y < 0) | (y != np.floor(y)) | np.isinf(y))).any():
+        raise InputError(f"label {y[strange][0]:g}: labels are 0, 1 or NaN (unknown), of a set the index of the class")
     by_class = np.empty_like(y)
     for question in range(y.shape[1]):
         codes = np.where(unknown[:, question], 0, y[:, question]).astype(np.int64)

@@ -233,3 +233,11 @@ def test_numpy_memory_is_not_written_to(pair: tuple[nn.Module, nn.Module]) -> No
     before = array.copy()
     Explainer(pair[0], channels_last=False)(torch.from_numpy(array))
     assert np.array_equal(array, before)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_the_structure_of_a_network_of_other_channels_is_found_without_a_card(channels):
+    network = nn.Sequential(nn.Conv2d(channels, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    assert Explainer(network).anatomy((16, 16), channels=channels).kind == "exact"
+    with pytest.raises(InputError, match="channels=0: expected at least 1"):
+        Explainer(network).anatomy((16, 16), channels=0)

@@ -85,7 +85,6 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
 
         >>> import tempfile, warnings
         >>> from pathlib import Path
-    from typing import Any
         >>> import numpy as np
         >>> from bincam.audit import Settings, open_audit, run
         >>> from bincam.data import AttributeTable, write_celeba

@@ -157,7 +157,9 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     head = next((name for name in heads if rest.startswith(f"{name}.")), None)
     if head is not None:
         attribute, rest = head, rest[len(head) + 1 :]
-    if any(sign in rest for sign in "<>!"):
+    conditioned_measure, _, condition = (part.strip() for part in rest.partition("@"))
+    named = rest.partition("@")[0] if conditioned_measure in DIFFERENCES else rest  # columns have names of any kind
+    if any(sign in named for sign in "<>!"):
         raise InputError(f"{where} is no rule; {_FORM}")
     if attribute == "overall" and one_of and not audit.manifest.yes_or_no and rest.strip() not in BOX_MEASURES:
         raise InputError(
@@ -167,7 +169,6 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     if rest.strip() in BOX_MEASURES:
         check_boxes(attribute, rest.strip(), audit, where)
         return attribute, rest.strip(), "all"
-    conditioned_measure, _, condition = (part.strip() for part in rest.partition("@"))
     if conditioned_measure in CONDITIONED:
         if attribute == "overall":
             raise InputError(f"{where}: {conditioned_measure} has no mean over attributes; write it for single ones")

@@ -24,7 +24,7 @@ from bincam.audit.summary.stated import Stated
 from bincam.cam import Explainer
 from bincam.data import AttributeTable
 from bincam.data.checking.leakage import split_leaks
-from bincam.errors import InputError
+from bincam.errors import InputError, nearest
 from bincam.models import AttributeClassifier
 from bincam.models.borrowing.one_image import RUN_ALONE
 from bincam.one_of import Sets, check_no_threshold, collapse, expand, set_of, yes_or_no
@@ -61,6 +61,9 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         raise InputError("no attribute is selected")
     one_of = chosen_sets(data.one_of, names)
     check_no_threshold(settings.threshold, card.one_of, "threshold")
+    for name in settings.threshold:
+        if name not in card.attributes:
+            raise InputError(f"threshold of {name!r}: the model has no such output{nearest(name, card.attributes)}")
     large = {name: members for name, members in one_of.items() if is_large(members, settings.one_of_rows)}
     of_large = {member for members in large.values() for member in members}
     own_rows = tuple(name for name in names if name not in of_large)

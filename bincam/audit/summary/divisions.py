@@ -100,8 +100,8 @@ def slicings(panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicin
         The divisions, and the defaults and intersections that were left out, with the reason.
 
     Raises:
-        InputError: A column of ``by`` is unknown, has one value, or more than ``MOST_VALUES``; or an intersection has
-            more than ``MOST_CELLS`` combinations.
+        InputError: A column of ``by`` is unknown, has one value, or more than ``MOST_VALUES``; an intersection has more
+            than ``MOST_CELLS`` combinations; or an attribute is to be divided by itself, and no other was audited.
     """
     groups = list(panel.groups)
     wanted = list(by) if by is not None else [*groups, *(name for name in USUAL if name in panel.divisible)]
@@ -114,7 +114,8 @@ def slicings(panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicin
         for part in columns_of(name, known):
             column, of_column, codes = _codes(panel, part)
             values[column], of_columns[column] = of_column, codes
-        reason = indivisible(values)
+        sets = {**panel.one_of, **panel.large}
+        reason = indivisible(values) or divides_itself(values, panel.attributes, sets)
         if reason and by is not None:
             raise InputError(f"cannot slice: {reason}")
         if reason:
@@ -152,6 +153,22 @@ def columns_of(name: str, known: Collection[str]) -> tuple[str, ...]:
         if [other.removeprefix("group.") for other in parts].count(part.removeprefix("group.")) > 1:
             raise InputError(f"cannot slice by {name!r}: {part!r} is given twice")
     return parts
+
+
+def divides_itself(columns: Collection[str], attributes: Collection[str], sets: Collection[str]) -> str:
+    """Give the reason why a division divides nothing that is audited; empty where it does.
+
+    Args:
+        columns: Of the division.
+        attributes: The audited ones.
+        sets: The audited sets of outputs.
+
+    >>> divides_itself(["Smiling"], ["Smiling"], []), divides_itself(["Smiling"], ["Smiling", "Bald"], [])
+    ('no attribute is divided by itself, and nothing but Smiling is audited', '')
+    """
+    if sets or not set(attributes) <= set(columns):
+        return ""
+    return f"no attribute is divided by itself, and nothing but {', '.join(attributes)} is audited"
 
 
 def _codes(panel: Panel, name: str) -> tuple[str, tuple[str, ...], NDArray[np.int64] | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -323,15 +324,15 @@ def _shape(where: str, spec: Any, defaults: Mapping[str, Any]) -> Shape:
     frame: dict[str, Any] = {**defaults, **{k: spec[k] for k in ("units", "size") if k in spec}}
     try:
         if frame.get("size") is not None:
-            frame["size"] = (int(frame["size"][0]), int(frame["size"][1]))
+            frame["size"] = _whole_pair(frame["size"], "size")
         if form == "cells":
-            return Cells(_block(value["rows"], value["columns"], tuple(value.get("grid", GRID))))
+            return _cells(**value)
         if form == "polygon":
-            return Polygon(points=tuple((float(x), float(y)) for x, y in value), **frame)
-        numbers: dict[str, Any] = dict(zip(_FORMS[form], map(float, value), strict=True))
+            return Polygon(points=tuple((_number(x), _number(y)) for x, y in value), **frame)
+        numbers: dict[str, Any] = dict(zip(_FORMS[form], map(_number, value), strict=True))
         if form == "box":
             return Box(**numbers, **frame)
-        return Ellipse(**numbers, angle=float(spec.get("angle", 0)), **frame)
+        return Ellipse(**numbers, angle=_number(spec.get("angle", 0)), **frame)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     except (TypeError, ValueError, KeyError, IndexError):
@@ -339,6 +340,34 @@ def _shape(where: str, spec: Any, defaults: Mapping[str, Any]) -> Shape:
             ", ".join(_FORMS[form]) or {"polygon": "[x, y] per corner", "cells": "rows and columns, as in 2-4"}[form]
         )
         raise InputError(f"{where}: {form} takes {expected}, got {value!r}") from None
+
+
+def _cells(*, rows: Any, columns: Any, grid: Any = GRID) -> Cells:
+    return Cells(_block(rows, columns, _whole_pair(grid, "grid")))
+
+
+_MOST = 10_000
+"""Pixels, or cells, along one side."""
+
+
+def _whole_pair(value: Any, what: str) -> tuple[int, int]:
+    """Read ``[height, width]`` of an image, or ``[rows, columns]`` of a grid."""
+    if not isinstance(value, list | tuple) or len(value) != 2 or any(isinstance(n, bool) for n in value):
+        raise InputError(f"{what} is two whole numbers above 0, vertical first, got {value!r}")
+    vertical, horizontal = (int(n) if isinstance(n, int | float) and n == n // 1 else 0 for n in value)
+    if not (0 < vertical <= _MOST and 0 < horizontal <= _MOST):
+        raise InputError(f"{what} is two whole numbers above 0, vertical first, got {value!r}")
+    return vertical, horizontal
+
+
+def _number(value: Any) -> float:
+    """Read a finite number; YAML's true and a text are none."""
+    if isinstance(value, str):
+        raise TypeError(value)
+    number = float(value)
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise InputError(f"{value!r} is no finite number")
+    return number
 
 
 def _block(rows: str, columns: str, grid: tuple[int, ...] = GRID) -> Mask:

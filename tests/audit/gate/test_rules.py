@@ -202,3 +202,19 @@ def test_a_rule_names_an_output_whatever_its_name(name):
     named = SimpleNamespace(attributes=(name, "Bald"), methods=("grad_cam",), masks=())
     rule = parse_rule(f"{name}.fnr <= 0.25", named)
     assert (rule.attribute, rule.measure, rule.sign, rule.bound) == (name, "fnr", "<=", 0.25)
+
+
+@pytest.mark.parametrize("name", ["Age<30", "c=d", "x>=1", "a<b.gain", "so!far"])
+def test_names_with_signs_are_read_as_attribute_and_as_column(name):
+    audit = SimpleNamespace(attributes=("Smiling", name), methods=("grad_cam",), masks=())
+    for text, measure, group in (
+        ("minority_error<=0.2", "minority_error", "all"),
+        ("gain@predicted:majority >= .1", "gain", "predicted:majority"),
+    ):
+        rule = parse_rule(f"{name}.{text}", audit)
+        assert (rule.attribute, rule.measure, rule.group) == (name, measure, group)
+    for column in (name, f"{name}*sex"):
+        rule = parse_rule(f"Smiling.equalised_odds_difference@{column}<=0.1", audit)
+        assert (rule.attribute, rule.group, rule.sign, rule.bound) == ("Smiling", column, "<=", 0.1)
+    with pytest.raises(InputError, match="is no rule"):
+        parse_rule(f"{name}<=0.1" if "<" in name else "Smiling<gain<=0.1", audit)

@@ -16,7 +16,7 @@ from bincam.audit.pipeline.runner import run
 from bincam.audit.pipeline.shard import measure_shard
 from bincam.cam import Explainer
 from bincam.data import loader
-from bincam.errors import BincamWarning
+from bincam.errors import BincamWarning, InputError
 from bincam.resample import project
 from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.pipeline.whole_audit import whole_audit  # noqa: F401  # a fixture
@@ -201,3 +201,15 @@ def test_the_model_is_as_before(pictures, settings, tmp_path):
     assert model.network.features.training
     assert torch.equal(model.network.head.weight.grad, torch.ones_like(model.network.head.weight))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_thresholds_of_outputs_that_the_model_does_not_have_are_refused(pictures, settings):
+    with pytest.raises(InputError, match=r"threshold of 'Objekt': the model has no such output; did you mean 'Object'"):
+        make_plan(reader(0), pictures, settings.replace(threshold={"Objekt": 0.0}))
+    assert make_plan(reader(0), pictures, settings.replace(threshold={"Object": 0.5})).thresholds["Object"] == 0.5
+
+
+def test_an_attribute_alone_is_not_sliced_by_itself_before_the_pass(pictures, settings):
+    alone = settings.replace(attributes=["Object"], slice_by=["Object"])
+    with pytest.raises(InputError, match="cannot slice by 'Object': no attribute is divided by itself"):
+        make_plan(reader(0), pictures, alone)

@@ -199,3 +199,27 @@ def test_a_wrong_file_is_refused_by_region(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as caught:
         Regions.read(file)
     assert "mine.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("regions: {B: {cells: {foo: 1}}}", "cells takes rows and columns"),
+        ("regions: {B: {cells: {rows: 0-1, columns: 0-1, foo: 1}}}", "cells takes rows and columns"),
+        ("regions: {B: {cells: {rows: 0-1, columns: 0-1, grid: [-7, 7]}}}", "grid is two whole numbers above 0"),
+        ("regions: {B: {cells: {rows: 0-1, columns: 0-1, grid: [9999999, 9999999]}}}", "grid is two whole numbers"),
+        ("{size: [-5, -5], units: pixels, regions: {B: {box: [0, 0, 1, 1]}}}", "size is two whole numbers above 0"),
+        ("regions: {B: {box: [0, 0, 1, 1], size: [0, 5], units: pixels}}", "size is two whole numbers above 0"),
+        ("regions: {B: {box: [0, 0, 1, 1], size: [.5, 5], units: pixels}}", "size is two whole numbers above 0"),
+        ("regions: {B: {box: [0, 0, 1, 1], size: [4, 5, 6], units: pixels}}", "size is two whole numbers above 0"),
+        ("regions: {B: {box: [0, 0, true, 1]}}", "True is no finite number"),
+        ("regions: {B: {box: [0, 0, .inf, 1]}}", "inf is no finite number"),
+        ("regions: {B: {polygon: [[0, 0], [1, 0], [.nan, 1]]}}", "nan is no finite number"),
+        ("regions: {B: {ellipse: [.5, .5, .1, .1], angle: .nan}}", "nan is no finite number"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(tmp_path, text, message):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=rf"mine\.yaml: region 'B': {message}"):
+        Regions.read(file)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bincam.decision import check_labels
 from bincam.errors import InputError
 
 Indices = NDArray[np.int64]
@@ -125,7 +126,7 @@ def _next_of_another(rows: Indices, pool: Indices, start: Indices, codes: Indice
 
 def _checked(labels: ArrayLike, people: Sequence[str] | None) -> tuple[NDArray[np.float64], Indices]:
     """Labels, and a number for each person."""
-    values = np.asarray(labels, np.float64)
+    values = check_labels(labels)
     if values.ndim != 2 or (people is not None and len(people) != len(values)):
         named = "" if people is None else f" and {len(people)} names of people"
         raise InputError(f"expected labels (N, A) of N images, got shape {values.shape}{named}")
