@@ -105,7 +105,7 @@ def _opencv(data: bytes) -> NDArray[np.uint8] | None:
 def _rgb(opened: Picture, data: bytes) -> NDArray[np.uint8]:
     from PIL import ImageOps
 
-    wide_source = ";16" in str(opened.tile)  # of RGB pillow keeps the upper eight bits
+    wide_source = ";16" in str(getattr(opened, "tile", ""))  # of RGB pillow keeps the upper eight bits
     image = ImageOps.exif_transpose(opened) if opened.getexif() else opened
     if image.mode == "F":
         raise ValueError("floating-point pixels have no fixed white level; convert to 8 or 16 bits")

@@ -98,13 +98,13 @@ def check_seal(folder: Path, manifest: Manifest, summary: Mapping[str, Any]) -> 
     Warns:
         BincamWarning: The audit is of an earlier version and has no digests.
     """
-    seal = summary.get(KEY)
     again = f"'bincam summarise {folder}' writes it anew"
-    if seal is None and not (folder / DIGESTS).is_file():
+    if KEY not in summary and not (folder / DIGESTS).is_file():
         _check_older(folder, manifest, summary)
         return
     if not _is_whole(summary):
         raise InputError(f"{folder / SUMMARY}: changed since it was written; {again}")
+    seal = summary[KEY]
     check_measured(folder, manifest, summary)
     if seal["digests"] != content_digest(_stated(folder)):
         raise InputError(f"{folder / SUMMARY}: not the summary of the measurements in {folder}; {again}")

@@ -7,6 +7,7 @@ the same bytes.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -305,8 +306,10 @@ def _write_state(file: Path, skipped: Mapping[int, str], digests: Mapping[str, s
 
 
 def _read_state(file: Path) -> tuple[dict[int, str], dict[str, str]]:
-    """Read a shard's skipped rows with their reasons, and its files' digests."""
-    content = read_json(present(file), kind=_STATE_KIND, schema=PART_SCHEMA)
+    """Read a shard's skipped rows with their reasons, and its files' digests, which earlier versions did not keep."""
+    if f'"{_STATE_KIND}"' not in (text := present(file).read_text("utf-8")):
+        return {int(row): reason for row, reason in json.loads(text).items()}, {}
+    content = read_json(file, kind=_STATE_KIND, schema=PART_SCHEMA)
     return {int(row): reason for row, reason in content["skipped"].items()}, content["digests"]
 
 
