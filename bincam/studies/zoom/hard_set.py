@@ -16,7 +16,6 @@ from bincam.data.readers.celeba_labels import LANDMARK_COLUMNS
 from bincam.data.readers.data_file import FILE, save_reading
 from bincam.errors import InputError
 from bincam.files import atomic
-from bincam.studies.zoom.question import Question
 from bincam.studies.zoom.question_figures import hard_images
 from bincam.studies.zoom.seen import SeenViews
 
@@ -97,13 +96,11 @@ def find_hard(seen: SeenViews) -> HardSet:
     return HardSet(tuple(sorted(found, key=lambda entry: entry.row)), len(names))
 
 
-def write_hard_set(
-    seen: SeenViews, folder: str | os.PathLike[str], *, data: AttributeTable | None = None
-) -> HardSet:
+def write_hard_set(seen: SeenViews, folder: str | os.PathLike[str], *, data: AttributeTable | None = None) -> HardSet:
     """Write the hard set as a table, with ``data.yaml`` beside it, and what its images were taken for.
 
-    ``hard.csv`` has the images, their labels of all questions, their people, and as group column ``hard`` the questions
-    that no view gets right. ``data.yaml`` states how it is read, so ``bincam data describe DIR/hard.csv`` and ``bincam
+    ``hard.csv`` has the images, their labels of all questions, their people, and of several questions as group column
+    ``hard`` those that no view gets right. ``data.yaml`` states how it is read, so ``bincam data describe DIR/hard.csv`` and ``bincam
     audit --data DIR/hard.csv`` need no options. The images stay where they are.
 
     Args:
@@ -134,11 +131,17 @@ def write_hard_set(
             )
     root = Path(str(seen.images["root"].iloc[0])) if data is None else data.root
     points = _landmarks(seen, hard.rows, data)
-    _write(place / TABLE, _head(seen.questions, points), _table(seen, hard, points))
+    head = [*_FIXED, *(question.name for question in seen.questions), *(LANDMARK_COLUMNS if points is not None else ())]
+    for name, there in (("identity", seen.clusters.known), (GROUP, len(seen.questions) > 1)):
+        if not there:
+            head.remove(name)
+    _write(place / TABLE, head, _table(seen, hard, points))
     columns = ("image", "question", "true", "taken for", "share of views")
     lines = ((m.image, m.question, m.true, m.taken_for, f"{m.share:.4f}") for m in hard.mistaken)
     _write(place / TAKEN_FOR, columns, lines)
-    reading: dict[str, object] = {"images": str(root.resolve()), "split": "split", "groups": [GROUP]}
+    reading: dict[str, object] = {"images": str(root.resolve()), "split": "split"}
+    if len(seen.questions) > 1:
+        reading["groups"] = [GROUP]
     if seen.clusters.known:
         reading["identity"] = "identity"
     if points is not None:
@@ -150,15 +153,13 @@ def write_hard_set(
     return HardSet(hard.mistaken, hard.images, (place / TABLE, place / TAKEN_FOR, stated))
 
 
-def _head(questions: Sequence[Question], points: NDArray[np.float32] | None) -> list[str]:
-    return [*_FIXED, *(question.name for question in questions), *(LANDMARK_COLUMNS if points is not None else ())]
-
-
 def _table(seen: SeenViews, hard: HardSet, points: NDArray[np.float32] | None) -> Iterator[list[str]]:
-    people = seen.images["identity"].astype(str).tolist()
+    people = [[str(name)] if seen.clusters.known else [] for name in seen.images["identity"]]
     names = seen.images["image"].tolist()
     for place, row in enumerate(hard.rows):
-        line = [str(names[row]), "test", people[row], " and ".join(m.question for m in hard.of(row))]
+        line = [str(names[row]), "test", *people[row]]
+        if len(seen.questions) > 1:
+            line.append(" and ".join(mistake.question for mistake in hard.of(row)))
         for question in seen.questions:
             true = int(seen.answers(question.name)[1][row])
             unknown = true < 0
@@ -168,9 +169,7 @@ def _table(seen: SeenViews, hard: HardSet, points: NDArray[np.float32] | None) -
         yield line
 
 
-def _landmarks(
-    seen: SeenViews, rows: Sequence[int], data: AttributeTable | None
-) -> NDArray[np.float32] | None:
+def _landmarks(seen: SeenViews, rows: Sequence[int], data: AttributeTable | None) -> NDArray[np.float32] | None:
     if data is None or data.landmarks is None:
         return None
     row_of = {name: row for row, name in enumerate(data.ids)}

@@ -173,13 +173,13 @@ def open_zoom(folder: str | os.PathLike[str], *, audit: Audit | None = None) -> 
     """
     study = StudyFolder.open(folder, NAME, audit=audit)
     try:
-        plan = study.settings["plan"]
-        named = plan["name"] if plan["name"] != "own" else [tuple(view) for view in plan["views"]]
+        stated = study.settings
+        named = stated["plan"] if stated["plan"] != "own" else [tuple(view) for view in stated["views"]]
         questions = tuple(
             Question(name, tuple(entry["outputs"]), tuple(entry["columns"]), tuple(entry["rare"]))
             for name, entry in study.summary["questions"].items()
         )
-        height, width = plan["input_size"]
+        height, width = stated["input_size"]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{study.folder}: the study's files lack {error}; make the study again") from None
     return SeenViews(study, view_plan(named, (int(height), int(width))), questions)

@@ -70,9 +70,7 @@ def plan_figures(plan: Plan, places: Places) -> dict[str, Any]:
         ``name``, ``views``, ``sizes``, ``one_crop`` (index or None), ``coinciding`` (published scales that are the same
         number of pixels here), and ``strict``: by scale, the share of images in which the crop is a strict part.
     """
-    of_scale = {
-        size: float(places.strict[:, places.scale == index].mean()) for index, size in enumerate(plan.sizes)
-    }
+    of_scale = {size: float(places.strict[:, places.scale == index].mean()) for index, size in enumerate(plan.sizes)}
     return {
         "name": plan.name,
         "views": len(plan),

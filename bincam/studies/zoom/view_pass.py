@@ -77,21 +77,47 @@ def run_zoom(
         >>> study.summary["images"], study.answers("disc")[0].shape
         (4, (4, 2))
     """
-    if out is None and subject.audit is None:
-        raise InputError("a study without an audit needs a folder; pass out=")
-    folder = Path(out) if out is not None or subject.audit is None else study_folder(subject.audit, NAME)
-    settings: dict[str, Any] = {"plan": plan.to_json(), **subject.stated, "batch_size": batch_size}
+    study = begin_zoom(subject, plan, out, resume=resume, batch_size=batch_size)
+    return carry_out(study, subject, plan, batch_size=batch_size)
+
+
+def begin_zoom(
+    subject: Subject,
+    plan: Plan,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    resume: bool = False,
+    batch_size: int = BATCH,
+) -> StudyFolder:
+    """Write what a study is begun with, or check it; arguments and errors are those of ``run_zoom``."""
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}: expected at least 1")
-    study = StudyFolder.begin(folder, NAME, settings, audit=subject.audit, resume=resume)
-    if study.finished:
-        return open_zoom(folder, audit=subject.audit)
-    if not (folder / IMAGES).is_file():
-        write_images(folder / IMAGES, subject)
-    _look(subject, plan, folder, batch_size)
-    blank = _chosen(predict_blank(subject.model), subject.columns)
-    seen = SeenViews(study, plan, subject.questions)
-    study.write_summary(summarise_zoom(seen, subject, blank))
+    if out is not None:
+        folder = Path(out)
+    elif subject.audit is not None:
+        folder = study_folder(subject.audit, NAME)
+    else:
+        raise InputError("a study without an audit needs a folder; pass out=")
+    views = plan.to_json()
+    settings: dict[str, Any] = {
+        "plan": views.pop("name"),
+        **views,
+        **subject.stated,
+        "batch_size": batch_size,
+    }
+    return StudyFolder.begin(folder, NAME, settings, audit=subject.audit, resume=resume)
+
+
+def carry_out(study: StudyFolder, subject: Subject, plan: Plan, *, batch_size: int = BATCH) -> SeenViews:
+    """Carry out a study that was begun, from the first shard on that is missing; a finished one is opened."""
+    folder = study.folder
+    if not study.finished:
+        if not (folder / IMAGES).is_file():
+            write_images(folder / IMAGES, subject)
+        _look(subject, plan, folder, batch_size)
+        blank = _chosen(predict_blank(subject.model), subject.columns)
+        seen = SeenViews(study, plan, subject.questions)
+        study.write_summary(summarise_zoom(seen, subject, blank))
     return open_zoom(folder, audit=subject.audit)
 
 
