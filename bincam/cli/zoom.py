@@ -128,8 +128,8 @@ def zoom(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Write the images that no view gets right there, as a table, with what they were taken for. A finished "
-            "study is read as it is.",
+            help="Write the images that no view gets right there, as a table, with what they were taken for. A "
+            "finished study is read as it is.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON to stdout.")] = False,
@@ -240,7 +240,7 @@ def read_plan(typed: str, input_size: tuple[int, int]) -> Plan:
 
 def _is_view(entry: object) -> bool:
     return isinstance(entry, list) and all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) and value == value and abs(value) < 1e9
+        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9  # False of NaN
         for value in entry
     )
 
@@ -256,7 +256,8 @@ def _tell_cost(subject: Subject, plan: Plan) -> None:
     if plan.coinciding:
         groups = ", ".join(" and ".join(map(str, group)) for group in plan.coinciding)
         typer.echo(
-            f"bincam: at this input size some of the paper's scales are the same number of pixels and run once: {groups}",
+            f"bincam: at this input size some of the paper's scales are the same number of pixels and run once: "
+            f"{groups}",
             err=True,
         )
 
@@ -278,8 +279,8 @@ def _export(study: SeenViews, hard: Path, audit: Audit | None, data: str | None,
     shown = write_contact_sheet(found, root, hard / SHEET)
     files = ", ".join(str(file) for file in (*found.files, hard / SHEET))
     return (
-        f"{counted(len(found.rows), 'image')} of {found.images:,} that no view gets right ({shown} on the contact sheet): "
-        f"{files}"
+        f"{counted(len(found.rows), 'image')} of {found.images:,} that no view gets right ({shown} on the contact "
+        f"sheet): {files}"
     )
 
 

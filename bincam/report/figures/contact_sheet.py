@@ -37,8 +37,8 @@ def contact_sheet(hard: HardSet, root: Path) -> Figure:
     rows = hard.rows[:MOST]
     more = f"the first {len(rows)} of them in the order of the data" if len(hard.rows) > len(rows) else "all of them"
     caption = (
-        f"{len(hard.rows):,} of {hard.images:,} images are right in no view; shown are {more}. Below each name: the true "
-        "answer → the answer that most views give, with the share of the views that give it."
+        f"{len(hard.rows):,} of {hard.images:,} images are right in no view; shown are {more}. Below each name: the "
+        "true answer → the answer that most views give, with the share of the views that give it."
     )
     with style():
         sheet = make_sheet(len(rows), (1, 1), title="Right in no view", caption=caption, footer=0.1)

@@ -128,14 +128,18 @@ def scale_curves(curves: Sequence[ScaleCurve], *, own_crop: Estimate, input_size
         axes = figure.subplots()
         for curve, colour in zip(curves, (MAJORITY, MINORITY), strict=False):
             x = np.asarray(curve.sizes, float)
-            middle, low, high = (100 * np.array([getattr(e, end) for e in curve.values]) for end in ("value", "low", "high"))
+            middle, low, high = (
+                100 * np.array([getattr(e, end) for e in curve.values]) for end in ("value", "low", "high")
+            )
             axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
             axes.plot(x, middle, color=colour, linewidth=1.7, marker="o", markersize=3, label=curve.name)
         if own_crop.defined:
             axes.axhline(100 * own_crop.value, color=INK, linestyle=(0, (1, 1.5)), linewidth=1.1, label="own crop")
         axes.axvline(input_size, color=MUTED, linewidth=0.7)
         axes.text(input_size, 103, " input", color=MUTED, fontsize=8, va="bottom")
-        axes.set(xscale="log", ylim=(0, 114), ylabel="right [%]", xlabel="shorter side of the resized image, S [pixels]")
+        axes.set(
+            xscale="log", ylim=(0, 114), ylabel="right [%]", xlabel="shorter side of the resized image, S [pixels]"
+        )
         axes.set_yticks([0, 25, 50, 75, 100])
         sizes = sorted({size for curve in curves for size in curve.sizes})
         axes.xaxis.set_major_locator(FixedLocator(_ticks(sizes)))

@@ -100,8 +100,8 @@ def write_hard_set(seen: SeenViews, folder: str | os.PathLike[str], *, data: Att
     """Write the hard set as a table, with ``data.yaml`` beside it, and what its images were taken for.
 
     ``hard.csv`` has the images, their labels of all questions, their people, and of several questions as group column
-    ``hard`` those that no view gets right. ``data.yaml`` states how it is read, so ``bincam data describe DIR/hard.csv`` and ``bincam
-    audit --data DIR/hard.csv`` need no options. The images stay where they are.
+    ``hard`` those that no view gets right. ``data.yaml`` states how it is read, so ``bincam data describe`` and
+    ``bincam audit --data`` need no options for it. The images stay where they are.
 
     Args:
         seen: The study.

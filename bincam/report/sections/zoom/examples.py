@@ -10,8 +10,8 @@ import numpy as np
 from bincam.inference.zoom.plan import View, view_plan
 from bincam.inference.zoom.render import render
 from bincam.report.figures.examples import PERCENTILES
-from bincam.report.sections.context import Drawing, slug
 from bincam.report.figures.overlays import Pixels
+from bincam.report.sections.context import Drawing, slug
 from bincam.report.view_parts import Example
 from bincam.stats.formatting import percent
 from bincam.studies.zoom.seen import SeenViews
@@ -19,9 +19,9 @@ from bincam.studies.zoom.seen import SeenViews
 SIDE = 176
 TITLES = ("rescued by few views", "by a typical number", "by many views")
 RULE = (
-    "Examples are not chosen by hand: of the images that the own crop gets wrong and some view right, sorted by the share "
-    "of right views (ties in the order of the data), those at the 10th, 50th and 90th percentile are shown, beside the "
-    "right view with the greatest margin."
+    "Examples are not chosen by hand: of the images that the own crop gets wrong and some view right, sorted by the "
+    "share of right views (ties in the order of the data), those at the 10th, 50th and 90th percentile are shown, beside "
+    "the right view with the greatest margin."
 )
 ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
 
@@ -94,6 +94,9 @@ class Rescued:
         shard, place = self.seen.shard_of(row)
         logits = shard.logits[place].astype(np.float64)
         answer = int(true[row])
-        margin = logits[:, question.columns[answer]] if question.is_set else (2 * answer - 1) * logits[:, question.columns[0]]
+        margin = (
+            logits[:, question.columns[answer]]
+            if question.is_set
+            else (2 * answer - 1) * logits[:, question.columns[0]]
+        )
         return int(np.where(answers[row] == answer, np.nan_to_num(margin, nan=-np.inf), -np.inf).argmax())
-

@@ -29,8 +29,8 @@ CENTRED, VISIBLE = "views centred on the anchor", "views in which the anchor is 
 DEFINITIONS = (
     Definition(
         "View (zoom study)",
-        "The image is resized until its shorter side has S pixels, and a part of the model's input size is cut around one "
-        "of 3 × 3 anchors; what is beyond the image is black.",
+        "The image is resized until its shorter side has S pixels, and a part of the model's input size is cut around "
+        "one of 3 × 3 anchors; what is beyond the image is black.",
     ),
     Definition(
         "Null of the right-oracle",
@@ -96,16 +96,17 @@ def _maps(entry: Mapping[str, Any]) -> list[AnchorMap]:
     return found
 
 
-def _charts(
-    name: str, entry: Mapping[str, Any], maps: list[AnchorMap], limit: float, input_size: int
-) -> list[Chart]:
+def _charts(name: str, entry: Mapping[str, Any], maps: list[AnchorMap], limit: float, input_size: int) -> list[Chart]:
     charts = []
     if any(cell.defined for each in maps for row in each.values for cell in row):
         alt = f"{name}: {in_words({each.title: each.values for each in maps})}"
         charts.append(
             Chart(
                 inline(anchor_maps(maps, limit), alt),
-                ["Share of right views, below it its difference to the mean of the nine in points, with 95 % interval."],
+                [
+                    "Share of right views, below it its difference to the mean of the nine in points, with 95 % "
+                    "interval."
+                ],
             )
         )
     curves = [_curve("all anchors", entry["scales"])]

@@ -7,9 +7,9 @@ from typing import Any
 
 from bincam.report.sections import wording
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import counted, interval, number, shown, stated, written
+from bincam.stats.formatting import counted, number, shown, stated, written
 
-PLACES = tuple(f"{row} {column}" for row in ("upper", "middle", "lower") for column in ("left", "centre", "right"))
+PLACES = ("upper left", "above", "upper right", "left", "in the centre", "right", "lower left", "below", "lower right")
 
 
 def finding(summary: Mapping[str, Any]) -> str:
@@ -23,8 +23,8 @@ def finding(summary: Mapping[str, Any]) -> str:
     among = "" if len(entries) == 1 else f", the most of {len(entries)} questions"
     views = counted(summary["plan"]["views"], "view")
     return (
-        f"The answer to {name} depends on scale and place in {written(depends, 'percent')} of the images{among}: some of "
-        f"{views} is right in {shown(right, 'percent')}, and would be in "
+        f"The answer to {name} depends on scale and place in {written(depends, 'percent')} of the images{among}: at "
+        f"least one of {views} is right in {shown(right, 'percent')}, and would be in "
         f"{written(_estimate(entry['oracles']['null']), 'percent')} if labels had nothing to do with images."
     )
 
@@ -103,11 +103,10 @@ def _positions(entry: Mapping[str, Any]) -> list[str]:
     beyond = [(place, cell) for place, cell in zip(PLACES, cells, strict=True) if cell.low > 0 or cell.high < 0]
     if not beyond:
         return ["No anchor differs from the mean of the nine: no positional bias is shown."]
-    best = max(range(len(cells)), key=lambda at: cells[at].value)
+    place, most = max(beyond, key=lambda pair: abs(pair[1].value))
     return [
-        f"Views centred {PLACES[best]} are right most often, {shown(cells[best], 'points')} "
-        f"{interval(cells[best], 'points')} against the mean of the nine anchors; {len(beyond)} of nine intervals exclude "
-        "0 (about one in three flat tables has one)."
+        f"Views centred {place} differ most from the mean of the nine anchors, {written(most, 'points')}; {len(beyond)} of "
+        "nine intervals exclude 0 (about one in three flat tables has one that does)."
     ]
 
 

@@ -24,7 +24,7 @@ SENSITIVITY: tuple[Column, ...] = (
     ("all", ("sensitivity", "all"), "percent"),
     ("minority", ("sensitivity", "minority"), "percent"),
     ("majority", ("sensitivity", "majority"), "percent"),
-    ("right where a view is no strict part", ("not_strict",), "percent"),
+    ("views of the whole", ("not_strict",), "percent"),
 )
 
 
@@ -48,7 +48,7 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
         Table(
             "Framing sensitivity",
             "Share of images of which some views give one answer and others another, of all images and of those whose "
-            "true answer is rare or frequent in training; and the share of right views among those that show the whole "
+            "true answer is rare or frequent in training; and views of the whole: the share of right views among those that show the whole "
             "image or all of one axis. No view right: the hard set, which 'bincam zoom --hard' writes.",
             ["Question", *(text for text, _, _ in SENSITIVITY), "no view right", "blank frame"],
             [
