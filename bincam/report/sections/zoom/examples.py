@@ -20,8 +20,8 @@ SIDE = 176
 TITLES = ("rescued by few views", "by a typical number", "by many views")
 RULE = (
     "Examples are not chosen by hand: of the images that the own crop gets wrong and some view right, sorted by the "
-    "share of right views (ties in the order of the data), those at the 10th, 50th and 90th percentile are shown, beside "
-    "the right view with the greatest margin."
+    "share of right views (ties in the order of the data), those at the 10th, 50th and 90th percentile are shown, "
+    "beside the right view with the greatest margin."
 )
 ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
 

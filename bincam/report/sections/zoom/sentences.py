@@ -56,8 +56,8 @@ def about(name: str, entry: Mapping[str, Any], summary: Mapping[str, Any]) -> li
     result.append(f"Of a blank frame the model says: {blank if blank is not None else 'nothing (no finite logit)'}.")
     if entry["oracles"]["undefined_views"]:
         result.append(
-            f"{counted(entry['oracles']['undefined_views'], 'view')} of labelled images had no answer; they are neither "
-            "right nor wrong."
+            f"{counted(entry['oracles']['undefined_views'], 'view')} of labelled images had no answer; they are "
+            "neither right nor wrong."
         )
     return result
 
@@ -81,7 +81,8 @@ def lead(summary: Mapping[str, Any]) -> list[str]:
         right, null, excess = (_estimate(match[key]) for key in ("right", "null", "excess"))
         sentences.append(
             f"One view is right on all {len(summary['questions'])} questions at once in {stated(right, 'percent')}; it "
-            f"matches the labels of another image in {written(null, 'percent')} (less this: {written(excess, 'points')})."
+            f"matches the labels of another image in {written(null, 'percent')} (less this: "
+            f"{written(excess, 'points')})."
         )
     return sentences
 
@@ -105,8 +106,8 @@ def _positions(entry: Mapping[str, Any]) -> list[str]:
         return ["No anchor differs from the mean of the nine: no positional bias is shown."]
     place, most = max(beyond, key=lambda pair: abs(pair[1].value))
     return [
-        f"Views centred {place} differ most from the mean of the nine anchors, {written(most, 'points')}; {len(beyond)} of "
-        "nine intervals exclude 0 (about one in three flat tables has one that does)."
+        f"Views centred {place} differ most from the mean of the nine anchors, {written(most, 'points')}; "
+        f"{len(beyond)} of nine intervals exclude 0 (about one in three flat tables has one that does)."
     ]
 
 
