@@ -172,4 +172,6 @@ def _drawn(table: AttributeTable, limit: int | None, seed: int) -> AttributeTabl
 def _deciding(model: AttributeClassifier, thresholds: dict[str, float]) -> AttributeClassifier:
     """The same network with a card that decides as the audit did."""
     card = model.card.model_copy(update={"thresholds": {**model.card.thresholds, **thresholds}})
-    return AttributeClassifier(model.network, card).train(model.training)
+    deciding = AttributeClassifier(model.network, card)
+    deciding.training = model.training  # train() would also change the network, which is the caller's
+    return deciding

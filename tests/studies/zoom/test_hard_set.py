@@ -55,7 +55,7 @@ def test_a_set_is_written_with_its_classes_and_read_again(mistaken, tmp_path):
 def test_people_and_questions_are_columns(audited, tmp_path):
     _, model, table = audited
     labels = table.labels.copy()
-    labels[[1, 3]] = 1  # no red square, so no view says yes
+    labels[[1, 4]] = 1  # no red square, so no view says yes
     labels[5] = np.nan
     both = replace(
         table, labels=np.concatenate([labels, 1 - labels], 1), names=("Object", "None"),
@@ -65,7 +65,7 @@ def test_people_and_questions_are_columns(audited, tmp_path):
     expected = {row for q in ("Object", "None") for row in wrong_everywhere(study, q)}
     hard = write_hard_set(study, tmp_path / "hard")
     assert set(hard.rows) == expected
-    assert {1, 3} <= expected
+    assert {1, 4} <= expected
     again = load(tmp_path / "hard" / "hard.csv")
     assert again.names == ("Object", "None")
     assert again.identities is not None

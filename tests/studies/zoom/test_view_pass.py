@@ -109,13 +109,15 @@ def test_small_images_and_undefined_views_are_counted(tmp_path):
 def test_a_model_of_another_size_than_its_card_says_so(tmp_path):
     card = shades().card.model_copy(update={"input_size": (SIDE, SIDE)})
     fixed = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 16 * 16, 3))
-    subject = Subject.of_data(AttributeClassifier(fixed, card), shaded(tmp_path / "data", [0], ["dark"]), split=None)
+    subject = Subject.of_data(
+        AttributeClassifier(fixed, card), shaded(tmp_path / "data", [0, 128, 255], list(planted.SHADES)), split=None
+    )
     with pytest.raises(InputError, match=r"does not take images of shape"):
         run_zoom(subject, view_plan("short", (SIDE, SIDE)), tmp_path / "zoom")
 
 
 def test_a_study_needs_a_folder(tmp_path):
-    subject = Subject.of_data(shades(), shaded(tmp_path / "data", [0], ["dark"]), split=None)
+    subject = Subject.of_data(shades(), shaded(tmp_path / "data", [0, 128, 255], list(planted.SHADES)), split=None)
     with pytest.raises(InputError, match="needs a folder"):
         run_zoom(subject, view_plan("short", (SIDE, SIDE)))
     with pytest.raises(InputError, match="expected at least 1"):
