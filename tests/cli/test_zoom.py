@@ -127,7 +127,7 @@ def test_plans_that_are_none(tmp_path, text, message):
     assert str(tmp_path / "plan.yaml") in str(told.value)
 
 
-def test_what_is_missing_is_said(command, audited, tmp_path):
+def test_what_is_missing_is_said(command, tmp_path):
     assert "name an audit's folder, or --model" in command("zoom").mistake
     assert "state which images" in command("zoom", "--out", tmp_path / "zoom").mistake
     assert "no such folder" in command("zoom", tmp_path / "none").mistake

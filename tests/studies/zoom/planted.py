@@ -24,12 +24,15 @@ def plan():
     return view_plan(PLAN, (SIDE, SIDE))
 
 
-def pictures(root, count=30, *, everywhere=False, seed=0):
-    """Pictures with a red square in the upper left where the label is 1; ``everywhere`` fills the picture."""
+def pictures(root, count=30, *, everywhere=False, side=7, seed=0):
+    """Pictures with a red square in the upper left where the label is 1; ``everywhere`` fills the picture.
+
+    The model sees one of 7 pixels a side in the whole picture, one of 5 only where it is enlarged.
+    """
     rng = np.random.default_rng(seed)
     labels = (np.arange(count) % 3 == 0).astype(np.float32)[:, None]
     images = rng.integers(0, 40, (count, SIDE, SIDE, 3)).astype(np.uint8)
-    box = slice(None) if everywhere else slice(1, 8)
+    box = slice(None) if everywhere else slice(1, 1 + side)
     for row in np.flatnonzero(labels[:, 0]):
         images[row, box, box, 0] = 250
     names = tuple(f"{row:04d}.png" for row in range(count))

@@ -53,7 +53,7 @@ def test_a_set_is_written_with_its_classes_and_read_again(mistaken, tmp_path):
 
 
 def test_people_and_questions_are_columns(audited, tmp_path):
-    _, model, table = audited
+    _, _, table = audited
     labels = table.labels.copy()
     labels[[1, 4]] = 1  # no red square, so no view says yes
     labels[5] = np.nan

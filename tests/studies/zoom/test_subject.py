@@ -26,7 +26,7 @@ def test_another_model_is_refused(audited):
 
 
 def test_other_labels_and_other_files_are_refused(audited, tmp_path):
-    _, model, table = audited
+    _, model, _ = audited
     audit, _, own = planted.audited(tmp_path)
     Subject.of_audit(audit, AttributeClassifier(model.network, model.card), own)
     labels = own.labels.copy()

@@ -77,7 +77,7 @@ def test_the_model_is_as_before_also_after_an_error(audited, tmp_path, monkeypat
     before = state_of(model)
     run_zoom(Subject.of_audit(audit, model, table), planted.plan(), tmp_path / "zoom")
     assert_same_state(before, state_of(model))
-    monkeypatch.setattr(view_pass, "decode", lambda file: np.zeros((0, 4, 3), np.uint8))
+    monkeypatch.setattr(view_pass, "decode", lambda _: np.zeros((0, 4, 3), np.uint8))
     with pytest.raises(InputError, match=r"0000.png: an image without pixels"):
         run_zoom(Subject.of_audit(audit, model, table), planted.plan(), tmp_path / "broken")
     assert_same_state(before, state_of(model))

@@ -40,16 +40,16 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
         Table(
             "Some view is right: what that is worth",
             f"Share of images, of {views} views each. Own crop: the image as the model is used. One-crop: S = 256/224 "
-            "of the input at the centre anchor. Best view: chosen on these very images. Null: what some view right would "
-            f"be if labels were drawn independently of the images. Some view wrong: {wrong}.",
+            "of the input at the centre anchor. Best view: chosen on these very images. Null: what some view right "
+            f"would be if labels were drawn independently of the images. Some view wrong: {wrong}.",
             ["Question", *(text for text, _, _ in ORACLES)],
             [[Cell(name, None), *_cells(entry, ORACLES)] for name, entry in entries.items()],
         ),
         Table(
             "Framing sensitivity",
             "Share of images of which some views give one answer and others another, of all images and of those whose "
-            "true answer is rare or frequent in training. Views of the whole: the share of right views among those that "
-            "show the whole image or all of one axis. No view right: the hard set, which 'bincam zoom --hard' writes.",
+            "true answer is rare or frequent in training. Views of the whole: the share of right views among those "
+            "that show the whole image or all of one axis. No view right: the hard set, which 'bincam zoom --hard' writes.",
             ["Question", *(text for text, _, _ in SENSITIVITY), "no view right", "blank frame"],
             [
                 [
