@@ -49,7 +49,8 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
             "Framing sensitivity",
             "Share of images of which some views give one answer and others another, of all images and of those whose "
             "true answer is rare or frequent in training. Views of the whole: the share of right views among those "
-            "that show the whole image or all of one axis. No view right: the hard set, which 'bincam zoom --hard' writes.",
+            "that show the whole image or all of one axis. No view right: the hard set, which 'bincam zoom "
+            "--hard' writes.",
             ["Question", *(text for text, _, _ in SENSITIVITY), "no view right", "blank frame"],
             [
                 [
