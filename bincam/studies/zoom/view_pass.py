@@ -128,8 +128,8 @@ def _look(subject: Subject, plan: Plan, folder: Path, batch_size: int) -> None:
     missing = [number for number in range(shards) if not shard_file(folder, number).is_file()]
     rows = [row for number in missing for row in range(number * size, min((number + 1) * size, count))]
     centres = Centres.of(subject.table, subject.model.card)
-    # One bar over all images; closed on errors too, so that the bar ends before a message.
-    with closing(track(rows, "zoom", unit="images")) as progress:
+    bar: Any = track(rows, "zoom", unit="images")  # one over all images; a generator, which is closed on errors too
+    with closing(bar) as progress:
         for place, number in enumerate(missing):
             own = min(size, count - number * size)
             _shard(subject, plan, islice(progress, own), centres, batch_size, check=place == 0).write(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from bincam.data.crop import face_matrix
 from bincam.errors import InputError
 from bincam.inference import predict, view_plan
 from bincam.models import AttributeClassifier
@@ -122,3 +123,63 @@ def test_a_study_needs_a_folder(tmp_path):
         run_zoom(subject, view_plan("short", (SIDE, SIDE)))
     with pytest.raises(InputError, match="expected at least 1"):
         run_zoom(subject, view_plan("short", (SIDE, SIDE)), tmp_path / "zoom", batch_size=0)
+
+
+def faced(tmp_path):
+    """A model of face crops, and photographs with landmarks and boxes, of which the last shows nothing."""
+    from dataclasses import replace
+
+    from bincam.data import write_box_table
+
+    table = planted.pictures(tmp_path / "pictures", 6)
+    points = np.array([[10, 12], [20, 12], [15, 17], [11, 22], [19, 22]], np.float32)
+    landmarks = np.stack([points + row for row in range(6)])
+    write_box_table(tmp_path / "pictures" / "boxes.parquet", [(name, "Object", 1, 1, 8, 8) for name in table.ids[:4:3]])
+    model = planted.model()
+    model.card = model.card.model_copy(update={"fit": "face"})
+    return model, replace(table, landmarks=landmarks)
+
+
+def test_faces_are_seen_by_their_landmarks(tmp_path):
+    model, table = faced(tmp_path)
+    seen = run_zoom(Subject.of_data(model, table), planted.plan(), tmp_path / "zoom")
+    files = [table.path(row) for row in range(6)]
+    expected = predict(model, files, planted.plan(), landmarks=table.landmarks)
+    (shard,) = seen.shards()
+    assert np.array_equal(shard.logits, expected.logits.astype(np.float16))
+    assert shard.sizes[0, 0] == shard.sizes[0, 1]
+    centres = seen.centres("Object")
+    assert centres is not None
+    square = shard.sizes[0, 0] / 32  # of the crop, in pixels of the image per pixel of the crop
+    matrix = face_matrix(table.landmarks[0], 32)
+    x0, y0 = np.linalg.solve(matrix[:, :2], np.array([[0, 0], [32, 32]]).T - matrix[:, 2:]).T[0]
+    inside = np.array([max(1, x0 + 0.5), max(1, y0 + 0.5)])
+    middle = (inside + 8) / 2 - np.array([x0, y0]) - 0.5
+    np.testing.assert_allclose(centres[0] * 32 * square, middle, atol=1.5)
+
+
+def test_a_face_without_landmarks_is_named(tmp_path):
+    from dataclasses import replace
+
+    model, table = faced(tmp_path)
+    landmarks = table.landmarks.copy()
+    landmarks[2] = np.nan
+    with pytest.raises(InputError, match=r"0002.png: .*landmark"):
+        run_zoom(Subject.of_data(model, replace(table, landmarks=landmarks)), planted.plan(), tmp_path / "zoom")
+    with pytest.raises(InputError, match=r"0000.png: .*landmark"):
+        run_zoom(Subject.of_data(model, replace(table, landmarks=None)), planted.plan(), tmp_path / "other")
+
+
+def test_a_hard_set_of_faces_keeps_their_landmarks(tmp_path):
+    from bincam.data import load
+    from bincam.studies.zoom import write_hard_set
+
+    model, table = faced(tmp_path)
+    labels = table.labels.copy()
+    labels[1] = 1
+    table = planted.relabelled(table, labels)
+    seen = run_zoom(Subject.of_data(model, table), planted.plan(), tmp_path / "zoom")
+    hard = write_hard_set(seen, tmp_path / "hard", data=table)
+    again = load(tmp_path / "hard" / "hard.csv")
+    assert 1 in hard.rows
+    assert np.array_equal(again.landmarks, table.landmarks[hard.rows])
