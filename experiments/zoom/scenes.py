@@ -69,12 +69,12 @@ def sets() -> list[Set]:
     ]
 
 
-def study(of: Set, model: str = "one-mean-stride8-seed0") -> SeenViews:
+def study(of: Set, model: str = "one-mean-stride8-seed0", labels: str = "label.csv") -> SeenViews:
     """Make the scenes and look at them, or read what is finished."""
     folder = WORK / of.name
     scenes.make(folder / "data", of.count, SEED, rule="one", workers=1, **of.options)
     opened = load(MODELS / model / "model", factory="experiments.scenes.network:make")
-    subject = Subject.of_data(opened, load_table(folder / "data" / "label.csv"), split=None)
+    subject = Subject.of_data(opened, load_table(folder / "data" / labels), split=None)
     return run_zoom(subject, of.plan, folder / model, resume=True)
 
 
@@ -135,6 +135,23 @@ def needed(seen: SeenViews, size: float) -> dict[str, Any]:
     }
 
 
+def yes_or_no() -> dict[str, Any]:
+    """Look at the scenes with objects anywhere with the network of ten yes-or-no attributes."""
+    summary = study(sets()[1], "all-mean-stride8-seed0", "present.csv").summary
+    return {
+        "images": summary["images"],
+        "attributes": {
+            name: {
+                "own_crop": entry["own_crop"],
+                **{key: entry["oracles"][key] for key in ("right", "wrong", "null", "excess")},
+                "sensitivity": entry["sensitivity"]["all"],
+            }
+            for name, entry in summary["questions"].items()
+        },
+        "exact_match": summary["exact_match"],
+    }
+
+
 def main() -> None:
     """Run all studies and write their figures."""
     result: dict[str, Any] = {"kind": "bincam-experiment-zoom-scenes", "schema": 1, "commit": revision()}
@@ -147,6 +164,7 @@ def main() -> None:
             result["sizes"][size] = needed(seen, float(size))
         else:
             result["places"][of.name] = places(seen)
+    result["yes_or_no"] = yes_or_no()
     write_json(HERE / "scenes.json", result)
 
 
