@@ -213,8 +213,8 @@ CLAIMS = (
         lambda r: (
             "objects anywhere: upper left less the other corners "
             f"{text(r, 'points', 'places', 'any', 'corners', '00')}; intervals without 0: "
-            f"{excluding_0(cells(r, 'any', 'centred'))} of nine (centred), {excluding_0(cells(r, 'any', 'visible'))} of nine "
-            "(visible)"
+            f"{excluding_0(cells(r, 'any', 'centred'))} of nine (centred), "
+            f"{excluding_0(cells(r, 'any', 'visible'))} of nine (visible)"
         ),
         "no corner's interval is without 0, and at most one of nine in each table (one in three flat tables has one)",
         lambda r: yes(
