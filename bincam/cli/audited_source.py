@@ -42,10 +42,10 @@ def open_audited_model(
     try:
         return source.open_source(chosen, weights, options, device=device)
     except InputError as error:
-        if model is not None or weights is not None:
+        if model is not None or weights is not None or Path(named).is_dir():
             raise
         raise InputError(
-            f"{audit.folder} audited the model {named}: {error}; name the audited model with --model, or its weights "
+            f"{audit.folder}: its model is no longer there: {error}; name the audited model with --model, or its weights "
             "with --weights"
         ) from None
 

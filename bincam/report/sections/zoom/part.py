@@ -116,7 +116,7 @@ def _charts(name: str, entry: Mapping[str, Any], maps: list[AnchorMap], limit: f
     own = figure(entry, ("own_crop",))
     lines = ["Share of right views over the scale; bands are 95 % intervals."]
     if entry["scales_of_object"]:
-        lines.append("Views that show the object: of images with the attribute alone.")
+        lines.append("Views that show the object: of images in which its place is known.")
     charts.append(Chart(inline(scale_curves(curves, own_crop=own, input_size=input_size), alt), lines))
     return charts
 

@@ -69,11 +69,13 @@ def lead(summary: Mapping[str, Any]) -> list[str]:
     cut = [size for size, share in plan["strict"].items() if share == 1]
     part = [size for size, share in plan["strict"].items() if 0 < share < 1]
     sentences = [
-        f"{counted(summary['images'], 'image')}{people} were seen at {counted(plan['views'], 'view')} each (plan "
+        f"Each of {counted(summary['images'], 'image')}{people} was seen at {counted(plan['views'], 'view')} (plan "
         f"{plan['name']}: {counted(len(plan['sizes']), 'scale')}).",
         f"A view is a strict part of every image at {counted(len(cut), 'scale')}"
         + (f", and of some images at {len(part)} more" if part else "")
-        + "; tables of places rest on these alone.",
+        + "; tables of places rest on these alone."
+        if cut or part
+        else "No view is a strict part of an image, so there is no table of places.",
     ]
     if summary["skipped"]:
         sentences.append(f"{counted(summary['skipped'], 'image')} could not be read and were left out.")
@@ -100,14 +102,17 @@ def _sensitivity(entry: Mapping[str, Any]) -> list[str]:
 def _positions(entry: Mapping[str, Any]) -> list[str]:
     cells = [_estimate(cell) for row in entry["positions"]["centred"]["accuracy"]["deviations"] for cell in row]
     if not all(cell.defined for cell in cells):
-        return ["No view is a strict part of the images, so there is no positional bias to tell."]
+        return [
+            "Views that are a strict part of the images are not at all nine anchors, so no positional bias is told."
+        ]
     beyond = [(place, cell) for place, cell in zip(PLACES, cells, strict=True) if cell.low > 0 or cell.high < 0]
     if not beyond:
         return ["No anchor differs from the mean of the nine: no positional bias is shown."]
     place, most = max(beyond, key=lambda pair: abs(pair[1].value))
     return [
-        f"Views centred {place} differ most from the mean of the nine anchors, {written(most, 'points')}; "
-        f"{len(beyond)} of nine intervals exclude 0 (about one in three flat tables has one that does)."
+        f"Views centred {place} differ most from the mean of the nine anchors, {written(most, 'points', 1)}; "
+        f"{len(beyond)} of nine intervals {'exclude' if len(beyond) > 1 else 'excludes'} 0 (about one in three flat "
+        "tables has one that does)."
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.view_parts import Cell, Table
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import NONE, Kind
+from bincam.stats.formatting import NONE, Kind, counted
 
 Column = tuple[str, tuple[str, ...], Kind]
 ORACLES: tuple[Column, ...] = (
@@ -35,11 +35,11 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
     wrong = "some view is wrong"
     if sets:
         wrong += "; of a set: says the true answer of another image"
-    views = summary["plan"]["views"]
+    views = counted(summary["plan"]["views"], "view")
     return [
         Table(
             "Some view is right: what that is worth",
-            f"Share of images, of {views} views each. Own crop: the image as the model is used. One-crop: S = 256/224 "
+            f"Share of images, of {views} each. Own crop: the image as the model is used. One-crop: S = 256/224 "
             "of the input at the centre anchor. Best view: chosen on these very images. Null: what some view right "
             f"would be if labels were drawn independently of the images. Some view wrong: {wrong}.",
             ["Question", *(text for text, _, _ in ORACLES)],
