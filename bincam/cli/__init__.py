@@ -9,7 +9,22 @@ from typing import Any
 
 import typer
 
-from bincam.cli import audit, boxes, card, compare, data, demo, explain, faces, gate, report, scenes, summarise, train
+from bincam.cli import (
+    audit,
+    boxes,
+    card,
+    compare,
+    data,
+    demo,
+    explain,
+    faces,
+    gate,
+    report,
+    scenes,
+    summarise,
+    train,
+    zoom,
+)
 from bincam.cli.options import help_text
 from bincam.errors import BincamError, BincamWarning
 
@@ -32,6 +47,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("report", report.report, AUDIT),
     ("summarise", summarise.summarise, AUDIT),
     ("boxes", boxes.boxes, AUDIT),
+    ("zoom", zoom.zoom, AUDIT),
     ("train", train.train, TRAIN),
     ("card", card.card, DATA),
 )

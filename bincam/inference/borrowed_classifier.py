@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from bincam.errors import InputError
+from bincam.errors import BincamError, InputError
 from bincam.models.borrowing.borrow import channels_last, evaluating, outside_grad_modes, own_rng, unwrap
 from bincam.models.classifier import AttributeClassifier, ScoringClassifier
 from bincam.models.tracing.eager import eager
@@ -48,6 +48,22 @@ def device_and_type(module: nn.Module) -> tuple[torch.device, torch.dtype]:
 
 
 @contextmanager
+def shape_in_a_line(images: Tensor) -> Iterator[None]:
+    """Turn an error inside of a network into one line that names the shape of the images.
+
+    Raises:
+        InputError: In place of torch's own error.
+    """
+    try:
+        yield
+    except BincamError:
+        raise
+    except (RuntimeError, AssertionError) as error:
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"the model does not take images of shape {tuple(images.shape)}: {message}") from error
+
+
+@contextmanager
 def borrowed(classifier: AttributeClassifier) -> Iterator[Scores]:
     """Lend a classifier in evaluation mode, in full precision and without gradients.
 
@@ -70,13 +86,8 @@ def borrowed(classifier: AttributeClassifier) -> Iterator[Scores]:
         def scores(images: Tensor) -> Tensor:
             # The model may write to its input, so it gets a copy unless moving has made one.
             given = images.to(device, dtype, copy=True).contiguous(memory_format=order)
-            try:
+            with shape_in_a_line(images):
                 raw: Tensor = scoring(given)
-            except InputError:
-                raise
-            except (RuntimeError, AssertionError) as error:
-                message = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise InputError(f"the model does not take images of shape {tuple(images.shape)}: {message}") from error
             return raw.float()
 
         if last:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from bincam.errors import InputError
-from bincam.inference.borrowed_classifier import borrowed, classifier_of, device_and_type
+from bincam.inference.borrowed_classifier import borrowed, classifier_of, device_and_type, shape_in_a_line
 from bincam.inference.zoom.batches import Source, normalised, view_batches
 from bincam.inference.zoom.plan import Plan
 from bincam.models.borrowing.one_image import check_one_image
@@ -136,11 +136,14 @@ def check_classifier(classifier: AttributeClassifier, *, alone: bool) -> None:
     """Check that a classifier's scores are a function of one image, on a random image of its input size.
 
     Raises:
+        InputError: The model does not take such an image.
         UnsupportedError: They are not.
     """
     channels, size = len(classifier.card.mean), classifier.card.input_size
     probe = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(0))
-    check_one_image(ScoringClassifier(classifier), probe.to(*device_and_type(classifier)), lambda raw: raw, alone=alone)
+    given = probe.to(*device_and_type(classifier))
+    with shape_in_a_line(given):
+        check_one_image(ScoringClassifier(classifier), given, lambda raw: raw, alone=alone)
 
 
 def decided(card: Card, scores: NDArray[np.float32], sizes: NDArray[np.int64]) -> Predictions:

@@ -10,6 +10,7 @@ from bincam.report.box_view import BoxPart
 from bincam.report.cell_view import CellsPart
 from bincam.report.set_view import SetCard, SetContrastCard
 from bincam.report.view_parts import Cell, Chart, Definition, Example, Picture, Table, Tile
+from bincam.report.zoom_view import ZoomPart
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ class Page:
         single_outputs: Outputs that the two models of a contrast state differently; None without such outputs.
         cells: What single cells say; None where no model was audited with a prediction grid.
         boxes: Boxes of objects; None where the audits have none.
+        zoom: The zoom study; None where the audit has none, and for two models.
         overlaps: Attention overlap, a figure per arm; empty where the audits have none.
         sampled: Faithfulness measures of a few images; None where none were sampled.
         unmeasured: Images, logits and masks that could not be measured, per arm; empty where audits have no such list.
@@ -201,6 +203,7 @@ class Page:
     single_outputs: Table | None
     cells: CellsPart | None
     boxes: BoxPart | None
+    zoom: ZoomPart | None
     overlaps: Sequence[Plot]
     sampled: Table | None
     unmeasured: Sequence[Listing]

@@ -57,6 +57,7 @@ class Photographs:
     hide_faces: bool = False
     missing: str = ""
     _views: Any = field(default=None, repr=False)
+    _table: Any = field(default=None, repr=False)
     _rows: dict[str, int] = field(default_factory=dict, repr=False)
     _cache: dict[str, Pixels | None] = field(default_factory=dict, repr=False)
 
@@ -100,6 +101,7 @@ class Photographs:
         fit = card.get("fit")
         if fit == "face" and table.landmarks is None:
             raise InputError(f"{source}: the model needs face crops, but the data no longer has landmarks")
+        self._table = table
         self._views = FaceDataset(table, size=(int(size[0]), int(size[1])), fit=fit or "stretch")
 
     def name(self, row: int) -> str:
@@ -113,6 +115,30 @@ class Photographs:
             self._cache[name] = self._read(name)
         return self._cache[name]
 
+    def framed(self, row: int) -> Pixels | None:
+        """Return what views of the image are cut from: the stored image, or the square of its face crop.
+
+        Faces are not hidden in it, whatever ``hide_faces`` says; ``shown`` does that to what is cut from it.
+        """
+        from bincam.data.images import decode
+        from bincam.inference.zoom.render import face_square
+
+        name, card = self.name(row), self.audit.manifest.model.card
+        if self.missing or name not in self._rows:
+            return None
+        table, at = self._table, self._rows[name]
+        try:
+            image = decode(table.path(at))
+            if card.get("fit") != "face" or table.landmarks is None:
+                return image
+            return face_square(image, table.landmarks[at], int(card["input_size"][0]))
+        except InputError:
+            return None
+
+    def shown(self, image: Pixels) -> Pixels:
+        """Return an image as the page may show it."""
+        return hidden(image) if self.hide_faces else image
+
     def _read(self, name: str) -> Pixels | None:
         if self.missing or name not in self._rows:
             return None
@@ -120,7 +146,7 @@ class Photographs:
             image: Pixels = np.asarray(self._views[self._rows[name]].view.image, dtype=np.uint8)
         except InputError:
             return None
-        return hidden(image) if self.hide_faces else image
+        return self.shown(image)
 
 
 def mean_face(audit: Audit, *, hide_faces: bool = False) -> Pixels | None:

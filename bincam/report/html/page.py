@@ -34,6 +34,8 @@ from bincam.report.sections.sampled_metrics import sample_table
 from bincam.report.sections.sets.part import sets_part
 from bincam.report.sections.sets.suspects import set_suspects
 from bincam.report.sections.unmeasured import unmeasured
+from bincam.report.sections.zoom.part import zoom_part
+from bincam.report.sections.zoom.studied import zoom_note
 from bincam.report.view_model import Page
 from bincam.stats.formatting import listed
 
@@ -156,7 +158,7 @@ def build(
         base=out.parent,
         contrast=source.contrast,
     )
-    of_sets, of_boxes = sets_part(drawing), boxes_part(drawing)
+    of_sets, of_boxes, of_zoom = sets_part(drawing), boxes_part(drawing), zoom_part(drawing)
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
     cells = cells_part(drawing, attributes)
     anchors = {content.name: content.anchor for content in cards}
@@ -176,6 +178,7 @@ def build(
             *of_sets.findings,
             *(cells.findings if cells else ()),
             *(of_boxes.findings if of_boxes else ()),
+            *(of_zoom.findings if of_zoom else ()),
         ],
         averages=_averages(source, attributes),
         notes=_notes(source, photographs, attributes),
@@ -188,6 +191,7 @@ def build(
         single_outputs=of_sets.outputs,
         cells=cells,
         boxes=of_boxes,
+        zoom=of_zoom,
         overlaps=[plot for arm in arms if attributes and (plot := overlap_plot(arm, attributes, len(arms) > 1))],
         sampled=sample_table(arms, attributes),
         unmeasured=unmeasured(arms),
@@ -202,6 +206,7 @@ def build(
             *of_sets.definitions,
             *(cells.definitions if cells else ()),
             *(of_boxes.definitions if of_boxes else ()),
+            *(of_zoom.definitions if of_zoom else ()),
         ],
         limits=[limit for limit in definitions.LIMITS if maps or limit is not definitions.OF_MAPS],
         provenance=[definitions.provenance(arm) for arm in arms],
@@ -240,6 +245,8 @@ def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) 
         notes.append(f"Photographs are not shown: {photographs.missing}. Maps are drawn on grey instead.")
     if photographs.hide_faces:
         notes.append("Faces are hidden: every photograph was made unrecognisable before it was embedded.")
+    if len(source.arms) == 1 and (not_shown := zoom_note(source.arms[0].audit)):
+        notes.append(not_shown)
     for arm in source.arms:
         gate = arm.gate
         if gate and not gate.get("passed"):

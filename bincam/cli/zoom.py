@@ -1,0 +1,311 @@
+"""``bincam zoom``: what a model says of each image at many scales and places, and what that is worth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bincam.cli import source
+from bincam.cli.audited_source import open_audited_model, read_audited_data
+from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, ModelSource, WeightsFile
+from bincam.cli.options import expand_groups, parse_attributes
+from bincam.cli.table_options import ReaderOptions
+from bincam.display import counted
+from bincam.errors import InputError
+
+if TYPE_CHECKING:
+    from bincam.audit import Audit
+    from bincam.inference import Plan
+    from bincam.studies.zoom import SeenViews, Subject
+
+INTERRUPTED = 130
+SHEET = "contact-sheet.png"
+_WITHOUT_AUDIT = "Without an audit"
+
+
+@dataclass(frozen=True)
+class PassOptions:
+    """What is looked at of each image, as typed.
+
+    Attributes:
+        plan: ``paper``, ``short`` or a file.
+        limit: Images at most.
+        seed: Of the draw.
+        resume: Resume an interrupted study.
+        batch_size: Views per forward pass.
+    """
+
+    plan: Annotated[
+        str,
+        typer.Option(
+            metavar="paper|short|FILE",
+            help="The views of each image: 324, 54, or those that a YAML or JSON file lists as [S, row, column].",
+        ),
+    ] = "short"
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Look at at most N images: a stratified draw.")
+    ] = None
+    seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 0
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted study.")] = False
+    batch_size: Annotated[int, typer.Option(min=1, help="Views per forward pass.", rich_help_panel=EXECUTION_PANEL)] = (
+        64
+    )
+
+
+@dataclass(frozen=True)
+class SubjectOptions:
+    """The model and the images, as typed.
+
+    Attributes:
+        model: A model folder or a timm name.
+        data: A data set.
+        out: Folder of a study without an audit.
+        split: Of the data.
+        attributes: Names separated by commas.
+        device: Of the model.
+        weights: State dict of a model without a card.
+    """
+
+    model: ModelSource = None
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="A folder in CelebA's layout, a CSV or Parquet table, or orl.",
+            show_default="the audited data",
+        ),
+    ] = None
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder of the study; new or empty.", rich_help_panel=_WITHOUT_AUDIT),
+    ] = None
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split to look at, or all.", show_default="test", rich_help_panel=_WITHOUT_AUDIT),
+    ] = None
+    attributes: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Attributes and sets to ask for.",
+            show_default="all that model and data share",
+            rich_help_panel=_WITHOUT_AUDIT,
+        ),
+    ] = None
+    device: Device = "cpu"
+    weights: WeightsFile = None
+
+    def folder(self, audit: Path | None) -> Path:
+        """Return the folder of the study.
+
+        Raises:
+            InputError: The options contradict the audit, or name no folder.
+        """
+        from bincam.studies.folder import STUDIES
+
+        if audit is None:
+            if self.out is None:
+                raise InputError("name an audit's folder, or --model, --data and --out of a study without one")
+            return self.out
+        for name, value in {"--out": self.out, "--split": self.split, "--attributes": self.attributes}.items():
+            if value:
+                raise InputError(
+                    f"an audit states its images, its attributes and its studies' folder; leave out {name}"
+                )
+        return audit / STUDIES / "zoom"
+
+
+@expand_groups
+def zoom(
+    audit: Annotated[Path | None, typer.Argument(help="The audit's folder.", show_default="none")] = None,
+    *,
+    looking: PassOptions,
+    hard: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write the images that no view gets right there, as a table, with what they were taken for. A "
+            "finished study is read as it is.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON to stdout.")] = False,
+    at: SubjectOptions,
+    options: ModelOptions,
+    reading: ReaderOptions,
+) -> None:
+    """Look at every image at many scales and places: how often would another framing have seen it?
+
+    With an audit's folder, its model and data are found again, and the study is written to AUDIT/studies/zoom;
+    otherwise name --model, --data and --out. The cost is images x views forward passes. docs/zoom.md explains the
+    figures. After an interruption, run the same command with --resume.
+    """
+    from bincam.studies.zoom.seen import open_zoom
+
+    folder = at.folder(audit)
+    reading.reader_options()  # a mistyped list is told before a model is opened
+    opened = None if audit is None else _opened(audit)
+    if hard is not None and (folder / "summary.json").is_file():
+        study = open_zoom(folder, audit=opened)
+    else:
+        study = _made(opened, looking, at, options, reading)
+    if hard is not None:
+        told = _export(study, hard, opened, at.data, reading)
+        typer.echo(told, err=as_json)
+    if as_json:
+        typer.echo(json.dumps(study.summary, ensure_ascii=False, allow_nan=False))
+    elif hard is None:
+        _tell(study)
+
+
+def _opened(audit: Path) -> Audit:
+    from bincam.audit import open_audit
+
+    return open_audit(audit)
+
+
+def _made(
+    audit: Audit | None, looking: PassOptions, at: SubjectOptions, options: ModelOptions, reading: ReaderOptions
+) -> SeenViews:
+    """Make the study, or resume it."""
+    from bincam.studies.zoom.view_pass import begin_zoom, carry_out
+
+    subject = _subject(audit, looking, at, options, reading)
+    for note in subject.notes:
+        typer.echo(f"bincam: {note}", err=True)
+    views = read_plan(looking.plan, subject.model.card.input_size)
+    study = begin_zoom(subject, views, at.out, resume=looking.resume, batch_size=looking.batch_size)
+    if not study.finished:
+        _tell_cost(subject, views)
+    try:
+        return carry_out(study, subject, views, batch_size=looking.batch_size)
+    except KeyboardInterrupt:
+        typer.echo("bincam: interrupted; the same command with --resume resumes the study", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _subject(
+    audit: Audit | None, looking: PassOptions, at: SubjectOptions, options: ModelOptions, reading: ReaderOptions
+) -> Subject:
+    from bincam.studies.zoom.subject import Subject
+
+    drawn: dict[str, Any] = {"limit": looking.limit, "seed": looking.seed}
+    if audit is not None:
+        model = open_audited_model(audit, at.model, at.weights, options, device=at.device)
+        return Subject.of_audit(audit, model, read_audited_data(audit, at.data, reading), **drawn)
+    if at.data is None:
+        raise InputError("state which images: --data PATH, or the folder of an audit in place of --out")
+    model = source.open_source(at.model, at.weights, options, device=at.device)
+    names = parse_attributes(at.attributes, (*model.card.attributes, *model.card.one_of))
+    split = None if at.split == "all" else at.split or "test"
+    table = reading.load_for(at.data, model.card)
+    return Subject.of_data(model, table, split=split, attributes=names, **drawn)
+
+
+def read_plan(typed: str, input_size: tuple[int, int]) -> Plan:
+    """Read a plan of views.
+
+    Args:
+        typed: ``paper``, ``short``, or a YAML or JSON file with a list of views ``[S, row, column]``.
+        input_size: ``(H, W)`` of the model's input.
+
+    Raises:
+        InputError: There is no such plan or file, or it has no views, repeated ones, or some that do not exist.
+
+    Example:
+        >>> len(read_plan("short", (224, 224)))
+        54
+    """
+    from bincam.files import read_yaml
+    from bincam.inference import view_plan
+
+    if not Path(typed).is_file():
+        if Path(typed).suffix:
+            raise InputError(f"--plan {typed}: no such file")
+        return view_plan(typed, input_size)
+    content = read_yaml(typed)
+    views = content.get("views") if isinstance(content, dict) else content
+    if not isinstance(views, list) or not all(_is_view(entry) for entry in views):
+        raise InputError(
+            f"--plan {typed}: expected a list of views [S, row, column], such as [[256, 1, 1], [448, 0, 2]]"
+        )
+    try:
+        return view_plan([tuple(entry) for entry in views], input_size)
+    except InputError as error:
+        raise InputError(f"--plan {typed}: {error}") from None
+
+
+def _is_view(entry: object) -> bool:
+    return isinstance(entry, list) and all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9  # False of NaN
+        for value in entry
+    )
+
+
+def _tell_cost(subject: Subject, plan: Plan) -> None:
+    images, views, outputs = len(subject.table), len(plan), len(subject.table.names)
+    size = images * views * (2.25 * outputs + len(subject.questions) / 8) / 1e6
+    typer.echo(
+        f"bincam: {counted(images, 'image')} × {counted(views, 'view')} = {images * views:,} forward passes; about "
+        f"{max(size, 0.1):,.1f} MB",
+        err=True,
+    )
+    if plan.coinciding:
+        groups = ", ".join(" and ".join(map(str, group)) for group in plan.coinciding)
+        typer.echo(
+            f"bincam: at this input size some of the paper's scales are the same number of pixels and run once: "
+            f"{groups}",
+            err=True,
+        )
+
+
+def _export(study: SeenViews, hard: Path, audit: Audit | None, data: str | None, reading: ReaderOptions) -> str:
+    """Write the hard set and its contact sheet, and say so in a line."""
+    from bincam.report.figures.contact_sheet import write_contact_sheet
+    from bincam.studies.zoom.hard_set import write_hard_set
+
+    table = None
+    if audit is not None:
+        table = read_audited_data(audit, data, reading)
+    elif data is not None:
+        from bincam.data import load
+
+        table = load(data, **reading.reader_options())
+    found = write_hard_set(study, hard, data=table)
+    root = Path(str(study.images["root"].iloc[0])) if table is None else table.root
+    shown = write_contact_sheet(found, root, hard / SHEET)
+    files = ", ".join(str(file) for file in (*found.files, hard / SHEET))
+    return (
+        f"{counted(len(found.rows), 'image')} of {found.images:,} that no view gets right ({shown} on the contact "
+        f"sheet): {files}"
+    )
+
+
+def _tell(study: SeenViews) -> None:
+    """Print the main figures, and what could not be told."""
+    from bincam.stats.estimate import Estimate
+    from bincam.stats.formatting import written
+
+    summary = study.summary
+    typer.echo(
+        f"{counted(summary['images'], 'image')}, {counted(summary['plan']['views'], 'view')}, "
+        f"{counted(len(summary['questions']), 'question')}: {study.folder}"
+    )
+    for name, entry in summary["questions"].items():
+        oracle = entry["oracles"]
+        parts = {
+            "own crop": (entry["own_crop"], "percent"),
+            "some view right": (oracle["right"], "percent"),
+            "some view wrong": (oracle["wrong"], "percent"),
+            "null": (oracle["null"], "percent"),
+            "excess": (oracle["excess"], "points"),
+        }
+        figures = "; ".join(f"{word} {written(Estimate.from_json(one), kind)}" for word, (one, kind) in parts.items())  # type: ignore[arg-type]  # one of the literals
+        typer.echo(f"{name}: {figures}")
+    for name, count in summary["undefined_views"].items():
+        typer.echo(
+            f"{name}: {counted(count, 'view')} without an answer: neither right nor wrong, and counted", err=True
+        )

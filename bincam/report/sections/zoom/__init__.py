@@ -1,0 +1,1 @@
+"""The section on the zoom study: would another framing have seen it?"""
