@@ -94,9 +94,11 @@ if TYPE_CHECKING:
     from bincam.metrics.localization.pointing_game import pointing as pointing
     from bincam.metrics.localization.pointing_game import pointing_centre as pointing_centre
     from bincam.metrics.localization.pointing_game import pointing_chance as pointing_chance
-    from bincam.metrics.randomization import Randomisation as Randomisation
-    from bincam.metrics.randomization import randomisation as randomisation
-    from bincam.metrics.randomization import spearman as spearman
+    from bincam.metrics.randomization.cascade import Randomisation as Randomisation
+    from bincam.metrics.randomization.cascade import randomisation as randomisation
+    from bincam.metrics.randomization.dependence import ParameterDependence as ParameterDependence
+    from bincam.metrics.randomization.dependence import parameter_dependence as parameter_dependence
+    from bincam.metrics.randomization.rank_correlation import spearman as spearman
 
 _MODULES = {
     "attention_overlap": ("AttentionOverlap", "Leakage"),
@@ -141,7 +143,9 @@ _MODULES = {
         "relevance_rank",
     ),
     "localization.pointing_game": ("hit_cells", "peak", "pointing", "pointing_centre", "pointing_chance"),
-    "randomization": ("Randomisation", "randomisation", "spearman"),
+    "randomization.cascade": ("Randomisation", "randomisation"),
+    "randomization.dependence": ("ParameterDependence", "parameter_dependence"),
+    "randomization.rank_correlation": ("spearman",),
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
