@@ -77,6 +77,7 @@ def randomisation(
     labels: Tensor | None = None,
     *,
     identities: Sequence[str] | None = None,
+    drawn: tuple[Tensor, Tensor] | None = None,
     stages: int = 1,
     draws: int = 2,
     seed: int = 0,
@@ -98,6 +99,8 @@ def randomisation(
         side: As for the explainer; ``predicted`` is the prediction of the original model at every stage.
         labels: As for the explainer.
         identities: B names of people, empty for an unknown one; None if each image is of another person.
+        drawn: Maps ``(B, A, h, w)`` of the model as it is and their sides ``(B, A)`` (1, -1, NaN), if they were drawn
+            before; not for sets of outputs.
         stages: Number of parts into which the layers with parameters are divided. With 1 all are randomised at once,
             which the verdict is about; with more, in the paper's cascade, of which the first is the head alone. Fewer
             if the model has fewer such layers.
@@ -142,8 +145,12 @@ def randomisation(
     groups = modules.groups(stages)
     size = batch_size or max(1, len(images))
     parts = [slice(first, first + size) for first in range(0, max(1, len(images)), size)]
-    original = [explainer(images[rows], side, None if labels is None else labels[rows]) for rows in parts]
-    maps = torch.cat([part.maps for part in original])
+    original: list[Explanation] | None = None
+    if drawn is None:
+        original = [explainer(images[rows], side, None if labels is None else labels[rows]) for rows in parts]
+        drawn = torch.cat([part.maps for part in original]), torch.cat([part.side for part in original])
+    maps, sides = drawn
+    layer = ""
     correlations, random_maps = [], []
     with outside_grad_modes(), explainer.unchecked(), exchanged(explainer.model) as copies:
         for draw in range(draws):
@@ -153,20 +160,22 @@ def randomisation(
             for _, group in groups:
                 for module in group:
                     permute(module, generator)
-                again = [
-                    explainer(images[rows], *_asked(part, side), **_of_sets(part)).maps
-                    for rows, part in zip(parts, original, strict=True)
-                ]
-                correlations.append(spearman(maps, torch.cat(again)))
+                again = []
+                for number, rows in enumerate(parts):
+                    asked = ("true", sides[rows]) if side in ("predicted", "true") else (side, None)
+                    explained = explainer(images[rows], *asked, **_of_sets(original[number] if original else None))
+                    again.append(explained.maps)
+                    layer = explained.layer
+                correlations.append(spearman(maps.to(again[0].device), torch.cat(again)))
             random_maps.append(torch.cat(again))
     found = parameter_dependence(
         maps.double().numpy(force=True),
         [each.double().numpy(force=True) for each in random_maps],
         identities,
-        torch.cat([part.side for part in original]).nan_to_num(0).long().numpy(force=True),
+        sides.nan_to_num(0).long().numpy(force=True),
     )
-    if not modules.below(original[0].layer) and found.excess_by_draw:
-        reason = f"no parameters below {original[0].layer}, so the maps' features are the same in every random network"
+    if not modules.below(layer) and found.excess_by_draw:
+        reason = f"no parameters below {layer}, so the maps' features are the same in every random network"
         found = replace(found, verdict="cannot tell", reason=reason)
     correlation = torch.stack(correlations).reshape(draws, len(groups), *maps.shape[:2]).cpu()
     likeness = correlation.abs()
@@ -179,11 +188,6 @@ def randomisation(
     )
 
 
-def _asked(original: Explanation, side: Side | Literal["any"]) -> tuple[Any, ...]:
-    """Return side and labels that ask a random network for what the original one explained."""
-    return ("true", original.side) if side in ("predicted", "true") else (side, None)
-
-
-def _of_sets(original: Explanation) -> dict[str, Explanation]:
+def _of_sets(original: Explanation | None) -> dict[str, Any]:
     """The outputs that were explained, where they are chosen by their scores."""
-    return {"like": original} if original.sets else {}
+    return {"like": original} if original is not None and original.sets else {}
