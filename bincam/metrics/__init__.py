@@ -1,7 +1,8 @@
 """Metrics of evidence maps: pure functions of maps, masks and, where it has to be evaluated again, the model.
 
 ``localization`` compares evidence with regions, ``faithfulness`` with the model's response to changed pixels;
-``randomization`` tests the dependence on learned parameters; ``attention_overlap`` compares different attributes' maps.
+``randomization`` tests the dependence on learned parameters, ``specificity`` if an attribute's map is its own;
+``attention_overlap`` compares different attributes' maps.
 
 Public names are loaded on first use, so ``import bincam.metrics`` costs no torch.
 """
@@ -99,6 +100,9 @@ if TYPE_CHECKING:
     from bincam.metrics.randomization.dependence import ParameterDependence as ParameterDependence
     from bincam.metrics.randomization.dependence import parameter_dependence as parameter_dependence
     from bincam.metrics.randomization.rank_correlation import spearman as spearman
+    from bincam.metrics.specificity.attribute_marks import Specificity as Specificity
+    from bincam.metrics.specificity.attribute_marks import attribute_specificity as attribute_specificity
+    from bincam.metrics.specificity.unexplained import own_share as own_share
 
 _MODULES = {
     "attention_overlap": ("AttentionOverlap", "Leakage"),
@@ -146,6 +150,8 @@ _MODULES = {
     "randomization.cascade": ("Randomisation", "randomisation"),
     "randomization.dependence": ("ParameterDependence", "parameter_dependence"),
     "randomization.rank_correlation": ("spearman",),
+    "specificity.attribute_marks": ("Specificity", "attribute_specificity"),
+    "specificity.unexplained": ("own_share",),
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
