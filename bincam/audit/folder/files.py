@@ -10,6 +10,7 @@ UNMEASURED, LEAKAGE, SAMPLE = "unmeasured.json", "leakage.json", "sample.json"
 UNMEASURED_KIND, LEAKAGE_KIND, SAMPLE_KIND = "bincam-unmeasured", "bincam-leakage", "bincam-sample"
 FORMER_UNMEASURED, FORMER_UNMEASURED_KIND = "findings.json", "bincam-findings"
 """The file and kind of ``unmeasured.json`` in older audits, which are still read."""
+SPECIFICITY, SPECIFICITY_KIND = "specificity.json", "bincam-specificity"
 PART_SCHEMA = 1
 RELABEL = "relabel.csv"
 VARIATION = "references/variation.safetensors"

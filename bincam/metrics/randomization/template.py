@@ -34,7 +34,7 @@ def unit_maps(maps: NDArray[np.floating]) -> Floats:
 
     Example:
         >>> unit_maps(np.array([[[1.0, 1.0, 2.5, 3.5]], [[7.0, 7.0, 7.0, 7.0]]])).round(2).tolist()
-        [[[-0.46, -0.46, 0.23, 0.69]], [[nan, nan, nan, nan]]]
+        [[[-0.47, -0.47, 0.24, 0.71]], [[nan, nan, nan, nan]]]
     """
     if maps.ndim not in (3, 4):
         raise InputError(f"maps of shape {maps.shape}; expected (images, attributes, height, width)")
