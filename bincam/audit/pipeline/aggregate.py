@@ -70,7 +70,7 @@ def _write_parts(plan: Plan, writer: AuditWriter) -> None:
     )
     writer.write_unmeasured(_unmeasured(plan, sums, skipped))
     audit = reader.open_audit(writer.folder, unfinished=True)
-    writer.write_specificity(measure_specificity(audit))
+    writer.write_specificity(measure_specificity(audit, plan))
     writer.write_leakage(_leakage(audit))
     writer.write_sample(measure_sample(plan, writer, audit))
     writer.write_relabel(confident_errors(audit))

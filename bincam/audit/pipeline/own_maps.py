@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.reader import Audit
+from bincam.audit.pipeline.measure import ones
+from bincam.audit.pipeline.plan import Plan
+from bincam.audit.pipeline.projected_masks import Grid, MaskProjector, key
 from bincam.metrics.specificity.attribute_marks import (
     MARGIN,
     AttributeSpecificity,
@@ -17,6 +20,7 @@ from bincam.metrics.specificity.attribute_marks import (
     attribute_specificity,
 )
 from bincam.metrics.specificity.competitors import region_overlaps
+from bincam.progress import track
 from bincam.resample import project
 from bincam.stats.estimate import Estimate
 
@@ -24,14 +28,14 @@ IMAGES = 1024
 """Images at most, a draw: the share of a random half is known to a point or two, and memory does not grow."""
 
 NO_SET = "fewer than two yes-or-no attributes; maps of outputs that exclude one another are differences of each other"
-MOVING = "regions differ from image to image, and the audit keeps no single one"
 
 
-def measure_specificity(audit: Audit) -> dict[str, Any]:
+def measure_specificity(audit: Audit, plan: Plan | None = None) -> dict[str, Any]:
     """Compute the content of ``specificity.json``, of the primary method.
 
     Args:
-        audit: An audit with its records, maps, regions and counts of what was not measured.
+        audit: An audit with its records, maps and regions.
+        plan: Its plan, of which masks that differ from image to image are read again; without it they are left out.
 
     Returns:
         ``method``, ``images``, ``margin``, ``reason`` (why there is none, else empty) and ``attributes``, see
@@ -43,10 +47,11 @@ def measure_specificity(audit: Audit) -> dict[str, Any]:
         return _content(audit, 0, Specificity({}, reason))
     rows, maps, labels = _signed(audit, [audit.attributes.index(name) for name in names])
     identities = audit.images["identity"].to_numpy(str)[rows].tolist()
-    regions = _regions(audit, names)
+    grid = (maps.shape[-2], maps.shape[-1])
     weights = total = overlaps = None
-    if regions is not None:
-        grid = (maps.shape[-2], maps.shape[-1])
+    if plan is not None and plan.moving:
+        weights, total = _own_regions(plan, rows, grid), ones(grid, plan.model.card.input_size).numpy()
+    elif (regions := _regions(audit, names)) is not None:
         weights, total = project(regions, grid), project(np.ones(regions.shape[1:]), grid)
         overlaps = region_overlaps(regions)
     found = attribute_specificity(
@@ -80,7 +85,10 @@ def _signed(audit: Audit, own: list[int]) -> tuple[NDArray[np.int64], NDArray[np
 
 
 def _regions(audit: Audit, names: tuple[str, ...]) -> NDArray[np.float64] | None:
-    """Read the regions that are the same in every image ``(A, H', W')``; None if there are none."""
+    """Read the regions that are the same in every image ``(A, H', W')``; None if there are none.
+
+    Of others the audit keeps the mean alone, and counts the images that have one.
+    """
     if audit.manifest.regions is None or "region" in audit.unmeasured.get("with_a_mask", {}):
         return None
     regions = audit.regions().astype(np.float64)
@@ -88,18 +96,25 @@ def _regions(audit: Audit, names: tuple[str, ...]) -> NDArray[np.float64] | None
     return own if np.isfinite(own).any() else None
 
 
+def _own_regions(plan: Plan, rows: NDArray[np.int64], grid: Grid) -> NDArray[np.float32]:
+    """Read the masks of images again, as weights on the grid ``(N, A, h, w)``; NaN where an image has none."""
+    table = plan.table.take(rows)
+    projector = MaskProjector(table, plan.model.card.input_size, (grid,), {"region": plan.sources["region"]})
+    own = [table.names.index(name) for name in plan.manifest.yes_or_no]
+    weights = np.full((len(rows), len(own), *grid), np.nan, np.float32)
+    batches = plan.loader(table, also=projector)
+    for batch in track(batches, "regions", total=len(table), unit="images", amount=len):
+        weights[batch.rows.numpy()] = batch.also[key("region", grid)].numpy()[:, own]
+    return weights
+
+
 def _content(audit: Audit, images: int, found: Specificity) -> dict[str, Any]:
-    moving = "region" in audit.unmeasured.get("with_a_mask", {})
-    attributes = {name: _entry(one) for name, one in found.attributes.items()}
-    if moving:
-        for entry in attributes.values():
-            entry["region"]["reason"] = MOVING
     return {
         "method": audit.methods[0],
         "images": images,
         "margin": MARGIN,
         "reason": found.reason,
-        "attributes": attributes,
+        "attributes": {name: _entry(one) for name, one in found.attributes.items()},
     }
 
 

@@ -189,8 +189,7 @@ def _regions(
         nothing = np.full(maps.shape[:2], np.nan)
         return _parts(nothing, nothing, people, level, ["no region"] * count), np.zeros((count, count), bool)
     if overlaps is None:
-        each = weights if weights.ndim == 3 else np.nanmean(weights, 0)
-        overlaps = region_overlaps(each / total)
+        overlaps = region_overlaps(weights / total)
     competitors = competing(overlaps, label_correlations(labels))
     excess = region_excess(region_shares(maps, weights, total), labels, competitors)
     reasons = []

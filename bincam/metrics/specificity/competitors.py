@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,23 +23,26 @@ def region_overlaps(regions: NDArray[np.floating]) -> Floats:
     """Compute the intersection over union of all pairs of regions.
 
     Args:
-        regions: ``(A, H, W)``: shares of each pixel in [0, 1], as masks or their means over images; NaN for none.
+        regions: ``(A, H, W)``, or ``(N, A, H, W)`` if each image has its own: shares of each pixel in [0, 1]; NaN for
+            none.
 
     Returns:
-        ``(A, A)``: Σ min / Σ max over the pixels; NaN where one of the two has no region.
+        ``(A, A)``: Σ min / Σ max over the pixels, in the mean over images that have both; NaN where none has.
 
     Example:
         >>> left, right, both = np.array([[[1.0, 0.0]], [[0.0, 1.0]], [[1.0, 1.0]]])
         >>> region_overlaps(np.stack([left, right, both])).tolist()
         [[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.5, 0.5, 1.0]]
     """
-    flat = np.asarray(regions, np.float64).reshape(len(regions), -1)
-    total = flat.sum(1)
-    result = np.full((len(flat), len(flat)), np.nan)
-    for a, region in enumerate(flat):
-        common = np.minimum(region, flat).sum(1)
+    flat = np.asarray(regions, np.float64).reshape(-1, *regions.shape[-3:-2], math.prod(regions.shape[-2:]))
+    total = flat.sum(-1)
+    count = flat.shape[1]
+    result = np.full((count, count), np.nan)
+    for a in range(count):
+        common = np.minimum(flat[:, a, None], flat).sum(-1)  # (N, A)
         with np.errstate(invalid="ignore", divide="ignore"):
-            result[a] = common / (total[a] + total - common)
+            overlap = common / (total[:, a, None] + total - common)
+            result[a] = np.nansum(overlap, 0) / np.isfinite(overlap).sum(0)
     return result
 
 

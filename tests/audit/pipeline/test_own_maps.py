@@ -1,14 +1,21 @@
 """Specificity of an audit: of stored maps, with the sign of the positive class, and where it cannot be told."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from bincam.audit import open_audit
 from bincam.audit.folder import files
 from bincam.audit.pipeline import own_maps
 from bincam.audit.pipeline.own_maps import measure_specificity
+from bincam.audit.pipeline.planning import make_plan
 from bincam.audit.pipeline.runner import run
+from bincam.data import Regions
 from bincam.files import read_json
+from bincam.resample import project
 from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.planted import reader
 from tests.audit.synthetic import make_audit
@@ -68,3 +75,23 @@ def test_regions_of_single_images_are_not_told_from_their_mean(tmp_path, monkeyp
     entry = measure_specificity(audit)["attributes"]["Bald"]
     assert entry["region"]["verdict"] == "cannot tell"
     assert "differ from image to image" in entry["region"]["reason"]
+
+
+def test_masks_of_single_images_are_read_again(pictures, settings, tmp_path):
+    folder = tmp_path / "masks" / "parts"
+    folder.mkdir(parents=True)
+    square = np.zeros((32, 32), np.uint8)
+    square[4:12, 4:12] = 1
+    for name in pictures.ids:
+        Image.fromarray(square).save(folder / name)
+    parts = {"1": {"name": "object", "attributes": ["Object"]}}
+    (folder.parent / "parts.json").write_text(json.dumps({"kind": "bincam-parts", "schema": 1, "parts": parts}))
+    (folder / "parts.json").write_text((folder.parent / "parts.json").read_text())
+    plan = replace(make_plan(reader(0), pictures, settings), sources={"region": Regions.stored(folder)})
+    rows = np.array([3, 10, 30, 31])
+    weights = own_maps._own_regions(plan, rows, (8, 8))
+    known = plan.table.labels[rows, 0] == 1
+    assert 0 < known.sum() < 4
+    np.testing.assert_allclose(weights[known, 0], np.broadcast_to(project(square, (8, 8)), (known.sum(), 8, 8)))
+    assert np.isnan(weights[~known]).all()
+    assert np.isnan(weights[:, 1]).all()  # of which there is no part

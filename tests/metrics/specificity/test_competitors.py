@@ -70,3 +70,11 @@ def test_excess_is_of_images_with_the_attribute_and_three_competitors() -> None:
     found = region_excess(shares, labels, competitors)
     assert np.isfinite(found).tolist() == [[False] * 5] * 3 + [[True] + [False] * 4] * 2
     assert found[4, 0] == pytest.approx(shares[4, 0, 0] - shares[4, 1:4, 0].mean())
+
+
+def test_overlaps_of_single_images_are_averaged_over_those_with_both() -> None:
+    regions = np.random.default_rng(4).random((3, 2, 4, 4))
+    regions[2, 1] = np.nan
+    found = region_overlaps(regions)
+    assert found[0, 1] == pytest.approx(np.mean([region_overlaps(regions[n])[0, 1] for n in (0, 1)]))
+    assert found[1, 0] == found[0, 1]
