@@ -85,12 +85,12 @@ def test_marks_are_named_and_each_card_has_a_sentence(arm_of, tmp_path):
     assert smiling == (
         "The map shows the image, not the attribute: the other attributes' maps leave 2.0\u202f% [1.0, 3.0] of its "
         "variance unexplained (of a row of a random head: 3.0\u202f%) and its region's share of its evidence exceeds "
-        "that of 3 unrelated attributes by +1 points [−1, +3]."
+        "that of 3 unrelated attributes by +1\u202fpoints [−1, +3]."
     )
     assert map_checks.own_maps([arm], "Bald")[0].startswith("The map is the attribute's own: the other attributes'")
     assert map_checks.own_maps([arm], "Young") == []
     assert map_checks.own_maps([arm, arm], "Bald")[0].startswith(f"{arm.name}: the map is")
     page = build(Source((arm,)), tmp_path / "report.html")
     assert note in page.notes
-    assert smiling in page.cards[0].sentences
+    assert smiling in next(card for card in page.cards if card.name == "Smiling").sentences
     assert map_checks.own_maps([arm_of()], "Smiling") == []
