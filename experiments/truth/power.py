@@ -3,9 +3,10 @@
     python -m experiments.truth.power
     python -m experiments.truth.power --table
 
-Maps are mixtures (1 - α)·model + α·image, both of unit variance: smooth noise, of the model drawn anew for each network
-and attribute, of the image the same for all of them. ``power.json`` has, by grid, number of images and α, the shares of
-the verdicts over simulated data sets, the mean excess, and the smallest α from which on at least 80 % fail.
+Maps are mixtures (1 - α)·model + α·image, both of unit variance: noise, of the model drawn anew for each network and
+attribute, of the image the same for all of them; smooth over the frame, or independent from cell to cell.
+``power.json`` has, by kind, grid, number of images and α, the shares of the verdicts over simulated data sets, the mean
+excess, and the smallest α from which on at least 80 % fail.
 """
 
 from __future__ import annotations
@@ -28,28 +29,30 @@ KIND, SCHEMA = "bincam-experiment-power", 1
 GRIDS = (4, 5, 7, 10, 14)
 IMAGES = (20, 64, 128)
 SHARES = tuple(round(0.1 * tenth, 1) for tenth in range(10))
-ATTRIBUTES, DRAWS, RUNS = 4, 2, 20
-SMOOTHNESS = 0.12
+ATTRIBUTES, DRAWS, RUNS = 1, 2, 20
+KINDS = {"smooth": 0.12, "independent": 0.0}
 """Standard deviation of the smoothing, as a share of the grid's side."""
 
 SEEN = 0.8
 """Share of data sets that fail."""
 
 
-def smooth(random: np.random.Generator, images: int, attributes: int, grid: int) -> NDArray[np.float64]:
+def draw(
+    random: np.random.Generator, images: int, attributes: int, grid: int, smoothness: float
+) -> NDArray[np.float64]:
     noise = random.normal(size=(images, attributes, grid, grid))
-    maps = gaussian_filter(noise, (0, 0, SMOOTHNESS * grid, SMOOTHNESS * grid), mode="wrap")
+    maps = gaussian_filter(noise, (0, 0, smoothness * grid, smoothness * grid), mode="wrap")
     return np.asarray(maps / maps.std())
 
 
-def simulate(grid: int, images: int, runs: int = RUNS) -> dict[str, Any]:
+def simulate(kind: str, grid: int, images: int, runs: int = RUNS) -> dict[str, Any]:
     """Simulate data sets of all shares; the maps that are mixed are the same for all."""
     verdicts: dict[float, Counter[str]] = {share: Counter() for share in SHARES}
     excess: dict[float, list[float]] = {share: [] for share in SHARES}
     for run in range(runs):
         random = np.random.default_rng([grid, images, run])
-        networks = [smooth(random, images, ATTRIBUTES, grid) for _ in range(1 + DRAWS)]
-        image = smooth(random, images, 1, grid)
+        networks = [draw(random, images, ATTRIBUTES, grid, KINDS[kind]) for _ in range(1 + DRAWS)]
+        image = draw(random, images, 1, grid, KINDS[kind])
         for share in SHARES:
             learned, *randomised = ((1 - share) * network + share * image for network in networks)
             found = parameter_dependence(learned, randomised)
@@ -66,19 +69,26 @@ def simulate(grid: int, images: int, runs: int = RUNS) -> dict[str, Any]:
     }
     failing = [share for share in SHARES if rates[str(share)]["fail"] < SEEN]
     later = [share for share in SHARES if share > max(failing, default=-1.0)]
-    return {"grid": grid, "images": images, "runs": runs, "seen_from": later[0] if later else None, "shares": rates}
+    return {
+        "kind": kind,
+        "grid": grid,
+        "images": images,
+        "runs": runs,
+        "seen_from": later[0] if later else None,
+        "shares": rates,
+    }
 
 
 def table(content: dict[str, Any]) -> str:
     """Write the table of the docs: share of data sets that fail, by grid, images and α."""
     shown = SHARES
     lines = [
-        f"| grid | images | {' | '.join(f'α = {share:g}' for share in shown)} |",
-        f"|---|---|{'---|' * len(shown)}",
+        f"| maps | grid | images | {' | '.join(f'α = {share:g}' for share in shown)} |",
+        f"|---|---|---|{'---|' * len(shown)}",
     ]
     for cell in content["cells"]:
         fails = " | ".join(f"{cell['shares'][str(share)]['fail']:.0%}".replace("%", " %") for share in shown)
-        lines.append(f"| {cell['grid']} × {cell['grid']} | {cell['images']} | {fails} |")
+        lines.append(f"| {cell['kind']} | {cell['grid']} × {cell['grid']} | {cell['images']} | {fails} |")
     return "\n".join(lines)
 
 
@@ -86,9 +96,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", action="store_true", help="print the table of the results that are there")
     if not parser.parse_args().table:
-        designs = [(grid, images) for grid in GRIDS for images in IMAGES]
+        designs = [(kind, grid, images) for kind in KINDS for grid in GRIDS for images in IMAGES]
         cells = [simulate(*design) for design in track(designs, "power", total=len(designs), unit="designs")]
-        content = {"attributes": ATTRIBUTES, "draws": DRAWS, "smoothness": SMOOTHNESS, "cells": cells}
+        content = {"attributes": ATTRIBUTES, "draws": DRAWS, "smoothness": KINDS, "cells": cells}
         write_json(FILE, {"kind": KIND, "schema": SCHEMA, **content})
     print(table(read_json(FILE, kind=KIND, schema=SCHEMA)))
 

@@ -40,9 +40,9 @@ class Part:
     """One of the two questions, of one attribute.
 
     Attributes:
-        verdict: ``pass``: beyond chance, and of own shares beyond ``MARGIN`` more than it, after Holm's correction over
-            the attributes; ``fail``: not so, and at most ``MARGIN`` more, by the upper end of the interval; else
-            ``cannot tell``.
+        verdict: ``pass``: beyond chance, and of own shares beyond ``MARGIN`` more than it, both by the interval and by
+            the test, which is corrected by Holm over the attributes; ``fail``: not so, and at most ``MARGIN`` more, by
+            the upper end of the interval; else ``cannot tell``.
         excess: What exceeds chance: own share less the null's, or the share in the region less the competitors'.
         p: Adjusted by Holm over the attributes; NaN where undefined.
         reason: Why nothing can be told; else empty.
@@ -227,7 +227,7 @@ def _parts(values: Floats, least: Floats, people: Clusters, level: float, reason
         level: Of the intervals.
         reasons: Why an attribute without values has none.
     """
-    means = overall_means(values, people, level=level)
+    means = overall_means(values, people, (-1.0, 1.0), level)
     p = np.array([paired_test(column, people).p for column in (values - least).T])
     tested = np.isfinite(p)
     p[tested] = adjust_by_holm(p[tested])
@@ -237,15 +237,14 @@ def _parts(values: Floats, least: Floats, people: Clusters, level: float, reason
         verdict: Outcome = "cannot tell"
         reason = "" if excess.defined else missing
         if excess.defined:
-            above = np.nanmean(values[:, a] - least[:, a]) > 0
             if excess.small or not tested[a]:
-                reason = f"{counted(excess.images, 'image')} are too few"
-            elif above and p[a] <= ALPHA:
+                reason = f"too few: {counted(excess.images, 'image')}"
+            elif excess.low > np.nanmean(least[:, a]) and p[a] <= ALPHA:
                 verdict = "pass"
             elif excess.high < MARGIN:
                 verdict = "fail"
             else:
-                reason = f"{counted(excess.images, 'image')} do not settle it"
+                reason = f"not settled by {counted(excess.images, 'image')}"
         parts.append(Part(verdict, excess, float(p[a]), reason))
     return parts
 
