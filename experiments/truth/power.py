@@ -80,15 +80,14 @@ def simulate(kind: str, grid: int, images: int, runs: int = RUNS) -> dict[str, A
 
 
 def table(content: dict[str, Any]) -> str:
-    """Write the table of the docs: share of data sets that fail, by grid, images and α."""
-    shown = SHARES
-    lines = [
-        f"| maps | grid | images | {' | '.join(f'α = {share:g}' for share in shown)} |",
-        f"|---|---|---|{'---|' * len(shown)}",
-    ]
-    for cell in content["cells"]:
-        fails = " | ".join(f"{cell['shares'][str(share)]['fail']:.0%}".replace("%", " %") for share in shown)
-        lines.append(f"| {cell['kind']} | {cell['grid']} × {cell['grid']} | {cell['images']} | {fails} |")
+    """Write the table of the docs: the α from which on the image is seen, by kind, grid and number of images."""
+    seen = {(cell["kind"], cell["grid"], cell["images"]): cell["seen_from"] for cell in content["cells"]}
+    heads = [f"{kind}, {images} images" for kind in KINDS for images in IMAGES]
+    lines = [f"| grid | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
+    for grid in GRIDS:
+        cells = [seen[kind, grid, images] for kind in KINDS for images in IMAGES]
+        shown = [f"{share:g}".lstrip("0") if share else "not seen" for share in cells]
+        lines.append(f"| {grid} × {grid} | {' | '.join(shown)} |")
     return "\n".join(lines)
 
 
