@@ -61,8 +61,8 @@ class Settings:
             each image, attribute and method. 0 for none.
         grid: Measure the prediction grid of every image: what the head says of each cell, against the object's mask.
             Refused for a model without one. With ``sample``, also what the other cells say once the object is hidden.
-        gate_images: Number of images for the model-parameter randomisation test; about ten forward passes for each
-            image and method. 0 for none; a single image is too few.
+        gate_images: Number of images for the model-parameter randomisation test; two passes for each image and method,
+            one per random network. 0 for none; at least twenty for a verdict.
         reference_split: Split on which references are fitted; ``auto``: validation, else training; None fits none.
         reference_limit: Fit references on a stratified subset of at most this many images.
         seed: Seed of all draws.
@@ -110,7 +110,7 @@ class Settings:
     limit: int | None = None
     sample: int = 0
     grid: bool = False
-    gate_images: int = 8
+    gate_images: int = 64
     reference_split: str | None = "auto"
     reference_limit: int = 2048
     seed: int = 0

@@ -170,7 +170,7 @@ def audit(
             help="Run the model-parameter randomisation test on this many images; 0 for none.",
             rich_help_panel=_EXTRA,
         ),
-    ] = 8,
+    ] = 64,
     device: Device = "cpu",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.", rich_help_panel=EXECUTION_PANEL)] = "fp32",
     batch_size: Annotated[

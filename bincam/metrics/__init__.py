@@ -1,7 +1,8 @@
 """Metrics of evidence maps: pure functions of maps, masks and, where it has to be evaluated again, the model.
 
 ``localization`` compares evidence with regions, ``faithfulness`` with the model's response to changed pixels;
-``randomization`` tests the dependence on learned parameters; ``attention_overlap`` compares different attributes' maps.
+``randomization`` tests the dependence on learned parameters, ``specificity`` if an attribute's map is its own;
+``attention_overlap`` compares different attributes' maps.
 
 Public names are loaded on first use, so ``import bincam.metrics`` costs no torch.
 """
@@ -94,9 +95,14 @@ if TYPE_CHECKING:
     from bincam.metrics.localization.pointing_game import pointing as pointing
     from bincam.metrics.localization.pointing_game import pointing_centre as pointing_centre
     from bincam.metrics.localization.pointing_game import pointing_chance as pointing_chance
-    from bincam.metrics.randomization import Randomisation as Randomisation
-    from bincam.metrics.randomization import randomisation as randomisation
-    from bincam.metrics.randomization import spearman as spearman
+    from bincam.metrics.randomization.cascade import Randomisation as Randomisation
+    from bincam.metrics.randomization.cascade import randomisation as randomisation
+    from bincam.metrics.randomization.dependence import ParameterDependence as ParameterDependence
+    from bincam.metrics.randomization.dependence import parameter_dependence as parameter_dependence
+    from bincam.metrics.randomization.rank_correlation import spearman as spearman
+    from bincam.metrics.specificity.attribute_marks import Specificity as Specificity
+    from bincam.metrics.specificity.attribute_marks import attribute_specificity as attribute_specificity
+    from bincam.metrics.specificity.unexplained import own_share as own_share
 
 _MODULES = {
     "attention_overlap": ("AttentionOverlap", "Leakage"),
@@ -141,7 +147,11 @@ _MODULES = {
         "relevance_rank",
     ),
     "localization.pointing_game": ("hit_cells", "peak", "pointing", "pointing_centre", "pointing_chance"),
-    "randomization": ("Randomisation", "randomisation", "spearman"),
+    "randomization.cascade": ("Randomisation", "randomisation"),
+    "randomization.dependence": ("ParameterDependence", "parameter_dependence"),
+    "randomization.rank_correlation": ("spearman",),
+    "specificity.attribute_marks": ("Specificity", "attribute_specificity"),
+    "specificity.unexplained": ("own_share",),
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string

@@ -161,8 +161,8 @@ def whole(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     seconds["audit pass"] = [spent["everything"] - sum(spent[name] for name in PARTS) for spent in parts]
     return {
         "what": "audit pass: plan, digests, reading, forward, maps, ledgers, measures, records, maps and means on "
-        "disk, attention overlap; audit: with the references fitted on 128 more images, the randomisation gate on 8 "
-        "images, and the summary with its bootstrap",
+        "disk, attention overlap, specificity; audit: with the references fitted on 128 more images, the randomisation "
+        f"test on {Settings().gate_images} images, and the summary with its bootstrap",
         "images": len(table.split("test")),
         "over": {name: ratios(seconds, name) for name in runners},
         "seconds": {name: round(float(np.median(values)), 2) for name, values in seconds.items()},

@@ -24,6 +24,8 @@ from bincam.audit.folder.files import (
     REGIONS,
     SAMPLE,
     SAMPLE_KIND,
+    SPECIFICITY,
+    SPECIFICITY_KIND,
     SUMMARY,
     UNMEASURED,
     UNMEASURED_KIND,
@@ -218,6 +220,11 @@ class Audit:
     def leakage(self) -> Mapping[str, Any]:
         """Attention overlap, with the correlation of the labels; empty without the file."""
         return self._part(LEAKAGE, LEAKAGE_KIND)
+
+    @cached_property
+    def specificity(self) -> Mapping[str, Any]:
+        """Which attributes' maps are their own; empty without the file, as in older audits."""
+        return self._part(SPECIFICITY, SPECIFICITY_KIND)
 
     @cached_property
     def sample(self) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ UNMEASURED_KIND, LEAKAGE_KIND, SAMPLE_KIND = "bincam-unmeasured", "bincam-leakag
 FORMER_UNMEASURED, FORMER_UNMEASURED_KIND = "findings.json", "bincam-findings"
 """The file and kind of ``unmeasured.json`` in older audits, which are still read."""
 DIGESTS, DIGESTS_KIND = "digests.json", "bincam-digests"
+SPECIFICITY, SPECIFICITY_KIND = "specificity.json", "bincam-specificity"
 PART_SCHEMA = 1
 RELABEL = "relabel.csv"
 VARIATION = "references/variation.safetensors"

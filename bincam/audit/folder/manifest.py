@@ -279,6 +279,7 @@ class Summary(_Part):
     families: list[dict[str, Any]] = []
     leakage: dict[str, Any] = {}
     gates: dict[str, Any] = {}
+    specificity: dict[str, Any] = {}
     boxes: dict[str, Any] = {}
 
 

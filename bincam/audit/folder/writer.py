@@ -31,6 +31,8 @@ from bincam.audit.folder.files import (
     RELABEL,
     SAMPLE,
     SAMPLE_KIND,
+    SPECIFICITY,
+    SPECIFICITY_KIND,
     SUMMARY,
     UNMEASURED,
     UNMEASURED_KIND,
@@ -265,6 +267,11 @@ class AuditWriter:
     def write_leakage(self, content: Mapping[str, Any]) -> None:
         """Write ``leakage.json``."""
         write_json(self.folder / LEAKAGE, {"kind": LEAKAGE_KIND, "schema": PART_SCHEMA, **content}, compact=True)
+
+    def write_specificity(self, content: Mapping[str, Any]) -> None:
+        """Write ``specificity.json``."""
+        stated = {"kind": SPECIFICITY_KIND, "schema": PART_SCHEMA}
+        write_json(self.folder / SPECIFICITY, {**stated, **content}, compact=True)
 
     def write_sample(self, content: Mapping[str, Any]) -> None:
         """Write ``sample.json``."""

@@ -15,6 +15,7 @@ from bincam.audit.gate.boxes import BOX_MEASURES, box_figure, box_names, check_b
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
 from bincam.audit.gate.cells import has_cells, refuse_without_cells
 from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned, read_condition
+from bincam.audit.gate.maps import MAP_MEASURES, map_figure, map_names, map_rule
 from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure, entry_of, judged_names, set_rates
 from bincam.audit.gate.small_parts import few_in_a_part
 from bincam.audit.gate.verdict import Verdict, decide
@@ -142,12 +143,14 @@ def parse_rule(text: str, audit: Audit, where: str = "--rule") -> Rule:
 
 def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     """Split a rule's left side into attribute, measure and group. Specs of methods may contain ``@`` and ``.``, too."""
+    if (of_maps := map_rule(left, audit, where)) is not None:
+        return *of_maps, "all"
     one_of = getattr(audit, "one_of", {})
     cells = has_cells(audit)
     columns = measure_columns(audit.methods, audit.masks, sets=bool(one_of), cells=cells)
     short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
     short |= {name for name, column in SHORT.items() if column in columns}
-    measures = (*GATED_RATES, *CONDITIONED, *BOX_MEASURES, *sorted(short), *columns)
+    measures = (*GATED_RATES, *CONDITIONED, *BOX_MEASURES, *MAP_MEASURES, *sorted(short), *columns)
     attribute: str | None = None
     rest = left.strip()
     large = _large(audit)
@@ -275,6 +278,8 @@ def _names(summary: Mapping[str, Any], rule: Rule) -> list[str]:
     """What a rule without a name is applied to."""
     if rule.measure in BOX_MEASURES:
         return box_names(summary)
+    if rule.measure in MAP_MEASURES:
+        return map_names(summary, rule.measure)
     if not summary.get("sets"):
         return list(summary["attributes"])
     names = judged_names(summary, rule.measure, rate=rule.is_rate)
@@ -297,9 +302,14 @@ def _nothing(summary: Mapping[str, Any], rule: Rule) -> str:
 
 
 def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
-    entry = summary["overall"] if name == "overall" else entry_of(summary, name)
+    if rule.measure in MAP_MEASURES:
+        entry: Mapping[str, Any] = {}
+    else:
+        entry = summary["overall"] if name == "overall" else entry_of(summary, name)
     figure: Mapping[str, Any] | None
-    if rule.measure in BOX_MEASURES:
+    if rule.measure in MAP_MEASURES:
+        figure = map_figure(summary, rule.measure, name)
+    elif rule.measure in BOX_MEASURES:
         figure = box_figure(summary, rule.measure, name)
     elif rule.measure in CONDITIONED:
         figure = conditioned(summary, rule.measure, rule.group, name)

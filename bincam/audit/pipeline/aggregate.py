@@ -12,6 +12,7 @@ import torch
 from bincam.audit.folder import reader
 from bincam.audit.folder.reader import Audit
 from bincam.audit.folder.writer import AuditWriter
+from bincam.audit.pipeline.own_maps import measure_specificity
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.projected_masks import outline_size, outlines
 from bincam.audit.pipeline.sampled_metrics import measure_sample, storable
@@ -70,8 +71,9 @@ def _write_parts(plan: Plan, writer: AuditWriter) -> None:
     )
     writer.write_unmeasured(_unmeasured(plan, sums, skipped))
     audit = reader.open_audit(writer.folder, unfinished=True)
+    writer.write_specificity(measure_specificity(audit, plan))
     writer.write_leakage(_leakage(audit))
-    writer.write_sample(measure_sample(plan, writer))
+    writer.write_sample(measure_sample(plan, writer, audit))
     writer.write_relabel(confident_errors(audit))
 
 

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from bincam.audit.folder.files import PART_SCHEMA, SAMPLE_KIND
+from bincam.audit.folder.reader import Audit
 from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.pipeline.cells.hidden import hide_objects
+from bincam.audit.pipeline.parameter_test import measure_dependence
 from bincam.audit.pipeline.plan import Plan
 from bincam.cam import Explainer, Explanation
 from bincam.data import AttributeTable
-from bincam.display import counted
 from bincam.files import read_json, write_json
 from bincam.metrics.faithfulness.deletion_insertion import Curve, deletion, insertion
 from bincam.metrics.faithfulness.road import road
-from bincam.metrics.randomization import BOUND, randomisation
 from bincam.progress import track
 
 STEPS = 5
@@ -28,11 +28,12 @@ FRACTIONS = (0.2, 0.5, 0.8)
 MEASURES = ("deletion", "insertion", "random_deletion", "random_insertion", "road")
 
 
-def measure_sample(plan: Plan, writer: AuditWriter) -> dict[str, Any]:
+def measure_sample(plan: Plan, writer: AuditWriter, audit: Audit) -> dict[str, Any]:
     """Compute the content of ``sample.json``.
 
     Args:
         plan: The audit's plan; its settings give the numbers of images.
+        audit: The audit so far, with its records and maps.
         writer: Of the audit. A method's results are kept in its state, so that a resumed audit does not repeat them.
 
     Returns:
@@ -50,10 +51,13 @@ def measure_sample(plan: Plan, writer: AuditWriter) -> dict[str, Any]:
         "gates": {},
     }
     tested = plan.explainers or (plan.large.explainers if plan.large else {})
+    of_test = _draw(plan, plan.settings.gate_images)
     for number, (spec, explainer) in enumerate(tested.items()):
         state = writer.state(f"sample-{number:02d}.json")
         if not state.is_file():
-            measured = {"curves": _curves(plan, sample, spec), "gate": _randomisation_test(plan, explainer)}
+            measured = {"curves": _curves(plan, sample, spec), "gate": None}
+            if of_test is not None:
+                measured["gate"] = measure_dependence(plan, explainer, spec, of_test, _rows(plan, of_test), audit)
             write_json(state, {"kind": SAMPLE_KIND, "schema": PART_SCHEMA, **measured})
         measured = read_json(state, kind=SAMPLE_KIND, schema=PART_SCHEMA)
         if measured["curves"] is not None:
@@ -145,45 +149,4 @@ def _by_attribute(names: Sequence[str], values: Tensor) -> dict[str, Any]:
             "values": storable(column),
         }
         for name, column in zip(names, values.double().cpu().unbind(1), strict=True)
-    }
-
-
-def _randomisation_test(plan: Plan, explainer: Explainer) -> dict[str, Any] | None:
-    """The result of a method's model-parameter randomisation test; None without images for it."""
-    sample = _draw(plan, plan.settings.gate_images)
-    if sample is None:
-        return None
-    batches = list(plan.loader(sample, batch_size=len(sample)))
-    if not batches:
-        return _not_tested(f"none of the {counted(len(sample), 'image')} for the test could be read")
-    if not plan.explainers and plan.settings.side == "true":
-        return _not_tested("the true outputs of large sets are not tested; test with side predicted")
-    images = torch.cat([batch.images for batch in batches])
-    labels = torch.cat([batch.labels for batch in batches]) if plan.explainers else None
-    result = randomisation(explainer, images, plan.settings.side, labels, seed=plan.settings.seed)
-    return {
-        "passed": result.passed,
-        "reason": result.reason,
-        "bound": BOUND,
-        "chance": storable(result.chance),
-        "images": len(images),
-        "stages": list(result.stages),
-        "mean": storable(result.mean),
-        "upper": storable(result.upper),
-        "undefined": storable(result.undefined),
-    }
-
-
-def _not_tested(reason: str) -> dict[str, Any]:
-    """Return the result of a test that could not be carried out: it is not passed."""
-    return {
-        "passed": False,
-        "reason": reason,
-        "bound": BOUND,
-        "chance": None,
-        "images": 0,
-        "stages": [],
-        "mean": [],
-        "upper": [],
-        "undefined": [],
     }

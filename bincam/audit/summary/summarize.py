@@ -96,7 +96,7 @@ def summarise(
         ``level``, ``methods``, ``minority_from``, ``doubts`` (see there), ``images``, ``identities``, ``attributes``
         (those in no set), ``sets`` (only if there are any, see ``bincam.audit.summary.sets``), ``overall``, ``slices``,
         ``slices_left_out``, ``group_differences``, ``stated``, ``families``, ``leakage``, ``gates`` and, where they
-        are measured, ``boxes``; None stands for NaN.
+        are measured, ``specificity`` and ``boxes``; None stands for NaN.
 
     Raises:
         InputError: A column to slice by is unknown or has a single value, a stated number is not between 0 and 1, or
@@ -138,6 +138,7 @@ def summarise(
             sets=read_sets(audit, panel),
             leakage=audit.leakage,
             gates=audit.sample.get("gates", {}),
+            specificities=audit.specificity,
             variation=audit.variation,
             slice_by=slice_by,
             label_noise=label_noise if label_noise is not None else audit.manifest.label_noise,
@@ -157,6 +158,7 @@ def summarise_panel(
     *,
     leakage: Mapping[str, Any],
     gates: Mapping[str, Any],
+    specificities: Mapping[str, Any] | None = None,
     sets: Sequence[SetRecords] = (),
     variation: Variation | None = None,
     slice_by: Sequence[str] | None = None,
@@ -174,6 +176,7 @@ def summarise_panel(
         sets: Scores and true outputs of the audit's sets.
         leakage: The content of ``leakage.json``, which is copied to the summary.
         gates: The results of the model-parameter randomisation tests by method, which are copied, too.
+        specificities: The content of ``specificity.json``, which is copied where there is one.
         variation: ``Audit.variation``: what the ledger would be with references from other images.
         slice_by: See ``summarise``.
         label_noise: See ``summarise``.
@@ -237,6 +240,8 @@ def summarise_panel(
         "leakage": dict(leakage),
         "gates": dict(gates),
     }
+    if specificities:
+        summary["specificity"] = {name: of for name, of in specificities.items() if name not in ("kind", "schema")}
     varied = variation or {}
     if sets:
         varied = rows_of(varied, [every_row.attributes.index(name) for name in panel.attributes])

@@ -22,7 +22,7 @@ from bincam.report.html.pdf import print_pdf, require_browser
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
 from bincam.report.reading.units import unit
-from bincam.report.sections import definitions, findings, overview, overview_table, wording
+from bincam.report.sections import definitions, findings, map_checks, overview, overview_table, wording
 from bincam.report.sections.attention_overlap import overlap_plot
 from bincam.report.sections.attribute_card import MEANINGS, SHOWN, card
 from bincam.report.sections.boxes.part import boxes_part
@@ -248,12 +248,7 @@ def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) 
     if len(source.arms) == 1 and (not_shown := zoom_note(source.arms[0].audit)):
         notes.append(not_shown)
     for arm in source.arms:
-        gate = arm.gate
-        if gate and not gate.get("passed"):
-            model = arm.phrase if len(source.arms) > 1 else "the model"
-            notes.append(
-                f"{arm.method} did not pass the model-parameter randomisation test on {model}: {gate.get('reason')}."
-            )
+        notes += map_checks.notes(arm, arm.phrase if len(source.arms) > 1 else "the model", attributes)
     first, *others = source.arms
     if first.audit.manifest.train_counts_from != "card":
         model = first.phrase if others else f"the {first.name}"

@@ -11,7 +11,7 @@ from bincam.report.figures.examples import choose
 from bincam.report.figures.explanation import backdrop, scale
 from bincam.report.figures.overlays import Pixels, overlay
 from bincam.report.reading.audited_model import Arm, Floats, minority_share
-from bincam.report.sections import sentences, wording
+from bincam.report.sections import map_checks, sentences, wording
 from bincam.report.sections.attribute_charts import charts
 from bincam.report.sections.context import Drawing, slug
 from bincam.report.sections.contrast_tables import difference_table
@@ -58,7 +58,10 @@ def card(attribute: str, drawing: Drawing) -> Card:
         anchor=f"attribute-{slug(attribute)}",
         lead=_lead(first, attribute),
         figures=_headline(attribute, arms),
-        sentences=contrast.sentences(attribute) if contrast else sentences.sentences(first, attribute),
+        sentences=[
+            *(contrast.sentences(attribute) if contrast else sentences.sentences(first, attribute)),
+            *map_checks.own_maps(arms, attribute),
+        ],
         outline=drawing.outline(first, attribute),
         maps=maps,
         limit=significant(limit, 2),

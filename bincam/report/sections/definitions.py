@@ -8,7 +8,7 @@ from typing import Any
 from bincam.one_of import collapse
 from bincam.report.reading.audited_model import Arm
 from bincam.report.reading.units import units
-from bincam.report.sections import sentences, wording
+from bincam.report.sections import map_checks, sentences, wording
 from bincam.report.view_model import Provenance
 from bincam.report.view_parts import Definition
 from bincam.stats.formatting import counted
@@ -58,12 +58,8 @@ MEASURES = (
         "between the mean evidence of the images labelled positive and of those labelled negative, fitted on other "
         "images; or zero, the head's own constant. The intervals let the fitted reference vary.",
     ),
-    Definition(
-        "Model-parameter randomisation test",
-        "A map that stays the same when the model's parameters are randomised shows the image, not the model. "
-        "Parameters are randomised cumulatively from the head downwards; a method passes if the rank correlation "
-        "of its maps with the original ones falls below a bound (Adebayo et al. 2018).",
-    ),
+    map_checks.RANDOMISATION,
+    map_checks.SPECIFICITY,
     INTERVALS,
     Definition(
         "At stated rates",
@@ -175,7 +171,7 @@ def provenance(arm: Arm) -> Provenance:
         ("only in the model", ", ".join(collapse(manifest.only_in_model, model.card.get("one_of") or {}))),
         ("only in the data", ", ".join(manifest.only_in_data)),
         ("images excluded", _skipped(arm)),
-        ("model-parameter randomisation test", _randomisation(arm)),
+        ("model-parameter randomisation test", map_checks.tested(arm)),
         ("seed", manifest.seed),
         ("bincam", manifest.version),
         ("versions", _pairs(manifest.versions)),
@@ -199,11 +195,6 @@ def _fitted_on(arm: Arm) -> str:
         name = min(fitted_on.counts, key=lambda attribute: min(fitted_on.counts[attribute]))
         text += f"; fewest of a class: {counted(min(fitted_on.counts[name]), 'image')} ({name})"
     return text
-
-
-def _randomisation(arm: Arm) -> str:
-    test = arm.gate
-    return "not run" if test is None else f"{'passed' if test.get('passed') else 'not passed'} by {arm.method}"
 
 
 def _skipped(arm: Arm) -> str:

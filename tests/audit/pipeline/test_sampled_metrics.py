@@ -46,14 +46,14 @@ def test_cut_short_between_methods_the_first_is_not_measured_again(pictures, cho
         run(reader(0), pictures, tmp_path / "cut", chosen)
     monkeypatch.setattr(sampled_metrics, "road", original)
     monkeypatch.setattr(
-        sampled_metrics, "randomisation", lambda *a, **k: measured.append("gate") or original_gate(*a, **k)
+        sampled_metrics, "measure_dependence", lambda *a, **k: measured.append("gate") or original_gate(*a, **k)
     )
     run(reader(0), pictures, tmp_path / "cut", chosen, resume=True)
     assert measured == ["grad_cam"] * 2 + ["hirescam", "gate"]  # 5 images are two batches; one gate, the second's
     assert digests(tmp_path / "cut") == digests(whole.folder)
 
 
-original_gate = sampled_metrics.randomisation
+original_gate = sampled_metrics.measure_dependence
 
 
 def test_without_a_sample_nothing_is_measured(pictures, settings, tmp_path):
@@ -61,19 +61,6 @@ def test_without_a_sample_nothing_is_measured(pictures, settings, tmp_path):
     found = done.sample
     assert found["images"] == []
     assert found["methods"] == found["gates"] == {}
-
-
-def test_the_gate_explains_the_side_that_is_audited(pictures, settings, tmp_path, monkeypatch):
-    """A method that cannot tell the negative side could not be audited for the positive one otherwise."""
-    asked = []
-
-    def listening(explainer, images, side, labels, **options):
-        asked.append((side, tuple(labels.shape)))
-        return original_gate(explainer, images, side, labels, **options)
-
-    monkeypatch.setattr(sampled_metrics, "randomisation", listening)
-    run(reader(0), pictures, tmp_path / "a", settings.replace(side="positive", gate_images=3))
-    assert asked == [("positive", (3, 2))]
 
 
 def test_a_sample_of_which_nothing_can_be_read_is_no_verdict(chosen, tmp_path):
@@ -85,6 +72,7 @@ def test_a_sample_of_which_nothing_can_be_read_is_no_verdict(chosen, tmp_path):
     found = json.loads((done.folder / "sample.json").read_text())
     assert found["methods"]["grad_cam"] == {}
     gate = found["gates"]["grad_cam"]
+    assert gate["verdict"] == "cannot tell"
     assert gate["passed"] is False
     assert gate["images"] == 0
     assert "could be read" in gate["reason"]

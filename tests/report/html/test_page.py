@@ -202,7 +202,7 @@ def test_hidden_faces_are_gone_everywhere(audit_folder, with_assets, tmp_path):
 def test_a_method_that_fails_its_test_is_named(bare, tmp_path):
     arm = open_source(bare).arms[0]
     assert dict(definitions.provenance(arm).entries)["model-parameter randomisation test"] == "not run"
-    gates = {"grad_cam": {"passed": False, "reason": "the maps stayed as they were"}}
+    gates = {"grad_cam": {"passed": False, "reason": "the maps stayed as they were"}}  # of an earlier version
     failed = Arm(arm.name, arm.audit, {**arm.summary, "gates": gates})
     page = build(Source((failed,)), tmp_path / "report.html")
     assert any("did not pass" in note and "stayed as they were" in note for note in page.notes)
