@@ -10,6 +10,8 @@ from bincam.cam.prediction_grid.grid import PredictionGrid
 from bincam.cam.reference import Reference
 from bincam.cam.smoothing import flips, smooth
 from bincam.cam.targets import Side, Target, sides, target, targets
+from bincam.cam.views.laying import lay_back
+from bincam.cam.views.placed import PlacedViews
 
 __all__ = [
     "BRIDGED",
@@ -20,12 +22,14 @@ __all__ = [
     "Explanation",
     "Ledger",
     "Method",
+    "PlacedViews",
     "PredictionGrid",
     "Reference",
     "Side",
     "Target",
     "decompose",
     "flips",
+    "lay_back",
     "ledger",
     "sides",
     "smooth",

@@ -62,7 +62,7 @@ def asked_batch(
     model: BorrowedModel, images: Tensor, casting: torch.autocast, anatomy: Anatomy, passed: Pass, request: Request
 ) -> Batch:
     """Work out what is asked of a batch from its scores; the arguments are those of ``Batch``."""
-    columns = request.combination(full_precision(passed.scores.detach()))
+    columns = request.combination(request.deciding(full_precision(passed.scores.detach())))
     logits = columns.explained()
     sigma = request.sides(columns, logits)
     decomposition = decompose(anatomy, passed.kept, columns) if anatomy.decomposes else None

@@ -25,6 +25,8 @@ from bincam.cam.reference import Reference, ReferenceFit
 from bincam.cam.request import Request, check_counts, select_asked
 from bincam.cam.selection import Selection
 from bincam.cam.targets import Side
+from bincam.cam.views.mean import explain_views, mean_scores, refuse_views
+from bincam.cam.views.placed import PlacedViews
 from bincam.errors import InputError, UnsupportedError, nearest
 from bincam.models.anatomy import Anatomy
 from bincam.models.card import Card
@@ -36,6 +38,9 @@ from bincam.references import ReferenceKind
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from PIL.Image import Image
+
+    from bincam.inference.zoom.batches import Source
+    from bincam.inference.zoom.plan import Plan
 
 
 class Explainer:
@@ -188,7 +193,7 @@ class Explainer:
 
     def __call__(
         self,
-        images: Tensor,
+        images: Tensor | PlacedViews,
         side: Side | Literal["any"] = "predicted",
         labels: Tensor | None = None,
         *,
@@ -197,7 +202,9 @@ class Explainer:
         """Explain a batch.
 
         Args:
-            images: ``(B, C, H, W)``, floating, as the model's forward takes them (``preprocess`` makes them).
+            images: ``(B, C, H, W)``, floating, as the model's forward takes them (``preprocess`` makes them). Or views
+                of B images (``views_of`` makes them): then the mean of their raw scores is explained, and maps are laid
+                back into the image's frame.
             side: Class to explain: ``predicted`` (z >= t counts as positive; of a set, the output with the highest
                 score is positive and all others are negative), ``true``, ``positive`` or ``negative``. ``any`` is for
                 methods that cannot distinguish the sides, and allows one attribute alone.
@@ -214,6 +221,11 @@ class Explainer:
             UnsupportedError: The method cannot answer this question about this model, or the model's output is not a
                 function of one image: it is random, or depends on the other images of its batch.
         """
+        if isinstance(images, PlacedViews):
+            self._refuse_views(like)
+            check_counts(len(images), labels, None)
+            request = self._request(side, labels, None)
+            return explain_views(images, request, partial(self._pass, side), self._scores, self.batch_size)
         check_images(images)
         passes = self._rows(images)
         check_counts(len(images), labels if len(passes) > 1 else None, like)  # in one pass, their shape is checked
@@ -224,10 +236,13 @@ class Explainer:
                     own = None if labels is None else labels[rows]
                     parts.append(self(images[rows], side, own, like=None if like is None else like.rows(rows)))
             return joined(parts)
+        return self._pass(side, images, self._request(side, labels, like))
+
+    def _pass(self, side: Side | Literal["any"], images: Tensor, request: Request) -> Explanation:
+        """Explain a batch by one forward pass."""
         with self._borrowed.running(images) as (moved, casting):
             cut = partial(kept_and_start, self.method, cells=self.cells)
             anatomy, passed = self._borrowed.resolved_pass(moved, casting, cut)
-            request = self._request(side, labels, like)
             batch, maps, constant = batch_maps(
                 asked_batch(self._borrowed, moved, casting, anatomy, passed, request),
                 self.method,
@@ -243,11 +258,11 @@ class Explainer:
         refuse_unknown_scores(self.versus, self._borrowed.centred)
         return Request(self.selection, self.versus, self.top, "positive" if side == "any" else side, labels, like)
 
-    def logits(self, images: Tensor, *, like: Explanation | None = None) -> Tensor:
+    def logits(self, images: Tensor | PlacedViews, *, like: Explanation | None = None) -> Tensor:
         """Compute the explained scores without maps, to score changed images.
 
         Args:
-            images: ``(B, C, H, W)``, as for a call.
+            images: ``(B, C, H, W)``, or views, as for a call.
             like: as for a call.
 
         Returns:
@@ -265,6 +280,10 @@ class Explainer:
             >>> Explainer(model, ["Bald"], names=["Smiling", "Bald"]).logits(torch.rand(4, 3, 16, 16)).shape
             torch.Size([4, 1])
         """
+        if isinstance(images, PlacedViews):
+            self._refuse_views(like)
+            mean = mean_scores(images, self._scores, self.batch_size)
+            return self._request("predicted", None, None).combination(mean).explained()
         check_images(images)
         passes = self._rows(images)
         if len(passes) > 1:
@@ -273,11 +292,54 @@ class Explainer:
                 with self._borrowed.arguments.of_rows(rows, len(images)):
                     parts.append(self.logits(images[rows], like=None if like is None else like.rows(rows)))
             return torch.cat(parts)
+        scores = self._scores(images)
+        return self._request("predicted", None, like).combination(scores).explained()
+
+    def _scores(self, images: Tensor) -> Tensor:
+        """Run the model once: raw scores of all outputs, ``(B, all outputs)``."""
         with self._borrowed.running(images) as (batch, casting):
             self._borrowed.check(batch)
             with casting:
-                scores = self._borrowed.checked_read(self._borrowed.module(batch))
-            return self._request("predicted", None, like).combination(full_precision(scores)).explained()
+                return full_precision(self._borrowed.checked_read(self._borrowed.module(batch)).detach())
+
+    def _refuse_views(self, like: Explanation | None) -> None:
+        if like is not None:
+            raise UnsupportedError("like= repeats the question about changed images, which views do not answer")
+        further = self._borrowed.arguments.given
+        refuse_views(self.method, self.method_name, cells=self.cells, further=further)
+
+    def views_of(
+        self, images: Iterable[Source], plan: Plan, landmarks: Iterable[ArrayLike] | None = None
+    ) -> PlacedViews:
+        """Make the views of images, to explain the mean over them; the cost is one forward pass per view.
+
+        Args:
+            images: Files, or decoded images ``(H, W, 3)`` uint8.
+            plan: The views, of the card's input size: ``centred_first(view_plan("short", ...), k)``, those that
+                ``choose_views`` chose, or your own.
+            landmarks: ``(5, 2)`` of every image, for a model that reads face crops.
+
+        Raises:
+            InputError: The model has no card, an image cannot be read, landmarks are missing, or the plan is of another
+                input size.
+
+        Example:
+            >>> import numpy as np
+            >>> from bincam import Explainer, models
+            >>> from bincam.inference import centred_first, view_plan
+            >>> model = models.build("resnet10t", ["Smiling", "Bald"], input_size=(64, 64))
+            >>> explainer = Explainer(model)
+            >>> photo = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+            >>> plan = centred_first(view_plan("short", (64, 64)), 4)
+            >>> explanation = explainer(explainer.views_of([photo], plan))
+            >>> explanation.views, explanation.kind, explanation.maps.shape
+            (4, 'conditional', torch.Size([1, 2, 4, 4]))
+            >>> bool((explanation.identity_gap.abs() < 1e-4).all())
+            True
+        """
+        if self.card is None:
+            raise InputError("this model has no card, so the input size, mean and std of its views are unknown")
+        return PlacedViews.of(images, plan, self.card, landmarks)
 
     def anatomy(self, size: tuple[int, int], *, channels: int | None = None) -> Anatomy:
         """Resolve the structure of the model's head at an input size.
@@ -316,12 +378,15 @@ class Explainer:
         return preprocess(image, self.card, landmarks)
 
     def fit_reference(
-        self, loader: Iterable[tuple[Tensor, Tensor]], kind: ReferenceKind = "midpoint", max_batches: int | None = None
+        self,
+        loader: Iterable[tuple[Tensor | PlacedViews, Tensor]],
+        kind: ReferenceKind = "midpoint",
+        max_batches: int | None = None,
     ) -> Reference:
         """Fit the evidence that images get on average, on other images than those to audit (the validation split).
 
         Args:
-            loader: Batches of images and labels ``(B, A)`` for the selected attributes; 1, 0 or -1, NaN for unknown.
+            loader: Batches of images, or of views as for a call, and labels ``(B, A)`` for the selected attributes; 1, 0 or -1, NaN for unknown.
             kind: ``midpoint``, ``mean`` or ``balanced_mean``, see ``Reference``.
             max_batches: Maximum number of batches to read.
 
@@ -349,6 +414,16 @@ class Explainer:
         for number, (images, labels) in enumerate(loader):
             if max_batches is not None and number >= max_batches:
                 break
+            if isinstance(images, PlacedViews):
+                self._refuse_views(None)
+                every = Request(self.selection, self.versus)
+                run = partial(self._pass, "positive")
+                terms = explain_views(images, every, run, self._scores, self.batch_size).decomposition
+                if terms is None:
+                    raise UnsupportedError("no reference can be fitted: the head has no additive decomposition")
+                fit = fit or ReferenceFit(self.selection.attributes)
+                fit.add(terms.evidence, labels)
+                continue
             for rows in self._rows(images):
                 further = self._borrowed.arguments.of_rows(rows, len(images))
                 with further, self._borrowed.running(images[rows]) as (batch, casting):

@@ -15,7 +15,19 @@ from bincam.cam.reference import Reference
 from bincam.models.anatomy import Kind
 from bincam.models.heads import Head, probability
 
-_BY_IMAGE = ("logits", "side", "maps", "bias", "alternatives", "odds", "predicted", "outputs", "rivals", "scores")
+_BY_IMAGE = (
+    "logits",
+    "side",
+    "maps",
+    "bias",
+    "alternatives",
+    "odds",
+    "predicted",
+    "outputs",
+    "rivals",
+    "scores",
+    "beyond",
+)
 """Fields with a row per image."""
 
 
@@ -51,6 +63,8 @@ class Explained:
     pooled_cells: int = 0
     pointwise: bool = False
     grids: Mapping[Reading, PredictionGrid] = field(default_factory=dict)
+    views: int = 0
+    beyond: Tensor | None = None
 
     @property
     def has_alternatives(self) -> bool:

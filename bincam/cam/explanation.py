@@ -66,6 +66,9 @@ class Explanation(Explained):
         pooled_cells: Number of cells that the head pools; 0 if it pools no grid.
         pointwise: Whether the head can be applied to a single cell.
         grids: Prediction grids by reading, where ``Explainer(..., cells=True)`` has kept them.
+        views: Number of views whose mean is explained; 0 for the images themselves.
+        beyond: ``(B, A)``, of views: the part of the prefix that is evidence in cells beyond the image, for the
+            positive class. None without views or a decomposition.
 
     Example:
         >>> import torch

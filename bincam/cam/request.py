@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -46,6 +46,8 @@ class Request:
         side: The side to explain.
         labels: ``(B, A)`` for the selected outputs, or None.
         like: The explanation whose outputs, sides and rivals are repeated, or None.
+        views: Number of consecutive rows that are views of one image, and are decided by their mean scores.
+        scores: ``(B or 1, all outputs)``, raw scores that decide in place of those of the pass; None for those.
     """
 
     selection: Selection
@@ -54,6 +56,25 @@ class Request:
     side: Side = "predicted"
     labels: Tensor | None = None
     like: Explanation | None = None
+    views: int = 1
+    scores: Tensor | None = None
+
+    def for_views(self, count: int) -> Request:
+        """Ask the same of V views of each image: what is asked of an image is decided by the mean over its views."""
+        labels = None if self.labels is None else torch.as_tensor(self.labels).repeat_interleave(count, 0)
+        return replace(self, labels=labels, views=count)
+
+    def deciding(self, scores: Tensor) -> Tensor:
+        """Return the raw scores ``(B, all outputs)`` that decide: those of images, of views the mean of their image's.
+
+        Args:
+            scores: ``(B, all outputs)``, of a pass.
+        """
+        if self.scores is not None:
+            return self.scores.to(scores).expand_as(scores)
+        if self.views == 1:
+            return scores
+        return scores.unflatten(0, (-1, self.views)).mean(1).repeat_interleave(self.views, 0)
 
     @property
     def _slots(self) -> list[_Slot]:

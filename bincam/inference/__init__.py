@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from bincam.inference.zoom.plan import view_plan as view_plan
     from bincam.inference.zoom.render import face_square as face_square
     from bincam.inference.zoom.render import render as render
+    from bincam.inference.zoom.selection import centred_first as centred_first
+    from bincam.inference.zoom.selection import chosen_plan as chosen_plan
 
 _MODULES = {
     "prediction": ("Predictions", "predict", "predict_blank"),
@@ -47,6 +49,7 @@ _MODULES = {
     "zoom.geometry": ("Places", "places_of"),
     "zoom.plan": ("Plan", "View", "view_plan"),
     "zoom.render": ("face_square", "render"),
+    "zoom.selection": ("centred_first", "chosen_plan"),
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string

@@ -99,6 +99,12 @@ def decomposed_grid(explanation: Explained, reference: Literal["zero"] | Referen
     )
 
 
+OF_VIEWS = (
+    "a prediction grid says what the head makes of each cell of one image; cells of several views have no common grid. "
+    "Read the grid without views"
+)
+
+
 def find_grid(
     explanation: Explained, reading: Reading | None = None, reference: Literal["zero"] | Reference = "zero"
 ) -> PredictionGrid:
@@ -107,6 +113,8 @@ def find_grid(
         raise InputError(f"reading={reading!r}; expected 'frozen' or 'pointwise'")
     if not isinstance(reference, Reference) and reference != "zero":
         raise InputError(f"reference={reference!r}; expected 'zero' or a fitted Reference")
+    if explanation.views:
+        raise UnsupportedError(OF_VIEWS)
     if explanation.pooled_cells == 1:
         raise UnsupportedError(ONE_CELL)
     terms = explanation.decomposition

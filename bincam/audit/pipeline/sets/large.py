@@ -158,4 +158,5 @@ def _part(explained: Explanation, places: Sequence[int], names: Sequence[str], u
         predicted=of(explained.predicted),
         outputs=of(explained.outputs),
         rivals=of(explained.rivals),
+        beyond=of(explained.beyond),
     )
