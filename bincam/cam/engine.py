@@ -386,7 +386,8 @@ class Explainer:
         """Fit the evidence that images get on average, on other images than those to audit (the validation split).
 
         Args:
-            loader: Batches of images, or of views as for a call, and labels ``(B, A)`` for the selected attributes; 1, 0 or -1, NaN for unknown.
+            loader: Batches of images, or of views as for a call, and labels ``(B, A)`` for the selected attributes;
+                1, 0 or -1, NaN for unknown.
             kind: ``midpoint``, ``mean`` or ``balanced_mean``, see ``Reference``.
             max_batches: Maximum number of batches to read.
 

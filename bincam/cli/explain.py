@@ -23,7 +23,8 @@ from bincam.report.prediction_grids import grid_summary
 if TYPE_CHECKING:
     from bincam.cam import Explainer
     from bincam.cam.prediction_grid.grid import Reading
-    from bincam.models import AttributeClassifier
+    from bincam.inference.zoom.plan import Plan
+    from bincam.models import AttributeClassifier, Card
 
 FILE = "explanations.json"
 READINGS = ("frozen", "pointwise")
@@ -88,6 +89,14 @@ def explain(
             show_default="frozen where the head permits it",
         ),
     ] = None,
+    views: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K|S:ROW:COLUMN,...",
+            help="Explain the mean over K views of the whole image, centred ones first, or over views of your own; K "
+            "forward passes per image.",
+        ),
+    ] = None,
     boxes: Annotated[
         bool, typer.Option("--boxes", help="Draw the box around what each map marks (τ = .2 of its maximum).")
     ] = False,
@@ -121,6 +130,9 @@ def explain(
     if reading is not None and (not grid or reading not in READINGS):
         known = nearest(reading, READINGS) if grid else " is of prediction grids; add --grid"
         raise InputError(f"--reading {reading}{known}")
+    if views is not None and (grid or boxes):
+        what = "--grid: cells" if grid else "--boxes: boxes"
+        raise InputError(f"--views is not combined with {what} are of the image as the model sees it; leave out one")
     if example:
         extra = [
             *options.stated(),
@@ -138,14 +150,19 @@ def explain(
     figures = figure_paths(files, out) if out else {}
     opened = source.open_source(model, weights, options, device=device)
     limits = source.read_thresholds(opened.card, thresholds)
+    plan = read_views(views, opened.card)
     explainer = make_explainer(opened, attributes, method, layer, limits, batch_size, versus, top, cells=grid)
+    if plan is not None:
+        from bincam.cam.views.mean import refuse_views
+
+        refuse_views(explainer.method, explainer.method_name, cells=False, further=False)
     asked = cast("Reading | None", reading)
     asked_boxes = read_boxes(true_box, len(files), explainer.selection.attributes, boxes=boxes, grid=grid)
     if grid:
         from bincam.cam.prediction_grid.cells import refuse_no_grid
 
         refuse_no_grid(explainer.anatomy(opened.card.input_size), asked)
-    run = Run(explainer, side, batch_size, asked, asked_boxes)
+    run = Run(explainer, side, batch_size, asked, asked_boxes, plan)
     run.explain(files)
     document = run.document(str(model or options.factory), figures)
     if out:
@@ -161,6 +178,30 @@ def explain(
         typer.echo(f"bincam: {failure['error']}", err=True)
     if run.failures:
         raise typer.Exit(2)
+
+
+def read_views(typed: str | None, card: Card) -> Plan | None:
+    """Read ``--views``, and tell its cost; None without it.
+
+    Raises:
+        InputError: No views, more than there are, or a model of face crops, which no photograph alone can be.
+    """
+    if typed is None:
+        return None
+    from bincam.inference import chosen_plan
+    from bincam.inference.zoom.selection import parse_views
+
+    plan = chosen_plan(parse_views(typed), card.input_size)
+    if card.fit == "face":
+        raise InputError(
+            "--views: the model reads faces cropped by their landmarks (fit 'face' in its card), and views are those of "
+            "the crop; use Explainer.views_of(..., landmarks=), or bincam audit --views on a data set with landmarks"
+        )
+    typer.echo(
+        f"bincam: {counted(len(plan), 'view')}, so {counted(len(plan), 'forward pass', 'forward passes')} per image",
+        err=True,
+    )
+    return plan
 
 
 def read_boxes(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bincam.decision import is_positive
 from bincam.errors import BincamError, InputError
 from bincam.report.explained_boxes import AskedBoxes, box_note, describe_boxes, outlines_of
+from bincam.report.explained_views import about_views, view_outlines, views_note, whole_picture
 from bincam.report.prediction_grids import describe_grid, grid_caption, panels_of, scales_of
 from bincam.report.reading.units import unit, units
 from bincam.stats import formatting
@@ -20,8 +21,9 @@ from bincam.stats.outcomes import class_name
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bincam.cam import Explainer, Explanation, Ledger
+    from bincam.cam import Explainer, Explanation, Ledger, PlacedViews
     from bincam.cam.prediction_grid.grid import Reading
+    from bincam.inference.zoom.plan import Plan
 
 _SIDES = {1.0: "positive", -1.0: "negative"}
 KIND, SCHEMA = "bincam-explanation", 1
@@ -46,6 +48,7 @@ class Run:
         reading: Reading of the prediction grids, which are described and drawn if the explainer keeps cells; None for
             the one that the head permits.
         boxes: Boxes to describe and draw; None for none.
+        views: Views whose mean is explained; None for the image as the model sees it.
         results: Per file, the explanation of its batch and its row there.
         failures: File and error of each image that could not be explained.
     """
@@ -55,6 +58,7 @@ class Run:
     batch_size: int
     reading: Reading | None = None
     boxes: AskedBoxes | None = None
+    views: Plan | None = None
     results: dict[Path, tuple[Explanation, int]] = field(default_factory=dict)
     failures: list[dict[str, str]] = field(default_factory=list)
 
@@ -65,11 +69,12 @@ class Run:
             BincamError: Nothing could be explained, and all errors are the same.
         """
         errors: list[BincamError] = []
-        waiting: list[tuple[Path, Tensor]] = []
+        waiting: list[tuple[Path, Tensor | PlacedViews]] = []
+        at_once = self.batch_size if self.views is None else max(1, self.batch_size // len(self.views))
         for number, (file, image) in enumerate(self._read(files, errors), start=1):
             if image is not None:
                 waiting.append((file, image))
-            if waiting and (len(waiting) == self.batch_size or number == len(files)):
+            if waiting and (len(waiting) == at_once or number == len(files)):
                 self._batch(waiting, errors)
                 waiting = []
         if len(files) == 1 and self.failures:
@@ -77,26 +82,29 @@ class Run:
         if not self.results and len({str(error) for error in errors}) == 1:
             raise errors[0]  # the request is wrong, not an image
 
-    def _read(self, files: Sequence[Path], errors: list[BincamError]) -> Iterator[tuple[Path, Tensor | None]]:
+    def _read(
+        self, files: Sequence[Path], errors: list[BincamError]
+    ) -> Iterator[tuple[Path, Tensor | PlacedViews | None]]:
         from bincam.models import open_image
         from bincam.progress import track
 
         for file in track(files, "explain", unit="images") if len(files) > 1 else files:
             try:
-                image = self.explainer.preprocess(open_image(file))
+                if self.views is None:
+                    image: Tensor | PlacedViews = self.explainer.preprocess(open_image(file))
+                else:
+                    image = self.explainer.views_of([file], self.views)
             except BincamError as error:
                 self._fail(file, error, errors)
                 yield file, None
             else:
                 yield file, image
 
-    def _batch(self, batch: list[tuple[Path, Tensor]], errors: list[BincamError]) -> None:
+    def _batch(self, batch: list[tuple[Path, Tensor | PlacedViews]], errors: list[BincamError]) -> None:
         """Explain a batch; if that fails, explain it image by image, so that one image does not affect the others."""
-        import torch
-
         side: Any = self.side
         try:
-            explanation = self._thinned(self.explainer(torch.stack([image for _, image in batch]), side))
+            explanation = self._thinned(self.explainer(_stacked([image for _, image in batch]), side))
         except BincamError as error:
             if len(batch) == 1:
                 self._fail(batch[0][0], error, errors)
@@ -152,6 +160,7 @@ class Run:
                 "grid": list(explanation.maps.shape[-2:]),
                 "scales": self._scales(),
                 **about_sets(explanation),
+                **about_views(self.views),
             }
             break
         document["images"] = []
@@ -246,7 +255,13 @@ class Run:
                     image["attributes"], image.get("boxes") or [None] * len(image["attributes"]), strict=True
                 )
             ]
-            pixels = np.asarray(fitted(open_image(image["file"]), card).convert("RGB"))
+            photo, shown = open_image(image["file"]), {}
+            if self.views is None:
+                pixels = np.asarray(fitted(photo, card).convert("RGB"))
+            else:
+                pixels = whole_picture(photo, card.input_size)
+                outlines = view_outlines(self.views, (photo.height, photo.width), pixels.shape[:2])
+                shown = {"image_name": "the whole image", "image_outlines": outlines}
             if "grid" in image:
                 drawn = grid_figure(
                     pixels,
@@ -264,8 +279,23 @@ class Run:
                 caption=caption(document),
                 unit=unit(document["method"], complete=document["complete"]),
                 image_note=f"{pixels.shape[1]} × {pixels.shape[0]} pixels",
+                **shown,
             )
             save_figure(figure, image["figure"])
+
+
+def _stacked(images: Sequence[Tensor | PlacedViews]) -> Tensor | PlacedViews:
+    """Join images, or images at their views, to a batch."""
+    import torch
+
+    from bincam.cam import PlacedViews
+
+    views = [image for image in images if isinstance(image, PlacedViews)]
+    return (
+        PlacedViews.joined(views)
+        if views
+        else torch.stack([image for image in images if isinstance(image, torch.Tensor)])
+    )
 
 
 def _with_note(lines: tuple[str, ...], note: str) -> tuple[str, ...]:
@@ -326,12 +356,21 @@ def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict
                     "explained": None if blind else _SIDES.get(explanation.side[row, column].item()),
                     "bias": None if explanation.bias is None else number(explanation.bias[row, column].item()),
                     "identity_gap": number(gaps[row, column].item()),
+                    **_beyond(explanation, row, column),
                     "ledger": {ledger.reference: _terms(ledger, row, column) for ledger in (zero, floor)},
                     "map": [[number(value) for value in line] for line in explanation.maps[row, column].tolist()],
                 }
             )
         result.append(entries)
     return result
+
+
+def _beyond(explanation: Explanation, row: int, column: int) -> dict[str, Any]:
+    """The entry of evidence beyond the image, for the positive class; empty without views."""
+    if not explanation.views:
+        return {}
+    beyond = explanation.beyond
+    return {"beyond": None if beyond is None else number(beyond[row, column].item())}
 
 
 def _terms(ledger: Ledger, row: int, column: int) -> dict[str, Any]:
@@ -371,8 +410,13 @@ def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"logit {formatting.number(entry['logit'], signed=True)} (p = {probability}){threshold}",
         f"{answer}; map: {shows[entry['explained']]}",
-        f"bias share {share}" + (", no positive evidence" if ledger["empty"] == 1 else ""),
+        f"bias share {share}" + (", no positive evidence" if ledger["empty"] == 1 else "") + _off_image(entry),
     )
+
+
+def _off_image(entry: Mapping[str, Any]) -> str:
+    beyond = entry.get("beyond")
+    return "" if beyond is None else f"; beyond the image {formatting.number(beyond, signed=True)}"
 
 
 def caption(document: Mapping[str, Any]) -> str:
@@ -389,5 +433,6 @@ def caption(document: Mapping[str, Any]) -> str:
         f"{', and each set of outputs,' if sets else ''} has one scale in all figures of this call."
         + (f" Of a set ({', '.join(sets)}) exactly one output is true; its logits are {asked}." if sets else "")
         + " Bias share: the part of the support that is not located in the image."
+        + views_note(document)
         + (_BOXES if any("boxes" in image for image in document.get("images", ())) else "")
     )

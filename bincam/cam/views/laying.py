@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
 ROUNDING = 1e-12
 """Share of a cell's area beyond the image that counts as none."""
 

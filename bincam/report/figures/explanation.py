@@ -23,6 +23,9 @@ FOOTER = 0.52  # colour bar below a picture, in inches
 GREY = 225  # of the plane under maps that are drawn without their image
 
 
+Outlines = tuple[tuple[Sequence[float], bool], ...]
+
+
 @dataclass(frozen=True)
 class Panel:
     """One attribute of one image.
@@ -39,7 +42,7 @@ class Panel:
     lines: tuple[str, ...]
     values: NDArray[np.floating[Any]]
     limit: float
-    outlines: tuple[tuple[Sequence[float], bool], ...] = ()
+    outlines: Outlines = ()
 
 
 def scale(maps: Sequence[NDArray[np.floating[Any]]]) -> float:
@@ -75,17 +78,21 @@ def explanation_figure(
     unit: str = "logit",
     image_note: str = "",
     size: tuple[int, int] | None = None,
+    image_name: str = "image, as the model sees it",
+    image_outlines: Outlines = (),
 ) -> Figure:
     """Draw one image and a signed map for each of its attributes.
 
     Args:
-        image: ``(H, W, 3)``, as the model sees it, before normalisation; None draws the maps on plain grey.
+        image: ``(H, W, 3)``, as the model sees it before normalisation, or whole; None draws the maps on plain grey.
         panels: One per attribute.
         unit: Unit of the maps, see ``bincam.report.reading.units``.
         title: Above all, usually the file's name.
         caption: Below all: what was drawn, and what may be claimed.
         image_note: Under the image's own heading.
         size: ``(H, W)`` of the image if there is none.
+        image_name: The image's heading.
+        image_outlines: Boxes on the image itself, as ``Panel.outlines``.
 
     Returns:
         The figure; panels stand in rows of at most about the square root of their number, and keep the image's aspect.
@@ -99,10 +106,11 @@ def explanation_figure(
         grey = np.full((height, width, 3), GREY, np.uint8) if image is None else backdrop(image)
         colours = evidence_colours()
         for index, panel in enumerate(cells):
-            name, lines = (panel.name, panel.lines) if panel else ("image, as the model sees it", (image_note,))
+            name, lines = (panel.name, panel.lines) if panel else (image_name, (image_note,))
             axes = sheet.picture_axes(index, name, lines)
             axes.imshow(grey if panel else image, extent=(0, width, height, 0), interpolation="nearest")
             if panel is None:
+                _outline(axes, image_outlines)
                 continue
             drawn = axes.imshow(
                 enlarge(panel.values, (height, width)),
@@ -112,7 +120,7 @@ def explanation_figure(
                 vmax=panel.limit,
                 interpolation="nearest",
             )
-            _outline(axes, panel)
+            _outline(axes, panel.outlines)
             place = sheet.axes(index, HEADER + picture_h + 0.08, min(picture_w, 2.0), 0.1)
             _colour_bar(sheet.figure, drawn, place, panel.limit, unit)
     return sheet.figure
@@ -141,11 +149,11 @@ def backdrop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(light[..., None], 3, axis=2)
 
 
-def _outline(axes: Any, panel: Panel) -> None:
+def _outline(axes: Any, outlines: Outlines) -> None:
     """Draw boxes: true ones white and dashed, the map's amber, both with a dark casing."""
     from matplotlib.patches import Rectangle
 
-    for (x0, y0, x1, y1), true in panel.outlines:
+    for (x0, y0, x1, y1), true in outlines:
         top = ("#ffffff", 1.4, (0, (4, 3))) if true else ("#ffb000", 1.4, "-")
         for colour, width, dash in (("#141414", 2.8, "-"), top):
             axes.add_patch(

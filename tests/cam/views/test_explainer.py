@@ -171,7 +171,7 @@ def test_the_model_and_the_views_are_as_before(make: Make, photos: Photos) -> No
     assert torch.equal(views.images, images)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())  # noqa: SLF001
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
