@@ -424,7 +424,10 @@ def caption(document: Mapping[str, Any]) -> str:
     sets = document.get("one_of")
     versus = document.get("versus")
     log_odds = sets and versus is None
-    terms = "the maps, the bias and the entropy of the alternatives" if log_odds else "the maps and the bias"
+    parts = ["the maps", "the bias"]
+    parts += ["the evidence beyond the image"] if document.get("views") else []
+    parts += ["the entropy of the alternatives"] if log_odds else []
+    terms = f"{', '.join(parts[:-1])} and {parts[-1]}"
     claims = {True: f"{terms} add up to the logit", False: "the maps do not add up to the logit"}
     asked = ASKED.get(versus, f"differences to {versus}")
     return (

@@ -110,7 +110,7 @@ def explanation_figure(
             axes = sheet.picture_axes(index, name, lines)
             axes.imshow(grey if panel else image, extent=(0, width, height, 0), interpolation="nearest")
             if panel is None:
-                _outline(axes, image_outlines)
+                _outline(axes, image_outlines, width=0.7)
                 continue
             drawn = axes.imshow(
                 enlarge(panel.values, (height, width)),
@@ -149,15 +149,15 @@ def backdrop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(light[..., None], 3, axis=2)
 
 
-def _outline(axes: Any, outlines: Outlines) -> None:
+def _outline(axes: Any, outlines: Outlines, width: float = 1.4) -> None:
     """Draw boxes: true ones white and dashed, the map's amber, both with a dark casing."""
     from matplotlib.patches import Rectangle
 
     for (x0, y0, x1, y1), true in outlines:
-        top = ("#ffffff", 1.4, (0, (4, 3))) if true else ("#ffb000", 1.4, "-")
-        for colour, width, dash in (("#141414", 2.8, "-"), top):
+        top = ("#ffffff", width, (0, (4, 3))) if true else ("#ffb000", width, "-")
+        for colour, thick, dash in (("#141414", 2 * width, "-"), top):
             axes.add_patch(
-                Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=width, linestyle=dash)
+                Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=thick, linestyle=dash)
             )
 
 
