@@ -73,6 +73,7 @@ def _check_sides(audit: Audit) -> None:
 
 def _marked(audit: Audit, names: Sequence[str], pairs: Pairs, level: float) -> Iterator[Marked]:
     manifest, card = audit.manifest, audit.manifest.model.card
+    fit: Any = manifest.frame_fit
     panel = read_panel(audit, [])
     side = audit.records(["side"])["side"].to_numpy().reshape(panel.logit.shape)
     columns = [audit.attributes.index(name) for name in names]
@@ -81,7 +82,7 @@ def _marked(audit: Audit, names: Sequence[str], pairs: Pairs, level: float) -> I
     row_of = {name: row for row, name in enumerate(table.ids)}
     height, width = manifest.image_size or card["input_size"]
     size = (int(height), int(width))
-    views = FaceDataset(table, size=size, fit=card.get("fit") or "stretch", also=_crop)
+    views = FaceDataset(table, size=size, fit=fit, also=_crop)
     images = audit.images["image"].tolist()
     every = (one for part in audit.maps() for one in part)
     for position, maps in enumerate(track(every, "boxes", total=len(panel.rows), unit="images")):

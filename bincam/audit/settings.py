@@ -38,6 +38,9 @@ class Settings:
         attributes: Attributes to audit; None for all that model and data share.
         methods: Specs, ``NAME`` or ``NAME@LAYER``; the first is the primary method.
         side: The class that is explained.
+        views: Audit the mean over views of each image, at as many forward passes: the first k of
+            ``bincam.inference.centred_first``, or views ``(S, row, column)``, such as ``choose_views`` has chosen on
+            the reference split. None for the images as the model sees them.
         threshold: In logit units, by attribute; the card's, else 0, for the others.
         regions: Where evidence is expected. ``auto``: the published cells for a model of face crops, else the ORL
             regions for the ORL photographs, else face regions if the data has landmarks, else none.
@@ -94,6 +97,7 @@ class Settings:
     attributes: Sequence[str] | None = None
     methods: Sequence[str] = ("grad_cam",)
     side: Side = "predicted"
+    views: int | Sequence[Sequence[int]] | None = None
     threshold: Mapping[str, float] = field(default_factory=dict)
     regions: RegionsChoice = "auto"
     object_masks: Path | Literal["auto"] | None = "auto"
@@ -137,6 +141,13 @@ class Settings:
     def _at_least_one(cls, value: int | None, info: Any) -> int | None:
         if value is not None and value < 1:
             raise ValueError(f"{info.field_name}={value}: at least one image")
+        return value
+
+    @field_validator("views")
+    @classmethod
+    def _some_views(cls, value: Any, info: Any) -> Any:
+        if isinstance(value, int) and value < 1:
+            raise ValueError(f"{info.field_name}={value}: at least one view, or none=None")
         return value
 
     @field_validator("sample", "boxes_sample", "gate_images", "workers", "one_of_rows")

@@ -82,6 +82,15 @@ def audit(
     side: Annotated[
         str, typer.Option(help="Answer to explain: predicted, true, positive or negative.", rich_help_panel=_MAPS)
     ] = "predicted",
+    views: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K|S:ROW:COLUMN,...",
+            help="Audit the mean over K views of each whole image, centred ones first, or over views of your own; K "
+            "times the cost.",
+            rich_help_panel=_MAPS,
+        ),
+    ] = None,
     reference_split: Annotated[
         str,
         typer.Option(
@@ -212,6 +221,8 @@ def audit(
     if on_error not in ("raise", "skip") or precision not in ("fp32", "bf16"):
         raise InputError(f"--on-error is raise or skip, --precision fp32 or bf16; got {on_error} and {precision}")
     check_free(out, resume=resume)
+    from bincam.inference.zoom.selection import parse_views
+
     methods = parse_names("--method", method)
     kept = None if groups is None else parse_names("--groups", groups, may_be_empty=True)
     stated = figures.values()
@@ -224,6 +235,7 @@ def audit(
         "attributes": parse_attributes(attributes, (*opened.card.attributes, *opened.card.one_of)),
         "methods": methods,
         "side": side,
+        "views": None if views is None else parse_views(views),
         "threshold": source.read_thresholds(opened.card, thresholds),
         "regions": _regions(regions, data),
         "object_masks": _folder(object_masks),

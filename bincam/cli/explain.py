@@ -194,8 +194,8 @@ def read_views(typed: str | None, card: Card) -> Plan | None:
     plan = chosen_plan(parse_views(typed), card.input_size)
     if card.fit == "face":
         raise InputError(
-            "--views: the model reads faces cropped by their landmarks (fit 'face' in its card), and views are those of "
-            "the crop; use Explainer.views_of(..., landmarks=), or bincam audit --views on a data set with landmarks"
+            "--views: the model reads faces cropped by their landmarks (fit 'face' in its card), and views are those "
+            "of the crop; use Explainer.views_of(..., landmarks=), or bincam audit --views on a data set with landmarks"
         )
     typer.echo(
         f"bincam: {counted(len(plan), 'view')}, so {counted(len(plan), 'forward pass', 'forward passes')} per image",

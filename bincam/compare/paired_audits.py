@@ -163,6 +163,7 @@ def _measured_with(audit: Audit, masks: Sequence[str]) -> dict[str, Any]:
     manifest = audit.manifest
     return {
         "sides": manifest.side,
+        "views": manifest.views,
         "regions": manifest.regions,
         **{f"{name} masks": manifest.masks_digest.get(name) for name in masks},
     }

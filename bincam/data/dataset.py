@@ -74,12 +74,14 @@ class Crop(NamedTuple):
         view: Image and points after the crop.
         matrix: From stored to cropped pixels, without the augmentation.
         stored: ``(H, W)`` of the stored image.
+        image: ``(H, W, 3)``, the stored image; None where a crop was made without one.
     """
 
     row: int
     view: View
     matrix: NDArray[np.float64]
     stored: tuple[int, int]
+    image: NDArray[np.uint8] | None = None
 
 
 Also = Callable[[Crop], Mapping[str, NDArray[Any]]]
@@ -193,7 +195,7 @@ class FaceDataset(Dataset[Sample | Skipped]):
         moving = None if stored is None or self._views.augmentation is None else stored[0]
         seed = (self.seed, key.epoch, row, *([key.repeat] if key.repeat else []))
         view = self._views(image, matrix, seed, landmarks=points, box=box, masks=moving)
-        also = {} if self.also is None else self.also(Crop(row, view, matrix, size))
+        also = {} if self.also is None else self.also(Crop(row, view, matrix, size, image))
         if self.regions is None:
             return Sample(row, view, also=also)
         if stored is not None:

@@ -153,6 +153,7 @@ class Manifest(_Part):
     one_of_rows: int | None = None
     methods: tuple[str, ...] = Field(min_length=1)
     side: str = "predicted"
+    views: tuple[tuple[int, int, int], ...] | None = None
     thresholds: dict[str, float]
     head: str = "logits"
     regions: MaskSource | None = None
@@ -202,6 +203,12 @@ class Manifest(_Part):
     def mask_kinds(self) -> tuple[str, ...]:
         """The masks stored per image that were measured, of ``MASKS``."""
         return tuple(name for name in MASKS if self.masks.get(name))
+
+    @property
+    def frame_fit(self) -> str:
+        """How images are brought to the frame of the maps: by the model's card, or whole where views are averaged."""
+        fit = str(self.model.card.get("fit") or "stretch")
+        return "stretch" if self.views is not None and fit == "crop" else fit
 
     @property
     def has_cells(self) -> bool:

@@ -130,7 +130,7 @@ class AuditWriter:
         if file.is_file():
             former = read_json(file, kind=KIND, schema=SCHEMA)
             free = ("kind", "schema", "settings_digest", *OF_THE_SUMMARY)
-            for name in dict.fromkeys([*content, *former]):
+            for name in dict.fromkeys([*Manifest.model_fields, *content, *former]):  # causes before what follows
                 if name not in free and _measured(name, former) != _measured(name, content):
                     raise InputError(
                         f"{folder}: the audit there was begun with different {name} ({_short(former.get(name))}, now "

@@ -26,7 +26,8 @@ def measure_dependence(
     """Test a method.
 
     The maps of the model as it is are those that the pass stored, so that only random networks are run; those of sets
-    of outputs are drawn again, because their rivals are not stored.
+    of outputs are drawn again, because their rivals are not stored, and so are those of single images where the pass
+    averaged views.
 
     Args:
         plan: The audit's plan.
@@ -40,7 +41,7 @@ def measure_dependence(
         The entry of ``gates``: ``verdict``, ``passed``, ``reason``, the figures of ``ParameterDependence`` and the
         numbers behind them; None stands for NaN.
     """
-    batches = list(plan.loader(sample, batch_size=plan.batch_size))
+    batches = list(plan.loader(sample, batch_size=plan.batch_size, plain=True))
     if not batches:
         return untested(f"none of the {counted(len(sample), 'image')} for the test could be read")
     if not plan.explainers and plan.settings.side == "true":
@@ -49,7 +50,8 @@ def measure_dependence(
     read = torch.cat([batch.rows for batch in batches]).numpy()
     labels = torch.cat([batch.labels for batch in batches]) if plan.explainers else None
     people = None if sample.identities is None else np.asarray(sample.identities, str)[read].tolist()
-    drawn = stored_maps(audit, spec, np.asarray(rows)[read]) if not plan.one_of else None
+    stored = not plan.one_of and plan.views is None
+    drawn = stored_maps(audit, spec, np.asarray(rows)[read]) if stored else None
     result = randomisation(
         explainer,
         images,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from bincam import provenance
 from bincam._version import __version__
@@ -22,11 +23,14 @@ from bincam.audit.pipeline.measure import MeasureInputs
 from bincam.audit.pipeline.projected_masks import Grid, MaskProjector, ReadAll
 from bincam.audit.pipeline.sets.large import LargeSets
 from bincam.audit.pipeline.sets.masks import RowMasks, TrueOutputMasks
+from bincam.audit.pipeline.views import ViewReader, taken_views
 from bincam.audit.settings import BATCH_SIZE, Settings
 from bincam.audit.summary.stated import Stated
-from bincam.cam import Explainer, Reference
-from bincam.data import AttributeTable, Loader, Regions, loader
+from bincam.cam import Explainer, PlacedViews, Reference
+from bincam.cam.views.placed import frame_fit
+from bincam.data import AttributeTable, Batch, Loader, Regions, loader
 from bincam.data.dataset import Crop
+from bincam.inference import Plan as ViewPlan
 from bincam.metrics.localization.pointing_game import TOLERANCE
 from bincam.models import AttributeClassifier
 from bincam.one_of import Sets, set_columns
@@ -60,6 +64,7 @@ class Plan:
         cells: The prediction grid; None if it is not measured.
         boxes: The boxes that are measured, or None.
         box_table: The images whose boxes those are held against, or None.
+        views: The views whose mean is audited; None for the images as the model sees them.
     """
 
     settings: Settings
@@ -84,6 +89,7 @@ class Plan:
     cells: CellPlan | None = None
     boxes: BoxPlan | None = None
     box_table: AttributeTable | None = None
+    views: ViewPlan | None = None
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -177,7 +183,17 @@ class Plan:
                 parts.append(TrueOutputMasks(projector, self.large.one_of, true))
         if self.boxes is not None:
             parts.append(self.boxes.reading(rows))
+        if (reader := self.view_reader(self.table.take(np.arange(rows.start, rows.stop)))) is not None:
+            parts.append(reader)
         return ReadAll(tuple(parts)) if parts else None
+
+    def view_reader(self, table: AttributeTable) -> ViewReader | None:
+        """What makes the views of a table's images; None without views."""
+        return None if self.views is None else ViewReader(self.views, self.model.card, table.landmarks)
+
+    def viewed(self, batch: Batch) -> tuple[Tensor | PlacedViews, Batch]:
+        """Return what is explained of a batch, its images or their views, and the batch without the views."""
+        return (batch.images, batch) if self.views is None else taken_views(batch, self.views, self.model.card)
 
     def _projector(self, table: AttributeTable) -> MaskProjector:
         outlined = "region" if self.moving else None
@@ -204,6 +220,8 @@ class Plan:
             if_any["cells"] = self.cells.facts(midpoint="midpoint" in self.references)
         if self.boxes is not None:
             if_any["boxes"] = self.boxes.stated()
+        if self.views is not None:
+            if_any["views"] = tuple(tuple(view) for view in self.views.views)
         fitted_on = None
         if self.reference_table is not None:
             fitted_on = ReferenceData(
@@ -274,8 +292,19 @@ class Plan:
             facts["identities"] = Clusters.of(table.identities.tolist()).count
         return facts
 
-    def loader(self, table: AttributeTable, batch_size: int | None = None, **options: Any) -> Loader:
-        """Load a table in batches, preprocessed for the model."""
+    def loader(
+        self, table: AttributeTable, batch_size: int | None = None, *, plain: bool = False, **options: Any
+    ) -> Loader:
+        """Load a table in batches, preprocessed for the model.
+
+        Args:
+            table: The images.
+            batch_size: Images per batch; None for that of the plan.
+            plain: As the model's card states, also where the frame of the maps is another because of views.
+            options: Of ``bincam.data.loader``.
+        """
+        if self.views is not None and not plain:
+            options["fit"] = frame_fit(self.model.card.fit)
         return loader(
             table,
             card=self.model.card,

@@ -18,7 +18,8 @@ from bincam.audit.pipeline.projected_masks import Grid
 from bincam.audit.pipeline.references import MOST_BYTES, is_affordable
 from bincam.audit.pipeline.sets.large import LargeSets
 from bincam.audit.pipeline.sets.matching import chosen_sets, match_sets, unmatched_sets
-from bincam.audit.settings import Settings
+from bincam.audit.pipeline.views import frame_grids, plan_views, view_notes
+from bincam.audit.settings import BATCH_SIZE, Settings
 from bincam.audit.summary.label_noise import stated_noise
 from bincam.audit.summary.stated import Stated
 from bincam.cam import Explainer
@@ -79,9 +80,10 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     stated = Stated.of(own_rows, settings.specificity, settings.sensitivity, settings.prevalence)
     model = model.to(settings.device)
     specs = _specs(settings.methods)
+    views = plan_views(settings, card, landmarks=table.landmarks is not None)
     explainers = {spec: _explainer(model, spec, own_rows, settings) for spec in specs} if own_rows else {}
     best = {spec: _explainer(model, spec, None, settings) for spec in specs} if large else {}
-    grids = {spec: _grid((explainers or best)[spec], settings) for spec in specs}
+    grids = frame_grids({spec: _grid((explainers or best)[spec], settings) for spec in specs}, views)
     explainer = next(iter((explainers or best).values()))
     if settings.grid:
         refuse_large_alone(own_rows, list(large), settings.one_of_rows)
@@ -93,6 +95,9 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     counts, counts_from = defaults.train_counts(model, table, notes)
     regions = defaults.choose_regions(model, table, settings.regions, notes)
     defaults.count_landmarks(model, table, regions, notes)
+    if views is not None:
+        drawn = regions is not None and not (regions.per_image or regions.needs_landmarks)
+        notes += view_notes(views, [*explainers.values(), *best.values()], card, drawn=drawn)
     sources = defaults.choose_masks(table, settings, regions)
     slots = of_large_sets.names if of_large_sets else ()
     cells = plan_cells(explainer, own_rows, slots, regions, sources, notes) if settings.grid else None
@@ -151,6 +156,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
         cells=cells,
         boxes=boxes,
         box_table=box_table,
+        views=views,
     )
 
 
@@ -195,8 +201,15 @@ def _explainer(model: AttributeClassifier, spec: str, names: Sequence[str] | Non
         threshold={name: value for name, value in settings.threshold.items() if name in (names or ())},
         top=1 if names is None else None,
         precision=settings.precision,
-        batch_size=1 if settings.batch_size == 1 else None,  # a statement about the model, not only about memory
+        batch_size=_images_per_pass(settings),
     )
+
+
+def _images_per_pass(settings: Settings) -> int | None:
+    """The limit of a pass: 1 is a statement about the model, and of views a batch of images has too many."""
+    if settings.views is None:
+        return 1 if settings.batch_size == 1 else None
+    return settings.batch_size or BATCH_SIZE.get(torch.device(settings.device).type, 8)
 
 
 def _grid(explainer: Explainer, settings: Settings) -> Grid:

@@ -12,7 +12,7 @@ from torch import Tensor
 from bincam.audit.folder.schema import EMPTY_FOR, LEDGER
 from bincam.audit.folder.stored import read_tensors
 from bincam.audit.pipeline.sets.decisions import Decided
-from bincam.cam import Explainer, Explanation, Reference
+from bincam.cam import Explainer, Explanation, PlacedViews, Reference
 from bincam.cam.reference import GROUPS, ReferenceFit
 from bincam.errors import InputError
 from bincam.files import atomic
@@ -41,15 +41,15 @@ def is_affordable(outputs: int, grid: tuple[int, int]) -> bool:
 
 def fit_references(
     explainer: Explainer,
-    batches: Iterable[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Sequence[str]]],
+    batches: Iterable[tuple[Tensor | PlacedViews, Tensor] | tuple[Tensor | PlacedViews, Tensor, Sequence[str]]],
     seen: Callable[[Explanation, Tensor], None] | None = None,
 ) -> dict[str, Reference]:
     """Fit the references of all kinds from the same sums.
 
     Args:
         explainer: Of a model whose head has a decomposition.
-        batches: Images ``(B, C, H, W)``, labels ``(B, A)`` of the explainer's attributes and, where they are known, the
-            B names of the people on the images.
+        batches: Images ``(B, C, H, W)`` or their views, labels ``(B, A)`` of the explainer's attributes and, where they
+            are known, the B names of the people on the images.
         seen: Called with the explanation and the labels of every batch.
 
     Returns:

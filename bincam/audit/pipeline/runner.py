@@ -154,12 +154,13 @@ def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
     )
     pooled = ReferencePoolings(plan.own_rows, plan.cells.poolings) if plan.cells and plan.own_rows else None
     images = len(plan.reference_table)
-    batches = track(plan.loader(plan.reference_table), "references", total=images, unit="images", amount=count_images)
+    loader = plan.loader(plan.reference_table, also=plan.view_reader(plan.reference_table))
+    batches = track(loader, "references", total=images, unit="images", amount=count_images)
     known = plan.reference_table.identities
     people = np.array([""] * images if known is None else known, dtype=str)
     references = fit_references(
         explainer,
-        ((batch.images, batch.labels, people[batch.rows.numpy()].tolist()) for batch in batches),
+        ((plan.viewed(batch)[0], batch.labels, people[batch.rows.numpy()].tolist()) for batch in batches),
         None if pooled is None else pooled.add,
     )
     if pooled is not None:  # before the references, by which an interrupted audit finds that this was done

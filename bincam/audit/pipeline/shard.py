@@ -112,6 +112,7 @@ def measure_batch(
         The columns of the records and the maps by method, see ``measure``; the masks that differ from image to image,
         ``(B, rows, h, w)``; and the raw scores of the sets ``(B, outputs of all sets)``, None without sets.
     """
+    images, batch = plan.viewed(batch)
     drawn = own_masks(batch.also)
     variation: list[Mapping[str, Tensor]] = []
     parts: list[tuple[Columns, dict[str, Tensor]]] = []
@@ -119,8 +120,7 @@ def measure_batch(
     predicted: Mapping[str, NDArray[np.int64]] = {}
     if plan.explainers:
         explanations = {
-            spec: explainer(batch.images, plan.settings.side, batch.labels)
-            for spec, explainer in plan.explainers.items()
+            spec: explainer(images, plan.settings.side, batch.labels) for spec, explainer in plan.explainers.items()
         }
         first, decided = next(iter(explanations.values())), None
         if any(first.sets):
@@ -135,7 +135,7 @@ def measure_batch(
             cells.add(first, batch.labels, batch.rows, batch.also)
     if plan.large:
         side, rows = plan.settings.side, batch.rows.numpy()
-        explanations = {spec: plan.large.explain(spec, batch.images, side, batch.rows) for spec in plan.methods}
+        explanations = {spec: plan.large.explain(spec, images, side, batch.rows) for spec in plan.methods}
         first = next(iter(explanations.values()))
         if scores is None:
             scores = set_scores(first, plan.set_columns)

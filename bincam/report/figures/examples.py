@@ -98,11 +98,11 @@ class Photographs:
         if not any(table.path(row).is_file() for row in audited):
             raise InputError(f"{source}: none of the audited images is where it was")
         size = tuple(manifest.image_size or card["input_size"])
-        fit = card.get("fit")
+        fit: Any = manifest.frame_fit
         if fit == "face" and table.landmarks is None:
             raise InputError(f"{source}: the model needs face crops, but the data no longer has landmarks")
         self._table = table
-        self._views = FaceDataset(table, size=(int(size[0]), int(size[1])), fit=fit or "stretch")
+        self._views = FaceDataset(table, size=(int(size[0]), int(size[1])), fit=fit)
 
     def name(self, row: int) -> str:
         """Return the image's name in the data set."""

@@ -161,6 +161,7 @@ def provenance(arm: Arm) -> Provenance:
         ("hash of the image list", data.images_hash),
         ("head", manifest.head),
         ("explained side", manifest.side),
+        ("views", _views(manifest)),
         ("methods", ", ".join(manifest.methods)),
         ("grid", ", ".join(f"{name} {h} × {w}" for name, (h, w) in manifest.grid.items())),
         ("regions", f"{regions.source} ({regions.digest})" if regions else "none"),
@@ -178,6 +179,15 @@ def provenance(arm: Arm) -> Provenance:
         ("settings digest", manifest.settings_digest),
     ]
     return Provenance(arm.name, [(name, str(value)) for name, value in entries if value not in (None, "")])
+
+
+def _views(manifest: Manifest) -> str:
+    """State the views whose mean was audited; empty for the images as the model sees them."""
+    if manifest.views is None:
+        return ""
+    named = ", ".join(f"{size}:{row}:{column}" for size, row, column in manifest.views)
+    frame = "face's crop" if manifest.frame_fit == "face" else "whole image"
+    return f"mean over {counted(len(manifest.views), 'view')} S:row:column ({named}), maps in the frame of the {frame}"
 
 
 def _pairs(value: Mapping[str, Any] | None) -> str:

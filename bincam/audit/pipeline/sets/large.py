@@ -16,7 +16,7 @@ from torch import Tensor
 
 from bincam.audit.folder.sets import slots
 from bincam.audit.pipeline.sets.decisions import Decided
-from bincam.cam import Explainer, Explanation
+from bincam.cam import Explainer, Explanation, PlacedViews
 from bincam.cam.decompose import Decomposition
 from bincam.cam.targets import Side
 from bincam.models import Card
@@ -57,12 +57,12 @@ class LargeSets:
         """All outputs of the sets."""
         return tuple(output for members in self.one_of.values() for output in members)
 
-    def explain(self, spec: str, images: Tensor, side: Side, rows: Tensor) -> Explanation:
+    def explain(self, spec: str, images: Tensor | PlacedViews, side: Side, rows: Tensor) -> Explanation:
         """Explain the predicted and the true output of each set.
 
         Args:
             spec: The method.
-            images: ``(B, C, H, W)``.
+            images: ``(B, C, H, W)``, or views of B images.
             side: The side to explain.
             rows: ``(B,)``: rows of the table.
 
@@ -74,7 +74,9 @@ class LargeSets:
         places = [explained.attributes.index(rank) for rank in ranks]
         return _part(explained, places, self.names, self.unexplained(side, rows))
 
-    def explain_ranks(self, spec: str, images: Tensor, side: Side, rows: Tensor) -> tuple[Explanation, tuple[str, ...]]:
+    def explain_ranks(
+        self, spec: str, images: Tensor | PlacedViews, side: Side, rows: Tensor
+    ) -> tuple[Explanation, tuple[str, ...]]:
         """Explain as the method's explainer does, by ranks, for measures that explain changed images like these.
 
         Returns:
