@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bincam.audit.folder.manifest import Manifest
 from bincam.one_of import collapse
 from bincam.report.reading.audited_model import Arm
 from bincam.report.reading.units import units
