@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -192,7 +192,7 @@ def _run(
     missing = [number for number in numbers if not file[number].is_file()]
     rows = [range(number * SHARD, min((number + 1) * SHARD, count)) for number in numbers]
     waiting = [subject.table.path(row) for number in missing for row in rows[number]]
-    with closing(track(waiting, name, unit="images") if waiting else _nothing()) as progress:
+    with closing(track(waiting, name, unit="images")) as progress:
         for number in missing:
             images = islice(progress, len(rows[number]))
             request = Request(subject, rows[number], images, views, seed * 1_000_003 + number, batch_size)
@@ -206,10 +206,6 @@ def _run(
         for question in subject.questions
     }
     return answers, sum(int(shard["unadapted"]) for shard in shards)
-
-
-def _nothing() -> Iterator[Path]:
-    yield from ()
 
 
 def _shard(subject: Subject, rows: range, decisions: Decisions) -> dict[str, Any]:
