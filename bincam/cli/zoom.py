@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bincam.cli import source
+from bincam.cli.at_test_time import TestTimeOptions, tell
 from bincam.cli.audited_source import open_audited_model, read_audited_data
 from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, ModelSource, WeightsFile
 from bincam.cli.options import expand_groups, parse_attributes
@@ -132,6 +133,7 @@ def zoom(
             "finished study is read as it is.",
         ),
     ] = None,
+    adapting: TestTimeOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON to stdout.")] = False,
     at: SubjectOptions,
     options: ModelOptions,
@@ -147,18 +149,49 @@ def zoom(
 
     folder = at.folder(audit)
     reading.reader_options()  # a mistyped list is told before a model is opened
+    methods = adapting.methods
     opened = None if audit is None else _opened(audit)
-    if hard is not None and (folder / "summary.json").is_file():
+    if (hard is not None or methods) and (folder / "summary.json").is_file():
         study = open_zoom(folder, audit=opened)
     else:
         study = _made(opened, looking, at, options, reading)
     if hard is not None:
         told = _export(study, hard, opened, at.data, reading)
         typer.echo(told, err=as_json)
+    compared = _test_time(study, opened, looking, adapting, at, options, reading) if methods else None
     if as_json:
-        typer.echo(json.dumps(study.summary, ensure_ascii=False, allow_nan=False))
+        summary = study.summary if compared is None else study.summary | {"test_time": compared}
+        typer.echo(json.dumps(summary, ensure_ascii=False, allow_nan=False))
+    elif compared is not None:
+        tell(compared)
     elif hard is None:
         _tell(study)
+
+
+def _test_time(
+    study: SeenViews,
+    audit: Audit | None,
+    looking: PassOptions,
+    adapting: TestTimeOptions,
+    at: SubjectOptions,
+    options: ModelOptions,
+    reading: ReaderOptions,
+) -> dict[str, Any]:
+    """Compare methods at test time on the images of a finished study."""
+    stated = study.study.settings
+    drawn = replace(looking, limit=stated.get("limit"), seed=stated.get("seed") or looking.seed)
+    subject = _subject(audit, drawn, at, options, reading)
+    if audit is None:
+        assert at.data is not None
+        data = reading.load_for(at.data, subject.model.card)
+    else:
+        data = read_audited_data(audit, at.data, reading)
+    given: dict[str, Any] = {"seed": looking.seed, "batch_size": looking.batch_size, "resume": looking.resume}
+    try:
+        return adapting.run(subject, data, study.plan, study.folder, **given)
+    except KeyboardInterrupt:
+        typer.echo("bincam: interrupted; the same command with --resume resumes the study", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _opened(audit: Path) -> Audit:

@@ -18,6 +18,7 @@ from bincam.report.figures.zoom import (
 from bincam.report.sections.context import Drawing, slug
 from bincam.report.sections.wording import marked
 from bincam.report.sections.zoom import sentences
+from bincam.report.sections.zoom.at_test_time import sentences_at_test_time, tables_at_test_time
 from bincam.report.sections.zoom.examples import RULE, Rescued
 from bincam.report.sections.zoom.studied import find_zoom
 from bincam.report.sections.zoom.tables import figure, tables
@@ -62,8 +63,8 @@ def zoom_part(drawing: Drawing) -> ZoomPart | None:
     rescued = Rescued(seen, drawing)
     return ZoomPart(
         findings=[sentences.finding(summary)],
-        lead=sentences.lead(summary),
-        tables=tables(summary),
+        lead=[*sentences.lead(summary), *sentences_at_test_time(seen)],
+        tables=[*tables(summary), *tables_at_test_time(seen)],
         cards=[
             ZoomCard(
                 name=name,
