@@ -87,7 +87,8 @@ class TestTimeOptions:
             resume: Go on with an interrupted comparison, or read a finished one.
         """
         from bincam.inference import view_plan
-        from bincam.studies.at_test_time.study import NAME, run_test_time
+        from bincam.studies.at_test_time.stored import NAME
+        from bincam.studies.at_test_time.study import run_test_time
 
         short = view_plan("short", subject.model.card.input_size)
         return run_test_time(

@@ -91,7 +91,7 @@ def test_views_that_cannot_be_explained_are_told_in_a_line(command, model_folder
     assert problem in command("explain", pictures, "--model", model_folder, "--json", *words).mistake
 
 
-def test_an_audit_of_views_states_them_and_its_cost(command, model_folder, tmp_path):
+def test_an_audit_of_views_states_them_and_its_cost(command, tmp_path):
     table = planted.pictures(tmp_path / "pictures")
     own = ["--model", tmp_path / "model", *FACTORY, "--data", tmp_path / "pictures", "--gate-images", "0"]
     planted.audited(tmp_path)

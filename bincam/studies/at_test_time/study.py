@@ -23,12 +23,12 @@ from bincam.progress import track
 from bincam.stats.estimate import LEVEL
 from bincam.studies.at_test_time.comparison import compare_answers
 from bincam.studies.at_test_time.methods import Decisions, Request, TestTime, find_methods, own_crop
+from bincam.studies.at_test_time.stored import NAME
 from bincam.studies.at_test_time.wording import sentence
 from bincam.studies.folder import StudyFolder
 from bincam.studies.zoom.encoding import encoded
 from bincam.studies.zoom.subject import Subject
 
-NAME = "test-time"
 CHOSEN = 8
 """Views that are averaged."""
 SHARD = 16

@@ -5,34 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bincam.errors import InputError
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.view_parts import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import listed
-from bincam.studies.at_test_time.study import NAME
-from bincam.studies.folder import SUMMARY, StudyFolder
+from bincam.studies.at_test_time.stored import read_compared
 from bincam.studies.zoom.seen import SeenViews
 
 RATES = ("error", "minority", "majority")
 
 
-def find_compared(seen: SeenViews) -> dict[str, Any] | None:
-    """Read the summary of the methods at test time of a zoom study; None where there is none that may be shown."""
-    folder = seen.folder / NAME
-    if not (folder / SUMMARY).is_file():
-        return None
-    try:
-        study = StudyFolder.open(folder, NAME)
-        study.check_rests_on(seen.study.audit)
-    except InputError:  # of other measurements
-        return None
-    return study.summary
-
-
 def tables_at_test_time(seen: SeenViews) -> list[Table]:
     """Make the table, a row per question and method; empty where nothing was compared."""
-    summary = find_compared(seen)
+    summary = read_compared(seen.study)
     if summary is None:
         return []
     methods: Mapping[str, Any] = summary["methods"]
@@ -66,7 +51,7 @@ def tables_at_test_time(seen: SeenViews) -> list[Table]:
 
 def sentences_at_test_time(seen: SeenViews) -> list[str]:
     """Say of each method that minimises entropy whether it pulls to the majority."""
-    summary = find_compared(seen)
+    summary = read_compared(seen.study)
     if summary is None:
         return []
     methods = summary["methods"]
