@@ -45,7 +45,7 @@ def test_methods_are_compared_told_and_shown(command, audited, plan, monkeypatch
     zoom = build(open_source(audited / "audit"), tmp_path / "report.html").zoom
     assert zoom is not None
     (table,) = [one for one in zoom.tables if one.title == "At test time"]
-    assert [row[1].text for row in table.rows] == ["Mean over crop and mirror image", "Zoom-MEMO"]
+    assert [row[1].text for row in table.rows] == ["flip", "zoom-memo"]
     assert any("Lowering entropy" in text for text in zoom.lead)
     assert "resume it with --resume" in command(*words, "--test-time", "flip").mistake
     assert "begun with different methods" in command(*words, "--test-time", "flip", "--resume").mistake

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bincam.display import counted
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.view_parts import Cell, Table
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import listed
 from bincam.studies.at_test_time.stored import read_compared
 from bincam.studies.zoom.seen import SeenViews
 
@@ -24,7 +24,7 @@ def tables_at_test_time(seen: SeenViews) -> list[Table]:
     rows = []
     for question, entries in summary["questions"].items():
         for name, entry in entries.items():
-            cells = [Cell(question, None), Cell(methods[name]["title"], None)]
+            cells = [Cell(question, None), Cell(name, None)]
             for rate in RATES:
                 before, after, difference = (
                     Estimate.from_json(entry[rate][key]) for key in ("before", "after", "difference")
@@ -34,15 +34,15 @@ def tables_at_test_time(seen: SeenViews) -> list[Table]:
             rows.append([*cells, estimate_cell(Estimate.from_json(entry["pull"]["difference"]), "points")])
     heads = ["Question", "Method"]
     for rate in RATES:
-        heads += [f"{rate} before" if rate == "error" else f"{rate} error before", "after", "difference"]
-    costs = listed([f"{method['title']}: {method['cost']}" for method in methods.values()])
+        heads += [rate, "after", "change"]
+    costs = "; ".join(f"{name} ({method['title']}), {method['cost']}" for name, method in methods.items())
     return [
         Table(
             "At test time",
-            f"Errors of {summary['images']:,} images by the model's own crop (before) and by each method (after), and "
-            "paired differences, after less before. Minority and majority: by the true answer's frequency in training. "
+            f"Errors of {summary['images']:,} images by the model's own crop, by each method (after), and paired "
+            "differences (change): of all images, and by the true answer's frequency in training. "
             "Pull: change of the share of all answers that are frequent in training; above 0 the method answers more "
-            f"often as the majority does. Cost per image: {costs}.",
+            f"often as the majority does. Methods and their cost per image: {costs}.",
             [*heads, "pull"],
             rows,
         )
@@ -50,14 +50,24 @@ def tables_at_test_time(seen: SeenViews) -> list[Table]:
 
 
 def sentences_at_test_time(seen: SeenViews) -> list[str]:
-    """Say of each method that minimises entropy whether it pulls to the majority."""
+    """Say of each method that minimises entropy whether it pulls to the majority; of several questions, of how many."""
     summary = read_compared(seen.study)
     if summary is None:
         return []
-    methods = summary["methods"]
-    return [
-        entry["sentence"]
-        for entries in summary["questions"].values()
-        for name, entry in entries.items()
-        if methods[name]["minimises_entropy"]
-    ]
+    result = []
+    for name, method in summary["methods"].items():
+        if not method["minimises_entropy"]:
+            continue
+        entries = {question: of_methods[name] for question, of_methods in summary["questions"].items()}
+        pulls = {question: Estimate.from_json(entry["pull"]["difference"]) for question, entry in entries.items()}
+        to_majority = [question for question, pull in pulls.items() if pull.low > 0]
+        to_minority = [question for question, pull in pulls.items() if pull.high < 0]
+        if len(entries) > 1:
+            result.append(
+                f"{method['title']} pulls to the majority in {len(to_majority)} and to the minority in "
+                f"{len(to_minority)} of {counted(len(entries), 'question')}; in the others no pull is shown."
+            )
+        told = [*to_majority, *to_minority] if len(entries) > 1 else list(entries)
+        if told:
+            result.append(entries[max(told, key=lambda question: abs(pulls[question].value))]["sentence"])
+    return result
