@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -225,7 +225,7 @@ class Explainer:
             self._refuse_views(like)
             check_counts(len(images), labels, None)
             request = self._request(side, labels, None)
-            return explain_views(images, request, partial(self._pass, side), self._scores, self.batch_size)
+            return self._explain_views(images, side, request)
         check_images(images)
         passes = self._rows(images)
         check_counts(len(images), labels if len(passes) > 1 else None, like)  # in one pass, their shape is checked
@@ -236,15 +236,21 @@ class Explainer:
                     own = None if labels is None else labels[rows]
                     parts.append(self(images[rows], side, own, like=None if like is None else like.rows(rows)))
             return joined(parts)
-        return self._pass(side, images, self._request(side, labels, like))
+        return self._pass(side, images, partial(self._request, side, labels, like))
 
-    def _pass(self, side: Side | Literal["any"], images: Tensor, request: Request) -> Explanation:
-        """Explain a batch by one forward pass."""
+    def _explain_views(self, views: PlacedViews, side: Side | Literal["any"], request: Request) -> Explanation:
+        def explain(images: Tensor, of_views: Request) -> Explanation:
+            return self._pass(side, images, lambda: of_views)
+
+        return explain_views(views, request, explain, self._scores, self.batch_size)
+
+    def _pass(self, side: Side | Literal["any"], images: Tensor, ask: Callable[[], Request]) -> Explanation:
+        """Explain a batch by one forward pass; before it, outputs may have no names to ask about."""
         with self._borrowed.running(images) as (moved, casting):
             cut = partial(kept_and_start, self.method, cells=self.cells)
             anatomy, passed = self._borrowed.resolved_pass(moved, casting, cut)
             batch, maps, constant = batch_maps(
-                asked_batch(self._borrowed, moved, casting, anatomy, passed, request),
+                asked_batch(self._borrowed, moved, casting, anatomy, passed, ask()),
                 self.method,
                 self.method_name,
                 side=side,
@@ -417,9 +423,8 @@ class Explainer:
                 break
             if isinstance(images, PlacedViews):
                 self._refuse_views(None)
-                every = Request(self.selection, self.versus)
-                run = partial(self._pass, "positive")
-                terms = explain_views(images, every, run, self._scores, self.batch_size).decomposition
+                every = Request(self.selection, self.versus, side="positive")
+                terms = self._explain_views(images, "positive", every).decomposition
                 if terms is None:
                     raise UnsupportedError("no reference can be fitted: the head has no additive decomposition")
                 fit = fit or ReferenceFit(self.selection.attributes)
