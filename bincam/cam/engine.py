@@ -262,6 +262,11 @@ class Explainer:
 
     def _request(self, side: Side | Literal["any"], labels: Tensor | None, like: Explanation | None) -> Request:
         refuse_unknown_scores(self.versus, self._borrowed.centred)
+        if like is not None and like.views:
+            raise UnsupportedError(
+                "the explanation is of a mean over views, which a single image cannot be asked like; explain the image "
+                "itself first"
+            )
         return Request(self.selection, self.versus, self.top, "positive" if side == "any" else side, labels, like)
 
     def logits(self, images: Tensor | PlacedViews, *, like: Explanation | None = None) -> Tensor:

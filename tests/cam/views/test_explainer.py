@@ -219,3 +219,13 @@ def test_views_of_a_face_are_those_of_its_crop(make: Make) -> None:
     photo = np.full((218, 178, 3), 255, np.uint8)
     views = explainer.views_of([photo], view_plan([(18, 1, 1)], SIZE), landmarks=[landmarks])
     assert views.images.min() > 0, "the border is replicated, so that nothing of the crop is black"
+
+
+def test_a_changed_image_is_not_asked_like_a_mean_over_views(make: Make, photos: Photos) -> None:
+    explainer = Explainer(make(("red",)))
+    views = explainer.views_of(photos, centred_first(view_plan("short", SIZE), 2))
+    explanation = explainer(views)
+    for call in (explainer, explainer.logits):
+        with pytest.raises(UnsupportedError, match="a mean over views"):
+            call(views.images[:, 0], like=explanation)
+    assert "mean over 2 views" in repr(explanation)
