@@ -74,7 +74,7 @@ class Request:
             return self.scores.to(scores).expand_as(scores)
         if self.views == 1:
             return scores
-        return scores.unflatten(0, (-1, self.views)).mean(1).repeat_interleave(self.views, 0)
+        return scores.reshape(-1, self.views, scores.shape[1]).mean(1).repeat_interleave(self.views, 0)
 
     @property
     def _slots(self) -> list[_Slot]:

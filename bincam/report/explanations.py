@@ -255,7 +255,7 @@ class Run:
                     image["attributes"], image.get("boxes") or [None] * len(image["attributes"]), strict=True
                 )
             ]
-            photo, shown = open_image(image["file"]), {}
+            photo, shown = open_image(image["file"]), dict[str, Any]()
             if self.views is None:
                 pixels = np.asarray(fitted(photo, card).convert("RGB"))
             else:

@@ -110,7 +110,7 @@ def laid(explanation: Explanation, views: PlacedViews) -> Explanation:
         return lay_back(maps.unflatten(0, (-1, count)), views.places, grid)
 
     def mean(values: Tensor) -> Tensor:
-        return values.unflatten(0, (-1, count)).mean(1)
+        return values.reshape(-1, count, *values.shape[1:]).mean(1)
 
     maps, _ = frame(explanation.maps)
     terms, beyond = explanation.decomposition, None

@@ -90,16 +90,16 @@ def compare_answers(
         >>> found.minority.difference.value, found.majority.difference.value, found.pull.difference.value
         (0.2, 0.0, 0.05)
     """
-    minority = np.asarray(rare, bool)
+    minority: NDArray[np.bool_] = np.asarray(rare, bool)
     if minority.ndim != 1:
         raise InputError(f"expected rare (K,), one entry per answer, got shape {minority.shape}")
     first, second = np.asarray(before), np.asarray(after)
     if first.shape != second.shape or first.ndim != 1:
         raise InputError(f"expected answers (N,) before and after, got {first.shape} and {second.shape}")
     both, known = check_answers(np.stack([first, second], 1), true, len(minority))
-    answered = (both >= 0).all(1)
+    answered = np.asarray((both >= 0).all(1))
     usable = np.where(answered[:, None], both, -1)
-    wrong = 1 - rightness(usable, known)
+    wrong: NDArray[np.floating] = np.asarray(1 - rightness(usable, known))
 
     def of_classes(member: NDArray[np.bool_]) -> Paired:
         outputs = np.flatnonzero(member).tolist()
@@ -110,12 +110,12 @@ def compare_answers(
         difference = paired_mean_rates(wrong[:, 1], wrong[:, 0], known, outputs, clusters, level)
         return Paired(rates[0], rates[1], difference)
 
-    frequent = np.where(usable >= 0, ~minority[usable], np.nan)
+    frequent = np.where(usable >= 0, np.logical_not(minority)[usable], np.nan)
     changed = np.where(answered, both[:, 0] != both[:, 1], np.nan)
     return Comparison(
         error=_paired(wrong, clusters, level),
         minority=of_classes(minority),
-        majority=of_classes(~minority),
+        majority=of_classes(np.logical_not(minority)),
         pull=_paired(frequent, clusters, level),
         changed=share(changed, clusters, level),
         corrected=int(((wrong[:, 0] == 1) & (wrong[:, 1] == 0)).sum()),

@@ -192,7 +192,8 @@ def _run(
     missing = [number for number in numbers if not file[number].is_file()]
     rows = [range(number * SHARD, min((number + 1) * SHARD, count)) for number in numbers]
     waiting = [subject.table.path(row) for number in missing for row in rows[number]]
-    with closing(track(waiting, name, unit="images")) as progress:
+    bar: Any = track(waiting, name, unit="images")  # one over all images; a generator, which is closed on errors too
+    with closing(bar) as progress:
         for number in missing:
             images = islice(progress, len(rows[number]))
             request = Request(subject, rows[number], images, views, seed * 1_000_003 + number, batch_size)
