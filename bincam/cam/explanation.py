@@ -114,7 +114,10 @@ class Explanation(Explained):
             return f"{at[0]}, {rank}{output}{taken}"
 
         grid = " × ".join(str(length) for length in self.maps.shape[-2:])
-        terms = "maps, constant and entropy of the alternatives" if self.has_alternatives else "maps and constant"
+        parts = ["maps", "constant"]
+        parts += ["evidence beyond the image"] if self.beyond is not None else []
+        parts += ["entropy of the alternatives"] if self.has_alternatives else []
+        terms = f"{', '.join(parts[:-1])} and {parts[-1]}"
         adds_up = f"{terms} sum to the logit" if self.complete else "maps do not sum to the logit"
         asked = f"versus {self.versus}" if self.versus else ""
         notes = (f"{self.kind}: {self.reason}", adds_up, asked, omitted_rows(self.logits))
