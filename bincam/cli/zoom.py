@@ -151,6 +151,8 @@ def zoom(
     reading.reader_options()  # a mistyped list is told before a model is opened
     methods = adapting.methods
     opened = None if audit is None else _opened(audit)
+    if "views" in methods:
+        _check_reference(opened, at, reading)  # before the study, which takes long
     if (hard is not None or methods) and (folder / "summary.json").is_file():
         study = open_zoom(folder, audit=opened)
     else:
@@ -166,6 +168,17 @@ def zoom(
         tell(compared)
     elif hard is None:
         _tell(study)
+
+
+def _check_reference(audit: Audit | None, at: SubjectOptions, reading: ReaderOptions) -> None:
+    """Refuse to choose views where no images are left to choose them on."""
+    from bincam.data import load
+    from bincam.studies.at_test_time.study import reference_split
+
+    if audit is not None:
+        reference_split(read_audited_data(audit, at.data, reading), audit.manifest.data.split)
+    elif at.data is not None:  # without data the study is refused
+        reference_split(load(at.data, **reading.reader_options()), None if at.split == "all" else at.split or "test")
 
 
 def _test_time(

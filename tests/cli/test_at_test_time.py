@@ -55,6 +55,7 @@ def test_mistakes_at_test_time_are_told_in_a_line(command, audited):
     words = ("zoom", audited / "audit", *FACTORY)
     assert "unknown method at test time 'memmo'" in command(*words, "--test-time", "memmo").mistake
     assert "--test-limit 3 is of --test-time" in command(*words, "--test-limit", "3").mistake
+    assert "leave out the method 'views'" in command(*words, "--plan", "paper", "--test-time", "views,flip").mistake
 
 
 def test_an_explanation_of_views_is_drawn_and_written(command, model_folder, pictures, tmp_path):

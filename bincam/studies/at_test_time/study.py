@@ -138,20 +138,31 @@ def _all(methods: Sequence[TestTime]) -> list[tuple[str, TestTime | None]]:
     return [(_OWN, None), *((method.name, method) for method in methods)]
 
 
-def _reference(subject: Subject, data: AttributeTable | None, seed: int) -> Subject:
-    """The images on which views are chosen.
+def reference_split(data: AttributeTable | None, judged: str | None) -> str:
+    """Find the split on whose images views are chosen: the validation split, else the training split.
+
+    Args:
+        data: The data set with all its splits.
+        judged: The split that is judged; None for every image.
 
     Raises:
-        InputError: There are none that are not judged.
+        InputError: There is none beside the judged one.
     """
-    judged = subject.audit.manifest.data.split if subject.audit is not None else subject.stated.get("split")
     there = data.counts() if data is not None and data.splits is not None else {}
     split = next((name for name in SPLITS if there.get(name) and judged not in (None, name)), None)
-    if data is None or split is None:
+    if split is None:
         raise InputError(
             "views are chosen on other images than those that are judged, but the data has no validation or training "
             "split beside them; leave out the method 'views'"
         )
+    return split
+
+
+def _reference(subject: Subject, data: AttributeTable | None, seed: int) -> Subject:
+    """The images on which views are chosen."""
+    judged = subject.audit.manifest.data.split if subject.audit is not None else subject.stated.get("split")
+    split = reference_split(data, judged)
+    assert data is not None
     names = list(subject.table.names)
     return Subject.of_data(subject.model, data, split=split, attributes=names, limit=REFERENCE_LIMIT, seed=seed)
 
