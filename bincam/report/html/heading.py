@@ -50,7 +50,8 @@ def subject(arms: Sequence[Arm], sets: Collection[str]) -> list[tuple[str, str]]
     models = [arm.audit.manifest.model.source for arm in arms]
     images = f"{data.images:,}" + (f" of {counted(people, 'person', 'people')}" if people else "")
     size = manifest.image_size
-    pixels = f", on images of {size[0]} × {size[1]} pixels" if size else ""
+    seen = "images" if manifest.views is None else f"the mean over {counted(len(manifest.views), 'view')}"
+    pixels = f", on {seen} of {size[0]} × {size[1]} pixels" if size else ""
     attributes = common(arms)
     maps = len(arms) == 1 or attributes
     return [

@@ -19,6 +19,7 @@ from bincam.errors import InputError, UnsupportedError
 from bincam.inference import chosen_plan, predict
 from bincam.models import AttributeClassifier
 from bincam.report.figures.examples import Photographs
+from bincam.report.html.page import build, open_source
 from tests.audit import planted, planted_sets
 from tests.audit.conftest import NOTES_ALLOWED, digests
 from tests.audit.planted_sets import coloured_pictures  # noqa: F401  # a fixture
@@ -183,3 +184,10 @@ def test_a_method_without_a_mean_and_a_face_model_without_landmarks_are_refused(
     face = AttributeClassifier(model.network, model.card.model_copy(update={"fit": "face"})).eval()
     with pytest.raises(InputError, match="landmarks"):
         run(face, replace(pictures, landmarks=None), tmp_path / "out", Settings(views=2))
+
+
+def test_the_report_says_that_views_were_averaged(made: Audit, tmp_path: Path) -> None:
+    page = build(open_source(made.folder), tmp_path / "report.html")
+    assert any("on the mean over 4 views of 32 × 32 pixels" in value for _, value in page.subject)
+    (facts,) = page.provenance
+    assert dict(facts.entries)["views"].startswith("mean over 4 views S:row:column (32:1:1, 37:1:1")
