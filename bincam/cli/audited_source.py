@@ -45,8 +45,8 @@ def open_audited_model(
         if model is not None or weights is not None or Path(named).is_dir():
             raise
         raise InputError(
-            f"{audit.folder}: its model is no longer there: {error}; name the audited model with --model, or its weights "
-            "with --weights"
+            f"{audit.folder}: its model is no longer there: {error}; name the audited model with --model, or its "
+            "weights with --weights"
         ) from None
 
 

@@ -33,14 +33,14 @@ def test_shards_hold_what_the_model_says(audited, study):
 
 def test_a_killed_study_ends_with_the_same_bytes(audited, tmp_path, monkeypatch):
     audit, model, table = audited
-    subject, plan = Subject.of_audit(audit, model, table, limit=26), view_plan("paper", (SIDE, SIDE))
+    subject, plan = Subject.of_audit(audit, model, table, limit=16), view_plan("paper", (SIDE, SIDE))
     assert shard_images(len(plan)) < 15  # two shards
     whole = run_zoom(subject, plan, tmp_path / "whole").folder
     decode, calls = view_pass.decode, []
 
     def killing(file):
         calls.append(file)
-        if len(calls) == 18:
+        if len(calls) == 15:
             raise KeyboardInterrupt
         return decode(file)
 
