@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bincam.audit.settings import RegionsChoice, Settings
-from bincam.audit.summary.divisions import columns_of, divides_itself, indivisible
+from bincam.audit.summary.divisions import columns_of, indivisible
 from bincam.cam import Explainer
 from bincam.data import AttributeTable, Regions
 from bincam.errors import InputError, nearest
@@ -110,10 +110,7 @@ def check_slices(table: AttributeTable, wanted: Sequence[str] | None) -> None:
             many combinations.
     """
     for name in wanted or ():
-        columns = columns_of(name, (*table.groups, *table.names, *table.one_of))
-        _check_division(table, columns)
-        if reason := divides_itself(columns, table.names, table.one_of):
-            raise InputError(f"cannot slice by {name!r}: {reason}")
+        _check_division(table, columns_of(name, (*table.groups, *table.names, *table.one_of)))
 
 
 def _check_division(table: AttributeTable, columns: Sequence[str]) -> None:

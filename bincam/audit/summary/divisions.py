@@ -100,8 +100,8 @@ def slicings(panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicin
         The divisions, and the defaults and intersections that were left out, with the reason.
 
     Raises:
-        InputError: A column of ``by`` is unknown, has one value, or more than ``MOST_VALUES``; an intersection has more
-            than ``MOST_CELLS`` combinations; or an attribute is to be divided by itself, and no other was audited.
+        InputError: A column of ``by`` is unknown, has one value, or more than ``MOST_VALUES``; or an intersection has
+            more than ``MOST_CELLS`` combinations.
     """
     groups = list(panel.groups)
     wanted = list(by) if by is not None else [*groups, *(name for name in USUAL if name in panel.divisible)]
@@ -115,10 +115,10 @@ def slicings(panel: Panel, by: Sequence[str] | None = None) -> tuple[list[Slicin
             column, of_column, codes = _codes(panel, part)
             values[column], of_columns[column] = of_column, codes
         sets = {**panel.one_of, **panel.large}
-        reason = indivisible(values) or divides_itself(values, panel.attributes, sets)
+        reason = indivisible(values)
         if reason and by is not None:
             raise InputError(f"cannot slice: {reason}")
-        if reason:
+        if reason := reason or divides_itself(values, panel.attributes, sets):
             left_out.append({"column": name, "reason": reason})
             continue
         parts = [Slicing.of(c, tuple(values[c]), codes) for c, codes in of_columns.items() if codes is not None]

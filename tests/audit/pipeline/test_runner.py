@@ -207,9 +207,3 @@ def test_thresholds_of_outputs_that_the_model_does_not_have_are_refused(pictures
     with pytest.raises(InputError, match=r"threshold of 'Objekt': the model has no such output; did you mean 'Object'"):
         make_plan(reader(0), pictures, settings.replace(threshold={"Objekt": 0.0}))
     assert make_plan(reader(0), pictures, settings.replace(threshold={"Object": 0.5})).thresholds["Object"] == 0.5
-
-
-def test_an_attribute_alone_is_not_sliced_by_itself_before_the_pass(pictures, settings):
-    alone = settings.replace(attributes=["Object"], slice_by=["Object"])
-    with pytest.raises(InputError, match="cannot slice by 'Object': no attribute is divided by itself"):
-        make_plan(reader(0), pictures, alone)

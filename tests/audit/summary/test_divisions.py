@@ -121,9 +121,11 @@ def test_a_column_whose_own_name_has_the_sign_is_not_split():
     assert columns_of("a*b", ["a", "b"]) == ("a", "b")
 
 
-def test_one_attribute_alone_is_not_sliced_by_itself(tmp_path):
+def test_that_an_attribute_alone_is_not_sliced_by_itself_is_told(tmp_path):
     folder = make_audit(tmp_path / "one", images=60, attributes=("Smiling",), prevalence=(0.5,), masks=())
     for by in ("Smiling", "Smiling*sex"):
-        with pytest.raises(InputError, match="no attribute is divided by itself, and nothing but Smiling is audited"):
-            summarise(open_audit(folder), slice_by=[by], resamples=100)
-    assert summarise(open_audit(folder), slice_by=["sex"], resamples=100)["slices"]
+        found = summarise(open_audit(folder), slice_by=[by], resamples=100)
+        reason = "no attribute is divided by itself, and nothing but Smiling is audited"
+        assert found["slices_left_out"] == [{"column": by, "reason": reason}]
+        assert found["slices"] == []
+    assert summarise(open_audit(folder), slice_by=["sex"], resamples=100)["slices_left_out"] == []
