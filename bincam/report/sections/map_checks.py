@@ -46,12 +46,9 @@ def notes(arm: Arm, model: str, attributes: Sequence[str]) -> list[str]:
     result = [note] if (note := _not_passed(arm, model)) else []
     if marked:
         of = "" if model == "the model" else f" of {model}"
-        whose, one = f"{listed(marked)}{of}", len(marked) == 1
         result.append(
-            f"{f'The map of {whose} shows' if one else f'The maps of {whose} show'} the image, not the "
-            f"{'attribute' if one else 'attributes'}: the other attributes' maps explain {'it' if one else 'them'}, and "
-            f"{'its region holds' if one else 'their regions hold'} no more of {'its' if one else 'their'} evidence than "
-            "of that for unrelated attributes."
+            f"Maps{of} that show the image, not the attribute: {listed(marked)}. The other attributes' maps explain them, "
+            "and their regions hold no more of their evidence than of that for unrelated attributes."
         )
     return result
 
