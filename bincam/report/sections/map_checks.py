@@ -47,8 +47,8 @@ def notes(arm: Arm, model: str, attributes: Sequence[str]) -> list[str]:
     if marked:
         of = "" if model == "the model" else f" of {model}"
         result.append(
-            f"Maps{of} that show the image, not the attribute: {listed(marked)}. The other attributes' maps explain them, "
-            "and their regions hold no more of their evidence than of that for unrelated attributes."
+            f"Maps{of} that show the image, not the attribute: {listed(marked)}. The other attributes' maps explain "
+            "them, and their regions hold no more of their evidence than of that for unrelated attributes."
         )
     return result
 
