@@ -86,6 +86,12 @@ class Specificity:
     Attributes:
         attributes: The result by name; empty where there is none.
         reason: Why there is none; else empty.
+
+    Example:
+        >>> from bincam.metrics import attribute_specificity
+        >>> maps = np.random.default_rng(0).normal(size=(30, 1, 5, 5))
+        >>> attribute_specificity(maps, np.ones((30, 1)), ["Bald"])
+        Specificity(attributes={}, reason='one attribute: there are no other maps to compare its map with')
     """
 
     attributes: dict[str, AttributeSpecificity]
