@@ -160,7 +160,7 @@ def page(results: dict[str, Any]) -> str:
                 cells = (shown(h["mean"]), plain(h["low"]["low"]), plain(h["high"]["high"]), str(h["attributes"]))
                 lines.append(f"| {arm} | {method} | {pair} | {' | '.join(cells)} |")
     lines += ["", "## Does the method depend on the model?", ""]
-    lines += ["Excess of |Spearman| with the maps of random parameters, same image less other people's: upper bound.", ""]
+    lines += ["Excess of |Spearman| with maps of random parameters, same image less other people's: upper bound.", ""]
     lines += ["| model | method | bound |", "|---|---|---|"]
     lines += [f"| {a} | {m} | {shown(bound)} |" for a, gates in results["gates"].items() for m, bound in gates.items()]
     return "\n".join(lines) + "\n"

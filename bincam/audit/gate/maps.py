@@ -78,8 +78,8 @@ def map_figure(summary: Mapping[str, Any], measure: str, name: str) -> Mapping[s
     ('the same map for every image', False)
     """
     if measure in OF_METHODS:
-        entry = summary.get("gates", {}).get(name, {})
-        figure = entry.get(OF_METHODS[measure])
+        entry: Mapping[str, Any] = summary.get("gates", {}).get(name, {})
+        figure: Mapping[str, Any] | None = entry.get(OF_METHODS[measure])
     else:
         entry = (summary.get("specificity") or {}).get("attributes", {}).get(name, {})
         keys = OF_ATTRIBUTES[measure]

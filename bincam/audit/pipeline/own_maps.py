@@ -48,7 +48,8 @@ def measure_specificity(audit: Audit, plan: Plan | None = None) -> dict[str, Any
     rows, maps, labels = _signed(audit, [audit.attributes.index(name) for name in names])
     identities = audit.images["identity"].to_numpy(str)[rows].tolist()
     grid = (maps.shape[-2], maps.shape[-1])
-    weights = total = overlaps = None
+    weights: NDArray[np.floating] | None = None
+    total = overlaps = None
     if plan is not None and plan.moving:
         weights, total = _own_regions(plan, rows, grid), ones(grid, plan.model.card.input_size).numpy()
     elif (regions := _regions(audit, names)) is not None:

@@ -66,6 +66,13 @@ class ParameterDependence:
         template: Mean |Spearman| of the learned and the random networks' mean maps; NaN where undefined.
         undefined: Share of comparisons of the same image that are undefined.
         cells: Number of cells.
+
+    Example:
+        >>> from bincam.metrics import parameter_dependence
+        >>> maps = np.random.default_rng(0).normal(size=(8, 2, 7, 7))
+        >>> found = parameter_dependence(maps, [maps])
+        >>> found.verdict, found.passed, found.reason
+        ('cannot tell', False, '8 images; at least 20 are needed')
     """
 
     verdict: Outcome

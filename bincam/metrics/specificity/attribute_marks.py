@@ -86,6 +86,12 @@ class Specificity:
     Attributes:
         attributes: The result by name; empty where there is none.
         reason: Why there is none; else empty.
+
+    Example:
+        >>> from bincam.metrics import attribute_specificity
+        >>> maps = np.random.default_rng(0).normal(size=(30, 1, 5, 5))
+        >>> attribute_specificity(maps, np.ones((30, 1)), ["Bald"])
+        Specificity(attributes={}, reason='one attribute: there are no other maps to compare its map with')
     """
 
     attributes: dict[str, AttributeSpecificity]
@@ -140,7 +146,7 @@ def attribute_specificity(
         >>> found.attributes["Bald"].mark, found.attributes["Goatee"].region.reason
         ('its own', 'no region')
     """
-    maps, labels = np.asarray(maps, np.float64), np.asarray(labels, np.float64)
+    evidence, known = np.asarray(maps, np.float64), np.asarray(labels, np.float64)
     if maps.ndim != 4 or labels.shape != maps.shape[:2] or len(names) != maps.shape[1]:
         raise InputError(
             f"maps {maps.shape}, labels {labels.shape} and {counted(len(names), 'name')} do not belong together; "
@@ -151,12 +157,12 @@ def attribute_specificity(
     if len(names) < 2:
         return Specificity({}, "one attribute: there are no other maps to compare its map with")
     people = Clusters.of([""] * len(maps) if identities is None else identities)
-    own, given = own_share(maps, people, seed=seed), own_share(maps, people, labels, seed=seed)
+    own, given = own_share(evidence, people, seed=seed), own_share(evidence, people, known, seed=seed)
     beyond = own.unexplained - own.null * own.variance
     reasons = [own.reason or "the map is undefined or constant"] * len(names)
     shares = _parts(beyond, MARGIN * own.variance, people, level, reasons)
     ratios, ratios_given = (_ratios(each, people, level) for each in (own, given))
-    regions, competitors = _regions(maps, labels, people, weights, total, overlaps, level)
+    regions, competitors = _regions(evidence, known, people, weights, total, overlaps, level)
     attributes = {}
     for a, (name, share, region) in enumerate(zip(names, shares, regions, strict=True)):
         verdicts = (share.verdict, region.verdict)
@@ -169,7 +175,7 @@ def attribute_specificity(
             own_share_given_labels=ratios_given[a],
             null_given_labels=given.null,
             region=region,
-            competitors=tuple(names[b] for b in np.flatnonzero(competitors[a])),
+            competitors=tuple(other for other, competes in zip(names, competitors[a], strict=True) if competes),
         )
     return Specificity(attributes)
 

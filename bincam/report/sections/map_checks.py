@@ -45,11 +45,10 @@ def notes(arm: Arm, model: str, attributes: Sequence[str]) -> list[str]:
     marked = [name for name in attributes if _entry(arm, name).get("mark") == IMAGE]
     result = [note] if (note := _not_passed(arm, model)) else []
     if marked:
-        verb = "shows" if len(marked) == 1 else "show"
+        of = "" if model == "the model" else f" of {model}"
         result.append(
-            f"Of {model} the {'map' if len(marked) == 1 else 'maps'} of {listed(marked)} {verb} the image, not the "
-            "attribute: the other attributes' maps explain them, and their regions hold no more of their evidence than "
-            "of unrelated attributes'."
+            f"Maps{of} that show the image, not the attribute: {listed(marked)}. The other attributes' maps explain "
+            "them, and their regions hold no more of their evidence than of that for unrelated attributes."
         )
     return result
 
@@ -59,9 +58,10 @@ def _not_passed(arm: Arm, model: str) -> str:
     if not gate or gate.get("passed"):
         return ""
     if gate.get("verdict") == "cannot tell":
+        more = " Test more images (--gate-images)." if Estimate.from_json(gate.get("excess")).defined else ""
         return (
             f"Whether the maps of {arm.method} depend on the parameters of {model} cannot be told by the "
-            f"model-parameter randomisation test: {gate.get('reason')}."
+            f"model-parameter randomisation test: {gate.get('reason')}.{more}"
         )
     earlier = "" if "verdict" in gate else " (the test of an earlier version, whose fixed bound was not calibrated)"
     return (
@@ -107,8 +107,8 @@ def _own_map(arm: Arm, attribute: str) -> str:
         parts.append(f"the other attributes' maps leave {written(share, 'percent')} of its variance unexplained{null}")
     if region.defined:
         parts.append(
-            f"its region's share of its evidence exceeds that of "
-            f"{counted(len(entry['competitors']), 'unrelated attribute')} by {written(region, 'points')}"
+            f"the share of its evidence in its region, less that of the evidence for "
+            f"{counted(len(entry['competitors']), 'unrelated attribute')}, is {written(region, 'points')}"
         )
     marks = {
         "its own": "The map is the attribute's own",

@@ -57,6 +57,8 @@ def test_verdicts_have_a_note_each_but_the_pass(arm_of):
     (undecided,) = noted(UNDECIDED)
     assert undecided.startswith("Whether the maps of grad_cam depend on the parameters of the model cannot be told")
     assert undecided.endswith("the grid has 4 cells; at least 9 are needed.")
+    (more,) = noted({**UNDECIDED, "excess": EXCESS, "reason": "64 images do not settle it"})
+    assert more.endswith("64 images do not settle it. Test more images (--gate-images).")
     (earlier,) = noted({"passed": False, "reason": "kept .5"})
     assert "an earlier version, whose fixed bound was not calibrated" in earlier
     assert map_checks.notes(arm_of(gates={}), "the model", []) == []
@@ -79,13 +81,15 @@ def test_marks_are_named_and_each_card_has_a_sentence(arm_of, tmp_path):
     arm = arm_of(specificity=SPECIFICITY)
     names = ["Smiling", "Bald", "Young"]
     (note,) = map_checks.notes(arm, "the model", names)
-    assert note.startswith("Of the model the map of Smiling shows the image, not the attribute")
+    assert note.startswith("Maps that show the image, not the attribute: Smiling. The other attributes' maps explain")
+    (of_first,) = map_checks.notes(arm, "the first model", names)
+    assert of_first.startswith("Maps of the first model that show the image")
     assert map_checks.notes(arm, "the model", ["Bald"]) == []
     (smiling,) = map_checks.own_maps([arm], "Smiling")
     assert smiling == (
         "The map shows the image, not the attribute: the other attributes' maps leave 2.0\u202f% [1.0, 3.0] of its "
-        "variance unexplained (of a row of a random head: 3.0\u202f%) and its region's share of its evidence exceeds "
-        "that of 3 unrelated attributes by +1\u202fpoints [−1, +3]."
+        "variance unexplained (of a row of a random head: 3.0\u202f%) and the share of its evidence in its region, "
+        "less that of the evidence for 3 unrelated attributes, is +1\u202fpoints [−1, +3]."
     )
     assert map_checks.own_maps([arm], "Bald")[0].startswith("The map is the attribute's own: the other attributes'")
     assert map_checks.own_maps([arm], "Young") == []
