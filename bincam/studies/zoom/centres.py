@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +15,9 @@ from bincam.audit.settings import Settings
 from bincam.data import AttributeTable, crop
 from bincam.data.augment import View
 from bincam.data.dataset import Crop
+from bincam.data.regions.box_table import NAME
 from bincam.data.regions.boxes import union_box
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError
 from bincam.models import Card
 
 
@@ -34,11 +37,19 @@ class Centres:
 
     @classmethod
     def of(cls, table: AttributeTable, card: Card) -> Centres:
-        """Find boxes (``boxes.parquet``) or masks (``masks/parts``) beside a table."""
+        """Find boxes (``boxes.parquet``) or masks (``masks/parts``) beside a table.
+
+        Warns:
+            BincamWarning: There are some, but they are not of these outputs, or cannot be read.
+        """
         masks = choose_masks(table, Settings(), None).get("object")
+        own = [Path(table.source).parent, Path(table.source)] if table.source else []
+        if masks is None and not any((place / NAME).is_file() for place in (*own, table.root, table.root.parent)):
+            return cls(table, card, None)
         try:
             objects = find_objects(table, masks, table.names, turned=card.fit == "face")
-        except InputError:  # there are neither boxes nor masks of these outputs
+        except InputError as error:
+            warnings.warn(f"the scale that an object needs is not measured: {error}", BincamWarning, stacklevel=2)
             objects = None
         return cls(table, card, objects)
 

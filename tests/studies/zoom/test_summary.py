@@ -102,3 +102,14 @@ def test_several_questions_have_an_exact_match_beside_their_null(tmp_path):
     again = open_zoom(seen.folder)
     assert again.questions == seen.questions
     assert again.plan == seen.plan
+
+
+def test_a_broken_file_of_boxes_is_told_and_none_is_not(tmp_path):
+    from bincam.errors import BincamWarning
+    from bincam.studies.zoom.centres import Centres
+
+    table, card = planted.pictures(tmp_path / "pictures"), planted.model().card
+    assert Centres.of(table, card).objects is None
+    (tmp_path / "pictures" / "boxes.parquet").write_text("no table")
+    with pytest.warns(BincamWarning, match="the scale that an object needs is not measured"):
+        assert Centres.of(table, card).objects is None
