@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bincam.cli import zoom
+from bincam.cli import zoom_options
 from bincam.data import load
 from tests.studies.zoom import planted
 
@@ -122,7 +122,7 @@ def test_plans_that_are_none(tmp_path, text, message):
 
     (tmp_path / "plan.yaml").write_text(text)
     with pytest.raises(InputError) as told:
-        zoom.read_plan(str(tmp_path / "plan.yaml"), (32, 32))
+        zoom_options.read_plan(str(tmp_path / "plan.yaml"), (32, 32))
     assert message in str(told.value)
     assert str(tmp_path / "plan.yaml") in str(told.value)
 
