@@ -3,8 +3,8 @@
 The rule is ours. An attribute is one of these if all of the following hold, each at the end of its interval:
 
 - it is told apart well: AUROC above ``WELL``;
-- the evidence is not on the object: in the images where it is found, the chance-corrected energy on the object's mask is
-  below ``OFF_OBJECT`` (0: as a uniform map has it, 1: all of it);
+- the evidence is not on the object: where it is found, the chance-corrected energy on the object's mask is below
+  ``OFF_OBJECT`` (0: as a uniform map has it, 1: all of it);
 - with boxes, the map's peak is on the object less than ``PEAKED`` more often than chance would have it;
 - the grid could show it: the boxes can be judged on it or, without boxes, most objects cover a cell.
 
@@ -109,8 +109,8 @@ def finding(found: Mapping[str, Elsewhere], whose: str = "the model") -> str:
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     named = f"{', '.join(names[:MOST_NAMED])}{more}" if more else listed(names)
     return (
-        f"{counted(len(names), 'attribute')} of which {whose} looks elsewhere than at the object, although it tells them "
-        f"apart well: {named}. Their cards say where the evidence is."
+        f"{counted(len(names), 'attribute')} of which {whose} looks elsewhere than at the object, although it tells "
+        f"them apart well: {named}. Their cards say where the evidence is."
     )
 
 
