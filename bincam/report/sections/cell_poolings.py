@@ -62,7 +62,7 @@ def against_mean(error: Estimate, gain: Estimate) -> str:
         >>> from bincam.stats.estimate import estimate
         >>> error, gain = estimate(0.12, 0.1, 0.14, 200, None, ""), estimate(-0.04, -0.07, -0.01, 200, None, "")
         >>> print(against_mean(error, gain).replace("\u202f", " "))
-        error 12.0 %, +4 points [+1, +7] (200 images) against that of their mean
+        error 12 %, +4 points [+1, +7] (200 images) against that of their mean
     """
     more = replace(gain, value=-gain.value, low=-gain.high, high=-gain.low)
     return f"error {shown(error, 'percent')}, {stated(more, 'points')} against that of their mean"
