@@ -1,7 +1,7 @@
 """What two audits of the same faces say: is the evidence of missed images in the cells, and do maps box the objects?
 
-Only attributes with a mask of their object count, so positives alone: an image without the attribute has no object. Every
-mean is over pairs of an image and an attribute that it has; the images of a person are one cluster.
+Only attributes with a mask of their object count, and of their images those that have it: others show no object. Means
+are over pairs of an image and an attribute; the images of a person are one cluster.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     PYTHONPATH=. OMP_NUM_THREADS=1 python -m experiments.faces_grid.run
 
-Faces, models and audits are in ``--work``, not in the repository; what is finished there is not done again, and what was
-interrupted goes on. Afterwards ``python -m experiments.faces_grid.tables`` makes the tables.
+Faces, models and audits are in ``--work``, not in the repository; what is finished there is not done again, and what
+was interrupted goes on. Afterwards ``python -m experiments.faces_grid.tables`` makes the tables.
 """
 
 from __future__ import annotations

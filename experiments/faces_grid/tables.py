@@ -49,9 +49,8 @@ def above(path: str, bound: float = 0.0) -> Criterion:
 
 def claims(results: Sequence[Result]) -> str:
     """Make the table of claims, of all attributes and of the rarest."""
-    stated: list[tuple[str, Criterion, list[tuple[str, str, str]], str]] = []
-    for arm in (FIRST, SECOND):
-        stated.append(
+    stated: list[tuple[str, Criterion, list[tuple[str, str, str]], str]] = [
+        *(
             (
                 f"The {arm} model's cells hold the evidence of what the image misses",
                 above(f"arms/{arm}/missed, less chance"),
@@ -61,8 +60,8 @@ def claims(results: Sequence[Result]) -> str:
                 ],
                 "interval of recovery less chance above 0",
             )
-        )
-    stated += [
+            for arm in (FIRST, SECOND)
+        ),
         (
             "Of what the unbalanced model misses, the balanced one's cells hold more",
             above("paired/missed by the first, less chance, difference"),
@@ -165,7 +164,8 @@ def document(results: Sequence[Result]) -> str:
                 f"{seeds(results)}{images}. Made by `tables.py`; do not edit.",
                 claims(results),
                 "## Cells",
-                "Attributes with a mask of their object, by the share of positives in training; images with the attribute.",
+                "Attributes with a mask of their object, by the share of positives in training; of images with the "
+                "attribute, but for false alarms.",
                 arms_table(results, CELLS, "attributes"),
                 "## Boxes",
                 "Attributes that the grid allows to judge.",
