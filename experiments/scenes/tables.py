@@ -79,7 +79,7 @@ def document(results: Results, out: Path) -> str:
         "On scenes in which cue and shape are independent: how often *yes* is said, and "
         "the share of the positive evidence where the shape is shown.",
         cues(results),
-        f"Whether the page of an audit says so, {COUNT} scenes each (`pages.py`):",
+        f"Whether the page of an audit says so, four fifths of {COUNT} scenes each (`pages.py`):",
         pages_table(out / "pages.json"),
         "## 6. Photographs",
         photographs(out / "photographs.json"),
