@@ -5,8 +5,9 @@ The rule is ours. An attribute is one of these if all of the following hold, eac
 - it is told apart well: AUROC above ``WELL``;
 - the evidence is not on the object: where it is found, the chance-corrected energy on the object's mask is below
   ``OFF_OBJECT`` (0: as a uniform map has it, 1: all of it);
-- with boxes, the map's peak is on the object less than ``PEAKED`` more often than chance would have it;
-- the grid could show it: the boxes can be judged on it or, without boxes, most objects cover a cell.
+- the map's peak is on the object less than ``PEAKED`` more often than chance would have it, because of a small object a
+  map that spreads has little energy on it even if it peaks there;
+- the grid could show it: boxes can be judged on it.
 
 So it says nothing of small samples, of coarse grids, and of cues on the object itself, such as its colour.
 """
@@ -36,9 +37,9 @@ MOST_NAMED = 6
 LOOKS_ELSEWHERE = Definition(
     "Looks elsewhere than at the object",
     "Said of an attribute that is told apart well (AUROC above 0.75) although its evidence is not on the object: where "
-    "it is found, the chance-corrected energy on the object's mask is below 0.1 and, with boxes, the map peaks on the "
-    "object less than 25 points more often than by chance; all of them whole intervals. Not said where the grid could "
-    "not show it. A cue on the object itself, such as its colour, is not found by it. The rule has no published "
+    "it is found, the chance-corrected energy on the object's mask is below 0.1, and the map peaks on the object less "
+    "than 25 points more often than by chance; all of them whole intervals. Not said where boxes cannot be judged on "
+    "the grid. A cue on the object itself, such as its colour, is not found by it. The rule has no published "
     "definition.",
 )
 
@@ -51,7 +52,7 @@ class Elsewhere:
         name: Its name.
         auroc: How well it is told apart.
         gain: Chance-corrected energy on the object, of the images where it is found.
-        peaked: How often the peak of the map is on the object; undefined without boxes.
+        peaked: How often the peak of the map is on the object.
         chance: How often chance would have it.
         place: Where most of these images have their peak, such as ``lower right``; empty where they share no place.
         share: Share of the found images with their peak there; undefined without such a place.
@@ -70,25 +71,21 @@ def elsewhere(arm: Arm) -> dict[str, Elsewhere]:
     """Find the attributes and outputs to which the rule applies, by name.
 
     Args:
-        arm: An audited model. Without masks of objects, and without boxes and prediction grid, there are none.
+        arm: An audited model. Without masks of objects, and without boxes, there are none.
     """
     if arm.audit.manifest.side not in SIDES or "object" not in arm.audit.masks:
         return {}
+    measured = (arm.summary.get("boxes") or {}).get("attributes") or {}
     found = {}
     for name, entry in _entries(arm):
         auroc = Estimate.from_json(entry["rates"].get("auroc"))
         gain = Estimate.from_json((entry["measures"].get(f"{arm.method}.object_gain") or {}).get(FOUND))
         if not (_certain(auroc) and _certain(gain) and auroc.low > WELL and gain.high < OFF_OBJECT):
             continue
-        boxes = ((arm.summary.get("boxes") or {}).get("attributes") or {}).get(name)
+        boxes = measured.get(name)
         over = Estimate.from_json((boxes or {}).get("pointing_over_chance"))
-        if boxes is not None:
-            clear = boxes["judgement"] == JUDGED and _certain(over) and over.high < PEAKED
-        else:
-            covered = Estimate.from_json((entry.get("cells") or {}).get("fallback"))
-            clear = _certain(covered) and covered.high < 0.5
-        if clear:
-            peaked, chance = (Estimate.from_json((boxes or {}).get(key)) for key in ("pointing", "pointing_chance"))
+        if boxes is not None and boxes["judgement"] == JUDGED and _certain(over) and over.high < PEAKED:
+            peaked, chance = (Estimate.from_json(boxes[key]) for key in ("pointing", "pointing_chance"))
             found[name] = Elsewhere(name, auroc, gain, peaked, chance, *_place(arm, name))
     return found
 
@@ -118,13 +115,10 @@ def sentence(one: Elsewhere) -> str:
     """Say of an attribute that its evidence is not on the object, where it is, and what to look at next."""
     text = (
         f"It is told apart well (AUROC {written(one.auroc)}), but where it is found the evidence is not on the object: "
-        f"its chance-corrected energy there is {stated(one.gain)}; 0 is that of a uniform map, 1 is all of it"
+        f"its chance-corrected energy there is {stated(one.gain)}; 0 is that of a uniform map, 1 is all of it. The map "
+        f"peaks on the object in {written(one.peaked, 'percent')} of the images, and would by chance in "
+        f"{shown(one.chance, 'percent')}"
     )
-    if one.peaked.defined:
-        text += (
-            f". The map peaks on the object in {written(one.peaked, 'percent')} of the images, and would by chance in "
-            f"{shown(one.chance, 'percent')}"
-        )
     if one.place:
         text += (
             f". In {shown(one.share, 'percent')} {interval(one.share, 'percent')} of the images where it is found, the "

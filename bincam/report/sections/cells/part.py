@@ -18,7 +18,6 @@ from bincam.report.sections.cells.sentences import (
 )
 from bincam.report.sections.cells.tables import Named, dilution_table, hidden_table, null_table, pooling_table
 from bincam.report.sections.context import Drawing, slug
-from bincam.report.sections.elsewhere import LOOKS_ELSEWHERE, Elsewhere, elsewhere, finding, sentence
 from bincam.report.sections.wording import marked
 from bincam.report.view_parts import Definition, Table
 from bincam.stats.estimate import Estimate
@@ -69,26 +68,18 @@ def cells_part(drawing: Drawing, attributes: Sequence[str]) -> CellsPart | None:
         )
         if entries and (table := null_table(title, entries, of_set=of_set)).rows
     ]
-    # With boxes their part says it, which knows more: where the map peaks.
-    boxed = all(arm.audit.manifest.boxes is not None for arm in drawing.arms)
-    off: list[Mapping[str, Elsewhere]] = [{} if boxed else elsewhere(arm) for arm in arms]
-    cards = [
-        _card(name, _entries(arms, name), [found.get(name) for found in off], records, drawing) for name in attributes
-    ]
+    cards = [_card(name, _entries(arms, name), records, drawing) for name in attributes]
     for owner, entry in sets.items():
         for name, output in entry["outputs"].items():
             if "cells" in output:
-                own = [("", output["cells"])]
-                cards.append(_card(name, own, [off[0].get(name)], records, drawing, owner=owner))
-    many = len(drawing.arms) > 1
-    looks = [finding(found, arm.phrase if many else "the model") for arm, found in zip(arms, off, strict=True)]
+                cards.append(_card(name, [("", output["cells"])], records, drawing, owner=owner))
     return CellsPart(
         lead=_lead(arms, attributes, sets),
         overall=overall,
         cards=cards,
-        findings=[*_findings(arms, attributes, sets, many=many), *filter(None, looks)],
+        findings=_findings(arms, attributes, sets, many=len(drawing.arms) > 1),
         rule=RULE,
-        definitions=DEFINITIONS if boxed else (*DEFINITIONS, LOOKS_ELSEWHERE),
+        definitions=DEFINITIONS,
     )
 
 
@@ -102,16 +93,11 @@ def _entries(arms: Sequence[Arm], attribute: str) -> list[tuple[str, Mapping[str
 
 
 def _card(
-    name: str,
-    entries: Named,
-    off: Sequence[Elsewhere | None],
-    records: Sequence[CellRecords],
-    drawing: Drawing,
-    owner: str | None = None,
+    name: str, entries: Named, records: Sequence[CellRecords], drawing: Drawing, owner: str | None = None
 ) -> CellCard:
     many = len(entries) > 1
     sentences = []
-    for (model, entry), elsewhere_of in zip(entries, off, strict=True):
+    for model, entry in entries:
         prefix = f"{model}: " if many else ""
         mask = entry.get("mask")
         if mask is None:
@@ -119,8 +105,6 @@ def _card(
         else:
             own = (size_sentence(entry), auroc_sentence(entry), missed_sentence(entry))
             sentences += [f"{prefix}{text}" for text in own]
-        if elsewhere_of is not None:
-            sentences.append(f"{prefix}{sentence(elsewhere_of)}")
         if pooled := other_pooling(name, entry.get("poolings")):
             sentences.append(f"{prefix}{pooled}")
     masked = any(entry.get("mask") for _, entry in entries)
