@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bincam.models import AttributeClassifier, Card
 
 FILE = "explanations.json"
+METHOD = "grad_cam"
 READINGS = ("frozen", "pointwise")
 SIDES = ("predicted", "positive", "negative", "any")
 MAX_PANELS = 100
@@ -56,7 +57,7 @@ def explain(
     ] = "predicted",
     method: Annotated[
         str, typer.Option(help="CAM method: one of bincam's own, or a gradient-free one of pytorch-grad-cam.")
-    ] = "grad_cam",
+    ] = METHOD,
     layer: Annotated[
         str | None, typer.Option(help="Module name, or pre_activation.", show_default="the pooled layer")
     ] = None,
@@ -127,6 +128,9 @@ def explain(
     """
     if side not in SIDES:
         raise InputError(f"--side {side}{nearest(side, SIDES)}")
+    if grid and (method != METHOD or layer is not None):
+        asked_of_maps = f"--layer {layer}" if layer is not None else f"--method {method}"
+        raise InputError(f"{asked_of_maps} is of maps and --grid draws none; leave out one of the two")
     if reading is not None and (not grid or reading not in READINGS):
         known = nearest(reading, READINGS) if grid else " is of prediction grids; add --grid"
         raise InputError(f"--reading {reading}{known}")

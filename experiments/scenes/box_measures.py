@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -96,7 +96,10 @@ def _as_one(columns: BoxColumns) -> BoxColumns:
     def flat(values: NDArray[Any]) -> NDArray[Any]:
         return values.reshape(-1, 1, *values.shape[2:])
 
-    return replace(columns, **{name: flat(getattr(columns, name)) for name in _FLAT})
+    whole = columns.on_masks
+    if whole is not None:
+        whole = replace(whole, **{one.name: flat(getattr(whole, one.name)) for one in fields(whole)})
+    return replace(columns, on_masks=whole, **{name: flat(getattr(columns, name)) for name in _FLAT})
 
 
 def _histogram(maps: Tensor, drawn: scenes.Scenes, row: int, size: tuple[int, int]) -> NDArray[np.int64]:

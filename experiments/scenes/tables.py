@@ -33,7 +33,8 @@ from experiments.scenes.figure_tables import (
     strides,
     trained,
 )
-from experiments.scenes.over_seeds import OPEN, Result
+from experiments.scenes.over_seeds import Result
+from experiments.scenes.pages import COUNT, pages_table
 from experiments.scenes.run import HERE, finished
 
 
@@ -72,12 +73,14 @@ def document(results: Results, out: Path) -> str:
         "### Coarser grids",
         strides(results),
         "## 4. Faces",
-        f"Recovery among errors of balanced and unbalanced models: {OPEN}.",
+        "Recovery among errors, and boxes, of balanced and unbalanced models: `experiments/faces_grid/tables.md`.",
         "## 5. Planted shortcuts",
         shortcuts(results),
         "On scenes in which cue and shape are independent: how often *yes* is said, and "
         "the share of the positive evidence where the shape is shown.",
         cues(results),
+        f"Whether the page of an audit says so, four fifths of {COUNT} scenes each (`pages.py`):",
+        pages_table(out / "pages.json"),
         "## 6. Photographs",
         photographs(out / "photographs.json"),
     ]

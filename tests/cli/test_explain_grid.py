@@ -82,6 +82,10 @@ def test_what_has_no_grid_is_told_before_an_image_is_read(command, model_folder,
         "pools a single cell at this input size": ("--model", small, "--grid"),
         "add --grid": ("--model", model_folder, "--reading", "frozen"),
         "--reading warm": ("--model", model_folder, "--grid", "--reading", "warm"),
+        "--method layer_cam is of maps and --grid draws none": (
+            *("--model", model_folder, "--grid", "--method", "layer_cam"),
+        ),
+        "--layer pre_activation is of maps": ("--model", model_folder, "--grid", "--layer", "pre_activation"),
     }
     for text, words in mistakes.items():
         assert text in command("explain", nothing, *words, "--out", tmp_path / "out").mistake

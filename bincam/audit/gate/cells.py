@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from bincam.audit.folder.schema import CELL_COLUMNS, CELL_SHORT
+from bincam.audit.folder.schema import AGAINST_MIDPOINT, CELL_COLUMNS, CELL_SHORT, PREFIX
 from bincam.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,3 +39,19 @@ def refuse_without_cells(measure: str, measured: bool, where: str) -> None:
             f"{where}: {name} is a measure of the prediction grid, which this audit has not; make one with 'bincam "
             "audit --grid'"
         )
+
+
+def nothing_missed(measure: str, entry: Mapping[str, Any]) -> str:
+    """Say why there are no errors to recover evidence of; empty for other measures, and where images are missed.
+
+    Args:
+        measure: Of a rule.
+        entry: Of the attribute or output in the summary.
+
+    >>> nothing_missed("recoverable", {"cells": {"missed": 0}}), nothing_missed("recovery", {"cells": {"missed": 0}})
+    ('no image is missed, so no evidence was lost', '')
+    """
+    name = measure.removeprefix(f"{PREFIX}.").removeprefix(AGAINST_MIDPOINT)
+    if name != "recoverable" or (entry.get("cells") or {}).get("missed") != 0:
+        return ""
+    return "no image is missed, so no evidence was lost"

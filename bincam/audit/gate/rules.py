@@ -13,7 +13,7 @@ from bincam.audit.folder.schema import measure_columns
 from bincam.audit.folder.sets import slots
 from bincam.audit.gate.boxes import BOX_MEASURES, box_figure, box_names, check_boxes
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
-from bincam.audit.gate.cells import has_cells, refuse_without_cells
+from bincam.audit.gate.cells import has_cells, nothing_missed, refuse_without_cells
 from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned, read_condition
 from bincam.audit.gate.maps import MAP_MEASURES, map_figure, map_names, map_rule
 from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure, entry_of, judged_names, set_rates
@@ -334,7 +334,7 @@ def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
     few = few_in_a_part(rule.measure, name, entry) if rule.is_rate else ""
     verdict, reason = decide(rule.sign, rule.bound, estimate, figure, few)
     if verdict == "error" or not estimate.images:
-        reason = undefined_reason(rule.measure, calibration) or reason
+        reason = undefined_reason(rule.measure, calibration) or nothing_missed(rule.measure, entry) or reason
     elif verdict == "insufficient" and why and estimate.images and not estimate.small:
         reason = f"{reason}: {why}"
     return Judgement(rule, name, verdict, estimate, reason)

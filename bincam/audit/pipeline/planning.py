@@ -77,7 +77,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     single = tuple(names[column] for column in yes_or_no(names, one_of))
     _refuse_noise_of_sets(settings, one_of)
     stated_noise(settings.label_noise, single)
-    stated = Stated.of(own_rows, settings.specificity, settings.sensitivity, settings.prevalence)
+    stated = Stated.of(own_rows, settings.specificity, settings.sensitivity, settings.prevalence, one_of)
     model = model.to(settings.device)
     specs = _specs(settings.methods)
     views = plan_views(settings, card, landmarks=table.landmarks is not None)

@@ -12,17 +12,15 @@ from bincam.audit.folder.boxes import NOT_SAMPLED, NUMBERS, BoxRecords, read_box
 from bincam.audit.summary.cells.rows import without_people
 from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.overlaps import NO_TRUTH
-from bincam.metrics.localization.boxes.scores import DELTA, hit_rate, mean_of
+from bincam.metrics.localization.boxes.scores import DELTA
 from bincam.metrics.localization.boxes.verdict import JUDGED
 from bincam.stats.clusters import Clusters
-from bincam.stats.estimate import LEVEL, Estimate, undefined
+from bincam.stats.estimate import LEVEL
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
     from bincam.audit.summary.panel import Panel
     from bincam.metrics.localization.boxes.columns import BoxColumns
-
-NO_MASKS = "no masks, only boxes"
 
 
 def with_boxes(summary: dict[str, Any], audit: Audit, panel: Panel, level: float = LEVEL) -> dict[str, Any]:
@@ -90,9 +88,10 @@ def summarise_boxes(audit: Audit, panel: Panel, level: float = LEVEL) -> dict[st
     }
 
 
-def _columns(records: BoxRecords) -> BoxColumns:
+def _columns(records: BoxRecords, *, masked: bool) -> BoxColumns:
     """Return records of one attribute as columns ``(n, 1)``."""
     from bincam.metrics.localization.boxes.columns import BoxColumns
+    from bincam.metrics.localization.boxes.mask_columns import OnMasks
 
     numbers = {name: records.numbers[name][:, None] for name in NUMBERS}
     curves = {name: values[:, None] for name, values in records.curves.items()}
@@ -105,6 +104,11 @@ def _columns(records: BoxRecords) -> BoxColumns:
         status=records.status[:, None],
         levels=np.asarray(LEVELS, np.float64),
         **curves,
+        on_masks=OnMasks(
+            records.pixels[:, None], numbers["pointing"], numbers["pointing_chance"], numbers["pointing_centre"]
+        )
+        if masked
+        else None,
     )
 
 
@@ -120,31 +124,18 @@ def _entry(
     """Summarise the pairs of one attribute, or of several.
 
     Returns:
-        The keys of ``BoxSummary.to_json``; ``pxap``; ``pointing``, ``pointing_chance``, ``pointing_centre`` and
-        ``pointing_over_chance``, paired; and the numbers of pairs: ``positives``, ``not_sampled``, and of those sampled
-        ``measured`` (with a true box), ``no_truth`` and ``no_box``.
+        The keys of ``BoxSummary.to_json``, and the numbers of pairs: ``positives``, ``not_sampled``, and of those
+        sampled ``measured`` (with a true box), ``no_truth`` and ``no_box``.
     """
-    from bincam.metrics.localization.boxes.pixels import pxap_estimate
     from bincam.metrics.localization.boxes.summary import box_summary
 
     sampled = records.status != NOT_SAMPLED
     kept = records.some(sampled)
     inside = Clusters(np.unique(clusters.codes[sampled], return_inverse=True)[1], clusters.known)
-    columns = _columns(kept)
+    columns = _columns(kept, masked=masked)
     found = box_summary(columns, 0, inside, chosen_level=chosen, decided=yes[sampled], level=level)
-    reason = "no image with a true box" if masked else NO_MASKS
-    figures: dict[str, Estimate] = {
-        "pxap": pxap_estimate(kept.pixels, inside, level) if kept.pixels.any() else undefined(reason),
-        "pointing": hit_rate(kept.numbers["pointing"], inside, level),
-        "pointing_chance": mean_of(kept.numbers["pointing_chance"].astype(np.float64), inside, level),
-        "pointing_centre": hit_rate(kept.numbers["pointing_centre"], inside, level),
-        "pointing_over_chance": mean_of(
-            (kept.numbers["pointing"] - kept.numbers["pointing_chance"]).astype(np.float64), inside, level, least=-1.0
-        ),
-    }
     return {
         **found.to_json(),
-        **{name: estimate.to_json() for name, estimate in figures.items()},
         "positives": len(records.row),
         "not_sampled": int((~sampled).sum()),
         "no_truth": int((kept.status == NO_TRUTH).sum()),

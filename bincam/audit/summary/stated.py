@@ -52,6 +52,7 @@ class Stated:
         specificity: Sequence[float] = USUAL,
         sensitivity: Sequence[float] = USUAL,
         prevalence: Prevalence = None,
+        one_of: Mapping[str, Sequence[str]] | None = None,
     ) -> Stated:
         """Make the statements about some attributes.
 
@@ -60,9 +61,11 @@ class Stated:
             specificity: See the class.
             sensitivity: See the class.
             prevalence: A number or several for all attributes, or by attribute.
+            one_of: The audited sets of outputs.
 
         Raises:
-            InputError: As for the class, or an attribute is unknown.
+            InputError: As for the class, or a prevalence is stated of a set, of an output of a large one, or of what is
+                not audited.
 
         >>> Stated.of(["Bald", "Young"], prevalence=0.1).prevalence
         {'Bald': (0.1,), 'Young': (0.1,)}
@@ -73,7 +76,7 @@ class Stated:
             prevalence = dict.fromkeys(attributes, prevalence)
         for name in prevalence:
             if name not in attributes:
-                raise InputError(f"prevalence: {name!r} is not audited{nearest(name, attributes)}")
+                raise InputError(f"prevalence: {name!r} is {_why_not(name, attributes, one_of or {})}")
         by_attribute = {name: (v,) if isinstance(v, int | float) else tuple(v) for name, v in prevalence.items()}
         return cls(specificity, sensitivity, by_attribute)
 
@@ -84,6 +87,18 @@ class Stated:
             "sensitivity": list(self.sensitivity),
             "prevalence": {name: list(values) for name, values in self.prevalence.items()},
         }
+
+
+def _why_not(name: str, attributes: Sequence[str], one_of: Mapping[str, Sequence[str]]) -> str:
+    """Say why no prevalence can be stated of a name."""
+    if name in one_of:
+        outputs = [output for output in one_of[name] if output in attributes]
+        other = f"state it of an output, such as {outputs[0]!r}" if outputs else "leave it out"
+        return f"a set of outputs, each of which has a prevalence of its own; {other}"
+    owner = next((owner for owner, outputs in one_of.items() if name in outputs), None)
+    if owner is not None:
+        return f"an output of the large set {owner!r}, whose outputs have no predictive values; leave it out"
+    return f"not audited{nearest(name, attributes)}"
 
 
 def stated_figures(panel: Panel, a: int, stated: Stated, level: float = LEVEL) -> list[dict[str, Any]]:

@@ -142,7 +142,7 @@ def summarise(
             variation=audit.variation,
             slice_by=slice_by,
             label_noise=label_noise if label_noise is not None else audit.manifest.label_noise,
-            stated=Stated.of(panel.attributes, specificity, sensitivity, prevalence),
+            stated=Stated.of(panel.attributes, specificity, sensitivity, prevalence, audit.one_of),
             level=level,
             resamples=resamples,
             seed=seed,

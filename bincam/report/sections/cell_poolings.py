@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from bincam.stats.clustered.paired_scores import ScoreComparison
+from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import shown, stated
 
 SAID = {
@@ -46,5 +48,21 @@ def pooling_sentence(attribute: str, pooling: str, comparison: ScoreComparison) 
     if not (gain.defined and error.defined) or math.isnan(gain.low):
         return f"{start}cannot be compared with their mean on these images{end}"
     answered = "better" if gain.low > 0 else "worse" if gain.high < 0 else "neither better nor worse for certain"
-    figures = f"balanced error {shown(error, 'percent')}, less than that of their mean by {stated(gain, 'points')}"
-    return f"{start}would have answered {answered}: {figures}{end}"
+    return f"{start}would have answered {answered}: balanced {against_mean(error, gain)}{end}"
+
+
+def against_mean(error: Estimate, gain: Estimate) -> str:
+    """Write an error and how it differs from that of the cells' mean; a negative difference is a lower error.
+
+    Args:
+        error: Of the pooling.
+        gain: By which it is lower than that of the mean.
+
+    Example:
+        >>> from bincam.stats.estimate import estimate
+        >>> error, gain = estimate(0.12, 0.1, 0.14, 200, None, ""), estimate(-0.04, -0.07, -0.01, 200, None, "")
+        >>> print(against_mean(error, gain).replace("\u202f", " "))
+        error 12 %, +4 points [+1, +7] (200 images) against that of their mean
+    """
+    more = replace(gain, value=-gain.value, low=-gain.high, high=-gain.low)
+    return f"error {shown(error, 'percent')}, {stated(more, 'points')} against that of their mean"

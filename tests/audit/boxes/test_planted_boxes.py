@@ -235,6 +235,10 @@ def test_what_cannot_be_measured_is_refused_before_the_pass(pictures, boxed, cho
     write_box_table(tmp_path / "other" / "boxes.parquet", [("elsewhere.png", "Object", *BOX)])
     with pytest.raises(InputError, match="no box is of an image of the table"):
         run(reader(0), other, tmp_path / "paths", chosen)
+    (tmp_path / "other" / "boxes.parquet").unlink()
+    (tmp_path / "other" / "boxes.parquet").mkdir()
+    with pytest.raises(InputError, match=r"boxes\.parquet is a folder, expected a file of boxes"):
+        run(reader(0), other, tmp_path / "folder", chosen)
     assert not (tmp_path / "none").exists()
     with pytest.raises(InputError, match="boxes_sample=-1 is negative"):
         Settings(boxes_sample=-1)

@@ -154,6 +154,24 @@ def test_impossible_statements_are_refused(values, message):
     assert message in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["Bald", "White", "Black"], "'race' is a set of outputs, each of which has a prevalence of its own; state it"),
+        (["Bald"], "'race' is a set of outputs, each of which has a prevalence of its own; leave it out"),
+    ],
+)
+def test_a_prevalence_of_a_set_is_refused_with_the_reason(rows, message):
+    sets = {"race": ["White", "Black"]}
+    with pytest.raises(InputError, match=message):
+        Stated.of(rows, prevalence={"race": 0.3}, one_of=sets)
+    if "White" in rows:
+        assert Stated.of(rows, prevalence={"White": 0.3}, one_of=sets).prevalence == {"White": (0.3,)}
+    else:
+        with pytest.raises(InputError, match="'White' is an output of the large set 'race', whose outputs have no"):
+            Stated.of(rows, prevalence={"White": 0.3}, one_of=sets)
+
+
 def test_nothing_stated_leaves_the_audited_predictive_values(audit):
     found = summarise(audit, resamples=50, specificity=(), sensitivity=(), slice_by=[])
     assert [e["measure"] for e in found["attributes"]["Bald"]["stated"]] == ["ppv", "npv"]

@@ -22,12 +22,18 @@ def compared(first_errors: int, second_errors: int) -> ScoreComparison:
 
 
 @pytest.mark.parametrize(
-    ("errors", "said"),
-    [((40, 10), "answered better"), ((10, 40), "answered worse"), ((20, 19), "neither better nor worse for certain")],
+    ("errors", "said", "figures"),
+    [
+        ((40, 10), "answered better", "balanced error 10 %, −30 points ["),
+        ((10, 40), "answered worse", "balanced error 40 %, +30 points ["),
+        ((20, 19), "neither better nor worse for certain", "balanced error 19 %, −1 points ["),
+    ],
 )
-def test_the_interval_decides_what_is_said(errors: tuple[int, int], said: str) -> None:
-    sentence = pooling_sentence("Bald", "top_10", compared(*errors))
+def test_the_interval_decides_what_is_said(errors: tuple[int, int], said: str, figures: str) -> None:
+    sentence = pooling_sentence("Bald", "top_10", compared(*errors)).replace("\u202f", " ")
     assert said in sentence
+    assert figures in sentence
+    assert "against that of their mean" in sentence
     assert "200 images" in sentence
     assert sentence.endswith("; the model was not trained for it.")
     assert "best 10" in sentence

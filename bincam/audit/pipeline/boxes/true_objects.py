@@ -111,9 +111,12 @@ def find_objects(table: AttributeTable, masks: Regions | None, names: Sequence[s
         turned: Crops turn the images.
 
     Raises:
-        InputError: There are neither boxes nor masks, or none of these attributes.
+        InputError: There are neither boxes nor masks, or none of these attributes; or a folder has the name of a file
+            of boxes.
     """
-    file = next((f for place in _places(table) if (f := place / NAME).is_file()), None)
+    file = next((f for place in _places(table) if (f := place / NAME).exists()), None)
+    if file is not None and file.is_dir():
+        raise InputError(f"{file} is a folder, expected a file of boxes (docs/boxes.md); move it away, or write one")
     boxes = None
     if file is not None and not (turned and masks is not None):
         boxes = BoxTable.read(file)

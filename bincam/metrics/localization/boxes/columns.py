@@ -19,6 +19,7 @@ from bincam.errors import InputError
 from bincam.metrics.localization.boxes.clean import clean_overlaps
 from bincam.metrics.localization.boxes.constant import ConstantBoxes
 from bincam.metrics.localization.boxes.levels import FIXED, LEVELS
+from bincam.metrics.localization.boxes.mask_columns import OnMasks, on_masks
 from bincam.metrics.localization.boxes.nulls import box_nulls
 from bincam.metrics.localization.boxes.overlaps import Overlaps, Truth, checked_truth, decoded, encoded
 
@@ -40,6 +41,7 @@ class BoxColumns:
         one: ``(B, A, L)`` uint8: the curve of the largest component's box, see ``encoded``.
         several: ``(B, A, L)`` uint8: the curve of the best component's box.
         projected_one: ``(B, A, L)`` uint8: the curve of the projected mask, for its own best threshold.
+        on_masks: Pixels by level and the pointing game; None where only boxes are known.
 
     Example:
         >>> import torch
@@ -59,6 +61,7 @@ class BoxColumns:
     one: NDArray[np.uint8]
     several: NDArray[np.uint8]
     projected_one: NDArray[np.uint8]
+    on_masks: OnMasks | None = None
 
     @property
     def overlaps(self) -> Overlaps:
@@ -136,4 +139,5 @@ def box_columns(
         one=encoded(overlaps.one),
         several=encoded(overlaps.several),
         projected_one=encoded(projected),
+        on_masks=None if masks is None else on_masks(maps, masks, size),
     )

@@ -11,11 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.errors import InputError
 from bincam.metrics.localization.boxes.columns import BoxColumns
 from bincam.metrics.localization.boxes.levels import FIXED
+from bincam.metrics.localization.boxes.mask_columns import OnMasks
 from bincam.metrics.localization.boxes.overlaps import overlap_hits
+from bincam.metrics.localization.boxes.pixels import pxap_estimate
 from bincam.metrics.localization.boxes.scores import DELTA, BoxScores, box_scores, hit_rate, mean_of
 from bincam.metrics.localization.boxes.verdict import judgement
 from bincam.stats.clusters import Clusters
-from bincam.stats.estimate import LEVEL, Estimate
+from bincam.stats.estimate import LEVEL, Estimate, undefined
+
+ON_MASKS = ("pxap", "pointing", "pointing_chance", "pointing_centre", "pointing_over_chance")
+NO_MASKS, NO_BOXES = "no masks, only boxes", "no image with a true box"
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,11 @@ class BoxSummary:
         reach: Of the best that the grid can give.
         over_constant: The accuracy at τ = .2 less that of the constant box, paired by image.
         judgement: ``"judged"``, ``"cannot be judged on this grid"`` or ``"undefined"``, see ``judgement``.
+        pxap: Of the pixels of all images; this and the next four are undefined without masks.
+        pointing: The pointing game.
+        pointing_chance: What chance would have.
+        pointing_centre: The score of the image's centre.
+        pointing_over_chance: The pointing game less its chance, paired by image.
 
     Example:
         >>> import torch
@@ -52,6 +62,11 @@ class BoxSummary:
     reach: Estimate
     over_constant: Estimate
     judgement: str
+    pxap: Estimate
+    pointing: Estimate
+    pointing_chance: Estimate
+    pointing_centre: Estimate
+    pointing_over_chance: Estimate
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object: None for NaN."""
@@ -61,6 +76,7 @@ class BoxSummary:
             "top_1": None if self.top_1 is None else self.top_1.to_json(),
             **{name: getattr(self, name).to_json() for name in rates},
             "judgement": self.judgement,
+            **{name: getattr(self, name).to_json() for name in ON_MASKS},
         }
 
 
@@ -130,4 +146,23 @@ def box_summary(
         reach=reach,
         over_constant=mean_of(own - hits(columns.constant), clusters, level, least=-1.0),
         judgement=judgement(reach),
+        **_on_masks(columns.on_masks, attribute, clusters, level),
     )
+
+
+def _on_masks(measured: OnMasks | None, attribute: int, clusters: Clusters, level: float) -> dict[str, Estimate]:
+    """Estimate ``ON_MASKS`` of one attribute."""
+    if measured is None:
+        return {name: undefined(NO_MASKS) for name in ON_MASKS}
+    pixels = measured.pixels[:, attribute]
+    hit, chance, centre = (
+        values[:, attribute].astype(np.float64)
+        for values in (measured.pointing, measured.pointing_chance, measured.pointing_centre)
+    )
+    return {
+        "pxap": pxap_estimate(pixels, clusters, level) if pixels.any() else undefined(NO_BOXES),
+        "pointing": hit_rate(hit, clusters, level),
+        "pointing_chance": mean_of(chance, clusters, level),
+        "pointing_centre": hit_rate(centre, clusters, level),
+        "pointing_over_chance": mean_of(hit - chance, clusters, level, least=-1.0),
+    }

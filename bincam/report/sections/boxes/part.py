@@ -15,6 +15,7 @@ from bincam.report.sections.boxes import sentences
 from bincam.report.sections.boxes.audited import ArmBoxes, audited_boxes
 from bincam.report.sections.boxes.tables import difference_table, tables
 from bincam.report.sections.context import Drawing, slug
+from bincam.report.sections.elsewhere import LOOKS_ELSEWHERE, Elsewhere, elsewhere, finding, sentence
 from bincam.report.sections.wording import marked
 from bincam.report.view_parts import Chart, Definition, Example, Picture
 from bincam.stats.formatting import number, significant
@@ -37,6 +38,7 @@ DEFINITIONS = (
         "grid, and of the one cell nearest its centre, each at its best threshold. Where fewer than half of the images "
         "are reached, boxes say nothing about the model.",
     ),
+    LOOKS_ELSEWHERE,
 )
 
 
@@ -52,20 +54,25 @@ def boxes_part(drawing: Drawing) -> BoxPart | None:
     if drawing.contrast is not None:
         more = difference_table(drawing.contrast.document, models[0].arm.name, models[1].arm.name)
     sample = f"at most {source['sample']:,} of each attribute, a draw" if source["sample"] else "all"
+    off = [elsewhere(model.arm) for model in models]
+    whose = [model.arm.phrase if many else "the model" for model in models]
     return BoxPart(
-        findings=[sentences.finding(model, named=many) for model in models],
+        findings=[
+            *(sentences.finding(model, named=many) for model in models),
+            *(finding(found, of) for found, of in zip(off, whose, strict=True) if found),
+        ],
         lead=(
             f"Maps of {source['method']} for yes, whatever was decided, against {source['truth']}. Images with the "
             f"attribute were measured: {sample}."
         ),
         tables=[*tables(models, names), *([more] if more else [])],
-        cards=[_card(name, models, drawing) for name in names],
+        cards=[_card(name, models, [found.get(name) for found in off], drawing) for name in names],
         rule=RULE,
         definitions=DEFINITIONS,
     )
 
 
-def _card(attribute: str, models: list[ArmBoxes], drawing: Drawing) -> BoxCard:
+def _card(attribute: str, models: list[ArmBoxes], off: list[Elsewhere | None], drawing: Drawing) -> BoxCard:
     many = len(models) > 1
     first = models[0]
     figures = [
@@ -73,6 +80,11 @@ def _card(attribute: str, models: list[ArmBoxes], drawing: Drawing) -> BoxCard:
         for label, name in (("box accuracy", "fixed"), ("constant box", "constant"), ("grid's reach", "reach"))
     ]
     words = [text for model in models for text in sentences.about(model, attribute, named=many)]
+    words += [
+        f"{model.arm.label}: {sentence(one)}" if many else sentence(one)
+        for model, one in zip(models, off, strict=True)
+        if one is not None
+    ]
     alt = f"{attribute}: share of images whose box has an IoU of at least .5, over the threshold. {' '.join(words)}"
     examples, limit = _examples(attribute, models, drawing)
     svg = inline(box_curves([model.curves(attribute) for model in models]), alt)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from bincam.report.sections.cell_poolings import SAID, pooling_sentence
+from bincam.report.sections.cell_poolings import SAID, against_mean, pooling_sentence
 from bincam.stats.clustered.paired_scores import ScoreComparison
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import counted, interval, number, shown, stated
@@ -141,9 +141,8 @@ def other_pooling(name: str, poolings: Mapping[str, Any] | None, *, of_set: bool
     gain, error = (Estimate.from_json(poolings["compared"][best][key]) for key in ("error_gain", "error"))
     answered = "better" if gain.low > 0 else "worse" if gain.high < 0 else "neither better nor worse for certain"
     return (
-        f"{name}: the same cells, pooled {SAID[best]}, would have answered {answered}: error "
-        f"{shown(error, 'percent')}, less than that of their mean by {stated(gain, 'points')}; the model was not "
-        "trained for it."
+        f"{name}: the same cells, pooled {SAID[best]}, would have answered {answered}: {against_mean(error, gain)}; "
+        "the model was not trained for it."
     )
 
 

@@ -8,10 +8,21 @@ import numpy as np
 import pytest
 import torch
 
+from bincam.data.regions.boxes import box_mask
 from bincam.errors import InputError
-from bincam.metrics import box_columns, box_scores, box_summary, fit_constant_boxes
+from bincam.metrics import (
+    box_columns,
+    box_scores,
+    box_summary,
+    clean_histograms,
+    fit_constant_boxes,
+    hit_cells,
+    pointing,
+    pxap_estimate,
+)
 from bincam.metrics.localization.boxes.overlaps import overlap_hits
 from bincam.metrics.localization.boxes.scores import DELTA, hit_rate
+from bincam.metrics.localization.boxes.summary import ON_MASKS
 from bincam.metrics.localization.boxes.verdict import CANNOT, JUDGED, UNDEFINED
 from bincam.stats import Clusters
 from tests.metrics.localization.boxes.test_columns import SIZE, planted, scenes
@@ -48,6 +59,24 @@ def test_its_figures_are_those_of_the_parts():
     assert got.reach == hit_rate(overlap_hits(columns.reach[:, 0], columns.status[:, 0], DELTA), PEOPLE)
     assert got.known.fixed.value > got.top_1.fixed.value
     json.dumps(got.to_json(), allow_nan=False)
+
+
+def test_with_masks_it_has_pxap_and_the_pointing_game_and_without_says_why_not():
+    boxes = scenes(60, seed=2)
+    masks = [[box_mask(one, SIZE) if len(one) else None] for one in boxes]
+    maps = planted(boxes) + 0.1 * torch.rand(60, 1, 12, 12, generator=torch.Generator().manual_seed(0))  # one peak each
+    truth = [[one] for one in boxes]
+    found = box_summary(box_columns(maps, truth, SIZE, masks=masks), 0, PEOPLE)
+    assert found.pxap == pxap_estimate(clean_histograms(maps, masks, SIZE)[:, 0], PEOPLE)
+    hits = np.stack([hit_cells(np.zeros(SIZE, bool) if mask is None else mask, (12, 12)) for (mask,) in masks])
+    game = pointing(maps, torch.from_numpy(hits)[:, None]).numpy()[:, 0]
+    assert found.pointing.value == pytest.approx(np.nanmean(game))
+    assert found.pointing.images == int(np.isfinite(game).sum())
+    assert found.pointing_over_chance.low > 0
+    plain = box_summary(box_columns(maps, truth, SIZE), 0, PEOPLE)
+    for name in ON_MASKS:
+        assert getattr(plain, name).method == "no masks, only boxes"
+    assert plain.known.to_json() == found.known.to_json()
 
 
 def test_without_fitted_boxes_their_rates_are_undefined_and_not_0():
