@@ -93,6 +93,7 @@ def own_share(
     """
     images, attributes = maps.shape[:2]
     flat = np.asarray(maps, np.float64).reshape(images, attributes, math.prod(maps.shape[2:]))
+    flat = np.where(np.isfinite(flat), flat, np.nan)
     flat = flat - flat.mean(-1, keepdims=True)
     finite = np.isfinite(flat).all(-1)
     used = finite.mean(0) > 0.5 if images else np.zeros(attributes, bool)  # attributes that are seldom defined
