@@ -24,6 +24,7 @@ from bincam.metrics.specificity.unexplained import OwnShare, own_share
 from bincam.stats.clustered.means import overall_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, Floats
+from bincam.stats.formatting import images
 from bincam.stats.hypotheses.families import LEVEL as ALPHA
 from bincam.stats.hypotheses.families import adjust_by_holm
 from bincam.stats.hypotheses.hypothesis_tests import paired_test
@@ -244,13 +245,13 @@ def _parts(values: Floats, least: Floats, people: Clusters, level: float, reason
         reason = "" if excess.defined else missing
         if excess.defined:
             if excess.small or not tested[a]:
-                reason = f"too few: {counted(excess.images, 'image')}"
+                reason = f"too few: {images(excess)}"
             elif excess.low > np.nanmean(least[:, a]) and p[a] <= ALPHA:
                 verdict = "pass"
             elif excess.high < MARGIN:
                 verdict = "fail"
             else:
-                reason = f"not settled by {counted(excess.images, 'image')}"
+                reason = f"not settled by {images(excess)}"
         parts.append(Part(verdict, excess, float(p[a]), reason))
     return parts
 

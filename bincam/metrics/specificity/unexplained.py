@@ -74,7 +74,7 @@ def own_share(
         maps: ``(N, A, h, w)``, S: evidence for the positive class.
         people: Clusters of the N images.
         labels: ``(N, A)``, 1, 0, or NaN: what labels explain of the maps, cell by cell, is removed first, fitted on the
-            other half. None to leave it in.
+            other half; of labels that most images have, and of images that have them all. None to leave it in.
         seed: Of the halves and of the random heads.
 
     Returns:
@@ -93,11 +93,13 @@ def own_share(
     """
     images, attributes = maps.shape[:2]
     flat = np.asarray(maps, np.float64).reshape(images, attributes, math.prod(maps.shape[2:]))
+    flat = np.where(np.isfinite(flat), flat, np.nan)
     flat = flat - flat.mean(-1, keepdims=True)
     finite = np.isfinite(flat).all(-1)
     used = finite.mean(0) > 0.5 if images else np.zeros(attributes, bool)  # attributes that are seldom defined
     kept = finite[:, used].all(1)
     if labels is not None:
+        labels = labels[:, np.isfinite(labels).mean(0) > 0.5] if images else labels
         kept &= np.isfinite(labels).all(1)
     rows = np.flatnonzero(kept)
     halves = _halves(people.codes[rows], seed)
@@ -152,6 +154,8 @@ def _too_few(
         return "no second attribute with maps to explain it by"
     if images * (cells - 1) < CELLS_PER_MAP * (attributes - 1):
         return f"{images} images in a half, with {cells} cells, are too few for the maps of {attributes} attributes"
+    if labels is not None and not labels.shape[1]:
+        return "no label that most images have"
     if labels is not None and images < IMAGES_PER_LABEL * labels.shape[1]:
         return f"{images} images in a half with all labels are too few for {labels.shape[1]} labels"
     return ""

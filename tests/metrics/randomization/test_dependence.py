@@ -96,6 +96,14 @@ def test_a_centre_blob_fails_the_first_part(grid: int) -> None:
     assert tenth.variance_left.value < 0.02
 
 
+def test_fixed_templates_of_each_attribute_fail_the_first_part() -> None:
+    """Maps that differ between attributes but not between images."""
+    fixed = np.broadcast_to(smooth(0, 7, images=1), (IMAGES, 4, 7, 7))
+    found = parameter_dependence(fixed, [smooth(1, 7)])
+    assert found.verdict == "fail"
+    assert (found.variance_by_attribute < 1e-11).all()
+
+
 @pytest.mark.parametrize("grid", GRIDS)
 def test_the_share_of_the_image_in_a_mixture_is_seen(grid: int) -> None:
     image = np.broadcast_to(smooth(9, grid, 1), (IMAGES, 4, grid, grid))

@@ -91,6 +91,7 @@ def test_images_of_a_person_are_no_independent_evidence(specific: np.ndarray, la
     assert found.own_share.identities == found.region.excess.identities == 9
     one = judge(specific, labels, identities=["ann"] * IMAGES).attributes["Bald"]
     assert one.mark == "cannot tell"
+    assert one.region.reason.endswith("of 1 person")
 
 
 def test_one_attribute_has_no_specificity(specific: np.ndarray, labels: np.ndarray) -> None:

@@ -86,6 +86,9 @@ def test_what_labels_explain_is_taken_out() -> None:
     assert (given.value > 0.95).all()
     labels[3, 0] = np.nan
     assert own_share(maps, ALONE, labels).images == IMAGES - 1
+    unlabelled = np.column_stack([labels, np.full(IMAGES, np.nan)])  # an attribute that no image has a label of
+    np.testing.assert_allclose(own_share(maps, ALONE, unlabelled).value, own_share(maps, ALONE, labels).value)
+    assert own_share(maps, ALONE, unlabelled[:, 2:]).reason == "no label that most images have"
 
 
 def test_people_are_in_one_half_only(features: np.ndarray) -> None:
