@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -368,13 +367,14 @@ def _column(name: str, value: ArrayLike, n: int) -> NDArray[np.str_]:
     return array
 
 
-_OTHERWISE = re.compile(r"(?:^|[/\0])\.{1,2}/|//|(?:^|\0)/|[^/\0]/\.{1,2}(?:/|\0|$)")
-"""In names joined by NUL: ``./``, ``../``, ``//`` and absolute paths, by which one file can have several names."""
+_OTHERWISE = ("./", "//", "\0/", "/.\0", "/..\0")
+"""Where one of these is in names between NULs, a file may have several names: ``./a``, ``b/../a``, an absolute path."""
 
 
 def _one_file_each(ids: Sequence[str], root: str | os.PathLike[str], source: str) -> None:
     """Refuse a table in which two rows name one file, such as ``0.png`` and ``./0.png``."""
-    if not _OTHERWISE.search("\0".join(ids)):
+    joined = "\0".join(("", *ids, ""))
+    if not any(mark in joined for mark in _OTHERWISE):
         return
     seen: dict[str, str] = {}
     for name in ids:

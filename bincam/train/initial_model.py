@@ -128,12 +128,14 @@ def card_shift(
         InputError: The resampling or an option is unknown.
     """
     of_attributes = loss.attributes if isinstance(loss, JointLoss) else loss
-    of_loss = None if of_attributes is None else of_attributes.logit_shift
+    if of_attributes is None:
+        return {}
+    of_loss = of_attributes.logit_shift
     of_resampling: float | None = 0.0
     if resampling.name != "none":
         labels = questions(table)
         of_resampling = shift(labels, make_shares(labels, resampling.name, **resampling.options))
-    if of_attributes is None or of_loss is None or of_resampling is None:
+    if of_loss is None or of_resampling is None:
         return {}
     return dict(zip(of_attributes.attributes, (of_loss + of_resampling).tolist(), strict=True))
 
