@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.display import counted
 from bincam.errors import InputError
 from bincam.postprocessing.label_sets import Floats, as_scores, check_names, finite_rows, generator
+
+People = Iterable[str] | NDArray[np.int64]
+"""Names of people, '' where unknown; or their numbers, of ``person_codes``, which are found once for many calls."""
 
 ROUNDING = 1e-9
 """(n + 1)(1 - α) of decimal α is off by less. Without it, α = .7 of 9 images would take the 4th score, not the 3rd."""
@@ -180,7 +183,7 @@ def one_of_calibration(
     true: ArrayLike,
     alpha: float,
     *,
-    identities: Iterable[str] | None,
+    identities: People | None,
     seed: int,
     names: Sequence[str],
     per_class: bool = False,
@@ -201,8 +204,8 @@ def one_of_calibration(
     return OneOfCalibration(p, y, known, of, split)
 
 
-def known_people(identities: Iterable[str] | None, images: int) -> NDArray[np.int64] | None:
-    """Number the people of images, or return None where identities are not given.
+def known_people(identities: People | None, images: int) -> NDArray[np.int64] | None:
+    """Number the people of images, or return None where identities are not given; numbers are returned as they are.
 
     Raises:
         InputError: The number of identities is another, or one is no string.
@@ -212,7 +215,8 @@ def known_people(identities: Iterable[str] | None, images: int) -> NDArray[np.in
     """
     if identities is None:
         return None
-    codes = person_codes(identities)
+    numbered = isinstance(identities, np.ndarray) and identities.dtype.kind in "iu"
+    codes = np.asarray(identities, np.int64) if numbered else person_codes(cast("Iterable[str]", identities))
     if len(codes) != images:
         raise InputError(
             f"{len(codes)} identities of {counted(images, 'image')}; expected one for each, '' where unknown"
