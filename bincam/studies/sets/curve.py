@@ -35,10 +35,10 @@ class SizeCoverage:
     def to_json(self) -> dict[str, Any]:
         """Return the curve as JSON has it: None for NaN."""
         names = ("size", "coverage", "minority", "majority")
-        curves = {name: np.round(getattr(self, name), 6).tolist() for name in names}
+        curves = {name: np.round(getattr(self, name), 6) for name in names}
         return {
             "images": self.images,
-            **{name: [None if value != value else value for value in curve] for name, curve in curves.items()},
+            **{name: np.where(np.isnan(curve), None, curve).tolist() for name, curve in curves.items()},
         }
 
 
@@ -83,5 +83,5 @@ def size_coverage(scores: Floats, true: NDArray[np.int64], few: ArrayLike) -> Si
         return np.asarray((covered[present] / images[present, None]).mean(0))
 
     parts = [size, covered.sum(0) / n, mean_of(rare), mean_of(~rare)]
-    started = [np.append(part, 0.0 if np.isfinite(part).any() else np.nan)[::-1] for part in parts]
-    return SizeCoverage(*started, images=n)
+    started: list[Any] = [np.append(part, 0.0 if np.isfinite(part).any() else np.nan)[::-1] for part in parts]
+    return SizeCoverage(*started, n)

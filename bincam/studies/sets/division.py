@@ -57,7 +57,7 @@ def divide_people(scored: Scored, share: float, seed: int) -> Division:
         )
     number = min(max(round(share * len(people)), 1), len(people) - 1)
     chosen = np.isin(codes, generator(seed, 2).permutation(people)[:number])
-    notes = ()
+    notes: tuple[str, ...] = ()
     if scored.people is None:
         notes = ("the data names no identities, so images of one person may be on both sides, and intervals and "
                  "coverage would be too good",)  # fmt: skip
@@ -71,7 +71,9 @@ def divide_people(scored: Scored, share: float, seed: int) -> Division:
 
 
 def divide_audits(audit: Audit, calibration: Audit) -> Division:
-    """Calibrate on another audit of the same model; outputs may be in another order, people who are judged are left out.
+    """Calibrate on another audit of the same model, whose outputs may be in another order.
+
+    Of the same data, images of people who are judged are left out of the calibration.
 
     Raises:
         InputError: It is of another model or of other outputs, or of the same images.

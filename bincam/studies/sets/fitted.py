@@ -149,7 +149,8 @@ class FittedRule:
                 entry["kept_share"],
                 entry["tied"],
                 entry["size_with_ties"],
-                *entry["raps"],
+                float(entry["raps"][0]),
+                int(entry["raps"][1]),
                 entry["seed"],
             )
         except (KeyError, TypeError, ValueError) as error:

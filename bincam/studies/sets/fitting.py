@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bincam.errors import InputError
 from bincam.postprocessing.average_k import fit_average_k
-from bincam.postprocessing.conformal import class_conditional, lac, per_attribute, risk_control
-from bincam.postprocessing.conformal_adaptive import aps, raps
+from bincam.postprocessing.conformal import ConformalThresholds, class_conditional, lac, per_attribute, risk_control
+from bincam.postprocessing.conformal_adaptive import raps
 from bincam.postprocessing.label_sets import Floats
-from bincam.studies.sets.fitted import FittedRule
+from bincam.studies.sets.fitted import ADAPTIVE, FittedRule
 from bincam.studies.sets.scored import Scored
 from bincam.studies.sets.settings import NOT_OF_HEADS, OF_ANSWERS, OF_ATTRIBUTES, SetsSettings, average_k_rule
 
@@ -58,40 +60,25 @@ def fit_answers(
         >>> list(fits.rules), fits.left_out
         (['lac', 'class_conditional', 'average_k=1', 'aps'], {'average_k=4': 'a mean size of 4 for a set of 3 outputs; expected 1 to 3, and two outputs at least (attributes, of which an image may have none, take one_of=False)', 'raps': 'with 5 free labels of 3 no label has a penalty, so the sets are those of aps'})
     """  # noqa: E501
-    fits, K, seed = Fits(), len(names), settings.seed
+    fits, K = Fits(), len(names)
     is_head = tuple(names) == HEAD
-    about = {"identities": people, "seed": seed, "names": tuple(names)}
+    about = {"identities": people, "seed": settings.seed, "names": tuple(names)}
     for method in (name for name in settings.methods if name in OF_ANSWERS):
         if is_head and method in NOT_OF_HEADS:
             continue
         if method == "average_k":
             for size in settings.sizes:
                 if not (is_head and size >= K):  # both answers for every image say nothing
-                    fits.add(average_k_rule(size), lambda size=size: _of_size(scores, size, names, settings))
+                    fits.add(average_k_rule(size), partial(_of_size, scores, size, names, settings))
         elif method == "raps" and settings.free >= K:
             fits.left_out["raps"] = (
                 f"with {settings.free} free labels of {K} no label has a penalty, so the sets are those of aps"
             )
-        elif method in ("aps", "raps"):
-            penalty, free = (settings.penalty, settings.free) if method == "raps" else (0.0, 0)
-            fits.add(
-                method,
-                lambda method=method, penalty=penalty, free=free: FittedRule.adaptive(
-                    raps(scores, true, settings.alpha, penalty=penalty, free=free, **about)
-                    if method == "raps"
-                    else aps(scores, true, settings.alpha, **about),
-                    method,
-                    seed + 1,  # other draws than those of the calibration
-                ),
-            )
+        elif method in ADAPTIVE:
+            fits.add(method, partial(_adaptive, method, scores, true, settings, about))
         else:
             fit = lac if method == "lac" else class_conditional
-            fits.add(
-                method,
-                lambda fit=fit, method=method: FittedRule.of_coverage(
-                    fit(scores, true, settings.alpha, **about), method
-                ),
-            )
+            fits.add(method, partial(_of_coverage, fit, method, scores, true, settings, about))
     return fits
 
 
@@ -104,22 +91,38 @@ def fit_attributes(scored: Scored, settings: SetsSettings) -> Fits:
         scored: The calibration.
         settings: Of the study.
     """
-    fits, names, seed = Fits(), scored.attributes, settings.seed
+    fits, names = Fits(), scored.attributes
     p, y = scored.probability(), scored.labels
-    about = {"identities": scored.people, "seed": seed, "names": names}
+    about = {"identities": scored.people, "seed": settings.seed, "names": names}
     for method in (name for name in settings.methods if name in OF_ATTRIBUTES):
         if method == "global":
             fits.add("global", lambda: _of_size(p, _true_size(y), names, settings, one_of=False))
             for size in (size for size in settings.sizes if size <= len(names)):
                 rule = average_k_rule(size, "global")
-                fits.add(rule, lambda size=size: _of_size(p, size, names, settings, one_of=False))
+                fits.add(rule, partial(_of_size, p, size, names, settings, one_of=False))
         else:
             fit = per_attribute if method == "per_attribute" else risk_control
-            fits.add(
-                method,
-                lambda fit=fit, method=method: FittedRule.of_coverage(fit(p, y, settings.alpha, **about), method),
-            )
+            fits.add(method, partial(_of_coverage, fit, method, p, y, settings, about))
     return fits
+
+
+def _of_coverage(
+    fit: Callable[..., ConformalThresholds],
+    method: str,
+    p: Floats,
+    true: NDArray[Any],
+    settings: SetsSettings,
+    about: Mapping[str, Any],
+) -> FittedRule:
+    return FittedRule.of_coverage(fit(p, true, settings.alpha, **about), method)
+
+
+def _adaptive(
+    method: str, p: Floats, true: NDArray[np.int64], settings: SetsSettings, about: Mapping[str, Any]
+) -> FittedRule:
+    penalty, free = (settings.penalty, settings.free) if method == "raps" else (0.0, 0)
+    fitted = raps(p, true, settings.alpha, penalty=penalty, free=free, **about)
+    return FittedRule.adaptive(fitted, method, settings.seed + 1)  # other draws than those of the calibration
 
 
 def _of_size(
@@ -150,7 +153,7 @@ def check_sizes(sizes: Iterable[float], scored: Scored) -> None:
     for size in sizes:
         if size > most:
             raise InputError(
-                f"a mean size of {size:g}, but an image can have {most} labels at most in this audit; ask for 1 to {most}"
+                f"a mean size of {size:g}, but an image can have {most} labels at most here; ask for 1 to {most}"
             )
 
 

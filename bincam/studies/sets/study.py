@@ -78,7 +78,8 @@ def run_sets(
     check_sizes(chosen.sizes, division.judged)
     study = StudyFolder.begin(out or study_folder(audit, NAME), NAME, stated, audit=audit, resume=resume)
     if not study.finished:
-        study.write_summary(_Judged(division, chosen, study.folder, track).summary())
+        content = _Judged(division, chosen, study.folder, track).summary()
+        study.write_summary({"model": audit.manifest.model.digest, **content})
     return study
 
 

@@ -24,11 +24,11 @@ def sets_table(summary: Mapping[str, Any]) -> str:
         note = omitted(len(named), len(subjects), "subjects")
         parts.append(Table("Answers that exclude one another", columns, rows, note, left=2).text())
     if summary["attributes"]:
-        columns = ("rule", "labels per image", "missed of an image's", "recall, mean", "recall, worst", "of")
+        heads = ("rule", "labels per image", "missed of an image's", "recall, mean", "recall, worst", "of")
         parts.append(
             Table(
                 f"All {len(summary['attributes']['answers'])} attributes at once",
-                columns,
+                heads,
                 [_attribute_row(rule, entry) for rule, entry in summary["attributes"]["rules"].items()],
             ).text()
         )

@@ -1,0 +1,87 @@
+"""A finished study of sets, as gates, pages and explanations read it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bincam.audit.folder.files import MANIFEST
+from bincam.audit.folder.reader import open_audit
+from bincam.audit.gate.label_sets import STUDY
+from bincam.errors import InputError, nearest
+from bincam.studies.folder import StudyFolder, study_folder
+from bincam.studies.sets.fitted import FittedRule
+from bincam.studies.sets.study import ALL, NAME
+
+if TYPE_CHECKING:
+    from bincam.audit.folder.audit import Audit
+
+
+def stored_sets(audit: Audit) -> dict[str, Any]:
+    """Return the study's summary as rules of a gate find it, or the reason why none rests on the audit."""
+    try:
+        return {STUDY: {"summary": StudyFolder.open(study_folder(audit, NAME), NAME, audit=audit).summary}}
+    except InputError as error:
+        return {STUDY: {"reason": str(error)}}
+
+
+@dataclass(frozen=True)
+class SetRules:
+    """The fitted rules of a study, for other images of the same model.
+
+    Attributes:
+        source: The study's folder.
+        digest: The model's digest, as the study's audit states it.
+        subjects: Subject to its rules by name; ``attributes`` is all attributes at once.
+        primary: Name of the primary rule.
+    """
+
+    source: Path
+    digest: str
+    subjects: Mapping[str, Mapping[str, FittedRule]]
+    primary: str | None
+
+    def of(self, rule: str | None) -> tuple[str, dict[str, FittedRule]]:
+        """Return a rule's name and its thresholds by subject; the primary one where none is named.
+
+        Raises:
+            InputError: The study has no such rule.
+        """
+        known = list(dict.fromkeys(name for rules in self.subjects.values() for name in rules))
+        asked = rule or self.primary or next(iter(known), "")
+        if asked not in known:
+            raise InputError(f"{self.source}: no sets by {asked!r}{nearest(asked, known)}")
+        return asked, {name: rules[asked] for name, rules in self.subjects.items() if asked in rules}
+
+
+def read_rules(path: str | os.PathLike[str]) -> SetRules:
+    """Read the rules of a study.
+
+    Args:
+        path: Folder of an audit with a finished study, or of the study itself.
+
+    Raises:
+        InputError: There is none, it is unfinished, rests on other measurements than its audit's, or is damaged.
+    """
+    place = Path(path)
+    if (place / MANIFEST).is_file():
+        audit = open_audit(place)
+        study = StudyFolder.open(study_folder(audit, NAME), NAME, audit=audit)
+    else:
+        study = StudyFolder.open(place, NAME)
+    summary = study.summary
+    try:
+        entries = {name: entry["rules"] for name, entry in summary["subjects"].items()}
+        if summary["attributes"]:
+            entries[ALL] = summary["attributes"]["rules"]
+        digest, primary = str(summary["model"]), summary["primary"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{study.folder}: the summary is damaged ({error!r}); make the study again") from None
+    subjects = {
+        name: {rule: FittedRule.from_json(entry.get("fitted")) for rule, entry in rules.items()}
+        for name, rules in entries.items()
+    }
+    return SetRules(study.folder, digest, subjects, primary)
