@@ -122,7 +122,15 @@ def one_each(codes: NDArray[np.int64], rows: NDArray[np.int64], seed: int) -> ND
     [0, 2]
     """
     shuffled = generator(seed).permutation(rows)
-    return np.sort(shuffled[np.unique(codes[shuffled], return_index=True)[1]])
+    if not len(shuffled):
+        return shuffled
+    if codes.max() >= 4 * len(codes):  # too many codes for an array of them
+        return np.sort(shuffled[np.unique(codes[shuffled], return_index=True)[1]])
+    first = np.full(int(codes.max()) + 1, -1, np.int64)
+    first[codes[shuffled[::-1]]] = shuffled[::-1]  # of equal indices the last assignment counts
+    chosen = np.zeros(len(codes), bool)
+    chosen[first[first >= 0]] = True
+    return np.flatnonzero(chosen)
 
 
 def calibration_split(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bincam.errors import InputError, nearest
 from bincam.one_of import set_of
+from bincam.postprocessing.label_sets import OF_ANSWERS, OF_ATTRIBUTES
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
@@ -23,7 +24,7 @@ LABEL_SET_MEASURES: Mapping[str, str] = {
 }
 """Measures of label sets, and their keys in the study's summary."""
 
-OF_ATTRIBUTES = "set_recall"
+RECALL = "set_recall"
 """The measure of sets of all attributes at once; the others are of answers that exclude one another."""
 
 PRIMARY = "primary"
@@ -35,23 +36,28 @@ STUDY = "label_sets"
 ADVICE = "'bincam sets AUDIT --calibrate half' makes one"
 
 
-def check_label_sets(attribute: str | None, measure: str, audit: Audit, where: str) -> None:
-    """Refuse a rule on label sets of something that has none.
+def check_label_sets(attribute: str | None, measure: str, made_by: str, audit: Audit, where: str) -> None:
+    """Refuse a rule on label sets of something that has none, or by something that makes none.
 
     Args:
         attribute: The attribute, set or output of the rule; None for all.
         measure: Of ``LABEL_SET_MEASURES``.
+        made_by: The rule that makes the sets, or ``PRIMARY``.
         audit: The audit.
         where: Start of the message.
 
     Raises:
-        InputError: It is the mean over attributes, or an output with a measure that sets alone have.
+        InputError: It is the mean over attributes, an output with a measure that sets alone have, or the rule is of no
+            known method.
     """
+    methods = OF_ATTRIBUTES if measure == RECALL else OF_ANSWERS
+    if made_by != PRIMARY and made_by.partition("=")[0] not in methods:
+        raise InputError(f"{where}: {measure} is of sets by {', '.join(methods)}, got {made_by!r}")
     if attribute == "overall":
         raise InputError(f"{where}: {measure} has no mean over attributes; write it for single ones")
     one_of = getattr(audit, "one_of", {})
     owner = None if attribute is None else set_of(attribute, one_of)
-    if measure == OF_ATTRIBUTES and (attribute in one_of or owner is not None):
+    if measure == RECALL and (attribute in one_of or owner is not None):
         raise InputError(
             f"{where}: set_recall is of yes-or-no attributes; of a set write {owner or attribute}.worst_class_coverage"
         )
@@ -71,7 +77,7 @@ def label_set_names(summary: Mapping[str, Any], measure: str) -> list[str]:
     content = (summary.get(STUDY) or {}).get("summary")
     if content is None:
         return ["all"]
-    if measure == OF_ATTRIBUTES:
+    if measure == RECALL:
         return list((content.get("attributes") or {}).get("answers", ())) or ["all"]
     return list(content["subjects"]) or ["all"]
 
@@ -92,7 +98,7 @@ def label_set_figure(summary: Mapping[str, Any], measure: str, rule: str, name: 
     content = study.get("summary")
     if content is None:
         return _without(study.get("reason") or f"the audit has no study of sets; {ADVICE}")
-    if measure == OF_ATTRIBUTES:
+    if measure == RECALL:
         rules: Mapping[str, Any] = (content.get("attributes") or {}).get("rules", {})
         asked = next(iter(rules), "per_attribute") if rule == PRIMARY else rule
         subject = "attributes"
@@ -110,10 +116,10 @@ def label_set_figure(summary: Mapping[str, Any], measure: str, rule: str, name: 
             + (f": {why}" if why else nearest(asked, rules) if rules else "; make it again with that --method")
         )
     figures = rules[asked]
-    if subject != name and measure != OF_ATTRIBUTES:
+    if subject != name and measure != RECALL:
         return _figure(figures["per_class"].get(name))
     found = figures.get(LABEL_SET_MEASURES[measure])
-    if measure == OF_ATTRIBUTES:
+    if measure == RECALL:
         return _figure((found or {}).get(name))
     if measure == "worst_slice_coverage":
         if found is None:

@@ -179,10 +179,10 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     if rest.strip() in BOX_MEASURES:
         check_boxes(attribute, rest.strip(), audit, where)
         return attribute, rest.strip(), "all"
-    of_sets, _, made_by = (part.strip() for part in rest.partition("@"))
-    if of_sets in LABEL_SET_MEASURES:
-        check_label_sets(attribute, of_sets, audit, where)
-        return attribute, of_sets, made_by or PRIMARY
+    if conditioned_measure in LABEL_SET_MEASURES:
+        made_by = condition or PRIMARY
+        check_label_sets(attribute, conditioned_measure, made_by, audit, where)
+        return attribute, conditioned_measure, made_by
     if conditioned_measure in CONDITIONED:
         if attribute == "overall":
             raise InputError(f"{where}: {conditioned_measure} has no mean over attributes; write it for single ones")

@@ -99,28 +99,19 @@ def head_coverage(
         >>> found.answered.images, found.histogram
         (90, (0, 90, 10))
     """
-    held, y = np.asarray(members), np.asarray(labels, np.float64)
-    if held.shape != (len(y), 2) or held.dtype != bool or y.ndim != 1 or len(clusters.codes) != len(y):
-        raise InputError(
-            f"expected sets (N, 2) of True and False, labels (N,) and clusters of as many images, got {held.dtype} "
-            f"{held.shape}, {y.shape} and clusters of {len(clusters.codes)}"
-        )
-    known = ~np.isnan(y)
-    wrong = np.flatnonzero(known & (y != 0) & (y != 1))
-    if len(wrong):
-        raise InputError(f"label of image {wrong[0]} is {y[wrong[0]]:g}; expected 0, 1 or NaN")
+    held, y, known = _checked(members, labels, clusters)
     usable = known if defined is None else known & defined
     cell = (4 * (y == 1) + 2 * held[:, 0] + held[:, 1])[usable]
-    counts = np.bincount(clusters.codes[usable] * CELLS + cell, minlength=clusters.count * CELLS)
-    table = counts.reshape(-1, CELLS).astype(float)
-    share = shares_of_totals(table @ _HITS, table @ _OF, known=clusters.known, level=level)
+    table = _per_cluster(CELLS, cell, usable, clusters)
+    # Each column of the totals is contiguous, so that sums over the clusters are fast.
+    share = shares_of_totals((_HITS.T @ table).T, (_OF.T @ table).T, known=clusters.known, level=level)
     coverage, empty, several, no, yes, several_no, several_yes, answered = (
         share.estimate(measure) for measure in range(len(_MEASURES))
     )
-    by_cell = table.sum(0)
+    by_cell = table.sum(1)
     return HeadCoverage(
         coverage=coverage,
-        size=_mean_size(table, clusters.known, level),
+        size=_mean_sizes((_SIZE @ table)[:, None], table.sum(0)[:, None], clusters.known, level)[0],
         empty=empty,
         several=several,
         per_class=(no, yes),
@@ -132,9 +123,76 @@ def head_coverage(
     )
 
 
-def _mean_size(table: Floats, known: bool, level: float) -> Estimate:
-    value, low, high, images, people, *_ = means_of_totals(
-        table @ _SIZE[:, None].astype(float), table.sum(1, keepdims=True), (0.0, 2.0), level
-    )
-    identities = int(people[0]) if known else None
-    return mean_estimate(float(value[0]), float(low[0]), float(high[0]), int(images[0]), identities, known)
+def head_coverage_by_part(
+    members: NDArray[np.bool_],
+    labels: ArrayLike,
+    codes: NDArray[np.int64],
+    parts: int,
+    clusters: Clusters,
+    *,
+    defined: NDArray[np.bool_] | None = None,
+    level: float = LEVEL,
+) -> list[tuple[Estimate, Estimate]]:
+    """Estimate coverage and mean size of the sets of a yes-or-no head in disjoint parts of the images.
+
+    Args:
+        members: ``(N, 2)``, as for ``head_coverage``.
+        labels: ``(N,)``.
+        codes: ``(N,)``: index of the image's part; negative for none.
+        parts: Number of parts.
+        clusters: Clusters of the N images.
+        defined: ``(N,)``, as for ``head_coverage``.
+        level: Confidence level.
+
+    Returns:
+        Coverage and mean size of each part, as ``coverage_by_slice`` gives them.
+
+    Raises:
+        InputError: Shapes differ, or a label is not 0, 1 or NaN.
+
+    Example:
+        >>> from bincam.stats import Clusters
+        >>> sets = np.array([[True, False], [True, False], [True, True], [False, True]])
+        >>> found = head_coverage_by_part(sets, [0, 1, 1, 1], np.array([0, 0, 1, 1]), 2, Clusters.of([""] * 4))
+        >>> [(coverage.value, size.value) for coverage, size in found]
+        [(0.5, 1.0), (1.0, 1.5)]
+    """
+    held, y, known = _checked(members, labels, clusters)
+    inside = known & (codes >= 0) if defined is None else known & (codes >= 0) & defined
+    cell = (codes * CELLS + 4 * (y == 1) + 2 * held[:, 0] + held[:, 1])[inside]
+    table = _per_cluster(parts * CELLS, cell, inside, clusters).reshape(parts, CELLS, -1)
+    hits, sizes, total = (np.einsum("c,pck->kp", weight.astype(float), table) for weight in (_HIT, _ALL, _SIZE))
+    share = shares_of_totals(hits, sizes, known=clusters.known, level=level)
+    means = _mean_sizes(total, sizes, clusters.known, level)
+    return [(share.estimate(part), means[part]) for part in range(parts)]
+
+
+def _checked(
+    members: NDArray[np.bool_], labels: ArrayLike, clusters: Clusters
+) -> tuple[NDArray[np.bool_], NDArray[np.floating], NDArray[np.bool_]]:
+    held, y = np.asarray(members), np.asarray(labels)
+    if held.shape != (len(y), 2) or held.dtype != bool or y.ndim != 1 or len(clusters.codes) != len(y):
+        raise InputError(
+            f"expected sets (N, 2) of True and False, labels (N,) and clusters of as many images, got {held.dtype} "
+            f"{held.shape}, {y.shape} and clusters of {len(clusters.codes)}"
+        )
+    known = ~np.isnan(y)
+    wrong = np.flatnonzero(known & (y != 0) & (y != 1))
+    if len(wrong):
+        raise InputError(f"label of image {wrong[0]} is {y[wrong[0]]:g}; expected 0, 1 or NaN")
+    return held, y, known
+
+
+def _per_cluster(
+    cells: int, cell: NDArray[np.integer], rows: NDArray[np.bool_], clusters: Clusters
+) -> NDArray[np.float64]:
+    """Count the images of each cell and cluster, ``(cells, K)``."""
+    count = clusters.count
+    return np.bincount(cell * count + clusters.codes[rows], minlength=cells * count).reshape(cells, count).astype(float)
+
+
+def _mean_sizes(total: Floats, size: Floats, known: bool, level: float) -> list[Estimate]:
+    value, low, high, images, people, *_ = means_of_totals(total, size, (0.0, 2.0), level)
+    identities = people.tolist() if known else [None] * len(value)
+    ends = zip(value.tolist(), low.tolist(), high.tolist(), images.tolist(), identities, strict=True)
+    return [mean_estimate(*figures, known) for figures in ends]

@@ -235,9 +235,10 @@ def _recall_and_alarms(
     held: Booleans, y: NDArray[np.floating], known: Booleans, clusters: Clusters, level: float
 ) -> tuple[Estimate, Estimate]:
     """Estimate how often the sets of positive and of negative images have an attribute, from counts per cluster."""
-    cell = (2 * (y == 1) + held)[known]
-    counts = np.bincount(4 * clusters.codes[known] + cell, minlength=4 * clusters.count).reshape(-1, 2, 2).astype(float)
-    rates = shares_of_totals(counts[:, ::-1, 1], counts[:, ::-1].sum(2), known=clusters.known, level=level)
+    cell, count = (2 * (y == 1) + held)[known], clusters.count
+    table = np.bincount(cell * count + clusters.codes[known], minlength=4 * count).reshape(2, 2, count).astype(float)
+    hits, sizes = table[::-1, 1], table[::-1].sum(1)  # (2, K): of positive images, of negative ones
+    rates = shares_of_totals(hits.T, sizes.T, known=clusters.known, level=level)
     return rates.estimate(0), rates.estimate(1)
 
 

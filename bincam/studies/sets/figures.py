@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.summary.divisions import Slicing
 from bincam.postprocessing.label_sets import LabelSets, top_k_sets
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, undefined
 from bincam.stats.proportions import shares
-from bincam.stats.sets.abstaining import head_coverage
+from bincam.stats.sets.abstaining import head_coverage, head_coverage_by_part
 from bincam.stats.sets.coverage import attribute_coverage, coverage_by_slice, set_coverage
 from bincam.studies.sets.fitted import FittedRule
 from bincam.studies.sets.fitting import HEAD
@@ -23,47 +23,13 @@ ENOUGH = "ok"
 """Status of figures that a worst one is chosen among."""
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """The images with one value of a division.
-
-    Attributes:
-        column: The division.
-        value: The value.
-        rows: Indices of its images.
-        clusters: Their clusters.
-    """
-
-    column: str
-    value: str
-    rows: NDArray[np.int64]
-    clusters: Clusters
-
-
-def parts_of(judged: Scored) -> list[Part]:
-    """List the parts of the judged images by every value of the audit's divisions."""
-    result = []
-    for division in judged.divisions:
-        for code, value in enumerate(division.values):
-            rows = np.flatnonzero(division.codes == code)
-            codes = np.unique(judged.clusters.codes[rows], return_inverse=True)[1].astype(np.int64)
-            result.append(Part(division.column, value, rows, Clusters(codes, judged.clusters.known)))
-    return result
-
-
 def head_figures(
-    sets: LabelSets, labels: NDArray[np.float32], minority: int, judged: Scored, parts: Sequence[Part]
+    sets: LabelSets, labels: NDArray[np.float32], minority: int, judged: Scored, name: str
 ) -> dict[str, Any]:
-    """Estimate the figures of the sets of a yes-or-no attribute."""
-    found = head_coverage(sets.members, labels, judged.clusters, defined=sets.defined)
+    """Estimate the figures of the sets of a yes-or-no attribute; it is not divided by itself."""
+    about: dict[str, Any] = {"defined": sets.defined}
+    found = head_coverage(sets.members, labels, judged.clusters, **about)
     rare = int(minority > 0)
-    of_parts = (
-        (
-            part,
-            head_coverage(sets.members[part.rows], labels[part.rows], part.clusters, defined=sets.defined[part.rows]),
-        )
-        for part in parts
-    )
     return {
         **_common(found.coverage, found.size, found.empty, found.several),
         "minority_coverage": found.per_class[rare].to_json(),
@@ -74,17 +40,17 @@ def head_figures(
         "ties": _ties(sets),
         "unknown": found.unknown,
         "undefined": found.undefined,
-        **_of_parts((part, of_part.coverage, of_part.size) for part, of_part in of_parts),
-    }
+        **_of_slices(
+            (division, head_coverage_by_part(sets.members, labels, division.codes, len(division.values),
+                                             judged.clusters, **about))
+            for division in _dividing(judged, {name})
+        ),
+    }  # fmt: skip
 
 
 def set_figures(sets: LabelSets, of_set: OneOf, judged: Scored, name: str) -> dict[str, Any]:
     """Estimate the figures of the sets of a set of outputs; it is not divided by itself or by its own outputs."""
     found = set_coverage(sets.members, of_set.true, of_set.rare, judged.clusters, defined=sets.defined)
-    own = {name, *of_set.outputs}
-    parts = [part for part in parts_of(judged) if not own & set(part.column.split("*"))]
-    marks = {str(n): _mark(part.rows, judged.count) for n, part in enumerate(parts)}
-    sliced = coverage_by_slice(sets.members, of_set.true, marks, judged.clusters, defined=sets.defined)
     return {
         **_common(found.coverage, found.size, found.empty, found.several),
         "minority_coverage": found.few.to_json(),
@@ -95,7 +61,10 @@ def set_figures(sets: LabelSets, of_set: OneOf, judged: Scored, name: str) -> di
         "ties": _ties(sets),
         "unknown": found.unknown,
         "undefined": found.undefined,
-        **_of_parts((part, *sliced[str(n)]) for n, part in enumerate(parts)),
+        **_of_slices(
+            (division, _by_part(sets, of_set, division, judged.clusters))
+            for division in _dividing(judged, {name, *of_set.outputs})
+        ),
     }
 
 
@@ -142,18 +111,31 @@ def _of_classes(names: Sequence[str], covered: Sequence[Estimate], several: Sequ
     }
 
 
-def _of_parts(figures: Iterator[tuple[Part, Estimate, Estimate]]) -> dict[str, Any]:
-    listed = list(figures)
-    sound = [one for one in listed if one[1].status == ENOUGH]
-    worst = min(sound, key=lambda one: one[1].value, default=None) if len(sound) > 1 else None
+def _dividing(judged: Scored, own: set[str]) -> list[Slicing]:
+    """List the divisions that are not by one of these names."""
+    return [division for division in judged.divisions if not own & set(division.columns)]
+
+
+def _by_part(sets: LabelSets, of_set: OneOf, division: Slicing, clusters: Clusters) -> list[tuple[Estimate, Estimate]]:
+    marks = {value: division.codes == code for code, value in enumerate(division.values)}
+    found = coverage_by_slice(sets.members, of_set.true, marks, clusters, defined=sets.defined)
+    return [found[value] for value in division.values]
+
+
+def _of_slices(figures: Iterable[tuple[Slicing, list[tuple[Estimate, Estimate]]]]) -> dict[str, Any]:
+    listed = [
+        (division.column, value, *of_value)
+        for division, of_values in figures
+        for value, of_value in zip(division.values, of_values, strict=True)
+    ]
+    sound = [one for one in listed if one[2].status == ENOUGH]
+    worst = min(sound, key=lambda one: one[2].value) if len(sound) > 1 else None
     return {
         "slices": [
-            {"column": part.column, "value": part.value, "coverage": coverage.to_json(), "size": size.to_json()}
-            for part, coverage, size in listed
+            {"column": column, "value": value, "coverage": coverage.to_json(), "size": size.to_json()}
+            for column, value, coverage, size in listed
         ],
-        "worst_slice": None
-        if worst is None
-        else {"column": worst[0].column, "value": worst[0].value, "coverage": worst[1].to_json()},
+        "worst_slice": worst and {"column": worst[0], "value": worst[1], "coverage": worst[2].to_json()},
     }
 
 
@@ -174,9 +156,3 @@ def _named(names: Sequence[str], figures: Sequence[Estimate]) -> dict[str, Any]:
 
 def _ties(sets: LabelSets) -> dict[str, Any]:
     return {"how": sets.ties, "tied": sets.tied, "kept": sets.kept}
-
-
-def _mark(rows: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
-    marks = np.zeros(count, bool)
-    marks[rows] = True
-    return marks

@@ -14,10 +14,10 @@ from bincam.errors import InputError
 from bincam.postprocessing.average_k import fit_average_k
 from bincam.postprocessing.conformal import ConformalThresholds, class_conditional, lac, per_attribute, risk_control
 from bincam.postprocessing.conformal_adaptive import raps
-from bincam.postprocessing.label_sets import Floats
+from bincam.postprocessing.label_sets import OF_ANSWERS, OF_ATTRIBUTES, Floats
 from bincam.studies.sets.fitted import ADAPTIVE, FittedRule
 from bincam.studies.sets.scored import Scored
-from bincam.studies.sets.settings import NOT_OF_HEADS, OF_ANSWERS, OF_ATTRIBUTES, SetsSettings, average_k_rule
+from bincam.studies.sets.settings import NOT_OF_HEADS, SetsSettings, average_k_rule
 
 HEAD = ("no", "yes")
 """The answers of a yes-or-no attribute."""

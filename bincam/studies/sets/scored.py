@@ -14,7 +14,6 @@ from bincam.audit.folder.sets import columns_of_scores
 from bincam.audit.summary.divisions import Slicing, slicings
 from bincam.audit.summary.panel import read_panel
 from bincam.one_of import rarer_than_even
-from bincam.postprocessing.calibration_split import person_codes
 from bincam.postprocessing.label_sets import row_blocks
 from bincam.stats.clusters import Clusters
 
@@ -106,7 +105,14 @@ class Scored:
         from scipy.special import expit
 
         z = self.margin[:, a]
-        return np.stack([expit(-z), expit(z)], 1)
+        result = np.empty((len(z), 2), np.float32)
+        expit(z, out=result[:, 1])
+        expit(-z, out=result[:, 0])
+        return result
+
+    def label(self, a: int) -> Floats:
+        """Return the labels of an attribute ``(N,)``, as one piece of memory."""
+        return np.ascontiguousarray(self.labels[:, a])
 
     def take(self, rows: NDArray[np.int64]) -> Scored:
         """Return the scores of some images."""
@@ -168,7 +174,7 @@ def read_scored(audit: Audit) -> Scored:
         sets,
         panel.rows,
         of_images["image"].astype(str).to_numpy(),
-        person_codes(identities.tolist()) if (identities != "").any() else None,
+        panel.clusters.codes if panel.clusters.known else None,
         identities,
         tuple(divisions),
         tuple(left_out),

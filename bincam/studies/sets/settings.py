@@ -10,16 +10,10 @@ from typing import Any
 from bincam.display import counted
 from bincam.errors import InputError, nearest
 from bincam.postprocessing.calibration_split import check_alpha
-from bincam.postprocessing.label_sets import Ties
-
-OF_ANSWERS = ("lac", "class_conditional", "average_k", "aps", "raps")
-"""Methods for answers that exclude one another: the outputs of a set, or no and yes of an attribute."""
+from bincam.postprocessing.label_sets import OF_ANSWERS, OF_ATTRIBUTES, Ties
 
 NOT_OF_HEADS = ("aps", "raps")
 """Those of sets of outputs alone: with two answers they have nothing to order."""
-
-OF_ATTRIBUTES = ("global", "per_attribute", "crc")
-"""Methods for all yes-or-no attributes at once: which of them an image has."""
 
 METHODS = (*OF_ANSWERS, *OF_ATTRIBUTES)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bincam.audit.folder.files import MANIFEST
 from bincam.audit.folder.reader import open_audit
-from bincam.audit.gate.label_sets import STUDY
+from bincam.audit.gate.label_sets import ADVICE, STUDY
 from bincam.errors import InputError, nearest
 from bincam.studies.folder import StudyFolder, study_folder
 from bincam.studies.sets.fitted import FittedRule
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 def stored_sets(audit: Audit) -> dict[str, Any]:
     """Return the study's summary as rules of a gate find it, or the reason why none rests on the audit."""
+    if not study_folder(audit, NAME).exists():
+        return {STUDY: {"reason": f"the audit has no study of sets; {ADVICE}"}}
     try:
         return {STUDY: {"summary": StudyFolder.open(study_folder(audit, NAME), NAME, audit=audit).summary}}
     except InputError as error:

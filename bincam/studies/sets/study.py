@@ -16,10 +16,8 @@ from bincam.studies.folder import StudyFolder, study_folder
 from bincam.studies.sets.curve import size_coverage
 from bincam.studies.sets.division import Division, divide_audits, divide_people
 from bincam.studies.sets.figures import (
-    Part,
     attribute_figures,
     head_figures,
-    parts_of,
     rule_entry,
     set_figures,
     top_k_accuracy,
@@ -101,7 +99,6 @@ class _Judged:
         self.track: Track = track or iter
         self.columns: dict[str, SetColumns] = {}
         self.left_out: list[dict[str, str]] = []
-        self.parts = parts_of(division.judged)
 
     def summary(self) -> dict[str, Any]:
         """Judge everything, write the sets of each image, and return the content of the summary.
@@ -147,15 +144,14 @@ class _Judged:
         calibration, judged = self.division.calibration, self.division.judged
         a = judged.attributes.index(name)
         minority = int(judged.minority[a])
-        fits = fit_answers(calibration.answers(a), _index(calibration.labels[:, a]), HEAD, calibration.people,
+        fits = fit_answers(calibration.answers(a), _index(calibration.label(a)), HEAD, calibration.people,
                            self.settings)  # fmt: skip
-        scores, labels = judged.answers(a), judged.labels[:, a]
-        parts: list[Part] = [part for part in self.parts if name not in part.column.split("*")]
+        scores, labels = judged.answers(a), judged.label(a)
         rules = {}
         for rule, fitted in self._fitted(name, fits):
             sets = fitted.sets(scores)
             self._column(rule).add_head(name, sets)
-            rules[rule] = rule_entry(fitted, head_figures(sets, labels, minority, judged, parts))
+            rules[rule] = rule_entry(fitted, head_figures(sets, labels, minority, judged, name))
         curve = size_coverage(scores, _index(labels), [minority < 0, minority > 0])
         return {"kind": "yes_or_no", "answers": list(HEAD), "minority": [HEAD[int(minority > 0)]], "rules": rules,
                 "curve": curve.to_json()}  # fmt: skip
