@@ -39,12 +39,14 @@ class SetRules:
         digest: The model's digest, as the study's audit states it.
         subjects: Subject to its rules by name; ``attributes`` is all attributes at once.
         primary: Name of the primary rule.
+        thresholds: t of the attributes, in logit units.
     """
 
     source: Path
     digest: str
     subjects: Mapping[str, Mapping[str, FittedRule]]
     primary: str | None
+    thresholds: Mapping[str, float]
 
     def of(self, rule: str | None) -> tuple[str, dict[str, FittedRule]]:
         """Return a rule's name and its thresholds by subject; the primary one where none is named.
@@ -79,11 +81,11 @@ def read_rules(path: str | os.PathLike[str]) -> SetRules:
         entries = {name: entry["rules"] for name, entry in summary["subjects"].items()}
         if summary["attributes"]:
             entries[ALL] = summary["attributes"]["rules"]
-        digest, primary = str(summary["model"]), summary["primary"]
+        digest, primary, thresholds = str(summary["model"]), summary["primary"], dict(summary["thresholds"])
     except (KeyError, TypeError) as error:
         raise InputError(f"{study.folder}: the summary is damaged ({error!r}); make the study again") from None
     subjects = {
         name: {rule: FittedRule.from_json(entry.get("fitted")) for rule, entry in rules.items()}
         for name, rules in entries.items()
     }
-    return SetRules(study.folder, digest, subjects, primary)
+    return SetRules(study.folder, digest, subjects, primary, thresholds)

@@ -77,7 +77,9 @@ def run_sets(
     study = StudyFolder.begin(out or study_folder(audit, NAME), NAME, stated, audit=audit, resume=resume)
     if not study.finished:
         content = _Judged(division, chosen, study.folder, track).summary()
-        study.write_summary({"model": audit.manifest.model.digest, **content})
+        manifest = audit.manifest
+        of_model = {"model": manifest.model.digest, "thresholds": dict(manifest.thresholds)}
+        study.write_summary({**of_model, **content})
     return study
 
 
