@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,16 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIZE = (4.2, 3.1)
-MARKS: Mapping[str, str] = {
-    "lac": "D",
-    "class_conditional": "s",
-    "aps": "^",
-    "raps": "v",
-    "average_k": "o",
-    "global": "o",
-    "per_attribute": "s",
-    "crc": "D",
+MARKS: Mapping[str, tuple[str, str]] = {
+    "lac": ("D", "LAC"),
+    "class_conditional": ("s", "class-conditional LAC"),
+    "aps": ("^", "APS"),
+    "raps": ("v", "RAPS"),
+    "average_k": ("o", "average-K"),
 }
+"""Method to its marker and its name in a legend."""
 LONGEST = 22
 MOST_CLASSES = 20
 
@@ -48,7 +46,7 @@ def size_coverage_figure(
     size = np.append(lines["size"], end)
     with style():
         figure = Figure(figsize=SIZE)
-        figure.subplots_adjust(left=0.14, right=0.97, top=0.97, bottom=0.38)
+        figure.subplots_adjust(left=0.14, right=0.97, top=0.97, bottom=0.33)
         axes = figure.subplots()
         axes.axhline(100 * (1 - alpha), color=MUTED, linewidth=0.8, linestyle=(0, (1, 1.5)))
         for name, colour, width in (("majority", MAJORITY, 1.3), ("minority", MINORITY, 1.3), ("coverage", INK, 1.8)):
@@ -58,14 +56,15 @@ def size_coverage_figure(
         seen = set()
         for rule, (at, covered) in points.items():
             method = rule.partition("=")[0]
-            label = "" if method in seen else method.replace("average_k", "average-K").replace("_", " ")
+            marker, name = MARKS.get(method, ("x", method))
+            axes.plot(at, 100 * covered, marker, color=INK, markersize=6, markeredgewidth=1.3, linestyle="none",
+                      markerfacecolor=INK if method == "average_k" else "none",
+                      label=None if method in seen else name)  # fmt: skip
             seen.add(method)
-            axes.plot(at, 100 * covered, MARKS.get(method, "x"), color=INK, markersize=6, markeredgewidth=1.3,
-                      markerfacecolor="none" if method != "average_k" else INK, label=label or None)  # fmt: skip
         axes.set(xlabel="mean number of labels", ylabel="coverage [%]", xlim=(0, end), ylim=(0, 103))
         axes.set_yticks([0, 25, 50, 75, 100])
         _plain(axes)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.22), ncol=3, handlelength=1.8, columnspacing=1.2)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), ncol=3, handlelength=1.6, columnspacing=1.0)
     return figure
 
 
@@ -73,7 +72,7 @@ def sizes_figure(rules: Mapping[str, Sequence[int]], names: Sequence[str] = ()) 
     """Draw the shares of images by number of labels.
 
     Args:
-        rules: Rule to its images by number of labels, from none on; one or two of them.
+        rules: Name of a rule to its images by number of labels, from none on; one or two of them.
         names: Names of the sizes; their numbers by default.
     """
     from matplotlib.figure import Figure
@@ -83,14 +82,14 @@ def sizes_figure(rules: Mapping[str, Sequence[int]], names: Sequence[str] = ()) 
     sizes = np.arange(0 if names else first, (len(names) - 1 if names else last) + 1)
     with style():
         figure = Figure(figsize=SIZE)
-        figure.subplots_adjust(left=0.14, right=0.97, top=0.97, bottom=0.38)
+        figure.subplots_adjust(left=0.14, right=0.97, top=0.97, bottom=0.33)
         axes = figure.subplots()
         width = 0.8 / len(rules)
         for place, (rule, counts) in enumerate(rules.items()):
             total = max(1, sum(counts))
             share = [100 * counts[n] / total for n in sizes]
             at = sizes + (place - (len(rules) - 1) / 2) * width
-            axes.bar(at, share, 0.92 * width, color=(INK, MUTED)[place % 2], label=rule.replace("_", " "))
+            axes.bar(at, share, 0.92 * width, color=(MUTED, INK)[place % 2], label=rule)
         axes.set(xlabel="" if names else "labels in the set", ylabel="images [%]", ylim=(0, 103))
         if names:
             axes.set_xticks(sizes, names)
@@ -98,7 +97,7 @@ def sizes_figure(rules: Mapping[str, Sequence[int]], names: Sequence[str] = ()) 
             axes.set_xticks(sizes)
         axes.grid(False, axis="x")
         _plain(axes)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.22), ncol=2, handlelength=1.2)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), ncol=2, handlelength=1.2)
     return figure
 
 
@@ -108,7 +107,7 @@ def classes_figure(
     """Draw coverage, or recall, of each class by several rules, with intervals.
 
     Args:
-        rules: Rule to class to estimate; classes without an estimate have no point.
+        rules: Name of a rule to class to estimate; at most three rules. Classes without an estimate have no point.
         alpha: α; 1 - α is marked.
         minority: Classes of few samples, whose names are in the minority's colour.
         what: Name of the measure, for the axis.
@@ -117,9 +116,9 @@ def classes_figure(
 
     names = list(next(iter(rules.values())))
     shown = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
-    height = max(SIZE[1], 0.24 * len(names) + 1.3)
-    below = 1.05
-    colours: tuple[Any, ...] = (MUTED, INK, MAJORITY)
+    below = 0.85  # of the axis and the legend, in inches
+    height = max(SIZE[1] - 0.6, 0.24 * len(names) + below + 0.1)
+    looks = ((MUTED, "D"), (INK, "s"), (MAJORITY, "o"))
     with style():
         figure = Figure(figsize=(SIZE[0], height))
         left = (0.085 * max(map(len, shown)) + 0.25) / SIZE[0]
@@ -128,15 +127,15 @@ def classes_figure(
         axes.axvline(100 * (1 - alpha), color=MUTED, linewidth=0.8, linestyle=(0, (1, 1.5)))
         for place, (rule, figures) in enumerate(rules.items()):
             offset = (place - (len(rules) - 1) / 2) * 0.26
-            colour = colours[place % len(colours)]
-            label: str | None = rule.replace("_", " ")
+            colour, marker = looks[place % len(looks)]
+            label: str | None = rule
             for row, name in enumerate(names):
                 figure_of = figures.get(name)
                 if figure_of is None or not figure_of.defined:
                     continue
                 axes.plot([100 * figure_of.low, 100 * figure_of.high], [row + offset] * 2, color=colour, linewidth=1.3)
-                axes.plot(100 * figure_of.value, row + offset, MARKS.get(rule.partition("=")[0], "o"), color=colour,
-                          markersize=4.5, markerfacecolor="white" if figure_of.small else colour, label=label)  # fmt: skip
+                look = {"color": colour, "markerfacecolor": "white" if figure_of.small else colour, "label": label}
+                axes.plot(100 * figure_of.value, row + offset, marker, markersize=4.5, linestyle="none", **look)
                 label = None
         axes.set(xlim=(0, 103), ylim=(len(names) - 0.5, -0.5), xlabel=f"{what} [%]")
         axes.set_yticks(range(len(names)), shown)
@@ -145,7 +144,7 @@ def classes_figure(
         axes.grid(True, axis="x", color=LINE)
         axes.grid(False, axis="y")
         _plain(axes)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.45 / (height - below)), ncol=3, handlelength=1.2)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.42 / (height - below)), ncol=3, handlelength=1.2)
     return figure
 
 

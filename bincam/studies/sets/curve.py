@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.postprocessing.label_sets import Floats, row_blocks
 
 POINTS = 101
-"""Points of a curve; one for each percent of coverage."""
+"""Points of a curve, one for each percent of coverage; a quarter as many further ones divide the last two percent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,10 @@ def size_coverage(scores: Floats, true: NDArray[np.int64], few: ArrayLike) -> Si
         none = np.zeros(0)
         return SizeCoverage(none, none, none, none, 0)
     own = p[np.arange(n), y]
-    ranks = np.unique(np.linspace(0, n - 1, POINTS).round().astype(np.int64))
+    shares = np.concatenate(
+        [np.linspace(0, 1, POINTS), np.linspace(0, 0.02, POINTS // 4)]
+    )  # finer where few are missed
+    ranks = np.unique((shares * (n - 1)).round().astype(np.int64))
     ascending = np.unique(np.partition(own, ranks)[ranks])  # the thresholds
     kept = np.zeros(len(ascending) + 1, np.int64)
     for block in row_blocks(*p.shape):  # the number of thresholds that each score reaches

@@ -45,9 +45,8 @@ def _head(summary: Mapping[str, Any]) -> str:
     calibration, judged = summary["calibration"], summary["judged"]
     return (
         f"Calibrated on {_number(calibration)} ({calibration['source']}), judged on {_number(judged)}; conformal sets "
-        f"may miss {number(100 * summary['alpha'], 1).removesuffix('.0')}{PERCENT} of the true labels, and rest on one "
-        "image of each person"
-        + (" and class." if calibration["identities"] is not None else " if identities were named; they are not.")
+        f"may miss {number(100 * summary['alpha'], 1).removesuffix('.0')}{PERCENT} of the true labels"
+        + (", and rest on one image of each person." if calibration["identities"] is not None else ".")
     )
 
 

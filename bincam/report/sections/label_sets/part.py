@@ -203,9 +203,8 @@ def _recall(study: StudiedSets, many: bool) -> Table | None:
             Cell(name, None),
             estimate_cell(Estimate.of_value(float("nan") if share is None else share), "percent"),
         ]
-        for rule in rules:
-            cells.append(estimate_cell(Estimate.from_json(of_all["rules"][rule]["recall"][name]), "percent"))
-        rows.append(cells)
+        recalls = (Estimate.from_json(of_all["rules"][rule]["recall"][name]) for rule in rules)
+        rows.append([*cells, *(estimate_cell(recall, "percent") for recall in recalls)])
     sizes = [Cell("labels per image", None), Cell("", None)]
     missed = [Cell("missed of an image's", None), Cell("", None)]
     for rule in rules:
@@ -215,8 +214,9 @@ def _recall(study: StudiedSets, many: bool) -> Table | None:
     return Table(
         title,
         "Share of the images with an attribute whose set has it. One λ for all keeps as many labels as are true on "
-        "average, so frequent attributes get them; a λ for each attribute bounds the recall of each; risk control bounds "
-        "the share of an image's labels that is missed, on average over images.",
+        "average, so frequent attributes get them; a λ for each attribute bounds the recall of each; risk control "
+        "bounds the share of an image's labels that is missed, on average over all images; those without a label count "
+        "as 0 there and are left out of the last row, which may therefore be higher.",
         ["Attribute", "frequency", *(sentences.called(rule) for rule in rules)],
         [*rows, sizes, missed],
     )
@@ -228,12 +228,12 @@ def _recall_chart(study: StudiedSets) -> Chart | None:
     if not rules:
         return None
     by_rule = {
-        rule: {name: Estimate.from_json(of_all["rules"][rule]["recall"][name]) for name in _by_prevalence(of_all)}
+        sentences.called(rule): {
+            name: Estimate.from_json(of_all["rules"][rule]["recall"][name]) for name in _by_prevalence(of_all)
+        }
         for rule in rules
     }
-    label = (
-        "Recall of each attribute by one λ for all attributes, by a λ for each, and by risk control, with intervals."
-    )
+    label = "Recall of each attribute by one λ for all, by a λ for each, and by risk control, with intervals."
     figure = classes_figure(by_rule, study.alpha, what="recall")
     return Chart(inline(figure, f"{label} The table beside it has all numbers."), ["Rarest attribute first.", label])
 

@@ -37,8 +37,8 @@ def finding(study: StudiedSets, *, named: bool) -> str:
     fair = [study.figure(worst, FAIR, name) for name in ("minority_coverage", "several")]
     if rule != FAIR and all(figure.defined for figure in fair):
         text += (
-            f"; calibrated for each class, {written(fair[0], 'percent')} of its minority, at the price of more than one "
-            f"answer for {written(fair[1], 'percent')} of the images"
+            f"; calibrated for each class, {written(fair[0], 'percent')} of its minority, at the price of more than "
+            f"one answer for {written(fair[1], 'percent')} of the images"
         )
     return f"{text[0].upper()}{text[1:]}."
 
@@ -50,8 +50,8 @@ def lead(study: StudiedSets, *, named: bool) -> list[str]:
     start = f"{study.arm.label}: " if named else ""
     return [
         f"{start}A label set holds every answer that the scores leave open. Thresholds were fitted on "
-        f"{_counts(calibration)} ({calibration['source']}) and are judged on {_counts(judged)}. Conformal rules may miss "
-        f"{percent(study.alpha)} of the true answers; average-K has a stated mean size and tells the coverage."
+        f"{_counts(calibration)} ({calibration['source']}) and are judged on {_counts(judged)}. Conformal rules may "
+        f"miss {percent(study.alpha)} of the true answers; average-K has a stated mean size and tells the coverage."
     ]
 
 
