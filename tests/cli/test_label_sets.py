@@ -25,7 +25,7 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def study(made, tmp_path_factory):
+def study(made):
     from bincam.audit import open_audit
     from bincam.studies.sets.study import run_sets
 
@@ -95,7 +95,7 @@ def test_a_calibration_of_other_classes_is_told_in_a_line(command, tmp_path):
     assert "lacks 'dog' of 'pet'" in command("sets", one.folder, "--calibrate", other.folder).mistake
 
 
-def test_the_gate_rules_on_the_study(command, made, study, tmp_path):
+def test_the_gate_rules_on_the_study(command, made, study):
     from bincam.audit import open_audit
     from bincam.audit.folder.writer import AuditWriter
     from bincam.audit.summary.summarize import summarise
@@ -138,9 +138,7 @@ def test_explain_prints_the_set_of_a_photograph(command, made, study, model_fold
     assert "sets by per_attribute: attributes: " in printed.out
 
 
-def test_explain_refuses_sets_of_another_model_and_unknown_rules(
-    command, made, study, model_folder, pictures, tmp_path
-):
+def test_explain_refuses_sets_of_another_model(command, study, model_folder, pictures, tmp_path):
     about = ("explain", pictures, "--model", model_folder, "--json", "--sets")
     assert "no sets by 'lca'; did you mean 'lac'" in command(*about, study, "--sets-by", "lca").mistake
     assert "no sets study" in command(*about, tmp_path).mistake

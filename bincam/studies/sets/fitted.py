@@ -153,5 +153,5 @@ class FittedRule:
                 int(entry["raps"][1]),
                 entry["seed"],
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise InputError(f"a stored rule of sets is damaged ({error!r}); make the study again") from None

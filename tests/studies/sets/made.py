@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bincam.audit import Audit, open_audit
+from bincam.audit.folder.files import MEANS
 from bincam.audit.folder.manifest import Manifest
 from bincam.audit.folder.schema import measure_columns
 from bincam.audit.folder.writer import AuditWriter, Shard
@@ -95,6 +96,8 @@ def write_made(
                 "outcome": outcome}  # fmt: skip
     maps = {"grad_cam": np.zeros((*y.shape, 1, 1), np.float16)}
     writer.write_shard(0, Shard(columns, maps, scores=raw if outputs else None))
+    A = len(rows)
+    writer.write_tensors(MEANS, {"grad_cam.sum": np.zeros((A, 4, 1, 1)), "grad_cam.count": np.zeros((A, 4))})
     writer.write_images(
         {
             "image": [f"{start + row:05d}.png" for row in range(count)],
