@@ -208,8 +208,8 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     if attribute == "overall" and measure in GATED_RATES and measure not in ERROR_RATES:
         raise InputError(f"{where}: {measure} has no mean over attributes; write the rule for single attributes")
     check_measure(attribute, measure, one_of, large, where, rate=measure in GATED_RATES)
-    without_minority = {*outputs, *(slot for name in large for slot in slots(name))}
-    if group.endswith((":minority", ":majority")) and attribute in without_minority:
+    of_sets = {*outputs, *(slot for name in large for slot in slots(name))}
+    if group.endswith((":minority", ":majority")) and attribute in of_sets:
         raise InputError(
             f"{where}: {attribute!r} is of a set, which has no majority and minority class; write "
             f"@{group.partition(':')[0]}:positive or :negative"

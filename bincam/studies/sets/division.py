@@ -88,6 +88,8 @@ def divide_audits(audit: Audit, calibration: Audit) -> Division:
     judged, other = read_scored(audit), read_scored(calibration)
     other = other.ordered(judged.attributes, {name: of_set.outputs for name, of_set in judged.sets.items()})
     notes = []
+    if other.people is None:
+        notes.append("the calibration names no identities; several images of one person in it would void the guarantee")
     if _same_data(audit, calibration):
         known = other.identities != ""
         shared = known & np.isin(other.identities, judged.identities)
