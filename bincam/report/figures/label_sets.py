@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,7 +87,7 @@ def sizes_figure(rules: Mapping[str, Sequence[int]], names: Sequence[str] = ()) 
         width = 0.8 / len(rules)
         for place, (rule, counts) in enumerate(rules.items()):
             total = max(1, sum(counts))
-            share = [100 * counts[n] / total for n in sizes]
+            share = [100 * counts[int(n)] / total for n in sizes]
             at = sizes + (place - (len(rules) - 1) / 2) * width
             axes.bar(at, share, 0.92 * width, color=(MUTED, INK)[place % 2], label=rule)
         axes.set(xlabel="" if names else "labels in the set", ylabel="images [%]", ylim=(0, 103))
@@ -134,7 +134,11 @@ def classes_figure(
                 if figure_of is None or not figure_of.defined:
                     continue
                 axes.plot([100 * figure_of.low, 100 * figure_of.high], [row + offset] * 2, color=colour, linewidth=1.3)
-                look = {"color": colour, "markerfacecolor": "white" if figure_of.small else colour, "label": label}
+                look: dict[str, Any] = {
+                    "color": colour,
+                    "markerfacecolor": "white" if figure_of.small else colour,
+                    "label": label,
+                }
                 axes.plot(100 * figure_of.value, row + offset, marker, markersize=4.5, linestyle="none", **look)
                 label = None
         axes.set(xlim=(0, 103), ylim=(len(names) - 0.5, -0.5), xlabel=f"{what} [%]")

@@ -38,7 +38,7 @@ class SizeCoverage:
         curves = {name: np.round(getattr(self, name), 6) for name in names}
         return {
             "images": self.images,
-            **{name: np.where(np.isnan(curve), None, curve).tolist() for name, curve in curves.items()},
+            **{name: [None if np.isnan(one) else one for one in curve.tolist()] for name, curve in curves.items()},
         }
 
 
@@ -86,5 +86,7 @@ def size_coverage(scores: Floats, true: NDArray[np.int64], few: ArrayLike) -> Si
         return np.asarray((covered[present] / images[present, None]).mean(0))
 
     parts = [size, covered.sum(0) / n, mean_of(rare), mean_of(~rare)]
-    started: list[Any] = [np.append(part, 0.0 if np.isfinite(part).any() else np.nan)[::-1] for part in parts]
-    return SizeCoverage(*started, n)
+    size, coverage, minority, majority = (
+        np.append(part, 0.0 if np.isfinite(part).any() else np.nan)[::-1] for part in parts
+    )
+    return SizeCoverage(size, coverage, minority, majority, n)
