@@ -61,8 +61,9 @@ def label_sets_part(drawing: Drawing) -> tuple[LabelSetsPart | None, list[str]]:
 
 def _overview(studies: list[StudiedSets], many: bool) -> Table:
     rows = []
-    for study in studies:
-        for name in study.subjects:
+    names = dict.fromkeys(name for study in studies for name in study.subjects)
+    for name in names:
+        for study in (one for one in studies if name in one.subjects):
             for rule in study.shown(name):
                 cells = [Cell(name, None)] + ([Cell(study.arm.name, None)] if many else [])
                 cells.append(Cell(sentences.called(rule), None))
