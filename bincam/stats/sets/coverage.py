@@ -217,7 +217,8 @@ def attribute_coverage(
     _check_clusters(clusters, len(y))
     known = ~np.isnan(y) & has_set[:, None]
     A = y.shape[1]
-    rates = [_recall_and_alarms(held[:, a], y[:, a], known[:, a], clusters, level) for a in range(A)]
+    columns = (np.ascontiguousarray(values.T) for values in (held, y == 1, known))  # attribute by attribute
+    rates = [_recall_and_alarms(*of_one, clusters, level) for of_one in zip(*columns, strict=True)]
     positives = (known & (y == 1)).sum(1)
     with np.errstate(invalid="ignore"):
         missed = (known & (y == 1) & ~held).sum(1) / positives
@@ -232,10 +233,10 @@ def attribute_coverage(
 
 
 def _recall_and_alarms(
-    held: Booleans, y: NDArray[np.floating], known: Booleans, clusters: Clusters, level: float
+    held: Booleans, true: Booleans, known: Booleans, clusters: Clusters, level: float
 ) -> tuple[Estimate, Estimate]:
     """Estimate how often the sets of positive and of negative images have an attribute, from counts per cluster."""
-    cell, count = (2 * (y == 1) + held)[known], clusters.count
+    cell, count = (2 * true.astype(np.int64) + held)[known], clusters.count
     table = np.bincount(cell * count + clusters.codes[known], minlength=4 * count).reshape(2, 2, count).astype(float)
     hits, sizes = table[::-1, 1], table[::-1].sum(1)  # (2, K): of positive images, of negative ones
     rates = shares_of_totals(hits.T, sizes.T, known=clusters.known, level=level)

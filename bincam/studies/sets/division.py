@@ -85,7 +85,7 @@ def divide_audits(audit: Audit, calibration: Audit) -> Division:
             f"{calibration.folder}: an audit of the very images that are judged; calibrate on another split, or on a "
             "share of the people with --calibrate half"
         )
-    judged, other = read_scored(audit), read_scored(calibration)
+    judged, other = read_scored(audit), read_scored(calibration, divided=False)
     other = other.ordered(judged.attributes, {name: of_set.outputs for name, of_set in judged.sets.items()})
     notes = []
     if other.people is None:

@@ -143,8 +143,12 @@ class Scored:
         )
 
 
-def read_scored(audit: Audit) -> Scored:
-    """Read the scores of an audit's yes-or-no attributes and of its sets, with labels, people and groups.
+def read_scored(audit: Audit, *, divided: bool = True) -> Scored:
+    """Read the scores of an audit's yes-or-no attributes and of its sets, with labels and people.
+
+    Args:
+        audit: The audit.
+        divided: Read its divisions too, as they are needed of judged images alone.
 
     Raises:
         InputError: An image lacks some of its records, or no image could be read.
@@ -163,7 +167,7 @@ def read_scored(audit: Audit) -> Scored:
             sets[name] = OneOf(
                 outputs, probabilities(raw[:, columns]), panel.true_output(name), rarer_than_even(trained)
             )
-    divisions, left_out = slicings(panel, audit.manifest.slice_by)
+    divisions, left_out = slicings(panel, audit.manifest.slice_by) if divided else ([], [])
     of_images = audit.images.set_index("row").loc[panel.rows]
     identities = of_images["identity"].astype(str).to_numpy()
     return Scored(
