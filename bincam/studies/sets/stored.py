@@ -12,12 +12,26 @@ from bincam.audit.folder.files import MANIFEST
 from bincam.audit.folder.reader import open_audit
 from bincam.audit.gate.label_sets import ADVICE, STUDY
 from bincam.errors import InputError, nearest
-from bincam.studies.folder import StudyFolder, study_folder
+from bincam.studies.folder import SUMMARY, StudyFolder, study_folder
 from bincam.studies.sets.fitted import FittedRule
 from bincam.studies.sets.study import ALL, NAME
 
 if TYPE_CHECKING:
     from bincam.audit.folder.audit import Audit
+
+_KEYS: Mapping[str, type | tuple[type, ...]] = {
+    "model": str,
+    "alpha": (int, float),
+    "primary": (str, type(None)),
+    "thresholds": dict,
+    "calibration": dict,
+    "judged": dict,
+    "notes": list,
+    "left_out": list,
+    "subjects": dict,
+    "attributes": (dict, type(None)),
+}
+"""Keys of a summary and their types."""
 
 
 def stored_sets(audit: Audit) -> dict[str, Any]:
@@ -25,7 +39,7 @@ def stored_sets(audit: Audit) -> dict[str, Any]:
     if not study_folder(audit, NAME).exists():
         return {STUDY: {"reason": f"the audit has no study of sets; {ADVICE}"}}
     try:
-        return {STUDY: {"summary": StudyFolder.open(study_folder(audit, NAME), NAME, audit=audit).summary}}
+        return {STUDY: {"summary": _content(StudyFolder.open(study_folder(audit, NAME), NAME, audit=audit))}}
     except InputError as error:
         return {STUDY: {"reason": str(error)}}
 
@@ -76,16 +90,29 @@ def read_rules(path: str | os.PathLike[str]) -> SetRules:
         study = StudyFolder.open(study_folder(audit, NAME), NAME, audit=audit)
     else:
         study = StudyFolder.open(place, NAME)
-    summary = study.summary
-    try:
-        entries = {name: entry["rules"] for name, entry in summary["subjects"].items()}
-        if summary["attributes"]:
-            entries[ALL] = summary["attributes"]["rules"]
-        digest, primary, thresholds = str(summary["model"]), summary["primary"], dict(summary["thresholds"])
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{study.folder}: the summary is damaged ({error!r}); make the study again") from None
+    summary = _content(study)
+    entries = {name: entry["rules"] for name, entry in summary["subjects"].items()}
+    if summary["attributes"]:
+        entries[ALL] = summary["attributes"]["rules"]
     subjects = {
         name: {rule: FittedRule.from_json(entry.get("fitted")) for rule, entry in rules.items()}
         for name, rules in entries.items()
     }
-    return SetRules(study.folder, digest, subjects, primary, thresholds)
+    return SetRules(study.folder, str(summary["model"]), subjects, summary["primary"], summary["thresholds"])
+
+
+def _content(study: StudyFolder) -> dict[str, Any]:
+    """Read the summary of a study, with everything that its readers need.
+
+    Raises:
+        InputError: A key is missing, or of another type.
+    """
+    summary, file = study.summary, study.folder / SUMMARY
+    for key, kinds in _KEYS.items():
+        if not isinstance(summary.get(key), kinds):
+            raise InputError(f"{file}: {key!r} is missing or damaged; remove {study.folder} and make the study again")
+    entries = {**summary["subjects"], **({ALL: summary["attributes"]} if summary["attributes"] else {})}
+    for name, entry in entries.items():
+        if not (isinstance(entry, dict) and isinstance(entry.get("rules"), dict) and entry.get("answers")):
+            raise InputError(f"{file}: the entry of {name!r} is damaged; remove {study.folder} and make it again")
+    return summary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from bincam.audit.folder.reader import open_audit
 from bincam.errors import InputError
-from bincam.studies.folder import StudyFolder, study_folder
+from bincam.studies.folder import STUDY, StudyFolder, study_folder
 from bincam.studies.sets.curve import size_coverage
 from bincam.studies.sets.division import Division, divide_audits, divide_people
 from bincam.studies.sets.figures import (
@@ -76,7 +77,13 @@ def run_sets(
     check_sizes(chosen.sizes, division.judged)
     study = StudyFolder.begin(out or study_folder(audit, NAME), NAME, stated, audit=audit, resume=resume)
     if not study.finished:
-        content = _Judged(division, chosen, study.folder, track).summary()
+        try:
+            content = _Judged(division, chosen, study.folder, track).summary()
+        except InputError:  # nothing could be fitted, so there is nothing to resume
+            (study.folder / STUDY).unlink()
+            with suppress(OSError):
+                study.folder.rmdir()
+            raise
         manifest = audit.manifest
         of_model = {"model": manifest.model.digest, "thresholds": dict(manifest.thresholds)}
         study.write_summary({**of_model, **content})

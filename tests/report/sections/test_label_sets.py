@@ -76,3 +76,15 @@ def test_without_a_study_there_is_no_section(audit, tmp_path):
         folder.with_name("elsewhere").rename(folder)
     assert "label-sets" not in page
     assert "is not shown:" not in page
+
+
+def test_subjects_without_rules_have_a_card_and_a_damaged_study_is_told(tmp_path):
+    made = drawn_heads(200, [0.3, 0.5])
+    made["logits"][:, 0] = float("nan")
+    audit = summarised(write_made(tmp_path / "audit", names=("Bald", "Even"), **made))
+    study = run_sets(audit)
+    said = words(page_of(audit, tmp_path))
+    assert "Bald, LAC: left out, because 0 images to calibrate on" in said
+    summary = json.loads((study.folder / "summary.json").read_text())
+    (study.folder / "summary.json").write_text(json.dumps(summary | {"subjects": []}))
+    assert "&#39;subjects&#39; is missing or damaged" in page_of(audit, tmp_path)

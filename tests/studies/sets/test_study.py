@@ -194,7 +194,7 @@ def test_training_images_as_calibration_are_told(tmp_path):
 def test_settings_out_of_range_are_refused(heads, tmp_path, settings, message):
     with pytest.raises(InputError, match=message):
         run_sets(heads, settings, out=tmp_path / "sets")
-    assert not (tmp_path / "sets" / "summary.json").exists()
+    assert not (tmp_path / "sets").exists()
 
 
 def test_undefined_scores_and_unknown_labels_count_nowhere(tmp_path):
@@ -281,3 +281,15 @@ def test_a_finished_study_is_opened_and_an_interrupted_one_made(heads, tmp_path)
     with pytest.raises(InputError, match="begun with different seed"):
         run_sets(heads, SetsSettings(methods=("lac",), seed=5), out=tmp_path / "s", resume=True)
     assert StudyFolder.open(tmp_path / "s", "sets", audit=heads).finished
+
+
+def test_an_attribute_without_a_finite_score_has_no_rules_and_the_others_do(tmp_path):
+    made = drawn_heads(200, [0.3, 0.5])
+    made["logits"][:, 0] = np.nan
+    summary = run_sets(write_made(tmp_path / "a", names=NAMES, **made)).summary
+    assert summary["subjects"]["Bald"]["rules"] == {}
+    assert summary["subjects"]["Even"]["rules"]["lac"]["coverage"]["status"] == "ok"
+    assert ("Bald", "average_k=1") in {(entry["subject"], entry["rule"]) for entry in summary["left_out"]}
+    made["logits"][:] = np.nan
+    with pytest.raises(InputError, match="0 images to calibrate on"):
+        run_sets(write_made(tmp_path / "b", names=NAMES, **made))
