@@ -21,6 +21,7 @@ from bincam.cli import (
     gate,
     report,
     scenes,
+    sets,
     summarise,
     train,
     zoom,
@@ -48,6 +49,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("summarise", summarise.summarise, AUDIT),
     ("boxes", boxes.boxes, AUDIT),
     ("zoom", zoom.zoom, AUDIT),
+    ("sets", sets.sets, AUDIT),
     ("train", train.train, TRAIN),
     ("card", card.card, DATA),
 )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bincam.cam.prediction_grid.grid import Reading
     from bincam.inference.zoom.plan import Plan
     from bincam.models import AttributeClassifier, Card
+    from bincam.report.explained_sets import AskedSets
 
 FILE = "explanations.json"
 METHOD = "grad_cam"
@@ -109,6 +110,21 @@ def explain(
             "repeated for several attributes.",
         ),
     ] = None,
+    sets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Print the label sets of each image too: an audit of this model with a study of sets, or the study.",
+        ),
+    ] = None,
+    sets_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="With --sets, the rule that makes them, such as class_conditional or average_k=1.5.",
+            show_default="the study's first",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the figures and explanations.json.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON document to stdout.")] = False,
     example: Annotated[
@@ -137,8 +153,12 @@ def explain(
     if views is not None and (grid or boxes):
         what = "--grid: cells" if grid else "--boxes: boxes"
         raise InputError(f"--views is not combined with {what} are of the image as the model sees it; leave out one")
+    if sets_by is not None and sets is None:
+        raise InputError(f"--sets-by {sets_by} is a rule of a study; name the study with --sets")
+    stored = None if sets is None else read_sets(sets, sets_by)
     if example:
         extra = [
+            *(["--sets"] if sets else []),
             *options.stated(),
             *(["--model"] if model else []),
             *(["--weights"] if weights else []),
@@ -153,6 +173,7 @@ def explain(
         raise InputError("state where the figures go with --out FOLDER, or ask for --json alone")
     figures = figure_paths(files, out) if out else {}
     opened = source.open_source(model, weights, options, device=device)
+    asked_sets = None if stored is None else stored.check(opened)
     limits = source.read_thresholds(opened.card, thresholds)
     plan = read_views(views, opened.card)
     explainer = make_explainer(opened, attributes, method, layer, limits, batch_size, versus, top, cells=grid)
@@ -169,6 +190,11 @@ def explain(
     run = Run(explainer, side, batch_size, asked, asked_boxes, plan)
     run.explain(files)
     document = run.document(str(model or options.factory), figures)
+    if asked_sets is not None:
+        for image, entry in zip(
+            document["images"], asked_sets.describe(explainer, opened, list(run.results)), strict=True
+        ):
+            image["sets"] = entry
     if out:
         from bincam.files import write_json
 
@@ -233,6 +259,20 @@ def read_boxes(
             raise InputError(f"--true-box {name}={text}: expected four numbers x0,y0,x1,y1")
         true[name] = checked_boxes(ends, where=f"--true-box {name}")
     return AskedBoxes(true=true)
+
+
+def read_sets(folder: Path, rule: str | None) -> AskedSets:
+    """Read what ``--sets`` and ``--sets-by`` ask for.
+
+    Raises:
+        InputError: There is no finished study, or it has no such rule.
+    """
+    from bincam.report.explained_sets import AskedSets
+    from bincam.studies.sets.stored import read_rules
+
+    asked = AskedSets(read_rules(folder), rule)
+    asked.rules.of(rule)
+    return asked
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:
@@ -349,6 +389,11 @@ def _print_summary(document: Mapping[str, Any], out: Path) -> None:
     """Print a line per image and attribute, and where the files are."""
     for image in document["images"]:
         typer.echo(f"{image['figure']}")
+        if "sets" in image:
+            from bincam.report.explained_sets import set_lines
+
+            for line in set_lines(image["sets"], [entry["name"] for entry in image["attributes"]]):
+                typer.echo(f"  {line}")
         if "grid" in image:
             for line in grid_summary(image["grid"]):
                 typer.echo(f"  {line}")

@@ -37,12 +37,14 @@ def gate(
     import json
 
     from bincam.audit import open_audit
+    from bincam.audit.gate.label_sets import LABEL_SET_MEASURES
     from bincam.audit.gate.output import counted
     from bincam.audit.gate.output import junit as junit_xml
     from bincam.audit.gate.output import markdown as table
     from bincam.audit.gate.rules import judge, parse_rule, passed, read_rules
     from bincam.errors import InputError
     from bincam.files import atomic
+    from bincam.studies.sets.stored import stored_sets
 
     opened = open_audit(audit)
     parsed = [parse_rule(text, opened) for text in rule or ()]
@@ -52,6 +54,8 @@ def gate(
     summary = opened.summary
     if not summary or not (summary.get("attributes") or summary.get("sets")):
         raise InputError(f"{audit}: its summary contains no attributes; run the audit again")
+    if any(one.measure in LABEL_SET_MEASURES for one in parsed):
+        summary = {**summary, **stored_sets(opened)}
     judged = judge(summary, parsed)
     is_open = passed(judged, allow_insufficient=allow_insufficient)
     text = table(judged, str(audit), open_=is_open)

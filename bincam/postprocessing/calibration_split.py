@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.display import counted
 from bincam.errors import InputError
 from bincam.postprocessing.label_sets import Floats, as_scores, check_names, finite_rows, generator
+
+People = Iterable[str] | NDArray[np.int64]
+"""Names of people, '' where unknown; or their numbers, of ``person_codes``, which are found once for many calls."""
 
 ROUNDING = 1e-9
 """(n + 1)(1 - α) of decimal α is off by less. Without it, α = .7 of 9 images would take the 4th score, not the 3rd."""
@@ -119,7 +122,15 @@ def one_each(codes: NDArray[np.int64], rows: NDArray[np.int64], seed: int) -> ND
     [0, 2]
     """
     shuffled = generator(seed).permutation(rows)
-    return np.sort(shuffled[np.unique(codes[shuffled], return_index=True)[1]])
+    if not len(shuffled):
+        return shuffled
+    if codes.max() >= 4 * len(codes):  # too many codes for an array of them
+        return np.sort(shuffled[np.unique(codes[shuffled], return_index=True)[1]])
+    first = np.full(int(codes.max()) + 1, -1, np.int64)
+    first[codes[shuffled[::-1]]] = shuffled[::-1]  # of equal indices the last assignment counts
+    chosen = np.zeros(len(codes), bool)
+    chosen[first[first >= 0]] = True
+    return np.flatnonzero(chosen)
 
 
 def calibration_split(
@@ -180,7 +191,7 @@ def one_of_calibration(
     true: ArrayLike,
     alpha: float,
     *,
-    identities: Iterable[str] | None,
+    identities: People | None,
     seed: int,
     names: Sequence[str],
     per_class: bool = False,
@@ -201,8 +212,8 @@ def one_of_calibration(
     return OneOfCalibration(p, y, known, of, split)
 
 
-def known_people(identities: Iterable[str] | None, images: int) -> NDArray[np.int64] | None:
-    """Number the people of images, or return None where identities are not given.
+def known_people(identities: People | None, images: int) -> NDArray[np.int64] | None:
+    """Number the people of images, or return None where identities are not given; numbers are returned as they are.
 
     Raises:
         InputError: The number of identities is another, or one is no string.
@@ -212,7 +223,8 @@ def known_people(identities: Iterable[str] | None, images: int) -> NDArray[np.in
     """
     if identities is None:
         return None
-    codes = person_codes(identities)
+    numbered = isinstance(identities, np.ndarray) and identities.dtype.kind in "iu"
+    codes = np.asarray(identities, np.int64) if numbered else person_codes(cast("Iterable[str]", identities))
     if len(codes) != images:
         raise InputError(
             f"{len(codes)} identities of {counted(images, 'image')}; expected one for each, '' where unknown"

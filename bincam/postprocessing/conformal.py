@@ -7,7 +7,7 @@ over calibration splits and new images that are exchangeable with them, and say 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from bincam.errors import InputError
 from bincam.postprocessing.calibration_split import (
     ROUNDING,
     CalibrationSplit,
+    People,
     calibration_split,
     check_alpha,
     check_enough,
@@ -74,7 +75,7 @@ def lac(
     true: ArrayLike,
     alpha: float,
     *,
-    identities: Iterable[str] | None = None,
+    identities: People | None = None,
     seed: int = 0,
     names: Sequence[str] = (),
 ) -> ConformalThresholds:
@@ -88,8 +89,8 @@ def lac(
         scores: ``(N, K)`` probabilities; rows with one that is not finite are left out.
         true: ``(N,)`` indices of the true outputs, -1 where unknown.
         alpha: α, between 0 and 1.
-        identities: N names of people, '' where unknown: then one image of each is used. Without them the result says
-            that the guarantee depends on it.
+        identities: N names of people, '' where unknown, or numbers of ``person_codes``: then one image of each is used.
+            Without them the result says that the guarantee depends on it.
         seed: Of this choice.
         names: Names of the outputs, for ``ConformalThresholds.sets`` to compare.
 
@@ -117,7 +118,7 @@ def class_conditional(
     true: ArrayLike,
     alpha: float,
     *,
-    identities: Iterable[str] | None = None,
+    identities: People | None = None,
     seed: int = 0,
     names: Sequence[str] = (),
 ) -> ConformalThresholds:
@@ -155,7 +156,7 @@ def per_attribute(
     labels: ArrayLike,
     alpha: float,
     *,
-    identities: Iterable[str] | None = None,
+    identities: People | None = None,
     seed: int = 0,
     names: Sequence[str] = (),
 ) -> ConformalThresholds:
@@ -197,7 +198,7 @@ def risk_control(
     labels: ArrayLike,
     alpha: float,
     *,
-    identities: Iterable[str] | None = None,
+    identities: People | None = None,
     seed: int = 0,
     names: Sequence[str] = (),
 ) -> ConformalThresholds:

@@ -10,7 +10,7 @@ definition, every image of both has one uniform draw, and sets may be empty.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.errors import InputError
 from bincam.postprocessing.calibration_split import (
     CalibrationSplit,
+    People,
     conformal_rank,
     one_of_calibration,
 )
@@ -126,7 +127,7 @@ def aps(
     true: ArrayLike,
     alpha: float,
     *,
-    identities: Iterable[str] | None = None,
+    identities: People | None = None,
     seed: int = 0,
     names: Sequence[str] = (),
 ) -> AdaptiveThreshold:
@@ -139,7 +140,7 @@ def aps(
             out.
         true: ``(N,)`` indices of the true outputs, -1 where unknown.
         alpha: α.
-        identities: N names of people, '' where unknown: then one image of each is used.
+        identities: N names of people, '' where unknown, or numbers of ``person_codes``: then one image of each is used.
         seed: Of this choice and of the draws.
         names: Names of the outputs.
 
@@ -162,7 +163,7 @@ def raps(
     *,
     penalty: float,
     free: int,
-    identities: Iterable[str] | None = None,
+    identities: People | None = None,
     seed: int = 0,
     names: Sequence[str] = (),
 ) -> AdaptiveThreshold:

@@ -16,6 +16,12 @@ Floats = NDArray[np.floating]
 Booleans = NDArray[np.bool_]
 Ties = Literal["whole", "random"]
 """What becomes of scores that equal the threshold: all are kept, or each with a chance that makes the size right."""
+OF_ANSWERS = ("lac", "class_conditional", "average_k", "aps", "raps")
+"""Names of methods for answers that exclude one another: the outputs of a set, or no and yes of an attribute."""
+
+OF_ATTRIBUTES = ("global", "per_attribute", "crc")
+"""Names of methods for all yes-or-no attributes at once: which of them an image has."""
+
 _CHUNK = 1 << 20
 
 

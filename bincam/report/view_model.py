@@ -8,6 +8,7 @@ from typing import Any
 
 from bincam.report.box_view import BoxPart
 from bincam.report.cell_view import CellsPart
+from bincam.report.label_set_view import LabelSetsPart
 from bincam.report.set_view import SetCard, SetContrastCard
 from bincam.report.view_parts import Cell, Chart, Definition, Example, Picture, Table, Tile
 from bincam.report.zoom_view import ZoomPart
@@ -168,6 +169,7 @@ class Page:
         cells: What single cells say; None where no model was audited with a prediction grid.
         boxes: Boxes of objects; None where the audits have none.
         zoom: The zoom study; None where the audit has none, and for two models.
+        label_sets: Which answers scores leave open; None where no study of sets rests on the audits.
         overlaps: Attention overlap, a figure per arm; empty where the audits have none.
         sampled: Faithfulness measures of a few images; None where none were sampled.
         unmeasured: Images, logits and masks that could not be measured, per arm; empty where audits have no such list.
@@ -204,6 +206,7 @@ class Page:
     cells: CellsPart | None
     boxes: BoxPart | None
     zoom: ZoomPart | None
+    label_sets: LabelSetsPart | None
     overlaps: Sequence[Plot]
     sampled: Table | None
     unmeasured: Sequence[Listing]

@@ -71,24 +71,44 @@ def shares(values: NDArray[np.floating], member: NDArray[np.bool_], clusters: Cl
     table = len(values), math.prod(shape)  # also of no image
     inside = (member & np.isfinite(values)).reshape(table)
     ones = np.where(inside, values.reshape(table), 0)
-    images = inside.sum(0).astype(float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = ones.sum(0, dtype=float) / images
-    count, people, method = images, None, "wilson"
     if clusters.known:
         sizes = (clusters.sums @ inside.astype(np.float32)).astype(float)  # (K, cells)
         hits = (clusters.sums @ ones.astype(np.float32)).astype(float)
+    else:
+        sizes, hits = inside.sum(0, dtype=float)[None], ones.sum(0, dtype=float)[None]
+    result = shares_of_totals(hits, sizes, known=clusters.known, level=level)
+    people = None if result.identities is None else result.identities.reshape(shape)
+    value, low, high = (part.reshape(shape) for part in (result.value, result.low, result.high))
+    return Shares(value, low, high, result.images.reshape(shape), people, result.method)
+
+
+def shares_of_totals(hits: Floats, sizes: Floats, *, known: bool, level: float = LEVEL) -> Shares:
+    """Compute proportions as ``shares`` does, from what each cluster has of ones and of images.
+
+    Args:
+        hits: ``(K, cells)``: number of ones of each cluster; without identities any division of the images will do.
+        sizes: ``(K, cells)``: number of images.
+        known: True if clusters are people, False if every image is its own.
+        level: Confidence level.
+
+    Returns:
+        Arrays ``(cells,)``.
+
+    Example:
+        >>> of_people = np.repeat([[5.0], [0.0]], [5, 15], axis=0), np.full((20, 1), 5.0)
+        >>> result = shares_of_totals(*of_people, known=True)
+        >>> result.value, result.low.round(2), result.high.round(2)
+        (array([0.25]), array([0.11]), array([0.48]))
+    """
+    images = sizes.sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = hits.sum(0) / images
+    count, people, method = images, None, "wilson"
+    if known:
         people = (sizes > 0).sum(0)
         squared = (hits - np.nan_to_num(share) * sizes) ** 2
         of_images = images, people.astype(float), squared.sum(0), (sizes**2).sum(0)
         count = effective_count(share, *of_images, level, fourths=(squared**2).sum(0))
         method = "wilson, design effect"
     low, high = wilson(share, np.nan_to_num(count), level)
-    return Shares(
-        share.reshape(shape),
-        low.reshape(shape),
-        high.reshape(shape),
-        images.astype(np.int64).reshape(shape),
-        None if people is None else people.reshape(shape),
-        method,
-    )
+    return Shares(share, low, high, images.astype(np.int64), people, method)

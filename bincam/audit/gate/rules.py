@@ -15,6 +15,13 @@ from bincam.audit.gate.boxes import BOX_MEASURES, box_figure, box_names, check_b
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
 from bincam.audit.gate.cells import has_cells, nothing_missed, refuse_without_cells
 from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned, read_condition
+from bincam.audit.gate.label_sets import (
+    LABEL_SET_MEASURES,
+    PRIMARY,
+    check_label_sets,
+    label_set_figure,
+    label_set_names,
+)
 from bincam.audit.gate.maps import MAP_MEASURES, map_figure, map_names, map_rule
 from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure, entry_of, judged_names, set_rates
 from bincam.audit.gate.small_parts import few_in_a_part
@@ -150,7 +157,7 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     columns = measure_columns(audit.methods, audit.masks, sets=bool(one_of), cells=cells)
     short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
     short |= {name for name, column in SHORT.items() if column in columns}
-    measures = (*GATED_RATES, *CONDITIONED, *BOX_MEASURES, *MAP_MEASURES, *sorted(short), *columns)
+    measures = (*GATED_RATES, *CONDITIONED, *BOX_MEASURES, *LABEL_SET_MEASURES, *MAP_MEASURES, *sorted(short), *columns)
     attribute: str | None = None
     rest = left.strip()
     large = _large(audit)
@@ -172,6 +179,10 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     if rest.strip() in BOX_MEASURES:
         check_boxes(attribute, rest.strip(), audit, where)
         return attribute, rest.strip(), "all"
+    if conditioned_measure in LABEL_SET_MEASURES:
+        made_by = condition or PRIMARY
+        check_label_sets(attribute, conditioned_measure, made_by, audit, where)
+        return attribute, conditioned_measure, made_by
     if conditioned_measure in CONDITIONED:
         if attribute == "overall":
             raise InputError(f"{where}: {conditioned_measure} has no mean over attributes; write it for single ones")
@@ -280,6 +291,8 @@ def _names(summary: Mapping[str, Any], rule: Rule) -> list[str]:
         return box_names(summary)
     if rule.measure in MAP_MEASURES:
         return map_names(summary, rule.measure)
+    if rule.measure in LABEL_SET_MEASURES:
+        return label_set_names(summary, rule.measure)
     if not summary.get("sets"):
         return list(summary["attributes"])
     names = judged_names(summary, rule.measure, rate=rule.is_rate)
@@ -311,6 +324,8 @@ def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
         figure = map_figure(summary, rule.measure, name)
     elif rule.measure in BOX_MEASURES:
         figure = box_figure(summary, rule.measure, name)
+    elif rule.measure in LABEL_SET_MEASURES:
+        figure = label_set_figure(summary, rule.measure, rule.group, name)
     elif rule.measure in CONDITIONED:
         figure = conditioned(summary, rule.measure, rule.group, name)
     elif rule.is_rate:

@@ -179,7 +179,8 @@ def _codes(panel: Panel, name: str) -> tuple[str, tuple[str, ...], NDArray[np.in
         values = tuple(sorted(set(of_images) - {""}))
         if len(values) > MOST_VALUES:
             return column, values, None
-        return column, values, np.array([values.index(v) if v else -1 for v in of_images], np.int64)
+        place = {value: number for number, value in enumerate(values)}
+        return column, values, np.array([place.get(value, -1) for value in of_images], np.int64)
     sets = {**panel.one_of, **panel.large}
     if name in sets:
         outputs, true = sets[name], panel.true_output(name)

@@ -29,6 +29,7 @@ from bincam.report.sections.boxes.part import boxes_part
 from bincam.report.sections.cells.part import cells_part
 from bincam.report.sections.context import Drawing
 from bincam.report.sections.contrast_tables import published_table
+from bincam.report.sections.label_sets.part import label_sets_part
 from bincam.report.sections.relabel import relabel
 from bincam.report.sections.sampled_metrics import sample_table
 from bincam.report.sections.sets.part import sets_part
@@ -159,6 +160,7 @@ def build(
         contrast=source.contrast,
     )
     of_sets, of_boxes, of_zoom = sets_part(drawing), boxes_part(drawing), zoom_part(drawing)
+    label_sets, unshown = label_sets_part(drawing)
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
     cells = cells_part(drawing, attributes)
     anchors = {content.name: content.anchor for content in cards}
@@ -179,9 +181,10 @@ def build(
             *(cells.findings if cells else ()),
             *(of_boxes.findings if of_boxes else ()),
             *(of_zoom.findings if of_zoom else ()),
+            *(label_sets.findings if label_sets else ()),
         ],
         averages=_averages(source, attributes),
-        notes=_notes(source, photographs, attributes),
+        notes=[*_notes(source, photographs, attributes), *unshown],
         plots=overview.plots(source.columns, attributes) if attributes else [],
         columns=overview_table.columns(arms),
         rows=overview_table.rows(source.columns, attributes, anchors),
@@ -192,6 +195,7 @@ def build(
         cells=cells,
         boxes=of_boxes,
         zoom=of_zoom,
+        label_sets=label_sets,
         overlaps=[plot for arm in arms if attributes and (plot := overlap_plot(arm, attributes, len(arms) > 1))],
         sampled=sample_table(arms, attributes),
         unmeasured=unmeasured(arms),
@@ -207,6 +211,7 @@ def build(
             *(cells.definitions if cells else ()),
             *(of_boxes.definitions if of_boxes else ()),
             *(of_zoom.definitions if of_zoom else ()),
+            *(label_sets.definitions if label_sets else ()),
         ],
         limits=[limit for limit in definitions.LIMITS if maps or limit is not definitions.OF_MAPS],
         provenance=[definitions.provenance(arm) for arm in arms],

@@ -132,16 +132,42 @@ def group_means(
         member = np.flatnonzero(membership[g, occupied] > 0)
         if not len(member):
             continue
-        total, size = sums[member].sum(0), counts[member].sum(0)  # (K, C)
-        images[g], people[g] = size.sum(0).astype(np.int64), (size > 0).sum(0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            value[g] = total.sum(0) / images[g]
-            share = size / images[g]
-            effective[g] = 1 / (share**2).sum(0)
-            u = np.nan_to_num(jackknifed(total / images[g] - value[g] * share, share))
-        contributions[g] = u
-        low[g], high[g] = mean_interval(value[g], Spread.of(u, people[g]), people[g], effective[g], bounds, level)
+        of_group = means_of_totals(sums[member].sum(0), counts[member].sum(0), bounds, level)
+        value[g], low[g], high[g], images[g], people[g], effective[g], contributions[g] = of_group
     return GroupMeans(value, low, high, images, people, effective, contributions, clusters.known)
+
+
+def means_of_totals(
+    total: Floats,
+    size: Floats,
+    bounds: tuple[NDArray[np.floating] | float, NDArray[np.floating] | float] = UNBOUNDED,
+    level: float = LEVEL,
+) -> tuple[Floats, Floats, Floats, NDArray[np.int64], NDArray[np.int64], Floats, Floats]:
+    """Estimate means as ``group_means`` does, from what each cluster has of values and of images.
+
+    Args:
+        total: ``(K, C)``: sums of the values of each cluster.
+        size: ``(K, C)``: number of images with a value.
+        bounds: As for ``group_means``.
+        level: Confidence level.
+
+    Returns:
+        Mean, lower end, upper end, images, clusters, effective number of clusters, each ``(C,)``, and the corrected
+        contributions ``(K, C)``.
+
+    Example:
+        >>> value, low, high, *_ = means_of_totals(np.arange(4.0, 24, 4)[:, None], np.full((5, 1), 4.0))
+        >>> float(value[0]), float(low[0].round(2)), float(high[0].round(2))
+        (3.0, 0.72, 5.28)
+    """
+    images, people = size.sum(0).astype(np.int64), (size > 0).sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = total.sum(0) / images
+        share = size / images
+        effective = 1 / (share**2).sum(0)
+        u = np.nan_to_num(jackknifed(total / images - value * share, share))
+    ends = mean_interval(value, Spread.of(u, people), people, effective, bounds, level)
+    return value, *ends, images, people, effective, u
 
 
 def overall_means(

@@ -15,7 +15,7 @@ from bincam.errors import InputError
 from bincam.stats.clustered.means import overall_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate
-from bincam.stats.proportions import shares
+from bincam.stats.proportions import shares, shares_of_totals
 from bincam.stats.sets.estimates import complement
 from bincam.stats.sets.mean_rates import mean_rate
 
@@ -208,27 +208,39 @@ def attribute_coverage(
         >>> [rate.value for rate in result.recall], result.false_negative_rate.value, result.without_true
         ([1.0, 0.0], 0.25, 1)
     """
-    y = np.asarray(labels, np.float64)
+    y = np.asarray(labels)
+    y = y if y.dtype.kind == "f" else y.astype(np.float64)
     if y.ndim != 2:
         raise InputError(f"expected labels (N, A), got shape {y.shape}")
     held = _marks(members, y.shape, "sets")
     has_set = np.ones(len(y), bool) if defined is None else _marks(defined, (len(y),), "defined sets")
     _check_clusters(clusters, len(y))
     known = ~np.isnan(y) & has_set[:, None]
-    values = np.where(known, held, np.nan)
-    recall, alarms = (shares(values, known & (y == label), clusters, level) for label in (1, 0))
+    A = y.shape[1]
+    columns = (np.ascontiguousarray(values.T) for values in (held, y == 1, known))  # attribute by attribute
+    rates = [_recall_and_alarms(*of_one, clusters, level) for of_one in zip(*columns, strict=True)]
     positives = (known & (y == 1)).sum(1)
     with np.errstate(invalid="ignore"):
         missed = (known & (y == 1) & ~held).sum(1) / positives
-    A = y.shape[1]
     return AttributeCoverage(
-        recall=tuple(recall.estimate(a) for a in range(A)),
-        false_alarms=tuple(alarms.estimate(a) for a in range(A)),
+        recall=tuple(recall for recall, _ in rates),
+        false_alarms=tuple(alarms for _, alarms in rates),
         false_negative_rate=_mean(missed, 1, clusters, level),
         size=_mean(np.where(has_set, held.sum(1), np.nan), A, clusters, level),
         without_true=int((known.any(1) & (positives == 0)).sum()),
         undefined=int((~np.isnan(y).all(1) & ~has_set).sum()),
     )
+
+
+def _recall_and_alarms(
+    held: Booleans, true: Booleans, known: Booleans, clusters: Clusters, level: float
+) -> tuple[Estimate, Estimate]:
+    """Estimate how often the sets of positive and of negative images have an attribute, from counts per cluster."""
+    cell, count = (2 * true.astype(np.int64) + held)[known], clusters.count
+    table = np.bincount(cell * count + clusters.codes[known], minlength=4 * count).reshape(2, 2, count).astype(float)
+    hits, sizes = table[::-1, 1], table[::-1].sum(1)  # (2, K): of positive images, of negative ones
+    rates = shares_of_totals(hits.T, sizes.T, known=clusters.known, level=level)
+    return rates.estimate(0), rates.estimate(1)
 
 
 def _checked(

@@ -1,0 +1,1 @@
+"""The section on label sets: which answers does the score leave open?"""
