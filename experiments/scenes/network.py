@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bincam.models import AttributeClassifier, Card, make_card
-from bincam.models.classifier import AttributeNet
+from bincam.models.network import AttributeNet
 from bincam.scenes import SHAPES
 
 WIDTHS = (16, 32, 48, 64, 96, 128)
