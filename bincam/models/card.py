@@ -107,7 +107,17 @@ class Card(BaseModel):
     notes: str = ""
 
     @field_validator(
-        *("input_size", "output", "set_output", "mean", "std", "thresholds", "tuned_thresholds", "train_counts", "logit_shift"),
+        *(
+            "input_size",
+            "output",
+            "set_output",
+            "mean",
+            "std",
+            "thresholds",
+            "tuned_thresholds",
+            "train_counts",
+            "logit_shift",
+        ),
         *("calibration", "score_shift", "tuned_offsets"),
         mode="before",
     )

@@ -106,8 +106,8 @@ def copy_weights(model: AttributeClassifier, folder: Path, *, backbone_only: boo
     if not backbone_only and stored.card.set_output != model.card.set_output:
         has = "a" if stored.card.set_output is not None else "no"
         raise InputError(
-            f"model.pretrained: {folder} has {has} second head for label sets, unlike the model to be trained (set_loss: "
-            "two_head has one); model.pretrained_part: backbone copies the backbone only"
+            f"model.pretrained: {folder} has {has} second head for label sets, unlike the model to be trained "
+            "(set_loss: two_head has one); model.pretrained_part: backbone copies the backbone only"
         )
     target: Any = model.network
     source: Any = stored.network

@@ -125,10 +125,11 @@ def _require_landmarks(splits: Splits, source: str) -> None:
 
 def _warn(config: TrainConfig, loss: AttributeLoss | JointLoss, world: int) -> None:
     if not loss.separable and world * config.accumulate > 1:
-        of_set = isinstance(loss, JointLoss) and not all(loss.of_set(name).separable for name in loss.names)
+        of_sets = isinstance(loss, JointLoss) and not all(loss.of_set(name).separable for name in loss.names)
+        name = set_loss_of(config).name if of_sets else config.loss.name
         warnings.warn(
-            f"loss {set_loss_of(config).name if of_set else config.loss.name} compares the entries of a batch, and each of {world} processes x "
-            f"{config.accumulate} parts compares only its own: the result depends on how batches are divided",
+            f"loss {name} compares the entries of a batch, and each of {world} processes x {config.accumulate} parts "
+            "compares only its own: the result depends on how batches are divided",
             BincamWarning,
             stacklevel=6,
         )

@@ -72,8 +72,8 @@ class Hill(SidedLoss):
 
     Zhang, Cheng, Huang, Wen, Feng, Li, Guo 2021 (arXiv 2112.07368): the Hill loss of negatives and the focal margin
     loss of positives. A negative pulls with p² (1 - p) (2λ - 3p), at λ = 3/2 with 3 p² (1 - p)², a hill: neither easy
-    negatives nor those that the model is sure are positive count. There is no constant shift, and a link where a greater
-    η asks for a greater logit: with the defaults, not with a margin of 3 or γ = 1, for which the loss has two minima.
+    negatives nor those that the model is sure are positive count. There is no constant shift. There is a link where a
+    greater η asks for a greater logit: with the defaults, not with a margin of 3 or γ = 1 (the loss has two minima).
 
     Deviation: λ below 3/2, for which a negative of high probability would be pushed up, is refused. The paper's sum is
     a mean over known entries, as everywhere.

@@ -135,7 +135,7 @@ def test_labels_that_are_no_set_are_refused():
     loss = make_set_loss("cross_entropy", [1, 1])
     with pytest.raises(InputError, match=r"labels of row 1 of a set are \[1.0, 1.0\]"):
         loss(torch.zeros(2, 2), torch.tensor([[1.0, 0], [1, 1]]))
-    with pytest.raises(InputError, match=r"expected scores and labels of shape \(B, 2\), got \(2, 3\)"):
+    with pytest.raises(InputError, match=r"expected scores \(B, 2\) and labels \(B, 2\), got \(2, 3\)"):
         loss(torch.zeros(2, 3), torch.zeros(2, 3))
 
 

@@ -145,7 +145,9 @@ def test_one_label_is_assuming_the_others_negative():
     terms = SetTwoHead(COUNTS, size=1).terms(scores, labels)
     g = scores[:, 4:]
     assumed = make_loss("an_ls", ClassCounts(tuple("abcd"), [1] * 4, [1] * 4), label_smoothing=0, reduction="none")
-    torch.testing.assert_close(terms, cross_entropy(scores[:, :4], labels, reduction="none") + assumed(g, labels).mean(1))
+    torch.testing.assert_close(
+        terms, cross_entropy(scores[:, :4], labels, reduction="none") + assumed(g, labels).mean(1)
+    )
 
 
 @pytest.mark.parametrize(
