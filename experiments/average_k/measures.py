@@ -79,15 +79,19 @@ def held(members: NDArray[np.bool_], present: NDArray[np.bool_]) -> Mapping[str,
     return {"accuracy": mean_over_pairs((members & present).sum(1) / present.sum(1))}
 
 
-def coverage(members: NDArray[np.bool_], present: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> float:
-    """Compute the mean over some shapes of how often sets hold it where it is the label.
+def coverage(members: NDArray[np.bool_], present: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> float | None:
+    """Compute the mean over some shapes of how often sets hold the shape where it is the label.
 
-    Scenes count with the probability that the shape is their label.
+    Scenes count with the probability that the shape is their label. Shapes that no scene shows are left out; None if
+    this leaves none.
 
     >>> present = np.array([[1, 1, 0], [1, 0, 0]], bool)
     >>> coverage(np.array([[1, 0, 0], [0, 1, 0]], bool), present, np.array([True, False, False]))
     0.3333333333333333
     """
     chance = present / present.sum(1, keepdims=True)
-    each = (members * chance).sum(0) / chance.sum(0)
-    return float(each[chosen].mean())
+    shown = chosen & present.any(0)
+    if not shown.any():
+        return None
+    each = (members * chance).sum(0)[shown] / chance.sum(0)[shown]
+    return float(each.mean())
