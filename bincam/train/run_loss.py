@@ -42,6 +42,8 @@ def set_loss_of(config: TrainConfig) -> SetLossConfig:
             f"loss {config.loss.name!r} has no counterpart for sets of outputs; state set_loss: "
             f"{', '.join(SET_LOSSES)}{nearest(config.loss.name, OF_ATTRIBUTE_LOSS)}"
         )
+    if name in OF_SETS_ALONE:
+        return SetLossConfig(name=name, options=config.loss.options)
     foreign = sorted(config.loss.options.keys() - set(parameters(SET_LOSSES[name])))
     if foreign:
         raise InputError(

@@ -14,6 +14,7 @@ from bincam import data
 from bincam.errors import BincamWarning, InputError
 from bincam.postprocessing.average_k import fit_average_k
 from bincam.train import fit, fit_pair
+from bincam.train.checkpoint import Position
 from bincam.train.config import make_config
 from bincam.train.losses import two_head
 from bincam.train.raw_scores import raw_scores
@@ -70,7 +71,10 @@ def test_the_softmax_head_begins_as_without_the_second(config):
     assert two.history[0]["pixels"] == one.history[0]["pixels"]
     weights = fit(config(to="warm", set_loss={"name": "two_head", "options": {"warmup_epochs": 1}}, epochs=2,
                          schedule__name="constant")).folder  # fmt: skip
-    first = next(json.loads(line) for line in (weights / "metrics.jsonl").read_text().splitlines())
+    first, second = (json.loads(line) for line in (weights / "metrics.jsonl").read_text().splitlines())
+    assert first["warmup"]
+    assert "warmup" not in second
+    assert json.loads((weights / "manifest.json").read_text())["best"]["epoch"] == 2
     alone = fit(config(to="alone", set_loss="cross_entropy", epochs=2, schedule__name="constant")).history[0]
     assert first["train_loss"] == pytest.approx(alone["train_loss"], rel=1e-6)  # in the warm-up
 
@@ -135,6 +139,28 @@ def test_a_resumed_run_gives_the_same_bytes(config):
     assert outcome(Path(broken.out)) == outcome(Path(whole.out))
 
 
+def test_an_epoch_of_the_warm_up_is_not_kept():
+    """Its second head is untrained, however good its figures are."""
+    run = make_config({"data": {"source": "x"}, "out": "y", "epochs": 9, "best": "loss", "set_loss": TWO,
+                       "early_stopping": {"metric": "loss", "patience": 2}})  # fmt: skip
+    position = Position()
+    kept = []
+    for loss, warming in (
+        (0.1, True),
+        (0.3, True),
+        (0.9, False),
+        (1.0, False),
+        (0.8, False),
+        (0.9, False),
+        (0.9, False),
+    ):
+        position.count({"validation": {"mean": {"loss": loss}}, **({"warmup": True} if warming else {})}, run)
+        kept.append(position.best_epoch)
+    assert kept == [1, 1, 3, 3, 5, 5, 5]
+    assert position.best_value == 0.8
+    assert position.ended == "early stopping"  # and not before
+
+
 def test_a_run_reads_what_the_model_says(config):
     model = fit(config()).model()
     images = torch.rand(3, 3, 32, 32)
@@ -156,6 +182,8 @@ def test_a_run_reads_what_the_model_says(config):
          "loss 'two_head' is of sets of outputs, and bright is an attribute in none; state set_loss: two_head, and a"),
         ({"set_loss": None, "loss": "two_head", "data__options": {"split": "split", "attributes": ["bright"]}},
          "loss 'two_head' is of sets of outputs, but the data state none"),
+        ({"set_loss": None, "loss": {"name": "two_head", "options": {"sise": 2}}, "data__options": COLOUR},
+         "set loss 'two_head' has no option 'sise'; did you mean 'size'"),
         ({"set_loss": None, "loss": "hill"}, "loss 'hill' has no counterpart for sets of outputs"),
         ({"model__pooling": "noisy_or"}, "exactly one output of set"),
     ],

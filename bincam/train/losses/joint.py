@@ -29,6 +29,10 @@ class RunLoss(Protocol):
     def separable(self) -> bool:
         """True if a term depends only on its own image."""
 
+    @property
+    def warming(self) -> bool:
+        """True in epochs in which a part of the model is not trained; such epochs are not kept."""
+
     def sums(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Compute the weighted sums of the terms of some images, ``()`` or ``(P,)``."""
 
@@ -109,6 +113,11 @@ class JointLoss(nn.Module):
         """True if a term depends only on its own image."""
         of_sets = all(self.of_set(name).separable for name in self.names)
         return of_sets and (self.attributes is None or self.attributes.separable)
+
+    @property
+    def warming(self) -> bool:
+        """True in epochs in which a part of the model is not trained."""
+        return any(self.of_set(name).warming for name in self.names)
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ class SetCrossEntropy(nn.Module):
         treats_equally: True if no output weighs more than another and nothing is added to the scores.
         heads: Number of heads that the loss reads, each with K outputs.
         separable: True if a term depends only on its own image.
+        warming: True in epochs in which a part of the model is not trained; such epochs are not kept.
 
     Example:
         >>> import torch
@@ -58,7 +59,7 @@ class SetCrossEntropy(nn.Module):
         if not 0 <= label_smoothing < 1:
             raise InputError(f"label_smoothing={label_smoothing}: expected a number from 0 to below 1")
         self.outputs, self.label_smoothing = len(counts), label_smoothing
-        self.treats_equally = True
+        self.treats_equally, self.warming = True, False
         self.register_buffer("weight", torch.ones(len(counts), dtype=torch.float64), persistent=False)
         self.register_buffer("adjustment", torch.zeros(len(counts), dtype=torch.float64), persistent=False)
 

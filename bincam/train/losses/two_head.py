@@ -89,6 +89,7 @@ class SetTwoHead(SetCrossEntropy):
                 outputs; not necessarily whole.
             weight: w, above 0.
             warmup_epochs: Epochs at the beginning in which f is trained alone, because its softmax says nothing yet.
+                They are not kept as the best, because g says nothing then.
             label_smoothing: ε of the cross-entropy of f, in [0, 1).
 
         Raises:
@@ -100,7 +101,7 @@ class SetTwoHead(SetCrossEntropy):
         require_positive(weight=weight)
         require_not_negative(warmup_epochs=warmup_epochs)
         self.size, self.second_weight, self.warmup_epochs = float(size), float(weight), warmup_epochs
-        self.warm = warmup_epochs == 0
+        self.warming = warmup_epochs > 0
 
     def set_epoch(self, epoch: int, epochs: int) -> None:
         """Announce the epoch, counted from 0: whether the sigmoid head is trained in it.
@@ -113,7 +114,7 @@ class SetTwoHead(SetCrossEntropy):
                 f"two_head: warmup_epochs {self.warmup_epochs:g} of {epochs} epochs leave none to train the sigmoid "
                 "head; lower warmup_epochs"
             )
-        self.warm = epoch >= self.warmup_epochs
+        self.warming = epoch < self.warmup_epochs
 
     def known_terms(self, scores: Tensor, labels: Tensor, known: Tensor) -> Tensor:
         """Add the weighted binary cross-entropy of the second head."""
@@ -121,4 +122,4 @@ class SetTwoHead(SetCrossEntropy):
         chosen = pseudo_labels(f, torch.where(known, labels, torch.nan), self.size)
         second = binary_cross_entropy_with_logits(g, chosen.to(g), reduction="none").mean(1)
         # Times 0 and not left out, because several processes expect a gradient of every weight.
-        return super().known_terms(f, labels, known) + (self.second_weight if self.warm else 0.0) * second
+        return super().known_terms(f, labels, known) + (0.0 if self.warming else self.second_weight) * second

@@ -45,8 +45,7 @@ def test_the_others_are_the_greatest_of_the_whole_batch():
     for at in sorted(np.flatnonzero(rest), key=lambda i: (-p.flat[i], i))[: round(1.7 * 50) - 50]:
         by_hand.flat[at] = True
     assert (chosen == by_hand).all()
-    assert chosen.sum(1).min() == 1
-    assert chosen.sum(1).max() >= 3  # sizes differ with ambiguity
+    assert set(chosen.sum(1).tolist()) == {1, 2}  # sizes differ with ambiguity
 
 
 def test_equal_entries_are_taken_by_index():
