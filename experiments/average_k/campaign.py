@@ -12,6 +12,8 @@ SIZES = (1.0, 1.5, 2.0, 3.0, 4.0)
 """K of the label sets that every network is judged by."""
 TRAINED_SIZE = 2.0
 """K of the pseudo-labels of the two-head loss; other values are jobs of their own."""
+WARM = 0.5
+"""Share of the epochs in which the two-head loss trains the softmax head alone."""
 METHODS = ("ce", "two_head", "an_ls", "hill", "asymmetric")
 RARE: Mapping[str, float] = dict.fromkeys(("star", "cross", "ring", "arrow", "heart"), 0.038)
 """Prevalences with which one half of the shapes is twenty times as rare as the other."""
@@ -39,12 +41,14 @@ class SetJob(Job):
     Attributes:
         method: Of ``METHODS``.
         size: K of the two-head loss.
+        warm: Share of the epochs in which it trains the softmax head alone.
         rare: Whether one half of the shapes is rare.
         once: Whether labels are drawn once, and can be memorised, or anew in every epoch.
     """
 
     method: str = "ce"
     size: float = TRAINED_SIZE
+    warm: float = WARM
     rare: bool = False
     once: bool = False
 
@@ -52,7 +56,8 @@ class SetJob(Job):
     def name(self) -> str:
         """Name of the job's file."""
         size = "" if self.size == TRAINED_SIZE else f"-k{self.size:g}"
-        return f"{self.method}{size}-{regime(rare=self.rare, once=self.once)}-seed{self.seed}"
+        cold = "" if self.warm == WARM else f"-warm{100 * self.warm:g}"
+        return f"{self.method}{size}{cold}-{regime(rare=self.rare, once=self.once)}-seed{self.seed}"
 
     @property
     def trained(self) -> Job:
@@ -94,6 +99,7 @@ def jobs(plan: Plan | None = None) -> list[SetJob]:
     for seed in SEEDS[1:3]:
         listed += of(METHODS[:2], (seed,), once=True) + of(METHODS[:2], (seed,), rare=True)
     listed += [SetJob("one", "mean", 0, plan=own, method="two_head", size=size) for size in (3.0, 4.0)]
+    listed += [SetJob("one", "mean", 0, plan=own, method="two_head", warm=0.0)]
     listed += of(METHODS[2:], SEEDS[1:3], once=True) + of(METHODS[2:], SEEDS[1:3], rare=True)
     for seed in SEEDS[3:]:
         for rare, once in ((False, False), (False, True), (True, False)):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from experiments.average_k.campaign import SEEDS, SetJob, regime
+from experiments.average_k.campaign import SEEDS, TRAINED_SIZE, WARM, SetJob, regime
 from experiments.scenes.over_seeds import OPEN, Result, at, number, shown, verdict
 
 PUBLISHED, OURS = "arXiv 2303.18118: yes; its abstract has no figure", "*ours*"
@@ -34,27 +34,22 @@ Results = Mapping[str, Result]
 HEAD = ("claim", "published", "here, mean [range over seeds]", "seeds", "criterion", "verdict")
 
 
-def of(results: Results, method: str, kind: str, size: float | None = None) -> dict[int, Result]:
+def of(
+    results: Results, method: str, kind: str, *, size: float = TRAINED_SIZE, warm: float = WARM
+) -> dict[int, Result]:
     """Select the finished seeds of a method.
 
     Args:
         results: By name of the job.
         method: A key of ``NAMES``.
         kind: A key of ``KINDS``.
-        size: K of the two-head loss; None for the usual one.
+        size: K of the two-head loss.
+        warm: Share of its epochs that are a warm-up.
     """
-    given = {} if size is None else {"size": size}
     by_seed = {}
     for seed in SEEDS:
-        job = SetJob(
-            "one",
-            "mean",
-            seed,
-            method=method.partition("/")[0],
-            rare=kind == RARE_HALF,
-            once=kind == ONCE,
-            **given,  # type: ignore[arg-type]  # of the one field
-        )
+        how = {"rare": kind == RARE_HALF, "once": kind == ONCE}
+        job = SetJob("one", "mean", seed, method=method.partition("/")[0], size=size, warm=warm, **how)
         if job.name in results:
             by_seed[seed] = results[job.name]
     return by_seed

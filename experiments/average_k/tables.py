@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bincam.files import atomic
-from experiments.average_k.campaign import SIZES, Sample, SetJob, jobs
+from experiments.average_k.campaign import SIZES, TRAINED_SIZE, WARM, Sample, SetJob, jobs
 from experiments.average_k.claims import CLAIMS, EVEN, HEAD, KINDS, NAMES, RARE_HALF, Results, of, path
 from experiments.average_k.run import HERE, finished
 from experiments.scenes.over_seeds import OPEN, Result, at, seeds, shown, table
@@ -75,14 +75,16 @@ def rare(results: Results) -> str:
     return table(head, rows)
 
 
-def trained_sizes(results: Results) -> str:
-    """Tabulate the two-head loss by the K that it was trained with."""
+def variants(results: Results) -> str:
+    """Tabulate the two-head loss by the K and the warm-up that it was trained with."""
     rows = []
-    for size in (None, 3.0, 4.0):
-        chosen = list(of(results, "two_head", EVEN, size).values())
-        values = [shown((at(result, f"sets/average_k/{K:g}/gap") for result in chosen), 3) for K in SIZES]
-        rows.append([f"{size or 2:g}", seeds(chosen), *values])
-    return table(["trained with K", "", *(f"short at {K}" for K in PER_K)], rows)
+    for size, warm in ((TRAINED_SIZE, WARM), (3.0, WARM), (4.0, WARM), (TRAINED_SIZE, 0.0)):
+        chosen = list(of(results, "two_head", EVEN, size=size, warm=warm).values())
+        figures = [*(f"sets/average_k/{K:g}/gap" for K in SIZES), "softmax/average_k/2/gap"]
+        values = [shown((at(result, figure) for result in chosen), 3) for figure in figures]
+        rows.append([f"{size:g}", f"{100 * warm:g} % of the epochs", seeds(chosen), *values])
+    head = ["trained with K", "warm-up", "", *(f"short at {K}" for K in PER_K), "its softmax head at K = 2"]
+    return table(head, rows)
 
 
 def document(results: Results) -> str:
@@ -107,7 +109,7 @@ def document(results: Results) -> str:
         parts += [accuracies(results, kind), shortfalls(results, kind), tops(results, kind), sizes(results, kind)]
         if kind == RARE_HALF:
             parts.append(rare(results))
-    parts += ["## K of the pseudo-labels", trained_sizes(results)]
+    parts += ["## K of the pseudo-labels, and the warm-up", variants(results)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -29,7 +29,8 @@ def task_of(job: SetJob) -> Task:
     card = network.card(
         "one" if single else "all", job.stride, job.pooling, plan.size, plan.widths, two_heads=job.method == "two_head"
     )
-    return Task(card, lambda present, epoch: labels(job, present, epoch), Loss(job), RARE if job.rare else None)
+    loss = Loss(job)
+    return Task(card, lambda present, epoch: labels(job, present, epoch), loss, RARE if job.rare else None, loss.begin)
 
 
 def labels(job: SetJob, present: NDArray[np.bool_], epoch: int) -> Tensor:
@@ -45,10 +46,16 @@ class Loss:
     """
 
     def __init__(self, job: SetJob) -> None:
-        even = [1] * OUTPUTS
-        self.of_set = make_set_loss("two_head", even, size=job.size) if job.method == "two_head" else None
+        even, self.epochs = [1] * OUTPUTS, job.plan.epochs
+        options = {"size": job.size, "warmup_epochs": job.warm * self.epochs}
+        self.of_set = make_set_loss("two_head", even, **options) if job.method == "two_head" else None
         counts = ClassCounts(tuple(scenes.SHAPES), even, even)
         self.of_attributes = None if job.method in ("ce", "two_head") else make_loss(job.method, counts)
+
+    def begin(self, epoch: int) -> None:
+        """Announce an epoch."""
+        if self.of_set is not None:
+            self.of_set.set_epoch(epoch, self.epochs)
 
     def __call__(self, scores: Tensor, true: Tensor) -> Tensor:
         """Compute the loss of scores ``(B, 10)``, of two heads ``(B, 20)``, and labels ``(B,)``."""

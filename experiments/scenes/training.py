@@ -60,12 +60,14 @@ class Task:
         targets: From the shapes present ``(N, 10)`` and the epoch to the labels.
         loss: Mean loss of a batch's scores, as ``raw_scores`` returns them, and its labels.
         prevalence: Of shapes, as ``bincam.scenes.draw`` takes it; None for all alike.
+        begin: Called before each epoch with its number, if stated.
     """
 
     card: Card
     targets: Callable[[NDArray[np.bool_], int], Tensor]
     loss: Callable[[Tensor, Tensor], Tensor]
     prevalence: Mapping[str, float] | None = None
+    begin: Callable[[int], None] | None = None
 
 
 def task_of(job: Job) -> Task:
@@ -165,6 +167,8 @@ def train(job: Job, work: Path, dtype: str = "float32", task: Task | None = None
             state = stored["state"]
     for epoch in range(state["epoch"], plan.epochs):
         wall, cpu = time.perf_counter(), time.process_time()
+        if task.begin is not None:
+            task.begin(epoch)
         labels = task.targets(present, epoch)
         loss = one_epoch(job, epoch, model, (images, labels), (optimiser, schedule), state["dtype"], task.loss)
         state["history"].append({"loss": loss, **judged(job, model, held)})

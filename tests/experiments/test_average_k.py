@@ -35,7 +35,7 @@ def test_tables_say_what_the_files_say_and_what_is_not_run(results):
     found = tables.collected(folder, listed, SAMPLE)
     assert len(found) == 5
     text = tables.document(found)
-    assert text.startswith("# Label sets on scenes: tables\n\n5 of 77 trainings")
+    assert text.startswith("# Label sets on scenes: tables\n\n5 of 78 trainings")
     for name, path in (
         ("two_head-even-anew-seed0", "sets/average_k/1.5/accuracy"),
         ("two_head-even-anew-seed0", "softmax/average_k/3/gap"),
@@ -49,7 +49,7 @@ def test_tables_say_what_the_files_say_and_what_is_not_run(results):
     rare = next(line for line in text.splitlines() if line.startswith("| The gain is larger for classes of few"))
     assert "1 seed |" in rare
     assert over_seeds.OPEN not in rare
-    assert tables.document({}).startswith("# Label sets on scenes: tables\n\n0 of 77")
+    assert tables.document({}).startswith("# Label sets on scenes: tables\n\n0 of 78")
 
 
 def test_results_of_other_settings_are_not_taken(results):
@@ -71,11 +71,23 @@ def test_plain_cross_entropy_is_that_of_the_experiments_on_scenes(results):
 
 def test_names_tell_all_jobs_apart():
     listed = campaign.jobs()
-    assert len({job.name for job in listed}) == len(listed) == 77
+    assert len({job.name for job in listed}) == len(listed) == 78
     assert {job.method for job in listed} == set(METHODS)
     for kind in claims.KINDS:
         for method in METHODS:
             assert sum(job.name.startswith(f"{method}-{kind}") for job in listed) == len(campaign.SEEDS)
+
+
+def test_a_warm_up_is_that_of_cross_entropy():
+    loss = tasks.Loss(SetJob("one", "mean", 0, plan=replace(PLAN, epochs=4), method="two_head"))
+    scores, true = torch.randn(8, 20, generator=torch.Generator().manual_seed(0)), torch.arange(8)
+    losses = []
+    for epoch in range(4):
+        loss.begin(epoch)
+        losses.append(float(loss(scores, true)))
+    plain = float(torch.nn.functional.cross_entropy(scores[:, :10], true))
+    assert losses[:2] == pytest.approx([plain] * 2)
+    assert losses[2] == losses[3] > plain + 0.3
 
 
 def planted(present, *, noise=0.0):
