@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bincam.train.losses.registry import make_loss as make_loss
     from bincam.train.losses.set_registry import SET_LOSSES as SET_LOSSES
     from bincam.train.losses.set_registry import make_set_loss as make_set_loss
+    from bincam.train.losses.two_head import pseudo_labels as pseudo_labels
     from bincam.train.pair import fit_pair as fit_pair
     from bincam.train.run_folder import Result as Result
 
@@ -40,6 +41,7 @@ _NAMES = {
     "make_loss": "losses.registry",
     "make_set_loss": "losses.set_registry",
     "match_frequencies": "bincam.postprocessing.offsets",
+    "pseudo_labels": "losses.two_head",
     "read_config": "config",
     "tune": "bincam.postprocessing.thresholds",
 }

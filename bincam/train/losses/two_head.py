@@ -31,6 +31,7 @@ def pseudo_labels(scores: Tensor, labels: Tensor, size: float) -> Tensor:
 
     Example:
         >>> import torch
+        >>> from bincam.train import pseudo_labels
         >>> scores = torch.tensor([[4.0, 0.0, 0.0], [1.0, 0.9, 0.0]])
         >>> pseudo_labels(scores, torch.tensor([[1.0, 0, 0], [1.0, 0, 0]]), size=1.5).int()
         tensor([[1, 0, 0],
