@@ -105,12 +105,12 @@ def main() -> None:
     """Measure and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--count", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=384)
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    cases = ((10, 32, 96, "resnet18"), (1000, 64, 64, "resnet18"))
+    cases = ((10, 32, 64, "resnet18"), (1000, 64, 64, "resnet18"))
     result = {
         "kind": "bincam-bench-two-head",
         "schema": 1,
