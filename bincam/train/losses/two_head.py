@@ -29,6 +29,9 @@ def pseudo_labels(scores: Tensor, labels: Tensor, size: float) -> Tensor:
     Returns:
         ``(B, K)`` bool; False in rows whose label is unknown.
 
+    Raises:
+        InputError: The shapes differ, or the size is out of bounds.
+
     Example:
         >>> import torch
         >>> from bincam.train import pseudo_labels
@@ -37,9 +40,13 @@ def pseudo_labels(scores: Tensor, labels: Tensor, size: float) -> Tensor:
         tensor([[1, 0, 0],
                 [1, 1, 0]], dtype=torch.int32)
     """
+    if scores.ndim != 2 or scores.shape != labels.shape:
+        raise InputError(f"expected scores and labels (B, K), got {tuple(scores.shape)} and {tuple(labels.shape)}")
+    _check_size(size, scores.shape[1])
     known = ~labels.isnan().any(1, keepdim=True)
     # The order of the softmax; where that saturates its logarithm still tells entries apart.
-    open_ = log_softmax(torch.where(known, scores.detach(), 0.0), dim=1)
+    r = scores.detach() if scores.dtype == torch.float64 else scores.detach().float()
+    open_ = log_softmax(torch.where(known, r, 0.0), dim=1)
     rank = torch.where(known, torch.where(labels == 1, torch.inf, open_), -torch.inf).flatten()
     order = rank.argsort(descending=True, stable=True)
     wanted = (size * known.sum().double()).round()  # a tensor, because a number would wait for a GPU
@@ -97,8 +104,7 @@ class SetTwoHead(SetCrossEntropy):
             InputError: An output has no training image, or an option is out of bounds.
         """
         super().__init__(images, label_smoothing=label_smoothing)
-        if not 1 <= size <= self.outputs:
-            raise InputError(f"size={size}: expected 1 to {self.outputs}, the number of the set's outputs")
+        _check_size(size, self.outputs)
         require_positive(weight=weight)
         require_not_negative(warmup_epochs=warmup_epochs)
         self.size, self.second_weight, self.warmup_epochs = float(size), float(weight), warmup_epochs
@@ -124,3 +130,8 @@ class SetTwoHead(SetCrossEntropy):
         second = binary_cross_entropy_with_logits(g, chosen.to(g), reduction="none").mean(1)
         # Times 0 and not left out, because several processes expect a gradient of every weight.
         return super().known_terms(f, labels, known) + (0.0 if self.warming else self.second_weight) * second
+
+
+def _check_size(size: float, outputs: int) -> None:
+    if not 1 <= size <= outputs:
+        raise InputError(f"size={size}: expected 1 to {outputs}, the number of the set's outputs")

@@ -167,6 +167,15 @@ def test_options_are_refused_in_one_line(options, message):
     assert "\n" not in str(error.value)
 
 
+def test_pseudo_labels_of_other_shapes_and_sizes_are_refused():
+    scores, labels = drawn(3)
+    with pytest.raises(InputError, match=r"expected scores and labels \(B, K\), got \(3, 8\) and \(3, 4\)"):
+        pseudo_labels(scores, labels, 2)
+    for size in (0.5, 4.1, math.nan):
+        with pytest.raises(InputError, match=r"expected 1 to 4, the number of the set's outputs"):
+            pseudo_labels(scores[:, :4], labels, size)
+
+
 def test_one_head_in_place_of_two_is_refused():
     scores, labels = drawn(3)
     with pytest.raises(InputError, match=r"expected scores \(B, 8\) and labels \(B, 4\), got \(3, 4\)"):
