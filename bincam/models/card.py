@@ -28,6 +28,8 @@ SCHEMA = 1
 KIND = "bincam-model"
 FILE = "card.json"
 _WEIGHTS = "weights_sha256"
+DECISIONS, LABEL_SETS = "decisions", "label_sets"
+"""Keys of the outputs of bincam's own network with two heads, as ``output`` and ``set_output`` name them."""
 _OF_THE_FILE = ("kind", "schema", _WEIGHTS)  # describe the file and are not fields of the card
 
 
@@ -48,6 +50,9 @@ class Card(BaseModel):
         one_of: Sets of outputs of which exactly one is true, by name; all other outputs are yes-or-no attributes.
         output: Index or key of the raw output, if the network returns several tensors; several indices or keys for a
             network with several heads, whose outputs are joined in this order.
+        set_output: Index or key of a second output, ``(B, S)`` logits of the S outputs in sets, in the order of
+            ``attributes``. Their logistic gives the scores from which label sets are made; decisions, probabilities and
+            maps are those of ``output``. None: label sets are made from the softmax of ``output``.
         input_size: ``(H, W)`` in pixels.
         mean: Per channel, of pixels in [0, 1].
         std: Per channel, of pixels in [0, 1].
@@ -86,6 +91,7 @@ class Card(BaseModel):
     head: Head = "logits"
     one_of: dict[str, tuple[str, ...]] = {}
     output: str | int | tuple[str | int, ...] | None = None
+    set_output: str | int | None = None
     input_size: tuple[int, int]
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
@@ -101,7 +107,17 @@ class Card(BaseModel):
     notes: str = ""
 
     @field_validator(
-        *("input_size", "output", "mean", "std", "thresholds", "tuned_thresholds", "train_counts", "logit_shift"),
+        *(
+            "input_size",
+            "output",
+            "set_output",
+            "mean",
+            "std",
+            "thresholds",
+            "tuned_thresholds",
+            "train_counts",
+            "logit_shift",
+        ),
         *("calibration", "score_shift", "tuned_offsets"),
         mode="before",
     )
@@ -175,6 +191,8 @@ class Card(BaseModel):
             raise ValueError(f"output names a head twice: {', '.join(map(str, self.output))}")
         if self.output == ():
             raise ValueError("output is an empty list; omit it, or name the heads")
+        if self.set_output is not None:
+            self._check_set_output()
         for field in ("thresholds", "tuned_thresholds", "train_counts", "logit_shift", "calibration"):
             for name in getattr(self, field):
                 if name not in self.attributes:
@@ -196,12 +214,28 @@ class Card(BaseModel):
             )
         return self
 
+    def _check_set_output(self) -> None:
+        stated = self.output if isinstance(self.output, tuple) else (self.output,)
+        if not self.one_of:
+            raise ValueError(f"set_output {self.set_output!r} is of outputs in sets, and one_of states none")
+        if self.architecture == "timm":
+            raise ValueError(f"set_output {self.set_output!r}: a complete timm model has one head; use a factory")
+        if None in stated or self.set_output in stated:
+            raise ValueError(
+                f"set_output {self.set_output!r} is a second output; output names the other one, got {self.output!r}"
+            )
+        if self.architecture == "attribute_head" and (self.output, self.set_output) != (DECISIONS, LABEL_SETS):
+            raise ValueError(
+                f"bincam's own heads are called output {DECISIONS!r} and set_output {LABEL_SETS!r}, got "
+                f"{self.output!r} and {self.set_output!r}"
+            )
+
     @model_serializer(mode="wrap")
     def _serialised(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what is empty and newer than other fields, so that such cards have the bytes that they had."""
         values: dict[str, Any] = fields(self)
-        newer = ("one_of", "score_shift", "tuned_offsets", "pooling_options")
-        return {name: value for name, value in values.items() if value or name not in newer}
+        newer = ("one_of", "score_shift", "tuned_offsets", "pooling_options", "set_output")
+        return {name: value for name, value in values.items() if name not in newer or value not in ({}, None)}
 
     def _pooling(self) -> str:
         options = ", ".join(f"{name} {value:g}" for name, value in self.pooling_options.items())
@@ -211,6 +245,12 @@ class Card(BaseModel):
     def set_columns(self) -> dict[str, tuple[int, ...]]:
         """The columns of the outputs of every set."""
         return set_columns(self.one_of, self.attributes)
+
+    @property
+    def set_output_columns(self) -> dict[str, tuple[int, ...]]:
+        """The columns of the outputs of every set in ``set_output``, which leaves out those in no set."""
+        place = {column: at for at, column in enumerate(sorted(c for own in self.set_columns.values() for c in own))}
+        return {name: tuple(place[column] for column in own) for name, own in self.set_columns.items()}
 
     def __repr__(self) -> str:
         return self._table().text()
@@ -232,6 +272,7 @@ class Card(BaseModel):
             ("pooling", self._pooling() if self.architecture == "attribute_head" else ""),
             ("loss", self.loss or ""),
             ("sets", "; ".join(f"{name}: {counted(len(members), 'output')}" for name, members in self.one_of.items())),
+            ("label sets", "" if self.set_output is None else f"from output {self.set_output!r}"),
             ("notes", self.notes),
         ]
         rows += [

@@ -9,12 +9,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from bincam.errors import InputError, nearest
-from bincam.models.card import Card, make_card
-from bincam.models.cell_pooling import CellPool
-from bincam.models.features import grid_features
+from bincam.models.card import DECISIONS, LABEL_SETS, Card, make_card
 from bincam.models.heads import raw_scores, select_output
 from bincam.models.log_odds import log_odds
-from bincam.models.pooling import make_pool
+from bincam.models.network import AttributeNet
 from bincam.one_of import check_sets
 
 
@@ -59,8 +57,58 @@ class AttributeClassifier(nn.Module):
             >>> torch.allclose(scores.softmax(-1), logits.sigmoid())
             True
         """
-        raw = select_output(self.network(images), self.card.output, self.card.head)
-        return raw_scores(raw, self.card.head, len(self.card.attributes), images.shape[0], self.card.set_columns)
+        return self._scores(self.network(images), images.shape[0])
+
+    def both_scores(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Compute ``scores`` and what the second head says, in one pass.
+
+        Returns:
+            ``(B, A)``, and logits ``(B, S)`` of the S outputs in sets, in the order of the attributes; None where the
+            card names no ``set_output``.
+
+        Raises:
+            InputError: The network's second output has another shape.
+        """
+        raw = self.network(images)
+        return self._scores(raw, images.shape[0]), self._set_logits(raw, images.shape[0])
+
+    def set_scores(self, images: Tensor) -> dict[str, Tensor]:
+        """Compute the scores from which label sets are made: for each set of outputs ``(B, K)``, from 0 to 1.
+
+        The logistic of the second head where the card names a ``set_output``, which need not add up to 1; otherwise the
+        softmax of the set's raw scores.
+
+        Example:
+            >>> import torch
+            >>> from bincam.models import build
+            >>> from bincam.postprocessing.average_k import fit_average_k
+            >>> hair = ["blond", "brown", "dark"]
+            >>> model = build("resnet10t", hair, one_of={"hair": hair}, set_head=True).eval()
+            >>> with torch.no_grad():
+            ...     p = model.set_scores(torch.rand(4, 3, 64, 64))["hair"]
+            >>> fit_average_k(p.numpy(), size=1.5).sets(p.numpy()).size
+            1.5
+        """
+        scores, logits = self.both_scores(images)
+        if logits is None:
+            return {name: scores[:, list(own)].softmax(-1) for name, own in self.card.set_columns.items()}
+        return {name: logits[:, list(own)].sigmoid() for name, own in self.card.set_output_columns.items()}
+
+    def _scores(self, raw: Any, batch: int) -> Tensor:
+        chosen = select_output(raw, self.card.output, self.card.head)
+        return raw_scores(chosen, self.card.head, len(self.card.attributes), batch, self.card.set_columns)
+
+    def _set_logits(self, raw: Any, batch: int) -> Tensor | None:
+        if self.card.set_output is None:
+            return None
+        logits = select_output(raw, self.card.set_output)
+        count = sum(map(len, self.card.one_of.values()))
+        if tuple(logits.shape) != (batch, count) or not logits.is_floating_point():
+            raise InputError(
+                f"set_output {self.card.set_output!r} has shape {tuple(logits.shape)} of {logits.dtype}; expected "
+                f"logits ({batch}, {count}), one for each output in a set"
+            )
+        return logits
 
 
 class ScoringClassifier(AttributeClassifier):
@@ -78,59 +126,6 @@ class ScoringClassifier(AttributeClassifier):
         return self.scores(images)
 
 
-class AttributeNet(nn.Module):
-    """A timm backbone, a pooling and one linear layer: ``images (B, C, H, W)`` to logits ``(B, A)``.
-
-    A pooling of cell scores follows the linear layer, which is then applied to every cell.
-
-    Args:
-        backbone: A timm model; its own classifier is not used.
-        count: A.
-        pooling: Name of the pooling, see ``bincam.models.pooling``.
-        input_size: ``(H, W)`` of one forward pass that determines the axes of the backbone's features.
-        channels: Number of image channels.
-        drop_rate: Dropout before the linear layer, in training mode; where it is applied to cells, a channel is dropped
-            in all cells of an image, as behind mean pooling.
-        pooling_options: Keyword arguments of the pooling.
-
-    Raises:
-        InputError: The backbone does not take images of this size, or has no features with a grid.
-    """
-
-    def __init__(
-        self,
-        backbone: nn.Module,
-        count: int,
-        *,
-        pooling: str,
-        input_size: tuple[int, int],
-        channels: int,
-        drop_rate: float = 0.0,
-        pooling_options: Mapping[str, float] | None = None,
-    ) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.drop_rate = drop_rate
-        self._features = grid_features(backbone, input_size, channels)
-        self.pool = make_pool(pooling, self._features.width, pooling_options)
-        self.head = nn.Linear(self._features.width, count)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """``(B, C, H, W)`` to ``(B, A)``."""
-        features = self._features.of(self.backbone, images)  # (B, D, h, w)
-        if isinstance(self.pool, CellPool):
-            if self.training and self.drop_rate:
-                features = nn.functional.dropout2d(features, self.drop_rate)
-            cells = nn.functional.conv2d(features, self.head.weight[:, :, None, None], self.head.bias)
-            of_cells: Tensor = self.pool(cells)
-            return of_cells
-        pooled = self.pool(features)  # (B, D)
-        if self.training and self.drop_rate:
-            pooled = nn.functional.dropout(pooled, self.drop_rate)
-        logits: Tensor = self.head(pooled)
-        return logits
-
-
 def build(
     backbone: str,
     attributes: Sequence[str],
@@ -144,6 +139,7 @@ def build(
     thresholds: Mapping[str, float] | None = None,
     train_counts: Mapping[str, tuple[int, int]] | None = None,
     one_of: Mapping[str, Sequence[str]] | None = None,
+    set_head: bool = False,
     **options: Any,
 ) -> AttributeClassifier:
     """Build a classifier with one logit per attribute on any timm backbone.
@@ -165,6 +161,8 @@ def build(
         thresholds: Decision threshold per attribute, in logit units.
         train_counts: ``(negatives, positives)`` per attribute.
         one_of: Sets of outputs of which exactly one is true, by name.
+        set_head: Add a second linear layer on the same features, from whose logistic label sets are made (the card's
+            ``set_output``); ``set_loss: two_head`` trains it.
         options: Further arguments of ``timm.create_model``, for example ``drop_path_rate``. ``drop_rate`` sets the
             dropout before bincam's linear layer.
 
@@ -172,7 +170,8 @@ def build(
         The classifier, in training mode, with its card.
 
     Raises:
-        InputError: An unknown backbone, pooling or option, repeated names, or an invalid size, mean or std.
+        InputError: An unknown backbone, pooling or option, repeated names, an invalid size, mean or std, or a head for
+            label sets without ``one_of``.
 
     Example:
         >>> import torch
@@ -204,8 +203,14 @@ def build(
         thresholds=dict(thresholds or {}),
         train_counts=dict(train_counts or {}),
         one_of={name: tuple(members) for name, members in check_sets(one_of or {}, attributes).items()},
+        **(two_outputs() if set_head else {}),
     )
     return AttributeClassifier(construct(card, pretrained=pretrained), card)
+
+
+def two_outputs() -> dict[str, str]:
+    """Return the card's fields that name the outputs of bincam's own network with two heads."""
+    return {"output": DECISIONS, "set_output": LABEL_SETS}
 
 
 def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
@@ -240,6 +245,7 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
         channels=len(card.mean),
         drop_rate=drop_rate,
         pooling_options=card.pooling_options,
+        set_outputs=0 if card.set_output is None else sum(map(len, card.one_of.values())),
     )
 
 

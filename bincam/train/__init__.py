@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from bincam.train.losses.base import AttributeLoss as AttributeLoss
     from bincam.train.losses.registry import LOSSES as LOSSES
     from bincam.train.losses.registry import make_loss as make_loss
-    from bincam.train.losses.set_losses import SET_LOSSES as SET_LOSSES
-    from bincam.train.losses.set_losses import make_set_loss as make_set_loss
+    from bincam.train.losses.set_registry import SET_LOSSES as SET_LOSSES
+    from bincam.train.losses.set_registry import make_set_loss as make_set_loss
+    from bincam.train.losses.two_head import pseudo_labels as pseudo_labels
     from bincam.train.pair import fit_pair as fit_pair
     from bincam.train.run_folder import Result as Result
 
 _NAMES = {
     "LOSSES": "losses.registry",
-    "SET_LOSSES": "losses.set_losses",
+    "SET_LOSSES": "losses.set_registry",
     "AttributeLoss": "losses.base",
     "ClassCounts": "bincam.stats.class_counts",
     "Metrics": "bincam.stats.classification",
@@ -38,8 +39,9 @@ _NAMES = {
     "fit": "loop",
     "fit_pair": "pair",
     "make_loss": "losses.registry",
-    "make_set_loss": "losses.set_losses",
+    "make_set_loss": "losses.set_registry",
     "match_frequencies": "bincam.postprocessing.offsets",
+    "pseudo_labels": "losses.two_head",
     "read_config": "config",
     "tune": "bincam.postprocessing.thresholds",
 }

@@ -61,8 +61,11 @@ class Position:
     def count(self, record: dict[str, Any], config: TrainConfig) -> None:
         """Add a finished epoch; update the best epoch, the counters, and whether the run has ended.
 
+        An epoch in which the loss was warming up leaves a part of the model untrained. It is the best only until one
+        without follows, and no counter counts it.
+
         Args:
-            record: Its line of ``metrics.jsonl``.
+            record: Its line of ``metrics.jsonl``; ``warmup`` if the loss was warming up.
             config: Of the run.
         """
 
@@ -72,16 +75,19 @@ class Position:
 
         self.epoch += 1
         self.step, self.loss_sum, self.seconds = 0, 0.0, 0.0
+        warming = record.get("warmup", False)
+        if not warming and self.best_epoch and self.history[self.best_epoch - 1].get("warmup", False):
+            self.best_epoch, self.best_value = 0, None
         self.history.append(record)
         if improved(value(config.best), self.best_value, higher=HIGHER_IS_BETTER[config.best]):
             self.best_epoch, self.best_value = self.epoch, value(config.best)
         elif self.best_epoch == 0:  # an undefined metric selects no epoch, but some model must be kept
             self.best_epoch = self.epoch
         schedule, stopping = config.schedule, config.early_stopping
-        if schedule.name == "plateau":
+        if schedule.name == "plateau" and not warming:
             higher = HIGHER_IS_BETTER[schedule.metric]
             self.plateau = self.plateau.after(value(schedule.metric), higher=higher, patience=schedule.patience)
-        if stopping is not None:
+        if stopping is not None and not warming:
             self.stopping = self.stopping.after(
                 value(stopping.metric),
                 higher=HIGHER_IS_BETTER[stopping.metric],

@@ -156,7 +156,9 @@ class ModelConfig(Section):
 class LossConfig(Section):
     """The loss; a plain name is short for the name with default options."""
 
-    name: str = Field(default="bce", description="one of bincam.train.LOSSES")
+    name: str = Field(
+        default="bce", description="one of bincam.train.LOSSES; two_head too, where all outputs are in sets"
+    )
     options: dict[str, Any] = Field(default={}, description="keyword arguments of the loss, except reduction")
 
     @field_validator("options")

@@ -42,7 +42,7 @@ class Said:
     """Logits and labels of a split, in the table's order.
 
     Attributes:
-        logits: ``(N, A)`` float32; of the outputs of sets the raw scores.
+        logits: ``(N, A)`` float32; of the outputs of sets the raw scores. Logits of a second head follow.
         labels: ``(N, A)`` float32: 1, 0 or NaN.
     """
 
@@ -75,7 +75,7 @@ def ask(model: AttributeClassifier, batches: Loader, device: torch.device, *, ch
     mine = (torch.cat(rows).numpy(), torch.cat(logits).cpu().numpy())
     parts = gather_object([mine])
     labels = np.array(batches.dataset.table.labels)
-    whole = np.full(labels.shape, np.nan, np.float32)
+    whole = np.full((len(labels), mine[1].shape[1]), np.nan, np.float32)
     for at, values in parts:
         whole[at] = values
     return Said(whole, labels)

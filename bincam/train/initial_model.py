@@ -24,7 +24,7 @@ from bincam.train.resampling import make_shares, questions, shift
 
 
 def initial_model(
-    config: TrainConfig, table: AttributeTable, counts: dict[str, tuple[int, int]]
+    config: TrainConfig, table: AttributeTable, counts: dict[str, tuple[int, int]], *, set_head: bool = False
 ) -> AttributeClassifier:
     """Create a classifier with its initial weights, from the seed and, if configured, from pretrained weights.
 
@@ -34,6 +34,7 @@ def initial_model(
         config: Of the run.
         table: The training split.
         counts: ``(negatives, positives)`` of each attribute.
+        set_head: With a second head for label sets.
 
     Raises:
         InputError: The backbone or an option is unknown, or the pretrained weights do not fit.
@@ -62,6 +63,8 @@ def initial_model(
             mean=data.mean,
             std=data.std,
             train_counts=counts,
+            one_of=table.one_of if set_head else None,
+            set_head=set_head,
             **network.options,
         )
     if pretrained == "lite0":
@@ -99,6 +102,12 @@ def copy_weights(model: AttributeClassifier, folder: Path, *, backbone_only: boo
         raise InputError(
             f"model.pretrained: {folder} has the attributes {_abbreviate(stored.card.attributes)}, expected "
             f"{_abbreviate(model.card.attributes)}; model.pretrained_part: backbone copies the backbone only"
+        )
+    if not backbone_only and stored.card.set_output != model.card.set_output:
+        has = "a" if stored.card.set_output is not None else "no"
+        raise InputError(
+            f"model.pretrained: {folder} has {has} second head for label sets, unlike the model to be trained "
+            "(set_loss: two_head has one); model.pretrained_part: backbone copies the backbone only"
         )
     target: Any = model.network
     source: Any = stored.network

@@ -304,6 +304,7 @@ class _Run:
             "images_per_second": steps * config.batch_size / max(position.seconds, 1e-9),
             "order": order_digest(self.setup.order(position.epoch)),
             "pixels": f"{pixels % 2**64:016x}",
+            **({"warmup": True} if self.setup.loss.warming else {}),
             **self.evaluation.record(predictions),
         }
         position.count(record, config)

@@ -21,7 +21,7 @@ from bincam.train.distributed import deferred_interrupt
 from bincam.train.initial_model import initial_model, weights_digest
 from bincam.train.loop import fit_until
 from bincam.train.run_folder import Result, refuse_overwriting
-from bincam.train.run_loss import make_run_loss, set_loss_of
+from bincam.train.run_loss import has_set_head, make_run_loss, set_loss_of
 from bincam.train.splits import read_splits
 
 KIND, SCHEMA = "bincam-pair", 3
@@ -121,6 +121,13 @@ def _check(config: TrainConfig, configs: dict[str, TrainConfig], *, resume: bool
         of_attributes = own.loss.model_dump_json() if yes_or_no(splits.train.names, splits.train.one_of) else ""
         trained.setdefault((of_attributes, of_sets, own.resampling.model_dump_json()), []).append(name)
         refuse_overwriting(Path(own.out), resume=resume)
+    two_heads = {name: has_set_head(own, splits.train) for name, own in configs.items()}
+    if len(set(two_heads.values())) > 1:
+        single, double = (next(name for name, two in two_heads.items() if two is kind) for kind in (False, True))
+        raise InputError(
+            f"arm {double!r} has a second head for label sets and arm {single!r} has none, so their initial weights "
+            "cannot be the same; train them one by one, with the same seed"
+        )
     for names in trained.values():
         if splits.train.one_of and len(names) > 1:
             warnings.warn(
@@ -129,7 +136,8 @@ def _check(config: TrainConfig, configs: dict[str, TrainConfig], *, resume: bool
                 stacklevel=3,
             )
     if resume:
-        initial_weights = weights_digest(initial_model(config, splits.train, counts.pairs()))
+        second = any(two_heads.values())
+        initial_weights = weights_digest(initial_model(config, splits.train, counts.pairs(), set_head=second))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", BincamWarning)  # each arm repeats them when it is resumed
             for own in configs.values():

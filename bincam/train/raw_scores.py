@@ -5,6 +5,7 @@ This is the only place in which training calls a model, so it does not depend on
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from bincam.models import AttributeClassifier
@@ -12,6 +13,9 @@ from bincam.models import AttributeClassifier
 
 def raw_scores(model: AttributeClassifier, images: Tensor) -> Tensor:
     """Compute ``(B, A)``: z of yes-or-no attributes, and r, before any softmax, of the outputs of sets.
+
+    Of a model with a second head for label sets the logits of that head follow, ``(B, A + S)``, one for each of the S
+    outputs in sets. What reads columns by the card's outputs does not notice.
 
     Args:
         model: The classifier.
@@ -28,4 +32,5 @@ def raw_scores(model: AttributeClassifier, images: Tensor) -> Tensor:
     if card is None or not card.one_of:
         logits: Tensor = model(images)
         return logits
-    return model.scores(images)
+    scores, of_sets = model.both_scores(images)
+    return scores if of_sets is None else torch.cat([scores, of_sets], 1)

@@ -15,7 +15,7 @@ from bincam.train.labelled_sets import LabelledSets
 from bincam.train.losses.base import AttributeLoss
 from bincam.train.losses.joint import JointLoss
 from bincam.train.losses.registry import make_loss
-from bincam.train.losses.set_losses import OF_ATTRIBUTE_LOSS, SET_LOSSES, make_set_loss
+from bincam.train.losses.set_registry import OF_ATTRIBUTE_LOSS, OF_SETS_ALONE, SET_LOSSES, make_set_loss
 from bincam.train.options import parameters
 from bincam.train.resampling import rates
 
@@ -24,7 +24,8 @@ def set_loss_of(config: TrainConfig) -> SetLossConfig:
     """Return the loss of sets that a configuration states, or the one that belongs to its loss of attributes.
 
     ``bce`` implies ``cross_entropy``, ``weighted_bce`` and ``moon_bce`` imply ``inverse_frequency``, ``class_balanced``
-    and ``logit_adjusted`` those of the same names; options that both have are taken over.
+    and ``logit_adjusted`` those of the same names; options that both have are taken over. ``two_head``, which
+    attributes do not have, is itself.
 
     Raises:
         InputError: No loss of sets belongs to the loss of attributes, or to one of its options.
@@ -41,6 +42,8 @@ def set_loss_of(config: TrainConfig) -> SetLossConfig:
             f"loss {config.loss.name!r} has no counterpart for sets of outputs; state set_loss: "
             f"{', '.join(SET_LOSSES)}{nearest(config.loss.name, OF_ATTRIBUTE_LOSS)}"
         )
+    if name in OF_SETS_ALONE:
+        return SetLossConfig(name=name, options=config.loss.options)
     foreign = sorted(config.loss.options.keys() - set(parameters(SET_LOSSES[name])))
     if foreign:
         raise InputError(
@@ -65,6 +68,11 @@ def make_run_loss(config: TrainConfig, table: LabelledSets) -> AttributeLoss | J
     """
     counts = ClassCounts.from_table(table)
     if not table.one_of:
+        if config.loss.name in OF_SETS_ALONE:
+            raise InputError(
+                f"loss {config.loss.name!r} is of sets of outputs, but the data state none; state them in "
+                "data.options: one_of or one_of_columns"
+            )
         for key in ("set_loss", "set_weights"):
             if getattr(config, key):
                 raise InputError(
@@ -75,13 +83,26 @@ def make_run_loss(config: TrainConfig, table: LabelledSets) -> AttributeLoss | J
     columns = yes_or_no(table.names, table.one_of)
     at = set_columns(table.one_of, table.names)
     stated = set_loss_of(config)
-    return JointLoss(
+    if columns and config.loss.name in OF_SETS_ALONE:
+        raise InputError(
+            f"loss {config.loss.name!r} is of sets of outputs, and {', '.join(table.names[c] for c in columns[:3])} "
+            f"{'is an attribute' if len(columns) == 1 else 'are attributes'} in none; state set_loss: "
+            f"{config.loss.name}, and a loss of attributes such as loss: bce"
+        )
+    joint = JointLoss(
         make_loss(config.loss.name, counts.select(columns), **config.loss.options) if columns else None,
         columns,
         {name: make_set_loss(stated.name, counts.positives[list(own)], **stated.options) for name, own in at.items()},
         {name: list(own) for name, own in at.items()},
         config.set_weights,
     )
+    joint.set_epoch(0, config.epochs)  # refuses a warm-up as long as the run, before anything is trained
+    return joint
+
+
+def has_set_head(config: TrainConfig, table: LabelledSets) -> bool:
+    """Return True if the loss of sets trains a second head."""
+    return bool(table.one_of) and SET_LOSSES[set_loss_of(config).name].heads > 1
 
 
 def loss_name(config: TrainConfig, table: LabelledSets) -> str:

@@ -22,7 +22,7 @@ from bincam.train.initial_model import card_shift, initial_model, updated_card, 
 from bincam.train.losses.base import AttributeLoss
 from bincam.train.losses.joint import JointLoss
 from bincam.train.resampling import make_shares, questions, weights_classes
-from bincam.train.run_loss import loss_name, make_run_loss, score_shift, set_loss_of
+from bincam.train.run_loss import has_set_head, loss_name, make_run_loss, score_shift, set_loss_of
 from bincam.train.splits import Splits
 
 
@@ -63,7 +63,7 @@ def make_setup(config: TrainConfig, splits: Splits, *, world: int) -> Setup:
     loss = make_run_loss(config, train)
     _require_metrics(config, loss)
     _warn(config, loss, world)
-    model = initial_model(config, train, counts.pairs())
+    model = initial_model(config, train, counts.pairs(), set_head=has_set_head(config, train))
     identity = Identity(config, train.names, splits.digest, weights_digest(model))
     fit = FaceDataset(train, size=model.card.input_size, fit=config.data.fit).fit
     if fit == "face":
@@ -125,9 +125,11 @@ def _require_landmarks(splits: Splits, source: str) -> None:
 
 def _warn(config: TrainConfig, loss: AttributeLoss | JointLoss, world: int) -> None:
     if not loss.separable and world * config.accumulate > 1:
+        of_sets = isinstance(loss, JointLoss) and not all(loss.of_set(name).separable for name in loss.names)
+        name = set_loss_of(config).name if of_sets else config.loss.name
         warnings.warn(
-            f"loss {config.loss.name} compares the entries of a batch, and each of {world} processes x "
-            f"{config.accumulate} parts compares only its own: the result depends on how batches are divided",
+            f"loss {name} compares the entries of a batch, and each of {world} processes x {config.accumulate} parts "
+            "compares only its own: the result depends on how batches are divided",
             BincamWarning,
             stacklevel=6,
         )

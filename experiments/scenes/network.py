@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bincam.models import AttributeClassifier, Card, make_card
-from bincam.models.classifier import AttributeNet
+from bincam.models.classifier import two_outputs
+from bincam.models.network import AttributeNet
 from bincam.scenes import SHAPES
 
 WIDTHS = (16, 32, 48, 64, 96, 128)
@@ -47,7 +49,12 @@ class Backbone(nn.Module):
 
 
 def make(
-    stride: int, pooling: str, size: int, widths: Sequence[int] = WIDTHS, options: Mapping[str, float] | None = None
+    stride: int,
+    pooling: str,
+    size: int,
+    widths: Sequence[int] = WIDTHS,
+    options: Mapping[str, float] | None = None,
+    two_heads: bool = False,
 ) -> AttributeNet:
     """Make the network with random weights.
 
@@ -60,10 +67,17 @@ def make(
         size: Width and height of the images.
         widths: Channels after each convolution.
         options: Of the pooling.
+        two_heads: With a second head for label sets.
     """
     backbone = Backbone(widths, STRIDES[stride])
     network = AttributeNet(
-        backbone, len(SHAPES), pooling=pooling, input_size=(size, size), channels=3, pooling_options=options
+        backbone,
+        len(SHAPES),
+        pooling=pooling,
+        input_size=(size, size),
+        channels=3,
+        pooling_options=options,
+        set_outputs=len(SHAPES) if two_heads else 0,
     )
     if pooling == "noisy_or":
         cells = (size // stride) ** 2
@@ -79,13 +93,20 @@ def card(
     size: int,
     widths: Sequence[int] = WIDTHS,
     options: Mapping[str, float] | None = None,
+    *,
+    two_heads: bool = False,
 ) -> Card:
     """Describe the network: ten attributes with the rule ``all``, otherwise ten outputs of which one is true."""
+    built: dict[str, Any] = {"stride": stride, "pooling": pooling, "size": size, "widths": list(widths)}
+    built["options"] = options
+    if two_heads:  # left out otherwise, so that cards are those of before there were any
+        built["two_heads"] = True
     return make_card(
         attributes=tuple(SHAPES),
         architecture="factory",
         name=FACTORY,
-        options={"stride": stride, "pooling": pooling, "size": size, "widths": list(widths), "options": options},
+        options=built,
+        **(two_outputs() if two_heads else {}),
         one_of={} if rule == "all" else {"shape": tuple(SHAPES)},
         input_size=(size, size),
         mean=(0.5,) * 3,

@@ -9,26 +9,17 @@ Finished jobs are skipped, and a killed one goes on after its last epoch. Jobs a
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
-import time
-from collections.abc import Iterator
-from dataclasses import asdict
-from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bincam import provenance, scenes
-from bincam.errors import BincamError, InputError
-from bincam.files import read_json, write_json
-from bincam.train.run_manifest import revision
-from experiments.scenes.campaign import Job, Sample, as_json, jobs
-from experiments.scenes.training import DTYPES, TEST_SEED, VALIDATION_SEED, Trained, train
+from bincam import scenes
+from experiments.scenes import job_files
+from experiments.scenes.campaign import Job, Sample, jobs
+from experiments.scenes.training import TEST_SEED, VALIDATION_SEED, Trained, train
 
 HERE = Path(__file__).parent
-KIND, SCHEMA = "bincam-experiment-scenes", 1
+KIND = "bincam-experiment-scenes"
 SWEEP_SEED, CUE_SEED = 4000, 5000
 
 
@@ -75,82 +66,16 @@ def measured(job: Job, trained: Trained, sample: Sample) -> dict[str, Any]:
 def result(job: Job, sample: Sample, work: Path, dtype: str) -> dict[str, Any]:
     """Train a job, measure it, and say what both cost."""
     trained = train(job, work, dtype)
-    wall, cpu = time.perf_counter(), time.process_time()
-    figures = measured(job, trained, sample)
-    return {
-        "kind": KIND,
-        "schema": SCHEMA,
-        "name": job.name,
-        "job": job.settings(),
-        "sample": as_json(asdict(sample)),
-        "versions": provenance.versions("training"),
-        "git": revision(),
-        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
-        "training": {
-            "dtype": trained.dtype,
-            "wall_s": round(trained.wall_s, 1),
-            "cpu_s": round(trained.cpu_s, 1),
-            "drawing_cpu_s": round(trained.drawn_s, 1),
-            "images": job.plan.count * job.plan.epochs,
-            "history": [{name: round(value, 5) for name, value in epoch.items()} for epoch in trained.history],
-        },
-        "measuring": {
-            "wall_s": round(time.perf_counter() - wall, 1),
-            "cpu_s": round(time.process_time() - cpu, 1),
-        },
-        "figures": figures,
-    }
+    return job_files.record(KIND, job, sample, trained, lambda: measured(job, trained, sample))
 
 
 def finished(job: Job, sample: Sample, out: Path) -> dict[str, Any] | None:
     """Read the result of a job; None if there is none, or one of other settings."""
-    file = out / f"{job.name}.json"
-    if not file.is_file():
-        return None
-    stored = read_json(file, kind=KIND, schema=SCHEMA)
-    same = stored["job"] == job.settings() and stored["sample"] == as_json(asdict(sample))
-    return stored if same else None
-
-
-def selected(listed: list[Job], patterns: list[str]) -> Iterator[Job]:
-    """Yield the jobs whose name matches a pattern; all without one.
-
-    Raises:
-        InputError: A pattern matches none.
-    """
-    for pattern in patterns:
-        if not any(fnmatch(job.name, pattern) for job in listed):
-            raise InputError(f"no job is called {pattern!r}; --list names them")
-    for job in listed:
-        if not patterns or any(fnmatch(job.name, pattern) for pattern in patterns):
-            yield job
+    return job_files.finished(KIND, job, sample, out)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    work = Path.home() / ".cache" / "bincam-scenes"
-    parser.add_argument("--work", type=Path, default=work, help="folder of scenes and weights")
-    parser.add_argument("--out", type=Path, default=HERE / "jobs", help="folder of the JSON files")
-    parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="names of jobs, with * and ?")
-    parser.add_argument("--list", action="store_true", help="say which jobs are done, and stop")
-    parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the convolutions in training")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    try:
-        chosen = list(selected(jobs(), options.only))
-        if options.list:
-            for job in chosen:
-                print(f"{'done' if finished(job, Sample(), options.out) else 'open'}  {job.name}")
-            return
-        import torch
-
-        torch.set_num_threads(options.threads)
-        for job in chosen:
-            if finished(job, Sample(), options.out) is None:
-                write_json(options.out / f"{job.name}.json", result(job, Sample(), options.work, options.dtype))
-                print(f"{job.name}: done", flush=True)
-    except BincamError as error:
-        raise SystemExit(f"error: {error}") from None
+    job_files.command(__doc__, KIND, jobs(), Sample(), HERE, result)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ their reflections and their drawn labels follow from the seed and the epoch alon
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from bincam import scenes
 from bincam.files import atomic
-from bincam.models import AttributeClassifier, load, save
+from bincam.models import AttributeClassifier, Card, load, save
+from bincam.train.raw_scores import raw_scores
 from experiments.scenes import network
 from experiments.scenes.campaign import Job
 
@@ -48,20 +51,64 @@ class Trained:
     drawn_s: float
 
 
-def training_scenes(job: Job, work: Path) -> tuple[NDArray[np.uint8], NDArray[np.bool_], float]:
+@dataclass(frozen=True)
+class Task:
+    """What a job trains.
+
+    Attributes:
+        card: Of the network.
+        targets: From the shapes present ``(N, 10)`` and the epoch to the labels.
+        loss: Mean loss of a batch's scores, as ``raw_scores`` returns them, and its labels.
+        prevalence: Of shapes, as ``bincam.scenes.draw`` takes it; None for all alike.
+        begin: Called before each epoch with its number, if stated.
+    """
+
+    card: Card
+    targets: Callable[[NDArray[np.bool_], int], Tensor]
+    loss: Callable[[Tensor, Tensor], Tensor]
+    prevalence: Mapping[str, float] | None = None
+    begin: Callable[[int], None] | None = None
+
+
+def task_of(job: Job) -> Task:
+    """The task of a job's rule: cross-entropy of ten attributes, or of ten outputs that exclude one another."""
+    plan = job.plan
+    return Task(
+        network.card(job.rule, job.stride, job.pooling, plan.size, plan.widths),
+        lambda present, epoch: targets(job, present, epoch),
+        binary_cross_entropy_with_logits if job.rule == "all" else cross_entropy,
+    )
+
+
+def training_scenes(
+    job: Job, work: Path, prevalence: Mapping[str, float] | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], float]:
     """Draw a job's training scenes, or find those that another job of this seed has drawn.
+
+    Args:
+        job: The job.
+        work: Folder of scenes.
+        prevalence: Of shapes, the same for all jobs that state one.
 
     Returns:
         Images ``(N, H, W, 3)``, shapes present ``(N, 10)``, and the processor time of drawing in seconds.
     """
     plan = job.plan
     cue = "" if job.strength is None else f"-cue{round(100 * job.strength)}"
-    file = work / "scenes" / f"{plan.count}-{plan.size}{cue}-seed{job.seed}.npy"
+    rare = "" if prevalence is None else "-rare"
+    file = work / "scenes" / f"{plan.count}-{plan.size}{cue}{rare}-seed{job.seed}.npy"
     shown = file.with_name(file.stem + "-present.npy")
     spent = 0.0
     if not (file.is_file() and shown.is_file()):
         began = time.process_time()
-        drawn = scenes.draw(plan.count, seed=POOL_SEED + job.seed, rule="all", size=plan.size, shortcut=job.shortcut)
+        drawn = scenes.draw(
+            plan.count,
+            seed=POOL_SEED + job.seed,
+            rule="all",
+            size=plan.size,
+            shortcut=job.shortcut,
+            prevalence=prevalence,
+        )
         for path, values in ((shown, drawn.present), (file, drawn.images)):
             with atomic(path) as part:
                 np.save(part, values)
@@ -90,21 +137,22 @@ def targets(job: Job, present: NDArray[np.bool_], epoch: int) -> Tensor:
     return torch.from_numpy(scenes.redraw_labels(present, seed=job.seed, epoch=epoch))
 
 
-def train(job: Job, work: Path, dtype: str = "float32") -> Trained:
+def train(job: Job, work: Path, dtype: str = "float32", task: Task | None = None) -> Trained:
     """Train a job, or go on with it, or read what is finished.
 
     Args:
         job: The job.
         work: Folder of scenes, checkpoints and weights.
         dtype: Of the convolutions; ``bfloat16`` is about twice as fast on processors that compute in it.
+        task: What is trained; None for that of the job's rule.
     """
     folder = work / "runs" / job.name
     plan = job.plan
-    card = network.card(job.rule, job.stride, job.pooling, plan.size, plan.widths)
-    model = network.initial(card, job.seed)
+    task = task or task_of(job)
+    model = network.initial(task.card, job.seed)
     model.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-    images, present, drawn = training_scenes(job, work)
-    held = scenes.draw(plan.held, seed=VALIDATION_SEED, rule=job.rule, size=plan.size)
+    images, present, drawn = training_scenes(job, work, task.prevalence)
+    held = scenes.draw(plan.held, seed=VALIDATION_SEED, rule=job.rule, size=plan.size, prevalence=task.prevalence)
     optimiser = torch.optim.AdamW(model.parameters(), lr=plan.peak, weight_decay=0.01, fused=True)
     steps = plan.epochs * (plan.count // plan.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.peak, total_steps=steps, pct_start=0.2)
@@ -119,8 +167,10 @@ def train(job: Job, work: Path, dtype: str = "float32") -> Trained:
             state = stored["state"]
     for epoch in range(state["epoch"], plan.epochs):
         wall, cpu = time.perf_counter(), time.process_time()
-        labels = targets(job, present, epoch)
-        loss = one_epoch(job, epoch, model, (images, labels), (optimiser, schedule), state["dtype"])
+        if task.begin is not None:
+            task.begin(epoch)
+        labels = task.targets(present, epoch)
+        loss = one_epoch(job, epoch, model, (images, labels), (optimiser, schedule), state["dtype"], task.loss)
         state["history"].append({"loss": loss, **judged(job, model, held)})
         state["wall_s"] += time.perf_counter() - wall
         state["cpu_s"] += time.process_time() - cpu
@@ -153,6 +203,7 @@ def one_epoch(
     data: tuple[NDArray[np.uint8], Tensor],
     updates: tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler],
     dtype: str,
+    loss_of: Callable[[Tensor, Tensor], Tensor],
 ) -> float:
     """Train for one epoch and return the mean loss."""
     images, labels = data
@@ -168,12 +219,8 @@ def one_epoch(
         if job.strength is None:  # a mark in the corner has one place
             x = reflected(x, which).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
-            scores = model.scores(x)
-        y = labels[rows]
-        if job.rule == "all":
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(scores.float(), y)
-        else:
-            loss = torch.nn.functional.cross_entropy(scores.float(), y)
+            scores = raw_scores(model, x)
+        loss = loss_of(scores.float(), labels[rows])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

@@ -10,7 +10,8 @@ from torch import nn
 
 from bincam.errors import InputError
 from bincam.models.card import make_card
-from bincam.models.classifier import AttributeClassifier, AttributeNet, build, construct
+from bincam.models.classifier import AttributeClassifier, build, construct
+from bincam.models.network import AttributeNet
 from bincam.models.open import open_model
 
 BACKBONES = [

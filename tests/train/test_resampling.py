@@ -112,7 +112,7 @@ def test_the_card_has_the_shift_of_loss_and_re_sampling(config, spots):
 def test_which_losses_weigh_the_classes():
     counts = ClassCounts(("a", "b"), np.array([90, 50]), np.array([10, 50]))
     alike = {name for name in LOSSES if not weights_classes(make_loss(name, counts))}
-    assert alike == {"bce", "euclidean", "focal", "two_way"}
+    assert alike == {"bce", "euclidean", "focal", "an_ls", "two_way"}
     assert weights_classes(make_loss("focal", counts, alpha=0.25))
     even = ClassCounts(("a",), np.array([50]), np.array([50]))
     assert not weights_classes(make_loss("moon_bce", even))

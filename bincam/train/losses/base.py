@@ -32,6 +32,7 @@ class AttributeLoss(nn.Module, ABC):
         head: The meaning of the outputs of a model trained with this loss; the card must state it.
         separable: True if a term depends only on its own logit and image. If False, the mean over the parts of a
             divided batch differs from the loss of the whole batch.
+        warming: True in epochs in which a part of the model is not trained; such epochs are not kept.
         logit_shift: ``(A,)``: the amount by which the optimal logit exceeds the log-odds log(η / (1 - η)), η the true
             probability of the positive class; None where it is not a constant.
 
@@ -48,6 +49,7 @@ class AttributeLoss(nn.Module, ABC):
 
     head: ClassVar[Head] = "logits"
     separable: ClassVar[bool] = True
+    warming: ClassVar[bool] = False
 
     def __init__(self, counts: ClassCounts, *, reduction: Reduction = "mean") -> None:
         """Store the attributes; warn about those with a single class, whose logits diverge in training.

@@ -48,7 +48,7 @@ class Focal(SidedLoss):
     def sides(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the focused cross-entropy of a positive and of a negative."""
         positive, negative = self.weights
-        return positive * _focused(-z, self.gamma), negative * _focused(z, self.gamma)
+        return positive * focused(-z, self.gamma), negative * focused(z, self.gamma)
 
 
 class Asymmetric(SidedLoss):
@@ -97,15 +97,15 @@ class Asymmetric(SidedLoss):
 
     def sides(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the loss of a positive and of a negative."""
-        positive = _focused(-z, self.gamma_positive)
+        positive = focused(-z, self.gamma_positive)
         if self.margin == 0:
-            return positive, _focused(z, self.gamma_negative)
+            return positive, focused(z, self.gamma_negative)
         # 1 - q, computed directly so that it and its slope keep full precision for p near 1
         complement = (torch.sigmoid(-z) + self.margin).clamp(max=1)
         return positive, -(1 - complement).pow(self.gamma_negative) * complement.log()
 
 
-def _focused(wrong: Tensor, gamma: float) -> Tensor:
+def focused(wrong: Tensor, gamma: float) -> Tensor:
     """Compute σ(wrong)^γ log(1 + e^wrong), ``wrong`` the log-odds of the wrong class."""
     # As an exponential, because the gradient of a power is infinity times zero where the probability rounds to 0.
     return (gamma * logsigmoid(wrong)).exp() * softplus(wrong)

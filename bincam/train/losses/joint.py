@@ -29,6 +29,10 @@ class RunLoss(Protocol):
     def separable(self) -> bool:
         """True if a term depends only on its own image."""
 
+    @property
+    def warming(self) -> bool:
+        """True in epochs in which a part of the model is not trained; such epochs are not kept."""
+
     def sums(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Compute the weighted sums of the terms of some images, ``()`` or ``(P,)``."""
 
@@ -51,8 +55,7 @@ class JointLoss(nn.Module):
 
     Example:
         >>> import torch
-        >>> from bincam.train import ClassCounts, make_loss
-        >>> from bincam.train.losses.set_losses import make_set_loss
+        >>> from bincam.train import ClassCounts, make_loss, make_set_loss
         >>> loss = JointLoss(
         ...     make_loss("bce", ClassCounts(("Male",), [50], [50])), [0],
         ...     {"hair": make_set_loss("cross_entropy", [70, 20, 10])}, {"hair": [1, 2, 3]}, {"hair": 0.5},
@@ -98,6 +101,7 @@ class JointLoss(nn.Module):
         self.set_losses = nn.ModuleList(sets.values())
         self.set_columns = [list(set_columns[name]) for name in sets]
         self.weights = [float(weights.get(name, 1.0)) for name in sets]
+        self._behind = {c: at for at, c in enumerate(sorted(c for own in self.set_columns for c in own))}
 
     @property
     def head(self) -> Head:
@@ -106,8 +110,14 @@ class JointLoss(nn.Module):
 
     @property
     def separable(self) -> bool:
-        """True if a term depends only on its own image; sets' always do."""
-        return self.attributes is None or self.attributes.separable
+        """True if a term depends only on its own image."""
+        of_sets = all(self.of_set(name).separable for name in self.names)
+        return of_sets and (self.attributes is None or self.attributes.separable)
+
+    @property
+    def warming(self) -> bool:
+        """True in epochs in which a part of the model is not trained."""
+        return any(self.of_set(name).warming for name in self.names)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -124,7 +134,8 @@ class JointLoss(nn.Module):
         """Compute the weighted sums of the terms of each part.
 
         Args:
-            scores: ``(B, A)`` logits of attributes and raw scores of sets.
+            scores: ``(B, A)`` logits of attributes and raw scores of sets; where losses of sets read a second head,
+                ``(B, A + S)`` with those of the S outputs in sets behind, in the order of their columns.
             labels: ``(B, A)``.
 
         Returns:
@@ -135,7 +146,9 @@ class JointLoss(nn.Module):
             own = self.attribute_columns
             sums.append(self.attributes.terms(scores[:, own], labels[:, own]).sum())
         for name, columns, weight in zip(self.names, self.set_columns, self.weights, strict=True):
-            sums.append(weight * self.of_set(name).terms(scores[:, columns], labels[:, columns]).sum())
+            loss = self.of_set(name)
+            read = columns if loss.heads == 1 else columns + [labels.shape[1] + self._behind[c] for c in columns]
+            sums.append(weight * loss.terms(scores[:, read], labels[:, columns]).sum())
         return torch.stack(sums)
 
     def normalizer(self, labels: Tensor) -> Tensor:
@@ -148,6 +161,8 @@ class JointLoss(nn.Module):
         return torch.stack(known)
 
     def set_epoch(self, epoch: int, epochs: int) -> None:
-        """Announce the epoch to the attributes' loss."""
+        """Announce the epoch to all losses."""
         if self.attributes is not None:
             self.attributes.set_epoch(epoch, epochs)
+        for name in self.names:
+            self.of_set(name).set_epoch(epoch, epochs)

@@ -16,6 +16,7 @@ from bincam.train.losses import class_weights
 from bincam.train.losses.base import AttributeLoss, Reduction, WeightedLoss
 from bincam.train.losses.focal import Asymmetric, Focal
 from bincam.train.losses.margin import LDAM, LogitAdjusted
+from bincam.train.losses.missing_labels import AssumeNegative, Hill
 from bincam.train.losses.multilabel import DistributionBalanced, TwoWay
 from bincam.train.options import choose
 
@@ -203,6 +204,8 @@ LOSSES: Mapping[str, type[AttributeLoss]] = MappingProxyType(
         "moon_euclidean": MoonEuclidean,
         "focal": Focal,
         "asymmetric": Asymmetric,
+        "an_ls": AssumeNegative,
+        "hill": Hill,
         "class_balanced": EffectiveNumber,
         "logit_adjusted": LogitAdjusted,
         "ldam": LDAM,
@@ -213,7 +216,7 @@ LOSSES: Mapping[str, type[AttributeLoss]] = MappingProxyType(
 """Every loss class by name; ``docs/losses.md`` compares them.
 
 >>> sorted(LOSSES)[:3]
-['asymmetric', 'bce', 'class_balanced']
+['an_ls', 'asymmetric', 'bce']
 """
 
 

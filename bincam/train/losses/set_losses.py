@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from bincam.errors import InputError
-from bincam.train.options import choose, require_not_negative
+from bincam.train.options import require_not_negative
 
 
 class SetCrossEntropy(nn.Module):
@@ -29,6 +27,9 @@ class SetCrossEntropy(nn.Module):
         outputs: Number of outputs K.
         label_smoothing: ε.
         treats_equally: True if no output weighs more than another and nothing is added to the scores.
+        heads: Number of heads that the loss reads, each with K outputs.
+        separable: True if a term depends only on its own image.
+        warming: True in epochs in which a part of the model is not trained; such epochs are not kept.
 
     Example:
         >>> import torch
@@ -38,6 +39,8 @@ class SetCrossEntropy(nn.Module):
         tensor([1.0986, 0.0000])
     """
 
+    heads: ClassVar[int] = 1
+    separable: ClassVar[bool] = True
     weight: Tensor
     adjustment: Tensor
 
@@ -56,7 +59,7 @@ class SetCrossEntropy(nn.Module):
         if not 0 <= label_smoothing < 1:
             raise InputError(f"label_smoothing={label_smoothing}: expected a number from 0 to below 1")
         self.outputs, self.label_smoothing = len(counts), label_smoothing
-        self.treats_equally = True
+        self.treats_equally, self.warming = True, False
         self.register_buffer("weight", torch.ones(len(counts), dtype=torch.float64), persistent=False)
         self.register_buffer("adjustment", torch.zeros(len(counts), dtype=torch.float64), persistent=False)
 
@@ -64,18 +67,19 @@ class SetCrossEntropy(nn.Module):
         """Compute the loss of each row before reduction.
 
         Args:
-            scores: ``(B, K)`` raw scores, of any floating type.
+            scores: ``(B, K)`` raw scores, of any floating type; of a loss of two heads ``(B, 2K)``, side by side.
             labels: ``(B, K)``: in every row one 1 and otherwise 0, or NaN throughout.
 
         Returns:
             ``(B,)`` float32, or float64 for float64 scores; 0 where the labels are NaN.
 
         Raises:
-            InputError: The shapes are not ``(B, K)``.
+            InputError: The shapes are others.
         """
-        if scores.shape != labels.shape or scores.ndim != 2 or scores.shape[1] != self.outputs:
+        width = self.heads * self.outputs
+        if scores.ndim != 2 or scores.shape[1] != width or labels.shape != (len(scores), self.outputs):
             raise InputError(
-                f"expected scores and labels of shape (B, {self.outputs}), got {tuple(scores.shape)} and "
+                f"expected scores (B, {width}) and labels (B, {self.outputs}), got {tuple(scores.shape)} and "
                 f"{tuple(labels.shape)}"
             )
         with torch.autocast(scores.device.type, enabled=False):
@@ -83,9 +87,16 @@ class SetCrossEntropy(nn.Module):
             y = labels.to(r)
             known = ~y.isnan().any(1, keepdim=True)
             r, y = torch.where(known, r, 0.0), torch.where(known, y, 0.0)
-            adjusted, weight = r + self.adjustment.to(r), self.weight.to(r)
-            cost = cross_entropy(adjusted, y, weight, reduction="none", label_smoothing=self.label_smoothing)
-            return torch.where(known[:, 0], cost, 0.0)
+            return torch.where(known[:, 0], self.known_terms(r, y, known), 0.0)
+
+    def known_terms(self, scores: Tensor, labels: Tensor, known: Tensor) -> Tensor:
+        """Compute the terms ``(B,)`` of float32 or float64 scores; both are 0 where not ``known``, ``(B, 1)``."""
+        del known
+        adjusted, weight = scores + self.adjustment.to(scores), self.weight.to(scores)
+        return cross_entropy(adjusted, labels, weight, reduction="none", label_smoothing=self.label_smoothing)
+
+    def set_epoch(self, epoch: int, epochs: int) -> None:
+        """Announce the epoch, counted from 0, and the total number of epochs; most losses ignore it."""
 
     def normalizer(self, labels: Tensor) -> Tensor:
         """Return the divisor of the sum of ``terms``: the number of rows with known labels, a float scalar."""
@@ -95,7 +106,7 @@ class SetCrossEntropy(nn.Module):
         """Compute the mean loss of the rows with known labels; 0 if there are none.
 
         Raises:
-            InputError: The shapes are not ``(B, K)``, or a row has no true label or several.
+            InputError: The shapes are others, or a row has no true label or several.
         """
         terms = self.terms(scores, labels)
         known = ~labels.isnan().all(1)
@@ -212,53 +223,6 @@ class SetLogitAdjusted(SetCrossEntropy):
         counts = _checked(images)
         self.adjustment = torch.from_numpy(tau * np.log(counts / counts.sum()))
         self.treats_equally = tau == 0 or bool(np.all(counts == counts[0]))
-
-
-SET_LOSSES: Mapping[str, type[SetCrossEntropy]] = MappingProxyType(
-    {
-        "cross_entropy": SetCrossEntropy,
-        "inverse_frequency": SetInverseFrequency,
-        "class_balanced": SetEffectiveNumber,
-        "logit_adjusted": SetLogitAdjusted,
-    }
-)
-"""Every loss of sets by name; ``docs/losses.md`` compares them.
-
->>> sorted(SET_LOSSES)
-['class_balanced', 'cross_entropy', 'inverse_frequency', 'logit_adjusted']
-"""
-
-OF_ATTRIBUTE_LOSS: Mapping[str, str] = MappingProxyType(
-    {
-        "bce": "cross_entropy",
-        "weighted_bce": "inverse_frequency",
-        "moon_bce": "inverse_frequency",
-        "class_balanced": "class_balanced",
-        "logit_adjusted": "logit_adjusted",
-    }
-)
-"""The loss that sets have beside a loss of attributes, where the configuration states none."""
-
-
-def make_set_loss(name: str, images: ArrayLike, **options: Any) -> SetCrossEntropy:
-    """Create a loss of a set by name.
-
-    Args:
-        name: One of ``SET_LOSSES``.
-        images: ``(K,)``: training images of each output.
-        **options: Keyword arguments of the loss.
-
-    Raises:
-        InputError: The name or an option is unknown (the nearest is suggested), an option is not a finite number or out
-            of bounds, or an output has no training image.
-
-    Example:
-        >>> import torch
-        >>> loss = make_set_loss("logit_adjusted", [80, 20], tau=0.5)
-        >>> loss(torch.zeros(1, 2), torch.tensor([[0.0, 1.0]]))  # -log(√.2 / (√.2 + √.8))
-        tensor(1.0986)
-    """
-    return choose("set loss", name, SET_LOSSES, options)(images, **options)
 
 
 def _checked(images: ArrayLike) -> NDArray[np.float64]:

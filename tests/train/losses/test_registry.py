@@ -19,6 +19,7 @@ from bincam.train.losses.registry import LOSSES, make_loss
 
 NAMES = ("Bald", "Young", "Male")
 COUNTS = ClassCounts(NAMES, np.array([90, 20, 50]), np.array([10, 80, 50]))
+Q = 3 / (3 + math.e)  # of the logit log 3, lowered by a margin of 1
 EVEN = ClassCounts(NAMES, np.array([7, 7, 7]), np.array([7, 7, 7]))
 SIDED = [name for name, kind in LOSSES.items() if issubclass(kind, SidedLoss)]
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -30,6 +31,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("moon_bce", {"target_rate": 0.2}),
     ("logit_adjusted", {"tau": 0.5}),
     ("ldam", {"max_margin": 2.0, "scale": 3.0, "defer": 0.0, "beta": 0.99}),
+    ("hill", {"ceiling": 2.0, "margin": 0.5, "gamma": 3.0}),
 ]
 
 
@@ -57,6 +59,7 @@ def loss(request: pytest.FixtureRequest) -> AttributeLoss:
         ("class_balanced", COUNTS, {"beta": 0.0}),
         ("focal", COUNTS, {"gamma": 0.0}),
         ("asymmetric", COUNTS, {"gamma_positive": 0.0, "gamma_negative": 0.0, "margin": 0.0}),
+        ("an_ls", COUNTS, {"label_smoothing": 0.0}),
         ("logit_adjusted", COUNTS, {"tau": 0.0}),
         ("ldam", COUNTS, {"max_margin": 0.0}),
     ],
@@ -93,6 +96,15 @@ def test_weighted_bce_is_torchs() -> None:
             -(0.7**2) * math.log(0.3),
         ),
         ("asymmetric", {"margin": 0.75}, -math.log(0.75), 0.0),
+        ("an_ls", {}, -0.95 * math.log(0.75) - 0.05 * math.log(0.25), -0.95 * math.log(0.25) - 0.05 * math.log(0.75)),
+        (
+            "an_ls",
+            {"label_smoothing": 0.4},
+            -0.8 * math.log(0.75) - 0.2 * math.log(0.25),
+            -0.8 * math.log(0.25) - 0.2 * math.log(0.75),
+        ),
+        ("hill", {}, (1 - Q) ** 2 * -math.log(Q), (1.5 - 0.75) * 0.75**2),
+        ("hill", {"ceiling": 2, "margin": 0, "gamma": 1}, -0.25 * math.log(0.75), (2 - 0.75) * 0.75**2),
         ("logit_adjusted", {}, math.log1p(3.0), math.log1p(1 / 3)),
         ("ldam", {}, math.log1p(math.exp(0.5) / 3), math.log1p(3 * math.exp(0.5 * (10 / 90) ** 0.25))),
     ],
@@ -296,8 +308,8 @@ def test_links_grow_from_end_to_end(name: str, options: dict[str, Any]) -> None:
     finite = torch.isfinite(link[:, 0])
     assert (link[finite].diff(dim=0) > 0).all()
     assert finite.sum() == 101 if loss.head == "margin" else finite[1:97].all()
-    ends = [-1.0, 1.0] if loss.head == "margin" else [-np.inf, np.inf]
-    assert link[[0, -1], 0].tolist() == ends
+    ends = 1.0 if loss.head == "margin" else math.log(0.95 / 0.05) if name == "an_ls" else math.inf  # smoothed labels
+    assert link[[0, -1], 0].tolist() == pytest.approx([-ends, ends])
     assert loss.link(torch.tensor([-0.1, 1.1, torch.nan])).isnan().all() or loss.head == "margin"
     assert (loss.inverse_link(torch.linspace(-30, 30, 201)[:, None].expand(-1, 3)).diff(dim=0) >= 0).all()
 
@@ -306,7 +318,8 @@ def test_shifts_are_logs_of_weight_ratios() -> None:
     assert make_loss("bce", COUNTS).logit_shift.tolist() == [0, 0, 0]
     for name in ("weighted_bce", "moon_bce", "logit_adjusted"):
         assert make_loss(name, COUNTS).logit_shift.tolist() == pytest.approx([math.log(9), -math.log(4), 0])
-    for name in ("focal", "asymmetric", "euclidean", "moon_euclidean", "ldam", "distribution_balanced", "two_way"):
+    shifting = ("focal", "asymmetric", "an_ls", "hill", "euclidean", "moon_euclidean", "ldam")
+    for name in (*shifting, "distribution_balanced", "two_way"):
         assert make_loss(name, COUNTS).logit_shift is None
     margins = make_loss("euclidean", COUNTS)
     assert margins.head == "margin"
@@ -325,6 +338,17 @@ def test_asymmetric_is_sure_above_a_bound() -> None:
     assert torch.isfinite(link).tolist() == [True, False, True]
     assert link[1] > 0
     assert float(link[2]) == pytest.approx(math.log(0.05 / 0.95), abs=0.02)
+
+
+def test_hill_gives_up_negatives_that_it_is_sure_of() -> None:
+    loss = make_loss("hill", COUNTS)
+    z = torch.tensor([[-6.0] * 3, [0.0] * 3, [6.0] * 3], dtype=torch.float64, requires_grad=True)
+    (pull,) = torch.autograd.grad(loss.terms(z, torch.zeros(3, 3)).sum(), z)
+    p = z.detach().sigmoid()
+    torch.testing.assert_close(pull, 3 * p**2 * (1 - p) ** 2)
+    with_two_minima = make_loss("hill", COUNTS, margin=3)
+    assert with_two_minima.link(torch.full((3,), 0.5)) is None
+    assert with_two_minima.inverse_link(torch.zeros(3)) is None
 
 
 def test_deferred_reweighting_starts_where_it_should() -> None:
@@ -359,6 +383,10 @@ def test_deferred_reweighting_starts_where_it_should() -> None:
         ("asymmetric", {"gamma_positive": -1}, "gamma_positive=-1"),
         ("asymmetric", {"gamma_negative": 0.5}, "gamma_negative=0.5"),
         ("asymmetric", {"margin": 1}, "margin=1"),
+        ("an_ls", {"label_smoothing": 1}, "label_smoothing=1: expected a number from 0 to below 1"),
+        ("hill", {"ceiling": 1.4}, "ceiling=1.4: expected at least 1.5; below, likely negatives are pushed up"),
+        ("hill", {"margin": -1}, "margin=-1"),
+        ("hill", {"gamma": -1}, "gamma=-1"),
         ("class_balanced", {"beta": 1}, "beta=1"),
         ("logit_adjusted", {"tau": -1}, "tau=-1"),
         ("ldam", {"max_margin": -1}, "max_margin=-1"),
@@ -379,7 +407,7 @@ def test_names_and_options_are_checked(name: str, options: dict[str, Any], match
 
 def test_one_class_in_training_is_refused_where_it_weighs_and_else_told() -> None:
     lacking = ClassCounts(NAMES, np.array([5, 9, 5]), np.array([5, 0, 5]))
-    free = {"bce", "euclidean", "focal", "asymmetric", "two_way"}
+    free = {"bce", "euclidean", "focal", "asymmetric", "an_ls", "hill", "two_way"}
     logits, targets = batch()
     for name in LOSSES:
         if name in free:

@@ -14,6 +14,7 @@ from bincam.train.losses.joint import JointLoss
 
 COUNTS = [700, 200, 80, 20]
 PRIOR = np.array(COUNTS) / 1000
+OF_ONE_HEAD = [name for name, kind in SET_LOSSES.items() if kind.heads == 1]
 
 
 def drawn(n: int = 40, dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -24,7 +25,7 @@ def drawn(n: int = 40, dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
-@pytest.mark.parametrize("name", SET_LOSSES)
+@pytest.mark.parametrize("name", OF_ONE_HEAD)
 def test_values_and_gradients_equal_those_of_torch(name, smoothing):
     scores, labels, true = drawn()
     loss = make_set_loss(name, COUNTS, label_smoothing=smoothing)
@@ -43,7 +44,7 @@ def test_values_and_gradients_equal_those_of_torch(name, smoothing):
     assert loss(scores, labels).item() == pytest.approx(expected.mean().item(), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", SET_LOSSES)
+@pytest.mark.parametrize("name", OF_ONE_HEAD)
 def test_unknown_labels_have_no_effect_whatever_their_scores(name):
     scores, labels, _ = drawn(dtype=torch.float32)
     loss = make_set_loss(name, COUNTS, label_smoothing=0.1)
@@ -134,7 +135,7 @@ def test_labels_that_are_no_set_are_refused():
     loss = make_set_loss("cross_entropy", [1, 1])
     with pytest.raises(InputError, match=r"labels of row 1 of a set are \[1.0, 1.0\]"):
         loss(torch.zeros(2, 2), torch.tensor([[1.0, 0], [1, 1]]))
-    with pytest.raises(InputError, match=r"expected scores and labels of shape \(B, 2\), got \(2, 3\)"):
+    with pytest.raises(InputError, match=r"expected scores \(B, 2\) and labels \(B, 2\), got \(2, 3\)"):
         loss(torch.zeros(2, 3), torch.zeros(2, 3))
 
 
