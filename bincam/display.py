@@ -26,6 +26,7 @@ from unicodedata import category
 from bincam.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from matplotlib.figure import Figure
 
 ROWS = 10
@@ -206,6 +207,17 @@ def counted(count: int, one: str, many: str = "") -> str:
     ('2,000 images', '1 person')
     """
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def literal_console(*, stderr: bool = False) -> Console:
+    """Make a terminal's console that prints names as they are: ``[red]`` and ``:smile:`` are text, not markup.
+
+    >>> literal_console().render_str("[/] :smile:").plain
+    '[/] :smile:'
+    """
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, emoji=False)
 
 
 def omitted(shown: int, total: int, things: str) -> str:

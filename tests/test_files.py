@@ -7,7 +7,8 @@ import json
 import pytest
 
 from bincam.errors import InputError
-from bincam.files import atomic, parse_yaml, read_json, read_yaml, write_json
+from bincam.files import atomic, read_json, read_yaml, write_json
+from bincam.yaml_text import parse_yaml
 
 
 def test_the_file_appears_only_when_complete_and_with_default_permissions(tmp_path):

@@ -230,9 +230,13 @@ def _state_dict(value: Any, file: Path) -> dict[str, Tensor]:
     if isinstance(value, nn.Module):
         value = value.state_dict()
     # A state dict contains no mappings, so a mapping under one of these names is the state dict.
+    seen: set[int] = set()
     while isinstance(value, Mapping) and (
         inner := [k for k in _NESTED if isinstance(value.get(k), (Mapping, nn.Module))]
     ):
+        if id(value) in seen:
+            raise InputError(f"{file}: entry {inner[0]!r} contains itself; expected a state dict")
+        seen.add(id(value))
         value = value[inner[0]]
         value = value.state_dict() if isinstance(value, nn.Module) else value
     if not isinstance(value, Mapping):
