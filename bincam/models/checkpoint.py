@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -14,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from bincam.display import counted
-from bincam.errors import InputError
-from bincam.files import atomic
+from bincam.errors import BincamWarning, InputError
+from bincam.files import atomic, regular
 from bincam.models.borrowing.borrow import unwrap
 from bincam.models.card import FILE, Card, read_card, weights_of, write_card
 from bincam.models.classifier import AttributeClassifier, construct
@@ -165,9 +166,7 @@ def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, 
         ...     read_weights(f"{folder}/last.pt")
         {'fc.bias': tensor([0., 0.])}
     """
-    file = Path(path)
-    if not file.is_file():
-        raise InputError(f"{file}: no such file")
+    file = regular(path)
     if file.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -293,4 +292,17 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> Non
         )
     if problems:
         raise InputError(f"{source}: the weights and the network disagree: {'; '.join(problems)}")
+    _tell_undefined(state, source)
     network.load_state_dict(dict(state))
+
+
+def _tell_undefined(state: Mapping[str, Tensor], source: str) -> None:
+    """Warn of weights with NaN, from which no logit is a number; an infinity may be meant, as in a mask."""
+    wrong = [name for name, tensor in state.items() if tensor.is_floating_point() and bool(tensor.isnan().any())]
+    if wrong:
+        warnings.warn(
+            f"{source}: {counted(len(wrong), 'tensor')} with NaN (first: {wrong[0]}): logits that depend on them are "
+            "undefined",
+            BincamWarning,
+            stacklevel=3,
+        )

@@ -27,14 +27,14 @@ HEAVY = {
     ("audit",): ["--model", "MODEL", "--data", "SET", "--out", "NEW", "--limit", "2", "--gate-images", "0", "--workers", "0"],
     ("faces", "make"): ["--out", "NEW/f", "--count", "2", "--size", "44x54", "--workers", "1"],
     ("faces", "pairs"): ["--out", "NEW/p", "--count", "1", "--size", "44x54", "--attributes", "Bald"],
-    ("faces", "sheet"): ["NEW/f.png", "--count", "1", "--size", "44x54", "--kind", "faces"],
+    ("faces", "sheet"): ["--out", "NEW/f.png", "--count", "1", "--size", "44x54", "--kind", "faces"],
 }  # fmt: skip
 WORK = {"--count", "--limit", "--size", "--zoom", "--columns", "--workers", "--sample", "--resamples", "--gate-images", "--images-per-person"}
 WORK |= {"--influence-images", "--boxes-sample", "--set", "--influence", "--grid", "--boxes", "--help", "--resume", "--unsafe-pickle"}
 WORK |= {"--pdf", "--example"}
 """Options whose large values ask for much work, rightly, and flags that need no value."""
 SMALL = ("-1", "0", "x", "1.5", "nan", "", "1e400", "-9223372036854775809", "1" * 5000)
-PLACES = ("/dev/null", "/dev/zero", "SET", "SET/data.yaml", "SET/list_attr_celeba.txt", "NEW/" + "a" * 300, "\x00", "FIFO", "DENIED")
+PLACES = ("/dev/null", "SET", "SET/data.yaml", "SET/list_attr_celeba.txt", "NEW/" + "a" * 300, "\x00", "FIFO", "DENIED")
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bincam.data.describe import SPLITS
 from bincam.errors import InputError
+from bincam.files import regular
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,6 +40,7 @@ def batches(source: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow.csv
     import pyarrow.parquet
 
+    regular(source)
     try:
         if source.suffix == ".parquet":
             with pa.parquet.ParquetFile(source) as stored:
@@ -61,7 +63,9 @@ def batches(source: Path) -> Iterator[pa.RecordBatch]:
                 column_types=dict.fromkeys(names, pa.dictionary(pa.int32(), pa.string())), strings_can_be_null=False
             ),
         )
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError) as error:
+    except InputError:
+        raise
+    except (pa.ArrowException, UnicodeDecodeError, ValueError, TypeError) as error:
         raise InputError(f"{source}: not a readable table: {error}") from None
     except OSError as error:
         raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
@@ -93,9 +97,16 @@ class Cells:
 
         column = self.batch.column(name)
         floating = pa.types.is_floating(column.type)
-        if not pa.types.is_dictionary(column.type):
-            column = column.cast(pa.string()).dictionary_encode()
-        words = [(word or "").strip() for word in column.dictionary.to_pylist()]
+        try:
+            if pa.types.is_dictionary(column.type) and not pa.types.is_string(column.type.value_type):
+                floating = pa.types.is_floating(column.type.value_type)
+                column = column.dictionary_decode()
+            if not pa.types.is_dictionary(column.type):
+                column = column.cast(pa.string()).dictionary_encode()
+            words = [(word or "").strip() for word in column.dictionary.to_pylist()]
+        except (pa.ArrowException, ValueError) as error:
+            reason = f"cells are {column.type}, which cannot be read as text ({str(error).partition(chr(10))[0]})"
+            raise InputError(f"{self.source}: column {name!r}: {reason}") from None
         if floating:
             words = ["" if word == "nan" else word for word in words]
         codes = column.indices.fill_null(len(words)).to_numpy(zero_copy_only=False).astype(np.intp)
