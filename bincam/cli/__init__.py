@@ -87,7 +87,9 @@ def _one_line(plain: Callable[..., str]) -> Callable[..., str]:
 
     def text(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
         if not issubclass(category, BincamWarning):
-            return plain(message, category, *where, **more)
+            # What pillow notes of a damaged picture is told as an error where the picture cannot be read.
+            noted = "/PIL/" in str(where[0] if where else "").replace("\\", "/")
+            return "" if noted else plain(message, category, *where, **more)
         line = f"bincam: warning: {in_a_line(str(message))}\n"
         new = line not in printed
         printed.add(line)

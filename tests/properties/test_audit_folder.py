@@ -25,10 +25,10 @@ def base(tmp_path_factory):
     """Two audits of the same images, and their contrast."""
     folder = tmp_path_factory.mktemp("audits")
     arms = [
-        finished_audit(folder / name, images=24, attributes=("Smiling", "Bald"), prevalence=(0.5, 0.3), prior=prior, seed=seed, shard_images=16)
+        finished_audit(folder / name, images=24, attributes=("Smiling", "Bald", "Young"), prevalence=(0.5, 0.3, 0.6), prior=prior, seed=seed, shard_images=16)
         for seed, (name, prior) in enumerate((("a", 0.9), ("b", 0.1)))
     ]  # fmt: skip
-    compare(*map(reader.open_audit, arms), folder / "contrast", moved=dict.fromkeys(("Smiling", "Bald"), -0.5), moved_from="validation")
+    compare(*map(reader.open_audit, arms), folder / "contrast", moved=dict.fromkeys(("Smiling", "Bald", "Young"), -0.5), moved_from="validation")
     return folder
 
 

@@ -40,7 +40,7 @@ PLACES = ("/dev/null", "SET", "SET/data.yaml", "SET/list_attr_celeba.txt", "NEW/
 @pytest.fixture(scope="module")
 def places(celeba, model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("places")
-    audit = finished_audit(folder / "audit", images=24, attributes=("Smiling", "Bald"), prevalence=(0.5, 0.3), shard_images=16)
+    audit = finished_audit(folder / "audit", images=24, attributes=("Smiling", "Bald", "Young"), prevalence=(0.5, 0.3, 0.6), shard_images=16)
     config = {"data": {"source": str(celeba)}, "out": "/dev/null/x", "epochs": 1}
     (folder / "config.json").write_text(json.dumps(config))
     import os

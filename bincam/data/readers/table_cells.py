@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ def batches(source: Path) -> Iterator[pa.RecordBatch]:
     try:
         if source.suffix == ".parquet":
             with pa.parquet.ParquetFile(source) as stored:
+                _refuse_repeated(source, stored.schema_arrow.names)
                 yield from stored.iter_batches(batch_size=16384)
                 return
         if source.suffix != ".csv":
@@ -52,9 +54,7 @@ def batches(source: Path) -> Iterator[pa.RecordBatch]:
             first = stream.readline()
         parse = pa.csv.ParseOptions(newlines_in_values=False, ignore_empty_lines=True)
         names = pa.csv.read_csv(pa.BufferReader(first.encode()), parse_options=parse).column_names
-        repeated = [name for name in names if names.count(name) > 1]
-        if repeated:
-            raise InputError(f"{source}:1: column {repeated[0]!r} occurs twice")
+        _refuse_repeated(f"{source}:1", names)
         yield from pa.csv.open_csv(
             source,
             read_options=pa.csv.ReadOptions(use_threads=False),  # with threads errors do not name the row
@@ -69,6 +69,12 @@ def batches(source: Path) -> Iterator[pa.RecordBatch]:
         raise InputError(f"{source}: not a readable table: {error}") from None
     except OSError as error:
         raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
+
+
+def _refuse_repeated(where: object, names: list[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise InputError(f"{where}: column {repeated[0]!r} occurs twice")
 
 
 def column_names(source: Path) -> list[str]:

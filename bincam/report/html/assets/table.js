@@ -108,7 +108,8 @@
   };
   const chosen = () => shown().map((row) => data[row.dataset.index]);
   const quoted = (field) => {
-    const text = field === null ? "" : String(field);
+    const formula = typeof field === "string" && /^[=+\-@\t\r]/.test(field); // a spreadsheet would run it
+    const text = field === null ? "" : formula ? `'${field}` : String(field);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   document.getElementById("csv").addEventListener("click", () => {
