@@ -27,8 +27,8 @@ from unicodedata import category
 from bincam.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from matplotlib.figure import Figure
+    from rich.console import Console
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.ASCII)
 

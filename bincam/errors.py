@@ -52,9 +52,7 @@ def in_a_line(text: str, longest: int = LONGEST) -> str:
         text = f"{text[:head]} ... {text[-(longest - head - 5) :]}"
     if text.isprintable():
         return text
-    return "".join(
-        repr(letter)[1:-1] if unicodedata.category(letter) in _UNPRINTED else letter for letter in text
-    )
+    return "".join(repr(letter)[1:-1] if unicodedata.category(letter) in _UNPRINTED else letter for letter in text)
 
 
 def nearest(name: object, known: Iterable[str], limit: int = 3) -> str:

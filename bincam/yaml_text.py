@@ -38,7 +38,9 @@ def parse_yaml(text: str) -> Any:
             except (yaml.YAMLError, RecursionError):
                 raise
             except Exception as error:  # a constructor applies int(), datetime() and others to any text
-                reason = str(error) if isinstance(error, ValueError) and str(error) else f"no {node.tag.rpartition(':')[2]}"
+                reason = (
+                    str(error) if isinstance(error, ValueError) and str(error) else f"no {node.tag.rpartition(':')[2]}"
+                )
                 raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark) from None
 
     loader: Any = _with_exponents(Loader)(text)

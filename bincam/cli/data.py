@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bincam.cli.option_groups import LARGEST_SEED
 from bincam.cli.options import expand_groups
 from bincam.cli.table_options import TableOptions
 from bincam.display import counted, literal_console
@@ -120,7 +121,7 @@ def regions(
         ),
     ] = "published",
     count: Annotated[int, typer.Option(min=1, max=20, help="Images to draw.")] = 3,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of images.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the choice of images.")] = 0,
     options: TableOptions,
 ) -> None:
     """Draw the expected regions over sample images, cropped as for a model."""

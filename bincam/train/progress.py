@@ -39,7 +39,7 @@ class Reporter:
     """Shows epoch, images/s, time left, loss and balanced error; silent except in the main process."""
 
     def __init__(self, config: TrainConfig, *, steps: int, silent: bool = False) -> None:
-    
+
         self.epochs, self.steps, self.batch_size = config.epochs, steps, config.batch_size
         self.title = Path(config.out).name
         self.silent = silent

@@ -88,7 +88,7 @@ def judge(call: Callable[[], Any], right: Callable[[Any], bool] | None = None) -
         verdict, fault = "hang", error
     except Wrong as error:
         verdict, fault = "wrong", error
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         verdict, fault = "traceback", error
     _count(verdict, fault)
     if fault is not None and not TALLY:

@@ -7,7 +7,23 @@ from typing import Any
 from hypothesis import strategies as st
 
 ODD_NAMES = (
-    *("", " ", "a" * 300, "é", "a b", "a,b", 'a"b', "a=b", "c.d", "x@y", "Age<30", "[/]", "[red]", "[link=x]y", "\\[b]"),
+    *(
+        "",
+        " ",
+        "a" * 300,
+        "é",
+        "a b",
+        "a,b",
+        'a"b',
+        "a=b",
+        "c.d",
+        "x@y",
+        "Age<30",
+        "[/]",
+        "[red]",
+        "[link=x]y",
+        "\\[b]",
+    ),
     *("=1+1", "+1", "-1", "@SUM(A1)", "|", "<b>x</b>", "a\nb", "a\tb", "\x07", "a\x00b", "\u2028", "\ufffe", "🙂"),
     *("..", "/", "../x", "null", "yes", "1e5", "{{x}}", "${x}", "%s", "all", "overall", "image"),
 )

@@ -23,9 +23,20 @@ def test_settings_take_or_refuse_any_value_of_any_field(value):
 
 
 @examples(80)
-@given(st.one_of(names, st.sampled_from(AUDIT.attributes)), names, st.sampled_from(("<=", "<", ">=", ">", "=", "")), numbers_as_text)
+@given(
+    st.one_of(names, st.sampled_from(AUDIT.attributes)),
+    names,
+    st.sampled_from(("<=", "<", ">=", ">", "=", "")),
+    numbers_as_text,
+)
 def test_a_rule_is_parsed_or_refused(attribute, measure, sign, bound):
-    for left in (f"{attribute}.gain", f"{attribute}.fnr", measure, f"gain@{measure}", f"{attribute}.sensitivity@specificity={bound}"):
+    for left in (
+        f"{attribute}.gain",
+        f"{attribute}.fnr",
+        measure,
+        f"gain@{measure}",
+        f"{attribute}.sensitivity@specificity={bound}",
+    ):
         judge(lambda left=left: parse_rule(f"{left}{sign}{bound}", AUDIT), lambda rule: np.isfinite(rule.bound))
 
 

@@ -4,7 +4,6 @@ import json
 import shutil
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -28,7 +27,12 @@ def base(tmp_path_factory):
         finished_audit(folder / name, images=24, attributes=("Smiling", "Bald", "Young"), prevalence=(0.5, 0.3, 0.6), prior=prior, seed=seed, shard_images=16)
         for seed, (name, prior) in enumerate((("a", 0.9), ("b", 0.1)))
     ]  # fmt: skip
-    compare(*map(reader.open_audit, arms), folder / "contrast", moved=dict.fromkeys(("Smiling", "Bald", "Young"), -0.5), moved_from="validation")
+    compare(
+        *map(reader.open_audit, arms),
+        folder / "contrast",
+        moved=dict.fromkeys(("Smiling", "Bald", "Young"), -0.5),
+        moved_from="validation",
+    )
     return folder
 
 
@@ -51,11 +55,24 @@ def other_file(draw, file):
             table = draw(st.sampled_from((table.drop_columns([column]), table.slice(1), table.slice(0, 0))))
         pq.write_table(table, scratch)
     elif file.suffix == ".safetensors":
-        kinds = (np.zeros(2), np.zeros((2, 4, 7, 7), np.int8), np.zeros((1, 4, 7, 7)), np.full((2, 4), np.nan), np.zeros((0,)))
+        kinds = (
+            np.zeros(2),
+            np.zeros((2, 4, 7, 7), np.int8),
+            np.zeros((1, 4, 7, 7)),
+            np.full((2, 4), np.nan),
+            np.zeros((0,)),
+        )
         stored = {name: draw(st.sampled_from(kinds)) for name in ("grad_cam.sum", "grad_cam.count", "regions")}
         save_file(stored, scratch)
     elif file.suffix == ".npy":
-        np.save(scratch, draw(st.sampled_from((np.zeros(3), np.zeros((9, 2, 7, 7), np.int8), np.zeros((1, 2, 3, 3), "U3"), np.zeros(())))))
+        np.save(
+            scratch,
+            draw(
+                st.sampled_from(
+                    (np.zeros(3), np.zeros((9, 2, 7, 7), np.int8), np.zeros((1, 2, 3, 3), "U3"), np.zeros(()))
+                )
+            ),
+        )
     else:
         return draw(damaged(file.read_bytes()))
     content = scratch.read_bytes()
@@ -85,13 +102,17 @@ def test_a_damaged_file_of_an_audit_or_contrast_is_read_or_refused(fresh, base, 
     folder = fresh()
     shutil.copytree(base, folder, dirs_exist_ok=True)
     files = [f for f in sorted((folder / "a").rglob("*")) if f.is_file() and ".state" not in str(f)]
-    file = data.draw(st.sampled_from([*files, folder / "contrast" / "contrast.json", folder / "contrast" / "contrast.json"]))
+    file = data.draw(
+        st.sampled_from([*files, folder / "contrast" / "contrast.json", folder / "contrast" / "contrast.json"])
+    )
     file.write_bytes(data.draw(other_file(file)))
     judge(lambda: read_everything(folder / "a"))
     if file.parent.name == "contrast" or file.suffix == ".json":
         command = data.draw(st.sampled_from(COMMANDS))
     else:
         command = data.draw(st.sampled_from(COMMANDS[:5]))
-    words = [str(folder / word) if word in ("a", "b", "new", "a.html", "c.html", "contrast") else word for word in command]
+    words = [
+        str(folder / word) if word in ("a", "b", "new", "a.html", "c.html", "contrast") else word for word in command
+    ]
     judge(lambda: run(words), lambda ended: ended.code in (0, 1))
     shutil.rmtree(folder)

@@ -29,8 +29,29 @@ HEAVY = {
     ("faces", "pairs"): ["--out", "NEW/p", "--count", "1", "--size", "44x54", "--attributes", "Bald"],
     ("faces", "sheet"): ["--out", "NEW/f.png", "--count", "1", "--size", "44x54", "--kind", "faces"],
 }  # fmt: skip
-WORK = {"--count", "--limit", "--size", "--zoom", "--columns", "--workers", "--sample", "--resamples", "--gate-images", "--images-per-person"}
-WORK |= {"--influence-images", "--boxes-sample", "--set", "--influence", "--grid", "--boxes", "--help", "--resume", "--unsafe-pickle"}
+WORK = {
+    "--count",
+    "--limit",
+    "--size",
+    "--zoom",
+    "--columns",
+    "--workers",
+    "--sample",
+    "--resamples",
+    "--gate-images",
+    "--images-per-person",
+}
+WORK |= {
+    "--influence-images",
+    "--boxes-sample",
+    "--set",
+    "--influence",
+    "--grid",
+    "--boxes",
+    "--help",
+    "--resume",
+    "--unsafe-pickle",
+}
 WORK |= {"--pdf", "--example"}
 """Options whose large values ask for much work, rightly, and flags that need no value."""
 SMALL = ("-1", "0", "x", "1.5", "nan", "", "1e400", "-9223372036854775809", "1" * 5000)
@@ -40,7 +61,13 @@ PLACES = ("/dev/null", "SET", "SET/data.yaml", "SET/list_attr_celeba.txt", "NEW/
 @pytest.fixture(scope="module")
 def places(celeba, model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("places")
-    audit = finished_audit(folder / "audit", images=24, attributes=("Smiling", "Bald", "Young"), prevalence=(0.5, 0.3, 0.6), shard_images=16)
+    audit = finished_audit(
+        folder / "audit",
+        images=24,
+        attributes=("Smiling", "Bald", "Young"),
+        prevalence=(0.5, 0.3, 0.6),
+        shard_images=16,
+    )
     config = {"data": {"source": str(celeba)}, "out": "/dev/null/x", "epochs": 1}
     (folder / "config.json").write_text(json.dumps(config))
     import os
@@ -70,7 +97,9 @@ def calls(draw, commands):
             typed += [option] if option not in WORK else []
             continue
         value = st.sampled_from(SMALL) if option in WORK else st.one_of(names, numbers_as_text, st.sampled_from(PLACES))
-        forms = st.sampled_from(("{}", "{}", "Smiling={}", "{}=1", "{},{}", "Smiling,{}", "{}=0.5,1", "{}<=0.5", "Smiling.{}>=0"))
+        forms = st.sampled_from(
+            ("{}", "{}", "Smiling={}", "{}=1", "{},{}", "Smiling,{}", "{}=0.5,1", "{}<=0.5", "Smiling.{}>=0")
+        )
         typed += [f"{option}={draw(forms).replace('{}', draw(value))}"]
     return [*words, *commands[words], *typed]
 
@@ -110,8 +139,15 @@ def test_a_longer_command_ends_as_a_command_may(fresh, places, call):
 def test_names_go_through_every_table_that_is_printed(fresh, attributes, data):
     folder = fresh()
     quoted = ",".join('"' + name.replace('"', '""') + '"' for name in attributes)
-    (folder / "t.csv").write_text(f"image,{quoted},who\na.png{',1' * len(attributes)},x\nb.png{',0' * len(attributes)},[/]\n", "utf-8", "replace")
+    (folder / "t.csv").write_text(
+        f"image,{quoted},who\na.png{',1' * len(attributes)},x\nb.png{',0' * len(attributes)},[/]\n", "utf-8", "replace"
+    )
     Image.new("RGB", (4, 4)).save(folder / "a.png")
-    extra = data.draw(st.sampled_from(([], ["--identity-column", "who"], ["--one-of-column", "who"], ["--group-columns", "who"])))
+    extra = data.draw(
+        st.sampled_from(([], ["--identity-column", "who"], ["--one-of-column", "who"], ["--group-columns", "who"]))
+    )
     for words in (["data", "describe"], ["data", "check"]):
-        judge(lambda words=words: run([*words, folder / "t.csv", *(extra or ["--attributes", quoted])]), lambda ended: ended.code in (0, 1))
+        judge(
+            lambda words=words: run([*words, folder / "t.csv", *(extra or ["--attributes", quoted])]),
+            lambda ended: ended.code in (0, 1),
+        )

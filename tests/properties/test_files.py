@@ -47,7 +47,9 @@ def yaml_text(draw, whole):
     if draw(st.booleans()):
         return draw(damaged(text.encode("utf-8", "surrogatepass")))
     words = [word for word in (str(v) for v in (1, 2, 3, "bce", "share", "orl", 0.1)) if word in text] or ["0"]
-    return text.replace(draw(st.sampled_from(words)), draw(st.sampled_from(SCALARS)), 1).encode("utf-8", "surrogatepass")
+    return text.replace(draw(st.sampled_from(words)), draw(st.sampled_from(SCALARS)), 1).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def bomb(depth):
@@ -59,7 +61,11 @@ def bomb(depth):
 
 def test_aliases_that_stand_for_millions_are_refused_in_a_short_line(fresh):
     file = fresh() / "x.yaml"
-    for text in (bomb(7), f"data: {{source: orl}}\nout: x\n{bomb(7)}", f"regions:\n  {bomb(7).replace(chr(10), chr(10) + '  ')}"):
+    for text in (
+        bomb(7),
+        f"data: {{source: orl}}\nout: x\n{bomb(7)}",
+        f"regions:\n  {bomb(7).replace(chr(10), chr(10) + '  ')}",
+    ):
         file.write_text(text)
         for read in (read_config, Regions.read, lambda f: read_rules(f, AUDIT)):
             assert judge(lambda read=read: read(file)) is None
@@ -137,7 +143,9 @@ stored = st.recursive(
     st.one_of(st.none(), st.integers(), st.text(max_size=3), st.builds(torch.zeros, st.integers(0, 3)), st.floats()),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
-        st.dictionaries(st.one_of(st.sampled_from(("state_dict", "model", "fc.bias")), st.integers(), st.none()), inner, max_size=3),
+        st.dictionaries(
+            st.one_of(st.sampled_from(("state_dict", "model", "fc.bias")), st.integers(), st.none()), inner, max_size=3
+        ),
     ),
     max_leaves=6,
 )

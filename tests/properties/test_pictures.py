@@ -16,7 +16,12 @@ from tests.properties.judging import examples, judge
 from tests.properties.strategies import changed, damaged, names
 
 PIXELS = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
-MODES = {"PNG": ("RGB", "L", "RGBA", "P", "1", "I;16", "LA"), "JPEG": ("RGB", "L", "CMYK"), "GIF": ("P",), "WEBP": ("RGB", "RGBA")}
+MODES = {
+    "PNG": ("RGB", "L", "RGBA", "P", "1", "I;16", "LA"),
+    "JPEG": ("RGB", "L", "CMYK"),
+    "GIF": ("P",),
+    "WEBP": ("RGB", "RGBA"),
+}
 MODES |= {"BMP": ("RGB", "1"), "TIFF": ("RGB", "F", "I", "I;16"), "PPM": ("RGB", "L"), "ICO": ("RGBA",)}
 
 
@@ -24,7 +29,11 @@ MODES |= {"BMP": ("RGB", "1"), "TIFF": ("RGB", "F", "I", "I;16"), "PPM": ("RGB",
 def pictures(draw):
     form = draw(st.sampled_from(list(MODES)))
     mode = draw(st.sampled_from(MODES[form]))
-    image = Image.fromarray(PIXELS[..., 0].astype(np.uint16) * 256) if mode == "I;16" else Image.fromarray(PIXELS).convert(mode)
+    image = (
+        Image.fromarray(PIXELS[..., 0].astype(np.uint16) * 256)
+        if mode == "I;16"
+        else Image.fromarray(PIXELS).convert(mode)
+    )
     image.save(stream := io.BytesIO(), form)
     return draw(damaged(stream.getvalue()))
 

@@ -110,7 +110,9 @@ def test_a_parquet_table_of_any_types_is_read_or_refused(fresh, data_of):
     paths = data_of.draw(st.sampled_from([pa.string(), *TYPES]))
     kinds = [paths, *(data_of.draw(st.sampled_from(TYPES)) for _ in range(width))]
     columns = ["image", *data_of.draw(st.lists(names, min_size=width, max_size=width))]
-    numbers = [data_of.draw(st.lists(st.sampled_from((0, 1, 1, -1, None)), min_size=count, max_size=count)) for _ in kinds]
+    numbers = [
+        data_of.draw(st.lists(st.sampled_from((0, 1, 1, -1, None)), min_size=count, max_size=count)) for _ in kinds
+    ]
     numbers[0] = [*range(count)]
     arrays = [column_of(kind, of) for kind, of in zip(kinds, numbers, strict=True)]
     folder = fresh()
@@ -161,7 +163,10 @@ def test_a_table_of_boxes_is_read_or_refused(fresh, data_of):
         write_box_table(file, [("a.png", "star", 3, 4, 20, 30), ("a.png", "ring", 40, 40, 60, 60)])
     else:
         kinds = [data_of.draw(st.sampled_from(TYPES)) for _ in range(6)]
-        arrays = [column_of(kind, data_of.draw(st.lists(st.sampled_from((0, 1, None)), min_size=2, max_size=2))) for kind in kinds]
+        arrays = [
+            column_of(kind, data_of.draw(st.lists(st.sampled_from((0, 1, None)), min_size=2, max_size=2)))
+            for kind in kinds
+        ]
         stated = {"kind": KIND, "schema": data_of.draw(st.sampled_from(("1", "2", "x")))}
         columns = ["path", "name", "x0", "y0", "x1", "y1"]
         pq.write_table(pa.Table.from_arrays(arrays, columns).replace_schema_metadata(stated), file)

@@ -87,9 +87,9 @@ def junit(judged: Sequence[Judgement], title: str, *, allow_insufficient: bool =
             continue
         tag = {"fail": "failure", "error": "error"}.get(verdict, "skipped" if allow_insufficient else "failure")
         about = {"message": _xml(judgement.reason)} | ({} if tag == "skipped" else {"type": verdict})
-        ET.SubElement(
-            case, tag, about
-        ).text = _xml(f"{rule.measure} ({rule.group}) = {written(judgement.estimate, digits=_digits(judgement))}")
+        ET.SubElement(case, tag, about).text = _xml(
+            f"{rule.measure} ({rule.group}) = {written(judgement.estimate, digits=_digits(judgement))}"
+        )
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 

@@ -47,8 +47,11 @@ _KINDS: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("labels", "path", "split", "identity", "variant", "one_of_invalid"), (str, _NAME)),
     **dict.fromkeys(("attributes", "groups"), (list[str], _NAMES)),
     **dict.fromkeys(("landmarks", "boxes"), (str | list[str], f"{_NAMES}, or 'celeba'")),
-    "one_of": (dict[str, list[str]], f"{_NAMES} by the name of each set"),
-    "one_of_columns": (list[str] | dict[str, list[str] | None], "a list of columns, or a list of classes by the name of each column"),
+    "one_of": (dict[str, list[str]], f"a mapping of sets, each to {_NAMES}"),
+    "one_of_columns": (
+        list[str] | dict[str, list[str] | None],
+        "a list of columns, or a list of classes by the name of each column",
+    ),
     "one_of_names": (dict[str, str], "the name of the set by column"),
     "one_of_rest": (dict[str, str], "the name of the further output by set"),
 }

@@ -167,9 +167,7 @@ def _sides(input_size: Any) -> tuple[int, int]:
     """``(H, W)`` of a view, or an error of one line."""
     sides = tuple(input_size) if isinstance(input_size, Iterable) and not isinstance(input_size, str) else ()
     if len(sides) != 2 or not all(_is_whole(side) and side >= 1 for side in sides):
-        raise InputError(
-            f"views have the model's input size, (H, W) of at least 1 pixel a side, got {input_size!r}"
-        )
+        raise InputError(f"views have the model's input size, (H, W) of at least 1 pixel a side, got {input_size!r}")
     return int(sides[0]), int(sides[1])
 
 
