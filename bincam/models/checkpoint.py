@@ -192,7 +192,7 @@ def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, 
         raise InputError(
             f"{file}: a class that it needs cannot be imported: {error}; is its folder on PYTHONPATH?"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
+    except Exception as error:  # of a damaged file, whatever its parsing meets
         text = (str(error) or type(error).__name__).splitlines()[0]
         archive = _archive(file)
         if archive:
@@ -205,8 +205,11 @@ def _archive(file: Path) -> str:
     """State how to get the state dict out of a file that torch wrote for another purpose; empty for other files."""
     if not zipfile.is_zipfile(file):
         return ""
-    with zipfile.ZipFile(file) as content:
-        names = [name.rpartition("/")[2] for name in content.namelist()]
+    try:
+        with zipfile.ZipFile(file) as content:
+            names = [name.rpartition("/")[2] for name in content.namelist()]
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return ""
     if "constants.pkl" in names:
         return (
             "a network stored by torch.jit; save its state dict, "

@@ -41,7 +41,7 @@ def test_numbers_and_names_of_layers_are_passed_on():
     check_options(
         "x", {"norm_layer": "groupnorm", "depths": (1, 2), "block_args": {"attn_layer": "se"}, "qkv_bias": True}
     )
-    model = build("resnet10t", ["a"], input_size=(32, 32), norm_layer="groupnorm", **TINY)
+    model = build("resnet10t", ["a"], input_size=(32, 32), norm_layer="groupnorm1", **TINY)
     assert any(type(module).__name__.startswith("GroupNorm") for module in model.modules())
 
 
@@ -75,7 +75,7 @@ print(sorted(set(opened)))
 
 def loaded(folder: Path, warm: Path) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", WATCH, folder, warm], capture_output=True, text=True, check=True, cwd=folder
+        [sys.executable, "-c", WATCH, folder, warm], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
     return done.stdout.splitlines()
 

@@ -151,7 +151,7 @@ def run(words: Sequence[object]) -> Ended:
     told = err.getvalue()
     if "Traceback" in told:
         raise AssertionError(told[-1000:])
-    if code == 2 and "Usage:" not in told:  # of typer, which frames what is no option
+    if code == 2 and "Usage:" not in told + out.getvalue():  # of typer, which frames what is no option
         last = [line for line in told.splitlines(keepends=True) if line.startswith("bincam: ")]
         if not last or not told.endswith(last[-1]):
             raise AssertionError(f"exit 2, but not told in a line: {told[-600:]!r}")

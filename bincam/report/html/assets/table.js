@@ -108,7 +108,8 @@
   };
   const chosen = () => shown().map((row) => data[row.dataset.index]);
   const quoted = (field) => {
-    const formula = typeof field === "string" && /^[=+\-@\t\r]/.test(field); // a spreadsheet would run it
+    // A spreadsheet would run text that begins as a formula does; numbers stay numbers.
+    const formula = typeof field === "string" && /^[=+\-@\t\r]/.test(field) && Number.isNaN(Number(field));
     const text = field === null ? "" : formula ? `'${field}` : String(field);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
