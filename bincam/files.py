@@ -44,10 +44,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     final = Path(path)
     try:
-        if final.is_dir():
-            raise InputError(f"{final}: cannot be written: it is a folder")
-        if final.exists() and not final.is_file():  # what replaced a device would be a file in its place
-            raise InputError(f"{final}: cannot be written: it is no regular file")
+        _refuse_irregular(final)
         final.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{final.stem}-", suffix=final.suffix, dir=final.parent)
     except InputError:
@@ -64,6 +61,14 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         part.replace(final)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _refuse_irregular(final: Path) -> None:
+    """Refuse to write over a folder, or over a device or pipe, in whose place a file would be."""
+    if final.is_dir():
+        raise InputError(f"{final}: cannot be written: it is a folder")
+    if final.exists() and not final.is_file():
+        raise InputError(f"{final}: cannot be written: it is no regular file")
 
 
 def regular(path: str | os.PathLike[str]) -> Path:

@@ -236,12 +236,10 @@ def read_counts(typed: Sequence[str], card: Card) -> dict[str, tuple[int, int]]:
             raise InputError(f"{where}: unknown attribute {name!r}{nearest(name, card.attributes)}")
         try:
             negatives, positives = (int(str(value)) for value in pair)
-            if min(negatives, positives) < 0:
-                raise ValueError
         except ValueError:
-            raise InputError(
-                f"{where}: {name}: expected two whole numbers from 0, negatives and positives, got {pair}"
-            ) from None
+            negatives = positives = -1
+        if min(negatives, positives) < 0:
+            raise InputError(f"{where}: {name}: expected two whole numbers from 0, negatives and positives, got {pair}")
         result[name] = (negatives, positives)
     return result
 

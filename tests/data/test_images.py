@@ -184,7 +184,7 @@ def test_a_picture_of_more_pixels_than_the_limit_is_refused_before_it_is_decoded
     monkeypatch.setattr(images, "LARGEST", 47)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(InputError, match="a.x: claims 8 x 6 pixels, more than 47"):
+    with pytest.raises(InputError, match=r"a\.x: claims 8 x 6 pixels, more than 47"):
         decode(file.getvalue(), "a.x")
 
 
@@ -196,5 +196,5 @@ def test_a_mask_of_more_pixels_than_the_limit_is_refused_before_it_is_read(monke
     assert stored.mask("Bald", (8, 6), image="a.jpg").all()
     monkeypatch.setattr(images, "LARGEST", 47)
     for name in ("Bald", "Male"):
-        with pytest.raises(InputError, match="claims . x . pixels, more than 47"):
+        with pytest.raises(InputError, match=r"claims . x . pixels, more than 47"):
             stored.mask(name, (8, 6), image="a.jpg")

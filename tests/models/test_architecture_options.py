@@ -75,7 +75,11 @@ print(sorted(set(opened)))
 
 def loaded(folder: Path, warm: Path) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", WATCH, folder, warm], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", WATCH, folder, warm],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
     )
     return done.stdout.splitlines()
 

@@ -43,7 +43,7 @@ class Hang(BaseException):
     """A call took longer than it may."""
 
 
-class Wrong(AssertionError):
+class WrongError(AssertionError):
     """A call returned what an independent check refuses."""
 
 
@@ -79,14 +79,14 @@ def judge(call: Callable[[], Any], right: Callable[[Any], bool] | None = None) -
             warnings.simplefilter("ignore", BincamWarning)
             value = call()
         if right is not None and not right(value):
-            raise Wrong(f"a wrong result: {str(value)[:400]}")
+            raise WrongError(f"a wrong result: {str(value)[:400]}")  # noqa: TRY301
     except BincamError as error:
         verdict = "refused"
         if not _in_a_line(str(error)):
             verdict, fault = "not a line", AssertionError(f"not one line: {str(error)[:400]!r}")
     except Hang as error:
         verdict, fault = "hang", error
-    except Wrong as error:
+    except WrongError as error:
         verdict, fault = "wrong", error
     except Exception as error:
         verdict, fault = "traceback", error

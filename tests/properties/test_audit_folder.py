@@ -24,9 +24,17 @@ def base(tmp_path_factory):
     """Two audits of the same images, and their contrast."""
     folder = tmp_path_factory.mktemp("audits")
     arms = [
-        finished_audit(folder / name, images=24, attributes=("Smiling", "Bald", "Young"), prevalence=(0.5, 0.3, 0.6), prior=prior, seed=seed, shard_images=16)
+        finished_audit(
+            folder / name,
+            images=24,
+            attributes=("Smiling", "Bald", "Young"),
+            prevalence=(0.5, 0.3, 0.6),
+            prior=prior,
+            seed=seed,
+            shard_images=16,
+        )
         for seed, (name, prior) in enumerate((("a", 0.9), ("b", 0.1)))
-    ]  # fmt: skip
+    ]
     compare(
         *map(reader.open_audit, arms),
         folder / "contrast",
@@ -90,9 +98,13 @@ def read_everything(folder):
 
 
 COMMANDS = (
-    ["gate", "a", "--rule", "minority_error<=0.2", "--json"], ["gate", "a", "--rule", "gain>=0.1"], ["summarise", "a"],
-    ["compare", "a", "b", "--out", "new", "--json"], ["report", "a", "--out", "a.html"], ["report", "contrast", "--out", "c.html"],
-)  # fmt: skip
+    ["gate", "a", "--rule", "minority_error<=0.2", "--json"],
+    ["gate", "a", "--rule", "gain>=0.1"],
+    ["summarise", "a"],
+    ["compare", "a", "b", "--out", "new", "--json"],
+    ["report", "a", "--out", "a.html"],
+    ["report", "contrast", "--out", "c.html"],
+)
 
 
 @pytest.mark.slow

@@ -16,19 +16,42 @@ from tests.properties.strategies import names, numbers_as_text
 from tests.report.conftest import finished_audit
 
 QUICK = {
-    ("data", "describe"): ["SET"], ("data", "check"): ["SET"], ("data", "regions"): ["SET", "--out", "NEW/r.png"], ("gate",): ["AUDIT"],
-    ("summarise",): ["AUDIT"], ("boxes",): ["AUDIT", "--coco", "NEW"], ("scenes", "sheet"): ["--out", "NEW/s.png", "--count", "1"],
-    ("card",): ["-", "--out", "NEW/m"], ("faces", "classes"): ["SET"], ("compare",): ["AUDIT", "AUDIT", "--out", "NEW/c"],
-    ("scenes", "make"): ["--out", "NEW/s", "--count", "2", "--size", "32", "--workers", "1"], ("data",): [], ("train",): ["CONFIG"],
-}  # fmt: skip
+    ("data", "describe"): ["SET"],
+    ("data", "check"): ["SET"],
+    ("data", "regions"): ["SET", "--out", "NEW/r.png"],
+    ("gate",): ["AUDIT"],
+    ("summarise",): ["AUDIT"],
+    ("boxes",): ["AUDIT", "--coco", "NEW"],
+    ("scenes", "sheet"): ["--out", "NEW/s.png", "--count", "1"],
+    ("card",): ["-", "--out", "NEW/m"],
+    ("faces", "classes"): ["SET"],
+    ("compare",): ["AUDIT", "AUDIT", "--out", "NEW/c"],
+    ("scenes", "make"): ["--out", "NEW/s", "--count", "2", "--size", "32", "--workers", "1"],
+    ("data",): [],
+    ("train",): ["CONFIG"],
+}
 """Commands that take well under a second on small inputs, and the arguments of a valid call."""
 HEAVY = {
-    ("explain",): ["SET/img_align_celeba/000001.jpg", "--model", "MODEL", "--out", "NEW"], ("report",): ["AUDIT", "--out", "NEW/r.html"],
-    ("audit",): ["--model", "MODEL", "--data", "SET", "--out", "NEW", "--limit", "2", "--gate-images", "0", "--workers", "0"],
+    ("explain",): ["SET/img_align_celeba/000001.jpg", "--model", "MODEL", "--out", "NEW"],
+    ("report",): ["AUDIT", "--out", "NEW/r.html"],
+    ("audit",): [
+        "--model",
+        "MODEL",
+        "--data",
+        "SET",
+        "--out",
+        "NEW",
+        "--limit",
+        "2",
+        "--gate-images",
+        "0",
+        "--workers",
+        "0",
+    ],
     ("faces", "make"): ["--out", "NEW/f", "--count", "2", "--size", "44x54", "--workers", "1"],
     ("faces", "pairs"): ["--out", "NEW/p", "--count", "1", "--size", "44x54", "--attributes", "Bald"],
     ("faces", "sheet"): ["--out", "NEW/f.png", "--count", "1", "--size", "44x54", "--kind", "faces"],
-}  # fmt: skip
+}
 WORK = {
     "--count",
     "--limit",

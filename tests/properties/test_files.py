@@ -22,22 +22,61 @@ from tests.properties.strategies import changed, damaged, names, values
 AUDIT = SimpleNamespace(attributes=("Smiling", "Age<30"), methods=("grad_cam",), masks=())
 CONFIG = {
     "data": {"source": "orl", "folds": 4, "size": [64, 64], "mean": [0.5, 0.5, 0.5]},
-    "loss": {"name": "focal", "options": {"gamma": 2}}, "out": "runs/x", "epochs": 3, "batch_size": 8, "seed": 1,
-    "optimizer": {"lr": 0.1}, "schedule": {"name": "step", "every": 2}, "ema": 0.9, "early_stopping": {"patience": 2},
-    "arms": {"a": {"loss": "bce"}}, "model": {"backbone": "resnet10t"},
-}  # fmt: skip
+    "loss": {"name": "focal", "options": {"gamma": 2}},
+    "out": "runs/x",
+    "epochs": 3,
+    "batch_size": 8,
+    "seed": 1,
+    "optimizer": {"lr": 0.1},
+    "schedule": {"name": "step", "every": 2},
+    "ema": 0.9,
+    "early_stopping": {"patience": 2},
+    "arms": {"a": {"loss": "bce"}},
+    "model": {"backbone": "resnet10t"},
+}
 REGIONS = {
-    "units": "share", "size": [10, 20], "attributes": {"Bald": "top"},
+    "units": "share",
+    "size": [10, 20],
+    "attributes": {"Bald": "top"},
     "regions": {
-        "top": {"box": [0, 0, 1, 0.5]}, "eye": [{"ellipse": [0.5, 0.5, 0.1, 0.1], "angle": 3}, {"box": [0, 0, 1, 1], "minus": True}],
-        "mouth": {"polygon": [[0, 0], [1, 0], [1, 1]]}, "cells": {"cells": {"rows": "0-2", "columns": "1-3+4-5", "grid": [7, 7]}},
+        "top": {"box": [0, 0, 1, 0.5]},
+        "eye": [{"ellipse": [0.5, 0.5, 0.1, 0.1], "angle": 3}, {"box": [0, 0, 1, 1], "minus": True}],
+        "mouth": {"polygon": [[0, 0], [1, 0], [1, 1]]},
+        "cells": {"cells": {"rows": "0-2", "columns": "1-3+4-5", "grid": [7, 7]}},
     },
-}  # fmt: skip
+}
 SCALARS = (
-    "9999-99-99", "2001-13-01T00:00:00Z", "1" * 5000, "0x" + "f" * 5000, "!!python/name:os.system", "!!timestamp x", "!!int x", "!!float",
-    "!!binary x", "&a [*a]", "? [1]\n: x", "[" * 2000, "{a: " * 2000, "1:99999999999:0", "0o9", "!!set {x}", "!!omap [x]", "<<: x", "\t",
-    "{<<: *a}", "- !!null x", "!!bool x", "\x07", "%YAML 9.9", "--- a\n--- b", "'", ".inf", "-.INF", "1e999", "9" * 400 + ".0e5",
-)  # fmt: skip
+    "9999-99-99",
+    "2001-13-01T00:00:00Z",
+    "1" * 5000,
+    "0x" + "f" * 5000,
+    "!!python/name:os.system",
+    "!!timestamp x",
+    "!!int x",
+    "!!float",
+    "!!binary x",
+    "&a [*a]",
+    "? [1]\n: x",
+    "[" * 2000,
+    "{a: " * 2000,
+    "1:99999999999:0",
+    "0o9",
+    "!!set {x}",
+    "!!omap [x]",
+    "<<: x",
+    "\t",
+    "{<<: *a}",
+    "- !!null x",
+    "!!bool x",
+    "\x07",
+    "%YAML 9.9",
+    "--- a\n--- b",
+    "'",
+    ".inf",
+    "-.INF",
+    "1e999",
+    "9" * 400 + ".0e5",
+)
 
 
 @st.composite

@@ -65,10 +65,24 @@ def test_a_header_that_claims_many_pixels_is_refused(width, height):
 
 
 ARRAYS = (
-    np.zeros((8, 6), bool), np.ones((8, 6), np.uint8), np.full((8, 6), 300), np.full((8, 6), np.nan), np.zeros((8,)), np.zeros((0, 0)),
-    np.zeros((8, 6, 3)), np.full((8, 6), -1), np.full((8, 6), "x"), np.zeros((8, 6), complex), np.float64(1), np.zeros((4, 3), np.uint16),
-    np.zeros((8, 6), "M8[s]"), np.zeros((8, 6), [("a", "i4")]), np.zeros((0, 6)), np.full((8, 6), np.inf), np.zeros((8, 6), "V3"),
-)  # fmt: skip
+    np.zeros((8, 6), bool),
+    np.ones((8, 6), np.uint8),
+    np.full((8, 6), 300),
+    np.full((8, 6), np.nan),
+    np.zeros((8,)),
+    np.zeros((0, 0)),
+    np.zeros((8, 6, 3)),
+    np.full((8, 6), -1),
+    np.full((8, 6), "x"),
+    np.zeros((8, 6), complex),
+    np.float64(1),
+    np.zeros((4, 3), np.uint16),
+    np.zeros((8, 6), "M8[s]"),
+    np.zeros((8, 6), [("a", "i4")]),
+    np.zeros((0, 6)),
+    np.full((8, 6), np.inf),
+    np.zeros((8, 6), "V3"),
+)
 
 
 @examples(60)

@@ -41,15 +41,14 @@ def batches(source: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow.csv
     import pyarrow.parquet
 
-    regular(source)
+    if regular(source).suffix not in (".csv", ".parquet"):
+        raise InputError(f"{source}: expected a .csv or .parquet file")
     try:
         if source.suffix == ".parquet":
             with pa.parquet.ParquetFile(source) as stored:
                 _refuse_repeated(source, stored.schema_arrow.names)
                 yield from stored.iter_batches(batch_size=16384)
                 return
-        if source.suffix != ".csv":
-            raise InputError(f"{source}: expected a .csv or .parquet file")
         with source.open(encoding="utf-8-sig") as stream:
             first = stream.readline()
         parse = pa.csv.ParseOptions(newlines_in_values=False, ignore_empty_lines=True)

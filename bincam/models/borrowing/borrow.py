@@ -128,9 +128,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             yield
     except Exception as error:
         if _is_own(error):
-            raise InputError(
-                f"{_title(model)}: its forward raised {type(error).__name__}: {str(error).strip() or 'without a reason'}"
-            ) from error
+            reason = str(error).strip() or "without a reason"
+            raise InputError(f"{_title(model)}: its forward raised {type(error).__name__}: {reason}") from error
         raise
     finally:
         _EVALUATED.remove(model)

@@ -199,7 +199,21 @@ def test_a_rate_of_both_classes_names_the_one_with_few_images_and_how_many_are_n
     assert one.reason.startswith("no interval from 226 images")
 
 
-ODD = ("<b>x</b>", "[x](http://a.b)", "![x](y)", "`", "``a`", "a|b", "a\nb", "a\x00b", "\x1b[31m", "\ufffe", "\udcff", "&lt;", "]]>")
+ODD: tuple[str, ...] = (
+    "<b>x</b>",
+    "[x](http://a.b)",
+    "![x](y)",
+    "`",
+    "``a`",
+    "a|b",
+    "a\nb",
+    "a\x00b",
+    "\x1b[31m",
+    "\ufffe",
+    "\udcff",
+    "&lt;",
+    "]]>",
+)
 
 
 @pytest.mark.parametrize("name", ODD)
