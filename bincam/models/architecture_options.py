@@ -146,13 +146,13 @@ def check_options(architecture: str, options: Mapping[str, Any]) -> None:
         where = f"{architecture!r}: option {name!r}"
         if name in DERIVED:
             raise InputError(
-                f"{where} follows from the card and cannot be set; the number of outputs is that of the attributes, and "
-                "size and pooling are input_size= and pooling="
+                f"{where} follows from the card and cannot be set; the number of outputs is that of the attributes, "
+                "and size and pooling are input_size= and pooling="
             )
         if name not in ALLOWED:
             raise InputError(
-                f"{where} is none that a card may pass to timm{nearest(name, sorted(ALLOWED))}; build other networks in "
-                "a function of your own (architecture 'factory')"
+                f"{where} is none that a card may pass to timm{nearest(name, sorted(ALLOWED))}; build other networks "
+                "in a function of your own (architecture 'factory')"
             )
         if not _plain(value):
             raise InputError(f"{where}: expected numbers and names of layers, got {value!r}")

@@ -173,10 +173,12 @@ def _sides(input_size: Any) -> tuple[int, int]:
 
 def _is_whole(value: Any) -> bool:
     """True for a whole number, also one of numpy or a float, and not for True."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value // 1
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
+    return bool(value == value // 1)
 
 
-def _view(entry: View | Sequence[int]) -> View:
+def _view(entry: Any) -> View:
     values = tuple(entry) if isinstance(entry, Iterable) and not isinstance(entry, str | Mapping) else (entry,)
     whole = len(values) == 3 and all(_is_whole(value) for value in values)
     if not whole or not 1 <= values[0] <= LARGEST or not all(0 <= place < ANCHORS for place in values[1:]):
