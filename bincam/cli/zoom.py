@@ -12,7 +12,7 @@ import typer
 from bincam.cli import source
 from bincam.cli.at_test_time import TestTimeOptions, tell
 from bincam.cli.audited_source import open_audited_model, read_audited_data
-from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, ModelSource, WeightsFile
+from bincam.cli.option_groups import EXECUTION_PANEL, LARGEST_SEED, Device, ModelOptions, ModelSource, WeightsFile
 from bincam.cli.options import expand_groups, parse_attributes
 from bincam.cli.table_options import ReaderOptions
 from bincam.display import counted
@@ -50,7 +50,7 @@ class PassOptions:
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Look at at most N images: a stratified draw.")
     ] = None
-    seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 0
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of that draw.")] = 0
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted study.")] = False
     batch_size: Annotated[int, typer.Option(min=1, help="Views per forward pass.", rich_help_panel=EXECUTION_PANEL)] = (
         64

@@ -28,6 +28,7 @@ QUICK = {
     ("compare",): ["AUDIT", "AUDIT", "--out", "NEW/c"],
     ("scenes", "make"): ["--out", "NEW/s", "--count", "2", "--size", "32", "--workers", "1"],
     ("data",): [],
+    ("zoom",): ["AUDIT"],
     ("train",): ["CONFIG"],
 }
 """Commands that take well under a second on small inputs, and the arguments of a valid call."""
