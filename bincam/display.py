@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -27,6 +28,9 @@ from bincam.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from rich.console import Console
+
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.ASCII)
 
 ROWS = 10
 """Maximum number of rows of a representation."""
@@ -206,6 +210,31 @@ def counted(count: int, one: str, many: str = "") -> str:
     ('2,000 images', '1 person')
     """
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def literal_console(*, stderr: bool = False) -> Console:
+    """Make a terminal's console that prints names as they are: ``[red]`` and ``:smile:`` are text, not markup.
+
+    >>> literal_console().render_str("[/] :smile:").plain
+    '[/] :smile:'
+    """
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, emoji=False)
+
+
+def spreadsheet_cell(value: object) -> object:
+    """Write a cell of a CSV file for a spreadsheet, which would run text that begins as a formula does.
+
+    Text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return gets an apostrophe before it, by which
+    spreadsheets show it as it is; numbers, also written as text, stay numbers.
+
+    >>> spreadsheet_cell("=1+1"), spreadsheet_cell("-0.5"), spreadsheet_cell("Smiling"), spreadsheet_cell(-0.5)
+    ("'=1+1", '-0.5', 'Smiling', -0.5)
+    """
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    return value if _NUMBER.fullmatch(value) else f"'{value}"
 
 
 def omitted(shown: int, total: int, things: str) -> str:

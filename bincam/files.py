@@ -1,10 +1,10 @@
-"""Atomic file writes, and JSON and YAML files whose errors name file and line."""
+"""Atomic file writes, regular files, and JSON and YAML files whose errors name file and line."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bincam.errors import InputError
+from bincam.yaml_text import parse_yaml, yaml_problem
 
 
 @contextmanager
@@ -42,13 +43,14 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         'complete'
     """
     final = Path(path)
-    if final.is_dir():
-        raise InputError(f"{final}: cannot be written: it is a folder")
     try:
+        _refuse_irregular(final)
         final.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{final.stem}-", suffix=final.suffix, dir=final.parent)
-    except OSError as error:
-        raise InputError(f"{final}: cannot be written: {error.strerror}: {error.filename}") from None
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # a name with a null character is no OSError
+        raise InputError(f"{final}: cannot be written: {_reason(error)}") from None
     os.close(handle)
     part = Path(name)
     try:
@@ -59,6 +61,64 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         part.replace(final)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _refuse_irregular(final: Path) -> None:
+    """Refuse to write over a folder, or over a device or pipe, in whose place a file would be."""
+    if final.is_dir():
+        raise InputError(f"{final}: cannot be written: it is a folder")
+    if final.exists() and not final.is_file():
+        raise InputError(f"{final}: cannot be written: it is no regular file")
+
+
+def regular(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a regular file that can be read, before anything opens it.
+
+    A pipe would be waited for, and a device read without end.
+
+    Raises:
+        InputError: It is missing, a folder, a pipe, a device or a socket, or its name is impossible; one line says so.
+
+    Example:
+        >>> from bincam.files import regular
+        >>> regular("nowhere.txt")
+        Traceback (most recent call last):
+        bincam.errors.InputError: nowhere.txt: no such file
+    """
+    file = Path(path)
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read: {_reason(error)}") from None
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{file}: cannot be read: it is a folder")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{file}: cannot be read: it is no regular file")
+    return file
+
+
+def names_in(folder: str | os.PathLike[str]) -> list[str]:
+    """List the names of what a folder contains, in order.
+
+    Raises:
+        InputError: It cannot be listed.
+
+    Example:
+        >>> from bincam.files import names_in
+        >>> names_in("nowhere")
+        Traceback (most recent call last):
+        bincam.errors.InputError: nowhere: cannot be read: No such file or directory
+    """
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208  # of a data set, 200,000 of them
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 def write_json(path: str | os.PathLike[str], value: Any, *, compact: bool = False) -> None:
@@ -85,7 +145,8 @@ def write_json(path: str | os.PathLike[str], value: Any, *, compact: bool = Fals
     layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, **layout)
     with atomic(path) as part:
-        part.write_text(text + "\n", encoding="utf-8")
+        # A name of bytes that are no text holds surrogates, which JSON writes as escapes.
+        part.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: str | os.PathLike[str], *, kind: str, schema: int) -> dict[str, Any]:
@@ -102,11 +163,9 @@ def read_json(path: str | os.PathLike[str], *, kind: str, schema: int) -> dict[s
     Raises:
         InputError: The file is missing, is not JSON, is of another kind, or has another schema version.
     """
-    file = Path(path)
+    file = regular(path)
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: cannot be read: {error}") from None
     except json.JSONDecodeError as error:
@@ -123,51 +182,6 @@ def read_json(path: str | os.PathLike[str], *, kind: str, schema: int) -> dict[s
             "create the file again, or use the bincam version that wrote it"
         )
     return value
-
-
-_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
-"""Floats of YAML 1.2, such as ``1e-4``, that PyYAML reads as text because it follows YAML 1.1."""
-
-
-def parse_yaml(text: str) -> Any:
-    """Parse YAML text, with ``1e-4`` as a number.
-
-    Raises:
-        yaml.YAMLError: The text is not YAML.
-
-    Example:
-        >>> from bincam.files import dump_yaml, parse_yaml
-        >>> parse_yaml("lr: 1e-4")
-        {'lr': 0.0001}
-        >>> parse_yaml(dump_yaml({"lr": 0.0001}))
-        {'lr': 0.0001}
-    """
-    import yaml
-
-    return yaml.load(text, _with_exponents(yaml.SafeLoader))  # noqa: S506  # it is a SafeLoader
-
-
-def dump_yaml(value: Any) -> str:
-    """Format a value as YAML that ``parse_yaml`` reads back as the same value; keys keep their order.
-
-    Example:
-        >>> from bincam.files import dump_yaml
-        >>> print(dump_yaml({"seed": 0, "names": ["Smiling", "Bald"]}), end="")
-        seed: 0
-        names:
-        - Smiling
-        - Bald
-    """
-    import yaml
-
-    return str(yaml.dump(value, Dumper=_with_exponents(yaml.SafeDumper), sort_keys=False, allow_unicode=True))
-
-
-def _with_exponents(base: Any) -> Any:
-    """A subclass of a PyYAML loader or dumper that resolves what ``_EXPONENT`` matches as a float."""
-    derived: Any = type(base.__name__, (base,), {})
-    derived.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, [*"-+0123456789"])
-    return derived
 
 
 def read_yaml(path: str | os.PathLike[str]) -> Any:
@@ -187,19 +201,13 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
     """
     import yaml
 
-    file = Path(path)
+    file = regular(path)
     try:
         return parse_yaml(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{file}: cannot be read: no such file") from None
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f":{mark.line + 1}" if mark else ""
-        raise InputError(f"{file}{where}: not YAML: {getattr(error, 'problem', None) or 'no text'}") from None
-    except (ValueError, RecursionError) as error:  # of a scalar such as the date 9999-99-99, or of deep nesting
-        reason = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise InputError(f"{file}: not readable as YAML: {reason}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        line, reason = yaml_problem(error)
+        raise InputError(f"{file}{f':{line}' if line else ''}: not YAML: {reason}") from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
+from bincam.display import literal_console
+
 T = TypeVar("T")
 
 
@@ -40,16 +42,15 @@ def track(
         if not len(items):
             return
         total = len(items) if total is None else total
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=literal_console(stderr=True),
     ) as progress:
         task = progress.add_task(description, total=total, rate="")
         for item in items:

@@ -16,6 +16,8 @@ from torch import nn
 
 from bincam._version import __version__
 from bincam.data import AttributeTable, Regions
+from bincam.errors import InputError
+from bincam.files import regular
 from bincam.models import AttributeClassifier
 
 Purpose = Literal["audit", "training"]
@@ -83,8 +85,8 @@ def images_hash(table: AttributeTable) -> str:
     state = hashlib.sha256()
     for row, name in enumerate(table.ids):
         try:
-            content = hashlib.sha256(table.path(row).read_bytes()).digest()
-        except OSError:
+            content = hashlib.sha256(regular(table.path(row)).read_bytes()).digest()
+        except (OSError, InputError):
             content = b"unreadable"
         state.update(name.encode() + b"\0" + content)
     return state.hexdigest()

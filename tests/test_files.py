@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
+from bincam.data.images import decode
 from bincam.errors import InputError
-from bincam.files import atomic, parse_yaml, read_json, read_yaml, write_json
+from bincam.files import atomic, read_json, read_yaml, regular, write_json
+from bincam.models import read_weights
+from bincam.yaml_text import parse_yaml
 
 
 def test_the_file_appears_only_when_complete_and_with_default_permissions(tmp_path):
@@ -112,3 +116,30 @@ def test_a_yaml_that_is_missing_a_folder_or_no_text_is_refused(tmp_path):
 def test_numbers_in_a_yaml_are_numbers(text, value):
     assert parse_yaml(f"a: {text}") == {"a": value}
     assert type(parse_yaml(text)) is type(value)
+
+
+def test_only_regular_files_are_read(tmp_path):
+    (tmp_path / "file").touch()
+    assert regular(tmp_path / "file") == tmp_path / "file"
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    assert regular(tmp_path / "link") == tmp_path / "link"
+    os.mkfifo(tmp_path / "pipe")
+    refused = {"none": "no such file", ".": "it is a folder", "pipe": "it is no regular file", "a\0b": "null"}
+    for name, message in {**refused, "n" * 300: "too long", "/dev/zero": "it is no regular file"}.items():
+        with pytest.raises(InputError, match=message):
+            regular(tmp_path / name)
+    for read in (read_yaml, lambda file: read_json(file, kind="k", schema=1), decode, read_weights):
+        with pytest.raises(InputError, match="it is no regular file"):
+            read(tmp_path / "pipe")  # without waiting for a writer
+
+
+def test_a_device_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for file in (tmp_path / "pipe", "/dev/null"):
+        with pytest.raises(InputError, match="cannot be written: it is no regular file"), atomic(file):
+            pass
+
+
+def test_a_name_that_is_no_text_is_written_as_its_escape(tmp_path):
+    write_json(tmp_path / "a.json", {"kind": "k", "schema": 1, "name": "\udcff"})
+    assert read_json(tmp_path / "a.json", kind="k", schema=1)["name"] == "\udcff"

@@ -22,6 +22,13 @@ from bincam.errors import InputError, nearest
 from bincam.stats.rates.operating_point import checked_rates
 
 RegionsChoice = InstanceOf[Regions] | Literal["auto"] | None
+SEEDS = 2**63
+"""Seeds are below this, which torch and numpy take."""
+MOST_WORKERS = 1024
+_NUMBERS = (
+    *("threshold", "boxes_sample", "one_of_rows", "limit", "sample", "gate_images", "reference_limit", "seed"),
+    *("batch_size", "shard_images", "workers"),
+)
 BATCH_SIZE = {"cpu": 8, "cuda": 64}
 """Images per forward pass by default. More than 8 are slower on a CPU: activations beyond about 32 MiB are returned to
 the operating system after every layer, and allocated anew."""
@@ -157,6 +164,30 @@ class Settings:
             raise ValueError(f"{info.field_name}={value} is negative; 0 is none")
         return value
 
+    @field_validator(*_NUMBERS, mode="before")
+    @classmethod
+    def _numbers_alone(cls, value: Any, info: Any) -> Any:
+        """Refuse True and text in place of a number, which pydantic would read as one."""
+        entries = value.items() if isinstance(value, Mapping) else [("", value)]
+        for name, stated in entries:
+            if isinstance(stated, bool | str):
+                raise ValueError(f"{info.field_name}{f' of {name}' if name else ''}: got {stated!r}, expected a number")  # noqa: TRY004  # pydantic's
+        return value
+
+    @field_validator("seed")
+    @classmethod
+    def _seed_in_range(cls, value: int) -> int:
+        if not 0 <= value < SEEDS:
+            raise ValueError(f"seed={value}: a seed is a whole number from 0 to below 2**63")
+        return value
+
+    @field_validator("workers")
+    @classmethod
+    def _few_enough(cls, value: int) -> int:
+        if value > MOST_WORKERS:
+            raise ValueError(f"workers={value}: at most {MOST_WORKERS} processes read images")
+        return value
+
     @field_validator("threshold")
     @classmethod
     def _finite(cls, values: Mapping[str, float]) -> Mapping[str, float]:
@@ -164,6 +195,14 @@ class Settings:
             if not math.isfinite(value):
                 raise ValueError(f"threshold of {name!r}: {value} is no finite number, in logit units")
         return values
+
+    @field_validator("label_noise")
+    @classmethod
+    def _shares(cls, stated: Mapping[str, tuple[float, float]]) -> Mapping[str, tuple[float, float]]:
+        for name, shares in stated.items():
+            if not all(0 <= share < 1 for share in shares):
+                raise ValueError(f"label_noise of {name} is {shares}; shares of wrong labels are from 0 to below 1")
+        return stated
 
     @field_validator("specificity", "sensitivity")
     @classmethod
@@ -190,6 +229,15 @@ class Settings:
     @classmethod
     def _device_name(cls, value: Any) -> Any:
         return str(value) if isinstance(value, torch.device) else value
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, value: str) -> str:
+        try:
+            torch.device(value)
+        except RuntimeError as error:
+            raise ValueError(f"device={value!r}: {str(error).splitlines()[0]}") from None
+        return value
 
 
 def _reporting_in_a_line(make: Callable[..., None]) -> Callable[..., None]:

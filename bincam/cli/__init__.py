@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -26,8 +25,9 @@ from bincam.cli import (
     train,
     zoom,
 )
+from bincam.cli.edge import run_to_the_edge
 from bincam.cli.options import help_text
-from bincam.errors import BincamError, BincamWarning
+from bincam.errors import BincamWarning, in_a_line
 
 app = typer.Typer(
     name="bincam",
@@ -78,10 +78,7 @@ def main() -> None:
     plain = warnings.formatwarning
     warnings.formatwarning = _one_line(plain)
     try:
-        app()
-    except BincamError as error:
-        typer.echo(f"bincam: {error}", err=True)
-        sys.exit(2)
+        run_to_the_edge(app)
     finally:
         warnings.formatwarning = plain
 
@@ -92,8 +89,10 @@ def _one_line(plain: Callable[..., str]) -> Callable[..., str]:
 
     def text(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
         if not issubclass(category, BincamWarning):
-            return plain(message, category, *where, **more)
-        line = f"bincam: warning: {message}\n"
+            # What pillow notes of a damaged picture is told as an error where the picture cannot be read.
+            noted = "/PIL/" in str(where[0] if where else "").replace("\\", "/")
+            return "" if noted else plain(message, category, *where, **more)
+        line = f"bincam: warning: {in_a_line(str(message))}\n"
         new = line not in printed
         printed.add(line)
         return line if new else ""

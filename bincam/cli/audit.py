@@ -15,6 +15,7 @@ import typer
 from bincam.cli import source
 from bincam.cli.option_groups import (
     EXECUTION_PANEL,
+    LARGEST_SEED,
     SUMMARY_PANEL,
     Device,
     ModelOptions,
@@ -68,7 +69,7 @@ def audit(
         int | None,
         typer.Option(min=1, help="Audit at most this many images: a stratified draw, in the order of the table."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of all random draws.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted audit.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON to stdout.")] = False,
     method: Annotated[

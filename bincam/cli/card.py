@@ -15,6 +15,7 @@ from bincam.cli.option_groups import ModelOptions, ThresholdOptions
 from bincam.cli.options import expand_groups, parse_assignments, refuse_repeats
 from bincam.display import counted
 from bincam.errors import InputError, nearest
+from bincam.files import regular
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -236,9 +237,9 @@ def read_counts(typed: Sequence[str], card: Card) -> dict[str, tuple[int, int]]:
         try:
             negatives, positives = (int(str(value)) for value in pair)
         except ValueError:
-            raise InputError(
-                f"{where}: {name}: expected two whole numbers, negatives and positives, got {pair}"
-            ) from None
+            negatives = positives = -1
+        if min(negatives, positives) < 0:
+            raise InputError(f"{where}: {name}: expected two whole numbers from 0, negatives and positives, got {pair}")
         result[name] = (negatives, positives)
     return result
 
@@ -246,11 +247,14 @@ def read_counts(typed: Sequence[str], card: Card) -> dict[str, tuple[int, int]]:
 def _count_file(path: Path) -> list[tuple[str, str, Sequence[Any]]]:
     """Read where each count is stated, its attribute, and the count itself."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     if path.suffix == ".csv":
-        rows = list(csv.DictReader(text.splitlines()))
+        try:
+            rows = list(csv.DictReader(text.splitlines()))
+        except csv.Error as error:
+            raise InputError(f"{path}: cannot be read: {error}") from None
         if not rows or not {"attribute", "negatives", "positives"} <= set(rows[0]):
             raise InputError(f"{path}: expected a header with attribute, negatives and positives")
         return [
@@ -261,6 +265,8 @@ def _count_file(path: Path) -> list[tuple[str, str, Sequence[Any]]]:
         counts = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:  # of a number with thousands of digits, or of deep nesting
+        raise InputError(f"{path}: not readable as JSON: {error or 'nested too deeply'}") from None
     if not isinstance(counts, dict) or not all(isinstance(pair, list) for pair in counts.values()):
         raise InputError(f'{path}: expected {{"name": [negatives, positives], ...}}')
     return [(str(path), name, pair) for name, pair in counts.items()]

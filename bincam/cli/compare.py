@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bincam.cli.option_groups import LARGEST_SEED
 from bincam.cli.options import parse_numbers
 from bincam.errors import InputError
 
@@ -33,7 +34,7 @@ def compare(
         bool, typer.Option("--published", help="Compare with the figures that the source paper reports for CelebA.")
     ] = False,
     resamples: Annotated[int, typer.Option(min=100, help="Recorded; no interval of a comparison is resampled.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Recorded, too.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Recorded, too.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the contrast as JSON.")] = False,
 ) -> None:
     """Compare two audits image by image: errors, where the models look, and what an adjusted threshold explains."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bincam.cli.option_groups import LARGEST_SEED
 from bincam.cli.options import expand_groups
 from bincam.cli.table_options import TableOptions
-from bincam.display import counted
+from bincam.display import counted, literal_console
+from bincam.errors import in_a_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,7 +121,7 @@ def regions(
         ),
     ] = "published",
     count: Annotated[int, typer.Option(min=1, max=20, help="Images to draw.")] = 3,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of images.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the choice of images.")] = 0,
     options: TableOptions,
 ) -> None:
     """Draw the expected regions over sample images, cropped as for a model."""
@@ -166,13 +168,13 @@ _SHORT = {"": "(none)", "validation": "val."}
 
 
 def _print_description(description: Description) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from bincam.stats.formatting import NONE, number
 
-    console = Console()
-    splits = Table(title=f"{description.source}: {counted(len(description.names), 'attribute')}", title_justify="left")
+    console = literal_console()
+    title = in_a_line(f"{description.source}: {counted(len(description.names), 'attribute')}")
+    splits = Table(title=title, title_justify="left")
     for column in ("split", "images", "identities"):
         splits.add_column(column, justify="left" if column == "split" else "right")
     for split in description.splits:
@@ -192,7 +194,7 @@ def _print_description(description: Description) -> None:
             continue
         imbalance = whole.imbalance[i]
         rows.add_row(
-            name,
+            in_a_line(name),
             _percent(whole.prevalence[i]),
             f"{whole.unknown[i]:,}" if whole.unknown[i] else NONE,
             whole.minority[i][:3],
@@ -204,8 +206,9 @@ def _print_description(description: Description) -> None:
     _print_sets(description, console)
     if description.crossing:
         console.print(
-            f"[bold red]{counted(len(description.crossing), 'identity', 'identities')} "
-            f"{'is' if len(description.crossing) == 1 else 'are'} in several splits[/]"
+            f"{counted(len(description.crossing), 'identity', 'identities')} "
+            f"{'is' if len(description.crossing) == 1 else 'are'} in several splits",
+            style="bold red",
         )
     elif whole.identities is not None:
         console.print("No identity is in more than one split.")
@@ -231,7 +234,8 @@ def _print_sets(description: Description, console: Console) -> None:
         split = "train" if "train" in names else "all"
         training = summaries[names.index(split)]
         outputs = training.outputs
-        rows = Table(title=f"{name}: one of {len(outputs)}; rare: below {100 / len(outputs):.1f} % of {split}")
+        title = f"{in_a_line(name)}: one of {len(outputs)}; rare: below {100 / len(outputs):.1f} % of {split}"
+        rows = Table(title=title)
         rows.add_column("class", no_wrap=True)
         shown = range(len(names)) if len(names) > 2 else range(1)
         for k in shown:
@@ -241,7 +245,7 @@ def _print_sets(description: Description, console: Console) -> None:
         for i, output in enumerate(outputs):
             rare = "rare" if output in training.minority else ""
             counts = [f"{summaries[k].images[i]:,}" for k in shown]
-            rows.add_row(output, *counts, _percent(training.share[i]), rare)
+            rows.add_row(in_a_line(output), *counts, _percent(training.share[i]), rare)
         unknown = [f"{summaries[k].unknown:,}" if summaries[k].unknown else NONE for k in shown]
         if any(text != NONE for text in unknown):
             rows.add_row("unknown", *unknown, "", "")
@@ -255,24 +259,21 @@ def _percent(value: float) -> str:
 
 
 def _print_report(report: Report, show: int) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-
-    console = Console()
+    console = literal_console()
     sizes = ", ".join(f"{w}x{h} ({count:,})" for (w, h), count in report.sizes[:5])
     more = f" and {len(report.sizes) - 5} other sizes" if len(report.sizes) > 5 else ""
     console.print(
-        f"{report.source}: {report.decoded:,} of {counted(report.images, 'image')} "
+        f"{in_a_line(report.source)}: {report.decoded:,} of {counted(report.images, 'image')} "
         f"{'decodes' if report.images == 1 else 'decode'}; {sizes or 'no sizes'}{more}"
     )
     if report.without_landmarks:
         console.print(_landmarks(report.without_landmarks, report.images))
     for kind, count in report.counts().items():
-        console.print(f"[bold red]{kind}: {count:,}[/]")
+        console.print(f"{kind}: {count:,}", style="bold red")
         of_kind = [p for p in report.problems if p.kind == kind]
         for problem in of_kind[: show or None]:
-            console.print(f"  {escape(problem.text)}", soft_wrap=True)
+            console.print(f"  {in_a_line(problem.text)}", soft_wrap=True)
         if show and count > show:
             console.print(f"  ... and {count - show:,} more (--show 0 prints all)")
     if not report.problems:
-        console.print("[green]Nothing wrong.[/]")
+        console.print("Nothing wrong.", style="green")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bincam.cli.option_groups import LARGEST_SEED
 from bincam.errors import InputError
 
 OUT = Path("reports/demo")
@@ -80,7 +81,10 @@ def demo(
         str, typer.Option(help="faces (generated), orl (photographs), or a data set; of tables, data.yaml states how.")
     ] = "faces",
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the faces, the initial weights and the order of training images.")
+        int,
+        typer.Option(
+            min=0, max=LARGEST_SEED, help="Seed of the faces, the initial weights and the order of training images."
+        ),
     ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the path of the report and the findings as JSON.")

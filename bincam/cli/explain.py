@@ -15,6 +15,7 @@ from bincam.cli.options import expand_groups, parse_assignments, parse_attribute
 from bincam.data.regions.boxes import checked_boxes
 from bincam.display import counted
 from bincam.errors import InputError, nearest
+from bincam.files import names_in
 from bincam.one_of import expand, set_of
 from bincam.report.explained_boxes import AskedBoxes, box_note
 from bincam.report.explanations import Run, summary
@@ -284,7 +285,8 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+            inside = [file for name in names_in(path) if (file := path / name).suffix.lower() in SUFFIXES]
+            inside = [file for file in inside if file.is_file()]
             if not inside:
                 raise InputError(f"{path}: no images in this folder (looked for {', '.join(sorted(SUFFIXES))})")
             files += inside

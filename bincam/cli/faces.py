@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bincam.cli import faces_make
+from bincam.cli.option_groups import LARGEST_SEED
 
 app = typer.Typer(help="Generate faces with exact ground truth.", no_args_is_help=True)
 faces_make.register(app)
@@ -32,7 +33,7 @@ def sheet(
     kind: Annotated[
         str, typer.Option(help="faces: random faces; attributes: each attribute off, on and its mask; or both.")
     ] = "both",
-    seed: Annotated[int, typer.Option(help="Seed of the first face.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the first face.")] = 0,
     count: Annotated[int, typer.Option(min=1, help="Random faces to draw.")] = 48,
     columns: Annotated[int, typer.Option(min=1, help="Random faces per row.")] = 12,
     size: Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Size of each face in pixels.")] = "178x218",

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bincam.cli.option_groups import LARGEST_SEED
 from bincam.cli.options import expand_groups, parse_names, parse_numbers, refuse_repeats
 from bincam.display import counted
 from bincam.errors import InputError
@@ -75,7 +76,7 @@ class LabelOptions:
 
 
 Size = Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Size of the images in pixels.")]
-Seed = Annotated[int, typer.Option(help="Seed of every face.")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of every face.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Tau = Annotated[
     int, typer.Option(help="A pixel is influenced where a channel changes by more than this, on a scale of 255.")

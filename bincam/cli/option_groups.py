@@ -14,6 +14,8 @@ from bincam.errors import InputError
 if TYPE_CHECKING:
     pass
 
+LARGEST_SEED = 2**63 - 1
+"""What numpy and torch take; a seed is not negative."""
 MODEL_PANEL = "Model without a card"
 THRESHOLD_PANEL = "Decision thresholds"
 EXECUTION_PANEL = "Execution"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bincam.cli.option_groups import LARGEST_SEED
 from bincam.cli.options import expand_groups, parse_names, parse_number, parse_numbers
 from bincam.errors import InputError
 
@@ -83,7 +84,7 @@ class SceneOptions:
         }
 
 
-Seed = Annotated[int, typer.Option(help="Seed of every scene.")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of every scene.")]
 Rule = Annotated[
     str,
     typer.Option(

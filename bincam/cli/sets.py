@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from bincam.cli.option_groups import LARGEST_SEED
 from bincam.cli.options import parse_names, parse_number
 from bincam.errors import InputError
 
@@ -52,7 +53,7 @@ def sets(
             metavar="whole|random", help="Scores equal to an average-K threshold: keep all, or draw as many as fit."
         ),
     ] = "whole",
-    seed: Annotated[int, typer.Option(help="Of the division of people and of all draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the division of people and of all draws.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Folder of the study.", show_default="studies/sets in the audit's folder"),

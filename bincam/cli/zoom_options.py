@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelSource, WeightsFile
+from bincam.cli.option_groups import EXECUTION_PANEL, LARGEST_SEED, Device, ModelSource, WeightsFile
 from bincam.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class PassOptions:
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Look at at most N images: a stratified draw.")
     ] = None
-    seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 0
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of that draw.")] = 0
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted study.")] = False
     batch_size: Annotated[int, typer.Option(min=1, help="Views per forward pass.", rich_help_panel=EXECUTION_PANEL)] = (
         64

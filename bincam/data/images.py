@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bincam.errors import InputError
+from bincam.files import regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _ORIENTATION, _TURNED = 0x0112, range(2, 9)
 """The tag of EXIF, and its values that turn or mirror an image."""
 _QUARTER = 0x4000
+LARGEST = 1 << 27
+"""Pixels that a picture may have, 134 million: what its header claims is checked before anything is decoded."""
 
 
 def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDArray[np.uint8]:
@@ -34,8 +36,8 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
         name: Name of the file in error messages; the path by default.
 
     Raises:
-        InputError: The file is missing, empty, truncated, not an image, or has pixels without a fixed white level
-            (floating point), or 16-bit values of another white level.
+        InputError: The file is missing, no regular file, empty, truncated, not an image, claims more than ``LARGEST``
+            pixels, or has pixels without a fixed white level (floating point), or 16-bit values of another white level.
 
     Example:
         >>> from io import BytesIO
@@ -49,32 +51,52 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
 
     shown = name or ("image" if isinstance(file, bytes) else os.fspath(file))
     try:
-        data = file if isinstance(file, bytes) else Path(file).read_bytes()
-        if _plain_jpeg(data) and _is_upright(data) and (fast := _opencv(data)) is not None:
-            return fast
+        data = file if isinstance(file, bytes) else regular(file).read_bytes()
+        if (size := _plain_jpeg(data)) is not None:
+            check_size(size, shown)
+            if _is_upright(data) and (fast := _opencv(data)) is not None:
+                return fast
         with Image.open(BytesIO(data)) as image:
+            check_size(image.size, shown)
             return _rgb(image, data)
-    except FileNotFoundError:
-        raise InputError(f"{shown}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{shown}: a folder, not an image") from None
+    except InputError:
+        raise
     except UnidentifiedImageError:
         raise InputError(f"{shown}: {'not an image' if data else 'empty file (0 bytes)'}") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{shown}: broken image: {error}") from None
+    except OSError as error:
+        raise InputError(f"{shown}: {'cannot be read' if error.strerror else 'broken image'}: {error}") from None
+    except Exception as error:  # decoders of damaged files raise whatever their parsing meets
+        raise InputError(f"{shown}: broken image: {error or type(error).__name__}") from None
 
 
-def _plain_jpeg(data: bytes) -> bool:
-    """True for a complete greyscale or colour JPEG; opencv silently fills the missing part of a truncated one."""
+def check_size(size: tuple[int, int], shown: str) -> None:
+    """Refuse a picture that claims more than ``LARGEST`` pixels.
+
+    Args:
+        size: Width and height, as its header states.
+        shown: The file, for the message.
+
+    Raises:
+        InputError: It does.
+    """
+    if size[0] * size[1] > LARGEST:
+        raise InputError(
+            f"{shown}: claims {size[0]:,} x {size[1]:,} pixels, more than {LARGEST:,}; make a smaller one of it"
+        )
+
+
+def _plain_jpeg(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a complete greyscale or colour JPEG, else None; opencv fills a truncated one silently."""
     if data[:2] != b"\xff\xd8" or not data.rstrip(b"\0").endswith(b"\xff\xd9"):
-        return False
+        return None
     at = 2
     while at + 10 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # a frame header; then length, depth, H, W
-            return data[at + 9] in {1, 3}
+            height, width = (int.from_bytes(data[at + i : at + i + 2], "big") for i in (5, 7))
+            return (width, height) if data[at + 9] in {1, 3} else None
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return False
+    return None
 
 
 def _is_upright(data: bytes) -> bool:

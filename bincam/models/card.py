@@ -340,7 +340,9 @@ def weights_of(folder: str | Path) -> str | None:
     Raises:
         InputError: As for ``read_card``.
     """
-    digest: str | None = _read(folder).get(_WEIGHTS)
+    digest = _read(folder).get(_WEIGHTS)
+    if not isinstance(digest, str | None):
+        raise InputError(f"{Path(folder) / FILE}: {_WEIGHTS} is {digest!r}, expected text; save the model again")
     return digest
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -14,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from bincam.display import counted
-from bincam.errors import InputError
-from bincam.files import atomic
+from bincam.errors import BincamWarning, InputError
+from bincam.files import atomic, regular
 from bincam.models.borrowing.borrow import unwrap
 from bincam.models.card import FILE, Card, read_card, weights_of, write_card
 from bincam.models.classifier import AttributeClassifier, construct
@@ -165,9 +166,7 @@ def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, 
         ...     read_weights(f"{folder}/last.pt")
         {'fc.bias': tensor([0., 0.])}
     """
-    file = Path(path)
-    if not file.is_file():
-        raise InputError(f"{file}: no such file")
+    file = regular(path)
     if file.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -193,7 +192,7 @@ def read_weights(path: str | Path, *, unsafe_pickle: bool = False) -> dict[str, 
         raise InputError(
             f"{file}: a class that it needs cannot be imported: {error}; is its folder on PYTHONPATH?"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
+    except Exception as error:  # of a damaged file, whatever its parsing meets
         text = (str(error) or type(error).__name__).splitlines()[0]
         archive = _archive(file)
         if archive:
@@ -206,8 +205,11 @@ def _archive(file: Path) -> str:
     """State how to get the state dict out of a file that torch wrote for another purpose; empty for other files."""
     if not zipfile.is_zipfile(file):
         return ""
-    with zipfile.ZipFile(file) as content:
-        names = [name.rpartition("/")[2] for name in content.namelist()]
+    try:
+        with zipfile.ZipFile(file) as content:
+            names = [name.rpartition("/")[2] for name in content.namelist()]
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return ""
     if "constants.pkl" in names:
         return (
             "a network stored by torch.jit; save its state dict, "
@@ -230,9 +232,13 @@ def _state_dict(value: Any, file: Path) -> dict[str, Tensor]:
     if isinstance(value, nn.Module):
         value = value.state_dict()
     # A state dict contains no mappings, so a mapping under one of these names is the state dict.
+    seen: set[int] = set()
     while isinstance(value, Mapping) and (
         inner := [k for k in _NESTED if isinstance(value.get(k), (Mapping, nn.Module))]
     ):
+        if id(value) in seen:
+            raise InputError(f"{file}: entry {inner[0]!r} contains itself; expected a state dict")
+        seen.add(id(value))
         value = value[inner[0]]
         value = value.state_dict() if isinstance(value, nn.Module) else value
     if not isinstance(value, Mapping):
@@ -289,4 +295,17 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> Non
         )
     if problems:
         raise InputError(f"{source}: the weights and the network disagree: {'; '.join(problems)}")
+    _tell_undefined(state, source)
     network.load_state_dict(dict(state))
+
+
+def _tell_undefined(state: Mapping[str, Tensor], source: str) -> None:
+    """Warn of weights with NaN, from which no logit is a number; an infinity may be meant, as in a mask."""
+    wrong = [name for name, tensor in state.items() if tensor.is_floating_point() and bool(tensor.isnan().any())]
+    if wrong:
+        warnings.warn(
+            f"{source}: {counted(len(wrong), 'tensor')} with NaN (first: {wrong[0]}): logits that depend on them are "
+            "undefined",
+            BincamWarning,
+            stacklevel=3,
+        )

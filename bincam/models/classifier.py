@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from bincam.errors import InputError, nearest
+from bincam.models.architecture_options import check_options
 from bincam.models.card import DECISIONS, LABEL_SETS, Card, make_card
 from bincam.models.heads import raw_scores, select_output
 from bincam.models.log_odds import log_odds
@@ -223,12 +224,7 @@ def construct(card: Card, *, pretrained: bool = False) -> nn.Module:
     if card.architecture == "factory":
         return _from_factory(card)
     complete = card.architecture == "timm"
-    derived = sorted({"num_classes", "pretrained", "img_size", "global_pool"} & set(card.options))
-    if derived:
-        raise InputError(
-            f"option {derived[0]!r} follows from the card and cannot be set; the number of outputs is that of the "
-            "attributes, and size and pooling are input_size= and pooling="
-        )
+    check_options(card.name, card.options)
     options = {**_size_option(card), **card.options}
     drop_rate = options.get("drop_rate") or 0.0
     if not complete and not (isinstance(drop_rate, (int, float)) and 0 <= drop_rate < 1):

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from bincam.errors import InputError, nearest
-from bincam.files import dump_yaml, parse_yaml, read_yaml
+from bincam.files import read_yaml
 from bincam.train.config_sections import (
     ArmConfig,
     DataConfig,
@@ -34,6 +34,7 @@ from bincam.train.config_sections import (
     Section,
     SetLoss,
 )
+from bincam.yaml_text import dump_yaml, parse_yaml, yaml_problem
 
 PAIR_FILE = "pair.json"
 """The file of a pair's proof, in the same folder as the arms' folders."""
@@ -209,8 +210,8 @@ def override(values: dict[str, Any], text: str) -> None:
         raise InputError(f"--set {text}: expected key=value, for example optimizer.lr=1e-4")
     try:
         value = parse_yaml(yaml_text)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {text}: the value is not YAML: {' '.join(str(error).split())}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"--set {text}: the value is not YAML: {yaml_problem(error)[1]}") from None
     default = TrainConfig.model_fields["arms"].default
     if (
         path[0] == "arms" and len(path) > 1 and path[1] in default and "arms" not in values

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bincam.errors import InputError
+from bincam.display import literal_console
+from bincam.errors import InputError, in_a_line
 from bincam.stats.formatting import UNDEFINED, number, percent
 from bincam.train.checkpoint import saving
 from bincam.train.config import TrainConfig
@@ -38,12 +39,11 @@ class Reporter:
     """Shows epoch, images/s, time left, loss and balanced error; silent except in the main process."""
 
     def __init__(self, config: TrainConfig, *, steps: int, silent: bool = False) -> None:
-        from rich.console import Console
 
         self.epochs, self.steps, self.batch_size = config.epochs, steps, config.batch_size
         self.title = Path(config.out).name
         self.silent = silent
-        self.console = Console(stderr=True)
+        self.console = literal_console(stderr=True)
         self.error = ""
         self._bar: Any = None
         self._task: Any = None
@@ -52,9 +52,9 @@ class Reporter:
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
-                TextColumn("{task.fields[status]}"),
+                TextColumn("{task.fields[status]}", markup=False),
                 TimeRemainingColumn(),
                 console=self.console,
             )
@@ -98,7 +98,7 @@ class Reporter:
             f"{self.title}: epoch {record['epoch']}/{self.epochs}, loss {number(record['train_loss'], 4)}"
             f"{self.error}, {number(record['images_per_second'], 0)} images/s, about {number(left, 0)} s left"
         )
-        print(text, file=sys.stderr, flush=True)  # noqa: T201  # one line, whatever the console's width
+        print(in_a_line(text), file=sys.stderr, flush=True)  # noqa: T201  # one line, whatever the console's width
 
 
 def event_writer(enabled: bool | None) -> Callable[..., Any] | None:

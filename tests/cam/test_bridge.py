@@ -117,7 +117,7 @@ def test_ablation_puts_the_layer_back_when_the_model_raises(images: Tensor) -> N
     with torch.no_grad():
         model.head.bias.fill_(10)
     last = model.last
-    with pytest.raises(RuntimeError, match="out of luck"):
+    with pytest.raises(InputError, match="its forward raised RuntimeError: out of luck"):
         Explainer(model, method="ablation_cam")(images, "positive")
     assert model.last is last
     assert not any(module._forward_hooks for module in model.modules())

@@ -146,3 +146,21 @@ def test_sets_are_stated_by_options(tmp_path):
 )
 def test_malformed_statements_of_sets_are_refused(folder, options, message):
     assert message in str(run("describe", folder, *options).exception)
+
+
+def test_names_in_tables_are_text_and_no_markup(tmp_path):
+    odd = ["[/]", "[red]x[/red]", "a\x1b[31m", ":smile:"]
+    quoted = ",".join(f'"{name}"' for name in odd)
+    file = tmp_path / "[b].csv"
+    file.write_text(f"image,{quoted},who,kind\n" + "".join(f"{i}.png{',1' * 4},[/],[bold]{i}\n" for i in range(2)))
+    Image.new("RGB", (4, 4)).save(tmp_path / "0.png")
+    options = ["--identity-column", "who", "--one-of-column", "kind"]
+    described = run("describe", file, *options)
+    assert described.exit_code == 0, described.exception
+    for name in ("[/]", "[red]x[/red]", r"a\x1b[31m", ":smile:", "kind=[bold]0"):
+        assert name in described.stdout
+    assert "\x1b" not in described.stdout
+    checked = run("check", file, *options)
+    assert checked.exit_code == 1
+    assert "1.png: no such file" in checked.stdout.replace("\n", "")
+    assert "[b].csv: 1 of 2" in checked.stdout.replace("\n", "")

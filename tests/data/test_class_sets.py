@@ -131,7 +131,7 @@ def test_an_empty_or_unstated_class_is_refused_or_unknown_by_choice(tmp_path):
         ({"one_of": {"race": ["White"]}}, "has 1 output; of a set exactly one output is true"),
         ({"one_of": {"race": ["White", "Blck"]}}, "set 'race' names 'Blck'; did you mean 'Black'"),
         ({"one_of": {"race": ["White", "Black"], "x": ["Male", "Black"]}}, "sets do not overlap"),
-        ({"one_of": {"race": "White"}}, "expected a list of names"),
+        ({"one_of": {"race": "White"}}, "a list of names"),
         ({"one_of": ["race"]}, "expected a mapping"),
         ({"one_of_columns": "race"}, "expected a list of columns"),
         (

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
+from bincam.data import Regions, images
 from bincam.data.images import decode
 from bincam.errors import InputError
 
@@ -173,3 +174,27 @@ def test_a_dark_picture_and_a_black_one_are_read(channels):
     for greatest in (0, 0x4000):
         values = np.full((8, 8, channels), greatest, np.uint16)
         np.testing.assert_array_equal(decode(wide(values, "png")), np.full((8, 8, 3), greatest >> 8))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "TIFF"])
+def test_a_picture_of_more_pixels_than_the_limit_is_refused_before_it_is_decoded(monkeypatch, form):
+    Image.new("RGB", (8, 6)).save(file := BytesIO(), form)
+    monkeypatch.setattr(images, "LARGEST", 48)
+    assert decode(file.getvalue()).shape == (6, 8, 3)
+    monkeypatch.setattr(images, "LARGEST", 47)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(InputError, match=r"a\.x: claims 8 x 6 pixels, more than 47"):
+        decode(file.getvalue(), "a.x")
+
+
+def test_a_mask_of_more_pixels_than_the_limit_is_refused_before_it_is_read(monkeypatch, tmp_path):
+    np.savez(tmp_path / "a.npz", Bald=np.ones((8, 6), bool))
+    (tmp_path / "Male").mkdir()
+    Image.new("L", (8, 6)).save(tmp_path / "Male" / "a.png")
+    stored = Regions.stored(tmp_path)
+    assert stored.mask("Bald", (8, 6), image="a.jpg").all()
+    monkeypatch.setattr(images, "LARGEST", 47)
+    for name in ("Bald", "Male"):
+        with pytest.raises(InputError, match=r"claims . x . pixels, more than 47"):
+            stored.mask(name, (8, 6), image="a.jpg")

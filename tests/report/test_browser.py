@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bincam.report import write_report
+from tests.report.conftest import finished_audit
+
 WIDTHS = {"desktop": 1280, "phone": 390}
 
 
@@ -206,6 +209,20 @@ def test_downloads_hold_what_is_shown_unrounded(visit):
     assert "influence_energy_majority_low" in rows[0]  # all columns, shown or not
     assert {row["attribute"] for row in rows if row["auroc"] == ""} == {"Wearing_Hat"}
     assert {row["attribute"] for row in objects if row["auroc"] is None} == {"Wearing_Hat"}
+
+
+def test_a_spreadsheet_shows_names_that_begin_as_formulas_do(browser, tmp_path):
+    names_ = ("=1+1", "@Bald", "-0.5")
+    audit = finished_audit(tmp_path / "audit", images=40, attributes=names_, prevalence=(0.5, 0.3, 0.6))
+    page = browser.new_page()
+    page.goto(write_report(audit, tmp_path / "report.html").as_uri())
+    with page.expect_download() as waiting:
+        page.click("#csv")
+    rows = list(csv.DictReader(Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()))
+    assert sorted(row["attribute"] for row in rows) == ["'=1+1", "'@Bald", "-0.5"]
+    numbers_ = [value for row in rows for key, value in row.items() if key not in ("attribute", "model") and value]
+    assert any(value.startswith("-") for value in numbers_)
+    page.close()
 
 
 def test_a_link_opens_its_card(visit):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bincam.errors import InputError
-from bincam.files import parse_yaml
 from bincam.train.config import TrainConfig, dump, make_config, read_config
 from bincam.train.config_reference import document
+from bincam.yaml_text import parse_yaml
 
 LEAST = {"data": {"source": "faces"}, "out": "runs/a"}
 

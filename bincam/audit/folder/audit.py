@@ -121,7 +121,12 @@ class Audit:
     @cached_property
     def images(self) -> pd.DataFrame:
         """A row per image: ``row``, ``image``, ``identity``, ``group.*``, ``skipped`` (the reason, else empty)."""
-        frame: pd.DataFrame = read_table(self.folder / IMAGES).to_pandas()
+        file = self.folder / IMAGES
+        frame: pd.DataFrame = read_table(file).to_pandas()
+        columns = ("image", "identity", "skipped", *(name for name in frame if str(name).startswith("group.")))
+        texts = all(name in frame and frame[name].map(lambda cell: isinstance(cell, str)).all() for name in columns)
+        if not texts or "row" not in frame or frame["row"].tolist() != [*range(self.manifest.data.images)]:
+            raise InputError(f"{file}: not the {self.manifest.data.images:,} images of the audit; make it again")
         return frame
 
     def records(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -169,7 +174,12 @@ class Audit:
         tensors = read_tensors(self.folder / MEANS)
         if f"{spec}.sum" not in tensors or f"{spec}.count" not in tensors:
             raise InputError(f"{self.folder / MEANS}: no sums of {spec!r}; make the audit again")
-        return tensors[f"{spec}.sum"], tensors[f"{spec}.count"]
+        sums, counts = tensors[f"{spec}.sum"], tensors[f"{spec}.count"]
+        shape = (len(self.attributes), len(OUTCOMES))
+        numbers = sums.dtype.kind in "fiu" and counts.dtype.kind in "fiu"
+        if not numbers or sums.ndim != 4 or sums.shape[:2] != shape or counts.shape != shape:
+            raise InputError(f"{self.folder / MEANS}: no sums by attribute and outcome; make the audit again")
+        return sums, counts
 
     @cached_property
     def variation(self) -> Mapping[str, NDArray[np.float64]]:
@@ -185,7 +195,11 @@ class Audit:
         """Read the maps σS on their native grid, shard by shard: ``(B, A, h, w)`` of the images that were read."""
         spec = self._spec(method)
         for number in range(self.shards):
-            yield read_maps(maps_file(self.folder, spec, number))
+            file = maps_file(self.folder, spec, number)
+            maps = read_maps(file)
+            if maps.dtype.kind != "f" or maps.ndim != 4 or maps.shape[1] != len(self.attributes):
+                raise InputError(f"{file}: not the maps of {len(self.attributes)} attributes; make the audit again")
+            yield maps
 
     def scores(self) -> NDArray[np.float32]:
         """Read the raw scores of the sets ``(N, outputs of all sets)``, in the order of the records' images.
@@ -196,7 +210,10 @@ class Audit:
 
     def regions(self) -> NDArray[np.float16]:
         """Read the mean region of each attribute ``(A, H', W')``; NaN for an attribute without a region."""
-        return read_tensor(self.folder / REGIONS, "regions")
+        regions = read_tensor(self.folder / REGIONS, "regions")
+        if regions.dtype.kind != "f" or regions.ndim != 3 or len(regions) != len(self.attributes):
+            raise InputError(f"{self.folder / REGIONS}: no region for each attribute; make the audit again")
+        return regions
 
     @property
     def summary(self) -> dict[str, Any] | None:

@@ -46,6 +46,7 @@ from bincam.audit.folder.schema import record_schema
 from bincam.audit.folder.seal import sealed, write_digests
 from bincam.audit.folder.sets import output_names, scores_file
 from bincam.audit.folder.stored import one_nan, present, read_tensors, write_tensors
+from bincam.display import spreadsheet_cell
 from bincam.errors import InputError
 from bincam.files import atomic, read_json, write_json
 from bincam.stats.outcomes import OUTCOMES
@@ -279,8 +280,10 @@ class AuditWriter:
 
     def write_relabel(self, errors: pd.DataFrame) -> None:
         """Write ``relabel.csv``: the errors of which the model is most certain, as labels to check."""
+        texts = errors.select_dtypes(exclude="number").columns
+        shown = errors.assign(**{name: errors[name].map(spreadsheet_cell) for name in texts})
         with atomic(self.folder / RELABEL) as part:
-            errors.to_csv(part, index=False, float_format="%.6g")
+            shown.to_csv(part, index=False, float_format="%.6g")
 
     def write_digests(self) -> None:
         """Write ``digests.json``, by which an audit that is opened is known to be the one that was measured.

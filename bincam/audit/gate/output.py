@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from bincam import display
 from bincam.audit.gate.rules import Judgement
 from bincam.audit.gate.verdict import VERDICTS
+from bincam.errors import in_a_line
 from bincam.stats.formatting import decimals, interval, number, written
 
 _MOST_DIGITS = 6
+_MARKDOWN = re.compile(r"([\\`\[\]|])")
+"""Characters that begin a link, a picture or code in Markdown, or escape another."""
 _MARKS = {"pass": "pass", "fail": "**fail**", "insufficient": "insufficient evidence", "error": "**error**"}
 
 
@@ -31,7 +35,7 @@ def markdown(judged: Sequence[Judgement], title: str, *, open_: bool) -> str:
     counts = ", ".join(f"{number} {_plain(name)}" for name, number in counted(judged).items() if number)
     order = sorted(judged, key=lambda judgement: ("error", "fail", "insufficient", "pass").index(judgement.verdict))
     lines = [
-        f"# Gate {'open' if open_ else 'closed'}: {_cell(title)}",
+        f"# Gate {'open' if open_ else 'closed'}: {_text(title)}",
         "",
         f"{display.counted(len(judged), 'check')}: {counts}.",
         "",
@@ -41,15 +45,15 @@ def markdown(judged: Sequence[Judgement], title: str, *, open_: bool) -> str:
     for judgement in order:
         estimate, digits = judgement.estimate, _digits(judgement)
         cells = [
-            f"`{judgement.rule.text}`",
-            judgement.attribute,
+            _code(judgement.rule.text),
+            _text(judgement.attribute),
             number(estimate.value, digits) + "†" * estimate.small,
             interval(estimate, digits=digits),
             f"{estimate.images:,}",
             "" if estimate.identities is None else f"{estimate.identities:,}",
-            judgement.reason,
+            _text(judgement.reason),
         ]
-        lines.append(f"| {_MARKS[judgement.verdict]} | {' | '.join(_cell(text) for text in cells)} |")
+        lines.append(f"| {_MARKS[judgement.verdict]} | {' | '.join(cells)} |")
     if any(judgement.estimate.small for judgement in judged):
         lines += ["", "† of too few images or people to rely on."]
     return "\n".join(lines) + "\n"
@@ -75,17 +79,17 @@ def junit(judged: Sequence[Judgement], title: str, *, allow_insufficient: bool =
         "skipped": str(counts["insufficient"] if allow_insufficient else 0),
     }
     suites = ET.Element("testsuites", {"name": "bincam gate", **totals})
-    suite = ET.SubElement(suites, "testsuite", {"name": title, **totals})
+    suite = ET.SubElement(suites, "testsuite", {"name": _xml(title), **totals})
     for judgement in judged:
         rule, verdict = judgement.rule, judgement.verdict
-        case = ET.SubElement(suite, "testcase", {"classname": judgement.attribute, "name": rule.text})
+        case = ET.SubElement(suite, "testcase", {"classname": _xml(judgement.attribute), "name": _xml(rule.text)})
         if verdict == "pass":
             continue
         tag = {"fail": "failure", "error": "error"}.get(verdict, "skipped" if allow_insufficient else "failure")
-        about = {"message": judgement.reason} | ({} if tag == "skipped" else {"type": verdict})
-        ET.SubElement(
-            case, tag, about
-        ).text = f"{rule.measure} ({rule.group}) = {written(judgement.estimate, digits=_digits(judgement))}"
+        about = {"message": _xml(judgement.reason)} | ({} if tag == "skipped" else {"type": verdict})
+        ET.SubElement(case, tag, about).text = _xml(
+            f"{rule.measure} ({rule.group}) = {written(judgement.estimate, digits=_digits(judgement))}"
+        )
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -104,5 +108,20 @@ def _plain(name: str) -> str:
     return "insufficient evidence" if name == "insufficient" else name
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _text(text: str) -> str:
+    """Text of any content in Markdown: no tag, link or picture begins in it, and no line ends."""
+    escaped = _MARKDOWN.sub(r"\\\1", in_a_line(text))
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", re.sub(r"&(?=#?\w+;)", "&amp;", escaped))
+
+
+def _code(text: str) -> str:
+    """Text of any content as code in Markdown, within more backticks than it has in a row."""
+    line = in_a_line(text).replace("|", "\\|")  # in a table the stroke ends a cell within code, too
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    space = " " if "`" in line else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
+def _xml(text: str) -> str:
+    """Text of any content in XML, which has no control characters."""
+    return re.sub("[\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", in_a_line(text))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, ParamSpec
 
 from bincam.data.attribute_table import AttributeTable
+from bincam.errors import InputError
 
 _P = ParamSpec("_P")
 
@@ -32,11 +33,46 @@ def keeping_arguments(reader: Callable[_P, AttributeTable]) -> Callable[_P, Attr
 
     @functools.wraps(reader)
     def read(*args: _P.args, **kwargs: _P.kwargs) -> AttributeTable:
+        for name, value in kwargs.items():
+            _check_kind(name, value, defaults.get(name))
         table = reader(*args, **kwargs)
         given = {name: plain(value) for name, value in kwargs.items() if name in defaults}
         return replace(table, reading={name: value for name, value in given.items() if value != defaults[name]})
 
     return read
+
+
+_NAME, _NAMES = "a name", "a list of names"
+_KINDS: dict[str, tuple[Any, str]] = {
+    **dict.fromkeys(("labels", "path", "split", "identity", "variant", "one_of_invalid"), (str, _NAME)),
+    **dict.fromkeys(("attributes", "groups"), (list[str], _NAMES)),
+    **dict.fromkeys(("landmarks", "boxes"), (str | list[str], f"{_NAMES}, or 'celeba'")),
+    "one_of": (dict[str, list[str]], f"a mapping of sets, each to {_NAMES}"),
+    "one_of_columns": (
+        list[str] | dict[str, list[str] | None],
+        "a list of columns, or a list of classes by the name of each column",
+    ),
+    "one_of_names": (dict[str, str], "the name of the set by column"),
+    "one_of_rest": (dict[str, str], "the name of the further output by set"),
+}
+"""Type of every argument of a reader that states names, and the type in words; what the names mean a reader checks."""
+
+
+def _check_kind(name: str, value: Any, default: Any) -> None:
+    """Refuse an argument of another type than it is declared with.
+
+    Raises:
+        InputError: Names it.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    if name not in _KINDS or (value is None and default is None):
+        return
+    kind, words = _KINDS[name]
+    try:
+        TypeAdapter(kind).validate_python(plain(value), strict=True)
+    except ValidationError:
+        raise InputError(f"{name}={value!r}: expected {words}") from None
 
 
 def plain(value: Any) -> Any:
@@ -46,6 +82,8 @@ def plain(value: Any) -> Any:
     >>> plain({"images": Path("photos"), "groups": ("camera",), "one_of_columns": {"race": None}})
     {'images': 'photos', 'groups': ['camera'], 'one_of_columns': {'race': None}}
     """
+    if hasattr(value, "tolist"):  # of numpy and pandas
+        return plain(value.tolist())
     if isinstance(value, Mapping):
         return {str(name): plain(inner) for name, inner in value.items()}
     if isinstance(value, os.PathLike):

@@ -16,6 +16,7 @@ from bincam.data.readers import celeba_labels
 from bincam.data.readers.arguments import keeping_arguments
 from bincam.data.stated_sets import Invalid, StatedSets
 from bincam.errors import InputError
+from bincam.files import names_in
 
 Variant = Literal["aligned", "wild"]
 
@@ -89,7 +90,7 @@ def celeba(
     stated = StatedSets.of(one_of, None, one_of_rest, one_of_invalid)
     attributes = celeba_labels.read_attributes(attribute_file)
     ids = tuple(attributes.lines)
-    present = {entry.name for entry in os.scandir(images)}
+    present = set(names_in(images))
     for name, line in attributes.lines.items():
         if name not in present and not (images / name).is_file():
             raise InputError(f"{attribute_file}:{line}: image {name!r} is not in {images}")

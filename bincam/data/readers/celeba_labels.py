@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bincam.data.attribute_table import LANDMARKS
 from bincam.errors import InputError, nearest
+from bincam.files import regular
 
 PathLike = str | os.PathLike[str]
 
@@ -163,7 +164,7 @@ def _read(
     Returns:
         The path, the column names, and image name to line number.
     """
-    path = Path(file)
+    path = regular(file)
     comma = path.suffix == ".csv"
     lines: dict[str, int] = {}
     columns = names or ()

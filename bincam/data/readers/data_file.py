@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bincam.errors import InputError, nearest
-from bincam.files import atomic, dump_yaml, read_yaml
+from bincam.files import atomic, read_yaml
+from bincam.yaml_text import dump_yaml
 
 FILE = "data.yaml"
 KIND, SCHEMA = "bincam-data", 1

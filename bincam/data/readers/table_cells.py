@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from bincam.data.describe import SPLITS
 from bincam.errors import InputError
+from bincam.files import regular
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,20 +41,19 @@ def batches(source: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow.csv
     import pyarrow.parquet
 
+    if regular(source).suffix not in (".csv", ".parquet"):
+        raise InputError(f"{source}: expected a .csv or .parquet file")
     try:
         if source.suffix == ".parquet":
             with pa.parquet.ParquetFile(source) as stored:
+                _refuse_repeated(source, stored.schema_arrow.names)
                 yield from stored.iter_batches(batch_size=16384)
                 return
-        if source.suffix != ".csv":
-            raise InputError(f"{source}: expected a .csv or .parquet file")
         with source.open(encoding="utf-8-sig") as stream:
             first = stream.readline()
         parse = pa.csv.ParseOptions(newlines_in_values=False, ignore_empty_lines=True)
         names = pa.csv.read_csv(pa.BufferReader(first.encode()), parse_options=parse).column_names
-        repeated = [name for name in names if names.count(name) > 1]
-        if repeated:
-            raise InputError(f"{source}:1: column {repeated[0]!r} occurs twice")
+        _refuse_repeated(f"{source}:1", names)
         yield from pa.csv.open_csv(
             source,
             read_options=pa.csv.ReadOptions(use_threads=False),  # with threads errors do not name the row
@@ -61,10 +62,18 @@ def batches(source: Path) -> Iterator[pa.RecordBatch]:
                 column_types=dict.fromkeys(names, pa.dictionary(pa.int32(), pa.string())), strings_can_be_null=False
             ),
         )
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError) as error:
+    except InputError:
+        raise
+    except (pa.ArrowException, UnicodeDecodeError, ValueError, TypeError) as error:
         raise InputError(f"{source}: not a readable table: {error}") from None
     except OSError as error:
         raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
+
+
+def _refuse_repeated(where: object, names: list[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise InputError(f"{where}: column {repeated[0]!r} occurs twice")
 
 
 def column_names(source: Path) -> list[str]:
@@ -93,9 +102,16 @@ class Cells:
 
         column = self.batch.column(name)
         floating = pa.types.is_floating(column.type)
-        if not pa.types.is_dictionary(column.type):
-            column = column.cast(pa.string()).dictionary_encode()
-        words = [(word or "").strip() for word in column.dictionary.to_pylist()]
+        try:
+            if pa.types.is_dictionary(column.type) and not pa.types.is_string(column.type.value_type):
+                floating = pa.types.is_floating(column.type.value_type)
+                column = column.dictionary_decode()
+            if not pa.types.is_dictionary(column.type):
+                column = column.cast(pa.string()).dictionary_encode()
+            words = [(word or "").strip() for word in column.dictionary.to_pylist()]
+        except (pa.ArrowException, ValueError) as error:
+            reason = f"cells are {column.type}, which cannot be read as text ({str(error).partition(chr(10))[0]})"
+            raise InputError(f"{self.source}: column {name!r}: {reason}") from None
         if floating:
             words = ["" if word == "nan" else word for word in words]
         codes = column.indices.fill_null(len(words)).to_numpy(zero_copy_only=False).astype(np.intp)

@@ -15,7 +15,7 @@ import numpy as np
 
 from bincam.data.regions.boxes import Boxes, checked_boxes, cropped_boxes
 from bincam.errors import InputError, nearest
-from bincam.files import atomic
+from bincam.files import atomic, regular
 
 NAME = "boxes.parquet"
 KIND = "bincam-boxes"
@@ -171,13 +171,13 @@ def _from_parquet(path: Path) -> list[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    regular(path)
     try:
         table = pq.read_table(path)
         table.validate(full=True)  # text that is not UTF-8
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+    except (OSError, pa.ArrowException, ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: cannot be read as Parquet: {reason}") from None
     stated = {
         key.decode(): value.decode("utf-8", "replace")
         for key, value in (table.schema.metadata or {}).items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data import crop
+from bincam.data.images import check_size
 from bincam.data.regions.shapes import Mask, Place, Shape
 from bincam.errors import InputError
-from bincam.files import read_json
+from bincam.files import read_json, regular
 
 _FORMATS = (
     *("avif", "bmp", "dib", "gif", "heic", "heif", "jfif", "jpe", "jpeg", "jpg", "jp2", "jxl", "pbm", "pgm", "png"),
@@ -165,16 +167,42 @@ def _read(folder: Path, place: Place, suffix: str) -> NDArray[np.generic] | None
         raise InputError(f"{folder}: masks stored per image need the image's id")
     file = folder / f"{stem(place.image)}{suffix}"
     try:
+        if not file.exists():
+            return None
+        regular(file)
         if suffix == ".npz":
-            with np.load(file, allow_pickle=False) as arrays:
-                mask = arrays[place.attribute] if place.attribute in arrays.files else None
+            with zipfile.ZipFile(file) as stored:
+                mask = _stored_array(stored, f"{place.attribute}.npy", str(file))
         else:
             with Image.open(file) as image:
+                check_size(image.size, str(file))
                 mask = np.asarray(image)
-    except FileNotFoundError:
+    except InputError:
+        raise
+    except Exception as error:  # of a damaged file, whatever its parsing meets
+        raise InputError(f"{file}: cannot be read as a mask: {error or type(error).__name__}") from None
+    if mask is None:
         return None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise InputError(f"{file}: cannot be read as a mask: {error}") from None
-    if mask is not None and mask.ndim != 2:
+    if mask.ndim != 2 or not mask.size:
         raise InputError(f"{file}: a mask has one value per pixel, got an array of shape {mask.shape}")
+    if mask.dtype.kind not in "biuf":
+        raise InputError(f"{file}: a mask consists of numbers, got {mask.dtype}")
+    if mask.dtype.kind == "f" and not np.isfinite(mask).all():
+        raise InputError(f"{file}: a mask has a number at every pixel, got NaN or an infinity")
     return mask
+
+
+def _stored_array(stored: zipfile.ZipFile, name: str, shown: str) -> NDArray[np.generic] | None:
+    """Read an array of an ``.npz`` file whose header claims no more than a picture may; None without it."""
+    if name not in stored.namelist():
+        return None
+    with stored.open(name) as stream:
+        version = np.lib.format.read_magic(stream)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape = header(stream)[0]
+    if len(shape) == 2:
+        check_size((shape[1], shape[0]), shown)
+    elif len(shape) > 2:
+        raise InputError(f"{shown}: a mask has one value per pixel, got an array of shape {shape}")
+    with stored.open(name) as stream:
+        return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))

@@ -6,7 +6,8 @@ S, and a crop of the model's input size is taken around one of 3 × 3 anchors. W
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -129,9 +130,7 @@ def view_plan(plan: str | Sequence[View | Sequence[int]], input_size: tuple[int,
         >>> len(view_plan([(256, 1, 1), (512, 0, 2)], (224, 224)))
         2
     """
-    height, width = (int(side) for side in input_size)
-    if min(height, width) < 1:
-        raise InputError(f"views have the model's input size, at least 1 pixel a side, got {height} x {width}")
+    height, width = _sides(input_size)
     if isinstance(plan, str):
         if plan not in _NAMED:
             raise InputError(f"unknown plan of views {plan!r}{nearest(plan, _NAMED)}")
@@ -141,6 +140,8 @@ def view_plan(plan: str | Sequence[View | Sequence[int]], input_size: tuple[int,
         views = [View(size, r, c) for size in sources for r in range(ANCHORS) for c in range(ANCHORS)]
         same = tuple(tuple(group) for group in sources.values() if len(group) > 1)
         return Plan(plan, (height, width), tuple(sorted(views)), same)
+    if not isinstance(plan, Iterable) or isinstance(plan, Mapping):
+        raise InputError(f"plan={plan!r}: expected 'paper', 'short', or a list of views (S, row, column)")
     own = [_view(entry) for entry in plan]
     if not own:
         raise InputError("a plan without views; name 'paper' or 'short', or list views (S, row, column)")
@@ -162,9 +163,24 @@ def scaled(source: int, input_size: tuple[int, int]) -> int:
     return max(1, (2 * source * min(input_size) + REFERENCE) // (2 * REFERENCE))
 
 
-def _view(entry: View | Sequence[int]) -> View:
-    values = tuple(entry)
-    whole = len(values) == 3 and all(float(value) == int(value) for value in values)
+def _sides(input_size: Any) -> tuple[int, int]:
+    """``(H, W)`` of a view, or an error of one line."""
+    sides = tuple(input_size) if isinstance(input_size, Iterable) and not isinstance(input_size, str) else ()
+    if len(sides) != 2 or not all(_is_whole(side) and side >= 1 for side in sides):
+        raise InputError(f"views have the model's input size, (H, W) of at least 1 pixel a side, got {input_size!r}")
+    return int(sides[0]), int(sides[1])
+
+
+def _is_whole(value: Any) -> bool:
+    """True for a whole number, also one of numpy or a float, and not for True."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
+    return bool(value == value // 1)
+
+
+def _view(entry: Any) -> View:
+    values = tuple(entry) if isinstance(entry, Iterable) and not isinstance(entry, str | Mapping) else (entry,)
+    whole = len(values) == 3 and all(_is_whole(value) for value in values)
     if not whole or not 1 <= values[0] <= LARGEST or not all(0 <= place < ANCHORS for place in values[1:]):
         raise InputError(
             f"view {values} of the plan: expected (S, row, column) with a scale S of 1 to {LARGEST:,} pixels and "

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bincam.errors import BincamError, UnsupportedError
+from bincam.errors import BincamError, InputError, UnsupportedError
 from bincam.models.borrowing.module_state import ModuleState
 
 T = TypeVar("T")
@@ -106,6 +106,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
     Args:
         model: The model. Where it is borrowed already, nothing is done.
+
+    Raises:
+        InputError: A forward pass of the model raised an error of its own, whatever it is; it is the cause.
     """
     if any(borrowed is model for borrowed in _EVALUATED):
         yield
@@ -123,9 +126,33 @@ def evaluating(model: nn.Module) -> Iterator[None]:
                     module.training = False
         with _starting_from(start, model):
             yield
+    except Exception as error:
+        if _is_own(error):
+            reason = str(error).strip() or "without a reason"
+            raise InputError(f"{_title(model)}: its forward raised {type(error).__name__}: {reason}") from error
+        raise
     finally:
         _EVALUATED.remove(model)
         before.restore()
+
+
+def _is_own(error: Exception) -> bool:
+    """True for an error that a module's forward pass raised, and not bincam or the machine."""
+    if isinstance(error, (BincamError, OSError, MemoryError)) or type(error).__name__ == "OutOfMemoryError":
+        return False
+    calls = {"_call_impl", "_wrapped_call_impl"}  # of nn.Module: what a module is called by
+    frame = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_name in calls and isinstance(frame.tb_frame.f_locals.get("self"), nn.Module):
+            return True
+        frame = frame.tb_next
+    return False
+
+
+def _title(model: nn.Module) -> str:
+    """The name of a model: that of its card, else of its class."""
+    card = getattr(model, "card", None)
+    return str(getattr(card, "name", None) or type(getattr(model, "network", model)).__name__)
 
 
 def _overrides_modes(module: nn.Module) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from bincam.display import spreadsheet_cell
 from bincam.report.figures.examples import Photographs
 from bincam.report.reading.audited_model import Arm
 from bincam.report.view_model import Relabel
@@ -110,5 +111,6 @@ def _csv(by_attribute: Mapping[str, Sequence[Suspect]], photographs: Photographs
     for name, errors in by_attribute.items():
         for rank, suspect in enumerate(errors, start=1):
             image = photographs.name(suspect.row)
-            writer.writerow([name, rank, image, suspect.row, suspect.label, f"{suspect.margin:.6g}", ""])
+            cells = [name, rank, image, suspect.row, suspect.label, f"{suspect.margin:.6g}", ""]
+            writer.writerow([spreadsheet_cell(cell) for cell in cells])
     return text.getvalue()

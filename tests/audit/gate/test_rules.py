@@ -1,5 +1,7 @@
 """Rules: how they are read, what they find, and what is written for others."""
 
+import re
+from dataclasses import replace
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
@@ -144,7 +146,7 @@ def test_yaml_rules_are_read_and_wrong_files_refused(audit, tmp_path):
         with pytest.raises(InputError, match=r"rules\.yaml") as refused:
             read_rules(file, audit)
         assert message in str(refused.value)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="no such file"):
         read_rules(tmp_path / "none.yaml", audit)
 
 
@@ -195,6 +197,40 @@ def test_a_rate_of_both_classes_names_the_one_with_few_images_and_how_many_are_n
         [parse_rule("auroc>=0.5", audit)],
     )
     assert one.reason.startswith("no interval from 226 images")
+
+
+ODD: tuple[str, ...] = (
+    "<b>x</b>",
+    "[x](http://a.b)",
+    "![x](y)",
+    "`",
+    "``a`",
+    "a|b",
+    "a\nb",
+    "a\x00b",
+    "\x1b[31m",
+    "\ufffe",
+    "\udcff",
+    "&lt;",
+    "]]>",
+)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_junit_and_markdown_hold_any_name(audit, name):
+    rule = replace(parse_rule("error<=0.2", audit), text=f"{name}.error<=0.2", attribute=name)
+    [one] = judge(summary(error=figure(0.9, 0.8, 1.0)), [parse_rule("error<=0.2", audit)])
+    judged = [replace(one, rule=rule, attribute=name, reason=f"because of {name}")]
+    xml = junit(judged, name).encode("utf-8")
+    case = ET.fromstring(xml).find("testsuite/testcase")
+    assert case.get("name").endswith("error<=0.2")
+    text = markdown(judged, name, open_=False)
+    assert len(text.splitlines()) == 7
+    row = text.splitlines()[6]
+    assert len(re.findall(r"(?<!\\)\|", row)) == 9  # the eight cells of the head
+    outside = re.sub(r"(`+).*?(?<!`)\1(?!`)", "", row).replace("[0.80, 1.00]", "")  # what is no code
+    assert not re.search(r"<[A-Za-z/!?]", outside)
+    assert not re.search(r"(?<!\\)[\[`]", outside)
 
 
 @pytest.mark.parametrize("name", ["<b>n&o</b>", "k=3", "a<=b", "under <3, over >60!", "x.y@z"])

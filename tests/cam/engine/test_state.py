@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bincam.cam import METHODS, Explainer
+from bincam.errors import InputError
 from tests.conftest import ATTRIBUTES, TinyNet, randomize
 
 
@@ -138,7 +139,7 @@ def test_state_comes_back_when_the_model_raises(images: Tensor, method: str, sid
     explainer(images, side)  # resolves
     before = State(model)
     model.armed = True
-    with pytest.raises(RuntimeError, match="out of luck"):
+    with pytest.raises(InputError, match="its forward raised RuntimeError: out of luck"):
         explainer(images, side)
     before.assert_same(model)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bincam import Explainer
+from bincam.errors import InputError
 from bincam.models.borrowing.borrow import at_precision, evaluating, fingerprint
 
 
@@ -92,7 +93,7 @@ def test_everything_is_as_it_was(training: bool, fails: bool, images: Tensor) ->
     model.fails = fails
     expected = contents(model)
     if fails:
-        with pytest.raises(KeyError, match="out of luck"), evaluating(model):
+        with pytest.raises(InputError, match="Hoarder: its forward raised KeyError: 'out of luck'"), evaluating(model):
             model(images)
     else:
         with evaluating(model):

@@ -46,3 +46,13 @@ def test_people_are_shown_where_they_have_several_images(audit_folder):
     assert "people" in table.rows[0][2].note
     assert rates["person_error"]["identities"] < rates["person_error"]["images"]
     assert noise_table("Smiling", arms) is None
+
+
+def test_names_that_begin_as_formulas_do_are_text_in_a_spreadsheet(audit_folder, monkeypatch):
+    arms = open_source(audit_folder).arms
+    names = list(arms[0].audit.attributes)
+    monkeypatch.setattr(Photographs, "name", lambda *_: "=HYPERLINK(1)")
+    _, _, data = relabel(arms, names, Photographs(arms[0].audit)).file.partition(",")
+    rows = list(csv.DictReader(unquote(data).splitlines()))
+    assert {row["image"] for row in rows} == {"'=HYPERLINK(1)"}
+    assert all(float(row["margin"]) >= 0 for row in rows)

@@ -108,7 +108,9 @@
   };
   const chosen = () => shown().map((row) => data[row.dataset.index]);
   const quoted = (field) => {
-    const text = field === null ? "" : String(field);
+    // A spreadsheet would run text that begins as a formula does; numbers stay numbers.
+    const formula = typeof field === "string" && /^[=+\-@\t\r]/.test(field) && Number.isNaN(Number(field));
+    const text = field === null ? "" : formula ? `'${field}` : String(field);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   document.getElementById("csv").addEventListener("click", () => {

@@ -1,0 +1,177 @@
+"""Every command with any value of any option."""
+
+import json
+import shutil
+
+import click
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from bincam.cli import app
+from tests.properties.judging import examples, judge, run
+from tests.properties.strategies import names, numbers_as_text
+from tests.report.conftest import finished_audit
+
+QUICK = {
+    ("data", "describe"): ["SET"],
+    ("data", "check"): ["SET"],
+    ("data", "regions"): ["SET", "--out", "NEW/r.png"],
+    ("gate",): ["AUDIT"],
+    ("summarise",): ["AUDIT"],
+    ("boxes",): ["AUDIT", "--coco", "NEW"],
+    ("scenes", "sheet"): ["--out", "NEW/s.png", "--count", "1"],
+    ("card",): ["-", "--out", "NEW/m"],
+    ("faces", "classes"): ["SET"],
+    ("compare",): ["AUDIT", "AUDIT", "--out", "NEW/c"],
+    ("scenes", "make"): ["--out", "NEW/s", "--count", "2", "--size", "32", "--workers", "1"],
+    ("data",): [],
+    ("zoom",): ["AUDIT"],
+    ("train",): ["CONFIG"],
+}
+"""Commands that take well under a second on small inputs, and the arguments of a valid call."""
+HEAVY = {
+    ("explain",): ["SET/img_align_celeba/000001.jpg", "--model", "MODEL", "--out", "NEW"],
+    ("report",): ["AUDIT", "--out", "NEW/r.html"],
+    ("audit",): [
+        "--model",
+        "MODEL",
+        "--data",
+        "SET",
+        "--out",
+        "NEW",
+        "--limit",
+        "2",
+        "--gate-images",
+        "0",
+        "--workers",
+        "0",
+    ],
+    ("faces", "make"): ["--out", "NEW/f", "--count", "2", "--size", "44x54", "--workers", "1"],
+    ("faces", "pairs"): ["--out", "NEW/p", "--count", "1", "--size", "44x54", "--attributes", "Bald"],
+    ("faces", "sheet"): ["--out", "NEW/f.png", "--count", "1", "--size", "44x54", "--kind", "faces"],
+}
+WORK = {
+    "--count",
+    "--limit",
+    "--size",
+    "--zoom",
+    "--columns",
+    "--workers",
+    "--sample",
+    "--resamples",
+    "--gate-images",
+    "--images-per-person",
+}
+WORK |= {
+    "--influence-images",
+    "--boxes-sample",
+    "--set",
+    "--influence",
+    "--grid",
+    "--boxes",
+    "--help",
+    "--resume",
+    "--unsafe-pickle",
+}
+WORK |= {"--pdf", "--example"}
+"""Options whose large values ask for much work, rightly, and flags that need no value."""
+SMALL = ("-1", "0", "x", "1.5", "nan", "", "1e400", "-9223372036854775809", "1" * 5000)
+PLACES = ("/dev/null", "SET", "SET/data.yaml", "SET/list_attr_celeba.txt", "NEW/" + "a" * 300, "\x00", "FIFO", "DENIED")
+
+
+@pytest.fixture(scope="module")
+def places(celeba, model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("places")
+    audit = finished_audit(
+        folder / "audit",
+        images=24,
+        attributes=("Smiling", "Bald", "Young"),
+        prevalence=(0.5, 0.3, 0.6),
+        shard_images=16,
+    )
+    config = {"data": {"source": str(celeba)}, "out": "/dev/null/x", "epochs": 1}
+    (folder / "config.json").write_text(json.dumps(config))
+    import os
+
+    os.mkfifo(folder / "fifo")
+    return {"SET": celeba, "MODEL": model, "AUDIT": audit, "CONFIG": folder / "config.json", "FIFO": folder / "fifo"}
+
+
+def options_of(words):
+    command = typer.main.get_command(app)
+    for word in words:
+        command = command.commands[word]
+    return [
+        (parameter.opts[0], parameter.is_flag)
+        for parameter in command.params
+        if isinstance(parameter, click.Option) or getattr(parameter, "param_type_name", "") == "option"
+    ]
+
+
+@st.composite
+def calls(draw, commands):
+    words = draw(st.sampled_from(sorted(commands)))
+    typed = []
+    options = options_of(words)
+    for option, is_flag in draw(st.lists(st.sampled_from(options), min_size=1, max_size=2)) if options else ():
+        if is_flag:
+            typed += [option] if option not in WORK else []
+            continue
+        value = st.sampled_from(SMALL) if option in WORK else st.one_of(names, numbers_as_text, st.sampled_from(PLACES))
+        forms = st.sampled_from(
+            ("{}", "{}", "Smiling={}", "{}=1", "{},{}", "Smiling,{}", "{}=0.5,1", "{}<=0.5", "Smiling.{}>=0")
+        )
+        typed += [f"{option}={draw(forms).replace('{}', draw(value))}"]
+    return [*words, *commands[words], *typed]
+
+
+def filled(words, places, new):
+    """The words with the places in them, none of which a command changes."""
+    for name, place in {**places, "NEW": new, "DENIED": "/proc/1/mem"}.items():
+        words = [word.replace(name, str(place)) if not word.startswith("--") or "=" in word else word for word in words]
+    return words
+
+
+def tried(call, places, fresh):
+    new = fresh()
+    audit = new / "audit"
+    shutil.copytree(places["AUDIT"], audit)
+    judge(lambda: run(filled(call, {**places, "AUDIT": audit}, new)), lambda ended: ended.code in (0, 1, 2))
+    shutil.rmtree(new)
+
+
+@pytest.mark.slow
+@examples(60)
+@given(calls(QUICK))
+def test_a_command_ends_as_a_command_may(fresh, places, call):
+    tried(call, places, fresh)
+
+
+@pytest.mark.slow
+@examples(8)
+@given(calls(HEAVY))
+def test_a_longer_command_ends_as_a_command_may(fresh, places, call):
+    tried(call, places, fresh)
+
+
+@pytest.mark.slow
+@examples(20)
+@given(st.lists(names, min_size=1, max_size=3, unique=True), st.data())
+def test_names_go_through_every_table_that_is_printed(fresh, attributes, data):
+    folder = fresh()
+    quoted = ",".join('"' + name.replace('"', '""') + '"' for name in attributes)
+    (folder / "t.csv").write_text(
+        f"image,{quoted},who\na.png{',1' * len(attributes)},x\nb.png{',0' * len(attributes)},[/]\n", "utf-8", "replace"
+    )
+    Image.new("RGB", (4, 4)).save(folder / "a.png")
+    extra = data.draw(
+        st.sampled_from(([], ["--identity-column", "who"], ["--one-of-column", "who"], ["--group-columns", "who"]))
+    )
+    for words in (["data", "describe"], ["data", "check"]):
+        judge(
+            lambda words=words: run([*words, folder / "t.csv", *(extra or ["--attributes", quoted])]),
+            lambda ended: ended.code in (0, 1),
+        )
