@@ -218,7 +218,10 @@ def attribute_coverage(
     known = ~np.isnan(y) & has_set[:, None]
     A = y.shape[1]
     columns = (np.ascontiguousarray(values.T) for values in (held, y == 1, known))  # attribute by attribute
-    rates = [_recall_and_alarms(*of_one, clusters, level) for of_one in zip(*columns, strict=True)]
+    rates = [
+        _recall_and_alarms(has, is_true, is_known, clusters, level)
+        for has, is_true, is_known in zip(*columns, strict=True)
+    ]
     positives = (known & (y == 1)).sum(1)
     with np.errstate(invalid="ignore"):
         missed = (known & (y == 1) & ~held).sum(1) / positives
