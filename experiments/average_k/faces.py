@@ -1,12 +1,10 @@
 """Label sets of a balanced and an unbalanced model of generated faces: whom they leave out, and what mending it costs.
 
-    bincam audit --model RUNS/balanced --data FACES --split validation --gate-images 0 --out AUDITS/balanced-validation
-    (likewise the test split, and the unbalanced model)
-    python experiments/average_k/faces.py AUDITS [--out FILE]
+    python experiments/average_k/faces.py UNBALANCED BALANCED [--out FILE]
 
-Calibrates on each model's audit of the validation split, judges the test split, and writes the means over attributes to
-``experiments/average_k/faces.json``. Attributes whose minority has fewer than 20 judged images or five people are left
-out of the means, and named.
+takes audits of both models on the same images (``bincam demo`` makes such), calibrates on half of the people and judges
+the others, who are the same for both, and writes the means over attributes to ``experiments/average_k/faces.json``.
+Attributes whose minority has fewer than 20 judged images or five people in either model are left out of the means.
 """
 
 from __future__ import annotations
@@ -34,15 +32,16 @@ def mean(figures: list[Estimate]) -> float:
     return round(float(np.mean([figure.value for figure in figures])), 3)
 
 
-def of_model(audits: Path, name: str) -> dict[str, Any]:
-    """Run one study, and return the means over the attributes that can be judged."""
+def study_of(audit: Path) -> dict[str, Any]:
+    """Run one study, and return its summary."""
     with tempfile.TemporaryDirectory() as folder:
-        audit = open_audit(audits / f"{name}-test")
-        settings = SetsSettings(sizes=(1.0,))
-        calibration = audits / f"{name}-validation"
-        summary = run_sets(audit, settings, calibration=calibration, out=Path(folder) / "sets").summary
+        return run_sets(open_audit(audit), SetsSettings(sizes=(1.0,)), out=Path(folder) / "sets").summary
+
+
+def judged_in(summary: dict[str, Any]) -> list[str]:
+    """List the attributes whose minority has enough judged images by every rule."""
     subjects = summary["subjects"]
-    judged = [
+    return [
         subject
         for subject, entry in subjects.items()
         if all(
@@ -50,6 +49,11 @@ def of_model(audits: Path, name: str) -> dict[str, Any]:
             for rule in RULES
         )
     ]
+
+
+def of_model(summary: dict[str, Any], judged: list[str]) -> dict[str, Any]:
+    """Return the means over attributes."""
+    subjects = summary["subjects"]
     keys = ("coverage", "majority_coverage", "minority_coverage", "size", "several", "empty")
     rules = {
         rule: {key: mean([Estimate.from_json(subjects[one]["rules"][rule][key]) for one in judged]) for key in keys}
@@ -57,7 +61,6 @@ def of_model(audits: Path, name: str) -> dict[str, Any]:
     }
     of_all = summary["attributes"]
     prevalence = of_all["prevalence"]
-    rarest = sorted(judged, key=lambda one: min(prevalence[one], 1 - prevalence[one]))
     recalled = [one for one in sorted(of_all["answers"], key=lambda one: prevalence[one] or 1.0) if one in judged]
     recall = {
         rule: {
@@ -77,7 +80,7 @@ def of_model(audits: Path, name: str) -> dict[str, Any]:
         "judged": summary["judged"],
         "attributes": len(judged),
         "left_out": sorted(set(subjects) - set(judged)),
-        "rarest": rarest[:RAREST],
+        "rarest": recalled[:RAREST],
         "always_kept": kept,
         "rules": rules,
         "all_at_once": recall,
@@ -86,10 +89,13 @@ def of_model(audits: Path, name: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("audits", type=Path)
+    parser.add_argument("unbalanced", type=Path)
+    parser.add_argument("balanced", type=Path)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "faces.json")
     options = parser.parse_args()
-    results = {name: of_model(options.audits, name) for name in MODELS}
+    summaries = {name: study_of(getattr(options, name)) for name in MODELS}
+    in_both = [one for one in judged_in(summaries[MODELS[0]]) if one in judged_in(summaries[MODELS[1]])]
+    results = {name: of_model(summary, in_both) for name, summary in summaries.items()}
     options.out.write_text(json.dumps(results, indent=1) + "\n")
     for name, found in results.items():
         print(f"{name}: {found['attributes']} attributes, {found['judged']}")
