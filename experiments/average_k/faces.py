@@ -4,7 +4,7 @@
 
 takes audits of both models on the same images (``bincam demo`` makes such), calibrates on half of the people and judges
 the others, who are the same for both, and writes the means over attributes to ``experiments/average_k/faces.json``.
-Attributes whose minority has fewer than 20 judged images or five people in either model are left out of the means.
+Attributes whose minority has fewer than 20 judged images or five people, or too few to calibrate, are left out.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def judged_in(summary: dict[str, Any]) -> list[str]:
     return [
         subject
         for subject, entry in subjects.items()
-        if all(
+        if not entry["rules"].get("class_conditional", {}).get("fitted", {}).get("always_kept")
+        and all(
             rule in entry["rules"] and Estimate.from_json(entry["rules"][rule]["minority_coverage"]).status == "ok"
             for rule in RULES
         )
