@@ -76,7 +76,6 @@ def test_a_folder_calibrates(command, made, tmp_path):
         (["--method", "aps"], "no method of sets suits this audit"),
         (["--raps", "0.01"], "expected PENALTY,FREE"),
         (["--ties", "all"], "expected whole or random"),
-        (["--seed", "-1"], "a seed of -1"),
     ],
 )
 def test_a_mistake_is_told_in_a_line(command, made, tmp_path, words, message):
