@@ -132,6 +132,12 @@ def gain(read: Callable[[str, str], float], figure: str) -> float:
     return read("two_head", figure) - read("ce", figure)
 
 
+def at_two(read: Callable[[str, str], float]) -> float:
+    """Compute average-K accuracy at K = 2, less what the best sets gain from 2 to the size that these have."""
+    excess = read("ce", "average_k/2/limit") - read("ce", "average_k/2/limit_at_k")
+    return read("ce", "average_k/2/accuracy") - excess
+
+
 LOW, HIGH = "average_k/1/gap", "average_k/3/gap"
 FEW, OTHERS = "average_k/2/of_few", "average_k/2/of_others"
 CLAIMS: Sequence[Claim] = (
@@ -172,8 +178,12 @@ CLAIMS: Sequence[Claim] = (
         "arXiv 2112.08851: yes, where ambiguity differs between images",
         EVEN,
         ("ce", "ce"),
-        {"average-K accuracy at K = 2": "average_k/2/accuracy", "top-2": "top_k/2/accuracy"},
-        f"more than top-2 by {number(MARGIN, 3)}",
-        lambda read: read("ce", "average_k/2/accuracy") > read("ce", "top_k/2/accuracy") + MARGIN,
+        {
+            "average-K accuracy at K = 2": "average_k/2/accuracy",
+            "of sets of the size": "average_k/2/size",
+            "top-2": "top_k/2/accuracy",
+        },
+        f"more than top-2 by {number(MARGIN, 3)}, less what sets larger than 2 can gain at most",
+        lambda read: at_two(read) > read("ce", "top_k/2/accuracy") + MARGIN,
     ),
 )

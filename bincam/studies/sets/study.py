@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.reader import open_audit
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError
 from bincam.studies.folder import STUDY, StudyFolder, study_folder
 from bincam.studies.sets.curve import size_coverage
 from bincam.studies.sets.division import Division, divide_audits, divide_people
@@ -73,7 +75,7 @@ def run_sets(
     stated = {**chosen.to_json(), "share": None} if other else chosen.to_json()
     stated["calibration"] = None if other is None else other.digest
     # Everything is checked before a folder is made.
-    division = _divided(audit, other, chosen)
+    division = _told_of_second_head(_divided(audit, other, chosen), audit)
     check_sizes(chosen.sizes, division.judged)
     study = StudyFolder.begin(out or study_folder(audit, NAME), NAME, stated, audit=audit, resume=resume)
     if not study.finished:
@@ -98,6 +100,18 @@ def _divided(audit: Audit, other: Audit | None, settings: SetsSettings) -> Divis
     if settings.share is None:
         raise InputError("nothing to calibrate on: state a share of the audit's people, or another audit")
     return divide_people(read_scored(audit), settings.share, settings.seed)
+
+
+def _told_of_second_head(division: Division, audit: Audit) -> Division:
+    """Say which head's sets these are, where the card names another output for label sets."""
+    if audit.manifest.model.card.get("set_output") is None:
+        return division
+    note = (
+        "the model has a second head for label sets, whose scores an audit does not store: these sets are made of the "
+        "softmax of its first; model.set_scores(images) has the others"
+    )
+    warnings.warn(f"{audit.folder}: {note}", BincamWarning, stacklevel=3)
+    return replace(division, notes=(*division.notes, note))
 
 
 class _Judged:

@@ -168,6 +168,18 @@ def test_a_calibration_that_does_not_fit_is_refused(tmp_path, other, message):
     assert not study_folder(judged, "sets").exists()
 
 
+def test_a_second_head_for_label_sets_is_told(tmp_path):
+    drawn = drawn_set(200, [0.5, 0.3, 0.2])
+    audit = write_made(tmp_path / "audit", outputs=("cat", "dog", "fox"), **drawn)
+    before = run_sets(audit, out=tmp_path / "one").summary["notes"]
+    assert not any("second head" in note for note in before)
+    audit.manifest.model.card["set_output"] = "label_sets"
+    with pytest.warns(BincamWarning, match="these sets are made of the softmax of its first"):
+        after = run_sets(audit, out=tmp_path / "two").summary["notes"]
+    assert after[:-1] == before
+    assert "the model has a second head for label sets" in after[-1]
+
+
 def test_training_images_as_calibration_are_told(tmp_path):
     judged, folder = two_audits(tmp_path, split="train")
     with pytest.warns(BincamWarning, match="scores are too sure"):
