@@ -167,10 +167,10 @@ class Settings:
     @field_validator(*_NUMBERS, mode="before")
     @classmethod
     def _numbers_alone(cls, value: Any, info: Any) -> Any:
-        """Refuse True and text in place of a number, which pydantic would read as one."""
+        """Refuse True in place of a number, and of a threshold also text, which pydantic would read as one."""
         entries = value.items() if isinstance(value, Mapping) else [("", value)]
         for name, stated in entries:
-            if isinstance(stated, bool | str):
+            if isinstance(stated, bool) or (name and isinstance(stated, str)):
                 raise ValueError(f"{info.field_name}{f' of {name}' if name else ''}: got {stated!r}, expected a number")  # noqa: TRY004  # pydantic's
         return value
 

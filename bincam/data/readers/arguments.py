@@ -52,8 +52,8 @@ _KINDS: dict[str, tuple[Any, str]] = {
         list[str] | dict[str, list[str] | None],
         "a list of columns, or a list of classes by the name of each column",
     ),
-    "one_of_names": (dict[str, str], "the name of the set by column"),
-    "one_of_rest": (dict[str, str], "the name of the further output by set"),
+    "one_of_names": (dict[str, str], "a mapping of columns, each to the name of its set"),
+    "one_of_rest": (dict[str, str], "a mapping of sets, each to the name of its further output"),
 }
 """Type of every argument of a reader that states names, and the type in words; what the names mean a reader checks."""
 
