@@ -171,7 +171,7 @@ class Settings:
         entries = value.items() if isinstance(value, Mapping) else [("", value)]
         for name, stated in entries:
             if isinstance(stated, bool) or (name and isinstance(stated, str)):
-                raise ValueError(f"{info.field_name}{f' of {name}' if name else ''}: got {stated!r}, expected a number")  # pydantic's
+                raise ValueError(f"{info.field_name}{f' of {name}' if name else ''}: got {stated!r}, expected a number")
         return value
 
     @field_validator("seed")
