@@ -1,5 +1,6 @@
 """Every command with any value of any option."""
 
+import contextlib
 import json
 import shutil
 
@@ -139,7 +140,8 @@ def tried(call, places, fresh):
     new = fresh()
     audit = new / "audit"
     shutil.copytree(places["AUDIT"], audit)
-    judge(lambda: run(filled(call, {**places, "AUDIT": audit}, new)), lambda ended: ended.code in (0, 1, 2))
+    with contextlib.chdir(new):  # a value may be taken for a path
+        judge(lambda: run(filled(call, {**places, "AUDIT": audit}, new)), lambda ended: ended.code in (0, 1, 2))
     shutil.rmtree(new)
 
 
