@@ -9,7 +9,7 @@ import timm
 from timm.data.imagenet_info import ImageNetInfo
 
 from bincam.models import AttributeClassifier, make_card
-from bincam.train.lite0 import BACKBONE, lite0_state
+from bincam.train.runs.lite0 import BACKBONE, lite0_state
 
 SIZE = 224
 

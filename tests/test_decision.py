@@ -13,7 +13,7 @@ from bincam.postprocessing.platt import platt
 from bincam.postprocessing.thresholds import tune
 from bincam.stats.class_counts import ClassCounts
 from bincam.stats.classification import count
-from bincam.train.resampling import class_aware, rarest_label, rates
+from bincam.train.steps.resampling import class_aware, rarest_label, rates
 
 LOGITS = np.array([[0.1], [1.0], [2.0], [-1.0]])
 TAKES_LABELS = {

@@ -13,10 +13,10 @@ from bincam.audit.summary.panel import read_panel
 from bincam.data import crop
 from bincam.data.dataset import Crop, FaceDataset
 from bincam.errors import InputError, nearest
-from bincam.metrics.localization.boxes.clean import clean_scores
 from bincam.metrics.localization.boxes.coco import Marked, coco_document
-from bincam.metrics.localization.boxes.components import component_mask
-from bincam.metrics.localization.boxes.levels import FIXED
+from bincam.metrics.localization.boxes.protocols.clean import clean_scores
+from bincam.metrics.localization.boxes.protocols.components import component_mask
+from bincam.metrics.localization.boxes.protocols.levels import FIXED
 from bincam.progress import track
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def coco_of(
 
 
 def _check_sides(audit: Audit) -> None:
-    from bincam.cam.methods import METHODS
+    from bincam.cam.maps.methods import METHODS
 
     method = METHODS.get(audit.methods[0].partition("@")[0])
     if audit.manifest.side != "positive" and (method is None or not method.signed):

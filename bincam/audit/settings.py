@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from bincam.cam import Side
 from bincam.cam.borrowed_model import Precision
-from bincam.cam.targets import SIDES
+from bincam.cam.requests.targets import SIDES
 from bincam.data import Regions
 from bincam.data.dataset import OnError
 from bincam.errors import InputError, nearest

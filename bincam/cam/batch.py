@@ -11,18 +11,18 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bincam.cam import bridge, fullgrad
 from bincam.cam.borrowed_model import BorrowedModel, Start
-from bincam.cam.combination import Combination
 from bincam.cam.decompose import Decomposition, decompose, full_precision
-from bincam.cam.evidence import Pass
 from bincam.cam.explanation import Explanation
-from bincam.cam.methods import Method
-from bincam.cam.native import completes, signed_evidence
+from bincam.cam.maps import bridge, fullgrad
+from bincam.cam.maps.evidence import Pass
+from bincam.cam.maps.methods import Method
+from bincam.cam.maps.native import completes, signed_evidence
 from bincam.cam.prediction_grid.cells import cell_scores, readings
 from bincam.cam.prediction_grid.reading import explained_grid
-from bincam.cam.request import Request
-from bincam.cam.targets import Side
+from bincam.cam.requests.combination import Combination
+from bincam.cam.requests.request import Request
+from bincam.cam.requests.targets import Side
 from bincam.errors import UnsupportedError
 from bincam.models.anatomy import Anatomy
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from bincam.cam.evidence import Pass
-from bincam.cam.inputs import Arguments, Inputs, check_images
+from bincam.cam.maps.evidence import Pass
+from bincam.cam.requests.inputs import Arguments, Inputs, check_images
 from bincam.errors import InputError
 from bincam.models.anatomy import Anatomy
 from bincam.models.borrowing.borrow import WeightsNumber, evaluating, outside_grad_modes, own_rng, unwrap

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bincam.cam.combination import Combination
-from bincam.cam.methods import cam
+from bincam.cam.maps.methods import cam
+from bincam.cam.requests.combination import Combination
 from bincam.models.anatomy import Anatomy
 from bincam.models.head_structure.norm import norm_scale
 

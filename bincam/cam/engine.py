@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from bincam.cam import bridge
 from bincam.cam.batch import asked_batch, batch_explanation, batch_maps
 from bincam.cam.borrowed_model import BorrowedModel, Precision
-from bincam.cam.combination import refuse_unknown_scores
 from bincam.cam.decompose import decompose, full_precision
 from bincam.cam.explained import joined
 from bincam.cam.explanation import Explanation
-from bincam.cam.inputs import Inputs, check_images
-from bincam.cam.methods import Method, find
-from bincam.cam.native import kept_and_start
+from bincam.cam.maps import bridge
+from bincam.cam.maps.methods import Method, find
+from bincam.cam.maps.native import kept_and_start
 from bincam.cam.reference import Reference, ReferenceFit
-from bincam.cam.request import Request, check_counts, select_asked
-from bincam.cam.selection import Selection
-from bincam.cam.targets import Side
+from bincam.cam.requests.combination import refuse_unknown_scores
+from bincam.cam.requests.inputs import Inputs, check_images
+from bincam.cam.requests.request import Request, check_counts, select_asked
+from bincam.cam.requests.selection import Selection
+from bincam.cam.requests.targets import Side
 from bincam.cam.views.mean import explain_views, mean_scores, refuse_views
 from bincam.cam.views.placed import PlacedViews
 from bincam.errors import InputError, UnsupportedError, nearest

@@ -8,25 +8,11 @@ from typing import Any
 
 import typer
 
-from bincam.cli import (
-    audit,
-    boxes,
-    card,
-    compare,
-    data,
-    demo,
-    explain,
-    faces,
-    gate,
-    report,
-    scenes,
-    sets,
-    summarise,
-    train,
-    zoom,
-)
+from bincam.cli import audit, boxes, card, compare, data, demo, explain, gate, report, summarise, train
 from bincam.cli.edge import run_to_the_edge
-from bincam.cli.options import help_text
+from bincam.cli.generated import faces, scenes
+from bincam.cli.reading.options import help_text
+from bincam.cli.studies import sets, zoom
 from bincam.errors import BincamWarning, in_a_line
 
 app = typer.Typer(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bincam.cli import source
-from bincam.cli.option_groups import (
+from bincam.cli.reading import source
+from bincam.cli.reading.option_groups import (
     EXECUTION_PANEL,
     LARGEST_SEED,
     SUMMARY_PANEL,
@@ -24,8 +24,8 @@ from bincam.cli.option_groups import (
     ThresholdOptions,
     WeightsFile,
 )
-from bincam.cli.options import expand_groups, parse_attributes, parse_names
-from bincam.cli.table_options import SETS_PANEL, ReaderOptions
+from bincam.cli.reading.options import expand_groups, parse_attributes, parse_names
+from bincam.cli.reading.table_options import SETS_PANEL, ReaderOptions
 from bincam.display import counted
 from bincam.errors import BincamWarning, InputError
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from bincam.cli.options import parse_attributes
+from bincam.cli.reading.options import parse_attributes
 from bincam.errors import InputError
 from bincam.stats.formatting import counted
 

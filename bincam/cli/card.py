@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bincam.cli import source
-from bincam.cli.option_groups import ModelOptions, ThresholdOptions
-from bincam.cli.options import expand_groups, parse_assignments, refuse_repeats
+from bincam.cli.reading import source
+from bincam.cli.reading.option_groups import ModelOptions, ThresholdOptions
+from bincam.cli.reading.options import expand_groups, parse_assignments, refuse_repeats
 from bincam.display import counted
 from bincam.errors import InputError, nearest
 from bincam.files import regular

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bincam.cli.option_groups import LARGEST_SEED
-from bincam.cli.options import parse_numbers
+from bincam.cli.reading.option_groups import LARGEST_SEED
+from bincam.cli.reading.options import parse_numbers
 from bincam.errors import InputError
 
 MOST_OUTPUTS = 20

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bincam.cli.option_groups import LARGEST_SEED
-from bincam.cli.options import expand_groups
-from bincam.cli.table_options import TableOptions
+from bincam.cli.reading.option_groups import LARGEST_SEED
+from bincam.cli.reading.options import expand_groups
+from bincam.cli.reading.table_options import TableOptions
 from bincam.display import counted, literal_console
 from bincam.errors import in_a_line
 
@@ -59,7 +59,7 @@ def describe(
     else:
         _print_description(description)
     if out is not None:
-        from bincam.report.figures import dataset
+        from bincam.report.figures.audited import dataset
 
         dataset.save(dataset.prevalence(description), out / "prevalence.png")
         dataset.save(dataset.correlation(description), out / "correlation.png")
@@ -127,7 +127,7 @@ def regions(
     """Draw the expected regions over sample images, cropped as for a model."""
     from bincam.data import load_regions
     from bincam.data.dataset import FaceDataset, Sample
-    from bincam.report.figures import dataset
+    from bincam.report.figures.audited import dataset
 
     table = options.load(source)
     chosen = load_regions(kind, source)

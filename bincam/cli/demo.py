@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bincam.cli.option_groups import LARGEST_SEED
+from bincam.cli.reading.option_groups import LARGEST_SEED
 from bincam.errors import InputError
 
 OUT = Path("reports/demo")
@@ -95,7 +95,7 @@ def demo(
     The faces are generated with CelebA's prevalences, so nothing is downloaded. After an interruption, run the same
     command again to resume.
     """
-    from bincam.cli.source import prepare
+    from bincam.cli.reading.source import prepare
 
     prepare()
     try:
@@ -132,7 +132,7 @@ def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, li
     from bincam.data import load, load_regions
     from bincam.progress import track
     from bincam.train import fit_pair
-    from bincam.train.config import make_config
+    from bincam.train.configuration.config import make_config
 
     table = None if data == "faces" else load(data)  # before the folder is marked: a misspelt name leaves nothing
     _claim(out, {"data": data, "seed": seed})

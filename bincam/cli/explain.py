@@ -9,24 +9,31 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bincam.cli import source
-from bincam.cli.option_groups import EXECUTION_PANEL, Device, ModelOptions, ModelSource, ThresholdOptions, WeightsFile
-from bincam.cli.options import expand_groups, parse_assignments, parse_attributes, parse_number, refuse_repeats
+from bincam.cli.reading import source
+from bincam.cli.reading.option_groups import (
+    EXECUTION_PANEL,
+    Device,
+    ModelOptions,
+    ModelSource,
+    ThresholdOptions,
+    WeightsFile,
+)
+from bincam.cli.reading.options import expand_groups, parse_assignments, parse_attributes, parse_number, refuse_repeats
 from bincam.data.regions.boxes import checked_boxes
 from bincam.display import counted
 from bincam.errors import InputError, nearest
 from bincam.files import names_in
 from bincam.one_of import expand, set_of
-from bincam.report.explained_boxes import AskedBoxes, box_note
-from bincam.report.explanations import Run, summary
-from bincam.report.prediction_grids import grid_summary
+from bincam.report.explained.boxes import AskedBoxes, box_note
+from bincam.report.explained.explanations import Run, summary
+from bincam.report.explained.prediction_grids import grid_summary
 
 if TYPE_CHECKING:
     from bincam.cam import Explainer
     from bincam.cam.prediction_grid.grid import Reading
     from bincam.inference.zoom.plan import Plan
     from bincam.models import AttributeClassifier, Card
-    from bincam.report.explained_sets import AskedSets
+    from bincam.report.explained.sets import AskedSets
 
 FILE = "explanations.json"
 METHOD = "grad_cam"
@@ -268,7 +275,7 @@ def read_sets(folder: Path, rule: str | None) -> AskedSets:
     Raises:
         InputError: There is no finished study, or it has no such rule.
     """
-    from bincam.report.explained_sets import AskedSets
+    from bincam.report.explained.sets import AskedSets
     from bincam.studies.sets.stored import read_rules
 
     asked = AskedSets(read_rules(folder), rule)
@@ -392,7 +399,7 @@ def _print_summary(document: Mapping[str, Any], out: Path) -> None:
     for image in document["images"]:
         typer.echo(f"{image['figure']}")
         if "sets" in image:
-            from bincam.report.explained_sets import set_lines
+            from bincam.report.explained.sets import set_lines
 
             for line in set_lines(image["sets"], [entry["name"] for entry in image["attributes"]]):
                 typer.echo(f"  {line}")

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bincam.cli.option_groups import SummaryOptions
-from bincam.cli.options import expand_groups
+from bincam.cli.reading.option_groups import SummaryOptions
+from bincam.cli.reading.options import expand_groups
 from bincam.display import counted
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bincam.cli.options import refuse_repeats
+from bincam.cli.reading.options import refuse_repeats
 
 if TYPE_CHECKING:
     from bincam.train import Result
@@ -36,8 +36,8 @@ def train(
     To train on several GPUs: accelerate launch -m bincam train CONFIG. In several processes on CPUs: torchrun
     --nproc-per-node 2 -m bincam train CONFIG.
     """
-    from bincam.cli.source import prepare
-    from bincam.train.config import read_config
+    from bincam.cli.reading.source import prepare
+    from bincam.train.configuration.config import read_config
 
     refuse_repeats("--set", (text.partition("=")[0].strip() for text in set_ or ()))
     settings = read_config(config, set_ or [])
@@ -114,7 +114,7 @@ def _tell(name: str, result: Result) -> None:
         auroc = UNDEFINED if mean["auroc"] is None else number(mean["auroc"], 3)
         typer.echo(f"  {split}: {', '.join(errors)}, AUROC {auroc}")
     if "sets" in result.history[result.best_epoch - 1]["validation"]:
-        from bincam.train.progress import set_line
+        from bincam.train.runs.progress import set_line
 
         for split, sets in _sets(result).items():
             for set_name, entry in sets.items():

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.boxes import BoxRecords, read_boxes
+from bincam.audit.folder.parts.boxes import BoxRecords, read_boxes
 from bincam.compare.names import Names
-from bincam.metrics.localization.boxes.levels import FIXED, LEVELS
+from bincam.metrics.localization.boxes.protocols.levels import FIXED, LEVELS
 from bincam.metrics.localization.boxes.scores import DELTA, mean_of
 from bincam.metrics.localization.boxes.verdict import JUDGED
 from bincam.stats.clusters import Clusters

@@ -28,15 +28,6 @@ if TYPE_CHECKING:
     from bincam.metrics.faithfulness.road import Road as Road
     from bincam.metrics.faithfulness.road import impute as impute
     from bincam.metrics.faithfulness.road import road as road
-    from bincam.metrics.localization.boxes.clean import clean_boxes as clean_boxes
-    from bincam.metrics.localization.boxes.clean import clean_histograms as clean_histograms
-    from bincam.metrics.localization.boxes.clean import clean_overlaps as clean_overlaps
-    from bincam.metrics.localization.boxes.clean import clean_scores as clean_scores
-    from bincam.metrics.localization.boxes.clovaai import clovaai_boxes as clovaai_boxes
-    from bincam.metrics.localization.boxes.clovaai import clovaai_overlaps as clovaai_overlaps
-    from bincam.metrics.localization.boxes.clovaai import clovaai_scores as clovaai_scores
-    from bincam.metrics.localization.boxes.clovaai import inclusive_iou as inclusive_iou
-    from bincam.metrics.localization.boxes.clovaai import scaled_boxes as scaled_boxes
     from bincam.metrics.localization.boxes.coco import Marked as Marked
     from bincam.metrics.localization.boxes.coco import coco_document as coco_document
     from bincam.metrics.localization.boxes.coco import coco_results as coco_results
@@ -44,9 +35,6 @@ if TYPE_CHECKING:
     from bincam.metrics.localization.boxes.coco import write_coco as write_coco
     from bincam.metrics.localization.boxes.columns import BoxColumns as BoxColumns
     from bincam.metrics.localization.boxes.columns import box_columns as box_columns
-    from bincam.metrics.localization.boxes.components import Components as Components
-    from bincam.metrics.localization.boxes.components import component_mask as component_mask
-    from bincam.metrics.localization.boxes.components import components_at as components_at
     from bincam.metrics.localization.boxes.constant import ConstantBoxes as ConstantBoxes
     from bincam.metrics.localization.boxes.constant import fit_constant_boxes as fit_constant_boxes
     from bincam.metrics.localization.boxes.nulls import BoxNulls as BoxNulls
@@ -57,6 +45,20 @@ if TYPE_CHECKING:
     from bincam.metrics.localization.boxes.pixels import pixel_histograms as pixel_histograms
     from bincam.metrics.localization.boxes.pixels import pxap as pxap
     from bincam.metrics.localization.boxes.pixels import pxap_estimate as pxap_estimate
+    from bincam.metrics.localization.boxes.protocols.clean import clean_boxes as clean_boxes
+    from bincam.metrics.localization.boxes.protocols.clean import clean_histograms as clean_histograms
+    from bincam.metrics.localization.boxes.protocols.clean import clean_overlaps as clean_overlaps
+    from bincam.metrics.localization.boxes.protocols.clean import clean_scores as clean_scores
+    from bincam.metrics.localization.boxes.protocols.clovaai import clovaai_boxes as clovaai_boxes
+    from bincam.metrics.localization.boxes.protocols.clovaai import clovaai_overlaps as clovaai_overlaps
+    from bincam.metrics.localization.boxes.protocols.clovaai import clovaai_scores as clovaai_scores
+    from bincam.metrics.localization.boxes.protocols.clovaai import inclusive_iou as inclusive_iou
+    from bincam.metrics.localization.boxes.protocols.clovaai import scaled_boxes as scaled_boxes
+    from bincam.metrics.localization.boxes.protocols.components import Components as Components
+    from bincam.metrics.localization.boxes.protocols.components import component_mask as component_mask
+    from bincam.metrics.localization.boxes.protocols.components import components_at as components_at
+    from bincam.metrics.localization.boxes.protocols.zhou import zhou_boxes as zhou_boxes
+    from bincam.metrics.localization.boxes.protocols.zhou import zhou_overlaps as zhou_overlaps
     from bincam.metrics.localization.boxes.reach import box_reach as box_reach
     from bincam.metrics.localization.boxes.reach import grid_reach as grid_reach
     from bincam.metrics.localization.boxes.scores import BoxScores as BoxScores
@@ -66,8 +68,6 @@ if TYPE_CHECKING:
     from bincam.metrics.localization.boxes.summary import BoxSummary as BoxSummary
     from bincam.metrics.localization.boxes.summary import box_summary as box_summary
     from bincam.metrics.localization.boxes.verdict import judgement as judgement
-    from bincam.metrics.localization.boxes.zhou import zhou_boxes as zhou_boxes
-    from bincam.metrics.localization.boxes.zhou import zhou_overlaps as zhou_overlaps
     from bincam.metrics.localization.cells.columns import image_columns as image_columns
     from bincam.metrics.localization.cells.columns import null_columns as null_columns
     from bincam.metrics.localization.cells.foreground import Foreground as Foreground
@@ -110,8 +110,8 @@ _MODULES = {
     "faithfulness.infidelity": ("Infidelity", "infidelity", "square_patches"),
     "faithfulness.pixel_ranking": ("ranks", "strongest", "weakest"),
     "faithfulness.road": ("Road", "impute", "road"),
-    "localization.boxes.clean": ("clean_boxes", "clean_histograms", "clean_overlaps", "clean_scores"),
-    "localization.boxes.clovaai": (
+    "localization.boxes.protocols.clean": ("clean_boxes", "clean_histograms", "clean_overlaps", "clean_scores"),
+    "localization.boxes.protocols.clovaai": (
         "clovaai_boxes",
         "clovaai_overlaps",
         "clovaai_scores",
@@ -120,7 +120,7 @@ _MODULES = {
     ),
     "localization.boxes.coco": ("Marked", "coco_document", "coco_results", "rle", "write_coco"),
     "localization.boxes.columns": ("BoxColumns", "box_columns"),
-    "localization.boxes.components": ("Components", "component_mask", "components_at"),
+    "localization.boxes.protocols.components": ("Components", "component_mask", "components_at"),
     "localization.boxes.constant": ("ConstantBoxes", "fit_constant_boxes"),
     "localization.boxes.nulls": ("BoxNulls", "box_nulls"),
     "localization.boxes.overlaps": ("Overlaps", "iou"),
@@ -129,7 +129,7 @@ _MODULES = {
     "localization.boxes.scores": ("BoxScores", "best_level", "box_scores", "hit_rate"),
     "localization.boxes.summary": ("BoxSummary", "box_summary"),
     "localization.boxes.verdict": ("judgement",),
-    "localization.boxes.zhou": ("zhou_boxes", "zhou_overlaps"),
+    "localization.boxes.protocols.zhou": ("zhou_boxes", "zhou_overlaps"),
     "localization.cells.columns": ("image_columns", "null_columns"),
     "localization.cells.foreground": ("Foreground", "foreground"),
     "localization.cells.partners": ("absent_outputs", "donors", "partners"),

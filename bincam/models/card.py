@@ -21,7 +21,7 @@ from bincam.display import ROWS, Table, counted
 from bincam.errors import InputError, nearest
 from bincam.files import read_json, write_json
 from bincam.models.heads import Head, check_head
-from bincam.models.pooling import OF_LOG_ODDS, Pooling, check_pooling
+from bincam.models.poolings.pooling import OF_LOG_ODDS, Pooling, check_pooling
 from bincam.one_of import check_no_threshold, check_set_counts, check_sets, set_columns
 
 SCHEMA = 1

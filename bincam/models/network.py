@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from bincam.models.card import DECISIONS, LABEL_SETS
-from bincam.models.cell_pooling import CellPool
-from bincam.models.features import grid_features
-from bincam.models.pooling import make_pool
+from bincam.models.poolings.cell_pooling import CellPool
+from bincam.models.poolings.features import grid_features
+from bincam.models.poolings.pooling import make_pool
 
 
 class AttributeNet(nn.Module):
@@ -22,7 +22,7 @@ class AttributeNet(nn.Module):
     Args:
         backbone: A timm model; its own classifier is not used.
         count: A.
-        pooling: Name of the pooling, see ``bincam.models.pooling``.
+        pooling: Name of the pooling, see ``bincam.models.poolings.pooling``.
         input_size: ``(H, W)`` of one forward pass that determines the axes of the backbone's features.
         channels: Number of image channels.
         drop_rate: Dropout before the linear layer, in training mode; where it is applied to cells, a channel is dropped

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from bincam.decision import check_labels, count_by_score, is_finite, is_positive
 from bincam.errors import InputError
-from bincam.models.cell_pooling import noisy_or_pool, pcam_pool, top_pool
 from bincam.models.log_odds import set_log_odds
-from bincam.models.pooling import logsumexp_pool, max_pool, mean_pool
+from bincam.models.poolings.cell_pooling import noisy_or_pool, pcam_pool, top_pool
+from bincam.models.poolings.pooling import logsumexp_pool, max_pool, mean_pool
 
 _OF_ANY: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": mean_pool,

@@ -20,8 +20,8 @@ from bincam.one_of import expand, set_of
 from bincam.report.figures.theme import style
 from bincam.report.reading.audited_model import Arm, common, minority_share
 from bincam.report.reading.units import unit
-from bincam.report.sections.comparisons import BIAS_SHARES, ERRORS, GAINS, Comparison
-from bincam.report.sections.overview import dumbbells
+from bincam.report.sections.first_screen.comparisons import BIAS_SHARES, ERRORS, GAINS, Comparison
+from bincam.report.sections.first_screen.overview import dumbbells
 from bincam.stats.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def plot_explanation(
 ) -> Figure:
     """Draw the maps of one image; ``Explanation.plot`` describes the arguments and errors."""
     from bincam.cam import BRIDGED
-    from bincam.report.explanations import about_sets, caption, describe, summary
-    from bincam.report.figures.explanation import Panel, explanation_figure, scale
+    from bincam.report.explained.explanations import about_sets, caption, describe, summary
+    from bincam.report.figures.pictured.explanation import Panel, explanation_figure, scale
 
     names = _chosen(explanation.attributes, None if attributes is None else expand(attributes, explanation.one_of))
     count = len(explanation.logits)

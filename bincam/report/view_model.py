@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bincam.report.box_view import BoxPart
-from bincam.report.cell_view import CellsPart
-from bincam.report.label_set_view import LabelSetsPart
-from bincam.report.set_view import SetCard, SetContrastCard
-from bincam.report.view_parts import Cell, Chart, Definition, Example, Picture, Table, Tile
-from bincam.report.zoom_view import ZoomPart
+from bincam.report.view.boxes import BoxPart
+from bincam.report.view.cells import CellsPart
+from bincam.report.view.label_sets import LabelSetsPart
+from bincam.report.view.parts import Cell, Chart, Definition, Example, Picture, Table, Tile
+from bincam.report.view.sets import SetCard, SetContrastCard
+from bincam.report.view.zoom import ZoomPart
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from bincam.stats.class_counts import ClassCounts as ClassCounts
     from bincam.stats.classification import Metrics as Metrics
     from bincam.stats.classification import evaluate as evaluate
-    from bincam.train.config import TrainConfig as TrainConfig
-    from bincam.train.config import read_config as read_config
+    from bincam.train.configuration.config import TrainConfig as TrainConfig
+    from bincam.train.configuration.config import read_config as read_config
     from bincam.train.loop import fit as fit
     from bincam.train.losses.base import AttributeLoss as AttributeLoss
     from bincam.train.losses.registry import LOSSES as LOSSES
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bincam.train.losses.set_registry import make_set_loss as make_set_loss
     from bincam.train.losses.two_head import pseudo_labels as pseudo_labels
     from bincam.train.pair import fit_pair as fit_pair
-    from bincam.train.run_folder import Result as Result
+    from bincam.train.runs.folder import Result as Result
 
 _NAMES = {
     "LOSSES": "losses.registry",
@@ -33,8 +33,8 @@ _NAMES = {
     "AttributeLoss": "losses.base",
     "ClassCounts": "bincam.stats.class_counts",
     "Metrics": "bincam.stats.classification",
-    "Result": "run_folder",
-    "TrainConfig": "config",
+    "Result": "runs.folder",
+    "TrainConfig": "configuration.config",
     "evaluate": "bincam.stats.classification",
     "fit": "loop",
     "fit_pair": "pair",
@@ -42,7 +42,7 @@ _NAMES = {
     "make_set_loss": "losses.set_registry",
     "match_frequencies": "bincam.postprocessing.offsets",
     "pseudo_labels": "losses.two_head",
-    "read_config": "config",
+    "read_config": "configuration.config",
     "tune": "bincam.postprocessing.thresholds",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string

@@ -16,19 +16,19 @@ from bincam.display import counted
 from bincam.errors import BincamError, BincamWarning
 from bincam.folder_lock import FolderLock, take
 from bincam.models import load
-from bincam.train import run_manifest
-from bincam.train.batches import TrainingBatches, order_digest
-from bincam.train.checkpoint import FILE as STATE
-from bincam.train.checkpoint import Position, State, read_state, write_state
-from bincam.train.config import TrainConfig
-from bincam.train.distributed import Process, deferred_interrupt
-from bincam.train.epoch_sums import EpochSums
-from bincam.train.optimizer_step import Stepper
-from bincam.train.progress import EventFile, Reporter, event_writer
-from bincam.train.run_evaluation import RunEvaluation
-from bincam.train.run_folder import WRITES, Result, RunFolder, refuse_overwriting
-from bincam.train.setup import in_memory_order, make_setup
-from bincam.train.splits import read_splits
+from bincam.train.configuration.config import TrainConfig
+from bincam.train.evaluations.run_evaluation import RunEvaluation
+from bincam.train.runs import manifest as run_manifest
+from bincam.train.runs.checkpoint import FILE as STATE
+from bincam.train.runs.checkpoint import Position, State, read_state, write_state
+from bincam.train.runs.folder import WRITES, Result, RunFolder, refuse_overwriting
+from bincam.train.runs.progress import EventFile, Reporter, event_writer
+from bincam.train.runs.setup import in_memory_order, make_setup
+from bincam.train.runs.splits import read_splits
+from bincam.train.steps.batches import TrainingBatches, order_digest
+from bincam.train.steps.distributed import Process, deferred_interrupt
+from bincam.train.steps.epoch_sums import EpochSums
+from bincam.train.steps.optimizer_step import Stepper
 
 _CHECK_EVERY = {"cpu": 1}  # steps between two reads of the losses, by device; each waits for a GPU, where it is 16
 

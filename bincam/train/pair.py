@@ -12,17 +12,17 @@ from bincam.files import write_json
 from bincam.folder_lock import take
 from bincam.one_of import yes_or_no
 from bincam.stats.class_counts import ClassCounts
-from bincam.train.batches import make_order
-from bincam.train.checkpoint import Identity, read_state, saving
-from bincam.train.config import PAIR_FILE as FILE
-from bincam.train.config import TrainConfig
-from bincam.train.config_sections import LossConfig, ResamplingConfig, SetLossConfig
-from bincam.train.distributed import deferred_interrupt
-from bincam.train.initial_model import initial_model, weights_digest
+from bincam.train.configuration.config import PAIR_FILE as FILE
+from bincam.train.configuration.config import TrainConfig
+from bincam.train.configuration.sections import LossConfig, ResamplingConfig, SetLossConfig
 from bincam.train.loop import fit_until
-from bincam.train.run_folder import Result, refuse_overwriting
 from bincam.train.run_loss import has_set_head, make_run_loss, set_loss_of
-from bincam.train.splits import read_splits
+from bincam.train.runs.checkpoint import Identity, read_state, saving
+from bincam.train.runs.folder import Result, refuse_overwriting
+from bincam.train.runs.initial_model import initial_model, weights_digest
+from bincam.train.runs.splits import read_splits
+from bincam.train.steps.batches import make_order
+from bincam.train.steps.distributed import deferred_interrupt
 
 KIND, SCHEMA = "bincam-pair", 3
 

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from bincam.errors import InputError, nearest
 from bincam.one_of import set_columns, yes_or_no
 from bincam.stats.class_counts import ClassCounts
-from bincam.train.config import TrainConfig
-from bincam.train.config_sections import SetLossConfig
+from bincam.train.configuration.config import TrainConfig
+from bincam.train.configuration.options import parameters
+from bincam.train.configuration.sections import SetLossConfig
 from bincam.train.labelled_sets import LabelledSets
 from bincam.train.losses.base import AttributeLoss
 from bincam.train.losses.joint import JointLoss
 from bincam.train.losses.registry import make_loss
 from bincam.train.losses.set_registry import OF_ATTRIBUTE_LOSS, OF_SETS_ALONE, SET_LOSSES, make_set_loss
-from bincam.train.options import parameters
-from bincam.train.resampling import rates
+from bincam.train.steps.resampling import rates
 
 
 def set_loss_of(config: TrainConfig) -> SetLossConfig:

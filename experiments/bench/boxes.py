@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from race import machine, milliseconds, race, ratios, write
 
 from bincam.metrics import clean_overlaps, clovaai_overlaps, components_at, inclusive_iou
-from bincam.metrics.localization.boxes.clovaai import THRESHOLDS, clovaai_scores, inclusive
+from bincam.metrics.localization.boxes.protocols.clovaai import THRESHOLDS, clovaai_scores, inclusive
 from bincam.resample import upsample
 
 SIZE = (224, 224)

@@ -28,9 +28,9 @@ from torch import Tensor, nn
 
 from bincam.data import AttributeTable, loader, write_celeba
 from bincam.train import fit
-from bincam.train.config import TrainConfig, make_config
-from bincam.train.initial_model import initial_model, updated_card
-from bincam.train.optimizer_step import make_optimizer
+from bincam.train.configuration.config import TrainConfig, make_config
+from bincam.train.runs.initial_model import initial_model, updated_card
+from bincam.train.steps.optimizer_step import make_optimizer
 
 
 def faces(folder: Path, count: int, attributes: int, batch: int) -> AttributeTable:

@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from race import machine, race, write
 
-from bincam.train.batches import TrainingBatches
-from bincam.train.config import make_config
-from bincam.train.distributed import Process
-from bincam.train.optimizer_step import Stepper
-from bincam.train.setup import make_setup
-from bincam.train.splits import read_splits
+from bincam.train.configuration.config import make_config
+from bincam.train.runs.setup import make_setup
+from bincam.train.runs.splits import read_splits
+from bincam.train.steps.batches import TrainingBatches
+from bincam.train.steps.distributed import Process
+from bincam.train.steps.optimizer_step import Stepper
 
 
 def images_of(folder: Path, count: int, outputs: int, size: int) -> Path:

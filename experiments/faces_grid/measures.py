@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit import Audit
-from bincam.audit.folder.box_reference import load_box_reference
-from bincam.audit.folder.boxes import read_boxes
+from bincam.audit.folder.parts.box_reference import load_box_reference
+from bincam.audit.folder.parts.boxes import read_boxes
 from bincam.audit.summary.panel import Panel, read_panel
-from bincam.metrics.localization.boxes.levels import FIXED, LEVELS
+from bincam.metrics.localization.boxes.protocols.levels import FIXED, LEVELS
 from bincam.metrics.localization.boxes.scores import DELTA
 from bincam.metrics.localization.boxes.verdict import JUDGED
 from bincam.stats.clustered.means import group_means

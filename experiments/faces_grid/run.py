@@ -55,7 +55,7 @@ def trained(work: Path, data: Path, seed: int, overrides: list[str]) -> tuple[di
 def result(work: Path, seed: int, count: int, overrides: list[str]) -> dict[str, Any]:
     """Carry out everything for a seed."""
     from bincam.audit import Settings, run
-    from bincam.train.run_manifest import revision
+    from bincam.train.runs.manifest import revision
     from experiments.faces_grid.measures import seed_figures
 
     data = faces(work, count)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bincam import provenance
 from bincam.errors import BincamError, InputError
 from bincam.files import read_json, write_json
-from bincam.train.run_manifest import revision
+from bincam.train.runs.manifest import revision
 from experiments.scenes.campaign import Job, as_json
 from experiments.scenes.training import DTYPES, Trained
 

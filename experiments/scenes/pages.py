@@ -21,8 +21,8 @@ from bincam.errors import BincamWarning
 from bincam.files import read_json, write_json
 from bincam.models import load
 from bincam.report.reading.audited_model import Arm
-from bincam.report.sections.elsewhere import elsewhere
-from bincam.train.run_manifest import revision
+from bincam.report.sections.attributes.elsewhere import elsewhere
+from bincam.train.runs.manifest import revision
 from experiments.scenes import network
 from experiments.scenes.campaign import CUED, STRENGTHS, Job
 from experiments.scenes.over_seeds import OPEN, shown, table

@@ -36,8 +36,8 @@ from bincam.files import write_json
 from bincam.metrics import Foreground, cell_auroc, foreground, recovery, recovery_chance
 from bincam.models import preprocess
 from bincam.resample import project
-from bincam.train.lite0 import BACKBONE
-from bincam.train.run_manifest import revision
+from bincam.train.runs.lite0 import BACKBONE
+from bincam.train.runs.manifest import revision
 from experiments.imagenet import SIZE, classifier
 from experiments.scenes.observed import mean_over_pairs
 

@@ -21,7 +21,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from bincam import scenes
 from bincam.files import atomic
 from bincam.models import AttributeClassifier, Card, load, save
-from bincam.train.raw_scores import raw_scores
+from bincam.train.evaluations.raw_scores import raw_scores
 from experiments.scenes import network
 from experiments.scenes.campaign import Job
 

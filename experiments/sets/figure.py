@@ -24,7 +24,7 @@ from skimage import data
 
 from bincam import Explainer
 from bincam.models import preprocess
-from bincam.report.figures.explanation import backdrop, enlarge, evidence_colours, save_figure, style
+from bincam.report.figures.pictured.explanation import backdrop, enlarge, evidence_colours, save_figure, style
 from experiments.imagenet import SIZE, classifier
 
 HERE = Path(__file__).parent

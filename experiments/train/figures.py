@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bincam.report.figures.explanation import style
+from bincam.report.figures.pictured.explanation import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

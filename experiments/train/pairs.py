@@ -21,7 +21,7 @@ import jobs
 from bincam import provenance
 from bincam.files import atomic, write_json
 from bincam.train import fit_pair, read_config
-from bincam.train.run_manifest import revision
+from bincam.train.runs.manifest import revision
 
 
 def run(config: Path, overrides: list[str], seed: int, fold: int | None) -> dict[str, Any]:

@@ -24,9 +24,9 @@ from bincam.data import AttributeTable, loader
 from bincam.files import write_json
 from bincam.models import AttributeClassifier
 from bincam.train import read_config
-from bincam.train.initial_model import initial_model
-from bincam.train.run_manifest import revision
-from bincam.train.splits import read_splits
+from bincam.train.runs.initial_model import initial_model
+from bincam.train.runs.manifest import revision
+from bincam.train.runs.splits import read_splits
 
 CONFIG = Path(__file__).with_name("orl.yaml")
 

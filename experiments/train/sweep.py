@@ -27,10 +27,10 @@ from bincam import data, provenance
 from bincam.data import AttributeTable
 from bincam.faces.dataset.writer import make
 from bincam.files import atomic, write_json
-from bincam.report.figures.explanation import save_figure
+from bincam.report.figures.pictured.explanation import save_figure
 from bincam.train import fit_pair
-from bincam.train.config import make_config
-from bincam.train.run_manifest import revision
+from bincam.train.configuration.config import make_config
+from bincam.train.runs.manifest import revision
 
 PREVALENCES = (0.5, 0.2, 0.1, 0.05, 0.02)
 

@@ -22,7 +22,7 @@ from bincam.inference import view_plan
 from bincam.stats import attribute_answers, oracles
 from bincam.studies.zoom import SeenViews, Subject, run_zoom
 from bincam.studies.zoom.encoding import encoded
-from bincam.train.run_manifest import revision
+from bincam.train.runs.manifest import revision
 from experiments.imagenet import classifier
 from experiments.scenes.photographs import PHOTOGRAPHS
 

@@ -25,7 +25,7 @@ from bincam.stats import Clusters, oracles, rightness
 from bincam.stats.framing.averages import mean
 from bincam.studies.zoom import SeenViews, Subject, run_zoom
 from bincam.studies.zoom.encoding import encoded
-from bincam.train.run_manifest import revision
+from bincam.train.runs.manifest import revision
 
 HERE = Path(__file__).parent
 MODELS = Path.home() / ".cache" / "bincam-scenes" / "runs"

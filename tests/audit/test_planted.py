@@ -10,7 +10,7 @@ import torch
 from bincam.audit.pipeline.runner import run
 from bincam.data import Regions, loader
 from bincam.report.reading.contrast import open_arm
-from bincam.report.sections.unmeasured import unmeasured
+from bincam.report.sections.words.unmeasured import unmeasured
 from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.planted import NAMES, SIDE, Centre, reader, write_pictures
 

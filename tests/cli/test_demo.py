@@ -10,7 +10,7 @@ import pytest
 from bincam.audit import open_audit
 from bincam.cli import demo
 from bincam.errors import InputError
-from bincam.train.config import make_config
+from bincam.train.configuration.config import make_config
 
 NAMES = ("Smiling", "Male", "Wearing_Lipstick", "High_Cheekbones")
 SMALL = replace(

@@ -91,7 +91,7 @@ def test_a_pair_that_is_not_alike_fails(command, file, monkeypatch):
 
 
 def test_ctrl_c(command, file, monkeypatch):
-    from bincam.train.optimizer_step import Stepper
+    from bincam.train.steps.optimizer_step import Stepper
 
     step = Stepper.step
 

@@ -15,7 +15,7 @@ from bincam.audit.gate.rules import read_rules
 from bincam.cli.card import read_counts
 from bincam.data import Regions
 from bincam.files import read_json, read_yaml
-from bincam.train.config import TrainConfig, read_config
+from bincam.train.configuration.config import TrainConfig, read_config
 from tests.properties.judging import examples, judge
 from tests.properties.strategies import changed, damaged, names, values
 

@@ -7,7 +7,7 @@ import pytest
 from bincam import scenes
 from bincam.models import read_card
 from bincam.train import fit
-from bincam.train.config import make_config
+from bincam.train.configuration.config import make_config
 from tests.train.conftest import values
 
 

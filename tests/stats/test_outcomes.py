@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from bincam.audit.summary.panel import Panel
-from bincam.cam.targets import sides
+from bincam.cam.requests.targets import sides
 from bincam.compare.paired_audits import Pair
 from bincam.compare.sets.matching import Common
 from bincam.decision import is_finite, is_positive
-from bincam.report.figures.attribute import threshold_curves
+from bincam.report.figures.audited.attribute import threshold_curves
 from bincam.report.reading.audited_model import Arm
 from bincam.stats.classification import count
 from bincam.stats.clusters import Clusters

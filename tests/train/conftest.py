@@ -13,7 +13,7 @@ import pytest
 import bincam
 from bincam.data import AttributeTable
 from bincam.data.describe import SPLITS
-from bincam.train.config import TrainConfig, make_config
+from bincam.train.configuration.config import TrainConfig, make_config
 
 NAMES = ("above", "below")
 NET = {"name": "resnet10t", "options": {"channels": [8, 8, 8, 8], "stem_width": 8, "norm_layer": "groupnorm1"}}
@@ -70,7 +70,7 @@ def values(table: Path, out: Path, **changes: Any) -> dict[str, Any]:
 
 def digest(folder: str | Path) -> str:
     """SHA-256 of a model folder's weights."""
-    from bincam.train.initial_model import weights_digest
+    from bincam.train.runs.initial_model import weights_digest
 
     return weights_digest(bincam.load(folder))
 

@@ -11,7 +11,7 @@ import pytest
 
 import bincam
 from bincam import cli
-from bincam.train.config import read_config
+from bincam.train.configuration.config import read_config
 
 PAIR = Path(__file__).parents[2] / "experiments" / "celeba" / "pair.yaml"
 

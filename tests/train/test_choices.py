@@ -13,10 +13,11 @@ from torch import nn
 from bincam.data import loader
 from bincam.errors import InputError
 from bincam.models import AttributeClassifier
-from bincam.train import fit, loop, run_evaluation
-from bincam.train.initial_model import initial_model
+from bincam.train import fit, loop
+from bincam.train.evaluations import run_evaluation
 from bincam.train.losses.base import AttributeLoss
-from bincam.train.optimizer_step import Stepper
+from bincam.train.runs.initial_model import initial_model
+from bincam.train.steps.optimizer_step import Stepper
 from tests.train.conftest import NAMES
 
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from bincam.train import fit, fit_pair
-from bincam.train.checkpoint import FILE as STATE
+from bincam.train.runs.checkpoint import FILE as STATE
 from tests.train.conftest import HARD, outcome
 
 MEMORY = {"data__memory": True, "ema": 0.9}
@@ -26,7 +26,7 @@ MEMORY = {"data__memory": True, "ema": 0.9}
 @pytest.mark.parametrize(("at", "changes"), [(1, HARD), (5, HARD), (6, HARD), (6, MEMORY), (9, HARD), (9, MEMORY)])
 def test_ctrl_c_in_any_step_ends_it_and_the_rest_is_the_same(config, monkeypatch, at, changes):
     """The sixth is an epoch's last."""
-    from bincam.train.optimizer_step import Stepper
+    from bincam.train.steps.optimizer_step import Stepper
 
     whole = fit(config(epochs=2, to="whole", **changes))
     steps = []
@@ -55,7 +55,7 @@ def test_ctrl_c_in_any_step_ends_it_and_the_rest_is_the_same(config, monkeypatch
 
 def interrupted_at(monkeypatch, nth):
     """Ctrl-C in the nth look at a split."""
-    from bincam.train import run_evaluation
+    from bincam.train.evaluations import run_evaluation
 
     asked = []
     ask = run_evaluation.ask
@@ -110,7 +110,7 @@ def test_ctrl_c_in_one_arm_begins_no_other(config, monkeypatch):
 
 
 def test_ctrl_c_between_two_arms_trains_nothing_more(config, monkeypatch):
-    from bincam.train.run_folder import RunFolder
+    from bincam.train.runs.folder import RunFolder
 
     settings = config(epochs=1)
     before = signal.getsignal(signal.SIGINT)
@@ -152,7 +152,7 @@ def test_states_are_written_at_the_steps_asked_for_however_rarely_losses_are_loo
 
 
 def test_the_second_ctrl_c_does_not_wait():
-    from bincam.train.distributed import deferred_interrupt
+    from bincam.train.steps.distributed import deferred_interrupt
 
     with deferred_interrupt() as stopped:
         os.kill(os.getpid(), signal.SIGINT)

@@ -18,7 +18,7 @@ from tests.train.conftest import digest
 
 @pytest.fixture(scope="module")
 def pair(spots, tmp_path_factory):
-    from bincam.train.config import make_config
+    from bincam.train.configuration.config import make_config
     from tests.train.conftest import values
 
     changes = {"data__augmentation": "affact", "model__options__drop_rate": 0.2}

@@ -16,9 +16,9 @@ from bincam.data.readers.celeba_labels import LANDMARK_COLUMNS
 from bincam.data.readers.data_file import save_reading
 from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.train import fit
-from bincam.train.batches import shuffled
-from bincam.train.checkpoint import FILE as STATE
-from bincam.train.splits import read_splits
+from bincam.train.runs.checkpoint import FILE as STATE
+from bincam.train.runs.splits import read_splits
+from bincam.train.steps.batches import shuffled
 from tests.folders import taken_elsewhere
 from tests.train.conftest import digest, write_spots
 
@@ -204,7 +204,7 @@ def test_a_gradient_that_is_not_finite_does_not_reach_the_state(config, monkeypa
 
 
 def test_logits_that_are_not_finite_are_laid_to_no_image(config, monkeypatch):
-    from bincam.train import run_evaluation
+    from bincam.train.evaluations import run_evaluation
 
     ask = run_evaluation.ask
     monkeypatch.setattr(

@@ -10,7 +10,7 @@ import torch
 
 from bincam.errors import BincamWarning, InputError
 from bincam.train import fit
-from bincam.train.checkpoint import FILE as STATE
+from bincam.train.runs.checkpoint import FILE as STATE
 from tests.train.conftest import HARD, Stop, outcome, stop_after
 
 LATE = {"loss": {"name": "ldam", "options": {"defer": 0.5}}}  # re-weighs in the second half of the epochs
@@ -77,7 +77,7 @@ def test_the_test_is_the_same_whoever_trained_the_last_epoch(config):
 def test_a_finished_run_is_left_alone(config, monkeypatch, epochs):
     first = fit(config(epochs=2, schedule__name="constant"))
     times = {path: path.stat().st_mtime_ns for path in first.folder.rglob("*") if path.is_file()}
-    monkeypatch.setattr("bincam.train.run_manifest.revision", lambda: {"commit": "later", "changed": False})
+    monkeypatch.setattr("bincam.train.runs.manifest.revision", lambda: {"commit": "later", "changed": False})
     again = fit(config(epochs=epochs, schedule__name="constant"), resume=True, on_epoch=stop_after(1))
     assert (again.history, again.test) == (first.history, first.test)
     assert {path: path.stat().st_mtime_ns for path in first.folder.rglob("*") if path.is_file()} == times
@@ -112,7 +112,7 @@ def test_a_manifest_tells_who_began_and_who_went_on(config, monkeypatch):
         fit(settings, on_epoch=stop_after(1))
     began = json.loads(manifest.read_text())["git"]
     assert "resumed" not in json.loads(manifest.read_text())
-    monkeypatch.setattr("bincam.train.run_manifest.revision", lambda: {"commit": "later", "changed": False})
+    monkeypatch.setattr("bincam.train.runs.manifest.revision", lambda: {"commit": "later", "changed": False})
     with pytest.raises(Stop):
         fit(settings, resume=True, on_epoch=stop_after(2))
     with pytest.warns(BincamWarning, match="run of 2 epochs, and now epochs is 3"):
@@ -126,7 +126,7 @@ def test_a_manifest_tells_who_began_and_who_went_on(config, monkeypatch):
 @pytest.mark.parametrize("left", [None, "weights.safetensors", "last/card.json"])
 def test_a_kill_between_a_state_and_its_models_leaves_nothing_wrong(config, monkeypatch, left):
     """The second of three epochs, after which fewer are wanted."""
-    from bincam.train.run_folder import RunFolder
+    from bincam.train.runs.folder import RunFolder
 
     same = {"schedule__name": "constant", "best": "loss"}
     whole = fit(config(epochs=2, to="whole", **same))

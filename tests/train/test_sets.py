@@ -18,10 +18,10 @@ from bincam.data.describe import SPLITS
 from bincam.errors import BincamWarning, InputError
 from bincam.postprocessing.offsets import differences
 from bincam.train import fit, fit_pair, make_set_loss
-from bincam.train.config import make_config
-from bincam.train.raw_scores import raw_scores
+from bincam.train.configuration.config import make_config
+from bincam.train.evaluations.raw_scores import raw_scores
 from tests.train.conftest import Stop, outcome, stop_after, values
-from tests.train.test_distributed import in_processes
+from tests.train.steps.test_distributed import in_processes
 
 COUNTS = (96, 60, 45)
 SHARES = (0.7, 0.2, 0.1)
@@ -278,7 +278,7 @@ def test_files_of_runs_without_sets_do_not_mention_sets(spots, tmp_path):
 def test_a_large_set_records_the_occupied_cells_alone():
     from bincam.models import make_card
     from bincam.stats import ClassCounts
-    from bincam.train.set_evaluation import judge_sets
+    from bincam.train.evaluations.set_evaluation import judge_sets
 
     names = tuple(f"c{i}" for i in range(120))
     card = make_card(attributes=names, architecture="timm", name="resnet10t", input_size=(8, 8), one_of={"all": names})

@@ -14,12 +14,12 @@ from bincam import data
 from bincam.errors import BincamWarning, InputError
 from bincam.postprocessing.average_k import fit_average_k
 from bincam.train import fit, fit_pair
-from bincam.train.checkpoint import Position
-from bincam.train.config import make_config
+from bincam.train.configuration.config import make_config
+from bincam.train.evaluations.raw_scores import raw_scores
 from bincam.train.losses import two_head
-from bincam.train.raw_scores import raw_scores
+from bincam.train.runs.checkpoint import Position
 from tests.train.conftest import Stop, outcome, stop_after, values
-from tests.train.test_distributed import in_processes
+from tests.train.steps.test_distributed import in_processes
 from tests.train.test_sets import OPTIONS, write_colours
 
 COLOUR = {"split": "split", "attributes": [], "one_of_columns": OPTIONS["one_of_columns"], "one_of_invalid": "unknown"}

@@ -35,9 +35,9 @@ from bincam.audit.folder.files import (
 )
 from bincam.audit.folder.manifest import Manifest, read_summary
 from bincam.audit.folder.overview import audit_table
+from bincam.audit.folder.parts.sets import read_scores
 from bincam.audit.folder.schema import measure_columns, record_schema
 from bincam.audit.folder.seal import known_digests
-from bincam.audit.folder.sets import read_scores
 from bincam.audit.folder.stored import read_maps, read_table, read_tensor, read_tensors
 from bincam.errors import InputError, nearest
 from bincam.files import read_json

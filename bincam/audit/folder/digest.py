@@ -10,7 +10,7 @@ from typing import Any
 
 from bincam.audit.folder.files import IMAGES, records_file
 from bincam.audit.folder.manifest import OF_THE_SUMMARY, Manifest
-from bincam.audit.folder.sets import scores_file
+from bincam.audit.folder.parts.sets import scores_file
 from bincam.audit.folder.stored import present
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from bincam.audit.folder.parts.sets import large_sets, slots, without_sets
 from bincam.audit.folder.schema import MASKS
-from bincam.audit.folder.sets import large_sets, slots, without_sets
 from bincam.errors import BincamWarning, InputError
 from bincam.files import read_json
 

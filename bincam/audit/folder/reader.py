@@ -31,8 +31,8 @@ from bincam.audit.folder.files import (
     records_file,
 )
 from bincam.audit.folder.manifest import Manifest, read_manifest, read_summary
+from bincam.audit.folder.parts.sets import check_stated, scores_file
 from bincam.audit.folder.seal import check_measured, check_seal
-from bincam.audit.folder.sets import check_stated, scores_file
 from bincam.audit.folder.stored import present, read_columns, read_table
 from bincam.errors import InputError
 

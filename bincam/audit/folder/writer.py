@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.boxes import Rows, boxes_file, write_boxes
-from bincam.audit.folder.cells import cells_file, write_cells
 from bincam.audit.folder.digest import file_digest
 from bincam.audit.folder.files import (
     DIGESTS,
@@ -41,10 +39,12 @@ from bincam.audit.folder.files import (
     records_file,
 )
 from bincam.audit.folder.manifest import KIND, OF_THE_SUMMARY, SCHEMA, SUMMARY_KIND, SUMMARY_SCHEMA, Manifest
+from bincam.audit.folder.parts.boxes import Rows, boxes_file, write_boxes
+from bincam.audit.folder.parts.cells import cells_file, write_cells
+from bincam.audit.folder.parts.sets import output_names, scores_file
 from bincam.audit.folder.reader import unwritten, whole_shards
 from bincam.audit.folder.schema import record_schema
 from bincam.audit.folder.seal import sealed, write_digests
-from bincam.audit.folder.sets import output_names, scores_file
 from bincam.audit.folder.stored import one_nan, present, read_tensors, write_tensors
 from bincam.display import spreadsheet_cell
 from bincam.errors import InputError

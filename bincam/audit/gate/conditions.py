@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bincam.audit.summary.divisions import TIMES
-from bincam.audit.summary.group_differences import DIFFERENCES
+from bincam.audit.summary.groups.differences import DIFFERENCES
+from bincam.audit.summary.groups.divisions import TIMES
 from bincam.errors import InputError, nearest
 from bincam.stats.rates.operating_point import OTHER, check_rate
 from bincam.stats.rates.predictive_value import AUDITED

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bincam.audit.folder.parts.sets import slots
 from bincam.audit.folder.schema import measure_columns
-from bincam.audit.folder.sets import slots
 from bincam.audit.gate.boxes import BOX_MEASURES, box_figure, box_names, check_boxes
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
 from bincam.audit.gate.cells import has_cells, nothing_missed, refuse_without_cells
@@ -26,7 +26,7 @@ from bincam.audit.gate.maps import MAP_MEASURES, map_figure, map_names, map_rule
 from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure, entry_of, judged_names, set_rates
 from bincam.audit.gate.small_parts import few_in_a_part
 from bincam.audit.gate.verdict import Verdict, decide
-from bincam.audit.summary.group_differences import DIFFERENCES
+from bincam.audit.summary.groups.differences import DIFFERENCES
 from bincam.audit.summary.label_noise import NOISE_RATES
 from bincam.audit.summary.sets.entry import SET_RATES
 from bincam.audit.summary.summarize import RATES, SHORT, column_of

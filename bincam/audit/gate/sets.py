@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bincam.audit.folder.sets import slots
+from bincam.audit.folder.parts.sets import slots
 from bincam.audit.gate.conditions import CONDITIONED
 from bincam.audit.summary.calibration import CALIBRATION_RATES
 from bincam.audit.summary.sets.entry import OUTPUT_RATES, SET_RATES, TOP

@@ -12,10 +12,10 @@ import torch
 from bincam.audit.folder import reader
 from bincam.audit.folder.reader import Audit
 from bincam.audit.folder.writer import AuditWriter
-from bincam.audit.pipeline.own_maps import measure_specificity
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.projected_masks import outline_size, outlines
-from bincam.audit.pipeline.sampled_metrics import measure_sample, storable
+from bincam.audit.pipeline.tests_of_maps.own_maps import measure_specificity
+from bincam.audit.pipeline.tests_of_maps.sampled_metrics import measure_sample, storable
 from bincam.audit.summary.label_noise import confident_errors
 from bincam.audit.summary.summarize import summarise
 from bincam.display import counted

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bincam.audit.settings import RegionsChoice, Settings
-from bincam.audit.summary.divisions import columns_of, indivisible
+from bincam.audit.summary.groups.divisions import columns_of, indivisible
 from bincam.cam import Explainer
 from bincam.data import AttributeTable, Regions
 from bincam.errors import InputError, nearest

@@ -15,8 +15,8 @@ from torch import Tensor
 from bincam import provenance
 from bincam._version import __version__
 from bincam.audit.folder.manifest import AuditedData, AuditedModel, Manifest, MaskSource, ReferenceData
+from bincam.audit.folder.parts.sets import output_names
 from bincam.audit.folder.schema import MASKS
-from bincam.audit.folder.sets import output_names
 from bincam.audit.pipeline.boxes.box_plan import BoxPlan
 from bincam.audit.pipeline.cells.plan import CellPlan
 from bincam.audit.pipeline.measure import MeasureInputs

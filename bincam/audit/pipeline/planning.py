@@ -9,7 +9,7 @@ import torch
 
 from bincam import provenance
 from bincam.audit.folder.manifest import AuditedData, AuditedModel
-from bincam.audit.folder.sets import is_large
+from bincam.audit.folder.parts.sets import is_large
 from bincam.audit.pipeline import defaults
 from bincam.audit.pipeline.boxes.box_plan import choose_box_table, plan_boxes
 from bincam.audit.pipeline.cells.plan import needs_cells, plan_cells, refuse_large_alone

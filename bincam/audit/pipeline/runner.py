@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from bincam.audit.folder import reader
-from bincam.audit.folder.cells import write_pooled
+from bincam.audit.folder.parts.cells import write_pooled
 from bincam.audit.folder.reader import Audit
 from bincam.audit.folder.writer import AuditWriter, check_free
 from bincam.audit.pipeline.aggregate import finish, summary_of

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.box_reference import load_box_reference
-from bincam.audit.folder.boxes import NOT_SAMPLED, NUMBERS, BoxRecords, read_boxes
+from bincam.audit.folder.parts.box_reference import load_box_reference
+from bincam.audit.folder.parts.boxes import NOT_SAMPLED, NUMBERS, BoxRecords, read_boxes
 from bincam.audit.summary.cells.rows import without_people
-from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.overlaps import NO_TRUTH
+from bincam.metrics.localization.boxes.protocols.levels import LEVELS
 from bincam.metrics.localization.boxes.scores import DELTA
 from bincam.metrics.localization.boxes.verdict import JUDGED
 from bincam.stats.clusters import Clusters

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.summary.divisions import Slicing
+from bincam.audit.summary.groups.divisions import Slicing
+from bincam.audit.summary.groups.slices import comparable
 from bincam.audit.summary.panel import Panel
-from bincam.audit.summary.slices import comparable
 from bincam.stats.calibration import BINS, Calibration, bin_index, calibrate, probability, unshifted
 from bincam.stats.calibration_error import BinSums, calibration_error
 from bincam.stats.clustered.contributions import correlation

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.sets import TRUE_OUTPUT_COLUMNS, columns_of_scores, recorded_true_outputs, slots
+from bincam.audit.folder.parts.sets import TRUE_OUTPUT_COLUMNS, columns_of_scores, recorded_true_outputs, slots
 from bincam.decision import is_positive
 from bincam.errors import InputError
 from bincam.one_of import Sets, predicted_outputs, true_outputs

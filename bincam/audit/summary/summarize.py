@@ -17,17 +17,17 @@ from bincam.audit.summary.calibration import (
     slice_calibration,
 )
 from bincam.audit.summary.cells.summary import sliced_cells, with_cells
-from bincam.audit.summary.divisions import slicings
 from bincam.audit.summary.doubts import doubts
 from bincam.audit.summary.families import class_families
-from bincam.audit.summary.group_differences import group_differences
+from bincam.audit.summary.groups.differences import group_differences
+from bincam.audit.summary.groups.divisions import slicings
+from bincam.audit.summary.groups.slices import slice_family, slice_panel
 from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.audit.summary.people import PERSON_RATES, people_of
 from bincam.audit.summary.reference_variation import Variation, vary_references
 from bincam.audit.summary.sets.records import SetRecords, read_sets
 from bincam.audit.summary.sets.summary import rows_of, summarise_sets
-from bincam.audit.summary.slices import slice_family, slice_panel
 from bincam.audit.summary.stated import USUAL, Prevalence, Stated, stated_figures
 from bincam.errors import InputError
 from bincam.stats.clustered.attribute_average import AttributeAverage

@@ -7,12 +7,12 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from bincam.cam.combination import Combination
 from bincam.cam.explained import Explained
 from bincam.cam.ledger import against
 from bincam.cam.prediction_grid.cells import FROZEN_POOLINGS, NOT_THIS, ONE_CELL, from_terms
 from bincam.cam.prediction_grid.grid import PredictionGrid, Reading
 from bincam.cam.reference import Reference
+from bincam.cam.requests.combination import Combination
 from bincam.errors import InputError, UnsupportedError
 
 

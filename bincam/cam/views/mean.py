@@ -11,9 +11,9 @@ from torch import Tensor
 from bincam.cam.decompose import Decomposition
 from bincam.cam.explained import joined
 from bincam.cam.explanation import Explanation
-from bincam.cam.methods import Method
+from bincam.cam.maps.methods import Method
 from bincam.cam.prediction_grid.reading import OF_VIEWS
-from bincam.cam.request import Request
+from bincam.cam.requests.request import Request
 from bincam.cam.views.laying import lay_back
 from bincam.cam.views.placed import PlacedViews
 from bincam.errors import UnsupportedError

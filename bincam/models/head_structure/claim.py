@@ -29,7 +29,7 @@ CANCELLING = {
 }  # fmt: skip
 
 OF_CELL_SCORES = {"top_pool": "top", "noisy_or_pool": "noisy_or", "pcam_pool": "pcam"}
-"""Calls of ``bincam.models.cell_pooling``, which pool a head's scores of every cell, and the names of the poolings."""
+"""Calls of ``bincam.models.poolings.cell_pooling``, which pool a head's scores of every cell, and their poolings."""
 _NOT_LINEAR = {
     "logsumexp": "log-sum-exp pooling is not linear in the features",
     "top": "the mean of each output's best cells is not linear in the features",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from bincam.report.reading.audited_model import Arm, common
-from bincam.report.sections import sentences
+from bincam.report.sections.words import sentences
 from bincam.stats.formatting import counted, listed
 
 

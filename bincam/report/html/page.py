@@ -14,27 +14,30 @@ from typing import TYPE_CHECKING, Any
 from bincam.audit.folder.reader import open_audit
 from bincam.errors import InputError
 from bincam.files import atomic
-from bincam.report.figures.attribute import Canvas
-from bincam.report.figures.examples import RULE, Photographs, mean_face
-from bincam.report.figures.overlays import gradient
+from bincam.report.figures.audited.attribute import Canvas
+from bincam.report.figures.pictured.examples import RULE, Photographs, mean_face
+from bincam.report.figures.pictured.overlays import gradient
 from bincam.report.html import heading
 from bincam.report.html.pdf import print_pdf, require_browser
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
 from bincam.report.reading.units import unit
-from bincam.report.sections import definitions, findings, map_checks, overview, overview_table, wording
 from bincam.report.sections.attention_overlap import overlap_plot
-from bincam.report.sections.attribute_card import MEANINGS, SHOWN, card
+from bincam.report.sections.attributes import map_checks
+from bincam.report.sections.attributes.card import MEANINGS, SHOWN, card
 from bincam.report.sections.boxes.part import boxes_part
 from bincam.report.sections.cells.part import cells_part
 from bincam.report.sections.context import Drawing
 from bincam.report.sections.contrast_tables import published_table
+from bincam.report.sections.first_screen import findings, overview
+from bincam.report.sections.first_screen import table as overview_table
 from bincam.report.sections.label_sets.part import label_sets_part
 from bincam.report.sections.relabel import relabel
 from bincam.report.sections.sampled_metrics import sample_table
 from bincam.report.sections.sets.part import sets_part
 from bincam.report.sections.sets.suspects import set_suspects
-from bincam.report.sections.unmeasured import unmeasured
+from bincam.report.sections.words import definitions, wording
+from bincam.report.sections.words.unmeasured import unmeasured
 from bincam.report.sections.zoom.part import zoom_part
 from bincam.report.sections.zoom.studied import zoom_note
 from bincam.report.view_model import Page

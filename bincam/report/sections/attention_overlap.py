@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.report.figures.explanation import evidence_colours
+from bincam.report.figures.pictured.explanation import evidence_colours
 from bincam.report.figures.theme import INK, LINE, MUTED, POINTS, inline, style
 from bincam.report.reading.audited_model import Arm
 from bincam.report.view_model import Plot

@@ -11,13 +11,13 @@ from zlib import crc32
 
 from bincam.errors import InputError
 from bincam.files import atomic
-from bincam.report.figures.attribute import Canvas
-from bincam.report.figures.examples import Photographs
-from bincam.report.figures.overlays import Pixels, outline, resize, uri
+from bincam.report.figures.audited.attribute import Canvas
+from bincam.report.figures.pictured.examples import Photographs
+from bincam.report.figures.pictured.overlays import Pixels, outline, resize, uri
 from bincam.report.reading.audited_model import Arm
 from bincam.report.reading.contrast import Contrast
-from bincam.report.sections import sentences
-from bincam.report.view_parts import Picture
+from bincam.report.sections.words import sentences
+from bincam.report.view.parts import Picture
 
 
 @dataclass

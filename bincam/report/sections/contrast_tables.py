@@ -10,7 +10,7 @@ from typing import Any
 from bincam.audit.summary.summarize import column_of
 from bincam.compare.names import names_from
 from bincam.report.reading.contrast import Contrast
-from bincam.report.view_parts import Cell, Table
+from bincam.report.view.parts import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import DIFFERENCE, NONE, Kind, basis, counted, interval, listed, p_value, shown
 

@@ -11,10 +11,10 @@ from urllib.parse import quote
 import numpy as np
 
 from bincam.display import spreadsheet_cell
-from bincam.report.figures.examples import Photographs
+from bincam.report.figures.pictured.examples import Photographs
 from bincam.report.reading.audited_model import Arm
+from bincam.report.view.parts import Cell, Table
 from bincam.report.view_model import Relabel
-from bincam.report.view_parts import Cell, Table
 from bincam.stats.formatting import counted, number
 
 IN_CARD, IN_TABLE, IN_FILE = 3, 20, 20

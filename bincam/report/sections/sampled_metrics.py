@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bincam.report.reading.audited_model import Arm
-from bincam.report.view_parts import Cell, Table
+from bincam.report.view.parts import Cell, Table
 from bincam.stats.estimate import MIN_IMAGES
 from bincam.stats.formatting import NONE, counted, listed, number
 

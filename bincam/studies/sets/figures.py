@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.summary.divisions import Slicing
+from bincam.audit.summary.groups.divisions import Slicing
 from bincam.postprocessing.label_sets import LabelSets, top_k_sets
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, undefined

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.sets import columns_of_scores
-from bincam.audit.summary.divisions import Slicing, slicings
+from bincam.audit.folder.parts.sets import columns_of_scores
+from bincam.audit.summary.groups.divisions import Slicing, slicings
 from bincam.audit.summary.panel import read_panel
 from bincam.one_of import rarer_than_even
 from bincam.postprocessing.label_sets import row_blocks

@@ -8,8 +8,8 @@ from torch.nn.functional import logsigmoid, softplus
 
 from bincam.errors import InputError
 from bincam.stats.class_counts import ClassCounts
+from bincam.train.configuration.options import require_not_negative
 from bincam.train.losses.base import Reduction, SidedLoss
-from bincam.train.options import require_not_negative
 
 
 class Focal(SidedLoss):

@@ -8,9 +8,9 @@ from torch.nn.functional import softplus
 
 from bincam.errors import InputError
 from bincam.stats.class_counts import ClassCounts
+from bincam.train.configuration.options import require_not_negative, require_positive
 from bincam.train.losses.base import Reduction, SidedLoss, WeightedLoss
 from bincam.train.losses.class_weights import effective_number, log_odds
-from bincam.train.options import require_not_negative, require_positive
 
 
 class LogitAdjusted(SidedLoss):

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from bincam.stats.class_counts import ClassCounts
+from bincam.train.configuration.options import require_not_negative, require_positive
 from bincam.train.losses.base import AttributeLoss, Reduction
 from bincam.train.losses.class_weights import log_odds
-from bincam.train.options import require_not_negative, require_positive
 
 _LOG_ZERO = -1e30
 """A finite stand-in for the logarithm of zero, because -inf has no gradient."""

@@ -12,13 +12,13 @@ from torch.nn.functional import softplus
 
 from bincam.models.heads import Head
 from bincam.stats.class_counts import ClassCounts
+from bincam.train.configuration.options import choose
 from bincam.train.losses import class_weights
 from bincam.train.losses.base import AttributeLoss, Reduction, WeightedLoss
 from bincam.train.losses.focal import Asymmetric, Focal
 from bincam.train.losses.margin import LDAM, LogitAdjusted
 from bincam.train.losses.missing_labels import AssumeNegative, Hill
 from bincam.train.losses.multilabel import DistributionBalanced, TwoWay
-from bincam.train.options import choose
 
 __all__ = ["LOSSES", "AttributeLoss", "make_loss"]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from bincam.errors import InputError
-from bincam.train.options import require_not_negative
+from bincam.train.configuration.options import require_not_negative
 
 
 class SetCrossEntropy(nn.Module):

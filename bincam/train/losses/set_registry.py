@@ -8,9 +8,9 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from bincam.train.configuration.options import choose
 from bincam.train.losses.set_losses import SetCrossEntropy, SetEffectiveNumber, SetInverseFrequency, SetLogitAdjusted
 from bincam.train.losses.two_head import SetTwoHead
-from bincam.train.options import choose
 
 SET_LOSSES: Mapping[str, type[SetCrossEntropy]] = MappingProxyType(
     {

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
 from bincam.errors import InputError
+from bincam.train.configuration.options import require_not_negative, require_positive
 from bincam.train.losses.set_losses import SetCrossEntropy
-from bincam.train.options import require_not_negative, require_positive
 
 
 def pseudo_labels(scores: Tensor, labels: Tensor, size: float) -> Tensor:

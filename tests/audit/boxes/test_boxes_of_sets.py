@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bincam import scenes
-from bincam.audit.folder.boxes import read_boxes
+from bincam.audit.folder.parts.boxes import read_boxes
 from bincam.audit.pipeline.runner import run
 from bincam.audit.settings import Settings
 from bincam.data import BoxTable, load

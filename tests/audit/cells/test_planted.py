@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bincam.audit.folder.cells import read_cells, read_pooled
+from bincam.audit.folder.parts.cells import read_cells, read_pooled
 from bincam.audit.gate.rules import judge, parse_rule
 from bincam.compare.paired_audits import pair_audits
 from bincam.errors import InputError

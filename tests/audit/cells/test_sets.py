@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from bincam.audit.folder.cells import read_cells
+from bincam.audit.folder.parts.cells import read_cells
 from bincam.audit.pipeline.runner import run
 from bincam.audit.summary.cells.poolings import PooledLogits, set_poolings
 from bincam.errors import InputError

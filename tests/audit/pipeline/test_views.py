@@ -18,7 +18,7 @@ from bincam.data import AttributeTable, Regions, write_celeba
 from bincam.errors import InputError, UnsupportedError
 from bincam.inference import chosen_plan, predict
 from bincam.models import AttributeClassifier
-from bincam.report.figures.examples import Photographs
+from bincam.report.figures.pictured.examples import Photographs
 from bincam.report.html.page import build, open_source
 from tests.audit import planted, planted_sets
 from tests.audit.conftest import NOTES_ALLOWED, digests

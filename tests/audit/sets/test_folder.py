@@ -8,7 +8,7 @@ import pytest
 
 from bincam.audit import open_audit, summarise
 from bincam.audit.folder import writer
-from bincam.audit.folder.sets import columns_of_scores
+from bincam.audit.folder.parts.sets import columns_of_scores
 from bincam.audit.pipeline.runner import run
 from bincam.cam import Explainer
 from bincam.data import loader

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from bincam.cam import Explainer
-from bincam.cam.request import Request
-from bincam.cam.selection import select
+from bincam.cam.requests.request import Request
+from bincam.cam.requests.selection import select
 from bincam.errors import InputError
 from bincam.metrics import randomisation
 from bincam.models import AttributeClassifier, make_card

@@ -11,7 +11,8 @@ from bincam.errors import InputError
 from bincam.report import write_report
 from bincam.report.html.page import Source, build, open_source, render
 from bincam.report.reading.audited_model import Arm
-from bincam.report.sections import definitions, findings
+from bincam.report.sections.first_screen import findings
+from bincam.report.sections.words import definitions
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import percent, stated
 from tests.audit.synthetic import reseal

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bincam.audit.summary.cells.rows import beside_null, flattened, without_people
-from bincam.report.figures.cell_overlay import SIDE, name_picture, score_picture
+from bincam.report.figures.pictured.cell_overlay import SIDE, name_picture, score_picture
 from bincam.report.sections.cells.sentences import missed_sentence, other_pooling, pooled_better, size_sentence
 from bincam.report.sections.cells.tables import dilution_table, hidden_table, null_table, pooling_table
 from bincam.stats.clusters import Clusters

@@ -5,9 +5,9 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from bincam.report.figures.examples import Photographs
+from bincam.report.figures.pictured.examples import Photographs
 from bincam.report.html.page import open_source
-from bincam.report.sections.people import noise_table, people_table
+from bincam.report.sections.attributes.people import noise_table, people_table
 from bincam.report.sections.relabel import relabel, suspects
 
 

@@ -13,7 +13,7 @@ from bincam.audit.summary.panel import read_panel
 from bincam.audit.summary.sets.records import read_sets
 from bincam.progress import track
 from bincam.report import write_report
-from bincam.report.figures.confusion import confusion
+from bincam.report.figures.audited.confusion import confusion
 from bincam.report.html.page import build, open_source
 from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.planted_sets import COLOURS, audit_settings, weak_reader, write_pictures

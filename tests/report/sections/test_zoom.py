@@ -9,7 +9,14 @@ import pytest
 
 from bincam.audit import open_audit
 from bincam.report import write_report
-from bincam.report.figures.zoom import SMALLEST, AnchorMap, ScaleCurve, anchor_maps, deviation_limit, scale_curves
+from bincam.report.figures.audited.zoom import (
+    SMALLEST,
+    AnchorMap,
+    ScaleCurve,
+    anchor_maps,
+    deviation_limit,
+    scale_curves,
+)
 from bincam.report.html.page import build, open_source
 from bincam.report.sections.zoom import sentences
 from bincam.report.sections.zoom.examples import TITLES

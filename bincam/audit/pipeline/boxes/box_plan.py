@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bincam.audit.folder.box_reference import BoxReference
-from bincam.audit.folder.boxes import Rows
+from bincam.audit.folder.parts.box_reference import BoxReference
+from bincam.audit.folder.parts.boxes import Rows
 from bincam.audit.pipeline.boxes.columns import measure_boxes, not_measured
 from bincam.audit.pipeline.boxes.reading import ReadBoxes
 from bincam.audit.pipeline.boxes.true_objects import TrueObjects, find_objects
 from bincam.audit.pipeline.defaults import reference_split
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer
-from bincam.cam.methods import METHODS
+from bincam.cam.maps.methods import METHODS
 from bincam.data import AttributeTable, Regions
 from bincam.errors import InputError
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bincam.audit.folder.boxes import BOXES, CURVES, NOT_SAMPLED, NUMBERS, PIXELS, Rows
+from bincam.audit.folder.parts.boxes import BOXES, CURVES, NOT_SAMPLED, NUMBERS, PIXELS, Rows
 from bincam.audit.pipeline.boxes.reading import HITS, MASKS, NULLS, OF_OBJECT, PARTS, PROJECTED, boxes_of
 from bincam.data.regions.boxes import union_box
 from bincam.data.regions.shapes import Mask
-from bincam.metrics.localization.boxes.clean import clean_found, clean_histograms
-from bincam.metrics.localization.boxes.levels import FIXED, LEVELS
 from bincam.metrics.localization.boxes.overlaps import UNDEFINED, decoded, encoded
+from bincam.metrics.localization.boxes.protocols.clean import clean_found, clean_histograms
+from bincam.metrics.localization.boxes.protocols.levels import FIXED, LEVELS
 from bincam.metrics.localization.pointing_game import pointing
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.box_reference import BoxReference, load_box_reference
-from bincam.audit.folder.boxes import REFERENCE
+from bincam.audit.folder.parts.box_reference import BoxReference, load_box_reference
+from bincam.audit.folder.parts.boxes import REFERENCE
 from bincam.audit.pipeline.boxes.box_plan import BoxPlan
 from bincam.audit.pipeline.boxes.reading import PARTS, ReadBoxes, boxes_of
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.shard import count_images
 from bincam.errors import InputError
-from bincam.metrics.localization.boxes.clean import clean_overlaps
 from bincam.metrics.localization.boxes.constant import fit_constant_boxes
 from bincam.metrics.localization.boxes.overlaps import NO_TRUTH, Overlaps
+from bincam.metrics.localization.boxes.protocols.clean import clean_overlaps
 from bincam.metrics.localization.boxes.scores import best_level, pooled
 from bincam.progress import track
 

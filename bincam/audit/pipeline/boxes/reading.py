@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from bincam.audit.pipeline.boxes.true_objects import TRUE_PARTS, TrueObjects
 from bincam.data.dataset import Crop
 from bincam.metrics.localization.boxes.constant import ConstantBoxes
-from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.nulls import box_nulls
 from bincam.metrics.localization.boxes.overlaps import encoded
+from bincam.metrics.localization.boxes.protocols.levels import LEVELS
 from bincam.metrics.localization.pointing_game import hit_cells, pointing_centre, pointing_chance
 
 PARTS, MASKS, HITS = "boxes.parts", "boxes.masks", "boxes.hits"

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bincam.audit.folder.sets import columns_of_scores
+from bincam.audit.folder.parts.sets import columns_of_scores
 from bincam.cam import Explanation
 from bincam.decision import is_positive
 from bincam.one_of import Sets, predicted_outputs

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bincam.audit.folder.sets import slots
+from bincam.audit.folder.parts.sets import slots
 from bincam.audit.pipeline.sets.decisions import Decided
 from bincam.cam import Explainer, Explanation, PlacedViews
 from bincam.cam.decompose import Decomposition
-from bincam.cam.targets import Side
+from bincam.cam.requests.targets import Side
 from bincam.models import Card
 from bincam.one_of import Sets, true_outputs
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.cells import read_cells, read_pooled
+from bincam.audit.folder.parts.cells import read_cells, read_pooled
 from bincam.audit.folder.schema import CELL_SHORT, PREFIX
 from bincam.audit.summary.cells.dilution import dilution
 from bincam.audit.summary.cells.hidden import hidden_figures

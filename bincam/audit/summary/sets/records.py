@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.sets import columns_of_scores
+from bincam.audit.folder.parts.sets import columns_of_scores
 from bincam.audit.summary.panel import Panel
 from bincam.one_of import predicted_outputs, rarer_than_even
 from bincam.stats.clusters import Clusters

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bincam.audit.summary.divisions import Slicing
+from bincam.audit.summary.groups.divisions import Slicing
+from bincam.audit.summary.groups.slices import comparable
 from bincam.audit.summary.sets.records import SetRecords
-from bincam.audit.summary.slices import comparable
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import group_means
 from bincam.stats.estimate import LEVEL, Estimate

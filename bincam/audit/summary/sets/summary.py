@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bincam.audit.folder.sets import slots
+from bincam.audit.folder.parts.sets import slots
 from bincam.audit.summary.calibration import slice_calibration
 from bincam.audit.summary.cells.summary import SLICED as CELLS_SLICED
 from bincam.audit.summary.cells.summary import sliced_cells
-from bincam.audit.summary.divisions import Slicing
-from bincam.audit.summary.group_differences import group_differences
+from bincam.audit.summary.groups.differences import group_differences
+from bincam.audit.summary.groups.divisions import Slicing
+from bincam.audit.summary.groups.slices import slice_panel
 from bincam.audit.summary.panel import Panel
 from bincam.audit.summary.reference_variation import Variation, vary_references
 from bincam.audit.summary.sets.doubts import set_doubts
@@ -21,7 +22,6 @@ from bincam.audit.summary.sets.entry import estimates_of, output_entry, set_cali
 from bincam.audit.summary.sets.records import SetRecords
 from bincam.audit.summary.sets.reference_counts import of_rows
 from bincam.audit.summary.sets.slices import is_of_set, set_family, slice_set
-from bincam.audit.summary.slices import slice_panel
 from bincam.audit.summary.stated import Stated, stated_figures
 from bincam.stats.outcomes import BASIC
 

@@ -16,12 +16,12 @@ from torch import Tensor
 from bincam.data.regions.shapes import Mask
 from bincam.display import counted
 from bincam.errors import InputError
-from bincam.metrics.localization.boxes.clean import clean_overlaps
 from bincam.metrics.localization.boxes.constant import ConstantBoxes
-from bincam.metrics.localization.boxes.levels import FIXED, LEVELS
 from bincam.metrics.localization.boxes.mask_columns import OnMasks, on_masks
 from bincam.metrics.localization.boxes.nulls import box_nulls
 from bincam.metrics.localization.boxes.overlaps import Overlaps, Truth, checked_truth, decoded, encoded
+from bincam.metrics.localization.boxes.protocols.clean import clean_overlaps
+from bincam.metrics.localization.boxes.protocols.levels import FIXED, LEVELS
 
 Masks = Sequence[Sequence[Mask | None]]
 

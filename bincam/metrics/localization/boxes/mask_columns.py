@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from bincam.data.regions.shapes import Mask
-from bincam.metrics.localization.boxes.clean import clean_histograms
-from bincam.metrics.localization.boxes.levels import LEVELS
+from bincam.metrics.localization.boxes.protocols.clean import clean_histograms
+from bincam.metrics.localization.boxes.protocols.levels import LEVELS
 from bincam.metrics.localization.pointing_game import hit_cells, pointing, pointing_centre, pointing_chance
 
 

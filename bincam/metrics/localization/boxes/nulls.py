@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.data.regions.boxes import union_box
 from bincam.data.regions.shapes import Mask
 from bincam.errors import InputError
-from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.overlaps import iou
+from bincam.metrics.localization.boxes.protocols.levels import LEVELS
 from bincam.metrics.localization.boxes.reach import box_reach, grid_reach
 
 

@@ -14,8 +14,8 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
-from bincam.metrics.localization.boxes.clovaai import THRESHOLDS
-from bincam.metrics.localization.boxes.components import checked_levels
+from bincam.metrics.localization.boxes.protocols.clovaai import THRESHOLDS
+from bincam.metrics.localization.boxes.protocols.components import checked_levels
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 

@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from bincam.data.regions.boxes import box_mask, mask_box
 from bincam.errors import InputError
-from bincam.metrics.localization.boxes.components import checked_levels, components_at
-from bincam.metrics.localization.boxes.levels import LEVELS
 from bincam.metrics.localization.boxes.overlaps import iou
+from bincam.metrics.localization.boxes.protocols.components import checked_levels, components_at
+from bincam.metrics.localization.boxes.protocols.levels import LEVELS
 from bincam.resample import matrix, project
 
 Floats = NDArray[np.float64]

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
-from bincam.metrics.localization.boxes.levels import FIXED
 from bincam.metrics.localization.boxes.overlaps import NO_BOX, NO_EVIDENCE, NO_TRUTH, Overlaps
+from bincam.metrics.localization.boxes.protocols.levels import FIXED
 from bincam.stats.clustered.means import group_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, undefined

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from bincam.errors import InputError
 from bincam.metrics.localization.boxes.columns import BoxColumns
-from bincam.metrics.localization.boxes.levels import FIXED
 from bincam.metrics.localization.boxes.mask_columns import OnMasks
 from bincam.metrics.localization.boxes.overlaps import overlap_hits
 from bincam.metrics.localization.boxes.pixels import pxap_estimate
+from bincam.metrics.localization.boxes.protocols.levels import FIXED
 from bincam.metrics.localization.boxes.scores import DELTA, BoxScores, box_scores, hit_rate, mean_of
 from bincam.metrics.localization.boxes.verdict import judgement
 from bincam.stats.clusters import Clusters

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.boxes import BoxRecords, read_boxes
-from bincam.metrics.localization.boxes.levels import LEVELS
-from bincam.report.figures.boxes import BoxCurves
+from bincam.audit.folder.parts.boxes import BoxRecords, read_boxes
+from bincam.metrics.localization.boxes.protocols.levels import LEVELS
+from bincam.report.figures.pictured.boxes import BoxCurves
 from bincam.report.reading.audited_model import Arm
 from bincam.stats.estimate import Estimate
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from bincam.report.box_view import BoxCard, BoxPart
-from bincam.report.figures.boxes import box_curves, with_boxes
-from bincam.report.figures.explanation import scale
-from bincam.report.figures.overlays import overlay
+from bincam.report.figures.pictured.boxes import box_curves, with_boxes
+from bincam.report.figures.pictured.explanation import scale
+from bincam.report.figures.pictured.overlays import overlay
 from bincam.report.figures.theme import inline
 from bincam.report.reading.audited_model import Floats
-from bincam.report.sections.attribute_card import ground
+from bincam.report.sections.attributes.card import ground
+from bincam.report.sections.attributes.elsewhere import LOOKS_ELSEWHERE, Elsewhere, elsewhere, finding, sentence
 from bincam.report.sections.boxes import sentences
 from bincam.report.sections.boxes.audited import ArmBoxes, audited_boxes
 from bincam.report.sections.boxes.tables import difference_table, tables
 from bincam.report.sections.context import Drawing, slug
-from bincam.report.sections.elsewhere import LOOKS_ELSEWHERE, Elsewhere, elsewhere, finding, sentence
-from bincam.report.sections.wording import marked
-from bincam.report.view_parts import Chart, Definition, Example, Picture
+from bincam.report.sections.words.wording import marked
+from bincam.report.view.boxes import BoxCard, BoxPart
+from bincam.report.view.parts import Chart, Definition, Example, Picture
 from bincam.stats.formatting import number, significant
 
 SIDE = 168  # pixels of the longer side of a picture

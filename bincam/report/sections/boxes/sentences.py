@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from bincam.metrics.localization.boxes.verdict import CANNOT, JUDGED
-from bincam.report.sections import wording
 from bincam.report.sections.boxes.audited import ArmBoxes
+from bincam.report.sections.words import wording
 from bincam.stats.formatting import DIFFERENCE, counted, interval, listed, shown, written
 
 MOST_NAMED = 6

@@ -8,7 +8,7 @@ from typing import Any
 
 from bincam.report.sections.boxes.audited import ArmBoxes
 from bincam.report.sections.contrast_tables import estimate_cell
-from bincam.report.view_parts import Cell, Table
+from bincam.report.view.parts import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import DIFFERENCE, NONE, Kind, listed
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.cells import read_image_cells
+from bincam.audit.folder.parts.cells import read_image_cells
 from bincam.audit.summary.panel import Panel, read_panel
-from bincam.report.cell_view import CellExamples
-from bincam.report.figures.cell_overlay import name_picture, score_picture
-from bincam.report.figures.examples import choose
-from bincam.report.figures.overlays import Pixels
+from bincam.report.figures.pictured.cell_overlay import name_picture, score_picture
+from bincam.report.figures.pictured.examples import choose
+from bincam.report.figures.pictured.overlays import Pixels
 from bincam.report.reading.audited_model import Arm
 from bincam.report.sections.context import Drawing, slug
-from bincam.report.view_parts import Example, Picture
+from bincam.report.view.cells import CellExamples
+from bincam.report.view.parts import Example, Picture
 from bincam.stats.formatting import counted, number, percent
 
 SHOWN_SIDE = 144

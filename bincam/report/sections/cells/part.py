@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bincam.report.cell_view import CellCard, CellsPart
 from bincam.report.reading.audited_model import Arm
 from bincam.report.sections.cells.examples import RULE, CellRecords, examples
 from bincam.report.sections.cells.sentences import (
@@ -18,8 +17,9 @@ from bincam.report.sections.cells.sentences import (
 )
 from bincam.report.sections.cells.tables import Named, dilution_table, hidden_table, null_table, pooling_table
 from bincam.report.sections.context import Drawing, slug
-from bincam.report.sections.wording import marked
-from bincam.report.view_parts import Definition, Table
+from bincam.report.sections.words.wording import marked
+from bincam.report.view.cells import CellCard, CellsPart
+from bincam.report.view.parts import Definition, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import Kind, counted, listed, significant
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from bincam.report.sections.cell_poolings import SAID, against_mean, pooling_sentence
+from bincam.report.sections.cells.poolings import SAID, against_mean, pooling_sentence
 from bincam.stats.clustered.paired_scores import ScoreComparison
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import counted, interval, number, shown, stated

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bincam.report.sections.cell_poolings import SAID
+from bincam.report.sections.cells.poolings import SAID
 from bincam.report.sections.contrast_tables import estimate_cell
-from bincam.report.view_parts import Cell, Table
+from bincam.report.view.parts import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import DIFFERENCE, Kind, percent
 

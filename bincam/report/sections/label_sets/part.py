@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bincam.report.figures.label_sets import MOST_CLASSES, classes_figure, size_coverage_figure, sizes_figure
+from bincam.report.figures.audited.label_sets import MOST_CLASSES, classes_figure, size_coverage_figure, sizes_figure
 from bincam.report.figures.theme import inline
-from bincam.report.label_set_view import LabelSetCard, LabelSetsPart
 from bincam.report.sections.context import Drawing, slug
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.sections.label_sets import sentences
 from bincam.report.sections.label_sets.studied import FAIR, StudiedSets, studied_sets
-from bincam.report.sections.wording import marked
-from bincam.report.view_parts import Cell, Chart, Definition, Table
+from bincam.report.sections.words.wording import marked
+from bincam.report.view.label_sets import LabelSetCard, LabelSetsPart
+from bincam.report.view.parts import Cell, Chart, Definition, Table
 from bincam.stats.estimate import Estimate
 from bincam.studies.sets.per_image import SAYINGS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bincam.report.sections import wording
 from bincam.report.sections.label_sets.studied import FAIR, StudiedSets
+from bincam.report.sections.words import wording
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import counted, percent, significant, written
 

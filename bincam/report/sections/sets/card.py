@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.sets import slots
+from bincam.audit.folder.parts.sets import slots
 from bincam.audit.summary.sets.entry import TOP
 from bincam.audit.summary.sets.records import SetRecords
-from bincam.report.figures.confusion import confusion
-from bincam.report.figures.explanation import scale
-from bincam.report.figures.overlays import overlay
+from bincam.report.figures.audited.confusion import confusion
+from bincam.report.figures.pictured.explanation import scale
+from bincam.report.figures.pictured.overlays import overlay
 from bincam.report.figures.theme import inline
 from bincam.report.reading.audited_model import Arm, Floats
-from bincam.report.sections import wording
-from bincam.report.sections.attribute_card import EXAMPLE_SIDE, MAP_SIDE, SHOWN, describe, ground
+from bincam.report.sections.attributes.card import EXAMPLE_SIDE, MAP_SIDE, SHOWN, describe, ground
 from bincam.report.sections.context import Drawing, slug
 from bincam.report.sections.sets.confidence import confidence_chart, confidence_sentences
 from bincam.report.sections.sets.tables import confusions, confusions_table, groups_table, outputs_table
-from bincam.report.set_view import OutputMaps, SetCard
-from bincam.report.view_parts import Chart, Example, Picture
+from bincam.report.sections.words import wording
+from bincam.report.view.parts import Chart, Example, Picture
+from bincam.report.view.sets import OutputMaps, SetCard
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import counted, listed, number, percent, significant, stated
 from bincam.stats.outcomes import OUTCOMES

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bincam.report.figures.theme import inline
-from bincam.report.sections.attribute_charts import error_text
+from bincam.report.sections.attributes.charts import error_text
 from bincam.report.sections.context import Drawing
-from bincam.report.view_parts import Chart
+from bincam.report.view.parts import Chart
 from bincam.stats.estimate import MIN_IDENTITIES, MIN_IMAGES, Estimate, is_small
 from bincam.stats.formatting import counted, images, stated, written
 

@@ -11,18 +11,18 @@ import numpy as np
 
 from bincam.compare.sets.differences import RATES
 from bincam.compare.sets.sentences import correction
-from bincam.report.figures.confusion import confusion
+from bincam.report.figures.audited.confusion import confusion
 from bincam.report.figures.theme import inline
 from bincam.report.reading.audited_model import Arm
 from bincam.report.reading.contrast import Contrast
-from bincam.report.sections import wording
 from bincam.report.sections.context import Drawing, slug
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.sections.sets.card import lead
 from bincam.report.sections.sets.contrast_maps import contrast_maps
 from bincam.report.sections.sets.tables import MOST_ROWS, confusions_table
-from bincam.report.set_view import SetContrastCard
-from bincam.report.view_parts import Cell, Chart, Table, Tile
+from bincam.report.sections.words import wording
+from bincam.report.view.parts import Cell, Chart, Table, Tile
+from bincam.report.view.sets import SetContrastCard
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import NONE, basis, counted, interval, p_value, significant, written
 

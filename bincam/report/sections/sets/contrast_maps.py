@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from bincam.audit.folder.sets import slots
-from bincam.report.figures.explanation import scale
-from bincam.report.figures.overlays import overlay
+from bincam.audit.folder.parts.sets import slots
+from bincam.report.figures.pictured.explanation import scale
+from bincam.report.figures.pictured.overlays import overlay
 from bincam.report.reading.audited_model import Arm, Floats
-from bincam.report.sections.attribute_card import MAP_SIDE, SHOWN, describe, ground
+from bincam.report.sections.attributes.card import MAP_SIDE, SHOWN, describe, ground
 from bincam.report.sections.context import Drawing, slug
-from bincam.report.set_view import OutputMaps
-from bincam.report.view_parts import Picture
+from bincam.report.view.parts import Picture
+from bincam.report.view.sets import OutputMaps
 from bincam.stats.formatting import MINUS, counted
 from bincam.stats.outcomes import OUTCOMES
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bincam.audit.summary.panel import read_panel
 from bincam.audit.summary.sets.records import read_sets
-from bincam.report.sections import wording
 from bincam.report.sections.context import Drawing
 from bincam.report.sections.sets.card import set_card
 from bincam.report.sections.sets.contrast import set_contrast_card, set_contrast_tiles
 from bincam.report.sections.sets.single_outputs import single_outputs
-from bincam.report.set_view import SetsPart
-from bincam.report.view_parts import Definition, Tile
+from bincam.report.sections.words import wording
+from bincam.report.view.parts import Definition, Tile
+from bincam.report.view.sets import SetsPart
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import basis, counted, interval, listed, stated
 

@@ -9,7 +9,7 @@ from bincam.report.reading.contrast import Contrast
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.sections.sets.contrast import about_p, p_cell
 from bincam.report.sections.sets.tables import MOST_ROWS
-from bincam.report.view_parts import Cell, Table
+from bincam.report.view.parts import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import NONE, basis
 

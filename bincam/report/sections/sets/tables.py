@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from bincam.report.reading.audited_model import Arm
-from bincam.report.sections import wording
+from bincam.report.sections.attributes.slices import column_text, value_text
 from bincam.report.sections.contrast_tables import estimate_cell
-from bincam.report.sections.slices import column_text, value_text
-from bincam.report.view_parts import Cell, Table
+from bincam.report.sections.words import wording
+from bincam.report.view.parts import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import NONE, basis, counted, percent, stated
 

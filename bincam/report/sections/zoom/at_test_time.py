@@ -7,7 +7,7 @@ from typing import Any
 
 from bincam.display import counted
 from bincam.report.sections.contrast_tables import estimate_cell
-from bincam.report.view_parts import Cell, Table
+from bincam.report.view.parts import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.studies.at_test_time.stored import read_compared
 from bincam.studies.zoom.seen import SeenViews

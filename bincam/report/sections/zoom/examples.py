@@ -9,10 +9,10 @@ import numpy as np
 
 from bincam.inference.zoom.plan import View, view_plan
 from bincam.inference.zoom.render import render
-from bincam.report.figures.examples import PERCENTILES
-from bincam.report.figures.overlays import Pixels
+from bincam.report.figures.pictured.examples import PERCENTILES
+from bincam.report.figures.pictured.overlays import Pixels
 from bincam.report.sections.context import Drawing, slug
-from bincam.report.view_parts import Example
+from bincam.report.view.parts import Example
 from bincam.stats.formatting import percent
 from bincam.studies.zoom.seen import SeenViews
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bincam.errors import InputError
-from bincam.report.figures.theme import inline
-from bincam.report.figures.zoom import (
+from bincam.report.figures.audited.zoom import (
     AnchorMap,
     ScaleCurve,
     anchor_maps,
@@ -15,15 +14,16 @@ from bincam.report.figures.zoom import (
     in_words,
     scale_curves,
 )
+from bincam.report.figures.theme import inline
 from bincam.report.sections.context import Drawing, slug
-from bincam.report.sections.wording import marked
+from bincam.report.sections.words.wording import marked
 from bincam.report.sections.zoom import sentences
 from bincam.report.sections.zoom.at_test_time import sentences_at_test_time, tables_at_test_time
 from bincam.report.sections.zoom.examples import RULE, Rescued
 from bincam.report.sections.zoom.studied import find_zoom
 from bincam.report.sections.zoom.tables import figure, tables
-from bincam.report.view_parts import Chart, Definition
-from bincam.report.zoom_view import ZoomCard, ZoomPart
+from bincam.report.view.parts import Chart, Definition
+from bincam.report.view.zoom import ZoomCard, ZoomPart
 from bincam.stats.estimate import Estimate
 
 CENTRED, VISIBLE = "views centred on the anchor", "views in which the anchor is visible"

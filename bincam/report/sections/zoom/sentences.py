@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bincam.report.sections import wording
+from bincam.report.sections.words import wording
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import counted, number, shown, stated, written
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bincam.report.sections.contrast_tables import estimate_cell
-from bincam.report.view_parts import Cell, Table
+from bincam.report.view.parts import Cell, Table
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import NONE, Kind, counted
 

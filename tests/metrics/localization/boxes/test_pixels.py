@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score
 
 from bincam.errors import InputError
 from bincam.metrics import clean_histograms, level_histograms, pixel_histograms, pxap, pxap_estimate
-from bincam.metrics.localization.boxes.clovaai import THRESHOLDS
+from bincam.metrics.localization.boxes.protocols.clovaai import THRESHOLDS
 from bincam.stats import Clusters
 
 

@@ -11,7 +11,7 @@ from bincam.metrics import box_reach, grid_reach, iou, judgement
 from bincam.metrics.localization.boxes.verdict import CANNOT, JUDGED, UNDEFINED
 from bincam.resample import project, upsample
 from bincam.stats import Estimate
-from tests.metrics.localization.boxes.test_components import labelled
+from tests.metrics.localization.boxes.protocols.test_components import labelled
 
 LEVELS = np.arange(20) / 20
 

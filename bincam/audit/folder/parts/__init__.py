@@ -1,0 +1,1 @@
+"""Parts of an audit's folder besides its records: boxes, cells and scores of sets."""

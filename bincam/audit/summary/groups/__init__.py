@@ -1,0 +1,1 @@
+"""Figures of an audit by groups of images, and their differences."""

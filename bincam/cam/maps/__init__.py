@@ -1,0 +1,1 @@
+"""Evidence maps: native methods, pytorch-grad-cam's, and the gradients that they need."""

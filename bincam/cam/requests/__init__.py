@@ -1,0 +1,1 @@
+"""What is asked of an explainer: outputs, sides, inputs and what each output is held against."""

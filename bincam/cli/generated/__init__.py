@@ -1,0 +1,1 @@
+"""Commands that generate data sets: faces and scenes."""

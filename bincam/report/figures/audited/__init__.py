@@ -1,0 +1,1 @@
+"""Charts of what was measured over a data set."""

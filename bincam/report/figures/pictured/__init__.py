@@ -1,0 +1,1 @@
+"""Pictures of single images: evidence, cells, boxes and sheets."""

@@ -1,0 +1,1 @@
+"""Sections of an attribute: its card, charts and figures by group."""

@@ -1,0 +1,1 @@
+"""The first screen: findings, comparisons and the table of all numbers."""

@@ -1,0 +1,1 @@
+"""Words of the page: sentences, definitions and what could not be measured."""

@@ -1,0 +1,1 @@
+"""Content of the page's sections for the template, one module per section."""

@@ -1,0 +1,1 @@
+"""The configuration of a training run: sections, choices and their reference."""

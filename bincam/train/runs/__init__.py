@@ -1,0 +1,1 @@
+"""A training run: its setup, folder, state, manifest and progress."""

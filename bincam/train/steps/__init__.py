@@ -1,0 +1,1 @@
+"""The steps of training: batches, their order over processes, and the update of the weights."""
