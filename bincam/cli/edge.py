@@ -12,6 +12,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -21,7 +22,7 @@ MISTAKE = 2
 """Exit code of a command that told what is wrong."""
 
 
-def run_to_the_edge(command: Callable[[], object]) -> None:
+def run_to_the_edge(command: Callable[..., object]) -> None:
     """Run a command, and end with exit code 2 and one line on stderr where a user or the machine is at fault.
 
     Args:
@@ -35,10 +36,17 @@ def run_to_the_edge(command: Callable[[], object]) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            command()
+            # Standing alone, typer frames a wrong option in a box of several lines.
+            code = command(standalone_mode=False)
         finally:
             sys.stdout.flush()  # a full disk would else be told after the end, by the interpreter
+    except typer.Abort:
+        typer.echo("bincam: aborted", err=True)
+        sys.exit(1)
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: its help, from typer
+            error.show()  # type: ignore[attr-defined]  # of click, which typer holds within itself
+            sys.exit(MISTAKE)
         line = fault(error)
         if line is None:
             raise
@@ -46,6 +54,7 @@ def run_to_the_edge(command: Callable[[], object]) -> None:
         if line:
             typer.echo(f"bincam: {line}", err=True)
         sys.exit(MISTAKE)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def fault(error: BaseException) -> str | None:
@@ -63,6 +72,8 @@ def fault(error: BaseException) -> str | None:
     """
     if isinstance(error, BincamError):
         return str(error)
+    if any(kind.__name__ == "ClickException" for kind in type(error).__mro__):  # click's, which typer holds within itself
+        return _wrong_option(error)
     if isinstance(error, OSError):
         if error.errno == errno.EPIPE:  # the reader of a pipe has gone
             return ""
@@ -76,6 +87,13 @@ def fault(error: BaseException) -> str | None:
     if type(error).__name__ == "SafetensorError":  # likewise: what it says of a full disk
         return in_a_line(f"a file of tensors: {error}")
     return None
+
+
+def _wrong_option(error: Any) -> str:
+    """State what is wrong with an option or an argument, and where the right ones are listed."""
+    context = getattr(error, "ctx", None)
+    where = f" ('{context.command_path} -h' lists what it takes)" if context is not None else ""
+    return in_a_line(f"{error.format_message().rstrip('.')}{where}")
 
 
 def _leave_stdout() -> None:

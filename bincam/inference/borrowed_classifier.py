@@ -80,7 +80,8 @@ def borrowed(classifier: AttributeClassifier) -> Iterator[Scores]:
     full = torch.autocast(device.type, enabled=False)
     with own_rng(device), outside_grad_modes(), full, evaluating(scoring), eager(scoring):
         probe = torch.zeros(1, len(classifier.card.mean), *classifier.card.input_size, device=device, dtype=dtype)
-        last = takes_channels_last(classifier.network, probe)
+        with shape_in_a_line(probe):
+            last = takes_channels_last(classifier.network, probe)
         order = torch.channels_last if last else torch.contiguous_format
 
         def scores(images: Tensor) -> Tensor:

@@ -96,6 +96,7 @@ ALLOWED = frozenset(
         "se_layer",
         "se_ratio",
         "sr_ratios",
+        "stages",
         "stem_bias",
         "stem_chs",
         "stem_norm",

@@ -64,7 +64,7 @@ def test_pairs(tmp_path, monkeypatch, capsys):
         (["--size", "32x32"], "too small"),
         (["--size", "big"], "WIDTHxHEIGHT"),
         (["--influence", "Bld"], "did you mean 'Bald'"),
-        (["--seed", "-1"], "not negative"),
+        (["--seed", "-1"], "'--seed'"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_two(tmp_path, monkeypatch, capsys, options, word):
