@@ -25,8 +25,9 @@ from bincam.cli.reading.options import expand_groups
 from bincam.display import counted
 from bincam.errors import InputError
 from bincam.report.explained.boxes import box_note
-from bincam.report.explained.explanations import Run, summary
+from bincam.report.explained.explanations import Run
 from bincam.report.explained.prediction_grids import grid_summary
+from bincam.report.explained.wording import summary
 
 if TYPE_CHECKING:
     from bincam.cam.prediction_grid.grid import Reading
