@@ -69,6 +69,26 @@ def asked_batch(
     return Batch(model, images, casting, anatomy, passed, request, columns, logits, sigma, decomposition)
 
 
+def batch_evidence(model: BorrowedModel, images: Tensor, ask: Callable[[], Request]) -> Tensor:
+    """Compute the head's own evidence for the positive class, ``(B, A, h, w)``, without maps of any method.
+
+    Args:
+        model: The model.
+        images: ``(B, C, H, W)``.
+        ask: What is asked; before the forward pass, outputs may have no names to ask about.
+
+    Raises:
+        UnsupportedError: The head has no additive decomposition.
+    """
+    with model.running(images) as (batch, casting):
+        anatomy = model.anatomy(batch)
+        if not anatomy.decomposes:
+            raise UnsupportedError(f"no reference can be fitted: {anatomy.reason}")
+        anatomy, passed = model.resolved_pass(batch, casting, lambda _: (True, None))
+        columns = ask().combination(full_precision(passed.scores.detach()))
+        return decompose(anatomy, passed.kept, columns).evidence
+
+
 def batch_maps(
     batch: Batch,
     method: Method | None,

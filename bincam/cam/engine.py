@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from bincam.cam.batch import asked_batch, batch_explanation, batch_maps
-from bincam.cam.borrowed_model import BorrowedModel, Precision
-from bincam.cam.decompose import decompose, full_precision
+from bincam.cam.batch import asked_batch, batch_evidence, batch_explanation, batch_maps
+from bincam.cam.decompose import full_precision
 from bincam.cam.explained import joined
 from bincam.cam.explanation import Explanation
-from bincam.cam.maps import bridge
-from bincam.cam.maps.methods import Method, find
 from bincam.cam.maps.native import kept_and_start
 from bincam.cam.reference import Reference, ReferenceFit
 from bincam.cam.requests.combination import refuse_unknown_scores
-from bincam.cam.requests.inputs import Inputs, check_images
-from bincam.cam.requests.request import Request, check_counts, select_asked
-from bincam.cam.requests.selection import Selection
+from bincam.cam.requests.inputs import check_images
+from bincam.cam.requests.request import Request, check_counts
 from bincam.cam.requests.targets import Side
-from bincam.cam.views.mean import explain_views, mean_scores, refuse_views
+from bincam.cam.stated_model import StatedModel
+from bincam.cam.views.mean import explain_views, mean_scores
 from bincam.cam.views.placed import PlacedViews
-from bincam.errors import InputError, UnsupportedError, nearest
+from bincam.errors import InputError, UnsupportedError
 from bincam.models.anatomy import Anatomy
-from bincam.models.card import Card
-from bincam.models.heads import Head, Output, check_head
-from bincam.models.open import open_model
-from bincam.models.preprocess import preprocess
 from bincam.references import ReferenceKind
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-    from PIL.Image import Image
 
-    from bincam.inference.zoom.batches import Source
-    from bincam.inference.zoom.plan import Plan
-
-
-class Explainer:
+class Explainer(StatedModel):
     """Evidence maps of any classifier: of yes-or-no attributes, and of outputs of which exactly one is true.
 
     The model is borrowed: it is in evaluation mode for the time of a call, no ``.grad`` is written, no hook remains,
@@ -105,92 +89,6 @@ class Explainer:
         True
     """
 
-    def __init__(
-        self,
-        model: nn.Module | str | Path,
-        attributes: Sequence[str | int] | None = None,
-        *,
-        names: Sequence[str] | None = None,
-        method: str = "grad_cam",
-        layer: str | nn.Module | None = None,
-        threshold: float | Mapping[str, float] | None = None,
-        head: Head | None = None,
-        output: Output = None,
-        precision: Precision = "fp32",
-        chunk: int | None = None,
-        channels_last: bool = True,
-        batch_size: int | None = None,
-        one_of: Mapping[str, Sequence[str]] | None = None,
-        versus: str | None = None,
-        top: int | None = None,
-        inputs: Inputs | None = None,
-        cells: bool = False,
-    ) -> None:
-        self.cells = cells
-        self.head: Head = head or "logits"
-        self.method: Method | None = None if method in bridge.BRIDGED else find(method, tuple(bridge.BRIDGED))
-        self.method_name = method
-        self.layer = layer
-        if precision not in get_args(Precision):
-            raise InputError(f"precision={precision!r}; expected 'fp32' or 'bf16'")
-        self.precision = precision
-        if chunk is not None and chunk < 1:
-            raise InputError(f"chunk={chunk}; expected at least 1 attribute")
-        self._chunk = chunk
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size={batch_size}; expected at least 1 image")
-        self.batch_size = batch_size
-        self._borrowed = BorrowedModel(
-            open_model(model) if isinstance(model, (str, Path)) else model,
-            names,
-            layer=layer,
-            head=self.head,
-            output=output,
-            precision=precision,
-            channels_last=channels_last,
-            alone=batch_size == 1,
-            one_of=one_of,
-            inputs=inputs,
-        )
-        self.card: Card | None = self._borrowed.card
-        self.model = self._borrowed.given
-        if self.card is not None and (head or output is not None or names or one_of):
-            raise InputError("the model has a card, which states names, head, output and sets; omit these arguments")
-        if self._borrowed.names is None and attributes and all(isinstance(a, str) for a in attributes):
-            self._borrowed.names = tuple(str(a) for a in attributes)
-        if one_of:
-            check_head(self.head, one_of)
-            if self._borrowed.names is None:
-                raise InputError("one_of= names outputs; pass names=, the names of all outputs")
-        self._wanted = attributes
-        self._threshold = threshold
-        self.versus, self.top = versus, top
-        self._selection: Selection | None = None
-        if self._borrowed.names is not None:
-            self._selection = self._select(self._borrowed.names)
-        if isinstance(layer, str) and layer != "pre_activation":
-            layers = [name for name, _ in self.model.named_modules() if name]
-            if layer not in layers:
-                raise InputError(f"no layer {layer!r} in this model{nearest(layer, layers)}")
-
-    def _select(self, names: Sequence[str]) -> Selection:
-        card_thresholds = self.card.thresholds if self.card else {}
-        stated = (self._wanted, self._threshold, card_thresholds, self._borrowed.one_of)
-        return select_asked(names, *stated, versus=self.versus, top=self.top)
-
-    @property
-    def selection(self) -> Selection:
-        """The explained attributes with their columns and thresholds.
-
-        Raises:
-            InputError: The outputs have no names, and their number is unknown before the first batch.
-        """
-        if self._selection is None:
-            if self._borrowed.names is None:
-                raise InputError("the outputs have no names; pass names=, or explain a batch first to number them")
-            self._selection = self._select(self._borrowed.names)
-        return self._selection
-
     def __call__(
         self,
         images: Tensor | PlacedViews,
@@ -230,12 +128,12 @@ class Explainer:
         passes = self._rows(images)
         check_counts(len(images), labels if len(passes) > 1 else None, like)  # in one pass, their shape is checked
         if len(passes) > 1:
-            parts = []
-            for rows in passes:
-                with self._borrowed.arguments.of_rows(rows, len(images)):
-                    own = None if labels is None else labels[rows]
-                    parts.append(self(images[rows], side, own, like=None if like is None else like.rows(rows)))
-            return joined(parts)
+
+            def explained(rows: slice) -> Explanation:
+                own = None if labels is None else labels[rows]
+                return self(images[rows], side, own, like=None if like is None else like.rows(rows))
+
+            return joined(self._parts(passes, len(images), explained))
         return self._pass(side, images, partial(self._request, side, labels, like))
 
     def _explain_views(self, views: PlacedViews, side: Side | Literal["any"], request: Request) -> Explanation:
@@ -298,11 +196,11 @@ class Explainer:
         check_images(images)
         passes = self._rows(images)
         if len(passes) > 1:
-            parts = []
-            for rows in passes:
-                with self._borrowed.arguments.of_rows(rows, len(images)):
-                    parts.append(self.logits(images[rows], like=None if like is None else like.rows(rows)))
-            return torch.cat(parts)
+
+            def scored(rows: slice) -> Tensor:
+                return self.logits(images[rows], like=None if like is None else like.rows(rows))
+
+            return torch.cat(self._parts(passes, len(images), scored))
         scores = self._scores(images)
         return self._request("predicted", None, like).combination(scores).explained()
 
@@ -312,81 +210,6 @@ class Explainer:
             self._borrowed.check(batch)
             with casting:
                 return full_precision(self._borrowed.checked_read(self._borrowed.module(batch)).detach())
-
-    def _refuse_views(self, like: Explanation | None) -> None:
-        if like is not None:
-            raise UnsupportedError("like= repeats the question about changed images, which views do not answer")
-        further = self._borrowed.arguments.given
-        refuse_views(self.method, self.method_name, cells=self.cells, further=further)
-
-    def views_of(
-        self, images: Iterable[Source], plan: Plan, landmarks: Iterable[ArrayLike] | None = None
-    ) -> PlacedViews:
-        """Make the views of images, to explain the mean over them; the cost is one forward pass per view.
-
-        Args:
-            images: Files, or decoded images ``(H, W, 3)`` uint8.
-            plan: The views, of the card's input size: ``centred_first(view_plan("short", ...), k)``, those that
-                ``choose_views`` chose, or your own.
-            landmarks: ``(5, 2)`` of every image, for a model that reads face crops.
-
-        Raises:
-            InputError: The model has no card, an image cannot be read, landmarks are missing, or the plan is of another
-                input size.
-
-        Example:
-            >>> import numpy as np
-            >>> from bincam import Explainer, models
-            >>> from bincam.inference import centred_first, view_plan
-            >>> model = models.build("resnet10t", ["Smiling", "Bald"], input_size=(64, 64))
-            >>> explainer = Explainer(model)
-            >>> photo = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
-            >>> plan = centred_first(view_plan("short", (64, 64)), 4)
-            >>> explanation = explainer(explainer.views_of([photo], plan))
-            >>> explanation.views, explanation.kind, explanation.maps.shape
-            (4, 'conditional', torch.Size([1, 2, 4, 4]))
-            >>> bool((explanation.identity_gap.abs() < 1e-4).all())
-            True
-        """
-        if self.card is None:
-            raise InputError("this model has no card, so the input size, mean and std of its views are unknown")
-        return PlacedViews.of(images, plan, self.card, landmarks)
-
-    def anatomy(self, size: tuple[int, int], *, channels: int | None = None) -> Anatomy:
-        """Resolve the structure of the model's head at an input size.
-
-        Args:
-            size: ``(H, W)``.
-            channels: Of the images; as the card states, and 3 without a card, by default.
-
-        Raises:
-            InputError: The card states another number of channels, or it is below 1.
-            UnsupportedError: The structure cannot be determined; the message names the argument to pass.
-
-        Example:
-            >>> from torch import nn
-            >>> from bincam import Explainer
-            >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
-            >>> anatomy = Explainer(model).anatomy((16, 16))
-            >>> anatomy.kind, anatomy.pooling, anatomy.layer.name
-            ('exact', 'mean', '0')
-        """
-        with self._borrowed.running(self._borrowed.probe(size, channels)) as (batch, _):
-            return self._borrowed.anatomy(batch)
-
-    def preprocess(self, image: Image, landmarks: ArrayLike | None = None) -> Tensor:
-        """Convert a PIL image to one input ``(C, H, W)``, as the model's card states.
-
-        Args:
-            image: RGB.
-            landmarks: ``(5, 2)``, where the card's ``fit`` is ``face``.
-
-        Raises:
-            InputError: The model has no card, or landmarks are missing.
-        """
-        if self.card is None:
-            raise InputError("this model has no card, so its input size, mean and std are unknown")
-        return preprocess(image, self.card, landmarks)
 
     def fit_reference(
         self,
@@ -426,50 +249,32 @@ class Explainer:
         for number, (images, labels) in enumerate(loader):
             if max_batches is not None and number >= max_batches:
                 break
-            if isinstance(images, PlacedViews):
-                self._refuse_views(None)
-                every = Request(self.selection, self.versus, side="positive")
-                terms = self._explain_views(images, "positive", every).decomposition
-                if terms is None:
-                    raise UnsupportedError("no reference can be fitted: the head has no additive decomposition")
+            for rows, evidence in self._evidence(images):
                 fit = fit or ReferenceFit(self.selection.attributes)
-                fit.add(terms.evidence, labels)
-                continue
-            for rows in self._rows(images):
-                further = self._borrowed.arguments.of_rows(rows, len(images))
-                with further, self._borrowed.running(images[rows]) as (batch, casting):
-                    anatomy = self._borrowed.anatomy(batch)
-                    if not anatomy.decomposes:
-                        raise UnsupportedError(f"no reference can be fitted: {anatomy.reason}")
-                    anatomy, passed = self._borrowed.resolved_pass(batch, casting, lambda _: (True, None))
-                    refuse_unknown_scores(self.versus, self._borrowed.centred)
-                    every = Request(self.selection, self.versus)  # with top, references of all outputs are needed
-                    columns = every.combination(full_precision(passed.scores.detach()))
-                    decomposition = decompose(anatomy, passed.kept, columns)
-                fit = fit or ReferenceFit(self.selection.attributes)
-                fit.add(decomposition.evidence, labels[rows])
+                fit.add(evidence, labels[rows])
         if fit is None:
             raise InputError("a reference needs at least one batch of images with labels")
         return fit.result(kind)
 
-    @contextmanager
-    def unchecked(self) -> Iterator[None]:
-        """Do not check meanwhile that the model's output is a function of one image.
+    def _evidence(self, images: Tensor | PlacedViews) -> Iterator[tuple[slice, Tensor]]:
+        """The rows of each pass, and all selected outputs' evidence for the positive class, ``(rows, A, h, w)``."""
+        if isinstance(images, PlacedViews):
+            self._refuse_views(None)
+            every = Request(self.selection, self.versus, side="positive")
+            terms = self._explain_views(images, "positive", every).decomposition
+            if terms is None:
+                raise UnsupportedError("no reference can be fitted: the head has no additive decomposition")
+            yield slice(None), terms.evidence
+            return
+        for rows in self._rows(images):
+            with self._borrowed.arguments.of_rows(rows, len(images)):
+                evidence = batch_evidence(self._borrowed, images[rows], self._every)
+            yield rows, evidence  # the model is given back before the caller goes on
 
-        For copies of a checked model with other weights.
-        """
-        checking, self._borrowed.checking = self._borrowed.checking, False
-        try:
-            yield
-        finally:
-            self._borrowed.checking = checking
-
-    def _rows(self, images: Tensor) -> list[slice]:
-        """The rows of each pass: one where images have heads of their own, or pytorch-grad-cam runs copies of them."""
-        arguments = self._borrowed.arguments
-        alone = arguments.given and (self.method is None or arguments.differ(images))
-        size = 1 if alone else max(1, self.batch_size or len(images))
-        return [slice(begin, begin + size) for begin in range(0, len(images), size)] or [slice(None)]
+    def _every(self) -> Request:
+        """All selected outputs: with ``top``, references of all are needed."""
+        refuse_unknown_scores(self.versus, self._borrowed.centred)
+        return Request(self.selection, self.versus)
 
     def _other_layer(self, anatomy: Anatomy) -> str:
         """Say which layer to explain in place of one without gradient."""

@@ -216,7 +216,7 @@ def audit(
 
     docs/audit.md describes the files of an audit. After an interruption, run the same command with --resume.
     """
-    from bincam.audit.folder.writer import check_free
+    from bincam.audit.folder.begun import check_free
     from bincam.audit.settings import Settings
 
     if on_error not in ("raise", "skip") or precision not in ("fp32", "bf16"):

@@ -45,7 +45,8 @@ def plot_explanation(
 ) -> Figure:
     """Draw the maps of one image; ``Explanation.plot`` describes the arguments and errors."""
     from bincam.cam import BRIDGED
-    from bincam.report.explained.explanations import about_sets, caption, describe, summary
+    from bincam.report.explained.entries import about_sets, describe
+    from bincam.report.explained.wording import caption, summary
     from bincam.report.figures.pictured.explanation import Panel, explanation_figure, scale
 
     names = _chosen(explanation.attributes, None if attributes is None else expand(attributes, explanation.one_of))

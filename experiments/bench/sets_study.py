@@ -24,8 +24,9 @@ import numpy as np
 from race import machine, write
 
 from bincam.audit.folder.manifest import Manifest
+from bincam.audit.folder.parts.shard import Shard
 from bincam.audit.folder.schema import measure_columns
-from bincam.audit.folder.writer import AuditWriter, Shard
+from bincam.audit.folder.writer import AuditWriter
 
 SHARD = 5000
 

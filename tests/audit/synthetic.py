@@ -18,8 +18,9 @@ from bincam.audit.folder import reader
 from bincam.audit.folder.audit import Audit
 from bincam.audit.folder.files import DIGESTS
 from bincam.audit.folder.manifest import Manifest
+from bincam.audit.folder.parts.shard import Shard
 from bincam.audit.folder.schema import measure_columns
-from bincam.audit.folder.writer import AuditWriter, Shard
+from bincam.audit.folder.writer import AuditWriter
 from bincam.references import FITTED, REFERENCES
 from bincam.stats.outcomes import OUTCOMES
 

@@ -12,8 +12,7 @@ from captum.attr import LayerGradCam
 from pytorch_grad_cam.utils.image import scale_cam_image
 from torch import Tensor, nn
 
-from bincam.cam import Explainer, target
-from bincam.cam import targets
+from bincam.cam import Explainer, target, targets
 from tests.conftest import randomize
 
 A = 3

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bincam.cli.explain import read_boxes
+from bincam.cli.explaining.questions import read_boxes
 from bincam.data import write_box_table
 from bincam.errors import InputError
 from bincam.metrics import iou

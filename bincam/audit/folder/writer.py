@@ -7,16 +7,16 @@ the same bytes.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.folder.begun import check_same
 from bincam.audit.folder.digest import file_digest
 from bincam.audit.folder.files import (
     DIGESTS,
@@ -39,68 +39,22 @@ from bincam.audit.folder.files import (
     records_file,
 )
 from bincam.audit.folder.manifest import KIND, OF_THE_SUMMARY, SCHEMA, SUMMARY_KIND, SUMMARY_SCHEMA, Manifest
-from bincam.audit.folder.parts.boxes import Rows, boxes_file, write_boxes
+from bincam.audit.folder.parts.boxes import boxes_file, write_boxes
 from bincam.audit.folder.parts.cells import cells_file, write_cells
-from bincam.audit.folder.parts.sets import output_names, scores_file
+from bincam.audit.folder.parts.sets import scores_file
+from bincam.audit.folder.parts.shard import Shard, read_state, records_table, write_state
 from bincam.audit.folder.reader import unwritten, whole_shards
-from bincam.audit.folder.schema import record_schema
 from bincam.audit.folder.seal import sealed, write_digests
-from bincam.audit.folder.stored import one_nan, present, read_tensors, write_tensors
+from bincam.audit.folder.stored import one_nan, read_tensors, write_tensors
 from bincam.display import spreadsheet_cell
-from bincam.errors import InputError
 from bincam.files import atomic, read_json, write_json
-from bincam.stats.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_STATE, _REFERENCES = "state", "references"
-_STATE_KIND = "bincam-audit-state"
+_STATE = "state"
 _STUDIES = "studies"  # which other processes may be writing
 _SUFFIXES = (".csv", ".json", ".npy", ".parquet", ".png", ".safetensors")
-
-
-@dataclass(frozen=True)
-class Shard:
-    """The measurements of B consecutive images.
-
-    Attributes:
-        columns: ``row`` as ``(B,)``; every other column of the records but ``attribute`` as ``(B, A)``; ``outcome``
-            consists of indices into ``OUTCOMES``, -1 for unknown, ``output`` of indices into ``output_names``.
-        maps: Method to ``(B, A, h, w)``, σS.
-        sums: Arrays that are added up over all shards, in float64.
-        skipped: Rows of images that could not be read, with the reason.
-        scores: ``(B, outputs of all sets)``, raw scores; None without sets.
-        cells: Tensors of the prediction grid, see ``read_cells``; None without one.
-        boxes: Rows of pairs of an image and an attribute that it has, see ``Rows``; None where no boxes are measured.
-    """
-
-    columns: Mapping[str, NDArray[Any]]
-    maps: Mapping[str, NDArray[np.floating]]
-    sums: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    skipped: Mapping[int, str] = field(default_factory=dict)
-    scores: NDArray[np.float32] | None = None
-    boxes: Rows | None = None
-    cells: Mapping[str, NDArray[Any]] | None = None
-
-
-def check_free(folder: Path, *, resume: bool) -> None:
-    """Refuse a folder that contains something else, or an audit that is not to be resumed.
-
-    Raises:
-        InputError: The folder is refused.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file, not a folder; choose another place for the audit")
-    if (folder / MANIFEST).is_file():
-        if not resume:
-            raise InputError(f"{folder} already contains an audit; resume it with --resume, or choose another folder")
-        return
-    # A process killed before it wrote the manifest leaves references, and the hidden file that it was writing.
-    own = (_REFERENCES, ".")
-    others = sorted(file.name for file in folder.iterdir() if not file.name.startswith(own)) if folder.is_dir() else []
-    if others:
-        raise InputError(f"{folder} contains other files ({others[0]}, ...); choose a new or empty folder")
 
 
 @dataclass(frozen=True)
@@ -127,16 +81,9 @@ class AuditWriter:
         Raises:
             InputError: The audit in the folder has other settings; the message names the first that differs.
         """
-        file, content = folder / MANIFEST, manifest.to_json()
+        file = folder / MANIFEST
         if file.is_file():
-            former = read_json(file, kind=KIND, schema=SCHEMA)
-            free = ("kind", "schema", "settings_digest", *OF_THE_SUMMARY)
-            for name in dict.fromkeys([*Manifest.model_fields, *content, *former]):  # causes before what follows
-                if name not in free and _measured(name, former) != _measured(name, content):
-                    raise InputError(
-                        f"{folder}: the audit there was begun with different {name} ({_short(former.get(name))}, now "
-                        f"{_short(content.get(name))}); choose another folder, or the same settings"
-                    )
+            check_same(folder, manifest)
         writer = cls(folder, manifest)
         writer._tidy()
         if not file.is_file() or (not writer.finished and writer.restated):
@@ -219,11 +166,11 @@ class AuditWriter:
         sums, state = self._state_of(number)
         write_tensors(sums, {name: np.asarray(value, np.float64) for name, value in shard.sums.items()})
         with atomic(records_file(self.folder, number)) as part:
-            table = _records(self.manifest, shard)
+            table = records_table(self.manifest, shard)
             repeated = [name for name in ("attribute", "outcome", "output") if name in table.column_names]
             pq.write_table(table, part, compression="zstd", use_dictionary=repeated)
             digests[records_file(self.folder, number)] = file_digest(part)
-            _write_state(state, shard.skipped, {f.relative_to(self.folder).as_posix(): d for f, d in digests.items()})
+            write_state(state, shard.skipped, {f.relative_to(self.folder).as_posix(): d for f, d in digests.items()})
 
     def read_sums(self) -> tuple[dict[str, NDArray[np.float64]], dict[int, str]]:
         """Read the sums of all shards, added in their order, and the skipped rows with their reasons."""
@@ -233,7 +180,7 @@ class AuditWriter:
             sums, state = self._state_of(number)
             for name, value in read_tensors(sums).items():
                 total[name] = total[name] + value if name in total else value
-            skipped |= _read_state(state)[0]
+            skipped |= read_state(state)[0]
         return total, skipped
 
     def _state_of(self, number: int) -> tuple[Path, Path]:
@@ -295,7 +242,7 @@ class AuditWriter:
         for number in range(self.manifest.shards):
             _, state = self._state_of(number)
             if state.is_file():  # not of an audit of an earlier version, nor of one that is summarised again
-                expected |= _read_state(state)[1]
+                expected |= read_state(state)[1]
         write_digests(self.folder, self.manifest, expected)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
@@ -308,59 +255,3 @@ class AuditWriter:
         content = sealed(self.folder, self.manifest, {"kind": SUMMARY_KIND, "schema": SUMMARY_SCHEMA, **summary})
         write_json(self.folder / SUMMARY, content, compact=True)
         shutil.rmtree(self.folder / _STATE, ignore_errors=True)
-
-
-def _write_state(file: Path, skipped: Mapping[int, str], digests: Mapping[str, str]) -> None:
-    reasons = {str(row): reason for row, reason in sorted(skipped.items())}
-    write_json(file, {"kind": _STATE_KIND, "schema": PART_SCHEMA, "skipped": reasons, "digests": dict(digests)})
-
-
-def _read_state(file: Path) -> tuple[dict[int, str], dict[str, str]]:
-    """Read a shard's skipped rows with their reasons, and its files' digests, which earlier versions did not keep."""
-    if f'"{_STATE_KIND}"' not in (text := present(file).read_text("utf-8")):
-        return {int(row): reason for row, reason in json.loads(text).items()}, {}
-    content = read_json(file, kind=_STATE_KIND, schema=PART_SCHEMA)
-    return {int(row): reason for row, reason in content["skipped"].items()}, content["digests"]
-
-
-def _measured(name: str, manifest: Mapping[str, Any]) -> Any:
-    """A field of a manifest; of the data what was read, which its digest tells, and not how the reading was stated."""
-    value = manifest.get(name)
-    return {key: of for key, of in value.items() if key != "options"} if name == "data" and value else value
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _records(manifest: Manifest, shard: Shard) -> Any:
-    import pyarrow as pa
-
-    schema, large = record_schema(manifest.methods, manifest.mask_kinds, **manifest.of_records), manifest.large_sets
-    names = list(manifest.attributes)
-    rows = np.asarray(shard.columns["row"], np.int32)
-    shape = (len(rows), len(names))
-    outcome = np.asarray(shard.columns["outcome"], np.int16).reshape(-1)
-    columns: dict[str, Any] = {
-        "row": np.repeat(rows, len(names)),
-        "attribute": pa.DictionaryArray.from_arrays(
-            pa.array(np.tile(np.arange(len(names), dtype=np.int16), len(rows))), names
-        ),
-        "outcome": pa.DictionaryArray.from_arrays(
-            pa.array(np.where(outcome < 0, len(OUTCOMES), outcome).astype(np.int16)), [*OUTCOMES, ""]
-        ),
-    }
-    if large:
-        columns["output"] = pa.DictionaryArray.from_arrays(
-            pa.array(np.asarray(shard.columns["output"], np.int16).reshape(-1)),
-            list(output_names(names, manifest.one_of)),
-        )
-    for name in schema.names:
-        if name not in columns:
-            dtype = np.int8 if name == "side" else np.float32
-            value = np.broadcast_to(np.asarray(shard.columns[name], dtype), shape)
-            columns[name] = one_nan(value).reshape(-1)
-    return pa.Table.from_arrays(
-        [pa.array(columns[name], type=schema.field(name).type) for name in schema.names], schema=schema
-    )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from bincam import display
-from bincam.audit.gate.rules import Judgement
+from bincam.audit.gate.judgements import Judgement
 from bincam.audit.gate.verdict import VERDICTS
 from bincam.errors import in_a_line
 from bincam.stats.formatting import decimals, interval, number, written

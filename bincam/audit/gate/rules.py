@@ -1,38 +1,26 @@
-"""Rules that an audit must pass: each passes, fails, or has insufficient evidence for a decision."""
+"""Rules that an audit must pass: their form, and the names that they may contain."""
 
 from __future__ import annotations
 
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bincam.audit.folder.parts.sets import slots
 from bincam.audit.folder.schema import measure_columns
-from bincam.audit.gate.boxes import BOX_MEASURES, box_figure, box_names, check_boxes
-from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
-from bincam.audit.gate.cells import has_cells, nothing_missed, refuse_without_cells
-from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned, read_condition
-from bincam.audit.gate.label_sets import (
-    LABEL_SET_MEASURES,
-    PRIMARY,
-    check_label_sets,
-    label_set_figure,
-    label_set_names,
-)
-from bincam.audit.gate.maps import MAP_MEASURES, map_figure, map_names, map_rule
-from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure, entry_of, judged_names, set_rates
-from bincam.audit.gate.small_parts import few_in_a_part
-from bincam.audit.gate.verdict import Verdict, decide
+from bincam.audit.gate.boxes import BOX_MEASURES, check_boxes
+from bincam.audit.gate.cells import has_cells, refuse_without_cells
+from bincam.audit.gate.conditions import CONDITIONED, read_condition
+from bincam.audit.gate.label_sets import LABEL_SET_MEASURES, PRIMARY, check_label_sets
+from bincam.audit.gate.maps import MAP_MEASURES, map_rule
+from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure
 from bincam.audit.summary.groups.differences import DIFFERENCES
 from bincam.audit.summary.label_noise import NOISE_RATES
-from bincam.audit.summary.sets.entry import SET_RATES
-from bincam.audit.summary.summarize import RATES, SHORT, column_of
+from bincam.audit.summary.summarize import RATES, SHORT
 from bincam.errors import InputError, nearest
 from bincam.files import read_yaml
-from bincam.stats.estimate import Estimate
 from bincam.stats.outcomes import ERROR_RATES, GROUPS
 
 if TYPE_CHECKING:
@@ -78,40 +66,6 @@ class Rule:
     def is_rate(self) -> bool:
         """True if the measure is a rate, which has no groups."""
         return self.measure in GATED_RATES
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A rule applied to one attribute.
-
-    Attributes:
-        rule: The rule.
-        attribute: The attribute, or ``overall``.
-        verdict: ``pass`` and ``fail`` if the whole interval keeps or breaks the rule; ``insufficient`` if it contains
-            the bound, or the cell is small; ``error`` if the estimate is undefined. For ``ece`` the interval is that
-            between the confidence bounds of the true error.
-        estimate: The estimate of the measure; for ``ece`` the debiased one.
-        reason: The reason of a verdict other than ``pass``; empty for ``pass``.
-    """
-
-    rule: Rule
-    attribute: str
-    verdict: Verdict
-    estimate: Estimate
-    reason: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields and the numbers of the estimate as a JSON object, None for NaN."""
-        estimate = self.estimate.to_json()
-        return {
-            "rule": self.rule.text,
-            "attribute": self.attribute,
-            "measure": self.rule.measure,
-            "group": self.rule.group,
-            "verdict": self.verdict,
-            **{name: estimate[name] for name in ("value", "low", "high", "images", "identities")},
-            "reason": self.reason,
-        }
 
 
 def parse_rule(text: str, audit: Audit, where: str = "--rule") -> Rule:
@@ -247,122 +201,3 @@ def read_rules(file: str | os.PathLike[str], audit: Audit) -> list[Rule]:
     if not isinstance(rules, list) or not rules or not all(isinstance(rule, str) for rule in rules):
         raise InputError(f"{file}: expected 'rules:' and a list of texts such as 'minority_error<=0.2', nothing else")
     return [parse_rule(rule, audit, f"{file}: rule {number}") for number, rule in enumerate(rules, start=1)]
-
-
-def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:
-    """Apply rules to a summary, each to its attribute or to all.
-
-    Args:
-        summary: The content of ``summary.json``.
-        rules: Of ``parse_rule``.
-
-    Returns:
-        A judgement for each rule and attribute.
-
-    Raises:
-        InputError: The summary lacks an attribute or a measure that the audit's records have.
-
-    Example:
-        >>> from bincam.stats.estimate import estimate
-        >>> rule = Rule("minority_error<=0.2", "minority_error", None, "all", "<=", 0.2)
-        >>> figures = {
-        ...     "Bald": estimate(0.31, 0.24, 0.39, 150, None, "wilson"),
-        ...     "Young": estimate(0.16, 0.10, 0.24, 100, None, "wilson"),
-        ... }
-        >>> attributes = {name: {"rates": {"minority_error": x.to_json()}} for name, x in figures.items()}
-        >>> judged = judge({"methods": ["grad_cam"], "attributes": attributes}, [rule])
-        >>> [(judgement.attribute, judgement.verdict, judgement.reason) for judgement in judged]
-        [('Bald', 'fail', 'the whole interval breaks <= 0.2'), ('Young', 'insufficient', 'the interval contains 0.2')]
-    """
-    judged = []
-    for rule in rules:
-        names = [rule.attribute] if rule.attribute is not None else _names(summary, rule)
-        if rule.attribute is None and rule.measure in CONDITIONED:
-            names = [name for name in names if applies(summary, rule.measure, rule.group, name)]
-        if not names:
-            raise InputError(f"rule {rule.text!r}: {_nothing(summary, rule)}")
-        judged += [_judge(summary, rule, name) for name in names]
-    return judged
-
-
-def _names(summary: Mapping[str, Any], rule: Rule) -> list[str]:
-    """What a rule without a name is applied to."""
-    if rule.measure in BOX_MEASURES:
-        return box_names(summary)
-    if rule.measure in MAP_MEASURES:
-        return map_names(summary, rule.measure)
-    if rule.measure in LABEL_SET_MEASURES:
-        return label_set_names(summary, rule.measure)
-    if not summary.get("sets"):
-        return list(summary["attributes"])
-    names = judged_names(summary, rule.measure, rate=rule.is_rate)
-    if rule.measure in ONLY_OF_SETS:
-        return [name for name in names if name in summary["sets"]]
-    if rule.group.endswith((":minority", ":majority")):  # classes that outputs of sets do not have
-        return [name for name in names if name in summary["attributes"]]
-    return names
-
-
-def _nothing(summary: Mapping[str, Any], rule: Rule) -> str:
-    """Why a rule without a name applies to nothing: it would open the gate without a check."""
-    if rule.measure in DIFFERENCES:
-        return f"nothing that was audited is divided by {rule.group!r}; write it for another column"
-    if rule.group.endswith((":minority", ":majority")):
-        group = rule.group.partition(":")[0]
-        return f"no yes-or-no attribute was audited, and outputs of sets have no minority; write @{group}:positive"
-    what = ", ".join(summary.get("sets") or {})
-    return f"nothing that was audited has {rule.measure}; sets have {', '.join(SET_RATES)}: {what}"
-
-
-def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
-    if rule.measure in MAP_MEASURES:
-        entry: Mapping[str, Any] = {}
-    else:
-        entry = summary["overall"] if name == "overall" else entry_of(summary, name)
-    figure: Mapping[str, Any] | None
-    if rule.measure in MAP_MEASURES:
-        figure = map_figure(summary, rule.measure, name)
-    elif rule.measure in BOX_MEASURES:
-        figure = box_figure(summary, rule.measure, name)
-    elif rule.measure in LABEL_SET_MEASURES:
-        figure = label_set_figure(summary, rule.measure, rule.group, name)
-    elif rule.measure in CONDITIONED:
-        figure = conditioned(summary, rule.measure, rule.group, name)
-    elif rule.is_rate:
-        figure = set_rates(entry).get(rule.measure)
-    else:
-        figure = entry.get("measures", {}).get(column_of(rule.measure, summary["methods"]), {}).get(rule.group)
-    if figure is None and rule.measure in NOISE_RATES:
-        raise InputError(
-            f"rule {rule.text!r}: the audit states no share of wrong labels of {name!r}; add it with 'bincam summarise "
-            f"AUDIT --label-noise {name}=SHARE', or write the rule for the attributes that have one"
-        )
-    if figure is None:  # what no summary has is refused with the rule, so this one is of an earlier version
-        raise InputError(
-            f"summary.json has no {name}.{rule.measure} ({rule.group}); an earlier version wrote it; make the "
-            "summary again with 'bincam summarise AUDIT'"
-        )
-    estimate = Estimate.from_json(figure)
-    calibration, why = entry.get("calibration") or entry.get("confidence") or {}, ""
-    if rule.measure in ERRORS:
-        estimate, why = bounded_error(rule.measure, estimate, calibration)
-    few = few_in_a_part(rule.measure, name, entry) if rule.is_rate else ""
-    verdict, reason = decide(rule.sign, rule.bound, estimate, figure, few)
-    if verdict == "error" or not estimate.images:
-        reason = undefined_reason(rule.measure, calibration) or nothing_missed(rule.measure, entry) or reason
-    elif verdict == "insufficient" and why and estimate.images and not estimate.small:
-        reason = f"{reason}: {why}"
-    return Judgement(rule, name, verdict, estimate, reason)
-
-
-def passed(judged: Sequence[Judgement], *, allow_insufficient: bool = False) -> bool:
-    """Decide if the gate opens: every rule passes; with ``allow_insufficient``, or has insufficient evidence.
-
-    >>> from bincam.stats.estimate import undefined
-    >>> rule = Rule("ece<=0.1", "ece", None, "all", "<=", 0.1)
-    >>> judged = [Judgement(rule, "Bald", "insufficient", undefined("bootstrap"), "no interval")]
-    >>> passed(judged), passed(judged, allow_insufficient=True)
-    (False, True)
-    """
-    allowed = {"pass", "insufficient"} if allow_insufficient else {"pass"}
-    return all(judgement.verdict in allowed for judgement in judged)

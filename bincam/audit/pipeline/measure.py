@@ -13,8 +13,8 @@ from torch import Tensor
 
 from bincam.audit.folder.parts.boxes import Rows
 from bincam.audit.folder.parts.sets import columns_of_scores
+from bincam.audit.folder.parts.shard import Shard
 from bincam.audit.folder.schema import ALTERNATIVES, EMPTY_FOR, KEYS, LEDGER
-from bincam.audit.folder.writer import Shard
 from bincam.audit.pipeline.boxes.columns import joined
 from bincam.audit.pipeline.projected_masks import Grid, hits, key, projected
 from bincam.audit.pipeline.sets.decisions import Decided

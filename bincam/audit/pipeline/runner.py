@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from bincam.audit.folder import reader
+from bincam.audit.folder.begun import check_free
 from bincam.audit.folder.parts.cells import write_pooled
 from bincam.audit.folder.reader import Audit
-from bincam.audit.folder.writer import AuditWriter, check_free
+from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.pipeline.aggregate import finish, summary_of
 from bincam.audit.pipeline.boxes.fitting import with_fitted_boxes
 from bincam.audit.pipeline.cells.pooled import ReferencePoolings

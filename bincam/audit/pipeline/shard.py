@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bincam.audit.folder.parts.shard import Shard
 from bincam.audit.folder.schema import measure_columns
-from bincam.audit.folder.writer import Shard
 from bincam.audit.pipeline.cells.columns import CellBuilder
 from bincam.audit.pipeline.measure import Columns, ShardBuilder, empty_shard, measure
 from bincam.audit.pipeline.plan import Plan

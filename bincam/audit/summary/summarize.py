@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bincam.audit.folder.schema import CELL_SHORT
-from bincam.audit.summary.bounds import WRONG, bounds, is_proportion
+from bincam.audit.summary.attributes import attribute_entries
 from bincam.audit.summary.boxes import with_boxes
 from bincam.audit.summary.calibration import (
     CALIBRATION_RATES,
-    attribute_calibration,
     calibration_family,
     slice_calibration,
 )
@@ -30,14 +27,9 @@ from bincam.audit.summary.sets.records import SetRecords, read_sets
 from bincam.audit.summary.sets.summary import rows_of, summarise_sets
 from bincam.audit.summary.stated import USUAL, Prevalence, Stated, stated_figures
 from bincam.errors import InputError
-from bincam.stats.clustered.attribute_average import AttributeAverage
-from bincam.stats.clustered.contributions import correlation
-from bincam.stats.clustered.means import GroupMeans, group_means
 from bincam.stats.estimate import LEVEL, Estimate
-from bincam.stats.intervals import mean_of_two
-from bincam.stats.outcomes import BASIC, CELLS, ERROR_RATES, GROUPS, MEMBERSHIP, basic_name, class_name
-from bincam.stats.proportions import RESAMPLES, Shares, shares
-from bincam.stats.roc import ranking
+from bincam.stats.outcomes import ERROR_RATES
+from bincam.stats.proportions import RESAMPLES
 
 if TYPE_CHECKING:
     from bincam.audit.folder.manifest import Manifest
@@ -191,7 +183,7 @@ def summarise_panel(
     divisions, left_out = slicings(panel, slice_by)
     every_row, panel = panel, panel.select(manifest.yes_or_no) if sets else panel
     noise = stated_noise(label_noise or {}, panel.attributes)
-    entries, samples = _attributes(manifest, panel, level) if panel.attributes else ({}, {})
+    entries, samples = attribute_entries(manifest, panel, level) if panel.attributes else ({}, {})
     for a, (attribute, entry) in enumerate(entries.items()):
         entry["rates"] |= {name: rate.to_json() for name, rate in people_of(panel, a, level).items()}
         entry["stated"] = stated_figures(panel, a, stated or Stated(), level)
@@ -251,7 +243,7 @@ def summarise_panel(
             every_row,
             sets,
             manifest,
-            entries=lambda part: _attributes(manifest, part, level)[0],
+            entries=lambda part: attribute_entries(manifest, part, level)[0],
             divisions=divisions,
             columns=columns,
             variation=variation or {},
@@ -264,114 +256,3 @@ def summarise_panel(
         for name in ("doubts", "slices", "group_differences", "families"):
             summary[name] += getattr(further, name)
     return summary
-
-
-def _attributes(manifest: Manifest, panel: Panel, level: float) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Make the entries of all attributes, and the means over them."""
-    names = (WRONG, *panel.columns)
-    limits = bounds(names)
-    proportions = {
-        name: {
-            group: shares(
-                panel.wrong if name == WRONG else panel.column(name), panel.member(group), panel.clusters, level
-            )
-            for group in BASIC
-        }
-        for name in names
-        if is_proportion(name)
-    }
-    average = AttributeAverage(
-        len(GROUPS),
-        len(names),
-        panel.clusters.count,
-        np.array([is_proportion(name) for name in names]),
-        limits,
-        known=panel.clusters.known,
-    )
-    entries: dict[str, Any] = {}
-    for a, attribute in enumerate(panel.attributes):
-        # An attribute at a time, so that the records of all are never copied at once.
-        values = np.concatenate([panel.wrong[:, a, None], panel.values[:, a]], -1)  # (N, 1 + C)
-        means = group_means(values, panel.cell[:, a], MEMBERSHIP, panel.clusters, limits, level)
-        minority = int(panel.minority[a])
-        order = [BASIC.index(basic_name(group, minority)) for group in GROUPS]
-        cellwise = _cellwise(names, a, means, proportions)
-        average.add(means.select(order), [[cellwise[name, BASIC[g]] for name in names] for g in order])
-        measures = {
-            name: {group: cellwise[name, basic_name(group, minority)].to_json() for group in GROUPS}
-            for name in panel.columns
-        }
-        both = [means.contributions[BASIC.index(f"true:{part}"), :, 0] for part in ("positive", "negative")]
-        rates, calibration = _rates(manifest, panel, a, cellwise, correlation(*both), level)
-        entries[attribute] = {
-            "minority": class_name(minority),
-            "train_counts": list(manifest.train_counts.get(attribute, (0, 0))),
-            "counts": _counts(panel, a),
-            "rates": {name: rate.to_json() for name, rate in rates.items()},
-            "calibration": calibration,
-            "measures": measures,
-        }
-    return entries, _overall(average, names, level)
-
-
-def _cellwise(
-    names: Sequence[str], a: int, means: GroupMeans, proportions: Mapping[str, Mapping[str, Shares]]
-) -> dict[tuple[str, str], Estimate]:
-    """Make the estimates of attribute ``a`` by measure and group."""
-    result = {}
-    for c, name in enumerate(names):
-        for g, group in enumerate(BASIC):
-            if name in proportions:
-                result[name, group] = proportions[name][group].estimate(a)
-            else:
-                result[name, group] = means.estimate(g, c)
-    return result
-
-
-def _overall(average: AttributeAverage, names: Sequence[str], level: float) -> dict[str, Any]:
-    """Return ``{"rates": {measure: estimate}, "measures": {column: {group: estimate}}}`` of means over attributes.
-
-    ``attributes`` and ``small_attributes`` count all attributes and those with a small cell.
-    """
-
-    def entry(group: str, c: int) -> dict[str, Any]:
-        at = GROUPS.index(group), c
-        mean = average.estimate(*at, level)
-        counts = {"attributes": int(average.count[at]), "small_attributes": int(average.small[at])}
-        return {**mean.to_json(), **counts}
-
-    return {
-        "rates": {name: entry(group, 0) for name, group in ERROR_RATES.items()},
-        "measures": {name: {g: entry(g, c) for g in GROUPS} for c, name in enumerate(names) if name != WRONG},
-    }
-
-
-def _rates(
-    manifest: Manifest,
-    panel: Panel,
-    a: int,
-    cellwise: Mapping[tuple[str, str], Estimate],
-    between_classes: float,
-    level: float,
-) -> tuple[dict[str, Estimate], dict[str, Any]]:
-    minority = int(panel.minority[a])
-    rates = {name: cellwise[WRONG, basic_name(group, minority)] for name, group in ERROR_RATES.items()}
-    error = rates["error"]
-    rates["accuracy"] = Estimate(
-        1 - error.value, 1 - error.high, 1 - error.low, error.images, error.identities, error.status, error.method
-    )
-    # Both classes together are the images of the error, whose clusters are counted once there.
-    rates["balanced_error"] = mean_of_two(
-        rates["fnr"], rates["fpr"], correlation=between_classes, identities=error.identities
-    )
-    label, logit = panel.label[:, a], panel.logit[:, a]
-    rates["auroc"], rates["ap"] = ranking(logit, label, panel.clusters, level)
-    calibrated, calibration = attribute_calibration(manifest, panel, a, level)
-    return rates | calibrated, calibration
-
-
-def _counts(panel: Panel, a: int) -> dict[str, int]:
-    cell = panel.cell[:, a]
-    counted = {name: int((cell == n).sum()) for n, name in enumerate(CELLS)}
-    unknown = counted.pop("P?") + counted.pop("N?")
-    return {**counted, "unknown": unknown, "nan_logit": int((cell < 0).sum())}

@@ -1,40 +1,28 @@
-"""The work of ``bincam explain``: batches, failures, the JSON document and the figures."""
+"""The work of ``bincam explain``: images in batches, failures, and the JSON document of both."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bincam.decision import is_positive
 from bincam.errors import BincamError, InputError
-from bincam.report.explained.boxes import AskedBoxes, box_note, describe_boxes, outlines_of
-from bincam.report.explained.prediction_grids import describe_grid, grid_caption, panels_of, scales_of
-from bincam.report.explained.views import about_views, view_outlines, views_note, whole_picture
-from bincam.report.reading.units import unit, units
-from bincam.stats import formatting
-from bincam.stats.formatting import percent, significant
-from bincam.stats.outcomes import class_name
+from bincam.report.explained.boxes import AskedBoxes, describe_boxes
+from bincam.report.explained.drawing import draw_figures
+from bincam.report.explained.entries import about_sets, describe, number
+from bincam.report.explained.prediction_grids import describe_grid, scales_of
+from bincam.report.explained.views import about_views
+from bincam.report.reading.units import units
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bincam.cam import Explainer, Explanation, Ledger, PlacedViews
+    from bincam.cam import Explainer, Explanation, PlacedViews
     from bincam.cam.prediction_grid.grid import Reading
     from bincam.inference.zoom.plan import Plan
 
-_SIDES = {1.0: "positive", -1.0: "negative"}
 KIND, SCHEMA = "bincam-explanation", 1
-ASKED: dict[str | None, str] = {
-    None: "log-odds against all other outputs",
-    "runner_up": "differences to the best other output",
-    "mean": "differences to the mean of the set",
-    "nothing": "raw scores, which cannot be compared between outputs",
-}
-"""Meaning of the logits of outputs in sets, by the question."""
-_BOXES = " Amber: the box around the largest part of the map above a share τ of its maximum; white, dashed: a true box."
 
 
 @dataclass
@@ -71,10 +59,10 @@ class Run:
         errors: list[BincamError] = []
         waiting: list[tuple[Path, Tensor | PlacedViews]] = []
         at_once = self.batch_size if self.views is None else max(1, self.batch_size // len(self.views))
-        for number, (file, image) in enumerate(self._read(files, errors), start=1):
+        for seen, (file, image) in enumerate(self._read(files, errors), start=1):
             if image is not None:
                 waiting.append((file, image))
-            if waiting and (len(waiting) == at_once or number == len(files)):
+            if waiting and (len(waiting) == at_once or seen == len(files)):
                 self._batch(waiting, errors)
                 waiting = []
         if len(files) == 1 and self.failures:
@@ -231,57 +219,9 @@ class Run:
         Args:
             document: The result of :meth:`document`.
         """
-        import numpy as np
-
-        from bincam.models import open_image
-        from bincam.models.preprocess import fit as fitted
-        from bincam.progress import track
-        from bincam.report.figures.pictured.explanation import Panel, explanation_figure, save_figure
-        from bincam.report.figures.pictured.grid import grid_figure
-
         card = self.explainer.card
         assert card is not None
-        images = document["images"]
-        for image in track(images, "draw", unit="figures") if len(images) > 1 else images:
-            panels = [
-                Panel(
-                    name=f"{entry['rank']}, {entry['name']}" if "rank" in entry else entry["name"],
-                    lines=summary(entry) if box is None else _with_note(summary(entry), box_note(box)),
-                    values=np.array(entry["map"], dtype=float),  # null becomes NaN
-                    limit=document["scales"][entry["name"]],
-                    outlines=() if box is None else outlines_of(box),
-                )
-                for entry, box in zip(
-                    image["attributes"], image.get("boxes") or [None] * len(image["attributes"]), strict=True
-                )
-            ]
-            photo, shown = open_image(image["file"]), dict[str, Any]()
-            if self.views is None:
-                pixels = np.asarray(fitted(photo, card).convert("RGB"))
-            else:
-                pixels = whole_picture(photo, card.input_size)
-                outlines = view_outlines(self.views, (photo.height, photo.width), pixels.shape[:2])
-                shown = {"image_name": "the whole image", "image_outlines": outlines}
-            if "grid" in image:
-                drawn = grid_figure(
-                    pixels,
-                    panels_of(image["grid"], document["grid_scales"]),
-                    title=Path(image["file"]).name,
-                    caption=grid_caption(image["grid"], document["anatomy"]["reason"]),
-                    image_note=f"{pixels.shape[1]} × {pixels.shape[0]} pixels",
-                )
-                save_figure(drawn, image["figure"])
-                continue
-            figure = explanation_figure(
-                pixels,
-                panels,
-                title=Path(image["file"]).name,
-                caption=caption(document),
-                unit=unit(document["method"], complete=document["complete"]),
-                image_note=f"{pixels.shape[1]} × {pixels.shape[0]} pixels",
-                **shown,
-            )
-            save_figure(figure, image["figure"])
+        draw_figures(document, card, self.views)
 
 
 def _stacked(images: Sequence[Tensor | PlacedViews]) -> Tensor | PlacedViews:
@@ -295,147 +235,4 @@ def _stacked(images: Sequence[Tensor | PlacedViews]) -> Tensor | PlacedViews:
         PlacedViews.joined(views)
         if views
         else torch.stack([image for image in images if isinstance(image, torch.Tensor)])
-    )
-
-
-def _with_note(lines: tuple[str, ...], note: str) -> tuple[str, ...]:
-    return (*lines[:-1], f"{lines[-1]}; {note}")
-
-
-def about_sets(explanation: Explanation) -> dict[str, Any]:
-    """State of which sets outputs are explained, and against what; empty if there are none."""
-    sets = list(dict.fromkeys(name for name in explanation.sets if name is not None))
-    return {"one_of": sets, "versus": explanation.versus} if sets else {}
-
-
-def number(value: float) -> float | None:
-    """Round to seven significant digits, the precision of float32; None where the value is undefined.
-
-    Example:
-        >>> number(0.123456789), number(float("nan"))
-        (0.1234568, None)
-    """
-    return float(f"{value:.7g}") if math.isfinite(value) else None
-
-
-def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict[str, Any]]]:
-    """Describe each image and attribute of a batch in JSON values.
-
-    Args:
-        explanation: Explanation of the batch.
-        blind: True if the method has no sides; the ledger is then that of the positive side.
-
-    Returns:
-        ``[image][attribute]``: logit, probability, threshold, ledger and map; of an output in a set also the set's
-        name, and no threshold. With ``top``, an entry has its rank, and the name of the output at this rank.
-    """
-    from bincam.models.heads import probability
-
-    zero, floor = explanation.ledger("zero"), explanation.ledger("floor")
-    probabilities, gaps = explanation.probability, explanation.identity_gap
-    at_threshold = probability(explanation.threshold, explanation.head)
-    result = []
-    for row in range(len(explanation.logits)):
-        entries = []
-        for column, name in enumerate(explanation.output_names(row)):
-            logit, limit = explanation.logits[row, column].item(), explanation.threshold[column].item()
-            owner = explanation.set_of(column)
-            taken = explanation.predicted
-            positive = is_positive(logit, limit) if taken is None else bool(taken[row, column])
-            rank = None if explanation.outputs is None or owner is None else explanation.attributes[column]
-            entries.append(
-                {
-                    "name": name,
-                    **({} if owner is None else {"one_of": owner}),
-                    **({} if rank is None else {"rank": rank}),
-                    "logit": number(logit),
-                    "probability": number(probabilities[row, column].item()),
-                    "threshold": number(limit) if owner is None else None,
-                    "threshold_probability": number(at_threshold[column].item()) if owner is None else None,
-                    "predicted": None if math.isnan(logit) else class_name(1 if positive else -1),
-                    "explained": None if blind else _SIDES.get(explanation.side[row, column].item()),
-                    "bias": None if explanation.bias is None else number(explanation.bias[row, column].item()),
-                    "identity_gap": number(gaps[row, column].item()),
-                    **_beyond(explanation, row, column),
-                    "ledger": {ledger.reference: _terms(ledger, row, column) for ledger in (zero, floor)},
-                    "map": [[number(value) for value in line] for line in explanation.maps[row, column].tolist()],
-                }
-            )
-        result.append(entries)
-    return result
-
-
-def _beyond(explanation: Explanation, row: int, column: int) -> dict[str, Any]:
-    """The entry of evidence beyond the image, for the positive class; empty without views."""
-    if not explanation.views:
-        return {}
-    beyond = explanation.beyond
-    return {"beyond": None if beyond is None else number(beyond[row, column].item())}
-
-
-def _terms(ledger: Ledger, row: int, column: int) -> dict[str, Any]:
-    names = (
-        "support",
-        "opposition",
-        "bias",
-        "prefix",
-        "alternatives",
-        "placed_support",
-        "placed_opposition",
-        "bias_share",
-        "empty",
-        "gap",
-    )
-    return {name: number(getattr(ledger, name)[row, column].item()) for name in names}
-
-
-def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """Write the lines under an attribute's name in a figure: logit, prediction and bias share.
-
-    Args:
-        entry: An entry of :func:`describe`.
-    """
-    ledger = entry["ledger"]["zero"]
-    share = "undefined" if ledger["bias_share"] is None else percent(ledger["bias_share"])
-    in_set = "one_of" in entry
-    threshold = f", set {entry['one_of']}" if in_set else f", threshold {significant(entry['threshold'], 3)}"
-    if entry["logit"] is None:
-        return f"logit undefined{threshold}", "no prediction", f"bias share {share}"
-    shows = {"positive": "evidence for YES", "negative": "evidence for NO", None: "activation, no side"}
-    positive = entry["predicted"] == "positive"
-    probability = percent(entry["probability"])
-    answer = f"predicts {'YES' if positive else 'NO'}"
-    if in_set and positive and entry["probability"] < 0.5:
-        answer = f"taken with p = {probability}"
-    return (
-        f"logit {formatting.number(entry['logit'], signed=True)} (p = {probability}){threshold}",
-        f"{answer}; map: {shows[entry['explained']]}",
-        f"bias share {share}" + (", no positive evidence" if ledger["empty"] == 1 else "") + _off_image(entry),
-    )
-
-
-def _off_image(entry: Mapping[str, Any]) -> str:
-    beyond = entry.get("beyond")
-    return "" if beyond is None else f"; beyond the image {formatting.number(beyond, signed=True)}"
-
-
-def caption(document: Mapping[str, Any]) -> str:
-    """State below a figure how its maps were made, and what may be claimed."""
-    sets = document.get("one_of")
-    versus = document.get("versus")
-    log_odds = sets and versus is None
-    parts = ["the maps", "the bias"]
-    parts += ["the evidence beyond the image"] if document.get("views") else []
-    parts += ["the entropy of the alternatives"] if log_odds else []
-    terms = f"{', '.join(parts[:-1])} and {parts[-1]}"
-    claims = {True: f"{terms} add up to the logit", False: "the maps do not add up to the logit"}
-    asked = ASKED.get(versus, f"differences to {versus}")
-    return (
-        f"{document['method']} at {document['layer']}; {document['anatomy']['kind']}: {document['anatomy']['reason']}; "
-        f"{claims[document['complete']]}. Red supports the explained side, blue opposes it; each attribute"
-        f"{', and each set of outputs,' if sets else ''} has one scale in all figures of this call."
-        + (f" Of a set ({', '.join(sets)}) exactly one output is true; its logits are {asked}." if sets else "")
-        + " Bias share: the part of the support that is not located in the image."
-        + views_note(document)
-        + (_BOXES if any("boxes" in image for image in document.get("images", ())) else "")
     )

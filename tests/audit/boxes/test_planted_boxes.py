@@ -12,7 +12,8 @@ from bincam.audit import summarise
 from bincam.audit.folder import writer
 from bincam.audit.folder.parts.box_reference import load_box_reference
 from bincam.audit.folder.parts.boxes import KIND, NOT_SAMPLED, STATUS, boxes_file, read_boxes
-from bincam.audit.gate.rules import judge, parse_rule
+from bincam.audit.gate.judgements import judge
+from bincam.audit.gate.rules import parse_rule
 from bincam.audit.marked_objects import coco_of
 from bincam.audit.pipeline.runner import run
 from bincam.audit.settings import Settings

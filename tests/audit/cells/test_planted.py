@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bincam.audit.folder.parts.cells import read_cells, read_pooled
-from bincam.audit.gate.rules import judge, parse_rule
+from bincam.audit.gate.judgements import judge
+from bincam.audit.gate.rules import parse_rule
 from bincam.compare.paired_audits import pair_audits
 from bincam.errors import InputError
 from bincam.report.sections.cells.sentences import auroc_sentence, missed_sentence, row_of

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from bincam.audit.gate.rules import Rule, judge
+from bincam.audit.gate.judgements import judge
+from bincam.audit.gate.rules import Rule
 from bincam.stats.calibration import calibrate
 from bincam.stats.clusters import Clusters
 

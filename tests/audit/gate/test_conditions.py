@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bincam.audit.gate.rules import judge, parse_rule
+from bincam.audit.gate.judgements import judge
+from bincam.audit.gate.rules import parse_rule
 from bincam.errors import InputError
 
 AUDIT = SimpleNamespace(attributes=("Smiling", "Male"), methods=("grad_cam",), masks=())

@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from bincam.audit.gate.judgements import judge
 from bincam.audit.gate.label_sets import label_set_figure
-from bincam.audit.gate.rules import judge, parse_rule
+from bincam.audit.gate.rules import parse_rule
 from bincam.errors import InputError
 from bincam.stats.estimate import estimate
 

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bincam.audit.gate.rules import judge, parse_rule, passed
+from bincam.audit.gate.judgements import judge, passed
+from bincam.audit.gate.rules import parse_rule
 from bincam.errors import InputError
 from bincam.stats.estimate import estimate, undefined
 

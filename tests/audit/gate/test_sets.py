@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bincam.audit import open_audit
-from bincam.audit.gate.rules import judge, parse_rule
+from bincam.audit.gate.judgements import judge
+from bincam.audit.gate.rules import parse_rule
 from bincam.audit.pipeline.runner import run
 from bincam.errors import InputError
 from tests.audit.conftest import NOTES_ALLOWED

@@ -57,7 +57,7 @@ def test_records_are_decisions_of_the_set_and_not_of_a_threshold(audits, coloure
 def test_resumed_an_audit_of_sets_has_the_same_bytes(coloured, chosen, noisy_reader, tmp_path, monkeypatch, rows):
     settings = chosen.replace(one_of_rows=rows)
     whole = run(noisy_reader, coloured, tmp_path / "whole", settings)
-    tables, make_table = [], writer._records
+    tables, make_table = [], writer.records_table
 
     def interrupted(*parts):
         tables.append(parts)
@@ -66,7 +66,7 @@ def test_resumed_an_audit_of_sets_has_the_same_bytes(coloured, chosen, noisy_rea
         return make_table(*parts)
 
     with monkeypatch.context() as patched:
-        patched.setattr(writer, "_records", interrupted)
+        patched.setattr(writer, "records_table", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(noisy_reader, coloured, tmp_path / "cut", settings)
     left = {file.name for file in (tmp_path / "cut" / "scores").iterdir()}

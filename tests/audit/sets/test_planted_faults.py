@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bincam.audit.gate.rules import judge, parse_rule
+from bincam.audit.gate.judgements import judge
+from bincam.audit.gate.rules import parse_rule
 from bincam.audit.pipeline.runner import run
 from bincam.audit.summary.sets.confident_errors import with_sets
 from bincam.errors import InputError

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bincam.audit import confident_errors, open_audit, summarise
-from bincam.audit.gate.rules import judge, parse_rule
+from bincam.audit.gate.judgements import judge
+from bincam.audit.gate.rules import parse_rule
 from bincam.errors import InputError
 from tests.audit.synthetic import ATTRIBUTES, make_audit
 

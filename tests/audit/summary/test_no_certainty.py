@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bincam.audit import open_audit
-from bincam.audit.gate.rules import judge, parse_rule
+from bincam.audit.gate.judgements import judge
+from bincam.audit.gate.rules import parse_rule
 from bincam.audit.summary.calibration import DEBIASED
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.audit.summary.summarize import summarise, summarise_panel

@@ -5,7 +5,8 @@ import pytest
 from scipy.special import log_softmax, softmax
 from sklearn.calibration import calibration_curve
 
-from bincam.audit.gate.rules import Rule, judge
+from bincam.audit.gate.judgements import judge
+from bincam.audit.gate.rules import Rule
 from bincam.audit.summary.calibration import CALIBRATION_RATES
 from bincam.audit.summary.sets.confidence import set_confidence
 from bincam.audit.summary.sets.entry import estimates_of, set_entry

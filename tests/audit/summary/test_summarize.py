@@ -9,7 +9,8 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 from bincam.audit import open_audit
 from bincam.audit.folder.writer import AuditWriter
-from bincam.audit.gate.rules import judge, parse_rule
+from bincam.audit.gate.judgements import judge
+from bincam.audit.gate.rules import parse_rule
 from bincam.audit.summary.panel import read_panel
 from bincam.audit.summary.summarize import RATES, column_of, summarise
 from bincam.stats.estimate import Estimate

@@ -11,8 +11,7 @@ import torch
 from pytorch_grad_cam.utils.image import scale_cam_image
 from torch import Tensor, nn
 
-from bincam.cam import BRIDGED, Explainer, Explanation, target
-from bincam.cam import targets
+from bincam.cam import BRIDGED, Explainer, Explanation, target, targets
 from bincam.errors import InputError, UnsupportedError
 from tests.conftest import ATTRIBUTES, TinyNet, randomize
 

@@ -11,8 +11,7 @@ from captum.attr import LayerGradCam
 from pytorch_grad_cam import GradCAM
 from torch import Tensor, nn
 
-from bincam.cam import METHODS, Explainer, target
-from bincam.cam import targets
+from bincam.cam import METHODS, Explainer, target, targets
 from bincam.models import AttributeClassifier, make_card
 from bincam.models.log_odds import set_log_odds
 from tests.cam.sets.six_outputs import NAMES, RACE, SETS, network

@@ -10,8 +10,9 @@ import numpy as np
 from bincam.audit import Audit, open_audit
 from bincam.audit.folder.files import MEANS
 from bincam.audit.folder.manifest import Manifest
+from bincam.audit.folder.parts.shard import Shard
 from bincam.audit.folder.schema import measure_columns
-from bincam.audit.folder.writer import AuditWriter, Shard
+from bincam.audit.folder.writer import AuditWriter
 from bincam.stats.sets.scores import log_odds
 
 SET = "pet"

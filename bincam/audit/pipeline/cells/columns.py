@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bincam.audit.folder.parts.shard import Shard
 from bincam.audit.folder.schema import AGAINST_MIDPOINT, CELL_MEASURES, PREFIX
-from bincam.audit.folder.writer import Shard
 from bincam.audit.pipeline.cells.plan import REGION
 from bincam.audit.pipeline.cells.pooled import pooled_logits
 from bincam.audit.pipeline.plan import Plan

@@ -1,0 +1,1 @@
+"""What ``bincam explain`` is asked for, and of which files."""

@@ -1,0 +1,71 @@
+"""What figures say of explanations: the lines under an attribute's name, and the caption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bincam.report.explained.views import views_note
+from bincam.stats import formatting
+from bincam.stats.formatting import percent, significant
+
+ASKED: dict[str | None, str] = {
+    None: "log-odds against all other outputs",
+    "runner_up": "differences to the best other output",
+    "mean": "differences to the mean of the set",
+    "nothing": "raw scores, which cannot be compared between outputs",
+}
+"""Meaning of the logits of outputs in sets, by the question."""
+_BOXES = " Amber: the box around the largest part of the map above a share τ of its maximum; white, dashed: a true box."
+
+
+def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Write the lines under an attribute's name in a figure: logit, prediction and bias share.
+
+    Args:
+        entry: An entry of :func:`describe`.
+    """
+    ledger = entry["ledger"]["zero"]
+    share = "undefined" if ledger["bias_share"] is None else percent(ledger["bias_share"])
+    in_set = "one_of" in entry
+    threshold = f", set {entry['one_of']}" if in_set else f", threshold {significant(entry['threshold'], 3)}"
+    if entry["logit"] is None:
+        return f"logit undefined{threshold}", "no prediction", f"bias share {share}"
+    shows = {"positive": "evidence for YES", "negative": "evidence for NO", None: "activation, no side"}
+    positive = entry["predicted"] == "positive"
+    probability = percent(entry["probability"])
+    answer = f"predicts {'YES' if positive else 'NO'}"
+    if in_set and positive and entry["probability"] < 0.5:
+        answer = f"taken with p = {probability}"
+    return (
+        f"logit {formatting.number(entry['logit'], signed=True)} (p = {probability}){threshold}",
+        f"{answer}; map: {shows[entry['explained']]}",
+        f"bias share {share}" + (", no positive evidence" if ledger["empty"] == 1 else "") + _off_image(entry),
+    )
+
+
+def _off_image(entry: Mapping[str, Any]) -> str:
+    beyond = entry.get("beyond")
+    return "" if beyond is None else f"; beyond the image {formatting.number(beyond, signed=True)}"
+
+
+def caption(document: Mapping[str, Any]) -> str:
+    """State below a figure how its maps were made, and what may be claimed."""
+    sets = document.get("one_of")
+    versus = document.get("versus")
+    log_odds = sets and versus is None
+    parts = ["the maps", "the bias"]
+    parts += ["the evidence beyond the image"] if document.get("views") else []
+    parts += ["the entropy of the alternatives"] if log_odds else []
+    terms = f"{', '.join(parts[:-1])} and {parts[-1]}"
+    claims = {True: f"{terms} add up to the logit", False: "the maps do not add up to the logit"}
+    asked = ASKED.get(versus, f"differences to {versus}")
+    return (
+        f"{document['method']} at {document['layer']}; {document['anatomy']['kind']}: {document['anatomy']['reason']}; "
+        f"{claims[document['complete']]}. Red supports the explained side, blue opposes it; each attribute"
+        f"{', and each set of outputs,' if sets else ''} has one scale in all figures of this call."
+        + (f" Of a set ({', '.join(sets)}) exactly one output is true; its logits are {asked}." if sets else "")
+        + " Bias share: the part of the support that is not located in the image."
+        + views_note(document)
+        + (_BOXES if any("boxes" in image for image in document.get("images", ())) else "")
+    )
