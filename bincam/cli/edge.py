@@ -72,7 +72,7 @@ def fault(error: BaseException) -> str | None:
     """
     if isinstance(error, BincamError):
         return str(error)
-    if any(kind.__name__ == "ClickException" for kind in type(error).__mro__):  # click's, which typer holds within itself
+    if any(kind.__name__ == "ClickException" for kind in type(error).__mro__):  # click's, in typer
         return _wrong_option(error)
     if isinstance(error, OSError):
         if error.errno == errno.EPIPE:  # the reader of a pipe has gone

@@ -56,11 +56,13 @@ def shape_in_a_line(images: Tensor) -> Iterator[None]:
     """
     try:
         yield
-    except BincamError:
-        raise
-    except (RuntimeError, AssertionError) as error:
-        message = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"the model does not take images of shape {tuple(images.shape)}: {message}") from error
+    except (BincamError, RuntimeError, AssertionError) as error:
+        # Where the model was lent before, its own error is the cause of the one that names the model.
+        own = error.__cause__ if isinstance(error, BincamError) else error
+        if not isinstance(own, RuntimeError | AssertionError):
+            raise
+        message = str(own).splitlines()[0] if str(own) else type(own).__name__
+        raise InputError(f"the model does not take images of shape {tuple(images.shape)}: {message}") from own
 
 
 @contextmanager

@@ -7,9 +7,13 @@ download from (``pretrained_cfg``), so options are allowed by name.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
+
+from torch import nn
 
 from bincam.errors import InputError, nearest
 
@@ -96,7 +100,6 @@ ALLOWED = frozenset(
         "se_layer",
         "se_ratio",
         "sr_ratios",
-        "stages",
         "stem_bias",
         "stem_chs",
         "stem_norm",
@@ -121,7 +124,10 @@ ALLOWED = frozenset(
         "zero_init_last",
     ]
 )
-"""Numbers, switches and names of layers of timm's architectures."""
+"""Numbers, switches and names of layers that many of timm's architectures take, some of them by ``**kwargs``."""
+
+_NOT_PLAIN = frozenset(["block_cfg", "cfg", "cfgs", "device", "dtype", "pretrained_cfg", "pretrained_cfg_overlay"])
+"""Arguments of constructors that are configurations, or that follow from where a model is put."""
 
 _LAYER = re.compile(r"[A-Za-z0-9_]{0,40}")
 
@@ -134,8 +140,8 @@ def check_options(architecture: str, options: Mapping[str, Any]) -> None:
         options: Keyword arguments, as a card has them.
 
     Raises:
-        InputError: An option follows from the card, is none of ``ALLOWED``, or its value holds more than numbers and
-            names of layers.
+        InputError: An option follows from the card, is neither in ``ALLOWED`` nor an argument of the architecture's own
+            constructor, or its value holds more than numbers and names of layers.
 
     Example:
         >>> check_options("resnet18", {"drop_path_rate": 0.1, "norm_layer": "groupnorm"})
@@ -150,13 +156,44 @@ def check_options(architecture: str, options: Mapping[str, Any]) -> None:
                 f"{where} follows from the card and cannot be set; the number of outputs is that of the attributes, "
                 "and size and pooling are input_size= and pooling="
             )
-        if name not in ALLOWED:
+        if name not in ALLOWED and name not in (own := constructor_arguments(architecture)):
             raise InputError(
-                f"{where} is none that a card may pass to timm{nearest(name, sorted(ALLOWED))}; build other networks "
-                "in a function of your own (architecture 'factory')"
+                f"{where} is none that a card may pass to timm{nearest(name, sorted(ALLOWED | own))}; build other "
+                "networks in a function of your own (architecture 'factory')"
             )
         if not _plain(value):
             raise InputError(f"{where}: expected numbers and names of layers, got {value!r}")
+
+
+@lru_cache(maxsize=64)
+def constructor_arguments(architecture: str) -> frozenset[str]:
+    """Return the arguments of the constructors of classifiers in the module of timm that defines an architecture.
+
+    They are the network's own: what ``create_model`` itself takes, files and addresses among them, is not passed to a
+    constructor by name.
+
+    Args:
+        architecture: A name of timm's, with or without a tag.
+
+    Returns:
+        Their names; none of an architecture that timm does not have.
+
+    Example:
+        >>> sorted(constructor_arguments("hieradet_small") & {"stages", "checkpoint_path"})
+        ['stages']
+    """
+    from timm.models import is_model, model_entrypoint
+
+    name = architecture.partition(".")[0]
+    if not is_model(name):
+        return frozenset()
+    module = inspect.getmodule(model_entrypoint(name))
+    names: set[str] = set()
+    for kind in vars(module).values():
+        if inspect.isclass(kind) and issubclass(kind, nn.Module) and kind.__module__ == getattr(module, "__name__", ""):
+            parameters = inspect.signature(kind).parameters
+            names.update(parameters if "num_classes" in parameters else ())
+    return frozenset(names - _NOT_PLAIN)
 
 
 def _plain(value: Any) -> bool:
