@@ -65,7 +65,8 @@ def test_memory_does_not_depend_on_the_number_of_views():
     many = view_plan([(size, *at) for size in range(161, 201) for at in nine], (64, 64))
     assert len(many) == 40 * len(few)
     peak(few)  # what is imported on first use
-    assert peak(many) < 1.2 * peak(few)
+    # The least of three: other threads of the process allocate, too.
+    assert min(peak(many) for _ in range(3)) < 1.2 * min(peak(few) for _ in range(3))
 
 
 def test_requests_that_are_refused(photos):
