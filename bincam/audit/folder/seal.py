@@ -23,6 +23,7 @@ from bincam.audit.folder.files import (
     MANIFEST,
     PART_SCHEMA,
     SAMPLE,
+    SPECIFICITY,
     SUMMARY,
     UNMEASURED,
     maps_file,
@@ -34,7 +35,7 @@ from bincam.files import read_json, write_json
 
 KEY = "seal"
 _ROOMS = ("boxes", "cells", "maps", "records", "references", "scores")
-_SINGLE = (IMAGES, UNMEASURED, LEAKAGE, SAMPLE)
+_SINGLE = (IMAGES, UNMEASURED, LEAKAGE, SPECIFICITY, SAMPLE)
 _THREADS = 4  # hashing releases the interpreter's lock; more only wait for the disk
 
 
@@ -149,6 +150,11 @@ def check_measured(folder: Path, manifest: Manifest, summary: Mapping[str, Any] 
     for name in _needed(folder, manifest):
         if name not in files:
             raise InputError(f"{folder / DIGESTS}: does not state {name}, so it is not of this audit; {back}")
+    for name in _SINGLE:  # figures would be read from it
+        if name not in files and (folder / name).is_file():
+            raise InputError(
+                f"{folder / name}: not a file that the audit wrote ({DIGESTS} does not state it); remove it"
+            )
     for (name, digest), now in zip(files.items(), _digests(folder, files), strict=True):
         if now != digest:
             raise InputError(

@@ -61,6 +61,9 @@ def check_label_sets(attribute: str | None, measure: str, made_by: str, audit: A
         raise InputError(
             f"{where}: set_recall is of yes-or-no attributes; of a set write {owner or attribute}.worst_class_coverage"
         )
+    if measure == RECALL and not audit.manifest.yes_or_no:
+        sets = ", ".join(f"{name}.worst_class_coverage" for name in one_of)
+        raise InputError(f"{where}: set_recall is of yes-or-no attributes, and none was audited; of a set write {sets}")
     if owner is not None and measure != "coverage":
         raise InputError(
             f"{where}: {attribute!r} is an output of set {owner!r} and has no {measure}; it has coverage, the others "

@@ -50,4 +50,4 @@ def sentence(title: str, question: str, entry: Mapping[str, Any], *, minimises_e
         meaning = f"{what} pulls to the minority"
     else:
         meaning = f"{what} is not shown to pull to the majority"
-    return f"{errors}. {meaning}: answers that are frequent in training {written(pull, 'points')}."
+    return f"{errors}. {meaning}: answers of the majority {written(pull, 'points')}."

@@ -42,12 +42,16 @@ class Division:
         }
 
 
-def divide_people(scored: Scored, share: float, seed: int) -> Division:
+OF_TRAINING = "training images, whose scores are too sure: sets of other images are too small"
+
+
+def divide_people(audit: Audit, share: float, seed: int) -> Division:
     """Divide an audit's images by people, drawn by a seed; without identities by image.
 
     Raises:
         InputError: There are fewer than two people.
     """
+    scored = read_scored(audit)
     codes = np.arange(scored.count) if scored.people is None else scored.people
     people = np.unique(codes)
     if len(people) < 2:
@@ -57,16 +61,21 @@ def divide_people(scored: Scored, share: float, seed: int) -> Division:
         )
     number = min(max(round(share * len(people)), 1), len(people) - 1)
     chosen = np.isin(codes, generator(seed, 2).permutation(people)[:number])
-    notes: tuple[str, ...] = ()
+    notes = []
     if scored.people is None:
-        notes = ("the data names no identities, so images of one person may be on both sides, and intervals and "
-                 "coverage would be too good",)  # fmt: skip
+        notes.append(
+            "the data names no identities, so images of one person may be on both sides, and intervals and coverage "
+            "would be too good"
+        )
+    if audit.manifest.data.split == "train":
+        notes.append(f"calibrated and judged on {OF_TRAINING}, and cover less than is stated here")
+        warnings.warn(f"{audit.folder}: {notes[-1]}", BincamWarning, stacklevel=2)
     what = "images" if scored.people is None else "people"
     return Division(
         scored.take(np.flatnonzero(chosen)),
         scored.take(np.flatnonzero(~chosen)),
         f"{number:,} of {len(people):,} {what} of this audit",
-        notes,
+        tuple(notes),
     )
 
 
@@ -102,7 +111,7 @@ def divide_audits(audit: Audit, calibration: Audit) -> Division:
             )
             other = other.take(np.flatnonzero(~shared))
     if calibration.manifest.data.split == "train":
-        notes.append("calibrated on training images, whose scores are too sure: sets of other images are too small")
+        notes.append(f"calibrated on {OF_TRAINING}")
         warnings.warn(f"{calibration.folder}: {notes[-1]}", BincamWarning, stacklevel=2)
     split = calibration.manifest.data.split
     source = f"the audit {calibration.folder}" + (f" of split {split}" if split else "")

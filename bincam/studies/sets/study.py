@@ -95,11 +95,9 @@ def run_sets(
 def _divided(audit: Audit, other: Audit | None, settings: SetsSettings) -> Division:
     if other is not None:
         return divide_audits(audit, other)
-    from bincam.studies.sets.scored import read_scored
-
     if settings.share is None:
         raise InputError("nothing to calibrate on: state a share of the audit's people, or another audit")
-    return divide_people(read_scored(audit), settings.share, settings.seed)
+    return divide_people(audit, settings.share, settings.seed)
 
 
 def _told_of_second_head(division: Division, audit: Audit) -> Division:

@@ -35,7 +35,7 @@ def sets_table(summary: Mapping[str, Any]) -> str:
     reasons = [f"{entry['subject']}, {entry['rule']}: {entry['reason']}" for entry in summary["left_out"]]
     notes = [*summary["notes"], *_always_kept(summary), *(f"left out: {reason}" for reason in reasons[:MOST])]
     notes += [f"{len(reasons) - MOST} more rules were left out"] if len(reasons) > MOST else []
-    if any(Estimate.from_json(entry[key]).small for entry in _entries(summary) for key in ("coverage", "size")):
+    if any("†" in part for part in parts):
         notes.append("† of too few images or people to rely on")
     parts.append("\n".join(f"- {note}" for note in notes))
     return "\n\n".join(part for part in parts if part)
@@ -74,7 +74,7 @@ def _attribute_row(rule: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
         rule,
         _marked(Estimate.from_json(entry["size"]), percent=False),
         _marked(Estimate.from_json(entry["false_negative_rate"])),
-        shown(Estimate.of_value(mean), "percent"),
+        shown(Estimate.of_value(mean), "percent") + "†" * any(figure.small for figure in recalls),
         _marked(Estimate.from_json(worst)),
         worst["name"],
     )
@@ -82,10 +82,6 @@ def _attribute_row(rule: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _marked(figure: Estimate, *, percent: bool = True) -> str:
     return shown(figure, "percent" if percent else "number") + "†" * figure.small
-
-
-def _entries(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [entry for subject in summary["subjects"].values() for entry in subject["rules"].values()]
 
 
 def _always_kept(summary: Mapping[str, Any]) -> list[str]:

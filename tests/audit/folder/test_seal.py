@@ -107,6 +107,49 @@ def test_a_file_that_is_gone_is_named(name, folder):
         open_audit(folder)
 
 
+SPECIFICITY = {"reason": "", "attributes": {}}
+
+
+@pytest.fixture
+def with_own_maps(tmp_path):
+    """An audit with ``specificity.json``, as every audit of this version has it."""
+    folder = tmp_path / "audit"
+    make_audit(folder, **FEW, finished=False)
+    audit = open_audit(folder, unfinished=True)
+    writer = AuditWriter(folder, audit.manifest)
+    writer.write_specificity(SPECIFICITY)
+    writer.write_digests()
+    writer.write_summary(summarise(open_audit(folder, unfinished=True), resamples=100))
+    return folder
+
+
+def test_every_file_that_an_audit_writes_is_sealed(with_own_maps):
+    stated = json.loads((with_own_maps / "digests.json").read_text())["files"]
+    written = {file.relative_to(with_own_maps).as_posix() for file in with_own_maps.rglob("*") if file.is_file()}
+    apart = {"manifest.json", "summary.json", "digests.json", "relabel.csv", ".bincam.lock"}
+    assert "specificity.json" in stated
+    assert written - apart == set(stated)
+
+
+def test_whose_maps_are_whose_is_not_edited_or_removed(with_own_maps):
+    file = with_own_maps / "specificity.json"
+    edited(file, lambda content: content["attributes"].update(Bald={"own_share": 1.0}))
+    with pytest.raises(InputError, match=r"specificity\.json: not the file that the audit wrote"):
+        open_audit(with_own_maps)
+    file.unlink()
+    with pytest.raises(InputError, match=r"specificity\.json: no such file; put the file back"):
+        open_audit(with_own_maps)
+
+
+def test_a_file_that_was_added_is_refused(folder):
+    file = folder / "specificity.json"
+    file.write_text(json.dumps({"kind": "bincam-specificity", "schema": 1, **SPECIFICITY}))
+    with pytest.raises(InputError, match=r"specificity\.json: not a file that the audit wrote .*; remove it"):
+        open_audit(folder)
+    file.unlink()
+    assert open_audit(folder).specificity == {}
+
+
 def test_measurements_of_another_audit_are_not_summarised(folder, foreign, command):
     shutil.copy(foreign / "records" / "part-00001.parquet", folder / "records" / "part-00001.parquet")
     assert r"part-00001.parquet: not the file that the audit wrote" in command("summarise", folder).mistake

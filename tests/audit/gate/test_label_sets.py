@@ -91,6 +91,15 @@ def test_what_the_study_has_not_is_insufficient_with_the_reason(text, reason):
     assert reason in found.reason
 
 
+def test_recall_of_attributes_of_an_audit_that_has_none_is_refused():
+    of_sets = SimpleNamespace(
+        attributes=("cat", "dog"), methods=("grad_cam",), masks=(), one_of={"pet": ("cat", "dog")},
+        manifest=SimpleNamespace(yes_or_no=(), large_sets=(), cells=None),
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"none was audited; of a set write pet\.worst_class_coverage"):
+        parse_rule("set_recall@crc>=0.8", of_sets)
+
+
 def test_without_a_study_it_is_insufficient_with_advice():
     for summary, reason in (({}, "'bincam sets AUDIT --calibrate half' makes one"), ({"reason": "older"}, "older")):
         (found,) = judged("minority_coverage>=0.8", SUMMARY | {"label_sets": summary}).values()

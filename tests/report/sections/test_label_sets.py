@@ -43,7 +43,8 @@ def test_the_page_says_whom_sets_leave_out(audit, tmp_path):
     said = words(page)
     assert '<a href="#label-sets">' in page
     assert "Which answers does the score leave open?" in said
-    assert "largest difference: Bald" in said
+    assert "on average over 2 attributes and 1 set; largest difference: Bald" in said
+    assert "so its coverage looks lower than it is" in said
     for subject in ("Bald", "Even", "pet"):
         assert f'id="label-sets-{subject}"' in page
     assert page.count("coverage against the mean number of answers") == 3

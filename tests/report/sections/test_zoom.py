@@ -47,6 +47,7 @@ def test_the_section_says_what_the_oracle_is_worth(studied, tmp_path):
     assert finding in page.findings
     assert "The answer to Object depends on scale and place in 33\u202f%" in finding
     oracle, _ = page.zoom.tables
+    assert "Some view wrong: at least one view gives the wrong answer." in oracle.caption
     words = dict(zip(oracle.heads, [cell.text for cell in oracle.rows[0]], strict=True))
     assert words["own crop"] == "67\u202f%"
     assert words["some view right"] == "100\u202f%"

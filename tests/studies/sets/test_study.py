@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bincam.audit import open_audit
 from bincam.errors import BincamWarning, InputError
 from bincam.postprocessing.average_k import fit_average_k
 from bincam.studies.folder import StudyFolder, study_folder
@@ -185,6 +186,10 @@ def test_training_images_as_calibration_are_told(tmp_path):
     with pytest.warns(BincamWarning, match="scores are too sure"):
         summary = run_sets(judged, calibration=folder).summary
     assert any("training images" in note for note in summary["notes"])
+    _, training = two_audits(tmp_path / "half", split="train")
+    with pytest.warns(BincamWarning, match="calibrated and judged on training images"):
+        summary = run_sets(open_audit(training)).summary
+    assert any("cover less than is stated here" in note for note in summary["notes"])
 
 
 @pytest.mark.parametrize(

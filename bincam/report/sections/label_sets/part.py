@@ -94,7 +94,10 @@ def _rules_table(study: StudiedSets, name: str) -> Table:
         cells += [estimate_cell(Estimate.from_json(entry.get("top_k")), "percent")] if top else []
         rows.append(cells)
     heads = ["Rule", *(text for _, text, _ in _FIGURES), "worst class", "which", *(["top-K"] if top else [])]
-    caption = "The worst class is chosen among those of enough images, on the same images, so its coverage is too low."
+    caption = (
+        "The worst class is chosen on the same images, among those of enough images, so its coverage looks lower than "
+        "it is."
+    )
     if top:
         caption += " Top-K: the true answer is among the K best of each image, for comparison with average-K."
     return Table("All rules", caption, heads, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bincam.report.sections.label_sets.studied import FAIR, StudiedSets
 from bincam.report.sections.words import wording
@@ -28,7 +28,7 @@ def finding(study: StudiedSets, *, named: bool) -> str:
         rates = [sum(pair[place].value for pair in pairs.values()) / len(pairs) for place in (1, 0)]
         start += (
             f"{percent(rates[0])} of the majority and {percent(rates[1])} of the minority, on average over "
-            f"{len(pairs)} attributes and sets; largest difference: {worst}, "
+            f"{_subjects(study, pairs)}; largest difference: {worst}, "
         )
     text = (
         f"{start}{wording.headline(common, 'percent')} of the majority and {wording.headline(rare, 'percent')} of the "
@@ -41,6 +41,13 @@ def finding(study: StudiedSets, *, named: bool) -> str:
             f"one answer for {written(fair[1], 'percent')} of the images"
         )
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _subjects(study: StudiedSets, names: Collection[str]) -> str:
+    """Count attributes and sets, such as ``3 attributes and 1 set``."""
+    sets = sum(study.subjects[name]["kind"] == "one_of" for name in names)
+    kinds = ((len(names) - sets, "attribute"), (sets, "set"))
+    return " and ".join(counted(count, what) for count, what in kinds if count)
 
 
 def lead(study: StudiedSets, *, named: bool) -> list[str]:

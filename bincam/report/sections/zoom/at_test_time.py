@@ -40,9 +40,9 @@ def tables_at_test_time(seen: SeenViews) -> list[Table]:
         Table(
             "At test time",
             f"Errors of {summary['images']:,} images by the model's own crop, by each method (after), and paired "
-            "differences (change): of all images, and by the true answer's frequency in training. "
-            "Pull: change of the share of all answers that are frequent in training; above 0 the method answers more "
-            f"often as the majority does. Methods and their cost per image: {costs}.",
+            "differences (change): of all images, and of those whose true answer is of the minority or of the "
+            "majority. Pull: change of the share of all answers that are of the majority; above 0 the method gives "
+            f"such answers more often. Methods and their cost per image: {costs}.",
             [*heads, "pull"],
             rows,
         )

@@ -32,24 +32,23 @@ def tables(summary: Mapping[str, Any]) -> list[Table]:
     """Make both tables, a row per question."""
     entries: Mapping[str, Any] = summary["questions"]
     sets = [name for name, entry in entries.items() if len(entry["outputs"]) > 1]
-    wrong = "some view is wrong"
-    if sets:
-        wrong += "; of a set: says the true answer of another image"
+    wrong = ["at least one view gives the wrong answer"] if len(sets) < len(entries) else []
+    wrong += ["of a set, at least one view gives the true answer of another image"] if sets else []
     views = counted(summary["plan"]["views"], "view")
     return [
         Table(
             "Some view is right: what that is worth",
             f"Share of images, of {views} each. Own crop: the image as the model is used. One-crop: S = 256/224 "
             "of the input at the centre anchor. Best view: chosen on these very images. Null: what some view right "
-            f"would be if labels were drawn independently of the images. Some view wrong: {wrong}.",
+            f"would be if labels were drawn independently of the images. Some view wrong: {'; '.join(wrong)}.",
             ["Question", *(text for text, _, _ in ORACLES)],
             [[Cell(name, None), *_cells(entry, ORACLES)] for name, entry in entries.items()],
         ),
         Table(
             "Framing sensitivity",
             "Share of images of which some views give one answer and others another, of all images and of those whose "
-            "true answer is rare or frequent in training. Views of the whole: the share of right views among those "
-            "that show the whole image or all of one axis. No view right: the hard set, which 'bincam zoom "
+            "true answer is of the minority or of the majority. Views of the whole: the share of right views among "
+            "those that show the whole image or all of one axis. No view right: the hard set, which 'bincam zoom "
             "--hard' writes.",
             ["Question", *(text for text, _, _ in SENSITIVITY), "no view right", "blank frame"],
             [
