@@ -165,9 +165,9 @@ def explain(
         raise InputError("state where the figures go with --out FOLDER, or ask for --json alone")
     figures = figure_paths(files, out) if out else {}
     opened = source.open_source(model, weights, options, device=device)
-    asked_sets = None if stored is None else stored.check(opened)
     limits = source.read_thresholds(opened.card, thresholds)
     plan = read_views(views, opened.card)
+    asked_sets = None if stored is None else stored.check(opened, plan)
     explainer = make_explainer(opened, attributes, method, layer, limits, batch_size, versus, top, cells=grid)
     if plan is not None:
         from bincam.cam.views.mean import refuse_views
@@ -184,7 +184,7 @@ def explain(
     document = run.document(str(model or options.factory), figures)
     if asked_sets is not None:
         for image, entry in zip(
-            document["images"], asked_sets.describe(explainer, opened, list(run.results)), strict=True
+            document["images"], asked_sets.describe(explainer, opened, list(run.results), plan), strict=True
         ):
             image["sets"] = entry
     if out:

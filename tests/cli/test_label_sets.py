@@ -1,12 +1,14 @@
 """``bincam sets``, and what uses its study: the gate and the sets of a photograph."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
 import bincam
+from bincam.inference import predict, view_plan
 from bincam.models import open_image
 from bincam.provenance import model_digest
 from tests.cli.conftest import tiny
@@ -145,3 +147,28 @@ def test_explain_refuses_sets_of_another_model(command, study, model_folder, pic
     other = write_made(tmp_path / "other", names=NAMES, **drawn_heads(80, [0.5, 0.3, 0.2]))
     assert command("sets", other.folder).code == 0
     assert "sets of another model (card or weights differ)" in command(*about, other.folder).mistake
+
+
+def test_sets_of_views_are_of_the_mean_over_them_alone(command, study, model_folder, pictures, tmp_path):
+    photo = sorted(pictures.iterdir())[0]
+    about = ("explain", photo, "--model", model_folder, "--json", "--sets")
+    size = min(bincam.load(model_folder).card.input_size)
+    own_crop = "sets of the scores of the model's own crop, not of the mean over 2 views; leave out --views"
+    refused = command(*about, study, "--views", "2")
+    assert refused.code == 2
+    assert own_crop in refused.err
+    of_views = shutil.copytree(study, tmp_path / "of_views")
+    summary = json.loads((of_views / "summary.json").read_text())
+    views = [[size, 1, 1], [2 * size, 0, 2]]
+    (of_views / "summary.json").write_text(json.dumps({**summary, "views": views}))
+    refused = command(*about, of_views).mistake
+    asked = f"--views {size}:1:1,{2 * size}:0:2"
+    assert refused.strip().endswith(f"not of the model's own crop; state {asked}")
+    said = command(*about, of_views, *asked.split())
+    assert said.code == 0, said.err
+    (image,) = json.loads(said.out)["images"]
+    threshold = summary["subjects"]["Bald"]["rules"]["lac"]["fitted"]["thresholds"][0]
+    seen = predict(bincam.load(model_folder), [photo], view_plan([tuple(view) for view in views], (size, size)))
+    margin = float(seen.logits[0, :, 2].mean()) - 0.25
+    p = {"no": 1 / (1 + np.exp(margin)), "yes": 1 / (1 + np.exp(-margin))}
+    assert image["sets"]["labels"]["Bald"] == [answer for answer in p if p[answer] >= threshold]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.display import counted
 from bincam.errors import InputError
 from bincam.studies.sets.per_image import SAYINGS
 from bincam.studies.sets.scored import probabilities
@@ -18,6 +19,7 @@ from bincam.studies.sets.study import ALL
 
 if TYPE_CHECKING:
     from bincam.cam import Explainer
+    from bincam.inference.zoom.plan import Plan
     from bincam.models import AttributeClassifier
 
 MOST = 12
@@ -36,11 +38,11 @@ class AskedSets:
     rules: SetRules
     rule: str | None = None
 
-    def check(self, model: AttributeClassifier) -> AskedSets:
-        """Return the same, if the study is of this model.
+    def check(self, model: AttributeClassifier, views: Plan | None = None) -> AskedSets:
+        """Return the same, if the study is of this model, and of the mean over these views.
 
         Raises:
-            InputError: It is of another model, or has no such rule.
+            InputError: It is of another model or of other views, or has no such rule.
         """
         from bincam.provenance import model_digest
 
@@ -50,21 +52,33 @@ class AskedSets:
                 f"{self.rules.source}: sets of another model (card or weights differ); make them with 'bincam audit' "
                 "and 'bincam sets' of this one"
             )
+        asked = None if views is None else views.views
+        if asked != self.rules.views:
+            if self.rules.views is None:
+                advice = "leave out --views, or name a study of an audit that was made with the same --views"
+            else:
+                advice = f"state --views {','.join(':'.join(map(str, view)) for view in self.rules.views)}"
+            raise InputError(
+                f"{self.rules.source}: sets of the scores of {_seen(self.rules.views)}, not of {_seen(asked)}; {advice}"
+            )
         return self
 
-    def describe(self, explainer: Explainer, model: AttributeClassifier, files: Sequence[Path]) -> list[dict[str, Any]]:
+    def describe(
+        self, explainer: Explainer, model: AttributeClassifier, files: Sequence[Path], views: Plan | None = None
+    ) -> list[dict[str, Any]]:
         """Describe the sets of images in JSON values; the model runs once more on each.
 
         Args:
             explainer: Whose preprocessing is used.
             model: The classifier.
             files: The images, which were explained before.
+            views: Views whose mean scores are meant; None for the model's own crop.
 
         Returns:
             Per image ``rule``, ``note`` and ``labels``: subject to the names in its set, None where undefined.
         """
         rule, fitted = self.rules.of(self.rule)
-        scores = _raw_scores(explainer, model, files)
+        scores = _raw_scores(explainer, model, files, views)
         named: dict[str, list[list[str] | None]] = {
             subject: one.labels(_of_subject(subject, one.answers, scores, model, self.rules.thresholds))
             for subject, one in fitted.items()
@@ -104,17 +118,27 @@ def _written(labels: Sequence[str] | None, subject: str) -> str:
     return f"{SAYINGS[3]} (no, yes)" if list(labels) == ["no", "yes"] else ", ".join(labels)
 
 
-def _raw_scores(explainer: Explainer, model: AttributeClassifier, files: Sequence[Path]) -> NDArray[np.float32]:
+def _seen(views: Sequence[Any] | None) -> str:
+    return "the model's own crop" if views is None else f"the mean over {counted(len(views), 'view')}"
+
+
+def _raw_scores(
+    explainer: Explainer, model: AttributeClassifier, files: Sequence[Path], views: Plan | None
+) -> NDArray[np.float32]:
     import torch
 
+    from bincam.cam.views.mean import mean_scores
     from bincam.inference.borrowed_classifier import borrowed
     from bincam.models import open_image
 
     parts = []
     for file in files:
-        image = explainer.preprocess(open_image(file))[None]
         with borrowed(model) as scores, torch.no_grad():
-            parts.append(scores(image).float().cpu().numpy())
+            if views is None:
+                found = scores(explainer.preprocess(open_image(file))[None])
+            else:
+                found = mean_scores(explainer.views_of([file], views), scores, None)
+            parts.append(found.float().cpu().numpy())
     return np.concatenate(parts)
 
 

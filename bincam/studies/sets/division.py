@@ -119,15 +119,20 @@ def divide_audits(audit: Audit, calibration: Audit) -> Division:
 
 
 def check_model(audit: Audit, calibration: Audit) -> None:
-    """Refuse a calibration of another model.
+    """Refuse a calibration of another model, or of other views of each image: their scores differ.
 
     Raises:
-        InputError: The digests of card and weights differ.
+        InputError: The digests of card and weights, or the views, differ.
     """
     if audit.manifest.model.digest != calibration.manifest.model.digest:
         raise InputError(
             f"{calibration.folder}: an audit of another model ({calibration.manifest.model.source}, not "
             f"{audit.manifest.model.source}: card or weights differ); calibrate on an audit of the same one"
+        )
+    if audit.manifest.views != calibration.manifest.views:
+        raise InputError(
+            f"{calibration.folder}: an audit of other views of each image than {audit.folder}, so its scores are "
+            "others; audit both splits with the same --views, or both without"
         )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _KEYS: Mapping[str, type | tuple[type, ...]] = {
     "model": str,
+    "views": (list, type(None)),
     "alpha": (int, float),
     "primary": (str, type(None)),
     "thresholds": dict,
@@ -54,6 +55,7 @@ class SetRules:
         subjects: Subject to its rules by name; ``attributes`` is all attributes at once.
         primary: Name of the primary rule.
         thresholds: t of the attributes, in logit units.
+        views: Views ``(S, row, column)`` whose mean scores the thresholds are of; None for the model's own crop.
     """
 
     source: Path
@@ -61,6 +63,7 @@ class SetRules:
     subjects: Mapping[str, Mapping[str, FittedRule]]
     primary: str | None
     thresholds: Mapping[str, float]
+    views: tuple[tuple[int, int, int], ...] | None = None
 
     def of(self, rule: str | None) -> tuple[str, dict[str, FittedRule]]:
         """Return a rule's name and its thresholds by subject; the primary one where none is named.
@@ -98,7 +101,9 @@ def read_rules(path: str | os.PathLike[str]) -> SetRules:
         name: {rule: FittedRule.from_json(entry.get("fitted")) for rule, entry in rules.items()}
         for name, rules in entries.items()
     }
-    return SetRules(study.folder, str(summary["model"]), subjects, summary["primary"], summary["thresholds"])
+    seen = summary.get("views")
+    views = None if seen is None else tuple((int(size), int(row), int(column)) for size, row, column in seen)
+    return SetRules(study.folder, str(summary["model"]), subjects, summary["primary"], summary["thresholds"], views)
 
 
 def _content(study: StudyFolder) -> dict[str, Any]:

@@ -87,7 +87,8 @@ def run_sets(
                 study.folder.rmdir()
             raise
         manifest = audit.manifest
-        of_model = {"model": manifest.model.digest, "thresholds": dict(manifest.thresholds)}
+        views = None if manifest.views is None else [list(view) for view in manifest.views]
+        of_model = {"model": manifest.model.digest, "views": views, "thresholds": dict(manifest.thresholds)}
         study.write_summary({**of_model, **content})
     return study
 

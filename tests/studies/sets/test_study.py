@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from bincam.audit import open_audit
 from bincam.errors import BincamWarning, InputError
 from bincam.postprocessing.average_k import fit_average_k
 from bincam.studies.folder import StudyFolder, study_folder
+from bincam.studies.sets.division import check_model
 from bincam.studies.sets.settings import SetsSettings
 from bincam.studies.sets.study import run_sets
 from tests.studies.sets.made import drawn_heads, drawn_set, identities, write_made
@@ -167,6 +169,15 @@ def test_a_calibration_that_does_not_fit_is_refused(tmp_path, other, message):
     with pytest.raises(InputError, match=message):
         run_sets(judged, calibration=folder)
     assert not study_folder(judged, "sets").exists()
+
+
+def test_a_calibration_of_other_views_is_refused(tmp_path):
+    judged, folder = two_audits(tmp_path)
+    audits = [SimpleNamespace(folder=folder, manifest=SimpleNamespace(model=judged.manifest.model, views=views))
+              for views in (((32, 1, 1),), None)]  # fmt: skip
+    with pytest.raises(InputError, match=r"an audit of other views of each image .*with the same --views"):
+        check_model(*audits)
+    check_model(audits[0], audits[0])
 
 
 def test_a_second_head_for_label_sets_is_told(tmp_path):
