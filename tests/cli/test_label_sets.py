@@ -152,7 +152,8 @@ def test_explain_refuses_sets_of_another_model(command, study, model_folder, pic
 def test_sets_of_views_are_of_the_mean_over_them_alone(command, study, model_folder, pictures, tmp_path):
     photo = sorted(pictures.iterdir())[0]
     about = ("explain", photo, "--model", model_folder, "--json", "--sets")
-    size = min(bincam.load(model_folder).card.input_size)
+    input_size = bincam.load(model_folder).card.input_size
+    size = min(input_size)
     own_crop = "sets of the scores of the model's own crop, not of the mean over 2 views; leave out --views"
     refused = command(*about, study, "--views", "2")
     assert refused.code == 2
@@ -168,7 +169,7 @@ def test_sets_of_views_are_of_the_mean_over_them_alone(command, study, model_fol
     assert said.code == 0, said.err
     (image,) = json.loads(said.out)["images"]
     threshold = summary["subjects"]["Bald"]["rules"]["lac"]["fitted"]["thresholds"][0]
-    seen = predict(bincam.load(model_folder), [photo], view_plan([tuple(view) for view in views], (size, size)))
+    seen = predict(bincam.load(model_folder), [photo], view_plan([tuple(view) for view in views], input_size))
     margin = float(seen.logits[0, :, 2].mean()) - 0.25
     p = {"no": 1 / (1 + np.exp(margin)), "yes": 1 / (1 + np.exp(-margin))}
     assert image["sets"]["labels"]["Bald"] == [answer for answer in p if p[answer] >= threshold]
