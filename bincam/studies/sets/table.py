@@ -10,7 +10,7 @@ from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import PERCENT, interval, number, shown
 
 MOST = 12
-"""Subjects of which rows are printed."""
+"""Subjects of which rows are printed, and names in a note."""
 
 
 def sets_table(summary: Mapping[str, Any]) -> str:
@@ -89,5 +89,6 @@ def _always_kept(summary: Mapping[str, Any]) -> list[str]:
     for name, subject in summary["subjects"].items():
         kept = subject["rules"].get("class_conditional", {}).get("fitted", {}).get("always_kept", ())
         if kept:
-            notes.append(f"{name}, class_conditional: too few images to calibrate {', '.join(kept)}, kept in every set")
+            named = ", ".join(kept[:MOST]) + (f" and {len(kept) - MOST:,} more" if len(kept) > MOST else "")
+            notes.append(f"{name}, class_conditional: too few images to calibrate {named}, kept in every set")
     return notes

@@ -22,3 +22,10 @@ def test_a_rare_attribute_is_marked_in_its_recall_too(tmp_path):
     attributes, notes = text.partition("at once")[2].split("\n- ", 1)
     assert "%†" in attributes
     assert "† of too few images or people to rely on" in notes
+
+
+def test_of_many_classes_that_cannot_be_calibrated_the_first_are_named(tmp_path):
+    names = tuple(f"c{number}" for number in range(30))
+    audit = write_made(tmp_path / "many", outputs=names, **drawn_set(300, [1 / 30] * 30, signal=4.0))
+    (note,) = (line for line in sets_table(run_sets(audit).summary).splitlines() if "kept in every set" in line)
+    assert note.endswith("c11 and 18 more, kept in every set")

@@ -82,7 +82,7 @@ def about(study: StudiedSets, name: str) -> list[str]:
         figure = Estimate.from_json(worst["coverage"])
         result.append(
             f"Worst slice by {called(rule)}: {worst['column'].removeprefix('group.')} {worst['value']}, "
-            f"{wording.headline(figure, 'percent')}; it was chosen on the same images, so it is too low."
+            f"{wording.headline(figure, 'percent')}; it was chosen on the same images, so it looks lower than it is."
         )
     kept = (study.subjects[name]["rules"].get(FAIR) or {}).get("fitted", {}).get("always_kept") or []
     if kept:
