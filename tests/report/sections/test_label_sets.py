@@ -75,7 +75,7 @@ def test_without_a_study_there_is_no_section(audit, tmp_path):
         page = page_of(audit, tmp_path)
     finally:
         folder.with_name("elsewhere").rename(folder)
-    assert "label-sets" not in page
+    assert 'id="label-sets"' not in page
     assert "is not shown:" not in page
 
 
