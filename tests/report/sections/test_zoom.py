@@ -144,3 +144,15 @@ def test_curves_have_the_scales_as_ticks():
     assert axes.lines[0].get_ydata().tolist() == [20, 60, 40]
     single = scale_curves([ScaleCurve("all anchors", (256,), few[:1])], own_crop=undefined("t"), input_size=224)
     assert single.axes[0].get_xticks().tolist() == [256]
+
+
+def test_questions_that_depend_alike_are_counted():
+    def entry(value):
+        share = estimate(value, value - 0.1, min(value + 0.1, 1.0), 50, None, "wilson").to_json()
+        return {"sensitivity": {"all": share}, "oracles": {"right": share, "null": share}}
+
+    plan = {"views": 9}
+    alone = sentences.finding({"plan": plan, "questions": {"a": entry(0.5), "b": entry(0.25)}})
+    assert "of the images, the most of 2 questions: at least" in alone
+    alike = sentences.finding({"plan": plan, "questions": {"a": entry(0.5), "b": entry(0.5), "c": entry(0.5)}})
+    assert "of the images, the most of 3 questions (2 others likewise): at least" in alike

@@ -21,6 +21,8 @@ def finding(summary: Mapping[str, Any]) -> str:
     if wording.few(depends) or wording.few(right):
         return "How far answers depend on framing is undefined: too few images have an answer and a label."
     among = "" if len(entries) == 1 else f", the most of {len(entries)} questions"
+    alike = sum(each["sensitivity"]["all"]["value"] == depends.value for each in entries.values()) - 1
+    among += f" ({counted(alike, 'other')} likewise)" if alike else ""
     views = counted(summary["plan"]["views"], "view")
     return (
         f"The answer to {name} depends on scale and place in {written(depends, 'percent')} of the images{among}: at "
