@@ -79,7 +79,7 @@ def sets(
     folder, share = read_calibration(calibrate)
     penalty, free = _raps(raps)
     settings = SetsSettings(
-        sizes=tuple(parse_number(f"--k {k}", size) for size in parse_names("--k", k)),
+        sizes=tuple(parse_number(f"--k {k}", size) for size in k.split(",")),
         alpha=alpha,
         methods=METHODS if method is None else tuple(parse_names("--method", method)),
         share=share,

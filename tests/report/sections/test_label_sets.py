@@ -89,3 +89,11 @@ def test_subjects_without_rules_have_a_card_and_a_damaged_study_is_told(tmp_path
     summary = json.loads((study.folder / "summary.json").read_text())
     (study.folder / "summary.json").write_text(json.dumps(summary | {"subjects": []}))
     assert "&#39;subjects&#39; is missing or damaged" in page_of(audit, tmp_path)
+
+
+def test_too_few_of_a_minority_are_told_on_the_first_screen(tmp_path):
+    audit = summarised(write_made(tmp_path / "audit", outputs=OUTPUTS, **drawn_set(300, [0.6, 0.39, 0.01])))
+    run_sets(audit, SetsSettings(free=1, methods=("lac",)))
+    said = words(page_of(audit, tmp_path))
+    assert "Label sets of the model by LAC hold the true answer for" in said
+    assert "(pet); of the minority there are too few images to say." in said

@@ -11,7 +11,7 @@ from bincam.stats.formatting import counted, percent, significant, written
 
 
 def finding(study: StudiedSets, *, named: bool) -> str:
-    """Say for the first screen whom sets leave out, in one sentence; empty without answers that exclude one another."""
+    """Say for the first screen whom sets leave out, in one sentence; empty where too few images say anything."""
     rule = study.primary
     pairs = {}
     for name in study.subjects:
@@ -20,7 +20,7 @@ def finding(study: StudiedSets, *, named: bool) -> str:
             pairs[name] = both
     of = study.arm.phrase if named else "the model"
     if not pairs:
-        return ""
+        return _of_all_images(study, of)
     worst = max(pairs, key=lambda name: pairs[name][1].value - pairs[name][0].value)
     rare, common = pairs[worst]
     start = f"label sets of {of} by {called(rule)} hold the true answer for "
@@ -37,10 +37,25 @@ def finding(study: StudiedSets, *, named: bool) -> str:
     fair = [study.figure(worst, FAIR, name) for name in ("minority_coverage", "several")]
     if rule != FAIR and all(figure.defined for figure in fair):
         text += (
-            f"; calibrated for each class, {written(fair[0], 'percent')} of its minority, at the price of more than "
-            f"one answer for {written(fair[1], 'percent')} of the images"
+            f"; calibrated for each class, {written(fair[0], 'percent')} of its minority, with more than one answer for "
+            f"{written(fair[1], 'percent')} of the images"
         )
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _of_all_images(study: StudiedSets, of: str) -> str:
+    """Say how many true answers sets hold, of the question with the fewest, where minorities have too few images."""
+    rule = study.primary
+    covered = {name: study.figure(name, rule, "coverage") for name in study.subjects}
+    told = [name for name, figure in covered.items() if figure.status == "ok"]
+    if not told:
+        return ""
+    worst = min(told, key=lambda name: covered[name].value)
+    least = " or more" if len(told) > 1 else ""
+    return (
+        f"Label sets of {of} by {called(rule)} hold the true answer for {wording.headline(covered[worst], 'percent')} of "
+        f"the images{least} ({worst}); of the minority there are too few images to say."
+    )
 
 
 def _subjects(study: StudiedSets, names: Collection[str]) -> str:
