@@ -37,8 +37,8 @@ def finding(study: StudiedSets, *, named: bool) -> str:
     fair = [study.figure(worst, FAIR, name) for name in ("minority_coverage", "several")]
     if rule != FAIR and all(figure.defined for figure in fair):
         text += (
-            f"; calibrated for each class, {written(fair[0], 'percent')} of its minority, with more than one answer for "
-            f"{written(fair[1], 'percent')} of the images"
+            f"; calibrated for each class, {written(fair[0], 'percent')} of its minority, with more than one answer "
+            f"for {written(fair[1], 'percent')} of the images"
         )
     return f"{text[0].upper()}{text[1:]}."
 
@@ -53,8 +53,8 @@ def _of_all_images(study: StudiedSets, of: str) -> str:
     worst = min(told, key=lambda name: covered[name].value)
     least = " or more" if len(told) > 1 else ""
     return (
-        f"Label sets of {of} by {called(rule)} hold the true answer for {wording.headline(covered[worst], 'percent')} of "
-        f"the images{least} ({worst}); of the minority there are too few images to say."
+        f"Label sets of {of} by {called(rule)} hold the true answer for {wording.headline(covered[worst], 'percent')} "
+        f"of the images{least} ({worst}); of the minority there are too few images to say."
     )
 
 
