@@ -102,7 +102,8 @@ records.groupby(["attribute", "outcome"], observed=True).mean()
 # 'disc.gain>=0.1'`. The same in Python:
 
 # %%
-from bincam.audit.gate.rules import judge, parse_rule
+from bincam.audit.gate.judgements import judge
+from bincam.audit.gate.rules import parse_rule
 
 for judgement in judge(audited.summary, [parse_rule("disc.gain>=0.1", audited), parse_rule("error<=0.5", audited)]):
     print(judgement.attribute, judgement.rule.measure, judgement.verdict, judgement.reason)
