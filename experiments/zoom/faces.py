@@ -29,6 +29,7 @@ WORK = Path.home() / ".cache" / "bincam-zoom" / "faces"
 KIND, SCHEMA = "bincam-experiment-zoom-faces", 1
 ARM, IMAGES, ADAPTED = "unbalanced", 240, 128
 METHODS = ("flip", "memo", "zoom-memo")
+PARTS_OF_ERROR = ("minority", "majority", "pull")
 PARTS: Mapping[str, Sequence[str]] = {
     "small": ("Eyeglasses", "Wearing_Earrings", "Narrow_Eyes", "Mouth_Slightly_Open", "Bushy_Eyebrows", "Mustache"),
     "large": ("Black_Hair", "Blond_Hair", "Brown_Hair", "Straight_Hair", "Wavy_Hair", "Wearing_Hat"),
@@ -60,9 +61,7 @@ def measured(seed: int = 0) -> dict[str, Any]:
         "adapted_images": adapted["images"],
         "methods": {
             method: {
-                name: {
-                    part: figures[method][part] for part in ("minority", "majority", "pull") if part in figures[method]
-                }
+                name: {part: figures[method][part] for part in PARTS_OF_ERROR if part in figures[method]}
                 for name, figures in adapted["questions"].items()
             }
             for method in METHODS
@@ -82,12 +81,13 @@ def attribute_figures(question: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def mean_of(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Write the mean of figures that rest on enough images, how many they are, and how many exclude 0 to either side."""
+    """Write the mean of figures that rest on enough images, their number, and how many exclude 0 to either side."""
     told = [one for one in map(Estimate.from_json, entries) if one.status == "ok"]
     if not told:
         return "too few images"
     below, above = sum(one.high < 0 for one in told), sum(one.low > 0 for one in told)
-    return f"{fmean(one.value for one in told):+.3f} ({len(told)} attributes; below 0 in {below}, above in {above})"
+    mean = f"{fmean(one.value for one in told):+.3f}".replace("-", "−")
+    return f"{mean} ({len(told)} attributes; below 0 in {below}, above in {above})"
 
 
 def tables(results: Mapping[str, Any]) -> str:
@@ -102,10 +102,11 @@ def tables(results: Mapping[str, Any]) -> str:
         "",
         "## Which scale do parts need?",
         "",
-        "S is the shorter side of the resized crop; the model reads 96. Needed and gain are fitted on one half of the people "
-        "and judged on the other.",
+        "S is the shorter side of the resized crop; the model reads 96. Needed and gain are fitted on one half of the "
+        "people and judged on the other.",
         "",
-        "| part | attribute | needed S | gain over the mean of scales | depends on the view | of the minority | of the majority |",
+        "| part | attribute | needed S | gain over the mean of scales | depends on the view | of the minority "
+        "| of the majority |",
         "|---|---|---|---|---|---|---|",
     ]
     for part, names in PARTS.items():
@@ -120,8 +121,8 @@ def tables(results: Mapping[str, Any]) -> str:
         "",
         "## What methods at test time do to errors",
         "",
-        f"{results['adapted_images']} images; differences of error rates, after less before, and of the share of answers of "
-        "the majority (*pull*).",
+        f"{results['adapted_images']} images; differences of error rates, after less before, and of the share of "
+        "answers of the majority (*pull*).",
         "",
         "| method | minority error | majority error | pull |",
         "|---|---|---|---|",
@@ -129,7 +130,7 @@ def tables(results: Mapping[str, Any]) -> str:
     for method, by_name in results["methods"].items():
         cells = (
             mean_of([figures[part]["difference"] for figures in by_name.values() if part in figures])
-            for part in ("minority", "majority", "pull")
+            for part in PARTS_OF_ERROR
         )
         lines.append(f"| {method} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
@@ -137,7 +138,8 @@ def tables(results: Mapping[str, Any]) -> str:
 
 def _written(entry: Mapping[str, Any]) -> str:
     one = Estimate.from_json(entry)
-    return f"{one.value:.2f} [{one.low:.2f}, {one.high:.2f}]{'' if one.status == 'ok' else ' (few images)'}"
+    figures = f"{one.value:.2f} [{one.low:.2f}, {one.high:.2f}]".replace("-0.00", "0.00").replace("-", "−")
+    return f"{figures}{'' if one.status == 'ok' else ' (few images)'}"
 
 
 def main() -> None:
