@@ -68,7 +68,7 @@ def test_a_folder_calibrates(command, made, tmp_path):
         (["--k", "0.5"], "a mean size of 0.5; expected at least 1"),
         (["--k", "4"], "a mean size of 4, but an image can have 3 labels at most"),
         (["--k", "nan"], "expected a finite number"),
-        (["--k", "1,,2"], "a name is empty"),
+        (["--k", "1,,2"], "expected a finite number"),
         (["--k", "1.5,1.5"], "given twice"),
         (["--alpha", "0"], "alpha = 0"),
         (["--alpha", "1"], "alpha = 1"),
