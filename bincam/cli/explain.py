@@ -11,6 +11,7 @@ import typer
 
 from bincam.cli.explaining.explainer import LARGE, make_explainer
 from bincam.cli.explaining.files import EXAMPLE, FILE, figure_paths, list_images, make_example
+from bincam.cli.explaining.photographs import read_photographs, split_fit
 from bincam.cli.explaining.questions import METHOD, read_boxes, read_sets, read_views, refuse_contradictions
 from bincam.cli.reading import source
 from bincam.cli.reading.option_groups import (
@@ -22,6 +23,7 @@ from bincam.cli.reading.option_groups import (
     WeightsFile,
 )
 from bincam.cli.reading.options import expand_groups
+from bincam.cli.reading.table_options import ReaderOptions
 from bincam.display import counted
 from bincam.errors import InputError
 from bincam.report.explained.boxes import box_note
@@ -32,10 +34,14 @@ from bincam.report.explained.wording import summary
 if TYPE_CHECKING:
     from bincam.cam.prediction_grid.grid import Reading
 
+FACES_PANEL = "Models that read face crops"
+
 
 @expand_groups
 def explain(
-    images: Annotated[list[Path] | None, typer.Argument(help="Image files, or folders of images.")] = None,
+    photos: Annotated[
+        list[Path] | None, typer.Argument(metavar="[IMAGES]...", help="Image files, or folders of images.")
+    ] = None,
     *,
     model: ModelSource = None,
     attributes: Annotated[
@@ -77,9 +83,10 @@ def explain(
     grid: Annotated[
         bool, typer.Option("--grid", help="Draw what every cell of the grid says, in place of the maps.")
     ] = False,
-    reading: Annotated[
+    grid_reading: Annotated[
         str | None,
         typer.Option(
+            "--reading",
             metavar="frozen|pointwise",
             help="With --grid, of a norm after the pooling: with the image's statistics, or with those of each cell.",
             show_default="frozen where the head permits it",
@@ -129,6 +136,24 @@ def explain(
         int, typer.Option(min=1, help="Images per forward pass.", rich_help_panel=EXECUTION_PANEL)
     ] = 8,
     thresholds: ThresholdOptions,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="Of a model that reads face crops: the data set that the images are of, with their landmarks.",
+            rich_help_panel=FACES_PANEL,
+        ),
+    ] = None,
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of a model that reads face crops: landmarks of the images, in the form of CelebA's "
+            "list_landmarks_celeba.txt, or as .csv.",
+            rich_help_panel=FACES_PANEL,
+        ),
+    ] = None,
+    reading: ReaderOptions,
     weights: WeightsFile = None,
     options: ModelOptions,
 ) -> None:
@@ -141,7 +166,7 @@ def explain(
         method=method,
         layer=layer,
         grid=grid,
-        reading=reading,
+        reading=grid_reading,
         views=views,
         boxes=boxes,
         sets=sets,
@@ -154,37 +179,43 @@ def explain(
             *options.stated(),
             *(["--model"] if model else []),
             *(["--weights"] if weights else []),
-            *map(str, images or []),
+            *map(str, photos or []),
+            *(["--data"] if data else []),
+            *(["--landmarks"] if landmarks else []),
         ]
         if extra:
             raise InputError(f"--example makes its own model and images; leave out {', '.join(extra)}")
         out = out or EXAMPLE
-        model, images = make_example(out)
-    files = list_images(images or [])
+        model, photos = make_example(out)
+    files = list_images(photos or [])
     if out is None and not as_json:
         raise InputError("state where the figures go with --out FOLDER, or ask for --json alone")
     figures = figure_paths(files, out) if out else {}
+    fit, options = split_fit(model, options)
     opened = source.open_source(model, weights, options, device=device)
+    photographs = read_photographs(opened.card, files, data=data, landmarks=landmarks, reading=reading, fit=fit)
     limits = source.read_thresholds(opened.card, thresholds)
     plan = read_views(views, opened.card)
     asked_sets = None if stored is None else stored.check(opened, plan)
+    if asked_sets is not None and fit is not None:
+        raise InputError(f"--sets are of face crops, and --fit {fit} shows the model something else; leave out one")
     explainer = make_explainer(opened, attributes, method, layer, limits, batch_size, versus, top, cells=grid)
     if plan is not None:
         from bincam.cam.views.mean import refuse_views
 
         refuse_views(explainer.method, explainer.method_name, cells=False, further=False)
-    asked = cast("Reading | None", reading)
+    asked = cast("Reading | None", grid_reading)
     asked_boxes = read_boxes(true_box, len(files), explainer.selection.attributes, boxes=boxes, grid=grid)
     if grid:
         from bincam.cam.prediction_grid.cells import refuse_no_grid
 
         refuse_no_grid(explainer.anatomy(opened.card.input_size), asked)
-    run = Run(explainer, side, batch_size, asked, asked_boxes, plan)
+    run = Run(explainer, photographs, side, batch_size, asked, asked_boxes, plan)
     run.explain(files)
     document = run.document(str(model or options.factory), figures)
     if asked_sets is not None:
         for image, entry in zip(
-            document["images"], asked_sets.describe(explainer, opened, list(run.results), plan), strict=True
+            document["images"], asked_sets.describe(photographs, opened, list(run.results), plan), strict=True
         ):
             image["sets"] = entry
     if out:

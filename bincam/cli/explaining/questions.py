@@ -60,7 +60,7 @@ def read_views(typed: str | None, card: Card) -> Plan | None:
     """Read ``--views``, and tell its cost; None without it.
 
     Raises:
-        InputError: No views, more than there are, or a model of face crops, which no photograph alone can be.
+        InputError: No views, more than there are.
     """
     if typed is None:
         return None
@@ -68,11 +68,6 @@ def read_views(typed: str | None, card: Card) -> Plan | None:
     from bincam.inference.zoom.selection import parse_views
 
     plan = chosen_plan(parse_views(typed), card.input_size)
-    if card.fit == "face":
-        raise InputError(
-            "--views: the model reads faces cropped by their landmarks (fit 'face' in its card), and views are those "
-            "of the crop; use Explainer.views_of(..., landmarks=), or bincam audit --views on a data set with landmarks"
-        )
     typer.echo(
         f"bincam: {counted(len(plan), 'view')}, so {counted(len(plan), 'forward pass', 'forward passes')} per image",
         err=True,

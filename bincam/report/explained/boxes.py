@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data import crop
 from bincam.data.regions.boxes import Boxes, checked_boxes, cropped_boxes, union_box
 from bincam.errors import InputError
 from bincam.metrics.localization.boxes.protocols.levels import FIXED
@@ -18,7 +17,6 @@ from bincam.stats.formatting import number
 
 if TYPE_CHECKING:
     from bincam.cam import Explanation
-    from bincam.models.card import Card
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class AskedBoxes:
 
 
 def describe_boxes(
-    asked: AskedBoxes, explanation: Explanation, row: int, card: Card, photo: tuple[int, int]
+    asked: AskedBoxes, explanation: Explanation, row: int, matrix: NDArray[np.float64], photo: tuple[int, int]
 ) -> list[dict[str, Any]]:
     """Describe the boxes of one image in JSON values, one entry per explained output.
 
@@ -45,7 +43,7 @@ def describe_boxes(
         asked: The threshold, and true boxes.
         explanation: Of the batch.
         row: The image's place in it.
-        card: Of the model.
+        matrix: ``(2, 3)``, from pixels of the photograph to those that the model sees.
         photo: ``(H, W)`` of the photograph.
 
     Returns:
@@ -59,8 +57,6 @@ def describe_boxes(
     from bincam.metrics.localization.boxes.protocols.clean import clean_boxes
 
     size = explanation.image_size
-    fit = "stretch" if card.fit == "face" else card.fit
-    matrix = crop.fit_matrix(fit, photo, size)
     back = np.linalg.inv(np.vstack([matrix, [0.0, 0.0, 1.0]]))[:2]
     found = clean_boxes(explanation.maps[row : row + 1].float().cpu(), size, [asked.level])[0, :, 0]  # (A, 4)
     entries = []

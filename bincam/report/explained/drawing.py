@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bincam.report.explained.boxes import box_note, outlines_of
+from bincam.report.explained.photographs import fit_note
 from bincam.report.explained.prediction_grids import grid_caption, panels_of
 from bincam.report.explained.views import view_outlines, whole_picture
 from bincam.report.explained.wording import caption, summary
@@ -14,21 +15,19 @@ from bincam.report.reading.units import unit
 
 if TYPE_CHECKING:
     from bincam.inference.zoom.plan import Plan
-    from bincam.models import Card
+    from bincam.report.explained.photographs import Photographs
 
 
-def draw_figures(document: Mapping[str, Any], card: Card, views: Plan | None) -> None:
+def draw_figures(document: Mapping[str, Any], photographs: Photographs, views: Plan | None) -> None:
     """Draw the figures that a document names.
 
     Args:
         document: The result of ``Run.document``.
-        card: Of the model, which says how it sees an image.
+        photographs: What turns files into the model's input.
         views: Views whose mean is explained; None for the image as the model sees it.
     """
     import numpy as np
 
-    from bincam.models import open_image
-    from bincam.models.preprocess import fit as fitted
     from bincam.progress import track
     from bincam.report.figures.pictured.explanation import Panel, explanation_figure, save_figure
     from bincam.report.figures.pictured.grid import grid_figure
@@ -47,19 +46,20 @@ def draw_figures(document: Mapping[str, Any], card: Card, views: Plan | None) ->
                 image["attributes"], image.get("boxes") or [None] * len(image["attributes"]), strict=True
             )
         ]
-        photo, shown = open_image(image["file"]), dict[str, Any]()
+        file, shown = Path(image["file"]), dict[str, Any]()
         if views is None:
-            pixels = np.asarray(fitted(photo, card).convert("RGB"))
+            pixels = photographs.as_seen(file)
         else:
-            pixels = whole_picture(photo, card.input_size)
+            photo, face = photographs.viewed(file), photographs.card.fit == "face"
+            pixels = whole_picture(photo, photographs.card.input_size)
             outlines = view_outlines(views, (photo.height, photo.width), pixels.shape[:2])
-            shown = {"image_name": "the whole image", "image_outlines": outlines}
-        title, size = Path(image["file"]).name, f"{pixels.shape[1]} × {pixels.shape[0]} pixels"
+            shown = {"image_name": f"the whole {'face crop' if face else 'image'}", "image_outlines": outlines}
+        title, size = file.name, f"{pixels.shape[1]} × {pixels.shape[0]} pixels"
         if "grid" in image:
             drawn = grid_figure(
                 pixels,
                 panels_of(image["grid"], document["grid_scales"]),
-                caption=grid_caption(image["grid"], document["anatomy"]["reason"]),
+                caption=grid_caption(image["grid"], document["anatomy"]["reason"]) + fit_note(document),
                 title=title,
                 image_note=size,
             )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bincam.cam import Explainer, Explanation, PlacedViews
     from bincam.cam.prediction_grid.grid import Reading
     from bincam.inference.zoom.plan import Plan
+    from bincam.report.explained.photographs import Photographs
 
 KIND, SCHEMA = "bincam-explanation", 1
 
@@ -31,6 +32,7 @@ class Run:
 
     Attributes:
         explainer: Explainer with the model, the selected attributes and the method.
+        photographs: What turns files into the model's input.
         side: ``predicted``, ``positive``, ``negative``, or ``any`` for methods without sides.
         batch_size: Images per forward pass.
         reading: Reading of the prediction grids, which are described and drawn if the explainer keeps cells; None for
@@ -42,6 +44,7 @@ class Run:
     """
 
     explainer: Explainer
+    photographs: Photographs
     side: str
     batch_size: int
     reading: Reading | None = None
@@ -73,15 +76,14 @@ class Run:
     def _read(
         self, files: Sequence[Path], errors: list[BincamError]
     ) -> Iterator[tuple[Path, Tensor | PlacedViews | None]]:
-        from bincam.models import open_image
         from bincam.progress import track
 
         for file in track(files, "explain", unit="images") if len(files) > 1 else files:
             try:
                 if self.views is None:
-                    image: Tensor | PlacedViews = self.explainer.preprocess(open_image(file))
+                    image: Tensor | PlacedViews = self.photographs.tensor(file)
                 else:
-                    image = self.explainer.views_of([file], self.views)
+                    image = self.photographs.views(file, self.views)
             except BincamError as error:
                 self._fail(file, error, errors)
                 yield file, None
@@ -136,6 +138,7 @@ class Run:
             "method": self.explainer.method_name,
             "side": self.side,
             "values": "evidence for the explained side per cell of the native grid",
+            "photographs": self.photographs.about(),
         }
         for explanation, _ in self.results.values():
             document |= {
@@ -177,9 +180,9 @@ class Run:
             return {}
         from bincam.models import open_image
 
-        photo, card = open_image(file), self.explainer.card
-        assert card is not None
-        return {"boxes": describe_boxes(self.boxes, explanation, row, card, (photo.height, photo.width))}
+        photo = open_image(file)
+        size = photo.height, photo.width
+        return {"boxes": describe_boxes(self.boxes, explanation, row, self.photographs.matrix(file, size), size)}
 
     def _grid(self, explanation: Explanation, row: int) -> dict[str, Any]:
         """The entry of an image's prediction grid; empty if none is asked for."""
@@ -219,9 +222,7 @@ class Run:
         Args:
             document: The result of :meth:`document`.
         """
-        card = self.explainer.card
-        assert card is not None
-        draw_figures(document, card, self.views)
+        draw_figures(document, self.photographs, self.views)
 
 
 def _stacked(images: Sequence[Tensor | PlacedViews]) -> Tensor | PlacedViews:

@@ -18,9 +18,9 @@ from bincam.studies.sets.stored import SetRules
 from bincam.studies.sets.study import ALL
 
 if TYPE_CHECKING:
-    from bincam.cam import Explainer
     from bincam.inference.zoom.plan import Plan
     from bincam.models import AttributeClassifier
+    from bincam.report.explained.photographs import Photographs
 
 MOST = 12
 """Subjects of which sets are printed."""
@@ -64,12 +64,12 @@ class AskedSets:
         return self
 
     def describe(
-        self, explainer: Explainer, model: AttributeClassifier, files: Sequence[Path], views: Plan | None = None
+        self, photographs: Photographs, model: AttributeClassifier, files: Sequence[Path], views: Plan | None = None
     ) -> list[dict[str, Any]]:
         """Describe the sets of images in JSON values; the model runs once more on each.
 
         Args:
-            explainer: Whose preprocessing is used.
+            photographs: What turns files into the model's input.
             model: The classifier.
             files: The images, which were explained before.
             views: Views whose mean scores are meant; None for the model's own crop.
@@ -78,7 +78,7 @@ class AskedSets:
             Per image ``rule``, ``note`` and ``labels``: subject to the names in its set, None where undefined.
         """
         rule, fitted = self.rules.of(self.rule)
-        scores = _raw_scores(explainer, model, files, views)
+        scores = _raw_scores(photographs, model, files, views)
         named: dict[str, list[list[str] | None]] = {
             subject: one.labels(_of_subject(subject, one.answers, scores, model, self.rules.thresholds))
             for subject, one in fitted.items()
@@ -123,21 +123,20 @@ def _seen(views: Sequence[Any] | None) -> str:
 
 
 def _raw_scores(
-    explainer: Explainer, model: AttributeClassifier, files: Sequence[Path], views: Plan | None
+    photographs: Photographs, model: AttributeClassifier, files: Sequence[Path], views: Plan | None
 ) -> NDArray[np.float32]:
     import torch
 
     from bincam.cam.views.mean import mean_scores
     from bincam.inference.borrowed_classifier import borrowed
-    from bincam.models import open_image
 
     parts = []
     for file in files:
         with borrowed(model) as scores, torch.no_grad():
             if views is None:
-                found = scores(explainer.preprocess(open_image(file))[None])
+                found = scores(photographs.tensor(file)[None])
             else:
-                found = mean_scores(explainer.views_of([file], views), scores, None)
+                found = mean_scores(photographs.views(file, views), scores, None)
             parts.append(found.float().cpu().numpy())
     return np.concatenate(parts)
 

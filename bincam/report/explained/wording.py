@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bincam.report.explained.photographs import fit_note
 from bincam.report.explained.views import views_note
 from bincam.stats import formatting
 from bincam.stats.formatting import percent, significant
@@ -67,5 +68,6 @@ def caption(document: Mapping[str, Any]) -> str:
         + (f" Of a set ({', '.join(sets)}) exactly one output is true; its logits are {asked}." if sets else "")
         + " Bias share: the part of the support that is not located in the image."
         + views_note(document)
+        + fit_note(document)
         + (_BOXES if any("boxes" in image for image in document.get("images", ())) else "")
     )
