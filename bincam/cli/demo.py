@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +14,9 @@ import typer
 
 from bincam.cli.reading.option_groups import LARGEST_SEED
 from bincam.errors import InputError
+from bincam.progress import in_words, time_left
 
-OUT = Path("reports/demo")
+OUT, QUICK_OUT = Path("reports/demo"), Path("reports/demo-quick")
 ARMS = ("unbalanced", "balanced")
 INFLUENCE = ("Eyeglasses", "Smiling", "Wearing_Hat", "Bald", "Mustache", "Wearing_Lipstick")
 METHODS = ("grad_cam", "grad_cam@pre_activation")
@@ -30,6 +34,8 @@ class Preset:
         count: Faces to generate: about 80 % of them for training, 10 % for the test split.
         size: (W, H) of generated faces in pixels.
         influence_images: Test images with influence masks, each of which takes two renderings.
+        seconds: What the five steps take on two cores (``experiments/bench/demo-faces.json``), for the estimate of what
+            is left; None where that depends on the data.
     """
 
     train: dict[str, Any]
@@ -38,6 +44,7 @@ class Preset:
     count: int = 5200
     size: tuple[int, int] = (96, 118)
     influence_images: int = 100
+    seconds: tuple[int, ...] | None = None
 
 
 _FROM_SCRATCH = {
@@ -55,6 +62,7 @@ PRESETS = {
             "precision": "fp32",  # a CPU without bf16 instructions emulates them, many times slower
         },
         "auto",
+        seconds=(84, 199, 14, 16, 22),
     ),
     "orl": Preset(
         {
@@ -73,13 +81,42 @@ PRESETS = {
     ),
 }
 """Small networks that two CPU cores train in minutes; they demonstrate the steps and are not good models."""
+_FACES = PRESETS["faces"]
+QUICK = replace(
+    _FACES,
+    train=_FACES.train
+    | {
+        "data": _FACES.train["data"] | {"size": 64, "attributes": [*INFLUENCE, "Male", "Young", "No_Beard"]},
+        "epochs": 2,
+    },
+    count=1200,
+    size=(64, 78),
+    influence_images=20,
+    seconds=None,
+)
+"""Every step with few small faces and nine attributes, in under a minute; its networks have learned little."""
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for data, models, audits and the report.")] = OUT,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder for data, models, audits and the report.",
+            show_default=f"{OUT}, or {QUICK_OUT}",
+        ),
+    ] = None,
     data: Annotated[
         str, typer.Option(help="faces (generated), orl (photographs), or a data set; of tables, data.yaml states how.")
     ] = "faces",
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="Every step with few small faces and nine attributes, in under a minute; the models have learned "
+            "little, and the report shows what it looks like rather than a result.",
+        ),
+    ] = False,
     seed: Annotated[
         int,
         typer.Option(
@@ -97,9 +134,12 @@ def demo(
     """
     from bincam.cli.reading.source import prepare
 
+    if quick and data != "faces":
+        raise InputError(f"--quick is of generated faces, not of --data {data}; leave out one of the two")
     prepare()
+    preset = QUICK if quick else PRESETS.get(data, PRESETS["other"])
     try:
-        report, findings = carry_out(out, data, seed, PRESETS.get(data, PRESETS["other"]))
+        report, findings = carry_out(out or (QUICK_OUT if quick else OUT), data, seed, preset)
     except KeyboardInterrupt:
         typer.echo("bincam: interrupted; run the same command again to resume", err=True)
         raise typer.Exit(130) from None
@@ -135,23 +175,23 @@ def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, li
     from bincam.train.configuration.config import make_config
 
     table = None if data == "faces" else load(data)  # before the folder is marked: a misspelt name leaves nothing
-    _claim(out, {"data": data, "seed": seed})
-    source = data
+    _claim(out, {"data": data, "seed": seed} | ({"quick": True} if preset is QUICK else {}))
+    source, steps = data, _Steps(preset.seconds)
     if table is None:
-        _say("1/5 Generating faces with CelebA's prevalences, and their exact masks")
+        steps.begin("1/5 Generating faces with CelebA's prevalences, and their exact masks")
         source = str(out / "faces")
         masks = preset.influence_images
         faces.make(source, preset.count, seed, size=preset.size, influence=INFLUENCE, influence_images=masks)
         table = load(source)
-    _say("2/5 Training two models that differ only in the class weights")
+    steps.begin("2/5 Training two models that differ only in the class weights")
     values = preset.train | {"data": preset.train["data"] | {"source": source}}
     fit_pair(make_config(values | {"out": str(out / "models"), "seed": seed}, source="demo"), resume=True)
     regions: Any = preset.regions if preset.regions == "auto" else load_regions(preset.regions, source)
     settings = audit.Settings(methods=preset.methods, regions=regions)
     for number, arm in enumerate(ARMS):
-        _say(f"{3 + number}/5 Auditing the {arm} model on the test images")
+        steps.begin(f"{3 + number}/5 Auditing the {arm} model on the test images")
         audit.run(out / "models" / arm, table, out / "audits" / arm, settings, resume=True)
-    _say("5/5 Contrast and report")
+    steps.begin("5/5 Contrast and report")
     unbalanced, balanced = (audit.open_audit(out / "audits" / arm) for arm in ARMS)
     contrast = compare(unbalanced, balanced, out / "contrast")
     page = out / "report.html"
@@ -175,5 +215,21 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         raise InputError(f"--out {out}: contains a demo with {'; '.join(other)}; choose a new folder")
 
 
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
+class _Steps:
+    """Headings of the steps on stderr, with an estimate of what is left of all of them."""
+
+    def __init__(self, expected: tuple[int, ...] | None) -> None:
+        self._expected = expected
+        self._began: list[float] = []
+
+    def begin(self, heading: str) -> None:
+        typer.echo(heading, err=True)
+        self._began.append(time.monotonic())
+        if self._expected is None:
+            return
+        if len(self._began) == 1:
+            typer.echo(f"    about {in_words(sum(self._expected))} in all on two cores that are not busy", err=True)
+            return
+        left = time_left(self._expected, [end - start for start, end in pairwise(self._began)])
+        if not math.isnan(left):
+            typer.echo(f"    about {in_words(left)} left", err=True)

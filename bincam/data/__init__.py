@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bincam.data.readers.celeba import celeba as celeba
     from bincam.data.readers.celeba_writer import write_celeba as write_celeba
     from bincam.data.readers.celeba_writer import write_labels as write_labels
+    from bincam.data.readers.landmarks import landmarks_of as landmarks_of
+    from bincam.data.readers.landmarks import read_landmarks_of as read_landmarks_of
     from bincam.data.readers.load import load as load
     from bincam.data.readers.load import load_regions as load_regions
     from bincam.data.readers.model_columns import load_for_outputs as load_for_outputs
@@ -44,6 +46,7 @@ _NAMES = {
     "celeba": "readers.celeba",
     "cropped_boxes": "regions.boxes",
     "frontal": "crop",
+    "landmarks_of": "readers.landmarks",
     "load": "readers.load",
     "load_for_outputs": "readers.model_columns",
     "load_regions": "readers.load",
@@ -52,6 +55,7 @@ _NAMES = {
     "match_outputs": "matching",
     "orl": "readers.orl",
     "part_boxes": "regions.boxes",
+    "read_landmarks_of": "readers.landmarks",
     "table": "readers.table",
     "write_box_table": "regions.box_table",
     "write_celeba": "readers.celeba_writer",

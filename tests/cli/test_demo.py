@@ -34,7 +34,7 @@ def test_presets_train_in_a_precision_that_is_fast_on_every_cpu(preset):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bincam.errors.BincamWarning")  # notes of the audits
-def test_the_demo_goes_all_the_way_and_what_is_done_is_not_made_again(tmp_path, monkeypatch, capsys):
+def test_the_demo_goes_all_the_way_and_what_is_done_is_not_made_again(tmp_path, monkeypatch, capsys, command):
     monkeypatch.setitem(demo.PRESETS, "faces", SMALL)
     out = tmp_path / "demo"
     demo.demo(out, as_json=True)
@@ -51,7 +51,35 @@ def test_the_demo_goes_all_the_way_and_what_is_done_is_not_made_again(tmp_path, 
     kept = {file: file.stat().st_mtime_ns for file in made if file.suffix in {".jpg", ".safetensors", ".parquet"}}
     demo.demo(out, as_json=True)
     assert json.loads(capsys.readouterr().out) == said
+    photo = next((out / "faces" / "img_align_celeba").glob("*.jpg"))
+    words = ["--data", out / "faces", "--attributes", "Smiling", "--out", tmp_path / "photo"]
+    assert command("explain", photo, "--model", out / "models" / "balanced", *words).code == 0
+    assert (tmp_path / "photo" / f"{photo.stem}.png").is_file()
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
+
+
+def test_the_quick_demo_is_of_faces_and_has_a_folder_of_its_own(command, tmp_path, monkeypatch):
+    assert "--quick is of generated faces, not of --data orl" in command("demo", "--quick", "--data", "orl").mistake
+    asked = []
+    monkeypatch.setattr(demo, "carry_out", lambda *values: (asked.append(values), (tmp_path, []))[1])
+    assert command("demo", "--quick").code == 0
+    assert command("demo").code == 0
+    assert [values[0] for values in asked] == [demo.QUICK_OUT, demo.OUT]
+    assert [values[-1] for values in asked] == [demo.QUICK, demo.PRESETS["faces"]]
+    values = demo.QUICK.train | {"data": demo.QUICK.train["data"] | {"source": "faces"}, "out": "models"}
+    assert {*demo.INFLUENCE} <= {*make_config(values, source="demo").data.attributes}
+
+
+def test_a_step_says_what_is_left_of_all(capsys, monkeypatch):
+    clock = iter((0.0, 168.0, 168.1, 200.0))
+    monkeypatch.setattr(demo.time, "monotonic", lambda: next(clock))
+    steps = demo._Steps((84, 199, 14))
+    for number in range(1, 4):
+        steps.begin(f"{number}/3 Something")
+    said = capsys.readouterr().err.splitlines()
+    assert said[1].strip() == "about 5 min in all on two cores that are not busy"
+    assert said[3].strip() == "about 7 min left"  # twice as slow as expected
+    assert said[5].strip() == "about 28 s left"  # training had been done before
 
 
 def test_another_demos_folder_is_refused(tmp_path):

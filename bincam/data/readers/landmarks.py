@@ -33,7 +33,7 @@ def landmarks_of(table: AttributeTable, images: Sequence[PathLike]) -> list[NDAr
     Example:
         >>> import numpy as np
         >>> from bincam.data import AttributeTable
-        >>> from bincam.data.readers.landmarks import landmarks_of
+        >>> from bincam.data import landmarks_of
         >>> points = np.arange(10.0).reshape(1, 5, 2)
         >>> faces = AttributeTable(("Bald",), np.array([[1]]), ["a.jpg"], "photos", landmarks=points)
         >>> [None if found is None else found[0].tolist() for found in landmarks_of(faces, ["photos/a.jpg", "a.jpg"])]
@@ -72,7 +72,7 @@ def read_landmarks_of(file: PathLike, images: Sequence[PathLike]) -> list[NDArra
     Example:
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
-        >>> from bincam.data.readers.landmarks import read_landmarks_of
+        >>> from bincam.data import read_landmarks_of
         >>> names = "lefteye_x lefteye_y righteye_x righteye_y nose_x nose_y leftmouth_x leftmouth_y rightmouth_x "
         >>> text = f"1\n{names}rightmouth_y\na.jpg 69 111 108 111 88 135 72 152 106 152\n"
         >>> with TemporaryDirectory() as folder:
