@@ -89,7 +89,7 @@ QUICK = replace(
         "data": _FACES.train["data"] | {"size": 64, "attributes": [*INFLUENCE, "Male", "Young", "No_Beard"]},
         "epochs": 2,
     },
-    count=1200,
+    count=800,
     size=(64, 78),
     influence_images=20,
     seconds=None,
