@@ -59,7 +59,7 @@ def ratio_of_sums(top: ArrayLike, bottom: ArrayLike, clusters: Clusters, level: 
     value = sums[0].sum() / whole
     share = sums[1] / whole
     spread = Spread.of(jackknifed(sums[0] / whole - value * share, share), people)
-    low, high = (float(end) for end in skewed(np.float64(value), spread, level))
+    low, high = (float(end) for end in skewed(np.asarray(value), spread, level))
     if people < 2 or float(spread.error) <= EQUAL * abs(value):
         low = high = np.nan
     found = mean_estimate(value, low, high, images, known, clusters.known)
