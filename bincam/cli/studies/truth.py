@@ -39,9 +39,10 @@ def truth(
         str,
         typer.Option(
             metavar="NAME[@LAYER],...",
-            help="Methods of maps, and the references occlusion and rise, on the grid of the first method.",
+            help="Methods of maps, and, on the grid of the first one, the references occlusion and rise, and the "
+            "control brightness, which never asks the model.",
         ),
-    ] = "grad_cam,occlusion",
+    ] = "grad_cam,occlusion,brightness",
     attributes: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME,...", help="Attributes whose pairs are used.", show_default="all of the table"),

@@ -28,9 +28,10 @@ class MapChanges:
 
     Attributes:
         change: Δz.
+        inside: Σ w ΔS, in the unit of the maps: over pairs, a map that is about the logit ranks them as Δz does.
         held: s ΣΔS, in logit units; divided by |Δz|, the share of the change that the map's change holds. NaN for
             maps in another unit.
-        held_inside: s Σ w ΔS, the part of ``held`` that is where the image was edited.
+        held_inside: s Σ w ΔS, the part of ``held`` that is where the image was edited; NaN as ``held``.
         toward: Share of (sΔS)⁺, the change of the map that points to where the logit went, inside the mask.
         absolute: Share of |ΔS| inside the mask.
         auroc: P(|ΔS_in| > |ΔS_out|) over the cells of the mask's foreground and the others.
@@ -58,6 +59,7 @@ class MapChanges:
     """
 
     change: Tensor
+    inside: Tensor
     held: Tensor
     held_inside: Tensor
     toward: Tensor
@@ -148,6 +150,7 @@ def map_changes(
     here = placed & judged
     return MapChanges(
         change=z,
+        inside=own[0] * z.sign(),
         held=signed.sum((1, 2)) * unit,
         held_inside=own[0] * unit,
         toward=defined(own[1], here),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bincam.metrics.counterfactual.changes import MapChanges
 from bincam.stats.clustered.means import overall_means
+from bincam.stats.clustered.rank_correlations import rank_correlation
 from bincam.stats.clustered.ratios import ratio_of_sums
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, Floats
@@ -36,7 +37,7 @@ MEANS: dict[str, tuple[str, str | None, tuple[float, float]]] = {
     "reach": ("reach", None, SHARE),
 }
 """Means over pairs, less those of a null where one is named, with their bounds."""
-FIGURES = (*RATIOS, *MEANS, "size", "response")
+FIGURES = (*RATIOS, *MEANS, "tracking", "size", "response")
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ class CounterfactualScore:
         unplaced: Judged pairs without a mask that has an inside and an outside: left out of figures of a place.
         figures: Estimates by the names of ``FIGURES``. ``held``, ``held_inside`` and ``other_held_inside`` (the same
             masks with the maps of other pairs) are ratios of sums: a pair counts by the size of its change. The others
-            are means over pairs; ``..._over_...`` are paired differences from a null. ``size`` is the mean |Δz| and
-            ``response`` the share of pairs in which Δz has the sign of the edit, where it is known, of all pairs.
+            are means over pairs; ``..._over_...`` are paired differences from a null. ``tracking`` is the rank
+            correlation over pairs of Σ w ΔS with Δz, in any unit. ``size`` is the mean |Δz| and ``response`` the share
+            of pairs in which Δz has the sign of the edit, where it is known; both are of all pairs.
 
     Example:
         >>> import torch
@@ -113,6 +115,7 @@ def counterfactual_score(
     figures = _ratios(columns, clusters, judged, complete, level)
     figures |= _means(columns, clusters, judged, level)
     z = columns["change"]
+    figures["tracking"] = rank_correlation(columns["inside"], np.where(judged, z, np.nan), clusters, level)
     way = np.full(len(rows), np.nan) if direction is None else np.asarray(direction, np.float64)[rows]
     with np.errstate(invalid="ignore"):
         followed = np.where(np.isfinite(z * way) & (way != 0), (z * way > 0).astype(float), np.nan)

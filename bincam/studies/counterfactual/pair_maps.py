@@ -18,9 +18,12 @@ from bincam.models import AttributeClassifier
 from bincam.studies.counterfactual.loaded_pairs import LoadedPairs
 from bincam.units import unit
 
-OCCLUSION, RISE = "occlusion", "rise"
+OCCLUSION, RISE, BRIGHTNESS = "occlusion", "rise", "brightness"
 REFERENCES = (OCCLUSION, RISE)
 """Maps that read neither features nor gradients."""
+
+WITHOUT_GRID = (*REFERENCES, BRIGHTNESS)
+"""Kinds of maps that are drawn on the grid of a method. ``brightness`` is a control that does not ask the model."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class MapSource:
 
     Attributes:
         model: The model.
-        spec: ``METHOD``, ``METHOD@LAYER``, ``occlusion`` or ``rise``.
-        grid: ``(h, w)``, of references; None of methods, which have their own.
+        spec: ``METHOD``, ``METHOD@LAYER``, ``occlusion``, ``rise`` or ``brightness``.
+        grid: ``(h, w)``, of references and the control; None of methods, which have their own.
         masks: Number of masks of RISE.
         seed: Of these masks.
         batch_size: Images per forward pass.
@@ -65,7 +68,7 @@ class MapSource:
         if self.spec == OCCLUSION:
             assert self.grid is not None
             return self.grid[0] * self.grid[1] + 1
-        return self.masks if self.spec == RISE else 1
+        return {RISE: self.masks, BRIGHTNESS: 0}.get(self.spec, 1)
 
     def of(self, pairs: LoadedPairs, attributes: Sequence[str]) -> PairMaps:
         """Compute the maps of pairs.
@@ -78,6 +81,9 @@ class MapSource:
             InputError: The method or layer is unknown.
             UnsupportedError: The method cannot answer for the positive class of one attribute of this model.
         """
+        if self.spec == BRIGHTNESS:
+            dark = _brightness(pairs.originals, self.grid), _brightness(pairs.edited, self.grid)
+            return PairMaps(dark[0][pairs.original].numpy(), dark[1].numpy(), complete=False)
         if self.spec in REFERENCES:
             columns = torch.tensor([self.model.card.attributes.index(name) for name in attributes])
             before = self._referred(pairs.originals)[pairs.original, columns]
@@ -102,7 +108,7 @@ class MapSource:
     def explainer(self, attribute: str) -> Explainer:
         """Return the explainer of one attribute; of all without a name."""
         if attribute not in self._explainers:
-            method, _, layer = ("grad_cam" if self.spec in REFERENCES else self.spec).partition("@")
+            method, _, layer = ("grad_cam" if self.spec in WITHOUT_GRID else self.spec).partition("@")
             self._explainers[attribute] = Explainer(
                 self.model,
                 [attribute] if attribute else None,
@@ -125,6 +131,12 @@ class MapSource:
         return torch.cat(parts).cpu()
 
 
+def _brightness(images: Tensor, grid: tuple[int, int] | None) -> Tensor:
+    """Average normalised pixels over channels and cells, ``(B, h, w)``: a map that has seen no model."""
+    assert grid is not None
+    return torch.nn.functional.adaptive_avg_pool2d(images.mean(1), grid)
+
+
 def in_logits(spec: str, *, complete: bool) -> bool:
     """Decide whether the sum of a map's change is in logit units, and can be compared with the logit's.
 
@@ -135,7 +147,7 @@ def in_logits(spec: str, *, complete: bool) -> bool:
     >>> [in_logits(spec, complete=False) for spec in ("layer_cam@layer4", "grad_cam_pp", "occlusion", "rise")]
     [True, False, True, False]
     """
-    return spec == OCCLUSION if spec in REFERENCES else unit(spec, complete=complete) == "logit"
+    return spec == OCCLUSION if spec in WITHOUT_GRID else unit(spec, complete=complete) == "logit"
 
 
 def check_specs(specs: Sequence[str]) -> tuple[str, ...]:
@@ -150,9 +162,9 @@ def check_specs(specs: Sequence[str]) -> tuple[str, ...]:
     for spec in specs:
         if list(specs).count(spec) > 1:
             raise InputError(f"method {spec!r} is named twice")
-    if all(spec in REFERENCES for spec in specs):
+    if all(spec in WITHOUT_GRID for spec in specs):
         raise InputError(
-            f"methods {', '.join(specs) or 'none'}: name a CAM method as well, such as grad_cam; occlusion and rise "
-            "are drawn on the grid of the first one"
+            f"methods {', '.join(specs) or 'none'}: name a CAM method as well, such as grad_cam; "
+            f"{', '.join(WITHOUT_GRID)} are drawn on the grid of the first one"
         )
     return tuple(specs)

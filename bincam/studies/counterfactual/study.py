@@ -18,7 +18,7 @@ from bincam.models import AttributeClassifier
 from bincam.progress import track
 from bincam.provenance import model_digest, versions
 from bincam.studies.counterfactual.loaded_pairs import TAU, load_pairs
-from bincam.studies.counterfactual.pair_maps import OCCLUSION, REFERENCES, MapSource, check_specs
+from bincam.studies.counterfactual.pair_maps import BRIGHTNESS, OCCLUSION, WITHOUT_GRID, MapSource, check_specs
 from bincam.studies.counterfactual.pair_table import PairTable
 from bincam.studies.counterfactual.shards import PairShard
 from bincam.studies.counterfactual.summary import summarise
@@ -34,8 +34,8 @@ class TruthSettings:
     """What is computed.
 
     Attributes:
-        methods: Kinds of maps: ``METHOD`` or ``METHOD@LAYER``, and the references ``occlusion`` and ``rise``, on the
-            grid of the first method.
+        methods: Kinds of maps: ``METHOD`` or ``METHOD@LAYER``, and on the grid of the first method the references
+            ``occlusion`` and ``rise`` and the control ``brightness``, a map that has seen no model.
         least: Smallest |Δz| of a pair that is judged, in logit units.
         tau: Of pairs without a mask, levels of 255 by which an edited pixel differs.
         masks: Random masks of RISE.
@@ -48,7 +48,7 @@ class TruthSettings:
         ('grad_cam', 'rise')
     """
 
-    methods: tuple[str, ...] = ("grad_cam", OCCLUSION)
+    methods: tuple[str, ...] = ("grad_cam", OCCLUSION, BRIGHTNESS)
     least: float = LEAST
     tau: int = TAU
     masks: int = MASKS
@@ -138,11 +138,11 @@ def _sources(model: AttributeClassifier, table: PairTable, settings: TruthSettin
     sources = [replace(plain, spec=spec, _explainers={}) for spec in settings.methods]
     grid: tuple[int, int] | None = None
     for source in sources:
-        if source.spec not in REFERENCES:
+        if source.spec not in WITHOUT_GRID:
             shape = source.of(loaded, [first[0].attribute]).before.shape
             grid = grid or (shape[1], shape[2])
     for source in sources:
-        if source.spec in REFERENCES:
+        if source.spec in WITHOUT_GRID:
             source.grid = grid
     return sources
 

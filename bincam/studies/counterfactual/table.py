@@ -19,8 +19,9 @@ COLUMNS: tuple[tuple[str, str, Kind], ...] = (
     ("toward_over_area", "less area", "points"),
     ("auroc", "cell AUROC", "number"),
     ("auroc_over_other", "less other pairs", "difference"),
+    ("tracking", "tracking", "number"),
 )
-INTERVALS = ("held_inside", "toward_over_area", "auroc_over_other")
+INTERVALS = ("held_inside", "toward_over_area", "auroc_over_other", "tracking")
 """Figures that are printed with their interval."""
 
 
@@ -39,7 +40,7 @@ def truth_table(summary: Mapping[str, Any]) -> str:
     ]
     title = f"Change of the logit that maps hold, on {', '.join(sorted(grids))} cells"
     parts.append(Table(title, heads, rows).text())
-    parts += [_by_attribute(summary, name) for name in ("held_inside", "auroc_over_other")]
+    parts += [_by_attribute(summary, name) for name in ("held_inside", "auroc_over_other", "tracking")]
     if any("†" in part for part in parts):
         parts.append("- † of too few pairs or people to rely on, or without an interval")
     return "\n\n".join(part for part in parts if part)
@@ -76,7 +77,11 @@ def _by_attribute(summary: Mapping[str, Any], figure: str) -> str:
         if any(Estimate.from_json(score["figures"][figure]).defined for score in entry["attributes"].values())
     }
     rows = [(name, *(_cell(entry["attributes"][name], figure, "", kind) for entry in kept.values())) for name in names]
-    title = {"held_inside": "Held inside the mask", "auroc_over_other": "Cell AUROC less that of other pairs' maps"}
+    title = {
+        "held_inside": "Held inside the mask",
+        "auroc_over_other": "Cell AUROC less that of other pairs' maps",
+        "tracking": "Rank correlation over pairs of the map's change inside the mask with the logit's",
+    }
     note = omitted(min(len(rows), MOST), len(rows), "attributes")
     return Table(title.get(figure, head), ("attribute", *kept), rows[:MOST], note).text() if kept else ""
 
