@@ -117,6 +117,19 @@ def map_changes(
 
     Raises:
         InputError: Shapes differ, or ``least`` is not above 0.
+
+    Example:
+        Two people, an edit of the left half, and maps that change there alone and by half of what the logit does:
+
+        >>> import torch
+        >>> from bincam.metrics import map_changes
+        >>> left, total = torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.ones(2, 2)
+        >>> before = torch.zeros(2, 2, 2)
+        >>> z = torch.tensor([4.0, -2.0])
+        >>> after = z[:, None, None] * left / 4
+        >>> changes = map_changes(before, after, torch.zeros(2), z, left.expand(2, 2, 2), total, people=["ann", "bob"])
+        >>> (changes.held / z.abs()).tolist(), changes.toward.tolist(), changes.other.tolist()
+        ([0.5, 0.5], [1.0, 1.0], [1, 0])
     """
     _check(before, after, logits_before, logits_after, weights, total)
     if not (np.isfinite(least) and least > 0):

@@ -106,6 +106,19 @@ def counterfactual_score(
 
     Returns:
         The score; figures of nothing are undefined.
+
+    Example:
+        Thirty pairs whose maps hold half of the change, all of it in the left half of the image:
+
+        >>> import torch
+        >>> from bincam.metrics import counterfactual_score, map_changes
+        >>> left, total = torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.ones(2, 2)
+        >>> before, masks = torch.zeros(30, 2, 2), left.expand(30, 2, 2)
+        >>> z = torch.linspace(1, 4, 30)
+        >>> after = z[:, None, None] * left / 4
+        >>> score = counterfactual_score(map_changes(before, after, torch.zeros(30), z, masks, total))
+        >>> [round(score.figures[name].value, 3) for name in ("held", "held_inside", "toward_over_area", "auroc")]
+        [0.5, 0.5, 0.5, 1.0]
     """
     names = [""] * len(changes.change) if people is None else list(people)
     rows = np.flatnonzero(np.ones(len(names), bool) if of is None else of)

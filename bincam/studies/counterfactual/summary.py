@@ -96,7 +96,7 @@ def _edits(z: NDArray[np.float64], rows: NDArray[np.bool_], people: Sequence[str
     change = z[rows, 1] - z[rows, 0]
     alone = (z[rows, 2] - z[rows, 0]) * np.sign(change)
     size = np.where(np.abs(change) >= least, np.abs(change), np.nan)
-    clusters = Clusters.of([people[row] for row in np.flatnonzero(rows)])
+    clusters = Clusters.of([people[row] for row in np.flatnonzero(rows).tolist()])
     return {"of_mask": ratio_of_sums(alone, size, clusters).to_json()}
 
 

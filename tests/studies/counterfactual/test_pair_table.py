@@ -63,7 +63,7 @@ def test_the_digest_is_of_the_files(tmp_path: Path) -> None:
         (["Hat,,b.png,,,,"], HEAD, r"pairs\.csv:2: empty cell in column 'image'"),
         (["Hat,a,b,,,,", "Hatt,a,b,,,,"], HEAD, r"pairs\.csv:3: the model has no output 'Hatt'.*'Hat'"),
         (["Hat,a,b,,,yes,0"], HEAD, r"pairs\.csv:2: 'yes' in column 'label'"),
-        ([], HEAD, "no pairs"),
+        ([], HEAD, "no rows"),
     ],
 )
 def test_mistakes_are_refused(tmp_path: Path, rows: list[str], head: str, message: str) -> None:
