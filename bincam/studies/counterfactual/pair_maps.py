@@ -60,7 +60,7 @@ class MapSource:
     masks: int = 500
     seed: int = 0
     batch_size: int = 32
-    _explainers: dict[str, Explainer] = field(default_factory=dict, repr=False)
+    _explainers: dict[str, Explainer] = field(init=False, default_factory=dict, repr=False)
 
     @property
     def passes(self) -> int:

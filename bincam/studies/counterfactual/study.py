@@ -135,7 +135,7 @@ def _sources(model: AttributeClassifier, table: PairTable, settings: TruthSettin
     first = table.pairs[:1]
     loaded = load_pairs(first, model.card, tau=settings.tau)
     plain = MapSource(model, "", masks=settings.masks, seed=settings.seed, batch_size=settings.batch_size)
-    sources = [replace(plain, spec=spec, _explainers={}) for spec in settings.methods]
+    sources = [replace(plain, spec=spec) for spec in settings.methods]
     grid: tuple[int, int] | None = None
     for source in sources:
         if source.spec not in WITHOUT_GRID:

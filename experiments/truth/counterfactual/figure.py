@@ -70,7 +70,7 @@ def changes(measured: PairShard, listed: Sequence[ImagePair], person: int) -> Fi
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path.home() / ".cache" / "bincam-counterfactual")
-    parser.add_argument("--model", default="seed-0-balanced")
+    parser.add_argument("--model", default="seed-0-balanced-maps")
     parser.add_argument("--person", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()

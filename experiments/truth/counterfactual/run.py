@@ -1,4 +1,4 @@
-"""Train pairs on generated faces, edit other faces one attribute at a time, and score maps; a JSON file per model.
+"""Train pairs on generated faces, edit other faces one attribute at a time, and score maps; JSON files per model.
 
     PYTHONPATH=. OMP_NUM_THREADS=1 python -m experiments.truth.counterfactual.run
 
@@ -12,6 +12,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +30,11 @@ SEEDS, ARMS = (0, 1, 2), ("unbalanced", "balanced")
 FACES, PAIRS_SEED = 30, 99
 """Faces that are edited, each of another person, and none of those that were trained on."""
 ATTRIBUTES = (
-    "Bald",
     "Bangs",
-    "Black_Hair",
     "Blond_Hair",
     "Eyeglasses",
     "Goatee",
     "Heavy_Makeup",
-    "Mouth_Slightly_Open",
-    "Mustache",
     "Smiling",
     "Wearing_Hat",
     "Wearing_Necktie",
@@ -53,9 +50,10 @@ METHODS = (
     f"hirescam@{EARLIER}",
     "fullgrad",
     "occlusion",
-    "rise",
     "brightness",
 )
+PARTS = {"maps": METHODS, "rise": ("grad_cam", "rise")}
+"""Kinds of maps that are scored together; RISE costs as much as all others, and has a file of its own."""
 MASKS = 200
 PER_ATTRIBUTE = ("held", "held_inside", "toward_over_area", "auroc", "auroc_over_other", "tracking", "reach", "size",
                  "response")  # fmt: skip
@@ -72,20 +70,21 @@ def pairs(work: Path) -> Path:
     return folder / "pairs.csv"
 
 
-def result(work: Path, seed: int, arm: str, count: int) -> dict[str, Any]:
-    """Carry out everything for a model."""
+def result(work: Path, seed: int, arm: str, part: str, count: int) -> dict[str, Any]:
+    """Carry out a part of what there is to do for a model."""
     from bincam.models import load
     from bincam.train.runs.manifest import revision
 
     folders, training = trained(work, count, seed, [])
     began = time.process_time()
-    truth = scored(load(folders[arm]), pairs(work), work / "truth" / f"seed-{seed}-{arm}")
+    truth = scored(load(folders[arm]), pairs(work), work / "truth" / name(seed, arm, part), PARTS[part])
     training["config"]["data"]["source"] = training["config"]["out"] = None  # of this machine
     return {
         "kind": KIND,
         "schema": SCHEMA,
         "seed": seed,
         "arm": arm,
+        "part": part,
         "faces": {"trained": count, "edited": FACES, "size": list(SIZE)},
         "git": revision(),
         "training": {"config": training["config"], "test": training["test"][arm]},
@@ -95,16 +94,21 @@ def result(work: Path, seed: int, arm: str, count: int) -> dict[str, Any]:
 
 
 def scored(
-    model: AttributeClassifier, table: Path, folder: Path, methods: Sequence[str] = METHODS, masks: int = MASKS
+    model: AttributeClassifier,
+    table: Path,
+    folder: Path,
+    methods: Sequence[str] = METHODS,
+    masks: int = MASKS,
+    attributes: Sequence[str] = ATTRIBUTES,
 ) -> dict[str, Any]:
     """Score all kinds of maps of a model, or read what was scored: the summary, with some figures per attribute."""
     from bincam.studies.counterfactual import TruthSettings, read_pairs, run_truth
 
     settings = TruthSettings(methods=tuple(methods), masks=masks)
-    summary = run_truth(model, read_pairs(table), folder, settings, resume=True).summary
+    summary = run_truth(model, read_pairs(table).of(attributes), folder, settings, resume=True).summary
     for entry in summary["methods"].values():
         for score in entry["attributes"].values():
-            score["figures"] = {name: score["figures"][name] for name in PER_ATTRIBUTE}
+            score["figures"] = {figure: score["figures"][figure] for figure in PER_ATTRIBUTE}
     return dict(rounded(summary))
 
 
@@ -117,9 +121,18 @@ def rounded(content: Any) -> Any:
     return [rounded(value) for value in content] if isinstance(content, list) else content
 
 
-def finished(out: Path, seed: int, arm: str) -> dict[str, Any] | None:
-    """Read the result of a model; None if there is none."""
-    file = out / f"seed-{seed}-{arm}.json"
+def name(seed: int, arm: str, part: str) -> str:
+    """Name a part of a model's results.
+
+    >>> name(0, "balanced", "rise")
+    'seed-0-balanced-rise'
+    """
+    return f"seed-{seed}-{arm}-{part}"
+
+
+def finished(out: Path, seed: int, arm: str, part: str) -> dict[str, Any] | None:
+    """Read a part of a model's results; None if there is none."""
+    file = out / f"{name(seed, arm, part)}.json"
     return read_json(file, kind=KIND, schema=SCHEMA) if file.is_file() else None
 
 
@@ -129,16 +142,16 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=work, help="folder of faces, models, pairs and maps")
     parser.add_argument("--out", type=Path, default=JOBS, help="folder of the JSON files")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--count", type=int, default=COUNT, help="number of faces to train on")
     options = parser.parse_args()
     warnings.simplefilter("ignore", BincamWarning)
     try:
-        for seed in options.seeds:
-            for arm in ARMS:
-                if finished(options.out, seed, arm) is None:
-                    found = result(options.work, seed, arm, options.count)
-                    write_json(options.out / f"seed-{seed}-{arm}.json", found, compact=True)
-                    print(f"seed {seed}, {arm}: done", flush=True)
+        for part, seed, arm in product(options.parts, options.seeds, ARMS):
+            if finished(options.out, seed, arm, part) is None:
+                found = result(options.work, seed, arm, part, options.count)
+                write_json(options.out / f"{name(seed, arm, part)}.json", found, compact=True)
+                print(f"{name(seed, arm, part)}: done", flush=True)
     except BincamError as error:
         raise SystemExit(f"error: {error}") from None
 

@@ -18,6 +18,9 @@ from bincam.stats.estimate import Estimate
 from experiments.scenes.over_seeds import OPEN, number, seeds, table
 from experiments.truth.counterfactual.run import ARMS, FACES, HERE, JOBS, METHODS, SEEDS, finished
 
+ROWS = (*METHODS[:-1], "rise", METHODS[-1])
+"""Kinds of maps in the order of the tables: methods, references, the control."""
+
 Result = Mapping[str, Any]
 Take = Callable[[Result], Mapping[str, Any] | None]
 FIGURES = (
@@ -40,9 +43,18 @@ ATTRIBUTE_FIGURES = (
 
 
 def collected(out: Path) -> dict[str, list[Result]]:
-    """Read the finished models, by arm."""
-    found = {arm: [finished(out, seed, arm) for seed in SEEDS] for arm in ARMS}
+    """Read the finished models, by arm; where RISE is not run yet, its figures are missing."""
+    found = {arm: [_joined(out, seed, arm) for seed in SEEDS] for arm in ARMS}
     return {arm: [result for result in results if result is not None] for arm, results in found.items()}
+
+
+def _joined(out: Path, seed: int, arm: str) -> Result | None:
+    result, further = (finished(out, seed, arm, part) for part in ("maps", "rise"))
+    if result is not None and further is not None:
+        methods, more = result["truth"]["methods"], further["truth"]["methods"]
+        methods["rise"] = more["rise"]
+        methods["grad_cam"]["agreement"] |= more["grad_cam"]["agreement"]
+    return result
 
 
 def over_seeds(results: Sequence[Result], take: Take, *, ends: bool = True) -> str:
@@ -69,8 +81,8 @@ def over_seeds(results: Sequence[Result], take: Take, *, ends: bool = True) -> s
 def headline(results: Sequence[Result]) -> str:
     """Make the table of all pairs, a row per kind of map."""
     rows = []
-    for spec in METHODS:
-        cells = [over_seeds(results, _of_all(spec, name), ends=name not in PLAIN) for _, name in FIGURES]
+    for spec in ROWS:
+        cells = [over_seeds(results, _of_group("all", name, spec), ends=name not in PLAIN) for _, name in FIGURES]
         agreed = [over_seeds(results, _agreement(spec, name), ends=False) for name in ("occlusion", "rise")]
         rows.append([f"`{spec}`", *cells, *agreed])
     return table(["map", *(head for head, _ in FIGURES), "with occlusion", "with RISE"], rows)
@@ -79,11 +91,9 @@ def headline(results: Sequence[Result]) -> str:
 def of_attributes(results: Sequence[Result], figure: str) -> str:
     """Make the table of one figure, a row per attribute and a column per kind of map that has it."""
     names = results[0]["truth"]["attributes"] if results else []
-    rows = {
-        name: [over_seeds(results, _of_attribute(spec, name, figure), ends=False) for spec in METHODS] for name in names
-    }
-    kept = [at for at in range(len(METHODS)) if any(cells[at] != "–" for cells in rows.values())]
-    head = ["attribute", *(f"`{METHODS[at]}`" for at in kept)]
+    rows = {name: [over_seeds(results, _of_group(name, figure, spec), ends=False) for spec in ROWS] for name in names}
+    kept = [at for at in range(len(ROWS)) if any(cells[at] != "–" for cells in rows.values())]
+    head = ["attribute", *(f"`{ROWS[at]}`" for at in kept)]
     return table(head, [[name, *(cells[at] for at in kept)] for name, cells in rows.items()])
 
 
@@ -126,25 +136,19 @@ def document(found: Mapping[str, Sequence[Result]]) -> str:
 
 
 def _score(result: Result, group: str, spec: str = METHODS[0]) -> Mapping[str, Any]:
-    entry = result["truth"]["methods"][spec]
+    entry = result["truth"]["methods"].get(spec)
+    if entry is None:
+        return {"figures": {}}
     score: Mapping[str, Any] = entry["all"] if group == "all" else entry["attributes"][group]
     return score
 
 
-def _of_all(spec: str, figure: str) -> Take:
-    return lambda result: _score(result, "all", spec)["figures"][figure]
-
-
-def _of_group(group: str, figure: str) -> Take:
-    return lambda result: _score(result, group)["figures"][figure]
-
-
-def _of_attribute(spec: str, name: str, figure: str) -> Take:
-    return lambda result: _score(result, name, spec)["figures"][figure]
+def _of_group(group: str, figure: str, spec: str = METHODS[0]) -> Take:
+    return lambda result: _score(result, group, spec)["figures"].get(figure)
 
 
 def _agreement(spec: str, reference: str) -> Take:
-    return lambda result: result["truth"]["methods"][spec]["agreement"].get(reference)
+    return lambda result: result["truth"]["methods"].get(spec, {}).get("agreement", {}).get(reference)
 
 
 def main() -> None:
