@@ -37,6 +37,8 @@ MEANS: dict[str, tuple[str, str | None, tuple[float, float]]] = {
     "reach": ("reach", None, SHARE),
 }
 """Means over pairs, less those of a null where one is named, with their bounds."""
+ROUNDING = 1e-3
+"""Logit units, or share of the change, by which a sum of float32 cells may be off."""
 FIGURES = (*RATIOS, *MEANS, "tracking", "size", "response")
 
 
@@ -99,8 +101,9 @@ def counterfactual_score(
         people: N names, empty where unknown; None if none is known.
         direction: ``(N,)``: 1 where the edit added the attribute, -1 where it removed it, NaN where unknown; None if
             unknown throughout.
-        complete: Whether maps and a constant add up to the logit, as ``Explanation.complete`` says: then ``held`` is 1
-            by identity and not by sampling, and its interval is that point.
+        complete: Whether maps and a constant add up to the logit, as ``Explanation.complete`` says. If the constant is
+            also the same for both images of every pair, as of a linear head, ``held`` is 1 by identity and not by
+            sampling, and its interval is that point. In a set the constant depends on the image.
         of: ``(N,)``: the pairs to score; None for all.
         level: Confidence level.
 
@@ -151,8 +154,9 @@ def _ratios(
     for name, (top, bottom) in RATIOS.items():
         size = np.where(judged, np.abs(columns[bottom]), np.nan)
         result[name] = ratio_of_sums(columns[top], size, clusters, level)
-    held = result["held"]
-    if complete and held.defined:
+    held, size = result["held"], np.abs(columns["change"])
+    off = np.abs(columns["held"] - size)[judged]
+    if complete and held.defined and (off <= ROUNDING * np.maximum(size[judged], 1)).all():
         exact = Estimate(held.value, held.value, held.value, held.images, held.identities, "ok", "identity")
         result["held"] = exact
     return result

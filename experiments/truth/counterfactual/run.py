@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from bincam.errors import BincamError, BincamWarning
 from bincam.files import read_json, write_json
-from experiments.truth.counterfactual.training import COUNT, SIZE, trained
+from experiments.truth.counterfactual.training import ARMS, COUNT, SIZE, trained
 
 if TYPE_CHECKING:
     from bincam.models import AttributeClassifier
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 JOBS = HERE / "jobs"
 KIND, SCHEMA = "bincam-experiment-counterfactual", 1
-SEEDS, ARMS = (0, 1, 2), ("unbalanced", "balanced")
+SEEDS = (0, 1, 2)
 FACES, PAIRS_SEED = 30, 99
 """Faces that are edited, each of another person, and none of those that were trained on."""
 ATTRIBUTES = (
@@ -75,10 +75,9 @@ def result(work: Path, seed: int, arm: str, part: str, count: int) -> dict[str, 
     from bincam.models import load
     from bincam.train.runs.manifest import revision
 
-    folders, training = trained(work, count, seed, [])
+    folders, training = trained(work, count, seed)
     began = time.process_time()
     truth = scored(load(folders[arm]), pairs(work), work / "truth" / name(seed, arm, part), PARTS[part])
-    training["config"]["data"]["source"] = training["config"]["out"] = None  # of this machine
     return {
         "kind": KIND,
         "schema": SCHEMA,
@@ -142,12 +141,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=work, help="folder of faces, models, pairs and maps")
     parser.add_argument("--out", type=Path, default=JOBS, help="folder of the JSON files")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--count", type=int, default=COUNT, help="number of faces to train on")
     options = parser.parse_args()
     warnings.simplefilter("ignore", BincamWarning)
     try:
-        for part, seed, arm in product(options.parts, options.seeds, ARMS):
+        for part, seed, arm in product(options.parts, options.seeds, options.arms):
             if finished(options.out, seed, arm, part) is None:
                 found = result(options.work, seed, arm, part, options.count)
                 write_json(options.out / f"{name(seed, arm, part)}.json", found, compact=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
+from bincam.files import read_json
+
 HERE = Path(__file__).parent
 COUNT, SIZE, FACES_SEED = 2000, (64, 80), 21
+ARMS = ("unbalanced", "balanced")
 
 
 def faces(work: Path, count: int) -> Path:
@@ -18,18 +20,18 @@ def faces(work: Path, count: int) -> Path:
     return work / "faces"
 
 
-def trained(work: Path, count: int, seed: int, overrides: list[str]) -> tuple[dict[str, Path], dict[str, Any]]:
+def trained(work: Path, count: int, seed: int) -> tuple[dict[str, Path], dict[str, Any]]:
     """Train a pair, or find it: the models' folders, and what training was."""
     from bincam.train import fit_pair, read_config
+    from bincam.train.runs.folder import TEST, TEST_KIND, TEST_SCHEMA
 
-    data, out = faces(work, count), work / "runs" / f"seed-{seed}"
-    settings = [f"data.source={data}", f"out={out}", f"seed={seed}", *overrides]
-    config = read_config(HERE / "pair.yaml", settings)
-    began = time.process_time()
-    pair = fit_pair(config, resume=True)
-    said = {
-        "cpu_s": round(time.process_time() - began, 1),  # of this run: little if it was there
-        "same_images": pair.identical,
-        "test": {name: arm.test["zero"]["mean"] for name, arm in pair.arms.items() if arm.test},
-    }
-    return {name: out / name for name in pair.arms}, {"config": config.model_dump(mode="json"), **said}
+    out = work / "runs" / f"seed-{seed}"
+    settings = [f"data.source={work / 'faces'}", f"out={out}", f"seed={seed}"]
+    folders = {name: out / name for name in ARMS}
+    if not all((folder / TEST).is_file() for folder in folders.values()):  # else not even the faces are read
+        faces(work, count)
+        fit_pair(read_config(HERE / "pair.yaml", settings), resume=True)
+    config = read_config(HERE / "pair.yaml", settings).model_dump(mode="json")
+    config["data"]["source"] = config["out"] = None  # of this machine
+    tests = {name: read_json(at / TEST, kind=TEST_KIND, schema=TEST_SCHEMA) for name, at in folders.items()}
+    return folders, {"config": config, "test": {name: test["zero"]["mean"] for name, test in tests.items()}}

@@ -48,6 +48,10 @@ def test_an_identity_is_a_point_and_equal_values_without_one_are_small() -> None
     changes = of_maps(0.5)
     exact = counterfactual_score(changes, people=PEOPLE, complete=True).figures["held"]
     assert (exact.low, exact.high, exact.status, exact.method) == (exact.value, exact.value, "ok", "identity")
+    of_a_set = of_maps(0.5, z=torch.where(changes.change > 0, 1.0, -1.0) * 3)  # its constant differs between images
+    varying = counterfactual_score(of_a_set, people=PEOPLE, complete=True).figures["held"]
+    assert varying.method != "identity"
+    assert varying.low < varying.value < varying.high
     by_chance = counterfactual_score(changes, people=PEOPLE).figures["held"]
     assert by_chance.status == "small"
     assert np.isnan(by_chance.low)
