@@ -11,7 +11,6 @@ from torch import Tensor
 
 from bincam.errors import InputError
 from bincam.metrics.localization.cells.foreground import foreground
-from bincam.metrics.localization.cells.partners import partners
 from bincam.metrics.localization.cells.ranking import cell_auroc
 from bincam.metrics.localization.energy import region_measures
 
@@ -37,7 +36,8 @@ class MapChanges:
         auroc: P(|ΔS_in| > |ΔS_out|) over the cells of the mask's foreground and the others.
         area: The mask's share of the image: what ``toward`` and ``absolute`` are of an even map.
         reach: The largest share of a cell in the mask: what no map of this grid exceeds in ``toward`` and ``absolute``.
-        other: Index of another pair of the same attribute and of another person, which is judged too; -1 without one.
+        other: Index of another pair that is judged too, of another person, and of another attribute if the pairs are of
+            several: in aligned faces an attribute is at the same place in all. -1 without one.
         other_held_inside: s' Σ w ΔS' of that pair's map with this pair's mask.
         other_change: Its |Δz'|.
         other_toward: As ``toward``, of that pair's map with this pair's mask.
@@ -96,7 +96,7 @@ def map_changes(
 
     Two images that differ in one place and nothing else have the only truth about evidence that needs no definition of
     it: whatever the logit changed by, it changed because of that place. A null takes the map's change of another pair
-    with the same mask: what the place gets anyhow, because maps are strongest where faces are. *Ours*.
+    with the same mask: what the place gets whatever is edited, because maps are strongest where faces are. *Ours*.
 
     Args:
         before: ``(N, h, w)``, S of the original images, for the *positive* class whatever was predicted.
@@ -184,18 +184,25 @@ def map_changes(
 
 
 def _others(judged: Tensor, attributes: Sequence[str] | None, people: Sequence[str] | None, seed: int) -> Tensor:
-    """Another judged pair of the same attribute and of another person, ``(N,)``; -1 without one."""
+    """Choose another judged pair for each, ``(N,)``; -1 without one."""
     count = len(judged)
-    names = list(attributes) if attributes is not None else [""] * count
-    if len(names) != count or (people is not None and len(people) != count):
+    names = [""] * count if attributes is None else list(attributes)
+    owners = [""] * count if people is None else list(people)
+    if len(names) != count or len(owners) != count:
         raise InputError(f"expected {count} names of attributes and of people, one for each pair")
-    columns = {name: column for column, name in enumerate(dict.fromkeys(names))}
-    of_pair = np.array([columns[name] for name in names], np.int64)
-    label = np.full((count, len(columns)), np.nan)
-    usable = judged.numpy(force=True)
-    label[np.flatnonzero(usable), of_pair[usable]] = 1
-    found = partners(label, people, seed=seed)
-    return torch.from_numpy(found[np.arange(count), of_pair])
+    attribute = np.unique(names, return_inverse=True)[1]
+    person = np.unique([owner or f"\0{row}" for row, owner in enumerate(owners)], return_inverse=True)[1]
+    pool = np.random.default_rng(seed).permutation(np.flatnonzero(judged.numpy(force=True)))
+    several = len(set(attribute[pool])) > 1
+    result = np.full(count, -1)
+    for place, row in enumerate(pool):
+        rest = np.roll(pool, -place - 1)[:-1]  # in the order of the pool, from the next one on
+        suits = person[rest] != person[row]
+        if several:
+            suits &= attribute[rest] != attribute[row]
+        if suits.any():
+            result[row] = rest[suits.argmax()]
+    return torch.from_numpy(result)
 
 
 def _check(*arguments: Tensor) -> None:

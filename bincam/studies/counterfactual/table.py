@@ -58,10 +58,13 @@ def _head(summary: Mapping[str, Any], score: Mapping[str, Any]) -> str:
             "inside and an outside"
         )
     mask = Estimate.from_json(summary["edits"]["all"]["of_mask"])
-    response = Estimate.from_json(score["figures"]["response"])
+    response, reach = (Estimate.from_json(score["figures"][name]) for name in ("response", "reach"))
     lines.append(f"the pixels of the mask alone bring {written(mask, 'percent')} of the change")
     if response.defined:
         lines.append(f"the logit follows the edit in {written(response, 'percent')} of all pairs")
+    if reach.defined:
+        name = next(iter(summary["methods"]))
+        lines.append(f"a map on the grid of {name} can have {shown(reach, 'percent')} in the mask at most, on average")
     return "\n".join(lines)
 
 

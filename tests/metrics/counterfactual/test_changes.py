@@ -126,21 +126,30 @@ def test_shares_are_those_of_the_upsampled_map() -> None:
     assert (found.absolute <= found.reach).all()
 
 
-def test_other_pairs_are_of_the_same_attribute_and_of_another_person() -> None:
+def test_other_pairs_are_of_another_person_and_of_another_attribute_where_there_are_several() -> None:
     torch.manual_seed(4)
     maps = torch.rand(12, SIDE, SIDE)
-    names = ["hat", "smile"] * 6
     people = [f"person {number // 4}" for number in range(12)]
     z = torch.ones(12)
     z[0] = 0.0  # not judged, so that nobody gets its map
-    found = changed(torch.zeros_like(maps), maps, squares(12), z, attributes=names, people=people)
-    for row, other in enumerate(found.other.tolist()):
-        if row == 0:
-            assert other == -1
-            continue
-        assert other > 0
-        assert names[other] == names[row]
-        assert people[other] != people[row]
+    for names in (["hat", "smile"] * 6, ["hat"] * 12):
+        found = changed(torch.zeros_like(maps), maps, squares(12), z, attributes=names, people=people)
+        assert found.other[0] == -1
+        for row, other in list(enumerate(found.other.tolist()))[1:]:
+            assert other > 0
+            assert people[other] != people[row]
+            assert (names[other] != names[row]) == (len(set(names)) > 1)
+        assert len(set(found.other.tolist())) > 6  # not the same few
+        torch.testing.assert_close(found.other_change[1:], z.double()[found.other[1:]])
+
+
+def test_pairs_of_unknown_people_are_of_different_ones() -> None:
+    maps = torch.rand(3, SIDE, SIDE)
+    found = changed(torch.zeros_like(maps), maps, squares(3), torch.ones(3), people=["", "", "ann"])
+    assert sorted(found.other.tolist()) == [0, 1, 2]
+    alone = changed(torch.zeros_like(maps), maps, squares(3), torch.ones(3), people=["ann"] * 3)
+    assert alone.other.tolist() == [-1] * 3
+    assert alone.other_auroc.isnan().all()
 
 
 def test_pairs_that_do_not_change_are_counted_and_left_out() -> None:
