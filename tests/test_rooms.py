@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "references",
         "resample",
         "torchvision_ops",
+        "units",
         "yaml_text",
     ),
     ("data",),

@@ -12,7 +12,7 @@ from bincam.cli import audit, boxes, card, compare, data, demo, explain, gate, r
 from bincam.cli.edge import run_to_the_edge
 from bincam.cli.generated import faces, scenes
 from bincam.cli.reading.options import help_text
-from bincam.cli.studies import sets, zoom
+from bincam.cli.studies import sets, truth, zoom
 from bincam.errors import BincamWarning, in_a_line
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("boxes", boxes.boxes, AUDIT),
     ("zoom", zoom.zoom, AUDIT),
     ("sets", sets.sets, AUDIT),
+    ("truth", truth.truth, AUDIT),
     ("train", train.train, TRAIN),
     ("card", card.card, DATA),
 )

@@ -2,7 +2,8 @@
 
 ``localization`` compares evidence with regions, ``faithfulness`` with the model's response to changed pixels;
 ``randomization`` tests the dependence on learned parameters, ``specificity`` if an attribute's map is its own;
-``attention_overlap`` compares different attributes' maps.
+``attention_overlap`` compares different attributes' maps; ``counterfactual`` compares changes of maps with known
+changes of the logit, and ``perturbation`` has maps that read neither features nor gradients.
 
 Public names are loaded on first use, so ``import bincam.metrics`` costs no torch.
 """
@@ -16,6 +17,10 @@ from bincam.lazy import lazily
 if TYPE_CHECKING:
     from bincam.metrics.attention_overlap import AttentionOverlap as AttentionOverlap
     from bincam.metrics.attention_overlap import Leakage as Leakage
+    from bincam.metrics.counterfactual.changes import MapChanges as MapChanges
+    from bincam.metrics.counterfactual.changes import map_changes as map_changes
+    from bincam.metrics.counterfactual.scores import CounterfactualScore as CounterfactualScore
+    from bincam.metrics.counterfactual.scores import counterfactual_score as counterfactual_score
     from bincam.metrics.faithfulness.deletion_insertion import Curve as Curve
     from bincam.metrics.faithfulness.deletion_insertion import deletion as deletion
     from bincam.metrics.faithfulness.deletion_insertion import insertion as insertion
@@ -95,6 +100,8 @@ if TYPE_CHECKING:
     from bincam.metrics.localization.pointing_game import pointing as pointing
     from bincam.metrics.localization.pointing_game import pointing_centre as pointing_centre
     from bincam.metrics.localization.pointing_game import pointing_chance as pointing_chance
+    from bincam.metrics.perturbation.occlusion import occlusion as occlusion
+    from bincam.metrics.perturbation.rise import rise as rise
     from bincam.metrics.randomization.cascade import Randomisation as Randomisation
     from bincam.metrics.randomization.cascade import randomisation as randomisation
     from bincam.metrics.randomization.dependence import ParameterDependence as ParameterDependence
@@ -106,6 +113,8 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "attention_overlap": ("AttentionOverlap", "Leakage"),
+    "counterfactual.changes": ("MapChanges", "map_changes"),
+    "counterfactual.scores": ("CounterfactualScore", "counterfactual_score"),
     "faithfulness.deletion_insertion": ("Curve", "deletion", "insertion"),
     "faithfulness.infidelity": ("Infidelity", "infidelity", "square_patches"),
     "faithfulness.pixel_ranking": ("ranks", "strongest", "weakest"),
@@ -147,6 +156,8 @@ _MODULES = {
         "relevance_rank",
     ),
     "localization.pointing_game": ("hit_cells", "peak", "pointing", "pointing_centre", "pointing_chance"),
+    "perturbation.occlusion": ("occlusion",),
+    "perturbation.rise": ("rise",),
     "randomization.cascade": ("Randomisation", "randomisation"),
     "randomization.dependence": ("ParameterDependence", "parameter_dependence"),
     "randomization.rank_correlation": ("spearman",),

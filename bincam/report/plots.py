@@ -19,10 +19,10 @@ from bincam.errors import InputError, nearest
 from bincam.one_of import expand, set_of
 from bincam.report.figures.theme import style
 from bincam.report.reading.audited_model import Arm, common, minority_share
-from bincam.report.reading.units import unit
 from bincam.report.sections.first_screen.comparisons import BIAS_SHARES, ERRORS, GAINS, Comparison
 from bincam.report.sections.first_screen.overview import dumbbells
 from bincam.stats.estimate import Estimate
+from bincam.units import unit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

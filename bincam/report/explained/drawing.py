@@ -11,7 +11,7 @@ from bincam.report.explained.photographs import fit_note
 from bincam.report.explained.prediction_grids import grid_caption, panels_of
 from bincam.report.explained.views import view_outlines, whole_picture
 from bincam.report.explained.wording import caption, summary
-from bincam.report.reading.units import unit
+from bincam.units import unit
 
 if TYPE_CHECKING:
     from bincam.inference.zoom.plan import Plan

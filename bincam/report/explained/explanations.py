@@ -13,7 +13,7 @@ from bincam.report.explained.drawing import draw_figures
 from bincam.report.explained.entries import about_sets, describe, number
 from bincam.report.explained.prediction_grids import describe_grid, scales_of
 from bincam.report.explained.views import about_views
-from bincam.report.reading.units import units
+from bincam.units import units
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -21,7 +21,6 @@ from bincam.report.html import heading
 from bincam.report.html.pdf import print_pdf, require_browser
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
-from bincam.report.reading.units import unit
 from bincam.report.sections.attention_overlap import overlap_plot
 from bincam.report.sections.attributes import map_checks
 from bincam.report.sections.attributes.card import MEANINGS, SHOWN, card
@@ -42,6 +41,7 @@ from bincam.report.sections.zoom.part import zoom_part
 from bincam.report.sections.zoom.studied import zoom_note
 from bincam.report.view_model import Page
 from bincam.stats.formatting import listed
+from bincam.units import unit
 
 if TYPE_CHECKING:
     from jinja2 import Template

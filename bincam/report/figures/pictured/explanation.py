@@ -86,7 +86,7 @@ def explanation_figure(
     Args:
         image: ``(H, W, 3)``, as the model sees it before normalisation, or whole; None draws the maps on plain grey.
         panels: One per attribute.
-        unit: Unit of the maps, see ``bincam.report.reading.units``.
+        unit: Unit of the maps, see ``bincam.units``.
         title: Above all, usually the file's name.
         caption: Below all: what was drawn, and what may be claimed.
         image_note: Under the image's own heading.

@@ -8,12 +8,12 @@ from typing import Any
 from bincam.audit.folder.manifest import Manifest
 from bincam.one_of import collapse
 from bincam.report.reading.audited_model import Arm
-from bincam.report.reading.units import units
 from bincam.report.sections.attributes import map_checks
 from bincam.report.sections.words import sentences, wording
 from bincam.report.view.parts import Definition
 from bincam.report.view_model import Provenance
 from bincam.stats.formatting import counted
+from bincam.units import units
 
 ERROR = (
     Definition(

@@ -13,10 +13,10 @@ from bincam.audit.folder import reader
 from bincam.files import write_json
 from bincam.report.html.page import build, open_source, render
 from bincam.report.reading.audited_model import Arm
-from bincam.report.reading.units import ARBITRARY, unit
 from bincam.report.sections.first_screen import findings, overview
 from bincam.report.sections.words import sentences, wording
 from bincam.stats.estimate import estimate
+from bincam.units import ARBITRARY, unit
 from tests.audit.synthetic import reseal
 from tests.report.conftest import bare_audit
 

@@ -1,4 +1,4 @@
-"""Units of the methods' maps, as far as they are known."""
+"""Units of the methods' maps, as far as they are known. Reports name them, and reading an audit imports no torch."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Counterfactual truth: of a known change of the logit, how much do the changes of maps hold, and where?"""

@@ -1,0 +1,1 @@
+"""Maps from the model's response to hidden places: references that read neither features nor gradients."""
