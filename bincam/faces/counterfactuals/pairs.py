@@ -30,6 +30,7 @@ class Pair:
         influence: (H, W), True where the two differ before camera noise.
         seen: (40,), labels of ``image`` that can be seen.
         flipped_seen: (40,), labels of ``flipped_image`` that can be seen.
+        landmarks: (5, 2), as of ``bincam.faces.render``, of ``image``: both are cropped by them.
         jpeg_quality: Quality with which to store both.
     """
 
@@ -40,6 +41,7 @@ class Pair:
     influence: Mask
     seen: Mask
     flipped_seen: Mask
+    landmarks: NDArray[np.float32]
     jpeg_quality: int
 
 
@@ -184,6 +186,7 @@ def pairs(
             influence=masks[name],
             seen=constraints.visible_labels(face, original.visible),
             flipped_seen=constraints.visible_labels(other, flipped.visible),
+            landmarks=original.landmarks,
             jpeg_quality=original.jpeg_quality,
         )
 

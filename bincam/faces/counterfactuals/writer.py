@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam._version import __version__
+from bincam.data.readers.celeba_labels import LANDMARK_COLUMNS
 from bincam.errors import InputError
 from bincam.faces.counterfactuals.pairs import Pair, pairs
 from bincam.faces.geometry.pose import SIZE
@@ -35,6 +36,7 @@ COLUMNS = (
     "flipped_label",
     "influenced_share",  # of the pixels
     "also_changed",  # labels that exclude one that became true
+    *LANDMARK_COLUMNS,  # of the image
 )
 
 
@@ -144,6 +146,7 @@ def _row(file: str, name: str, pair: Pair) -> str:
             str(int(pair.flipped_seen[column])),
             f"{pair.influence.mean():.5f}",
             " ".join(also),
+            *(f"{value:.2f}" for value in pair.landmarks.ravel().tolist()),
         ]
     )
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bincam.data import crop
 from bincam.data.images import decode
+from bincam.data.readers.celeba_labels import LANDMARK_COLUMNS
 from bincam.errors import InputError
 from bincam.models.card import Card
 from bincam.models.preprocess import preprocess
@@ -58,27 +59,28 @@ def load_pairs(pairs: Sequence[ImagePair], card: Card, *, tau: int = TAU) -> Loa
 
     Raises:
         InputError: A file cannot be read, the files of a pair differ in size, or the model reads faces cropped by
-            landmarks, which a table of pairs does not have.
+            landmarks and those of a pair are unknown.
     """
-    if card.fit == "face":
-        raise InputError(
-            "the model reads faces cropped by their landmarks (fit 'face' in its card), which a table of pairs does "
-            "not have; crop the images first, and state fit 'stretch' for them"
-        )
-    files = list(dict.fromkeys(pair.image for pair in pairs))
-    number = {file: index for index, file in enumerate(files)}
-    pixels = [decode(file) for file in files]
+    seen = [(pair.image, _points(pair, card)) for pair in pairs]
+    number = {original: index for index, original in enumerate(dict.fromkeys(seen))}
+    pixels = [decode(file) for file, _ in number]
     edited, masks = [], []
-    for pair in pairs:
-        before, after = pixels[number[pair.image]], decode(pair.flipped)
+    for pair, (file, points) in zip(pairs, seen, strict=True):
+        before, after = pixels[number[file, points]], decode(pair.flipped)
         _check_size(pair.flipped, after, pair.image, before)
-        edited.append(preprocess(Image.fromarray(after), card))
+        edited.append(preprocess(Image.fromarray(after), card, _shaped(points)))
         mask = _mask(pair, before, after, tau)
-        matrix = crop.fit_matrix(card.fit, (before.shape[0], before.shape[1]), card.input_size)
+        if card.fit == "face":
+            matrix = crop.face_matrix(_shaped(points), card.input_size[0])
+        else:
+            matrix = crop.fit_matrix(card.fit, (before.shape[0], before.shape[1]), card.input_size)
         masks.append(crop.warp(mask.astype(np.uint8), matrix, card.input_size, mask=True) > 0)
+    originals = zip(number, pixels, strict=True)
     return LoadedPairs(
-        originals=torch.stack([preprocess(Image.fromarray(image), card) for image in pixels]),
-        original=torch.tensor([number[pair.image] for pair in pairs]),
+        originals=torch.stack(
+            [preprocess(Image.fromarray(image), card, _shaped(points)) for (_, points), image in originals]
+        ),
+        original=torch.tensor([number[original] for original in seen]),
         edited=torch.stack(edited),
         masks=np.stack(masks),
     )
@@ -91,6 +93,22 @@ def changed_pixels(before: NDArray[np.uint8], after: NDArray[np.uint8], tau: int
     [[True]]
     """
     return np.asarray(np.abs(before.astype(np.int16) - after).max(axis=-1) > tau)
+
+
+def _points(pair: ImagePair, card: Card) -> tuple[float, ...] | None:
+    """Return the landmarks by which a pair is cropped; None for a model that needs none."""
+    if card.fit != "face":
+        return None
+    if pair.landmarks is None:
+        raise InputError(
+            f"{pair.image}: the model reads faces cropped by their landmarks (fit 'face' in its card), and the table does "
+            f"not know those of this image; add the columns {LANDMARK_COLUMNS[0]} to {LANDMARK_COLUMNS[-1]}"
+        )
+    return pair.landmarks
+
+
+def _shaped(points: tuple[float, ...] | None) -> NDArray[np.float64] | None:
+    return None if points is None else np.array(points).reshape(-1, 2)
 
 
 def _mask(pair: ImagePair, before: NDArray[np.uint8], after: NDArray[np.uint8], tau: int) -> NDArray[np.bool_]:

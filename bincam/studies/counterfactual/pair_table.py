@@ -9,6 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from bincam.data.readers.celeba_labels import LANDMARK_COLUMNS
 from bincam.data.readers.table_cells import Cells, batches, column_names, place
 from bincam.errors import InputError, nearest
 from bincam.files import regular
@@ -30,6 +33,8 @@ class ImagePair:
             differ.
         identity: Person shown; where unknown, the original image, so that pairs that share it count as dependent.
         direction: 1 where the edit added the attribute, -1 where it removed it; NaN where unknown.
+        landmarks: Ten numbers, x and y of ``bincam.data.LANDMARKS`` in the original, by which both images are cropped
+            for a model that reads face crops; None where unknown.
     """
 
     attribute: str
@@ -38,6 +43,7 @@ class ImagePair:
     influence: Path | None
     identity: str
     direction: float
+    landmarks: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,8 @@ class PairTable:
         state, contents = hashlib.sha256(), dict[Path, bytes]()
         for pair in self.pairs:
             state.update(f"{pair.attribute}\0{pair.identity}\0{pair.direction}\0".encode())
+            if pair.landmarks is not None:
+                state.update(",".join(map(repr, pair.landmarks)).encode())
             for file in (pair.image, pair.flipped, pair.influence):
                 if file is not None and file not in contents:
                     contents[file] = hashlib.sha256(regular(file).read_bytes()).digest()
@@ -92,7 +100,8 @@ def read_pairs(file: str | os.PathLike[str], known: Collection[str] | None = Non
     Args:
         file: ``.csv`` or ``.parquet`` with the columns ``attribute``, ``image`` and ``flipped``, and, where it has
             them, ``influence``, ``identity``, ``label`` and ``flipped_label`` (0, 1 or empty: of the original and of
-            the edited image). Files are relative to the table's folder. Other columns are not read.
+            the edited image), and CelebA's ten columns of landmarks of the original. Files are relative to the table's
+            folder. Other columns are not read.
         known: Names of the model's outputs; None to allow any.
 
     Raises:
@@ -116,13 +125,23 @@ def read_pairs(file: str | os.PathLike[str], known: Collection[str] | None = Non
                 f"{source}: no column {name!r}{nearest(name, columns)}; a table of pairs has {', '.join(REQUIRED)}"
             )
     there = [name for name in (*REQUIRED, *OPTIONAL) if name in columns]
+    points = [name for name in LANDMARK_COLUMNS if name in columns]
+    if points and len(points) < len(LANDMARK_COLUMNS):
+        lacking = next(name for name in LANDMARK_COLUMNS if name not in columns)
+        raise InputError(
+            f"{source}: a column {points[0]!r} but none {lacking!r}; landmarks are {len(LANDMARK_COLUMNS)} columns"
+        )
     pairs: list[ImagePair] = []
     for batch in batches(source):
         cells = Cells(source, batch, len(pairs))
         texts = {name: cells.texts(name).tolist() for name in there}
+        marks = np.stack([cells.floats(name) for name in points], axis=1) if points else None
         for number in range(batch.num_rows):
             row = {name: texts[name][number] if name in texts else "" for name in (*REQUIRED, *OPTIONAL)}
-            pairs.append(_pair(row, source, len(pairs), known))
+            pair = _pair(row, source, len(pairs), known)
+            if marks is not None and np.isfinite(marks[number]).all():
+                pair = replace(pair, landmarks=tuple(marks[number].tolist()))
+            pairs.append(pair)
     if not pairs:
         raise InputError(f"{source}: no pairs")
     return PairTable(source, tuple(pairs), named="identity" in there)

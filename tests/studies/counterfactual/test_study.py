@@ -10,8 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
+from bincam.data import crop
+from bincam.data.readers.celeba_labels import LANDMARK_COLUMNS
 from bincam.errors import InputError, UnsupportedError
-from bincam.models import AttributeClassifier
+from bincam.models import AttributeClassifier, open_image, preprocess
 from bincam.studies.counterfactual import TruthSettings, read_pairs, run_truth
 from bincam.studies.counterfactual import study as module
 from bincam.studies.counterfactual.loaded_pairs import load_pairs
@@ -19,7 +21,7 @@ from bincam.studies.counterfactual.pair_maps import MapSource, check_specs
 from bincam.studies.counterfactual.shards import PairShard
 from bincam.studies.counterfactual.table import truth_table
 from bincam.studies.folder import StudyFolder
-from tests.studies.counterfactual.conftest import COUNT
+from tests.studies.counterfactual.conftest import COUNT, SIDE
 
 EVERY = ("grad_cam", "grad_cam_pp", "occlusion", "rise", "brightness")
 
@@ -139,10 +141,28 @@ def test_nothing_is_written_before_everything_is_checked(
     assert not (tmp_path / "truth").exists()
 
 
-def test_faces_cropped_by_landmarks_are_refused(model: AttributeClassifier, pairs: Any) -> None:
+def test_both_images_and_the_mask_are_cropped_by_the_landmarks_of_the_original(
+    model: AttributeClassifier, pairs: Any
+) -> None:
     card = model.card.model_copy(update={"fit": "face"})
-    with pytest.raises(InputError, match="cropped by their landmarks"):
-        load_pairs(read_pairs(pairs(count=1)).pairs, card)
+    file = pairs(count=2)
+    with pytest.raises(InputError, match=r"a0\.png: .*cropped by their landmarks.*columns lefteye_x to rightmouth_y"):
+        load_pairs(read_pairs(file).pairs, card)
+    points = np.array([[2.0, 3.0], [5.0, 3.5], [3.5, 4.0], [3.0, 5.0], [4.5, 5.0]])
+    head, *rows = file.read_text().splitlines()
+    marks = ",".join(f"{value:g}" for value in points.ravel())
+    file.write_text("\n".join([f"{head},{','.join(LANDMARK_COLUMNS)}", *(f"{row},{marks}" for row in rows)]))
+    loaded = load_pairs(read_pairs(file).pairs, card)
+    for row in range(2):
+        before, after = (open_image(file.parent / f"{name}{row}.png") for name in "ab")
+        assert torch.equal(loaded.originals[loaded.original[row]], preprocess(before, card, points))
+        assert torch.equal(loaded.edited[row], preprocess(after, card, points))
+    mask = np.asarray(open_image(file.parent / "m1.png"))[..., 0] > 0
+    warped = crop.warp(mask.astype(np.uint8), crop.face_matrix(points, SIDE), (SIDE, SIDE), mask=True) > 0
+    assert np.array_equal(loaded.masks[1], warped)
+    file.write_text(file.read_text().replace("rightmouth_y", "other"))
+    with pytest.raises(InputError, match="a column 'lefteye_x' but none 'rightmouth_y'"):
+        read_pairs(file)
 
 
 def test_one_pair_is_told_as_few(model: AttributeClassifier, pairs: Any, tmp_path: Path) -> None:
