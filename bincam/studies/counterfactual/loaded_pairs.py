@@ -70,10 +70,12 @@ def load_pairs(pairs: Sequence[ImagePair], card: Card, *, tau: int = TAU) -> Loa
         _check_size(pair.flipped, after, pair.image, before)
         edited.append(preprocess(Image.fromarray(after), card, _shaped(points)))
         mask = _mask(pair, before, after, tau)
-        if card.fit == "face":
-            matrix = crop.face_matrix(_shaped(points), card.input_size[0])
-        else:
+        landmarks = _shaped(points)
+        if card.fit != "face":
             matrix = crop.fit_matrix(card.fit, (before.shape[0], before.shape[1]), card.input_size)
+        else:
+            assert landmarks is not None
+            matrix = crop.face_matrix(landmarks, card.input_size[0])
         masks.append(crop.warp(mask.astype(np.uint8), matrix, card.input_size, mask=True) > 0)
     originals = zip(number, pixels, strict=True)
     return LoadedPairs(
@@ -101,8 +103,8 @@ def _points(pair: ImagePair, card: Card) -> tuple[float, ...] | None:
         return None
     if pair.landmarks is None:
         raise InputError(
-            f"{pair.image}: the model reads faces cropped by their landmarks (fit 'face' in its card), and the table does "
-            f"not know those of this image; add the columns {LANDMARK_COLUMNS[0]} to {LANDMARK_COLUMNS[-1]}"
+            f"{pair.image}: the model reads faces cropped by their landmarks (fit 'face' in its card), and the table "
+            f"does not know those of this image; add the columns {LANDMARK_COLUMNS[0]} to {LANDMARK_COLUMNS[-1]}"
         )
     return pair.landmarks
 
