@@ -15,8 +15,8 @@ def gate(
         list[str] | None,
         typer.Option(
             metavar="RULE",
-            help="MEASURE<=NUMBER, or with <, > or >=; ATTRIBUTE.MEASURE and MEASURE@GROUP restrict it. "
-            "May be repeated.",
+            help="MEASURE<=NUMBER, or with <, > or >=; ATTRIBUTE.MEASURE and MEASURE@GROUP restrict it; "
+            "gap(MEASURE, COLUMN)<=NUMBER compares groups of people. May be repeated.",
         ),
     ] = None,
     rules: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file with a list 'rules:'.")] = None,
@@ -24,6 +24,10 @@ def gate(
         Path | None, typer.Option(metavar="FILE", help="Also write the Markdown summary to this file.")
     ] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to this file.")] = None,
+    sarif: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write SARIF 2.1.0 to this file, for code hosts that show it in a diff."),
+    ] = None,
     allow_insufficient: Annotated[
         bool, typer.Option("--allow-insufficient", help="Let rules pass where the evidence is insufficient.")
     ] = False,
@@ -43,6 +47,7 @@ def gate(
     from bincam.audit.gate.output import junit as junit_xml
     from bincam.audit.gate.output import markdown as table
     from bincam.audit.gate.rules import parse_rule, read_rules
+    from bincam.audit.gate.sarif import sarif as sarif_json
     from bincam.errors import InputError
     from bincam.files import atomic
     from bincam.studies.sets.stored import stored_sets
@@ -63,6 +68,7 @@ def gate(
     for file, content in (
         (markdown, text),
         (junit, junit_xml(judged, str(audit), allow_insufficient=allow_insufficient)),
+        (sarif, sarif_json(judged, audit, allow_insufficient=allow_insufficient)),
     ):
         if file is not None:
             with atomic(file) as part:

@@ -43,7 +43,7 @@ def markdown(judged: Sequence[Judgement], title: str, *, open_: bool) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for judgement in order:
-        estimate, digits = judgement.estimate, _digits(judgement)
+        estimate, digits = judgement.estimate, digits_of(judgement)
         cells = [
             _code(judgement.rule.text),
             _text(judgement.attribute),
@@ -88,14 +88,14 @@ def junit(judged: Sequence[Judgement], title: str, *, allow_insufficient: bool =
         tag = {"fail": "failure", "error": "error"}.get(verdict, "skipped" if allow_insufficient else "failure")
         about = {"message": _xml(judgement.reason)} | ({} if tag == "skipped" else {"type": verdict})
         ET.SubElement(case, tag, about).text = _xml(
-            f"{rule.measure} ({rule.group}) = {written(judgement.estimate, digits=_digits(judgement))}"
+            f"{rule.measure} ({rule.group}) = {written(judgement.estimate, digits=digits_of(judgement))}"
         )
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _digits(judgement: Judgement) -> int:
-    """The decimals of an estimate: more than usual where it would otherwise round to a bound that it differs from."""
+def digits_of(judgement: Judgement) -> int:
+    """Return the decimals of an estimate: more than usual where it would round to a bound that it differs from."""
     estimate, bound = judgement.estimate, judgement.rule.bound
     figures = [figure for figure in (estimate.value, estimate.low, estimate.high) if math.isfinite(figure)]
     digits = decimals(estimate.value, estimate.low, estimate.high) if estimate.defined else 2
