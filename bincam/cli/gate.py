@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from bincam.cli.reading.option_groups import RESULTS_PANEL
+
+_RULES = "Rules"
+
 
 def gate(
     audit: Annotated[Path, typer.Argument(help="The audit's folder.")],
@@ -17,21 +21,38 @@ def gate(
             metavar="RULE",
             help="MEASURE<=NUMBER, or with <, > or >=; ATTRIBUTE.MEASURE and MEASURE@GROUP restrict it; "
             "gap(MEASURE, COLUMN)<=NUMBER compares groups of people. May be repeated.",
+            rich_help_panel=_RULES,
         ),
     ] = None,
-    rules: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file with a list 'rules:'.")] = None,
-    markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the Markdown summary to this file.")
+    rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML file with a list 'rules:'.", rich_help_panel=_RULES)
     ] = None,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to this file.")] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write the Markdown summary to this file.", rich_help_panel=RESULTS_PANEL
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to this file.", rich_help_panel=RESULTS_PANEL)
+    ] = None,
     sarif: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write SARIF 2.1.0 to this file, for code hosts that show it in a diff."),
+        typer.Option(
+            metavar="FILE",
+            help="Write SARIF 2.1.0 to this file, for code hosts that show it in a diff.",
+            rich_help_panel=RESULTS_PANEL,
+        ),
     ] = None,
     allow_insufficient: Annotated[
-        bool, typer.Option("--allow-insufficient", help="Let rules pass where the evidence is insufficient.")
+        bool,
+        typer.Option(
+            "--allow-insufficient", help="Let rules pass where the evidence is insufficient.", rich_help_panel=_RULES
+        ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of Markdown.", rich_help_panel=RESULTS_PANEL)
+    ] = False,
 ) -> None:
     """Check an audit against rules: exit 0 if all pass, 1 if one fails, is undefined, or lacks evidence.
 

@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
+from bincam.cli.reading.option_groups import RESULTS_PANEL
 from bincam.errors import InputError
+
+_CONTENT = "Content"
 
 
 def report(
@@ -16,18 +19,35 @@ def report(
     *,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="HTML file to write.", show_default="report.html in the folder"),
+        typer.Option(
+            metavar="FILE",
+            help="HTML file to write.",
+            show_default="report.html in the folder",
+            rich_help_panel=RESULTS_PANEL,
+        ),
     ] = None,
     pdf: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also print the page to this PDF; requires an installed Chromium."),
+        typer.Option(
+            metavar="FILE",
+            help="Also print the page to this PDF; requires an installed Chromium.",
+            rich_help_panel=RESULTS_PANEL,
+        ),
     ] = None,
     assets: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Folder for the images in full size, to which the page links."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder for the images in full size, to which the page links.",
+            rich_help_panel=RESULTS_PANEL,
+        ),
     ] = None,
-    hide_faces: Annotated[bool, typer.Option("--hide-faces", help="Show no recognisable faces.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the files written as JSON.")] = False,
+    hide_faces: Annotated[
+        bool, typer.Option("--hide-faces", help="Show no recognisable faces.", rich_help_panel=_CONTENT)
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the files written as JSON.", rich_help_panel=RESULTS_PANEL)
+    ] = False,
 ) -> None:
     """Write the report of an audit or a contrast as one self-contained HTML file.
 

@@ -199,9 +199,9 @@ def _too_few(column: str, here: Sequence[Difference]) -> list[str]:
     if not small:
         return []
     audited = len({one.entry["attribute"] for one in here})
-    parts = [f"{group_name(column, value)} in {len(of)}" for value, of in small.items()]
-    what = f"of {counted(audited, 'attribute')}" if audited > 1 else "of one attribute"
-    return [f"Too few images or people to compare an error: {listed(parts)} {what}."]
+    groups = [f"{group_name(column, value)}{f' in {len(of)}' if audited > 1 else ''}" for value, of in small.items()]
+    of_all = f" of {audited} attributes" if audited > 1 else ""
+    return [f"Too few images or people to compare an error: {listed(groups)}{of_all}."]
 
 
 def _row(arm: Arm, one: Difference, anchors: Mapping[str, str], several: bool) -> list[Cell]:

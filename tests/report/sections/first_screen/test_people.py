@@ -53,7 +53,7 @@ def test_groups_of_too_few_people_are_named():
     planted = panel(fnr=(0.3, 0.3, 0.9), images=600, shares=(0.49, 0.49, 0.02))
     slicing = Slicing.of("group.age", ("old", "young", "baby"), division(planted, 3).codes)
     part = people_part([arm(planted, slicing)], ["Bald"], {})
-    assert part.notes == ["Too few images or people to compare an error: age: baby in 1 of one attribute."]
+    assert part.notes == ["Too few images or people to compare an error: age: baby."]
     alone = np.where(slicing.codes == 0, 0, 2)
     nobody = Slicing.of("group.age", ("old", "young", "baby"), np.where(planted.label[:, 0] == 2, 1, alone * 0))
     part = people_part([arm(planted, nobody)], ["Bald"], {})
