@@ -34,6 +34,15 @@ def report(
             rich_help_panel=RESULTS_PANEL,
         ),
     ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write a model card in Markdown, with Hugging Face's metadata and figures as PNG beside it; of a "
+            "contrast that of its second model.",
+            rich_help_panel=RESULTS_PANEL,
+        ),
+    ] = None,
     assets: Annotated[
         Path | None,
         typer.Option(
@@ -59,6 +68,8 @@ def report(
         raise InputError(f"--out {target} is a folder; name the HTML file, such as {target / 'report.html'}")
     if assets is not None and assets.is_file():
         raise InputError(f"--assets {assets} is a file, not a folder")
+    if card is not None and (card.is_dir() or card.suffix.lower() != ".md"):
+        raise InputError(f"--card {card}: expected a Markdown file, such as {card.with_suffix('.md')}")
     from bincam.progress import track
     from bincam.report import write_report
     from bincam.stats.formatting import number
@@ -67,9 +78,18 @@ def report(
         source, target, hide_faces=hide_faces, assets=assets, pdf=pdf,
         track=lambda names: track(names, "report", unit="attributes"),
     )  # fmt: skip
+    if card is not None:
+        from bincam.report.model_card.write import write_card
+
+        write_card(source, card)
     if as_json:
-        written = {"html": str(target), "bytes": target.stat().st_size, "pdf": None if pdf is None else str(pdf)}
+        written = {
+            "html": str(target),
+            "bytes": target.stat().st_size,
+            "pdf": None if pdf is None else str(pdf),
+            "card": None if card is None else str(card),
+        }
         typer.echo(json.dumps(written, ensure_ascii=False))
         return
-    files = [target] if pdf is None else [target, pdf]
+    files = [file for file in (target, pdf, card) if file is not None]
     typer.echo("; ".join(f"{file}: {number(file.stat().st_size / 1e6, 1)} MB" for file in files))

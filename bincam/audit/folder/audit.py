@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from bincam import display
 from bincam.audit.folder.digest import measurements_digest
-from bincam.audit.folder.exports import attribute_frame, flat_metrics
+from bincam.audit.folder.exports import FRAME_COLUMNS, attribute_frame, flat_metrics
 from bincam.audit.folder.files import (
     FORMER_UNMEASURED,
     FORMER_UNMEASURED_KIND,
@@ -177,7 +178,11 @@ class Audit:
         Raises:
             InputError: The attribute was not audited.
         """
-        return attribute_frame(self, attribute)
+        if attribute in self.one_of:
+            raise InputError(f"{self.folder}: {attribute!r} is a set of outputs; name one of them")
+        self._check(attribute)
+        threshold = float(self.manifest.thresholds.get(attribute, math.nan))
+        return attribute_frame(attribute, self.records(FRAME_COLUMNS), self.images, threshold)
 
     def flat_metrics(self, *, intervals: bool = True) -> dict[str, float]:
         """Return the summary's figures by flat names, as MLflow's ``log_metrics`` and TensorBoard take them.
@@ -326,10 +331,13 @@ class Audit:
         Raises:
             InputError: The attribute was not audited.
         """
-        if attribute not in self.attributes:
-            raise InputError(f"{self.folder}: unknown attribute {attribute!r}{nearest(attribute, self.attributes)}")
+        self._check(attribute)
         negatives, positives = self.manifest.train_counts[attribute]
         return 1 if minority_is_positive(negatives, positives) else -1
+
+    def _check(self, attribute: str) -> None:
+        if attribute not in self.attributes:
+            raise InputError(f"{self.folder}: unknown attribute {attribute!r}{nearest(attribute, self.attributes)}")
 
     def _spec(self, method: str | None) -> str:
         if method is None:

@@ -8,15 +8,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bincam.errors import InputError, nearest
-
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bincam.audit.folder.audit import Audit
-
 LONGEST_NAME = 250
 """Characters of a metric's name at most, as MLflow has it."""
+
+FRAME_COLUMNS = ("row", "attribute", "label", "logit", "outcome")
+"""Columns of the records that a frame is made of."""
 
 _REFUSED = re.compile(r"[^A-Za-z0-9_. -]")
 _LONGEST_SEGMENT = 70
@@ -24,21 +23,18 @@ _LONGEST_SEGMENT = 70
 _OF_MAPS = ("gain", "empty", "energy", "pointing")
 
 
-def attribute_frame(audit: Audit, attribute: str) -> pd.DataFrame:
+def attribute_frame(attribute: str, records: pd.DataFrame, images: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """Make a frame of one attribute's decisions, a row per image; see ``Audit.frame``.
 
-    Raises:
-        InputError: The attribute was not audited.
+    Args:
+        attribute: Name of an audited attribute.
+        records: The columns ``FRAME_COLUMNS`` of the records.
+        images: ``Audit.images``.
+        threshold: Of the attribute, in logit units.
     """
     import numpy as np
 
-    if attribute not in audit.attributes:
-        of_set = f"; {attribute!r} is a set: name one of its outputs" if attribute in audit.one_of else ""
-        raise InputError(
-            f"{audit.folder}: unknown attribute {attribute!r}{of_set or nearest(attribute, audit.attributes)}"
-        )
-    records = audit.records(["row", "attribute", "label", "logit", "outcome"])
-    images = audit.images.set_index("row")
+    images = images.set_index("row")
     labels = records.pivot(index="row", columns="attribute", values="label")
     own = records[records["attribute"] == attribute].set_index("row")
     known = own[own["outcome"] != ""]
@@ -50,12 +46,12 @@ def attribute_frame(audit: Audit, attribute: str) -> pd.DataFrame:
         if str(name).startswith("group."):
             of_images = images.loc[known.index, name]
             frame[name] = of_images.where(of_images != "")
-    for name in audit.attributes:
+    for name in labels.columns:
         if name != attribute:
             frame[f"attribute.{name}"] = labels.loc[known.index, name].astype(np.float64)
     frame.attrs = {
         "attribute": attribute,
-        "threshold": float(audit.manifest.thresholds.get(attribute, math.nan)),
+        "threshold": threshold,
         "left_out": int(len(own) - len(known)),
     }
     return frame

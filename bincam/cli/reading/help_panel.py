@@ -17,5 +17,5 @@ class PanelledCommand(TyperCommand):
         option = super().get_help_option(ctx)
         panels = {getattr(parameter, "rich_help_panel", None) for parameter in self.params}
         if option is not None and RESULTS_PANEL in panels:
-            option.rich_help_panel = RESULTS_PANEL  # type: ignore[attr-defined]  # read by typer's help
+            option.rich_help_panel = RESULTS_PANEL  # read by typer's help
         return option
