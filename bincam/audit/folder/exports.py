@@ -90,9 +90,9 @@ def _figures(summary: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapp
     """All figures with the parts of their names."""
     methods = summary.get("methods") or []
     primary = {f"{methods[0]}.{name}" for name in _OF_MAPS} | {"midpoint.bias_share"} if methods else set()
-    overall = {"overall": summary.get("overall") or {}}
-    entries = {("attributes", name): entry for name, entry in (summary.get("attributes") or {}).items()}
-    for where, entry in {**{(name,): of for name, of in overall.items()}, **entries}.items():
+    entries: dict[tuple[str, ...], Mapping[str, Any]] = {("overall",): summary.get("overall") or {}}
+    entries |= {("attributes", name): entry for name, entry in (summary.get("attributes") or {}).items()}
+    for where, entry in entries.items():
         for rate, figure in (entry.get("rates") or {}).items():
             yield (*where, rate), figure
         for column, groups in (entry.get("measures") or {}).items():

@@ -201,7 +201,8 @@ def _columns(summary: Mapping[str, Any], column: str) -> Sequence[str]:
 
 def _entries(audit: Audit) -> Sequence[Mapping[str, Any]]:
     summary: Mapping[str, Any] = getattr(audit, "summary", None) or {}
-    return summary.get("slices", ())
+    entries: Sequence[Mapping[str, Any]] = summary.get("slices", ())
+    return entries
 
 
 def _quoted(name: str) -> tuple[str, ...]:

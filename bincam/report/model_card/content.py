@@ -9,9 +9,10 @@ from bincam.markdown import plain, table
 from bincam.report.model_card.metadata import data_name, model_name
 from bincam.report.reading.audited_model import Arm
 from bincam.report.sections.attributes import map_checks
-from bincam.report.sections.first_screen.people import PeoplePart, people_part
+from bincam.report.sections.first_screen.people import people_part
 from bincam.report.sections.words.definitions import LIMITS, OF_MAPS
 from bincam.report.view.parts import Cell
+from bincam.report.view.people import PeoplePart
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import Kind, counted, images, interval, listed, shown
 from bincam.stats.outcomes import class_name
