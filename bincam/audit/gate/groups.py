@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -100,10 +101,8 @@ def _gap(rest: str, audit: Audit, where: str) -> Groups:
     ]
     if not found:
         known = [bare(name) for name in columns]
-        raise InputError(
-            f"{where}: no groups of {column!r}{nearest(column, known) if known else ''}{_add(column)}"
-            f"{_left_out(audit, column)}"
-        )
+        close = nearest(column, known) if known else ""
+        raise InputError(f"{where}: no groups of {column!r}{close}{_add(column, known)}{_left_out(audit, column)}")
     return Groups(found[0], "", measure)
 
 
@@ -215,21 +214,26 @@ def _spelled(pair: tuple[str, str]) -> set[str]:
     return {f"{column}:{space}{value}" for column in columns for value in values for space in ("", " ")}
 
 
-def _known(pairs: Iterable[tuple[str, str]], group: str) -> str:
+def _known(pairs: Collection[tuple[str, str]], group: str) -> str:
     names = [f"{bare(column)}:{value}" for column, value in pairs]
+    columns = dict.fromkeys(bare(column) for column, _ in pairs)
     if not names:
         return ": the audit has no groups" + _add("COLUMN")
     close = nearest(group, names)
     if close.startswith("; did you mean"):
-        return close + _add("COLUMN")
+        return close + _add("COLUMN", columns)
     shown = ", ".join(map(repr, names[:_MOST_LISTED]))
+    rest = f", ... ({len(names)} in all)" if len(names) > _MOST_LISTED else ""
+    return f"; the audit has {shown}{rest}{_add('COLUMN', columns)}"
+
+
+def _add(column: str, columns: Iterable[str] = ()) -> str:
+    """How to slice by a further column: the option replaces the columns that the audit has."""
+    names = (f'"{name}"' if "," in name else name for name in dict.fromkeys((*columns, column)))
     return (
-        f"; the audit has {shown}{f', ... ({len(names)} in all)' if len(names) > _MOST_LISTED else ''}{_add('COLUMN')}"
+        " (if it is a column of the data or an attribute, add it with 'bincam summarise AUDIT --slice-by "
+        f"{shlex.quote(','.join(names))}')"
     )
-
-
-def _add(column: str) -> str:
-    return f"; a column of the data or an attribute is added with 'bincam summarise AUDIT --slice-by {column}'"
 
 
 def _left_out(audit: Audit, group: str) -> str:

@@ -124,8 +124,10 @@ def test_a_name_that_can_be_read_in_two_ways_is_refused_with_a_way_out():
     ("text", "message"),
     [
         ("minority_error@Mael:negative<=0.2", "no group 'Mael:negative'; did you mean 'Male:negative'"),
-        ("minority_error@zzz<=0.2", "the audit has 'Male:positive', 'Male:negative'; a column"),
+        ("minority_error@zzz<=0.2", "the audit has 'Male:positive', 'Male:negative' (if it is a column"),
         ("gap(minority_error, Mael)<=0.1", "no groups of 'Mael'; did you mean 'Male'"),
+        ("gap(minority_error, sex*age)<=0.1", "add it with 'bincam summarise AUDIT --slice-by 'Male,sex*age''"),
+        ("gap(minority_error, a, b)<=0.1", """--slice-by 'Male,"a, b"'"""),
         ("gap(minority_error)<=0.1", "expected gap(MEASURE, COLUMN)"),
         ("gap(minority_error, Male<=0.1", "expected gap(MEASURE, COLUMN)"),
         ("gap(gain, Male)<=0.1", "gap is of an error rate, and 'gain' is none"),
