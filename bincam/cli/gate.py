@@ -64,11 +64,11 @@ def gate(
     from bincam.audit import open_audit
     from bincam.audit.gate.judgements import judge, passed
     from bincam.audit.gate.label_sets import LABEL_SET_MEASURES
-    from bincam.audit.gate.output import counted
-    from bincam.audit.gate.output import junit as junit_xml
-    from bincam.audit.gate.output import markdown as table
+    from bincam.audit.gate.output.sarif import sarif as sarif_json
+    from bincam.audit.gate.output.text import counted
+    from bincam.audit.gate.output.text import junit as junit_xml
+    from bincam.audit.gate.output.text import markdown as table
     from bincam.audit.gate.rules import parse_rule, read_rules
-    from bincam.audit.gate.sarif import sarif as sarif_json
     from bincam.errors import InputError
     from bincam.files import atomic
     from bincam.studies.sets.stored import stored_sets

@@ -1,4 +1,4 @@
-"""Output of the gate: JUnit XML for a CI server, and Markdown for a summary page."""
+"""Judgements as text: JUnit XML for a CI server, and Markdown for a summary page."""
 
 from __future__ import annotations
 

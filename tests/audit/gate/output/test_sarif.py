@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from bincam.audit.gate.judgements import Judgement
+from bincam.audit.gate.output.sarif import message, sarif, uri
 from bincam.audit.gate.rules import Rule, read_rules
-from bincam.audit.gate.sarif import message, sarif, uri
 from bincam.stats.estimate import estimate, undefined
 from tests.audit.gate.test_groups import simple
 from tests.audit.gate.test_rules import ODD

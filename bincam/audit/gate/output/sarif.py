@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from bincam._version import __version__
 from bincam.audit.gate.judgements import Judgement, passed
-from bincam.audit.gate.output import digits_of
+from bincam.audit.gate.output.text import digits_of
 from bincam.audit.gate.rules import Rule
 from bincam.errors import in_a_line
 from bincam.stats.formatting import stated
