@@ -69,7 +69,7 @@ def report(
     if assets is not None and assets.is_file():
         raise InputError(f"--assets {assets} is a file, not a folder")
     if card is not None and (card.is_dir() or card.suffix.lower() != ".md"):
-        raise InputError(f"--card {card}: expected a Markdown file, such as {card.with_suffix('.md')}")
+        raise InputError(f"--card {card}: expected a Markdown file, such as card.md")
     from bincam.progress import track
     from bincam.report import write_report
     from bincam.stats.formatting import number
