@@ -50,5 +50,5 @@ def test_a_model_card_is_written_beside_the_page(command, source, tmp_path):
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["card"] == str(tmp_path / "card.md")
     assert ModelCard.load(tmp_path / "card.md").data.eval_results
-    for wrong in (tmp_path / "card.html", "", tmp_path, "\0"):
+    for wrong in (tmp_path / "card.html", "", tmp_path):
         assert "expected a Markdown file" in command("report", source, "--card", wrong).mistake
