@@ -59,9 +59,9 @@ def largest_gap(
         people: Function that counts the people of some groups, by position; None where the data names none.
 
     Returns:
-        ``largest_gap``: an estimate whose images and people are those of the two groups that differ most; undefined
-        where fewer than two groups can be compared. ``between``: their names, the greater error first, else None.
-        ``few``: ``{value, images, identities}`` of every group that is too small, or has no image of this class.
+        ``largest_gap``: an estimate whose images and people are those of the two groups that differ most; undefined,
+        with those of all groups, where fewer than two can be compared. ``between``: their names, the greater error
+        first, else None. ``few``: ``{value, images, identities}`` of every group that is too small, or has no image of this class.
 
     Example:
         >>> from bincam.stats.estimate import estimate
@@ -88,7 +88,8 @@ def largest_gap(
         between = names[worse], names[better]
         differences.append((between, gap(estimates[between[0]], estimates[between[1]], **about)))
     if not differences:
-        return {"largest_gap": undefined(MOVER).to_json(), "between": None, "few": few}
+        everyone = sum(one.images for one in estimates.values()), people(range(len(names)))
+        return {"largest_gap": undefined(MOVER, *everyone).to_json(), "between": None, "few": few}
     between, widest = max(differences, key=lambda pair: pair[1].value)
     low = max(max(0.0, one.low) for _, one in differences)
     high = max(max(one.high, -one.low) for _, one in differences)

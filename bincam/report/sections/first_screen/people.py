@@ -27,7 +27,7 @@ UNFOUND_ROWS = 3
 
 _CAPTION = (
     "Missed: share of the images with the attribute that the model denies it. False alarms: share of those without it "
-    "that the model gives it. A row per attribute and division, with the error that differs most. The interval of the "
+    "that the model gives it. A row per attribute and division, with the error that differs most clearly. The interval of the "
     "difference holds for its size, whichever group was chosen as the worse one, and is over people where the data "
     "names them. p-values are Holm-corrected over all attributes, divisions and the three errors: {size}."
 )
@@ -144,7 +144,10 @@ def _differences(arm: Arm, family: Mapping[str, Any], attributes: Sequence[str])
 
 def _chosen(differences: Sequence[Difference]) -> list[Difference]:
     """The differences to show: of each attribute and division the greatest that was found, else the least likely."""
-    ranked = sorted((one for one in differences if one.gap.defined), key=lambda one: (not one.found, -one.gap.value))
+    ranked = sorted(
+        (one for one in differences if one.gap.defined),
+        key=lambda one: (not one.found, 0.0 if one.found else one.p, -one.gap.value),
+    )
     first: dict[tuple[str, str], Difference] = {}
     for one in ranked:
         first.setdefault((one.entry["attribute"], one.entry["column"]), one)

@@ -67,6 +67,7 @@ def test_groups_of_too_few_are_named_and_not_compared():
     nobody = panel(fnr=(0.3, 0.1), images=30)
     entry = of_column(slice_panel(nobody, division(nobody, 2), {}), "fnr")
     assert (entry["largest_gap"]["value"], entry["between"], len(entry["few"])) == (None, None, 2)
+    assert entry["largest_gap"]["images"] == int((nobody.label == 1).sum())
 
 
 def test_a_planted_gap_is_found_and_its_twin_is_not():

@@ -49,6 +49,14 @@ def test_without_a_difference_it_says_what_would_have_been_found():
     assert [row[-1].text.split(",")[0] for row in part.table.rows] == ["not shown"]
 
 
+def test_rows_without_a_finding_are_those_that_came_closest():
+    planted = panel(fnr=(0.3, 0.3), images=500, attributes=("Bald", "Smiling", "Young", "Hat"), seed=3)
+    part = people_part([arm(planted, by_sex(planted))], planted.attributes, {})
+    p = [float(row[-1].text.rpartition(" ")[2]) for row in part.table.rows]
+    assert len(p) == 3
+    assert p == sorted(p)
+
+
 def test_groups_of_too_few_people_are_named():
     planted = panel(fnr=(0.3, 0.3, 0.9), images=600, shares=(0.49, 0.49, 0.02))
     slicing = Slicing.of("group.age", ("old", "young", "baby"), division(planted, 3).codes)
