@@ -61,7 +61,8 @@ def largest_gap(
     Returns:
         ``largest_gap``: an estimate whose images and people are those of the two groups that differ most; undefined,
         with those of all groups, where fewer than two can be compared. ``between``: their names, the greater error
-        first, else None. ``few``: ``{value, images, identities}`` of every group that is too small, or has no image of this class.
+        first, else None. ``few``: ``{value, images, identities}`` of every group that is too small, or has no image of
+        this class.
 
     Example:
         >>> from bincam.stats.estimate import estimate

@@ -27,9 +27,9 @@ UNFOUND_ROWS = 3
 
 _CAPTION = (
     "Missed: share of the images with the attribute that the model denies it. False alarms: share of those without it "
-    "that the model gives it. A row per attribute and division, with the error that differs most clearly. The interval of the "
-    "difference holds for its size, whichever group was chosen as the worse one, and is over people where the data "
-    "names them. p-values are Holm-corrected over all attributes, divisions and the three errors: {size}."
+    "that the model gives it. A row per attribute and division, with the error that differs most clearly. The interval "
+    "of the difference holds for its size, whichever group was chosen as the worse one, and is over people where the "
+    "data names them. p-values are Holm-corrected over all attributes, divisions and the three errors: {size}."
 )
 
 
