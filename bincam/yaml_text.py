@@ -76,6 +76,29 @@ def _stands_for(node: Any, counted: dict[int, int | None]) -> int:
     return total
 
 
+def item_lines(text: str, key: str) -> list[int]:
+    r"""Return the lines, from 1, of the items of a list under a key of a document that ``parse_yaml`` reads.
+
+    Args:
+        text: YAML text, whose top level is a mapping.
+        key: Of the list.
+
+    Returns:
+        Empty where there is no such list.
+
+    >>> item_lines("# two rules\nrules:\n- a<1\n- b<2", "rules")
+    [3, 4]
+    """
+    import yaml
+
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    items = {name.value: value.value for name, value in pairs if isinstance(name.value, str)}.get(
+        key
+    )  # the last counts
+    return [item.start_mark.line + 1 for item in items] if isinstance(items, list) else []
+
+
 def yaml_problem(error: Exception) -> tuple[int | None, str]:
     """Name the line and the reason of what ``parse_yaml`` raised.
 

@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "files",
         "folder_lock",
         "lazy",
+        "markdown",
         "one_of",
         "progress",
         "references",

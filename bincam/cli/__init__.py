@@ -11,6 +11,7 @@ import typer
 from bincam.cli import audit, boxes, card, compare, data, demo, explain, gate, report, summarise, train
 from bincam.cli.edge import run_to_the_edge
 from bincam.cli.generated import faces, scenes
+from bincam.cli.reading.help_panel import PanelledCommand
 from bincam.cli.reading.options import help_text
 from bincam.cli.studies import sets, truth, zoom
 from bincam.errors import BincamWarning, in_a_line
@@ -41,7 +42,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("card", card.card, DATA),
 )
 for name, command, panel in COMMANDS:
-    app.command(name, rich_help_panel=panel)(command)
+    app.command(name, cls=PanelledCommand, rich_help_panel=panel)(command)
 app.add_typer(data.app, name="data", no_args_is_help=True, rich_help_panel=DATA)
 app.add_typer(faces.app, name="faces", no_args_is_help=True, rich_help_panel=DATA)
 app.add_typer(scenes.app, name="scenes", no_args_is_help=True, rich_help_panel=DATA)

@@ -16,6 +16,8 @@ from bincam.cli.reading import source
 from bincam.cli.reading.option_groups import (
     EXECUTION_PANEL,
     LARGEST_SEED,
+    RESULTS_PANEL,
+    SUBJECT_PANEL,
     SUMMARY_PANEL,
     Device,
     ModelOptions,
@@ -42,11 +44,21 @@ def audit(
     *,
     model: ModelSource = None,
     data: Annotated[
-        str, typer.Option(metavar="PATH", help="A folder in CelebA's layout, a CSV or Parquet table, or orl.")
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="A folder in CelebA's layout, a CSV or Parquet table, or orl.",
+            rich_help_panel=SUBJECT_PANEL,
+        ),
     ],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the audit; new or empty.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder of the audit; new or empty.", rich_help_panel=RESULTS_PANEL)
+    ],
     split: Annotated[
-        str, typer.Option(help="Split to audit: train, validation or test; all for every image.")
+        str,
+        typer.Option(
+            help="Split to audit: train, validation or test; all for every image.", rich_help_panel=SUBJECT_PANEL
+        ),
     ] = "test",
     attributes: Annotated[
         list[str] | None,
@@ -55,6 +67,7 @@ def audit(
             help="Attributes to audit; the name of a set stands for its outputs. May be repeated. Quote a name that "
             "contains a comma.",
             show_default="all that model and data share",
+            rich_help_panel=SUBJECT_PANEL,
         ),
     ] = None,
     one_of_rows: Annotated[
@@ -67,11 +80,21 @@ def audit(
     ] = 20,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="Audit at most this many images: a stratified draw, in the order of the table."),
+        typer.Option(
+            min=1,
+            help="Audit at most this many images: a stratified draw, in the order of the table.",
+            rich_help_panel=SUBJECT_PANEL,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of all random draws.")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted audit.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON to stdout.")] = False,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of all random draws.", rich_help_panel=EXECUTION_PANEL)
+    ] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume an interrupted audit.", rich_help_panel=RESULTS_PANEL)
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON to stdout.", rich_help_panel=RESULTS_PANEL)
+    ] = False,
     method: Annotated[
         str,
         typer.Option(
@@ -95,8 +118,9 @@ def audit(
     reference_split: Annotated[
         str,
         typer.Option(
-            help="Split on which the ledger's references are fitted, or none.",
-            show_default="validation, else train",
+            help="Split on which the ledger's references are fitted, or none; auto takes validation, else train, and "
+            "never the audited one.",
+            show_default="auto",
             rich_help_panel=_MAPS,
         ),
     ] = "auto",
@@ -106,8 +130,9 @@ def audit(
     regions: Annotated[
         str,
         typer.Option(
-            help="Expected regions: published, face, orl, parts, influence, a YAML file, a folder of masks, or none.",
-            show_default="published for face crops, orl for orl, else face where there are landmarks",
+            help="Expected regions: published, face, orl, parts, influence, a YAML file, a folder of masks, or none. "
+            "auto takes orl for orl, published for face crops, else face where there are landmarks, else none.",
+            show_default="auto",
             rich_help_panel=_MASKS,
         ),
     ] = "auto",
@@ -115,8 +140,8 @@ def audit(
         str,
         typer.Option(
             metavar="FOLDER",
-            help="Folder of object masks, or none.",
-            show_default="masks/parts of the data",
+            help="Folder of object masks, or none; auto takes masks/parts of the data where it is there.",
+            show_default="auto",
             rich_help_panel=_MASKS,
         ),
     ] = "auto",
@@ -124,8 +149,8 @@ def audit(
         str,
         typer.Option(
             metavar="FOLDER",
-            help="Folder of influence masks, or none.",
-            show_default="masks/influence of the data",
+            help="Folder of influence masks, or none; auto takes masks/influence of the data where it is there.",
+            show_default="auto",
             rich_help_panel=_MASKS,
         ),
     ] = "auto",

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from bincam.cli.reading.option_groups import LARGEST_SEED
+from bincam.cli.reading.option_groups import LARGEST_SEED, RESULTS_PANEL
 from bincam.cli.reading.options import parse_numbers
 from bincam.errors import InputError
+
+_COMPARISON, _RECORDED = "Comparison", "Recorded, without effect"
 
 MOST_OUTPUTS = 20
 """Outputs that are compared one by one of which the terminal shows the paragraph."""
@@ -20,7 +22,12 @@ def compare(
     first: Annotated[Path, typer.Argument(help="Audit of the first model, whose threshold is adjusted.")],
     second: Annotated[Path, typer.Argument(help="Audit of the second model, on the same images.")],
     *,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for contrast.json and the difference maps.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Folder for contrast.json and the difference maps.", rich_help_panel=RESULTS_PANEL
+        ),
+    ],
     moved: Annotated[
         list[str] | None,
         typer.Option(
@@ -28,14 +35,25 @@ def compare(
             help="Adjusted threshold of the first model, tuned on validation images; or a model folder whose card "
             "contains such thresholds. May be repeated.",
             show_default="the card of the first model",
+            rich_help_panel=_COMPARISON,
         ),
     ] = None,
     published: Annotated[
-        bool, typer.Option("--published", help="Compare with the figures that the source paper reports for CelebA.")
+        bool,
+        typer.Option(
+            "--published",
+            help="Compare with the figures that the source paper reports for CelebA.",
+            rich_help_panel=_COMPARISON,
+        ),
     ] = False,
-    resamples: Annotated[int, typer.Option(min=100, help="Recorded; no interval of a comparison is resampled.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Recorded, too.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the contrast as JSON.")] = False,
+    resamples: Annotated[
+        int,
+        typer.Option(min=100, help="Recorded; no interval of a comparison is resampled.", rich_help_panel=_RECORDED),
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Recorded, too.", rich_help_panel=_RECORDED)] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the contrast as JSON.", rich_help_panel=RESULTS_PANEL)
+    ] = False,
 ) -> None:
     """Compare two audits image by image: errors, where the models look, and what an adjusted threshold explains."""
     import json

@@ -16,6 +16,8 @@ from bincam.cli.explaining.questions import METHOD, read_boxes, read_sets, read_
 from bincam.cli.reading import source
 from bincam.cli.reading.option_groups import (
     EXECUTION_PANEL,
+    RESULTS_PANEL,
+    SUBJECT_PANEL,
     Device,
     ModelOptions,
     ModelSource,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from bincam.cam.prediction_grid.grid import Reading
 
 FACES_PANEL = "Models that read face crops"
+_MAPS, _BESIDE = "Maps", "Boxes and label sets"
 
 
 @expand_groups
@@ -51,16 +54,25 @@ def explain(
             help="Attributes to explain, or sets with all their outputs; may be repeated. Quote a name that contains "
             "a comma.",
             show_default="all",
+            rich_help_panel=SUBJECT_PANEL,
         ),
     ] = None,
     side: Annotated[
-        str, typer.Option(help="Answer to explain: predicted, positive or negative; any for methods without sides.")
+        str,
+        typer.Option(
+            help="Answer to explain: predicted, positive or negative; any for methods without sides.",
+            rich_help_panel=_MAPS,
+        ),
     ] = "predicted",
     method: Annotated[
-        str, typer.Option(help="CAM method: one of bincam's own, or a gradient-free one of pytorch-grad-cam.")
+        str,
+        typer.Option(
+            help="CAM method: one of bincam's own, or a gradient-free one of pytorch-grad-cam.", rich_help_panel=_MAPS
+        ),
     ] = METHOD,
     layer: Annotated[
-        str | None, typer.Option(help="Module name, or pre_activation.", show_default="the pooled layer")
+        str | None,
+        typer.Option(help="Module name, or pre_activation.", show_default="the pooled layer", rich_help_panel=_MAPS),
     ] = None,
     top: Annotated[
         int | None,
@@ -69,6 +81,7 @@ def explain(
             metavar="N",
             help="Explain of each set of outputs the N with the highest scores.",
             show_default=f"1 for sets of more than {LARGE}",
+            rich_help_panel=_MAPS,
         ),
     ] = None,
     versus: Annotated[
@@ -78,10 +91,14 @@ def explain(
             help="Against what outputs in sets are explained: one output, the best other, the mean of the set, or "
             "nothing (the raw CAM, which cannot be compared between outputs).",
             show_default="all others",
+            rich_help_panel=_MAPS,
         ),
     ] = None,
     grid: Annotated[
-        bool, typer.Option("--grid", help="Draw what every cell of the grid says, in place of the maps.")
+        bool,
+        typer.Option(
+            "--grid", help="Draw what every cell of the grid says, in place of the maps.", rich_help_panel=_MAPS
+        ),
     ] = False,
     grid_reading: Annotated[
         str | None,
@@ -90,6 +107,7 @@ def explain(
             metavar="frozen|pointwise",
             help="With --grid, of a norm after the pooling: with the image's statistics, or with those of each cell.",
             show_default="frozen where the head permits it",
+            rich_help_panel=_MAPS,
         ),
     ] = None,
     views: Annotated[
@@ -98,10 +116,14 @@ def explain(
             metavar="K|S:ROW:COLUMN,...",
             help="Explain the mean over K views of the whole image, centred ones first, or over views of your own; K "
             "forward passes per image.",
+            rich_help_panel=_MAPS,
         ),
     ] = None,
     boxes: Annotated[
-        bool, typer.Option("--boxes", help="Draw the box around what each map marks (τ = .2 of its maximum).")
+        bool,
+        typer.Option(
+            "--boxes", help="Draw the box around what each map marks (τ = .2 of its maximum).", rich_help_panel=_BESIDE
+        ),
     ] = False,
     true_box: Annotated[
         list[str] | None,
@@ -109,6 +131,7 @@ def explain(
             metavar="NAME=X0,Y0,X1,Y1",
             help="With --boxes, the true box of an attribute in pixels of the one image, ends exclusive; may be "
             "repeated for several attributes.",
+            rich_help_panel=_BESIDE,
         ),
     ] = None,
     sets: Annotated[
@@ -116,6 +139,7 @@ def explain(
         typer.Option(
             metavar="FOLDER",
             help="Print the label sets of each image too: an audit of this model with a study of sets, or the study.",
+            rich_help_panel=_BESIDE,
         ),
     ] = None,
     sets_by: Annotated[
@@ -124,12 +148,22 @@ def explain(
             metavar="RULE",
             help="With --sets, the rule that makes them, such as class_conditional or average_k=1.5.",
             show_default="the study's first",
+            rich_help_panel=_BESIDE,
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the figures and explanations.json.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON document to stdout.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the figures and explanations.json.", rich_help_panel=RESULTS_PANEL)
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the JSON document to stdout.", rich_help_panel=RESULTS_PANEL)
+    ] = False,
     example: Annotated[
-        bool, typer.Option("--example", help="Train a small model on generated images, and explain four of them.")
+        bool,
+        typer.Option(
+            "--example",
+            help="Train a small model on generated images, and explain four of them.",
+            rich_help_panel=SUBJECT_PANEL,
+        ),
     ] = False,
     device: Device = "cpu",
     batch_size: Annotated[

@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from bincam.cli.reading.option_groups import RESULTS_PANEL
+
+_RULES = "Rules"
+
 
 def gate(
     audit: Annotated[Path, typer.Argument(help="The audit's folder.")],
@@ -15,19 +19,40 @@ def gate(
         list[str] | None,
         typer.Option(
             metavar="RULE",
-            help="MEASURE<=NUMBER, or with <, > or >=; ATTRIBUTE.MEASURE and MEASURE@GROUP restrict it. "
-            "May be repeated.",
+            help="MEASURE<=NUMBER, or with <, > or >=; ATTRIBUTE.MEASURE and MEASURE@GROUP restrict it; "
+            "gap(MEASURE, COLUMN)<=NUMBER compares groups of people. May be repeated.",
+            rich_help_panel=_RULES,
         ),
     ] = None,
-    rules: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file with a list 'rules:'.")] = None,
-    markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the Markdown summary to this file.")
+    rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML file with a list 'rules:'.", rich_help_panel=_RULES)
     ] = None,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to this file.")] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write the Markdown summary to this file.", rich_help_panel=RESULTS_PANEL
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to this file.", rich_help_panel=RESULTS_PANEL)
+    ] = None,
+    sarif: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write SARIF 2.1.0 to this file, for code hosts that show it in a diff.",
+            rich_help_panel=RESULTS_PANEL,
+        ),
+    ] = None,
     allow_insufficient: Annotated[
-        bool, typer.Option("--allow-insufficient", help="Let rules pass where the evidence is insufficient.")
+        bool,
+        typer.Option(
+            "--allow-insufficient", help="Let rules pass where the evidence is insufficient.", rich_help_panel=_RULES
+        ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of Markdown.", rich_help_panel=RESULTS_PANEL)
+    ] = False,
 ) -> None:
     """Check an audit against rules: exit 0 if all pass, 1 if one fails, is undefined, or lacks evidence.
 
@@ -39,9 +64,10 @@ def gate(
     from bincam.audit import open_audit
     from bincam.audit.gate.judgements import judge, passed
     from bincam.audit.gate.label_sets import LABEL_SET_MEASURES
-    from bincam.audit.gate.output import counted
-    from bincam.audit.gate.output import junit as junit_xml
-    from bincam.audit.gate.output import markdown as table
+    from bincam.audit.gate.output.sarif import sarif as sarif_json
+    from bincam.audit.gate.output.text import counted
+    from bincam.audit.gate.output.text import junit as junit_xml
+    from bincam.audit.gate.output.text import markdown as table
     from bincam.audit.gate.rules import parse_rule, read_rules
     from bincam.errors import InputError
     from bincam.files import atomic
@@ -63,6 +89,7 @@ def gate(
     for file, content in (
         (markdown, text),
         (junit, junit_xml(judged, str(audit), allow_insufficient=allow_insufficient)),
+        (sarif, sarif_json(judged, audit, allow_insufficient=allow_insufficient)),
     ):
         if file is not None:
             with atomic(file) as part:

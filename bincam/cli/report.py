@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
+from bincam.cli.reading.option_groups import RESULTS_PANEL
 from bincam.errors import InputError
+
+_CONTENT = "Content"
 
 
 def report(
@@ -16,18 +19,44 @@ def report(
     *,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="HTML file to write.", show_default="report.html in the folder"),
+        typer.Option(
+            metavar="FILE",
+            help="HTML file to write.",
+            show_default="report.html in the folder",
+            rich_help_panel=RESULTS_PANEL,
+        ),
     ] = None,
     pdf: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also print the page to this PDF; requires an installed Chromium."),
+        typer.Option(
+            metavar="FILE",
+            help="Also print the page to this PDF; requires an installed Chromium.",
+            rich_help_panel=RESULTS_PANEL,
+        ),
+    ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write a model card in Markdown, with Hugging Face's metadata and figures as PNG beside it; of a "
+            "contrast that of its second model.",
+            rich_help_panel=RESULTS_PANEL,
+        ),
     ] = None,
     assets: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Folder for the images in full size, to which the page links."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder for the images in full size, to which the page links.",
+            rich_help_panel=RESULTS_PANEL,
+        ),
     ] = None,
-    hide_faces: Annotated[bool, typer.Option("--hide-faces", help="Show no recognisable faces.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the files written as JSON.")] = False,
+    hide_faces: Annotated[
+        bool, typer.Option("--hide-faces", help="Show no recognisable faces.", rich_help_panel=_CONTENT)
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the files written as JSON.", rich_help_panel=RESULTS_PANEL)
+    ] = False,
 ) -> None:
     """Write the report of an audit or a contrast as one self-contained HTML file.
 
@@ -39,6 +68,8 @@ def report(
         raise InputError(f"--out {target} is a folder; name the HTML file, such as {target / 'report.html'}")
     if assets is not None and assets.is_file():
         raise InputError(f"--assets {assets} is a file, not a folder")
+    if card is not None and (card.is_dir() or card.suffix.lower() != ".md"):
+        raise InputError(f"--card {card}: expected a Markdown file, such as card.md")
     from bincam.progress import track
     from bincam.report import write_report
     from bincam.stats.formatting import number
@@ -47,9 +78,18 @@ def report(
         source, target, hide_faces=hide_faces, assets=assets, pdf=pdf,
         track=lambda names: track(names, "report", unit="attributes"),
     )  # fmt: skip
+    if card is not None:
+        from bincam.report.model_card.write import write_card
+
+        write_card(source, card)
     if as_json:
-        written = {"html": str(target), "bytes": target.stat().st_size, "pdf": None if pdf is None else str(pdf)}
+        written = {
+            "html": str(target),
+            "bytes": target.stat().st_size,
+            "pdf": None if pdf is None else str(pdf),
+            "card": None if card is None else str(card),
+        }
         typer.echo(json.dumps(written, ensure_ascii=False))
         return
-    files = [target] if pdf is None else [target, pdf]
+    files = [file for file in (target, pdf, card) if file is not None]
     typer.echo("; ".join(f"{file}: {number(file.stat().st_size / 1e6, 1)} MB" for file in files))

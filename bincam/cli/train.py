@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bincam.cli.reading.option_groups import RESULTS_PANEL
 from bincam.cli.reading.options import refuse_repeats
 
 if TYPE_CHECKING:
     from bincam.train import Result
+
+_RUN = "Run"
 
 
 def train(
@@ -19,15 +22,26 @@ def train(
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Override a key, for example optimizer.lr=1e-4; may be repeated."
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a key, for example optimizer.lr=1e-4; may be repeated.",
+            rich_help_panel=_RUN,
         ),
     ] = None,
     pair: Annotated[
         bool,
-        typer.Option("--pair", help="Train every arm of the configuration; the arms differ only in the class weights."),
+        typer.Option(
+            "--pair",
+            help="Train every arm of the configuration; the arms differ only in the class weights.",
+            rich_help_panel=_RUN,
+        ),
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in the folder, if there is one.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume the run in the folder, if there is one.", rich_help_panel=_RUN)
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the results as JSON.", rich_help_panel=RESULTS_PANEL)
+    ] = False,
 ) -> None:
     """Train an attribute classifier, or a pair of them that differ only in the class weights.
 

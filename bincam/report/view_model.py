@@ -10,6 +10,7 @@ from bincam.report.view.boxes import BoxPart
 from bincam.report.view.cells import CellsPart
 from bincam.report.view.label_sets import LabelSetsPart
 from bincam.report.view.parts import Cell, Chart, Definition, Example, Picture, Table, Tile
+from bincam.report.view.people import PeoplePart
 from bincam.report.view.sets import SetCard, SetContrastCard
 from bincam.report.view.zoom import ZoomPart
 
@@ -159,6 +160,7 @@ class Page:
         findings: Headline results, in sentences.
         averages: Averages of both models of a contrast, in sentences; empty for a single audit.
         notes: Notes about missing images and training counts.
+        people: Errors by group; None where the audits have no groups.
         plots: Overview figures.
         columns: Columns of the table.
         rows: Rows of the table.
@@ -196,6 +198,7 @@ class Page:
     findings: Sequence[str]
     averages: Sequence[str]
     notes: Sequence[str]
+    people: PeoplePart | None
     plots: Sequence[Plot]
     columns: Sequence[Column]
     rows: Sequence[TableRow]

@@ -162,15 +162,16 @@ def written(estimate: Estimate, kind: Kind = "number", digits: int | None = None
     )
 
 
-def stated(estimate: Estimate, kind: Kind = "number") -> str:
-    """Write an estimate with its counts.
+def stated(estimate: Estimate, kind: Kind = "number", digits: int | None = None) -> str:
+    """Write an estimate with its counts; ``digits`` as in ``written``.
 
     >>> from bincam.stats.estimate import estimate
     >>> stated(estimate(0.57, 0.42, 0.71, 412, 31, "wilson, design effect"))
     '0.57 [0.42, 0.71] (412 images of 31 people)'
     """
     rests = basis(estimate)
-    return f"{_full(estimate, kind)} ({rests})" if rests and estimate.defined else _full(estimate, kind)
+    text = _full(estimate, kind, digits)
+    return f"{text} ({rests})" if rests and estimate.defined else text
 
 
 def basis(estimate: Estimate) -> str:

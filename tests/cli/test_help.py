@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import typer
+from typer.core import TyperOption
 
 from bincam.cli import app
 
@@ -44,7 +45,32 @@ def test_every_command_explains_itself(command, monkeypatch, words):
 def test_defaults_that_are_described_are_shown(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     assert "[default: (the pooled layer)]" in text(command("explain", "--help"))
-    assert "[default: (validation, else train)]" in text(command("audit", "--help"))
+    assert "[default: (all that model and data share)]" in text(command("audit", "--help"))
+
+
+@pytest.mark.parametrize("name", ["audit", "explain", "train", "compare", "report", "gate"])
+def test_every_option_is_in_a_panel_and_none_holds_too_many(command, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "120")
+    panels = {}
+    for parameter in GROUP.commands[name].params:
+        if isinstance(parameter, TyperOption):
+            assert parameter.rich_help_panel, f"--{parameter.name} is in no panel"
+            panels.setdefault(parameter.rich_help_panel, []).append(parameter.name)
+    assert max(map(len, panels.values())) <= 12
+    outcome = command(name, "--help")
+    heads = re.findall(r"╭─ (.+?) ─+╮", outcome.out)
+    assert [head for head in heads if head != "Arguments"] == list(panels)  # and none of --help alone
+    assert "--help" in outcome.out
+
+
+def test_auto_says_what_it_takes(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    printed = text(command("audit", "--help"))
+    automatic = [parameter for parameter in GROUP.commands["audit"].params if parameter.default == "auto"]
+    assert len(automatic) == 4
+    for parameter in automatic:
+        assert re.search(r"\bauto takes \w+", parameter.help), parameter.name
+    assert printed.count("[default: (auto)]") == len(automatic)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -3,6 +3,7 @@ import os
 import shutil
 
 import pytest
+from huggingface_hub import ModelCard
 
 from tests.report.conftest import bare_audit
 
@@ -21,7 +22,8 @@ def test_report_writes_one_page(command, source, tmp_path):
     done = command("report", source, "--json")
     assert done.code == 0, done
     told = json.loads(done.out)
-    assert told == {"html": str(source / "report.html"), "bytes": (source / "report.html").stat().st_size, "pdf": None}
+    page = source / "report.html"
+    assert told == {"html": str(page), "bytes": page.stat().st_size, "pdf": None, "card": None}
     assert "3/3" in done.err
     done = command("report", source, "--out", tmp_path / "pages" / "r.html", "--hide-faces")
     assert done.code == 0, done
@@ -41,3 +43,12 @@ def test_a_pdf_without_a_browser_is_refused_before_the_work(command, source, tmp
     monkeypatch.setenv("PATH", os.fspath(tmp_path))
     assert "is on the PATH" in command("report", source, "--pdf", tmp_path / "r.pdf").mistake
     assert not (source / "report.html").exists()
+
+
+def test_a_model_card_is_written_beside_the_page(command, source, tmp_path):
+    outcome = command("report", source, "--out", tmp_path / "page.html", "--card", tmp_path / "card.md", "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["card"] == str(tmp_path / "card.md")
+    assert ModelCard.load(tmp_path / "card.md").data.eval_results
+    for wrong in (tmp_path / "card.html", "", tmp_path):
+        assert "expected a Markdown file" in command("report", source, "--card", wrong).mistake

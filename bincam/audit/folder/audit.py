@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from bincam import display
 from bincam.audit.folder.digest import measurements_digest
+from bincam.audit.folder.exports import FRAME_COLUMNS, attribute_frame, flat_metrics
 from bincam.audit.folder.files import (
     FORMER_UNMEASURED,
     FORMER_UNMEASURED_KIND,
@@ -161,6 +163,48 @@ class Audit:
         for number in range(self.shards):
             yield read_table(records_file(self.folder, number), columns)
 
+    def frame(self, attribute: str) -> pd.DataFrame:
+        """Make a frame of an attribute's decisions, as fairlearn's ``MetricFrame`` and scikit-learn take them.
+
+        Args:
+            attribute: An audited attribute, or an output of a set.
+
+        Returns:
+            A row per image with a known label and a finite logit, by ``row`` of the data: ``y_true`` and ``y_pred``
+            (0 and 1), ``score`` (logit), ``image``, ``identity``, the group columns as ``group.NAME`` and the labels
+            of the other attributes as ``attribute.NAME`` (1 and 0), NaN where unknown. ``attrs`` states ``attribute``,
+            ``threshold`` and ``left_out``, the number of images without a label or a finite logit.
+
+        Raises:
+            InputError: The attribute was not audited.
+        """
+        if attribute in self.one_of:
+            raise InputError(f"{self.folder}: {attribute!r} is a set of outputs; name one of them")
+        self._check(attribute)
+        threshold = float(self.manifest.thresholds.get(attribute, math.nan))
+        return attribute_frame(attribute, self.records(FRAME_COLUMNS), self.images, threshold)
+
+    def flat_metrics(self, *, intervals: bool = True) -> dict[str, float]:
+        """Return the summary's figures by flat names, as MLflow's ``log_metrics`` and TensorBoard take them.
+
+        Names are ``attributes/NAME/RATE``, ``overall/RATE``, ``sets/NAME/RATE``, ``sets/NAME/OUTPUT/RATE`` and
+        ``groups/COLUMN/NAME/gap_RATE`` of letters, digits and ``_-. /``; another character becomes ``_``, and the
+        name then ends in a digest. Measures of maps are those of the primary method over all images.
+
+        Args:
+            intervals: Include the ends of intervals, as ``..._low`` and ``..._high``.
+
+        Returns:
+            Finite numbers alone. ``audit/left_out`` counts the undefined ones, ``audit/small`` the figures of too few
+            images or people.
+
+        Raises:
+            InputError: The audit is unfinished.
+        """
+        if self.summary is None:
+            raise InputError(f"{self.folder}: unfinished audit: there is no {SUMMARY}; 'bincam summarise' writes it")
+        return flat_metrics(self.summary, intervals=intervals)
+
     def means(self, method: str | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Read the sums of maps by outcome, and the number of maps in each sum.
 
@@ -287,10 +331,13 @@ class Audit:
         Raises:
             InputError: The attribute was not audited.
         """
-        if attribute not in self.attributes:
-            raise InputError(f"{self.folder}: unknown attribute {attribute!r}{nearest(attribute, self.attributes)}")
+        self._check(attribute)
         negatives, positives = self.manifest.train_counts[attribute]
         return 1 if minority_is_positive(negatives, positives) else -1
+
+    def _check(self, attribute: str) -> None:
+        if attribute not in self.attributes:
+            raise InputError(f"{self.folder}: unknown attribute {attribute!r}{nearest(attribute, self.attributes)}")
 
     def _spec(self, method: str | None) -> str:
         if method is None:

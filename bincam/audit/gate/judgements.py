@@ -10,6 +10,7 @@ from bincam.audit.gate.boxes import BOX_MEASURES, box_figure, box_names
 from bincam.audit.gate.calibration import ERRORS, bounded_error, undefined_reason
 from bincam.audit.gate.cells import nothing_missed
 from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned
+from bincam.audit.gate.groups import Groups, divided, group_figure, limited
 from bincam.audit.gate.label_sets import LABEL_SET_MEASURES, label_set_figure, label_set_names
 from bincam.audit.gate.maps import MAP_MEASURES, map_figure, map_names
 from bincam.audit.gate.rules import Rule
@@ -97,6 +98,8 @@ def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:
 
 def _names(summary: Mapping[str, Any], rule: Rule) -> list[str]:
     """What a rule without a name is applied to."""
+    if rule.groups is not None:
+        return divided(summary, rule.groups)
     if rule.measure in BOX_MEASURES:
         return box_names(summary)
     if rule.measure in MAP_MEASURES:
@@ -115,7 +118,7 @@ def _names(summary: Mapping[str, Any], rule: Rule) -> list[str]:
 
 def _nothing(summary: Mapping[str, Any], rule: Rule) -> str:
     """Why a rule without a name applies to nothing: it would open the gate without a check."""
-    if rule.measure in DIFFERENCES:
+    if rule.measure in DIFFERENCES or rule.groups is not None:
         return f"nothing that was audited is divided by {rule.group!r}; write it for another column"
     if rule.group.endswith((":minority", ":majority")):
         group = rule.group.partition(":")[0]
@@ -124,7 +127,18 @@ def _nothing(summary: Mapping[str, Any], rule: Rule) -> str:
     return f"nothing that was audited has {rule.measure}; sets have {', '.join(SET_RATES)}: {what}"
 
 
+def _judge_groups(summary: Mapping[str, Any], rule: Rule, groups: Groups, name: str) -> Judgement:
+    figure = group_figure(summary, groups, name)
+    estimate = Estimate.from_json(figure)
+    verdict, reason = decide(rule.sign, rule.bound, estimate, figure)
+    if not groups.value:
+        verdict, reason = limited(verdict, reason, rule.sign, figure["few"])
+    return Judgement(rule, name, verdict, estimate, reason)
+
+
 def _judge(summary: Mapping[str, Any], rule: Rule, name: str) -> Judgement:
+    if rule.groups is not None:
+        return _judge_groups(summary, rule, rule.groups, name)
     if rule.measure in MAP_MEASURES:
         entry: Mapping[str, Any] = {}
     else:

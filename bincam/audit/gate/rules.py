@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bincam.audit.folder.parts.sets import slots
@@ -13,6 +15,7 @@ from bincam.audit.folder.schema import measure_columns
 from bincam.audit.gate.boxes import BOX_MEASURES, check_boxes
 from bincam.audit.gate.cells import has_cells, refuse_without_cells
 from bincam.audit.gate.conditions import CONDITIONED, read_condition
+from bincam.audit.gate.groups import GAP, Groups, read_groups
 from bincam.audit.gate.label_sets import LABEL_SET_MEASURES, PRIMARY, check_label_sets
 from bincam.audit.gate.maps import MAP_MEASURES, map_rule
 from bincam.audit.gate.sets import ONLY_OF_SETS, check_measure
@@ -22,6 +25,7 @@ from bincam.audit.summary.summarize import RATES, SHORT
 from bincam.errors import InputError, nearest
 from bincam.files import read_yaml
 from bincam.stats.outcomes import ERROR_RATES, GROUPS
+from bincam.yaml_text import item_lines
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
@@ -42,6 +46,9 @@ _FORM = (
 class Rule:
     """A rule ``[ATTRIBUTE.]MEASURE[@CONDITION] SIGN BOUND``, such as ``Smiling.gain@predicted:majority>=0.1``.
 
+    On groups of people it is ``[ATTRIBUTE.]MEASURE@COLUMN:GROUP SIGN BOUND`` or ``[ATTRIBUTE.]gap(MEASURE, COLUMN)
+    SIGN BOUND``.
+
     In place of an attribute it may name a set of outputs (``race.accuracy>=0.9``) or one of its outputs
     (``White.fnr<=0.1``). Without a name it is applied to everything that has the measure.
 
@@ -50,9 +57,13 @@ class Rule:
         measure: A rate, or a record column; a short name such as ``gain`` is the primary method's.
         attribute: The attribute, set or output; None for all, ``overall`` for the mean over attributes.
         group: A group of images, of record columns; ``specificity=0.95``, ``sensitivity=0.95`` or ``prevalence=0.1`` of
-            measures that are stated at one; the column of differences between groups; ``all`` for other rates.
+            measures that are stated at one; the column of differences between groups; ``COLUMN:GROUP`` of one group of
+            people; ``all`` for other rates.
         sign: ``<=``, ``<``, ``>=`` or ``>``.
         bound: The number on the right.
+        groups: What a rule on groups of people is about; None for others.
+        file: The file that it was read from; empty for one of the command line.
+        line: Its line there, from 1; 0 where it is not known.
     """
 
     text: str
@@ -61,11 +72,14 @@ class Rule:
     group: str
     sign: str
     bound: float
+    groups: Groups | None = None
+    file: str = ""
+    line: int = 0
 
     @property
     def is_rate(self) -> bool:
-        """True if the measure is a rate, which has no groups."""
-        return self.measure in GATED_RATES
+        """True if the measure is a rate of all images of its class."""
+        return self.measure in GATED_RATES and self.groups is None
 
 
 def parse_rule(text: str, audit: Audit, where: str = "--rule") -> Rule:
@@ -85,6 +99,10 @@ def parse_rule(text: str, audit: Audit, where: str = "--rule") -> Rule:
         >>> rule = parse_rule("Smiling.gain@predicted:majority >= 0.1", audit)
         >>> rule.attribute, rule.measure, rule.group, rule.sign, rule.bound
         ('Smiling', 'gain', 'predicted:majority', '>=', 0.1)
+        >>> audit.summary = {"slices": [{"column": "Young", "value": "negative"}]}
+        >>> rule = parse_rule("minority_error@Young:negative<=0.2", audit)
+        >>> rule.measure, rule.groups.column, rule.groups.value
+        ('minority_error', 'Young', 'negative')
         >>> parse_rule("Smilling.gain>=0.1", audit)
         Traceback (most recent call last):
         bincam.errors.InputError: --rule: 'Smilling.gain>=0.1': unknown attribute 'Smilling'; did you mean 'Smiling'?
@@ -98,29 +116,50 @@ def parse_rule(text: str, audit: Audit, where: str = "--rule") -> Rule:
         bound = math.nan
     if not math.isfinite(bound):
         raise InputError(f"{where}: {text!r}: the bound {match['bound']!r} is no number")
-    attribute, measure, group = _left(match["left"], audit, f"{where}: {text!r}")
-    return Rule(text.strip(), measure, attribute, group, match["sign"], bound)
+    said = f"{where}: {text!r}"
+    attribute, rest = _head(match["left"].strip(), _names(audit))
+    groups = read_groups(rest, _measures(audit), audit, said)
+    if groups is None:
+        attribute, measure, group = _left(match["left"], audit, said)
+        return Rule(text.strip(), measure, attribute, group, match["sign"], bound)
+    if attribute == "overall":
+        raise InputError(f"{said}: groups have no mean over attributes; write the rule for single ones, or for all")
+    measure = groups.measure if groups.value else f"{GAP}({groups.measure})"
+    return Rule(text.strip(), measure, attribute, groups.shown, match["sign"], bound, groups)
+
+
+def _names(audit: Audit) -> tuple[str, ...]:
+    """What may stand before the dot, besides ``overall``."""
+    one_of = getattr(audit, "one_of", {})
+    outputs = [output for members in one_of.values() for output in members]
+    return tuple(dict.fromkeys((*audit.attributes, *outputs, *one_of)))
+
+
+def _head(rest: str, names: Sequence[str]) -> tuple[str | None, str]:
+    """Split off the name before the dot, if there is one."""
+    heads = sorted((*names, "overall"), key=len, reverse=True)
+    head = next((name for name in heads if rest.startswith(f"{name}.")), None)
+    return head, rest if head is None else rest[len(head) + 1 :]
+
+
+def _measures(audit: Audit) -> tuple[str, ...]:
+    """All measures that a rule may name."""
+    columns = measure_columns(
+        audit.methods, audit.masks, sets=bool(getattr(audit, "one_of", {})), cells=has_cells(audit)
+    )
+    short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
+    short |= {name for name, column in SHORT.items() if column in columns}
+    return (*GATED_RATES, *CONDITIONED, *BOX_MEASURES, *LABEL_SET_MEASURES, *MAP_MEASURES, *sorted(short), *columns)
 
 
 def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     """Split a rule's left side into attribute, measure and group. Specs of methods may contain ``@`` and ``.``, too."""
     if (of_maps := map_rule(left, audit, where)) is not None:
         return *of_maps, "all"
-    one_of = getattr(audit, "one_of", {})
-    cells = has_cells(audit)
-    columns = measure_columns(audit.methods, audit.masks, sets=bool(one_of), cells=cells)
-    short = {name.removeprefix(f"{audit.methods[0]}.") for name in columns if name.startswith(f"{audit.methods[0]}.")}
-    short |= {name for name, column in SHORT.items() if column in columns}
-    measures = (*GATED_RATES, *CONDITIONED, *BOX_MEASURES, *LABEL_SET_MEASURES, *MAP_MEASURES, *sorted(short), *columns)
-    attribute: str | None = None
-    rest = left.strip()
-    large = _large(audit)
+    one_of, cells = getattr(audit, "one_of", {}), has_cells(audit)
+    measures, large, names = _measures(audit), _large(audit), _names(audit)
     outputs = [output for members in one_of.values() for output in members]
-    names = tuple(dict.fromkeys((*audit.attributes, *outputs, *one_of)))
-    heads = sorted((*names, "overall"), key=len, reverse=True)
-    head = next((name for name in heads if rest.startswith(f"{name}.")), None)
-    if head is not None:
-        attribute, rest = head, rest[len(head) + 1 :]
+    attribute, rest = _head(left.strip(), names)
     conditioned_measure, _, condition = (part.strip() for part in rest.partition("@"))
     named = rest.partition("@")[0] if conditioned_measure in DIFFERENCES else rest  # columns have names of any kind
     if any(sign in named for sign in "<>!"):
@@ -158,7 +197,10 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
             raise InputError(f"{where}: unknown measure {before!r}{nearest(before, CONDITIONED)}")
         raise InputError(f"{where}: unknown measure {measure!r}{nearest(measure, measures)}")
     if measure in GATED_RATES and group:
-        raise InputError(f"{where}: {measure} is a rate of its own class and takes no group, got @{group}")
+        raise InputError(
+            f"{where}: {measure} is a rate of its own class and takes no group, got @{group}; groups of "
+            f"people are written {measure}@COLUMN:GROUP"
+        )
     if attribute == "overall" and measure in GATED_RATES and measure not in ERROR_RATES:
         raise InputError(f"{where}: {measure} has no mean over attributes; write the rule for single attributes")
     check_measure(attribute, measure, one_of, large, where, rate=measure in GATED_RATES)
@@ -200,4 +242,8 @@ def read_rules(file: str | os.PathLike[str], audit: Audit) -> list[Rule]:
     rules = content.get("rules") if isinstance(content, dict) and set(content) == {"rules"} else None
     if not isinstance(rules, list) or not rules or not all(isinstance(rule, str) for rule in rules):
         raise InputError(f"{file}: expected 'rules:' and a list of texts such as 'minority_error<=0.2', nothing else")
-    return [parse_rule(rule, audit, f"{file}: rule {number}") for number, rule in enumerate(rules, start=1)]
+    lines = item_lines(Path(file).read_text(encoding="utf-8"), "rules")
+    return [
+        replace(parse_rule(rule, audit, f"{file}: rule {number}"), file=os.fspath(file), line=line)
+        for number, (rule, line) in enumerate(zip(rules, lines, strict=True), start=1)
+    ]

@@ -18,6 +18,7 @@ from bincam.audit.summary.doubts import doubts
 from bincam.audit.summary.families import class_families
 from bincam.audit.summary.groups.differences import group_differences
 from bincam.audit.summary.groups.divisions import slicings
+from bincam.audit.summary.groups.gaps import gap_family
 from bincam.audit.summary.groups.slices import slice_family, slice_panel
 from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.panel import Panel, read_panel
@@ -228,6 +229,7 @@ def summarise_panel(
             *(slice_family(panel, by) for by in own),
             *(calibration_family(panel, by, head) for by in own),
             *(tested for _, tested in differences),
+            *((gap_family(panel, own),) if own else ()),
         ],
         "leakage": dict(leakage),
         "gates": dict(gates),

@@ -16,13 +16,21 @@ if TYPE_CHECKING:
 
 LARGEST_SEED = 2**63 - 1
 """What numpy and torch take; a seed is not negative."""
+SUBJECT_PANEL = "Model and images"
+RESULTS_PANEL = "Results"
 MODEL_PANEL = "Model without a card"
 THRESHOLD_PANEL = "Decision thresholds"
 EXECUTION_PANEL = "Execution"
 SUMMARY_PANEL = "Groups, slices and stated rates"
 
 ModelSource = Annotated[
-    str | None, typer.Option("--model", metavar="FOLDER|NAME", help="A model folder, or the name of a timm model.")
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="FOLDER|NAME",
+        help="A model folder, or the name of a timm model.",
+        rich_help_panel=SUBJECT_PANEL,
+    ),
 ]
 WeightsFile = Annotated[
     Path | None,

@@ -30,6 +30,7 @@ from bincam.report.sections.context import Drawing
 from bincam.report.sections.contrast_tables import published_table
 from bincam.report.sections.first_screen import findings, overview
 from bincam.report.sections.first_screen import table as overview_table
+from bincam.report.sections.first_screen.people import people_part
 from bincam.report.sections.label_sets.part import label_sets_part
 from bincam.report.sections.relabel import relabel
 from bincam.report.sections.sampled_metrics import sample_table
@@ -188,6 +189,7 @@ def build(
         ],
         averages=_averages(source, attributes),
         notes=[*_notes(source, photographs, attributes), *unshown],
+        people=people_part(arms, attributes, anchors),
         plots=overview.plots(source.columns, attributes) if attributes else [],
         columns=overview_table.columns(arms),
         rows=overview_table.rows(source.columns, attributes, anchors),

@@ -9,7 +9,7 @@ import pytest
 
 from bincam.audit import open_audit
 from bincam.audit.gate.judgements import judge, passed
-from bincam.audit.gate.output import junit, markdown
+from bincam.audit.gate.output.text import junit, markdown
 from bincam.audit.gate.rules import parse_rule, read_rules
 from bincam.errors import InputError
 from tests.audit.synthetic import make_audit

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bincam.audit import summarise
+from bincam.audit.folder.exports import flat_metrics
 from bincam.audit.pipeline.runner import run
 from bincam.errors import InputError
 from tests.audit.conftest import NOTES_ALLOWED
@@ -63,3 +64,19 @@ def test_rows_of_a_large_set_divide_nothing_and_a_misspelled_output_is_named(
     with pytest.raises(InputError, match="did you mean 'green'"):
         run(noisy_reader, half_known, tmp_path / "none", settings.replace(slice_by=["grene"]))
     assert not (tmp_path / "none").exists()
+
+
+def test_a_set_has_the_largest_gap_of_its_error_and_flat_metrics(audits):
+    summary = summarise(audits["noisy"], slice_by=["half"], resamples=50)
+    compared = next(e for e in summary["slices"] if e["attribute"] == "colour" and "largest_gap" in e)
+    errors = {e["value"]: e["estimate"] for e in summary["slices"] if e["attribute"] == "colour" and "value" in e
+              if e["measure"] == "error"}  # fmt: skip
+    assert compared["measure"] == "error"
+    sound = [value for value, estimate in errors.items() if estimate["status"] == "ok"]
+    assert {one["value"] for one in compared["few"]} == set(errors) - set(sound)
+    if len(sound) == 2:
+        gap = abs(errors[sound[0]]["value"] - errors[sound[1]]["value"])
+        assert compared["largest_gap"]["value"] == pytest.approx(gap)
+    flat = flat_metrics(summary)
+    assert flat["sets/colour/accuracy"] == summary["sets"]["colour"]["rates"]["accuracy"]["value"]
+    assert flat["sets/colour/green/fnr"] == summary["sets"]["colour"]["outputs"]["green"]["rates"]["fnr"]["value"]

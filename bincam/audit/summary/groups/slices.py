@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bincam.audit.summary.bounds import WRONG, bounds
 from bincam.audit.summary.groups.divisions import Slicing
+from bincam.audit.summary.groups.gaps import largest_gap, level_of_pairs
+from bincam.audit.summary.groups.within import Within, empty_shares, error_shares, within_values
 from bincam.audit.summary.panel import Panel
 from bincam.stats.clustered.contributions import correlation
-from bincam.stats.clustered.means import group_means
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.hypotheses.hypothesis_tests import difference_test, family
 from bincam.stats.intervals import gap, ratio
-from bincam.stats.outcomes import BASIC, ERROR_RATES, MEMBERSHIP, basic_name
-from bincam.stats.proportions import shares
+from bincam.stats.outcomes import ERROR_RATES
 
 WORSE_IF_LOWER = ("gain", "cell_auroc_gain", "recovery_gain")
 """Measures of which the lowest value is the worst."""
@@ -47,14 +42,19 @@ def slice_panel(
         Entries ``{attribute, measure, column, value, estimate}``, and per measure one
         ``{attribute, measure, column, worst, best, gap, ratio}``; those of an intersection also have ``columns``, and
         ``values`` in their order. Small cells are listed but not compared. The worst and best values are selected on
-        the same data, so a gap between many values is biased upwards.
+        the same data, so a gap between many values is biased upwards; of errors there are also ``largest_gap``, whose
+        interval holds for all pairs at once, ``between`` and ``few`` (see there).
     """
-    proportions = _rates(panel, slicing, level) | _empty(panel, slicing, columns, level)
+    errors = error_shares(panel, slicing, level)
+    proportions = errors | empty_shares(panel, slicing, columns, level)
+    of_pairs = errors
+    if len(slicing.values) > 2:
+        of_pairs = error_shares(panel, slicing, level_of_pairs(len(slicing.values), level))
     entries: list[dict[str, Any]] = []
     for a, attribute in enumerate(panel.attributes):
         if attribute in slicing.columns:
             continue
-        for measure, within in _within(panel, slicing, columns, a, level).items():
+        for measure, within in within_values(panel, slicing, columns, a, level).items():
             about = {"attribute": attribute, "measure": measure, **slicing.to_json()}
             row = proportions[measure][a] if measure in proportions else within.estimates
             estimates = dict(zip(slicing.values, row, strict=True))
@@ -62,87 +62,14 @@ def slice_panel(
                 {**about, **slicing.value_to_json(value), "estimate": figure.to_json()}
                 for value, figure in estimates.items()
             ]
-            entries.append({**about, **_compared(measure, estimates, within, panel)})
+            compared = _compared(measure, estimates, within, panel)
+            if measure in ERROR_RATES:
+                compared |= _largest(of_pairs[measure][a], within, slicing, panel)
+            entries.append({**about, **compared})
     return entries
 
 
-@dataclass(frozen=True)
-class _Within:
-    """A measure of one attribute in each of V values.
-
-    Attributes:
-        values: ``(N,)``, NaN for images that are not counted.
-        codes: ``(N,)``: index of the value; -1 where unknown.
-        estimates: The means, V of them.
-        contributions: ``(V, K)``: what each cluster contributes to their errors.
-    """
-
-    values: NDArray[np.float32]
-    codes: NDArray[np.int64]
-    estimates: list[Estimate]
-    contributions: NDArray[np.float32]
-
-
-def _within(panel: Panel, slicing: Slicing, columns: Mapping[str, str], a: int, level: float) -> dict[str, _Within]:
-    """Compute every measure of attribute ``a`` within each value."""
-    cell, V = panel.cell[:, a].astype(np.int64), len(slicing.values)
-    minority = int(panel.minority[a])
-    place = {name: (basic_name(group, minority), 0) for name, group in ERROR_RATES.items()}
-    place |= {name: ("all", c) for c, name in enumerate(columns, start=1)}
-    groups = list(dict.fromkeys(group for group, _ in place.values()))
-    values = np.stack([panel.wrong[:, a], *(panel.column(name)[:, a] for name in columns.values())], -1)
-    in_a_cell = (cell >= 0) & (slicing.codes >= 0)
-    of_group = MEMBERSHIP[[BASIC.index(group) for group in groups]]
-    means = group_means(
-        values,
-        np.where(in_a_cell, cell * V + slicing.codes, -1),
-        np.kron(of_group, np.eye(V, dtype=np.float32)),  # (groups · V, CELLS · V)
-        panel.clusters,
-        bounds([WRONG, *columns.values()]),
-        level,
-    )
-    result = {}
-    for name, (group, c) in place.items():
-        g = groups.index(group)
-        rows = range(g * V, (g + 1) * V)
-        inside = in_a_cell & (np.append(of_group[g], 0)[cell] > 0)
-        result[name] = _Within(
-            np.where(inside, values[:, c], np.float32(np.nan)),
-            slicing.codes,
-            [means.estimate(row, c) for row in rows],
-            means.contributions[rows.start : rows.stop, :, c],
-        )
-    return result
-
-
-def _rates(panel: Panel, slicing: Slicing, level: float) -> dict[str, list[list[Estimate]]]:
-    within = slicing.codes[:, None] == np.arange(len(slicing.values))  # (N, V)
-    result = {}
-    for measure, group in ERROR_RATES.items():
-        member = panel.member(group)[:, :, None] & within[:, None, :]  # (N, A, V)
-        wrong = np.broadcast_to(panel.wrong[:, :, None], member.shape)
-        result[measure] = _estimates(wrong, member, panel, level)
-    return result
-
-
-def _empty(panel: Panel, slicing: Slicing, columns: Mapping[str, str], level: float) -> dict[str, list[list[Estimate]]]:
-    if "empty" not in columns:
-        return {}
-    within = slicing.codes[:, None] == np.arange(len(slicing.values))
-    member = (panel.cell >= 0)[:, :, None] & within[:, None, :]
-    empty = np.broadcast_to(panel.column(columns["empty"])[:, :, None], member.shape)
-    return {"empty": _estimates(empty, member, panel, level)}
-
-
-def _estimates(
-    values: NDArray[np.floating], member: NDArray[np.bool_], panel: Panel, level: float
-) -> list[list[Estimate]]:
-    share = shares(values, member, panel.clusters, level)
-    A, V = share.value.shape
-    return [[share.estimate(a, v) for v in range(V)] for a in range(A)]
-
-
-def _compared(measure: str, estimates: Mapping[str, Estimate], within: _Within, panel: Panel) -> dict[str, Any]:
+def _compared(measure: str, estimates: Mapping[str, Estimate], within: Within, panel: Panel) -> dict[str, Any]:
     sound = comparable(estimates)
     if len(sound) < 2:
         return {"worst": None, "best": None, "gap": None, "ratio": None}
@@ -151,10 +78,9 @@ def _compared(measure: str, estimates: Mapping[str, Estimate], within: _Within, 
     high, low = (best, worst) if measure in WORSE_IF_LOWER else (worst, best)
     names = list(estimates)
     both = [names.index(high), names.index(low)]
-    people = panel.clusters.identities(np.isin(within.codes, both) & np.isfinite(within.values))
     about: dict[str, Any] = {
         "correlation": correlation(*within.contributions[both]),
-        "identities": None if people is None else int(people),
+        "identities": within.people(both, panel.clusters),
     }
     return {
         "worst": worst,
@@ -162,6 +88,11 @@ def _compared(measure: str, estimates: Mapping[str, Estimate], within: _Within, 
         "gap": gap(sound[high], sound[low], **about).to_json(),
         "ratio": ratio(sound[high], sound[low], **about).to_json(),
     }
+
+
+def _largest(estimates: Sequence[Estimate], within: Within, slicing: Slicing, panel: Panel) -> dict[str, Any]:
+    by_value = dict(zip(slicing.values, estimates, strict=True))
+    return largest_gap(by_value, within.contributions, lambda values: within.people(values, panel.clusters))
 
 
 def slice_family(panel: Panel, slicing: Slicing) -> dict[str, Any]:

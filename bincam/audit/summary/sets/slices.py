@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bincam.audit.summary.groups.divisions import Slicing
+from bincam.audit.summary.groups.gaps import largest_gap, level_of_pairs
 from bincam.audit.summary.groups.slices import comparable
 from bincam.audit.summary.sets.records import SetRecords
 from bincam.stats.clustered.contributions import correlation
@@ -55,7 +56,15 @@ def slice_set(records: SetRecords, slicing: Slicing, level: float = LEVEL) -> li
             for value, figure in estimates.items()
         ]
     compared = _compared(records, slicing, figures["error"], level)
-    entries.append({"attribute": records.name, "measure": "error", **slicing.to_json(), **compared})
+    entries.append(
+        {
+            "attribute": records.name,
+            "measure": "error",
+            **slicing.to_json(),
+            **compared,
+            **_largest(records, slicing, level),
+        }
+    )
     return entries
 
 
@@ -79,6 +88,22 @@ def _compared(records: SetRecords, slicing: Slicing, estimates: dict[str, Estima
         "gap": gap(worst, best, **about).to_json(),
         "ratio": ratio(worst, best, **about).to_json(),
     }
+
+
+def _largest(records: SetRecords, slicing: Slicing, level: float) -> dict[str, Any]:
+    """The largest gap of the error of a set, see ``largest_gap``."""
+    wrong, V = records.wrong, len(slicing.values)
+    within = slicing.codes[:, None] == np.arange(V)
+    corrected = level_of_pairs(V, level)
+    share = shares(np.broadcast_to(wrong[:, None], within.shape), within, records.clusters, corrected)
+    means = group_means(wrong[:, None], slicing.codes, np.eye(V), records.clusters, (0.0, 1.0), level)
+
+    def people(values: Sequence[int]) -> int | None:
+        count = records.clusters.identities(np.isin(slicing.codes, values) & np.isfinite(wrong))
+        return None if count is None else int(count)
+
+    estimates = {value: share.estimate(v) for v, value in enumerate(slicing.values)}
+    return largest_gap(estimates, means.contributions[..., 0], people)
 
 
 def set_family(sets: Sequence[SetRecords], slicing: Slicing) -> dict[str, Any] | None:

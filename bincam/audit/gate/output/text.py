@@ -1,4 +1,4 @@
-"""Output of the gate: JUnit XML for a CI server, and Markdown for a summary page."""
+"""Judgements as text: JUnit XML for a CI server, and Markdown for a summary page."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from bincam import display
 from bincam.audit.gate.judgements import Judgement
 from bincam.audit.gate.verdict import VERDICTS
 from bincam.errors import in_a_line
+from bincam.markdown import code, plain
 from bincam.stats.formatting import decimals, interval, number, written
 
 _MOST_DIGITS = 6
-_MARKDOWN = re.compile(r"([\\`\[\]|])")
-"""Characters that begin a link, a picture or code in Markdown, or escape another."""
 _MARKS = {"pass": "pass", "fail": "**fail**", "insufficient": "insufficient evidence", "error": "**error**"}
 
 
@@ -32,10 +31,10 @@ def markdown(judged: Sequence[Judgement], title: str, *, open_: bool) -> str:
         title: Title of the heading, such as the name of the audit.
         open_: True if the gate is open, see ``passed``.
     """
-    counts = ", ".join(f"{number} {_plain(name)}" for name, number in counted(judged).items() if number)
+    counts = ", ".join(f"{number} {_in_words(name)}" for name, number in counted(judged).items() if number)
     order = sorted(judged, key=lambda judgement: ("error", "fail", "insufficient", "pass").index(judgement.verdict))
     lines = [
-        f"# Gate {'open' if open_ else 'closed'}: {_text(title)}",
+        f"# Gate {'open' if open_ else 'closed'}: {plain(title)}",
         "",
         f"{display.counted(len(judged), 'check')}: {counts}.",
         "",
@@ -43,15 +42,15 @@ def markdown(judged: Sequence[Judgement], title: str, *, open_: bool) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for judgement in order:
-        estimate, digits = judgement.estimate, _digits(judgement)
+        estimate, digits = judgement.estimate, digits_of(judgement)
         cells = [
-            _code(judgement.rule.text),
-            _text(judgement.attribute),
+            code(judgement.rule.text),
+            plain(judgement.attribute),
             number(estimate.value, digits) + "†" * estimate.small,
             interval(estimate, digits=digits),
             f"{estimate.images:,}",
             "" if estimate.identities is None else f"{estimate.identities:,}",
-            _text(judgement.reason),
+            plain(judgement.reason),
         ]
         lines.append(f"| {_MARKS[judgement.verdict]} | {' | '.join(cells)} |")
     if any(judgement.estimate.small for judgement in judged):
@@ -88,14 +87,14 @@ def junit(judged: Sequence[Judgement], title: str, *, allow_insufficient: bool =
         tag = {"fail": "failure", "error": "error"}.get(verdict, "skipped" if allow_insufficient else "failure")
         about = {"message": _xml(judgement.reason)} | ({} if tag == "skipped" else {"type": verdict})
         ET.SubElement(case, tag, about).text = _xml(
-            f"{rule.measure} ({rule.group}) = {written(judgement.estimate, digits=_digits(judgement))}"
+            f"{rule.measure} ({rule.group}) = {written(judgement.estimate, digits=digits_of(judgement))}"
         )
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _digits(judgement: Judgement) -> int:
-    """The decimals of an estimate: more than usual where it would otherwise round to a bound that it differs from."""
+def digits_of(judgement: Judgement) -> int:
+    """Return the decimals of an estimate: more than usual where it would round to a bound that it differs from."""
     estimate, bound = judgement.estimate, judgement.rule.bound
     figures = [figure for figure in (estimate.value, estimate.low, estimate.high) if math.isfinite(figure)]
     digits = decimals(estimate.value, estimate.low, estimate.high) if estimate.defined else 2
@@ -104,22 +103,8 @@ def _digits(judgement: Judgement) -> int:
     return digits
 
 
-def _plain(name: str) -> str:
+def _in_words(name: str) -> str:
     return "insufficient evidence" if name == "insufficient" else name
-
-
-def _text(text: str) -> str:
-    """Text of any content in Markdown: no tag, link or picture begins in it, and no line ends."""
-    escaped = _MARKDOWN.sub(r"\\\1", in_a_line(text))
-    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", re.sub(r"&(?=#?\w+;)", "&amp;", escaped))
-
-
-def _code(text: str) -> str:
-    """Text of any content as code in Markdown, within more backticks than it has in a row."""
-    line = in_a_line(text).replace("|", "\\|")  # in a table the stroke ends a cell within code, too
-    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
-    space = " " if "`" in line else ""
-    return f"{fence}{space}{line}{space}{fence}"
 
 
 def _xml(text: str) -> str:

@@ -1,0 +1,1 @@
+"""Judgements as files: Markdown, JUnit XML and SARIF."""

@@ -1,0 +1,1 @@
+"""Model cards in Markdown, with the metadata that Hugging Face's hub reads."""
