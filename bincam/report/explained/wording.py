@@ -17,6 +17,13 @@ ASKED: dict[str | None, str] = {
     "nothing": "raw scores, which cannot be compared between outputs",
 }
 """Meaning of the logits of outputs in sets, by the question."""
+COUNTED = {
+    "zero": "Maps and bias share are counted from zero.",
+    "midpoint": "Maps are counted from the midpoint, halfway between images with and without the attribute.",
+    "template": "Maps are counted from the template, the mean map of other images, which sums to 0.",
+    "attribute_mean": "Maps are counted from the mean of all attributes: by how much the logit exceeds their mean.",
+}
+"""What maps are counted from, by the document's reference."""
 _BOXES = " Amber: the box around the largest part of the map above a share τ of its maximum; white, dashed: a true box."
 
 
@@ -26,8 +33,8 @@ def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
     Args:
         entry: An entry of :func:`describe`.
     """
+    share = _shares(entry)
     ledger = entry["ledger"]["zero"]
-    share = "undefined" if ledger["bias_share"] is None else percent(ledger["bias_share"])
     in_set = "one_of" in entry
     threshold = f", set {entry['one_of']}" if in_set else f", threshold {significant(entry['threshold'], 3)}"
     if entry["logit"] is None:
@@ -43,6 +50,19 @@ def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
         f"{answer}; map: {shows[entry['explained']]}",
         f"bias share {share}" + (", no positive evidence" if ledger["empty"] == 1 else "") + _off_image(entry),
     )
+
+
+def _shares(entry: Mapping[str, Any]) -> str:
+    """Write the bias share from what the map is counted from; from zero too, or alone, where that is something else."""
+    reference = entry.get("reference", "zero")
+    own, zero = entry["ledger"].get(reference), _share(entry["ledger"]["zero"])
+    if reference == "zero":
+        return zero
+    return f"{zero} from zero" if own is None else f"{_share(own)} from the {reference}, {zero} from zero"
+
+
+def _share(ledger: Mapping[str, Any]) -> str:
+    return "undefined" if ledger["bias_share"] is None else percent(ledger["bias_share"])
 
 
 def _off_image(entry: Mapping[str, Any]) -> str:
@@ -66,6 +86,7 @@ def caption(document: Mapping[str, Any]) -> str:
         f"{claims[document['complete']]}. Red supports the explained side, blue opposes it; each attribute"
         f"{', and each set of outputs,' if sets else ''} has one scale in all figures of this call."
         + (f" Of a set ({', '.join(sets)}) exactly one output is true; its logits are {asked}." if sets else "")
+        + f" {COUNTED.get(document.get('reference', 'zero'), '')}"
         + " Bias share: the part of the support that is not located in the image."
         + views_note(document)
         + fit_note(document)
