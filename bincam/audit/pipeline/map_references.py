@@ -25,6 +25,7 @@ def check_map_reference(
     explainers: Mapping[str, Explainer],
     large: Sets,
     reference_table: AttributeTable | None,
+    notes: list[str],
 ) -> None:
     """Refuse a reference that the audited maps cannot be counted from.
 
@@ -33,6 +34,7 @@ def check_map_reference(
         explainers: Of the outputs that have a row of their own, by method.
         large: The sets of outputs of which only two are explained.
         reference_table: The images that references are fitted on, or None.
+        notes: Takes what is undefined.
 
     Raises:
         InputError: One attribute has no other maps, or there are no images to fit on.
@@ -56,6 +58,15 @@ def check_map_reference(
             f"maps counted from {asked}: there are no images to fit it on; name a split with --reference-split "
             "(reference_split=), or count from zero"
         )
+    if asked == "midpoint" and reference_table is not None:
+        labels = reference_table.labels
+        lacking = ((labels == 1).any(0) & (labels == 0).any(0)) == 0
+        names = [name for name, lacks in zip(reference_table.names, lacking, strict=True) if lacks]
+        if names:
+            notes.append(
+                f"no midpoint of {listed(names)}: the reference images are all of one class, so maps counted from it "
+                "are undefined"
+            )
 
 
 def map_references(plan: Plan, folder: Path) -> dict[str, Reference]:

@@ -104,7 +104,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     cells = plan_cells(explainer, own_rows, slots, regions, sources, notes) if settings.grid else None
     reference_table = defaults.choose_reference_table(data, settings, explainer, notes)
     fitted_on = defaults.reference_split(data, settings) if reference_table is not None else None
-    check_map_reference(settings, explainers, large, reference_table)
+    check_map_reference(settings, explainers, large, reference_table, notes)
     if settings.split and fitted_on:
         notes += split_leaks(given, (settings.split, fitted_on))
     table = table.select(own_rows) if own_rows else table

@@ -112,6 +112,7 @@ def _influence(source: Path, table: AttributeTable, shape: tuple[int, ...], work
     import cv2
 
     from bincam import faces
+    from bincam.faces.counterfactuals.pairs import influences
 
     masks = np.zeros(shape, bool)
     specs = faces.specs(source)
@@ -119,7 +120,7 @@ def _influence(source: Path, table: AttributeTable, shape: tuple[int, ...], work
         file = work / "influence" / f"{Path(image).stem}.npz"
         names = [name for name in INFLUENCE if table.labels[row, table.index(name)] == 1]
         if not file.is_file():
-            found = faces.influences(specs[Path(image).name], names, FACES_SIZE) if names else {}
+            found = influences(specs[Path(image).name], names, FACES_SIZE) if names else {}
             file.parent.mkdir(parents=True, exist_ok=True)
             with atomic(file) as part, part.open("wb") as stream:
                 np.savez_compressed(stream, **found)
