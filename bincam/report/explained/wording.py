@@ -34,7 +34,6 @@ def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
         entry: An entry of :func:`describe`.
     """
     share = _shares(entry)
-    ledger = entry["ledger"]["zero"]
     in_set = "one_of" in entry
     threshold = f", set {entry['one_of']}" if in_set else f", threshold {significant(entry['threshold'], 3)}"
     if entry["logit"] is None:
@@ -48,8 +47,17 @@ def summary(entry: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"logit {formatting.number(entry['logit'], signed=True)} (p = {probability}){threshold}",
         f"{answer}; map: {shows[entry['explained']]}",
-        f"bias share {share}" + (", no positive evidence" if ledger["empty"] == 1 else "") + _off_image(entry),
+        f"bias share {share}" + (", no positive evidence" if _is_empty(entry) else "") + _off_image(entry),
     )
+
+
+def _is_empty(entry: Mapping[str, Any]) -> bool:
+    """Decide if nothing supports the side: in the ledger of the map's reference, or in the map where it has none."""
+    own = entry["ledger"].get(entry.get("reference", "zero"))
+    if own is not None:
+        return bool(own["empty"] == 1)
+    cells = [value for line in entry["map"] for value in line]
+    return None not in cells and max(cells) <= 0
 
 
 def _shares(entry: Mapping[str, Any]) -> str:

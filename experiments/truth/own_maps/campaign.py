@@ -17,8 +17,11 @@ CHOSEN_ON = ("faces", 0)
 FINER: Mapping[str, str] = {"faces": "network.backbone.layer1", "scenes": "network.backbone.layers.8"}
 """A layer of twice as many cells along either axis."""
 
+DEFAULT = ("grad_cam", "pooled")
+"""The page's default."""
+
 METHODS_AND_LAYERS = (
-    ("grad_cam", "pooled"),
+    DEFAULT,
     ("grad_cam", "pre_activation"),
     ("layer_cam", "pooled"),
     ("hirescam", "finer"),
@@ -37,16 +40,17 @@ class Job:
         layer: ``pooled``, ``pre_activation`` or ``finer``.
         images: Images that are judged.
         fitted: Images of the reference split.
-        followed: Images of which pixels are removed, two attributes each.
+        followed: Images of which pixels are removed, two attributes each; counted from zero alone but for the default
+            method.
     """
 
     world: str
     seed: int
     method: str
     layer: str
-    images: int = 300
-    fitted: int = 300
-    followed: int = 30
+    images: int = 200
+    fitted: int = 200
+    followed: int = 20
 
     @property
     def name(self) -> str:

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from torch import Tensor
 
 from bincam.cam import Explainer, Explanation
 from bincam.cam.explained import joined
 from bincam.cam.reference import ReferenceFit
-from bincam.metrics import deletion, insertion, region_measures, road, spearman
+from bincam.metrics import deletion, insertion, region_measures, road
 from bincam.metrics.specificity.attribute_marks import Specificity, attribute_specificity
 from bincam.metrics.specificity.competitors import (
     competing,
@@ -31,13 +32,11 @@ from bincam.references import FITTED_FOR_MAPS
 from bincam.resample import project
 from bincam.stats.clustered.means import overall_means
 from bincam.stats.clusters import Clusters
-from experiments.truth.own_maps.campaign import Job
+from experiments.truth.own_maps.campaign import DEFAULT, Job
 from experiments.truth.own_maps.worlds import World
 
 Array = NDArray[Any]
-BATCH, STEPS, FRACTIONS, PAIRS = 25, 5, (0.2, 0.5, 0.8), 2
-BETTER = {"region_excess": 1, "energy": 1, "influence": 1, "deletion": -1, "insertion": 1, "road": 1}
-"""The figures per pair, and whether more of them is better."""
+BATCH, STEPS, FRACTIONS, PAIRS = 25, 5, (0.2, 0.6), 2
 
 
 def measure(job: Job, world: World) -> dict[str, Any]:
@@ -50,7 +49,8 @@ def measure(job: Job, world: World) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     zero: Mapping[str, Array] = {}
     for name, explanation in counted.items():
-        pairs = figures_per_pair(explainer, world, explanation, weights, job.followed)
+        followed = job.followed if name == "zero" or (job.method, job.layer) == DEFAULT else 0
+        pairs = figures_per_pair(explainer, world, explanation, weights, followed)
         zero = zero or pairs
         found = specificity(world, explanation, weights["object"])
         figures[name] = {
@@ -65,7 +65,7 @@ def measure(job: Job, world: World) -> dict[str, Any]:
         "complete": drawn.complete,
         "grid": list(drawn.maps.shape[-2:]),
         "images": len(world.images),
-        "people": int(people.number) if hasattr(people, "number") else len(set(world.people)),
+        "people": people.count,
         "references": figures,
     }
 
@@ -107,7 +107,7 @@ def whole(drawn: Explanation) -> Array:
 def figures_per_pair(
     explainer: Explainer, world: World, explanation: Explanation, weights: Mapping[str, Array], followed: int
 ) -> dict[str, Array]:
-    """Compute each figure of ``BETTER``, ``(N, A)``; NaN outside of its pairs."""
+    """Compute each figure of ``judging.BETTER``, ``(N, A)``; NaN outside of its pairs."""
     maps, total = explanation.maps.double(), whole(explanation)
     labels = world.labels.numpy()
     objects = weights["object"]
@@ -141,10 +141,14 @@ def followed_figures(explainer: Explainer, world: World, explanation: Explanatio
 
 def likeness(explanation: Explanation) -> float | None:
     """The mean |Spearman| of maps of two attributes of the same image, over all pairs."""
-    maps = explanation.maps
-    count = maps.shape[1]
-    values = [spearman(maps, maps.roll(shift, 1)).abs() for shift in range(1, count // 2 + 1)]
-    mean = torch.stack(values).nanmean().item()
+    flat = explanation.maps.flatten(2).double().numpy()
+    ranks = rankdata(flat, axis=-1)
+    ranks -= ranks.mean(-1, keepdims=True)
+    size = np.sqrt(np.square(ranks).sum(-1, keepdims=True))
+    with np.errstate(invalid="ignore"):
+        unit = ranks / np.where(size > 0, size, np.nan)  # a constant map has no ranks
+    others = ~np.eye(flat.shape[1], dtype=bool)
+    mean = float(np.nanmean(np.abs(unit @ unit.transpose(0, 2, 1))[:, others]))
     return round(mean, 4) if np.isfinite(mean) else None
 
 
@@ -157,6 +161,7 @@ def specificity(world: World, explanation: Explanation, weights: Array) -> Speci
         identities=world.people,
         weights=weights,
         total=whole(explanation),
+        differences=explanation.reference != "zero",  # own share is that of zero, or there is none
     )
 
 
