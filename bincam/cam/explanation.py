@@ -119,6 +119,7 @@ class Explanation(Explained):
         grid = " × ".join(str(length) for length in self.maps.shape[-2:])
         parts = ["maps", "constant"]
         parts += ["evidence beyond the image"] if self.beyond is not None else []
+        parts += ["mean of all attributes"] if self.reference == "attribute_mean" else []
         parts += ["entropy of the alternatives"] if self.has_alternatives else []
         terms = f"{', '.join(parts[:-1])} and {parts[-1]}"
         adds_up = f"{terms} sum to the logit" if self.complete else "maps do not sum to the logit"

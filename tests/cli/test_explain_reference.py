@@ -14,6 +14,7 @@ from bincam.cam import Reference
 from bincam.cam.reference import as_template
 from bincam.data import AttributeTable, write_celeba
 from bincam.models import open_image, save
+from bincam.report.explained.wording import caption
 from tests.cli.conftest import tiny
 
 NAMES = ("Smiling", "Eyeglasses", "Bald")
@@ -61,6 +62,7 @@ def test_maps_and_shares_are_counted_from_the_reference(command, pictures, model
     said = explained(command, pictures, model_folder, *options, "--out", tmp_path / "out")
     plain, counted = expected(model_folder, pictures, reference)
     assert (said["reference"], said["complete"]) == (name, True)
+    assert ("the maps, the bias and the mean of all attributes" in caption(said)) == (name == "attribute_mean")
     for row, image in enumerate(said["images"]):
         with Image.open(image["figure"]) as figure:
             assert min(figure.size) > 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from bincam.errors import InputError, nearest
 from bincam.references import FITTED_FOR_MAPS, MAP_REFERENCES, MapReference
@@ -32,7 +32,7 @@ def check_reference(name: str, folder: Path | None, *, grid: bool) -> MapReferen
         )
     if folder is not None and not fitted:
         raise InputError(f"--reference-from {folder} is for --reference {' or '.join(FITTED_FOR_MAPS)}, not {name}")
-    return cast("MapReference", name)
+    return name
 
 
 def read_reference(

@@ -85,6 +85,7 @@ def caption(document: Mapping[str, Any]) -> str:
     log_odds = sets and versus is None
     parts = ["the maps", "the bias"]
     parts += ["the evidence beyond the image"] if document.get("views") else []
+    parts += ["the mean of all attributes"] if document.get("reference") == "attribute_mean" else []
     parts += ["the entropy of the alternatives"] if log_odds else []
     terms = f"{', '.join(parts[:-1])} and {parts[-1]}"
     claims = {True: f"{terms} add up to the logit", False: "the maps do not add up to the logit"}

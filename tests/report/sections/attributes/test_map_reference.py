@@ -36,7 +36,7 @@ def test_the_reference_stands_beside_maps_and_shares(tmp_path, name):
     assert re.search(f"{SHARE}{words[first]} and {SHARE}{words[second]}\\.$", text), text
     assert {
         "zero": "counted from zero: what they leave out is the head's own constant",
-        "midpoint": "counted from the midpoint reference (fitted on",
+        "midpoint": "counted from the midpoint reference, and so is the bias share",
         "template": "still the head's own constant",
         "attribute_mean": "the mean of the maps of all 3 attributes",
     }[name] in text
