@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bincam.display import counted
 from bincam.errors import InputError
+from bincam.metrics.randomization.dependence import MIN_CELLS
 from bincam.metrics.specificity.competitors import (
     FEWEST,
     competing,
@@ -172,6 +173,12 @@ def attribute_specificity(
     shares = _parts(beyond, MARGIN * own.variance, people, level, reasons)
     ratios, ratios_given = (_ratios(each, people, level) for each in (own, given))
     regions, competitors = _regions(evidence, known, people, weights, total, overlaps, level)
+    cells = math.prod(maps.shape[2:])
+    if cells < MIN_CELLS:
+        few = f"the grid has {counted(cells, 'cell')}; at least {MIN_CELLS} are needed"
+        shares, regions = (
+            [replace(part, verdict="cannot tell", reason=few) for part in parts] for parts in (shares, regions)
+        )
     attributes = {}
     for a, (name, share, region) in enumerate(zip(names, shares, regions, strict=True)):
         verdicts = (share.verdict, region.verdict)
