@@ -11,6 +11,7 @@ occur, and ``permuted`` permutes the entries of every row. Both need the feature
 from __future__ import annotations
 
 import argparse
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ import torch
 from numpy.typing import NDArray
 
 from bincam.cam import Explainer
-from bincam.files import write_json
+from bincam.files import read_json, write_json
 from bincam.metrics.specificity.unexplained import own_share
 from bincam.stats.clusters import Clusters
 from experiments.truth.own_maps.campaign import SEEDS, WORLDS, Job
 from experiments.truth.own_maps.run import HERE
 from experiments.truth.own_maps.worlds import World, open_world
 
+FILE = HERE / "null.json"
 KIND, SCHEMA, DRAWS = "bincam-experiment-own-share-null", 1, 5
 
 
@@ -80,15 +82,19 @@ def measure(world: World) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path.home() / ".cache" / "bincam-own-maps")
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="names of networks, with * and ?")
     options = parser.parse_args()
     torch.set_num_threads(1)
     sample = Job("", 0, "", "")
-    networks = {}
-    for world in WORLDS:
-        for seed in SEEDS:
-            opened = open_world(world, seed, options.work, sample.images, sample.fitted)
-            networks[f"{world}-seed{seed}"] = measure(opened)
-    write_json(HERE / "null.json", {"kind": KIND, "schema": SCHEMA, "draws": DRAWS, "networks": networks})
+    networks: dict[str, Any] = {}
+    if FILE.is_file():
+        networks = read_json(FILE, kind=KIND, schema=SCHEMA)["networks"]
+    for world, seed in [(world, seed) for seed in SEEDS for world in WORLDS]:
+        name = f"{world}-seed{seed}"
+        if name not in networks and fnmatch(name, options.only):
+            networks[name] = measure(open_world(world, seed, options.work, sample.images, sample.fitted))
+            write_json(FILE, {"kind": KIND, "schema": SCHEMA, "draws": DRAWS, "networks": networks})
+            print(f"{name}: done", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 from bincam.files import atomic
 from bincam.references import MAP_REFERENCES
-from experiments.truth.own_maps.campaign import CHOSEN_ON, DEFAULT, Job, jobs
+from experiments.truth.own_maps.campaign import CHOSEN_ON, DEFAULT, METHODS_AND_LAYERS, Job, jobs
 from experiments.truth.own_maps.judging import HEADLINE, KEPT, chosen, confirmations
 from experiments.truth.own_maps.run import HERE, finished
 
@@ -97,6 +97,7 @@ def tables(found: dict[Job, dict[str, Any]]) -> str:
     parts.append("## Own share")
     header = ["network", "method, layer", "own share, mean", "null", "pass / fail / cannot tell"]
     parts.append(_table(header, [own_share_row(job, stored) for job, stored in found.items()]))
+    parts += _across(found)
     parts += _differences(found)
     parts += _judgement(found)
     return "\n\n".join(parts) + "\n"
@@ -104,6 +105,23 @@ def tables(found: dict[Job, dict[str, Any]]) -> str:
 
 def _table(header: list[str], rows: list[str]) -> str:
     return "\n".join([f"| {' | '.join(header)} |", f"|{'---|' * len(header)}", *rows])
+
+
+def _across(found: dict[Job, dict[str, Any]]) -> list[str]:
+    """The headline of every method and layer from zero, network beside network."""
+    networks = list(dict.fromkeys((job.world, job.seed) for job in found))
+    at = {(job.method, job.layer, job.world, job.seed): stored for job, stored in found.items()}
+    rows = []
+    for method, layer in METHODS_AND_LAYERS:
+        cells = [f"{method}, {layer}"]
+        for network in networks:
+            stored = at.get((method, layer, *network))
+            figures = None if stored is None else stored["figures"]["references"]["zero"]
+            for measure in (HEADLINE, "energy"):
+                cells.append("not run yet" if figures is None else written(figures[measure]))
+        rows.append(f"| {' | '.join(cells)} |")
+    named = [f"{world}, seed {seed}: {COLUMNS[m]}" for world, seed in networks for m in (HEADLINE, "energy")]
+    return ["## Methods and layers, from zero", _table(["method, layer", *named], rows)] if rows else []
 
 
 def _differences(found: dict[Job, dict[str, Any]]) -> list[str]:
