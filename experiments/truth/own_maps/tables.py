@@ -117,8 +117,8 @@ def _across(found: dict[Job, dict[str, Any]]) -> list[str]:
         for network in networks:
             stored = at.get((method, layer, *network))
             figures = None if stored is None else stored["figures"]["references"]["zero"]
-            for measure in (HEADLINE, "energy"):
-                cells.append("not run yet" if figures is None else written(figures[measure]))
+            measures = (HEADLINE, "energy")
+            cells += ["not run yet" if figures is None else written(figures[measure]) for measure in measures]
         rows.append(f"| {' | '.join(cells)} |")
     named = [f"{world}, seed {seed}: {COLUMNS[m]}" for world, seed in networks for m in (HEADLINE, "energy")]
     return ["## Methods and layers, from zero", _table(["method, layer", *named], rows)] if rows else []
