@@ -102,11 +102,16 @@ def explain(
             metavar="|".join(MAP_REFERENCES),
             help="What maps are counted from: zero; midpoint or template, the mean evidence of other images; or the "
             "mean of all explained attributes.",
+            rich_help_panel=_MAPS,
         ),
     ] = "zero",
     reference_from: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="With --reference midpoint or template, the audit that has fitted it."),
+        typer.Option(
+            metavar="FOLDER",
+            help="With --reference midpoint or template, the audit that has fitted it.",
+            rich_help_panel=_MAPS,
+        ),
     ] = None,
     grid: Annotated[
         bool,
