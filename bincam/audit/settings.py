@@ -19,6 +19,7 @@ from bincam.cam.requests.targets import SIDES
 from bincam.data import Regions
 from bincam.data.dataset import OnError
 from bincam.errors import InputError, nearest
+from bincam.references import MAP_REFERENCES, MapReference
 from bincam.stats.rates.operating_point import checked_rates
 
 RegionsChoice = InstanceOf[Regions] | Literal["auto"] | None
@@ -75,6 +76,9 @@ class Settings:
             one per random network. 0 for none; at least twenty for a verdict.
         reference_split: Split on which references are fitted; ``auto``: validation, else training; None fits none.
         reference_limit: Fit references on a stratified subset of at most this many images.
+        map_reference: What all maps are counted from, and measured: ``zero``, ``midpoint`` or ``template`` of the
+            reference split, or ``attribute_mean``, the mean of the audited attributes in the same image. The ledger
+            keeps its own references.
         seed: Seed of all draws.
         batch_size: Images per forward pass; None for ``BATCH_SIZE`` of the device. With 1 every pass has one image,
             also those of additional measurements; a model needs this whose output for an image depends on its batch.
@@ -124,6 +128,7 @@ class Settings:
     gate_images: int = 64
     reference_split: str | None = "auto"
     reference_limit: int = 2048
+    map_reference: MapReference = "zero"
     seed: int = 0
     batch_size: int | None = None
     shard_images: int = 256
@@ -223,6 +228,13 @@ class Settings:
     def _known_side(cls, value: Any) -> Any:
         if value not in SIDES:
             raise ValueError(f"unknown side {value!r}{nearest(value, SIDES)}")
+        return value
+
+    @field_validator("map_reference", mode="before")
+    @classmethod
+    def _known_reference(cls, value: Any) -> Any:
+        if value not in MAP_REFERENCES:
+            raise ValueError(f"unknown map_reference {value!r}{nearest(str(value), MAP_REFERENCES)}")
         return value
 
     @field_validator("device", mode="before")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -13,6 +14,7 @@ from bincam.cam.batch import asked_batch, batch_evidence, batch_explanation, bat
 from bincam.cam.decompose import full_precision
 from bincam.cam.explained import joined
 from bincam.cam.explanation import Explanation
+from bincam.cam.map_reference import refuse_unsigned
 from bincam.cam.maps.native import kept_and_start
 from bincam.cam.reference import Reference, ReferenceFit
 from bincam.cam.requests.combination import refuse_unknown_scores
@@ -216,21 +218,26 @@ class Explainer(StatedModel):
         loader: Iterable[tuple[Tensor | PlacedViews, Tensor]],
         kind: ReferenceKind = "midpoint",
         max_batches: int | None = None,
+        *,
+        of: Literal["head", "maps"] = "head",
     ) -> Reference:
         """Fit the evidence that images get on average, on other images than those to audit (the validation split).
 
         Args:
             loader: Batches of images, or of views as for a call, and labels ``(B, A)`` for the selected attributes;
                 1, 0 or -1, NaN for unknown.
-            kind: ``midpoint``, ``mean`` or ``balanced_mean``, see ``Reference``.
+            kind: ``midpoint``, ``mean``, ``balanced_mean`` or ``template``, see ``Reference``.
             max_batches: Maximum number of batches to read.
+            of: What is averaged. ``head``: the head's own evidence, for the ledger, and for maps that are this
+                evidence. ``maps``: the maps of this explainer, for ``Explanation.against`` where they are not.
 
         Returns:
-            The reference, for ``Explanation.ledger``.
+            The reference, for ``Explanation.ledger`` and ``Explanation.against``.
 
         Raises:
-            InputError: The loader is empty.
-            UnsupportedError: The head has no additive decomposition.
+            InputError: The loader is empty, or ``of`` is unknown.
+            UnsupportedError: The head has no additive decomposition, or of ``maps``, the method's maps leave out the
+                evidence against a side.
 
         Example:
             >>> import torch
@@ -245,16 +252,29 @@ class Explainer(StatedModel):
             >>> explainer(images).ledger(reference).reference
             'midpoint'
         """
+        if of not in ("head", "maps"):
+            raise InputError(f"of={of!r}; expected 'head' or 'maps'")
+        if of == "maps":
+            refuse_unsigned(self.method_name)
+            if self.top is not None:
+                raise InputError("of='maps' needs the maps of all outputs, and top= explains some; leave it out")
         fit: ReferenceFit | None = None
+        layer = ""
         for number, (images, labels) in enumerate(loader):
             if max_batches is not None and number >= max_batches:
                 break
-            for rows, evidence in self._evidence(images):
+            if of == "maps":
+                explained = self(images, "positive")
+                layer, parts = explained.layer, iter([(slice(None), explained.maps)])
+            else:
+                parts = self._evidence(images)
+            for rows, evidence in parts:
                 fit = fit or ReferenceFit(self.selection.attributes)
                 fit.add(evidence, labels[rows])
         if fit is None:
             raise InputError("a reference needs at least one batch of images with labels")
-        return fit.result(kind)
+        found = fit.result(kind)
+        return replace(found, method=self.method_name, layer=layer) if of == "maps" else found
 
     def _evidence(self, images: Tensor | PlacedViews) -> Iterator[tuple[slice, Tensor]]:
         """The rows of each pass, and all selected outputs' evidence for the positive class, ``(rows, A, h, w)``."""

@@ -65,6 +65,7 @@ class Explained:
     grids: Mapping[Reading, PredictionGrid] = field(default_factory=dict)
     views: int = 0
     beyond: Tensor | None = None
+    reference: str = "zero"
 
     @property
     def has_alternatives(self) -> bool:
@@ -151,14 +152,18 @@ class Explained:
         Raises:
             InputError: It has another grid, or lacks one of these attributes.
         """
-        assert self.decomposition is not None
-        evidence = self.decomposition.evidence
         if self.outputs is None:
-            return reference.for_maps(self.attributes, evidence)
+            return reference.for_maps(self.attributes, self.maps if reference.method else self._evidence())
         explained = sorted(set(self.outputs.flatten().tolist()))
-        grids = reference.for_maps([self.names[column] for column in explained], evidence)
+        names = [self.names[column] for column in explained]
+        grids = reference.for_maps(names, self.maps if reference.method else self._evidence())
         place = torch.searchsorted(torch.tensor(explained, device=self.outputs.device), self.outputs)
         return grids[place]
+
+    def _evidence(self) -> Tensor:
+        """The head's own evidence, of an explanation with a decomposition."""
+        assert self.decomposition is not None
+        return self.decomposition.evidence
 
 
 AnyExplained = TypeVar("AnyExplained", bound=Explained)

@@ -14,10 +14,12 @@ from bincam.cam import ledger as ledger_terms
 from bincam.cam.explained import Explained
 from bincam.cam.ledger import Ledger
 from bincam.cam.listing import Position, first_rows, omitted_rows, size
+from bincam.cam.map_reference import count_from
 from bincam.cam.prediction_grid.grid import PredictionGrid, Reading
 from bincam.cam.prediction_grid.reading import find_grid
 from bincam.cam.reference import Reference
 from bincam.errors import InputError
+from bincam.references import MapReference
 from bincam.resample import upsample
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Explanation(Explained):
             ``fullgrad`` that is not complete, and methods of pytorch-grad-cam. ``fullgrad``'s are ``(B, A, H, W)``.
         decomposition: The head's additive decomposition, whatever the method of the maps; None if the head has none.
         bias: ``(B, A)``, the constant that completes the maps: of the head, or for ``fullgrad`` of all layers without a
-            grid. None if there is no constant.
+            grid; with a reference, and what the reference moves from the maps. None if there is no constant.
         method: Name of the method.
         layer: Name of the explained tensor.
         kind: Claim that the head permits.
@@ -69,6 +71,7 @@ class Explanation(Explained):
         views: Number of views whose mean is explained; 0 for the images themselves.
         beyond: ``(B, A)``, of views: the part of the prefix that is evidence in cells beyond the image, for the
             positive class. None without views or a decomposition.
+        reference: What the maps are counted from, see ``against``.
 
     Example:
         >>> import torch
@@ -116,11 +119,13 @@ class Explanation(Explained):
         grid = " × ".join(str(length) for length in self.maps.shape[-2:])
         parts = ["maps", "constant"]
         parts += ["evidence beyond the image"] if self.beyond is not None else []
+        parts += ["mean of all attributes"] if self.reference == "attribute_mean" else []
         parts += ["entropy of the alternatives"] if self.has_alternatives else []
         terms = f"{', '.join(parts[:-1])} and {parts[-1]}"
         adds_up = f"{terms} sum to the logit" if self.complete else "maps do not sum to the logit"
         asked = f"versus {self.versus}" if self.versus else ""
-        notes = (f"{self.kind}: {self.reason}", adds_up, asked, omitted_rows(self.logits))
+        counted = f"maps are counted from {self.reference}, bias shares from zero" if self.reference != "zero" else ""
+        notes = (f"{self.kind}: {self.reason}", adds_up, asked, counted, omitted_rows(self.logits))
         return display.Table(
             f"Explanation of {size(self.attributes, self.logits)}: {self.method} at {self.layer}, maps of {grid} cells",
             ("image, attribute", "logit", "threshold", "explained", "bias share"),
@@ -168,6 +173,40 @@ class Explanation(Explained):
             self, images=images, image=image, attributes=attributes, mean=mean, std=std
         )
 
+    def against(self, reference: MapReference | Reference = "zero") -> Explanation:
+        """Count the maps from a reference R: S' = S - R, with the constant b' = b + ΣR.
+
+        Where the maps add up, they still do: z = b' + p + ΣS'. The ledger is not changed; it has references of its own.
+
+        Args:
+            reference: ``zero``: the maps as they are. A fitted ``Reference``, the same grid for every image: its
+                ``midpoint`` lies between images with and without the attribute, its ``template`` is where images get
+                evidence on average and sums to 0, so that b' = b. ``attribute_mean``: the mean of the evidence for all
+                attributes of this explanation, image by image. The maps then sum to 0 over the attributes and explain
+                by how much a logit exceeds their mean; what b' gains is no constant.
+
+        Returns:
+            The explanation with other maps and another constant.
+
+        Raises:
+            InputError: The reference is unknown, was fitted on other maps, or lacks an attribute; or there is one
+                attribute, whose map is the mean itself.
+            UnsupportedError: The method's maps leave out the evidence against a side; or ``attribute_mean`` is asked of
+                outputs of a set, for which ``versus="mean"`` is the same question.
+
+        Example:
+            >>> import torch
+            >>> from torch import nn
+            >>> from bincam import Explainer
+            >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+            >>> explainer, images = Explainer(model, names=["Smiling", "Bald"]), torch.rand(4, 3, 16, 16)
+            >>> template = explainer.fit_reference([(images, torch.tensor([[0, 1]] * 4))], "template")
+            >>> explained = explainer(images).against(template)
+            >>> explained.reference, bool((explained.identity_gap.abs() < 1e-5).all())
+            ('template', True)
+        """
+        return count_from(self, reference)
+
     def ledger(self, reference: Literal["zero", "floor"] | Reference = "zero") -> Ledger:
         """Sum the evidence for and against the explained side, relative to a reference.
 
@@ -192,6 +231,11 @@ class Explanation(Explained):
             True
         """
         name = reference.kind if isinstance(reference, Reference) else reference
+        if isinstance(reference, Reference) and reference.method:
+            raise InputError(
+                f"the reference was fitted on maps of {reference.method} and the ledger decomposes the head; fit it "
+                "with Explainer.fit_reference(..., of='head')"
+            )
         if self.decomposition is None:
             nan = torch.full_like(self.logits, torch.nan)
             return ledger_terms.ledger(

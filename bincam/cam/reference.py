@@ -1,11 +1,11 @@
-"""References for the ledger: evidence that images get on average, fitted on other images than the audited ones."""
+"""References for ledger and maps: evidence that images get on average, fitted on other images than the audited ones."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bincam.errors import InputError
 from bincam.files import read_json, write_json
-from bincam.references import FITTED, ReferenceKind
+from bincam.references import KINDS, ReferenceKind
 
 _KIND, _SCHEMA = "bincam-reference", 1
 
@@ -29,7 +29,8 @@ class Reference:
         kind: ``midpoint``: half the sum of the means over positively and over negatively labelled images; claims about
             bias need this one. ``mean``: the mean over all images, which also depends on prevalence. ``balanced_mean``:
             the mean over a label-balanced resample, with which ``mean`` is to be compared. Its expectation is the
-            midpoint, and it is computed as such, without resampling.
+            midpoint, and it is computed as such, without resampling. ``template``: the mean over all images, less its
+            own mean over the cells, so that it sums to 0: where every image gets evidence, but not how much.
         attributes: A names.
         grid: ``(A, h, w)``, S_ref, float64; NaN for an attribute without images of both labels.
         counts: ``(A, 2)``: numbers of negatively and positively labelled images that it was fitted on.
@@ -56,11 +57,14 @@ class Reference:
     counts: Tensor
     people: Tensor | None = None
     replicates: Tensor | None = None
+    method: str = ""
+    layer: str = ""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of names, kind and values."""
-        head = "\n".join((self.kind, *self.attributes)).encode()
+        """SHA-256 of names, kind and values, and of the method and layer if stated."""
+        of_maps = (self.method, self.layer) if self.method else ()
+        head = "\n".join((self.kind, *of_maps, *self.attributes)).encode()
         grid = torch.where(torch.isnan(self.grid), torch.nan, self.grid)  # all NaNs get the same bits
         return hashlib.sha256(head + grid.contiguous().numpy().tobytes()).hexdigest()
 
@@ -93,6 +97,7 @@ class Reference:
                 "attributes": list(self.attributes),
                 "counts": self.counts.tolist(),
                 **({} if self.people is None else {"people": self.people.tolist()}),
+                **({"method": self.method, "layer": self.layer} if self.method else {}),
                 "grid": grid,
                 "sha256": self.digest,
             },
@@ -114,6 +119,8 @@ class Reference:
                 torch.tensor(grid, dtype=torch.float64),
                 torch.tensor(fields["counts"], dtype=torch.int64),
                 torch.tensor(fields["people"], dtype=torch.int64) if "people" in fields else None,
+                method=fields.get("method", ""),
+                layer=fields.get("layer", ""),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: incomplete reference: {error}") from None
@@ -194,8 +201,8 @@ class ReferenceFit:
         """
         if self._sums is None:
             raise InputError("a reference needs at least one batch of images with labels")
-        if kind not in FITTED:
-            raise InputError(f"unknown reference {kind!r}; expected one of {', '.join(FITTED)}")
+        if kind not in KINDS:
+            raise InputError(f"unknown reference {kind!r}; expected one of {', '.join(KINDS)}")
         grid = _grid(kind, self._sums, self._counts.T)
         people = sum(self._labelled.values(), torch.zeros_like(self._counts.T)).T if self._named else None
         return Reference(kind, self._attributes, grid, self._counts.clone(), people, self._replicates(kind))
@@ -212,11 +219,20 @@ class ReferenceFit:
         return torch.stack([grid.float() for grid in without])
 
 
+def as_template(mean: Reference) -> Reference:
+    """Turn a reference of kind ``mean`` into the ``template``, less its own mean over the cells."""
+    return replace(mean, kind="template", grid=_centred(mean.grid), replicates=None)
+
+
+def _centred(grid: Tensor) -> Tensor:
+    return grid - grid.mean((-2, -1), keepdim=True)
+
+
 def _grid(kind: ReferenceKind, sums: Tensor, counts: Tensor) -> Tensor:
     """Compute the grid ``(A, h, w)`` from sums ``(2, A, h, w)`` and counts ``(2, A)``; NaN without images."""
-    if kind == "mean":
+    if kind in ("mean", "template"):
         grid: Tensor = sums.sum(0) / counts.sum(0)[:, None, None]
-        return grid
+        return grid if kind == "mean" else _centred(grid)
     negative, positive = sums / counts[..., None, None]
     middle: Tensor = (negative + positive) / 2
     return middle

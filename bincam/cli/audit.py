@@ -30,6 +30,7 @@ from bincam.cli.reading.options import expand_groups, parse_attributes, parse_na
 from bincam.cli.reading.table_options import SETS_PANEL, ReaderOptions
 from bincam.display import counted
 from bincam.errors import BincamWarning, InputError
+from bincam.references import MAP_REFERENCES
 
 if TYPE_CHECKING:
     from bincam.audit import Audit
@@ -127,6 +128,15 @@ def audit(
     reference_limit: Annotated[
         int, typer.Option(min=1, help="Fit the references on at most this many images.", rich_help_panel=_MAPS)
     ] = 2048,
+    reference: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(MAP_REFERENCES),
+            help="What maps are counted from, and measured: zero; midpoint or template, fitted as the ledger's "
+            "references; or the mean of all attributes of the image.",
+            rich_help_panel=_MAPS,
+        ),
+    ] = "zero",
     regions: Annotated[
         str,
         typer.Option(
@@ -277,6 +287,7 @@ def audit(
         "gate_images": gate_images,
         "reference_split": None if reference_split == "none" else reference_split,
         "reference_limit": reference_limit,
+        "map_reference": reference,
         "seed": seed,
         "batch_size": batch_size,
         "workers": _workers(device) if workers is None else workers,

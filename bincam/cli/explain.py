@@ -13,6 +13,7 @@ from bincam.cli.explaining.explainer import LARGE, make_explainer
 from bincam.cli.explaining.files import EXAMPLE, FILE, figure_paths, list_images, make_example
 from bincam.cli.explaining.photographs import read_photographs, split_fit
 from bincam.cli.explaining.questions import METHOD, read_boxes, read_sets, read_views, refuse_contradictions
+from bincam.cli.explaining.reference import check_reference, read_reference
 from bincam.cli.reading import source
 from bincam.cli.reading.option_groups import (
     EXECUTION_PANEL,
@@ -28,6 +29,7 @@ from bincam.cli.reading.options import expand_groups
 from bincam.cli.reading.table_options import ReaderOptions
 from bincam.display import counted
 from bincam.errors import InputError
+from bincam.references import MAP_REFERENCES
 from bincam.report.explained.boxes import box_note
 from bincam.report.explained.explanations import Run
 from bincam.report.explained.prediction_grids import grid_summary
@@ -91,6 +93,23 @@ def explain(
             help="Against what outputs in sets are explained: one output, the best other, the mean of the set, or "
             "nothing (the raw CAM, which cannot be compared between outputs).",
             show_default="all others",
+            rich_help_panel=_MAPS,
+        ),
+    ] = None,
+    reference: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(MAP_REFERENCES),
+            help="What maps are counted from: zero; midpoint or template, the mean evidence of other images; or the "
+            "mean of all explained attributes.",
+            rich_help_panel=_MAPS,
+        ),
+    ] = "zero",
+    reference_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="With --reference midpoint or template, the audit that has fitted it.",
             rich_help_panel=_MAPS,
         ),
     ] = None,
@@ -206,6 +225,7 @@ def explain(
         sets=sets,
         sets_by=sets_by,
     )
+    named = check_reference(reference, reference_from, grid=grid)
     stored = None if sets is None else read_sets(sets, sets_by)
     if example:
         extra = [
@@ -238,13 +258,14 @@ def explain(
         from bincam.cam.views.mean import refuse_views
 
         refuse_views(explainer.method, explainer.method_name, cells=False, further=False)
+    against = read_reference(named, reference_from, opened, explainer)
     asked = cast("Reading | None", grid_reading)
     asked_boxes = read_boxes(true_box, len(files), explainer.selection.attributes, boxes=boxes, grid=grid)
     if grid:
         from bincam.cam.prediction_grid.cells import refuse_no_grid
 
         refuse_no_grid(explainer.anatomy(opened.card.input_size), asked)
-    run = Run(explainer, photographs, side, batch_size, asked, asked_boxes, plan)
+    run = Run(explainer, photographs, side, batch_size, asked, asked_boxes, plan, against)
     run.explain(files)
     document = run.document(str(model or options.factory), figures)
     if asked_sets is not None:

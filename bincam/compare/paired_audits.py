@@ -164,6 +164,7 @@ def _measured_with(audit: Audit, masks: Sequence[str]) -> dict[str, Any]:
     return {
         "sides": manifest.side,
         "views": manifest.views,
+        "references of maps": manifest.map_reference,
         "regions": manifest.regions,
         **{f"{name} masks": manifest.masks_digest.get(name) for name in masks},
     }

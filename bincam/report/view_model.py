@@ -102,6 +102,7 @@ class Card:
         sentences: The results in words.
         outline: SVG path of the region; empty without one.
         maps: Rows of mean maps.
+        counted: What the maps are counted from, and bias shares from there.
         limit: End of the maps' colour scale.
         example_limit: End of the examples' colour scale.
         groups: Examples by outcome.
@@ -118,6 +119,7 @@ class Card:
     sentences: Sequence[str]
     outline: str
     maps: Sequence[MapRow]
+    counted: Sequence[str]
     limit: str
     example_limit: str
     groups: Sequence[ExampleGroup]
@@ -181,6 +183,7 @@ class Page:
         outcomes: Outcome and its meaning, in the order of the map rows.
         gradient: CSS of the evidence colours.
         explained: The explained side in words, such as ``the predicted class``.
+        counted: What maps are counted from, such as ``zero``.
         definitions: Definitions of all measures.
         limits: Limits of the page: heading and text.
         provenance: Provenance per arm.
@@ -219,6 +222,7 @@ class Page:
     outcomes: Sequence[tuple[str, str]]
     gradient: str
     explained: str
+    counted: str
     definitions: Sequence[Definition]
     limits: Sequence[Definition]
     provenance: Sequence[Provenance]

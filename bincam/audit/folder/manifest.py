@@ -184,6 +184,8 @@ class Manifest(_Part):
     only_in_model: tuple[str, ...] = ()
     only_in_data: tuple[str, ...] = ()
     references: dict[str, str] = {}
+    map_reference: str = "zero"
+    map_references: dict[str, str] = {}
     cells: AuditedCells | None = None
     settings_digest: str
 

@@ -26,7 +26,7 @@ from bincam.audit.pipeline.sets.masks import RowMasks, TrueOutputMasks
 from bincam.audit.pipeline.views import ViewReader, taken_views
 from bincam.audit.settings import BATCH_SIZE, Settings
 from bincam.audit.summary.stated import Stated
-from bincam.cam import Explainer, PlacedViews, Reference
+from bincam.cam import Explainer, Explanation, PlacedViews, Reference
 from bincam.cam.views.placed import frame_fit
 from bincam.data import AttributeTable, Batch, Loader, Regions, loader
 from bincam.data.dataset import Crop
@@ -34,6 +34,7 @@ from bincam.inference import Plan as ViewPlan
 from bincam.metrics.localization.pointing_game import TOLERANCE
 from bincam.models import AttributeClassifier
 from bincam.one_of import Sets, set_columns
+from bincam.references import FITTED_FOR_MAPS
 from bincam.stats.clusters import Clusters
 
 
@@ -59,6 +60,7 @@ class Plan:
         notes: Notes for the user, before the audit runs.
         stated: The rates and prevalences at which figures are estimated.
         references: The fitted references by kind; they are fitted after the plan is made.
+        map_references: By method, the fitted reference that its maps are counted from; empty where none is fitted.
         one_of: The audited sets of outputs.
         large: The sets among them of which only the predicted and the true output have rows; None if there are none.
         cells: The prediction grid; None if it is not measured.
@@ -84,6 +86,7 @@ class Plan:
     notes: tuple[str, ...]
     stated: Stated = field(default_factory=Stated)
     references: Mapping[str, Reference] = field(default_factory=dict)
+    map_references: Mapping[str, Reference] = field(default_factory=dict)
     one_of: Sets = field(default_factory=dict)
     large: LargeSets | None = None
     cells: CellPlan | None = None
@@ -195,6 +198,11 @@ class Plan:
         """Return what is explained of a batch, its images or their views, and the batch without the views."""
         return (batch.images, batch) if self.views is None else taken_views(batch, self.views, self.model.card)
 
+    def counted(self, spec: str, explanation: Explanation) -> Explanation:
+        """Count a method's maps from what the settings say."""
+        asked = self.settings.map_reference
+        return explanation.against(self.map_references[spec] if asked in FITTED_FOR_MAPS else asked)
+
     def _projector(self, table: AttributeTable) -> MaskProjector:
         outlined = "region" if self.moving else None
         return MaskProjector(table, self.model.card.input_size, self.mask_grids, self.sources, outlined)
@@ -220,6 +228,9 @@ class Plan:
             if_any["cells"] = self.cells.facts(midpoint="midpoint" in self.references)
         if self.boxes is not None:
             if_any["boxes"] = self.boxes.stated()
+        if settings.map_reference != "zero":
+            if_any["map_reference"] = settings.map_reference
+            if_any["map_references"] = {spec: reference.digest for spec, reference in self.map_references.items()}
         if self.views is not None:
             if_any["views"] = tuple(tuple(view) for view in self.views.views)
         fitted_on = None

@@ -13,6 +13,7 @@ from bincam.audit.folder.parts.sets import is_large
 from bincam.audit.pipeline import defaults
 from bincam.audit.pipeline.boxes.box_plan import choose_box_table, plan_boxes
 from bincam.audit.pipeline.cells.plan import needs_cells, plan_cells, refuse_large_alone
+from bincam.audit.pipeline.map_references import check_map_reference
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.projected_masks import Grid
 from bincam.audit.pipeline.references import MOST_BYTES, is_affordable
@@ -103,6 +104,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     cells = plan_cells(explainer, own_rows, slots, regions, sources, notes) if settings.grid else None
     reference_table = defaults.choose_reference_table(data, settings, explainer, notes)
     fitted_on = defaults.reference_split(data, settings) if reference_table is not None else None
+    check_map_reference(settings, explainers, large, reference_table, notes)
     if settings.split and fitted_on:
         notes += split_leaks(given, (settings.split, fitted_on))
     table = table.select(own_rows) if own_rows else table

@@ -20,6 +20,7 @@ from bincam.audit.pipeline.aggregate import finish, summary_of
 from bincam.audit.pipeline.boxes.fitting import with_fitted_boxes
 from bincam.audit.pipeline.cells.pooled import ReferencePoolings
 from bincam.audit.pipeline.engines.local import measure_missing
+from bincam.audit.pipeline.map_references import map_references
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.planning import make_plan
 from bincam.audit.pipeline.references import fit_references, load_references, save_references
@@ -129,6 +130,7 @@ def _carry_out(plan: Plan, folder: Path) -> None:
     order = channels_last(plan.model) if takes_channels_last(plan.model, probe) else nullcontext()
     with own_rng(torch.device(plan.settings.device)), order:
         plan = replace(plan, references=_references(plan, folder))
+        plan = replace(plan, map_references=map_references(plan, folder))
         plan = with_fitted_boxes(plan, folder, resumed=(folder / reader.MANIFEST).is_file())
         writer = AuditWriter.begin(folder, plan.manifest)
         if not writer.finished:

@@ -120,7 +120,8 @@ def measure_batch(
     predicted: Mapping[str, NDArray[np.int64]] = {}
     if plan.explainers:
         explanations = {
-            spec: explainer(images, plan.settings.side, batch.labels) for spec, explainer in plan.explainers.items()
+            spec: plan.counted(spec, explainer(images, plan.settings.side, batch.labels))
+            for spec, explainer in plan.explainers.items()
         }
         first, decided = next(iter(explanations.values())), None
         if any(first.sets):

@@ -78,6 +78,7 @@ def randomisation(
     *,
     identities: Sequence[str] | None = None,
     drawn: tuple[Tensor, Tensor] | None = None,
+    reference: Literal["zero", "attribute_mean"] = "zero",
     stages: int = 1,
     draws: int = 2,
     seed: int = 0,
@@ -101,6 +102,8 @@ def randomisation(
         identities: B names of people, empty for an unknown one; None if each image is of another person.
         drawn: Maps ``(B, A, h, w)`` of the model as it is and their sides ``(B, A)`` (1, -1, NaN), if they were drawn
             before; not for sets of outputs.
+        reference: What the maps of all networks are counted from, as ``drawn`` are; see ``Explanation.against``. Fitted
+            references are not needed, because each network's mean maps are removed.
         stages: Number of parts into which the layers with parameters are divided. With 1 all are randomised at once,
             which the verdict is about; with more, in the paper's cascade, of which the first is the head alone. Fewer
             if the model has fewer such layers.
@@ -148,7 +151,8 @@ def randomisation(
     original: list[Explanation] | None = None
     if drawn is None:
         original = [explainer(images[rows], side, None if labels is None else labels[rows]) for rows in parts]
-        drawn = torch.cat([part.maps for part in original]), torch.cat([part.side for part in original])
+        compared = [part.against(reference) for part in original]
+        drawn = torch.cat([part.maps for part in compared]), torch.cat([part.side for part in original])
     maps, sides = drawn
     layer = ""
     correlations, random_maps = [], []
@@ -164,7 +168,7 @@ def randomisation(
                 for number, rows in enumerate(parts):
                     asked = ("true", sides[rows]) if side in ("predicted", "true") else (side, None)
                     explained = explainer(images[rows], *asked, **_of_sets(original[number] if original else None))
-                    again.append(explained.maps)
+                    again.append(explained.against(reference).maps)
                     layer = explained.layer
                 correlations.append(spearman(maps.to(again[0].device), torch.cat(again)))
             random_maps.append(torch.cat(again))

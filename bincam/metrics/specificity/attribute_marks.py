@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bincam.display import counted
 from bincam.errors import InputError
+from bincam.metrics.randomization.dependence import MIN_CELLS
 from bincam.metrics.specificity.competitors import (
     FEWEST,
     competing,
@@ -31,6 +32,8 @@ from bincam.stats.hypotheses.hypothesis_tests import paired_test
 
 MARGIN = 0.05
 """A part fails where its upper bound is below this: at most five points beyond chance."""
+
+DIFFERENCES = "maps counted from the mean of all attributes sum to 0, so the others explain each of them"
 
 Outcome = Literal["pass", "fail", "cannot tell"]
 Mark = Literal["its own", "shows the image, not the attribute", "cannot tell"]
@@ -108,6 +111,7 @@ def attribute_specificity(
     weights: NDArray[np.floating] | None = None,
     total: NDArray[np.floating] | None = None,
     overlaps: Floats | None = None,
+    differences: bool = False,
     level: float = LEVEL,
     seed: int = 0,
 ) -> Specificity:
@@ -125,6 +129,8 @@ def attribute_specificity(
         weights: ``(A, h, w)``, or ``(N, A, h, w)``: Uᵀ1_M of the regions, NaN without one; None leaves (ii) out.
         total: ``(h, w)``: Uᵀ1; needed with ``weights``.
         overlaps: ``(A, A)`` of the regions; from ``weights`` if there are any and None is given.
+        differences: Whether the maps are counted from the mean of all attributes, so that they sum to 0: any of them is
+            minus the sum of the others, and no own share is computed.
         level: Confidence level of the intervals.
         seed: Of the halves and of the random heads.
 
@@ -158,12 +164,21 @@ def attribute_specificity(
     if len(names) < 2:
         return Specificity({}, "one attribute: there are no other maps to compare its map with")
     people = Clusters.of([""] * len(maps) if identities is None else identities)
-    own, given = own_share(evidence, people, seed=seed), own_share(evidence, people, known, seed=seed)
+    if differences:
+        own = given = OwnShare.none(known.shape, DIFFERENCES)
+    else:
+        own, given = own_share(evidence, people, seed=seed), own_share(evidence, people, known, seed=seed)
     beyond = own.unexplained - own.null * own.variance
     reasons = [own.reason or "the map is undefined or constant"] * len(names)
     shares = _parts(beyond, MARGIN * own.variance, people, level, reasons)
     ratios, ratios_given = (_ratios(each, people, level) for each in (own, given))
     regions, competitors = _regions(evidence, known, people, weights, total, overlaps, level)
+    cells = math.prod(maps.shape[2:])
+    if cells < MIN_CELLS:
+        few = f"the grid has {counted(cells, 'cell')}; at least {MIN_CELLS} are needed"
+        shares, regions = (
+            [replace(part, verdict="cannot tell", reason=few) for part in parts] for parts in (shares, regions)
+        )
     attributes = {}
     for a, (name, share, region) in enumerate(zip(names, shares, regions, strict=True)):
         verdicts = (share.verdict, region.verdict)

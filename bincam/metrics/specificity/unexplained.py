@@ -44,6 +44,12 @@ class OwnShare:
     null_range: tuple[float, float]
     reason: str = ""
 
+    @classmethod
+    def none(cls, shape: tuple[int, ...], reason: str) -> OwnShare:
+        """Make what there is of ``(N, A)`` maps that have no own share, and say why."""
+        nan = np.full(shape, np.nan)
+        return cls(nan, nan, np.nan, (np.nan, np.nan), reason)
+
     @property
     def value(self) -> Floats:
         """``(A,)``: own shares; NaN where undefined."""
@@ -104,8 +110,7 @@ def own_share(
     rows = np.flatnonzero(kept)
     halves = _halves(people.codes[rows], seed)
     if reason := _too_few(halves, int(used.sum()), flat.shape[-1], labels):
-        nan = np.full((images, attributes), np.nan)
-        return OwnShare(nan, nan, np.nan, (np.nan, np.nan), reason)
+        return OwnShare.none((images, attributes), reason)
     given = flat[rows][:, used]
     varied = np.square(given - given.mean(0)).sum((0, 2))
     given[:, varied <= RESOLVED**2 * np.square(given).sum((0, 2))] = 0  # nothing but the mean map, and rounding

@@ -9,7 +9,8 @@ from bincam.decision import is_positive
 from bincam.stats.outcomes import class_name
 
 if TYPE_CHECKING:
-    from bincam.cam import Explanation, Ledger
+    from bincam.cam import Explanation, Ledger, Reference
+    from bincam.references import MapReference
 
 _SIDES = {1.0: "positive", -1.0: "negative"}
 
@@ -30,11 +31,14 @@ def number(value: float) -> float | None:
     return float(f"{value:.7g}") if math.isfinite(value) else None
 
 
-def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict[str, Any]]]:
+def describe(
+    explanation: Explanation, reference: MapReference | Reference = "zero", *, blind: bool = False
+) -> list[list[dict[str, Any]]]:
     """Describe each image and attribute of a batch in JSON values.
 
     Args:
         explanation: Explanation of the batch.
+        reference: What its maps are counted from; the ledger is stated against it too, where it is one of the head's.
         blind: True if the method has no sides; the ledger is then that of the positive side.
 
     Returns:
@@ -43,7 +47,9 @@ def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict
     """
     from bincam.models.heads import probability
 
-    zero, floor = explanation.ledger("zero"), explanation.ledger("floor")
+    ledgers = [explanation.ledger("zero"), explanation.ledger("floor")]
+    if not isinstance(reference, str) and not reference.method:
+        ledgers.append(explanation.ledger(reference))
     probabilities, gaps = explanation.probability, explanation.identity_gap
     at_threshold = probability(explanation.threshold, explanation.head)
     result = []
@@ -69,7 +75,8 @@ def describe(explanation: Explanation, *, blind: bool = False) -> list[list[dict
                     "bias": None if explanation.bias is None else number(explanation.bias[row, column].item()),
                     "identity_gap": number(gaps[row, column].item()),
                     **_beyond(explanation, row, column),
-                    "ledger": {ledger.reference: _terms(ledger, row, column) for ledger in (zero, floor)},
+                    "ledger": {ledger.reference: _terms(ledger, row, column) for ledger in ledgers},
+                    **({} if explanation.reference == "zero" else {"reference": explanation.reference}),
                     "map": [[number(value) for value in line] for line in explanation.maps[row, column].tolist()],
                 }
             )

@@ -18,9 +18,10 @@ from bincam.units import units
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bincam.cam import Explainer, Explanation, PlacedViews
+    from bincam.cam import Explainer, Explanation, PlacedViews, Reference
     from bincam.cam.prediction_grid.grid import Reading
     from bincam.inference.zoom.plan import Plan
+    from bincam.references import MapReference
     from bincam.report.explained.photographs import Photographs
 
 KIND, SCHEMA = "bincam-explanation", 1
@@ -39,6 +40,7 @@ class Run:
             the one that the head permits.
         boxes: Boxes to describe and draw; None for none.
         views: Views whose mean is explained; None for the image as the model sees it.
+        reference: What the maps are counted from.
         results: Per file, the explanation of its batch and its row there.
         failures: File and error of each image that could not be explained.
     """
@@ -50,6 +52,7 @@ class Run:
     reading: Reading | None = None
     boxes: AskedBoxes | None = None
     views: Plan | None = None
+    reference: MapReference | Reference = "zero"
     results: dict[Path, tuple[Explanation, int]] = field(default_factory=dict)
     failures: list[dict[str, str]] = field(default_factory=list)
 
@@ -94,7 +97,8 @@ class Run:
         """Explain a batch; if that fails, explain it image by image, so that one image does not affect the others."""
         side: Any = self.side
         try:
-            explanation = self._thinned(self.explainer(_stacked([image for _, image in batch]), side))
+            drawn = self.explainer(_stacked([image for _, image in batch]), side)
+            explanation = self._thinned(drawn.against(self.reference))
         except BincamError as error:
             if len(batch) == 1:
                 self._fail(batch[0][0], error, errors)
@@ -145,6 +149,7 @@ class Run:
                 "layer": explanation.layer,
                 "anatomy": {"kind": explanation.kind, "reason": explanation.reason},
                 "complete": explanation.complete,
+                "reference": explanation.reference,
                 "values": f"evidence for the explained side, in "
                 f"{units(explanation.method, complete=explanation.complete)} per cell of the native grid",
                 "input_size": list(explanation.image_size),
@@ -158,7 +163,7 @@ class Run:
         entries: dict[int, list[list[dict[str, Any]]]] = {}
         for file, (explanation, row) in self.results.items():
             if id(explanation) not in entries:
-                entries[id(explanation)] = describe(explanation, blind=self.side == "any")
+                entries[id(explanation)] = describe(explanation, self.reference, blind=self.side == "any")
             figure = figures.get(file)
             document["images"].append(
                 {

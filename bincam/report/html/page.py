@@ -24,6 +24,7 @@ from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contra
 from bincam.report.sections.attention_overlap import overlap_plot
 from bincam.report.sections.attributes import map_checks
 from bincam.report.sections.attributes.card import MEANINGS, SHOWN, card
+from bincam.report.sections.attributes.map_reference import counted_from
 from bincam.report.sections.boxes.part import boxes_part
 from bincam.report.sections.cells.part import cells_part
 from bincam.report.sections.context import Drawing
@@ -177,6 +178,7 @@ def build(
         arms=[arm.name for arm in arms],
         labels=wording.labels_counted(first, attributes),
         unit=unit(first.method),
+        counted=counted_from(first),
         models=[(arm.key or arm.name, arm.label) for arm in source.columns],
         tiles=[*(overview.tiles(source.columns, attributes) if attributes else ()), *of_sets.tiles],
         findings=[

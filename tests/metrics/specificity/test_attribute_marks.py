@@ -116,3 +116,36 @@ def test_wrong_input_is_refused(specific: np.ndarray, labels: np.ndarray) -> Non
         attribute_specificity(specific[0], labels, NAMES)
     with pytest.raises(InputError, match="1 name of people for 90 images"):
         attribute_specificity(specific, labels, NAMES, identities=["ann"])
+
+
+def test_a_grid_of_fewer_than_nine_cells_tells_nothing(labels: np.ndarray) -> None:
+    maps = np.random.default_rng(3).normal(size=(IMAGES, 5, 2, 4))
+    weights = np.eye(8)[:5].reshape(5, 2, 4)
+    found = attribute_specificity(maps, labels, NAMES, weights=weights, total=np.ones((2, 4))).attributes
+    assert {one.mark for one in found.values()} == {"cannot tell"}
+    reasons = {part.reason for one in found.values() for part in (one.share, one.region)}
+    assert reasons == {"the grid has 8 cells; at least 9 are needed"}
+    assert all(one.own_share.defined for one in found.values())  # a figure without a verdict
+
+
+def test_differences_from_the_mean_of_all_attributes_are_judged_by_their_regions(
+    specific: np.ndarray, labels: np.ndarray
+) -> None:
+    differences = specific - specific.mean(1, keepdims=True)
+    void = judge(differences, labels).attributes  # each is minus the sum of the others
+    assert max(one.own_share.value for one in void.values()) < 1e-4
+    assert {one.share.verdict for one in void.values()} == {"fail"}
+    for name, found in judge(differences, labels, differences=True).attributes.items():
+        assert not found.own_share.defined
+        assert found.share.verdict == "cannot tell"
+        assert "sum to 0" in found.share.reason
+        assert found.region.verdict == "pass", name
+        assert found.mark == "its own"
+
+
+def test_a_fixed_reference_changes_no_own_share(specific: np.ndarray, labels: np.ndarray) -> None:
+    reference = np.random.default_rng(4).normal(size=(5, GRID, GRID))
+    plain, counted = (judge(maps, labels).attributes for maps in (specific, specific - reference))
+    for name in NAMES:
+        assert counted[name].own_share.value == pytest.approx(plain[name].own_share.value, abs=1e-12)
+        assert counted[name].null == pytest.approx(plain[name].null, abs=1e-12)

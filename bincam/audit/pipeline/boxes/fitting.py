@@ -53,7 +53,7 @@ def with_fitted_boxes(plan: Plan, folder: Path, *, resumed: bool) -> Plan:
 
 def _fit(plan: Plan, boxes: BoxPlan) -> BoxReference | None:
     """Fit the constant boxes and choose the threshold; None where no image of the split has an object."""
-    table, explainer = plan.box_table, next(iter(plan.explainers.values()))
+    table, (spec, explainer) = plan.box_table, next(iter(plan.explainers.items()))
     assert table is not None
     names = boxes.objects.names
     positive = table.labels[:, [table.index(name) for name in names]] == 1
@@ -67,7 +67,8 @@ def _fit(plan: Plan, boxes: BoxPlan) -> BoxReference | None:
     curves: list[Overlaps] = []
     for batch in track(loader, "boxes of the reference split", total=len(chosen), unit="images", amount=count_images):
         found = boxes_of(batch.also[PARTS].numpy())
-        maps = explainer(batch.images, "positive").maps[:, list(boxes.columns)].float().cpu()
+        explained = plan.counted(spec, explainer(batch.images, "positive"))
+        maps = explained.maps[:, list(boxes.columns)].float().cpu()
         curves.append(clean_overlaps(maps, found, boxes.size))
         for a, of_attribute in enumerate(truth):
             of_attribute += [row[a] for row in found]

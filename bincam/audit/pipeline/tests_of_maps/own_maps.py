@@ -63,6 +63,7 @@ def measure_specificity(audit: Audit, plan: Plan | None = None) -> dict[str, Any
         weights=weights,
         total=total,
         overlaps=overlaps,
+        differences=audit.manifest.map_reference == "attribute_mean",
         seed=audit.manifest.seed,
     )
     return _content(audit, len(rows), found)

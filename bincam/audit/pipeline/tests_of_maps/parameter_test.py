@@ -16,6 +16,7 @@ from bincam.data import AttributeTable
 from bincam.display import counted
 from bincam.metrics.randomization.cascade import randomisation
 from bincam.metrics.randomization.dependence import LEAST_VARIANCE, MARGIN, ParameterDependence
+from bincam.references import FITTED_FOR_MAPS
 from bincam.stats.estimate import Estimate
 from bincam.stats.estimate import undefined as undefined_estimate
 
@@ -27,7 +28,8 @@ def measure_dependence(
 
     The maps of the model as it is are those that the pass stored, so that only random networks are run; those of sets
     of outputs are drawn again, because their rivals are not stored, and so are those of single images where the pass
-    averaged views.
+    averaged views. Maps that are counted from a fitted reference are drawn again from zero, because the test removes
+    each network's own mean maps.
 
     Args:
         plan: The audit's plan.
@@ -50,7 +52,8 @@ def measure_dependence(
     read = torch.cat([batch.rows for batch in batches]).numpy()
     labels = torch.cat([batch.labels for batch in batches]) if plan.explainers else None
     people = None if sample.identities is None else np.asarray(sample.identities, str)[read].tolist()
-    stored = not plan.one_of and plan.views is None
+    reference = plan.settings.map_reference
+    stored = not plan.one_of and plan.views is None and reference not in FITTED_FOR_MAPS
     drawn = stored_maps(audit, spec, np.asarray(rows)[read]) if stored else None
     result = randomisation(
         explainer,
@@ -59,6 +62,7 @@ def measure_dependence(
         labels,
         identities=people,
         drawn=drawn,
+        reference="attribute_mean" if reference == "attribute_mean" else "zero",
         seed=plan.settings.seed,
         batch_size=plan.batch_size,
     )

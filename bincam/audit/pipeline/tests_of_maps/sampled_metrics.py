@@ -113,7 +113,7 @@ def _curves(plan: Plan, sample: AttributeTable | None, spec: str) -> dict[str, A
         parts: list[dict[str, Tensor]] = []
         if plan.explainers:
             explainer = plan.explainers[spec]
-            explained = explainer(batch.images, side, batch.labels)
+            explained = plan.counted(spec, explainer(batch.images, side, batch.labels))
             parts.append(_areas(explainer, batch.images, explained, None, plan.settings.seed))
         if plan.large:
             of_batch = rows[batch.rows]

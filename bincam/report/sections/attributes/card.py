@@ -13,6 +13,7 @@ from bincam.report.figures.pictured.overlays import Pixels, overlay
 from bincam.report.reading.audited_model import Arm, Floats, minority_share
 from bincam.report.sections.attributes import map_checks
 from bincam.report.sections.attributes.charts import charts
+from bincam.report.sections.attributes.map_reference import maps_and_shares
 from bincam.report.sections.attributes.people import noise_table, people_table
 from bincam.report.sections.attributes.slices import slice_table
 from bincam.report.sections.attributes.stated import group_difference_table, stated_table
@@ -65,6 +66,7 @@ def card(attribute: str, drawing: Drawing) -> Card:
         ],
         outline=drawing.outline(first, attribute),
         maps=maps,
+        counted=maps_and_shares(arms, attribute),
         limit=significant(limit, 2),
         example_limit=significant(example_limit, 2),
         groups=groups,

@@ -9,6 +9,7 @@ from bincam.audit.folder.manifest import Manifest
 from bincam.one_of import collapse
 from bincam.report.reading.audited_model import Arm
 from bincam.report.sections.attributes import map_checks
+from bincam.report.sections.attributes.map_reference import counted_from
 from bincam.report.sections.words import sentences, wording
 from bincam.report.view.parts import Definition
 from bincam.report.view_model import Provenance
@@ -33,9 +34,9 @@ INTERVALS = Definition(
 MEASURES = (
     Definition(
         "Evidence map",
-        "For each cell of the model's grid, what it contributes for (red) or against (blue) {explained}, in {units}. "
-        "Clear is zero. Mean maps average the images of one outcome; all mean maps of an attribute share "
-        "one scale.",
+        "For each cell of the model's grid, what it contributes for (red) or against (blue) {explained}, in {units}, "
+        "counted from {counted}. Clear is 0. Mean maps average the images of one outcome; all mean maps of an "
+        "attribute share one scale.",
     ),
     Definition(
         "Gain (chance-corrected energy)",
@@ -134,11 +135,12 @@ def definitions(arms: Sequence[Arm]) -> list[Definition]:
         "audited labels are counted, as stated in the provenance below. Where both classes are equally frequent there "
         "is none.",
     )
-    explained = sentences.explained(arms[0])
-    measures = [
-        Definition(measure.term, measure.text.format(explained=explained, units=units(arms[0].method)))
-        for measure in MEASURES
-    ]
+    words = {
+        "explained": sentences.explained(arms[0]),
+        "units": units(arms[0].method),
+        "counted": counted_from(arms[0]),
+    }
+    measures = [Definition(measure.term, measure.text.format(**words)) for measure in MEASURES]
     if any(arm.audit.masks for arm in arms):
         measures.insert(3, EXACT)
     methods = sorted({arm.method for arm in arms})
@@ -170,6 +172,7 @@ def provenance(arm: Arm) -> Provenance:
         ("per-image masks", _pairs(manifest.masks)),
         ("references", _pairs(manifest.references)),
         ("references fitted on", _fitted_on(arm)),
+        ("maps counted from", counted_from(arm)),
         ("training counts from", manifest.train_counts_from),
         ("only in the model", ", ".join(collapse(manifest.only_in_model, model.card.get("one_of") or {}))),
         ("only in the data", ", ".join(manifest.only_in_data)),
