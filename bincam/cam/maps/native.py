@@ -19,6 +19,10 @@ from bincam.models.anatomy import Anatomy
 from bincam.models.tracing.gradient_modes import lost_gradient
 
 
+class NoEvidenceError(InputError):
+    """Nothing of the explained layer reaches the logits of any image, as in a network whose activations all died."""
+
+
 def kept_and_start(method: Method | None, anatomy: Anatomy, *, cells: bool = False) -> tuple[bool, Start]:
     """Decide whether to keep the tensors that the head pools, and where the gradient has to start.
 
@@ -70,7 +74,7 @@ def signed_evidence(
 
     Raises:
         UnsupportedError: The method needs a decomposition that the head does not have, or gradients are lost.
-        InputError: Nothing of the layer reaches the logits.
+        NoEvidenceError: Nothing of the layer reaches the logits.
     """
     if method.name == "cam":
         if decomposition is None:
@@ -90,7 +94,7 @@ def signed_evidence(
         if lost is not None:
             raise UnsupportedError(f"layer {anatomy.layer.name!r} has no map: {lost_gradient(model.given, lost)}")
     if signed is None:
-        raise InputError(
+        raise NoEvidenceError(
             f"the gradient at layer {anatomy.layer.name!r} is zero in every cell of every image: nothing of it "
             f"reaches the logits (above the last attention only the class token does); {other_layer(anatomy)}"
         )

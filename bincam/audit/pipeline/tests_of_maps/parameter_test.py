@@ -12,6 +12,7 @@ from torch import Tensor
 from bincam.audit.folder.reader import Audit
 from bincam.audit.pipeline.plan import Plan
 from bincam.cam import Explainer
+from bincam.cam.maps.native import NoEvidenceError
 from bincam.data import AttributeTable
 from bincam.display import counted
 from bincam.metrics.randomization.cascade import randomisation
@@ -55,17 +56,23 @@ def measure_dependence(
     reference = plan.settings.map_reference
     stored = not plan.one_of and plan.views is None and reference not in FITTED_FOR_MAPS
     drawn = stored_maps(audit, spec, np.asarray(rows)[read]) if stored else None
-    result = randomisation(
-        explainer,
-        images,
-        plan.settings.side,
-        labels,
-        identities=people,
-        drawn=drawn,
-        reference="attribute_mean" if reference == "attribute_mean" else "zero",
-        seed=plan.settings.seed,
-        batch_size=plan.batch_size,
-    )
+    try:
+        result = randomisation(
+            explainer,
+            images,
+            plan.settings.side,
+            labels,
+            identities=people,
+            drawn=drawn,
+            reference="attribute_mean" if reference == "attribute_mean" else "zero",
+            seed=plan.settings.seed,
+            batch_size=plan.batch_size,
+        )
+    except NoEvidenceError:
+        return untested(
+            "in a network with permuted parameters nothing of the layer reaches the logits, so it has no map to "
+            "compare with; another layer, or another --seed, may be testable"
+        )
     names = plan.own_rows or [str(number) for number in range(result.correlation.shape[-1])]
     return _entry(result.dependence, len(images), len(result.correlation), names)
 

@@ -7,6 +7,7 @@ import torch
 from bincam.audit.pipeline.runner import run
 from bincam.audit.pipeline.tests_of_maps import parameter_test
 from bincam.audit.pipeline.tests_of_maps.parameter_test import stored_maps
+from bincam.cam.maps.native import NoEvidenceError
 from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.planted import reader
 
@@ -59,3 +60,16 @@ def test_the_stored_maps_are_those_of_the_rows(pictures, settings, tmp_path):
     np.testing.assert_array_equal(maps.numpy(), every[rows].astype(np.float32))
     side = done.records(["side"])["side"].to_numpy().reshape(-1, 2)
     np.testing.assert_array_equal(sides.numpy(), side[rows])
+
+
+def test_a_random_network_that_is_dead_leaves_the_question_open(pictures, settings, tmp_path, monkeypatch):
+    """Permuted parameters can cut the layer off from the logits; that is no mistake of the user's, and no failure."""
+
+    def of_a_dead_network(*_, **__):
+        raise NoEvidenceError("the gradient at layer 'conv' is zero in every cell of every image")
+
+    monkeypatch.setattr(parameter_test, "randomisation", of_a_dead_network)
+    done = run(reader(0), pictures, tmp_path / "a", settings.replace(gate_images=24))
+    gate = done.summary["gates"]["grad_cam"]
+    assert (gate["verdict"], gate["passed"]) == ("cannot tell", False)
+    assert "nothing of the layer reaches the logits" in gate["reason"]
