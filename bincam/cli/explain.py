@@ -12,7 +12,7 @@ import typer
 from bincam.cli.explaining.explainer import LARGE, make_explainer
 from bincam.cli.explaining.files import EXAMPLE, FILE, figure_paths, list_images, make_example
 from bincam.cli.explaining.photographs import read_photographs, split_fit
-from bincam.cli.explaining.questions import METHOD, read_boxes, read_sets, read_views, refuse_contradictions
+from bincam.cli.explaining.questions import METHOD, read_boxes, read_sets, read_views, refuse_contradictions, tell_cost
 from bincam.cli.reading import source
 from bincam.cli.reading.option_groups import (
     EXECUTION_PANEL,
@@ -245,6 +245,8 @@ def explain(
 
         refuse_no_grid(explainer.anatomy(opened.card.input_size), asked)
     run = Run(explainer, photographs, side, batch_size, asked, asked_boxes, plan)
+    if plan is not None:
+        tell_cost(plan)
     run.explain(files)
     document = run.document(str(model or options.factory), figures)
     if asked_sets is not None:
