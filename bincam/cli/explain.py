@@ -256,9 +256,11 @@ def explain(
             image["sets"] = entry
     if out:
         from bincam.files import write_json
+        from bincam.folder_lock import take
 
-        run.draw(document)
-        write_json(out / FILE, document)
+        with take(out, writes=("*.png", FILE)):
+            run.draw(document)
+            write_json(out / FILE, document)
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
     elif out:

@@ -119,7 +119,7 @@ def open_source(
     from bincam.models.open import open_model
 
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # which a device without values, such as meta, refuses
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"--device {device}: {str(error).splitlines()[0]}") from None
     stated = options.stated()

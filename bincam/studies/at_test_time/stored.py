@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bincam.studies.folder import SUMMARY, StudyFolder
+from bincam.studies.folder import StudyFolder
+from bincam.studies.seal import SUMMARY
 
 NAME = "test-time"
 

@@ -112,8 +112,7 @@ def carry_out(study: StudyFolder, subject: Subject, plan: Plan, *, batch_size: i
     """Carry out a study that was begun, from the first shard on that is missing; a finished one is opened."""
     folder = study.folder
     if not study.finished:
-        if not (folder / IMAGES).is_file():
-            write_images(folder / IMAGES, subject)
+        write_images(folder / IMAGES, subject)  # again in a resumed study: what is there is not known to be whole
         _look(subject, plan, study, batch_size)
         blank = _chosen(predict_blank(subject.model), subject.columns)
         seen = SeenViews(study, plan, subject.questions)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bincam.audit.folder.audit import Audit
 from bincam.errors import InputError
 from bincam.studies.at_test_time.stored import read_compared
-from bincam.studies.folder import STUDY, study_folder
+from bincam.studies.folder import study_folder
+from bincam.studies.seal import STUDY
 from bincam.studies.zoom.seen import NAME, SeenViews, open_zoom
 
 
