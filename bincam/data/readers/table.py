@@ -115,6 +115,7 @@ def table(
         if not parts:
             columns = batch.schema.names
             chosen = _attribute_columns(attributes, columns, named, stated)
+            _refuse_blank(source, chosen, columns)
             for column in (*named, *chosen):
                 if column not in columns:
                     of = " of image paths (path, --path-column)" if column == path else ""
@@ -184,6 +185,16 @@ def _attribute_columns(
         and (name in columns or not (name in stated.names or stated.is_output(name)))  # unknown ones are refused
     ]
     return [*own, *(column for column in stated.hot_columns if column not in own)]
+
+
+def _refuse_blank(source: Path, chosen: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse an attribute without a name, such as the index that programs write before the first column."""
+    blank = next((name for name in chosen if not name.strip() and name in columns), None)
+    if blank is not None:
+        raise InputError(
+            f"{source}:1: column {columns.index(blank) + 1} has no name, and no attribute can be without; name it, or "
+            "list the attribute columns (attributes, --attributes)"
+        )
 
 
 def _order(attributes: Sequence[str], table: AttributeTable) -> list[str]:

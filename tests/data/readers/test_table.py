@@ -163,3 +163,13 @@ def test_load_takes_all_three(tmp_path, folder):
         load(tmp_path / "nothing")
     with pytest.raises(InputError, match="labels does not apply"):
         load(folder, labels="0/1")
+
+
+def test_a_column_without_a_name_is_no_attribute(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("image,,Bald\na.png,0,1\n")  # as programs write an index
+    with pytest.raises(InputError, match=r"t.csv:1: column 2 has no name, and no attribute can be without"):
+        table(file)
+    assert table(file, attributes=["Bald"]).names == ("Bald",)
+    with pytest.raises(InputError):
+        table(file, attributes=["", "Bald"])
