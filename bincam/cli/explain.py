@@ -11,7 +11,7 @@ import typer
 
 from bincam.cli.explaining.explainer import LARGE, make_explainer
 from bincam.cli.explaining.files import EXAMPLE, FILE, figure_paths, list_images, make_example
-from bincam.cli.explaining.photographs import read_photographs, split_fit
+from bincam.cli.explaining.photographs import read_photographs, split_fit, tell_fit
 from bincam.cli.explaining.questions import METHOD, read_boxes, read_sets, read_views, refuse_contradictions, tell_cost
 from bincam.cli.reading import source
 from bincam.cli.reading.option_groups import (
@@ -245,6 +245,7 @@ def explain(
 
         refuse_no_grid(explainer.anatomy(opened.card.input_size), asked)
     run = Run(explainer, photographs, side, batch_size, asked, asked_boxes, plan)
+    tell_fit(photographs)
     if plan is not None:
         tell_cost(plan)
     run.explain(files)

@@ -69,8 +69,7 @@ def read_views(typed: str | None, card: Card) -> Plan | None:
     from bincam.inference import chosen_plan
     from bincam.inference.zoom.selection import parse_views
 
-    plan = chosen_plan(parse_views(typed), card.input_size)
-    return plan
+    return chosen_plan(parse_views(typed), card.input_size)
 
 
 def tell_cost(plan: Plan) -> None:

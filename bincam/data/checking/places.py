@@ -53,12 +53,15 @@ def _of_points(
     table: AttributeTable, rows: NDArray[np.int64], points: NDArray[np.float64], within: NDArray[np.float64]
 ) -> Iterator[tuple[str, int, str]]:
     spread = np.ptp(points, axis=1).max(1)
-    beside = ~((points >= 0) & (points < within[:, None])).all(2).any(1)
-    mirrored = points[:, _LEFT_EYE, 0] > points[:, _RIGHT_EYE, 0]
-    inverted = points[:, [_LEFT_EYE, _RIGHT_EYE], 1].mean(1) > points[:, [_LEFT_MOUTH, _RIGHT_MOUTH], 1].mean(1)
+    on_image = np.all((points >= 0) & (points < within[:, None]), axis=2)
+    beside: NDArray[np.bool_] = ~np.any(on_image, axis=1)
+    mirrored: NDArray[np.bool_] = points[:, _LEFT_EYE, 0] > points[:, _RIGHT_EYE, 0]
+    eyes, mouth = points[:, [_LEFT_EYE, _RIGHT_EYE], 1], points[:, [_LEFT_MOUTH, _RIGHT_MOUTH], 1]
+    inverted: NDArray[np.bool_] = eyes.mean(1) > mouth.mean(1)
+    together: NDArray[np.bool_] = spread < 1
     for found, least, text in (
         (beside, 0, "no landmark lies on the image; landmarks are pixels of the stored image"),
-        (spread < 1, 0, "all landmarks are within one pixel; they are pixels of the stored image, not shares of it"),
+        (together, 0, "all landmarks are within one pixel; they are pixels of the stored image, not shares of it"),
         (mirrored, 0.5, "lefteye is to the right of righteye, so that face crops are upside down; left is the left of "
                         "the image: exchange the columns"),
         (inverted, 0.5, "the mouth is above the eyes, so that face crops are upside down; y runs downwards"),
