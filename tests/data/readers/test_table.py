@@ -173,3 +173,16 @@ def test_a_column_without_a_name_is_no_attribute(tmp_path):
     assert table(file, attributes=["Bald"]).names == ("Bald",)
     with pytest.raises(InputError):
         table(file, attributes=["", "Bald"])
+
+
+@pytest.mark.parametrize("name", ["", "points", "corners", "flags", "texts"])
+def test_columns_may_have_any_name_in_every_role(tmp_path, name):
+    file, marks = tmp_path / "t.csv", [f"m{k}" for k in range(10)]
+    file.write_text(f"image,Bald,{name},{','.join(marks)}\na.png,1,train{',5' * 10}\nb.png,0,test{',6' * 10}\n")
+    for role in ("split", "identity", "groups"):
+        stated = {role: [name] if role == "groups" else name}
+        read = table(file, attributes=["Bald"], landmarks=marks, **stated)
+        assert read.labels.tolist() == [[1], [0]]
+        assert read.landmarks[:, 0, 0].tolist() == [5, 6]
+        found = {"split": read.splits, "identity": read.identities, "groups": read.groups.get(name)}[role]
+        assert list(found) == ["train", "test"]
