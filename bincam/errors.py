@@ -35,6 +35,21 @@ class BincamWarning(UserWarning):
     """Something is valid but probably not what was intended."""
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """True for an error that says that memory is used up, of Python, numpy, or torch on any device.
+
+    torch's allocator for CPUs raises a bare ``RuntimeError``, which only its text tells from others.
+
+    >>> out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    True
+    >>> out_of_memory(RuntimeError("sizes differ"))
+    False
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
 def in_a_line(text: str, longest: int = LONGEST) -> str:
     r"""Write text as one line that a terminal shows as it is: control characters escaped, its middle cut if it is long.
 

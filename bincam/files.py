@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,29 @@ def regular(path: str | os.PathLike[str]) -> Path:
     if not stat.S_ISREG(mode):
         raise InputError(f"{file}: cannot be read: it is no regular file")
     return file
+
+
+def check_ending(path: str | os.PathLike[str], endings: Collection[str]) -> None:
+    """Refuse to write under a name whose ending states another format than the file will have.
+
+    Args:
+        path: The file to write; without an ending every format is right.
+        endings: Accepted endings in lower case, such as ``.png``.
+
+    Raises:
+        InputError: It has another ending.
+
+    Example:
+        >>> from bincam.files import check_ending
+        >>> check_ending("sheet.PNG", [".png"])
+        >>> check_ending("sheet.pdf", [".png"])
+        Traceback (most recent call last):
+        bincam.errors.InputError: sheet.pdf: cannot be written: its name has to end in .png, or have no ending
+    """
+    if (ending := Path(path).suffix.lower()) and ending not in endings:
+        raise InputError(
+            f"{path}: cannot be written: its name has to end in {' or '.join(sorted(endings))}, or have no ending"
+        )
 
 
 def names_in(folder: str | os.PathLike[str]) -> list[str]:

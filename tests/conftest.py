@@ -70,7 +70,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     start = _processor_time()
     yield
     seconds = _processor_time() - start
-    if seconds > LIMIT and item.get_closest_marker("slow") is None:
+    if seconds > LIMIT and item.get_closest_marker("slow") is None and "BINCAM_PROPERTIES" not in os.environ:
         _UNMARKED[item.nodeid] = seconds
 
 

@@ -1,10 +1,13 @@
-"""Another process that has taken a folder."""
+"""Folders: another process that has taken one, and a study whose summary says something else."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from bincam.studies.folder import StudyFolder
 
 _TAKES = """
 import fcntl, os, sys, time
@@ -26,3 +29,9 @@ def taken_elsewhere(folder: Path) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.communicate()
+
+
+def restate_summary(folder: Path, name: str, **values: Any) -> None:
+    """Write the summary of a finished study with other values, as the study itself would have."""
+    study = StudyFolder.open(folder, name)
+    study.write_summary({**study.summary, **values})

@@ -246,9 +246,11 @@ class Settings:
     @classmethod
     def _known_device(cls, value: str) -> str:
         try:
-            torch.device(value)
+            kind = torch.device(value).type
         except RuntimeError as error:
             raise ValueError(f"device={value!r}: {str(error).splitlines()[0]}") from None
+        if kind == "meta":
+            raise ValueError(f"device={value!r}: its tensors have no values to measure")
         return value
 
 

@@ -42,6 +42,7 @@ def boxes(
     """
     from bincam.audit import open_audit
     from bincam.audit.marked_objects import Pairs, coco_of
+    from bincam.folder_lock import take
     from bincam.metrics import write_coco
 
     if of not in OF:
@@ -54,7 +55,8 @@ def boxes(
     chosen = parse_attributes(attributes, opened.attributes)
     document: dict[str, Any] = coco_of(opened, chosen, pairs=cast("Pairs", of), level=level)
     if coco is not None:
-        files = write_coco(coco, document)
+        with take(coco, writes=("*.json",)):
+            files = write_coco(coco, document)
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
     elif coco is not None:

@@ -13,6 +13,7 @@ from bincam.cli.reading.options import expand_groups
 from bincam.cli.reading.table_options import TableOptions
 from bincam.display import counted, literal_console
 from bincam.errors import in_a_line
+from bincam.files import check_ending
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -129,6 +130,7 @@ def regions(
     from bincam.data.dataset import FaceDataset, Sample
     from bincam.report.figures.audited import dataset
 
+    check_ending(out, dataset.FORMATS)
     table = options.load(source)
     chosen = load_regions(kind, source)
     names = _representatives(table, chosen)

@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from bincam.errors import BincamError, in_a_line
+from bincam.errors import BincamError, in_a_line, out_of_memory
 
 MISTAKE = 2
 """Exit code of a command that told what is wrong."""
@@ -82,7 +82,7 @@ def fault(error: BaseException) -> str | None:
         return in_a_line(f"{' → '.join(files)}: {reason}" if files else reason)
     if isinstance(error, UnicodeEncodeError):
         return in_a_line(f"{error.object!r} contains what {error.encoding} cannot write ({error.reason}); rename it")
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's, which is not loaded
+    if out_of_memory(error):
         return "out of memory; smaller batches (--batch-size), fewer workers or smaller images need less"
     if type(error).__name__ == "SafetensorError":  # likewise: what it says of a full disk
         return in_a_line(f"a file of tensors: {error}")

@@ -11,8 +11,8 @@ import typer
 
 from bincam.cli.explaining.explainer import LARGE, make_explainer
 from bincam.cli.explaining.files import EXAMPLE, FILE, figure_paths, list_images, make_example
-from bincam.cli.explaining.photographs import read_photographs, split_fit
-from bincam.cli.explaining.questions import METHOD, read_boxes, read_sets, read_views, refuse_contradictions
+from bincam.cli.explaining.photographs import read_photographs, split_fit, tell_fit
+from bincam.cli.explaining.questions import METHOD, read_boxes, read_sets, read_views, refuse_contradictions, tell_cost
 from bincam.cli.explaining.reference import check_reference, read_reference
 from bincam.cli.reading import source
 from bincam.cli.reading.option_groups import (
@@ -266,6 +266,9 @@ def explain(
 
         refuse_no_grid(explainer.anatomy(opened.card.input_size), asked)
     run = Run(explainer, photographs, side, batch_size, asked, asked_boxes, plan, against)
+    tell_fit(photographs)
+    if plan is not None:
+        tell_cost(plan)
     run.explain(files)
     document = run.document(str(model or options.factory), figures)
     if asked_sets is not None:
@@ -275,9 +278,11 @@ def explain(
             image["sets"] = entry
     if out:
         from bincam.files import write_json
+        from bincam.folder_lock import take
 
-        run.draw(document)
-        write_json(out / FILE, document)
+        with take(out, writes=("*.png", FILE)):
+            run.draw(document)
+            write_json(out / FILE, document)
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
     elif out:

@@ -10,6 +10,7 @@ import typer
 
 from bincam.cli.reading.option_groups import RESULTS_PANEL
 from bincam.errors import InputError
+from bincam.files import check_ending
 
 _CONTENT = "Content"
 
@@ -66,6 +67,9 @@ def report(
     target = out or source / "report.html"
     if target.is_dir():
         raise InputError(f"--out {target} is a folder; name the HTML file, such as {target / 'report.html'}")
+    check_ending(target, [".htm", ".html"])
+    if pdf is not None:
+        check_ending(pdf, [".pdf"])
     if assets is not None and assets.is_file():
         raise InputError(f"--assets {assets} is a file, not a folder")
     if card is not None and (card.is_dir() or card.suffix.lower() != ".md"):

@@ -16,6 +16,7 @@ import numpy as np
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.checking.decoder_processes import DecoderProcesses
 from bincam.data.checking.leakage import people_are_classes
+from bincam.data.checking.places import misplaced
 from bincam.data.describe import crossing
 from bincam.display import counted
 from bincam.errors import InputError
@@ -34,7 +35,7 @@ class Problem:
     """One problem in a data set.
 
     Attributes:
-        kind: ``image``, ``duplicate``, ``identity``, ``contradiction``, ``class`` or ``table``.
+        kind: ``image``, ``duplicate``, ``identity``, ``contradiction``, ``class``, ``landmarks``, ``box`` or ``table``.
         where: The file or identity concerned.
         text: The complete message.
     """
@@ -102,7 +103,7 @@ def check(
         progress: Wraps the iteration over the images, for a progress bar.
     """
     problems: list[Problem] = []
-    sizes: Counter[tuple[int, int]] = Counter()
+    size_of: dict[int, tuple[int, int]] = {}
     content: dict[bytes, list[int]] = {}
     with DecoderProcesses() as decoders, ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         files = [table.path(row) for row in range(len(table))]
@@ -111,7 +112,7 @@ def check(
                 problems.append(Problem("image", str(files[row]), decoded))
             else:
                 size, pixels = decoded
-                sizes[size] += 1
+                size_of[row] = size
                 content.setdefault(pixels, []).append(row)
     problems += _duplicates(table, content)
     of_people = {} if people_are_classes(table) else crossing(table.splits, table.identities)
@@ -120,11 +121,12 @@ def check(
         problems.append(Problem("identity", identity, text))
     problems += _contradictions(table)
     problems += _unlearned(table)
+    problems += [Problem(kind, table.ids[row], text) for kind, row, text in misplaced(table, size_of)]
     return Report(
         source=table.source or str(table.root),
         images=len(table),
-        decoded=sum(sizes.values()),
-        sizes=tuple(sizes.most_common()),
+        decoded=len(size_of),
+        sizes=tuple(Counter(size_of.values()).most_common()),
         problems=tuple(problems),
         without_landmarks=table.without_landmarks(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -143,8 +144,8 @@ def _by_class(members: Sequence[str], name: str, source: str) -> list[str]:
         InputError: Two outputs stand for the same class, such as ``White`` and ``race=White``.
     """
     labels = [class_label(output, name) for output in members]
-    for label in labels:
-        if labels.count(label) > 1:
+    for label, times in Counter(labels).items():
+        if times > 1:
             raise InputError(f"{source}: set {name!r} has two outputs of the class {label!r}")
     return labels
 

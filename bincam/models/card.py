@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from bincam.data.images import LARGEST
 from bincam.display import ROWS, Table, counted
 from bincam.errors import InputError, nearest
 from bincam.files import read_json, write_json
@@ -147,7 +149,7 @@ class Card(BaseModel):
     @field_validator("attributes")
     @classmethod
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        repeated = sorted({name for name in names if names.count(name) > 1})
+        repeated = sorted(name for name, times in Counter(names).items() if times > 1)
         if repeated:
             raise ValueError(f"repeated names: {', '.join(repeated)}")
         if any(not name.strip() for name in names):
@@ -159,6 +161,8 @@ class Card(BaseModel):
     def _positive_size(cls, size: tuple[int, int]) -> tuple[int, int]:
         if min(size) < 1:
             raise ValueError(f"a size in pixels is at least 1, got {size}")
+        if size[0] * size[1] > LARGEST:
+            raise ValueError(f"no image has more than {LARGEST:,} pixels, got {size}")
         return size
 
     @field_validator("train_counts")

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from bincam.display import counted
 from bincam.errors import BincamWarning, InputError
 from bincam.files import atomic, regular
+from bincam.folder_lock import take
 from bincam.models.borrowing.borrow import unwrap
 from bincam.models.card import FILE, Card, read_card, weights_of, write_card
 from bincam.models.classifier import AttributeClassifier, construct
@@ -37,7 +38,7 @@ def save(model: AttributeClassifier, folder: str | Path) -> None:
         folder: The folder; created if missing.
 
     Raises:
-        InputError: The folder cannot be written to, or the model has no card.
+        InputError: The folder cannot be written to, another process is writing it, or the model has no card.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -55,7 +56,7 @@ def save(model: AttributeClassifier, folder: str | Path) -> None:
         raise InputError(f"a {type(classifier).__name__} has no card; wrap it in bincam.models.AttributeClassifier")
     entries = unwrap(classifier.network).state_dict().items()
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in entries}
-    with atomic(Path(folder) / WEIGHTS) as part:
+    with take(folder, writes=(WEIGHTS, FILE)), atomic(Path(folder) / WEIGHTS) as part:
         save_file(state, part, metadata={"format": "pt"})
         # Inside the block, so that both files are complete on disk before the first old one is replaced.
         write_card(folder, classifier.card, weights=_digest(part))

@@ -320,14 +320,14 @@ def _from_factory(card: Card) -> nn.Module:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise InputError(f"factory {card.name!r}: {error}; is its folder on PYTHONPATH?") from None
-    except Exception as error:  # a user's module may raise any exception
+    except (Exception, SystemExit) as error:  # a user's module may raise any exception, or end the program
         raise InputError(f"factory {card.name!r}: importing it raised {type(error).__name__}: {error}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
         raise InputError(f"factory {card.name!r}: {module_name} has no function {function_name!r}")
     try:
         network = function(**card.options)
-    except Exception as error:  # and so may a user's function
+    except (Exception, SystemExit) as error:  # and so may a user's function
         raise InputError(
             f"factory {card.name!r} called with {card.options} raised {type(error).__name__}: {error}"
         ) from error

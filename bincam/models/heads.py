@@ -161,6 +161,8 @@ def raw_scores(raw: Tensor, head: Head, count: int, batch: int, one_of: Columns 
         check_head(head, one_of)
     if not raw.is_floating_point():
         raise InputError(f"the model's output is {raw.dtype}; expected floating-point scores; are these labels?")
+    if raw.is_meta:
+        raise InputError("the model's output is on the device 'meta', where tensors have no values; load its weights")
     shape = tuple(raw.shape)
     paired = {(batch, count, 2), *({(batch, 2)} if count == 1 else ())}
     if head == "two_logits":

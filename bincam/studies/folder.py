@@ -1,7 +1,8 @@
 """The folder of a study: what it was begun with, the audit it rests on, and whether it is finished.
 
 ``study.json`` is written first and ``summary.json`` last. Both state the study's kind, and ``study.json`` the digest of
-the audit's measurements, so that a study of other measurements is never taken for one of these.
+the audit's measurements, so that a study of other measurements is never taken for one of these. The summary seals the
+study: it states digests of its files, which are checked where a finished study is opened.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from bincam.audit.folder.audit import Audit
+from bincam.audit.folder.digest import content_digest
 from bincam.errors import InputError
 from bincam.files import read_json, write_json
 from bincam.folder_lock import FolderLock, take
+from bincam.studies.seal import STUDY, SUMMARY, check_seal, sealed
 
-STUDIES, STUDY, SUMMARY = "studies", "study.json", "summary.json"
+STUDIES = "studies"
+_COMMANDS = {"test-time": "zoom ... --test-time"}
 
 
 @dataclass(frozen=True)
@@ -86,16 +90,14 @@ class StudyFolder:
                     f"{place} already contains a study; resume it with --resume, or remove the folder to begin again"
                 )
             study._check_same(cls._read(place, name))
+            study.check_seal()
             return study
         others = (
             sorted(file.name for file in place.iterdir() if not file.name.startswith(".")) if place.exists() else []
         )
         if others:
             raise InputError(f"{place} contains other files ({others[0]}, ...); choose a new or empty folder")
-        write_json(
-            place / STUDY,
-            {"kind": study_kind(name), "schema": 1, "audit": study.audit, "settings": study.settings},
-        )
+        write_json(place / STUDY, study._content)
         return study
 
     @classmethod
@@ -108,16 +110,18 @@ class StudyFolder:
             audit: The audit that it must rest on; not checked by default.
 
         Raises:
-            InputError: There is none, it is unfinished, or it rests on other measurements than the audit's.
+            InputError: There is none, it is unfinished, it rests on other measurements than the audit's, or a file is
+                not the one that the study wrote.
         """
         place = Path(folder)
         if not (place / STUDY).is_file():
-            raise InputError(f"{place}: no {name} study; 'bincam {name}' makes one")
+            raise InputError(f"{place}: no {name} study; '{_command(name)}' makes one")
         study = cls._read(place, name)
         if audit is not None:
             study.check_rests_on(audit.digest)
         if not study.finished:
-            raise InputError(f"{place}: the {name} study is unfinished; finish it with 'bincam {name} --resume'")
+            raise InputError(f"{place}: the {name} study is unfinished; finish it with '{_command(name)} --resume'")
+        study.check_seal()
         return study
 
     @classmethod
@@ -127,6 +131,25 @@ class StudyFolder:
         if not isinstance(settings, dict) or not (audit is None or isinstance(audit, str)):
             raise InputError(f"{place / STUDY}: 'settings' and 'audit' are missing or damaged; make the study again")
         return cls(place, name, settings, audit)
+
+    @property
+    def _content(self) -> dict[str, Any]:
+        """The content of ``study.json``."""
+        return {"kind": study_kind(self.name), "schema": 1, "audit": self.audit, "settings": dict(self.settings)}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the study was begun with, by which its parts are known before it is sealed."""
+        return content_digest(self._content)
+
+    def check_seal(self) -> None:
+        """Refuse a finished study of which a file is not the one that was written.
+
+        Raises:
+            InputError: It is refused.
+        """
+        if self.finished:
+            check_seal(self.folder, self._content, self.summary, _command(self.name))
 
     def _check_same(self, former: StudyFolder) -> None:
         for key in dict.fromkeys([*self.settings, *former.settings]):
@@ -166,8 +189,9 @@ class StudyFolder:
         return read_json(self.folder / SUMMARY, kind=f"{study_kind(self.name)}-summary", schema=1)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write ``summary.json``, which marks the study as complete."""
-        content = {"kind": f"{study_kind(self.name)}-summary", "schema": 1, **summary}
+        """Write ``summary.json``, which marks the study as complete and seals its files."""
+        named = {"kind": f"{study_kind(self.name)}-summary", "schema": 1, **summary}
+        content = sealed(self.folder, self._content, named)
         write_json(self.folder / SUMMARY, content, compact=True)
         if self.lock is not None:
             self.lock.release()
@@ -185,6 +209,11 @@ def study_kind(name: str) -> str:
     'bincam-study-zoom'
     """
     return f"bincam-study-{name}"
+
+
+def _command(name: str) -> str:
+    """The command that makes studies of a name."""
+    return f"bincam {_COMMANDS.get(name, name)}"
 
 
 def _short(value: Any) -> str:

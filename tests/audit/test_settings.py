@@ -22,6 +22,7 @@ from bincam.errors import InputError
         ({"precision": "fp8"}, "precision: got 'fp8', expected 'fp32' or 'bf16'"),
         ({"methods": "cam"}, "methods: got 'cam', expected a list or tuple of names, not a single string"),
         ({"regions": "automatic"}, "regions: got 'automatic', expected an instance of Regions or 'auto'"),
+        ({"device": "meta"}, "device='meta': its tensors have no values to measure"),
         ({"limit": "many"}, "limit: got 'many', expected a valid integer"),
     ],
 )

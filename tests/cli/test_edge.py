@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import resource
-import shutil
-import signal
 import subprocess
 import sys
 
@@ -15,7 +11,7 @@ import pytest
 
 from bincam.cli.edge import fault
 from bincam.errors import InputError
-from tests.report.conftest import finished_audit
+from tests.report.conftest import bare_audit
 
 
 @pytest.mark.parametrize(
@@ -40,52 +36,7 @@ def test_what_a_user_or_the_machine_causes_is_a_line_and_nothing_else_is(error, 
 
 @pytest.fixture(scope="module")
 def audits(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("audits")
-    few = {"images": 24, "attributes": ("Smiling", "Bald", "Young"), "prevalence": (0.5, 0.3, 0.6)}
-    return [finished_audit(folder / name, seed=seed, **few) for seed, name in enumerate("ab")]
-
-
-@contextlib.contextmanager
-def full_disk(size):
-    """Refuse to make any file larger than this, as a disk does on which no more is left."""
-    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1][1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, former[1])
-        signal.signal(signal.SIGXFSZ, former[0])
-
-
-COMMANDS = {
-    "compare": ["compare", "a", "b", "--out", "new"],
-    "gate": ["gate", "a", "--rule", "error<=0.5", "--rule", "gain>=0.1", "--junit", "new/junit.xml"],
-    "summarise": ["summarise", "a"],
-    "report": ["report", "a", "--out", "new/report.html"],
-    "sheet": ["scenes", "sheet", "--out", "new/sheet.png", "--count", "2"],
-    "describe": ["data", "describe", "table.csv", "--save", "--out", "new"],
-}
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_full_disk_is_a_line_and_leaves_no_half_file(command, audits, tmp_path, name):
-    for audit in audits:
-        shutil.copytree(audit, tmp_path / audit.name)
-    (tmp_path / "table.csv").write_text("image," + ",".join(f"a{i}" for i in range(90)) + "\n" + "x.png" + ",1" * 90)
-    words = [
-        str(tmp_path / word) if word in ("a", "b", "new", "table.csv") or "/" in word else word
-        for word in COMMANDS[name]
-    ]
-    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
-    with full_disk(200):
-        outcome = command(*words)
-    assert outcome.code == 2, outcome
-    *_, last = outcome.err.splitlines()
-    assert last.startswith("bincam: ")
-    assert "File too large" in last, last
-    after = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
-    assert {file: after.get(file) for file in before} == before
-    assert all(file.stat().st_size <= 200 and not file.name.startswith(".") for file in after.keys() - before.keys())
+    return [bare_audit(tmp_path_factory.mktemp("audits") / "a", images=24)]
 
 
 def test_stdout_on_a_full_disk_is_a_line(tmp_path):
@@ -110,3 +61,33 @@ def test_a_folder_that_cannot_be_listed_is_a_line(command, tmp_path, monkeypatch
 
     monkeypatch.setattr(os, "listdir", refuse)
     assert "photos: cannot be read: Permission denied" in command("explain", tmp_path / "photos", "--json").mistake
+
+
+@pytest.mark.parametrize("ending", [".5", ".gif", ".html"])
+def test_a_name_whose_ending_is_of_another_format_is_refused_before_any_work(command, tmp_path, audits, ending):
+    file = tmp_path / f"x{ending}"
+    words = {
+        "png": ["scenes", "sheet", "--count", "1"],
+        "svg": ["data", "regions", tmp_path / "nowhere"],
+        "png, or": ["faces", "sheet", "--count", "1"],
+        "html": ["report", audits[0]],
+    }
+    for ends, typed in words.items():
+        if ending[1:] not in ends:
+            assert f"x{ending}: cannot be written: its name has to end in" in command(*typed, "--out", file).mistake
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_figure_without_an_ending_is_a_png_and_nothing_else_is_left(tmp_path):
+    from matplotlib.figure import Figure
+
+    from bincam.report.figures.audited.dataset import save
+
+    save(Figure(), tmp_path / "regions")
+    (only,) = tmp_path.iterdir()
+    assert only.name == "regions"
+    assert only.read_bytes().startswith(b"\x89PNG")
+    save(Figure(), tmp_path / "regions.SVG")
+    assert b"<svg" in (tmp_path / "regions.SVG").read_bytes()
+    with pytest.raises(InputError, match=r"regions\.5: cannot be written: its name has to end in \.jpeg or"):
+        save(Figure(), tmp_path / "regions.5")

@@ -121,6 +121,7 @@ def test_broken_images_are_told_and_the_others_done(command, model_folder, pictu
         (["--method", "eigen_cam"], "side='any'"),
         (["--head", "logits"], "leave out --head"),
         (["--device", "abacus"], "--device abacus"),
+        (["--device", "meta"], "--device meta"),
         (["--out", "/nowhere/at/all"], "does not exist"),
     ],
 )

@@ -290,3 +290,9 @@ def test_a_factory_s_module_that_does_not_import_is_named(tmp_path, monkeypatch)
     card = make_card(attributes=NAMES, architecture="factory", name="broken_code:f", input_size=(12, 16))
     with pytest.raises(InputError, match=r"broken_code:f.*SyntaxError"):
         adopt(card, None)
+
+
+def test_a_factory_that_ends_the_program_is_an_error_of_its_own(folder, monkeypatch):
+    monkeypatch.setattr(sys.modules["their_code"], "make", lambda: sys.exit("no licence"))
+    with pytest.raises(InputError, match=r"'their_code:make' called with \{\} raised SystemExit: no licence"):
+        load(folder, factory="their_code:make")

@@ -147,3 +147,8 @@ def test_a_selection_that_names_nothing_is_refused(raw, output, message):
 def test_one_attribute_is_told_in_the_singular(head):
     with pytest.raises(InputError, match="with 1 attribute means"):
         logits_of(torch.zeros(1, 3), head, count=1, batch=1)
+
+
+def test_an_output_without_values_is_refused():
+    with pytest.raises(InputError, match="on the device 'meta', where tensors have no values"):
+        logits_of(torch.zeros(2, 1, device="meta"), "logits", count=1, batch=2)

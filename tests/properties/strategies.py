@@ -39,7 +39,28 @@ ODD_NUMBERS = (
 numbers_as_text = st.sampled_from(ODD_NUMBERS)
 
 ODD_VALUES: tuple[Any, ...] = (
-    *(None, True, False, 0, 1, -1, 2**31, 2**63, 2**64, 10**30, 0.5, -0.5, 1e300, "", "x", "[/]", "a\nb", [], {}),
+    *(
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        2**31,
+        2**63,
+        2**64,
+        10**30,
+        10**400,
+        0.5,
+        -0.5,
+        1e300,
+        "",
+        "x",
+        "[/]",
+        "a\nb",
+        [],
+        {},
+    ),
     *([None], [1, "x"], {"x": 1}, [[]], {"": None}, [1e300], "1", ["x"], [1, 2], [0.5, 0.5, 0.5], {"x": [1, 2]}),
 )
 scalars = st.one_of(st.sampled_from(ODD_VALUES), st.integers(-5, 5), st.floats(), names)

@@ -15,45 +15,48 @@ from bincam.cli import app
 from tests.properties.judging import examples, judge, run
 from tests.properties.strategies import names, numbers_as_text
 from tests.report.conftest import finished_audit
+from tests.studies.zoom import planted
 
-QUICK = {
-    ("data", "describe"): ["SET"],
-    ("data", "check"): ["SET"],
-    ("data", "regions"): ["SET", "--out", "NEW/r.png"],
-    ("gate",): ["AUDIT"],
-    ("summarise",): ["AUDIT"],
-    ("boxes",): ["AUDIT", "--coco", "NEW"],
-    ("scenes", "sheet"): ["--out", "NEW/s.png", "--count", "1"],
-    ("card",): ["-", "--out", "NEW/m"],
-    ("faces", "classes"): ["SET"],
-    ("compare",): ["AUDIT", "AUDIT", "--out", "NEW/c"],
-    ("scenes", "make"): ["--out", "NEW/s", "--count", "2", "--size", "32", "--workers", "1"],
-    ("data",): [],
-    ("zoom",): ["AUDIT"],
-    ("train",): ["CONFIG"],
-}
-"""Commands that take well under a second on small inputs, and the arguments of a valid call."""
-HEAVY = {
-    ("explain",): ["SET/img_align_celeba/000001.jpg", "--model", "MODEL", "--out", "NEW"],
-    ("report",): ["AUDIT", "--out", "NEW/r.html"],
-    ("audit",): [
-        "--model",
-        "MODEL",
-        "--data",
-        "SET",
-        "--out",
-        "NEW",
-        "--limit",
-        "2",
-        "--gate-images",
-        "0",
-        "--workers",
-        "0",
-    ],
-    ("faces", "make"): ["--out", "NEW/f", "--count", "2", "--size", "44x54", "--workers", "1"],
-    ("faces", "pairs"): ["--out", "NEW/p", "--count", "1", "--size", "44x54", "--attributes", "Bald"],
-    ("faces", "sheet"): ["--out", "NEW/f.png", "--count", "1", "--size", "44x54", "--kind", "faces"],
-}
+PLANTED = ["--model", "STUDIED/model", "--factory", "tests.studies.zoom.planted:network"]
+
+QUICK = [
+    (("data", "describe"), ["SET"]),
+    (("data", "describe"), ["NEW/t.csv", "--save"]),
+    (("data", "check"), ["SET"]),
+    (("data", "regions"), ["SET", "--out", "NEW/r.png"]),
+    (("gate",), ["AUDIT"]),
+    (("gate",), ["STUDIED/audit", "--rule", "coverage@class_conditional>=0.1"]),
+    (("summarise",), ["AUDIT"]),
+    (("sets",), ["STUDIED/audit", "--out", "NEW/sets"]),
+    (("boxes",), ["AUDIT", "--coco", "NEW"]),
+    (("scenes", "sheet"), ["--out", "NEW/s.png", "--count", "1"]),
+    (("card",), ["-", "--out", "NEW/m"]),
+    (("faces", "classes"), ["SET"]),
+    (("compare",), ["AUDIT", "AUDIT", "--out", "NEW/c"]),
+    (("scenes", "make"), ["--out", "NEW/s", "--count", "2", "--size", "40", "--workers", "1"]),
+    (("data",), []),
+    (("zoom",), ["AUDIT"]),
+    (("zoom",), ["STUDIED/audit", *PLANTED, "--resume", "--plan", "STUDIED/plan.yaml"]),
+    (("train",), ["CONFIG"]),
+]
+"""Commands that take well under a second on small inputs, with the arguments of a valid call."""
+EXPLAIN = ["SET/img_align_celeba/000001.jpg", "--model", "MODEL", "--json"]
+AUDITED = ["--model", "MODEL", "--data", "SET", "--out", "NEW", "--limit", "2", "--gate-images", "0", "--workers", "0"]
+HEAVY = [
+    (("explain",), ["SET/img_align_celeba/000001.jpg", "--model", "MODEL", "--out", "NEW"]),
+    (("explain",), [*EXPLAIN, "--grid"]),
+    (("explain",), [*EXPLAIN, "--views", "2"]),
+    (("explain",), [*EXPLAIN, "--boxes"]),
+    (("explain",), ["STUDIED/pictures", *PLANTED, "--sets", "STUDIED/audit", "--sets-by", "average_k=1", "--json"]),
+    (("report",), ["AUDIT", "--out", "NEW/r.html"]),
+    (("audit",), AUDITED),
+    (("audit",), [*AUDITED, "--grid"]),
+    (("audit",), [*AUDITED, "--boxes"]),
+    (("audit",), [*AUDITED, "--views", "2"]),
+    (("faces", "make"), ["--out", "NEW/f", "--count", "2", "--size", "64x80", "--workers", "1"]),
+    (("faces", "pairs"), ["--out", "NEW/p", "--count", "1", "--size", "44x54", "--attributes", "Bald"]),
+    (("faces", "sheet"), ["--out", "NEW/f.png", "--count", "1", "--size", "44x54", "--kind", "faces"]),
+]
 WORK = {
     "--count",
     "--limit",
@@ -69,6 +72,9 @@ WORK = {
 WORK |= {
     "--influence-images",
     "--boxes-sample",
+    "--views",
+    "--test-time",
+    "--plan",
     "--set",
     "--influence",
     "--grid",
@@ -98,7 +104,18 @@ def places(celeba, model, tmp_path_factory):
     import os
 
     os.mkfifo(folder / "fifo")
-    return {"SET": celeba, "MODEL": model, "AUDIT": audit, "CONFIG": folder / "config.json", "FIFO": folder / "fifo"}
+    studied = folder / "studied"
+    planted.audited(studied, count=12)
+    (studied / "plan.yaml").write_text(json.dumps([list(view) for view in planted.PLAN[:2]]))
+    for words in (
+        ["zoom", "STUDIED/audit", *PLANTED, "--plan", "STUDIED/plan.yaml"],
+        ["sets", "STUDIED/audit", "--method", "average_k,class_conditional"],
+    ):
+        run([word.replace("STUDIED", str(studied)) for word in words])
+    for words in (["scenes", "sheet"], ["faces", "sheet", "--size", "44x54", "--kind", "faces"]):
+        run([*words, "--count", "1", "--out", folder / "compiled.png"])  # which takes longer than a call may
+    of_test = {"SET": celeba, "MODEL": model, "AUDIT": audit, "STUDIED": studied}
+    return {**of_test, "CONFIG": folder / "config.json", "FIFO": folder / "fifo"}
 
 
 def options_of(words):
@@ -114,7 +131,7 @@ def options_of(words):
 
 @st.composite
 def calls(draw, commands):
-    words = draw(st.sampled_from(sorted(commands)))
+    words, given_ = draw(st.sampled_from(commands))
     typed = []
     options = options_of(words)
     for option, is_flag in draw(st.lists(st.sampled_from(options), min_size=1, max_size=2)) if options else ():
@@ -126,7 +143,7 @@ def calls(draw, commands):
             ("{}", "{}", "Smiling={}", "{}=1", "{},{}", "Smiling,{}", "{}=0.5,1", "{}<=0.5", "Smiling.{}>=0")
         )
         typed += [f"{option}={draw(forms).replace('{}', draw(value))}"]
-    return [*words, *commands[words], *typed]
+    return [*words, *given_, *typed]
 
 
 def filled(words, places, new):
@@ -138,10 +155,12 @@ def filled(words, places, new):
 
 def tried(call, places, fresh):
     new = fresh()
-    audit = new / "audit"
-    shutil.copytree(places["AUDIT"], audit)
+    own = {name: new / name.lower() for name in ("AUDIT", "STUDIED")}
+    for name, copy in own.items():
+        shutil.copytree(places[name], copy)
+    (new / "t.csv").write_text("image,Bald,who,Age\na.png,1,x,young\nb.png,0,y,old\n")
     with contextlib.chdir(new):  # a value may be taken for a path
-        judge(lambda: run(filled(call, {**places, "AUDIT": audit}, new)), lambda ended: ended.code in (0, 1, 2))
+        judge(lambda: run(filled(call, {**places, **own}, new)), lambda ended: ended.code in (0, 1, 2))
     shutil.rmtree(new)
 
 

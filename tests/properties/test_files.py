@@ -159,9 +159,9 @@ def test_json_of_any_content_is_read_or_refused(fresh, data):
 
 @examples(60)
 @given(st.data())
-def test_a_card_is_read_and_its_model_loaded_or_refused(fresh, model, data):
+def test_a_card_is_read_and_its_model_loaded_or_refused(fresh, model, other_models, data):
     folder = fresh() / "m"
-    shutil.copytree(model, folder)
+    shutil.copytree(data.draw(st.sampled_from([model, *other_models])), folder)
     file = folder / "card.json"
     whole = json.loads(file.read_text())
     text = json.dumps(data.draw(changed(whole))).encode()

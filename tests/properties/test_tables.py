@@ -68,12 +68,22 @@ def test_a_csv_table_is_read_as_the_standard_library_reads_it_or_refused(fresh, 
     judge(lambda: data.table(file, **asked), right)
 
 
+def is_written(kind):
+    """Whether this version of pyarrow writes a type to Parquet; 20 does not write views of strings."""
+    try:
+        pq.write_table(pa.table({"x": pa.nulls(1, kind)}), io.BytesIO())
+    except pa.ArrowNotImplementedError:
+        return False
+    return True
+
+
 TYPES = (
     pa.list_(pa.int8()), pa.struct([("x", pa.int8())]), pa.binary(), pa.int64(), pa.uint64(), pa.float64(), pa.bool_(),
     pa.string(), pa.large_string(), pa.timestamp("us"), pa.date32(), pa.decimal128(5, 2), pa.null(), pa.float16(),
     pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.int32(), pa.int64()), pa.duration("s"),
     pa.map_(pa.string(), pa.int8()), pa.list_(pa.string(), 2), pa.string_view(), pa.binary(3), pa.time64("us"),
 )  # fmt: skip
+TYPES = tuple(kind for kind in TYPES if is_written(kind))
 
 
 def column_of(kind, numbers):

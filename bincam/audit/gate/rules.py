@@ -162,7 +162,7 @@ def _left(left: str, audit: Audit, where: str) -> tuple[str | None, str, str]:
     attribute, rest = _head(left.strip(), names)
     conditioned_measure, _, condition = (part.strip() for part in rest.partition("@"))
     named = rest.partition("@")[0] if conditioned_measure in DIFFERENCES else rest  # columns have names of any kind
-    if any(sign in named for sign in "<>!"):
+    if any(sign in named for sign in "<>!") or rest.rstrip().endswith("@"):
         raise InputError(f"{where} is no rule; {_FORM}")
     if attribute == "overall" and one_of and not audit.manifest.yes_or_no and rest.strip() not in BOX_MEASURES:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -67,7 +68,7 @@ def select(
         InputError: A name is unknown or repeated, no attribute is selected, or a threshold is not finite or belongs to
             an unknown name or to an output in a set.
     """
-    repeated = sorted({name for name in names if list(names).count(name) > 1})
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         raise InputError(f"attribute {repeated[0]!r} is named twice")
     sets = check_sets(one_of or {}, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,8 +34,8 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
             files.append(path)
     if not files:
         raise InputError("no images; name files or folders, or pass --example")
-    for file in files:
-        if files.count(file) > 1:
+    for file, times in Counter(files).items():
+        if times > 1:
             raise InputError(f"{file} is given twice")
     return files
 

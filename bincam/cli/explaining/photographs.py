@@ -67,11 +67,6 @@ def read_photographs(
     if fit is not None:
         if fit not in FITS:
             raise InputError(f"--fit {fit}{nearest(fit, FITS)}; face crops need --data or --landmarks instead")
-        typer.echo(
-            f"bincam: the model was trained on face crops and is shown each photograph by --fit {fit}; its answers may "
-            "be worse than an audit says",
-            err=True,
-        )
         return Photographs(card.model_copy(update={"fit": fit}), trained_on="face")
     if landmarks is not None:
         from bincam.data.readers.landmarks import read_landmarks_of
@@ -88,3 +83,14 @@ def read_photographs(
             "photograph's centre instead, which is not what it was trained on"
         )
     return Photographs(card, dict(zip(files, found, strict=True)), source)
+
+
+def tell_fit(photographs: Photographs) -> None:
+    """Tell of another fit than that of the card, once nothing can be refused any more."""
+    if photographs.trained_on is not None:
+        shown = f"--fit {photographs.card.fit}"
+        typer.echo(
+            f"bincam: the model was trained on face crops and is shown each photograph by {shown}; its answers may be "
+            "worse than an audit says",
+            err=True,
+        )

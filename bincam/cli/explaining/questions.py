@@ -52,12 +52,14 @@ def refuse_contradictions(
     if views is not None and (grid or boxes):
         what = "--grid: cells" if grid else "--boxes: boxes"
         raise InputError(f"--views is not combined with {what} are of the image as the model sees it; leave out one")
+    if views is not None and side == "any":
+        raise InputError("--side any is of methods without sides, which --views does not average; leave out one")
     if sets_by is not None and sets is None:
         raise InputError(f"--sets-by {sets_by} is a rule of a study; name the study with --sets")
 
 
 def read_views(typed: str | None, card: Card) -> Plan | None:
-    """Read ``--views``, and tell its cost; None without it.
+    """Read ``--views``; None without it.
 
     Raises:
         InputError: No views, more than there are.
@@ -67,12 +69,15 @@ def read_views(typed: str | None, card: Card) -> Plan | None:
     from bincam.inference import chosen_plan
     from bincam.inference.zoom.selection import parse_views
 
-    plan = chosen_plan(parse_views(typed), card.input_size)
+    return chosen_plan(parse_views(typed), card.input_size)
+
+
+def tell_cost(plan: Plan) -> None:
+    """Tell what views cost, once nothing can be refused any more."""
     typer.echo(
         f"bincam: {counted(len(plan), 'view')}, so {counted(len(plan), 'forward pass', 'forward passes')} per image",
         err=True,
     )
-    return plan
 
 
 def read_boxes(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from bincam.cli.reading.option_groups import LARGEST_SEED
-from bincam.cli.reading.options import expand_groups, parse_names, parse_numbers, refuse_repeats
+from bincam.cli.reading.options import expand_groups, parse_names, parse_numbers, parse_whole, refuse_repeats
 from bincam.display import counted
 from bincam.errors import InputError
 
@@ -203,9 +203,10 @@ def parse_size(text: str) -> tuple[int, int]:
         (178, 218)
     """
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
+    sides = [side for part in parts if (side := parse_whole(part)) is not None]
+    if len(parts) != 2 or len(sides) != 2:
         raise InputError(f"--size {text}: expected WIDTHxHEIGHT, for example 178x218")
-    return int(parts[0]), int(parts[1])
+    return sides[0], sides[1]
 
 
 def _tell(card: dict[str, Any], out: Path) -> None:

@@ -10,6 +10,7 @@ import csv
 import functools
 import inspect
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, get_type_hints
@@ -148,6 +149,17 @@ def parse_number(where: str, text: str) -> float:
     if not math.isfinite(value):
         raise InputError(f"{where}: expected a finite number")
     return value
+
+
+def parse_whole(text: str) -> int | None:
+    """Parse a whole number from its decimal digits; None if the text is anything else, or of over 18.
+
+    ``str.isdigit`` is true of digits that ``int`` refuses, and ``int`` of more digits than it converts.
+
+    >>> parse_whole("-12"), parse_whole("²"), parse_whole("--5"), parse_whole("9" * 5000)
+    (-12, None, None, None)
+    """
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text.strip()) else None
 
 
 def refuse_repeats(option: str, names: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bincam.cli.reading.option_groups import ModelOptions, ThresholdOptions
-from bincam.cli.reading.options import parse_names, parse_number, parse_numbers
+from bincam.cli.reading.options import parse_names, parse_number, parse_numbers, parse_whole
 from bincam.errors import InputError, nearest
 from bincam.one_of import check_no_threshold, check_sets
 
@@ -93,7 +93,8 @@ def _output(typed: str | None) -> str | int | tuple[str | int, ...] | None:
     """The index or key that ``--output`` states, or several."""
     if typed is None:
         return None
-    entries = tuple(int(e) if e.lstrip("-").isdigit() else e for e in parse_names("--output", typed))
+    numbers = [(entry, parse_whole(entry)) for entry in parse_names("--output", typed)]
+    entries = tuple(entry if number is None else number for entry, number in numbers)
     return entries[0] if len(entries) == 1 else entries
 
 
@@ -118,7 +119,7 @@ def open_source(
     from bincam.models.open import open_model
 
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # which a device without values, such as meta, refuses
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"--device {device}: {str(error).splitlines()[0]}") from None
     stated = options.stated()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from bincam.cli.reading.option_groups import LARGEST_SEED
-from bincam.cli.reading.options import parse_names, parse_number
+from bincam.cli.reading.options import parse_names, parse_number, parse_whole
 from bincam.errors import InputError
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def read_calibration(text: str) -> tuple[Path | None, float | None]:
 
 def _raps(text: str) -> tuple[float, int]:
     penalty, _, free = (part.strip() for part in text.partition(","))
-    if not free.isdigit():
+    count = parse_whole(free)
+    if count is None:
         raise InputError(f"--raps {text}: expected PENALTY,FREE, such as 0.01,5")
-    return parse_number(f"--raps {text}", penalty), int(free)
+    return parse_number(f"--raps {text}", penalty), count

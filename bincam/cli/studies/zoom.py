@@ -178,6 +178,7 @@ def _tell_cost(subject: Subject, plan: Plan) -> None:
 
 def _export(study: SeenViews, hard: Path, audit: Audit | None, data: str | None, reading: ReaderOptions) -> str:
     """Write the hard set and its contact sheet, and say so in a line."""
+    from bincam.folder_lock import take
     from bincam.report.figures.pictured.contact_sheet import write_contact_sheet
     from bincam.studies.zoom.hard_set import write_hard_set
 
@@ -188,9 +189,10 @@ def _export(study: SeenViews, hard: Path, audit: Audit | None, data: str | None,
         from bincam.data import load
 
         table = load(data, **reading.reader_options())
-    found = write_hard_set(study, hard, data=table)
     root = Path(str(study.images["root"].iloc[0])) if table is None else table.root
-    shown = write_contact_sheet(found, root, hard / SHEET)
+    with take(hard, writes=("*.csv", "*.yaml", SHEET)):
+        found = write_hard_set(study, hard, data=table)
+        shown = write_contact_sheet(found, root, hard / SHEET)
     files = ", ".join(str(file) for file in (*found.files, hard / SHEET))
     return (
         f"{counted(len(found.rows), 'image')} of {found.images:,} that no view gets right ({shown} on the contact "

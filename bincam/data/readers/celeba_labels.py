@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,7 +212,7 @@ def _read(
 def _count(path: Path, numbered: Iterator[tuple[int, bytes]]) -> int:
     number, line = next(numbered, (1, b""))
     text = line.removeprefix(b"\xef\xbb\xbf").strip()
-    if not text.isdigit():
+    if not text.isdigit() or len(text) > 18:
         raise InputError(f"{path}:{number}: expected the number of images, got {text[:40].decode(errors='replace')!r}")
     return int(text)
 
@@ -225,8 +226,8 @@ def _columns(
     there = [name.strip() for name in text.strip().split(",")] if comma else text.split()
     if not comma and IMAGE not in there:
         there = [IMAGE, *there]
-    for name in there:
-        if there.count(name) > 1:
+    for name, times in Counter(there).items():
+        if times > 1:
             raise InputError(f"{path}:{number}: column {name!r} occurs twice")
     columns = tuple(name for name in there if name != IMAGE) if expected is None else expected
     for name in (IMAGE, *columns):

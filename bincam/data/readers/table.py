@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -109,12 +110,13 @@ def table(
     texts = [path, *(c for c in (split, identity) if c is not None), *groups, *stated.columns]
     named = [*texts, *points, *corners]
     chosen: list[str] = []
-    parts: list[dict[str, Any]] = []
+    parts: list[_Part] = []
     start = 0
     for batch in batches(source):
         if not parts:
             columns = batch.schema.names
             chosen = _attribute_columns(attributes, columns, named, stated)
+            _refuse_blank(source, chosen, columns)
             for column in (*named, *chosen):
                 if column not in columns:
                     of = " of image paths (path, --path-column)" if column == path else ""
@@ -128,22 +130,26 @@ def table(
                 hint = "" if attributes is not None else _NOT_AN_ATTRIBUTE.format(name=name)
                 raise InputError(f"{error}; {_advice(source, chosen)}{hint}") from None
         parts.append(
-            {name: cells.texts(name) for name in texts}
-            | {"": flags, "points": [cells.floats(c) for c in points], "corners": [cells.floats(c) for c in corners]}
-            | ({} if split is None else {split: cells.splits(split)})
+            _Part(
+                {name: cells.texts(name) for name in texts},
+                flags,
+                None if split is None else cells.splits(split),
+                [cells.floats(column) for column in points],
+                [cells.floats(column) for column in corners],
+            )
         )
         start += batch.num_rows
-    ids = tuple(name for part in parts for name in part[path].tolist())
+    ids = tuple(name for part in parts for name in part.texts[path].tolist())
     if not ids:
         raise InputError(f"{source}: no rows")
     if "" in ids:
         raise InputError(f"{place(source, ids.index(''))}: no path in column {path!r}")
-    flags = np.concatenate([part.pop("") for part in parts])
+    flags = np.concatenate([part.flags for part in parts])
     values = flags.astype(np.float32)
     values[flags == UNKNOWN] = np.nan
 
     def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([part[name] for part in parts])
+        return np.concatenate([part.texts[name] for part in parts])
 
     names, extra = tuple(chosen), dict[str, Any]()
     if stated:
@@ -152,13 +158,13 @@ def table(
             stated, names, values, classes, lambda row: place(source, row), str(source)
         )
     if split is not None:
-        extra["splits"] = joined(split)
+        extra["splits"] = np.concatenate([part.splits for part in parts if part.splits is not None])
     if identity is not None:
         extra["identities"] = joined(identity)
     if points:
-        extra["landmarks"] = np.concatenate([np.stack(p["points"], axis=1) for p in parts]).reshape(-1, 5, 2)
+        extra["landmarks"] = np.concatenate([np.stack(part.points, axis=1) for part in parts]).reshape(-1, 5, 2)
     if corners:
-        extra["boxes"] = np.concatenate([np.stack(p["corners"], axis=1) for p in parts])
+        extra["boxes"] = np.concatenate([np.stack(part.corners, axis=1) for part in parts])
     result = AttributeTable(
         names=names,
         labels=values,
@@ -169,6 +175,25 @@ def table(
         **extra,
     )
     return result if attributes is None or not stated else result.select(_order(attributes, result))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is read of some rows. Columns may have any name, so what is not a text has no key among them.
+
+    Attributes:
+        texts: Columns of text by their names.
+        flags: ``(rows, A)``: 1, 0 or ``UNKNOWN``.
+        splits: Names of splits.
+        points: Columns of landmarks.
+        corners: Columns of boxes.
+    """
+
+    texts: dict[str, NDArray[np.str_]]
+    flags: NDArray[np.int8]
+    splits: NDArray[np.str_] | None
+    points: list[NDArray[np.float32]]
+    corners: list[NDArray[np.float32]]
 
 
 def _attribute_columns(
@@ -184,6 +209,16 @@ def _attribute_columns(
         and (name in columns or not (name in stated.names or stated.is_output(name)))  # unknown ones are refused
     ]
     return [*own, *(column for column in stated.hot_columns if column not in own)]
+
+
+def _refuse_blank(source: Path, chosen: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse an attribute without a name, such as the index that programs write before the first column."""
+    blank = next((name for name in chosen if not name.strip() and name in columns), None)
+    if blank is not None:
+        raise InputError(
+            f"{source}:1: column {columns.index(blank) + 1} has no name, and no attribute can be without; name it, or "
+            "list the attribute columns (attributes, --attributes)"
+        )
 
 
 def _order(attributes: Sequence[str], table: AttributeTable) -> list[str]:

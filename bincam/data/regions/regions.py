@@ -364,7 +364,10 @@ def _number(value: Any) -> float:
     """Read a finite number; YAML's true and a text are none."""
     if isinstance(value, str):
         raise TypeError(value)
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # of a whole number of over 308 digits
+        number = math.inf
     if isinstance(value, bool) or not math.isfinite(number):
         raise InputError(f"{value!r} is no finite number")
     return number

@@ -17,7 +17,7 @@ from bincam.faces.counterfactuals.pairs import counterfactual, difference
 from bincam.faces.labels.sampler import spec
 from bincam.faces.labels.spec import DRAWN, FaceSpec, index
 from bincam.faces.render.image import render
-from bincam.files import atomic
+from bincam.files import atomic, check_ending
 
 Array = NDArray[Any]
 
@@ -103,9 +103,10 @@ def write(out: Path, kind: str, seed: int, count: int, columns: int, size: str) 
     ...     Image.open(Path(folder) / "sheet.png").size
     (128, 92)
     """
+    check_ending(out, [".png"])
     if kind not in ("faces", "attributes", "both"):
         raise InputError(f"expected a sheet of 'faces', 'attributes' or 'both', got {kind!r}")
-    match = re.fullmatch(r"(\d+)x(\d+)", size)
+    match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", size)
     if not match:
         raise InputError(f"expected a size as WxH in pixels, for example 178x218, got {size!r}")
     shape = (int(match[1]), int(match[2]))

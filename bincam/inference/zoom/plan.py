@@ -7,6 +7,7 @@ S, and a crop of the model's input size is taken around one of 3 × 3 anchors. W
 from __future__ import annotations
 
 import numbers
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -145,7 +146,7 @@ def view_plan(plan: str | Sequence[View | Sequence[int]], input_size: tuple[int,
     own = [_view(entry) for entry in plan]
     if not own:
         raise InputError("a plan without views; name 'paper' or 'short', or list views (S, row, column)")
-    repeated = sorted({view for view in own if own.count(view) > 1})
+    repeated = sorted(view for view, times in Counter(own).items() if times > 1)
     if repeated:
         raise InputError(
             f"the plan repeats {counted(len(repeated), 'view')}, first {tuple(repeated[0])}; each is run once, so list "

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bincam.errors import BincamError, InputError, UnsupportedError
+from bincam.errors import BincamError, InputError, UnsupportedError, out_of_memory
 from bincam.models.borrowing.module_state import ModuleState
 
 T = TypeVar("T")
@@ -138,7 +138,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def _is_own(error: Exception) -> bool:
     """True for an error that a module's forward pass raised, and not bincam or the machine."""
-    if isinstance(error, (BincamError, OSError, MemoryError)) or type(error).__name__ == "OutOfMemoryError":
+    if isinstance(error, (BincamError, OSError)) or out_of_memory(error):
         return False
     calls = {"_call_impl", "_wrapped_call_impl"}  # of nn.Module: what a module is called by
     frame = error.__traceback__

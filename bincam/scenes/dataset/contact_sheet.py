@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from bincam.errors import InputError, nearest
-from bincam.files import atomic
+from bincam.files import atomic, check_ending
 from bincam.scenes.drawing.raster import SAMPLES, owners, paint
 from bincam.scenes.drawing.shapes import SHAPES
 from bincam.scenes.sampler import Scenes
@@ -116,6 +116,7 @@ def write(out: Path, kind: str, drawn: Scenes, columns: int, zoom: int) -> None:
     ...     Image.open(Path(folder) / "sheet.png").size
     (200, 200)
     """
+    check_ending(out, [".png"])
     check_sheet(kind, len(drawn), drawn.images.shape[1], columns, zoom)
     sheets = []
     if kind in {"shapes", "both"}:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bincam.errors import InputError
-from bincam.studies.folder import SUMMARY, StudyFolder
+from bincam.studies.folder import StudyFolder
+from bincam.studies.seal import SUMMARY
 
 NAME = "test-time"
 
@@ -17,15 +17,14 @@ def read_compared(zoom: StudyFolder) -> dict[str, Any] | None:
         zoom: The zoom study.
 
     Returns:
-        The summary, see ``run_test_time``; None where nothing was compared, the comparison is unfinished or damaged, or
-        it rests on other measurements than the study.
+        The summary, see ``run_test_time``; None where nothing was compared, or the comparison is unfinished.
+
+    Raises:
+        InputError: It is damaged, or rests on other measurements than the study.
     """
     folder = zoom.folder / NAME
     if not (folder / SUMMARY).is_file():
         return None
-    try:
-        study = StudyFolder.open(folder, NAME)
-        study.check_rests_on(zoom.audit)
-        return study.summary  # noqa: TRY300  # reading it may fail too
-    except InputError:
-        return None
+    study = StudyFolder.open(folder, NAME)
+    study.check_rests_on(zoom.audit)
+    return study.summary

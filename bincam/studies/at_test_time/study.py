@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bincam.data import AttributeTable
 from bincam.errors import InputError
@@ -21,8 +20,9 @@ from bincam.inference.tta.averaging import choose_views
 from bincam.inference.zoom.plan import Plan, view_plan
 from bincam.progress import track
 from bincam.stats.estimate import LEVEL
+from bincam.studies.at_test_time.answers import Answers, read_answers, write_answers
 from bincam.studies.at_test_time.comparison import compare_answers
-from bincam.studies.at_test_time.methods import Decisions, Request, TestTime, find_methods, own_crop
+from bincam.studies.at_test_time.methods import Request, TestTime, find_methods, own_crop
 from bincam.studies.at_test_time.stored import NAME
 from bincam.studies.at_test_time.wording import sentence
 from bincam.studies.folder import StudyFolder
@@ -36,7 +36,7 @@ SHARD = 16
 REFERENCE_LIMIT = 256
 """Images of the reference split at most, on which views are chosen."""
 SPLITS = ("validation", "train")
-SHARD_KIND, VIEWS_KIND = "bincam-test-time-shard", "bincam-test-time-views"
+VIEWS_KIND = "bincam-test-time-views"
 _OWN = "own-crop"
 
 
@@ -129,7 +129,7 @@ def run_test_time(
     views = (
         None if reference is None else _chosen_views(reference, whole, min(count, len(whole)), study.folder, batch_size)
     )
-    answers = {name: _run(some, name, method, views, study.folder, seed, batch_size) for name, method in _all(chosen)}
+    answers = {name: _run(some, name, method, views, study, seed, batch_size) for name, method in _all(chosen)}
     study.write_summary(_summary(some, chosen, answers, views, reference))
     return study.summary
 
@@ -180,11 +180,10 @@ def _chosen_views(reference: Subject, plan: Plan, count: int, folder: Path, batc
         chosen = choose_views(seen, labels, card, count)
         content = {"kind": VIEWS_KIND, "schema": 1, "views": [list(plan.views[view]) for view in chosen]}
         write_json(file, content)
-    listed = read_json(file, kind=VIEWS_KIND, schema=1)["views"]
+    listed = read_json(file, kind=VIEWS_KIND, schema=1).get("views")
+    if not isinstance(listed, list) or not all(isinstance(view, list) for view in listed):
+        raise InputError(f"{file}: 'views' is damaged; remove it and resume the study")
     return view_plan([tuple(view) for view in listed], plan.input_size)
-
-
-_Answers = dict[str, NDArray[np.int64]]
 
 
 def _run(
@@ -192,14 +191,14 @@ def _run(
     name: str,
     method: TestTime | None,
     views: Plan | None,
-    folder: Path,
+    study: StudyFolder,
     seed: int,
     batch_size: int,
-) -> tuple[_Answers, int]:
+) -> tuple[Answers, int]:
     """Answers ``(N,)`` by question, and how many images could not be adapted to; what is on disk is not repeated."""
     count = len(subject.table)
     numbers = range(-(-count // SHARD))
-    file = {number: folder / f"{name}-{number:05d}.json" for number in numbers}
+    file = {number: study.folder / f"{name}-{number:05d}.json" for number in numbers}
     missing = [number for number in numbers if not file[number].is_file()]
     rows = [range(number * SHARD, min((number + 1) * SHARD, count)) for number in numbers]
     waiting = [subject.table.path(row) for number in missing for row in rows[number]]
@@ -209,30 +208,21 @@ def _run(
             images = islice(progress, len(rows[number]))
             request = Request(subject, rows[number], images, views, seed * 1_000_003 + number, batch_size)
             decisions = own_crop(request) if method is None else method.run(request)
-            write_json(file[number], _shard(subject, rows[number], decisions), compact=True)
+            write_answers(file[number], study, subject, rows[number], decisions)
         for _ in progress:  # the last step of the bar
             pass
-    shards = [read_json(file[number], kind=SHARD_KIND, schema=1) for number in numbers]
+    shards = [read_answers(file[number], study, subject, len(rows[number])) for number in numbers]
     answers = {
-        question.name: np.concatenate([np.array(shard["answers"][question.name], np.int64) for shard in shards])
+        question.name: np.concatenate([answers[question.name] for answers, _ in shards])
         for question in subject.questions
     }
-    return answers, sum(int(shard["unadapted"]) for shard in shards)
-
-
-def _shard(subject: Subject, rows: range, decisions: Decisions) -> dict[str, Any]:
-    labels = subject.table.labels[list(rows)]
-    answers = {
-        question.name: question.answers(decisions.positive[:, None], decisions.undefined[:, None], labels)[0][:, 0]
-        for question in subject.questions
-    }
-    return {"kind": SHARD_KIND, "schema": 1, "answers": encoded(answers), "unadapted": decisions.unadapted}
+    return answers, sum(unadapted for _, unadapted in shards)
 
 
 def _summary(
     subject: Subject,
     methods: Sequence[TestTime],
-    answers: Mapping[str, tuple[_Answers, int]],
+    answers: Mapping[str, tuple[Answers, int]],
     views: Plan | None,
     reference: Subject | None,
 ) -> dict[str, Any]:

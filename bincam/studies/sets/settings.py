@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,7 @@ class SetsSettings:
         """
         check_alpha(self.alpha)
         for size in self.sizes:
-            if not (math.isfinite(size) and size >= 1):
+            if not 1 <= size <= sys.float_info.max:
                 raise InputError(f"a mean size of {size:g}; expected at least 1 label per image, such as 1 or 1.5")
         _refuse_repeats([f"size {size:g}" for size in self.sizes], "sizes")
         for method in self.methods:

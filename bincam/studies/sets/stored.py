@@ -12,7 +12,8 @@ from bincam.audit.folder.files import MANIFEST
 from bincam.audit.folder.reader import open_audit
 from bincam.audit.gate.label_sets import ADVICE, STUDY
 from bincam.errors import InputError, nearest
-from bincam.studies.folder import SUMMARY, StudyFolder, study_folder
+from bincam.studies.folder import StudyFolder, study_folder
+from bincam.studies.seal import SUMMARY
 from bincam.studies.sets.fitted import FittedRule
 from bincam.studies.sets.study import ALL, NAME
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from bincam.audit.folder.reader import open_audit
 from bincam.errors import BincamWarning, InputError
-from bincam.studies.folder import STUDY, StudyFolder, study_folder
+from bincam.studies.folder import StudyFolder, study_folder
+from bincam.studies.seal import STUDY
 from bincam.studies.sets.curve import size_coverage
 from bincam.studies.sets.division import Division, divide_audits, divide_people
 from bincam.studies.sets.figures import (

@@ -63,7 +63,11 @@ class SeenViews:
     @cached_property
     def images(self) -> pd.DataFrame:
         """A row per image: its name in the data set, its person, and the folder that the names are relative to."""
-        frame: pd.DataFrame = read_table(self.folder / IMAGES).to_pandas()
+        file = self.folder / IMAGES
+        frame: pd.DataFrame = read_table(file).to_pandas()
+        for name in ("image", "identity", "root"):
+            if name not in frame or not all(isinstance(value, str) for value in frame[name]):
+                raise InputError(f"{file}: no texts in column {name!r}; remove {self.folder} and make the study again")
         return frame
 
     @property
@@ -79,7 +83,7 @@ class SeenViews:
         """
         count, size = len(self.images), shard_images(len(self.plan))
         for number in range(-(-count // size)):
-            shard = ViewShard.read(shard_file(self.folder, number))
+            shard = ViewShard.read(shard_file(self.folder, number), self.study.digest)
             expected = (min(size, count - number * size), len(self.plan), len(self.questions))
             if shard.right.shape != expected:
                 raise InputError(
@@ -91,7 +95,7 @@ class SeenViews:
     def shard_of(self, row: int) -> tuple[ViewShard, int]:
         """Read the shard of one image, and return it with the image's place in it."""
         number, place = divmod(row, shard_images(len(self.plan)))
-        return ViewShard.read(shard_file(self.folder, number)), place
+        return ViewShard.read(shard_file(self.folder, number), self.study.digest), place
 
     @cached_property
     def places(self) -> Places:
@@ -179,10 +183,10 @@ def open_zoom(folder: str | os.PathLike[str], *, audit: Audit | None = None) -> 
             Question(name, tuple(entry["outputs"]), tuple(entry["columns"]), tuple(entry["rare"]))
             for name, entry in study.summary["questions"].items()
         )
-        height, width = stated["input_size"]
-    except (KeyError, TypeError, ValueError) as error:
+        height, width = (int(side) for side in stated["input_size"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{study.folder}: the study's files lack {error}; make the study again") from None
-    return SeenViews(study, view_plan(named, (int(height), int(width))), questions)
+    return SeenViews(study, view_plan(named, (height, width)), questions)
 
 
 def open_zoom_of(audit: Audit) -> SeenViews:

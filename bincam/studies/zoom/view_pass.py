@@ -112,17 +112,17 @@ def carry_out(study: StudyFolder, subject: Subject, plan: Plan, *, batch_size: i
     """Carry out a study that was begun, from the first shard on that is missing; a finished one is opened."""
     folder = study.folder
     if not study.finished:
-        if not (folder / IMAGES).is_file():
-            write_images(folder / IMAGES, subject)
-        _look(subject, plan, folder, batch_size)
+        write_images(folder / IMAGES, subject)  # again in a resumed study: what is there is not known to be whole
+        _look(subject, plan, study, batch_size)
         blank = _chosen(predict_blank(subject.model), subject.columns)
         seen = SeenViews(study, plan, subject.questions)
         study.write_summary(summarise_zoom(seen, subject, blank))
     return open_zoom(folder, audit=subject.audit)
 
 
-def _look(subject: Subject, plan: Plan, folder: Path, batch_size: int) -> None:
+def _look(subject: Subject, plan: Plan, study: StudyFolder, batch_size: int) -> None:
     """Write the shards that are missing."""
+    folder = study.folder
     count, size = len(subject.table), shard_images(len(plan))
     shards = -(-count // size)
     missing = [number for number in range(shards) if not shard_file(folder, number).is_file()]
@@ -133,7 +133,7 @@ def _look(subject: Subject, plan: Plan, folder: Path, batch_size: int) -> None:
         for place, number in enumerate(missing):
             own = min(size, count - number * size)
             _shard(subject, plan, islice(progress, own), centres, batch_size, check=place == 0).write(
-                shard_file(folder, number)
+                shard_file(folder, number), study.digest
             )
         for _ in progress:  # the last step of the bar
             pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.stored import read_tensors, write_tensors
+from bincam.audit.folder.stored import one_nan, read_tensors, write_tensors
 from bincam.errors import InputError
 
 Bools = NDArray[np.bool_]
 FOLDER = "views"
+_DIGEST = "digest"
 _PACKED = ("positive", "undefined", "right")
 
 
@@ -45,31 +48,87 @@ class ViewShard:
     labels: NDArray[np.float32]
     centres: NDArray[np.float32]
 
-    def write(self, file: Path) -> None:
-        """Write the shard, atomically; three arrays as bits."""
+    def write(self, file: Path, study: str) -> None:
+        """Write the shard, atomically; three arrays as bits.
+
+        Args:
+            file: The file, whose name and study the shard's own digest is of too.
+            study: ``StudyFolder.digest``.
+        """
         arrays: dict[str, NDArray[Any]] = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in _PACKED:
             arrays[name] = np.packbits(arrays[name])
         shape = (*self.positive.shape, self.right.shape[2])
-        write_tensors(file, arrays | {"shape": np.array(shape, np.int64)})
+        arrays["shape"] = np.array(shape, np.int64)
+        write_tensors(file, arrays | {_DIGEST: _digest(arrays, f"{study}/{file.name}")})
 
     @classmethod
-    def read(cls, file: Path) -> ViewShard:
+    def read(cls, file: Path, study: str) -> ViewShard:
         """Read a shard.
 
+        Args:
+            file: The file.
+            study: ``StudyFolder.digest``.
+
         Raises:
-            InputError: The file is missing, broken, or not such a shard.
+            InputError: The file is missing, broken, or not such a shard, or not the one that this study wrote.
         """
         arrays = read_tensors(file)
+        own = arrays.pop(_DIGEST, None)  # which shards of an earlier bincam have not
+        if own is not None and not np.array_equal(own, _digest(arrays, f"{study}/{file.name}")):
+            raise InputError(
+                f"{file}: not the shard that this study wrote there; remove it, and the summary if there is one, and "
+                "--resume looks at its images again"
+            )
         missing = [name for name in ("shape", *(field.name for field in fields(cls))) if name not in arrays]
         if missing:
             raise InputError(f"{file}: no {missing[0]}, so it is no shard of a zoom study; make the study again")
-        images, views, outputs, questions = (int(length) for length in arrays.pop("shape"))
+        stated = arrays.pop("shape")
+        if stated.shape != (4,) or stated.dtype != np.int64 or stated.min() < 0:
+            raise InputError(f"{file}: its shape is damaged; make the study again")
+        images, views, outputs, questions = (int(length) for length in stated)
+        for name, (kind, shape) in _expected(images, views, outputs, questions).items():
+            if arrays[name].dtype != kind or arrays[name].shape != shape:
+                raise InputError(
+                    f"{file}: {name} is {arrays[name].dtype} {arrays[name].shape}, expected {kind} {shape}; make the "
+                    "study again"
+                )
         for name in _PACKED:
             last = questions if name == "right" else outputs
             bits = np.unpackbits(arrays[name], count=images * views * last)
             arrays[name] = bits.reshape(images, views, last).astype(bool)
-        return cls(**arrays)
+        return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.uint8]:
+    """Compute the SHA-256 of named arrays of one file of one study, as 32 numbers."""
+    state = hashlib.sha256(name.encode())
+    for key in sorted(arrays):
+        array = one_nan(arrays[key])
+        state.update(f"{key} {array.dtype} {array.shape}".encode())
+        state.update(array.tobytes())
+    return np.frombuffer(state.digest(), np.uint8)
+
+
+def _expected(images: int, views: int, outputs: int, questions: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return the type and the shape of each array of a shard's file, three of them as bits."""
+
+    def bits(last: int) -> tuple[str, tuple[int, ...]]:
+        return "uint8", (-(-images * views * last // 8),)
+
+    of_own = (images, outputs)
+    return {
+        "logits": ("float16", (images, views, outputs)),
+        "positive": bits(outputs),
+        "undefined": bits(outputs),
+        "right": bits(questions),
+        "own_logits": ("float32", of_own),
+        "own_positive": ("bool", of_own),
+        "own_undefined": ("bool", of_own),
+        "sizes": ("int64", (images, 2)),
+        "labels": ("float32", of_own),
+        "centres": ("float32", (*of_own, 2)),
+    }
 
 
 def shard_file(folder: Path, number: int) -> Path:

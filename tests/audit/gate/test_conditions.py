@@ -78,6 +78,8 @@ def test_rules_are_read(text, attribute, measure, condition, bound):
         ("sensitivty@specificity=0.95>=0.8", "did you mean 'sensitivity'"),
         ("error=0.2", "is no rule"),
         ("error=<0.2", "is no rule"),
+        ("coverage@>=0.5", "is no rule"),
+        ("sensitivity@>=0.8", "is no rule"),
     ],
 )
 def test_wrong_rules_are_refused(text, message):

@@ -86,6 +86,11 @@ def test_an_explanation_of_views_is_drawn_and_written(command, model_folder, pic
         (("--views", "64:1:7"), "anchors from 0 to 2"),
         (("--views", "2", "--grid"), "--views is not combined with --grid"),
         (("--views", "2", "--boxes"), "--views is not combined with --boxes"),
+        (("--views", "2", "--side", "any"), "--side any is of methods without sides"),
+        (("--views", "2", "--method", "score_cam"), "score_cam cannot be averaged over views"),
+        (("--views", "2", "--attributes", "Hat"), "unknown attribute 'Hat'"),
+        (("--views", "2", "--layer", "nowhere"), "nowhere"),
+        (("--views", "2", "--versus", "mean"), "versus"),
     ],
 )
 def test_views_that_cannot_be_explained_are_told_in_a_line(command, model_folder, pictures, words, problem):

@@ -163,3 +163,26 @@ def test_load_takes_all_three(tmp_path, folder):
         load(tmp_path / "nothing")
     with pytest.raises(InputError, match="labels does not apply"):
         load(folder, labels="0/1")
+
+
+def test_a_column_without_a_name_is_no_attribute(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("image,,Bald\na.png,0,1\n")  # as programs write an index
+    with pytest.raises(InputError, match=r"t.csv:1: column 2 has no name, and no attribute can be without"):
+        table(file)
+    assert table(file, attributes=["Bald"]).names == ("Bald",)
+    with pytest.raises(InputError):
+        table(file, attributes=["", "Bald"])
+
+
+@pytest.mark.parametrize("name", ["", "points", "corners", "flags", "texts"])
+def test_columns_may_have_any_name_in_every_role(tmp_path, name):
+    file, marks = tmp_path / "t.csv", [f"m{k}" for k in range(10)]
+    file.write_text(f"image,Bald,{name},{','.join(marks)}\na.png,1,train{',5' * 10}\nb.png,0,test{',6' * 10}\n")
+    for role in ("split", "identity", "groups"):
+        stated = {role: [name] if role == "groups" else name}
+        read = table(file, attributes=["Bald"], landmarks=marks, **stated)
+        assert read.labels.tolist() == [[1], [0]]
+        assert read.landmarks[:, 0, 0].tolist() == [5, 6]
+        found = {"split": read.splits, "identity": read.identities, "groups": read.groups.get(name)}[role]
+        assert list(found) == ["train", "test"]

@@ -12,6 +12,7 @@ from bincam.report import write_report
 from bincam.studies.folder import study_folder
 from bincam.studies.sets.settings import SetsSettings
 from bincam.studies.sets.study import run_sets
+from tests.folders import restate_summary
 from tests.studies.sets.made import drawn_heads, drawn_set, write_made
 
 OUTPUTS = ("cat", "dog", "fox")
@@ -86,8 +87,7 @@ def test_subjects_without_rules_have_a_card_and_a_damaged_study_is_told(tmp_path
     study = run_sets(audit)
     said = words(page_of(audit, tmp_path))
     assert "Bald, LAC: left out, because 0 images to calibrate on" in said
-    summary = json.loads((study.folder / "summary.json").read_text())
-    (study.folder / "summary.json").write_text(json.dumps(summary | {"subjects": []}))
+    restate_summary(study.folder, "sets", subjects=[])
     assert "&#39;subjects&#39; is missing or damaged" in page_of(audit, tmp_path)
 
 

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.display import counted
-from bincam.files import atomic
+from bincam.files import atomic, check_ending
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from bincam.data.describe import Description
 
+FORMATS = (".jpeg", ".jpg", ".pdf", ".png", ".svg", ".tif", ".tiff", ".webp")
+"""Endings of the names of figures."""
 _NAMES = {"": "no split"}
 
 
@@ -116,9 +118,14 @@ def regions(
 
 
 def save(figure: Figure, file: Path) -> Path:
-    """Write a figure completely or not at all."""
+    """Write a figure completely or not at all, in the format that the name's ending states; PNG without one.
+
+    Raises:
+        InputError: The ending is of no format in ``FORMATS``, or the file cannot be written.
+    """
+    check_ending(file, FORMATS)
     with atomic(file) as part:
-        figure.savefig(part, dpi=140)
+        figure.savefig(part, dpi=140, format=file.suffix[1:].lower() or "png")
     return file
 
 

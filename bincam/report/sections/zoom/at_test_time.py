@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bincam.display import counted
+from bincam.errors import InputError
 from bincam.report.sections.contrast_tables import estimate_cell
 from bincam.report.view.parts import Cell, Table
 from bincam.stats.estimate import Estimate
@@ -17,7 +18,7 @@ RATES = ("error", "minority", "majority")
 
 def tables_at_test_time(seen: SeenViews) -> list[Table]:
     """Make the table, a row per question and method; empty where nothing was compared."""
-    summary = read_compared(seen.study)
+    summary = _compared(seen)
     if summary is None:
         return []
     methods: Mapping[str, Any] = summary["methods"]
@@ -51,7 +52,7 @@ def tables_at_test_time(seen: SeenViews) -> list[Table]:
 
 def sentences_at_test_time(seen: SeenViews) -> list[str]:
     """Say of each method that minimises entropy whether it pulls to the majority; of several questions, of how many."""
-    summary = read_compared(seen.study)
+    summary = _compared(seen)
     if summary is None:
         return []
     result = []
@@ -71,3 +72,11 @@ def sentences_at_test_time(seen: SeenViews) -> list[str]:
         if told:
             result.append(entries[max(told, key=lambda question: abs(pulls[question].value))]["sentence"])
     return result
+
+
+def _compared(seen: SeenViews) -> dict[str, Any] | None:
+    """The comparison; None where there is none that can be shown, which ``zoom_note`` says."""
+    try:
+        return read_compared(seen.study)
+    except InputError:
+        return None

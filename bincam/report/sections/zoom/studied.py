@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bincam.audit.folder.audit import Audit
 from bincam.errors import InputError
-from bincam.studies.folder import STUDY, study_folder
+from bincam.studies.at_test_time.stored import read_compared
+from bincam.studies.folder import study_folder
+from bincam.studies.seal import STUDY
 from bincam.studies.zoom.seen import NAME, SeenViews, open_zoom
 
 
@@ -19,9 +21,14 @@ def find_zoom(audit: Audit) -> SeenViews | None:
 
 
 def zoom_note(audit: Audit) -> str:
-    """Say why a study that is there is not shown; empty where it is shown, or there is none."""
+    """Say why a study or its comparison at test time is not shown; empty where it is shown, or there is none."""
     try:
-        find_zoom(audit)
+        seen = find_zoom(audit)
     except InputError as error:
         return f"The zoom study is not shown: {error}."
+    try:
+        if seen is not None:
+            read_compared(seen.study)
+    except InputError as error:
+        return f"The comparison at test time is not shown: {error}."
     return ""
