@@ -37,7 +37,7 @@ from bincam.audit.folder.files import (
 )
 from bincam.audit.folder.manifest import Manifest, read_summary
 from bincam.audit.folder.overview import audit_table
-from bincam.audit.folder.parts.sets import read_scores
+from bincam.audit.folder.parts.sets import read_scores, set_scores_file
 from bincam.audit.folder.schema import measure_columns, record_schema
 from bincam.audit.folder.seal import known_digests
 from bincam.audit.folder.stored import read_maps, read_table, read_tensor, read_tensors
@@ -251,6 +251,19 @@ class Audit:
         The columns are the outputs of ``one_of``, set after set; without sets there are none.
         """
         return read_scores(self.folder, self.manifest.one_of, self.shards if self.one_of else 0)
+
+    def set_scores(self) -> NDArray[np.float32]:
+        """Read the logits of the second head for label sets ``(N, outputs of all sets)``, in the columns of ``scores``.
+
+        Raises:
+            InputError: The model has no such head, or the audit is of a version that did not store its scores.
+        """
+        if not self.manifest.second_head:
+            raise InputError(
+                f"{self.folder}: no scores of a second head for label sets: the model has none, or the audit is of an "
+                "earlier bincam, which did not store them; audit again"
+            )
+        return read_scores(self.folder, self.manifest.one_of, self.shards, set_scores_file)
 
     def regions(self) -> NDArray[np.float16]:
         """Read the mean region of each attribute ``(A, H', W')``; NaN for an attribute without a region."""
