@@ -124,9 +124,10 @@ class Audit:
     def images(self) -> pd.DataFrame:
         """A row per image: ``row``, ``image``, ``identity``, ``group.*``, ``skipped`` (the reason, else empty)."""
         file = self.folder / IMAGES
-        frame: pd.DataFrame = read_table(file).to_pandas()
-        columns = ("image", "identity", "skipped", *(name for name in frame if str(name).startswith("group.")))
-        texts = all(name in frame and frame[name].map(lambda cell: isinstance(cell, str)).all() for name in columns)
+        table = read_table(file)
+        columns = ("image", "identity", "skipped", *(name for name in table.column_names if name.startswith("group.")))
+        texts = all(name in table.column_names and _is_text(table[name]) for name in columns)
+        frame: pd.DataFrame = table.to_pandas()
         if not texts or "row" not in frame or frame["row"].tolist() != [*range(self.manifest.data.images)]:
             raise InputError(f"{file}: not the {self.manifest.data.images:,} images of the audit; make it again")
         return frame
@@ -358,3 +359,10 @@ class Audit:
         if method not in self.methods:
             raise InputError(f"{self.folder}: not audited with {method!r}{nearest(method, self.methods)}")
         return method
+
+
+def _is_text(column: pa.ChunkedArray) -> bool:
+    """Return True if every cell is a string."""
+    from pyarrow.types import is_large_string, is_string
+
+    return bool(column.null_count == 0 and (is_string(column.type) or is_large_string(column.type)))

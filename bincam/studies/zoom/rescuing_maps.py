@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from bincam.audit.folder.digest import content_digest, file_digest
 from bincam.audit.folder.stored import read_tensors, write_tensors
-from bincam.audit.settings import Settings
 from bincam.errors import BincamError, InputError
 from bincam.files import read_json, write_json
 from bincam.progress import track
@@ -67,6 +66,8 @@ def write_rescuing_maps(seen: SeenViews, subject: Subject) -> None:
     Raises:
         InputError: An image can no longer be read.
     """
+    from bincam.audit.settings import Settings
+
     chosen = find_rescued(seen)
     asked = {question.name: [one for one in chosen if one.question == question.name] for question in seen.questions}
     method = subject.audit.methods[0] if subject.audit is not None else Settings().methods[0]
