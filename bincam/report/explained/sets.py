@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bincam.report.explained.photographs import Photographs
 
 MOST = 12
-"""Subjects of which sets are printed."""
+"""Subjects of which sets are printed, and names in each."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ def set_lines(entry: Mapping[str, Any], subjects: Iterable[str]) -> list[str]:
     >>> entry = {"rule": "lac", "labels": {"Bald": ["no", "yes"], "race": ["Black"], "Male": []}}
     >>> set_lines(entry, ["race"])
     ['sets by lac: race: Black; Bald: cannot say (no, yes); Male: nothing']
+    >>> set_lines({"rule": "lac", "labels": {"shape": [f"s{k}" for k in range(60)]}}, ["shape"])
+    ['sets by lac: shape: s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11 and 48 more']
     """
     labels = entry["labels"]
     first = [name for name in subjects if name in labels]
@@ -115,7 +117,10 @@ def _written(labels: Sequence[str] | None, subject: str) -> str:
         return "undefined (a score is not finite)"
     if not labels:
         return "none" if subject == ALL else SAYINGS[0]
-    return f"{SAYINGS[3]} (no, yes)" if list(labels) == ["no", "yes"] else ", ".join(labels)
+    if list(labels) == ["no", "yes"]:
+        return f"{SAYINGS[3]} (no, yes)"
+    more = f" and {len(labels) - MOST} more" if len(labels) > MOST else ""
+    return f"{', '.join(labels[:MOST])}{more}"
 
 
 def _seen(views: Sequence[Any] | None) -> str:

@@ -173,7 +173,8 @@ def test_a_calibration_that_does_not_fit_is_refused(tmp_path, other, message):
 
 def test_a_calibration_of_other_views_is_refused(tmp_path):
     judged, folder = two_audits(tmp_path)
-    audits = [SimpleNamespace(folder=folder, manifest=SimpleNamespace(model=judged.manifest.model, views=views, second_head=False))
+    of_model = {"model": judged.manifest.model, "second_head": False}
+    audits = [SimpleNamespace(folder=folder, manifest=SimpleNamespace(**of_model, views=views))
               for views in (((32, 1, 1),), None)]  # fmt: skip
     with pytest.raises(InputError, match=r"an audit of other views of each image .*with the same --views"):
         check_model(*audits)
