@@ -167,7 +167,12 @@ class _Scores:
 
 
 def _run(
-    photographs: Photographs, model: AttributeClassifier, files: Sequence[Path], views: Plan | None, *, second_head: bool
+    photographs: Photographs,
+    model: AttributeClassifier,
+    files: Sequence[Path],
+    views: Plan | None,
+    *,
+    second_head: bool,
 ) -> NDArray[np.float32]:
     import torch
 

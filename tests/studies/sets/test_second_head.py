@@ -13,7 +13,6 @@ import pytest
 import torch
 from scipy.special import expit
 
-from bincam import Explainer
 from bincam.audit import Settings, open_audit, run
 from bincam.audit.folder.digest import measurements_digest
 from bincam.audit.folder.files import MANIFEST
@@ -24,6 +23,7 @@ from bincam.inference import view_plan
 from bincam.inference.zoom.batches import normalised
 from bincam.inference.zoom.render import render
 from bincam.models import load, save
+from bincam.report.explained.photographs import Photographs
 from bincam.report.explained.sets import AskedSets
 from bincam.studies.sets.division import check_model
 from bincam.studies.sets.settings import SetsSettings
@@ -121,7 +121,7 @@ def test_explain_makes_sets_of_the_second_head(audit, table, tmp_path):
     rules = read_rules(run_sets(audit, ASKED, out=tmp_path / "sets").folder)
     asked = AskedSets(rules, "average_k=1").check(model)
     row = table.ids.index(audit.images["image"].iloc[0])
-    (entry,) = asked.describe(Explainer(model), model, [table.path(row)])
+    (entry,) = asked.describe(Photographs(model.card), model, [table.path(row)])
     true = COLOURS[int(table.labels[row, :3].argmax())]
     assert entry["labels"]["colour"] == [COLOURS[(COLOURS.index(true) + 1) % 3]]
 

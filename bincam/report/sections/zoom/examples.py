@@ -14,7 +14,6 @@ from bincam.inference.zoom.plan import View, view_plan
 from bincam.inference.zoom.render import render
 from bincam.report.figures.pictured.explanation import scale
 from bincam.report.figures.pictured.overlays import Pixels, overlay
-from bincam.report.reading.units import unit
 from bincam.report.sections.attributes.card import describe, ground
 from bincam.report.sections.context import Drawing, slug
 from bincam.report.view.parts import Example, Picture
@@ -22,6 +21,7 @@ from bincam.stats.formatting import percent, significant
 from bincam.studies.zoom.rescued import RescuedImage, find_rescued
 from bincam.studies.zoom.rescuing_maps import RescuingMaps, read_rescuing_maps
 from bincam.studies.zoom.seen import SeenViews
+from bincam.units import unit
 
 SIDE = 176
 TITLES = ("rescued by few views", "by a typical number", "by many views")
