@@ -11,10 +11,12 @@ import pytest
 
 from bincam.errors import InputError
 from bincam.inference import predict, view_plan
+from bincam.models import AttributeClassifier
 from bincam.studies.zoom import Subject, open_zoom, rescuing_maps, run_zoom
 from bincam.studies.zoom.rescued import find_rescued
 from bincam.studies.zoom.rescuing_maps import RECORD, TENSORS, read_rescuing_maps
 from tests.audit.conftest import digests
+from tests.audit.planted import Eye
 from tests.inference.test_prediction import assert_same_state, state_of
 from tests.studies.zoom import planted
 from tests.studies.zoom.planted import SIDE
@@ -75,26 +77,19 @@ def test_evidence_for_no_is_of_the_positive_class_too(tmp_path):
 
 
 def test_a_set_is_explained_by_its_true_output(tmp_path):
-    from bincam.models import build
-
-    model = build(
-        "resnet10t", planted.SHADES, channels=[8, 8, 8, 8], stem_width=8, input_size=(SIDE, SIDE),
-        one_of={"shade": planted.SHADES},
-    ).eval()  # fmt: skip
-    rng = np.random.default_rng(0)
-    table = planted.shaded(
-        tmp_path / "data", rng.integers(0, 256, 24).tolist(), rng.choice(planted.SHADES, 24).tolist()
-    )
-    seen = run_zoom(Subject.of_data(model, table, split=None), view_plan("short", (SIDE, SIDE)), tmp_path / "zoom")
-    chosen, found = find_rescued(seen), read_rescuing_maps(seen)
-    assert chosen
-    for one in chosen:
-        assert (one.output, one.side) == (planted.SHADES[int(np.nanargmax(table.labels[one.row]))], 1)
-        alone = predict(model, [table.path(one.row)], view_plan([one.view], (SIDE, SIDE)))
-        assert found.logits[one] == pytest.approx(
-            float(alone.logits[0, 0, planted.SHADES.index(one.output)]), rel=1e-3, abs=1e-4
-        )
+    card = planted.shades().card.model_copy(update={"name": "tests.audit.planted:Eye"})
+    weight = [[-20.0, 0.0, 0.0], [0.0] * 3, [20.0, 0.0, 0.0]]
+    model = AttributeClassifier(Eye(weight, [2.0, 1.0, -5.0]), card).eval()  # by the mean red: dark, grey, bright
+    table = planted.shaded(tmp_path / "data", [153, 153, 250], ["dark", "grey", "bright"])
+    plan = view_plan([(4, 1, 1), (24, 1, 1), (32, 1, 1)], (SIDE, SIDE))  # beyond the picture it is black
+    seen = run_zoom(Subject.of_data(model, table, split=None), plan, tmp_path / "zoom")
+    found = read_rescuing_maps(seen)
     assert found.kind == "conditional"
+    chosen = {(one.true, one.own, one.output, one.side, one.view.size): one for one in find_rescued(seen)}
+    assert list(chosen) == [("dark", "bright", "dark", 1, 4), ("grey", "bright", "grey", 1, 24)]
+    for one in chosen.values():
+        alone = predict(model, [table.path(one.row)], view_plan([one.view], (SIDE, SIDE)))
+        assert found.logits[one] == pytest.approx(alone.logits[0, 0, planted.SHADES.index(one.output)], rel=1e-4)
 
 
 def test_killed_while_maps_are_made_it_ends_with_the_same_bytes(small, tmp_path, monkeypatch):
