@@ -11,7 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from bincam.errors import BincamError, InputError
 from bincam.models.borrowing.borrow import channels_last, evaluating, outside_grad_modes, own_rng, unwrap
-from bincam.models.classifier import AttributeClassifier, ScoringClassifier
+from bincam.models.classifier import AttributeClassifier, ScoringClassifier, SetScoringClassifier
 from bincam.models.tracing.eager import eager
 from bincam.models.tracing.memory_order import takes_channels_last
 
@@ -66,18 +66,22 @@ def shape_in_a_line(images: Tensor) -> Iterator[None]:
 
 
 @contextmanager
-def borrowed(classifier: AttributeClassifier) -> Iterator[Scores]:
+def borrowed(classifier: AttributeClassifier, *, second_head: bool = False) -> Iterator[Scores]:
     """Lend a classifier in evaluation mode, in full precision and without gradients.
 
     Modes, buffers, gradients, attributes, hooks and random state are as before afterwards, also after errors.
 
     Args:
         classifier: The classifier.
+        second_head: Read the second head for label sets in place of the decisions.
 
     Yields:
-        A function from images to raw scores.
+        A function from images to raw scores, or to the logits ``(B, S)`` of the second head.
+
+    Raises:
+        InputError: There is no second head.
     """
-    scoring = ScoringClassifier(classifier)
+    scoring = SetScoringClassifier(classifier) if second_head else ScoringClassifier(classifier)
     device, dtype = device_and_type(scoring)
     full = torch.autocast(device.type, enabled=False)
     with own_rng(device), outside_grad_modes(), full, evaluating(scoring), eager(scoring):

@@ -127,6 +127,25 @@ class ScoringClassifier(AttributeClassifier):
         return self.scores(images)
 
 
+class SetScoringClassifier(AttributeClassifier):
+    """A classifier that returns the logits of its second head; it shares the network.
+
+    Args:
+        classifier: The classifier, whose card names a ``set_output``.
+    """
+
+    def __init__(self, classifier: AttributeClassifier) -> None:
+        super().__init__(classifier.network, classifier.card)
+        if classifier.card.set_output is None:
+            raise InputError("the model has no second head for label sets: its card names no set_output")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images ``(B, C, H, W)`` to logits ``(B, S)`` of the S outputs in sets, in the order of the attributes."""
+        logits = self._set_logits(self.network(images), images.shape[0])
+        assert logits is not None
+        return logits
+
+
 def build(
     backbone: str,
     attributes: Sequence[str],

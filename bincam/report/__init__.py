@@ -1,6 +1,18 @@
-"""Figures and reports of audits, contrasts and explanations."""
+"""Figures and reports of audits, contrasts and explanations.
 
-from bincam.report.html.page import write_report
-from bincam.report.model_card.write import write_card
+Public names are loaded on first use, so that what draws a single figure does not load the whole page.
+"""
 
-__all__ = ["write_card", "write_report"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bincam.lazy import lazily
+
+if TYPE_CHECKING:
+    from bincam.report.html.page import write_report as write_report
+    from bincam.report.model_card.write import write_card as write_card
+
+_NAMES = {"write_card": "model_card.write", "write_report": "html.page"}
+__all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
+__getattr__, __dir__ = lazily(__name__, _NAMES)

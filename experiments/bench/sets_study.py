@@ -5,13 +5,15 @@
 writes ``experiments/bench/sets-study.json``. Two audits are written, one to calibrate on and one to judge, with all
 columns of the records and four images of each person. Each study runs in a process of its own: processor seconds of the
 whole command, and its peak of resident memory, imports included. Once all images are judged (a calibration folder),
-once half of them. The time of one partition of 20 million numbers beside it says how fast the machine was.
+once half of them. The time of one partition of 20 million numbers, and the processes that waited for its processors
+(the load), say how fast and how busy the machine was.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -105,6 +107,7 @@ def main() -> None:
         values = np.random.default_rng(0).random(20_000_000)
         begin = time.process_time()
         np.partition(values, 10_000_000)
+        results["load"] = round(os.getloadavg()[0], 1)
         results["partition_seconds"] = round(time.process_time() - begin, 3)
         del values
         results["another audit"] = measured(str(judged), "--calibrate", str(other), "--out", str(folder))

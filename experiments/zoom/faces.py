@@ -22,6 +22,7 @@ from bincam.stats.estimate import Estimate
 from bincam.studies.at_test_time import run_test_time
 from bincam.studies.zoom import Subject, run_zoom
 from bincam.train.runs.manifest import revision
+from experiments.scenes.over_seeds import table
 
 HERE = Path(__file__).parent
 FACES = Path.home() / ".cache" / "bincam-faces-grid"
@@ -30,6 +31,16 @@ KIND, SCHEMA = "bincam-experiment-zoom-faces", 1
 ARM, IMAGES, ADAPTED = "unbalanced", 240, 128
 METHODS = ("flip", "memo", "zoom-memo")
 PARTS_OF_ERROR = ("minority", "majority", "pull")
+SCALES = (
+    "part",
+    "attribute",
+    "needed S",
+    "gain over the mean of scales",
+    "depends on the view",
+    "of the minority",
+    "of the majority",
+)
+ERRORS = ("method", "minority error", "majority error", "pull")
 PARTS: Mapping[str, Sequence[str]] = {
     "small": ("Eyeglasses", "Wearing_Earrings", "Narrow_Eyes", "Mouth_Slightly_Open", "Bushy_Eyebrows", "Mustache"),
     "large": ("Black_Hair", "Blond_Hair", "Brown_Hair", "Straight_Hair", "Wavy_Hair", "Wearing_Hat"),
@@ -92,48 +103,51 @@ def mean_of(entries: Sequence[Mapping[str, Any]]) -> str:
 
 def tables(results: Mapping[str, Any]) -> str:
     """Write the results as Markdown."""
-    attributes = results["attributes"]
+    attributes, model = results["attributes"], results["model"]
+    scales = [
+        [
+            part,
+            name,
+            str(attributes[name]["needed"]),
+            _written(attributes[name]["gain"]),
+            *(_written(attributes[name]["sensitivity"][which]) for which in ("all", "minority", "majority")),
+        ]
+        for part, names in PARTS.items()
+        for name in names
+    ]
+    errors = [
+        [
+            method,
+            *(
+                mean_of([figures[part]["difference"] for figures in by_name.values() if part in figures])
+                for part in PARTS_OF_ERROR
+            ),
+        ]
+        for method, by_name in results["methods"].items()
+    ]
     lines = [
         "# Zoom on generated faces",
         "",
-        f"One model ({results['model']['arm']}, seed {results['model']['seed']}), {results['images']} test images of "
-        f"{results['people']} people, {results['views']} views. Made by `faces.py`; do not edit. Means over attributes "
-        "have no interval: attributes of one image are not independent, and the people are the same.",
+        f"One model ({model['arm']}, seed {model['seed']}), {results['images']} test images of {results['people']} "
+        f"people, {results['views']} views. Made by `faces.py`; do not edit. Means over attributes have no interval: "
+        "attributes of one image are not independent, and the people are the same.",
         "",
         "## Which scale do parts need?",
         "",
         "S is the shorter side of the resized crop; the model reads 96. Needed and gain are fitted on one half of the "
         "people and judged on the other.",
         "",
-        "| part | attribute | needed S | gain over the mean of scales | depends on the view | of the minority "
-        "| of the majority |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for part, names in PARTS.items():
-        for name in names:
-            of = attributes[name]
-            lines.append(
-                f"| {part} | {name} | {of['needed']} | {_written(of['gain'])} | "
-                + " | ".join(_written(of["sensitivity"][which]) for which in ("all", "minority", "majority"))
-                + " |"
-            )
-    lines += [
+        table(SCALES, scales),
         "",
         "## What methods at test time do to errors",
         "",
         f"{results['adapted_images']} images; differences of error rates, after less before, and of the share of "
         "answers of the majority (*pull*).",
         "",
-        "| method | minority error | majority error | pull |",
-        "|---|---|---|---|",
+        table(ERRORS, errors),
+        "",
     ]
-    for method, by_name in results["methods"].items():
-        cells = (
-            mean_of([figures[part]["difference"] for figures in by_name.values() if part in figures])
-            for part in PARTS_OF_ERROR
-        )
-        lines.append(f"| {method} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+    return "\n".join(lines)
 
 
 def _written(entry: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from bincam.files import atomic
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import Kind, number, written
+from experiments.scenes.over_seeds import table as markdown
 
 HERE = Path(__file__).parent
 SOURCE, OURS = "arXiv 2304.05538", "*ours*"
@@ -68,6 +69,11 @@ def text(results: Results, kind: Kind, *path: str) -> str:
 def yes(condition: bool) -> str:
     """Say if a criterion is met."""
     return HOLDS if condition else FAILS
+
+
+def not_against(condition: bool) -> str:
+    """Say if a criterion is met on so few photographs that they cannot speak against it."""
+    return HOLDS if condition else f"{DEPENDS}: too few photographs"
 
 
 def cells(results: Results, name: str, definition: str) -> list[Estimate]:
@@ -133,11 +139,7 @@ CLAIMS = (
             f"some view {text(r, 'percent', 'network', 'right')}; null {text(r, 'percent', 'network', 'null')}"
         ),
         "the right-oracle's interval is above plain accuracy's; nine photographs cannot decide it",
-        lambda r: (
-            HOLDS
-            if estimate(r, "network", "right").low > estimate(r, "network", "plain").high
-            else f"{DEPENDS}: too few photographs"
-        ),
+        lambda r: not_against(estimate(r, "network", "right").low > estimate(r, "network", "plain").high),
     ),
     Claim(
         "Of a yes-or-no answer the same oracle says nothing",
@@ -149,11 +151,7 @@ CLAIMS = (
             f"{text(r, 'points', 'twin', 'excess')}, of the network itself {text(r, 'points', 'network', 'excess')}"
         ),
         "the intervals of both excesses do not overlap; nine photographs cannot decide it",
-        lambda r: (
-            HOLDS
-            if estimate(r, "network", "excess").low > estimate(r, "twin", "excess").high
-            else f"{DEPENDS}: too few photographs"
-        ),
+        lambda r: not_against(estimate(r, "network", "excess").low > estimate(r, "twin", "excess").high),
     ),
     Claim(
         "The right-oracle of yes-or-no attributes is near 100 %, whatever is known of them",
@@ -248,8 +246,7 @@ CLAIMS = (
 
 def table(results: Mapping[str, Results]) -> str:
     """Make the table of claims in Markdown."""
-    lines = [HEAD, ["---"] * len(HEAD), *(claim.row(results) for claim in CLAIMS)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return markdown(HEAD, [claim.row(results) for claim in CLAIMS]) + "\n"
 
 
 def read() -> dict[str, Results]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
 from bincam.audit import Audit
 from bincam.audit.settings import Settings
@@ -86,6 +88,31 @@ def weak_reader() -> AttributeClassifier:
     """A model that is wrong now and then: weak evidence of its colours, and a bias."""
     weight = [[30.0, 4.0, 0.0], [0.0, 26.0, 8.0], [6.0, 0.0, 26.0], [400.0] * 3]
     return AttributeClassifier(Eye(weight, [0.9, 0.0, 0.1, -12.0]), card()).eval()
+
+
+class TwoHeads(nn.Module):
+    """The reader's decisions, and a second head that takes each colour for the next: logits of its own, known by hand.
+
+    The second head has no column for the yes-or-no attribute.
+    """
+
+    def __init__(self, gain: float = 400.0) -> None:
+        super().__init__()
+        self.eye = reader(gain=gain).network
+        self.second = nn.Linear(3, 3)
+        with torch.no_grad():
+            self.second.weight.copy_(0.5 * gain * torch.eye(3).roll(1, 0))
+            self.second.bias.copy_(torch.tensor([-1.0, -2.0, -3.0]))
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        pooled = self.eye.features(self.eye.grid(images)).mean((2, 3))
+        return {"decisions": self.eye.head(pooled), "label_sets": self.second(pooled)}
+
+
+def two_heads(**changes: object) -> AttributeClassifier:
+    """A model with a second head for label sets."""
+    own = card(output="decisions", set_output="label_sets", name="tests.audit.planted_sets:TwoHeads", **changes)
+    return AttributeClassifier(TwoHeads(), own).eval()
 
 
 def audit_settings(*, batch_size: int = 4, shard_images: int = 8) -> Settings:

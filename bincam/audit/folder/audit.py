@@ -37,7 +37,7 @@ from bincam.audit.folder.files import (
 )
 from bincam.audit.folder.manifest import Manifest, read_summary
 from bincam.audit.folder.overview import audit_table
-from bincam.audit.folder.parts.sets import read_scores
+from bincam.audit.folder.parts.sets import read_scores, set_scores_file
 from bincam.audit.folder.schema import measure_columns, record_schema
 from bincam.audit.folder.seal import known_digests
 from bincam.audit.folder.stored import read_maps, read_table, read_tensor, read_tensors
@@ -124,9 +124,10 @@ class Audit:
     def images(self) -> pd.DataFrame:
         """A row per image: ``row``, ``image``, ``identity``, ``group.*``, ``skipped`` (the reason, else empty)."""
         file = self.folder / IMAGES
-        frame: pd.DataFrame = read_table(file).to_pandas()
-        columns = ("image", "identity", "skipped", *(name for name in frame if str(name).startswith("group.")))
-        texts = all(name in frame and frame[name].map(lambda cell: isinstance(cell, str)).all() for name in columns)
+        table = read_table(file)
+        columns = ("image", "identity", "skipped", *(name for name in table.column_names if name.startswith("group.")))
+        texts = all(name in table.column_names and _is_text(table[name]) for name in columns)
+        frame: pd.DataFrame = table.to_pandas()
         if not texts or "row" not in frame or frame["row"].tolist() != [*range(self.manifest.data.images)]:
             raise InputError(f"{file}: not the {self.manifest.data.images:,} images of the audit; make it again")
         return frame
@@ -252,6 +253,19 @@ class Audit:
         """
         return read_scores(self.folder, self.manifest.one_of, self.shards if self.one_of else 0)
 
+    def set_scores(self) -> NDArray[np.float32]:
+        """Read the logits of the second head for label sets ``(N, outputs of all sets)``, in the columns of ``scores``.
+
+        Raises:
+            InputError: The model has no such head, or the audit is of a version that did not store its scores.
+        """
+        if not self.manifest.second_head:
+            raise InputError(
+                f"{self.folder}: no scores of a second head for label sets: the model has none, or the audit is of an "
+                "earlier bincam, which did not store them; audit again"
+            )
+        return read_scores(self.folder, self.manifest.one_of, self.shards, set_scores_file)
+
     def regions(self) -> NDArray[np.float16]:
         """Read the mean region of each attribute ``(A, H', W')``; NaN for an attribute without a region."""
         regions = read_tensor(self.folder / REGIONS, "regions")
@@ -345,3 +359,10 @@ class Audit:
         if method not in self.methods:
             raise InputError(f"{self.folder}: not audited with {method!r}{nearest(method, self.methods)}")
         return method
+
+
+def _is_text(column: pa.ChunkedArray) -> bool:
+    """Return True if every cell is a string."""
+    from pyarrow.types import is_large_string, is_string
+
+    return bool(column.null_count == 0 and (is_string(column.type) or is_large_string(column.type)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from bincam.audit.folder.files import IMAGES, records_file
 from bincam.audit.folder.manifest import OF_THE_SUMMARY, Manifest
-from bincam.audit.folder.parts.sets import scores_file
+from bincam.audit.folder.parts.sets import scores_file, set_scores_file
 from bincam.audit.folder.stored import present
 
 
@@ -68,3 +68,5 @@ def _measured_files(folder: Path, manifest: Manifest) -> Iterator[Path]:
         yield records_file(folder, number)
         if manifest.one_of:
             yield scores_file(folder, number)
+        if manifest.second_head:
+            yield set_scores_file(folder, number)

@@ -141,7 +141,8 @@ class Manifest(_Part):
 
     Fields are written in this order. Fields with a default may be missing from the file. ``attributes`` are the rows of
     an image in the records: yes-or-no attributes, outputs of sets (``one_of``), and for sets of more than
-    ``one_of_rows`` outputs their predicted and their true one.
+    ``one_of_rows`` outputs their predicted and their true one. ``second_head`` is True if the scores of a second head
+    for label sets are stored; older audits of such models have none.
     """
 
     version: str | None = None
@@ -151,6 +152,7 @@ class Manifest(_Part):
     attributes: tuple[str, ...] = Field(min_length=1)
     one_of: dict[str, tuple[str, ...]] = {}
     one_of_rows: int | None = None
+    second_head: bool = False
     methods: tuple[str, ...] = Field(min_length=1)
     side: str = "predicted"
     views: tuple[tuple[int, int, int], ...] | None = None

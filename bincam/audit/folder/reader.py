@@ -31,7 +31,7 @@ from bincam.audit.folder.files import (
     records_file,
 )
 from bincam.audit.folder.manifest import Manifest, read_manifest, read_summary
-from bincam.audit.folder.parts.sets import check_stated, scores_file
+from bincam.audit.folder.parts.sets import check_stated, scores_file, set_scores_file
 from bincam.audit.folder.seal import check_measured, check_seal
 from bincam.audit.folder.stored import present, read_columns, read_table
 from bincam.errors import InputError
@@ -184,6 +184,8 @@ def _checked(audit: Audit) -> Audit:
         present(records_file(audit.folder, number))
         if audit.one_of:
             present(scores_file(audit.folder, number))
+        if audit.manifest.second_head:
+            present(set_scores_file(audit.folder, number))
     _check_records(audit)
     return audit
 

@@ -34,7 +34,7 @@ from bincam.errors import BincamWarning, InputError
 from bincam.files import read_json, write_json
 
 KEY = "seal"
-_ROOMS = ("boxes", "cells", "maps", "records", "references", "scores")
+_ROOMS = ("boxes", "cells", "maps", "records", "references", "scores", "set_scores")
 _SINGLE = (IMAGES, UNMEASURED, LEAKAGE, SPECIFICITY, SAMPLE)
 _THREADS = 4  # hashing releases the interpreter's lock; more only wait for the disk
 

@@ -41,7 +41,7 @@ from bincam.audit.folder.files import (
 from bincam.audit.folder.manifest import KIND, OF_THE_SUMMARY, SCHEMA, SUMMARY_KIND, SUMMARY_SCHEMA, Manifest
 from bincam.audit.folder.parts.boxes import boxes_file, write_boxes
 from bincam.audit.folder.parts.cells import cells_file, write_cells
-from bincam.audit.folder.parts.sets import scores_file
+from bincam.audit.folder.parts.sets import scores_file, set_scores_file
 from bincam.audit.folder.parts.shard import Shard, read_state, records_table, write_state
 from bincam.audit.folder.reader import unwritten, whole_shards
 from bincam.audit.folder.seal import sealed, write_digests
@@ -152,10 +152,11 @@ class AuditWriter:
         for method, place in zip(self.manifest.methods, written, strict=True):
             with atomic(place) as part, part.open("wb") as file:
                 np.save(file, one_nan(np.asarray(shard.maps[method], np.float16)), allow_pickle=False)
-        if shard.scores is not None:
-            written.append(scores_file(self.folder, number))
-            with atomic(written[-1]) as part, part.open("wb") as file:
-                np.save(file, one_nan(np.asarray(shard.scores, np.float32)), allow_pickle=False)
+        for scores, file_of in ((shard.scores, scores_file), (shard.set_scores, set_scores_file)):
+            if scores is not None:
+                written.append(file_of(self.folder, number))
+                with atomic(written[-1]) as part, part.open("wb") as file:
+                    np.save(file, one_nan(np.asarray(scores, np.float32)), allow_pickle=False)
         if shard.cells is not None:
             written.append(cells_file(self.folder, number))
             write_cells(self.folder, number, shard.cells)

@@ -193,6 +193,7 @@ class ShardBuilder:
     maps: list[dict[str, NDArray[np.float16]]] = field(default_factory=list)
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     scores: list[NDArray[np.float32]] = field(default_factory=list)
+    set_scores: list[NDArray[np.float32]] = field(default_factory=list)
     boxes: list[Rows] = field(default_factory=list)
 
     def add(self, columns: Columns, maps: Mapping[str, Tensor], images: Tensor, drawn: Mapping[str, Tensor]) -> None:
@@ -255,8 +256,9 @@ class ShardBuilder:
         """
         columns = {name: np.concatenate([part[name] for part in self.columns]) for name in self.columns[0]}
         maps = {name: np.concatenate([part[name] for part in self.maps]) for name in self.maps[0]}
-        scores = np.concatenate(self.scores) if self.scores else None
-        return Shard(columns, maps, self.sums, skipped, scores, joined(self.boxes) if self.boxes else None)
+        scores, of_second = (np.concatenate(parts) if parts else None for parts in (self.scores, self.set_scores))
+        boxes = joined(self.boxes) if self.boxes else None
+        return Shard(columns, maps, self.sums, skipped, scores, of_second, boxes)
 
 
 def empty_shard(
@@ -265,8 +267,11 @@ def empty_shard(
     grids: Mapping[str, Grid],
     skipped: Mapping[int, str],
     scored: int = 0,
+    *,
+    second_head: bool = False,
 ) -> Shard:
     """Make a shard of which no image could be read; ``scored`` is the number of outputs of all sets."""
     empty = {name: np.zeros((0, attributes)) for name in (*KEYS, "output", *columns)} | {"row": np.zeros(0)}
     maps = {method: np.zeros((0, attributes, *grid), np.float16) for method, grid in grids.items()}
-    return Shard(empty, maps, {}, skipped, np.zeros((0, scored), np.float32) if scored else None)
+    scores = np.zeros((0, scored), np.float32) if scored else None
+    return Shard(empty, maps, {}, skipped, scores, scores if second_head else None)

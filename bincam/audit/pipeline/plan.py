@@ -23,6 +23,7 @@ from bincam.audit.pipeline.measure import MeasureInputs
 from bincam.audit.pipeline.projected_masks import Grid, MaskProjector, ReadAll
 from bincam.audit.pipeline.sets.large import LargeSets
 from bincam.audit.pipeline.sets.masks import RowMasks, TrueOutputMasks
+from bincam.audit.pipeline.sets.second_head import has_second_head
 from bincam.audit.pipeline.views import ViewReader, taken_views
 from bincam.audit.settings import BATCH_SIZE, Settings
 from bincam.audit.summary.stated import Stated
@@ -127,6 +128,11 @@ class Plan:
         assert self.explainers or self.large
         return next(iter((self.explainers or self.large.explainers).values()))  # type: ignore[union-attr]
 
+    @property
+    def second_head(self) -> bool:
+        """True if the scores of a second head for label sets are stored."""
+        return has_second_head(self.model.card, self.one_of)
+
     @cached_property
     def set_columns(self) -> Mapping[str, tuple[int, ...]]:
         """Columns of the audited sets among all outputs of the model."""
@@ -224,6 +230,8 @@ class Plan:
         if_any: dict[str, Any] = {}
         if self.one_of:
             if_any = {"one_of": dict(self.one_of), "one_of_rows": settings.one_of_rows}
+        if self.second_head:
+            if_any["second_head"] = True
         if self.cells is not None:
             if_any["cells"] = self.cells.facts(midpoint="midpoint" in self.references)
         if self.boxes is not None:

@@ -18,6 +18,7 @@ from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.references import variation_sums
 from bincam.audit.pipeline.sets.decisions import decide_rows, predictions, set_scores
 from bincam.audit.pipeline.sets.masks import own_masks
+from bincam.audit.pipeline.sets.second_head import second_head_logits
 from bincam.data import Batch
 from bincam.progress import track
 
@@ -93,14 +94,14 @@ def _joined(plan: Plan, builder: ShardBuilder, skipped: Mapping[int, str]) -> Sh
         return builder.shard(skipped)
     columns_of_measures = measure_columns(plan.methods, plan.masks, sets=bool(plan.one_of))
     scored = sum(len(members) for members in plan.one_of.values())
-    empty = empty_shard(columns_of_measures, len(plan.names), plan.grids, skipped, scored)
+    empty = empty_shard(columns_of_measures, len(plan.names), plan.grids, skipped, scored, second_head=plan.second_head)
     return empty if plan.boxes is None else replace(empty, boxes=plan.boxes.nothing)
 
 
 def measure_batch(
     plan: Plan, batch: Batch, builder: ShardBuilder, cells: CellBuilder | None = None
 ) -> tuple[Columns, dict[str, Tensor], dict[str, Tensor], NDArray[np.float32] | None]:
-    """Explain and measure a batch; sums of the references' variation are added to the builder.
+    """Explain and measure a batch; the builder gets sums of the references' variation, and what a second head says.
 
     Args:
         plan: The plan, with its references.
@@ -113,6 +114,8 @@ def measure_batch(
         ``(B, rows, h, w)``; and the raw scores of the sets ``(B, outputs of all sets)``, None without sets.
     """
     images, batch = plan.viewed(batch)
+    if plan.second_head:
+        builder.set_scores.append(second_head_logits(plan.model, images, plan.one_of, plan.batch_size))
     drawn = own_masks(batch.also)
     variation: list[Mapping[str, Tensor]] = []
     parts: list[tuple[Columns, dict[str, Tensor]]] = []

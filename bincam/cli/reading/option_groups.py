@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from bincam.cli.reading.options import parse_assignments, parse_names, parse_number
 from bincam.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 LARGEST_SEED = 2**63 - 1
 """What numpy and torch take; a seed is not negative."""

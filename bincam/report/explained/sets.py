@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bincam.display import counted
 from bincam.errors import InputError
 from bincam.studies.sets.per_image import SAYINGS
-from bincam.studies.sets.scored import probabilities
+from bincam.studies.sets.scored import output_scores
 from bincam.studies.sets.stored import SetRules
 from bincam.studies.sets.study import ALL
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bincam.report.explained.photographs import Photographs
 
 MOST = 12
-"""Subjects of which sets are printed."""
+"""Subjects of which sets are printed, and names in each."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class AskedSets:
             Per image ``rule``, ``note`` and ``labels``: subject to the names in its set, None where undefined.
         """
         rule, fitted = self.rules.of(self.rule)
-        scores = _raw_scores(photographs, model, files, views)
+        scores = _Scores.of(photographs, model, files, views, second_head=self.rules.second_head)
         named: dict[str, list[list[str] | None]] = {
-            subject: one.labels(_of_subject(subject, one.answers, scores, model, self.rules.thresholds))
+            subject: one.labels(scores.of_subject(subject, one.answers, self.rules.thresholds))
             for subject, one in fitted.items()
         }
         notes = list(dict.fromkeys(one.note for one in fitted.values()))
@@ -101,6 +101,8 @@ def set_lines(entry: Mapping[str, Any], subjects: Iterable[str]) -> list[str]:
     >>> entry = {"rule": "lac", "labels": {"Bald": ["no", "yes"], "race": ["Black"], "Male": []}}
     >>> set_lines(entry, ["race"])
     ['sets by lac: race: Black; Bald: cannot say (no, yes); Male: nothing']
+    >>> set_lines({"rule": "lac", "labels": {"shape": [f"s{k}" for k in range(60)]}}, ["shape"])
+    ['sets by lac: shape: s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11 and 48 more']
     """
     labels = entry["labels"]
     first = [name for name in subjects if name in labels]
@@ -115,15 +117,62 @@ def _written(labels: Sequence[str] | None, subject: str) -> str:
         return "undefined (a score is not finite)"
     if not labels:
         return "none" if subject == ALL else SAYINGS[0]
-    return f"{SAYINGS[3]} (no, yes)" if list(labels) == ["no", "yes"] else ", ".join(labels)
+    if list(labels) == ["no", "yes"]:
+        return f"{SAYINGS[3]} (no, yes)"
+    more = f" and {len(labels) - MOST} more" if len(labels) > MOST else ""
+    return f"{', '.join(labels[:MOST])}{more}"
 
 
 def _seen(views: Sequence[Any] | None) -> str:
     return "the model's own crop" if views is None else f"the mean over {counted(len(views), 'view')}"
 
 
-def _raw_scores(
-    photographs: Photographs, model: AttributeClassifier, files: Sequence[Path], views: Plan | None
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """What a model says of N images: raw scores ``(N, A)``, and logits of a second head, if sets are made of these."""
+
+    model: AttributeClassifier
+    raw: NDArray[np.float32]
+    of_second: NDArray[np.float32] | None
+
+    @classmethod
+    def of(
+        cls,
+        photographs: Photographs,
+        model: AttributeClassifier,
+        files: Sequence[Path],
+        views: Plan | None,
+        *,
+        second_head: bool,
+    ) -> _Scores:
+        raw = _run(photographs, model, files, views, second_head=False)
+        return cls(model, raw, _run(photographs, model, files, views, second_head=True) if second_head else None)
+
+    def of_subject(self, subject: str, answers: Sequence[str], thresholds: Mapping[str, float]) -> NDArray[np.floating]:
+        """Return the scores of a subject's answers ``(N, K)``, as the study made them."""
+        from scipy.special import expit
+
+        card = self.model.card
+        names = list(card.attributes)
+        if subject in card.one_of:
+            place = dict(zip(card.set_columns[subject], card.set_output_columns[subject], strict=True))
+            columns = [names.index(answer) for answer in answers]
+            if self.of_second is None:
+                return output_scores(self.raw[:, columns])
+            return output_scores(self.of_second[:, [place[column] for column in columns]], second_head=True)
+        of = list(answers) if subject == ALL else [subject]
+        shift = np.array([thresholds.get(name, 0.0) for name in of], np.float32)
+        z = self.raw[:, [names.index(name) for name in of]] - shift
+        return np.asarray(expit(z) if subject == ALL else np.concatenate([expit(-z), expit(z)], 1), np.float32)
+
+
+def _run(
+    photographs: Photographs,
+    model: AttributeClassifier,
+    files: Sequence[Path],
+    views: Plan | None,
+    *,
+    second_head: bool,
 ) -> NDArray[np.float32]:
     import torch
 
@@ -132,29 +181,10 @@ def _raw_scores(
 
     parts = []
     for file in files:
-        with borrowed(model) as scores, torch.no_grad():
+        with borrowed(model, second_head=second_head) as scores, torch.no_grad():
             if views is None:
                 found = scores(photographs.tensor(file)[None])
             else:
                 found = mean_scores(photographs.views(file, views), scores, None)
             parts.append(found.float().cpu().numpy())
     return np.concatenate(parts)
-
-
-def _of_subject(
-    subject: str,
-    answers: Sequence[str],
-    scores: NDArray[np.float32],
-    model: AttributeClassifier,
-    thresholds: Mapping[str, float],
-) -> NDArray[np.floating]:
-    """Return the scores of a subject's answers ``(N, K)``, as the study made them."""
-    from scipy.special import expit
-
-    names = list(model.card.attributes)
-    if subject in model.card.one_of:
-        return probabilities(scores[:, [names.index(answer) for answer in answers]])
-    of = list(answers) if subject == ALL else [subject]
-    shift = np.array([thresholds.get(name, 0.0) for name in of], np.float32)
-    z = scores[:, [names.index(name) for name in of]] - shift
-    return np.asarray(expit(z) if subject == ALL else np.concatenate([expit(-z), expit(z)], 1), np.float32)

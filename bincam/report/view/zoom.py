@@ -19,6 +19,8 @@ class ZoomCard:
         sentences: The results in words.
         charts: Positional bias in both definitions, and accuracy over the scale.
         examples: Images that the model's own crop gets wrong and some view right: title and pictures.
+        limit: End of the colour scale of the maps in the examples; empty without maps.
+        unit: Unit of these maps.
     """
 
     name: str
@@ -27,6 +29,8 @@ class ZoomCard:
     sentences: Sequence[str]
     charts: Sequence[Chart]
     examples: Sequence[tuple[str, Example]]
+    limit: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class ZoomPart:
         lead: What was looked at, in sentences.
         tables: Oracles beside what they are worth, and further figures.
         cards: One per question.
-        rule: The rule by which examples were chosen.
+        rule: The rule by which examples were chosen, and why they have no maps where they have none.
         definitions: Definitions of the terms.
     """
 

@@ -160,15 +160,10 @@ def head_coverage_by_part(
     held, y, known = _checked(members, labels, clusters)
     inside = known & (codes >= 0) if defined is None else known & (codes >= 0) & defined
     count = clusters.count
-    at = (codes * count + clusters.codes)[inside]
-    number = (held[:, 0].astype(np.int8) + held[:, 1])[inside]
-    hit = np.where(y == 1, held[:, 1], held[:, 0])[inside]
-    counts = (
-        np.bincount(of, minlength=parts * count).astype(float).reshape(parts, count)
-        for of in (at, at[hit], at[number >= 1], at[number == 2])
-    )
-    size_counts, hit_counts, one_at_least, both = counts
-    hits, sizes, total = hit_counts.T, size_counts.T, (one_at_least + both).T
+    cell = (4 * (y == 1) + 2 * held[:, 0] + held[:, 1])[inside]
+    at = (cell * parts + codes[inside]) * count + clusters.codes[inside]
+    table = np.bincount(at, minlength=CELLS * parts * count).reshape(CELLS, parts * count).astype(float)
+    hits, sizes, total = ((of @ table).reshape(parts, count).T for of in (_HIT.astype(float), np.ones(CELLS), _SIZE))
     share = shares_of_totals(hits, sizes, known=clusters.known, level=level)
     means = _mean_sizes(total, sizes, clusters.known, level)
     return [(share.estimate(part), means[part]) for part in range(parts)]

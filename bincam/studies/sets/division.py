@@ -26,12 +26,14 @@ class Division:
         judged: The latter, with the audit's divisions.
         source: What the calibration is, in words.
         notes: What a reader must know of it.
+        second_head: True if scores of sets are those of the model's second head, which is for label sets alone.
     """
 
     calibration: Scored
     judged: Scored
     source: str
     notes: tuple[str, ...] = ()
+    second_head: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers of images and people of both as JSON has them."""
@@ -75,7 +77,8 @@ def divide_people(audit: Audit, share: float, seed: int) -> Division:
         scored.take(np.flatnonzero(chosen)),
         scored.take(np.flatnonzero(~chosen)),
         f"{number:,} of {len(people):,} {what} of this audit",
-        tuple(notes),
+        tuple(notes) + heads_note(audit),
+        audit.manifest.second_head,
     )
 
 
@@ -115,19 +118,44 @@ def divide_audits(audit: Audit, calibration: Audit) -> Division:
         warnings.warn(f"{calibration.folder}: {notes[-1]}", BincamWarning, stacklevel=2)
     split = calibration.manifest.data.split
     source = f"the audit {calibration.folder}" + (f" of split {split}" if split else "")
-    return Division(other, judged, source, tuple(notes))
+    return Division(other, judged, source, tuple(notes) + heads_note(audit), audit.manifest.second_head)
+
+
+def heads_note(audit: Audit) -> tuple[str, ...]:
+    """Say which head's sets these are, where the model has a second one for label sets.
+
+    Warns:
+        BincamWarning: The audit does not store the scores of the second head.
+    """
+    manifest = audit.manifest
+    if manifest.second_head:
+        return (f"sets of outputs ({', '.join(audit.one_of)}) are those of the model's second head, by its logistic",)
+    if manifest.model.card.get("set_output") is None or not audit.one_of:
+        return ()
+    note = (
+        "the model has a second head for label sets, whose scores this audit of an earlier bincam does not store: "
+        "these sets are made of the softmax of its first; audit again to have those of the second"
+    )
+    warnings.warn(f"{audit.folder}: {note}", BincamWarning, stacklevel=3)
+    return (note,)
 
 
 def check_model(audit: Audit, calibration: Audit) -> None:
-    """Refuse a calibration of another model, or of other views of each image: their scores differ.
+    """Refuse a calibration of another model, of another head, or of other views of each image: their scores differ.
 
     Raises:
-        InputError: The digests of card and weights, or the views, differ.
+        InputError: The digests of card and weights, the stored heads or the views differ.
     """
     if audit.manifest.model.digest != calibration.manifest.model.digest:
         raise InputError(
             f"{calibration.folder}: an audit of another model ({calibration.manifest.model.source}, not "
             f"{audit.manifest.model.source}: card or weights differ); calibrate on an audit of the same one"
+        )
+    if audit.manifest.second_head != calibration.manifest.second_head:
+        older = next(one for one in (audit, calibration) if not one.manifest.second_head)
+        raise InputError(
+            f"{older.folder}: an audit of an earlier bincam, which did not store the scores of the model's second head "
+            "for label sets; audit that split again"
         )
     if audit.manifest.views != calibration.manifest.views:
         raise InputError(

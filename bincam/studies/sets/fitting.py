@@ -22,6 +22,11 @@ from bincam.studies.sets.settings import NOT_OF_HEADS, SetsSettings, average_k_r
 HEAD = ("no", "yes")
 """The answers of a yes-or-no attribute."""
 
+NOT_ADDING_UP = (
+    "{} adds up probabilities until they reach a sum, but the scores of the model's second head do not add up to 1; "
+    "ask for lac, class_conditional or average_k"
+)
+
 
 @dataclass
 class Fits:
@@ -44,15 +49,18 @@ def fit_answers(
     names: Sequence[str],
     people: NDArray[np.int64] | None,
     settings: SetsSettings,
+    *,
+    second_head: bool = False,
 ) -> Fits:
     """Fit the rules of a set of outputs, or of the two answers of an attribute.
 
     Args:
-        scores: ``(N, K)`` probabilities of the calibration.
+        scores: ``(N, K)`` scores of the calibration: probabilities that add up to 1, unless of a second head.
         true: ``(N,)``: indices of the true answers, -1 where unknown.
         names: Names of the answers.
         people: ``(N,)``: numbers of the people; None where they are unknown.
         settings: Of the study.
+        second_head: The scores are those of a second head, each between 0 and 1: APS and RAPS are left out.
 
     Example:
         >>> p = np.random.default_rng(0).dirichlet([0.5] * 3, size=200)
@@ -74,6 +82,8 @@ def fit_answers(
             fits.left_out["raps"] = (
                 f"with {settings.free} free labels of {K} no label has a penalty, so the sets are those of aps"
             )
+        elif method in ADAPTIVE and second_head:
+            fits.left_out[method] = NOT_ADDING_UP.format(method)
         elif method in ADAPTIVE:
             fits.add(method, partial(_adaptive, method, scores, true, settings, about))
         else:

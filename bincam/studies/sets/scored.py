@@ -29,7 +29,7 @@ class OneOf:
 
     Attributes:
         outputs: Names of the K outputs.
-        scores: ``(N, K)`` float32: softmax probabilities; NaN in rows with a raw score that is not finite.
+        scores: ``(N, K)`` float32, see ``output_scores``; NaN in rows with a raw score that is not finite.
         true: ``(N,)``: index of the true output; -1 where unknown.
         rare: ``(K,)``: True for the minority, outputs that are rarer than one in K in training.
     """
@@ -160,12 +160,16 @@ def read_scored(audit: Audit, *, divided: bool = True) -> Scored:
     margin = panel.logit - panel.threshold if whole else panel.logit[:, at] - panel.threshold[:, at]
     sets = {}
     if audit.one_of:
-        raw, counts = audit.scores(), audit.manifest.train_counts
+        second = audit.manifest.second_head
+        raw, counts = audit.set_scores() if second else audit.scores(), audit.manifest.train_counts
         for name, columns in columns_of_scores(audit.one_of).items():
             outputs = audit.one_of[name]
             trained = np.array([counts[output][1] for output in outputs], np.int64)
             sets[name] = OneOf(
-                outputs, probabilities(raw[:, columns]), panel.true_output(name), rarer_than_even(trained)
+                outputs,
+                output_scores(raw[:, columns], second_head=second),
+                panel.true_output(name),
+                rarer_than_even(trained),
             )
     divisions, left_out = slicings(panel, audit.manifest.slice_by) if divided else ([], [])
     of_images = audit.images.set_index("row").loc[panel.rows]
@@ -185,17 +189,23 @@ def read_scored(audit: Audit, *, divided: bool = True) -> Scored:
     )
 
 
-def probabilities(raw: Floats) -> Floats:
-    """Compute softmax probabilities ``(N, K)`` in float32, in blocks; NaN in rows with a score that is not finite.
+def output_scores(raw: Floats, *, second_head: bool = False) -> Floats:
+    """Compute the scores of a set ``(N, K)`` in float32, in blocks; NaN in rows with a raw score that is not finite.
 
-    >>> probabilities(np.array([[0.0, 0.0], [np.inf, 0.0]], np.float32)).tolist()
+    Args:
+        raw: ``(N, K)``: raw scores, or logits of a second head.
+        second_head: Take the logistic of each, which need not add up to 1, in place of the softmax.
+
+    >>> output_scores(np.array([[0.0, 0.0], [np.inf, 0.0]], np.float32)).tolist()
     [[0.5, 0.5], [nan, nan]]
+    >>> output_scores(np.array([[0.0, 0.0, 0.0]], np.float32), second_head=True).tolist()
+    [[0.5, 0.5, 0.5]]
     """
-    from scipy.special import softmax
+    from scipy.special import expit, softmax
 
     result = np.empty(raw.shape, np.float32)
     for block in row_blocks(*raw.shape):
         part = raw[block].astype(np.float64)
         part[~np.isfinite(part).all(1)] = np.nan
-        result[block] = softmax(part, axis=1)
+        result[block] = expit(part) if second_head else softmax(part, axis=1)
     return result

@@ -57,6 +57,7 @@ class SetRules:
         primary: Name of the primary rule.
         thresholds: t of the attributes, in logit units.
         views: Views ``(S, row, column)`` whose mean scores the thresholds are of; None for the model's own crop.
+        second_head: True if the scores of sets of outputs are those of the model's second head.
     """
 
     source: Path
@@ -65,6 +66,7 @@ class SetRules:
     primary: str | None
     thresholds: Mapping[str, float]
     views: tuple[tuple[int, int, int], ...] | None = None
+    second_head: bool = False
 
     def of(self, rule: str | None) -> tuple[str, dict[str, FittedRule]]:
         """Return a rule's name and its thresholds by subject; the primary one where none is named.
@@ -104,7 +106,10 @@ def read_rules(path: str | os.PathLike[str]) -> SetRules:
     }
     seen = summary.get("views")
     views = None if seen is None else tuple((int(size), int(row), int(column)) for size, row, column in seen)
-    return SetRules(study.folder, str(summary["model"]), subjects, summary["primary"], summary["thresholds"], views)
+    return SetRules(
+        study.folder, str(summary["model"]), subjects, summary["primary"], summary["thresholds"], views,
+        second_head=bool(summary.get("second_head")),
+    )  # fmt: skip
 
 
 def _content(study: StudyFolder) -> dict[str, Any]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.reader import open_audit
-from bincam.errors import BincamWarning, InputError
+from bincam.errors import InputError
 from bincam.studies.folder import StudyFolder, study_folder
 from bincam.studies.seal import STUDY
 from bincam.studies.sets.curve import size_coverage
@@ -76,7 +74,7 @@ def run_sets(
     stated = {**chosen.to_json(), "share": None} if other else chosen.to_json()
     stated["calibration"] = None if other is None else other.digest
     # Everything is checked before a folder is made.
-    division = _told_of_second_head(_divided(audit, other, chosen), audit)
+    division = _divided(audit, other, chosen)
     check_sizes(chosen.sizes, division.judged)
     study = StudyFolder.begin(out or study_folder(audit, NAME), NAME, stated, audit=audit, resume=resume)
     if not study.finished:
@@ -89,7 +87,8 @@ def run_sets(
             raise
         manifest = audit.manifest
         views = None if manifest.views is None else [list(view) for view in manifest.views]
-        of_model = {"model": manifest.model.digest, "views": views, "thresholds": dict(manifest.thresholds)}
+        of_model = {"model": manifest.model.digest, "views": views, "thresholds": dict(manifest.thresholds),
+                    "second_head": division.second_head}  # fmt: skip
         study.write_summary({**of_model, **content})
     return study
 
@@ -100,18 +99,6 @@ def _divided(audit: Audit, other: Audit | None, settings: SetsSettings) -> Divis
     if settings.share is None:
         raise InputError("nothing to calibrate on: state a share of the audit's people, or another audit")
     return divide_people(audit, settings.share, settings.seed)
-
-
-def _told_of_second_head(division: Division, audit: Audit) -> Division:
-    """Say which head's sets these are, where the card names another output for label sets."""
-    if audit.manifest.model.card.get("set_output") is None:
-        return division
-    note = (
-        "the model has a second head for label sets, whose scores an audit does not store: these sets are made of the "
-        "softmax of its first; model.set_scores(images) has the others"
-    )
-    warnings.warn(f"{audit.folder}: {note}", BincamWarning, stacklevel=3)
-    return replace(division, notes=(*division.notes, note))
 
 
 class _Judged:
@@ -150,7 +137,8 @@ class _Judged:
     def _set(self, name: str) -> dict[str, Any]:
         calibration, judged = self.division.calibration, self.division.judged
         own, to_judge = calibration.sets[name], judged.sets[name]
-        fits = fit_answers(own.scores, own.true, own.outputs, calibration.people, self.settings)
+        fits = fit_answers(own.scores, own.true, own.outputs, calibration.people, self.settings,
+                           second_head=self.division.second_head)  # fmt: skip
         rules = {}
         for rule, fitted in self._fitted(name, fits):
             sets = fitted.sets(to_judge.scores)

@@ -23,6 +23,7 @@ from bincam.inference.zoom.plan import Plan
 from bincam.progress import track
 from bincam.studies.folder import StudyFolder, study_folder
 from bincam.studies.zoom.centres import Centres
+from bincam.studies.zoom.rescuing_maps import has_rescuing_maps, write_rescuing_maps
 from bincam.studies.zoom.seen import IMAGES, NAME, SeenViews, open_zoom, write_images
 from bincam.studies.zoom.subject import Subject
 from bincam.studies.zoom.summary import summarise_zoom
@@ -109,13 +110,18 @@ def begin_zoom(
 
 
 def carry_out(study: StudyFolder, subject: Subject, plan: Plan, *, batch_size: int = BATCH) -> SeenViews:
-    """Carry out a study that was begun, from the first shard on that is missing; a finished one is opened."""
-    folder = study.folder
+    """Carry out a study that was begun, from the first shard on that is missing; a finished one is opened.
+
+    One of an earlier version, which has no maps of its examples, gets them.
+    """
+    folder, seen = study.folder, SeenViews(study, plan, subject.questions)
     if not study.finished:
         write_images(folder / IMAGES, subject)  # again in a resumed study: what is there is not known to be whole
         _look(subject, plan, study, batch_size)
+    if not study.finished or not has_rescuing_maps(folder):
+        write_rescuing_maps(seen, subject)
+    if not study.finished:
         blank = _chosen(predict_blank(subject.model), subject.columns)
-        seen = SeenViews(study, plan, subject.questions)
         study.write_summary(summarise_zoom(seen, subject, blank))
     return open_zoom(folder, audit=subject.audit)
 

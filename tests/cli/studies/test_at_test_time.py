@@ -12,22 +12,7 @@ from bincam.audit import open_audit
 from bincam.report.html.page import build, open_source
 from bincam.studies.at_test_time import methods
 from tests.studies.zoom import planted
-
-FACTORY = ("--factory", "tests.studies.zoom.planted:network")
-
-
-@pytest.fixture(scope="module")
-def audited(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("zoom")
-    planted.audited(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory):
-    file = tmp_path_factory.mktemp("plan") / "plan.yaml"
-    file.write_text(json.dumps({"views": [list(view) for view in planted.PLAN]}))
-    return file
+from tests.studies.zoom.planted import FACTORY
 
 
 def test_methods_are_compared_told_and_shown(command, audited, plan, monkeypatch, tmp_path):

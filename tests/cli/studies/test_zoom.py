@@ -9,23 +9,7 @@ import pytest
 from bincam.cli.studies import zoom_options
 from bincam.data import load
 from tests.studies.zoom import planted
-
-FACTORY = ("--factory", "tests.studies.zoom.planted:network")
-
-
-@pytest.fixture(scope="module")
-def audited(tmp_path_factory):
-    """An audit whose model and data are found again; a few pictures have a label that no view can see."""
-    folder = tmp_path_factory.mktemp("zoom")
-    planted.audited(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory):
-    file = tmp_path_factory.mktemp("plan") / "plan.yaml"
-    file.write_text(json.dumps({"views": [list(view) for view in planted.PLAN]}))
-    return file
+from tests.studies.zoom.planted import FACTORY
 
 
 def test_a_study_of_an_audit_and_its_summary(command, audited, plan):

@@ -18,11 +18,12 @@ from bincam.report.figures.audited.zoom import (
     scale_curves,
 )
 from bincam.report.html.page import build, open_source
-from bincam.report.sections.zoom import sentences
+from bincam.report.sections.zoom import examples, sentences
 from bincam.report.sections.zoom.examples import TITLES
 from bincam.report.sections.zoom.studied import zoom_note
 from bincam.stats.estimate import Estimate, estimate, undefined
 from bincam.studies.zoom import Subject, run_zoom
+from bincam.studies.zoom.rescuing_maps import RECORD
 from tests.studies.zoom import planted
 
 
@@ -60,7 +61,41 @@ def test_the_section_says_what_the_oracle_is_worth(studied, tmp_path):
     assert example.maps[0] is not None
     assert example.maps[0].source != example.photograph.source
     assert example.caption.endswith("taken for no")
-    assert example.verdicts == ["S = 64, upper left: yes; right in 10\u202f% of the views"]
+    assert example.verdicts == [
+        "S = 64, upper left: yes; right in 10\u202f% of the views",
+        "evidence for “yes” in this view",
+    ]
+    texts = [example.photograph.alt, *(picture.alt for picture in example.maps)]
+    assert texts[0] == f"Object in {texts[0].split()[2]} the model's own crop, taken for no although it is yes"
+    assert texts[1].endswith(": the view S = 64, upper left, taken for yes, which is right")
+    assert "evidence in the view S = 64, upper left, taken for yes, which is right: strongest for “yes” " in texts[2]
+    assert (float(card.limit) > 0, card.unit) == (True, "logit")
+
+
+def test_maps_of_one_question_share_one_scale_about_zero(studied, tmp_path, monkeypatch):
+    drawn = []
+    real = examples.overlay
+
+    def overlay(grey, grid, limit):
+        drawn.append((grid, limit))
+        return real(grey, grid, limit)
+
+    monkeypatch.setattr(examples, "overlay", overlay)
+    build(open_source(studied), tmp_path / "report.html")
+    peak = max(abs(grid).max() for grid, _ in drawn)
+    assert len(drawn) == 3
+    assert {limit for _, limit in drawn} == {peak}
+
+
+def test_views_without_maps_say_why(copy, tmp_path):
+    (copy / "studies" / "zoom" / RECORD).unlink()
+    part = build(open_source(copy), tmp_path / "older.html").zoom
+    assert part.rule.endswith(f"are not stored; 'bincam zoom {copy} --resume' adds them.")
+    (card,) = part.cards
+    assert card.limit == ""
+    assert [len(example.maps) for _, example in card.examples] == [1, 1, 1]
+    (copy / "studies" / "zoom" / RECORD).write_text("{")
+    assert "These views have no maps: " in build(open_source(copy), tmp_path / "broken.html").zoom.rule
 
 
 def test_the_page_is_whole_and_hides_faces(studied, tmp_path):
@@ -103,7 +138,8 @@ def test_photographs_that_are_gone_leave_numbers(studied, tmp_path):
         (tmp_path / "away").rename(pictures)
     assert page.zoom is not None
     (_, example), *_ = page.zoom.cards[0].examples
-    assert (example.photograph, list(example.maps)) == (None, [None])
+    assert (example.photograph, example.maps[0]) == (None, None)
+    assert example.maps[1] is not None  # on plain grey
     assert example.verdicts[0].startswith("S = 64, upper left: yes")
 
 

@@ -173,20 +173,21 @@ def test_a_calibration_that_does_not_fit_is_refused(tmp_path, other, message):
 
 def test_a_calibration_of_other_views_is_refused(tmp_path):
     judged, folder = two_audits(tmp_path)
-    audits = [SimpleNamespace(folder=folder, manifest=SimpleNamespace(model=judged.manifest.model, views=views))
+    of_model = {"model": judged.manifest.model, "second_head": False}
+    audits = [SimpleNamespace(folder=folder, manifest=SimpleNamespace(**of_model, views=views))
               for views in (((32, 1, 1),), None)]  # fmt: skip
     with pytest.raises(InputError, match=r"an audit of other views of each image .*with the same --views"):
         check_model(*audits)
     check_model(audits[0], audits[0])
 
 
-def test_a_second_head_for_label_sets_is_told(tmp_path):
+def test_an_audit_without_the_scores_of_a_second_head_is_told(tmp_path):
     drawn = drawn_set(200, [0.5, 0.3, 0.2])
     audit = write_made(tmp_path / "audit", outputs=("cat", "dog", "fox"), **drawn)
     before = run_sets(audit, out=tmp_path / "one").summary["notes"]
     assert not any("second head" in note for note in before)
-    audit.manifest.model.card["set_output"] = "label_sets"
-    with pytest.warns(BincamWarning, match="these sets are made of the softmax of its first"):
+    audit.manifest.model.card["set_output"] = "label_sets"  # as an audit of an earlier version
+    with pytest.warns(BincamWarning, match=r"made of the softmax of its first; audit again"):
         after = run_sets(audit, out=tmp_path / "two").summary["notes"]
     assert after[:-1] == before
     assert "the model has a second head for label sets" in after[-1]

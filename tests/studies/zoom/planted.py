@@ -16,6 +16,8 @@ from bincam.inference import view_plan
 from bincam.models import AttributeClassifier, make_card, save
 from tests.audit.planted import SIDE, reader
 
+FACTORY = ("--factory", "tests.studies.zoom.planted:network")
+"""What consents to the function that the saved model's card names."""
 PLAN = [(24, 1, 1), *((64, row, column) for row in range(3) for column in range(3))]
 """One view that shows the whole picture, and nine of which each shows a quarter of its area."""
 

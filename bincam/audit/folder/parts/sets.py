@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,13 +96,21 @@ def scores_file(folder: Path, number: int) -> Path:
     return part_file(folder, "scores", number, ".npy")
 
 
-def read_scores(folder: Path, one_of: Sets, shards: int) -> NDArray[np.float32]:
+def set_scores_file(folder: Path, number: int) -> Path:
+    """Return the path of a shard's logits of the second head for label sets."""
+    return part_file(folder, "set_scores", number, ".npy")
+
+
+def read_scores(
+    folder: Path, one_of: Sets, shards: int, file_of: Callable[[Path, int], Path] = scores_file
+) -> NDArray[np.float32]:
     """Read the raw scores ``(N, outputs of all sets)`` of the images that could be read, in the order of the records.
 
     Args:
         folder: The audit's folder.
         one_of: The audited sets; their outputs are the columns, set after set.
         shards: Number of shards.
+        file_of: Names the file of a shard: ``scores_file``, or ``set_scores_file`` for those of the second head.
 
     Raises:
         InputError: A file is missing, or not of these sets.
@@ -110,7 +118,7 @@ def read_scores(folder: Path, one_of: Sets, shards: int) -> NDArray[np.float32]:
     width = sum(len(members) for members in one_of.values())
     parts = []
     for number in range(shards):
-        file = scores_file(folder, number)
+        file = file_of(folder, number)
         part = read_array(file, "not the scores of an audit")
         if part.ndim != 2 or part.shape[1] != width or part.dtype != np.float32:
             raise InputError(

@@ -34,6 +34,7 @@ class Shard:
         sums: Arrays that are added up over all shards, in float64.
         skipped: Rows of images that could not be read, with the reason.
         scores: ``(B, outputs of all sets)``, raw scores; None without sets.
+        set_scores: Likewise, logits of the second head for label sets; None where the model has none.
         cells: Tensors of the prediction grid, see ``read_cells``; None without one.
         boxes: Rows of pairs of an image and an attribute that it has, see ``Rows``; None where no boxes are measured.
     """
@@ -43,6 +44,7 @@ class Shard:
     sums: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     skipped: Mapping[int, str] = field(default_factory=dict)
     scores: NDArray[np.float32] | None = None
+    set_scores: NDArray[np.float32] | None = None
     boxes: Rows | None = None
     cells: Mapping[str, NDArray[Any]] | None = None
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.report.figures.pictured.overlays import Pixels, hidden
+from bincam.stats.nearest_rank import nearest_ranks
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
     from bincam.data.attribute_table import AttributeTable
 
-PERCENTILES = (10, 50, 90)
 RULE = (
     "Examples are not chosen by hand. Within each outcome the images are sorted by the distance of the logit from the "
     "threshold (ties in the order of the data); those at the 10th, 50th and 90th percentile are shown: a close, a "
@@ -36,11 +36,8 @@ def choose(distance: NDArray[np.float64], inside: NDArray[np.bool_]) -> list[int
         Their positions, from close to clear; fewer than three in small outcomes.
     """
     rows = np.flatnonzero(inside & np.isfinite(distance))
-    if not rows.size:
-        return []
     order = rows[np.argsort(distance[rows], kind="stable")]
-    places = [int(np.ceil(percent / 100 * order.size)) - 1 for percent in PERCENTILES]  # nearest rank
-    return [int(order[place]) for place in dict.fromkeys(max(place, 0) for place in places)]
+    return [int(order[place]) for place in nearest_ranks(len(order))]
 
 
 @dataclass

@@ -1,20 +1,27 @@
-"""Examples of a zoom study: the model's own crop, and the view that rescued the image."""
+"""Examples of a zoom study: the model's own crop, the view that rescued the image, and the evidence in that view."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bincam.errors import InputError
 from bincam.inference.zoom.plan import View, view_plan
 from bincam.inference.zoom.render import render
-from bincam.report.figures.pictured.examples import PERCENTILES
-from bincam.report.figures.pictured.overlays import Pixels
+from bincam.report.figures.pictured.explanation import scale
+from bincam.report.figures.pictured.overlays import Pixels, overlay
+from bincam.report.sections.attributes.card import describe, ground
 from bincam.report.sections.context import Drawing, slug
-from bincam.report.view.parts import Example
-from bincam.stats.formatting import percent
+from bincam.report.view.parts import Example, Picture
+from bincam.stats.formatting import percent, significant
+from bincam.studies.zoom.rescued import RescuedImage, find_rescued
+from bincam.studies.zoom.rescuing_maps import RescuingMaps, read_rescuing_maps
 from bincam.studies.zoom.seen import SeenViews
+from bincam.units import unit
 
 SIDE = 176
 TITLES = ("rescued by few views", "by a typical number", "by many views")
@@ -24,6 +31,7 @@ RULE = (
     "beside the right view with the greatest margin."
 )
 ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
+WITHOUT_MAPS = "The maps of these views are not stored; 'bincam zoom {} --resume' adds them."
 
 
 @dataclass
@@ -37,48 +45,81 @@ class Rescued:
 
     seen: SeenViews
     drawing: Drawing
-    _row_of: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Find the audit's rows by the names of images."""
-        images = self.drawing.arms[0].audit.images["image"]
-        self._row_of = {str(name): row for row, name in enumerate(images)}
 
     def of(self, name: str) -> list[tuple[str, Example]]:
         """Draw the examples of a question; fewer than three where fewer images were rescued."""
-        return [(title, self._example(name, row)) for title, row in zip(TITLES, self._chosen(name), strict=False)]
+        limit = self._limit(name)
+        return [(title, self._example(one, limit)) for title, one in zip(TITLES, self._of(name), strict=False)]
 
-    def _chosen(self, name: str) -> list[int]:
-        answers, true = self.seen.answers(name)
-        own = self.seen.own_answers(name)
-        right = answers == true[:, None]
-        rescued = np.flatnonzero((true >= 0) & (own >= 0) & (own != true) & right.any(1))
-        if not len(rescued):
-            return []
-        order = rescued[np.argsort(right[rescued].mean(1), kind="stable")]
-        places = [max(int(np.ceil(part / 100 * len(order))) - 1, 0) for part in PERCENTILES]
-        return [int(order[place]) for place in dict.fromkeys(places)]
+    def scale_of(self, name: str) -> tuple[str, str]:
+        """Return the end of the colour scale of a question's maps, and their unit; empty without maps."""
+        if self._maps is None or not any(one in self._maps.maps for one in self._of(name)):
+            return "", ""
+        return significant(self._limit(name), 2), unit(self._maps.method, complete=self._maps.complete)
 
-    def _example(self, name: str, row: int) -> Example:
-        answers, true = self.seen.answers(name)
-        question = self.seen.question(name)
-        right = answers[row] == true[row]
-        view = self.seen.plan.views[self._best(name, row)]
-        image = str(self.seen.images["image"].iloc[row])
-        own = question.answers_named[self.seen.own_answers(name)[row]]
-        verdict = (
-            f"S = {view.size}, {ROWS[view.row]} {COLUMNS[view.column]}: {question.answers_named[true[row]]}; right in "
-            f"{percent(float(right.mean()), 0)} of the views"
-        )
-        stem = f"zoom-{slug(name)}/{Path(image).stem}"
-        at = self._row_of.get(image)
+    @property
+    def note(self) -> str:
+        """Why views have no maps; empty where they have, or there are no examples."""
+        found, reason = self._read
+        if not self._chosen or (found is not None and found.maps):
+            return ""
+        why = reason or ("" if found is None else found.reason)
+        return f"These views have no maps: {why}." if why else WITHOUT_MAPS.format(self.drawing.arms[0].audit.folder)
+
+    @cached_property
+    def _chosen(self) -> tuple[RescuedImage, ...]:
+        return find_rescued(self.seen)
+
+    @cached_property
+    def _read(self) -> tuple[RescuingMaps | None, str]:
+        try:
+            return read_rescuing_maps(self.seen), ""
+        except InputError as error:
+            return None, str(error)
+
+    @property
+    def _maps(self) -> RescuingMaps | None:
+        return self._read[0]
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        """The audit's rows by the names of images."""
+        return {str(name): row for row, name in enumerate(self.drawing.arms[0].audit.images["image"])}
+
+    def _of(self, name: str) -> list[RescuedImage]:
+        return [one for one in self._chosen if one.question == name]
+
+    def _limit(self, name: str) -> float:
+        """The end of the colour scale that all maps of a question have in common."""
+        maps = {} if self._maps is None else self._maps.maps
+        return scale([maps[one] for one in self._of(name) if one in maps])
+
+    def _map(self, one: RescuedImage) -> NDArray[np.float64] | None:
+        """σS ``(h, w)``: evidence for the answer that the view gives."""
+        values = None if self._maps is None else self._maps.maps.get(one)
+        return None if values is None else one.side * np.asarray(values, np.float64)
+
+    def _example(self, one: RescuedImage, limit: float) -> Example:
+        at = self._row_of.get(one.image)
         plain = None if at is None else self.drawing.photographs.get(at)
-        shown = None if at is None else self._view(at, view)
-        pictures = [
-            None if pixels is None else self.drawing.picture(pixels, SIDE, f"{image}, {what}", f"{stem}-{what}")
-            for pixels, what in ((plain, "own crop"), (shown, "rescuing view"))
-        ]
-        return Example(pictures[0], [pictures[1]], f"{Path(image).name}: taken for {own}", [verdict])
+        shown, grid = None if at is None else self._view(at, one.view), self._map(one)
+        name, framing = Path(one.image).name, framed_in_words(one.view)
+        covered = ", face hidden" if self.drawing.photographs.hide_faces else ""
+        subject = f"{one.question} in {name}"
+        right = f"taken for {one.true}, which is right"
+        rescuing = [self._picture(shown, f"{subject}: the view {framing}, {right}{covered}", one, "rescuing view")]
+        verdicts = [f"{framing}: {one.true}; right in {percent(one.share, 0)} of the views"]
+        if grid is not None:
+            answer = f"“{one.true}”"
+            alt = f"{subject}: evidence in the view {framing}, {right}: {describe(grid, answer)}{covered}"
+            rescuing.append(self._picture(overlay(ground(shown, grid), grid, limit), alt, one, "map"))
+            verdicts.append(f"evidence for {answer} in this view")
+        alt = f"{subject}: the model's own crop, taken for {one.own} although it is {one.true}{covered}"
+        return Example(self._picture(plain, alt, one, "own crop"), rescuing, f"{name}: taken for {one.own}", verdicts)
+
+    def _picture(self, pixels: Pixels | None, alt: str, one: RescuedImage, what: str) -> Picture | None:
+        stem = f"zoom-{slug(one.question)}/{Path(one.image).stem}"
+        return None if pixels is None else self.drawing.picture(pixels, SIDE, alt, f"{stem}-{what}")
 
     def _view(self, at: int, view: View) -> Pixels | None:
         pixels = self.drawing.photographs.framed(at)
@@ -87,16 +128,11 @@ class Rescued:
         (shown,) = render(pixels, view_plan([view], self.seen.plan.input_size))
         return self.drawing.photographs.shown(shown)
 
-    def _best(self, name: str, row: int) -> int:
-        """The right view with the greatest margin: of the true answer's logit, as it is stored in float16."""
-        question = self.seen.question(name)
-        answers, true = self.seen.answers(name)
-        shard, place = self.seen.shard_of(row)
-        logits = shard.logits[place].astype(np.float64)
-        answer = int(true[row])
-        margin = (
-            logits[:, question.columns[answer]]
-            if question.is_set
-            else (2 * answer - 1) * logits[:, question.columns[0]]
-        )
-        return int(np.where(answers[row] == answer, np.nan_to_num(margin, nan=-np.inf), -np.inf).argmax())
+
+def framed_in_words(view: View) -> str:
+    """Name a view by its scale and its anchor.
+
+    >>> framed_in_words(View(448, 0, 2))
+    'S = 448, upper right'
+    """
+    return f"S = {view.size}, {ROWS[view.row]} {COLUMNS[view.column]}"

@@ -78,10 +78,12 @@ def zoom_part(drawing: Drawing) -> ZoomPart | None:
                 sentences=sentences.about(name, entry, summary),
                 charts=_charts(name, entry, maps[name], limit, min(seen.plan.input_size)),
                 examples=rescued.of(name),
+                limit=rescued.scale_of(name)[0],
+                unit=rescued.scale_of(name)[1],
             )
             for name, entry in entries.items()
         ],
-        rule=RULE,
+        rule=" ".join(filter(None, [RULE, rescued.note])),
         definitions=DEFINITIONS,
     )
 
