@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from bincam.errors import InputError
-from bincam.files import atomic
+from bincam.files import atomic, read_json, write_json
 from bincam.postprocessing.thresholds import tune
 from bincam.progress import track
 from bincam.train.runs.initial_model import updated_card, weights_digest
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bincam.models import AttributeClassifier
     from bincam.train import TrainConfig
 
+LOSSES, KIND, SCHEMA = "losses.json", "bincam-experiment-losses", 1
 BELOW = 6
 """Blocks of efficientnet_lite0 that are not trained, of seven."""
 
@@ -93,7 +94,7 @@ def features(model: AttributeClassifier, table: AttributeTable, file: Path, *, m
             save_file(parts, part, metadata=asked)
     with safe_open(file, "pt") as stored:
         found = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  not a mapping
-    return Features(found["plain"], found.get("mirrored"), torch.as_tensor(table.labels))
+    return Features(found["plain"], found.get("mirrored"), torch.tensor(table.labels))
 
 
 def _computed(model: AttributeClassifier, table: AttributeTable, *, mirrored: bool) -> dict[str, Tensor]:
@@ -183,7 +184,7 @@ def fit_pair(config: TrainConfig, arms: Mapping[str, Path], stored: Path) -> dic
         stored: Folder of the features, which seeds and arms share.
 
     Returns:
-        The mean loss of every epoch, of each arm that was trained now.
+        The mean loss of every epoch, by arm.
     """
     from bincam.models import save
     from bincam.models.card import FILE
@@ -194,6 +195,7 @@ def fit_pair(config: TrainConfig, arms: Mapping[str, Path], stored: Path) -> dic
     found: dict[str, list[float]] = {}
     for name, folder in arms.items():
         if (folder / FILE).is_file():
+            found[name] = read_json(folder / LOSSES, kind=KIND, schema=SCHEMA)["losses"]
             continue
         own = config.arm(name)
         setup = make_setup(own, splits, world=1)
@@ -204,5 +206,6 @@ def fit_pair(config: TrainConfig, arms: Mapping[str, Path], stored: Path) -> dic
         tuned = tune(logits(model, held).double().numpy(), splits.validation.labels)
         thresholds = dict(zip(splits.train.names, map(float, tuned), strict=True))
         model.card = updated_card(model, tuned_thresholds=thresholds)
-        save(model, folder)
+        write_json(folder / LOSSES, {"kind": KIND, "schema": SCHEMA, "losses": found[name]})
+        save(model, folder)  # last: with its card an arm is finished
     return found

@@ -184,7 +184,7 @@ def test_the_last_stage_of_photographs_is_trained_once(tmp_path):
         folders, said = training.train(job, tmp_path, ["model.pretrained=none", "epochs=1"])
         _, again = training.train(job, tmp_path, ["model.pretrained=none", "epochs=1"])
     assert set(said["history"]) == set(ARMS)
-    assert again["history"] == {}
+    assert again["history"] == said["history"]
     cards = [load(folder).card for folder in folders.values()]
     assert [card.loss for card in cards] == ["bce", "moon_bce"]
     assert set(cards[0].tuned_thresholds) == {"Male", "Eyeglasses", "Beard"}
