@@ -108,7 +108,7 @@ def overall(claim: Claim, listed: Sequence[Column]) -> str:
     verdicts = {column.title: claim.verdict(column.world) for column in listed if column.world is not None}
     known = {title: verdict for title, verdict in verdicts.items() if verdict != UNMEASURED}
     if not known:
-        return OPEN
+        return UNMEASURED if verdicts else OPEN
     if len(set(known.values())) == 1:
         return next(iter(known.values()))
     parts = []

@@ -259,7 +259,17 @@ def quantus_scores(kind: Kind, subject: Subject) -> dict[str, Floats]:
         replaced = patch("quantus.explain", explain) if name.endswith("of these maps") else nullcontext()
         with torch.random.fork_rng(), redirect_stdout(io.StringIO()), replaced:
             np.random.seed(SEED)  # noqa: NPY002  Quantus draws its noise from the global state
-            scores = test(model=subject.model, x_batch=images, y_batch=targets, explain_func=explain, device="cpu")
+            try:
+                scores = test(
+                    model=subject.model,
+                    x_batch=images,
+                    y_batch=targets,
+                    explain_func=explain,
+                    device="cpu",
+                    batch_size=len(images),  # it refuses a batch in which every cell of every map is negative
+                )
+            except AssertionError:
+                scores = np.full(len(images), np.nan)
         found[name] = per_image(np.asarray(scores, np.float64).reshape(len(subject.columns), count).T)
     return found
 
