@@ -20,6 +20,8 @@ from bincam.compare.published import published
 from bincam.files import atomic, read_json
 from experiments.claims.campaign import HERE, Job, jobs
 from experiments.claims.claims import CLAIMS, ENERGY, GRAD, HIRES, HIRES_ENERGY, UNMEASURED, Claim, World
+from experiments.claims.empty_maps import MAPS, read
+from experiments.claims.measures import CLASSES
 from experiments.claims.run import finished
 from experiments.claims.source import energy, figures, majority_share
 from experiments.contrast.findings import ARMS, mean, over_demos
@@ -187,6 +189,20 @@ def emptiest(results: Sequence[Mapping[str, Any]], most: int = 10) -> str:
     return table(["attribute", "majority's share", *heads], rows)
 
 
+def empty_maps(found: Sequence[Mapping[str, Any]]) -> str:
+    """Make the table of empty maps and errors on validation images, of every pair that was measured."""
+    rows = []
+    for one in found:
+        for arm in ARMS:
+            figures_of = one["arms"][arm]
+            cells = [interval(figures_of["errors"][side]) for side in CLASSES]
+            cells += [interval(figures_of["empty"][name][side]) for name in MAPS for side in CLASSES]
+            rows.append([one["name"].rpartition("-")[2], arm, *cells])
+    heads = [f"error of the {side}" for side in CLASSES]
+    heads += [f"empty, {name}, {side} predicted" for name in MAPS for side in CLASSES]
+    return table(["pair", "model", *heads], rows) if rows else OPEN
+
+
 def interval(estimate: Mapping[str, Any]) -> str:
     """Write an estimate with its interval and number of images."""
     if estimate["value"] is None:
@@ -199,6 +215,7 @@ def document(out: Path, small: Path = SMALL) -> str:
     """Make all tables."""
     listed = columns(out, small)
     (plan, strong), (_, photographs) = collected(out, "faces"), collected(out, "orl")
+    measured = [found for job in jobs() if (found := read(out.parent / "empty", job.name)) is not None]
     done = sum(finished(job, out) is not None for job in jobs())
     if plan is None:
         trained = f"Faces strong: {OPEN}."
@@ -226,6 +243,10 @@ def document(out: Path, small: Path = SMALL) -> str:
                 "Of the unbalanced model's Grad-CAM, one seed; share of images, with its interval over people and the "
                 "number of images.",
                 emptiest(strong),
+                "## Empty maps on validation images, last stage trained",
+                "Of every pair whose models are trained (`empty_maps.py`), whether or not it was audited: mean over 40 "
+                "attributes, interval over people, number of images. Thresholds are 0.",
+                empty_maps(measured),
             ]
         )
         + "\n"

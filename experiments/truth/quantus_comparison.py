@@ -5,8 +5,9 @@
 
 The model is the unbalanced one of ``experiments.faces_grid``, seed 1. Five kinds of maps of the same images and
 attributes: the model's Grad-CAM, a mixture of it with edges, and three that have nothing of the model: edges, smoothed
-brightness, and a blob in the centre. Each test gives every map a score; beside its mean over the images stands how well
-it tells Grad-CAM's maps from these (AUROC over images; .5: not at all; below .5: it prefers the others).
+brightness, and a blob in the centre. Every image is of another person. Each test gives every map a score; beside its
+mean over the images stands how well it tells Grad-CAM's maps from these (AUROC over images; .5: not at all; below .5:
+it prefers the others).
 
 Quantus is installed without its dependencies, because it asks for opencv-python, which would overwrite
 opencv-python-headless: ``pip install --no-deps quantus==0.6.0 cachetools==5.5.0``.
@@ -45,7 +46,7 @@ from experiments.scenes.over_seeds import table as as_table
 FILE = Path(__file__).parent / "quantus.json"
 KIND, SCHEMA = "bincam-experiment-quantus", 1
 ATTRIBUTES = ("Smiling", "Eyeglasses")
-IMAGES, SEED, DRAWS, STAGES, NOISY = 64, 0, 2, 6, 4
+IMAGES, SEED, DRAWS, STAGES, NOISY = 48, 0, 2, 6, 4
 MODEL = "Grad-CAM"
 AS_CALLED = "Quantus smooth MPRT, as called"
 HIGH = ("Quantus efficient MPRT",)
@@ -135,16 +136,17 @@ class Subject:
 
 
 def read(model: Path, data: Path, count: int) -> Subject:
-    """Read a model, and the first images of the test split."""
+    """Read a model, and an image of each of the first people of the test split."""
     from bincam.data import load, loader
     from bincam.models import load as load_model
 
     network = load_model(model).eval()
     table = load(data).split("test")
+    if table.identities is not None:
+        table = table.take(np.sort(np.unique(table.identities, return_index=True)[1]))
     images = next(iter(loader(table, card=network.card, batch_size=count))).images
-    identities = [""] * len(images) if table.identities is None else list(map(str, table.identities[: len(images)]))
     names = list(network.card.attributes)
-    return Subject(network, tuple(map(names.index, ATTRIBUTES)), images, Clusters.of(identities))
+    return Subject(network, tuple(map(names.index, ATTRIBUTES)), images, Clusters.of([""] * len(images)))
 
 
 def estimate(values: Floats, people: Clusters) -> dict[str, Any]:
@@ -346,7 +348,6 @@ def main() -> None:
             "schema": SCHEMA,
             **settings,
             "images": len(subject.images),
-            "people": subject.people.count,
             "grid": list(subject.maps(images=subject.images[:1]).shape[-2:]),
             "versions": {**provenance.versions("training"), "quantus": version("quantus")},
             "maps": compare(subject),

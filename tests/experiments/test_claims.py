@@ -8,13 +8,16 @@ import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
+from bincam.cam import Explainer
 from bincam.errors import BincamWarning
 from bincam.files import write_json
 from bincam.models import build, load
-from experiments.claims import campaign, claims, last_stage, run, source, tables, training
+from bincam.stats.clusters import Clusters
+from experiments.claims import campaign, claims, empty_maps, last_stage, run, source, tables, training
 from experiments.claims.campaign import Job, jobs
 from experiments.claims.claims import CLAIMS, ENERGY, GRAD, UNMEASURED
 from experiments.claims.measures import ARMS, CLASSES, METHODS
@@ -164,6 +167,38 @@ def test_only_the_last_stage_is_trained(lite0):
     above = ("backbone.blocks.6.", "backbone.conv_head.", "backbone.bn2.", "head.")
     assert changed
     assert {name for name in changed if not name.removeprefix("network.").startswith(above)} == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "layer"),
+    [
+        (empty_maps.MAPS[0], "grad_cam", "pre_activation"),
+        (empty_maps.MAPS[1], "hirescam", "pre_activation"),
+        (empty_maps.MAPS[2], "grad_cam", None),
+        (empty_maps.MAPS[2], "hirescam", None),
+    ],
+)
+def test_maps_from_stored_features_are_the_explainers(lite0, name, method, layer):
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        seen = last_stage.below(lite0.network.backbone, images)
+        maps, logits = empty_maps.maps_and_logits(last_stage.Top(lite0.network).eval(), seen)
+        torch.testing.assert_close(logits, lite0(images))
+    expected = Explainer(lite0, method=method, layer=layer)(images, "positive").maps
+    torch.testing.assert_close(maps[name], expected, atol=1e-6, rtol=1e-4)
+
+
+def test_a_map_is_empty_where_no_cell_speaks_for_the_side():
+    maps = torch.tensor([[[[-1.0, -2.0]], [[-1.0, 2.0]]]])
+    assert empty_maps.empty(maps, torch.tensor([[1.0, 1.0]])).tolist() == [[True, False]]
+    assert empty_maps.empty(maps, torch.tensor([[-1.0, -1.0]])).tolist() == [[False, False]]
+
+
+def test_means_count_every_attribute_the_same():
+    values = np.array([[1.0, np.nan], [1.0, 0.0], [1.0, np.nan], [1.0, np.nan]])
+    found = empty_maps.mean(values, Clusters.of([""] * 4))
+    assert found["value"] == pytest.approx(0.5)
+    assert (found["attributes"], found["pairs"]) == (2, 5)
 
 
 def test_both_arms_see_the_same_batches():
