@@ -81,9 +81,40 @@ def columns(out: Path, small: Path) -> list[Column]:
     listed = [Column("faces small", found, f"{len(found['demos'])} seeds")]
     for data, title, counted in (("faces", "faces strong", "seed"), ("orl", "ORL", "fold")):
         _, results = collected(out, data)
-        number_of = f"{len(results)} {counted}{'' if len(results) == 1 else 's'}"
-        listed.append(Column(title, of_pairs(results), number_of))
+        audited = data != "faces" or bool(results)
+        known = results if audited else on_validation(out)
+        count = f"{len(known)} {counted}{'' if len(known) == 1 else 's'}"
+        listed.append(Column(title, of_pairs(known), count if audited else f"{count}, validation images, not audited"))
     return listed
+
+
+def unaudited(out: Path) -> list[Mapping[str, Any]]:
+    """Read the empty maps of pairs whose models are trained."""
+    return [found for job in jobs() if (found := read(out.parent / "empty", job.name)) is not None]
+
+
+def on_validation(out: Path) -> list[dict[str, Any]]:
+    """Return what is known before any audit, in the form of finished pairs: errors, and empty maps."""
+    layers = {f"{GRAD}.empty": MAPS[0], f"{HIRES}.empty": MAPS[1]}
+    return [
+        {
+            "figures": {
+                "errors": {
+                    f"{side}_error": {arm: one["arms"][arm]["errors"][side]["value"] for arm in ARMS}
+                    for side in CLASSES
+                },
+                "measures": {},
+                "predicted": {
+                    column: {
+                        side: {arm: one["arms"][arm]["empty"][name][side]["value"] for arm in ARMS} for side in CLASSES
+                    }
+                    for column, name in layers.items()
+                },
+                "imbalance": {},
+            }
+        }
+        for one in unaudited(out)
+    ]
 
 
 def cell(claim: Claim, column: Column) -> str:
@@ -196,26 +227,32 @@ def empty_maps(found: Sequence[Mapping[str, Any]]) -> str:
         for arm in ARMS:
             figures_of = one["arms"][arm]
             cells = [interval(figures_of["errors"][side]) for side in CLASSES]
-            cells += [interval(figures_of["empty"][name][side]) for name in MAPS for side in CLASSES]
+            cells += [interval(figures_of["empty"][name][side], 4) for name in MAPS for side in CLASSES]
             rows.append([one["name"].rpartition("-")[2], arm, *cells])
     heads = [f"error of the {side}" for side in CLASSES]
     heads += [f"empty, {name}, {side} predicted" for name in MAPS for side in CLASSES]
     return table(["pair", "model", *heads], rows) if rows else OPEN
 
 
-def interval(estimate: Mapping[str, Any]) -> str:
+def regions(results: Sequence[Mapping[str, Any]]) -> str:
+    """Name the regions of finished pairs."""
+    named = sorted({str(one["figures"].get("regions")) for one in results})
+    return " and ".join(f"`{name}`" for name in named) or OPEN
+
+
+def interval(estimate: Mapping[str, Any], digits: int = 2) -> str:
     """Write an estimate with its interval and number of images."""
     if estimate["value"] is None:
         return "–"
-    low, high = ("–" if end is None else number(end) for end in (estimate["low"], estimate["high"]))
-    return f"{number(estimate['value'])} [{low}, {high}] of {estimate['images']}"
+    low, high = ("–" if end is None else number(end, digits) for end in (estimate["low"], estimate["high"]))
+    return f"{number(estimate['value'], digits)} [{low}, {high}] of {estimate['images']}"
 
 
 def document(out: Path, small: Path = SMALL) -> str:
     """Make all tables."""
     listed = columns(out, small)
     (plan, strong), (_, photographs) = collected(out, "faces"), collected(out, "orl")
-    measured = [found for job in jobs() if (found := read(out.parent / "empty", job.name)) is not None]
+    measured = unaudited(out)
     done = sum(finished(job, out) is not None for job in jobs())
     if plan is None:
         trained = f"Faces strong: {OPEN}."
@@ -233,8 +270,9 @@ def document(out: Path, small: Path = SMALL) -> str:
                 f"{done} of {len(jobs())} pairs are finished. {trained} ORL: {tested} test photographs. Made by "
                 "`tables.py`; do not edit.",
                 "Figures are means over attributes, then over seeds, with their range; maps are Grad-CAM's before the "
-                "last activation unless HiResCAM is named, and energies are the source's, in its regions on faces. Of "
-                "*faces small* they are by true class, otherwise, as in the source, by predicted class.",
+                "last activation unless HiResCAM is named, and energies are of maps scaled as in the source. Of *faces "
+                "small* they are by true class, otherwise, as in the source, by predicted class. Regions: published "
+                f"and faces small, the source's cells; faces strong, {regions(strong)}; ORL, {regions(photographs)}.",
                 claims_table(listed),
                 "## The majority's maps by imbalance, faces strong",
                 "Where the majority is predicted; mean over the attributes, then over seeds.",

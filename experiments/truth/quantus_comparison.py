@@ -325,7 +325,8 @@ def table(content: Mapping[str, Any]) -> str:
                 continue
             apart = "" if one["told_apart"] is None else f" ({number(one['told_apart'])})"
             cells.append(f"{number(one['value'])}{apart}")
-        rows.append([f"bincam: {test}" if test == "excess" else test, *cells])
+        name = f"bincam: {test}" if test == "excess" else test
+        rows.append([name.replace("|", "\\|"), *cells])
     return as_table(["test", *(entry["maps"] for entry in entries)], rows)
 
 

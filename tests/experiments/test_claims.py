@@ -114,6 +114,24 @@ def test_tables_quote_finished_pairs_alone(tmp_path):
     assert "0 of 14 pairs" in tables.document(tmp_path)
 
 
+def test_what_is_known_before_an_audit_is_judged(tmp_path):
+    estimate = {"low": 0.0, "high": 1.0, "images": 9, "status": "ok"}
+
+    def model(majority, empty):
+        errors = {"majority": {"value": majority, **estimate}, "minority": {"value": 0.4, **estimate}}
+        maps = {name: {side: {"value": empty, **estimate} for side in CLASSES} for name in empty_maps.MAPS}
+        return {"errors": errors, "empty": maps}
+
+    content = {"name": jobs()[0].name, "arms": {"unbalanced": model(0.1, 0.3), "balanced": model(0.4, 0.0)}}
+    file = tmp_path / "empty" / f"{jobs()[0].name}.json"
+    write_json(file, {"kind": empty_maps.KIND, "schema": empty_maps.SCHEMA, **content})
+    text = tables.document(tmp_path / "jobs")
+    assert "faces strong (1 seed, validation images, not audited)" in text
+    assert "**holds**: share of empty maps .30; balanced .00" in text
+    assert "**holds**: minority error .40; majority error .10" in text
+    assert ".3000 [.0000, 1.0000] of 9" in text
+
+
 def test_the_largest_plan_with_a_finished_pair_is_shown(tmp_path):
     for job in (jobs()[0], jobs()[-1]):
         content = {"kind": run.KIND, "schema": run.SCHEMA, "job": job.settings(), "figures": planted(PUBLISHED)}
