@@ -234,8 +234,8 @@ def test_the_last_stage_of_photographs_is_trained_once(tmp_path):
     job = Job("orl", "last-stage", 0, 400, fold=0, size=64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BincamWarning)
-        folders, said = training.train(job, tmp_path, ["model.pretrained=none", "epochs=1"])
-        _, again = training.train(job, tmp_path, ["model.pretrained=none", "epochs=1"])
+        folders, said = training.train(job, tmp_path, ["model.pretrained=none", "epochs=2"])
+        _, again = training.train(job, tmp_path, ["model.pretrained=none", "epochs=2"])
     assert set(said["history"]) == set(ARMS)
     assert again["history"] == said["history"]
     cards = [load(folder).card for folder in folders.values()]
