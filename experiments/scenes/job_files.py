@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from bincam import provenance
 from bincam.errors import BincamError, InputError
@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 OneJob = TypeVar("OneJob", bound=Job)
+Called = TypeVar("Called", bound="Named")
 OneSample = TypeVar("OneSample", bound="DataclassInstance")
+
+
+class Named(Protocol):
+    """What has the name of a file."""
+
+    @property
+    def name(self) -> str:
+        """Name of the file, without its ending."""
+        ...
 
 
 def record(
@@ -68,7 +78,7 @@ def finished(kind: str, job: Job, sample: DataclassInstance, out: Path) -> dict[
     return stored if same else None
 
 
-def selected(listed: Sequence[OneJob], patterns: list[str]) -> Iterator[OneJob]:
+def selected(listed: Sequence[Called], patterns: list[str]) -> Iterator[Called]:
     """Yield the jobs whose name matches a pattern; all without one.
 
     Raises:
