@@ -49,11 +49,28 @@ def threshold_verdict(unmoved: Difference, moved: Difference) -> str:
         moved: First at its adjusted threshold, minus second.
 
     Returns:
+        A key of ``VERDICTS``, see ``threshold_explains``.
+    """
+    return threshold_explains(unmoved.difference, moved.difference)
+
+
+def threshold_explains(before: Estimate, after: Estimate) -> str:
+    """Decide how much of a difference between two models an adjusted threshold of the first explains.
+
+    Args:
+        before: First minus second.
+        after: First at its adjusted threshold, minus second.
+
+    Returns:
         A key of ``VERDICTS``. ``yes`` where the adjusted threshold leaves less than half of the difference and an
         interval that contains 0, or reverses it; ``in part`` where it leaves less than all of it, of the same sign;
         ``no`` where it leaves all of it; ``unclear`` where a half or more is left, but its interval contains 0.
+
+    >>> from bincam.stats.estimate import estimate
+    >>> half, none = (estimate(p, p - 0.04, p + 0.04, 200, None, "variance recovery") for p in (0.2, 0.01))
+    >>> threshold_explains(half, none), threshold_explains(half, half), threshold_explains(none, none)
+    ('yes', 'no', 'no difference')
     """
-    before, after = unmoved.difference, moved.difference
     if before.status != "ok":
         return "unclear"
     if _holds_zero(before):

@@ -125,3 +125,8 @@ def _entry(arm: Arm, attribute: str) -> Mapping[str, Any]:
 
 def _excess(entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return (entry.get("region") or {}).get("excess")
+
+
+def shows_the_image(arm: Arm, attribute: str) -> bool:
+    """Return True where an attribute's maps were found to show the image, not the attribute."""
+    return bool(_entry(arm, attribute).get("mark") == IMAGE)
