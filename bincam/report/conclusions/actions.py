@@ -116,7 +116,7 @@ Chosen = tuple[Kind, str, int | None]
 
 
 def _few(facts: AttributeFacts, tolerated: float) -> Chosen | None:
-    """No class is certain to be above the tolerated error, and one is of few images or has an interval that contains it."""
+    """No class is certain to be above the tolerated error; one has few images, or an interval that contains it."""
     if _above(facts.errors, tolerated):
         return None
     small = [

@@ -13,8 +13,9 @@ from bincam.compare.contrast import overall_errors
 from bincam.compare.paired_audits import pair_audits
 from bincam.compare.paired_differences import COLUMNS
 from bincam.compare.sentences import ERRORS
-from bincam.report.conclusions.actions import TOLERATED, Action, actions
+from bincam.report.conclusions.actions import TOLERATED, Action, actions, counts
 from bincam.report.conclusions.facts import AttributeFacts, Direction, Facts, MapTest, Pair
+from bincam.report.conclusions.frequencies import frequency
 from bincam.report.conclusions.reliance import Reliance, reliance
 from bincam.report.conclusions.thresholds import At, at_thresholds, averages, least_error, tuned_thresholds
 from bincam.report.conclusions.verdict import Statement, verdict
@@ -55,6 +56,16 @@ class Conclusions:
             "actions": [one.to_json() for one in self.actions],
             "tolerated": self.tolerated,
         }
+
+    @property
+    def counts(self) -> list[tuple[str, int]]:
+        """The number of attributes by action."""
+        return counts(self.actions)
+
+    @property
+    def tolerated_text(self) -> str:
+        """The tolerated error as a frequency."""
+        return frequency(self.tolerated)
 
     @property
     def mark(self) -> str:

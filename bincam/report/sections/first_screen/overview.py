@@ -56,7 +56,7 @@ def tiles(models: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
         bracket = " → ".join(ends) if all(ends) else ""
         value = " → ".join(wording.marked(mean, comparison.kind) for mean in means)
         behind = " → ".join(dict.fromkeys(basis_of_mean(mean, len(attributes)) for mean in means))
-        result.append(Tile(label, value, bracket, note, behind))
+        result.append(Tile(label, value, bracket, note, behind, of_maps=comparison is GAINS))
     return result
 
 
@@ -76,7 +76,7 @@ def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
             explained=sentences.explained(arms[0]), reference=wording.reference(arms[0])
         )
         svg = inline(figure, f"{comparison.title}. {reading} {finding} The table below has all numbers.")
-        result.append(Plot(comparison.title, svg, reading, finding))
+        result.append(Plot(comparison.title, svg, reading, finding, of_maps=comparison is GAINS))
     return result
 
 

@@ -49,6 +49,10 @@ FURTHER = {
 """Measures of the primary method by predicted class that are shown on request."""
 
 
+OF_MAPS = ("Gain", "Gain, per-image masks", "No positive evidence")
+"""Groups of columns that are made of maps; so are those that are shown on request."""
+
+
 def columns(arms: Sequence[Arm]) -> list[Column]:
     """List the table's columns, without those of masks that no audit has and, for one model, of its name."""
     masks = {mask for arm in arms for mask in arm.audit.masks}
@@ -61,7 +65,9 @@ def columns(arms: Sequence[Arm]) -> list[Column]:
     labels = wording.labels_counted(arms[0], arms[0].audit.manifest.yes_or_no)
     group = "Training" if labels == "training labels" else "Audited labels" if labels == "audited labels" else "Labels"
     return [
-        replace(column, group=group, help=column.help.format(labels=labels)) if column.group == "Training" else column
+        replace(column, group=group, help=column.help.format(labels=labels))
+        if column.group == "Training"
+        else replace(column, of_maps=column.group in OF_MAPS or column.further)
         for column in (*COLUMNS, *further)
         if (column.key != "model" or len(arms) > 1) and not column.key.startswith(missing)
     ]
