@@ -173,6 +173,7 @@ class Page:
         plots: Overview figures.
         columns: Columns of the table.
         rows: Rows of the table.
+        undefined: Why cells of the table have no value, by column.
         cards: One per attribute.
         sets: A card per set of outputs, of a single audit.
         set_contrasts: A card per set of outputs, of a contrast.
@@ -214,6 +215,7 @@ class Page:
     plots: Sequence[Plot]
     columns: Sequence[Column]
     rows: Sequence[TableRow]
+    undefined: Sequence[str]
     cards: Sequence[Card]
     sets: Sequence[SetCard]
     set_contrasts: Sequence[SetContrastCard]

@@ -23,7 +23,7 @@ from bincam.report.html import heading
 from bincam.report.html.pdf import print_pdf, require_browser
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
-from bincam.report.sections.attention_overlap import overlap_plot
+from bincam.report.sections.attention_overlap import overlap_plots
 from bincam.report.sections.attributes import map_checks
 from bincam.report.sections.attributes.card import MEANINGS, SHOWN, card
 from bincam.report.sections.attributes.map_reference import counted_from
@@ -177,6 +177,7 @@ def build(
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
     cells = cells_part(drawing, attributes)
     anchors = {content.name: content.anchor for content in cards}
+    columns, rows = overview_table.columns(arms), overview_table.rows(source.columns, attributes, anchors)
     conclusions = conclude(arms, source.contrast, tolerated=tolerated)
     maps = bool(cards or of_sets.cards or any(content.maps for content in of_sets.contrasts))
     return Page(
@@ -204,8 +205,9 @@ def build(
         notes=[*_notes(source, photographs, attributes), *unshown],
         people=people_part(arms, attributes, anchors),
         plots=overview.plots(source.columns, attributes) if attributes else [],
-        columns=overview_table.columns(arms),
-        rows=overview_table.rows(source.columns, attributes, anchors),
+        columns=columns,
+        rows=rows,
+        undefined=overview_table.undefined(columns, rows),
         cards=cards,
         sets=of_sets.cards,
         set_contrasts=of_sets.contrasts,
@@ -214,7 +216,7 @@ def build(
         boxes=of_boxes,
         zoom=of_zoom,
         label_sets=label_sets,
-        overlaps=[plot for arm in arms if attributes and (plot := overlap_plot(arm, attributes, len(arms) > 1))],
+        overlaps=overlap_plots(arms, attributes),
         sampled=sample_table(arms, attributes),
         unmeasured=unmeasured(arms),
         relabel=relabel(arms, attributes, photographs, set_suspects(drawing)),

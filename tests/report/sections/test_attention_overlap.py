@@ -6,7 +6,7 @@ import pytest
 from bincam.audit.folder import reader
 from bincam.report.figures.theme import inline
 from bincam.report.html.page import open_source
-from bincam.report.sections.attention_overlap import Overlap, draw, in_words, overlap_plot, read
+from bincam.report.sections.attention_overlap import Overlap, draw, in_words, overlap_plots, read
 from tests.audit.synthetic import reseal
 
 
@@ -76,14 +76,14 @@ def test_overlap_lies_below_the_diagonal_and_correlation_above(count):
 
 
 def test_a_figure_says_in_words_what_it_shows(arm):
-    plot = overlap_plot(arm, list(arm.audit.attributes), named=False)
+    (plot,) = overlap_plots([arm], list(arm.audit.attributes))
     assert plot is not None
     assert "Largest overlap" in plot.finding
     assert "φ" in plot.svg.split('viewBox="')[0]  # the accessible name
 
 
 def test_no_figure_without_the_overlap_or_of_one_attribute(arm, bare):
-    assert overlap_plot(arm, [arm.audit.attributes[0]], named=False) is None
+    assert overlap_plots([arm], [arm.audit.attributes[0]]) == []
     (bare / reader.LEAKAGE).unlink()
     reseal(bare)
-    assert overlap_plot(open_source(bare).arms[0], list(arm.audit.attributes), named=False) is None
+    assert overlap_plots([open_source(bare).arms[0]], list(arm.audit.attributes)) == []

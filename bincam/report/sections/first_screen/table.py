@@ -14,7 +14,7 @@ from bincam.report.sections.words import sentences, wording
 from bincam.report.view.parts import Cell
 from bincam.report.view_model import Column, TableRow
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import Kind, basis, interval, percent, shown
+from bincam.stats.formatting import NONE, Kind, basis, interval, listed, percent, shown
 
 COLUMNS = (
     Column("attribute", "Attribute", "", "text", "Name of the attribute, linked to its card."),
@@ -73,6 +73,39 @@ def columns(arms: Sequence[Arm]) -> list[Column]:
     ]
 
 
+REASONS = (
+    (("minority_error", "majority_error"), "no labelled image of the class"),
+    (("auroc",), "one of the classes has no image, or none with a finite logit"),
+    (
+        ("object", "influence"),
+        "no image has such a mask, or it is finer than the maps, or no map has positive evidence",
+    ),
+    (("empty",), "no image was predicted so"),
+    (("bias",), "no image was predicted so, or the audit has no fitted reference"),
+    (("",), "no image was predicted so, the attribute has no region, or no map has positive evidence"),
+)
+"""Why a figure may be undefined, by the start of its column's key."""
+
+
+def reason(key: str) -> str:
+    """Write why the figures of a column are undefined where they are.
+
+    >>> reason("auroc")
+    'one of the classes has no image, or none with a finite logit'
+    """
+    return next(text for starts, text in REASONS if key.startswith(starts))
+
+
+def undefined(columns_shown: Sequence[Column], rows_shown: Sequence[TableRow]) -> list[str]:
+    """List why cells of the table have no value, a reason for the columns that share it."""
+    by_reason: dict[str, list[str]] = {}
+    for place, column in enumerate(columns_shown):
+        if any(row.cells[place].text == NONE for row in rows_shown):
+            name = f"{column.group}, {column.head}".removeprefix(", ")
+            by_reason.setdefault(reason(column.key), []).append(name.lower())
+    return [f"{listed(names)}: {text}" for text, names in by_reason.items()]
+
+
 def rows(arms: Sequence[Arm], attributes: Sequence[str], anchors: Mapping[str, str]) -> list[TableRow]:
     """Make the rows of the table, one per attribute and arm."""
     columns_shown = columns(arms)
@@ -102,7 +135,7 @@ def _row(arm: Arm, attribute: str, columns_shown: Sequence[Column], anchor: str)
             cells.append(
                 Cell(
                     shown(estimate, kind), _rounded(estimate.value), interval(estimate, kind), estimate.small,
-                    basis(estimate) or "undefined",
+                    basis(estimate) if estimate.defined else f"undefined: {reason(column.key)}",
                 )
             )  # fmt: skip
             data |= _unformatted(column.key, estimate)
