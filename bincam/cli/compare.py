@@ -73,10 +73,10 @@ def compare(
     from bincam.report.html.page import open_source
     from bincam.stats.formatting import counted
 
-    audited = open_audit(first)
+    audited, other = open_audit(first), open_audit(second)
     contrast = contrast_of(
         audited,
-        open_audit(second),
+        other,
         out,
         moved=read_thresholds(moved, audited.attributes) if moved else None,
         moved_from=", ".join(moved or ()),
@@ -89,10 +89,10 @@ def compare(
         return
     for note in contrast["notes"]:
         typer.echo(f"note: {note}", err=True)
-    source = open_source(out)
-    if verdict := conclude(source.arms, source.contrast).verdict:
+    if (audited.summary or {}).get("attributes") and (other.summary or {}).get("attributes"):
+        source = open_source(out)
         typer.echo("In plain words:")
-        for statement in verdict:
+        for statement in conclude(source.arms, source.contrast).verdict:
             typer.echo(f"- {statement.text}")
         typer.echo()
     if long:

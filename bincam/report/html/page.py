@@ -15,6 +15,7 @@ from bincam.audit.folder.reader import open_audit
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.report.conclusions.actions import TOLERATED
+from bincam.report.conclusions.definitions import definitions as conclusion_definitions
 from bincam.report.conclusions.reading import conclude
 from bincam.report.figures.audited.attribute import Canvas
 from bincam.report.figures.pictured.examples import RULE, Photographs, mean_face
@@ -226,6 +227,7 @@ def build(
         gradient=gradient(),
         explained=drawing.explained,
         definitions=[
+            *conclusion_definitions(tolerated),
             *(definitions.definitions(arms) if maps else [definitions.INTERVALS]),
             *of_sets.definitions,
             *(cells.definitions if cells else ()),

@@ -1,4 +1,6 @@
 import math
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,6 +42,20 @@ def test_attributes_whose_maps_overlap_stand_beside_each_other(arm):
     two = [names[0], names[3], names[1]]  # the first and the second overlap, the fourth does not
     order = read(arm, two).names
     assert abs(order.index(names[0]) - order.index(names[1])) == 1
+
+
+def test_two_models_are_drawn_in_one_order(arm):
+    document = dict(arm.audit.leakage)
+    names = list(arm.audit.attributes)
+    turned = np.array(document["overlap"], float)[::-1, ::-1].tolist()
+    other = SimpleNamespace(name="b", audit=SimpleNamespace(leakage={**document, "overlap": turned}))
+    assert read(other, names).names != read(arm, names).names
+    ticks = []
+    for plot in overlap_plots([arm, other], names):
+        texts = re.findall(r"<!-- (\w+) -->", plot.svg) or re.findall(r">(\w+)</text>", plot.svg)
+        ticks.append([text for text in texts if text in names])
+    assert ticks[0]
+    assert ticks[0] == ticks[1]
 
 
 def test_the_strongest_pairs_are_named_and_the_undefined_are_not_ranked():

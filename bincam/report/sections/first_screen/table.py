@@ -9,12 +9,13 @@ from typing import Any
 
 from bincam.audit.folder.schema import MASKS
 from bincam.report.reading.audited_model import Arm, minority_share
+from bincam.report.reading.contrast import MovedArm
 from bincam.report.sections.first_screen.comparisons import bias_shares, by_answer, gains
 from bincam.report.sections.words import sentences, wording
 from bincam.report.view.parts import Cell
 from bincam.report.view_model import Column, TableRow
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import NONE, Kind, basis, interval, listed, percent, shown
+from bincam.stats.formatting import Kind, basis, interval, listed, percent, shown
 
 COLUMNS = (
     Column("attribute", "Attribute", "", "text", "Name of the attribute, linked to its card."),
@@ -87,23 +88,34 @@ REASONS = (
 """Why a figure may be undefined, by the start of its column's key."""
 
 
-def reason(key: str) -> str:
+AT_ANOTHER_THRESHOLD = "not measured at an adjusted threshold, which keeps the maps and shifts the ledger's constant"
+UNDEFINED_BECAUSE = "undefined: "
+
+
+def reason(key: str, *, moved: bool = False) -> str:
     """Write why the figures of a column are undefined where they are.
+
+    Args:
+        key: Of the column.
+        moved: True at an adjusted threshold, at which masks and the ledger are not measured.
 
     >>> reason("auroc")
     'one of the classes has no image, or none with a finite logit'
     """
+    if moved and key.startswith(("object", "influence", "bias")):
+        return AT_ANOTHER_THRESHOLD
     return next(text for starts, text in REASONS if key.startswith(starts))
 
 
 def undefined(columns_shown: Sequence[Column], rows_shown: Sequence[TableRow]) -> list[str]:
     """List why cells of the table have no value, a reason for the columns that share it."""
-    by_reason: dict[str, list[str]] = {}
-    for place, column in enumerate(columns_shown):
-        if any(row.cells[place].text == NONE for row in rows_shown):
-            name = f"{column.group}, {column.head}".removeprefix(", ")
-            by_reason.setdefault(reason(column.key), []).append(name.lower())
-    return [f"{listed(names)}: {text}" for text, names in by_reason.items()]
+    by_reason: dict[str, dict[str, None]] = {}
+    for row in rows_shown:
+        for column, cell in zip(columns_shown, row.cells, strict=True):
+            if cell.note.startswith(UNDEFINED_BECAUSE):
+                name = (column.head if column.group in ("", "Error") else column.group).lower()
+                by_reason.setdefault(cell.note.removeprefix(UNDEFINED_BECAUSE), {})[name] = None
+    return [f"{listed(list(names))}: {text}" for text, names in by_reason.items()]
 
 
 def rows(arms: Sequence[Arm], attributes: Sequence[str], anchors: Mapping[str, str]) -> list[TableRow]:
@@ -125,7 +137,7 @@ def _row(arm: Arm, attribute: str, columns_shown: Sequence[Column], anchor: str)
     estimates["gain_minority"], estimates["gain_majority"] = gains(arm, attribute)
     estimates["bias_minority"], estimates["bias_majority"] = bias_shares(arm, attribute)
     which = "equal" if arm.tied(attribute) else sentences.has(arm, attribute, True)
-    share = minority_share(arm, attribute)
+    share, moved = minority_share(arm, attribute), isinstance(arm, MovedArm)
     cells: list[Cell] = []
     data: dict[str, Any] = {}
     for column in columns_shown:
@@ -135,7 +147,7 @@ def _row(arm: Arm, attribute: str, columns_shown: Sequence[Column], anchor: str)
             cells.append(
                 Cell(
                     shown(estimate, kind), _rounded(estimate.value), interval(estimate, kind), estimate.small,
-                    basis(estimate) if estimate.defined else f"undefined: {reason(column.key)}",
+                    basis(estimate) if estimate.defined else UNDEFINED_BECAUSE + reason(column.key, moved=moved),
                 )
             )  # fmt: skip
             data |= _unformatted(column.key, estimate)
