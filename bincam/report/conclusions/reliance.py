@@ -78,8 +78,7 @@ def _figures(test: MapTest) -> str:
     if test.excess.defined:
         bound = "" if math.isnan(test.margin) else f"; it must be below {number(test.margin)}"
         parts.append(
-            "by so much more a trained and a random network agree on the same image than on images of other people "
-            f"(|Spearman|, one-sided 95\u202f% bounds, {counted(test.excess.images, 'image')}): "
+            f"excess with its one-sided 95\u202f% bounds ({counted(test.excess.images, 'image')}): "
             f"{written(test.excess, 'difference')}{bound}"
         )
     if test.variance_left.defined:
@@ -95,8 +94,8 @@ def _advice(test: MapTest) -> str:
     if test.verdict == "cannot tell" and test.excess.defined:
         return "audit again with more images in the test (--gate-images 256)"
     if test.verdict == "cannot tell":
-        return "audit at a layer with a finer grid (--methods METHOD@LAYER), or with more images in the test"
+        return "audit at a layer with a finer grid (--method METHOD@LAYER), or with more images in the test"
     return (
-        f"another method ({others}) or a layer with a finer grid (--methods METHOD@LAYER); if those fail, too, judge "
+        f"another method ({others}) or a layer with a finer grid (--method METHOD@LAYER); if those fail, too, judge "
         "the model by its errors alone"
     )
