@@ -37,7 +37,7 @@ def markdown(judged: Sequence[Judgement], title: str, *, open_: bool, lead: Sequ
     lines = [
         f"# Gate {'open' if open_ else 'closed'}: {plain(title)}",
         "",
-        *(f"- {_text(sentence)}" for sentence in lead),
+        *(f"- {plain(sentence)}" for sentence in lead),
         *([""] if lead else []),
         f"{display.counted(len(judged), 'check')}: {counts}.",
         "",
