@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,6 +54,12 @@ def compare(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the contrast as JSON.", rich_help_panel=RESULTS_PANEL)
     ] = False,
+    long: Annotated[
+        bool,
+        typer.Option(
+            "--long", help="Also print the paragraph of every attribute and set.", rich_help_panel=RESULTS_PANEL
+        ),
+    ] = False,
 ) -> None:
     """Compare two audits image by image: errors, where the models look, and what an adjusted threshold explains."""
     import json
@@ -63,12 +69,14 @@ def compare(
     from bincam.compare.contrast import compare as contrast_of
     from bincam.compare.names import names_from
     from bincam.compare.sets.sentences import left_out
+    from bincam.report.conclusions.reading import conclude
+    from bincam.report.html.page import open_source
     from bincam.stats.formatting import counted
 
-    audited = open_audit(first)
+    audited, other = open_audit(first), open_audit(second)
     contrast = contrast_of(
         audited,
-        open_audit(second),
+        other,
         out,
         moved=read_thresholds(moved, audited.attributes) if moved else None,
         moved_from=", ".join(moved or ()),
@@ -81,12 +89,14 @@ def compare(
         return
     for note in contrast["notes"]:
         typer.echo(f"note: {note}", err=True)
-    single = list(contrast.get("outputs") or ())
-    for name, sentences in contrast["sentences"].items():
-        if name not in single[MOST_OUTPUTS:]:
-            typer.echo(f"{name}. {' '.join(sentences)}\n")
-    if len(single) > MOST_OUTPUTS:
-        typer.echo(f"... and {counted(len(single) - MOST_OUTPUTS, 'more output')} in {out / FILE}\n")
+    if (audited.summary or {}).get("attributes") and (other.summary or {}).get("attributes"):
+        source = open_source(out)
+        typer.echo("In plain words:")
+        for statement in conclude(source.arms, source.contrast).verdict:
+            typer.echo(f"- {statement.text}")
+        typer.echo()
+    if long:
+        _paragraphs(contrast, out / FILE)
     typer.echo("Main findings:")
     for finding in contrast["findings"]:
         typer.echo(f"- {finding}")
@@ -116,6 +126,18 @@ def compare(
     if contrast["moved"]["reason"] and contrast["attributes"]:
         typer.echo(f"note: {contrast['moved']['reason']}", err=True)
     typer.echo(str(out / FILE), err=True)
+
+
+def _paragraphs(contrast: Mapping[str, Any], file: Path) -> None:
+    """Print the paragraph of every attribute and set, and of the first outputs that are compared one by one."""
+    from bincam.stats.formatting import counted
+
+    single = list(contrast.get("outputs") or ())
+    for name, sentences in contrast["sentences"].items():
+        if name not in single[MOST_OUTPUTS:]:
+            typer.echo(f"{name}. {' '.join(sentences)}\n")
+    if len(single) > MOST_OUTPUTS:
+        typer.echo(f"... and {counted(len(single) - MOST_OUTPUTS, 'more output')} in {file}\n")
 
 
 def read_thresholds(typed: Sequence[str], attributes: Sequence[str]) -> dict[str, float]:

@@ -53,11 +53,19 @@ def gate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON instead of Markdown.", rich_help_panel=RESULTS_PANEL)
     ] = False,
+    allow_untested: Annotated[
+        bool,
+        typer.Option(
+            "--allow-untested",
+            help="Decide rules on maps whose method did not pass the randomisation test, too.",
+            rich_help_panel=_RULES,
+        ),
+    ] = False,
 ) -> None:
     """Check an audit against rules: exit 0 if all pass, 1 if one fails, is undefined, or lacks evidence.
 
-    A rule passes or fails if the whole confidence interval does; if the interval contains the bound, or the group is
-    small, the evidence is insufficient.
+    A rule passes or fails if the whole confidence interval does; if the interval contains the bound, the group is
+    small, or the maps did not pass the randomisation test, the evidence is insufficient.
     """
     import json
 
@@ -71,6 +79,7 @@ def gate(
     from bincam.audit.gate.rules import parse_rule, read_rules
     from bincam.errors import InputError
     from bincam.files import atomic
+    from bincam.report.conclusions.gate_verdict import gate_verdict
     from bincam.studies.sets.stored import stored_sets
 
     opened = open_audit(audit)
@@ -83,9 +92,10 @@ def gate(
         raise InputError(f"{audit}: its summary contains no attributes; run the audit again")
     if any(one.measure in LABEL_SET_MEASURES for one in parsed):
         summary = {**summary, **stored_sets(opened)}
-    judged = judge(summary, parsed)
+    judged = judge(summary, parsed, allow_untested=allow_untested)
     is_open = passed(judged, allow_insufficient=allow_insufficient)
-    text = table(judged, str(audit), open_=is_open)
+    verdict = gate_verdict(judged, open_=is_open)
+    text = table(judged, str(audit), open_=is_open, lead=[statement.text for statement in verdict])
     for file, content in (
         (markdown, text),
         (junit, junit_xml(judged, str(audit), allow_insufficient=allow_insufficient)),
@@ -95,7 +105,12 @@ def gate(
             with atomic(file) as part:
                 part.write_text(content, encoding="utf-8")
     if as_json:
-        document = {"open": is_open, "counts": counted(judged), "checks": [check.to_json() for check in judged]}
+        document = {
+            "open": is_open,
+            "counts": counted(judged),
+            "verdict": [one.to_json() for one in verdict],
+            "checks": [check.to_json() for check in judged],
+        }
         typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
     else:
         typer.echo(text, nl=False)

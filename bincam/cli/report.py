@@ -55,8 +55,22 @@ def report(
     hide_faces: Annotated[
         bool, typer.Option("--hide-faces", help="Show no recognisable faces.", rich_help_panel=_CONTENT)
     ] = False,
+    tolerate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Error of a class that is tolerated: what is certain to be above it needs an action.",
+            show_default="0.2",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the files written as JSON.", rich_help_panel=RESULTS_PANEL)
+        bool,
+        typer.Option(
+            "--json",
+            help="Print the files written and the page's conclusions as JSON.",
+            rich_help_panel=RESULTS_PANEL,
+        ),
     ] = False,
 ) -> None:
     """Write the report of an audit or a contrast as one self-contained HTML file.
@@ -70,16 +84,22 @@ def report(
     check_ending(target, [".htm", ".html"])
     if pdf is not None:
         check_ending(pdf, [".pdf"])
+    if tolerate is not None and not 0 < tolerate < 1:
+        raise InputError(f"--tolerate {tolerate:g}: expected a share between 0 and 1, such as 0.1")
     if assets is not None and assets.is_file():
         raise InputError(f"--assets {assets} is a file, not a folder")
     if card is not None and (card.is_dir() or card.suffix.lower() != ".md"):
         raise InputError(f"--card {card}: expected a Markdown file, such as card.md")
     from bincam.progress import track
     from bincam.report import write_report
+    from bincam.report.conclusions.actions import TOLERATED
+    from bincam.report.conclusions.reading import conclude
+    from bincam.report.html.page import open_source
     from bincam.stats.formatting import number
 
+    tolerated = TOLERATED if tolerate is None else tolerate
     write_report(
-        source, target, hide_faces=hide_faces, assets=assets, pdf=pdf,
+        source, target, hide_faces=hide_faces, assets=assets, pdf=pdf, tolerated=tolerated,
         track=lambda names: track(names, "report", unit="attributes"),
     )  # fmt: skip
     if card is not None:
@@ -87,7 +107,10 @@ def report(
 
         write_card(source, card)
     if as_json:
+        read = open_source(source)
+        concluded = conclude(read.arms, read.contrast, tolerated=tolerated)
         written = {
+            "conclusions": concluded.to_json(),
             "html": str(target),
             "bytes": target.stat().st_size,
             "pdf": None if pdf is None else str(pdf),

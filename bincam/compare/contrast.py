@@ -26,6 +26,7 @@ from bincam.compare.sets.sentences import set_findings, set_sentences
 from bincam.errors import InputError
 from bincam.files import write_json
 from bincam.folder_lock import take
+from bincam.stats.clustered.average_errors import AverageErrors, average_errors
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.outcomes import class_name, class_part
 from bincam.stats.proportions import RESAMPLES
@@ -162,6 +163,7 @@ def _compare(
             }
             for a, (name, attribute) in enumerate(contrasted.items())
         },
+        **({"overall": overall_errors(pair, level).to_json()} if contrasted else {}),
         **({"sets": sets.sets} if sets.sets else {}),
         **({"outputs": sets.outputs} if sets.outputs else {}),
         **({"boxes": boxes} if boxes else {}),
@@ -201,6 +203,12 @@ def _arm(audit: Audit, name: str) -> dict[str, Any]:
         "reference": reference_name(audit.manifest.references_from),
         "thresholds": audit.manifest.thresholds,
     }
+
+
+def overall_errors(pair: Pair, level: float = LEVEL) -> AverageErrors:
+    """Average the errors of ``COLUMNS`` over attributes; the pairs are those of ``error_differences``."""
+    about = pair.first.label, pair.first.minority, pair.attributes, pair.clusters
+    return average_errors(pair.wrong, *about, [(0, 2), (1, 2)], level)
 
 
 def _moved(pair: Pair, split: str | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from bincam.stats.estimate import LEVEL
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
 
+
+EXACT = 8
+"""With at most so many attributes the p-value is computed from all orders: 40,320 of eight."""
 
 FEW = 10
 """With fewer attributes the interval is so wide, and so dependent on its assumptions, that the status is small."""
@@ -37,7 +41,8 @@ def correlations(
 
     Returns:
         Column to ``{"unbalanced": ..., "balanced": ...}``, of the means over images that a model predicts as the
-        majority class, each with ``rho``, ``low``, ``high``, ``status``, ``p`` and ``attributes``.
+        majority class, each with ``rho``, ``low``, ``high``, ``status``, ``p``, ``test`` (``exact`` or ``t``) and
+        ``attributes``.
     """
     counts = np.array([first.manifest.train_counts[name] for name in pair.attributes], float)
     with np.errstate(invalid="ignore"):
@@ -61,17 +66,24 @@ def correlations(
 def spearman(x: NDArray[np.floating], y: NDArray[np.floating], level: float = LEVEL) -> dict[str, Any]:
     """Compute Spearman's ρ of the pairs that are defined, with Bonett and Wright's interval; None where undefined.
 
-    With fewer than four pairs it is undefined; a ρ of 1 or -1 has no interval.
+    With fewer than four pairs it is undefined; a ρ of 1 or -1 has no interval. The p-value of up to ``EXACT`` pairs is
+    that of all orders, which Student's t only approximates.
+
+    >>> found = spearman(np.arange(4.0), np.array([0.1, 0.2, 0.3, 0.4]))
+    >>> found["rho"], round(found["p"], 4), found["test"]  # 2 of 24 orders are as extreme
+    (1.0, 0.0833, 'exact')
     """
     from scipy import stats
 
     both = np.isfinite(x) & np.isfinite(y)
     n = int(both.sum())
-    undefined = {"rho": None, "low": None, "high": None, "status": "undefined", "p": None, "attributes": n}
+    undefined = {"rho": None, "low": None, "high": None, "status": "undefined", "p": None, "test": "", "attributes": n}
     if n < 4 or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
         return undefined
     result = stats.spearmanr(x[both], y[both])
-    rho, p = float(result.statistic), float(result.pvalue)
+    rho, p = float(np.clip(result.statistic, -1, 1)), float(result.pvalue)
+    if n <= EXACT:
+        p = _exact_p(stats.rankdata(x[both]), stats.rankdata(y[both]))
     width = stats.norm.ppf((1 + level) / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))
     # The same order twice is no certainty: an interval of a single point would claim it.
     perfect = abs(rho) > 1 - 1e-12
@@ -82,5 +94,13 @@ def spearman(x: NDArray[np.floating], y: NDArray[np.floating], level: float = LE
         "high": high,
         "status": "small" if n < FEW else "ok",
         "p": p,
+        "test": "exact" if n <= EXACT else "t",
         "attributes": n,
     }
+
+
+def _exact_p(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
+    """Return the share of all orders of the ranks ``(n,)`` with a |ρ| that is at least as great."""
+    x, y = x - x.mean(), y - y.mean()
+    orders = np.array(list(permutations(range(len(y)))))
+    return float((np.abs(y[orders] @ x) >= abs(y @ x) - 1e-9).mean())

@@ -49,11 +49,28 @@ def threshold_verdict(unmoved: Difference, moved: Difference) -> str:
         moved: First at its adjusted threshold, minus second.
 
     Returns:
+        A key of ``VERDICTS``, see ``threshold_explains``.
+    """
+    return threshold_explains(unmoved.difference, moved.difference)
+
+
+def threshold_explains(before: Estimate, after: Estimate) -> str:
+    """Decide how much of a difference between two models an adjusted threshold of the first explains.
+
+    Args:
+        before: First minus second.
+        after: First at its adjusted threshold, minus second.
+
+    Returns:
         A key of ``VERDICTS``. ``yes`` where the adjusted threshold leaves less than half of the difference and an
         interval that contains 0, or reverses it; ``in part`` where it leaves less than all of it, of the same sign;
         ``no`` where it leaves all of it; ``unclear`` where a half or more is left, but its interval contains 0.
+
+    >>> from bincam.stats.estimate import estimate
+    >>> half, none = (estimate(p, p - 0.04, p + 0.04, 200, None, "variance recovery") for p in (0.2, 0.01))
+    >>> threshold_explains(half, none), threshold_explains(half, half), threshold_explains(none, none)
+    ('yes', 'no', 'no difference')
     """
-    before, after = unmoved.difference, moved.difference
     if before.status != "ok":
         return "unclear"
     if _holds_zero(before):
@@ -197,7 +214,8 @@ def _difference(entry: Figures, column: str, group: str) -> Estimate:
 def findings(contrast: Figures, limit: int = 5) -> list[str]:
     """Select the strongest differences between the two models.
 
-    They are significant after Holm's correction within their family, and are ordered by strength: the p-value as a
+    They are significant after Holm's correction within their family, with an interval that excludes 0 (a test and an
+    interval are different methods, and may disagree at the edge), and are ordered by strength: the p-value as a
     number of standard errors. There is at most one per attribute and measure, and no measure is repeated before every
     measure with a finding has been named once.
 
@@ -208,10 +226,14 @@ def findings(contrast: Figures, limit: int = 5) -> list[str]:
     Returns:
         Sentences; if there is no finding, a single one that states this.
     """
-    ranked = [(_strength(test), test) for family in contrast["families"] for test in family["tests"] if test["finding"]]
+    significant = [test for family in contrast["families"] for test in family["tests"] if test["finding"]]
+    ranked = [(_strength(test), test) for test in significant if not _holds_zero(_tested_difference(test, contrast))]
     tested = sum(family["size"] for family in contrast["families"])
     if not ranked:
-        none = f"one of {counted(tested, 'tested difference')} between the models remains after Holm's correction."
+        also = " with an interval that excludes 0" if significant else ""
+        none = (
+            f"one of {counted(tested, 'tested difference')} between the models remains after Holm's correction{also}."
+        )
         none = f"Of yes-or-no attributes, n{none}" if contrast.get("sets") or contrast.get("outputs") else f"N{none}"
         errors = next((family["tests"] for family in contrast["families"] if family["name"] == ERRORS), ())
         missed = undecided(errors, "points")
@@ -236,6 +258,15 @@ def _strength(test: Mapping[str, Any]) -> float:
     return float(stats.norm.isf(max(test["p"], 1e-300) / 2))
 
 
+def _tested_difference(test: Mapping[str, Any], contrast: Figures) -> Estimate:
+    """Read the estimate of the difference that a test is of, first minus second."""
+    name, measure = test["attribute"], test["measure"]
+    entry = contrast["attributes"][name]
+    if measure in ("minority_error", "majority_error"):
+        return Estimate.from_json(entry["error_differences"][measure][f"{FIRST} - {SECOND}"]["difference"])
+    return _difference(entry, column_of(measure, contrast["methods"]), test["group"])
+
+
 def _finding(test: Mapping[str, Any], contrast: Figures, names: Names) -> str:
     name, measure = test["attribute"], test["measure"]
     entry = contrast["attributes"][name]
@@ -245,7 +276,8 @@ def _finding(test: Mapping[str, Any], contrast: Figures, names: Names) -> str:
         error = f"error of {_class(entry, name, part, '')}" if tied(entry) else _NAMES[measure]
         return (
             f"{name}: {error} {written(first, 'percent')} ({names.first}), {written(second, 'percent')} "
-            f"({names.second}), {images(first)}; {VERDICTS[entry['threshold'][measure]]}."
+            f"({names.second}), difference {written(_tested_difference(test, contrast), 'points')}, {images(first)}; "
+            f"{VERDICTS[entry['threshold'][measure]]}."
         )
     kind = _KINDS[measure]
     means = entry["differences"][column_of(measure, contrast["methods"])][test["group"]]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bincam.report.conclusions.reading import Conclusions
 from bincam.report.view.boxes import BoxPart
 from bincam.report.view.cells import CellsPart
 from bincam.report.view.label_sets import LabelSetsPart
@@ -24,12 +25,14 @@ class Plot:
         svg: The inline element.
         reading: How to read it.
         finding: Its main numbers in words; also its text alternative.
+        of_maps: True if it is made of maps, and marked where these did not pass their test.
     """
 
     title: str
     svg: str
     reading: str
     finding: str
+    of_maps: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Column:
         kind: ``text``, ``percent``, ``number`` or ``count``.
         help: Definition, shown as a tooltip.
         further: True if it is shown on request only.
+        of_maps: True if it is made of maps, and marked where these did not pass their test.
     """
 
     key: str
@@ -51,6 +55,7 @@ class Column:
     kind: str
     help: str
     further: bool = False
+    of_maps: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,8 @@ class Page:
         labels: The labels whose counts decide which class is rarer, such as ``training labels``.
         unit: Unit of the maps, such as ``logit``.
         models: Names and labels of the rows' models: the audited ones and the first at its adjusted threshold.
+        conclusions: The verdict in plain words, what to do per attribute, and what may not be relied on.
+        anchors: Id of each attribute's card.
         tiles: Headline numbers.
         findings: Headline results, in sentences.
         averages: Averages of both models of a contrast, in sentences; empty for a single audit.
@@ -166,6 +173,7 @@ class Page:
         plots: Overview figures.
         columns: Columns of the table.
         rows: Rows of the table.
+        undefined: Why cells of the table have no value, by column.
         cards: One per attribute.
         sets: A card per set of outputs, of a single audit.
         set_contrasts: A card per set of outputs, of a contrast.
@@ -197,6 +205,8 @@ class Page:
     labels: str
     unit: str
     models: Sequence[tuple[str, str]]
+    conclusions: Conclusions
+    anchors: Mapping[str, str]
     tiles: Sequence[Tile]
     findings: Sequence[str]
     averages: Sequence[str]
@@ -205,6 +215,7 @@ class Page:
     plots: Sequence[Plot]
     columns: Sequence[Column]
     rows: Sequence[TableRow]
+    undefined: Sequence[str]
     cards: Sequence[Card]
     sets: Sequence[SetCard]
     set_contrasts: Sequence[SetContrastCard]

@@ -45,6 +45,7 @@ __all__ = [
     "shown",
     "significant",
     "stated",
+    "without_interval",
     "written",
 ]
 
@@ -128,14 +129,14 @@ def shown(estimate: Estimate, kind: Kind = "number") -> str:
 
 
 def interval(estimate: Estimate, kind: Kind = "number", digits: int | None = None) -> str:
-    """Write the interval of an estimate; empty where there is none.
+    """Write the interval of an estimate; empty where there is none, or a point: no sample makes a figure certain.
 
     >>> from bincam.stats.estimate import Estimate, estimate
     >>> interval(estimate(0.57, 0.22, 0.86, 25, None, "wilson"), "percent"), interval(Estimate.of_value(0.5))
     ('[22, 86]', '')
     """
     low, high = estimate.low, estimate.high
-    if not estimate.defined or math.isnan(low) or math.isnan(high):
+    if not estimate.defined or math.isnan(low) or math.isnan(high) or low == high:
         return ""
     digits = _decimals(estimate, kind) if digits is None else digits
     ends = (number(_FACTORS[kind] * end, digits, signed=kind in ("difference", "points")) for end in (low, high))
@@ -178,7 +179,18 @@ def basis(estimate: Estimate) -> str:
     """Write the numbers of images and people of an estimate, and if they are too few; empty without images."""
     if not estimate.images:
         return ""
-    return images(estimate) + (", too few to rely on" if estimate.small else "")
+    return images(estimate) + (", too few to rely on" if estimate.small else "") + without_interval(estimate)
+
+
+def without_interval(estimate: Estimate) -> str:
+    """Write why a figure's interval is a point, which is not shown as one; empty for other figures.
+
+    >>> from bincam.stats.estimate import Estimate
+    >>> print(without_interval(Estimate(1.0, 1.0, 1.0, 40, None, "ok", "bootstrap")))
+    , no interval: all images have the same value
+    """
+    point = estimate.defined and estimate.images and estimate.low == estimate.high
+    return ", no interval: all images have the same value" if point else ""
 
 
 def images(estimate: Estimate) -> str:

@@ -92,8 +92,8 @@ def ranking(
         (float(average_precision_score(y, s)), precision_contributions(s, y), methods[1]),
     )
     estimates = []
-    for value, contributions, method in figures:
-        low, high = ranking_interval(value, contributions, y, codes, clusters, level)
+    for place, (value, contributions, method) in enumerate(figures):
+        low, high = ranking_interval(value, contributions, y, codes, clusters, level, bounded=place == 0)
         of_smaller = estimate(value, low, high, min(counts), None if few is None else int(few), method)
         estimates.append(replace(of_smaller, images=len(kept), identities=total))
     return estimates[0], estimates[1]

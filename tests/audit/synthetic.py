@@ -39,6 +39,7 @@ def make_audit(
     methods: Sequence[str] = ("grad_cam", "hirescam@pre_activation"),
     masks: Sequence[str] = ("object", "influence"),
     prior: float = 0.6,
+    noise: float = 0.0,
     seed: int = 0,
     data_seed: int = 0,
     shard_images: int = 128,
@@ -56,6 +57,7 @@ def make_audit(
         methods: Specs; the first is the primary one.
         masks: Which per-image masks are pretended to be there.
         prior: In [0, 1]: how much the pretended model leans on a constant for its majority class.
+        noise: How much noise the pretended model adds to its logits.
         seed: Of the model.
         data_seed: Of the images; two audits of the same images share it.
         shard_images: Images per shard.
@@ -77,6 +79,8 @@ def make_audit(
 
     lean = prior * np.log(rate / (1 - rate))
     logit = (2.4 * (truth - 0.5) + lean + model.normal(size=(count, width)) + 0.3 * person).astype(np.float32)
+    if noise:
+        logit += (noise * np.random.default_rng([seed, 3]).normal(size=logit.shape)).astype(np.float32)
     logit[0, 0] = np.nan
     side = np.where(logit >= 0, 1, -1) * ~np.isnan(logit)
     majority = np.where(rate > 0.5, 1, -1)

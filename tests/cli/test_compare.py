@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -24,12 +25,22 @@ def audits(tmp_path_factory):
 def test_a_contrast_is_told_and_written(command, audits, tmp_path):
     outcome = command("compare", *audits, "--out", tmp_path / "out", "--published", "--resamples", 100)
     assert outcome.code == 0, outcome.err
-    for name in ATTRIBUTES:
-        assert f"{name}. " in outcome.out
-    assert "Main findings:" in outcome.out
+    assert outcome.out.startswith("Main findings:")  # these audits have no summary, so no verdict
+    assert not any(f"{name}. " in outcome.out for name in ATTRIBUTES)
     assert "Figures of the paper: " in outcome.out
     assert "no threshold tuned on validation is known" in outcome.err
     assert (tmp_path / "out" / "maps" / "difference.safetensors").is_file()
+
+
+def test_long_prints_the_paragraphs_and_audits_with_summaries_a_verdict(command, audits, tmp_path):
+    outcome = command("compare", *audits, "--out", tmp_path / "out", "--long")
+    assert all(f"{name}. " in outcome.out for name in ATTRIBUTES)
+    for folder in audits:
+        shutil.copytree(folder, tmp_path / folder.name)
+        assert command("summarise", tmp_path / folder.name).code == 0
+    told = command("compare", *(tmp_path / folder.name for folder in audits), "--out", tmp_path / "told").out
+    assert told.startswith("In plain words:\n- ")
+    assert "Do not rely on the maps yet" in told
 
 
 def test_json_is_what_the_file_holds(command, audits, tmp_path):
@@ -76,7 +87,7 @@ def test_sets_that_are_not_compared_are_named_with_the_reason(command, tmp_path)
     weight = [[400.0 * (k == channel) for channel in range(3)] for k in range(3)]
     single = AttributeClassifier(Eye([*weight, [400.0] * 3], [-8, -8, -80, -12]), card({})).eval()
     run(single, replace(table, one_of={}), tmp_path / "second", settings.replace(attributes=None))
-    outcome = command("compare", tmp_path / "first", tmp_path / "second", "--out", tmp_path / "out")
+    outcome = command("compare", tmp_path / "first", tmp_path / "second", "--out", tmp_path / "out", "--long")
     assert outcome.code == 0, outcome.err
     reason = "model second states its outputs as yes-or-no attributes"
     assert f"note: set 'colour' of model first is not compared: {reason}" in outcome.err

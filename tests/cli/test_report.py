@@ -22,9 +22,16 @@ def test_report_writes_one_page(command, source, tmp_path):
     done = command("report", source, "--json")
     assert done.code == 0, done
     told = json.loads(done.out)
+    conclusions = told.pop("conclusions")
+    assert {one["attribute"] for one in conclusions["actions"]} == {"Smiling", "Bald", "Young"}
+    assert conclusions["tolerated"] == 0.2
+    assert conclusions["verdict"][-1]["rule"] == "maps undecided"
     page = source / "report.html"
     assert told == {"html": str(page), "bytes": page.stat().st_size, "pdf": None, "card": None}
     assert "3/3" in done.err
+    strict = json.loads(command("report", source, "--json", "--tolerate", 0.01).out)["conclusions"]
+    assert strict["tolerated"] == 0.01
+    assert not any(one["kind"] == "fine" for one in strict["actions"])
     done = command("report", source, "--out", tmp_path / "pages" / "r.html", "--hide-faces")
     assert done.code == 0, done
     assert done.out.startswith(str(tmp_path / "pages" / "r.html"))
@@ -32,6 +39,7 @@ def test_report_writes_one_page(command, source, tmp_path):
 
 def test_mistakes_are_told_in_a_line(command, source, tmp_path):
     assert "no such folder" in command("report", tmp_path / "none").mistake
+    assert "--tolerate 2: expected a share" in command("report", source, "--tolerate", 2).mistake
     assert "name the HTML file" in command("report", source, "--out", tmp_path).mistake
     (tmp_path / "file").write_text("")
     assert "not a folder" in command("report", source, "--assets", tmp_path / "file").mistake

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from copy import deepcopy
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -214,6 +215,34 @@ def test_findings_are_tests_that_stand_after_holm(contrast):
     sentences = findings(nothing)
     assert len(sentences) == 1
     assert sentences[0].startswith("None of")
+
+
+def test_a_finding_has_an_interval_that_excludes_zero(contrast):
+    assert any("difference " in line for line in contrast["findings"])
+    entries = deepcopy(contrast["attributes"])
+    for entry in entries.values():  # the tests stand, the intervals contain 0
+        for rates in entry["error_differences"].values():
+            for difference in rates.values():
+                difference["difference"] |= {"low": -0.9, "high": 0.9}
+        for groups in entry["differences"].values():
+            for difference in groups.values():
+                difference["difference"] |= {"low": -0.9, "high": 0.9}
+    (none,) = findings({**contrast, "attributes": entries})
+    assert "remains after Holm's correction with an interval that excludes 0." in none
+
+
+def test_mean_errors_are_of_the_attributes_with_enough_images_and_in_all_three_columns(contrast):
+    overall = contrast["overall"]
+    assert set(overall["attributes"]) | set(overall["left_out"]) == set(ATTRIBUTES)
+    for part in ("minority", "majority"):
+        for place in (0, 2):
+            of_each = [
+                contrast["attributes"][name]["errors"][f"{part}_error"][COLUMNS[place]]["value"]
+                for name in overall["attributes"]
+            ]
+            assert overall["rates"][part][place]["value"] == pytest.approx(np.mean(of_each))
+    if "Smiling" in overall["attributes"]:  # which has no adjusted threshold
+        assert overall["rates"]["minority"][1]["value"] is None
 
 
 def test_the_same_model_twice_differs_in_nothing(folders, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bincam.audit.gate.boxes import BOX_MEASURES, box_figure, box_names
@@ -12,7 +12,7 @@ from bincam.audit.gate.cells import nothing_missed
 from bincam.audit.gate.conditions import CONDITIONED, applies, conditioned
 from bincam.audit.gate.groups import Groups, divided, group_figure, limited
 from bincam.audit.gate.label_sets import LABEL_SET_MEASURES, label_set_figure, label_set_names
-from bincam.audit.gate.maps import MAP_MEASURES, map_figure, map_names
+from bincam.audit.gate.maps import MAP_MEASURES, map_figure, map_names, not_passed
 from bincam.audit.gate.rules import Rule
 from bincam.audit.gate.sets import ONLY_OF_SETS, entry_of, judged_names, set_rates
 from bincam.audit.gate.small_parts import few_in_a_part
@@ -59,12 +59,15 @@ class Judgement:
         }
 
 
-def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:
+def judge(summary: Mapping[str, Any], rules: Sequence[Rule], *, allow_untested: bool = False) -> list[Judgement]:
     """Apply rules to a summary, each to its attribute or to all.
+
+    What is made of the maps of a method that did not pass the randomisation test is no evidence.
 
     Args:
         summary: The content of ``summary.json``.
         rules: Of ``parse_rule``.
+        allow_untested: Decide rules on such maps nevertheless.
 
     Returns:
         A judgement for each rule and attribute.
@@ -92,8 +95,16 @@ def judge(summary: Mapping[str, Any], rules: Sequence[Rule]) -> list[Judgement]:
             names = [name for name in names if applies(summary, rule.measure, rule.group, name)]
         if not names:
             raise InputError(f"rule {rule.text!r}: {_nothing(summary, rule)}")
-        judged += [_judge(summary, rule, name) for name in names]
+        doubt = "" if allow_untested else not_passed(summary, rule.measure)
+        judged += [_doubted(_judge(summary, rule, name), doubt) for name in names]
     return judged
+
+
+def _doubted(judgement: Judgement, doubt: str) -> Judgement:
+    """Take back a verdict for which there is a doubt; what was not decided anyway keeps its own reason."""
+    if not doubt or judgement.verdict not in ("pass", "fail"):
+        return judgement
+    return replace(judgement, verdict="insufficient", reason=doubt)
 
 
 def _names(summary: Mapping[str, Any], rule: Rule) -> list[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bincam.audit.folder.schema import CELL_COLUMNS, MASKS, measure_columns
+from bincam.audit.gate.boxes import BOX_MEASURES
+from bincam.audit.summary.summarize import column_of
 from bincam.errors import InputError, nearest
+from bincam.references import REFERENCES
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
@@ -21,6 +25,56 @@ OF_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 """Measures of an attribute's specificity, and the keys that lead to each in an entry of ``specificity``."""
 
 MAP_MEASURES = (*OF_METHODS, *OF_ATTRIBUTES)
+
+NOT_TESTED = "the randomisation test"
+"""What every reason names that a rule on maps is not decided for."""
+
+
+def not_passed(summary: Mapping[str, Any], measure: str) -> str:
+    """Say why a rule on maps may not be decided: its method did not pass the randomisation test.
+
+    Rules on errors, calibration, sets and the ledger rest on no map, and those on the test itself and on the
+    specificity of attributes are tests of maps. Boxes and prediction grids rest on the primary method.
+
+    Args:
+        summary: The content of ``summary.json``.
+        measure: The measure of a rule.
+
+    Returns:
+        The reason; empty for a measure that rests on no map, and for a method that passed.
+
+    >>> gates = {"cam": {"verdict": "fail", "passed": False, "reason": "the same map for every image"}}
+    >>> not_passed({"methods": ["cam"], "gates": gates}, "gain")
+    'cam did not pass the randomisation test (the same map for every image); --allow-untested judges it nevertheless'
+    >>> not_passed({"methods": ["cam"], "gates": gates}, "minority_error")
+    ''
+    """
+    method = _method(summary["methods"], measure)
+    if not method:
+        return ""
+    gate = (summary.get("gates") or {}).get(method)
+    nevertheless = "--allow-untested judges it nevertheless"
+    if gate is None:
+        return f"{method} was not put to {NOT_TESTED} (bincam audit --gate-images 64); {nevertheless}"
+    if gate.get("passed"):
+        return ""
+    return f"{method} did not pass {NOT_TESTED} ({gate.get('reason')}); {nevertheless}"
+
+
+def _method(methods: Sequence[str], measure: str) -> str:
+    """Name the method whose maps a measure is made of; empty where it is made of none."""
+    if not methods:
+        return ""
+    name = measure.removeprefix("gap(").removesuffix(")")  # between groups, it rests on what the measure rests on
+    if name in BOX_MEASURES:
+        return methods[0]
+    column = column_of(name, methods)
+    if column in CELL_COLUMNS:
+        return methods[0]
+    own = measure_columns(methods, tuple(MASKS))
+    if column not in own or column.partition(".")[0] in REFERENCES:
+        return ""
+    return next((method for method in methods if column.startswith(f"{method}.")), "")
 
 
 def map_rule(left: str, audit: Audit, where: str) -> tuple[str | None, str] | None:

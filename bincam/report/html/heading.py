@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.sections.words import sentences
 from bincam.stats.formatting import counted, listed
 
 
-def title(arms: Sequence[Arm]) -> str:
-    """Name the models on the page."""
-    models = [arm.audit.manifest.model.name or "model" for arm in arms]
+def title(arms: Sequence[Arm], sets: Collection[str] = ()) -> str:
+    """State what was audited: which models, for what, on which images."""
+    manifest = arms[0].audit.manifest
+    attributes = common(arms)
+    what = [*([_one(attributes, "attribute")] if attributes else []), *([_one(list(sets), "set")] if sets else [])]
+    images = f"{counted(manifest.data.images, 'image')} of {Path(manifest.data.source).name or manifest.data.source}"
     if len(arms) > 1:
-        start = arms[0].name.capitalize() if arms[0].role else arms[0].name
-        return f"{start} and {arms[1].name}: {listed(list(dict.fromkeys(models)))}"
-    return f"Audit: {models[0]}"
+        start = arms[0].name[:1].upper() + arms[0].name[1:]
+        return f"{start} and {arms[1].name}: {listed(what) or 'outputs'} on {images}"
+    return f"{arms[0].audit.folder.resolve().name}: {listed(what)} on {images}"
+
+
+def _one(names: Sequence[str], noun: str) -> str:
+    """Name the only one, or count several."""
+    return names[0] if len(names) == 1 else counted(len(names), noun)
 
 
 def question(arms: Sequence[Arm], *, sets: bool, outputs: bool = False) -> str:

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 from bincam.audit.folder.reader import open_audit
 from bincam.errors import InputError
 from bincam.files import atomic
+from bincam.report.conclusions.actions import TOLERATED
+from bincam.report.conclusions.definitions import definitions as conclusion_definitions
+from bincam.report.conclusions.reading import conclude
 from bincam.report.figures.audited.attribute import Canvas
 from bincam.report.figures.pictured.examples import RULE, Photographs, mean_face
 from bincam.report.figures.pictured.overlays import gradient
@@ -21,7 +24,7 @@ from bincam.report.html import heading
 from bincam.report.html.pdf import print_pdf, require_browser
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
-from bincam.report.sections.attention_overlap import overlap_plot
+from bincam.report.sections.attention_overlap import overlap_plots
 from bincam.report.sections.attributes import map_checks
 from bincam.report.sections.attributes.card import MEANINGS, SHOWN, card
 from bincam.report.sections.attributes.map_reference import counted_from
@@ -89,6 +92,7 @@ def write_report(
     *,
     hide_faces: bool = False,
     assets: str | os.PathLike[str] | None = None,
+    tolerated: float = TOLERATED,
     pdf: str | os.PathLike[str] | None = None,
     track: Track | None = None,
 ) -> Path:
@@ -99,6 +103,7 @@ def write_report(
         out: The HTML file to write. It needs no other files.
         hide_faces: Make every photograph unrecognisable before it is embedded.
         assets: Folder for the images in full size, to which the page links.
+        tolerated: The error of a class that is tolerated, in (0, 1): what is certain to be above it needs an action.
         pdf: Also print the page to this PDF file, with an installed Chromium.
         track: Wraps the attributes as they are drawn, to show progress.
 
@@ -106,7 +111,8 @@ def write_report(
         The path of the HTML file.
 
     Raises:
-        InputError: The source cannot be read, a file cannot be written, or a PDF is asked for without Chromium.
+        InputError: The source cannot be read, ``tolerated`` is no share, a file cannot be written, or a PDF is asked
+            for without Chromium.
 
     Example:
         A small model with random weights, audited on four generated images:
@@ -127,9 +133,11 @@ def write_report(
         'report.html'
     """
     target = Path(out)
+    if not 0 < tolerated < 1:
+        raise InputError(f"tolerated: got {tolerated}, expected a share between 0 and 1, such as {TOLERATED}")
     if pdf is not None:
         require_browser()  # before the work, not after it
-    page = build(open_source(source), target, hide_faces=hide_faces, assets=assets, track=track)
+    page = build(open_source(source), target, hide_faces=hide_faces, assets=assets, tolerated=tolerated, track=track)
     text = render(page)
     with atomic(target) as part:
         part.write_text(text, encoding="utf-8")
@@ -144,6 +152,7 @@ def build(
     *,
     hide_faces: bool = False,
     assets: str | os.PathLike[str] | None = None,
+    tolerated: float = TOLERATED,
     track: Track | None = None,
 ) -> Page:
     """Build the content of the page; the arguments are those of ``write_report``."""
@@ -169,9 +178,11 @@ def build(
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
     cells = cells_part(drawing, attributes)
     anchors = {content.name: content.anchor for content in cards}
+    columns, rows = overview_table.columns(arms), overview_table.rows(source.columns, attributes, anchors)
+    conclusions = conclude(arms, source.contrast, tolerated=tolerated)
     maps = bool(cards or of_sets.cards or any(content.maps for content in of_sets.contrasts))
     return Page(
-        title=heading.title(arms),
+        title=heading.title(arms, sets),
         kicker="Contrast of two models" if len(arms) > 1 else "Audit of one model",
         question=heading.question(arms, sets=bool(sets), outputs=bool(outputs)),
         subject=heading.subject(arms, sets),
@@ -180,6 +191,8 @@ def build(
         unit=unit(first.method),
         counted=counted_from(first),
         models=[(arm.key or arm.name, arm.label) for arm in source.columns],
+        conclusions=conclusions,
+        anchors=anchors,
         tiles=[*(overview.tiles(source.columns, attributes) if attributes else ()), *of_sets.tiles],
         findings=[
             *_findings(source, attributes),
@@ -193,8 +206,9 @@ def build(
         notes=[*_notes(source, photographs, attributes), *unshown],
         people=people_part(arms, attributes, anchors),
         plots=overview.plots(source.columns, attributes) if attributes else [],
-        columns=overview_table.columns(arms),
-        rows=overview_table.rows(source.columns, attributes, anchors),
+        columns=columns,
+        rows=rows,
+        undefined=overview_table.undefined(columns, rows),
         cards=cards,
         sets=of_sets.cards,
         set_contrasts=of_sets.contrasts,
@@ -203,7 +217,7 @@ def build(
         boxes=of_boxes,
         zoom=of_zoom,
         label_sets=label_sets,
-        overlaps=[plot for arm in arms if attributes and (plot := overlap_plot(arm, attributes, len(arms) > 1))],
+        overlaps=overlap_plots(arms, attributes),
         sampled=sample_table(arms, attributes),
         unmeasured=unmeasured(arms),
         relabel=relabel(arms, attributes, photographs, set_suspects(drawing)),
@@ -213,6 +227,7 @@ def build(
         gradient=gradient(),
         explained=drawing.explained,
         definitions=[
+            *conclusion_definitions(tolerated),
             *(definitions.definitions(arms) if maps else [definitions.INTERVALS]),
             *of_sets.definitions,
             *(cells.definitions if cells else ()),
@@ -288,9 +303,11 @@ def _closed(text: str) -> str:
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_asset)
+    )
     return environment.from_string(_asset("report.html.j2"))
 
 

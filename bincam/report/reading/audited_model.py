@@ -90,13 +90,14 @@ class Arm:
         It has no interval where the summary's own mean is of other attributes or classes.
         """
         if set(attributes) != set(self.audit.manifest.yes_or_no) or any(self.turned(name) for name in attributes):
-            return self._mean(attributes, measure, group)
+            return self.mean_of(attributes, measure, group)
         overall = self.summary.get("overall") or {}
         if not group:
             return Estimate.from_json((overall.get("rates") or {}).get(measure))
         return Estimate.from_json(self._column(overall.get("measures") or {}, measure).get(group))
 
-    def _mean(self, attributes: Sequence[str], measure: str, group: str) -> Estimate:
+    def mean_of(self, attributes: Sequence[str], measure: str, group: str = "") -> Estimate:
+        """Average the attributes given, without an interval; those that are undefined are left out."""
         every = [self.measure(name, measure, group) if group else self.rate(name, measure) for name in attributes]
         defined = [estimate for estimate in every if estimate.defined]
         if not defined:

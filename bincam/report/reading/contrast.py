@@ -17,7 +17,7 @@ from bincam.errors import InputError
 from bincam.files import read_json
 from bincam.report.reading.audited_model import BIAS_SHARE, Arm
 from bincam.stats.estimate import Estimate, undefined
-from bincam.stats.formatting import counted, listed, written
+from bincam.stats.formatting import counted, listed, p_stated, written
 
 FILE, KIND, SCHEMA = "contrast.json", "bincam-contrast", 1
 
@@ -46,7 +46,7 @@ class MovedArm(Arm):
 
     def overall(self, attributes: Sequence[str], measure: str, group: str = "") -> Estimate:
         """Return the mean over attributes, without an interval."""
-        return self._mean(attributes, measure, group)
+        return self.mean_of(attributes, measure, group)
 
     def family(self, name: str) -> None:
         """Return None, because no tests are made at the adjusted threshold alone."""
@@ -144,7 +144,7 @@ class Contrast:
         correlation = self.document.get("correlation") or {}
         for measure, column in (("gain", f"{self.first.method}.gain"), ("bias share", BIAS_SHARE)):
             parts = [
-                f"{_correlation(model)} ({arm.name}; {counted(model['attributes'], 'attribute')})"
+                f"{_correlation(model)} ({arm.name}; {counted(model['attributes'], 'attribute')}{_p(model)})"
                 for arm in (self.first, self.second)
                 if (model := (correlation.get(column) or {}).get(arm.key) or {}).get("rho") is not None
             ]
@@ -154,6 +154,13 @@ class Contrast:
                     f"predicted have a rank correlation (Spearman's ρ) of {listed(parts)}."
                 )
         return sentences
+
+
+def _p(entry: Mapping[str, Any]) -> str:
+    """Write the p-value; of few attributes it is exact."""
+    if entry.get("p") is None:
+        return ""
+    return f", {'exact ' if entry.get('test') == 'exact' else ''}{p_stated(float(entry['p']))}"
 
 
 def _correlation(entry: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,25 +50,32 @@ class Overlap:
     agreement: float
 
 
-def overlap_plot(arm: Arm, attributes: list[str], named: bool) -> Plot | None:
-    """Draw the overlap; None where the audit has none, or fewer than two attributes are shown."""
-    if not arm.audit.leakage or len(attributes) < 2:
-        return None
-    overlap = read(arm, attributes)
+def overlap_plots(arms: Sequence[Arm], attributes: list[str]) -> list[Plot]:
+    """Draw the overlap of each model that has one, in the order of the first, so that they can be compared."""
+    shown = [arm for arm in arms if arm.audit.leakage and len(attributes) > 1]
+    if not shown:
+        return []
+    order = list(read(shown[0], attributes).names)
+    return [overlap_plot(arm, order, named=len(arms) > 1) for arm in shown]
+
+
+def overlap_plot(arm: Arm, order: list[str], *, named: bool) -> Plot:
+    """Draw the overlap of one model's maps, with its attributes in an order."""
+    overlap = read(arm, order, sort=False)
     title = f"Attention overlap and label correlation{f', {arm.name}' if named else ''}"
     text = in_words(overlap)
     return Plot(title, inline(draw(overlap), f"{title}. {READING} {text}"), READING, text)
 
 
-def read(arm: Arm, attributes: list[str]) -> Overlap:
-    """Read the matrices of the shown attributes, in the order of a clustering of the overlap."""
+def read(arm: Arm, attributes: list[str], *, sort: bool = True) -> Overlap:
+    """Read the matrices of the shown attributes, in the order of a clustering of the overlap, or in the given one."""
     document = arm.audit.leakage
     shown = [document["attributes"].index(name) for name in attributes]
     parts = {
         key: np.array(document[key], dtype=np.float64)[np.ix_(shown, shown)]
         for key in ("overlap", "expected", "phi", "images")
     }
-    order = _neighbours(parts["overlap"])
+    order = _neighbours(parts["overlap"]) if sort else list(range(len(attributes)))
     sorted_parts = {key: matrix[np.ix_(order, order)] for key, matrix in parts.items()}
     agreement = document["agreement"]
     return Overlap(

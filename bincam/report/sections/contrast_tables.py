@@ -12,7 +12,7 @@ from bincam.compare.names import names_from
 from bincam.report.reading.contrast import Contrast
 from bincam.report.view.parts import Cell, Table
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import DIFFERENCE, NONE, Kind, basis, counted, interval, listed, p_value, shown
+from bincam.stats.formatting import DIFFERENCE, NONE, Kind, basis, counted, images, interval, listed, p_value, shown
 
 ERRORS = ("minority_error", "majority_error")
 MEASURES: tuple[tuple[str, Kind], ...] = (
@@ -52,7 +52,9 @@ AMONG = {
 
 def estimate_cell(estimate: Estimate, kind: Kind) -> Cell:
     """Make the cell of an estimate: value, interval, and the images behind it as its note."""
-    return Cell(shown(estimate, kind), None, interval(estimate, kind), estimate.small, basis(estimate) or "undefined")
+    why = f"undefined on {images(estimate)}" if estimate.images else "undefined: no image to measure it on"
+    note = (basis(estimate) or "no images are counted") if estimate.defined else why
+    return Cell(shown(estimate, kind), None, interval(estimate, kind), estimate.small, note)
 
 
 def difference_table(contrast: Contrast, attribute: str) -> Table:

@@ -31,6 +31,7 @@ class Tile:
         interval: Text of the interval.
         note: A short explanation.
         basis: The images and people behind it, and if they are too few.
+        of_maps: True if it is made of maps, and marked where these did not pass their test.
     """
 
     label: str
@@ -38,6 +39,7 @@ class Tile:
     interval: str
     note: str
     basis: str = ""
+    of_maps: bool = False
 
 
 @dataclass(frozen=True)

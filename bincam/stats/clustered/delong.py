@@ -74,6 +74,8 @@ def ranking_interval(
     codes: NDArray[np.int64],
     clusters: Clusters,
     level: float = LEVEL,
+    *,
+    bounded: bool = False,
 ) -> tuple[float, float]:
     """Compute the interval of AUROC or average precision over clusters, on the logit scale.
 
@@ -89,12 +91,13 @@ def ranking_interval(
         codes: ``(n,)``: the images' clusters.
         clusters: All clusters, for their number.
         level: Confidence level.
+        bounded: See ``total_interval``; True for AUROC.
 
     Returns:
         Lower and upper ends; NaN if all images belong to one cluster.
     """
     total, effective = cluster_totals(contributions, positive, codes, clusters.count, level)
-    return total_interval(value, total, effective, len(np.unique(codes)), level)
+    return total_interval(value, total, effective, len(np.unique(codes)), level, bounded=bounded)
 
 
 def cluster_totals(
@@ -129,7 +132,7 @@ def cluster_totals(
 
 
 def total_interval(
-    value: float, total: Floats, effective: float, counted: int, level: float = LEVEL
+    value: float, total: Floats, effective: float, counted: int, level: float = LEVEL, *, bounded: bool = False
 ) -> tuple[float, float]:
     """Compute the interval of a ranking's figure from its clusters' contributions; see ``ranking_interval``.
 
@@ -139,12 +142,17 @@ def total_interval(
         effective: Effective number of images, for a figure that does not vary.
         counted: Number of clusters with an image.
         level: Confidence level.
+        bounded: True for AUROC, whose variance is at most A(1 - A) over the number of images of the smaller class
+            (Birnbaum and Klose 1957): its interval is never wider than Wilson's of that number. Where nearly all pairs
+            are in order, a variance that was estimated from one or two clusters tells less than this bound.
 
     Returns:
         Lower and upper ends; NaN for fewer than two clusters.
 
     >>> [round(end, 2) for end in total_interval(0.9, np.array([0.05, -0.05, 0.03, -0.03]), 4, 4)]
     [0.33, 0.99]
+    >>> [round(end, 2) for end in total_interval(0.99, np.array([0.02, -0.02, 0, 0]), 40, 4, bounded=True)]
+    [0.89, 1.0]
     """
     if counted < 2:
         return np.nan, np.nan
@@ -153,4 +161,7 @@ def total_interval(
         low, high = wilson(value, effective, level)
     else:
         low, high = logistic(np.asarray(value), spread, level)
+        if bounded:
+            least, most = wilson(value, effective, level)
+            low, high = np.fmax(low, least), np.fmin(high, most)
     return float(low), float(high)

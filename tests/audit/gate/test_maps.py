@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from bincam.audit.gate.judgements import judge, passed
-from bincam.audit.gate.rules import parse_rule
+from bincam.audit.gate.maps import not_passed
+from bincam.audit.gate.rules import Rule, parse_rule
 from bincam.errors import InputError
 from bincam.stats.estimate import estimate, undefined
 
@@ -94,3 +95,44 @@ def test_what_is_not_there_is_refused():
     refused("variance_left>=0.1", "--gate-images", sample={})
     refused("variance_left>=0.1", "in another way", sample={"gates": {"grad_cam": {"passed": True}}})
     refused("own_shar>=0.1", "did you mean 'own_share'")
+
+
+FAILED = {"grad_cam": {"verdict": "fail", "passed": False, "reason": "the same map for every image"}}
+NOT_OF_MAPS = (
+    *("minority_error", "gap(minority_error)", "person_error", "ece", "sensitivity", "equalised_odds_difference"),
+    *("coverage", "bias_share", "zero.bias_share", "floor.empty", "own_share", "randomisation_excess", "variance_left"),
+)
+
+
+@pytest.mark.parametrize(
+    ("measure", "method"),
+    [
+        ("gain", "grad_cam"),
+        ("grad_cam.energy", "grad_cam"),
+        ("hirescam@pre_activation.gain", "hirescam@pre_activation"),
+        ("gap(gain)", "grad_cam"),
+        ("object_gain", "grad_cam"),
+        ("box_accuracy", "grad_cam"),
+        ("cell_auroc", "grad_cam"),
+        ("cells.midpoint_auroc_gain", "grad_cam"),
+        *[(name, "") for name in NOT_OF_MAPS],
+    ],
+)  # fmt: skip
+def test_only_what_is_made_of_maps_falls_with_their_test(measure, method):
+    methods = ["grad_cam", "hirescam@pre_activation"]
+    failed = {name: {**FAILED["grad_cam"]} for name in methods}
+    reason = not_passed({"methods": methods, "gates": failed}, measure)
+    assert reason.startswith(f"{method} did not pass the randomisation test (the same map") if method else reason == ""
+    passed = {name: {"verdict": "pass", "passed": True} for name in methods}
+    assert not_passed({"methods": methods, "gates": passed}, measure) == ""
+    assert ("was not put to the randomisation test" in not_passed({"methods": methods}, measure)) == bool(method)
+
+
+def test_a_rule_on_maps_that_fail_is_not_decided_unless_that_is_allowed():
+    gain = {"grad_cam.gain": {"all": figure(0.5, 0.4, 0.6)}}
+    summary = {"methods": ["grad_cam"], "attributes": {"Bald": {"measures": gain}}, "gates": FAILED}
+    rules = [Rule(text, "gain", None, "all", ">=", bound) for text, bound in (("gain>=0.1", 0.1), ("gain>=0.9", 0.9))]
+    refused = judge(summary, rules)
+    assert [one.verdict for one in refused] == ["insufficient", "insufficient"]
+    assert all("the same map for every image" in one.reason for one in refused)
+    assert [one.verdict for one in judge(summary, rules, allow_untested=True)] == ["pass", "fail"]

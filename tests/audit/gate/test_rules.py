@@ -28,7 +28,8 @@ def figure(value, low, high, images=100, identities=None, status="ok"):
 def summary(**rates):
     gain = {"all": figure(0.5, 0.4, 0.6), "predicted:majority": figure(0.2, 0.1, 0.3)}
     entry = {"rates": rates, "measures": {"grad_cam.gain": gain, "midpoint.bias_share": gain}}
-    return {"methods": ["grad_cam"], "attributes": {"Smiling": entry}, "overall": entry}
+    gates = {"grad_cam": {"verdict": "pass", "passed": True}}
+    return {"methods": ["grad_cam"], "attributes": {"Smiling": entry}, "overall": entry, "gates": gates}
 
 
 @pytest.mark.parametrize(

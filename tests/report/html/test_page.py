@@ -206,7 +206,14 @@ def test_a_method_that_fails_its_test_is_named(bare, tmp_path):
     gates = {"grad_cam": {"passed": False, "reason": "the maps stayed as they were"}}  # of an earlier version
     failed = Arm(arm.name, arm.audit, {**arm.summary, "gates": gates})
     page = build(Source((failed,)), tmp_path / "report.html")
-    assert any("did not pass" in note and "stayed as they were" in note for note in page.notes)
+    (reliance,) = page.conclusions.reliance
+    assert reliance.title == "The maps fail the sanity test."
+    assert "stayed as they were" in reliance.test
+    assert page.conclusions.mark == "fails the sanity test"
+    html = render(page)
+    assert html.index("Do not rely on the maps") < html.index('id="reliance"') < html.index('class="tiles"')
+    for heading in ("Mean maps by outcome", "Examples by outcome", "Attention overlap", "Gain, majority predicted"):
+        assert re.search(heading + r' ?<a class="untrusted" href="#reliance">', html), heading
     assert dict(page.provenance[0].entries)["model-parameter randomisation test"] == "not passed by grad_cam"
 
 

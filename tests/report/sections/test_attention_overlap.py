@@ -1,4 +1,6 @@
 import math
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ import pytest
 from bincam.audit.folder import reader
 from bincam.report.figures.theme import inline
 from bincam.report.html.page import open_source
-from bincam.report.sections.attention_overlap import Overlap, draw, in_words, overlap_plot, read
+from bincam.report.sections.attention_overlap import Overlap, draw, in_words, overlap_plots, read
 from tests.audit.synthetic import reseal
 
 
@@ -40,6 +42,20 @@ def test_attributes_whose_maps_overlap_stand_beside_each_other(arm):
     two = [names[0], names[3], names[1]]  # the first and the second overlap, the fourth does not
     order = read(arm, two).names
     assert abs(order.index(names[0]) - order.index(names[1])) == 1
+
+
+def test_two_models_are_drawn_in_one_order(arm):
+    document = dict(arm.audit.leakage)
+    names = list(arm.audit.attributes)
+    turned = np.array(document["overlap"], float)[::-1, ::-1].tolist()
+    other = SimpleNamespace(name="b", audit=SimpleNamespace(leakage={**document, "overlap": turned}))
+    assert read(other, names).names != read(arm, names).names
+    ticks = []
+    for plot in overlap_plots([arm, other], names):
+        texts = re.findall(r"<!-- (\w+) -->", plot.svg) or re.findall(r">(\w+)</text>", plot.svg)
+        ticks.append([text for text in texts if text in names])
+    assert ticks[0]
+    assert ticks[0] == ticks[1]
 
 
 def test_the_strongest_pairs_are_named_and_the_undefined_are_not_ranked():
@@ -76,14 +92,14 @@ def test_overlap_lies_below_the_diagonal_and_correlation_above(count):
 
 
 def test_a_figure_says_in_words_what_it_shows(arm):
-    plot = overlap_plot(arm, list(arm.audit.attributes), named=False)
+    (plot,) = overlap_plots([arm], list(arm.audit.attributes))
     assert plot is not None
     assert "Largest overlap" in plot.finding
     assert "φ" in plot.svg.split('viewBox="')[0]  # the accessible name
 
 
 def test_no_figure_without_the_overlap_or_of_one_attribute(arm, bare):
-    assert overlap_plot(arm, [arm.audit.attributes[0]], named=False) is None
+    assert overlap_plots([arm], [arm.audit.attributes[0]]) == []
     (bare / reader.LEAKAGE).unlink()
     reseal(bare)
-    assert overlap_plot(open_source(bare).arms[0], list(arm.audit.attributes), named=False) is None
+    assert overlap_plots([open_source(bare).arms[0]], list(arm.audit.attributes)) == []

@@ -23,19 +23,22 @@ def counted(judged: Sequence[Judgement]) -> Mapping[str, int]:
     return {name: sum(judgement.verdict == name for judgement in judged) for name in VERDICTS}
 
 
-def markdown(judged: Sequence[Judgement], title: str, *, open_: bool) -> str:
+def markdown(judged: Sequence[Judgement], title: str, *, open_: bool, lead: Sequence[str] = ()) -> str:
     """Write a heading, the counts, and a table: first the rules that did not pass, each part in the rules' order.
 
     Args:
         judged: Of ``judge``.
         title: Title of the heading, such as the name of the audit.
         open_: True if the gate is open, see ``passed``.
+        lead: Sentences to stand above the table.
     """
     counts = ", ".join(f"{number} {_in_words(name)}" for name, number in counted(judged).items() if number)
     order = sorted(judged, key=lambda judgement: ("error", "fail", "insufficient", "pass").index(judgement.verdict))
     lines = [
         f"# Gate {'open' if open_ else 'closed'}: {plain(title)}",
         "",
+        *(f"- {plain(sentence)}" for sentence in lead),
+        *([""] if lead else []),
         f"{display.counted(len(judged), 'check')}: {counts}.",
         "",
         "| verdict | rule | attribute | value | interval | images | people | reason |",

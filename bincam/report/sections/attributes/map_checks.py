@@ -43,30 +43,13 @@ def notes(arm: Arm, model: str, attributes: Sequence[str]) -> list[str]:
         attributes: The attributes on the page.
     """
     marked = [name for name in attributes if _entry(arm, name).get("mark") == IMAGE]
-    result = [note] if (note := _not_passed(arm, model)) else []
-    if marked:
-        of = "" if model == "the model" else f" of {model}"
-        result.append(
-            f"Maps{of} that show the image, not the attribute: {listed(marked)}. The other attributes' maps explain "
-            "them, and their regions hold no more of their evidence than of that for unrelated attributes."
-        )
-    return result
-
-
-def _not_passed(arm: Arm, model: str) -> str:
-    gate = arm.gate
-    if not gate or gate.get("passed"):
-        return ""
-    if gate.get("verdict") == "cannot tell":
-        more = " Test more images (--gate-images)." if Estimate.from_json(gate.get("excess")).defined else ""
-        return (
-            f"Whether the maps of {arm.method} depend on the parameters of {model} cannot be told by the "
-            f"model-parameter randomisation test: {gate.get('reason')}.{more}"
-        )
-    earlier = "" if "verdict" in gate else " (the test of an earlier version, whose fixed bound was not calibrated)"
-    return (
-        f"{arm.method} did not pass the model-parameter randomisation test on {model}{earlier}: {gate.get('reason')}."
-    )
+    if not marked:
+        return []
+    of = "" if model == "the model" else f" of {model}"
+    return [
+        f"Maps{of} that show the image, not the attribute: {listed(marked)}. The other attributes' maps explain them, "
+        "and their regions hold no more of their evidence than of that for unrelated attributes."
+    ]
 
 
 def tested(arm: Arm) -> str:
@@ -125,3 +108,8 @@ def _entry(arm: Arm, attribute: str) -> Mapping[str, Any]:
 
 def _excess(entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return (entry.get("region") or {}).get("excess")
+
+
+def shows_the_image(arm: Arm, attribute: str) -> bool:
+    """Return True where an attribute's maps were found to show the image, not the attribute."""
+    return bool(_entry(arm, attribute).get("mark") == IMAGE)

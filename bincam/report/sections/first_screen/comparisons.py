@@ -58,8 +58,26 @@ class Comparison:
 
     def means(self, arm: Arm, attributes: Sequence[str]) -> tuple[Estimate, Estimate]:
         """Return the means over attributes, minority first."""
-        first, second = (arm.overall(attributes, measure, group) for measure, group in self.overall)
+        first, second = (self.mean_alike([arm], attributes, place)[0] for place in (0, 1))
         return first, second
+
+    def alike(self, arms: Sequence[Arm], attributes: Sequence[str], place: int) -> list[str]:
+        """List the attributes of which every model has the figure of a class; minority is 0, majority 1."""
+        return [name for name in attributes if all(self.read(arm, name)[place].defined for arm in arms)]
+
+    def mean_alike(self, arms: Sequence[Arm], attributes: Sequence[str], place: int) -> list[Estimate]:
+        """Return the means of each model over the same attributes, so that they can be compared.
+
+        They have no interval where some model has the figure of further attributes, which its own mean includes.
+        """
+        same = self.alike(arms, attributes, place)
+        measure, group = self.overall[place]
+        means = []
+        for arm in arms:
+            own = [name for name in attributes if self.read(arm, name)[place].defined]
+            mean = arm.overall(attributes, measure, group) if own == same else arm.mean_of(same, measure, group)
+            means.append(mean if mean.defined or not same else arm.mean_of(same, measure, group))
+        return means
 
     def defined(self, arm: Arm, attributes: Sequence[str]) -> dict[str, tuple[Estimate, Estimate]]:
         """Return the attributes defined for both classes; those of few images only where there are no others."""

@@ -30,34 +30,43 @@ if TYPE_CHECKING:
 
 def tiles(models: Sequence[Arm], attributes: Sequence[str]) -> list[Tile]:
     """Make the headline numbers: means over attributes, per arm."""
-    count = f"mean of {counted(len(attributes), 'attribute')}"
     rarer, other = wording.classes(models[0], attributes)
     predicted = wording.answers(models[0], attributes)[1].removeprefix("the ")
     result = []
     moved = next((arm for arm in models if isinstance(arm, MovedArm)), None)
-    for label, comparison, place, about in (
-        (f"Error, {rarer}", ERRORS, 0, count),
-        (f"Error, {other}", ERRORS, 1, count),
-        (f"Gain, {predicted} predicted", GAINS, 1, f"{count}; 0 is chance, 1 is all in the region"),
-        (f"Bias share, {predicted} predicted", BIAS_SHARES, 1, f"{count}; support not located in the image"),
+    for label, comparison, place, reading in (
+        (f"Error, {rarer}", ERRORS, 0, ""),
+        (f"Error, {other}", ERRORS, 1, ""),
+        (f"Gain, {predicted} predicted", GAINS, 1, "; 0 is chance, 1 is all in the region"),
+        (f"Bias share, {predicted} predicted", BIAS_SHARES, 1, "; support not located in the image"),
     ):
-        note = about
+        # An adjusted threshold changes errors alone, and a ledger has none there.
+        arms = [arm for arm in models if comparison is ERRORS or arm is not moved]
+        same, all_means = (
+            comparison.alike(arms, attributes, place), comparison.mean_alike(arms, attributes, place)
+        )  # fmt: skip
+        note = about = _count(len(same), len(attributes), len(models) > 1) + reading
         if comparison is BIAS_SHARES:
             audited = [arm for arm in models if arm is not moved]
             zero = " → ".join(wording.marked(without_reference(arm, attributes)[place], "percent") for arm in audited)
             note += f", counted from {' → '.join(dict.fromkeys(map(wording.reference, audited)))}; {zero} without a "
             note += "reference (zero)"
         if moved is not None and comparison is ERRORS:
-            note = (
-                f"adjusted threshold: {wording.marked(comparison.means(moved, attributes)[place], 'percent')}; {about}"
-            )
-        means = [comparison.means(arm, attributes)[place] for arm in models if arm is not moved]
+            note = f"adjusted threshold: {wording.marked(all_means[arms.index(moved)], 'percent')}; {about}"
+        means = [mean for arm, mean in zip(arms, all_means, strict=True) if arm is not moved]
         ends = ["" if wording.few(mean) else interval(mean, comparison.kind) for mean in means]
         bracket = " → ".join(ends) if all(ends) else ""
         value = " → ".join(wording.marked(mean, comparison.kind) for mean in means)
-        behind = " → ".join(dict.fromkeys(basis_of_mean(mean, len(attributes)) for mean in means))
-        result.append(Tile(label, value, bracket, note, behind))
+        behind = " → ".join(dict.fromkeys(basis_of_mean(mean, len(same)) for mean in means))
+        result.append(Tile(label, value, bracket, note, behind, of_maps=comparison is GAINS))
     return result
+
+
+def _count(same: int, all_of_them: int, several: bool) -> str:
+    """State how many attributes a mean is over, and of how many, where a figure is undefined for some."""
+    if same == all_of_them:
+        return f"mean of {counted(same, 'attribute')}"
+    return f"mean of the {same} of {counted(all_of_them, 'attribute')} that have it" + (" in each model" * several)
 
 
 def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
@@ -76,7 +85,7 @@ def plots(models: Sequence[Arm], attributes: Sequence[str]) -> list[Plot]:
             explained=sentences.explained(arms[0]), reference=wording.reference(arms[0])
         )
         svg = inline(figure, f"{comparison.title}. {reading} {finding} The table below has all numbers.")
-        result.append(Plot(comparison.title, svg, reading, finding))
+        result.append(Plot(comparison.title, svg, reading, finding, of_maps=comparison is GAINS))
     return result
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from bincam.audit.folder.schema import MASKS
 from bincam.report.reading.audited_model import Arm, minority_share
+from bincam.report.reading.contrast import MovedArm
 from bincam.report.sections.first_screen.comparisons import bias_shares, by_answer, gains
 from bincam.report.sections.words import sentences, wording
 from bincam.report.view.parts import Cell
 from bincam.report.view_model import Column, TableRow
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import Kind, basis, interval, percent, shown
+from bincam.stats.formatting import Kind, basis, interval, listed, percent, shown
 
 COLUMNS = (
     Column("attribute", "Attribute", "", "text", "Name of the attribute, linked to its card."),
@@ -49,6 +50,10 @@ FURTHER = {
 """Measures of the primary method by predicted class that are shown on request."""
 
 
+OF_MAPS = ("Gain", "Gain, per-image masks", "No positive evidence")
+"""Groups of columns that are made of maps; so are those that are shown on request."""
+
+
 def columns(arms: Sequence[Arm]) -> list[Column]:
     """List the table's columns, without those of masks that no audit has and, for one model, of its name."""
     masks = {mask for arm in arms for mask in arm.audit.masks}
@@ -61,10 +66,56 @@ def columns(arms: Sequence[Arm]) -> list[Column]:
     labels = wording.labels_counted(arms[0], arms[0].audit.manifest.yes_or_no)
     group = "Training" if labels == "training labels" else "Audited labels" if labels == "audited labels" else "Labels"
     return [
-        replace(column, group=group, help=column.help.format(labels=labels)) if column.group == "Training" else column
+        replace(column, group=group, help=column.help.format(labels=labels))
+        if column.group == "Training"
+        else replace(column, of_maps=column.group in OF_MAPS or column.further)
         for column in (*COLUMNS, *further)
         if (column.key != "model" or len(arms) > 1) and not column.key.startswith(missing)
     ]
+
+
+REASONS = (
+    (("minority_error", "majority_error"), "no labelled image of the class"),
+    (("auroc",), "one of the classes has no image, or none with a finite logit"),
+    (
+        ("object", "influence"),
+        "no image has such a mask, or it is finer than the maps, or no map has positive evidence",
+    ),
+    (("empty",), "no image was predicted so"),
+    (("bias",), "no image was predicted so, or the audit has no fitted reference"),
+    (("",), "no image was predicted so, the attribute has no region, or no map has positive evidence"),
+)
+"""Why a figure may be undefined, by the start of its column's key."""
+
+
+AT_ANOTHER_THRESHOLD = "not measured at an adjusted threshold, which keeps the maps and shifts the ledger's constant"
+UNDEFINED_BECAUSE = "undefined: "
+
+
+def reason(key: str, *, moved: bool = False) -> str:
+    """Write why the figures of a column are undefined where they are.
+
+    Args:
+        key: Of the column.
+        moved: True at an adjusted threshold, at which masks and the ledger are not measured.
+
+    >>> reason("auroc")
+    'one of the classes has no image, or none with a finite logit'
+    """
+    if moved and key.startswith(("object", "influence", "bias")):
+        return AT_ANOTHER_THRESHOLD
+    return next(text for starts, text in REASONS if key.startswith(starts))
+
+
+def undefined(columns_shown: Sequence[Column], rows_shown: Sequence[TableRow]) -> list[str]:
+    """List why cells of the table have no value, a reason for the columns that share it."""
+    by_reason: dict[str, dict[str, None]] = {}
+    for row in rows_shown:
+        for column, cell in zip(columns_shown, row.cells, strict=True):
+            if cell.note.startswith(UNDEFINED_BECAUSE):
+                name = (column.head if column.group in ("", "Error") else column.group).lower()
+                by_reason.setdefault(cell.note.removeprefix(UNDEFINED_BECAUSE), {})[name] = None
+    return [f"{listed(list(names))}: {text}" for text, names in by_reason.items()]
 
 
 def rows(arms: Sequence[Arm], attributes: Sequence[str], anchors: Mapping[str, str]) -> list[TableRow]:
@@ -86,7 +137,7 @@ def _row(arm: Arm, attribute: str, columns_shown: Sequence[Column], anchor: str)
     estimates["gain_minority"], estimates["gain_majority"] = gains(arm, attribute)
     estimates["bias_minority"], estimates["bias_majority"] = bias_shares(arm, attribute)
     which = "equal" if arm.tied(attribute) else sentences.has(arm, attribute, True)
-    share = minority_share(arm, attribute)
+    share, moved = minority_share(arm, attribute), isinstance(arm, MovedArm)
     cells: list[Cell] = []
     data: dict[str, Any] = {}
     for column in columns_shown:
@@ -96,7 +147,7 @@ def _row(arm: Arm, attribute: str, columns_shown: Sequence[Column], anchor: str)
             cells.append(
                 Cell(
                     shown(estimate, kind), _rounded(estimate.value), interval(estimate, kind), estimate.small,
-                    basis(estimate) or "undefined",
+                    basis(estimate) if estimate.defined else UNDEFINED_BECAUSE + reason(column.key, moved=moved),
                 )
             )  # fmt: skip
             data |= _unformatted(column.key, estimate)

@@ -46,24 +46,6 @@ def arm_of(bare):
     return lambda **summary: Arm(arm.name, arm.audit, {**arm.summary, **summary})
 
 
-def test_verdicts_have_a_note_each_but_the_pass(arm_of):
-    def noted(gate):
-        return map_checks.notes(arm_of(gates={"grad_cam": gate}), "the model", [])
-
-    assert noted(PASS) == []
-    assert noted(FAIL) == [
-        "grad_cam did not pass the model-parameter randomisation test on the model: the same map for every image."
-    ]
-    (undecided,) = noted(UNDECIDED)
-    assert undecided.startswith("Whether the maps of grad_cam depend on the parameters of the model cannot be told")
-    assert undecided.endswith("the grid has 4 cells; at least 9 are needed.")
-    (more,) = noted({**UNDECIDED, "excess": EXCESS, "reason": "64 images do not settle it"})
-    assert more.endswith("64 images do not settle it. Test more images (--gate-images).")
-    (earlier,) = noted({"passed": False, "reason": "kept .5"})
-    assert "an earlier version, whose fixed bound was not calibrated" in earlier
-    assert map_checks.notes(arm_of(gates={}), "the model", []) == []
-
-
 def test_provenance_has_the_figures(arm_of):
     def tested(gate):
         return dict(provenance(arm_of(gates={"grad_cam": gate})).entries)["model-parameter randomisation test"]

@@ -1,0 +1,266 @@
+"""Conclusions of an audit or a contrast: its figures read, and the rules applied to them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from bincam.compare.contrast import overall_errors
+from bincam.compare.paired_audits import pair_audits
+from bincam.compare.paired_differences import COLUMNS
+from bincam.compare.sentences import ERRORS
+from bincam.report.conclusions.actions import TOLERATED, Action, actions, counts
+from bincam.report.conclusions.facts import AttributeFacts, Direction, Facts, MapTest, Pair
+from bincam.report.conclusions.frequencies import frequency
+from bincam.report.conclusions.reliance import Reliance, reliance
+from bincam.report.conclusions.thresholds import At, at_thresholds, averages, least_error, tuned_thresholds
+from bincam.report.conclusions.verdict import Statement, verdict
+from bincam.report.reading.audited_model import Arm, common, minority_share
+from bincam.report.reading.contrast import Contrast
+from bincam.report.sections.attributes import map_checks
+from bincam.report.sections.attributes.elsewhere import elsewhere
+from bincam.stats.clustered.average_errors import PARTS, AverageErrors
+from bincam.stats.estimate import Estimate
+from bincam.stats.formatting import written
+from bincam.stats.hypotheses.families import undecided
+
+RARER_WORSE = "minority error exceeds majority error"
+"""Name of the family of an audit's tests of errors."""
+
+
+@dataclass(frozen=True)
+class Conclusions:
+    """What a page concludes.
+
+    Attributes:
+        verdict: Statements in plain words.
+        reliance: What may not be relied on, of each model whose maps did not pass the randomisation test.
+        actions: What to do about each attribute, sorted by harm.
+        tolerated: The error of a class that is tolerated.
+    """
+
+    verdict: tuple[Statement, ...]
+    reliance: tuple[Reliance, ...]
+    actions: tuple[Action, ...]
+    tolerated: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON object, None for NaN."""
+        return {
+            "verdict": [one.to_json() for one in self.verdict],
+            "reliance": [one.to_json() for one in self.reliance],
+            "actions": [one.to_json() for one in self.actions],
+            "tolerated": self.tolerated,
+        }
+
+    @property
+    def counts(self) -> list[tuple[str, int]]:
+        """The number of attributes by action."""
+        return counts(self.actions)
+
+    @property
+    def tolerated_text(self) -> str:
+        """The tolerated error as a frequency."""
+        return frequency(self.tolerated)
+
+    @property
+    def mark(self) -> str:
+        """The mark of figures that are made of maps; empty where all maps passed."""
+        return next((one.mark for one in sorted(self.reliance, key=lambda one: one.tone)), "")
+
+
+def conclude(arms: Sequence[Arm], contrast: Contrast | None = None, *, tolerated: float = TOLERATED) -> Conclusions:
+    """Draw the conclusions of a page.
+
+    Args:
+        arms: One audited model, or two.
+        contrast: The comparison of the two.
+        tolerated: The error of a class that is tolerated.
+    """
+    attributes = common(arms)
+    tests = [map_test(arm, arm.phrase if len(arms) > 1 else "the model") for arm in arms]
+    maps = tuple(tests) if attributes or any(arm.audit.one_of for arm in arms) else ()
+    unreliable = tuple(_reliance(maps, arms))
+    if not attributes:
+        return Conclusions((), unreliable, (), tolerated)
+    of_each = attribute_facts(arms, contrast, attributes)
+    facts = _facts(arms, contrast, attributes, maps, of_each, tolerated)
+    return Conclusions(verdict(facts), unreliable, tuple(actions(of_each, facts.models, tolerated)), tolerated)
+
+
+def _reliance(tests: Sequence[MapTest], arms: Sequence[Arm]) -> Iterator[Reliance]:
+    """Say what may not be relied on, once where no model was tested."""
+    if len(tests) > 1 and all(test.verdict == "untested" for test in tests):
+        tests, arms = [replace(tests[0], model="both models")], arms[:1]
+    several = len(arms) > 1 or any(test.model == "both models" for test in tests)
+    for test, arm in zip(tests, arms, strict=False):
+        if (found := reliance(test, falls(arm), several=several)) is not None:
+            yield found
+
+
+def map_test(arm: Arm, model: str) -> MapTest:
+    """Read the randomisation test of a model's primary method.
+
+    Args:
+        arm: The audited model.
+        model: Its name in a sentence.
+    """
+    gate = arm.gate
+    nothing = Estimate.from_json(None)
+    if gate is None:
+        return MapTest(model, arm.method, "untested", "", nothing, math.nan, nothing, math.nan)
+    stated: Literal["pass", "fail", "cannot tell"] = "pass" if gate.get("passed") else "fail"
+    if gate.get("verdict") == "cannot tell":
+        stated = "cannot tell"
+    earlier = "" if "verdict" in gate else " (the test of an earlier version, whose bound was not calibrated)"
+    excess, left = (Estimate.from_json(gate.get(name)) for name in ("excess", "variance_left"))
+    margin, least = (float(gate.get(name) or math.nan) for name in ("margin", "least_variance"))
+    return MapTest(model, arm.method, stated, f"{gate.get('reason') or ''}{earlier}", excess, margin, left, least)
+
+
+def falls(arm: Arm) -> list[str]:
+    """List what a page shows of an audit that rests on its maps."""
+    manifest = arm.audit.manifest
+    return [
+        "mean maps and maps of examples",
+        *(["gain, energy and lift"] if manifest.regions or arm.audit.masks else []),
+        *(["attention overlap"] if arm.audit.leakage else []),
+        *(["the prediction grid"] if manifest.cells else []),
+        *(["boxes"] if manifest.boxes else []),
+        *(["deletion, insertion and ROAD"] if (arm.audit.sample or {}).get("methods") else []),
+    ]
+
+
+def attribute_facts(arms: Sequence[Arm], contrast: Contrast | None, attributes: Sequence[str]) -> list[AttributeFacts]:
+    """Read what the actions are chosen from, of each attribute."""
+    first = arms[0]
+    thresholds = dict(contrast.document["moved"]["thresholds"]) if contrast else tuned_thresholds(first, attributes)
+    moved = at_thresholds(first, attributes, thresholds)
+    passed = map_test(first, "").verdict == "pass"
+    found = elsewhere(first) if passed else {}
+    result = []
+    for name in attributes:
+        at: At | None = moved.get(name)
+        of_change = contrast.document["attributes"][name]["error_differences"] if contrast else {}
+        change = [
+            Estimate.from_json(of_change[f"{part}_error"][f"{COLUMNS[0]} - {COLUMNS[2]}"]["difference"])
+            for part in PARTS
+            if of_change
+        ]
+        result.append(
+            AttributeFacts(
+                name=name,
+                classes=("with " + name, "without " + name)
+                if first.minority(name) > 0
+                else ("without " + name, "with " + name),
+                errors=_errors(first, name),
+                threshold=math.nan if at is None else at.threshold,
+                at_threshold=None if at is None else at.errors,
+                gained=None if at is None else at.gained,
+                least_error=least_error(first, name),
+                other=_errors(arms[1], name) if contrast else None,
+                change=Pair(*change) if change else None,
+                elsewhere=_elsewhere(first, name, found) if passed else "",
+                shows_the_image=map_checks.shows_the_image(first, name),
+            )
+        )
+    return result
+
+
+def _facts(
+    arms: Sequence[Arm],
+    contrast: Contrast | None,
+    attributes: Sequence[str],
+    maps: tuple[MapTest, ...],
+    of_each: Sequence[AttributeFacts],
+    tolerated: float,
+) -> Facts:
+    first = arms[0]
+    above = tuple(one.name for one in of_each if any(_certainly_above(rate, tolerated) for rate in one.errors.parts))
+    if contrast is None:
+        average = averages(first, attributes, tuned_thresholds(first, attributes))
+        family = None if any(first.turned(name) for name in attributes) else first.family(RARER_WORSE)
+        return Facts(
+            models=("the model",),
+            direction=_direction(first, average.attributes),
+            attributes=average.attributes,
+            left_out=average.left_out,
+            errors=(_pair(average.rates, 0),),
+            at_threshold=_pair(average.rates, 1) if len(average.rates["minority"]) > 1 else None,
+            left=_pair(average.differences, 0) if average.differences["minority"] else None,
+            worse_for_the_rarer=(int(family["findings"]), int(family["size"])) if family and family["size"] else None,
+            above=above,
+            maps=maps,
+            example=_example(first, average.attributes),
+            optimistic=first.audit.manifest.data.split in (None, "validation"),
+        )
+    average = _of_contrast(contrast)
+    errors = next((one["tests"] for one in contrast.document.get("families") or () if one["name"] == ERRORS), ())
+    known = not (contrast.document.get("moved") or {}).get("reason")
+    return Facts(
+        models=(arms[0].phrase, arms[1].phrase),
+        direction=_direction(first, average.attributes),
+        attributes=average.attributes,
+        left_out=average.left_out,
+        errors=(_pair(average.rates, 0), _pair(average.rates, 2)),
+        at_threshold=_pair(average.rates, 1) if known else None,
+        change=_pair(average.differences, 0),
+        left=_pair(average.differences, 1) if known else None,
+        above=above,
+        maps=maps,
+        example=_example(first, average.attributes),
+        differing=len({test["attribute"] for test in errors if test["finding"]}),
+        detectable=undecided(errors, "points"),
+        optimistic=bool((contrast.document.get("moved") or {}).get("fitted_on_audited")),
+    )
+
+
+def _of_contrast(contrast: Contrast) -> AverageErrors:
+    """Read the mean errors of a contrast; of an earlier version, which has none, make them of the records."""
+    if stored := contrast.document.get("overall"):
+        return AverageErrors.from_json(stored)
+    moved = contrast.document["moved"]["thresholds"] or None
+    return overall_errors(pair_audits(contrast.first.audit, contrast.second.audit, moved))
+
+
+def _errors(arm: Arm, attribute: str) -> Pair:
+    return Pair(arm.rate(attribute, "minority_error"), arm.rate(attribute, "majority_error"))
+
+
+def _pair(by_class: Mapping[str, Sequence[Estimate]], place: int) -> Pair:
+    return Pair(by_class["minority"][place], by_class["majority"][place])
+
+
+def _direction(arm: Arm, attributes: Sequence[str]) -> Direction:
+    if all(arm.tied(name) for name in attributes):
+        return "tied"
+    signs = {arm.minority(name) for name in attributes}
+    return "mixed" if len(signs) > 1 else "positive" if signs == {1} else "negative"
+
+
+def _example(arm: Arm, attributes: Sequence[str]) -> str:
+    """Write the rarer class of the attribute where it is rarest."""
+    rare = [name for name in attributes if not arm.tied(name)]
+    if not rare:
+        return ""
+    name = min(rare, key=lambda one: minority_share(arm, one))
+    return f"{'with' if arm.minority(name) > 0 else 'without'} {name}"
+
+
+def _certainly_above(rate: Estimate, tolerated: float) -> bool:
+    return rate.defined and not rate.small and bool(np.isfinite(rate.low)) and rate.low > tolerated
+
+
+def _elsewhere(arm: Arm, name: str, found: Mapping[str, Any]) -> str:
+    """Say why the evidence is elsewhere than expected: off its object, or in the region less than by chance."""
+    if name in found:
+        where = f", mostly at the {found[name].place} of the image" if found[name].place else ""
+        return f"it is told apart, but the evidence is not on the object{where}"
+    gain = arm.measure(name, "gain", "outcome:TP")
+    if gain.defined and not gain.small and gain.high < 0:
+        return f"the evidence avoids the expected region where it is found: gain {written(gain)}, 0 is chance"
+    return ""
