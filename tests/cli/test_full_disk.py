@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import resource
 import shutil
-import signal
 
 import pytest
 import yaml
 
+from tests.full_disk import full_disk
 from tests.report.conftest import finished_audit
 from tests.studies.zoom import planted
 from tests.train.conftest import spots, values
 
 __all__ = ["spots"]
 FACTORY = ("--factory", "tests.studies.zoom.planted:network")
-
-
-@contextlib.contextmanager
-def full_disk(size):
-    """Refuse to make any file larger than this, as a disk does on which no more is left."""
-    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1][1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, former[1])
-        signal.signal(signal.SIGXFSZ, former[0])
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ UNDEFINED = estimate(math.nan, status="undefined")
         (estimate(-0.0, -0.2, 0.2), "number", "0.00 [−0.20, 0.20]"),
         (estimate(-0.0, -0.2, 0.2), "difference", "0.00 [−0.20, +0.20]"),
         (estimate(-0.0062, -0.0098, -0.0026), "difference", "−0.006 [−0.010, −0.003]"),
-        (estimate(0.0, 0.0, 0.0), "difference", "0.00 [0.00, 0.00]"),
+        (estimate(0.0, 0.0, 0.0), "difference", "0.00"),  # a point is no interval
         (estimate(0.5), "number", "0.50"),
         (estimate(0.25, 0.0, 0.5, "small"), "number", "0.25 [0.00, 0.50] (few images)"),
         (UNDEFINED, "number", "undefined"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from bincam.train.runs.checkpoint import FILE as STATE
 from bincam.train.runs.splits import read_splits
 from bincam.train.steps.batches import shuffled
 from tests.folders import taken_elsewhere
+from tests.full_disk import full_disk
 from tests.train.conftest import digest, write_spots
 
 
@@ -215,17 +215,6 @@ def test_logits_that_are_not_finite_are_laid_to_no_image(config, monkeypatch):
     assert "row" not in str(caught.value)
 
 
-@contextmanager
-def longest_file(size: int):
-    """No file of this process can grow beyond ``size`` bytes, as on a disk with that much left."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("size", [2_000, 100_000])  # too little for the records, or for the state
 def test_a_full_disk_keeps_the_former_state(config, size):
     def files(folder):
@@ -237,7 +226,7 @@ def test_a_full_disk_keeps_the_former_state(config, size):
     more, folder = config(epochs=3, **same), Path(config().out)
     there, state = set(files(folder)), (folder / STATE).read_bytes()
     with (
-        longest_file(size),
+        full_disk(size),
         pytest.raises(BincamError, match=r"cannot be written: .*; the previous state is kept"),
     ):
         fit(more, resume=True)
@@ -256,14 +245,14 @@ def test_a_disk_that_fills_after_the_state_costs_no_epoch(config, monkeypatch):
     same = {"epochs": 2, "test": False, "tensorboard": False}
     whole, settings = fit(config(to="whole", **same)), config(**same)
     write_state = loop.write_state
-    with longest_file(2**60), monkeypatch.context() as full:  # room for everything up to the second epoch's weights
+    with full_disk(2**60), monkeypatch.context() as changed:  # room for everything up to the second epoch's weights
 
         def last(folder, run, state):
             write_state(folder, run, state)
             if state.position.epoch == 2:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
 
-        full.setattr(loop, "write_state", last)
+        changed.setattr(loop, "write_state", last)
         with pytest.raises(BincamError, match=r"cannot be written: .*; the previous state is kept"):
             fit(settings)
     seen = []

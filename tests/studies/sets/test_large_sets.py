@@ -33,7 +33,8 @@ def audits(tmp_path_factory):
 def test_the_figures_do_not_depend_on_the_rows(audits, tmp_path):
     assert audits[2].manifest.large_sets == ("colour",)
     small, large = (run_sets(audits[rows], ASKED, out=tmp_path / str(rows)) for rows in (20, 2))
-    assert json.dumps(large.summary) == json.dumps(small.summary)
+    figures = [{key: value for key, value in study.summary.items() if key != "seal"} for study in (small, large)]
+    assert json.dumps(figures[1]) == json.dumps(figures[0])
     assert large.summary["subjects"]["colour"]["rules"]["lac"]["coverage"]["images"] > 20
     for file in sorted((small.folder / "per_image").iterdir()):
         pd.testing.assert_frame_equal(pd.read_parquet(large.folder / "per_image" / file.name), pd.read_parquet(file))
