@@ -51,6 +51,8 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+UNTIMED = {"BINCAM_PROPERTIES", "BINCAM_UNTIMED"}
+"""Variables with which no time is judged: of many drawn inputs, and of old versions, whose first import takes long."""
 LIMIT = 10.0
 """Seconds of processor time at which a test that is not marked as slow fails: twice those from which it should be
 marked, because another machine may take twice as long."""
@@ -70,7 +72,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     start = _processor_time()
     yield
     seconds = _processor_time() - start
-    if seconds > LIMIT and item.get_closest_marker("slow") is None and "BINCAM_PROPERTIES" not in os.environ:
+    if seconds > LIMIT and item.get_closest_marker("slow") is None and not UNTIMED & os.environ.keys():
         _UNMARKED[item.nodeid] = seconds
 
 

@@ -94,7 +94,7 @@ QUICK = replace(
     influence_images=20,
     seconds=None,
 )
-"""Every step with few small faces and nine attributes, in under a minute; its networks have learned little."""
+"""Every step with few small faces and nine attributes, in two to three minutes; its networks have learned little."""
 
 
 def demo(
@@ -113,8 +113,8 @@ def demo(
         bool,
         typer.Option(
             "--quick",
-            help="Every step with few small faces and nine attributes, in under a minute; the models have learned "
-            "little, and the report shows what it looks like rather than a result.",
+            help="Every step with few small faces and nine attributes, in two to three minutes; the models have "
+            "learned little, and the report shows what it looks like rather than a result.",
         ),
     ] = False,
     seed: Annotated[
