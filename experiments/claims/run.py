@@ -9,7 +9,6 @@ repository. Afterwards ``python -m experiments.claims.tables`` makes the table.
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import time
@@ -19,15 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from bincam import provenance
-from bincam.errors import BincamError, BincamWarning
-from bincam.files import read_json, write_json
+from bincam.errors import BincamWarning
 from bincam.train.runs.manifest import revision
 from experiments.claims.campaign import HERE, Job, jobs
 from experiments.claims.measures import measure
 from experiments.claims.training import images, train
-from experiments.scenes.job_files import selected
+from experiments.scenes.job_files import SCHEMA, job_parser, stored, work_through
 
-KIND, SCHEMA = "bincam-experiment-claims", 1
+KIND = "bincam-experiment-claims"
 
 
 def result(job: Job, work: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -51,39 +49,17 @@ def result(job: Job, work: Path, overrides: Sequence[str] = ()) -> dict[str, Any
 
 def finished(job: Job, out: Path) -> dict[str, Any] | None:
     """Read the result of a job; None if there is none, or one of other settings."""
-    file = out / f"{job.name}.json"
-    if not file.is_file():
-        return None
-    stored = read_json(file, kind=KIND, schema=SCHEMA)
-    return stored if stored["job"] == job.settings() else None
+    return stored(KIND, job, out)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    work = Path.home() / ".cache" / "bincam-claims"
-    parser.add_argument("--work", type=Path, default=work, help="folder of faces, models and audits")
-    parser.add_argument("--out", type=Path, default=HERE / "jobs", help="folder of the JSON files")
-    parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="names of pairs, with * and ?")
-    parser.add_argument("--list", action="store_true", help="say which pairs are done, and stop")
+    parser = job_parser(__doc__, "bincam-claims", "faces, models and audits", HERE)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for bincam train")
-    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     warnings.simplefilter("ignore", BincamWarning)
-    try:
-        chosen = list(selected(jobs(), options.only))
-        if options.list:
-            for job in chosen:
-                print(f"{'done' if finished(job, options.out) else 'open'}  {job.name}")
-            return
-        import torch
-
-        torch.set_num_threads(options.threads)
-        for job in chosen:
-            if finished(job, options.out) is None:
-                write_json(options.out / f"{job.name}.json", result(job, options.work, options.set))
-                print(f"{job.name}: done", flush=True)
-    except BincamError as error:
-        raise SystemExit(f"error: {error}") from None
+    work_through(
+        jobs(), options, lambda job: finished(job, options.out), lambda job: result(job, options.work, options.set)
+    )
 
 
 if __name__ == "__main__":

@@ -37,6 +37,14 @@ class Named(Protocol):
         ...
 
 
+class Stated(Named, Protocol):
+    """A job whose settings its file states."""
+
+    def settings(self) -> dict[str, Any]:
+        """What its result depends on."""
+        ...
+
+
 def record(
     kind: str, job: Job, sample: DataclassInstance, trained: Trained, measure: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
@@ -70,12 +78,17 @@ def record(
 
 def finished(kind: str, job: Job, sample: DataclassInstance, out: Path) -> dict[str, Any] | None:
     """Read the result of a job; None if there is none, or one of other settings."""
+    found = stored(kind, job, out)
+    return found if found is not None and found["sample"] == as_json(asdict(sample)) else None
+
+
+def stored(kind: str, job: Stated, out: Path) -> dict[str, Any] | None:
+    """Read the file of a job; None if there is none, or one of other settings."""
     file = out / f"{job.name}.json"
     if not file.is_file():
         return None
-    stored = read_json(file, kind=kind, schema=SCHEMA)
-    same = stored["job"] == job.settings() and stored["sample"] == as_json(asdict(sample))
-    return stored if same else None
+    content = read_json(file, kind=kind, schema=SCHEMA)
+    return content if content["job"] == job.settings() else None
 
 
 def selected(listed: Sequence[Called], patterns: list[str]) -> Iterator[Called]:
@@ -110,27 +123,61 @@ def command(
         here: Folder of the experiment.
         result: Makes a job's file, given the folder of scenes and weights and the type of convolutions.
     """
+    parser = job_parser(description, "bincam-scenes", "scenes and weights", here)
+    parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the convolutions in training")
+    options = parser.parse_args()
+    work_through(
+        listed,
+        options,
+        lambda job: finished(kind, job, sample, options.out),
+        lambda job: result(job, sample, options.work, options.dtype),
+    )
+
+
+def job_parser(description: str | None, name: str, content: str, here: Path) -> argparse.ArgumentParser:
+    """Make the parser of the options that every experiment of jobs has.
+
+    Args:
+        description: Of the command.
+        name: Of the folder of work, in ``~/.cache``.
+        content: What is in that folder.
+        here: Folder of the experiment.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    work = Path.home() / ".cache" / "bincam-scenes"
-    parser.add_argument("--work", type=Path, default=work, help="folder of scenes and weights")
+    parser.add_argument("--work", type=Path, default=Path.home() / ".cache" / name, help=f"folder of {content}")
     parser.add_argument("--out", type=Path, default=here / "jobs", help="folder of the JSON files")
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="names of jobs, with * and ?")
     parser.add_argument("--list", action="store_true", help="say which jobs are done, and stop")
-    parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the convolutions in training")
     parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
+    return parser
+
+
+def work_through(
+    listed: Sequence[Called],
+    options: argparse.Namespace,
+    finished: Callable[[Called], dict[str, Any] | None],
+    result: Callable[[Called], dict[str, Any]],
+) -> None:
+    """Carry out the chosen jobs that are not done, or list them.
+
+    Args:
+        listed: All jobs, in order.
+        options: As ``job_parser`` reads them.
+        finished: Reads a job's file; None if it is to be made.
+        result: Makes it.
+    """
     try:
         chosen = list(selected(listed, options.only))
         if options.list:
             for job in chosen:
-                print(f"{'done' if finished(kind, job, sample, options.out) else 'open'}  {job.name}")
+                print(f"{'done' if finished(job) else 'open'}  {job.name}")
             return
         import torch
 
         torch.set_num_threads(options.threads)
         for job in chosen:
-            if finished(kind, job, sample, options.out) is None:
-                write_json(options.out / f"{job.name}.json", result(job, sample, options.work, options.dtype))
+            if finished(job) is None:
+                write_json(options.out / f"{job.name}.json", result(job))
                 print(f"{job.name}: done", flush=True)
     except BincamError as error:
         raise SystemExit(f"error: {error}") from None
