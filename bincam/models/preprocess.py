@@ -54,16 +54,29 @@ def fit(image: Image, card: Card, landmarks: ArrayLike | None = None) -> Image:
     """
     from PIL import Image
 
-    if card.fit == "face":
-        if landmarks is None:
-            raise InputError(
-                "the model reads faces cropped by their landmarks (fit 'face' in its card), but no landmarks were "
-                "passed; pass landmarks=, or use bincam.data.loader on a data set that has them"
-            )
-        matrix = crop.face_matrix(landmarks, card.input_size[0])
-    else:
-        matrix = crop.fit_matrix(card.fit, (image.height, image.width), card.input_size)
+    matrix = input_matrix(card, (image.height, image.width), landmarks)
     return Image.fromarray(crop.warp(np.asarray(image.convert("RGB"), np.uint8), matrix, card.input_size))
+
+
+def input_matrix(card: Card, size: tuple[int, int], landmarks: ArrayLike | None = None) -> crop.Floats:
+    """Return the matrix ``(2, 3)`` from pixels of an image to those of the model's input, by the card's ``fit``.
+
+    Args:
+        card: Card with size and fit.
+        size: (H, W) of the image.
+        landmarks: As of ``fit``; not used by other cards than those of face crops.
+
+    Raises:
+        InputError: A face crop without landmarks.
+    """
+    if card.fit != "face":
+        return crop.fit_matrix(card.fit, size, card.input_size)
+    if landmarks is None:
+        raise InputError(
+            "the model reads faces cropped by their landmarks (fit 'face' in its card), but no landmarks were "
+            "passed; pass landmarks=, or use bincam.data.loader on a data set that has them"
+        )
+    return crop.face_matrix(landmarks, card.input_size[0])
 
 
 def preprocess(image: Image, card: Card, landmarks: ArrayLike | None = None) -> Tensor:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data import crop
 from bincam.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,11 +82,9 @@ class Photographs:
 
     def matrix(self, file: Path, size: tuple[int, int]) -> Points:
         """Return the matrix ``(2, 3)`` from pixels of a photograph of ``size`` (H, W) to those of the model's input."""
-        points = self._points(file)
-        if points is not None:
-            return crop.face_matrix(points, self.card.input_size[0])
-        assert self.card.fit != "face"
-        return crop.fit_matrix(self.card.fit, size, self.card.input_size)
+        from bincam.models.preprocess import input_matrix
+
+        return input_matrix(self.card, size, self._points(file))
 
     def about(self) -> dict[str, Any]:
         """State in the document how photographs were fitted, where that is not told by the model alone.

@@ -17,7 +17,7 @@ from bincam.data.images import decode
 from bincam.data.readers.celeba_labels import LANDMARK_COLUMNS
 from bincam.errors import InputError
 from bincam.models.card import Card
-from bincam.models.preprocess import preprocess
+from bincam.models.preprocess import input_matrix, preprocess
 from bincam.studies.counterfactual.pair_table import ImagePair
 
 TAU = 8
@@ -70,12 +70,7 @@ def load_pairs(pairs: Sequence[ImagePair], card: Card, *, tau: int = TAU) -> Loa
         _check_size(pair.flipped, after, pair.image, before)
         edited.append(preprocess(Image.fromarray(after), card, _shaped(points)))
         mask = _mask(pair, before, after, tau)
-        landmarks = _shaped(points)
-        if card.fit != "face":
-            matrix = crop.fit_matrix(card.fit, (before.shape[0], before.shape[1]), card.input_size)
-        else:
-            assert landmarks is not None
-            matrix = crop.face_matrix(landmarks, card.input_size[0])
+        matrix = input_matrix(card, (before.shape[0], before.shape[1]), _shaped(points))
         masks.append(crop.warp(mask.astype(np.uint8), matrix, card.input_size, mask=True) > 0)
     originals = zip(number, pixels, strict=True)
     return LoadedPairs(
