@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from bincam.stats.estimate import Estimate
+from bincam.stats.intervals import wilson
 
-NORMAL = 1.959963984540054
-"""Quantile of the normal distribution for intervals of 95 %."""
-
-MOST = 1e9
-"""More independent images than this are called impossible."""
+FEWEST, MOST = 1e-3, 1e9
+"""Fewer and more independent images than these are called impossible."""
 
 
 def units(estimate: Estimate) -> int:
@@ -68,44 +67,35 @@ def needed_to_decide(estimate: Estimate, bound: float) -> int | None:
     if not estimate.defined or not estimate.low <= bound <= estimate.high:
         return None
     side = 1 if bound > estimate.value else 0
-    low = high = _count(estimate.value, estimate.high - estimate.low)
-    if low is None or high is None or estimate.value == bound or not units(estimate):
+    now = _count(estimate.value, estimate.high - estimate.low)
+    if now is None or estimate.value == bound or not units(estimate):
         return None
-
-    def holds(count: float) -> bool:
-        end = _ends(estimate.value, count)[side]
-        return end >= bound if side else end <= bound
-
-    while holds(high):
-        high *= 2
-        if high > MOST:
-            return None
-    start = low
-    for _ in range(45):
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return math.ceil(round(units(estimate) * high / start, 6))
+    wanted = _crossing(lambda count: _ends(estimate.value, count)[side] - bound, now)
+    return None if wanted is None else math.ceil(round(units(estimate) * wanted / now, 6))
 
 
 def _ends(share: float, count: float) -> tuple[float, float]:
-    """Compute Wilson's interval of one share, as ``bincam.stats.intervals.wilson`` does for arrays, fast."""
-    square = NORMAL**2 / count
-    middle = (share + square / 2) / (1 + square)
-    half = NORMAL / (1 + square) * math.sqrt(share * (1 - share) / count + square / (4 * count))
-    return max(middle - half, 0.0) if share > 0 else 0.0, min(middle + half, 1.0) if share < 1 else 1.0
+    low, high = wilson(share, count)
+    return float(low), float(high)
 
 
 def _count(share: float, width: float) -> float | None:
     """Return the number of independent images of which Wilson's interval has a width; None where there is none."""
-    low, high = 1e-3, MOST
 
-    def wide(count: float) -> bool:
-        ends = _ends(share, count)
-        return ends[1] - ends[0] > width
+    def excess(count: float) -> float:
+        low, high = _ends(share, count)
+        return high - low - width
 
-    if not wide(low) or wide(high):
+    return _crossing(excess, FEWEST)
+
+
+def _crossing(difference: Callable[[float], float], least: float) -> float | None:
+    """Return the number of images, ``least`` to ``MOST``, at which a difference changes its sign; None without one."""
+    from scipy.optimize import brentq
+
+    ends = [difference(least), difference(MOST)]
+    if ends[0] == 0:
+        return least
+    if ends[0] * ends[1] > 0:
         return None
-    for _ in range(45):
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if wide(middle) else (low, middle)
-    return high
+    return math.exp(brentq(lambda log: difference(math.exp(log)), math.log(least), math.log(MOST), xtol=1e-13))
