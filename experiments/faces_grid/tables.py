@@ -9,21 +9,21 @@ criterion is met in every finished seed, *fails* if in none, and *depends* other
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bincam.files import atomic
 from experiments.faces_grid.measures import ALL, FIRST, GROUPS, SECOND
-from experiments.faces_grid.run import COUNT, HERE, SEEDS, finished
+from experiments.faces_grid.run import COUNT, HEADS, HERE, MEAN, SEEDS, finished
 from experiments.scenes.over_seeds import OPEN, Result, at, seeds, shown, table, verdict
 
 Criterion = Callable[[Result, str], bool]
 """Whether a seed meets the criterion in a group of attributes."""
 
 
-def collected(out: Path, count: int = COUNT) -> list[Result]:
-    """Read the finished seeds."""
-    found = (finished(out, seed, count) for seed in SEEDS)
+def collected(out: Path, count: int = COUNT, pooling: str = MEAN) -> list[Result]:
+    """Read the finished seeds of a pooling."""
+    found = (finished(out, seed, count, pooling) for seed in SEEDS)
     return [result for result in found if result is not None]
 
 
@@ -154,8 +154,37 @@ def arms_table(results: Sequence[Result], columns: Sequence[tuple[str, str]], co
     return table(["attributes by positives", "attributes", "model", *(head for head, _ in columns)], rows)
 
 
-def document(results: Sequence[Result]) -> str:
-    """Make all tables."""
+HEAD_COLUMNS = (
+    *CELLS[:4],
+    ("chosen τ", "box, chosen"),
+    ("constant box", "box, constant"),
+    ("chosen τ less constant", "box, chosen over constant"),
+)
+
+
+def heads_table(heads: Mapping[str, Sequence[Result]]) -> str:
+    """Make a table with a row per pooling and model, over all attributes and the seeds that every pooling has.
+
+    Args:
+        heads: Finished seeds by pooling.
+    """
+    common = set.intersection(*({result["seed"] for result in done} for done in heads.values() if done), set(SEEDS))
+    rows = []
+    for pooling, done in heads.items():
+        used = [result for result in done if result["seed"] in common]
+        for arm in (FIRST, SECOND):
+            cells = [figure(used, ALL, f"arms/{arm}", name) for _, name in HEAD_COLUMNS]
+            rows.append([pooling, arm, seeds(used), *(cells if used else [OPEN] * len(cells))])
+    return table(["pooling", "model", "seeds", *(head for head, _ in HEAD_COLUMNS)], rows)
+
+
+def document(results: Sequence[Result], heads: Mapping[str, Sequence[Result]] | None = None) -> str:
+    """Make all tables.
+
+    Args:
+        results: Finished seeds of the mean pooling.
+        heads: Finished seeds by pooling; None for those of the mean alone.
+    """
     images = f", {results[0]['images']['test']:,} test images" if results else ""
     return (
         "\n\n".join(
@@ -170,6 +199,10 @@ def document(results: Sequence[Result]) -> str:
                 "## Boxes",
                 "Attributes that the grid allows to judge.",
                 arms_table(results, BOXES, "judged"),
+                "## Heads",
+                "All attributes, the same seeds of every pooling. Cells are those of the reading that the pooling "
+                "permits, frozen or pointwise; maps are Grad-CAM's.",
+                heads_table(heads or {MEAN: results}),
             ]
         )
         + "\n"
@@ -181,7 +214,9 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE, help="folder of the JSON files")
     parser.add_argument("--out", type=Path, default=HERE / "tables.md")
     options = parser.parse_args()
-    text = document(collected(options.results))
+    text = document(
+        collected(options.results), {pooling: collected(options.results, pooling=pooling) for pooling in HEADS}
+    )
     with atomic(options.out) as part:
         part.write_text(text, encoding="utf-8")
     print(text)
