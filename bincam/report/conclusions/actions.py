@@ -163,7 +163,7 @@ def _other_model(facts: AttributeFacts, models: Sequence[str], tolerated: float)
     if not all(above_zero(facts.change.parts[place]) for place in worse):
         return None
     change = _change(facts.errors, facts.other, facts.change, facts.classes)
-    return "other model", f"{models[1]} errs {change}; no known threshold of {models[0]} does it", None
+    return "other model", f"{models[1]} errs in {change}; no known threshold of {models[0]} does it", None
 
 
 def _untuned(facts: AttributeFacts, tolerated: float) -> Chosen | None:
