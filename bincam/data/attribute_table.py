@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.data.describe import SPLITS, Description, describe
 from bincam.display import ROWS, Table, cell, counted, omitted
 from bincam.errors import InputError, nearest
-from bincam.one_of import check_sets, expand, set_columns
+from bincam.one_of import check_sets, expand, in_columns, set_columns, true_and_unknown
 
 LANDMARKS: tuple[str, ...] = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 """CelebA's five landmarks in CelebA's order. Left is the left of the image: the smaller x of an upright face."""
@@ -91,17 +92,14 @@ class AttributeTable:
                 f"labels of {counted(n, 'image')} and {counted(len(names), 'attribute')} have shape "
                 f"{(n, len(names))}, got {labels.shape}"
             )
-        legal = np.isnan(labels)
-        for value in (0, 1):
-            legal |= labels == value
-        if not legal.all():
-            row, column = (int(i[0]) for i in np.nonzero(~legal))
+        if (wrong := _first_illegal(labels)) is not None:
+            row, column = wrong
             raise InputError(
                 f"label {names[column]!r} of {self.ids[row]!r} is {labels[row, column]}; expected 0, 1 or NaN (unknown)"
             )
         one_of = check_sets(self.one_of, names)
         for name, columns in set_columns(one_of, names).items():
-            _check_one_true(labels[:, columns], name, self.ids, self.source)
+            _check_one_true(in_columns(labels, columns), name, self.ids, self.source)
         splits = self.splits if len(self.splits) or not n else np.full(n, "", "U1")
         split_names = set(np.unique(np.asarray(splits, np.str_)).tolist())
         for name in sorted(split_names - {"", *SPLITS}):
@@ -147,6 +145,12 @@ class AttributeTable:
         ]
         heads = ("attribute", "positive", "negative", "unknown", "positive [%]")
         return Table(repr(self), heads, rows, omitted(len(rows), len(self.names), "attributes")).html()
+
+    def read_with(self, reading: Mapping[str, Any]) -> AttributeTable:
+        """The same table with the arguments it was read with; nothing is checked again, which takes long of many."""
+        result = copy(self)
+        object.__setattr__(result, "reading", reading)
+        return result
 
     def path(self, row: int) -> Path:
         """The file of the image in a row."""
@@ -336,16 +340,27 @@ class AttributeTable:
         return state.hexdigest()
 
 
+def _first_illegal(labels: NDArray[np.float32]) -> tuple[int, int] | None:
+    """Row and column of the first label that is none of 0, 1 and NaN; blocks of rows are looked at one by one."""
+    step = max(1, (1 << 20) // labels.shape[1])
+    for start in range(0, len(labels), step):
+        block = labels[start : start + step]
+        illegal = (block != 0) & (block != 1) & ~np.isnan(block)
+        if illegal.any():
+            row, column = (int(i[0]) for i in np.nonzero(illegal))
+            return start + row, column
+    return None
+
+
 def _check_one_true(labels: NDArray[np.float32], name: str, ids: Sequence[str], source: str) -> None:
     """Refuse a row of a set ``(N, K)`` without exactly one true label, unless all its labels are unknown.
 
     Raises:
         InputError: Names the first such image.
     """
-    missing = np.count_nonzero(np.isnan(labels), axis=1)
+    true, missing = true_and_unknown(labels)
     unknown = missing == labels.shape[1]
     partly = (missing > 0) & ~unknown
-    true = np.count_nonzero(labels == 1, axis=1)
     wrong = np.flatnonzero(~unknown & (partly | (true != 1)))
     if len(wrong):
         row = wrong[0]
