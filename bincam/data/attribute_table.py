@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.data.describe import SPLITS, Description, describe
 from bincam.display import ROWS, Table, cell, counted, omitted
 from bincam.errors import InputError, nearest
-from bincam.one_of import check_sets, expand, set_columns
+from bincam.one_of import check_sets, expand, in_columns, set_columns, true_and_unknown
 
 LANDMARKS: tuple[str, ...] = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 """CelebA's five landmarks in CelebA's order. Left is the left of the image: the smaller x of an upright face."""
@@ -41,6 +42,9 @@ class AttributeTable:
         source: Where the table was read from, for messages.
         reading: Arguments of the reader that differ from its defaults, as JSON values: with them the source is read
             again in the same way. No part of the digest.
+        meaning: What the values of the source mean, a sentence each, as ``bincam data describe`` prints them; likewise.
+        value_range: The values of the images that are black and white, of images that are not of 8 bits; None if it is
+            not stated.
 
     Example:
         >>> import numpy as np
@@ -75,6 +79,8 @@ class AttributeTable:
     one_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     source: str = ""
     reading: Mapping[str, Any] = field(default_factory=dict)
+    meaning: tuple[str, ...] = ()
+    value_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         n, names = len(self.ids), tuple(self.names)
@@ -89,17 +95,14 @@ class AttributeTable:
                 f"labels of {counted(n, 'image')} and {counted(len(names), 'attribute')} have shape "
                 f"{(n, len(names))}, got {labels.shape}"
             )
-        legal = np.isnan(labels)
-        for value in (0, 1):
-            legal |= labels == value
-        if not legal.all():
-            row, column = (int(i[0]) for i in np.nonzero(~legal))
+        if (wrong := _first_illegal(labels)) is not None:
+            row, column = wrong
             raise InputError(
                 f"label {names[column]!r} of {self.ids[row]!r} is {labels[row, column]}; expected 0, 1 or NaN (unknown)"
             )
         one_of = check_sets(self.one_of, names)
         for name, columns in set_columns(one_of, names).items():
-            _check_one_true(labels[:, columns], name, self.ids, self.source)
+            _check_one_true(in_columns(labels, columns), name, self.ids, self.source)
         splits = self.splits if len(self.splits) or not n else np.full(n, "", "U1")
         split_names = set(np.unique(np.asarray(splits, np.str_)).tolist())
         for name in sorted(split_names - {"", *SPLITS}):
@@ -146,8 +149,26 @@ class AttributeTable:
         heads = ("attribute", "positive", "negative", "unknown", "positive [%]")
         return Table(repr(self), heads, rows, omitted(len(rows), len(self.names), "attributes")).html()
 
+    def read_with(self, reading: Mapping[str, Any]) -> AttributeTable:
+        """The same table with the arguments it was read with; nothing is checked again, which takes long of many."""
+        result = copy(self)
+        object.__setattr__(result, "reading", reading)
+        return result
+
+    def with_range(self, value_range: tuple[float, float]) -> AttributeTable:
+        """The same table with the values of its images that are black and white."""
+        result = copy(self)
+        object.__setattr__(result, "value_range", value_range)
+        return result
+
+    def meaning_with(self, *sentences: str) -> AttributeTable:
+        """The same table with these sentences before its own on what values mean."""
+        result = copy(self)
+        object.__setattr__(result, "meaning", (*sentences, *self.meaning))
+        return result
+
     def path(self, row: int) -> Path:
-        """The file of the image in a row."""
+        """The file of the image in a row, or its address in a file that holds many (``bincam.data.containers``)."""
         return self.root / self.ids[row]
 
     def index(self, attribute: str) -> int:
@@ -310,16 +331,20 @@ class AttributeTable:
         """
         source = self.source or str(self.root)
         summary = describe(source, self.names, self.labels, self.splits, self.identities, self.one_of)
-        return summary if self.landmarks is None else replace(summary, without_landmarks=self.without_landmarks())
+        lacking = None if self.landmarks is None else self.without_landmarks()
+        return replace(summary, meaning=self.meaning, without_landmarks=lacking)
 
     def digest(self) -> str:
         """SHA-256 of ids, attributes, labels, splits, identities, groups and points; not of pixels or ``root``."""
         state = hashlib.sha256()
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in {"root", "source", "reading"}:
+            if item.name in {"root", "source", "reading", "meaning"}:
                 continue
-            if item.name == "one_of" and not value:  # as before there were sets
+            if item.name in {"one_of", "value_range"} and not value:  # as before there were such fields
+                continue
+            if item.name == "value_range":
+                state.update(f"range:{value[0]:g}:{value[1]:g}".encode())
                 continue
             parts = value.items() if isinstance(value, Mapping) else [("", value)]
             for name, part in parts:
@@ -333,16 +358,27 @@ class AttributeTable:
         return state.hexdigest()
 
 
+def _first_illegal(labels: NDArray[np.float32]) -> tuple[int, int] | None:
+    """Row and column of the first label that is none of 0, 1 and NaN; blocks of rows are looked at one by one."""
+    step = max(1, (1 << 20) // labels.shape[1])
+    for start in range(0, len(labels), step):
+        block = labels[start : start + step]
+        illegal = (block != 0) & (block != 1) & ~np.isnan(block)
+        if illegal.any():
+            row, column = (int(i[0]) for i in np.nonzero(illegal))
+            return start + row, column
+    return None
+
+
 def _check_one_true(labels: NDArray[np.float32], name: str, ids: Sequence[str], source: str) -> None:
     """Refuse a row of a set ``(N, K)`` without exactly one true label, unless all its labels are unknown.
 
     Raises:
         InputError: Names the first such image.
     """
-    missing = np.count_nonzero(np.isnan(labels), axis=1)
+    true, missing = true_and_unknown(labels)
     unknown = missing == labels.shape[1]
     partly = (missing > 0) & ~unknown
-    true = np.count_nonzero(labels == 1, axis=1)
     wrong = np.flatnonzero(~unknown & (partly | (true != 1)))
     if len(wrong):
         row = wrong[0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
+import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ParamSpec
 
 from bincam.data.attribute_table import AttributeTable
@@ -15,11 +16,14 @@ from bincam.errors import InputError
 _P = ParamSpec("_P")
 
 
-def keeping_arguments(reader: Callable[_P, AttributeTable]) -> Callable[_P, AttributeTable]:
+def keeping_arguments(
+    reader: Callable[_P, AttributeTable], *, format_name: str | None = None
+) -> Callable[_P, AttributeTable]:
     """Make a reader keep, as ``reading`` of its table, the keyword arguments that differ from its defaults.
 
     Args:
         reader: A reader whose keyword-only arguments state how a source is read.
+        format_name: The name of its format, which is kept too; None of a reader whose sources are read without it.
 
     >>> import numpy as np
     >>> @keeping_arguments
@@ -33,18 +37,33 @@ def keeping_arguments(reader: Callable[_P, AttributeTable]) -> Callable[_P, Attr
 
     @functools.wraps(reader)
     def read(*args: _P.args, **kwargs: _P.kwargs) -> AttributeTable:
+        types = typing.get_type_hints(reader) if kwargs and format_name is not None else {}
         for name, value in kwargs.items():
-            _check_kind(name, value, defaults.get(name))
+            _check_kind(name, value, defaults.get(name), types.get(name))
         table = reader(*args, **kwargs)
         given = {name: plain(value) for name, value in kwargs.items() if name in defaults}
-        return replace(table, reading={name: value for name, value in given.items() if value != defaults[name]})
+        kept = {name: value for name, value in given.items() if value != defaults[name]}
+        return table.read_with(kept if format_name is None else {"format": format_name, **kept})
 
     return read
 
 
+def reader_of(name: str) -> Callable[[Callable[_P, AttributeTable]], Callable[_P, AttributeTable]]:
+    """Make a reader keep its format and its keyword arguments as ``reading`` of its table: ``@reader_of("fairface")``.
+
+    >>> import numpy as np
+    >>> @reader_of("two")
+    ... def two(file, *, split=None):
+    ...     return AttributeTable(("Bald",), np.ones((2, 1)), ("a", "b"), ".")
+    >>> dict(two("mine", split="fold").reading)
+    {'format': 'two', 'split': 'fold'}
+    """
+    return functools.partial(keeping_arguments, format_name=name)
+
+
 _NAME, _NAMES = "a name", "a list of names"
 _KINDS: dict[str, tuple[Any, str]] = {
-    **dict.fromkeys(("labels", "path", "split", "identity", "variant", "one_of_invalid"), (str, _NAME)),
+    **dict.fromkeys(("path", "split", "identity", "variant", "one_of_invalid"), (str, _NAME)),
     **dict.fromkeys(("attributes", "groups"), (list[str], _NAMES)),
     **dict.fromkeys(("landmarks", "boxes"), (str | list[str], f"{_NAMES}, or 'celeba'")),
     "one_of": (dict[str, list[str]], f"a mapping of sets, each to {_NAMES}"),
@@ -58,7 +77,20 @@ _KINDS: dict[str, tuple[Any, str]] = {
 """Type of every argument of a reader that states names, and the type in words; what the names mean a reader checks."""
 
 
-def _check_kind(name: str, value: Any, default: Any) -> None:
+def type_in_words(kind: Any) -> str:
+    """Write the type of an argument as its values in words: the choices, or the types without their modules.
+
+    >>> type_in_words(Mapping[str, str] | None), type_in_words(typing.Literal["zero", "one"])
+    ('Mapping[str, str]', "one of 'zero', 'one'")
+    """
+    parts = [part for part in (kind, *typing.get_args(kind)) if typing.get_origin(part) is typing.Literal]
+    if choices := [value for part in parts for value in typing.get_args(part)]:
+        return f"one of {', '.join(map(repr, choices))}"
+    written = inspect.formatannotation(kind)
+    return re.sub(r"(collections\.abc|typing|pathlib|os|builtins)\.", "", written).replace(" | None", "")
+
+
+def _check_kind(name: str, value: Any, default: Any, declared: Any) -> None:
     """Refuse an argument of another type than it is declared with.
 
     Raises:
@@ -66,9 +98,9 @@ def _check_kind(name: str, value: Any, default: Any) -> None:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    if name not in _KINDS or (value is None and default is None):
+    if (name not in _KINDS and declared is None) or (value is None and default is None):
         return
-    kind, words = _KINDS[name]
+    kind, words = _KINDS.get(name) or (declared, type_in_words(declared))
     try:
         TypeAdapter(kind).validate_python(plain(value), strict=True)
     except ValidationError:

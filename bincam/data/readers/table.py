@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.class_sets import add_sets
 from bincam.data.readers.arguments import keeping_arguments
-from bincam.data.readers.celeba_labels import BOX_COLUMNS, LANDMARK_COLUMNS
-from bincam.data.readers.table_cells import CODINGS, UNKNOWN, Cells, Coding, batches, place
+from bincam.data.readers.coding import Labels
+from bincam.data.readers.columns import read_columns
+from bincam.data.readers.table_cells import batches
 from bincam.data.stated_sets import ClassColumns, Invalid, StatedSets
-from bincam.errors import InputError, nearest
-from bincam.one_of import expand
-
-_NOT_AN_ATTRIBUTE = (
-    "; if {name!r} is not an attribute, list the attribute columns (attributes, --attributes), make it a group, or, if "
-    "it contains class names, state it as a set (one_of_columns, --one-of-column {name})"
-)
+from bincam.errors import InputError
 
 
 @keeping_arguments
@@ -32,7 +20,7 @@ def table(
     file: str | os.PathLike[str],
     *,
     images: str | os.PathLike[str] | None = None,
-    labels: Coding = "0/1",
+    labels: Labels = "0/1",
     path: str = "image",
     attributes: Sequence[str] | None = None,
     split: str | None = None,
@@ -51,8 +39,9 @@ def table(
     Args:
         file: ``.csv`` (comma, header, UTF-8) or ``.parquet``.
         images: Folder to which the path column is relative; the file's own folder by default.
-        labels: Coding of every attribute. Empty cells (null and NaN in Parquet) are unknown. A Parquet column of type
-            bool needs no coding.
+        labels: Coding of every attribute: ``"0/1"``, ``"-1/1"``, ``"true/false"``, or what each value means, as in
+            ``{1: "yes", 0: "no", -1: "unknown"}``. Empty cells (null and NaN in Parquet) are unknown, unless the coding
+            states ``""``. A Parquet column of type bool needs no coding.
         path: Column with the path of each image.
         attributes: Attribute columns; None takes every column that no other argument names. The name of a set stands
             for its outputs. The outputs of a set that is not mentioned here come last.
@@ -100,167 +89,19 @@ def table(
         ({'age': ('age=0-2', 'age=3-9')}, [[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
     """
     source = Path(file)
-    if labels not in CODINGS:
-        raise InputError(f"labels={labels!r}: expected one of {', '.join(CODINGS)}")
     if images is not None and not isinstance(images, (str, os.PathLike)):
         raise InputError(f"images={images!r}: expected the folder to which the path column is relative")
-    points = _column_names(landmarks, LANDMARK_COLUMNS, 10, "landmarks")
-    corners = _column_names(boxes, BOX_COLUMNS, 4, "boxes")
-    stated = StatedSets.of(one_of, one_of_columns, one_of_rest, one_of_invalid, one_of_names)
-    texts = [path, *(c for c in (split, identity) if c is not None), *groups, *stated.columns]
-    named = [*texts, *points, *corners]
-    chosen: list[str] = []
-    parts: list[_Part] = []
-    start = 0
-    for batch in batches(source):
-        if not parts:
-            columns = batch.schema.names
-            chosen = _attribute_columns(attributes, columns, named, stated)
-            _refuse_blank(source, chosen, columns)
-            for column in (*named, *chosen):
-                if column not in columns:
-                    of = " of image paths (path, --path-column)" if column == path else ""
-                    raise InputError(f"{source}: no column {column!r}{of}{nearest(column, columns)}")
-        cells = Cells(source, batch, start)
-        flags = np.empty((batch.num_rows, len(chosen)), np.int8)
-        for i, name in enumerate(chosen):
-            try:
-                flags[:, i] = cells.labels(name, labels)
-            except InputError as error:
-                hint = "" if attributes is not None else _NOT_AN_ATTRIBUTE.format(name=name)
-                raise InputError(f"{error}; {_advice(source, chosen)}{hint}") from None
-        parts.append(
-            _Part(
-                {name: cells.texts(name) for name in texts},
-                flags,
-                None if split is None else cells.splits(split),
-                [cells.floats(column) for column in points],
-                [cells.floats(column) for column in corners],
-            )
-        )
-        start += batch.num_rows
-    ids = tuple(name for part in parts for name in part.texts[path].tolist())
-    if not ids:
-        raise InputError(f"{source}: no rows")
-    if "" in ids:
-        raise InputError(f"{place(source, ids.index(''))}: no path in column {path!r}")
-    flags = np.concatenate([part.flags for part in parts])
-    values = flags.astype(np.float32)
-    values[flags == UNKNOWN] = np.nan
-
-    def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([part.texts[name] for part in parts])
-
-    names, extra = tuple(chosen), dict[str, Any]()
-    if stated:
-        classes = {column: joined(column) for column in stated.columns}
-        names, values, extra["one_of"] = add_sets(
-            stated, names, values, classes, lambda row: place(source, row), str(source)
-        )
-    if split is not None:
-        extra["splits"] = np.concatenate([part.splits for part in parts if part.splits is not None])
-    if identity is not None:
-        extra["identities"] = joined(identity)
-    if points:
-        extra["landmarks"] = np.concatenate([np.stack(part.points, axis=1) for part in parts]).reshape(-1, 5, 2)
-    if corners:
-        extra["boxes"] = np.concatenate([np.stack(part.corners, axis=1) for part in parts])
-    result = AttributeTable(
-        names=names,
-        labels=values,
-        ids=ids,
-        root=source.parent if images is None else Path(images),
-        groups={name: joined(name) for name in groups},
-        source=str(source),
-        **extra,
+    return read_columns(
+        source,
+        lambda: batches(source),
+        source.parent if images is None else Path(images),
+        labels=labels,
+        path=path,
+        attributes=attributes,
+        split=split,
+        identity=identity,
+        groups=groups,
+        landmarks=landmarks,
+        boxes=boxes,
+        stated=StatedSets.of(one_of, one_of_columns, one_of_rest, one_of_invalid, one_of_names),
     )
-    return result if attributes is None or not stated else result.select(_order(attributes, result))
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What is read of some rows. Columns may have any name, so what is not a text has no key among them.
-
-    Attributes:
-        texts: Columns of text by their names.
-        flags: ``(rows, A)``: 1, 0 or ``UNKNOWN``.
-        splits: Names of splits.
-        points: Columns of landmarks.
-        corners: Columns of boxes.
-    """
-
-    texts: dict[str, NDArray[np.str_]]
-    flags: NDArray[np.int8]
-    splits: NDArray[np.str_] | None
-    points: list[NDArray[np.float32]]
-    corners: list[NDArray[np.float32]]
-
-
-def _attribute_columns(
-    attributes: Sequence[str] | None, columns: Sequence[str], named: Sequence[str], stated: StatedSets
-) -> list[str]:
-    """List the columns of the file that are read as attributes, those of one-hot sets among them."""
-    if attributes is None:
-        return [column for column in columns if column not in named]
-    own = [
-        name
-        for name in attributes
-        if name not in stated.columns
-        and (name in columns or not (name in stated.names or stated.is_output(name)))  # unknown ones are refused
-    ]
-    return [*own, *(column for column in stated.hot_columns if column not in own)]
-
-
-def _refuse_blank(source: Path, chosen: Sequence[str], columns: Sequence[str]) -> None:
-    """Refuse an attribute without a name, such as the index that programs write before the first column."""
-    blank = next((name for name in chosen if not name.strip() and name in columns), None)
-    if blank is not None:
-        raise InputError(
-            f"{source}:1: column {columns.index(blank) + 1} has no name, and no attribute can be without; name it, or "
-            "list the attribute columns (attributes, --attributes)"
-        )
-
-
-def _order(attributes: Sequence[str], table: AttributeTable) -> list[str]:
-    """Order the outputs as the attributes were listed; sets that are not mentioned come last."""
-    order = expand(attributes, table.one_of)
-    unmentioned = [members for members in table.one_of.values() if not set(members) & set(order)]
-    return [*order, *(output for members in unmentioned for output in members)]
-
-
-def _advice(source: Path, columns: Sequence[str]) -> str:
-    """State which coding reads every label of a table, or that none does and what to do."""
-    words: dict[str, set[str]] = {column: set() for column in columns}
-    for batch in batches(source):
-        cells = Cells(source, batch, 0)
-        for column in columns:
-            if not cells.is_boolean(column):
-                words[column] |= {word.lower() for word in cells.words(column)[0] if word}
-    own = {name: {c for c, codes in CODINGS.items() if texts <= codes.keys()} for name, texts in words.items()}
-    common = [coding for coding in CODINGS if all(coding in codings for codings in own.values())]
-    if common:
-        return f"labels={common[0]!r} (--labels {common[0]}) reads every attribute column"
-    unread = next((name for name, codings in own.items() if not codings), None)
-    if unread is not None:
-        found = sorted(words[unread])
-        listed = ", ".join(map(repr, found[:4])) + (", ..." if len(found) > 4 else "")
-        return (
-            f"no coding reads column {unread!r}, which contains {listed}: write its labels as 0 and 1, and leave "
-            "unknown ones empty"
-        )
-    first, other = next((a, b) for a, b in combinations(own, 2) if not own[a] & own[b])
-    return (
-        f"no coding reads all columns: {first!r} is {min(own[first])} and {other!r} is {min(own[other])}; write them "
-        "in one coding, or select the columns of one"
-    )
-
-
-def _column_names(value: Sequence[str] | None, celeba: tuple[str, ...], count: int, argument: str) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    columns = celeba if value == "celeba" else tuple(value)
-    if isinstance(value, str) and value != "celeba":
-        raise InputError(f"{argument}={value!r}: expected {count} columns, or 'celeba'")
-    if len(columns) != count:
-        raise InputError(f"{argument} are {count} columns, got {len(columns)}")
-    return columns
