@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,9 @@ from bincam.data.describe import SPLITS, Description, describe
 from bincam.display import ROWS, Table, cell, counted, omitted
 from bincam.errors import InputError, nearest
 from bincam.one_of import check_sets, expand, set_columns
+
+if TYPE_CHECKING:
+    from bincam.data.regions.box_table import BoxTable
 
 LANDMARKS: tuple[str, ...] = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 """CelebA's five landmarks in CelebA's order. Left is the left of the image: the smaller x of an upright face."""
@@ -38,6 +41,8 @@ class AttributeTable:
         boxes: ``(N, 4)`` float32 x, y, width, height in pixels of the stored image; likewise.
         one_of: Sets of columns of which exactly one is 1 in every image, by name; where the label of a set is unknown,
             all its columns are NaN.
+        objects: Boxes of the objects that the attributes name, by image and attribute, of formats that state them; None
+            of the others. Like the pixels no part of the digest.
         source: Where the table was read from, for messages.
         reading: Arguments of the reader that differ from its defaults, as JSON values: with them the source is read
             again in the same way. No part of the digest.
@@ -73,6 +78,7 @@ class AttributeTable:
     landmarks: NDArray[np.float32] | None = None
     boxes: NDArray[np.float32] | None = None
     one_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    objects: BoxTable | None = None
     source: str = ""
     reading: Mapping[str, Any] = field(default_factory=dict)
 
@@ -317,7 +323,7 @@ class AttributeTable:
         state = hashlib.sha256()
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in {"root", "source", "reading"}:
+            if item.name in {"root", "objects", "source", "reading"}:
                 continue
             if item.name == "one_of" and not value:  # as before there were sets
                 continue
