@@ -48,7 +48,7 @@ def audit(
         str,
         typer.Option(
             metavar="PATH",
-            help="A folder in CelebA's layout, a CSV or Parquet table, or orl.",
+            help="A data set of a format that 'bincam data formats' lists, or orl.",
             rich_help_panel=SUBJECT_PANEL,
         ),
     ],

@@ -1,4 +1,4 @@
-"""``bincam data``: describe, check, regions."""
+"""``bincam data``: describe, formats, check, regions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Inspect a data set: its classes, its faults, and the regions of its attributes.")
 
 SourceArg = Annotated[
-    str, typer.Argument(metavar="PATH", help="A folder in CelebA's layout, a .csv or .parquet table, or 'orl'.")
+    str, typer.Argument(metavar="PATH", help="A data set of a format that 'bincam data formats' lists, or 'orl'.")
 ]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -68,6 +68,25 @@ def describe(
 
 
 @app.command()
+def formats(
+    name: Annotated[str | None, typer.Argument(help="A format, whose options are listed.", show_default=False)] = None,
+    *,
+    as_json: JsonOpt = False,
+) -> None:
+    """List the formats of data sets by name and by the files that each is known by, or the options of one of them."""
+    import json
+
+    from bincam.cli.reading.format_table import facts, print_formats
+    from bincam.data.readers import formats as known
+
+    chosen = list(known.formats().values()) if name is None else [known.by_name(name)]
+    if as_json:
+        typer.echo(json.dumps([facts(item) for item in chosen], indent=2, ensure_ascii=False))
+    else:
+        print_formats(chosen, with_options=name is not None)
+
+
+@app.command()
 @expand_groups
 def check(
     source: SourceArg,
@@ -86,10 +105,12 @@ def check(
     import json
 
     from bincam.data import check as checks
+    from bincam.data.readers.load import format_of
     from bincam.errors import InputError
     from bincam.progress import track
 
-    options.reader_options()  # a mistyped list is no problem of the data
+    options.reader_options(source)  # a mistyped list, or a format that is not known, is no problem of the data
+    format_of(source, options.format)
     try:
         table = options.load(source)
     except InputError as error:
@@ -206,6 +227,8 @@ def _print_description(description: Description) -> None:
     if rows.row_count:
         console.print(rows)
     _print_sets(description, console)
+    for sentence in description.meaning:
+        console.print(in_a_line(sentence))
     if description.crossing:
         console.print(
             f"{counted(len(description.crossing), 'identity', 'identities')} "

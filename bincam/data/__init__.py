@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from bincam.data.dataloader import loader as loader
     from bincam.data.dataset import FaceDataset as FaceDataset
     from bincam.data.matching import match_outputs as match_outputs
-    from bincam.data.readers.celeba import celeba as celeba
-    from bincam.data.readers.celeba_writer import write_celeba as write_celeba
-    from bincam.data.readers.celeba_writer import write_labels as write_labels
+    from bincam.data.readers.faces.celeba import celeba as celeba
+    from bincam.data.readers.faces.celeba_writer import write_celeba as write_celeba
+    from bincam.data.readers.faces.celeba_writer import write_labels as write_labels
     from bincam.data.readers.landmarks import landmarks_of as landmarks_of
     from bincam.data.readers.landmarks import read_landmarks_of as read_landmarks_of
     from bincam.data.readers.load import load as load
@@ -43,7 +43,7 @@ _NAMES = {
     "Loader": "dataloader",
     "Regions": "regions.regions",
     "BoxTable": "regions.box_table",
-    "celeba": "readers.celeba",
+    "celeba": "readers.faces.celeba",
     "cropped_boxes": "regions.boxes",
     "frontal": "crop",
     "landmarks_of": "readers.landmarks",
@@ -58,8 +58,8 @@ _NAMES = {
     "read_landmarks_of": "readers.landmarks",
     "table": "readers.table",
     "write_box_table": "regions.box_table",
-    "write_celeba": "readers.celeba_writer",
-    "write_labels": "readers.celeba_writer",
+    "write_celeba": "readers.faces.celeba_writer",
+    "write_labels": "readers.faces.celeba_writer",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
 __getattr__, __dir__ = lazily(__name__, _NAMES)

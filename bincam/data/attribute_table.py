@@ -46,6 +46,7 @@ class AttributeTable:
         source: Where the table was read from, for messages.
         reading: Arguments of the reader that differ from its defaults, as JSON values: with them the source is read
             again in the same way. No part of the digest.
+        meaning: What the values of the source mean, a sentence each, as ``bincam data describe`` prints them; likewise.
 
     Example:
         >>> import numpy as np
@@ -81,6 +82,7 @@ class AttributeTable:
     objects: BoxTable | None = None
     source: str = ""
     reading: Mapping[str, Any] = field(default_factory=dict)
+    meaning: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n, names = len(self.ids), tuple(self.names)
@@ -316,14 +318,15 @@ class AttributeTable:
         """
         source = self.source or str(self.root)
         summary = describe(source, self.names, self.labels, self.splits, self.identities, self.one_of)
-        return summary if self.landmarks is None else replace(summary, without_landmarks=self.without_landmarks())
+        lacking = None if self.landmarks is None else self.without_landmarks()
+        return replace(summary, meaning=self.meaning, without_landmarks=lacking)
 
     def digest(self) -> str:
         """SHA-256 of ids, attributes, labels, splits, identities, groups and points; not of pixels or ``root``."""
         state = hashlib.sha256()
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in {"root", "objects", "source", "reading"}:
+            if item.name in {"root", "objects", "source", "reading", "meaning"}:
                 continue
             if item.name == "one_of" and not value:  # as before there were sets
                 continue

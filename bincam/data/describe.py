@@ -89,6 +89,7 @@ class Description:
         crossing: Identities with images in several splits, and those splits; empty if the table has no identities.
         sets: Name of a set of outputs to its summaries, in the order of ``splits``.
         without_landmarks: Images that lack one of the five landmarks or several; None if the table has no landmarks.
+        meaning: What the values of the source mean, a sentence each.
     """
 
     source: str
@@ -98,6 +99,7 @@ class Description:
     crossing: dict[str, tuple[str, ...]]
     sets: dict[str, tuple[SetSummary, ...]] = field(default_factory=dict)
     without_landmarks: int | None = None
+    meaning: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The description as JSON values; undefined numbers are null, and ``sets`` is left out where there are none."""
@@ -139,6 +141,7 @@ class Description:
             "identities_across_splits": {name: list(splits) for name, splits in self.crossing.items()},
             **({"sets": sets} if sets else {}),
             **({} if self.without_landmarks is None else {"without_landmarks": self.without_landmarks}),
+            **({"meaning": list(self.meaning)} if self.meaning else {}),
         }
 
 

@@ -15,7 +15,7 @@ FACTORY = ("--factory", "tests.studies.zoom.planted:network")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """An audit with photographs and a zoom study, in which two images are right at no view."""
-    from bincam.data.readers.celeba_writer import write_attributes
+    from bincam.data.readers.faces.celeba_writer import write_attributes
 
     folder = tmp_path_factory.mktemp("made")
     table = planted.pictures(folder / "pictures", count=12)

@@ -64,7 +64,7 @@ def read_audited_data(audit: Audit, data: str | None, reading: ReaderOptions) ->
     from bincam.data.readers.load import read
 
     stated = audit.manifest.data
-    typed = reading.reader_options()
+    typed = reading.reader_options(data or stated.source, stated.options.get("format"))
     if data is None and not typed:
         try:
             return stated.read_table()

@@ -22,14 +22,6 @@ SETS_PANEL = "Sets of outputs of which exactly one is true"
 _ONE_OF = "One-hot columns or attributes of which exactly one is true in every image; may be repeated."
 
 
-class Coding(StrEnum):
-    """The coding of the labels of a CSV or Parquet table."""
-
-    zero_one = "0/1"
-    minus_one = "-1/1"
-    words = "true/false"
-
-
 class Variant(StrEnum):
     """The images of a folder in CelebA's layout."""
 
@@ -50,7 +42,7 @@ class ReaderOptions:
 
     Attributes:
         images: Folder that the table's paths are relative to.
-        labels: Coding of the labels.
+        labels: Name of a coding, or ``VALUE=MEANING,...``.
         path_column: Column of image paths.
         split_column: Column of splits.
         identity_column: Column of identities.
@@ -59,6 +51,8 @@ class ReaderOptions:
         box_columns: Four names separated by commas, or ``celeba``.
         variant: Of a folder in CelebA's layout.
         fold: Of ``orl``.
+        format: Name of a format.
+        data_option: ``NAME=VALUE`` each, options that only readers of some formats have.
         data_one_of: ``SET=NAME,...`` each.
         one_of_column: ``COLUMN`` or ``COLUMN=CLASS,...`` each.
         one_of_name: ``COLUMN=SET`` each.
@@ -78,7 +72,13 @@ class ReaderOptions:
         ),
     ] = None
     labels: Annotated[
-        Coding | None, typer.Option(help="Coding of the labels.", show_default="0/1", rich_help_panel=TABLE_PANEL)
+        str | None,
+        typer.Option(
+            metavar="CODING",
+            help="0/1, -1/1, true/false, or what each value means: 1=yes,0=no,-1=unknown.",
+            show_default="0/1",
+            rich_help_panel=TABLE_PANEL,
+        ),
     ] = None
     path_column: Annotated[
         str | None,
@@ -118,6 +118,23 @@ class ReaderOptions:
         ),
     ] = None
 
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Format of the data set, of those that 'bincam data formats' lists.",
+            show_default="that of its files",
+            rich_help_panel=OTHER_PANEL,
+        ),
+    ] = None
+    data_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Option of the format's reader, as 'bincam data formats NAME' lists them; may be repeated.",
+            rich_help_panel=OTHER_PANEL,
+        ),
+    ] = None
     data_one_of: Annotated[
         list[str] | None,
         typer.Option("--data-one-of", metavar="SET=NAME,...", help=_ONE_OF, rich_help_panel=SETS_PANEL),
@@ -156,15 +173,21 @@ class ReaderOptions:
         ),
     ] = None
 
-    def reader_options(self) -> dict[str, Any]:
+    def reader_options(self, source: str | None = None, format_name: str | None = None) -> dict[str, Any]:
         """The keyword arguments of ``bincam.data.load`` that were given.
 
+        Args:
+            source: The data set; without one, the options of its format are left as they were typed.
+            format_name: Its format, where none was given.
+
         Raises:
-            InputError: A list of names is malformed.
+            InputError: A list of names is malformed, or an option is none of the format.
         """
+        own = parse_assignments("--data-option", self.data_option, "NAME=VALUE")
         options = {
+            "format": self.format,
             "images": self.images,
-            "labels": None if self.labels is None else self.labels.value,
+            "labels": None if self.labels is None else _labels(self.labels),
             "path": self.path_column,
             "split": self.split_column,
             "identity": self.identity_column,
@@ -179,7 +202,16 @@ class ReaderOptions:
             "one_of_rest": parse_assignments("--one-of-rest", self.one_of_rest, "SET=NAME") or None,
             "one_of_invalid": None if self.one_of_invalid is None else self.one_of_invalid.value,
         }
-        return {name: value for name, value in options.items() if value is not None}
+        for name in own:
+            if options.get(name) is not None:
+                raise InputError(f"--data-option {name}: it is stated by an option of its own, too")
+        parsed: dict[str, Any] = {}
+        if own and source is not None:
+            from bincam.data.readers.load import format_of
+
+            item = format_of(source, self.format or format_name)
+            parsed = {name: item.parse(name, text) for name, text in own.items()}
+        return {name: value for name, value in options.items() if value is not None} | (parsed or own)
 
     def _class_columns(self) -> dict[str, list[str] | None] | None:
         typed = self.one_of_column or []
@@ -202,7 +234,7 @@ class ReaderOptions:
         """
         from bincam.data import load_for_outputs
 
-        options = self.reader_options()
+        options = self.reader_options(source)
         _tell_stated(source)
         return load_for_outputs(source, card.attributes, card.one_of, **options)
 
@@ -228,14 +260,10 @@ class TableOptions(ReaderOptions):
         typer.Option("--one-of", "--data-one-of", metavar="SET=NAME,...", help=_ONE_OF, rich_help_panel=SETS_PANEL),
     ] = None
 
-    def reader_options(self) -> dict[str, Any]:
-        """The keyword arguments of ``bincam.data.load`` that were given.
-
-        Raises:
-            InputError: A list of names is malformed.
-        """
+    def reader_options(self, source: str | None = None, format_name: str | None = None) -> dict[str, Any]:
+        """The keyword arguments of ``bincam.data.load`` that were given; as for commands with a model."""
         names = {} if self.attributes is None else {"attributes": parse_names("--attributes", self.attributes)}
-        return {**super().reader_options(), **names}
+        return {**super().reader_options(source, format_name), **names}
 
     def load(self, source: str) -> AttributeTable:
         """Read a data set.
@@ -248,9 +276,25 @@ class TableOptions(ReaderOptions):
         """
         from bincam.data import load
 
-        options = self.reader_options()
+        options = self.reader_options(source)
         _tell_stated(source)
         return load(source, **options)
+
+
+def _labels(typed: str) -> str | dict[str, str]:
+    """The name of a coding, or the meaning by value; nothing before ``=`` is an empty cell.
+
+    >>> _labels("1=yes,0=no,=unknown")
+    {'1': 'yes', '0': 'no', '': 'unknown'}
+    """
+    if "=" not in typed:
+        return typed.strip()
+    meanings: dict[str, str] = {}
+    for entry in parse_names("--labels", typed):
+        value, equals, meaning = (part.strip() for part in entry.rpartition("="))
+        if not equals or meanings.setdefault(value, meaning) != meaning:
+            raise InputError(f"--labels {typed}: {entry!r}; expected VALUE=yes, no or unknown, each value once")
+    return meanings
 
 
 def _columns(option: str, typed: str | None) -> str | list[str] | None:

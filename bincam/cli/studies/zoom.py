@@ -86,7 +86,9 @@ def _check_reference(audit: Audit | None, at: SubjectOptions, reading: ReaderOpt
     if audit is not None:
         reference_split(read_audited_data(audit, at.data, reading), audit.manifest.data.split)
     elif at.data is not None:  # without data the study is refused
-        reference_split(load(at.data, **reading.reader_options()), None if at.split == "all" else at.split or "test")
+        reference_split(
+            load(at.data, **reading.reader_options(at.data)), None if at.split == "all" else at.split or "test"
+        )
 
 
 def _test_time(
@@ -188,7 +190,7 @@ def _export(study: SeenViews, hard: Path, audit: Audit | None, data: str | None,
     elif data is not None:
         from bincam.data import load
 
-        table = load(data, **reading.reader_options())
+        table = load(data, **reading.reader_options(data))
     root = Path(str(study.images["root"].iloc[0])) if table is None else table.root
     with take(hard, writes=("*.csv", "*.yaml", SHEET)):
         found = write_hard_set(study, hard, data=table)

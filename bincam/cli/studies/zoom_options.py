@@ -65,7 +65,7 @@ class SubjectOptions:
         str | None,
         typer.Option(
             metavar="PATH",
-            help="A folder in CelebA's layout, a CSV or Parquet table, or orl.",
+            help="A data set of a format that 'bincam data formats' lists, or orl.",
             show_default="the audited data",
         ),
     ] = None

@@ -15,11 +15,14 @@ from bincam.errors import InputError
 _P = ParamSpec("_P")
 
 
-def keeping_arguments(reader: Callable[_P, AttributeTable]) -> Callable[_P, AttributeTable]:
+def keeping_arguments(
+    reader: Callable[_P, AttributeTable], *, format_name: str | None = None
+) -> Callable[_P, AttributeTable]:
     """Make a reader keep, as ``reading`` of its table, the keyword arguments that differ from its defaults.
 
     Args:
         reader: A reader whose keyword-only arguments state how a source is read.
+        format_name: The name of its format, which is kept too; None of a reader whose sources are read without it.
 
     >>> import numpy as np
     >>> @keeping_arguments
@@ -37,14 +40,28 @@ def keeping_arguments(reader: Callable[_P, AttributeTable]) -> Callable[_P, Attr
             _check_kind(name, value, defaults.get(name))
         table = reader(*args, **kwargs)
         given = {name: plain(value) for name, value in kwargs.items() if name in defaults}
-        return replace(table, reading={name: value for name, value in given.items() if value != defaults[name]})
+        kept = {name: value for name, value in given.items() if value != defaults[name]}
+        return replace(table, reading=kept if format_name is None else {"format": format_name, **kept})
 
     return read
 
 
+def reader_of(name: str) -> Callable[[Callable[_P, AttributeTable]], Callable[_P, AttributeTable]]:
+    """Make a reader keep its format and its keyword arguments as ``reading`` of its table: ``@reader_of("fairface")``.
+
+    >>> import numpy as np
+    >>> @reader_of("two")
+    ... def two(file, *, split=None):
+    ...     return AttributeTable(("Bald",), np.ones((2, 1)), ("a", "b"), ".")
+    >>> dict(two("mine", split="fold").reading)
+    {'format': 'two', 'split': 'fold'}
+    """
+    return functools.partial(keeping_arguments, format_name=name)
+
+
 _NAME, _NAMES = "a name", "a list of names"
 _KINDS: dict[str, tuple[Any, str]] = {
-    **dict.fromkeys(("labels", "path", "split", "identity", "variant", "one_of_invalid"), (str, _NAME)),
+    **dict.fromkeys(("path", "split", "identity", "variant", "one_of_invalid"), (str, _NAME)),
     **dict.fromkeys(("attributes", "groups"), (list[str], _NAMES)),
     **dict.fromkeys(("landmarks", "boxes"), (str | list[str], f"{_NAMES}, or 'celeba'")),
     "one_of": (dict[str, list[str]], f"a mapping of sets, each to {_NAMES}"),

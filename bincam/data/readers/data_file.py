@@ -10,11 +10,13 @@ It names the tables beside it, and the folder itself as ``.``, each with argumen
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from bincam.data.readers.formats import by_name, recognised
 from bincam.errors import InputError, nearest
 from bincam.files import atomic, read_yaml
 from bincam.yaml_text import dump_yaml
@@ -24,8 +26,12 @@ KIND, SCHEMA = "bincam-data", 1
 _FOLDER = "."
 _NAME, _NAMES = (str, "a name (in quotes, if it is a number, yes or no)"), (list[str], "a list of names")
 _FORMS: dict[str, tuple[Any, str]] = {
+    "format": (str, "the name of a format that 'bincam data formats' lists"),
     "images": (str, "a folder, relative to this file"),
-    "labels": (Literal["0/1", "-1/1", "true/false"], "'0/1', '-1/1' or 'true/false'"),
+    "labels": (
+        Literal["0/1", "-1/1", "true/false"] | dict[str | int | float | bool | None, str | bool | None],
+        "'0/1', '-1/1' or 'true/false', or yes, no or unknown by value",
+    ),
     "path": _NAME,
     "attributes": _NAMES,
     "split": _NAME,
@@ -43,7 +49,7 @@ _FORMS: dict[str, tuple[Any, str]] = {
     "one_of_rest": (dict[str, str], "the name of the further output by set"),
     "one_of_invalid": (Literal["refuse", "unknown"], "refuse or unknown"),
 }
-"""Every argument of a reader that can be stated: its form, and the form in words."""
+"""The arguments that several readers have: their form, and the form in words; the others are of one format each."""
 
 
 def stated(source: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]] | None:
@@ -158,11 +164,26 @@ def _checked(file: Path, name: str, arguments: Any) -> dict[str, Any]:
     if not isinstance(arguments, dict):
         raise InputError(f"{file}: {name}: expected options by name, got {arguments!r}")
     for key, value in arguments.items():
-        if key not in _FORMS:
-            raise InputError(f"{file}: {name}: unknown key {key!r}{nearest(key, _FORMS)}")
+        form = _FORMS.get(key) or _form_of_format(file, name, arguments, key)
         try:
-            TypeAdapter(_FORMS[key][0]).validate_python(value, strict=True)
-        except ValidationError:
+            TypeAdapter(form[0]).validate_json(json.dumps(value), strict=True)  # a list may be a tuple, a text a choice
+        except (ValidationError, TypeError):
             shown = str(value) if len(str(value)) <= 60 else f"{str(value)[:57]}..."
-            raise InputError(f"{file}: {name}: {key} is {shown}; expected {_FORMS[key][1]}") from None
+            raise InputError(f"{file}: {name}: {key} is {shown}; expected {form[1]}") from None
     return dict(arguments)
+
+
+def _form_of_format(file: Path, name: str, arguments: Mapping[str, Any], key: str) -> tuple[Any, str]:
+    """The form of an argument that the readers of some formats have.
+
+    Raises:
+        InputError: The data set's format has none of that name.
+    """
+    stated_format = arguments.get("format")
+    path = file.parent / name
+    found = [by_name(stated_format)] if isinstance(stated_format, str) else recognised(path) if path.exists() else []
+    for item in found:
+        if key in item.defaults:
+            return item.types[key], item.words(key)
+    known = {*_FORMS, *(option for item in found for option in item.defaults)}
+    raise InputError(f"{file}: {name}: unknown key {key!r}{nearest(key, known)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import warnings
 from collections.abc import Mapping
@@ -13,21 +12,24 @@ from typing import Any
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.readers.arguments import plain
 from bincam.data.readers.data_file import stated
+from bincam.data.readers.format import ATTRIBUTES, Format
+from bincam.data.readers.formats import ORL, choose
 from bincam.data.regions.regions import Regions
-from bincam.errors import BincamWarning, InputError, nearest
+from bincam.errors import BincamWarning, InputError
 
-_ATTRIBUTES = "attributes"
+_FORMAT = "format"
 
 
 def load(source: str | os.PathLike[str], **options: Any) -> AttributeTable:
-    r"""Read ``"orl"``, a folder in CelebA's layout, or a CSV or Parquet table.
+    r"""Read a data set of any format that ``bincam data formats`` lists, or ``"orl"``.
 
     A ``data.yaml`` beside the table, or in the folder, may state options of the data set once for every command
     (``bincam data describe --save`` writes it); those given here replace them one by one, with a warning.
 
     Args:
         source: ``orl``, a folder, or a file; for a folder that is called orl write ``./orl``.
-        options: Arguments of ``orl``, ``celeba`` or ``table``; and for each of them ``attributes``, those to read.
+        options: ``format``, where the data set is not known by its files; arguments of the format's reader, such as
+            those of ``celeba`` and ``table``; and for every format ``attributes``, those to read.
 
     Raises:
         InputError: There is no such data set, the reader refuses it, or an option does not apply to its format.
@@ -50,29 +52,26 @@ def load(source: str | os.PathLike[str], **options: Any) -> AttributeTable:
 
 def read(source: str | os.PathLike[str], options: Mapping[str, Any]) -> AttributeTable:
     """Read a data set with these options alone, whatever ``data.yaml`` states; otherwise as ``load``."""
-    from bincam.data.readers.celeba import celeba
-    from bincam.data.readers.orl import orl
-    from bincam.data.readers.table import table
+    item = choose(source, options.get(_FORMAT))
+    own = {name: value for name, value in options.items() if name != _FORMAT}
+    item.check(own, source)
+    chosen = None if ATTRIBUTES in item.defaults else own.pop(ATTRIBUTES, None)
+    result: AttributeTable = item.function(*(() if item is ORL else (Path(source),)), **own)
+    kept = {_FORMAT: options[_FORMAT]} if _FORMAT in options else {}
+    if chosen is not None:
+        result = replace(result.select(chosen), reading=result.reading)
+        kept[ATTRIBUTES] = list(chosen)
+    return replace(result, reading={**kept, **result.reading}) if kept else result
 
-    path = Path(source)
-    reader: Any = orl if str(source) == "orl" else celeba if path.is_dir() else table
-    if reader is table and not path.is_file():
-        raise InputError(
-            f"{path}: no such folder or file; expected a folder in CelebA's layout, a CSV or Parquet file, or 'orl'"
-        )
-    accepted = [p.name for p in inspect.signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    for name in options:
-        if name not in (*accepted, _ATTRIBUTES):
-            raise InputError(f"{source}: {name} does not apply to this kind of data set{nearest(name, accepted)}")
-    if reader is table:
-        result: AttributeTable = table(path, **options)
-        return result
-    own = {name: value for name, value in options.items() if name != _ATTRIBUTES}
-    result = orl(**own) if reader is orl else celeba(path, **own)
-    if (names := options.get(_ATTRIBUTES)) is None:
-        return result
-    chosen = result.select(names)
-    return replace(chosen, reading={**result.reading, _ATTRIBUTES: list(names)})
+
+def format_of(source: str | os.PathLike[str], name: str | None = None) -> Format:
+    """Find the format of a data set: the one given, the one that ``data.yaml`` states, or else the recognised one.
+
+    Raises:
+        InputError: As for ``choose``.
+    """
+    found = None if name is not None else stated(source)
+    return choose(source, name if found is None else found[1].get(_FORMAT))
 
 
 def with_stated(source: str | os.PathLike[str], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,14 @@ from typing import Any
 
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.readers.celeba_labels import BOX_COLUMNS, LANDMARK_COLUMNS
+from bincam.data.readers.formats import choose
 from bincam.data.readers.load import read, with_stated
 from bincam.data.readers.table_cells import column_names
 from bincam.data.stated_sets import StatedSets
 from bincam.errors import BincamWarning, InputError, nearest
 from bincam.one_of import Sets
+
+_TABLE = "table"
 
 
 def load_for_outputs(
@@ -53,7 +56,7 @@ def load_for_outputs(
     """
     arguments = with_stated(source, options)
     path = Path(source)
-    if "attributes" in arguments or str(source) == "orl" or not path.is_file():
+    if "attributes" in arguments or choose(source, arguments.get("format")).name != _TABLE:
         return read(source, arguments)
     stated = StatedSets.of(
         arguments.get("one_of"), arguments.get("one_of_columns"), names=arguments.get("one_of_names")

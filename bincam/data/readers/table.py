@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,14 @@ from bincam.data.attribute_table import AttributeTable
 from bincam.data.class_sets import add_sets
 from bincam.data.readers.arguments import keeping_arguments
 from bincam.data.readers.celeba_labels import BOX_COLUMNS, LANDMARK_COLUMNS
-from bincam.data.readers.table_cells import CODINGS, UNKNOWN, Cells, Coding, batches, place
+from bincam.data.readers.coding import NAMED, UNKNOWN, Coding, Labels, to_state
+from bincam.data.readers.table_cells import Cells, batches, place
 from bincam.data.stated_sets import ClassColumns, Invalid, StatedSets
 from bincam.errors import InputError, nearest
 from bincam.one_of import expand
 
+_FEW = 12
+"""Values of labels at most; a column with more is one of texts or numbers."""
 _NOT_AN_ATTRIBUTE = (
     "; if {name!r} is not an attribute, list the attribute columns (attributes, --attributes), make it a group, or, if "
     "it contains class names, state it as a set (one_of_columns, --one-of-column {name})"
@@ -32,7 +34,7 @@ def table(
     file: str | os.PathLike[str],
     *,
     images: str | os.PathLike[str] | None = None,
-    labels: Coding = "0/1",
+    labels: Labels = "0/1",
     path: str = "image",
     attributes: Sequence[str] | None = None,
     split: str | None = None,
@@ -51,8 +53,9 @@ def table(
     Args:
         file: ``.csv`` (comma, header, UTF-8) or ``.parquet``.
         images: Folder to which the path column is relative; the file's own folder by default.
-        labels: Coding of every attribute. Empty cells (null and NaN in Parquet) are unknown. A Parquet column of type
-            bool needs no coding.
+        labels: Coding of every attribute: ``"0/1"``, ``"-1/1"``, ``"true/false"``, or what each value means, as in
+            ``{1: "yes", 0: "no", -1: "unknown"}``. Empty cells (null and NaN in Parquet) are unknown, unless the coding
+            states ``""``. A Parquet column of type bool needs no coding.
         path: Column with the path of each image.
         attributes: Attribute columns; None takes every column that no other argument names. The name of a set stands
             for its outputs. The outputs of a set that is not mentioned here come last.
@@ -100,8 +103,7 @@ def table(
         ({'age': ('age=0-2', 'age=3-9')}, [[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
     """
     source = Path(file)
-    if labels not in CODINGS:
-        raise InputError(f"labels={labels!r}: expected one of {', '.join(CODINGS)}")
+    coding = Coding.of(labels)
     if images is not None and not isinstance(images, (str, os.PathLike)):
         raise InputError(f"images={images!r}: expected the folder to which the path column is relative")
     points = _column_names(landmarks, LANDMARK_COLUMNS, 10, "landmarks")
@@ -125,7 +127,7 @@ def table(
         flags = np.empty((batch.num_rows, len(chosen)), np.int8)
         for i, name in enumerate(chosen):
             try:
-                flags[:, i] = cells.labels(name, labels)
+                flags[:, i] = cells.labels(name, coding)
             except InputError as error:
                 hint = "" if attributes is not None else _NOT_AN_ATTRIBUTE.format(name=name)
                 raise InputError(f"{error}; {_advice(source, chosen)}{hint}") from None
@@ -172,6 +174,7 @@ def table(
         root=source.parent if images is None else Path(images),
         groups={name: joined(name) for name in groups},
         source=str(source),
+        meaning=(f"labels: {coding}",) if chosen else (),
         **extra,
     )
     return result if attributes is None or not stated else result.select(_order(attributes, result))
@@ -229,29 +232,23 @@ def _order(attributes: Sequence[str], table: AttributeTable) -> list[str]:
 
 
 def _advice(source: Path, columns: Sequence[str]) -> str:
-    """State which coding reads every label of a table, or that none does and what to do."""
+    """Name the coding that reads every label of a table, or the values whose meaning has to be stated."""
     words: dict[str, set[str]] = {column: set() for column in columns}
     for batch in batches(source):
         cells = Cells(source, batch, 0)
         for column in columns:
             if not cells.is_boolean(column):
-                words[column] |= {word.lower() for word in cells.words(column)[0] if word}
-    own = {name: {c for c, codes in CODINGS.items() if texts <= codes.keys()} for name, texts in words.items()}
-    common = [coding for coding in CODINGS if all(coding in codings for codings in own.values())]
-    if common:
-        return f"labels={common[0]!r} (--labels {common[0]}) reads every attribute column"
-    unread = next((name for name, codings in own.items() if not codings), None)
-    if unread is not None:
-        found = sorted(words[unread])
-        listed = ", ".join(map(repr, found[:4])) + (", ..." if len(found) > 4 else "")
-        return (
-            f"no coding reads column {unread!r}, which contains {listed}: write its labels as 0 and 1, and leave "
-            "unknown ones empty"
-        )
-    first, other = next((a, b) for a, b in combinations(own, 2) if not own[a] & own[b])
+                words[column] |= {word for word in cells.words(column)[0] if word}
+    every = set().union(*words.values())
+    if reading := [name for name in NAMED if Coding.of(name).reads(every)]:
+        return f"labels={reading[0]!r} (--labels {reading[0]}) reads every attribute column"
+    if len(every) <= _FEW:
+        return f"state what each value means, yes, no or unknown: {to_state(every)}"
+    most = max(words, key=lambda name: len(words[name]))
+    found = sorted(words[most])
     return (
-        f"no coding reads all columns: {first!r} is {min(own[first])} and {other!r} is {min(own[other])}; write them "
-        "in one coding, or select the columns of one"
+        f"the attribute columns have {len(every):,} values, column {most!r} {len(found):,} of them "
+        f"({', '.join(map(repr, found[:4]))}, ...), which are no labels"
     )
 
 

@@ -6,26 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.describe import SPLITS
+from bincam.data.readers.coding import Coding
 from bincam.errors import InputError
 from bincam.files import regular
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Coding = Literal["0/1", "-1/1", "true/false"]
-
-UNKNOWN = 2
-CODINGS: dict[Coding, dict[str, int]] = {
-    "0/1": {"0": 0, "1": 1, "0.0": 0, "1.0": 1},
-    "-1/1": {"-1": 0, "1": 1, "-1.0": 0, "1.0": 1},
-    "true/false": {"false": 0, "true": 1},
-}
 _SPLITS = {
     **{name: name for name in (*SPLITS, "")},
     **{str(code): name for code, name in enumerate(SPLITS)},
@@ -123,13 +116,13 @@ class Cells:
         return np.asarray(words, np.str_)[codes]
 
     def labels(self, name: str, coding: Coding) -> NDArray[np.int8]:
-        """An attribute as 1, 0 or ``UNKNOWN``."""
-        codes = CODINGS["true/false" if self.is_boolean(name) else coding]
+        """An attribute as 1, 0 or ``UNKNOWN``; of a column that the file itself states to be true or false, as that."""
+        codes = Coding.of("true/false") if self.is_boolean(name) else coding
 
         def why(word: str) -> str:
-            return f"{word!r} in attribute column {name!r}; labels are {coding}, or empty for unknown"
+            return f"{word!r} in attribute column {name!r}; the labels are stated to be {codes}"
 
-        return np.asarray(self._mapped(name, lambda word: codes.get(word.lower()) if word else UNKNOWN, why), np.int8)
+        return np.asarray(self._mapped(name, codes.value, why), np.int8)
 
     def is_boolean(self, name: str) -> bool:
         """True if the file itself states that a column is true or false."""

@@ -66,10 +66,10 @@ class Section(BaseModel):
 class DataConfig(Section):
     """The images and their preparation."""
 
-    source: str = Field(description="'orl', a folder in CelebA's layout, or a CSV or Parquet table")
+    source: str = Field(description="'orl', or a data set of a format that 'bincam data formats' lists")
     options: dict[str, Any] = Field(
         default={},
-        description="how it is read: arguments of bincam.data.load, which replace those of a data.yaml",
+        description="how it is read: arguments of bincam.data.load, such as format, which replace those of a data.yaml",
     )
     attributes: tuple[str, ...] | None = Field(
         default=None, description="the model's outputs, in order; null: all attributes", min_length=1

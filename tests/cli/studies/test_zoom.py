@@ -49,7 +49,7 @@ def test_an_interrupted_study_says_how_it_goes_on(command, audited, plan, tmp_pa
 
 
 def test_the_hard_set_is_a_table_and_a_sheet(command, tmp_path):
-    from bincam.data.readers.celeba_writer import write_attributes
+    from bincam.data.readers.faces.celeba_writer import write_attributes
 
     table = planted.pictures(tmp_path / "pictures")
     labels = table.labels.copy()

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bincam.data.readers import celeba_labels, celeba_writer
+from bincam.data.readers import celeba_labels
+from bincam.data.readers.faces import celeba_writer
 from bincam.errors import InputError
 
 _READ = """

@@ -61,21 +61,31 @@ def test_the_advised_coding_reads_the_whole_table(tmp_path, text, labels, advise
 
 
 @pytest.mark.parametrize("labels", ["0/1", "-1/1", "true/false"])
-def test_no_coding_is_advised_where_none_reads_the_table(tmp_path, labels):
-    mixed = write(tmp_path, "image,A\n1.png,1\n2.png,0\n3.png,-1\n", "mixed.csv")
-    with pytest.raises(
-        InputError, match=r"no coding reads column 'A', which contains '-1', '0', '1': write its"
-    ) as told:
+def test_values_of_no_named_coding_have_to_be_stated_and_then_read(tmp_path, labels):
+    mixed = write(tmp_path, "image,A\n1.png,1\n2.png,0\n3.png,-1\n4.png,\n", "mixed.csv")
+    with pytest.raises(InputError, match=r"state what each value means.*: --labels -1=\.\.\.,0=\.\.\.,1=\.\.\.;"):
         table(mixed, labels=labels)
-    assert "reads every" not in str(told.value)
-    rewritten = write(tmp_path, "image,A\n1.png,1\n2.png,\n3.png,0\n", "rewritten.csv")
-    np.testing.assert_array_equal(table(rewritten).labels[:, 0], [1, np.nan, 0])
-    two = write(tmp_path, "image,A,B\n1.png,1,1\n2.png,0,-1\n", "two.csv")
-    with pytest.raises(
-        InputError, match=r"'A' is 0/1 and 'B' is -1/1; write them in one coding, or select the columns"
-    ):
-        table(two, labels=labels)
-    assert table(two, labels="-1/1", attributes=["B"]).counts() == {"": 2}
+    read = table(mixed, labels={1: "yes", 0: "no", -1: "unknown"})
+    np.testing.assert_array_equal(read.labels[:, 0], [1, 0, np.nan, np.nan])
+    assert read.meaning == ("labels: 1 = yes, 0 = no, -1 = unknown, empty = unknown",)
+    assert read.reading == {"labels": {"1": "yes", "0": "no", "-1": "unknown"}}
+    assert table(mixed, **read.reading).digest() == read.digest()
+    negative = table(mixed, labels={"1": True, "0": False, "-1": False, "": False})
+    np.testing.assert_array_equal(negative.labels[:, 0], [1, 0, 0, 0])
+
+
+@pytest.mark.parametrize("labels", ["0/1", "-1/1", "true/false"])
+def test_columns_of_different_codings_are_read_by_one_that_is_stated(tmp_path, labels):
+    file = write(tmp_path, "image,A,B\n1.png,0,-1\n2.png,1,1\n")
+    with pytest.raises(InputError, match=r"--labels -1=\.\.\.,0=\.\.\.,1=\.\.\."):
+        table(file, labels=labels)
+    assert table(file, labels={-1: "no", 0: "no", 1: "yes"}).labels.tolist() == [[0, 0], [1, 1]]
+
+
+def test_a_column_of_texts_is_told_as_one_instead_of_its_values(tmp_path):
+    file = write(tmp_path, "image,A,note\n" + "".join(f"{i}.png,1,text {i}\n" for i in range(20)))
+    with pytest.raises(InputError, match=r"column 'note' 20 of them \('text 0', .*no labels.*'note' is not an attr"):
+        table(file)
 
 
 def test_parquet_gives_the_same_as_csv(tmp_path):

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.describe import SPLITS
-from bincam.data.readers.celeba import BOX_FILES, FOLDERS, LANDMARK_FILES, Variant, celeba
 from bincam.data.readers.celeba_labels import BOX_COLUMNS, LANDMARK_COLUMNS, PathLike
+from bincam.data.readers.faces.celeba import BOX_FILES, FOLDERS, LANDMARK_FILES, Variant, celeba
 from bincam.display import counted
 from bincam.errors import InputError
 from bincam.files import atomic

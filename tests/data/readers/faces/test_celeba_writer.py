@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from bincam.data import celeba, write_celeba, write_labels
-from bincam.data.readers import celeba_labels, celeba_writer
+from bincam.data.readers import celeba_labels
+from bincam.data.readers.faces import celeba_writer
 from bincam.errors import BincamError, InputError
 from tests.data.conftest import equal, make_images, make_table
-from tests.data.readers.test_celeba import FILES
+from tests.data.readers.faces.test_celeba import FILES
 
 
 def test_reading_back_gives_the_same_table_and_writing_again_the_same_bytes(folder, table, tmp_path):

