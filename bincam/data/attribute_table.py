@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -97,19 +98,12 @@ class AttributeTable:
                 f"labels of {counted(n, 'image')} and {counted(len(names), 'attribute')} have shape "
                 f"{(n, len(names))}, got {labels.shape}"
             )
-        legal = np.isnan(labels)
-        for value in (0, 1):
-            legal |= labels == value
-        if not legal.all():
-            row, column = (int(i[0]) for i in np.nonzero(~legal))
-            raise InputError(
-                f"label {names[column]!r} of {self.ids[row]!r} is {labels[row, column]}; expected 0, 1 or NaN (unknown)"
-            )
+        _check_values(labels, names, self.ids)
         one_of = check_sets(self.one_of, names)
         for name, columns in set_columns(one_of, names).items():
             _check_one_true(labels[:, columns], name, self.ids, self.source)
         splits = self.splits if len(self.splits) or not n else np.full(n, "", "U1")
-        split_names = set(np.unique(np.asarray(splits, np.str_)).tolist())
+        split_names = set(np.unique(np.asarray(self.splits, np.str_)).tolist())
         for name in sorted(split_names - {"", *SPLITS}):
             raise InputError(f"unknown split {name!r}; a split is one of {', '.join(SPLITS)} or empty")
         put = object.__setattr__
@@ -153,6 +147,12 @@ class AttributeTable:
         ]
         heads = ("attribute", "positive", "negative", "unknown", "positive [%]")
         return Table(repr(self), heads, rows, omitted(len(rows), len(self.names), "attributes")).html()
+
+    def read_with(self, reading: Mapping[str, Any]) -> AttributeTable:
+        """Return the same table with other ``reading``, without checking millions of labels once more."""
+        table = copy.copy(self)
+        object.__setattr__(table, "reading", reading)
+        return table
 
     def path(self, row: int) -> Path:
         """The file of the image in a row."""
@@ -340,6 +340,29 @@ class AttributeTable:
                 else:
                     state.update(np.ascontiguousarray(part, "<f4").tobytes())
         return state.hexdigest()
+
+
+_BLOCK = 1 << 16
+"""Rows that are checked together: of millions, a mask of all labels at once would take as much memory as they do."""
+
+
+def _check_values(labels: NDArray[np.float32], names: Sequence[str], ids: Sequence[str]) -> None:
+    """Refuse labels ``(N, A)`` that are neither 0 nor 1 nor NaN.
+
+    Raises:
+        InputError: Names the first one.
+    """
+    for start in range(0, len(labels), _BLOCK):
+        block = labels[start : start + _BLOCK]
+        legal = np.isnan(block)
+        for value in (0, 1):
+            legal |= block == value
+        if not legal.all():
+            row, column = (int(i[0]) for i in np.nonzero(~legal))
+            raise InputError(
+                f"label {names[column]!r} of {ids[start + row]!r} is {block[row, column]}; expected 0, 1 or NaN "
+                "(unknown)"
+            )
 
 
 def _check_one_true(labels: NDArray[np.float32], name: str, ids: Sequence[str], source: str) -> None:

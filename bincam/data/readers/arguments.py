@@ -6,8 +6,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, get_args
 
 from bincam.data.attribute_table import AttributeTable
 from bincam.errors import InputError
@@ -41,7 +40,7 @@ def keeping_arguments(
         table = reader(*args, **kwargs)
         given = {name: plain(value) for name, value in kwargs.items() if name in defaults}
         kept = {name: value for name, value in given.items() if value != defaults[name]}
-        return replace(table, reading=kept if format_name is None else {"format": format_name, **kept})
+        return table.read_with(kept if format_name is None else {"format": format_name, **kept})
 
     return read
 
@@ -57,6 +56,25 @@ def reader_of(name: str) -> Callable[[Callable[_P, AttributeTable]], Callable[_P
     {'format': 'two', 'split': 'fold'}
     """
     return functools.partial(keeping_arguments, format_name=name)
+
+
+def check_choice(name: str, value: object, choices: Any) -> None:
+    """Refuse an argument that is none of a few words.
+
+    Args:
+        name: Of the argument.
+        value: As given.
+        choices: The ``Literal`` of the words.
+
+    Raises:
+        InputError: Names them.
+
+    >>> from typing import Literal
+    >>> check_choice("several", "last", Literal["first", "last"])
+    """
+    words = get_args(choices)
+    if value not in words:
+        raise InputError(f"{name}={value!r}: expected {' or '.join(map(repr, words))}")
 
 
 _NAME, _NAMES = "a name", "a list of names"

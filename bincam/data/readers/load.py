@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +58,9 @@ def read(source: str | os.PathLike[str], options: Mapping[str, Any]) -> Attribut
     result: AttributeTable = item.function(*(() if item is ORL else (Path(source),)), **own)
     kept = {_FORMAT: options[_FORMAT]} if _FORMAT in options else {}
     if chosen is not None:
-        result = replace(result.select(chosen), reading=result.reading)
+        result = result.select(chosen).read_with(result.reading)
         kept[ATTRIBUTES] = list(chosen)
-    return replace(result, reading={**kept, **result.reading}) if kept else result
+    return result.read_with({**kept, **result.reading}) if kept else result
 
 
 def format_of(source: str | os.PathLike[str], name: str | None = None) -> Format:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.readers.arguments import keeping_arguments
-from bincam.data.readers.sources.lines import read_foreign_json
+from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.objects.found import BadBoxes, FoundObjects, Unannotated
+from bincam.data.readers.sources.lines import read_foreign_json
 from bincam.errors import InputError
 
 
-@keeping_arguments
+@reader_of("coco")
 def coco(
     file: str | os.PathLike[str],
     *,

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.readers.arguments import keeping_arguments
+from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.objects.found import BadBoxes, FoundObjects, Unannotated
 from bincam.data.readers.sources.xml_file import as_number, read_xml, text_of
 from bincam.errors import InputError, nearest
@@ -17,7 +17,7 @@ from bincam.errors import InputError, nearest
 _SHAPES = ("box", "polygon", "mask", "ellipse", "polyline", "points", "cuboid", "skeleton")
 
 
-@keeping_arguments
+@reader_of("cvat")
 def cvat(
     file: str | os.PathLike[str],
     *,
@@ -70,8 +70,9 @@ def cvat(
     for image in xml.findall("image"):
         name = image.get("name", "")
         where = f"{source}: image {name!r}"
-        size = int(as_number(image.get("width"), f"{where}: width")), int(
-            as_number(image.get("height"), f"{where}: height")
+        size = (
+            int(as_number(image.get("width"), f"{where}: width")),
+            int(as_number(image.get("height"), f"{where}: height")),
         )
         found.image(name, where, size)
         if not len(image):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bincam.data.attribute_table import AttributeTable
+from bincam.data.readers.arguments import check_choice
 from bincam.data.regions.box_table import BoxTable
 from bincam.data.regions.boxes import checked_boxes
 from bincam.display import counted
@@ -47,8 +49,7 @@ class FoundObjects:
     _skipped: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.bad_boxes not in ("refuse", "skip"):
-            raise InputError(f"bad_boxes={self.bad_boxes!r}: expected 'refuse' or 'skip'")
+        check_choice("bad_boxes", self.bad_boxes, BadBoxes)
 
     def image(self, name: str, where: str, size: tuple[int, int] | None = None, split: str = "") -> None:
         """Add an image.
@@ -98,8 +99,11 @@ class FoundObjects:
                 min(max(end, 0.0), limit) if -ROUNDING <= end <= limit + ROUNDING else end
                 for end, limit in zip(box, (*size, *size), strict=True)
             ]
-        cut: list[float] = checked_boxes(box, None if size is None else (size[1], size[0]), where)[0].tolist()
-        return cut
+        x0, y0, x1, y1 = box
+        right, bottom = size or (math.inf, math.inf)
+        if not (-math.inf < x0 < x1 <= right and -math.inf < y0 < y1 <= bottom and (size is None or min(x0, y0) >= 0)):
+            checked_boxes(box, None if size is None else (size[1], size[0]), where)  # says what is wrong
+        return box
 
     def table(
         self, root: str | Path, *, unannotated: Unannotated = "unknown", with_splits: bool = False, **extra: Any
@@ -118,8 +122,7 @@ class FoundObjects:
         Raises:
             InputError: There are no images.
         """
-        if unannotated not in ("unknown", "absent"):
-            raise InputError(f"unannotated={unannotated!r}: expected 'unknown' or 'absent'")
+        check_choice("unannotated", unannotated, Unannotated)
         if not self.sizes:
             raise InputError(f"{self.source}: no images in it")
         ids = tuple(self.sizes)

@@ -10,16 +10,16 @@ from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlparse
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.readers.arguments import keeping_arguments
-from bincam.data.readers.sources.lines import read_foreign_json
+from bincam.data.readers.arguments import check_choice, reader_of
 from bincam.data.readers.objects.found import BadBoxes, FoundObjects
+from bincam.data.readers.sources.lines import read_foreign_json
 from bincam.errors import InputError, nearest
 
 Several = Literal["refuse", "first", "last"]
 _KINDS = ("choices", "rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "keypointlabels")
 
 
-@keeping_arguments
+@reader_of("label_studio")
 def label_studio(
     file: str | os.PathLike[str],
     *,
@@ -48,8 +48,7 @@ def label_studio(
         InputError: The file is malformed or another export, or a task has several annotations.
     """
     source = Path(file)
-    if several not in ("refuse", "first", "last"):
-        raise InputError(f"several={several!r}: expected 'refuse', 'first' or 'last'")
+    check_choice("several", several, Several)
     tasks = read_foreign_json(source)
     if not isinstance(tasks, list) or not all(isinstance(task, dict) and isinstance(task.get("data"), dict)
                                               for task in tasks):  # fmt: skip

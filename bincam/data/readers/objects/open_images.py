@@ -9,16 +9,16 @@ from typing import Any
 
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.images import upright_size
-from bincam.data.readers.arguments import keeping_arguments
-from bincam.data.readers.sources.lines import csv_rows, fields_of, numbers
+from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.objects.found import BadBoxes, FoundObjects
+from bincam.data.readers.sources.lines import csv_rows, fields_of, numbers
 from bincam.errors import InputError, nearest
 
 _ENDS = ["XMin", "YMin", "XMax", "YMax"]
 """In the file they stand in the order XMin, XMax, YMin, YMax; they are read by their names."""
 
 
-@keeping_arguments
+@reader_of("open_images")
 def open_images(
     file: str | os.PathLike[str],
     *,

@@ -7,23 +7,24 @@ from pathlib import Path
 from typing import Literal
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.readers.arguments import keeping_arguments
-from bincam.data.readers.sources.lines import fields_of
+from bincam.data.readers.arguments import check_choice, reader_of
 from bincam.data.readers.objects.found import BadBoxes, FoundObjects, Unannotated
+from bincam.data.readers.sources.lines import fields_of
 from bincam.data.readers.sources.xml_file import number_of, read_xml, text_of
 from bincam.errors import InputError
 from bincam.files import names_in
 
+FirstPixel = Literal["1", "0"]
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _ENDS = ("xmin", "ymin", "xmax", "ymax")
 
 
-@keeping_arguments
+@reader_of("voc")
 def voc(
     root: str | os.PathLike[str],
     *,
     images: str | os.PathLike[str] | None = None,
-    first_pixel: Literal["1", "0"] = "1",
+    first_pixel: FirstPixel = "1",
     unannotated: Unannotated = "unknown",
     bad_boxes: BadBoxes = "refuse",
 ) -> AttributeTable:
@@ -49,8 +50,7 @@ def voc(
     """
     base = Path(root)
     folder = base / "Annotations"
-    if first_pixel not in ("0", "1"):
-        raise InputError(f"first_pixel={first_pixel!r}: expected '1' or '0'")
+    check_choice("first_pixel", first_pixel, FirstPixel)
     if not folder.is_dir():
         raise InputError(f"{base}: no folder Annotations with XML files in it")
     files = {name.removesuffix(".xml"): folder / name for name in names_in(folder) if name.endswith(".xml")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,7 +139,7 @@ def numbers(place: str, cells: list[str], what: str) -> list[float]:
         values = [float(cell) for cell in cells]
     except ValueError:
         values = [float("nan")]
-    if any(value != value or abs(value) == float("inf") for value in values):
+    if any(not math.isfinite(value) for value in values):
         raise InputError(f"{place}: {what} consists of numbers, got {', '.join(map(repr, cells))}")
     return values
 

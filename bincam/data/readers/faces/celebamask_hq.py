@@ -1,0 +1,86 @@
+"""Reader of CelebAMask-HQ: 30,000 faces of CelebA in 1024 x 1024 pixels, with masks of their parts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.data.attribute_table import AttributeTable
+from bincam.data.readers import celeba_labels
+from bincam.data.readers.arguments import reader_of
+from bincam.data.readers.coding import Coding
+from bincam.data.readers.sources.lines import PathLike, fields_of, first_file
+from bincam.errors import InputError
+
+LABELS = "CelebAMask-HQ-attribute-anno.txt"
+IMAGES = "CelebA-HQ-img"
+MAPPING = "CelebA-HQ-to-CelebA-mapping.txt"
+_TRAINED, _VALIDATED, _ALL = 162770, 182637, 202599
+"""Last number of a file of CelebA in its training, validation and test split."""
+
+
+@reader_of("celebamask_hq")
+def celebamask_hq(root: str | os.PathLike[str], *, identities: str | os.PathLike[str] | None = None) -> AttributeTable:
+    """Read a folder ``CelebAMask-HQ``; the splits are CelebA's, through the mapping of the images.
+
+    Args:
+        root: The folder, with ``CelebAMask-HQ-attribute-anno.txt`` and ``CelebA-HQ-img``; without
+            ``CelebA-HQ-to-CelebA-mapping.txt`` there are no splits.
+        identities: CelebA's ``identity_CelebA.txt``; the mapping says which person each image shows.
+
+    Returns:
+        The table. The masks of parts are ``--regions parts``.
+
+    Raises:
+        InputError: A file is missing or malformed, or the mapping contradicts itself, with file and line.
+    """
+    file = first_file(root, [LABELS], LABELS)
+    images = first_file(root, [IMAGES], "folder of images")
+    rows = celeba_labels.read_attributes(file)
+    ids = tuple(rows.lines)
+    extra: dict[str, Any] = {}
+    mapping = Path(root) / MAPPING
+    if mapping.is_file():
+        numbers = _numbers_in_celeba(mapping, ids)
+        extra["splits"] = np.where(
+            numbers <= _TRAINED, "train", np.where(numbers <= _VALIDATED, "validation", "test")
+        ).astype("U10")
+        if identities is not None:
+            people, names = celeba_labels.read_identities(identities)
+            originals = [f"{number:06d}.jpg" for number in numbers.tolist()]
+            extra["identities"] = names[people.aligned(originals, MAPPING)[:, 0].astype(np.intp)]
+    elif identities is not None:
+        raise InputError(f"{root}: no {MAPPING}, without which identities= cannot be assigned")
+    return AttributeTable(
+        rows.columns,
+        rows.values,
+        ids,
+        images,
+        source=str(root),
+        meaning=(f"labels: {Coding.of('-1/1')}", "splits: those of CelebA"),
+        **extra,
+    )
+
+
+def _numbers_in_celeba(file: PathLike, ids: tuple[str, ...]) -> NDArray[np.intp]:
+    """The number of each image's file in CelebA, from 1; ``orig_idx`` counts from 0."""
+    number_of: dict[str, int] = {}
+    for place, cells in fields_of(file, 3, None, "idx, orig_idx and orig_file"):
+        if cells == ["idx", "orig_idx", "orig_file"]:
+            continue
+        own, original, name = cells
+        if not own.isdigit() or not original.isdigit() or name != f"{int(original) + 1:06d}.jpg":
+            raise InputError(
+                f"{place}: idx {own!r}, orig_idx {original!r} and orig_file {name!r} do not fit: orig_file is "
+                "orig_idx + 1 in six digits"
+            )
+        if int(original) >= _ALL:
+            raise InputError(f"{place}: CelebA has no image {name}; its last is {_ALL:06d}.jpg")
+        number_of[f"{int(own)}.jpg"] = int(original) + 1
+    if missing := next((name for name in ids if name not in number_of), None):
+        raise InputError(f"{file}: no line for image {missing!r}, which {LABELS} lists")
+    return np.array([number_of[name] for name in ids], np.intp)

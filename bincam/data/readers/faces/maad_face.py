@@ -1,0 +1,124 @@
+"""Reader of MAAD-Face: 47 attributes of the 3.3 million faces of VGGFace2."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.data.attribute_table import AttributeTable
+from bincam.data.readers.arguments import reader_of
+from bincam.data.readers.coding import Coding
+from bincam.data.readers.sources.lines import lines_of
+from bincam.errors import InputError, nearest
+from bincam.files import regular
+
+FILE = "MAAD_Face.csv"
+_IMAGE, _PERSON = "Filename", "Identity"
+_CODING = Coding.of({1: "yes", -1: "no", 0: "unknown"})
+
+
+@reader_of("maad_face")
+def maad_face(
+    file: str | os.PathLike[str],
+    *,
+    images: str | os.PathLike[str] | None = None,
+    attributes: Sequence[str] | None = None,
+) -> AttributeTable:
+    r"""Read ``MAAD_Face.csv``: a label is 1 (yes), -1 (no) or **0, which is undefined** and not no.
+
+    Args:
+        file: The file, or the folder that it is in.
+        images: Folder of VGGFace2's images, ``n000001/0001_01.jpg``; that of the file by default.
+        attributes: Attributes to read, each of which takes 13 MB; None is all 47.
+
+    Returns:
+        The table, with the people. There are no splits: VGGFace2's are folders of people.
+
+    Raises:
+        InputError: The file is missing or malformed, or has no such attribute.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from bincam.data.readers.faces.maad_face import maad_face
+        >>> text = "Filename,Identity,Male,Young\nn000002/0001_01.jpg,n000002,1,0\n"
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "MAAD_Face.csv").write_text(text)
+        ...     faces = maad_face(Path(folder, "MAAD_Face.csv"))
+        >>> faces.labels.tolist(), faces.identities.tolist()
+        ([[1.0, nan]], ['n000002'])
+    """
+    source = Path(file)
+    if source.is_dir():
+        source /= FILE
+    names, columns = _read(regular(source), attributes)
+    paths, people = columns.pop(_IMAGE), columns.pop(_PERSON).combine_chunks()
+    labels = np.empty((len(names), len(paths)), np.float32)  # as the file is read: column by column
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy converts while Python makes the texts
+        converted = [
+            pool.submit(_convert, columns.pop(name), labels[i], f"{source}: {name!r}") for i, name in enumerate(names)
+        ]
+        ids = tuple(paths.to_pylist())
+        for one in converted:
+            one.result()
+    return AttributeTable(
+        names=tuple(names),
+        labels=labels.T,
+        ids=ids,
+        root=source.parent if images is None else Path(images),
+        identities=_texts(people),
+        source=str(source),
+        meaning=(f"labels: {_CODING}",),
+    )
+
+
+def _convert(column: Any, out: NDArray[np.float32], where: str) -> None:
+    """Write a column of 1, -1 and 0 as labels 1, 0 and NaN."""
+    at = 0
+    for chunk in column.chunks:
+        values = chunk.to_numpy()
+        if len(values) and (values.min() < -1 or values.max() > 1):
+            row = int(np.flatnonzero((values < -1) | (values > 1))[0])
+            raise InputError(f"{where} is {values[row]} in row {at + row + 1}; labels are {_CODING}")
+        with np.errstate(invalid="ignore"):  # 0 / 0 is NaN, as it is meant
+            np.divide(np.maximum(values, 0), values != 0, out=out[at : at + len(values)], dtype=np.float32)
+        at += len(values)
+
+
+def _read(source: Path, attributes: Sequence[str] | None) -> tuple[list[str], dict[str, Any]]:
+    """Read the columns that are asked for: paths and people as text, labels as int8."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    _, first = next(lines_of(source), ("", ""))
+    header = next(csv.reader([first]), [])
+    for column in (_IMAGE, _PERSON):
+        if column not in header:
+            raise InputError(f"{source}:1: no column {column!r}{nearest(column, header)}")
+    there = [name for name in header if name not in (_IMAGE, _PERSON)]
+    names = there if attributes is None else list(attributes)
+    for name in names:
+        if name not in there:
+            raise InputError(f"{source}:1: no attribute {name!r}{nearest(name, there)}")
+    kinds = {_IMAGE: pa.string(), _PERSON: pa.dictionary(pa.int32(), pa.string()), **dict.fromkeys(names, pa.int8())}
+    options = pa.csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), strings_can_be_null=False)
+    try:
+        content = pa.csv.read_csv(source, convert_options=options)
+    except (pa.ArrowException, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{source}: not readable: {reason}; labels are {_CODING}") from None
+    if null := next((name for name in names if content.column(name).null_count), None):
+        raise InputError(f"{source}: an empty cell in {null!r}; labels are {_CODING}")
+    return names, {name: content.column(name) for name in kinds}
+
+
+def _texts(column: Any) -> NDArray[np.str_]:
+    """A column of few distinct texts."""
+    return np.array(column.dictionary.to_pylist(), np.str_)[column.indices.to_numpy()]
