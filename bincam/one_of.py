@@ -82,6 +82,42 @@ def predicted_outputs(scores: ArrayLike) -> NDArray[np.int64]:
     return np.where(finite, np.where(finite[:, None], values, 0.0).argmax(1), -1)
 
 
+_BLOCK = 1 << 20
+"""Labels that are looked at at once, so that they stay in the processor's cache."""
+
+
+def true_and_unknown(labels: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count the true and the unknown labels of every row.
+
+    Args:
+        labels: ``(N, K)``: 1, 0 or NaN.
+
+    Returns:
+        Both ``(N,)``.
+
+    >>> [counts.tolist() for counts in true_and_unknown(np.array([[0, 1], [1, np.nan]], np.float32))]
+    [[1, 1], [0, 1]]
+    """
+    true, unknown = np.empty(len(labels), np.int64), np.empty(len(labels), np.int64)
+    step = max(1, _BLOCK // max(1, labels.shape[1]))
+    for start in range(0, len(labels), step):
+        block = labels[start : start + step]
+        true[start : start + step] = np.count_nonzero(block == 1, axis=1)
+        unknown[start : start + step] = np.count_nonzero(np.isnan(block), axis=1)
+    return true, unknown
+
+
+def in_columns(labels: NDArray[np.float32], columns: Sequence[int]) -> NDArray[np.float32]:
+    """Select columns, without a copy where they are neighbours, as the outputs of a set of many classes are.
+
+    >>> in_columns(np.eye(3, dtype=np.float32), [1, 2]).base is not None
+    True
+    """
+    first, last = columns[0], columns[-1]
+    adjacent = last - first + 1 == len(columns) and list(columns) == list(range(first, last + 1))
+    return labels[:, first : last + 1] if adjacent else labels[:, list(columns)]
+
+
 def yes_or_no(names: Sequence[str], one_of: Sets) -> list[int]:
     """Return the columns of the outputs that are in no set.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from bincam.data.describe import SPLITS, Description, describe
 from bincam.display import ROWS, Table, cell, counted, omitted
 from bincam.errors import InputError, nearest
-from bincam.one_of import check_sets, expand, set_columns
+from bincam.one_of import check_sets, expand, in_columns, set_columns, true_and_unknown
 
 if TYPE_CHECKING:
     from bincam.data.regions.box_table import BoxTable
@@ -98,10 +98,14 @@ class AttributeTable:
                 f"labels of {counted(n, 'image')} and {counted(len(names), 'attribute')} have shape "
                 f"{(n, len(names))}, got {labels.shape}"
             )
-        _check_values(labels, names, self.ids)
+        if (wrong := _first_illegal(labels)) is not None:
+            row, column = wrong
+            raise InputError(
+                f"label {names[column]!r} of {self.ids[row]!r} is {labels[row, column]}; expected 0, 1 or NaN (unknown)"
+            )
         one_of = check_sets(self.one_of, names)
         for name, columns in set_columns(one_of, names).items():
-            _check_one_true(labels[:, columns], name, self.ids, self.source)
+            _check_one_true(in_columns(labels, columns), name, self.ids, self.source)
         splits = self.splits if len(self.splits) or not n else np.full(n, "", "U1")
         split_names = set(np.unique(np.asarray(self.splits, np.str_)).tolist())
         for name in sorted(split_names - {"", *SPLITS}):
@@ -149,10 +153,10 @@ class AttributeTable:
         return Table(repr(self), heads, rows, omitted(len(rows), len(self.names), "attributes")).html()
 
     def read_with(self, reading: Mapping[str, Any]) -> AttributeTable:
-        """Return the same table with other ``reading``, without checking millions of labels once more."""
-        table = copy.copy(self)
-        object.__setattr__(table, "reading", reading)
-        return table
+        """The same table with the arguments it was read with; nothing is checked again, which takes long of many."""
+        result = copy(self)
+        object.__setattr__(result, "reading", reading)
+        return result
 
     def path(self, row: int) -> Path:
         """The file of the image in a row."""
@@ -342,27 +346,16 @@ class AttributeTable:
         return state.hexdigest()
 
 
-_BLOCK = 1 << 16
-"""Rows that are checked together: of millions, a mask of all labels at once would take as much memory as they do."""
-
-
-def _check_values(labels: NDArray[np.float32], names: Sequence[str], ids: Sequence[str]) -> None:
-    """Refuse labels ``(N, A)`` that are neither 0 nor 1 nor NaN.
-
-    Raises:
-        InputError: Names the first one.
-    """
-    for start in range(0, len(labels), _BLOCK):
-        block = labels[start : start + _BLOCK]
-        legal = np.isnan(block)
-        for value in (0, 1):
-            legal |= block == value
-        if not legal.all():
-            row, column = (int(i[0]) for i in np.nonzero(~legal))
-            raise InputError(
-                f"label {names[column]!r} of {ids[start + row]!r} is {block[row, column]}; expected 0, 1 or NaN "
-                "(unknown)"
-            )
+def _first_illegal(labels: NDArray[np.float32]) -> tuple[int, int] | None:
+    """Row and column of the first label that is none of 0, 1 and NaN; blocks of rows are looked at one by one."""
+    step = max(1, (1 << 20) // labels.shape[1])
+    for start in range(0, len(labels), step):
+        block = labels[start : start + step]
+        illegal = (block != 0) & (block != 1) & ~np.isnan(block)
+        if illegal.any():
+            row, column = (int(i[0]) for i in np.nonzero(illegal))
+            return start + row, column
+    return None
 
 
 def _check_one_true(labels: NDArray[np.float32], name: str, ids: Sequence[str], source: str) -> None:
@@ -371,10 +364,9 @@ def _check_one_true(labels: NDArray[np.float32], name: str, ids: Sequence[str], 
     Raises:
         InputError: Names the first such image.
     """
-    missing = np.count_nonzero(np.isnan(labels), axis=1)
+    true, missing = true_and_unknown(labels)
     unknown = missing == labels.shape[1]
     partly = (missing > 0) & ~unknown
-    true = np.count_nonzero(labels == 1, axis=1)
     wrong = np.flatnonzero(~unknown & (partly | (true != 1)))
     if len(wrong):
         row = wrong[0]

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bincam.data.stated_sets import Invalid, StatedSets, output_name
 from bincam.display import counted
 from bincam.errors import BincamWarning, InputError, nearest
-from bincam.one_of import check_sets, set_columns
+from bincam.one_of import check_sets, in_columns, set_columns, true_and_unknown
 
 _LARGEST = 2**34  # bytes of the labels of one set
 
@@ -43,11 +43,46 @@ def classes_in(values: NDArray[np.str_], column: str, source: str) -> tuple[str,
             f"all of them, also those without an image (--one-of-column {column}=CLASS,CLASS,...; one_of_columns=)"
         )
 
+    return by_size(distinct)
+
+
+def by_size(classes: Iterable[str]) -> tuple[str, ...]:
+    """Sort names of classes, with numbers in them ordered by size.
+
+    >>> by_size(["more than 70", "10-19", "0-2", "3-9"])
+    ('0-2', '3-9', '10-19', 'more than 70')
+    """
+
     def key(text: str) -> list[tuple[int, int, str]]:
         parts = re.split(r"(\d+)", text)
         return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
 
-    return tuple(sorted(distinct, key=key))
+    return tuple(sorted(classes, key=key))
+
+
+def positions(values: NDArray[np.str_], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Find the place of each value among the classes; -1 of a value that is none of them.
+
+    >>> positions(np.array(["b", "", "a"]), ["b", "a"]).tolist()
+    [0, -1, 1]
+    """
+    names = np.asarray(classes, np.str_)
+    order = np.argsort(names)
+    found = order[np.minimum(np.searchsorted(names, values, sorter=order), len(names) - 1)]
+    return np.where(names[found] == values, found, -1)
+
+
+def one_hot(codes: ArrayLike, count: int) -> NDArray[np.float32]:
+    """Make the labels ``(N, count)`` of classes by number; a row of -1 has no true label.
+
+    >>> one_hot([1, -1], 2).tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    """
+    numbers = np.asarray(codes, np.int64)
+    labels = np.zeros((len(numbers), count), np.float32)
+    rows = np.flatnonzero(numbers >= 0)
+    labels[rows, numbers[rows]] = 1
+    return labels
 
 
 def add_sets(
@@ -104,15 +139,18 @@ def add_sets(
                 f"{source}: column {column!r} has {counted(len(distinct), 'class', 'classes')} in "
                 f"{_rows(len(values))}; is it a column of classes? State its classes, or choose another column"
             )
-        _check_classes(stated, column, values, distinct, where)
-        parts.append((values[:, None] == np.asarray(distinct)).astype(np.float32))
+        codes = positions(values, distinct)
+        _check_classes(stated, column, values, codes, distinct, where)
+        parts.append(one_hot(codes, len(distinct)))
         name = stated.set_name(column)
         sets[name] = tuple(output_name(name, value) for value in distinct)
         all_names += sets[name]
     sets = check_sets(sets, all_names)
-    joined = np.concatenate(parts, axis=1)
+    joined = parts[-1] if not names and len(parts) == 2 else np.concatenate(parts, axis=1)
     for name, columns in set_columns(sets, all_names).items():
-        joined[:, columns] = settled(joined[:, columns], name, stated.invalid, where, source)
+        own = in_columns(joined, columns)
+        if (checked := settled(own, name, stated.invalid, where, source)) is not own:
+            joined[:, columns] = checked
     return tuple(all_names), joined, sets
 
 
@@ -135,7 +173,7 @@ def settled(
     Traceback (most recent call last):
     bincam.errors.InputError: 1: set 'sex' has 2 true labels (in all 1 row with several); of a set exactly one ...
     """
-    true, missing = (labels == 1).sum(1), np.isnan(labels).sum(1)
+    true, missing = true_and_unknown(labels)
     none, several = true == 0, true > 1
     partly = (true == 1) & (missing > 0)
     wrong = np.flatnonzero(none | several | partly)
@@ -163,10 +201,15 @@ def settled(
 
 
 def _check_classes(
-    stated: StatedSets, column: str, values: NDArray[np.str_], classes: Sequence[str], where: Callable[[int], str]
+    stated: StatedSets,
+    column: str,
+    values: NDArray[np.str_],
+    codes: NDArray[np.int64],
+    classes: Sequence[str],
+    where: Callable[[int], str],
 ) -> None:
     """Refuse rows of a column whose cell is empty or none of the classes, unless they are to be unknown."""
-    wrong = np.flatnonzero(~np.isin(values, np.asarray(classes)))
+    wrong = np.flatnonzero(codes < 0)
     if stated.invalid == "unknown" or not len(wrong):
         return
     value = str(values[wrong[0]])

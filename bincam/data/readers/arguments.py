@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
+import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ParamSpec, get_args
+from typing import Any, ParamSpec
 
 from bincam.data.attribute_table import AttributeTable
 from bincam.errors import InputError
@@ -35,8 +37,9 @@ def keeping_arguments(
 
     @functools.wraps(reader)
     def read(*args: _P.args, **kwargs: _P.kwargs) -> AttributeTable:
+        types = typing.get_type_hints(reader) if kwargs and format_name is not None else {}
         for name, value in kwargs.items():
-            _check_kind(name, value, defaults.get(name))
+            _check_kind(name, value, defaults.get(name), types.get(name))
         table = reader(*args, **kwargs)
         given = {name: plain(value) for name, value in kwargs.items() if name in defaults}
         kept = {name: value for name, value in given.items() if value != defaults[name]}
@@ -93,7 +96,20 @@ _KINDS: dict[str, tuple[Any, str]] = {
 """Type of every argument of a reader that states names, and the type in words; what the names mean a reader checks."""
 
 
-def _check_kind(name: str, value: Any, default: Any) -> None:
+def type_in_words(kind: Any) -> str:
+    """Write the type of an argument as its values in words: the choices, or the types without their modules.
+
+    >>> type_in_words(Mapping[str, str] | None), type_in_words(typing.Literal["zero", "one"])
+    ('Mapping[str, str]', "one of 'zero', 'one'")
+    """
+    parts = [part for part in (kind, *typing.get_args(kind)) if typing.get_origin(part) is typing.Literal]
+    if choices := [value for part in parts for value in typing.get_args(part)]:
+        return f"one of {', '.join(map(repr, choices))}"
+    written = inspect.formatannotation(kind)
+    return re.sub(r"(collections\.abc|typing|pathlib|os|builtins)\.", "", written).replace(" | None", "")
+
+
+def _check_kind(name: str, value: Any, default: Any, declared: Any) -> None:
     """Refuse an argument of another type than it is declared with.
 
     Raises:
@@ -101,9 +117,9 @@ def _check_kind(name: str, value: Any, default: Any) -> None:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    if name not in _KINDS or (value is None and default is None):
+    if (name not in _KINDS and declared is None) or (value is None and default is None):
         return
-    kind, words = _KINDS[name]
+    kind, words = _KINDS.get(name) or (declared, type_in_words(declared))
     try:
         TypeAdapter(kind).validate_python(plain(value), strict=True)
     except ValidationError:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bincam.data.readers.arguments import type_in_words
 from bincam.errors import InputError, nearest
 
 Sign = Callable[[Path], bool]
@@ -94,12 +94,7 @@ class Format:
         >>> Format("table", "", "", "table:table").words("one_of_invalid")
         "one of 'refuse', 'unknown'"
         """
-        kind = self.types[name]
-        choices = [value for part in (kind, *typing.get_args(kind)) for value in _choices(part)]
-        if choices:
-            return f"one of {', '.join(map(repr, choices))}"
-        written = inspect.formatannotation(kind)
-        return re.sub(r"(collections\.abc|typing|pathlib|os|builtins)\.", "", written).replace(" | None", "")
+        return type_in_words(self.types[name])
 
     def parse(self, name: str, text: str) -> Any:
         """Read the value of an option as it is typed: a name, a number, yes or no, or names separated by commas.
@@ -122,10 +117,6 @@ class Format:
             plain: Any = adapter.dump_python(adapter.validate_python(value), mode="json")
             return plain
         raise InputError(f"--data-option {name}={text}: expected {self.words(name)}")
-
-
-def _choices(kind: Any) -> tuple[Any, ...]:
-    return typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
 
 
 def holds(*patterns: str) -> Sign:

@@ -78,5 +78,14 @@ def choose(source: str | os.PathLike[str], name: str | None = None) -> Format:
     if found:
         names = " and ".join(f"{item.name} ({item.expects})" for item in found)
         raise InputError(f"{path}: may be {names}; state which: --format NAME, format=")
+    hint = ""
+    if path.is_dir():
+        from bincam.data.readers.general.class_folders import holds_classes
+
+        hint = (
+            "its folders contain images; if they are classes, --format class_folders. " if holds_classes(path) else ""
+        )
     listed = "; ".join(f"{item.name}: {item.expects}" for item in formats().values())
-    raise InputError(f"{path}: of no format that is known by its files; state it: --format NAME, format=. {listed}")
+    raise InputError(
+        f"{path}: of no format that is known by its files; state it: --format NAME, format=. {hint}{listed}"
+    )

@@ -58,7 +58,7 @@ def read(source: str | os.PathLike[str], options: Mapping[str, Any]) -> Attribut
     result: AttributeTable = item.function(*(() if item is ORL else (Path(source),)), **own)
     kept = {_FORMAT: options[_FORMAT]} if _FORMAT in options else {}
     if chosen is not None:
-        result = result.select(chosen).read_with(result.reading)
+        result = result.select(chosen)
         kept[ATTRIBUTES] = list(chosen)
     return result.read_with({**kept, **result.reading}) if kept else result
 

@@ -69,6 +69,15 @@ def _refuse_repeated(where: object, names: list[str]) -> None:
         raise InputError(f"{where}: column {repeated[0]!r} occurs twice")
 
 
+def split_name(word: str) -> str | None:
+    """The split that a folder or a file is named like, such as ``val``; None if it is not.
+
+    >>> split_name("val"), split_name("Train"), split_name("2")
+    ('validation', 'train', None)
+    """
+    return None if not word or word.isdecimal() else _SPLITS.get(word.lower())
+
+
 def column_names(source: Path) -> list[str]:
     """Read the names of a table's columns.
 

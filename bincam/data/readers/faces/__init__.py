@@ -6,6 +6,8 @@ from bincam.data.readers.format import Format, either, holds, named
 
 _ATTRIBUTES = [f"{place}list_attr_celeba.{ending}" for place in ("", "celeba/", "Anno/") for ending in ("txt", "csv")]
 
+_WIDER = ("", "wider_attribute_annotation/", "Anno/", "Annotations/")
+
 FORMATS: tuple[Format, ...] = (
     Format(
         "celeba",
