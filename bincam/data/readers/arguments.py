@@ -61,25 +61,6 @@ def reader_of(name: str) -> Callable[[Callable[_P, AttributeTable]], Callable[_P
     return functools.partial(keeping_arguments, format_name=name)
 
 
-def check_choice(name: str, value: object, choices: Any) -> None:
-    """Refuse an argument that is none of a few words.
-
-    Args:
-        name: Of the argument.
-        value: As given.
-        choices: The ``Literal`` of the words.
-
-    Raises:
-        InputError: Names them.
-
-    >>> from typing import Literal
-    >>> check_choice("several", "last", Literal["first", "last"])
-    """
-    words = get_args(choices)
-    if value not in words:
-        raise InputError(f"{name}={value!r}: expected {' or '.join(map(repr, words))}")
-
-
 _NAME, _NAMES = "a name", "a list of names"
 _KINDS: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("path", "split", "identity", "variant", "one_of_invalid"), (str, _NAME)),

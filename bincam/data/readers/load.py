@@ -11,6 +11,7 @@ from typing import Any
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.readers.arguments import plain
 from bincam.data.readers.data_file import stated
+from bincam.data.readers.faces import celebamask_hq
 from bincam.data.readers.format import ATTRIBUTES, Format
 from bincam.data.readers.formats import ORL, choose
 from bincam.data.regions.regions import Regions
@@ -107,8 +108,8 @@ def load_regions(kind: str, source: str | os.PathLike[str]) -> Regions:
     Args:
         kind: ``published``, ``face`` or ``orl``; ``parts`` or ``influence`` for the masks stored with the data set;
             otherwise a YAML file or a folder of masks.
-        source: The data set, whose folder contains ``masks/parts`` and ``masks/influence``; of a table it is the
-            folder that the table is in.
+        source: The data set, whose folder contains ``masks/parts`` and ``masks/influence``, or is CelebAMask-HQ's; of
+            a table it is the folder that the table is in.
 
     Raises:
         InputError: There are no such regions.
@@ -123,6 +124,8 @@ def load_regions(kind: str, source: str | os.PathLike[str]) -> Regions:
         return named[kind]()
     if kind in {"parts", "influence"}:
         base = Path(source).parent if Path(source).is_file() else Path(source)
+        if kind == "parts" and (base / celebamask_hq.MASKS).is_dir():
+            return celebamask_hq.part_masks(base)
         return Regions.stored(base / "masks" / kind)
     if not Path(kind).exists():
         raise InputError(f"regions {kind}: none of {', '.join(named)}, parts or influence, and no such file or folder")

@@ -14,11 +14,30 @@ from bincam.data.readers import celeba_labels
 from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.coding import Coding
 from bincam.data.readers.sources.lines import PathLike, fields_of, first_file
+from bincam.data.regions.part_files import PartFiles
+from bincam.data.regions.regions import Regions
 from bincam.errors import InputError
 
 LABELS = "CelebAMask-HQ-attribute-anno.txt"
 IMAGES = "CelebA-HQ-img"
 MAPPING = "CelebA-HQ-to-CelebA-mapping.txt"
+MASKS = "CelebAMask-HQ-mask-anno"
+_HAIR = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair", "Straight_Hair", "Wavy_Hair", "Bangs")
+_LIPS = ("u_lip", "l_lip")
+PARTS: dict[str, tuple[str, ...]] = {
+    "Eyeglasses": ("eye_g",),
+    "Wearing_Hat": ("hat",),
+    "Wearing_Earrings": ("ear_r",),
+    "Wearing_Necklace": ("neck_l",),
+    **dict.fromkeys(("Smiling", "Mouth_Slightly_Open"), ("mouth", *_LIPS)),
+    **dict.fromkeys(("Big_Lips", "Wearing_Lipstick"), _LIPS),
+    **dict.fromkeys(("Big_Nose", "Pointy_Nose"), ("nose",)),
+    **dict.fromkeys(("Arched_Eyebrows", "Bushy_Eyebrows"), ("l_brow", "r_brow")),
+    "Narrow_Eyes": ("l_eye", "r_eye"),
+    **dict.fromkeys(_HAIR, ("hair",)),
+    "Pale_Skin": ("skin", "nose"),
+}
+"""The parts in which an attribute is seen; those of the others, such as beards and cheeks, are not drawn."""
 _TRAINED, _VALIDATED, _ALL = 162770, 182637, 202599
 """Last number of a file of CelebA in its training, validation and test split."""
 
@@ -64,6 +83,19 @@ def celebamask_hq(root: str | os.PathLike[str], *, identities: str | os.PathLike
         meaning=(f"labels: {Coding.of('-1/1')}", "splits: those of CelebA"),
         **extra,
     )
+
+
+def part_masks(root: str | os.PathLike[str]) -> Regions:
+    """Take the masks of parts as regions of attributes: 512 x 512 pixels, stretched over images of 1024 x 1024.
+
+    Args:
+        root: The folder ``CelebAMask-HQ``, with ``CelebAMask-HQ-mask-anno``.
+
+    Raises:
+        InputError: There is no such folder.
+    """
+    folder = first_file(root, [MASKS], "folder of masks")
+    return Regions({"": PartFiles(folder, PARTS, 2000)}, {}, str(folder), per_image=True)
 
 
 def _numbers_in_celeba(file: PathLike, ids: tuple[str, ...]) -> NDArray[np.intp]:

@@ -83,7 +83,7 @@ def _convert(column: Any, out: NDArray[np.float32], where: str) -> None:
     """Write a column of 1, -1 and 0 as labels 1, 0 and NaN."""
     at = 0
     for chunk in column.chunks:
-        values = chunk.to_numpy()
+        values = (chunk.fill_null(0) if chunk.null_count else chunk).to_numpy()
         if len(values) and (values.min() < -1 or values.max() > 1):
             row = int(np.flatnonzero((values < -1) | (values > 1))[0])
             raise InputError(f"{where} is {values[row]} in row {at + row + 1}; labels are {_CODING}")
@@ -114,8 +114,6 @@ def _read(source: Path, attributes: Sequence[str] | None) -> tuple[list[str], di
     except (pa.ArrowException, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{source}: not readable: {reason}; labels are {_CODING}") from None
-    if null := next((name for name in names if content.column(name).null_count), None):
-        raise InputError(f"{source}: an empty cell in {null!r}; labels are {_CODING}")
     return names, {name: content.column(name) for name in kinds}
 
 

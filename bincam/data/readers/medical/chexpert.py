@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.readers.arguments import check_choice, reader_of
+from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.coding import UNKNOWN, Coding, canonical
 from bincam.data.readers.table_cells import Cells, batches, place
 from bincam.errors import InputError, nearest
@@ -54,8 +54,6 @@ def chexpert(
         InputError: The file is missing or malformed, with file and line, or ``uncertain`` is none of the three.
     """
     source = Path(file)
-    check_choice("uncertain", uncertain, Uncertain)
-    check_choice("unmentioned", unmentioned, Unmentioned)
     coding = Coding.of({1: "yes", 0: "no", -1: _MEANINGS[uncertain], "": _MEANINGS[unmentioned]})
     ids: list[str] = []
     flags: list[NDArray[np.int8]] = []

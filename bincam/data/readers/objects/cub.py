@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.readers.arguments import check_choice, reader_of
+from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.objects.classes import OneClass
 from bincam.data.readers.objects.found import BadBoxes
 from bincam.data.readers.sources.lines import fields_of, first_file, lines_of, numbers
@@ -22,31 +22,30 @@ _SURE = {"1": "not visible", "2": "guessing", "3": "probably", "4": "definitely"
 
 
 @reader_of("cub")
-def cub(root: str | os.PathLike[str], *, labels: Parts = "class", bad_boxes: BadBoxes = "refuse") -> AttributeTable:
+def cub(root: str | os.PathLike[str], *, read: Parts = "class", bad_boxes: BadBoxes = "refuse") -> AttributeTable:
     """Read ``CUB_200_2011``: 200 classes of birds, a box of each bird, and 312 attributes.
 
     Args:
         root: The folder with ``images.txt``, whose lists name images by their numbers.
-        labels: ``class`` reads the classes, a set of which exactly one is true; ``attributes`` reads the attributes
+        read: ``class`` reads the classes, a set of which exactly one is true; ``attributes`` reads the attributes
             instead, which are unknown where the part is *not visible*.
         bad_boxes: ``refuse`` boxes without area, or ``skip`` them, with a warning.
 
     Returns:
-        The table, with CUB's splits; with ``labels="class"`` it has ``objects``, because an attribute has no box of its
+        The table, with CUB's splits; with ``read="class"`` it has ``objects``, because an attribute has no box of its
         own. A box is x, y, width, height.
 
     Raises:
         InputError: A list is missing or malformed, with file and line, or names an image that is in no other list.
     """
     base = Path(root)
-    check_choice("labels", labels, Parts)
     images = first_file(base, ["images"], "folder of images")
     names = _numbered(first_file(base, ["images.txt"], "images.txt"))
     splits = {number: {"1": "train", "0": "test"}.get(value) for number, value in _of(base, "train_test_split.txt")}
     for number in names:
         if splits.get(number) is None:
             raise InputError(f"{base / 'train_test_split.txt'}: no 0 or 1 for image {number}")
-    if labels == "attributes":
+    if read == "attributes":
         return _attributes(base, images, names, splits)
     classes = _numbered(first_file(base, ["classes.txt"], "classes.txt"))
     class_of = dict(_of(base, "image_class_labels.txt"))

@@ -12,7 +12,6 @@ from typing import Any, Literal
 import numpy as np
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.readers.arguments import check_choice
 from bincam.data.regions.box_table import BoxTable
 from bincam.data.regions.boxes import checked_boxes
 from bincam.display import counted
@@ -47,9 +46,6 @@ class FoundObjects:
     unlabelled: set[str] = field(default_factory=set)
     _boxes: dict[tuple[str, str], list[list[float]]] = field(default_factory=dict)
     _skipped: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        check_choice("bad_boxes", self.bad_boxes, BadBoxes)
 
     def image(self, name: str, where: str, size: tuple[int, int] | None = None, split: str = "") -> None:
         """Add an image.
@@ -122,7 +118,6 @@ class FoundObjects:
         Raises:
             InputError: There are no images.
         """
-        check_choice("unannotated", unannotated, Unannotated)
         if not self.sizes:
             raise InputError(f"{self.source}: no images in it")
         ids = tuple(self.sizes)

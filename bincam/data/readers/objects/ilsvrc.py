@@ -28,7 +28,7 @@ def ilsvrc(
     root: str | os.PathLike[str],
     *,
     val_labels: str | os.PathLike[str] | None = None,
-    boxes: bool = True,
+    with_boxes: bool = True,
     bad_boxes: BadBoxes = "refuse",
 ) -> AttributeTable:
     """Read ImageNet's folders ``train`` and ``val``; a class is its synset, ``n01440764``.
@@ -42,7 +42,7 @@ def ilsvrc(
         val_labels: List of the classes of ``val``: lines with a name of an image and a synset; lines with a name and
             the number, from 0, of the class among the sorted synsets; or the development kit's
             ``ILSVRC2012_validation_ground_truth.txt``, beside which ``meta.mat`` says which synset each number is.
-        boxes: Read the XML files of ``Annotations/CLS-LOC``, if there are any.
+        with_boxes: Read the XML files of ``Annotations/CLS-LOC``, if there are any.
         bad_boxes: ``refuse`` boxes without area or outside of their image, or ``skip`` them, with a warning.
 
     Returns:
@@ -75,7 +75,7 @@ def ilsvrc(
             if stem not in class_of:
                 raise InputError(f"{val / name}: no class of this image in the list of val")
             gathered.image(f"val/{name}", class_of[stem], str(val / name), split="validation")
-    if boxes:
+    if with_boxes:
         _add_boxes(gathered, base)
     return gathered.table(folder, meaning=("class: its synset; numbers count the sorted synsets from 0",))
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlparse
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.readers.arguments import check_choice, reader_of
+from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.objects.found import BadBoxes, FoundObjects
 from bincam.data.readers.sources.lines import read_foreign_json
 from bincam.errors import InputError, nearest
@@ -48,7 +48,6 @@ def label_studio(
         InputError: The file is malformed or another export, or a task has several annotations.
     """
     source = Path(file)
-    check_choice("several", several, Several)
     tasks = read_foreign_json(source)
     if not isinstance(tasks, list) or not all(isinstance(task, dict) and isinstance(task.get("data"), dict)
                                               for task in tasks):  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.readers.arguments import check_choice, reader_of
+from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.objects.found import BadBoxes, FoundObjects, Unannotated
 from bincam.data.readers.sources.lines import fields_of
 from bincam.data.readers.sources.xml_file import number_of, read_xml, text_of
@@ -50,7 +50,6 @@ def voc(
     """
     base = Path(root)
     folder = base / "Annotations"
-    check_choice("first_pixel", first_pixel, FirstPixel)
     if not folder.is_dir():
         raise InputError(f"{base}: no folder Annotations with XML files in it")
     files = {name.removesuffix(".xml"): folder / name for name in names_in(folder) if name.endswith(".xml")}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.readers.arguments import check_choice, reader_of
+from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.coding import Coding
 from bincam.data.readers.people.exclusive import with_sets
 from bincam.data.readers.people.partition import Columns, splits_of
@@ -48,7 +48,6 @@ def peta(
     """
     file = first_file(root, ["PETA.mat"], "PETA.mat")
     images = first_file(root, ["images"], "folder of images")
-    check_choice("columns", columns, Columns)
     content = variable(read_matlab(file), "peta", file)
     # The fields have the names that MATLAB gave them; every program reads them by their places, and so does this one.
     fields: list[Any] = list(content.values()) if isinstance(content, dict) else []

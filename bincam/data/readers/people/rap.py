@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bincam.data.attribute_table import AttributeTable
-from bincam.data.readers.arguments import check_choice, reader_of
+from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.coding import Coding
 from bincam.data.readers.people.partition import Columns, splits_of
 from bincam.data.readers.sources.lines import first_file
@@ -41,7 +41,6 @@ def rap(root: str | os.PathLike[str], *, columns: Columns = "selected", partitio
     """
     file = first_file(root, ["RAP_annotation.mat", "RAP_annotation/RAP_annotation.mat"], "RAP_annotation.mat")
     images = first_file(root, ["RAP_dataset"], "folder of images")
-    check_choice("columns", columns, Columns)
     content = variable(read_matlab(file), "RAP_annotation", file)
     if not isinstance(content, dict):
         raise InputError(f"{file}: 'RAP_annotation' is no struct")
