@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.coding import Coding
+from bincam.data.readers.sources.large_csv import read_blocks
 from bincam.data.readers.sources.lines import lines_of
 from bincam.errors import InputError, nearest
 from bincam.files import regular
@@ -58,44 +59,49 @@ def maad_face(
     source = Path(file)
     if source.is_dir():
         source /= FILE
-    names, columns = _read(regular(source), attributes)
-    paths, people = columns.pop(_IMAGE), columns.pop(_PERSON).combine_chunks()
-    labels = np.empty((len(names), len(paths)), np.float32)  # as the file is read: column by column
+    names, blocks = _read(regular(source), attributes)
+    labels = np.empty((len(names), sum(map(len, blocks))), np.float32)  # as the file is read: column by column
+    ids: list[str] = []
+    people: list[NDArray[np.str_]] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy converts while Python makes the texts
-        converted = [
-            pool.submit(_convert, columns.pop(name), labels[i], f"{source}: {name!r}") for i, name in enumerate(names)
-        ]
-        ids = tuple(paths.to_pylist())
+        converted = []
+        for number, block in enumerate(blocks):
+            start = len(ids)
+            ids += block.column(_IMAGE).to_pylist()
+            people += map(_texts, block.column(_PERSON).chunks)
+            columns = [block.column(name) for name in names]
+            converted.append(pool.submit(_convert, names, columns, labels[:, start : len(ids)], f"{source}", start))
+            blocks[number] = None  # each is held once
         for one in converted:
             one.result()
     return AttributeTable(
         names=tuple(names),
         labels=labels.T,
-        ids=ids,
+        ids=tuple(ids),
         root=source.parent if images is None else Path(images),
-        identities=_texts(people),
+        identities=np.concatenate(people),
         source=str(source),
         meaning=(f"labels: {_CODING}",),
     )
 
 
-def _convert(column: Any, out: NDArray[np.float32], where: str) -> None:
-    """Write a column of 1, -1 and 0 as labels 1, 0 and NaN."""
-    at = 0
-    for chunk in column.chunks:
-        values = (chunk.fill_null(0) if chunk.null_count else chunk).to_numpy()
-        if len(values) and (values.min() < -1 or values.max() > 1):
-            row = int(np.flatnonzero((values < -1) | (values > 1))[0])
-            raise InputError(f"{where} is {values[row]} in row {at + row + 1}; labels are {_CODING}")
-        with np.errstate(invalid="ignore"):  # 0 / 0 is NaN, as it is meant
-            np.divide(np.maximum(values, 0), values != 0, out=out[at : at + len(values)], dtype=np.float32)
-        at += len(values)
+def _convert(names: Sequence[str], columns: Sequence[Any], out: NDArray[np.float32], file: str, start: int) -> None:
+    """Write a block's columns of 1, -1 and 0 as labels 1, 0 and NaN ``(A, rows)``."""
+    for name, column, row in zip(names, columns, out, strict=True):
+        at = 0
+        for chunk in column.chunks:
+            values = (chunk.fill_null(0) if chunk.null_count else chunk).to_numpy()
+            if len(values) and (values.min() < -1 or values.max() > 1):
+                wrong = int(np.flatnonzero((values < -1) | (values > 1))[0])
+                raise InputError(f"{file}:{start + at + wrong + 2}: {name!r} is {values[wrong]}; labels are {_CODING}")
+            with np.errstate(invalid="ignore"):  # 0 / 0 is NaN, as it is meant
+                np.divide(np.maximum(values, 0), values != 0, out=row[at : at + len(values)], dtype=np.float32)
+            at += len(values)
 
 
-def _read(source: Path, attributes: Sequence[str] | None) -> tuple[list[str], dict[str, Any]]:
+def _read(source: Path, attributes: Sequence[str] | None) -> tuple[list[str], list[Any]]:
     """Read the columns that are asked for: paths and people as text, labels as int8."""
     import pyarrow as pa
-    import pyarrow.csv
 
     _, first = next(lines_of(source), ("", ""))
     header = next(csv.reader([first]), [])
@@ -108,13 +114,7 @@ def _read(source: Path, attributes: Sequence[str] | None) -> tuple[list[str], di
         if name not in there:
             raise InputError(f"{source}:1: no attribute {name!r}{nearest(name, there)}")
     kinds = {_IMAGE: pa.string(), _PERSON: pa.dictionary(pa.int32(), pa.string()), **dict.fromkeys(names, pa.int8())}
-    options = pa.csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), strings_can_be_null=False)
-    try:
-        content = pa.csv.read_csv(source, convert_options=options)
-    except (pa.ArrowException, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{source}: not readable: {reason}; labels are {_CODING}") from None
-    return names, {name: content.column(name) for name in kinds}
+    return names, read_blocks(source, header, kinds, f"labels {_CODING}")
 
 
 def _texts(column: Any) -> NDArray[np.str_]:

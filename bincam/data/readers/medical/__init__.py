@@ -6,6 +6,12 @@ from bincam.data.readers.format import Format, holds, says
 
 FORMATS: tuple[Format, ...] = (
     Format(
+        "dicom",
+        "DICOM files, with their labels in a table",
+        "a .csv or .parquet file whose paths end in .dcm",
+        "medical.dicom:dicom",
+    ),
+    Format(
         "chexpert",
         "CheXpert: findings of chest radiographs; -1 is uncertain",
         "train.csv or valid.csv with paths of CheXpert-v1.0",

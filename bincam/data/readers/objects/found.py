@@ -137,6 +137,8 @@ class FoundObjects:
         if with_splits:
             extra["splits"] = np.array([self.splits[name] for name in ids], np.str_)
         boxes = {key: np.array(ends, np.float64) for key, ends in self._boxes.items()}
+        count = counted(sum(map(len, boxes.values())), "box", "boxes")
+        said = (*extra.pop("meaning", ()), f"objects: {count} in {counted(len({path for path, _ in boxes}), 'image')}")
         return AttributeTable(
             names=tuple(self.classes),
             labels=labels,
@@ -144,5 +146,6 @@ class FoundObjects:
             root=Path(root),
             objects=BoxTable(boxes, self.source),
             source=self.source,
+            meaning=said,
             **extra,
         )

@@ -5,6 +5,7 @@ import pytest
 
 from bincam.data import load
 from bincam.data.readers.faces.maad_face import maad_face
+from bincam.data.readers.sources import large_csv
 from bincam.errors import InputError
 
 TEXT = (
@@ -38,11 +39,27 @@ def test_zero_is_undefined_and_not_no(write):
     assert some.reading == {"format": "maad_face", "attributes": ["Bald", "Male"]}
 
 
+def test_blocks_of_a_few_lines_give_the_same_table_and_lines(write, monkeypatch):
+    rows = [f"n{i // 3:06d}/{i:04d}_01.jpg,n{i // 3:06d},{i % 3 - 1},{(i + 1) % 3 - 1},0" for i in range(500)]
+    text = "\n".join(["Filename,Identity,Male,Young,Bald", *rows]) + "\n"
+    whole = maad_face(write(text))
+    monkeypatch.setattr(large_csv, "BLOCK", 1000)
+    assert maad_face(write(text)).digest() == whole.digest()
+    assert maad_face(write(text.rstrip("\n"))).digest() == whole.digest()
+    assert whole.labels.shape == (500, 3)
+    rows[321] = rows[321][:-1] + "no"
+    with pytest.raises(InputError, match=r"MAAD_Face\.csv:323: not readable: .*'no'"):
+        maad_face(write("\n".join(["Filename,Identity,Male,Young,Bald", *rows])))
+    rows[321] = rows[321].removesuffix("no") + "3"
+    with pytest.raises(InputError, match=r"MAAD_Face\.csv:323: 'Bald' is 3"):
+        maad_face(write("\n".join(["Filename,Identity,Male,Young,Bald", *rows])))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("1,-1,0", "1,-1,2"), r"MAAD_Face\.csv: 'Bald' is 2 in row 2; labels are 1 = yes, -1 = no"),
-        (("1,-1,0", "1,x,0"), "not readable: .*'x'"),
+        (("1,-1,0", "1,-1,2"), r"MAAD_Face\.csv:3: 'Bald' is 2; labels are 1 = yes, -1 = no"),
+        (("1,-1,0", "1,x,0"), r"MAAD_Face\.csv:3: not readable: .*'x'"),
         (("1,-1,0", "1,0"), "not readable: .*Expected 5 columns, got 4"),
         (("Filename", "File"), "no column 'Filename'"),
         (("n000002/0002", "n000002/0001"), "image 'n000002/0001_01.jpg' occurs twice"),
