@@ -1,8 +1,8 @@
 """Time and memory of reading 3.3 million rows of 47 attributes, as MAAD-Face has them, beside pyarrow's own read.
 
 Run from the repository: ``python experiments/bench/maad_face.py --out experiments/bench/maad-face.json``. Each read is
-a process of its own, so that its peak memory is known; the sides take turns. pyarrow reads the file as it is (numbers are
-int64), and with the labels as int8; both leave a table whose paths are no Python text and whose values have no meaning.
+a process of its own, so that its peak memory is known; the sides take turns. pyarrow reads the file as it is (numbers
+become int64), and with the labels as int8; what it leaves has neither Python text nor a meaning of its values.
 """
 
 from __future__ import annotations
