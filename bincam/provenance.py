@@ -16,8 +16,8 @@ from torch import nn
 
 from bincam._version import __version__
 from bincam.data import AttributeTable, Regions
+from bincam.data.containers.address import read_bytes
 from bincam.errors import InputError
-from bincam.files import regular
 from bincam.models import AttributeClassifier
 
 Purpose = Literal["audit", "training"]
@@ -85,7 +85,7 @@ def images_hash(table: AttributeTable) -> str:
     state = hashlib.sha256()
     for row, name in enumerate(table.ids):
         try:
-            content = hashlib.sha256(regular(table.path(row)).read_bytes()).digest()
+            content = hashlib.sha256(read_bytes(table.path(row))).digest()
         except (OSError, InputError):
             content = b"unreadable"
         state.update(name.encode() + b"\0" + content)

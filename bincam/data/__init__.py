@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from bincam.data.readers.faces.celeba import celeba as celeba
     from bincam.data.readers.faces.celeba_writer import write_celeba as write_celeba
     from bincam.data.readers.faces.celeba_writer import write_labels as write_labels
+    from bincam.data.readers.faces.orl import orl as orl
     from bincam.data.readers.landmarks import landmarks_of as landmarks_of
     from bincam.data.readers.landmarks import read_landmarks_of as read_landmarks_of
     from bincam.data.readers.load import load as load
     from bincam.data.readers.load import load_regions as load_regions
     from bincam.data.readers.model_columns import load_for_outputs as load_for_outputs
-    from bincam.data.readers.orl import orl as orl
     from bincam.data.readers.table import table as table
     from bincam.data.regions.box_table import BoxTable as BoxTable
     from bincam.data.regions.box_table import write_box_table as write_box_table
@@ -53,7 +53,7 @@ _NAMES = {
     "loader": "dataloader",
     "mask_box": "regions.boxes",
     "match_outputs": "matching",
-    "orl": "readers.orl",
+    "orl": "readers.faces.orl",
     "part_boxes": "regions.boxes",
     "read_landmarks_of": "readers.landmarks",
     "table": "readers.table",

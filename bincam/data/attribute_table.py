@@ -158,8 +158,14 @@ class AttributeTable:
         object.__setattr__(result, "reading", reading)
         return result
 
+    def meaning_with(self, *sentences: str) -> AttributeTable:
+        """The same table with these sentences before its own on what values mean."""
+        result = copy(self)
+        object.__setattr__(result, "meaning", (*sentences, *self.meaning))
+        return result
+
     def path(self, row: int) -> Path:
-        """The file of the image in a row."""
+        """The file of the image in a row, or its address in a file that holds many (``bincam.data.containers``)."""
         return self.root / self.ids[row]
 
     def index(self, attribute: str) -> int:

@@ -17,6 +17,7 @@ from bincam.data.attribute_table import AttributeTable
 from bincam.data.checking.decoder_processes import DecoderProcesses
 from bincam.data.checking.leakage import people_are_classes
 from bincam.data.checking.places import misplaced
+from bincam.data.containers.address import read_bytes
 from bincam.data.describe import crossing
 from bincam.display import counted
 from bincam.errors import InputError
@@ -153,17 +154,15 @@ def _size_and_digest(file: Path, decoders: DecoderProcesses) -> Decoded:
     from bincam.data.images import decode
 
     try:
-        pixels = decode(file)
+        content = read_bytes(file)
+        pixels = decode(content, str(file))
     except InputError as error:
         return str(error)
-    if _is_jpeg(file) and (complaint := decoders.complaint(file)):
+    except OSError as error:
+        return f"{file}: cannot be read: {error}"
+    if content[:2] == b"\xff\xd8" and (complaint := decoders.complaint(file)):
         return f"{file}: damaged inside: {complaint}; what the decoder makes of it is not the picture: replace the file"
     return (pixels.shape[1], pixels.shape[0]), hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
-
-
-def _is_jpeg(file: Path) -> bool:
-    with file.open("rb") as content:
-        return content.read(2) == b"\xff\xd8"
 
 
 def _duplicates(table: AttributeTable, content: dict[bytes, list[int]]) -> list[Problem]:

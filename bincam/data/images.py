@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.data.containers.address import read_bytes
 from bincam.errors import InputError
 from bincam.files import regular
 
@@ -32,7 +33,7 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
     because of the 8, 10, 12 or 14 bits that its values then have few grey levels would be left, or none.
 
     Args:
-        file: A path, or the file's bytes.
+        file: A path, or an address in a file that holds many images (``bincam.data.containers``), or the file's bytes.
         name: Name of the file in error messages; the path by default.
 
     Raises:
@@ -51,7 +52,7 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
 
     shown = name or ("image" if isinstance(file, bytes) else os.fspath(file))
     try:
-        data = file if isinstance(file, bytes) else regular(file).read_bytes()
+        data = file if isinstance(file, bytes) else read_bytes(file)
         if (size := _plain_jpeg(data)) is not None:
             check_size(size, shown)
             if _is_upright(data) and (fast := _opencv(data)) is not None:

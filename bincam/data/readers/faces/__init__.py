@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bincam.data.readers.format import Format, either, holds, named
 
 _ATTRIBUTES = [f"{place}list_attr_celeba.{ending}" for place in ("", "celeba/", "Anno/") for ending in ("txt", "csv")]
-
 _WIDER = ("", "wider_attribute_annotation/", "Anno/", "Annotations/")
+
+
+def _utkface(path: Path) -> bool:
+    from bincam.data.readers.faces.utkface import recognise
+
+    return recognise(path)
+
 
 FORMATS: tuple[Format, ...] = (
     Format(
@@ -42,11 +50,20 @@ FORMATS: tuple[Format, ...] = (
         "WIDER Attribute: people in photographs; 0 is unspecified",
         "wider_attribute_trainval.json or wider_attribute_test.json, and Image",
         "faces.wider_attribute:wider_attribute",
-        either(
-            *(
-                holds(f"{place}wider_attribute_*.json", "Image")
-                for place in ("", "wider_attribute_annotation/", "Anno/")
-            )
-        ),
+        either(*(holds(f"{place}wider_attribute_*.json", "Image") for place in _WIDER)),
+    ),
+    Format(
+        "fairface",
+        "FairFace: age, gender and race",
+        "fairface_label_train.csv, fairface_label_val.csv",
+        "faces.fairface:fairface",
+        either(holds("fairface_label_train.csv"), holds("fairface_label_val.csv")),
+    ),
+    Format(
+        "utkface",
+        "UTKFace: age, gender and race in the names of files",
+        "images named AGE_GENDER_RACE_TIME.jpg",
+        "faces.utkface:utkface",
+        _utkface,
     ),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,13 @@ import numpy as np
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.class_sets import by_size, one_hot
 from bincam.data.readers.arguments import reader_of
+from bincam.data.readers.general.image_files import LOOKED_AT, Aside, entries_of, first_of, images_below, is_image
 from bincam.data.readers.table_cells import split_name
 from bincam.data.stated_sets import output_name
-from bincam.display import counted
-from bincam.errors import BincamWarning, InputError, nearest
+from bincam.errors import InputError, nearest
 
-IMAGES = frozenset({".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Endings of image files, in small letters."""
 _NO_CLASSES = {"annotations", "images", "img", "imgs", "jpegimages", "labels", "masks"}
 """Folders that other layouts have within a split."""
-_LOOKED_AT = 50
 
 
 @reader_of("class_folders")
@@ -69,10 +65,10 @@ def class_folders(
     base = Path(root)
     if not base.is_dir():
         raise InputError(f"{base}: no folder; class_folders reads folders of images")
-    top = [entry.name for entry in _entries(str(base)) if entry.is_dir()]
+    top = [entry.name for entry in entries_of(str(base)) if entry.is_dir()]
     in_splits = bool(top) and all(split_name(name) for name in top) if splits is None else splits
     found: dict[tuple[str, str], list[str]] = {}
-    aside = _Aside()
+    aside = Aside()
     for name in top if in_splits else [""]:
         split = split_name(name) if in_splits else ""
         if split is None:
@@ -82,15 +78,9 @@ def class_folders(
             )
         for label, images in _classes(base, name, aside):
             found.setdefault((split or "", label), []).extend(images)
-    aside.add([e.name for e in _entries(str(base)) if in_splits and not e.is_dir()], base)
+    aside.add([e.name for e in entries_of(str(base)) if in_splits and not e.is_dir()], base)
     names = _order(base, found, classes, in_splits)
-    if aside.count:
-        warnings.warn(
-            f"{base}: {counted(aside.count, 'file')} left aside, because their names do not end like those of images "
-            f"(first: {aside.first})",
-            BincamWarning,
-            stacklevel=4,
-        )
+    aside.tell(base)
     code = {name: position for position, name in enumerate(names)}
     parts = [(split, code[label], images) for (split, label), images in found.items() if images]
     counts = [len(images) for _, _, images in parts]
@@ -114,10 +104,10 @@ def recognise(path: Path) -> bool:
     """True of a folder of splits, ``train`` among them, in which there are only folders, the first with images."""
     if not path.is_dir():
         return False
-    top = [entry for entry in _entries(str(path)) if entry.is_dir()]
-    if not 1 <= len(top) <= _LOOKED_AT or "train" not in [split_name(entry.name) for entry in top]:
+    top = [entry for entry in entries_of(str(path)) if entry.is_dir()]
+    if not 1 <= len(top) <= LOOKED_AT or "train" not in [split_name(entry.name) for entry in top]:
         return False
-    if not all(split_name(entry.name) and _holds_folders(_first(entry.path)) for entry in top):
+    if not all(split_name(entry.name) and _holds_folders(first_of(entry.path)) for entry in top):
         return False
     return any(_holds_classes(entry.path) for entry in top if split_name(entry.name) == "train")
 
@@ -128,91 +118,32 @@ def holds_classes(path: Path) -> bool:
 
 
 def _holds_classes(folder: str) -> bool:
-    entries = _first(folder)
+    entries = first_of(folder)
     inner = [entry for entry in entries if entry.is_dir()]
-    return _holds_folders(entries) and any(_is_image(entry.name) for one in inner[:3] for entry in _first(one.path))
+    return _holds_folders(entries) and any(is_image(entry.name) for one in inner[:3] for entry in first_of(one.path))
 
 
 def _holds_folders(entries: Sequence[os.DirEntry[str]]) -> bool:
     """True of entries with folders that may be of classes, and no images."""
     inner = {entry.name.lower() for entry in entries if entry.is_dir()}
-    return bool(inner) and not inner & _NO_CLASSES and not any(_is_image(entry.name) for entry in entries)
+    return bool(inner) and not inner & _NO_CLASSES and not any(is_image(entry.name) for entry in entries)
 
 
-def _first(folder: str) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return [entry for entry, _ in zip(entries, range(_LOOKED_AT), strict=False) if not entry.name.startswith(".")]
-
-
-class _Aside:
-    """Files that are no images: their number, and the first of them."""
-
-    def __init__(self) -> None:
-        self.count, self.first = 0, ""
-
-    def add(self, names: Sequence[str], folder: object) -> None:
-        if names and not self.count:
-            self.first = os.path.join(str(folder), min(names))  # noqa: PTH118  # of texts, as everything here
-        self.count += len(names)
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """What is in a folder, by name; nothing that begins with a dot."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read: {error.strerror or error}") from None
-
-
-def _is_image(name: str) -> bool:
-    return name[name.rfind(".") :].lower() in IMAGES
-
-
-def _classes(base: Path, below: str, aside: _Aside) -> Iterator[tuple[str, list[str]]]:
+def _classes(base: Path, below: str, aside: Aside) -> Iterator[tuple[str, list[str]]]:
     """The class folders in a folder, each with the names of its images relative to ``base``."""
     folder = base / below
     others = []
-    for entry in _entries(str(folder)):
+    for entry in entries_of(str(folder)):
         if entry.is_dir():
             prefix = f"{below}/{entry.name}/" if below else f"{entry.name}/"
-            yield entry.name, _images(entry.path, prefix, aside)
-        elif _is_image(entry.name):
+            yield entry.name, images_below(entry.path, prefix, aside)
+        elif is_image(entry.name):
             raise InputError(
                 f"{entry.path}: an image in no folder of a class; class_folders reads class/image and split/class/image"
             )
         else:
             others.append(entry.name)
     aside.add(others, folder)
-
-
-def _images(folder: str, prefix: str, aside: _Aside, above: tuple[tuple[int, int], ...] = ()) -> list[str]:
-    """The names of the images in a folder and in those below it, sorted, each with the prefix before it."""
-    names, inner, others = [], [], []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name
-                if name[0] == ".":
-                    continue
-                if name[name.rfind(".") :].lower() in IMAGES and not entry.is_dir():
-                    names.append(prefix + name)
-                elif entry.is_dir():
-                    inner.append(name)
-                else:
-                    others.append(name)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read: {error.strerror or error}") from None
-    names.sort()
-    aside.add(others, folder)
-    if inner:
-        state = os.stat(folder)  # noqa: PTH116
-        here = (state.st_dev, state.st_ino)
-        if here in above:
-            raise InputError(f"{folder}: a link to a folder above it; remove it")
-        for name in sorted(inner):
-            names += _images(f"{folder}/{name}", f"{prefix}{name}/", aside, (*above, here))
-    return names
 
 
 def _order(

@@ -84,6 +84,7 @@ class Photographs:
             raise InputError(f"{data.source} can no longer be read as it was for the audit") from None
 
     def _open(self) -> None:
+        from bincam.data.containers.address import exists
         from bincam.data.dataset import FaceDataset
 
         manifest = self.audit.manifest
@@ -92,7 +93,7 @@ class Photographs:
         table = self._read_table()
         self._rows = {name: row for row, name in enumerate(table.ids)}
         audited = (self._rows[name] for name in self.audit.images["image"] if name in self._rows)
-        if not any(table.path(row).is_file() for row in audited):
+        if not any(exists(table.path(row)) for row in audited):
             raise InputError(f"{source}: none of the audited images is where it was")
         size = tuple(manifest.image_size or card["input_size"])
         fit: Any = manifest.frame_fit

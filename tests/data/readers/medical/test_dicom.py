@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bincam.data.containers.dicom import DicomImage, Window, pixels
+from bincam.data.images import decode
 from bincam.data.readers.medical.dicom import dicom
 from bincam.errors import BincamError, InputError
 
@@ -72,9 +73,15 @@ def test_pydicom_makes_the_same_of_a_window(tmp_path):
     assert pixels(file, Window.of("-160.5..239.5")).tolist() == pixels(file, Window.of("file")).tolist()
 
 
-def test_an_address_is_a_png(labelled):
+def test_an_address_is_an_image_wherever_one_is_read(labelled):
     import cv2
 
+    table = dicom(labelled, window="0..4095")
+    np.testing.assert_array_equal(
+        decode(table.path(1))[..., 0], pixels(labelled.parent / "b.dcm", Window.of("0..4095"))
+    )
+    with pytest.raises(InputError, match=r"window 'bright': expected CENTRE,WIDTH"):
+        decode(labelled.parent / "b.dcm#bright")
     image = DicomImage(labelled.parent / "b.dcm")
     read = cv2.imdecode(np.frombuffer(image.read("0..4095"), np.uint8), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(read, pixels(labelled.parent / "b.dcm", Window.of("0..4095")))
