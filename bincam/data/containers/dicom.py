@@ -74,7 +74,8 @@ class Window:
         assert self.low is not None
         assert self.high is not None
         shares = (values - self.low) / (self.high - self.low)
-        return np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
+        grey: NDArray[np.uint8] = np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
+        return grey
 
 
 class DicomImage:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,39 +59,95 @@ def coco(
         (('cat', 'dog'), [[0.0, 1.0]], [[4.0, 5.0, 14.0, 25.0]])
     """
     source = Path(file)
+    content = _content(source)
+    categories, pictures = _categories(content, source), _images(content, source)
+    found = FoundObjects(str(source), tuple(categories.values()), bad_boxes)
+    for name, size, where in pictures.values():
+        found.image(name, where, size)
+        found.unlabelled.add(name)
+    for one in _annotations(content, source, categories, pictures):
+        found.unlabelled.discard(one.image)
+        found.present(one.image, one.category)
+        if one.annotation.get("bbox") and not one.annotation.get("iscrowd"):
+            x, y, width, height = _numbers(one.annotation["bbox"], one.where)
+            found.box(one.image, one.category, (x, y, x + width, y + height), one.where)
+    return found.table(source.parent if images is None else Path(images), unannotated=unannotated)
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """An annotation, with what its ids stand for.
+
+    Attributes:
+        annotation: As the file has it.
+        image: Name of the image.
+        category: Name of the category.
+        size: ``(W, H)`` of the image; None where the file does not state it.
+        where: Place of the annotation, for messages.
+    """
+
+    annotation: Mapping[str, Any]
+    image: str
+    category: str
+    size: tuple[int, int] | None
+    where: str
+
+
+def annotations(file: str | os.PathLike[str]) -> Iterator[Annotated]:
+    """Read the annotations of a file.
+
+    Raises:
+        InputError: As for ``coco``.
+    """
+    source = Path(file)
+    content = _content(source)
+    yield from _annotations(content, source, _categories(content, source), _images(content, source))
+
+
+_Images = Mapping[Any, tuple[str, tuple[int, int] | None, str]]
+
+
+def _content(source: Path) -> dict[str, list[Mapping[str, Any]]]:
     content = read_foreign_json(source)
-    listed = {name: _entries(content, name, source) for name in ("images", "annotations", "categories")}
+    return {name: _entries(content, name, source) for name in ("images", "annotations", "categories")}
+
+
+def _categories(content: Mapping[str, Any], source: Path) -> dict[Any, str]:
+    """The names of the categories by their ids."""
     categories: dict[Any, str] = {}
-    for i, entry in enumerate(listed["categories"]):
+    for i, entry in enumerate(content["categories"]):
         where = f"{source}: category {i + 1}"
         number, name = _get(entry, "id", where), str(_get(entry, "name", where))
         if number in categories or name in categories.values():
             raise InputError(f"{where}: id {number!r} or name {name!r} occurs twice")
         categories[number] = name
-    found = FoundObjects(str(source), tuple(categories.values()), bad_boxes)
-    names: dict[Any, str] = {}
-    for i, entry in enumerate(listed["images"]):
+    return categories
+
+
+def _images(content: Mapping[str, Any], source: Path) -> _Images:
+    """Name, ``(W, H)`` and place of the images by their ids."""
+    pictures: dict[Any, tuple[str, tuple[int, int] | None, str]] = {}
+    for i, entry in enumerate(content["images"]):
         where = f"{source}: image {i + 1}"
         number = _get(entry, "id", where)
-        if number in names:
+        if number in pictures:
             raise InputError(f"{where}: id {number!r} occurs twice")
-        names[number] = str(_get(entry, "file_name", where))
-        found.image(names[number], where, _size(entry, where))
-    found.unlabelled |= set(names.values())
-    for i, entry in enumerate(listed["annotations"]):
+        pictures[number] = str(_get(entry, "file_name", where)), _size(entry, where), where
+    return pictures
+
+
+def _annotations(
+    content: Mapping[str, Any], source: Path, categories: Mapping[Any, str], pictures: _Images
+) -> Iterator[Annotated]:
+    for i, entry in enumerate(content["annotations"]):
         where = f"{source}: annotation {entry.get('id', i + 1)}"
         image, category = _get(entry, "image_id", where), _get(entry, "category_id", where)
-        if image not in names:
+        if image not in pictures:
             raise InputError(f"{where}: image_id {image!r} is the id of no image")
         if category not in categories:
             raise InputError(f"{where}: category_id {category!r} is the id of no category")
-        name, label = names[image], categories[category]
-        found.unlabelled.discard(name)
-        found.present(name, label)
-        if entry.get("bbox") and not entry.get("iscrowd"):
-            x, y, width, height = _numbers(entry["bbox"], where)
-            found.box(name, label, (x, y, x + width, y + height), where)
-    return found.table(source.parent if images is None else Path(images), unannotated=unannotated)
+        name, size, _ = pictures[image]
+        yield Annotated(entry, name, categories[category], size, where)
 
 
 def _entries(content: Any, name: str, source: Path) -> list[Mapping[str, Any]]:
