@@ -36,6 +36,7 @@ def file(tmp_path_factory):
     return file
 
 
+@pytest.mark.slow  # two audits
 def test_evidence_on_the_object_is_told_from_evidence_elsewhere(file, tmp_path):
     table = load(file, images=file.parent / "pictures" / "img_align_celeba", unannotated="absent")
     chosen = Settings(
