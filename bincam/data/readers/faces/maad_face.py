@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.coding import Coding
-from bincam.data.readers.sources.large_csv import read_blocks
+from bincam.data.readers.sources.large_csv import Block, blocks_of, map_blocks
 from bincam.data.readers.sources.lines import lines_of
 from bincam.errors import InputError, nearest
 from bincam.files import regular
@@ -56,40 +55,44 @@ def maad_face(
         >>> faces.labels.tolist(), faces.identities.tolist()
         ([[1.0, nan]], ['n000002'])
     """
+    import pyarrow as pa
+
     source = Path(file)
     if source.is_dir():
         source /= FILE
-    names, blocks = _read(regular(source), attributes)
-    labels = np.empty((len(names), sum(map(len, blocks))), np.float32)  # as the file is read: column by column
-    ids: list[str] = []
-    people: list[NDArray[np.str_]] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy converts while Python makes the texts
-        converted = []
-        for number, block in enumerate(blocks):
-            start = len(ids)
-            ids += block.column(_IMAGE).to_pylist()
-            people += map(_texts, block.column(_PERSON).chunks)
-            columns = [block.column(name) for name in names]
-            converted.append(pool.submit(_convert, names, columns, labels[:, start : len(ids)], f"{source}", start))
-            blocks[number] = None  # each is held once
-        for one in converted:
-            one.result()
+    header, names = _columns(regular(source), attributes)
+    blocks = blocks_of(source)
+    count = sum(block.rows for block in blocks)
+    labels = np.empty((len(names), count), np.float32)  # as the file is read: column by column
+
+    def take(block: Block, content: Any) -> tuple[list[str], NDArray[np.str_]]:
+        _convert(names, content, labels[:, block.row : block.row + block.rows], source, block.row)
+        people = content.column(_PERSON).unify_dictionaries().combine_chunks()
+        texts = np.array(people.dictionary.to_pylist(), np.str_)
+        return content.column(_IMAGE).to_pylist(), texts[people.indices.to_numpy()]
+
+    kinds = {_IMAGE: pa.string(), _PERSON: pa.dictionary(pa.int32(), pa.string()), **dict.fromkeys(names, pa.int8())}
+    parts = map_blocks(source, blocks, header, kinds, f"labels {_CODING}", take)
+    pa.default_memory_pool().release_unused()
+    ids = tuple(name for of_block, _ in parts for name in of_block)
+    people = np.concatenate([of_block for _, of_block in parts]) if parts else np.zeros(0, np.str_)
+    del parts
     return AttributeTable(
         names=tuple(names),
         labels=labels.T,
-        ids=tuple(ids),
+        ids=ids,
         root=source.parent if images is None else Path(images),
-        identities=np.concatenate(people),
+        identities=people,
         source=str(source),
         meaning=(f"labels: {_CODING}",),
     )
 
 
-def _convert(names: Sequence[str], columns: Sequence[Any], out: NDArray[np.float32], file: str, start: int) -> None:
+def _convert(names: Sequence[str], content: Any, out: NDArray[np.float32], file: Path, start: int) -> None:
     """Write a block's columns of 1, -1 and 0 as labels 1, 0 and NaN ``(A, rows)``."""
-    for name, column, row in zip(names, columns, out, strict=True):
+    for name, row in zip(names, out, strict=True):
         at = 0
-        for chunk in column.chunks:
+        for chunk in content.column(name).chunks:
             values = (chunk.fill_null(0) if chunk.null_count else chunk).to_numpy()
             if len(values) and (values.min() < -1 or values.max() > 1):
                 wrong = int(np.flatnonzero((values < -1) | (values > 1))[0])
@@ -99,10 +102,8 @@ def _convert(names: Sequence[str], columns: Sequence[Any], out: NDArray[np.float
             at += len(values)
 
 
-def _read(source: Path, attributes: Sequence[str] | None) -> tuple[list[str], list[Any]]:
-    """Read the columns that are asked for: paths and people as text, labels as int8."""
-    import pyarrow as pa
-
+def _columns(source: Path, attributes: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """Read the names of all columns; and choose the attributes."""
     _, first = next(lines_of(source), ("", ""))
     header = next(csv.reader([first]), [])
     for column in (_IMAGE, _PERSON):
@@ -113,10 +114,4 @@ def _read(source: Path, attributes: Sequence[str] | None) -> tuple[list[str], li
     for name in names:
         if name not in there:
             raise InputError(f"{source}:1: no attribute {name!r}{nearest(name, there)}")
-    kinds = {_IMAGE: pa.string(), _PERSON: pa.dictionary(pa.int32(), pa.string()), **dict.fromkeys(names, pa.int8())}
-    return names, read_blocks(source, header, kinds, f"labels {_CODING}")
-
-
-def _texts(column: Any) -> NDArray[np.str_]:
-    """A column of few distinct texts."""
-    return np.array(column.dictionary.to_pylist(), np.str_)[column.indices.to_numpy()]
+    return header, names

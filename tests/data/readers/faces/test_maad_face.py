@@ -46,7 +46,10 @@ def test_blocks_of_a_few_lines_give_the_same_table_and_lines(write, monkeypatch)
     monkeypatch.setattr(large_csv, "BLOCK", 1000)
     assert maad_face(write(text)).digest() == whole.digest()
     assert maad_face(write(text.rstrip("\n"))).digest() == whole.digest()
+    assert maad_face(write(text + "\n\n")).digest() == whole.digest()
     assert whole.labels.shape == (500, 3)
+    with pytest.raises(InputError, match=r"MAAD_Face\.csv:202: an empty line"):
+        maad_face(write("\n".join(["Filename,Identity,Male,Young,Bald", *rows[:200], "", *rows[200:]])))
     rows[321] = rows[321][:-1] + "no"
     with pytest.raises(InputError, match=r"MAAD_Face\.csv:323: not readable: .*'no'"):
         maad_face(write("\n".join(["Filename,Identity,Male,Young,Bald", *rows])))
