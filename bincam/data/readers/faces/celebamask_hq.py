@@ -80,7 +80,7 @@ def celebamask_hq(root: str | os.PathLike[str], *, identities: str | os.PathLike
         ids,
         images,
         source=str(root),
-        meaning=(f"labels: {Coding.of('-1/1')}", "splits: those of CelebA"),
+        meaning=(f"labels: {Coding.of('-1/1')}", *(("splits: those of CelebA",) if "splits" in extra else ())),
         **extra,
     )
 
