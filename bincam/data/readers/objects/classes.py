@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.readers.objects.found import BadBoxes, FoundObjects
 from bincam.data.stated_sets import output_name
@@ -88,4 +86,4 @@ def class_numbers(cells: Sequence[tuple[str, str]], what: str) -> list[int]:
     for place, text in cells:
         if not text.isdecimal():
             raise InputError(f"{place}: {what} is a whole number from 0, got {text!r}")
-    return np.array([int(text) for _, text in cells], np.int64).tolist()
+    return [int(text) for _, text in cells]

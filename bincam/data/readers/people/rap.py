@@ -48,7 +48,7 @@ def rap(root: str | os.PathLike[str], *, columns: Columns = "selected", partitio
     fields = _FIELDS[version]
     ids, names = texts(content, fields["images"], file), texts(content, fields["names"], file)
     values = matrix(content, fields["labels"], file, (len(ids), len(names)))
-    binary = np.isin(values, (0, 1, 2)).all(axis=0)
+    binary = np.asarray(np.isin(values, (0, 1, 2)).all(axis=0))
     if columns == "all":
         chosen = np.flatnonzero(binary)
     elif version == 1:
