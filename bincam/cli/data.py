@@ -293,6 +293,8 @@ def _print_report(report: Report, show: int) -> None:
     )
     if report.without_landmarks:
         console.print(_landmarks(report.without_landmarks, report.images))
+    for note in report.notes:
+        console.print(in_a_line(note))
     for kind, count in report.counts().items():
         console.print(f"{kind}: {count:,}", style="bold red")
         of_kind = [p for p in report.problems if p.kind == kind]

@@ -48,6 +48,8 @@ class AttributeTable:
         reading: Arguments of the reader that differ from its defaults, as JSON values: with them the source is read
             again in the same way. No part of the digest.
         meaning: What the values of the source mean, a sentence each, as ``bincam data describe`` prints them; likewise.
+        value_range: The values of the images that are black and white, of images that are not of 8 bits; None if it is
+            not stated.
 
     Example:
         >>> import numpy as np
@@ -84,6 +86,7 @@ class AttributeTable:
     source: str = ""
     reading: Mapping[str, Any] = field(default_factory=dict)
     meaning: tuple[str, ...] = ()
+    value_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         n, names = len(self.ids), tuple(self.names)
@@ -156,6 +159,12 @@ class AttributeTable:
         """The same table with the arguments it was read with; nothing is checked again, which takes long of many."""
         result = copy(self)
         object.__setattr__(result, "reading", reading)
+        return result
+
+    def with_range(self, value_range: tuple[float, float]) -> AttributeTable:
+        """The same table with the values of its images that are black and white."""
+        result = copy(self)
+        object.__setattr__(result, "value_range", value_range)
         return result
 
     def meaning_with(self, *sentences: str) -> AttributeTable:
@@ -338,7 +347,10 @@ class AttributeTable:
             value = getattr(self, item.name)
             if item.name in {"root", "objects", "source", "reading", "meaning"}:
                 continue
-            if item.name == "one_of" and not value:  # as before there were sets
+            if item.name in {"one_of", "value_range"} and not value:  # as before there were such fields
+                continue
+            if item.name == "value_range":
+                state.update(f"range:{value[0]:g}:{value[1]:g}".encode())
                 continue
             parts = value.items() if isinstance(value, Mapping) else [("", value)]
             for name, part in parts:

@@ -67,7 +67,7 @@ class View:
     """One cropped and possibly augmented version of an image.
 
     Attributes:
-        image: ``(H, W, 3)`` uint8.
+        image: ``(H, W, 3)`` uint8, or ``(H, W, C)`` float32 from 0 to 255.
         landmarks: ``(5, 2)`` in the view, left and right swapped if mirrored, or None.
         box: ``(4,)`` x, y, width, height of the upright box around the transformed box, or None.
         masks: ``(M, H, W)`` bool, or None.
@@ -202,7 +202,9 @@ def _transforms() -> tuple[type, type]:
         def get_params(self) -> dict[str, Any]:
             return {"power": 2.0 ** float(self.random_generator.normal(0, self.spread))}
 
-        def apply(self, img: NDArray[np.uint8], power: float, **_: Any) -> NDArray[np.uint8]:
+        def apply(self, img: NDArray[Any], power: float, **_: Any) -> NDArray[Any]:
+            if img.dtype != np.uint8:
+                return np.asarray(255 * np.clip(img / 255, 0, 1) ** power, img.dtype)
             table = np.rint(255 * (np.arange(256) / 255) ** power).astype(np.uint8)
             return np.asarray(cv2.LUT(img, table), dtype=np.uint8)
 

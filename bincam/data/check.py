@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.checking.decoder_processes import DecoderProcesses
@@ -36,7 +37,8 @@ class Problem:
     """One problem in a data set.
 
     Attributes:
-        kind: ``image``, ``duplicate``, ``identity``, ``contradiction``, ``class``, ``landmarks``, ``box`` or ``table``.
+        kind: ``image``, ``values``, ``duplicate``, ``identity``, ``contradiction``, ``class``, ``landmarks``, ``box``
+            or ``table``.
         where: The file or identity concerned.
         text: The complete message.
     """
@@ -58,6 +60,7 @@ class Report:
         problems: The problems, in the table's order.
         without_landmarks: Images that lack one of the five landmarks or several, if the table has landmarks. They may
             be unknown, so this is no problem of the data; but such images have neither face crops nor face regions.
+        notes: What of images is not read, a sentence for each kind: no problem, if it was not meant to be.
     """
 
     source: str
@@ -66,6 +69,7 @@ class Report:
     sizes: tuple[tuple[tuple[int, int], int], ...]
     problems: tuple[Problem, ...]
     without_landmarks: int = 0
+    notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Count the problems per kind."""
@@ -81,6 +85,7 @@ class Report:
             "decoded": self.decoded,
             "sizes": [{"width": w, "height": h, "count": count} for (w, h), count in self.sizes],
             "without_landmarks": self.without_landmarks,
+            **({"notes": list(self.notes)} if self.notes else {}),
             "problems": [{"kind": p.kind, "where": p.where, "text": p.text} for p in self.problems],
         }
 
@@ -106,15 +111,19 @@ def check(
     problems: list[Problem] = []
     size_of: dict[int, tuple[int, int]] = {}
     content: dict[bytes, list[int]] = {}
+    dropped: dict[str, list[int]] = {}
     with DecoderProcesses() as decoders, ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         files = [table.path(row) for row in range(len(table))]
-        for row, decoded in enumerate(progress(_bounded(pool, decoders, files))):
+        for row, decoded in enumerate(progress(_bounded(pool, decoders, files, table.value_range))):
             if isinstance(decoded, str):
                 problems.append(Problem("image", str(files[row]), decoded))
             else:
-                size, pixels = decoded
-                size_of[row] = size
-                content.setdefault(pixels, []).append(row)
+                size_of[row] = decoded.size
+                content.setdefault(decoded.pixels, []).append(row)
+                if decoded.values:
+                    problems.append(Problem("values", str(files[row]), f"{files[row]}: {decoded.values}"))
+                if decoded.dropped:
+                    dropped.setdefault(decoded.dropped, []).append(row)
     problems += _duplicates(table, content)
     of_people = {} if people_are_classes(table) else crossing(table.splits, table.identities)
     for identity, splits in of_people.items():
@@ -130,6 +139,10 @@ def check(
         sizes=tuple(Counter(size_of.values()).most_common()),
         problems=tuple(problems),
         without_landmarks=table.without_landmarks(),
+        notes=tuple(
+            f"{counted(len(rows), 'image')} {'has' if len(rows) == 1 else 'have'} {what} (first: {table.ids[rows[0]]})"
+            for what, rows in dropped.items()
+        ),
     )
 
 
@@ -138,31 +151,50 @@ def unreadable(source: str, error: InputError) -> Report:
     return Report(source, 0, 0, (), (Problem("table", source, str(error)),))
 
 
-Decoded = str | tuple[tuple[int, int], bytes]
+@dataclass(frozen=True)
+class _Decoded:
+    """What is known of a decoded image: its size, a digest of its pixels, and what is odd about its values."""
+
+    size: tuple[int, int]
+    pixels: bytes
+    values: str
+    dropped: str
 
 
 def _bounded(
-    pool: ThreadPoolExecutor, decoders: DecoderProcesses, files: list[Path], ahead: int = 256
-) -> Iterator[Decoded]:
+    pool: ThreadPoolExecutor,
+    decoders: DecoderProcesses,
+    files: list[Path],
+    value_range: tuple[float, float] | None,
+    ahead: int = 256,
+) -> Iterator[str | _Decoded]:
     """Results in order, with a bounded number in flight, so that memory does not grow with the data set."""
     for start in range(0, len(files), ahead):
-        yield from pool.map(lambda file: _size_and_digest(file, decoders), files[start : start + ahead])
+        yield from pool.map(lambda file: _examined(file, decoders, value_range), files[start : start + ahead])
 
 
-def _size_and_digest(file: Path, decoders: DecoderProcesses) -> Decoded:
-    """``(width, height)`` and a digest of the pixels, or the error message."""
+def _examined(file: Path, decoders: DecoderProcesses, value_range: tuple[float, float] | None) -> str | _Decoded:
+    """What is known of an image, or the error message."""
+    from bincam.data.decoding.bands import scaled, stored_values
+    from bincam.data.decoding.values import dropped_of, oddity
     from bincam.data.images import decode
 
+    pixels: NDArray[Any]
     try:
         content = read_bytes(file)
-        pixels = decode(content, str(file))
+        if value_range is None and file.suffix != ".npy":
+            pixels = decode(content, str(file))
+        else:
+            pixels = scaled(stored_values(content, str(file)), value_range, str(file))
     except InputError as error:
         return str(error)
     except OSError as error:
         return f"{file}: cannot be read: {error}"
     if content[:2] == b"\xff\xd8" and (complaint := decoders.complaint(file)):
         return f"{file}: damaged inside: {complaint}; what the decoder makes of it is not the picture: replace the file"
-    return (pixels.shape[1], pixels.shape[0]), hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
+    digest = hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
+    left_out = dropped_of(content) if value_range is None else ""
+    return _Decoded((pixels.shape[1], pixels.shape[0]), digest, oddity(pixels), left_out)
 
 
 def _duplicates(table: AttributeTable, content: dict[bytes, list[int]]) -> list[Problem]:

@@ -126,6 +126,8 @@ def warp(image: NDArray[Pixels], matrix: ArrayLike, size: tuple[int, int], *, ma
     import cv2
 
     m = np.asarray(matrix, np.float64)
+    if image.ndim == 3 and not mask and image.shape[2] not in (3, 4):  # opencv resamples four channels at most
+        return np.stack([warp(np.ascontiguousarray(image[..., i]), m, size) for i in range(image.shape[2])], axis=2)
     if mask:
         framed = np.pad(image, ((1, 1), (1, 1), *((0, 0) for _ in image.shape[2:])))
         pixels = framed.reshape(-1, *image.shape[2:])

@@ -28,7 +28,7 @@ class Batch:
     """B images of a table.
 
     Attributes:
-        images: ``(B, 3, H, W)``: float32, normalised, or uint8.
+        images: ``(B, C, H, W)``: float32, normalised, or uint8.
         labels: ``(B, A)`` float32: 1, 0 or NaN (unknown).
         rows: ``(B,)`` int64 rows of the table.
         landmarks: ``(B, 5, 2)`` float32 in the cropped image, or None.
@@ -258,14 +258,14 @@ def loader(
     std = tuple(getattr(card, "std", IMAGENET_STD) if std is None else std)
     if options.get("fit") is None and card is not None:
         options["fit"] = getattr(card, "fit", None)
-    if len(mean) != len(std) or len(mean) not in {1, 3} or min(std) <= 0:
-        raise InputError(f"mean and std need three numbers each (one for greyscale) and std > 0, got {mean} and {std}")
+    if len(mean) != len(std) or not mean or min(std) <= 0:
+        raise InputError(f"mean and std need a number per channel each, and std > 0, got {mean} and {std}")
     if output not in {"float32", "uint8"}:
         raise InputError(f"output={output!r}: expected 'float32' or 'uint8'")
     if batch_size < 1 or workers < 0:
         raise InputError(f"expected batch_size >= 1 and workers >= 0, got {batch_size} and {workers}")
     return Loader(
-        FaceDataset(table, size=size, seed=seed, on_error=on_error, **options),
+        FaceDataset(table, size=size, channels=len(mean), seed=seed, on_error=on_error, **options),
         batch_size=batch_size,
         workers=workers,
         output=output,
@@ -295,8 +295,10 @@ class _Collate:
         channels = len(self.scale)
         # Planes are split image by image: opencv does that several times faster than a strided copy of the batch.
         images = torch.from_numpy(np.stack([cv2.split(s.view.image) for s in readable]))  # (B, 3, H, W) uint8
-        if channels == 1:
+        if channels == 1 and images.shape[1] == 3:
             images = _grey(images)
+        if self.output == "uint8" and images.dtype != torch.uint8:
+            images = images.round().to(torch.uint8)
         if self.output == "float32":
             images = images.float().mul_(self.scale).add_(self.offset)
         return Batch(

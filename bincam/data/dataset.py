@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch.utils.data import Dataset
 from bincam.data import crop
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.augment import Augmentation, View, Views
-from bincam.data.images import decode
+from bincam.data.decoding.bands import decode_bands, picture
 from bincam.data.regions.regions import Regions
 from bincam.errors import InputError
 
@@ -114,6 +115,7 @@ class FaceDataset(Dataset[Sample | Skipped]):
         augmentation: Augmentation | None = None,
         regions: Regions | None = None,
         also: Also | None = None,
+        channels: int | None = None,
         seed: int = 0,
         on_error: OnError = "raise",
     ) -> None:
@@ -128,6 +130,8 @@ class FaceDataset(Dataset[Sample | Skipped]):
             regions: Regions of which each sample gets one mask per attribute of the table. Masks stored per image are
                 transformed with the crop, all others are drawn into the crop.
             also: Function that makes further arrays from each image, in the process that reads it.
+            channels: Number of channels that a model takes, of which the images then have as many: 1 and 3 of 8-bit
+                images whose range is not stated are converted from RGB. None for pictures to look at, RGB uint8.
             seed: Seed of the augmentation.
             on_error: ``"raise"`` raises an error that names the file, ``"skip"`` returns a ``Skipped`` as the sample.
 
@@ -159,6 +163,10 @@ class FaceDataset(Dataset[Sample | Skipped]):
         self.fit = fit
         self.regions = regions
         self.also = also
+        self.channels = channels
+        self._bands = channels is not None and (channels not in (1, 3) or table.value_range is not None)
+        if self._bands and augmentation is not None and augmentation.extra:
+            raise InputError("extra transforms are of 8-bit RGB images, and these have other channels or values")
         self.seed = seed
         self.on_error = on_error
         self._views = Views(augmentation, self.size)
@@ -179,7 +187,7 @@ class FaceDataset(Dataset[Sample | Skipped]):
     def _sample(self, key: Key) -> Sample:
         row = key.row
         table, path = self.table, self.table.path(row)
-        image = decode(path)
+        image = self._decoded(path)
         points = None if table.landmarks is None else table.landmarks[row]
         box = None if table.boxes is None else table.boxes[row]
         if self.fit == "face":
@@ -202,6 +210,11 @@ class FaceDataset(Dataset[Sample | Skipped]):
             return Sample(row, view, stored[0] if moving is None else view.masks, stored[1], also)
         masks, known = _stack(self.regions.masks(table.names, self.size, landmarks=view.landmarks), self.size)
         return Sample(row, view, masks, known, also)
+
+    def _decoded(self, path: Path) -> NDArray[Any]:
+        if self.channels is not None and self._bands:
+            return decode_bands(path, self.channels, self.table.value_range)
+        return picture(path, self.table.value_range)
 
     def _stored(
         self, row: int, size: tuple[int, int], matrix: NDArray[np.float64]

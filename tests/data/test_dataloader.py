@@ -189,7 +189,7 @@ def test_batches_move_between_devices(read):
         ({"on_error": "ignore"}, "on_error='ignore'"),
         ({"output": "float16"}, "output='float16'"),
         ({"std": (0, 1, 1)}, "std > 0"),
-        ({"mean": (0.5,)}, "three numbers each"),
+        ({"mean": (0.5,)}, "a number per channel each"),
         ({"batch_size": 0}, "batch_size >= 1"),
         ({"rank": 2, "world": 2}, "expected 0 to 1"),
         ({"world": 13}, "each needs at least one"),

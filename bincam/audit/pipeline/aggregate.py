@@ -165,4 +165,4 @@ def _write_mean_image(plan: Plan, folder: Path, sums: Mapping[str, Any]) -> None
     pixels = sums["image.sum"] / sums["image.count"] * std + mean  # (C, H, W) in [0, 1]
     shown = np.clip(np.rint(pixels * 255), 0, 255).astype(np.uint8).transpose(1, 2, 0)
     with atomic(folder / reader.MEAN_IMAGE) as part:
-        Image.fromarray(shown[..., 0] if shown.shape[2] == 1 else shown).save(part)
+        Image.fromarray(shown[..., 0] if shown.shape[2] < 3 else shown[..., :3]).save(part)

@@ -52,6 +52,7 @@ class ReaderOptions:
         variant: Of a folder in CelebA's layout.
         fold: Of ``orl``.
         format: Name of a format.
+        range: The values of the images that are black and white.
         data_option: ``NAME=VALUE`` each, options that only readers of some formats have.
         data_one_of: ``SET=NAME,...`` each.
         one_of_column: ``COLUMN`` or ``COLUMN=CLASS,...`` each.
@@ -127,6 +128,14 @@ class ReaderOptions:
             rich_help_panel=OTHER_PANEL,
         ),
     ] = None
+    range: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BLACK-WHITE",
+            help="Values of the images that are black and white, such as 0-4095, of images of more than 8 bits.",
+            rich_help_panel=OTHER_PANEL,
+        ),
+    ] = None
     data_option: Annotated[
         list[str] | None,
         typer.Option(
@@ -183,9 +192,12 @@ class ReaderOptions:
         Raises:
             InputError: A list of names is malformed, or an option is none of the format.
         """
+        from bincam.data.decoding.bands import parse_range
+
         own = parse_assignments("--data-option", self.data_option, "NAME=VALUE")
         options = {
             "format": self.format,
+            "range": None if self.range is None else list(parse_range(self.range)),
             "images": self.images,
             "labels": None if self.labels is None else _labels(self.labels),
             "path": self.path_column,

@@ -28,6 +28,7 @@ _NAME, _NAMES = (str, "a name (in quotes, if it is a number, yes or no)"), (list
 _FORMS: dict[str, tuple[Any, str]] = {
     "format": (str, "the name of a format that 'bincam data formats' lists"),
     "images": (str, "a folder, relative to this file"),
+    "range": (str | list[float], "the values of black and white, such as 0-4095"),
     "labels": (
         Literal["0/1", "-1/1", "true/false"] | dict[str | int | float | bool | None, str | bool | None],
         "'0/1', '-1/1' or 'true/false', or yes, no or unknown by value",

@@ -19,6 +19,8 @@ _PEEKED = 1 << 16
 """Bytes that a sign reads of a file."""
 ATTRIBUTES = "attributes"
 """An option of every format: the attributes to read; ``load`` selects them where the reader has no such argument."""
+RANGE = "range"
+"""Likewise: the values of the images that are black and white."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,10 @@ class Format:
         """
         defaults = self.defaults
         for name in options:
-            if name not in (*defaults, ATTRIBUTES):
+            if name not in (*defaults, ATTRIBUTES, RANGE):
                 raise InputError(
                     f"{source}: {name} does not apply to this kind of data set ({self.name})"
-                    f"{nearest(name, (*defaults, ATTRIBUTES))}"
+                    f"{nearest(name, (*defaults, ATTRIBUTES, RANGE))}"
                 )
         for name, default in defaults.items():
             if default is inspect.Parameter.empty and name not in options:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from bincam.data.attribute_table import AttributeTable
+from bincam.data.decoding.bands import parse_range
 from bincam.data.readers.arguments import plain
 from bincam.data.readers.data_file import stated
 from bincam.data.readers.faces import celebamask_hq
-from bincam.data.readers.format import ATTRIBUTES, Format
+from bincam.data.readers.format import ATTRIBUTES, RANGE, Format
 from bincam.data.readers.formats import ORL, choose
 from bincam.data.readers.objects.coco_masks import coco_masks
 from bincam.data.regions.regions import Regions
@@ -30,7 +31,8 @@ def load(source: str | os.PathLike[str], **options: Any) -> AttributeTable:
     Args:
         source: ``orl``, a folder, or a file; for a folder that is called orl write ``./orl``.
         options: ``format``, where the data set is not known by its files; arguments of the format's reader, such as
-            those of ``celeba`` and ``table``; and for every format ``attributes``, those to read.
+            those of ``celeba`` and ``table``; and for every format ``attributes``, those to read, and ``range``, the
+            values of the images that are black and white, such as ``0-4095``.
 
     Raises:
         InputError: There is no such data set, the reader refuses it, or an option does not apply to its format.
@@ -56,12 +58,17 @@ def read(source: str | os.PathLike[str], options: Mapping[str, Any]) -> Attribut
     item = choose(source, options.get(_FORMAT))
     own = {name: value for name, value in options.items() if name != _FORMAT}
     item.check(own, source)
+    value_range = None if (stated_range := own.pop(RANGE, None)) is None else parse_range(stated_range)
     chosen = None if ATTRIBUTES in item.defaults else own.pop(ATTRIBUTES, None)
     result: AttributeTable = item.function(*(() if item is ORL else (Path(source),)), **own)
     kept = {_FORMAT: options[_FORMAT]} if _FORMAT in options else {}
     if chosen is not None:
         result = result.select(chosen)
         kept[ATTRIBUTES] = list(chosen)
+    if value_range is not None:
+        kept[RANGE] = list(value_range)
+        told = f"images: {value_range[0]:g} is black, {value_range[1]:g} white"
+        result = result.with_range(value_range).meaning_with(told)
     return result.read_with({**kept, **result.reading}) if kept else result
 
 

@@ -195,6 +195,7 @@ class TrainingBatches:
             size=card.input_size,
             fit=card.fit,
             augmentation=Augmentation() if data.augmentation == "affact" else None,
+            channels=len(card.mean),
             seed=config.seed,
         )
         self.loader = Loader(
@@ -258,6 +259,8 @@ def decode_all(table: AttributeTable, card: Card, *, workers: int) -> Tensor:
     Raises:
         InputError: The images need more memory than the machine has, or one cannot be read.
     """
+    if table.value_range is not None:
+        raise InputError("data.memory keeps 8 bits of each value, and the images have more; remove it")
     (height, width), channels = card.input_size, len(card.mean)
     needed = len(table) * height * width * channels
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

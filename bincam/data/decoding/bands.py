@@ -1,0 +1,184 @@
+"""Images of any number of channels and type of values, read as they are and scaled by a range that is stated.
+
+Nothing is converted: an image whose number of channels is not the expected one is refused, and so are values of more
+than 8 bits without a range, and values outside of it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.data.containers.address import read_bytes
+from bincam.data.images import check_size, decode
+from bincam.errors import InputError
+
+ValueRange = tuple[float, float]
+"""The values that black and white have."""
+_NPY, _TIFF = b"\x93NUMPY", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def parse_range(text: str | ValueRange | list[float]) -> ValueRange:
+    """Read the range of values of the images: ``0-4095``, or two numbers.
+
+    Raises:
+        InputError: It is none, or empty.
+
+    >>> parse_range("0-4095"), parse_range("-1024-3071"), parse_range([0, 1])
+    ((0.0, 4095.0), (-1024.0, 3071.0), (0.0, 1.0))
+    """
+    try:
+        if isinstance(text, str):
+            head, _, last = text.strip().rpartition("-")
+            head, last = (head.rpartition("-")[0], f"-{last}") if head.endswith("-") else (head, last)
+            low, high = float(head), float(last)
+        else:
+            low, high = (float(value) for value in text)
+    except (ValueError, TypeError):
+        raise InputError(f"range {text!r}: expected the values of black and white, such as 0-4095") from None
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise InputError(f"range {text!r}: expected two finite values in ascending order, such as 0-4095")
+    return low, high
+
+
+def decode_bands(
+    file: str | os.PathLike[str] | bytes, channels: int, value_range: ValueRange | None = None, name: str | None = None
+) -> NDArray[np.float32]:
+    """Read an image as ``(H, W, C)`` float32 from 0 to 255, whatever its type.
+
+    ``.npy`` files are ``(H, W)`` or ``(H, W, C)``; TIFF files may have any number of bands or of pages, PNG files 8 or
+    16 bits. Orientations are not applied.
+
+    Args:
+        file: A path, an address in a larger file, or the bytes.
+        channels: C, the number that a model takes.
+        value_range: The values that become 0 and 255; None of 8-bit images, whose range is theirs.
+        name: Name of the file in messages.
+
+    Raises:
+        InputError: It cannot be read, has another number of channels, values of more than 8 bits without a range, or
+            values outside of it.
+
+    Example:
+        >>> from io import BytesIO
+        >>> np.save(stored := BytesIO(), np.full((2, 3, 13), 4095, np.uint16))
+        >>> image = decode_bands(stored.getvalue(), 13, (0, 4095))
+        >>> image.shape, float(image.max())
+        ((2, 3, 13), 255.0)
+    """
+    shown = name or ("image" if isinstance(file, bytes) else os.fspath(file))
+    try:
+        values = stored_values(file if isinstance(file, bytes) else read_bytes(file), shown)
+    except OSError as error:
+        raise InputError(f"{shown}: cannot be read: {error}") from None
+    if values.shape[2] != channels:
+        raise InputError(
+            f"{shown}: has {values.shape[2]} channels, and {channels} are expected, as many as mean and std have"
+        )
+    return scaled(values, value_range, shown)
+
+
+def picture(path: str | os.PathLike[str], value_range: ValueRange | None = None) -> NDArray[np.uint8]:
+    """Decode an image to look at, ``(H, W, 3)`` uint8: of its stated range, of many channels the first three.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    if value_range is None and not os.fspath(path).endswith(".npy"):
+        return decode(path)
+    shown = os.fspath(path)
+    try:
+        values = scaled(stored_values(read_bytes(path), shown), value_range, shown)
+    except OSError as error:
+        raise InputError(f"{shown}: cannot be read: {error}") from None
+    first = values[..., :3] if values.shape[2] >= 3 else np.repeat(values[..., :1], 3, axis=2)
+    return np.rint(first).astype(np.uint8)
+
+
+def scaled(values: NDArray[Any], value_range: ValueRange | None, shown: str) -> NDArray[np.float32]:
+    """Scale values from their range to 0 and 255.
+
+    Raises:
+        InputError: No range is stated of values that have more than 8 bits, or one is outside of it or not finite.
+
+    >>> scaled(np.array([[[0], [4095]]], np.uint16), (0, 4095), "a.png").ravel().tolist()
+    [0.0, 255.0]
+    """
+    low, high = float(values.min()), float(values.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InputError(f"{shown}: has values that are not finite; replace them")
+    if value_range is None:
+        if values.dtype == np.uint8:
+            return values.astype(np.float32)
+        raise InputError(
+            f"{shown}: values are {values.dtype}, from {low:g} to {high:g}; state those of black and white, such as "
+            "--range 0-4095 (range=)"
+        )
+    if low < value_range[0] or high > value_range[1]:
+        raise InputError(
+            f"{shown}: values from {low:g} to {high:g} are outside the stated range {value_range[0]:g} to "
+            f"{value_range[1]:g}"
+        )
+    factor = 255 / (value_range[1] - value_range[0])
+    return ((values.astype(np.float64) - value_range[0]) * factor).astype(np.float32)
+
+
+def stored_values(data: bytes, shown: str) -> NDArray[Any]:
+    """Decode an image as it is stored: ``(H, W, C)`` of its own type.
+
+    Raises:
+        InputError: It is no image of a known kind, broken, or its shape is not of one.
+    """
+    if not data:
+        raise InputError(f"{shown}: empty file (0 bytes)")
+    try:
+        if data.startswith(_NPY):
+            values = np.load(BytesIO(data), allow_pickle=False)
+        elif data.startswith(_TIFF):
+            values = _tiff(data, shown)
+        else:
+            values = _opencv(data, shown)
+    except InputError:
+        raise
+    except Exception as error:  # decoders of damaged files raise whatever their parsing meets
+        raise InputError(f"{shown}: broken image: {error or type(error).__name__}") from None
+    if values.ndim == 2:
+        values = values[..., None]
+    if values.ndim != 3 or not values.size or values.dtype.kind not in "uif":
+        raise InputError(f"{shown}: expected numbers (H, W) or (H, W, C), got {values.dtype} of shape {values.shape}")
+    check_size((values.shape[1], values.shape[0]), shown)
+    return np.asarray(values)
+
+
+def _tiff(data: bytes, shown: str) -> NDArray[Any]:
+    """The bands of a TIFF file, or its pages as bands, last."""
+    try:
+        import tifffile
+    except ImportError:
+        raise InputError(f"{shown}: TIFF files of several bands need tifffile: pip install tifffile") from None
+    with tifffile.TiffFile(BytesIO(data)) as stored:
+        series, page = stored.series[0], stored.pages[0]
+        check_size((int(page.imagewidth), int(page.imagelength)), shown)
+        values = series.asarray()
+        axes = series.axes
+    if len(stored.series) > 1:
+        raise InputError(f"{shown}: has pages of {len(stored.series)} sizes or types; keep one of them")
+    bands_first = values.ndim == 3 and axes.find("Y") == 1
+    return np.asarray(np.moveaxis(values, 0, -1) if bands_first else values)
+
+
+def _opencv(data: bytes, shown: str) -> NDArray[Any]:
+    """PNG, JPEG and others, with all their bits and channels, in the order red, green, blue, alpha."""
+    import cv2
+
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None:
+        return decode(data, shown)  # which says what is wrong, or reads what opencv does not
+    if values.ndim == 3 and values.shape[2] in (3, 4):
+        values = values[..., [2, 1, 0, *range(3, values.shape[2])]]
+    return np.asarray(values)
