@@ -135,3 +135,13 @@ def test_a_model_of_whole_photographs_takes_no_landmarks(command, model_folder, 
         mistake = command(*words, option, value).mistake
         assert f"{option} is for models that read face crops" in mistake
         assert "fit 'stretch'" in mistake
+
+
+def test_landmarks_of_a_larger_picture_are_refused(command, face_model, faces, tmp_path):
+    small = tmp_path / "0.png"
+    Image.open(faces / "img_align_celeba" / "0.png").resize((60, 60)).save(small)
+    words = ["explain", small, "--model", face_model, "--landmarks", faces / "list_landmarks_align_celeba.txt"]
+    for further in ([], ["--views", "3"]):
+        outcome = command(*words, *further, "--out", tmp_path / "out")
+        assert outcome.code == 2
+        assert "none of its landmarks lies on it, which is 60x60 pixels" in outcome.err.splitlines()[-1]

@@ -44,38 +44,38 @@ class Photographs:
         """Return a photograph as the model takes it, ``(C, H, W)``.
 
         Raises:
-            InputError: It cannot be read, or its landmarks are unknown.
+            InputError: It cannot be read, or its landmarks are unknown or all beside it.
         """
-        from bincam.models import open_image, preprocess
+        from bincam.models import preprocess
 
-        return preprocess(open_image(file), self.card, self._points(file))
+        photo, points = self._opened(file)
+        return preprocess(photo, self.card, points)
 
     def views(self, file: Path, plan: Plan) -> PlacedViews:
         """Return a photograph at views of it, or of the square of its face crop.
 
         Raises:
-            InputError: It cannot be read, or its landmarks are unknown.
+            InputError: It cannot be read, or its landmarks are unknown or all beside it.
         """
         from bincam.cam import PlacedViews
 
-        points = self._points(file)
+        _, points = self._opened(file)
         return PlacedViews.of([file], plan, self.card, None if points is None else [points])
 
     def as_seen(self, file: Path) -> NDArray[np.uint8]:
         """Return the picture ``(H, W, 3)`` that the model sees, before it is normalised."""
-        from bincam.models import open_image
         from bincam.models.preprocess import fit
 
-        return np.asarray(fit(open_image(file), self.card, self._points(file)).convert("RGB"))
+        photo, points = self._opened(file)
+        return np.asarray(fit(photo, self.card, points).convert("RGB"))
 
     def viewed(self, file: Path) -> Image:
         """Return the picture that views are views of: the photograph, or the square of its face crop."""
         from PIL import Image
 
         from bincam.inference import face_square
-        from bincam.models import open_image
 
-        photo, points = open_image(file), self._points(file)
+        photo, points = self._opened(file)
         if points is None:
             return photo
         return Image.fromarray(face_square(np.asarray(photo), points, self.card.input_size[0]))
@@ -100,6 +100,18 @@ class Photographs:
         if self.trained_on:
             stated["trained_on"] = self.trained_on
         return stated
+
+    def _opened(self, file: Path) -> tuple[Image, Points | None]:
+        """Open a photograph, and find its landmarks; refuse those that are of another picture than this one."""
+        from bincam.models import open_image
+
+        photo, points = open_image(file), self._points(file)
+        if points is not None and not np.any(np.all((points >= 0) & (points < photo.size), axis=1)):
+            raise InputError(
+                f"{file}: none of its landmarks lies on it, which is {photo.width}x{photo.height} pixels; "
+                f"{self.source} must state pixels of this very file, not of a larger or a cropped one"
+            )
+        return photo, points
 
     def _points(self, file: Path) -> Points | None:
         if self.card.fit != "face":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -10,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
     field_validator,
     model_serializer,
     model_validator,
@@ -47,6 +49,14 @@ def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _is_number(kind: Any) -> bool:
+    """Tell whether a field's type is of numbers, perhaps several or none, and has no place for true and false."""
+    if kind in {int, float}:
+        return True
+    parts = get_args(kind)
+    return bool not in parts and any(_is_number(part) for part in parts)
+
+
 def _metric(value: Any) -> Any:
     if isinstance(value, str) and value not in HIGHER_IS_BETTER:
         raise ValueError(f"unknown metric {value!r}{nearest(value, HIGHER_IS_BETTER)}")
@@ -58,9 +68,23 @@ Metric = Annotated[str, BeforeValidator(_metric)]
 
 
 class Section(BaseModel):
-    """An immutable section of a configuration; refuses unknown keys, infinities and NaN."""
+    """An immutable section of a configuration; refuses unknown keys, infinities, NaN, and true in place of a number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false where a number is meant, which pydantic would read as 1 and 0."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if _is_number(kind):
+            entries = (
+                value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else [value]
+            )
+            truth = [str(entry).lower() for entry in entries if isinstance(entry, bool)]
+            if truth:
+                raise ValueError(f"got {truth[0]}, expected a number")
+        return value
 
 
 class DataConfig(Section):
