@@ -97,6 +97,8 @@ def regions_digest(regions: Regions, names: Sequence[str]) -> str:
     state = hashlib.sha256()
     if regions.per_image:
         folder = Path(regions.source)
+        if folder.is_file():
+            return hashlib.sha256(folder.read_bytes()).hexdigest()
         if (described := folder.parent / "parts.json").is_file():
             state.update(described.read_bytes())
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -150,7 +150,8 @@ def audit(
         str,
         typer.Option(
             metavar="FOLDER",
-            help="Folder of object masks, or none; auto takes masks/parts of the data where it is there.",
+            help="Folder of object masks, a .json file of COCO's annotations, or none; auto takes masks/parts of the "
+            "data where it is there.",
             show_default="auto",
             rich_help_panel=_MASKS,
         ),

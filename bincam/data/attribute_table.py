@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ from bincam.data.describe import SPLITS, Description, describe
 from bincam.display import ROWS, Table, cell, counted, omitted
 from bincam.errors import InputError, nearest
 from bincam.one_of import check_sets, expand, in_columns, set_columns, true_and_unknown
+
+if TYPE_CHECKING:
+    from bincam.data.regions.box_table import BoxTable
 
 LANDMARKS: tuple[str, ...] = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 """CelebA's five landmarks in CelebA's order. Left is the left of the image: the smaller x of an upright face."""
@@ -39,6 +42,8 @@ class AttributeTable:
         boxes: ``(N, 4)`` float32 x, y, width, height in pixels of the stored image; likewise.
         one_of: Sets of columns of which exactly one is 1 in every image, by name; where the label of a set is unknown,
             all its columns are NaN.
+        objects: Boxes of the objects that the attributes name, by image and attribute, of formats that state them; None
+            of the others. Like the pixels no part of the digest.
         source: Where the table was read from, for messages.
         reading: Arguments of the reader that differ from its defaults, as JSON values: with them the source is read
             again in the same way. No part of the digest.
@@ -77,6 +82,7 @@ class AttributeTable:
     landmarks: NDArray[np.float32] | None = None
     boxes: NDArray[np.float32] | None = None
     one_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    objects: BoxTable | None = None
     source: str = ""
     reading: Mapping[str, Any] = field(default_factory=dict)
     meaning: tuple[str, ...] = ()
@@ -104,7 +110,7 @@ class AttributeTable:
         for name, columns in set_columns(one_of, names).items():
             _check_one_true(in_columns(labels, columns), name, self.ids, self.source)
         splits = self.splits if len(self.splits) or not n else np.full(n, "", "U1")
-        split_names = set(np.unique(np.asarray(splits, np.str_)).tolist())
+        split_names = set(np.unique(np.asarray(self.splits, np.str_)).tolist())
         for name in sorted(split_names - {"", *SPLITS}):
             raise InputError(f"unknown split {name!r}; a split is one of {', '.join(SPLITS)} or empty")
         put = object.__setattr__
@@ -339,7 +345,7 @@ class AttributeTable:
         state = hashlib.sha256()
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in {"root", "source", "reading", "meaning"}:
+            if item.name in {"root", "objects", "source", "reading", "meaning"}:
                 continue
             if item.name in {"one_of", "value_range"} and not value:  # as before there were such fields
                 continue

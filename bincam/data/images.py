@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from bincam.data.containers.address import read_bytes
 from bincam.errors import InputError
+from bincam.files import regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 
-_ORIENTATION, _TURNED = 0x0112, range(2, 9)
-"""The tag of EXIF, and its values that turn or mirror an image."""
+_ORIENTATION, _TURNED, _SIDEWAYS = 0x0112, range(2, 9), range(5, 9)
+"""The tag of EXIF, its values that turn or mirror an image, and those that exchange its sides."""
 _QUARTER = 0x4000
 LARGEST = 1 << 27
 """Pixels that a picture may have, 134 million: what its header claims is checked before anything is decoded."""
@@ -83,6 +84,34 @@ def check_size(size: tuple[int, int], shown: str) -> None:
         raise InputError(
             f"{shown}: claims {size[0]:,} x {size[1]:,} pixels, more than {LARGEST:,}; make a smaller one of it"
         )
+
+
+def upright_size(file: str | os.PathLike[str]) -> tuple[int, int]:
+    """Read width and height of an image as ``decode`` turns it, from its header alone.
+
+    Raises:
+        InputError: It is missing, or not an image.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from PIL import Image
+        >>> from bincam.data.images import upright_size
+        >>> with TemporaryDirectory() as folder:
+        ...     Image.new("L", (4, 2)).save(Path(folder, "a.png"))
+        ...     upright_size(Path(folder, "a.png"))
+        (4, 2)
+    """
+    from PIL import Image
+
+    path = regular(file)
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS
+    except Exception as error:  # of a damaged header, whatever its parsing meets
+        raise InputError(f"{path}: not an image: {error or type(error).__name__}") from None
+    return (height, width) if turned else (width, height)
 
 
 def _plain_jpeg(data: bytes) -> tuple[int, int] | None:

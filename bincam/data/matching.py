@@ -66,7 +66,18 @@ def match_outputs(
         if output not in columns:
             columns[output] = table.labels[:, table.index(output)]
     labels = np.stack([columns[output] for output in outputs], axis=1)
-    return replace(table, names=tuple(outputs), labels=labels, one_of=sets)
+    objects = None if table.objects is None else table.objects.renamed(_models_names(table, sets))
+    return replace(table, names=tuple(outputs), labels=labels, one_of=sets, objects=objects)
+
+
+def _models_names(table: AttributeTable, sets: Sets) -> dict[str, str]:
+    """The model's names of the outputs of the table's sets, by the table's."""
+    names: dict[str, str] = {}
+    for name in sets.keys() & table.one_of.keys():
+        of_class = {class_label(output, name): output for output in sets[name]}
+        labels = {output: class_label(output, name) for output in table.one_of[name]}
+        names |= {output: of_class[label] for output, label in labels.items() if label in of_class}
+    return names
 
 
 def class_label(output: str, name: str) -> str:

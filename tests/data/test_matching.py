@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bincam.data import AttributeTable, match_outputs
+from bincam.data import AttributeTable, BoxTable, match_outputs
 from bincam.errors import BincamWarning, InputError
 
 SET = {"race": ("race=Asian", "race=Black", "race=White")}
@@ -122,3 +122,13 @@ def test_the_advice_states_the_set_as_it_was_stated(reading, advised):
     with pytest.raises(InputError) as error:
         match_outputs(faces([0, 1, 2], reading=reading), SET["race"][:2], {"race": SET["race"][:2]})
     assert f"({advised}) and read the others as unknown (--one-of-invalid unknown)" in str(error.value)
+
+
+def test_boxes_follow_the_model_s_names_of_a_set():
+    boxes = BoxTable({("a", "class=cat"): np.array([[1.0, 2, 3, 4]]), ("b", "class=dog"): np.array([[0.0, 0, 1, 1]])})
+    sets = {"class": ("class=cat", "class=dog")}
+    table = AttributeTable(sets["class"], np.eye(2), "ab", "photos", one_of=sets, objects=boxes)
+    matched = match_outputs(table, ["dog", "cat"], {"class": ["dog", "cat"]})
+    assert matched.objects.of("a", "cat").tolist() == [[1, 2, 3, 4]]
+    assert matched.objects.names == {"cat", "dog"}
+    assert match_outputs(table, ["class=dog"]).objects.names == {"class=cat", "class=dog"}

@@ -1,8 +1,9 @@
 """Addresses of images: a file of its own, or ``FILE#MEMBER`` in a file that holds many.
 
 ``a.tar#cat/1.jpg`` is a member of a tar file, ``a.parquet#12`` the row 12, from 0, of the one column of images of a
-Parquet or Arrow file, and ``a.parquet#face/12`` that of the column ``face``. An address is a path, so that a folder and
-a name lead to any image alike, in every process, and nothing but text is handed from one to another.
+Parquet or Arrow file, and ``a.parquet#face/12`` that of the column ``face``. ``a.dcm#40,400`` is a DICOM file at a
+window. An address is a path, so that a folder and a name lead to any image alike, in every process, and nothing but
+text is handed from one to another.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Protocol
 from bincam.errors import InputError
 from bincam.files import regular
 
-_CONTAINER = re.compile(r"(.+?\.(parquet|arrow|tar))#(.+)", re.DOTALL)
+_CONTAINER = re.compile(r"(.+?\.(parquet|arrow|tar|dcm))#(.+)", re.DOTALL)
 OPEN = 32
 """Containers that a process keeps open."""
 
@@ -97,7 +98,18 @@ def _tar(file: Path) -> Container:
     return TarImages(file)
 
 
-_KINDS: dict[str, Callable[[Path], Container]] = {".arrow": _arrow, ".parquet": _parquet, ".tar": _tar}
+def _dicom(file: Path) -> Container:
+    from bincam.data.containers.dicom import DicomImage
+
+    return DicomImage(file)
+
+
+_KINDS: dict[str, Callable[[Path], Container]] = {
+    ".arrow": _arrow,
+    ".dcm": _dicom,
+    ".parquet": _parquet,
+    ".tar": _tar,
+}
 _open: OrderedDict[tuple[int, str, int, int], Container] = OrderedDict()
 _lock = threading.Lock()
 

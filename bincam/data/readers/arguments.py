@@ -82,12 +82,14 @@ def type_in_words(kind: Any) -> str:
 
     >>> type_in_words(Mapping[str, str] | None), type_in_words(typing.Literal["zero", "one"])
     ('Mapping[str, str]', "one of 'zero', 'one'")
+    >>> type_in_words(str | os.PathLike[str] | None)
+    'a path'
     """
     parts = [part for part in (kind, *typing.get_args(kind)) if typing.get_origin(part) is typing.Literal]
     if choices := [value for part in parts for value in typing.get_args(part)]:
         return f"one of {', '.join(map(repr, choices))}"
-    written = inspect.formatannotation(kind)
-    return re.sub(r"(collections\.abc|typing|pathlib|os|builtins)\.", "", written).replace(" | None", "")
+    written = re.sub(r"(collections\.abc|typing|pathlib|os|builtins)\.", "", inspect.formatannotation(kind))
+    return written.replace(" | None", "").replace("str | PathLike[str]", "a path")
 
 
 def _check_kind(name: str, value: Any, default: Any, declared: Any) -> None:

@@ -15,6 +15,8 @@ from bincam.data.readers.arguments import type_in_words
 from bincam.errors import InputError, nearest
 
 Sign = Callable[[Path], bool]
+_PEEKED = 1 << 16
+"""Bytes that a sign reads of a file."""
 ATTRIBUTES = "attributes"
 """An option of every format: the attributes to read; ``load`` selects them where the reader has no such argument."""
 RANGE = "range"
@@ -158,3 +160,23 @@ def named(*endings: str) -> Sign:
     False
     """
     return lambda path: path.is_file() and path.name.endswith(endings)
+
+
+def says(ending: str, start: str, *words: str) -> Sign:
+    """Make a sign: a file whose name ends so, which begins with a text, and has words near its beginning or its end.
+
+    >>> says(".json", "[", '"annotations"')(Path("missing.json"))
+    False
+    """
+
+    def sign(path: Path) -> bool:
+        if not path.is_file() or not path.name.endswith(ending):
+            return False
+        with path.open("rb") as stream:
+            head = stream.read(_PEEKED)
+            stream.seek(-min(_PEEKED, path.stat().st_size), os.SEEK_END)
+            both = head + stream.read(_PEEKED)
+        text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        return text.startswith(start.encode()) and all(word.encode() in both for word in words)
+
+    return sign

@@ -12,8 +12,10 @@ from bincam.data.attribute_table import AttributeTable
 from bincam.data.decoding.bands import parse_range
 from bincam.data.readers.arguments import plain
 from bincam.data.readers.data_file import stated
+from bincam.data.readers.faces import celebamask_hq
 from bincam.data.readers.format import ATTRIBUTES, RANGE, Format
 from bincam.data.readers.formats import ORL, choose
+from bincam.data.readers.objects.coco_masks import coco_masks
 from bincam.data.regions.regions import Regions
 from bincam.errors import BincamWarning, InputError
 
@@ -113,9 +115,9 @@ def load_regions(kind: str, source: str | os.PathLike[str]) -> Regions:
 
     Args:
         kind: ``published``, ``face`` or ``orl``; ``parts`` or ``influence`` for the masks stored with the data set;
-            otherwise a YAML file or a folder of masks.
-        source: The data set, whose folder contains ``masks/parts`` and ``masks/influence``; of a table it is the
-            folder that the table is in.
+            otherwise a YAML file, a folder of masks, or a JSON file of COCO's annotations with masks.
+        source: The data set, whose folder contains ``masks/parts`` and ``masks/influence``, or is CelebAMask-HQ's; of
+            a table it is the folder that the table is in.
 
     Raises:
         InputError: There are no such regions.
@@ -130,7 +132,11 @@ def load_regions(kind: str, source: str | os.PathLike[str]) -> Regions:
         return named[kind]()
     if kind in {"parts", "influence"}:
         base = Path(source).parent if Path(source).is_file() else Path(source)
+        if kind == "parts" and (base / celebamask_hq.MASKS).is_dir():
+            return celebamask_hq.part_masks(base)
         return Regions.stored(base / "masks" / kind)
+    if Path(kind).is_file() and Path(kind).suffix == ".json":
+        return Regions({"": coco_masks(kind)}, {}, kind, per_image=True)
     if not Path(kind).exists():
         raise InputError(f"regions {kind}: none of {', '.join(named)}, parts or influence, and no such file or folder")
     return Regions.stored(kind) if Path(kind).is_dir() else Regions.read(kind)

@@ -5,6 +5,7 @@ It has the columns ``path``, ``name``, ``x0``, ``y0``, ``x1`` and ``y1``, and a 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,6 +90,23 @@ class BoxTable:
             ``(K, 4)`` for each attribute.
         """
         return [cropped_boxes(self.of(path, name, stored), matrix, size) for name in names]
+
+    def renamed(self, names: Mapping[str, str]) -> BoxTable:
+        """Return the boxes with other names of attributes; those that are not mentioned keep theirs.
+
+        >>> boxes = BoxTable({("a.png", "class=star"): np.array([[3.0, 4, 20, 30]])})
+        >>> boxes.renamed({"class=star": "star"}).of("a.png", "star").tolist()
+        [[3.0, 4.0, 20.0, 30.0]]
+        """
+        return BoxTable({(path, names.get(name, name)): ends for (path, name), ends in self.boxes.items()}, self.source)
+
+    def digest(self) -> str:
+        """SHA-256 of the boxes, whatever file or folder they were read from."""
+        state = hashlib.sha256()
+        for (path, name), ends in sorted(self.boxes.items(), key=lambda item: item[0]):
+            state.update(f"{path}\0{name}\0{len(ends)}\0".encode())
+            state.update(np.ascontiguousarray(ends, "<f8").tobytes())
+        return state.hexdigest()
 
     def check(self, paths: Iterable[str], names: Iterable[str]) -> None:
         """Refuse boxes of which none is of the given images, or of the given attributes.

@@ -1,13 +1,14 @@
 """Where an audit finds true boxes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from bincam.audit.pipeline.boxes.true_objects import TRUE_PARTS, find_objects
-from bincam.data import Regions, write_box_table
+from bincam.data import BoxTable, Regions, write_box_table
 from bincam.data.crop import fit_matrix
 from bincam.data.dataset import Crop
 from tests.audit.planted import NAMES, write_pictures
@@ -53,3 +54,19 @@ def test_what_is_not_asked_for_is_not_read(both):
     boxes, drawn = found.of("no-such-image.png", crop_of((32, 32)), (32, 32), [False])
     assert len(boxes[0]) == 0
     assert drawn == [None]
+
+
+def test_boxes_that_the_data_set_states_come_after_a_file_and_before_masks(both):
+    table, masks = both
+    stated = BoxTable({(name, "Object"): np.array([[4.0, 4, 8, 8]]) for name in table.ids}, "instances.json")
+    table = replace(table, objects=stated)
+    found = find_objects(table, masks, NAMES, turned=False)
+    assert found.source.endswith("boxes.parquet")
+    (table.root / "boxes.parquet").unlink(missing_ok=True)
+    (table.root.parent / "boxes.parquet").unlink(missing_ok=True)
+    found = find_objects(table, masks, NAMES, turned=False)
+    boxes, _ = found.of(table.ids[0], crop_of((32, 32)), (32, 32), [True])
+    assert (found.source, boxes[0].tolist()) == ("instances.json", [[4, 4, 8, 8]])
+    moved = BoxTable({**stated.boxes, (table.ids[0], "Object"): np.array([[4.0, 4, 8, 9]])}, "instances.json")
+    assert found.digest == stated.digest() != moved.digest()
+    assert find_objects(table, masks, NAMES, turned=True).table is None

@@ -29,7 +29,7 @@ class TrueObjects:
 
     Attributes:
         names: The A attributes that may have a box.
-        table: Boxes given by a file; None takes those of the masks.
+        table: Boxes given by a file, or by the data set itself; None takes those of the masks.
         masks: Masks stored per image; None where only boxes are known.
     """
 
@@ -46,9 +46,10 @@ class TrueObjects:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the file of boxes, or of the masks."""
+        """SHA-256 of the file of boxes, of the boxes that the data set states, or of the masks."""
         if self.table is not None:
-            return hashlib.sha256(Path(self.table.source).read_bytes()).hexdigest()
+            file = Path(self.table.source)
+            return hashlib.sha256(file.read_bytes()).hexdigest() if file.name == NAME else self.table.digest()
         return "" if self.masks is None else regions_digest(self.masks, self.names)
 
     def of(
@@ -101,8 +102,8 @@ class TrueObjects:
 def find_objects(table: AttributeTable, masks: Regions | None, names: Sequence[str], *, turned: bool) -> TrueObjects:
     """Find the true boxes of a table.
 
-    A file of boxes beside it comes first. Where crops turn the images and there are masks, those do, because the
-    upright box around a turned box is larger than the object.
+    A file of boxes beside it comes first, then the boxes that the data set itself states. Where crops turn the images
+    and there are masks, those do, because the upright box around a turned box is larger than the object.
 
     Args:
         table: The images.
@@ -118,8 +119,9 @@ def find_objects(table: AttributeTable, masks: Regions | None, names: Sequence[s
     if file is not None and file.is_dir():
         raise InputError(f"{file} is a folder, expected a file of boxes (docs/boxes.md); move it away, or write one")
     boxes = None
-    if file is not None and not (turned and masks is not None):
-        boxes = BoxTable.read(file)
+    if (file is not None or table.objects is not None) and not (turned and masks is not None):
+        boxes = table.objects if file is None else BoxTable.read(file)
+        assert boxes is not None
         boxes.check(table.ids, names)
         known = tuple(name for name in names if name in boxes.names)
     elif masks is not None:
@@ -131,7 +133,8 @@ def find_objects(table: AttributeTable, masks: Regions | None, names: Sequence[s
         )
     if not known:
         raise InputError(
-            f"no true boxes to compare with: {file or getattr(masks, 'source', '')} has none of the audited attributes"
+            f"no true boxes to compare with: {file or getattr(boxes or masks, 'source', '')} has none of the audited "
+            "attributes"
         )
     return TrueObjects(known, boxes, masks)
 
