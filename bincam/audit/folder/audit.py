@@ -115,6 +115,20 @@ class Audit:
         """Number of files of records."""
         return self.manifest.shards
 
+    @property
+    def most_images(self) -> int:
+        """The number of images that are read, at most."""
+        return self.manifest.data.images
+
+    @property
+    def some_rows(self) -> NDArray[np.int64] | None:
+        """The rows of the images that are read; None for all."""
+        return None
+
+    def kept(self, number: int) -> NDArray[np.bool_] | None:  # noqa: ARG002  # a sample decides it by the shard
+        """Find the images of a shard that are read, of those with records; None for all."""
+        return None
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the measurements: settings, images, records and raw scores; see ``measurements_digest``."""
@@ -251,7 +265,7 @@ class Audit:
 
         The columns are the outputs of ``one_of``, set after set; without sets there are none.
         """
-        return read_scores(self.folder, self.manifest.one_of, self.shards if self.one_of else 0)
+        return read_scores(self.folder, self.manifest.one_of, self.shards if self.one_of else 0, kept=self.kept)
 
     def set_scores(self) -> NDArray[np.float32]:
         """Read the logits of the second head for label sets ``(N, outputs of all sets)``, in the columns of ``scores``.
@@ -264,7 +278,7 @@ class Audit:
                 f"{self.folder}: no scores of a second head for label sets: the model has none, or the audit is of an "
                 "earlier bincam, which did not store them; audit again"
             )
-        return read_scores(self.folder, self.manifest.one_of, self.shards, set_scores_file)
+        return read_scores(self.folder, self.manifest.one_of, self.shards, set_scores_file, kept=self.kept)
 
     def regions(self) -> NDArray[np.float16]:
         """Read the mean region of each attribute ``(A, H', W')``; NaN for an attribute without a region."""
