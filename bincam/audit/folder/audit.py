@@ -142,7 +142,7 @@ class Audit:
         columns = ("image", "identity", "skipped", *(name for name in table.column_names if name.startswith("group.")))
         texts = all(name in table.column_names and _is_text(table[name]) for name in columns)
         frame: pd.DataFrame = table.to_pandas()
-        if not texts or "row" not in frame or frame["row"].tolist() != [*range(self.manifest.data.images)]:
+        if not texts or "row" not in frame or not np.array_equal(frame["row"], np.arange(self.manifest.data.images)):
             raise InputError(f"{file}: not the {self.manifest.data.images:,} images of the audit; make it again")
         return frame
 
@@ -259,6 +259,24 @@ class Audit:
             if maps.dtype.kind != "f" or maps.ndim != 4 or maps.shape[1] != len(self.attributes):
                 raise InputError(f"{file}: not the maps of {len(self.attributes)} attributes; make the audit again")
             yield maps
+
+    def map_of(self, row: int, attribute: str, method: str | None = None) -> NDArray[np.float16]:
+        """Read the map σS ``(h, w)`` of one image, by its row in ``images.parquet``.
+
+        Raises:
+            InputError: The image was not read, or the attribute or the method was not audited.
+        """
+        self._check(attribute)
+        spec, A = self._spec(method), len(self.attributes)
+        number = row // self.manifest.shard_images
+        rows = read_table(records_file(self.folder, number), ["row"])["row"].to_numpy()[::A] if row >= 0 else []
+        at = np.flatnonzero(np.asarray(rows) == row)
+        if not len(at):
+            raise InputError(f"{self.folder}: no map of row {row}: its image was not read")
+        one: NDArray[np.float16] = read_maps(maps_file(self.folder, spec, number))[
+            at[0], self.attributes.index(attribute)
+        ]
+        return one
 
     def scores(self) -> NDArray[np.float32]:
         """Read the raw scores of the sets ``(N, outputs of all sets)``, in the order of the records' images.

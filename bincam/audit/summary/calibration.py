@@ -136,7 +136,9 @@ def slice_calibration(panel: Panel, slicing: Slicing, head: str, level: float = 
 
         def shared(both: Sequence[int], excess: Floats = excess) -> tuple[float, int | None]:
             at = list(both)
-            means = group_means(excess[:, None], slicing.codes, np.eye(len(slicing.values)), panel.clusters, level=level)
+            means = group_means(
+                excess[:, None], slicing.codes, np.eye(len(slicing.values)), panel.clusters, level=level
+            )
             people = panel.clusters.identities(np.isin(slicing.codes, at) & np.isfinite(excess))
             return correlation(*means.contributions[at, :, 0]), None if people is None else int(people)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bincam.audit.folder.parts.sampled import SampledAudit
+from bincam.audit.folder.parts import sampled
+from bincam.audit.folder.parts.sampled import SampledAudit, is_long
 from bincam.audit.summary.attributes import attribute_entries
 from bincam.audit.summary.bounds import SHORT, column_of
 from bincam.audit.summary.boxes import with_boxes
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
 
 # Names of measures are in ``bounds``, and were here before.
 __all__ = ["RATES", "SHORT", "column_of", "summarise", "summarise_panel"]
-
-STREAMED_ABOVE = 100_000
-"""With more images the records are read shard by shard, and sums of them are kept instead of the records."""
 
 RATES = (*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap", *CALIBRATION_RATES, *PERSON_RATES)
 
@@ -122,7 +120,7 @@ def summarise(
     """
     stated_for = Stated.of(audit.attributes, specificity, sensitivity, prevalence, audit.one_of)
     noise = label_noise if label_noise is not None else audit.manifest.label_noise
-    if audit.manifest.data.images > STREAMED_ABOVE:
+    if is_long(audit):
         return _streamed(
             audit, slice_by=slice_by, noise=noise, stated=stated_for, level=level, resamples=resamples, seed=seed
         )
@@ -167,7 +165,7 @@ def _streamed(
         if not parts:
             return summary
         hidden = (audit.sample.get("hidden") or {}).get("rows", ())
-        sample = SampledAudit.of(audit, STREAMED_ABOVE, seed=seed, also=hidden)
+        sample = SampledAudit.of(audit, sampled.MOST, seed=seed, also=hidden)
         panel = read_panel(sample)
         of_sample: dict[str, Any] = {"attributes": {name: {} for name in summary["attributes"]}}
         if audit.one_of:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -153,8 +154,6 @@ def _tested(
     independent: bool = False,
 ) -> Test:
     """Test from residuals ``(K, G)`` and numbers of images; ``share`` is the mean of proportions, else None."""
-    from scipy import stats
-
     images, G, n = counts.sum(0), counts.shape[1], int(counts.sum())
     method, difference = _method(greater=greater), _difference(means, images)
     u = _from_last(residuals / images)  # (K, G - 1)

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+MOST = 100_000
+"""With more images, records are read shard by shard or of a sample of so many images, never all at once."""
+
+
+def is_long(audit: Audit) -> bool:
+    """Return True if an audit has more images than are read at once."""
+    return audit.manifest.data.images > MOST
+
+
+def readable(audit: Audit, *, seed: int = 0) -> Audit:
+    """Return the audit itself, or a random sample of ``MOST`` images of a long one."""
+    return SampledAudit.of(audit, MOST, seed=seed) if is_long(audit) else audit
+
+
 @dataclass(frozen=True)
 class SampledAudit(Audit):
     """An audit whose records, scores, cells and boxes are those of some of its images.
@@ -61,14 +75,14 @@ class SampledAudit(Audit):
 
     @classmethod
     def of(cls, audit: Audit, images: int, *, seed: int, also: Sequence[int] = ()) -> SampledAudit:
-        """Draw a sample of the images that were read, without replacement.
+        """Draw a sample of the images without replacement, the same of every audit of as many images.
 
         Args:
             audit: The audit.
-            images: How many; all, where there are no more.
+            images: How many, with those that could not be read; all, where there are no more.
             seed: The same seed gives the same images.
             also: Rows that are added to the sample.
         """
-        read = np.flatnonzero(read_table(audit.folder / IMAGES, ["skipped"])["skipped"].to_numpy() == "")
-        drawn = np.random.default_rng(seed).choice(read, min(images, len(read)), replace=False)
+        every = audit.manifest.data.images
+        drawn = np.random.default_rng(seed).choice(every, min(images, every), replace=False)
         return cls(audit.folder, audit.manifest, np.union1d(drawn, np.asarray(also, np.int64)).astype(np.int64))

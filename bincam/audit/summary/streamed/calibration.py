@@ -31,23 +31,46 @@ BYTES = BINS * (2 * 4 + 8) + 2 * 4 + 8
 
 
 @dataclass(frozen=True)
+class Binned:
+    """The probabilities of the n images of a shard in reliability bins; see ``kernels.in_bins``.
+
+    Attributes:
+        cells: ``(n, A)``.
+        bins: ``(n, A)``.
+        units: ``(n, A, 3)``.
+    """
+
+    cells: NDArray[np.int8]
+    bins: NDArray[np.int8]
+    units: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, cells: NDArray[np.int8], probability: Floats) -> Binned:
+        """Bin the probabilities ``(n, A)`` of images."""
+        result = cls(cells, np.empty(cells.shape, np.int8), np.empty((*cells.shape, 3), np.int64))
+        kernels.in_bins(cells, probability, BINS, result.bins, result.units)
+        return result
+
+    def some(self, attributes: slice) -> Binned:
+        """Return some attributes."""
+        parts = (self.cells[:, attributes], self.bins[:, attributes], self.units[:, attributes])
+        return Binned(*(np.ascontiguousarray(part) for part in parts))
+
+
+@dataclass(frozen=True)
 class Probabilities:
     """Sums of probabilities by cluster, attribute, value and bin; see ``kernels.add_probabilities``.
 
     Attributes:
         clusters: The clusters.
-        counts: ``(K, A, V, BINS, 2)``.
-        sums: ``(K, A, V, BINS)``.
-        surprises: ``(K, A, V, 2)``.
-        squared: ``(K, A, V)``: of (p - y)².
+        counts: ``(K, A, V, 2 BINS + 2)``.
+        sums: ``(K, A, V, BINS + 1)``.
         moments: ``(A, V, BINS, 2)``.
     """
 
     clusters: StreamedClusters
     counts: NDArray[np.int32]
     sums: NDArray[np.int64]
-    surprises: NDArray[np.int32]
-    squared: NDArray[np.int64]
     moments: NDArray[np.int64]
 
     @classmethod
@@ -56,35 +79,28 @@ class Probabilities:
         shape = clusters.count, attributes, values
         return cls(
             clusters,
-            np.zeros((*shape, BINS, 2), np.int32),
-            np.zeros((*shape, BINS), np.int64),
-            np.zeros((*shape, 2), np.int32),
-            np.zeros(shape, np.int64),
+            np.zeros((*shape, 2 * BINS + 2), np.int32),
+            np.zeros((*shape, BINS + 1), np.int64),
             np.zeros((attributes, values, BINS, 2), np.int64),
         )
 
-    def add(
-        self,
-        codes: NDArray[np.int32],
-        place: NDArray[np.int32],
-        cells: NDArray[np.int8],
-        probability: NDArray[np.float64],
-    ) -> None:
-        """Add the images of a shard: clusters ``(n,)``, values ``(n,)``, cells and probabilities ``(n, A)``."""
+    def add(self, codes: NDArray[np.int32], place: NDArray[np.int32], binned: Binned) -> None:
+        """Add the images of a shard: their clusters ``(n,)``, values ``(n,)`` and probabilities."""
         kernels.add_probabilities(
-            codes, place, cells, probability, self.counts, self.sums, self.surprises, self.squared, self.moments
+            codes, place, binned.cells, binned.bins, binned.units, self.counts, self.sums, self.moments
         )
 
     def of(self, a: int, v: int = 0) -> ProbabilityTotals:
         """Return the sums of attribute ``a`` within value ``v``."""
+        counts, sums = self.counts[:, a, v].astype(float), self.sums[:, a, v] * PROBABILITY
         return ProbabilityTotals(
-            self.counts[:, a, v, :, 0].astype(float),
-            self.counts[:, a, v, :, 1].astype(float),
-            self.sums[:, a, v] * PROBABILITY,
-            self.surprises[:, a, v].astype(float),
+            counts[:, : 2 * BINS : 2],
+            counts[:, 1 : 2 * BINS : 2],
+            sums[:, :BINS],
+            counts[:, 2 * BINS :],
             self.moments[a, v, :, 0] * PROBABILITY,
             self.moments[a, v, :, 1] * PROBABILITY,
-            self.squared[:, a, v] * PROBABILITY,
+            sums[:, BINS],
             self.clusters.known,
         )
 
@@ -116,11 +132,11 @@ class CalibrationTotals:
         raw = head == "margin" and not all(self._reasons)
         self._of_corrected = Regression(scores, "logits") if raw else self._regression
 
-    def add(self, part: Part, cells: NDArray[np.int8]) -> None:
-        """Add the images of a shard."""
+    def add(self, part: Part, cells: NDArray[np.int8], binned: Binned) -> None:
+        """Add the images of a shard, with their probabilities as trained."""
         everywhere = np.zeros(len(part.rows), np.int32)
-        self._plain.add(part.codes, everywhere, cells, probability(part.logit, self._manifest.head))
-        self._corrected.add(part.codes, everywhere, cells, self._unshifted(part.logit))
+        self._plain.add(part.codes, everywhere, binned)
+        self._corrected.add(part.codes, everywhere, Binned.of(cells, self._unshifted(part.logit)))
         self._regression.add(part, cells)
         if self._of_corrected is not self._regression:
             self._of_corrected.add(part, cells)

@@ -79,7 +79,9 @@ class Divided:
             for kind, some in tests.items():
                 joined.setdefault(column, {}).setdefault(kind, []).extend(some)
         result = [
-            family(f"{start} {column}", tests[kind]) for kind, start in names.items() for column, tests in joined.items()
+            family(f"{start} {column}", tests[kind])
+            for kind, start in names.items()
+            for column, tests in joined.items()
         ]
         gaps = [
             ({**of, **about[column], "measure": measure}, test)

@@ -1,4 +1,4 @@
-"""Compiled loops over the records of a shard that add integers to sums by cluster, so that their order cannot matter."""
+"""Compiled loops over the records of a shard that add whole numbers to sums by cluster: their order cannot matter."""
 
 from __future__ import annotations
 
@@ -178,54 +178,85 @@ def add_regression(
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def in_bins(
+    cells: NDArray[np.int8],
+    probability: NDArray[np.float64],
+    bins: int,
+    binned: NDArray[np.int8],
+    units: NDArray[np.int64],
+) -> None:
+    """Express the probabilities p of n images as whole numbers.
+
+    Args:
+        cells: As for ``add_measures``.
+        probability: ``(n, A)``; NaN where undefined.
+        bins: Number of bins of equal width.
+        binned: ``(n, A)``: bin of each; -1 where there is no probability or no label, replaced.
+        units: ``(n, A, 3)``: p, (p - y)² and p(1 - p) in units, replaced.
+    """
+    n, A = cells.shape
+    per_one = 1 / PROBABILITY
+    for i in range(n):
+        for a in range(A):
+            d, p = cells[i, a], probability[i, a]
+            if d < 0 or d > 3 or np.isnan(p):
+                binned[i, a] = -1
+                continue
+            binned[i, a] = min(np.int64(p * bins), bins - 1)
+            e = p - (1.0 if d in (0, 2) else 0.0)
+            units[i, a, 0] = np.int64(p * per_one + 0.5)
+            units[i, a, 1] = np.int64(e * e * per_one + 0.5)
+            units[i, a, 2] = np.int64(p * (1 - p) * per_one + 0.5)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def add_probabilities(
     codes: NDArray[np.int32],
     place: NDArray[np.int32],
     cells: NDArray[np.int8],
-    probability: NDArray[np.float64],
+    binned: NDArray[np.int8],
+    units: NDArray[np.int64],
     counts: NDArray[np.int32],
     sums: NDArray[np.int64],
-    surprises: NDArray[np.int32],
-    squared: NDArray[np.int64],
     moments: NDArray[np.int64],
 ) -> None:
-    """Add the probabilities of n images to reliability bins, by cluster and by value of a division.
+    """Add the probabilities p of n images to reliability bins, by cluster and by value of a division.
 
     Args:
         codes: As for ``add_measures``.
         place: ``(n,)``: the images' values; -1 for none.
         cells: As for ``add_measures``.
-        probability: ``(n, A)``; NaN where undefined.
-        counts: ``(K, A, V, bins, 2)``: images and positives, added to.
-        sums: ``(K, A, V, bins)``: of probabilities, added to.
-        surprises: ``(K, A, V, 2)``: images with p - y below -½, and above ½, added to.
-        squared: ``(K, A, V)``: of (p - y)², added to.
+        binned: Of ``in_bins``.
+        units: Of ``in_bins``.
+        counts: ``(K, A, V, 2 bins + 2)``: images and positives of each bin, and images with p - y below -½, and above
+            ½, added to.
+        sums: ``(K, A, V, bins + 1)``: of p in each bin, and of (p - y)², added to.
         moments: ``(A, V, bins, 2)``: of (p - y)² and p(1 - p), added to.
     """
     n, A = cells.shape
-    bins = sums.shape[3]
+    bins = moments.shape[2]
+    half = np.int64(0.5 / PROBABILITY)
     for i in range(n):
         k, v = codes[i], place[i]
         if v < 0:
             continue
         for a in range(A):
-            d, p = cells[i, a], probability[i, a]
-            if d < 0 or d > 3 or np.isnan(p):
+            b = binned[i, a]
+            if b < 0:
                 continue
-            y = 1 if d in (0, 2) else 0
-            b = min(np.int64(p * bins), bins - 1)
-            counts[k, a, v, b, 0] += 1
-            counts[k, a, v, b, 1] += y
-            sums[k, a, v, b] += np.int64(np.rint(p / PROBABILITY))
-            e = p - y
-            if e < -0.5:
-                surprises[k, a, v, 0] += 1
-            elif e > 0.5:
-                surprises[k, a, v, 1] += 1
-            square = np.int64(np.rint(e * e / PROBABILITY))
-            squared[k, a, v] += square
-            moments[a, v, b, 0] += square
-            moments[a, v, b, 1] += np.int64(np.rint(p * (1 - p) / PROBABILITY))
+            d, p, square = cells[i, a], units[i, a, 0], units[i, a, 1]
+            of_counts, of_sums, of_moments = counts[k, a, v], sums[k, a, v], moments[a, v, b]
+            of_counts[2 * b] += 1
+            if d in (0, 2):
+                of_counts[2 * b + 1] += 1
+                if p < half:
+                    of_counts[2 * bins] += 1
+            elif p > half:
+                of_counts[2 * bins + 1] += 1
+            of_sums[b] += p
+            of_sums[bins] += square
+            of_moments[0] += square
+            of_moments[1] += units[i, a, 2]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

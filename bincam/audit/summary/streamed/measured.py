@@ -57,7 +57,9 @@ class ClassTests:
             place = totals.names.index(column)
             for kind in ("true", "predicted"):
                 sums, sizes = self._of_classes(totals, a, kind, place)
-                squares = sum(totals.squared(a, column, self._members(kind, part, a)) for part in ("minority", "majority"))
+                squares = sum(
+                    totals.squared(a, column, self._members(kind, part, a)) for part in ("minority", "majority")
+                )
                 test = difference_test_of_totals(
                     sums, sizes, squares, known=totals.clusters.known, proportion=is_proportion(column)
                 )

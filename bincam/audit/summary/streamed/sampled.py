@@ -34,8 +34,8 @@ def with_sample(
     Returns:
         The same summary, with ``sampled`` in ``streamed`` and a note.
 
-    >>> found = with_sample({"streamed": {}, "notes": [], "attributes": {}, "images": 10**6}, {"boxes": {}}, ["boxes"], 10)
-    >>> found["notes"]
+    >>> summary = {"streamed": {}, "notes": [], "attributes": {}, "images": 10**6}
+    >>> with_sample(summary, {"boxes": {}}, ["boxes"], 10)["notes"]
     ['figures of boxes are of a random sample of 10 of the 1,000,000 images']
     """
     for name in parts:

@@ -14,12 +14,11 @@ from bincam.audit.summary.calibration import DEBIASED, Debiased, calibration_sli
 from bincam.audit.summary.groups.gaps import TESTED, level_of_pairs
 from bincam.audit.summary.groups.slices import Sliced, slice_entries
 from bincam.audit.summary.streamed import kernels
-from bincam.audit.summary.streamed.calibration import BYTES, Probabilities
+from bincam.audit.summary.streamed.calibration import BYTES, Binned, Probabilities
 from bincam.audit.summary.streamed.clusters import StreamedClusters
 from bincam.audit.summary.streamed.divisions import Division
 from bincam.audit.summary.streamed.records import Part
 from bincam.audit.summary.streamed.totals import WRONG_CELLS
-from bincam.stats.calibration import probability
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import UNBOUNDED, mean_estimate, means_of_totals
 from bincam.stats.estimate import MIN_IDENTITIES, MIN_IMAGES, Estimate, Floats, undefined
@@ -77,13 +76,13 @@ class SliceTotals:
             if self.names[a] not in self.division.slicing.columns:
                 yield at, self.names[a]
 
-    def add(self, part: Part, cells: NDArray[np.int8], head: str) -> None:
-        """Add the images of a shard; its values are those of the measures."""
+    def add(self, part: Part, binned: Binned) -> None:
+        """Add the images of a shard, whose values are those of the measures, with their probabilities."""
         own = slice(self.attributes.start, self.attributes.stop)
-        place, here = self.division.place(part), np.ascontiguousarray(cells[:, own])
+        place, here = self.division.place(part), binned.some(own)
         values = np.ascontiguousarray(part.values[:, :, own])
-        kernels.add_divided(part.codes, place, here, values, self.scale, self.cells, self.sums, self.counts)
-        self.probabilities.add(part.codes, place, here, probability(part.logit[:, own], head))
+        kernels.add_divided(part.codes, place, here.cells, values, self.scale, self.cells, self.sums, self.counts)
+        self.probabilities.add(part.codes, place, here)
 
     def images(self) -> NDArray[np.int64]:
         """``(V,)``: number of decided images, of the attribute with most."""
@@ -174,7 +173,11 @@ class SliceTotals:
         """Sums of p - y and numbers of images, ``(K, V)`` each, and sums of (p - y)², ``(V,)``."""
         values = [self.probabilities.of(at, v) for v in range(len(self.division.slicing.values))]
         excess = np.stack([(one.sums - one.positives).sum(1) for one in values], 1)
-        return excess, np.stack([one.images.sum(1) for one in values], 1), np.array([one.squares.sum() for one in values])
+        return (
+            excess,
+            np.stack([one.images.sum(1) for one in values], 1),
+            np.array([one.squares.sum() for one in values]),
+        )
 
     def tested(self, sums: Floats, sizes: Floats, squares: Floats, *, proportion: bool) -> Test:
         """Test if values differ, of those with enough images and people; arguments ``(K, V)``, ``(K, V)``, ``(V,)``."""
@@ -198,9 +201,7 @@ class SliceTotals:
 
     def calibration_tests(self) -> list[tuple[dict[str, Any], Test]]:
         """Test the signed calibration error of every attribute."""
-        return [
-            ({"attribute": name}, self.tested(*self._excess(at), proportion=False)) for at, name in self.used
-        ]
+        return [({"attribute": name}, self.tested(*self._excess(at), proportion=False)) for at, name in self.used]
 
     def differences(
         self, level: float, permutations: int, seed: int

@@ -14,13 +14,14 @@ from bincam.audit.summary.doubts import attribute_doubts
 from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.reference_variation import vary_references
 from bincam.audit.summary.stated import Stated
-from bincam.audit.summary.streamed.calibration import CalibrationTotals
+from bincam.audit.summary.streamed.calibration import Binned, CalibrationTotals
 from bincam.audit.summary.streamed.divided import Divided
 from bincam.audit.summary.streamed.divisions import divisions_of
 from bincam.audit.summary.streamed.measured import Measured, members_of
 from bincam.audit.summary.streamed.records import Records
 from bincam.audit.summary.streamed.scores import Placements, Scores
 from bincam.audit.summary.streamed.totals import LABELLED, WRONG_CELLS
+from bincam.stats.calibration import probability
 from bincam.stats.estimate import Estimate, undefined
 from bincam.stats.outcomes import ERROR_RATES, class_name
 from bincam.stats.rates.person_level import METHOD as PERSON_METHOD
@@ -90,11 +91,12 @@ def summarise_streamed(
     for number, totals in enumerate(divided.scans()):
         for part in records.parts(list(sliced.values()) if totals else (), what="summary: scores and groups"):
             cells = part.cells
+            binned = Binned.of(cells, probability(part.logit, manifest.head))
             if not number:
                 placements.add(part, cells)
-                calibration.add(part, cells)
+                calibration.add(part, cells, binned)
             for one in totals:
-                one.add(part, cells, manifest.head)
+                one.add(part, binned)
         divided.finish(totals, minority, level, resamples, seed)
 
     entries: dict[str, Entry] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,7 @@ class CellTotals:
     counts: NDArray[np.int32]
     squares: NDArray[np.int64]
     scale: Floats
+    _latest: list[tuple[int, tuple[Floats, Floats]]] = field(default_factory=list, init=False, repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,12 +64,24 @@ class CellTotals:
         Returns:
             Sums and numbers of images with a value, ``(K, 1 + C)`` each.
         """
+        by_cell = self.of_attribute(a)
         inside = np.flatnonzero(members > 0)
-        cells = self.cells[:, a]
-        errors = cells @ (WRONG_CELLS * members), cells @ (LABELLED * members)
-        total = self.sums[:, a, inside].sum(1) / self.scale
-        count = self.counts[:, a, inside].sum(1).astype(float)
-        return np.concatenate([errors[0][:, None], total], 1), np.concatenate([errors[1][:, None], count], 1)
+        total, count = by_cell[0][inside[0]], by_cell[1][inside[0]]
+        for d in inside[1:]:
+            total, count = total + by_cell[0][d], count + by_cell[1][d]
+        return total, count
+
+    def of_attribute(self, a: int) -> tuple[Floats, Floats]:
+        """Sums and numbers of images with a value of attribute ``a`` by cell, ``(6, K, 1 + C)`` each."""
+        if self._latest and self._latest[0][0] == a:
+            return self._latest[0][1]
+        cells = self.cells[:, a].T.astype(float)
+        sums = self.sums[:, a].transpose(1, 0, 2) / self.scale
+        counts = self.counts[:, a].transpose(1, 0, 2).astype(float)
+        errors, labelled = (cells * of_cell[:, None] for of_cell in (WRONG_CELLS, LABELLED))
+        found = np.concatenate([errors[..., None], sums], -1), np.concatenate([labelled[..., None], counts], -1)
+        self._latest[:] = [(a, found)]
+        return found
 
     def squared(self, a: int, column: str, members: NDArray[np.floating]) -> float:
         """Sum the squares of a measure of attribute ``a`` over some cells."""
@@ -92,7 +105,9 @@ class CellTotals:
             found.append(means_of_totals(total, size, limits, level, independent=not known))
             share = shares_of_totals(total[:, shares_at], size[:, shares_at], known=known, level=level)
             cellwise |= {(self.names[c], group): share.estimate(place) for place, c in enumerate(shares_at)}
-        value, low, high, images, people, effective, contributions = (np.stack(part) for part in zip(*found, strict=True))
+        value, low, high, images, people, effective, contributions = (
+            np.stack(part) for part in zip(*found, strict=True)
+        )
         means = GroupMeans(
             value, low, high, images, people.astype(np.int64), effective, contributions.astype(np.float32), known
         )
