@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.manifest import MaskSource
-from bincam.audit.folder.schema import LEDGER, MASK_MEASURES, measure_columns
 from bincam.audit.folder.parts.sampled import readable
+from bincam.audit.folder.schema import LEDGER, MASK_MEASURES, measure_columns
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.compare.cells import CELLS_COMPARED, same_cells
 from bincam.compare.names import names_of

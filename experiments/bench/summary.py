@@ -1,12 +1,14 @@
 """Measure the summary of an audit of millions of images: peak memory, and its time beside that of reading the records.
 
-    python -m experiments.bench.summary make FOLDER --images 3300000
-    python -m experiments.bench.summary measure FOLDER
+    python -m experiments.bench.summary make FOLDER --images 3300000 --distinct 1459200
+    python -m experiments.bench.summary measure FOLDER --file summary.json
 
 ``make`` writes records without a model: labels, logits and measures are drawn, about 361 images of a person as in
-MAAD-Face (Terhörst et al. 2021). ``measure`` takes the summary in a process of its own, and then lets pyarrow read the
-same files, every column that the summary needs once; both run on the same cores, and the files are read once before so
-that neither waits for the disk.
+MAAD-Face (Terhörst et al. 2021). With ``--distinct`` further shards are links to the first ones, which takes less disk
+and time and costs a summary the same. ``measure`` makes the summary and reads the same files with pyarrow, in processes
+of their own and in turn: the processor time of each counts, so that neither other work nor the disk decides. pyarrow
+reads every column of the records, all at once (``joint``), and column by column, each in a scan of its own
+(``by_column``).
 """
 
 from __future__ import annotations
@@ -28,7 +30,6 @@ from bincam.audit.folder.schema import measure_columns
 from bincam.files import write_json
 from bincam.references import FITTED
 
-HERE = Path(__file__).parent
 NAMES = (*(f"attribute_{n:02d}" for n in range(45)), "Male", "Young")
 METHOD = "grad_cam"
 PEOPLE = 9131
@@ -65,8 +66,16 @@ def manifest_of(images: int) -> Manifest:
     )  # fmt: skip
 
 
-def make(folder: Path, images: int, *, people: int = PEOPLE, seed: int = 0) -> None:
-    """Write the records and the table of images of an audit, as the pass over the images would."""
+def make(folder: Path, images: int, *, people: int = PEOPLE, distinct: int | None = None, seed: int = 0) -> None:
+    """Write the records and the table of images of an audit, as the pass over the images would.
+
+    Args:
+        folder: The audit's folder.
+        images: How many.
+        people: How many; 0 for an audit that names none.
+        distinct: Images whose records are written; those of the others are links. All by default.
+        seed: Of the draws.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -81,7 +90,8 @@ def make(folder: Path, images: int, *, people: int = PEOPLE, seed: int = 0) -> N
     lean = rng.normal(0, 0.5, (max(people, 1), A)).astype(np.float32)
     columns = measure_columns((METHOD,))
     pool = [{name: _measure(name, (SHARD, A), rng) for name in columns} for _ in range(POOL)]
-    for number in range(manifest.shards):
+    written = manifest.shards if distinct is None else max(1, distinct // SHARD)
+    for number in range(min(written, manifest.shards)):
         rows = np.arange(number * SHARD, min((number + 1) * SHARD, images))
         shape = (len(rows), A)
         label = (rng.random(shape) < prevalence).astype(np.float32)
@@ -104,6 +114,10 @@ def make(folder: Path, images: int, *, people: int = PEOPLE, seed: int = 0) -> N
             compression="zstd",
             use_dictionary=["attribute", "outcome"],
         )
+    for number in range(written, manifest.shards):
+        file = reader.records_file(folder, number)
+        file.unlink(missing_ok=True)
+        file.hardlink_to(reader.records_file(folder, number % written))
     names = pa.array([f"n{one:06d}" if people else "" for one in person])
     table = {
         "row": pa.array(np.arange(images, dtype=np.int32)),
@@ -127,3 +141,91 @@ def _measure(name: str, shape: tuple[int, int], rng: np.random.Generator) -> Any
         values = rng.random(shape, np.float32)
     values[rng.random(shape) < 0.02] = np.nan
     return values
+
+
+def summarise_once(folder: Path, result: Any) -> None:
+    """Make the summary, and return its time and the greatest memory of this process."""
+    from bincam.audit import summarise
+    from bincam.audit.folder.reader import open_audit
+
+    audit = open_audit(folder, unfinished=True)
+    before = time.process_time()
+    summary = summarise(audit)
+    seconds = time.process_time() - before
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    result.put({"seconds": seconds, "peak_bytes": peak, "images": summary["images"], **summary["streamed"]})
+
+
+def read_once(folder: Path, columns: list[str] | None, shards: int, result: Any) -> None:
+    """Read columns of all records with pyarrow, and return the time."""
+    import pyarrow.dataset as ds
+
+    files = [str(reader.records_file(folder, number)) for number in range(shards)]
+    data = ds.dataset(files, format="parquet")
+    before = time.process_time()
+    for _ in data.to_batches(columns=columns, use_threads=False):
+        pass
+    result.put(time.process_time() - before)
+
+
+def _apart(work: Any, *arguments: Any) -> Any:
+    """Run a function in a process of its own, and return what it puts into the queue."""
+    context = multiprocessing.get_context("spawn")
+    result = context.Queue()
+    process = context.Process(target=work, args=(*arguments, result))
+    process.start()
+    found = result.get()
+    process.join()
+    return found
+
+
+def measure(folder: Path, *, every: int) -> dict[str, Any]:
+    """Measure an audit's summary.
+
+    Args:
+        folder: The audit's folder.
+        every: Columns are read one by one from one shard in so many, and the time is multiplied.
+    """
+    from bincam.audit.folder.reader import open_audit
+
+    audit = open_audit(folder, unfinished=True)
+    names = audit.schema.names
+    joint = _apart(read_once, folder, None, audit.shards)
+    summary = _apart(summarise_once, folder)
+    again = _apart(read_once, folder, None, audit.shards)
+    some = max(1, audit.shards // every)
+    by_column = sum(_apart(read_once, folder, [name], some) for name in names) * audit.shards / some
+    return {
+        "attributes": len(audit.attributes),
+        "columns": len(names),
+        "shards": audit.shards,
+        "summary": summary,
+        "pyarrow_seconds": {"joint": [joint, again], "by_column": by_column},
+        "times_joint": summary["seconds"] / ((joint + again) / 2),
+        "times_by_column": summary["seconds"] / by_column,
+    }
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("make", "measure"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--images", type=int, default=3_300_000)
+    parser.add_argument("--distinct", type=int)
+    parser.add_argument("--people", type=int, default=PEOPLE)
+    parser.add_argument("--every", type=int, default=20)
+    parser.add_argument("--file", type=Path, help="where measure writes its figures; stdout by default")
+    arguments = parser.parse_args()
+    if arguments.what == "make":
+        make(arguments.folder, arguments.images, people=arguments.people, distinct=arguments.distinct)
+        return
+    found = json.dumps(measure(arguments.folder, every=arguments.every), indent=1)
+    if arguments.file is None:
+        print(found)
+    else:
+        arguments.file.write_text(found + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -160,7 +160,7 @@ class Arm:
 
     @cached_property
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Records of the sample as arrays: ``row`` is ``(N,)``, the others are ``(N, A)``, float64 except ``outcome`` (strings)."""
+        """Records of the sample: ``row`` is ``(N,)``, the others ``(N, A)``, float64 except ``outcome`` (strings)."""
         names = ["row", "attribute", "label", "logit", "threshold", "side", "outcome", BIAS_SHARE]
         frame = self.sample.records(names)
         count = len(self.audit.attributes)

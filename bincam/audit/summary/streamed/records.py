@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.files import IMAGES, records_file
-from bincam.audit.folder.stored import read_table
+from bincam.audit.folder.stored import read_columns, read_table
 from bincam.audit.summary.bounds import bounds
 from bincam.audit.summary.streamed.clusters import StreamedClusters
 from bincam.audit.summary.streamed.kernels import BITS
@@ -74,7 +75,9 @@ class Records:
         self.attributes = audit.manifest.yes_or_no
         names = list(audit.attributes)
         self._own = [names.index(name) for name in self.attributes]
-        table = read_table(audit.folder / IMAGES)
+        file = audit.folder / IMAGES
+        names_there = [name for name in read_columns(file) if name != "image"]
+        table = read_table(file, names_there)
         stated = audit.manifest.data.images
         if table.num_rows != stated or not np.array_equal(table["row"].to_numpy(), np.arange(stated)):
             raise InputError(f"{audit.folder / IMAGES}: not the {stated:,} images of the audit; make it again")
@@ -98,33 +101,14 @@ class Records:
         Raises:
             InputError: An image lacks some of its records, or no image could be read.
         """
-        A, count = len(self.audit.attributes), 0
-        keys = ("row", "label", "logit", "threshold")
-        shards: Any = self.audit.record_parts([*keys, *columns])
-        for table in track(shards, what, total=self.audit.shards, unit="shards") if what else shards:
-            if table.num_rows % A:
-                raise InputError(
-                    f"{self.audit.folder}: a shard has {table.num_rows:,} records, which is no multiple of {A}; make "
-                    "the audit again"
-                )
-            row, label, logit, threshold = (table[name].to_numpy().reshape(-1, A) for name in keys)
-            rows = row[:, 0].astype(np.int64)
-            if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.clusters.codes):
-                raise InputError(f"{self.audit.folder}: a record is of no image of the audit; make it again")
+        count = 0
+        parts = _ahead(self._read(columns))
+        for part in track(parts, what, total=self.audit.shards, unit="shards") if what else parts:
+            rows = part.rows
             if len(rows) and not count:
-                self.threshold = np.ascontiguousarray(threshold[0, self._own])
+                self.threshold = part.threshold[0]
             count += len(rows)
-            values = [table[name].to_numpy().reshape(-1, A) for name in columns]
-            yield Part(
-                rows,
-                self.clusters.codes[rows],
-                self._of_own(label),
-                self._of_own(logit),
-                self._of_own(threshold),
-                np.stack([self._of_own(one) for one in values])
-                if values
-                else np.zeros((0, len(rows), len(self._own)), np.float32),
-            )
+            yield part
         if not count:
             raise InputError(
                 f"{self.audit.folder}: no image was read ({self.skipped} were skipped), so there is nothing to "
@@ -134,6 +118,29 @@ class Records:
             raise InputError(
                 f"{self.audit.folder}: got the records of {count:,} images, expected those of {self.images:,}; make "
                 "the audit again"
+            )
+
+    def _read(self, columns: Sequence[str]) -> Iterator[Part]:
+        A = len(self.audit.attributes)
+        keys = ("row", "label", "logit", "threshold")
+        for table in self.audit.record_parts([*keys, *columns]):
+            if table.num_rows % A:
+                raise InputError(
+                    f"{self.audit.folder}: a shard has {table.num_rows:,} records, which is no multiple of {A}; make "
+                    "the audit again"
+                )
+            row, label, logit, threshold = (table[name].to_numpy().reshape(-1, A) for name in keys)
+            rows = row[:, 0].astype(np.int64)
+            if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.clusters.codes):
+                raise InputError(f"{self.audit.folder}: a record is of no image of the audit; make it again")
+            values = [self._of_own(table[name].to_numpy().reshape(-1, A)) for name in columns]
+            yield Part(
+                rows,
+                self.clusters.codes[rows],
+                self._of_own(label),
+                self._of_own(logit),
+                self._of_own(threshold),
+                np.stack(values) if values else np.zeros((0, len(rows), len(self._own)), np.float32),
             )
 
     def _of_own(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -182,3 +189,12 @@ def _others(skipped: pa.ChunkedArray) -> int:
     import pyarrow.compute as pc
 
     return int(pc.sum(pc.not_equal(skipped, "")).as_py() or 0)
+
+
+def _ahead(parts: Iterator[Part]) -> Iterator[Part]:
+    """Yield parts, of which the next one is read by another thread while one is used."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(next, parts, None)
+        while (part := waiting.result()) is not None:
+            waiting = thread.submit(next, parts, None)
+            yield part
