@@ -41,15 +41,6 @@ def bin_scores() -> Floats:
     1.0
     """
     bins = np.arange(BINS)
-    bits = np.where(bits_are_positive(bins), bins - _SIGN, 2 * _SIGN - 1 - bins).astype(np.uint16)
+    bits = np.where(bins >= _SIGN, bins - _SIGN, 2 * _SIGN - 1 - bins).astype(np.uint16)
     values = bits.view(np.float16).astype(float)
     return np.where(np.isfinite(values), values, np.nan)
-
-
-def bits_are_positive(bins: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Find the bins of scores that are not negative.
-
-    >>> bits_are_positive(score_bins(np.array([-1.0, 1.0])))
-    array([False,  True])
-    """
-    return bins >= _SIGN

@@ -23,7 +23,9 @@ def drawn():
 def test_bins_keep_the_order_of_scores_and_their_value_to_one_part_in_a_thousand():
     scores = np.sort(np.random.default_rng(0).normal(0, 30, 10_000).astype(np.float32))
     bins = score_bins(scores)
-    assert (np.diff(bins) >= 0).all() and bins.min() > 0 and bins.max() < BINS
+    assert (np.diff(bins) >= 0).all()
+    assert bins.min() > 0
+    assert bins.max() < BINS
     assert np.abs(bin_scores()[bins] / scores - 1).max() < 1e-3
     ends = score_bins(np.float32([-np.finfo(np.float32).max, np.finfo(np.float32).max]))
     assert bin_scores()[ends].tolist() == [-65504.0, 65504.0]

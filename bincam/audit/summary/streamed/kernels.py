@@ -15,9 +15,6 @@ SQUARED_BITS = 31
 PROBABILITY = 2.0**-30
 """Unit of probabilities and of what follows from them."""
 
-BINS = 1 << 16
-"""Scores are binned by their value in half precision."""
-
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def add_measures(
@@ -78,7 +75,7 @@ def add_scores(
         bins: ``(n, A)``: bins of the logits.
         logit: ``(n, A)``.
         of_cells: ``(K, A, 6)``, added to.
-        histogram: ``(A, 2, BINS)``: of negatives and of positives, added to.
+        histogram: ``(A, 2, bins)``: of negatives and of positives, added to.
         ends: ``(A, 3, 2)``: least and greatest finite logit of negatives, positives and all, replaced.
     """
     n, A = cells.shape
@@ -116,7 +113,7 @@ def add_placements(
         codes: As for ``add_measures``.
         cells: As for ``add_measures``.
         bins: As for ``add_scores``.
-        tables: ``(A, 2, 2, BINS)``: contribution by figure, class and bin, in whole units.
+        tables: ``(A, 2, 2, bins)``: contribution by figure, class and bin, in whole units.
         cuts: ``(A, R)``: bins of thresholds; below them is outside.
         placed: ``(K, A, 2, 2)``: by figure and class, added to.
         inside: ``(K, A, R, 2)``: number of negatives and positives at or above, added to.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -137,8 +137,3 @@ def blocks_of(
     ordered = [*(name for name in columns if name in first), *(name for name in columns if name not in first)]
     parts = [tuple(ordered[at : at + width]) for at in range(0, len(ordered), width)]
     return parts or [()]
-
-
-def totals_by_name(totals: CellTotals, names: Mapping[str, str]) -> dict[str, str]:
-    """Return the measures whose columns are among those of some totals."""
-    return {name: column for name, column in names.items() if column in totals.columns}
