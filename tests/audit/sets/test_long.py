@@ -1,4 +1,4 @@
-"""Sets of long audits: figures of a stated sample; with a sample of all images, those of an audit that is read at once."""
+"""Sets of long audits: figures of a stated sample, which of a sample of all images are those of a shorter audit."""
 
 from bincam.audit.folder.parts import sampled
 from bincam.audit.summary.label_noise import confident_errors

@@ -97,7 +97,7 @@ def test_neither_the_order_of_shards_nor_the_memory_changes_a_digit(folder, monk
     assert again == once
 
 
-def test_images_without_people_are_as_precise_in_groups_as_alone(folder, tmp_path, monkeypatch):
+def test_images_without_people_are_as_precise_in_groups_as_alone(tmp_path, monkeypatch):
     nobody = make_audit(tmp_path / "nobody", images=600, attributes=("Smiling", "Bald"), prevalence=(0.5, 0.2),
                         methods=("grad_cam",), masks=(), shard_images=128)  # fmt: skip
     table = pq.read_table(nobody / reader.IMAGES)
