@@ -108,7 +108,7 @@ def _table(
         return hits[:, int(np.abs(np.asarray(LEVELS) - tau).argmin())].astype(np.float64)
 
     chosen = np.full(len(hits), np.nan) if level is None else at(float(level))
-    images = audit.images.set_index("row")["image"].loc[rows.row].to_numpy()
+    images = audit.images.set_index("row")["image"].reindex(rows.row).to_numpy()
     figures = zip(at(FIXED).tolist(), chosen.tolist(), rows.numbers["pointing"].tolist(), strict=True)
     return {
         (str(image), str(name)): values for image, name, values in zip(images, rows.attribute, figures, strict=True)

@@ -84,7 +84,8 @@ def summarise(
         ``level``, ``methods``, ``minority_from``, ``doubts`` (see there), ``images``, ``identities``, ``attributes``
         (those in no set), ``sets`` (only if there are any, see ``bincam.audit.summary.sets``), ``overall``, ``slices``,
         ``slices_left_out``, ``group_differences``, ``stated``, ``families``, ``leakage``, ``gates`` and, where they
-        are measured, ``specificity`` and ``boxes``; None stands for NaN.
+        are measured, ``specificity`` and ``boxes``; None stands for NaN. Of more than 100,000 images also ``streamed``
+        and ``notes``: the records are summed shard by shard, and what needs all images at once is of a sample.
 
     Raises:
         InputError: A column to slice by is unknown or has a single value, a stated number is not between 0 and 1, or

@@ -71,7 +71,7 @@ def person_rates(wrong: NDArray[np.floating], clusters: Clusters, level: float =
     return person_rates_of_totals(np.bincount(codes, wrong[counted]), np.bincount(codes), level)
 
 
-def person_rates_of_totals(errors: Floats, sizes: NDArray[Any], level: float = LEVEL) -> PersonRates:
+def person_rates_of_totals(errors: NDArray[Any], sizes: NDArray[Any], level: float = LEVEL) -> PersonRates:
     """Estimate the rates as ``person_rates`` does, from what each person has.
 
     Args:

@@ -42,7 +42,7 @@ class ProbabilityTotals:
     @property
     def present(self) -> NDArray[np.bool_]:
         """``(K,)``: clusters with an image."""
-        return self.images.sum(1) > 0
+        return np.asarray(self.images.sum(1) > 0)
 
     @property
     def people(self) -> int | None:

@@ -107,7 +107,7 @@ def ranking_of_totals(
     return estimates[0], estimates[1]
 
 
-def in_units(tables: Sequence[Floats], bits: int) -> tuple[NDArray[np.int64], Floats]:
+def in_units(tables: Sequence[Floats] | Floats, bits: int) -> tuple[NDArray[np.int64], Floats]:
     """Express tables as whole numbers, so that sums of their entries do not depend on an order.
 
     Args:

@@ -53,8 +53,11 @@ class Binned:
 
     def some(self, attributes: slice) -> Binned:
         """Return some attributes."""
-        parts = (self.cells[:, attributes], self.bins[:, attributes], self.units[:, attributes])
-        return Binned(*(np.ascontiguousarray(part) for part in parts))
+        return Binned(
+            np.ascontiguousarray(self.cells[:, attributes]),
+            np.ascontiguousarray(self.bins[:, attributes]),
+            np.ascontiguousarray(self.units[:, attributes]),
+        )
 
 
 @dataclass(frozen=True)
@@ -92,14 +95,16 @@ class Probabilities:
 
     def of(self, a: int, v: int = 0) -> ProbabilityTotals:
         """Return the sums of attribute ``a`` within value ``v``."""
-        counts, sums = self.counts[:, a, v].astype(float), self.sums[:, a, v] * PROBABILITY
+        counts = self.counts[:, a, v].astype(float)
+        sums, moments = (self.sums[:, a, v].astype(float), self.moments[a, v].astype(float))
+        sums, moments = np.multiply(sums, PROBABILITY), np.multiply(moments, PROBABILITY)
         return ProbabilityTotals(
             counts[:, : 2 * BINS : 2],
             counts[:, 1 : 2 * BINS : 2],
             sums[:, :BINS],
             counts[:, 2 * BINS :],
-            self.moments[a, v, :, 0] * PROBABILITY,
-            self.moments[a, v, :, 1] * PROBABILITY,
+            moments[:, 0],
+            moments[:, 1],
             sums[:, BINS],
             self.clusters.known,
         )

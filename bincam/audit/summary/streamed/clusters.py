@@ -29,21 +29,26 @@ class StreamedClusters:
         codes: ``(N,)``: index of the cluster of each row of ``images.parquet``.
         count: K.
         known: True if the data names people.
-        people: Number of people, an image without a name counting as one; None where the data names none.
+        people: Number of people of the images that were read, an image without a name counting as one; None where the
+            data names none.
+        grouped: True if people were put into groups, so that counts of people are counts of groups.
     """
 
     codes: NDArray[np.int32]
     count: int
     known: bool
     people: int | None
-
-    @property
-    def grouped(self) -> bool:
-        """True if people were put into groups, so that counts of people are counts of groups."""
-        return self.people is not None and self.people > self.count
+    grouped: bool = False
 
     @classmethod
-    def of(cls, identity: pa.ChunkedArray, *, most: int = MOST_PEOPLE, groups: int = GROUPS) -> StreamedClusters:
+    def of(
+        cls,
+        identity: pa.ChunkedArray,
+        read: NDArray[np.bool_] | None = None,
+        *,
+        most: int = MOST_PEOPLE,
+        groups: int = GROUPS,
+    ) -> StreamedClusters:
         """Make the clusters of the column ``identity``.
 
         People are in the order of a 128-bit hash of their names, which neither the order of the images nor that of
@@ -52,6 +57,7 @@ class StreamedClusters:
 
         Args:
             identity: Names; empty where unknown.
+            read: ``(N,)``: images that were read; all by default.
             most: Greatest number of clusters of people.
             groups: Number of groups of images where no people are named.
 
@@ -70,16 +76,17 @@ class StreamedClusters:
         order = np.full(len(names), -1)
         order[[place for place, name in enumerate(names) if name]] = np.arange(len(hashes))
         alone = int(blank.sum())
-        people = len(hashes) + alone
-        if people <= most:
+        there = np.ones(len(of_name), bool) if read is None else read
+        people = len(np.unique(of_name[there & ~blank])) + int((there & blank).sum())
+        if len(hashes) + alone <= most:
             rank = np.empty(len(hashes), np.int64)
             rank[np.lexsort((hashes[:, 1], hashes[:, 0]))] = np.arange(len(hashes))
             codes = rank[order[of_name]] if len(hashes) else np.zeros(len(of_name), np.int64)
             codes[blank] = len(hashes) + np.arange(alone)
-            return cls(codes.astype(np.int32), people, True, people)
+            return cls(codes.astype(np.int32), len(hashes) + alone, True, people)
         codes = (hashes[order[of_name], 1] % np.uint64(most)).astype(np.int32)
         codes[blank] = (_mixed(np.flatnonzero(blank)) % np.uint64(most)).astype(np.int32)
-        return cls(codes, most, True, people)
+        return cls(codes, most, True, people, grouped=True)
 
 
 def _hashes(names: Sequence[str]) -> NDArray[np.uint64]:

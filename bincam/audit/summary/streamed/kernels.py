@@ -16,7 +16,7 @@ PROBABILITY = 2.0**-30
 """Unit of probabilities and of what follows from them."""
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def add_measures(
     codes: NDArray[np.int32],
     cells: NDArray[np.int8],
@@ -57,7 +57,7 @@ def add_measures(
                 squares[a, d, c, 1] += square & 0xFFFFFFFF
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def add_scores(
     codes: NDArray[np.int32],
     cells: NDArray[np.int8],
@@ -97,7 +97,7 @@ def add_scores(
             ends[a, y, 1] = max(ends[a, y, 1], z)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def add_placements(
     codes: NDArray[np.int32],
     cells: NDArray[np.int8],
@@ -134,7 +134,7 @@ def add_placements(
                     inside[k, a, r, y] += 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def add_regression(
     codes: NDArray[np.int32],
     cells: NDArray[np.int8],
@@ -174,7 +174,7 @@ def add_regression(
             sums[k, a, 6] += np.int64(np.rint(root * x * scale))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def in_bins(
     cells: NDArray[np.int8],
     probability: NDArray[np.float64],
@@ -199,14 +199,14 @@ def in_bins(
             if d < 0 or d > 3 or np.isnan(p):
                 binned[i, a] = -1
                 continue
-            binned[i, a] = min(np.int64(p * bins), bins - 1)
+            binned[i, a] = min(int(p * bins), bins - 1)
             e = p - (1.0 if d in (0, 2) else 0.0)
             units[i, a, 0] = np.int64(p * per_one + 0.5)
             units[i, a, 1] = np.int64(e * e * per_one + 0.5)
             units[i, a, 2] = np.int64(p * (1 - p) * per_one + 0.5)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def add_probabilities(
     codes: NDArray[np.int32],
     place: NDArray[np.int32],
@@ -256,7 +256,7 @@ def add_probabilities(
             of_moments[1] += units[i, a, 2]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def add_divided(
     codes: NDArray[np.int32],
     place: NDArray[np.int32],

@@ -31,7 +31,7 @@ def members_of(group: str, minority: int) -> NDArray[np.float32]:
     >>> members_of("true:minority", 1).tolist()  # TP, FP, FN, TN and two without a label
     [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]
     """
-    return MEMBERSHIP[BASIC.index(basic_name(group, minority))]
+    return np.asarray(MEMBERSHIP[BASIC.index(basic_name(group, minority))])
 
 
 class ClassTests:

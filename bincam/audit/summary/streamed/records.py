@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bincam.audit.folder.files import IMAGES, records_file
 from bincam.audit.folder.stored import read_columns, read_table
 from bincam.audit.summary.bounds import bounds
-from bincam.audit.summary.streamed.clusters import StreamedClusters
+from bincam.audit.summary.streamed import clusters
 from bincam.audit.summary.streamed.kernels import BITS
 from bincam.errors import InputError
 from bincam.progress import track
@@ -58,7 +58,7 @@ class Records:
     Attributes:
         audit: The audit.
         attributes: Names of the A attributes.
-        clusters: Clusters of all rows of ``images.parquet``.
+        clusters: ``StreamedClusters`` of all rows of ``images.parquet``.
         groups: Group columns, dictionary-encoded; their values are strings, empty where unknown.
         skipped: Number of images that could not be read.
         images: Number of those that were, once ``parts`` has been used up.
@@ -81,13 +81,16 @@ class Records:
         stated = audit.manifest.data.images
         if table.num_rows != stated or not np.array_equal(table["row"].to_numpy(), np.arange(stated)):
             raise InputError(f"{audit.folder / IMAGES}: not the {stated:,} images of the audit; make it again")
-        self.clusters = StreamedClusters.of(table["identity"])
+        read = table["skipped"].to_numpy() == ""
+        self.clusters = clusters.StreamedClusters.of(
+            table["identity"], read, most=clusters.MOST_PEOPLE, groups=clusters.GROUPS
+        )
         self.groups: dict[str, pa.DictionaryArray] = {
             name: table[name].combine_chunks().dictionary_encode()
             for name in table.column_names
             if name.startswith("group.")
         }
-        self.skipped = _others(table["skipped"])
+        self.skipped = int((~read).sum())
         self.images = stated - self.skipped
         self.threshold = np.full(len(self.attributes), np.nan, np.float32)
 
@@ -182,13 +185,6 @@ class Records:
                 ends = [float(np.abs(values[np.isfinite(values)]).max(initial=0.0))]
             result[name] = max(ends, default=0.0)
         return result
-
-
-def _others(skipped: pa.ChunkedArray) -> int:
-    """Number of images with a reason why they were skipped."""
-    import pyarrow.compute as pc
-
-    return int(pc.sum(pc.not_equal(skipped, "")).as_py() or 0)
 
 
 def _ahead(parts: Iterator[Part]) -> Iterator[Part]:

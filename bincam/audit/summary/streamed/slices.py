@@ -91,7 +91,7 @@ class SliceTotals:
     def of_cells(self, at: int, members: Sequence[str]) -> Floats:
         """``(K, V)``: number of images in some cells."""
         inside = [CELLS.index(name) for name in members]
-        return self.cells[:, at][..., inside].sum(-1).astype(float)
+        return np.asarray(self.cells[:, at][..., inside].sum(-1), float)
 
     def errors(self, at: int, group: str) -> tuple[Floats, Floats]:
         """``(K, V)`` each: errors and labelled images of a group of ``BASIC``."""

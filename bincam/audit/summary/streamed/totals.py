@@ -98,7 +98,8 @@ class CellTotals:
             The means, and the estimates by measure and group, in which proportions have Wilson's interval.
         """
         limits, known = bounds(self.names), self.clusters.known
-        found, cellwise = [], {}
+        found = []
+        cellwise: dict[tuple[str, str], Estimate] = {}
         shares_at = [c for c, name in enumerate(self.names) if is_proportion(name)]
         for g, group in enumerate(BASIC):
             total, size = self.of(a, MEMBERSHIP[g])

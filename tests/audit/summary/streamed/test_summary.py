@@ -105,7 +105,7 @@ def test_images_without_people_are_as_precise_in_groups_as_alone(tmp_path, monke
     pq.write_table(table.set_column(at, "identity", pa.array([""] * table.num_rows)), nobody / reader.IMAGES)
     audit = reseal(nobody)
     every = summarise(audit, resamples=50)
-    monkeypatch.setattr(clusters.StreamedClusters.of, "__kwdefaults__", {"most": 16_384, "groups": 150}, raising=False)
+    monkeypatch.setattr(clusters, "GROUPS", 150)
     long = streamed(audit, monkeypatch)
     assert long["identities"] is None
     assert every["identities"] is None
@@ -123,7 +123,6 @@ def test_images_without_people_are_as_precise_in_groups_as_alone(tmp_path, monke
 
 def test_more_people_than_sums_are_kept_of_are_put_into_groups_and_it_is_said(folder, monkeypatch):
     monkeypatch.setattr(clusters, "MOST_PEOPLE", 40)
-    monkeypatch.setattr(clusters.StreamedClusters.of, "__kwdefaults__", {"most": 40, "groups": 4096}, raising=False)
     audit = open_audit(folder)
     about = {"slice_by": [], "label_noise": None, "stated": Stated(), "level": 0.95, "resamples": 50, "seed": 0}
     found = summarise_streamed(audit, **about)
