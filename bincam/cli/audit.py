@@ -381,6 +381,8 @@ def _tell(done: Audit) -> None:
             )
     for doubt in (done.summary or {}).get("doubts", []):
         typer.echo(f"{doubt['attribute']}: {doubt['text']}", err=True)
+    for note in (done.summary or {}).get("notes", []):
+        typer.echo(note, err=True)
     for left_out in (done.summary or {}).get("slices_left_out", []):
         typer.echo(f"no slices: {left_out['reason']}", err=True)
     for kind, counts in unmeasured["outside_the_crop"].items():

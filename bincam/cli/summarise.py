@@ -44,6 +44,8 @@ def summarise(
     if as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False, allow_nan=False))
         return
+    for note in summary.get("notes", []):
+        typer.echo(note, err=True)
     for left_out in summary["slices_left_out"]:
         typer.echo(f"no slices: {left_out['reason']}", err=True)
     sets = "".join(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.parts.boxes import BoxRecords, read_boxes
+from bincam.audit.folder.parts.sampled import readable
 from bincam.compare.names import Names
 from bincam.metrics.localization.boxes.protocols.levels import FIXED, LEVELS
 from bincam.metrics.localization.boxes.scores import DELTA, mean_of
@@ -47,8 +48,9 @@ def contrast_boxes(first: Audit, second: Audit, level: float = LEVEL) -> dict[st
     if sources[0].digest != sources[1].digest:
         return {"reason": OTHER_TRUTH}
     summaries = [(audit.summary or {}).get("boxes") or {} for audit in (first, second)]
+    first, second = readable(first), readable(second)
     tables = [
-        _table(audit, read_boxes(audit.folder, audit.shards), summary)
+        _table(audit, read_boxes(audit.folder, audit.shards, audit.some_rows), summary)
         for audit, summary in zip((first, second), summaries, strict=True)
     ]
     keys = sorted(tables[0].keys() & tables[1].keys())
@@ -106,7 +108,7 @@ def _table(
         return hits[:, int(np.abs(np.asarray(LEVELS) - tau).argmin())].astype(np.float64)
 
     chosen = np.full(len(hits), np.nan) if level is None else at(float(level))
-    images = audit.images["image"].to_numpy()[rows.row]
+    images = audit.images.set_index("row")["image"].reindex(rows.row).to_numpy()
     figures = zip(at(FIXED).tolist(), chosen.tolist(), rows.numbers["pointing"].tolist(), strict=True)
     return {
         (str(image), str(name)): values for image, name, values in zip(images, rows.attribute, figures, strict=True)

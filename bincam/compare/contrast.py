@@ -116,6 +116,17 @@ def compare(
         )
 
 
+def _sampled(first: Audit, pair: Pair) -> list[str]:
+    """Say that two long audits were compared on a sample of their images."""
+    every = first.manifest.data.images
+    if pair.looked_at == every:
+        return []
+    return [
+        f"differences are of a random sample of {pair.looked_at:,} of the {every:,} images, the same of both models; "
+        "mean maps are of all"
+    ]
+
+
 def _compare(
     first: Audit,
     second: Audit,
@@ -141,11 +152,11 @@ def _compare(
         "seed": seed,
         "columns": list(COLUMNS),
         "names": names.to_json(),
-        "notes": notes_on(first, second),
+        "notes": [*notes_on(first, second), *_sampled(first, pair)],
         "arms": {"first": _arm(first, COLUMNS[0]), "second": _arm(second, COLUMNS[2])},
         "data": {name: getattr(first.manifest.data, name) for name in ("source", "split", "images_hash")},
         "images": len(pair.images),
-        "not_in_both": first.manifest.data.images - len(pair.images),
+        "not_in_both": pair.looked_at - len(pair.images),
         "identities": pair.clusters.count if pair.clusters.known else None,
         "methods": list(pair.methods),
         "minority_from": first.manifest.train_counts_from,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.manifest import MaskSource
+from bincam.audit.folder.parts.sampled import readable
 from bincam.audit.folder.schema import LEDGER, MASK_MEASURES, measure_columns
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.compare.cells import CELLS_COMPARED, same_cells
@@ -44,6 +45,7 @@ class Pair:
         common: The outputs and sets that the audits have in common, by name.
         sets: The sets of outputs that both have.
         outputs: The outputs that both have but state differently.
+        looked_at: Number of images that were looked for in both audits: all, or a sample of long ones.
     """
 
     first: Panel
@@ -55,6 +57,7 @@ class Pair:
     common: Common
     sets: tuple[SetPair, ...] = ()
     outputs: tuple[OutputPair, ...] = ()
+    looked_at: int = 0
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -120,6 +123,7 @@ def pair_audits(
         )
     cells = same_cells(first, second)
     columns = [name for name in measure_columns(methods, masks, cells=cells) if _is_compared(name)]
+    first, second = readable(first), readable(second)  # the same images of both
     whole = read_panel(first, columns), read_panel(second, columns)
     panels = [panel.select(names) for panel in whole]
     rows = np.intersect1d(panels[0].rows, panels[1].rows)
@@ -129,7 +133,9 @@ def pair_audits(
     limits, source = _adjusted_thresholds(first, moved, moved_from)
     images = first.images.set_index("row").loc[rows, "image"].astype(str)
     thresholds = np.array([limits.get(name, np.nan) for name in names])
-    return Pair(panel, other_panel, methods, thresholds, source, tuple(images), common, sets, outputs)
+    return Pair(
+        panel, other_panel, methods, thresholds, source, tuple(images), common, sets, outputs, first.most_images
+    )
 
 
 def _check_settings(first: Audit, second: Audit, masks: Sequence[str], common: Common) -> None:

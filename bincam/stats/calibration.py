@@ -19,7 +19,7 @@ from bincam.stats.clustered.means import overall_means
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 from bincam.stats.outcomes import is_usable
-from bincam.stats.proportions import shares
+from bincam.stats.proportions import Shares, shares
 from bincam.stats.recalibration import METHOD, Recalibration, recalibrate, signed_error
 
 BINS = 15
@@ -236,7 +236,20 @@ def _reliability(
     used = np.unique(at)
     member = at[:, None] == used
     share = shares(np.broadcast_to(y[:, None], member.shape), member, clusters, level)
-    mean = np.bincount(at, p, bins)[used] / share.images
+    return reliability(share, used, np.bincount(at, p, bins)[used] / share.images, bins)
+
+
+def reliability(
+    share: Shares, used: NDArray[np.integer], mean: NDArray[np.float64], bins: int = BINS
+) -> tuple[dict[str, Any], ...]:
+    """Make the entries of reliability bins; see ``Calibration.bins``.
+
+    Args:
+        share: Shares of positives in the bins that have an image.
+        used: Their numbers.
+        mean: Their mean probabilities.
+        bins: Number of all bins.
+    """
     return tuple(
         {
             "lower": float(b / bins),

@@ -70,6 +70,7 @@ class BinSums:
         squares: ``(B,)``: of (p - y)².
         variance: ``(B,)``: of p(1 - p), the variance of a calibrated label.
         mean: ``(B,)``: mean probability; 0 in an empty bin.
+        independent: True if clusters are groups of images that are independent of one another.
     """
 
     images: Floats
@@ -77,6 +78,21 @@ class BinSums:
     squares: Floats
     variance: Floats
     mean: Floats
+    independent: bool = False
+
+    @property
+    def clusters(self) -> int:
+        """K: the number of clusters; that of images, where these are independent."""
+        return int(self.images.sum()) if self.independent else len(self.images)
+
+    def spread(self, sign: Floats, occupied: NDArray[np.bool_]) -> float:
+        """Sum the squares of what clusters have of ±(p - y), with a sign for each occupied bin, beyond their mean."""
+        images, excess = self.images[:, occupied], self.excess[:, occupied]
+        of_cluster, size = excess @ sign, images.sum(1)
+        mean = float(of_cluster.sum()) / float(images.sum())
+        if self.independent:
+            return float(self.squares.sum()) - float(images.sum()) * mean**2
+        return float(((of_cluster - mean * size) ** 2).sum())
 
     @classmethod
     def of(cls, p: Floats, y: Floats, bin_of: NDArray[np.integer], codes: NDArray[np.integer], bins: int) -> BinSums:
@@ -100,6 +116,8 @@ class BinSums:
         mean probabilities of their bins.
         """
         both = np.minimum(self.mean[:, None], self.mean) - self.mean[:, None] * self.mean
+        if self.independent:
+            return np.zeros_like(both)
         result = self.images.T @ self.images * both
         result[np.diag_indices(len(both))] -= self.images.sum(0) * np.diag(both)
         return np.asarray(result)
@@ -165,7 +183,7 @@ def calibration_error(sums: BinSums, *, level: float = LEVEL, seed: int = 0) -> 
     covariance = np.diag(sums.variance[occupied]) + correlation * shared
     null = null_errors(images, sums.mean[occupied], covariance, correlation, seed)
     error = np.sqrt(np.diag(covariance))
-    low = _lower_bound(value, images, excess, sums.mean[occupied], covariance, null, level)
+    low = _lower_bound(value, sums, occupied, covariance, null, level)
     return CalibrationError(
         value=value,
         debiased=min(max(_debiased(value * n, float(error.sum())) / n, low), value),
@@ -236,7 +254,7 @@ def _upper_bound(value: float, sums: BinSums, occupied: NDArray[np.bool_], level
 
     images, excess = sums.images[:, occupied], sums.excess[:, occupied]
     count = images.sum(0)
-    K, n = len(images), float(count.sum())
+    K, n = sums.clusters, float(count.sum())
     bias = excess.sum(0) / count
     rate = sums.mean[occupied] - bias
     tail = (1 - level) / 2
@@ -257,7 +275,9 @@ def _design_effect(sums: BinSums, occupied: NDArray[np.bool_]) -> float:
     """
     images, excess = sums.images[:, occupied], sums.excess[:, occupied]
     count = images.sum(0)
-    K, n = len(images), float(count.sum())
+    K, n = sums.clusters, float(count.sum())
+    if sums.independent:
+        return 1.0
     positives = (sums.mean[occupied] * count - excess.sum(0)).sum()
     together = float((images.sum(1) ** 2).sum()) / n
     if K < 2 or positives < 0.5 or positives > n - 0.5:
@@ -267,24 +287,24 @@ def _design_effect(sums: BinSums, occupied: NDArray[np.bool_]) -> float:
         of_cluster = excess @ sign
         mean = float(of_cluster.sum()) / n
         alone = float(sums.squares.sum()) - n * mean**2
-        clustered = float(((of_cluster - mean * images.sum(1)) ** 2).sum()) * K / (K - 1)
+        clustered = sums.spread(sign, occupied) * K / (K - 1)
         effects.append(clustered / alone if alone > 0 else together)
     return max(effects)
 
 
 def _lower_bound(
-    value: float, images: Floats, excess: Floats, mean: Floats, covariance: Floats, null: Floats, level: float
+    value: float, sums: BinSums, occupied: NDArray[np.bool_], covariance: Floats, null: Floats, level: float
 ) -> float:
     from scipy import stats
 
-    K, n = len(images), float(images.sum())
+    excess, mean = sums.excess[:, occupied], sums.mean[occupied]
+    K, n = sums.clusters, float(sums.images[:, occupied].sum())
     tail = (1 - level) / 2 / 3
     bounds = [0.0, value - float(np.quantile(null, 1 - tail))]
     t = float(stats.t.isf(tail, max(K - 1, 1)))
     for sign in (np.ones(len(mean)), np.sign(mean - 0.5)):
-        of_cluster = excess @ sign
-        average = float(of_cluster.sum()) / n
-        spread = float(((of_cluster - average * images.sum(1)) ** 2).sum()) * K / max(K - 1, 1)
+        average = float((excess @ sign).sum()) / n
+        spread = sums.spread(sign, occupied) * K / max(K - 1, 1)
         # Residuals that happen to be equal are no certainty: at least the variance of a calibrated model.
         error = math.sqrt(max(spread, float(sign @ covariance @ sign))) / n
         bounds.append(abs(average) - t * error)

@@ -41,6 +41,12 @@ class Shares:
         images = int(self.images[at])
         return estimate(self.value[at], self.low[at], self.high[at], images, people, self.method)
 
+    def at(self, *place: int) -> Shares:
+        """Return one proportion of the cell array, or some of its last axes, as such an array."""
+        value, low, high, images = (np.asarray(x[place]) for x in (self.value, self.low, self.high, self.images))
+        people = None if self.identities is None else np.asarray(self.identities[place])
+        return Shares(value, low, high, images, people, self.method)
+
 
 def shares(values: NDArray[np.floating], member: NDArray[np.bool_], clusters: Clusters, level: float = LEVEL) -> Shares:
     """Compute the proportions of ones in cells of images, with Wilson's interval.

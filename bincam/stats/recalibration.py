@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
 from bincam.stats.outcomes import is_usable
-from bincam.stats.proportions import shares
+from bincam.stats.proportions import Shares, shares, shares_of_totals
 
 Floats = NDArray[np.float64]
 
@@ -61,8 +62,6 @@ def signed_error(
         >>> round(error.value, 2), round(error.low, 2), round(error.high, 2)
         (0.2, 0.11, 0.3)
     """
-    from scipy import stats
-
     kept = np.flatnonzero(is_usable(labels, probabilities))
     codes = clusters.codes[kept]
     people = len(np.unique(codes))
@@ -75,15 +74,54 @@ def signed_error(
         return estimate(value, math.nan, math.nan, n, known, SURPRISES)
     size = np.bincount(codes).astype(float)
     total = np.asarray(np.bincount(codes, excess - value), float)
-    size, total = size[size > 0], total[size > 0]
-    of_cluster = total / (1 - size / n)
     alone = float(((excess - value) ** 2).mean())
-    degrees = degrees_of_freedom(total, size * alone, size**2 * alone)
-    reach = float(stats.t.isf((1 - level) / 2, degrees)) * math.sqrt(float((of_cluster**2).sum())) / n
     surprises = np.stack([excess < -0.5, excess > 0.5], -1).astype(float)
     share = shares(surprises, np.ones_like(surprises, bool), Clusters(codes, clusters.known), level)
+    return _signed(value, size, total, alone, share, known, level)
+
+
+def signed_error_of_totals(
+    size: Floats, excess: Floats, squares: float, surprises: Floats, *, known: bool, level: float = LEVEL
+) -> Estimate:
+    """Estimate the signed calibration error as ``signed_error`` does, from what each cluster has.
+
+    Args:
+        size: ``(K,)``: number of images.
+        excess: ``(K,)``: sums of p - y.
+        squares: Sum of (p - y)² over all images.
+        surprises: ``(K, 2)``: number of images with p - y below -½, and above ½.
+        known: True if clusters are people; else they are groups of images that are independent of one another.
+        level: Confidence level.
+
+    >>> one = np.ones(100)
+    >>> error = signed_error_of_totals(one, np.repeat([-0.1, 0.9], [70, 30]), 25.0, np.zeros((100, 2)), known=False)
+    >>> round(error.value, 2), round(error.low, 2), round(error.high, 2)
+    (0.2, 0.11, 0.29)
+    """
+    n, people = int(size.sum()), int((size > 0).sum())
+    if not n:
+        return undefined(SURPRISES, 0, people if known else None)
+    value = float(excess.sum()) / n
+    if people < 2:
+        return estimate(value, math.nan, math.nan, n, people if known else None, SURPRISES)
+    share = shares_of_totals(surprises, np.repeat(size[:, None], 2, 1), known=known, level=level)
+    alone = max(squares / n - value**2, 0.0)
+    return _signed(value, size, excess - value * size, alone, share, people if known else None, level)
+
+
+def _signed(
+    value: float, size: Floats, total: Floats, alone: float, share: Shares, people: int | None, level: float
+) -> Estimate:
+    """Estimate a signed error from sums of its residuals by cluster, their variance, and shares of surprises."""
+    from scipy import stats
+
+    n = int(size.sum())
+    size, total = size[size > 0], total[size > 0]
+    of_cluster = total / (1 - size / n)
+    degrees = degrees_of_freedom(total, size * alone, size**2 * alone)
+    reach = float(stats.t.isf((1 - level) / 2, degrees)) * math.sqrt(float((of_cluster**2).sum())) / n
     below, above = (max(reach, float(share.high[side] - share.value[side])) for side in (0, 1))
-    return estimate(value, max(value - below, -1.0), min(value + above, 1.0), n, known, SURPRISES)
+    return estimate(value, max(value - below, -1.0), min(value + above, 1.0), n, people, SURPRISES)
 
 
 def recalibrate(
@@ -117,8 +155,6 @@ def recalibrate(
         >>> recalibrate(np.array([-1.0, 1.0]), np.array([0.0, 1.0]), Clusters.of(["", ""])).reason
         'the logits separate the classes, so that no slope is the best'
     """
-    from scipy import stats
-
     kept = np.flatnonzero(is_usable(labels, logits))
     z, y, codes = np.asarray(logits[kept], float), labels[kept] > 0, clusters.codes[kept]
     people = len(np.unique(codes))
@@ -138,30 +174,70 @@ def recalibrate(
         score[:, a] = np.bincount(cluster, (y - fitted) * design[:, a], people)
         for b in range(2):
             information[:, a, b] = np.bincount(cluster, weight * design[:, a] * design[:, b], people)
-    low, high = np.full(2, np.nan), np.full(2, np.nan)
     # From the standardised logit to z: slope = β₁/scale, intercept = β₀ - β₁·centre/scale.
     back = np.array([[1.0, -centre / scale], [0.0, 1 / scale]])
-    value = back @ beta
-    rest = information.sum(0) - information
-    if people >= 2 and (np.linalg.cond(rest) < 1e10).all():
-        moved_standardised = np.linalg.solve(rest, score[..., None])[..., 0]
-        moved = moved_standardised @ back.T
-        deviation = np.sqrt(weight)
-        bread = back @ np.linalg.inv(information.sum(0))
-        degrees = []
-        for row in bread:
-            leverage = design @ row  # of each image's residual on the coefficient
-            alone = np.bincount(cluster, (leverage * deviation) ** 2, people).astype(float)
-            together = np.bincount(cluster, leverage * deviation, people).astype(float) ** 2
-            degrees.append(degrees_of_freedom(score @ row, alone, together))
-        reach = stats.t.isf((1 - level) / 2, np.array(degrees)) * np.sqrt((moved**2).sum(0))
-        low, high = value - reach, value + reach
-        spread = np.einsum("ia,ab,ib->i", design, moved_standardised.T @ moved_standardised, design)
-        bias = -bread @ (design.T @ (weight * (1 - 2 * fitted) * spread)) / 2
-        low[1], high[1] = low[1] - max(bias[1], 0.0), high[1] - min(bias[1], 0.0)
+    deviation = np.sqrt(weight)
+
+    def variances(row: Floats) -> tuple[Floats, Floats]:
+        leverage = design @ row  # of each image's residual on the coefficient
+        alone = np.bincount(cluster, (leverage * deviation) ** 2, people).astype(float)
+        return alone, np.bincount(cluster, leverage * deviation, people).astype(float) ** 2
+
+    def curvature(moved: Floats) -> Floats:
+        spread = np.einsum("ia,ab,ib->i", design, moved, design)
+        return np.asarray(design.T @ (weight * (1 - 2 * fitted) * spread))
+
+    value, low, high = coefficients(beta, back, score, information, variances, curvature, level)
     fewer = y if y.sum() * 2 < len(y) else ~y
     few = len(np.unique(codes[fewer])) if clusters.known else None
-    intercept, slope = (_of(value[n], low[n], high[n], int(fewer.sum()), few, len(kept), known) for n in range(2))
+    return recalibration(value, low, high, (int(fewer.sum()), few), (len(kept), known))
+
+
+def coefficients(
+    beta: Floats,
+    back: Floats,
+    score: Floats,
+    information: Floats,
+    variances: Callable[[Floats], tuple[Floats, Floats]],
+    curvature: Callable[[Floats], Floats],
+    level: float = LEVEL,
+) -> tuple[Floats, Floats, Floats]:
+    """Compute intercept and slope of ``recalibrate`` with their intervals, from sums over the images of clusters.
+
+    Args:
+        beta: ``(2,)``: fitted coefficients of 1 and of the standardised logit x.
+        back: ``(2, 2)``: from these to intercept and slope.
+        score: ``(K, 2)``: Σ (y - p)·(1, x).
+        information: ``(K, 2, 2)``: Σ p(1 - p)·(1, x)(1, x)ᵀ.
+        variances: Function of r ``(2,)``: Σ (r·(1, x))² p(1 - p) and (Σ r·(1, x)·√(p(1 - p)))² of each cluster.
+        curvature: Function of a matrix M: Σ p(1 - p)(1 - 2p)·(1, x)M(1, x)ᵀ·(1, x) over all images.
+        level: Confidence level.
+
+    Returns:
+        Values, lower and upper ends, ``(2,)`` each; ends are NaN where leaving out a cluster leaves no fit.
+    """
+    from scipy import stats
+
+    low, high = np.full(2, np.nan), np.full(2, np.nan)
+    value = back @ beta
+    rest = information.sum(0) - information
+    if len(score) >= 2 and (np.linalg.cond(rest) < 1e10).all():
+        moved_standardised = np.linalg.solve(rest, score[..., None])[..., 0]
+        moved = moved_standardised @ back.T
+        bread = back @ np.linalg.inv(information.sum(0))
+        degrees = [degrees_of_freedom(score @ row, *variances(row)) for row in bread]
+        reach = stats.t.isf((1 - level) / 2, np.array(degrees)) * np.sqrt((moved**2).sum(0))
+        low, high = value - reach, value + reach
+        bias = -bread @ curvature(moved_standardised.T @ moved_standardised) / 2
+        low[1], high[1] = low[1] - max(bias[1], 0.0), high[1] - min(bias[1], 0.0)
+    return value, low, high
+
+
+def recalibration(
+    value: Floats, low: Floats, high: Floats, rarer: tuple[int, int | None], every: tuple[int, int | None]
+) -> Recalibration:
+    """Make estimates of intercept and slope ``(2,)``; ``rarer`` and ``every`` are images and people of the classes."""
+    intercept, slope = (_of(value[n], low[n], high[n], *rarer, *every) for n in range(2))
     return Recalibration(slope, intercept)
 
 
@@ -195,13 +271,31 @@ def _of(
 
 
 def _unsolvable(z: Floats, y: NDArray[np.bool_]) -> str:
-    if not len(z):
+    ends = [(z[own].min(), z[own].max()) if own.any() else (math.inf, -math.inf) for own in (~y, y)]
+    return unsolvable(int((~y).sum()), int(y.sum()), *ends)
+
+
+def unsolvable(
+    negatives: int, positives: int, of_negatives: tuple[float, float], of_positives: tuple[float, float]
+) -> str:
+    """Give the reason why logits cannot be recalibrated; empty where they can.
+
+    Args:
+        negatives: Number of negatives.
+        positives: Number of positives.
+        of_negatives: Least and greatest logit of the negatives.
+        of_positives: Of the positives.
+
+    >>> unsolvable(5, 5, (-2.0, -1.0), (-1.0, 3.0))
+    'the logits separate the classes, so that no slope is the best'
+    """
+    if not negatives + positives:
         return "no image has both a label and a logit"
-    if y.all() or not y.any():
-        return f"all images are {'positive' if y.all() else 'negative'}"
-    if np.ptp(z) == 0:
+    if not negatives or not positives:
+        return f"all images are {'positive' if positives else 'negative'}"
+    if min(of_negatives[0], of_positives[0]) == max(of_negatives[1], of_positives[1]):
         return "all logits are equal"
-    if z[~y].max() <= z[y].min() or z[y].max() <= z[~y].min():
+    if of_negatives[1] <= of_positives[0] or of_positives[1] <= of_negatives[0]:
         return "the logits separate the classes, so that no slope is the best"
     return ""
 

@@ -34,6 +34,20 @@ def auroc_and_precision(scores: NDArray[np.floating], positive: NDArray[np.bool_
     (0.75, 0.8333333333333333)
     """
     _, positives, negatives = count_by_score(scores, positive)
+    return of_ordered_counts(positives, negatives)
+
+
+def of_ordered_counts(positives: NDArray[np.integer], negatives: NDArray[np.integer]) -> tuple[float, float]:
+    """Compute AUROC and average precision of numbers of images at each score, ``(m,)``, from the lowest score up.
+
+    Returns:
+        NaN, NaN where one class has no image.
+
+    >>> of_ordered_counts(np.array([0, 1, 0, 1]), np.array([1, 0, 1, 0]))
+    (0.75, 0.8333333333333333)
+    """
+    shown = (positives + negatives) > 0
+    positives, negatives = positives[shown], negatives[shown]
     p, n = positives.sum(), negatives.sum()
     if not p or not n:
         return float("nan"), float("nan")

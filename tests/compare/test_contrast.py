@@ -384,3 +384,20 @@ def test_spearman_is_scipys_and_its_interval_covers():
     assert 0.92 <= inside / 300 <= 0.98
     for x, y in ((np.ones(10), np.arange(10.0)), (np.arange(3.0), np.arange(3.0)), (np.full(9, np.nan), np.ones(9))):
         assert spearman(x, y)["rho"] is None
+
+
+def test_long_audits_are_compared_on_the_same_random_images_and_it_is_said(
+    audits, contrast, out, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("bincam.audit.folder.parts.sampled.MOST", 200)
+    found = compare(*audits, tmp_path / "long", moved=MOVED, resamples=50)
+    assert found["images"] == 200 - found["not_in_both"] <= 200
+    assert "random sample of 200 of the 400 images" in found["notes"][-1]
+    for name in ("Smiling", "Young"):
+        whole, part = (
+            Estimate.from_json(one["attributes"][name]["errors"]["error"][SECOND]) for one in (contrast, found)
+        )
+        assert part.images < whole.images
+        assert part.low <= whole.value <= part.high
+    first, second = (load_file(folder / "maps/difference.safetensors") for folder in (tmp_path / "long", out))
+    assert all(np.array_equal(first[key], second[key], equal_nan=True) for key in second)

@@ -115,6 +115,20 @@ class Audit:
         """Number of files of records."""
         return self.manifest.shards
 
+    @property
+    def most_images(self) -> int:
+        """The number of images that are read, at most."""
+        return self.manifest.data.images
+
+    @property
+    def some_rows(self) -> NDArray[np.int64] | None:
+        """The rows of the images that are read; None for all."""
+        return None
+
+    def kept(self, number: int) -> NDArray[np.bool_] | None:  # noqa: ARG002  # a sample decides it by the shard
+        """Find the images of a shard that are read, of those with records; None for all."""
+        return None
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the measurements: settings, images, records and raw scores; see ``measurements_digest``."""
@@ -128,7 +142,7 @@ class Audit:
         columns = ("image", "identity", "skipped", *(name for name in table.column_names if name.startswith("group.")))
         texts = all(name in table.column_names and _is_text(table[name]) for name in columns)
         frame: pd.DataFrame = table.to_pandas()
-        if not texts or "row" not in frame or frame["row"].tolist() != [*range(self.manifest.data.images)]:
+        if not texts or "row" not in frame or not np.array_equal(frame["row"], np.arange(self.manifest.data.images)):
             raise InputError(f"{file}: not the {self.manifest.data.images:,} images of the audit; make it again")
         return frame
 
@@ -246,12 +260,30 @@ class Audit:
                 raise InputError(f"{file}: not the maps of {len(self.attributes)} attributes; make the audit again")
             yield maps
 
+    def map_of(self, row: int, attribute: str, method: str | None = None) -> NDArray[np.float16]:
+        """Read the map σS ``(h, w)`` of one image, by its row in ``images.parquet``.
+
+        Raises:
+            InputError: The image was not read, or the attribute or the method was not audited.
+        """
+        self._check(attribute)
+        spec, A = self._spec(method), len(self.attributes)
+        number = row // self.manifest.shard_images
+        rows = read_table(records_file(self.folder, number), ["row"])["row"].to_numpy()[::A] if row >= 0 else []
+        at = np.flatnonzero(np.asarray(rows) == row)
+        if not len(at):
+            raise InputError(f"{self.folder}: no map of row {row}: its image was not read")
+        one: NDArray[np.float16] = read_maps(maps_file(self.folder, spec, number))[
+            at[0], self.attributes.index(attribute)
+        ]
+        return one
+
     def scores(self) -> NDArray[np.float32]:
         """Read the raw scores of the sets ``(N, outputs of all sets)``, in the order of the records' images.
 
         The columns are the outputs of ``one_of``, set after set; without sets there are none.
         """
-        return read_scores(self.folder, self.manifest.one_of, self.shards if self.one_of else 0)
+        return read_scores(self.folder, self.manifest.one_of, self.shards if self.one_of else 0, kept=self.kept)
 
     def set_scores(self) -> NDArray[np.float32]:
         """Read the logits of the second head for label sets ``(N, outputs of all sets)``, in the columns of ``scores``.
@@ -264,7 +296,7 @@ class Audit:
                 f"{self.folder}: no scores of a second head for label sets: the model has none, or the audit is of an "
                 "earlier bincam, which did not store them; audit again"
             )
-        return read_scores(self.folder, self.manifest.one_of, self.shards, set_scores_file)
+        return read_scores(self.folder, self.manifest.one_of, self.shards, set_scores_file, kept=self.kept)
 
     def regions(self) -> NDArray[np.float16]:
         """Read the mean region of each attribute ``(A, H', W')``; NaN for an attribute without a region."""

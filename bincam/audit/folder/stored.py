@@ -40,8 +40,12 @@ def read_table(file: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """
     import pyarrow.parquet as pq
 
-    with _broken_in_a_line(file, "not the records of an audit"):
-        return pq.read_table(present(file), columns=None if columns is None else list(columns))
+    # Not pq.read_table, whose data set of one file takes twice the time.
+    with _broken_in_a_line(file, "not the records of an audit"), pq.ParquetFile(present(file)) as parquet:
+        for name in columns or ():
+            if name not in parquet.schema_arrow.names:
+                raise InputError(f"{file}: no column {name!r}; make the audit again")
+        return parquet.read(columns=None if columns is None else list(columns))
 
 
 def read_columns(file: Path) -> list[str]:

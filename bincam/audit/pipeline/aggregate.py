@@ -118,13 +118,10 @@ def _leakage(audit: Audit) -> dict[str, Any]:
         return {}
     own = [audit.attributes.index(name) for name in names]
     overlap = AttentionOverlap(names)
-    labels = audit.records(["label"])["label"].to_numpy().reshape(-1, len(audit.attributes))[:, own]
-    first = 0
-    for maps in audit.maps():
-        here = torch.from_numpy(labels[first : first + len(maps)].copy())
-        first += len(maps)
+    for part, maps in zip(audit.record_parts(["label"]), audit.maps(), strict=True):
         if len(maps):
-            overlap.add(torch.from_numpy(np.asarray(maps[:, own], np.float32)), here)
+            labels = part["label"].to_numpy().reshape(-1, len(audit.attributes))[:, own]
+            overlap.add(torch.from_numpy(np.asarray(maps[:, own], np.float32)), torch.from_numpy(labels))
     result = overlap.result()
     return {
         "method": audit.methods[0],

@@ -77,7 +77,7 @@ def attribute_entries(manifest: Manifest, panel: Panel, level: float) -> tuple[d
             "calibration": calibration,
             "measures": measures,
         }
-    return entries, _overall(average, names, level)
+    return entries, overall_of(average, names, level)
 
 
 def _cellwise(
@@ -94,7 +94,7 @@ def _cellwise(
     return result
 
 
-def _overall(average: AttributeAverage, names: Sequence[str], level: float) -> dict[str, Any]:
+def overall_of(average: AttributeAverage, names: Sequence[str], level: float) -> dict[str, Any]:
     """Return ``{"rates": {measure: estimate}, "measures": {column: {group: estimate}}}`` of means over attributes.
 
     ``attributes`` and ``small_attributes`` count all attributes and those with a small cell.
@@ -107,7 +107,7 @@ def _overall(average: AttributeAverage, names: Sequence[str], level: float) -> d
         return {**mean.to_json(), **counts}
 
     return {
-        "rates": {name: entry(group, 0) for name, group in ERROR_RATES.items()},
+        "rates": {name: entry(group, 0) for name, group in ERROR_RATES.items()} if WRONG in names else {},
         "measures": {name: {g: entry(g, c) for g in GROUPS} for c, name in enumerate(names) if name != WRONG},
     }
 
@@ -120,7 +120,23 @@ def _rates(
     between_classes: float,
     level: float,
 ) -> tuple[dict[str, Estimate], dict[str, Any]]:
-    minority = int(panel.minority[a])
+    rates = error_rates(cellwise, int(panel.minority[a]), between_classes)
+    label, logit = panel.label[:, a], panel.logit[:, a]
+    rates["auroc"], rates["ap"] = ranking(logit, label, panel.clusters, level)
+    calibrated, calibration = attribute_calibration(manifest, panel, a, level)
+    return rates | calibrated, calibration
+
+
+def error_rates(
+    cellwise: Mapping[tuple[str, str], Estimate], minority: int, between_classes: float
+) -> dict[str, Estimate]:
+    """Return the rates of ``ERROR_RATES``, the accuracy and the balanced error of an attribute.
+
+    Args:
+        cellwise: Estimates by measure and group, of ``BASIC``.
+        minority: The minority class, +1 or -1.
+        between_classes: Correlation of the two classes' error rates.
+    """
     rates = {name: cellwise[WRONG, basic_name(group, minority)] for name, group in ERROR_RATES.items()}
     error = rates["error"]
     rates["accuracy"] = Estimate(
@@ -130,14 +146,16 @@ def _rates(
     rates["balanced_error"] = mean_of_two(
         rates["fnr"], rates["fpr"], correlation=between_classes, identities=error.identities
     )
-    label, logit = panel.label[:, a], panel.logit[:, a]
-    rates["auroc"], rates["ap"] = ranking(logit, label, panel.clusters, level)
-    calibrated, calibration = attribute_calibration(manifest, panel, a, level)
-    return rates | calibrated, calibration
+    return rates
 
 
 def _counts(panel: Panel, a: int) -> dict[str, int]:
     cell = panel.cell[:, a]
-    counted = {name: int((cell == n).sum()) for n, name in enumerate(CELLS)}
+    return counts_of([int((cell == n).sum()) for n in range(len(CELLS))], int((cell < 0).sum()))
+
+
+def counts_of(cells: Sequence[int], nan_logit: int) -> dict[str, int]:
+    """Return the entry ``counts`` of an attribute from its number of images in each of ``CELLS``."""
+    counted = dict(zip(CELLS, cells, strict=True))
     unknown = counted.pop("P?") + counted.pop("N?")
-    return {**counted, "unknown": unknown, "nan_logit": int((cell < 0).sum())}
+    return {**counted, "unknown": unknown, "nan_logit": nan_logit}

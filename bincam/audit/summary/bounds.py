@@ -1,4 +1,4 @@
-"""Least and greatest possible values of the measures of records: an interval of a mean goes no further."""
+"""Measures of records: their short names, and their least and greatest possible values, which bound intervals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bincam.audit.folder.schema import AGAINST_MIDPOINT
+from bincam.audit.folder.schema import AGAINST_MIDPOINT, CELL_SHORT
 from bincam.stats.estimate import Floats
 
 CELL_SHARES = (
@@ -38,6 +38,19 @@ BINARY = ("empty", "pointing")
 
 WRONG = "error"
 """The name that errors have among the measures."""
+
+
+SHORT = {"bias_share": "midpoint.bias_share", **CELL_SHORT}
+"""Short names of measures that are not the primary method's."""
+
+
+def column_of(name: str, methods: Sequence[str]) -> str:
+    """Return the record column that a measure's name stands for; a short name is the primary method's.
+
+    >>> column_of("gain", ["grad_cam"]), column_of("bias_share", ["grad_cam"])
+    ('grad_cam.gain', 'midpoint.bias_share')
+    """
+    return name if "." in name else SHORT.get(name, f"{methods[0]}.{name}")
 
 
 def bounds(columns: Sequence[str]) -> tuple[Floats, Floats]:

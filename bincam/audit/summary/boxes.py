@@ -53,7 +53,7 @@ def summarise_boxes(audit: Audit, panel: Panel, level: float = LEVEL) -> dict[st
     """
     source = audit.manifest.boxes
     assert source is not None
-    records = read_boxes(audit.folder, audit.shards)
+    records = read_boxes(audit.folder, audit.shards, audit.some_rows)
     reference = load_box_reference(audit.folder)
     chosen = None if reference is None or np.isnan(reference.level) else reference.level
     masked = source.masks is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,61 +125,90 @@ def slice_calibration(panel: Panel, slicing: Slicing, head: str, level: float = 
             continue
         p, label = probability(panel.logit[:, a], head), panel.label[:, a].astype(float)
         usable = np.isfinite(p) & np.isfinite(label)
-        about = {"attribute": attribute, **slicing.to_json()}
         signed: dict[str, Estimate] = {}
-        debiased: dict[str, Estimate] = {}
+        debiased: dict[str, Debiased] = {}
         for v, value in enumerate(slicing.values):
             here = usable & (slicing.codes == v)
             clusters = Clusters(panel.clusters.codes[here], panel.clusters.known)
             signed[value] = signed_error(p[here], label[here], clusters, level)
-            debiased[value], details = _debiased(p[here], label[here], clusters, level)
-            figures: tuple[tuple[Estimate, dict[str, Any]], ...] = (
-                (signed[value], {}),
-                (debiased[value], {"error": details}),
-            )
-            entries += [
-                {"measure": measure, **about, **slicing.value_to_json(value), "estimate": figure.to_json(), **more}
-                for measure, (figure, more) in zip(BY_GROUP, figures, strict=True)
-            ]
+            debiased[value] = _debiased(p[here], label[here], clusters, level)
         excess = np.where(usable, p - label, np.nan)
-        compared = _compared(signed, excess, slicing, panel, level)
-        entries.append({"measure": BY_GROUP[0], **about, **compared})
-        sound = comparable(debiased)
-        ranked = sorted(sound, key=lambda value: sound[value].value, reverse=True) if len(sound) > 1 else []
-        ends = {"worst": ranked[0], "best": ranked[-1]} if ranked else {"worst": None, "best": None}
-        entries.append({"measure": BY_GROUP[1], **about, **ends, "gap": None, "ratio": None})
+
+        def shared(both: Sequence[int], excess: Floats = excess) -> tuple[float, int | None]:
+            at = list(both)
+            means = group_means(
+                excess[:, None], slicing.codes, np.eye(len(slicing.values)), panel.clusters, level=level
+            )
+            people = panel.clusters.identities(np.isin(slicing.codes, at) & np.isfinite(excess))
+            return correlation(*means.contributions[at, :, 0]), None if people is None else int(people)
+
+        entries += calibration_slices(attribute, slicing, signed, debiased, shared)
     return entries
 
 
-def _debiased(p: Floats, label: Floats, clusters: Clusters, level: float) -> tuple[Estimate, dict[str, float] | None]:
+Debiased = tuple[Estimate, dict[str, float] | None]
+"""A debiased calibration error, and the whole error that it is of; None where it is undefined."""
+
+
+def calibration_slices(
+    attribute: str,
+    slicing: Slicing,
+    signed: Mapping[str, Estimate],
+    debiased: Mapping[str, Debiased],
+    shared: Callable[[Sequence[int]], tuple[float, int | None]],
+) -> list[dict[str, Any]]:
+    """Make the entries of one attribute; see ``slice_calibration``.
+
+    Args:
+        attribute: Its name.
+        slicing: The division.
+        signed: Signed errors by value.
+        debiased: Debiased errors by value.
+        shared: Function of two values, by position: the correlation of their signed errors, and their people.
+    """
+    about = {"attribute": attribute, **slicing.to_json()}
+    entries: list[dict[str, Any]] = []
+    for value in slicing.values:
+        figure, details = debiased[value]
+        figures: tuple[tuple[Estimate, dict[str, Any]], ...] = ((signed[value], {}), (figure, {"error": details}))
+        entries += [
+            {"measure": measure, **about, **slicing.value_to_json(value), "estimate": figure.to_json(), **more}
+            for measure, (figure, more) in zip(BY_GROUP, figures, strict=True)
+        ]
+    entries.append({"measure": BY_GROUP[0], **about, **_compared(signed, slicing, shared)})
+    sound = comparable({value: figure for value, (figure, _) in debiased.items()})
+    ranked = sorted(sound, key=lambda value: sound[value].value, reverse=True) if len(sound) > 1 else []
+    ends = {"worst": ranked[0], "best": ranked[-1]} if ranked else {"worst": None, "best": None}
+    entries.append({"measure": BY_GROUP[1], **about, **ends, "gap": None, "ratio": None})
+    return entries
+
+
+def _debiased(p: Floats, label: Floats, clusters: Clusters, level: float) -> Debiased:
     people = len(np.unique(clusters.codes)) if clusters.known else None
     if not len(p):
         return undefined(DEBIASED, 0, people), None
     sums = BinSums.of(p, (label > 0).astype(float), bin_index(p), clusters.codes, BINS)
+    return debiased_error(sums, len(p), people, level)
+
+
+def debiased_error(sums: BinSums, images: int, people: int | None, level: float = LEVEL) -> Debiased:
+    """Estimate the debiased calibration error of the sums of at least one image."""
     error = calibration_error(sums, level=level)
-    return estimate(error.debiased, np.nan, np.nan, len(p), people, DEBIASED), error.to_json()
+    return estimate(error.debiased, np.nan, np.nan, images, people, DEBIASED), error.to_json()
 
 
 def _compared(
     signed: Mapping[str, Estimate],
-    excess: Floats,
     slicing: Slicing,
-    panel: Panel,
-    level: float,
+    shared: Callable[[Sequence[int]], tuple[float, int | None]],
 ) -> dict[str, Any]:
     sound = comparable(signed)
     if len(sound) < 2:
         return {"worst": None, "best": None, "gap": None, "ratio": None}
     ranked = sorted(sound, key=lambda value: abs(sound[value].value), reverse=True)
     both = [slicing.values.index(value) for value in (ranked[0], ranked[-1])]
-    means = group_means(excess[:, None], slicing.codes, np.eye(len(slicing.values)), panel.clusters, level=level)
-    people = panel.clusters.identities(np.isin(slicing.codes, both) & np.isfinite(excess))
-    difference = gap(
-        sound[ranked[0]],
-        sound[ranked[-1]],
-        correlation=correlation(*means.contributions[both, :, 0]),
-        identities=None if people is None else int(people),
-    )
+    joint, people = shared(both)
+    difference = gap(sound[ranked[0]], sound[ranked[-1]], correlation=joint, identities=people)
     return {"worst": ranked[0], "best": ranked[-1], "gap": difference.to_json(), "ratio": None}
 
 

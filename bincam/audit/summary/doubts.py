@@ -31,28 +31,49 @@ def doubts(panel: Panel, entries: Mapping[str, Mapping[str, Any]]) -> list[dict[
         if len(logit) < 2:
             continue
         auroc = Estimate.from_json(entries[attribute]["rates"].get("auroc"))
-        raised: list[tuple[str, str]] = []
-        if auroc.defined and auroc.high < HALF:
-            raised.append(("swapped", swapped(auroc)))
-        low, high = float(logit.min()), float(logit.max())
-        threshold = float(panel.threshold[0, a])
-        if low == high:
-            raised.append(
-                (
-                    "constant",
-                    f"the model gives the same logit, {number(low)}, to all {counted(len(logit), 'image')}: is the "
-                    "output of this attribute connected, and are the images read correctly?",
-                )
-            )
-        elif not low < threshold <= high:
-            side = "negative" if threshold > high else "positive"
-            text = (
-                f"every image is predicted {side}: the threshold {number(threshold)} is outside of the logits "
-                f"({number(low)} to {number(high)})"
-            )
-            raised.append(("threshold", text + (": is it in logit units?" if threshold else "")))
-        result += [{"attribute": attribute, "kind": kind, "text": text} for kind, text in raised]
+        ends = float(logit.min()), float(logit.max())
+        result += attribute_doubts(attribute, auroc, ends, len(logit), float(panel.threshold[0, a]))
     return result
+
+
+def attribute_doubts(
+    attribute: str, auroc: Estimate, ends: tuple[float, float], images: int, threshold: float
+) -> list[dict[str, str]]:
+    """List the doubts about one attribute.
+
+    Args:
+        attribute: Its name.
+        auroc: Its AUROC.
+        ends: Its least and its greatest logit.
+        images: Number of images with a finite logit, at least two.
+        threshold: In logit units.
+
+    Returns:
+        As ``doubts``.
+
+    >>> [doubt["kind"] for doubt in attribute_doubts("Bald", Estimate.from_json(None), (-2.0, -1.0), 10, 0.0)]
+    ['threshold']
+    """
+    raised: list[tuple[str, str]] = []
+    if auroc.defined and auroc.high < HALF:
+        raised.append(("swapped", swapped(auroc)))
+    low, high = ends
+    if low == high:
+        raised.append(
+            (
+                "constant",
+                f"the model gives the same logit, {number(low)}, to all {counted(images, 'image')}: is the "
+                "output of this attribute connected, and are the images read correctly?",
+            )
+        )
+    elif not low < threshold <= high:
+        side = "negative" if threshold > high else "positive"
+        text = (
+            f"every image is predicted {side}: the threshold {number(threshold)} is outside of the logits "
+            f"({number(low)} to {number(high)})"
+        )
+        raised.append(("threshold", text + (": is it in logit units?" if threshold else "")))
+    return [{"attribute": attribute, "kind": kind, "text": text} for kind, text in raised]
 
 
 def swapped(auroc: Estimate) -> str:

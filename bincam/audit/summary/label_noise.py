@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bincam.audit.folder.parts.sampled import readable
 from bincam.errors import InputError, nearest
 from bincam.stats.calibration import probability
 from bincam.stats.estimate import Estimate
@@ -23,6 +24,8 @@ NOISE_RATES = ("fnr_noise_corrected", "fpr_noise_corrected")
 
 RELABEL_COLUMNS = ("attribute", "rank", "image", "row", "identity", "label", "margin", "probability", "new_label")
 PER_ATTRIBUTE = 50
+ERRORS_AT_ONCE = 500_000
+"""Errors that are kept before the least certain ones are left out."""
 
 
 def stated_noise(stated: Mapping[str, Sequence[float]], attributes: Sequence[str]) -> dict[str, WrongLabels]:
@@ -121,20 +124,12 @@ def confident_errors(audit: Audit, per_attribute: int = PER_ATTRIBUTE) -> pd.Dat
     """
     if per_attribute < 1:
         raise InputError(f"per_attribute={per_attribute}: at least one image")
-    records = audit.records(["row", "attribute", "label", "logit", "threshold", "outcome"])
-    single = audit.manifest.yes_or_no
-    wrong = records[records["outcome"].isin(["FP", "FN"]) & records["attribute"].isin(single)].copy()
-    logit = wrong["logit"].to_numpy(float)
-    wrong["margin"] = np.abs(logit - wrong["threshold"].to_numpy(float))
-    wrong["probability"] = probability(logit, audit.manifest.head)
+    wrong = _errors(audit, per_attribute)
     if audit.one_of:
         from bincam.audit.summary.sets.confident_errors import with_sets
 
-        wrong = with_sets(wrong, audit)
-    # Ties by row, so that the list does not depend on how the sort treats them.
-    wrong = wrong.sort_values(["attribute", "margin", "row"], ascending=[True, False, True], kind="stable")
-    wrong["rank"] = wrong.groupby("attribute", observed=True).cumcount() + 1
-    wrong = wrong[wrong["rank"] <= per_attribute]
+        wrong = with_sets(wrong, readable(audit))
+    wrong = _most_certain(wrong, per_attribute)
     named = audit.images.set_index("row")[["image", "identity"]]
     wrong = wrong.join(named, on="row")
     wrong["label"] = wrong["label"].astype(object if audit.one_of else int)
@@ -142,6 +137,35 @@ def confident_errors(audit: Audit, per_attribute: int = PER_ATTRIBUTE) -> pd.Dat
     wrong["new_label"] = ""
     result: pd.DataFrame = wrong[list(RELABEL_COLUMNS)].reset_index(drop=True)
     return result
+
+
+def _errors(audit: Audit, per_attribute: int) -> pd.DataFrame:
+    """Find the most certain errors of yes-or-no attributes, of which there are never many more than asked for."""
+    import pandas as pd
+
+    single = list(audit.manifest.yes_or_no)
+    kept: list[pd.DataFrame] = []
+    waiting = 0
+    for part in audit.record_parts(["row", "attribute", "label", "logit", "threshold", "outcome"]):
+        frame = part.to_pandas()
+        wrong = frame[frame["outcome"].isin(["FP", "FN"]) & frame["attribute"].isin(single)].copy()
+        logit = wrong["logit"].to_numpy(float)
+        wrong["margin"] = np.abs(logit - wrong["threshold"].to_numpy(float))
+        wrong["probability"] = probability(logit, audit.manifest.head)
+        wrong["attribute"] = pd.Categorical(wrong["attribute"].astype(str), categories=list(audit.attributes))
+        kept.append(wrong)
+        waiting += len(wrong)
+        if waiting > ERRORS_AT_ONCE:
+            kept, waiting = [_most_certain(pd.concat(kept, ignore_index=True), per_attribute)], 0
+    return pd.concat(kept, ignore_index=True)
+
+
+def _most_certain(wrong: pd.DataFrame, per_attribute: int) -> pd.DataFrame:
+    """Select the errors with the greatest margins of each attribute, with their rank."""
+    # Ties by row, so that the list does not depend on how the sort treats them.
+    wrong = wrong.sort_values(["attribute", "margin", "row"], ascending=[True, False, True], kind="stable")
+    wrong["rank"] = wrong.groupby("attribute", observed=True).cumcount() + 1
+    return wrong[wrong["rank"] <= per_attribute]
 
 
 def _finite(value: float) -> float | None:

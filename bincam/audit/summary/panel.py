@@ -136,7 +136,7 @@ def read_panel(audit: Audit, columns: Sequence[str] | None = None) -> Panel:
     """
     wanted = audit.measures if columns is None else tuple(columns)
     A = len(audit.attributes)
-    capacity = audit.manifest.data.images * A
+    capacity = audit.most_images * A
     values = np.empty((capacity, len(wanted)), np.float32)  # filled shard by shard: most of a summary's memory
     keys: dict[str, list[NDArray[Any]]] = {name: [] for name in ("row", "label", "logit", "threshold")}
     count = 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bincam.audit.folder.schema import CELL_SHORT
+from bincam.audit.folder.parts import sampled
+from bincam.audit.folder.parts.sampled import SampledAudit, is_long
 from bincam.audit.summary.attributes import attribute_entries
+from bincam.audit.summary.bounds import SHORT, column_of
 from bincam.audit.summary.boxes import with_boxes
 from bincam.audit.summary.calibration import (
     CALIBRATION_RATES,
@@ -27,6 +29,8 @@ from bincam.audit.summary.reference_variation import Variation, vary_references
 from bincam.audit.summary.sets.records import SetRecords, read_sets
 from bincam.audit.summary.sets.summary import rows_of, summarise_sets
 from bincam.audit.summary.stated import USUAL, Prevalence, Stated, stated_figures
+from bincam.audit.summary.streamed.sampled import sampled_parts, with_sample
+from bincam.audit.summary.streamed.summary import summarise_streamed
 from bincam.errors import InputError
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.outcomes import ERROR_RATES
@@ -36,19 +40,10 @@ if TYPE_CHECKING:
     from bincam.audit.folder.manifest import Manifest
     from bincam.audit.folder.reader import Audit
 
-SHORT = {"bias_share": "midpoint.bias_share", **CELL_SHORT}
-"""Short names of measures that are not the primary method's."""
+# Names of measures are in ``bounds``, and were here before.
+__all__ = ["RATES", "SHORT", "column_of", "summarise", "summarise_panel"]
 
 RATES = (*ERROR_RATES, "accuracy", "balanced_error", "auroc", "ap", *CALIBRATION_RATES, *PERSON_RATES)
-
-
-def column_of(name: str, methods: Sequence[str]) -> str:
-    """Return the record column that a measure's name stands for; a short name is the primary method's.
-
-    >>> column_of("gain", ["grad_cam"]), column_of("bias_share", ["grad_cam"])
-    ('grad_cam.gain', 'midpoint.bias_share')
-    """
-    return name if "." in name else SHORT.get(name, f"{methods[0]}.{name}")
 
 
 def summarise(
@@ -89,7 +84,8 @@ def summarise(
         ``level``, ``methods``, ``minority_from``, ``doubts`` (see there), ``images``, ``identities``, ``attributes``
         (those in no set), ``sets`` (only if there are any, see ``bincam.audit.summary.sets``), ``overall``, ``slices``,
         ``slices_left_out``, ``group_differences``, ``stated``, ``families``, ``leakage``, ``gates`` and, where they
-        are measured, ``specificity`` and ``boxes``; None stands for NaN.
+        are measured, ``specificity`` and ``boxes``; None stands for NaN. Of more than 100,000 images also ``streamed``
+        and ``notes``: the records are summed shard by shard, and what needs all images at once is of a sample.
 
     Raises:
         InputError: A column to slice by is unknown or has a single value, a stated number is not between 0 and 1, or
@@ -123,6 +119,12 @@ def summarise(
         >>> error["images"], error["status"], error["method"], error["low"] <= error["value"] <= error["high"]
         (8, 'small', 'wilson', True)
     """
+    stated_for = Stated.of(audit.attributes, specificity, sensitivity, prevalence, audit.one_of)
+    noise = label_noise if label_noise is not None else audit.manifest.label_noise
+    if is_long(audit):
+        return _streamed(
+            audit, slice_by=slice_by, noise=noise, stated=stated_for, level=level, resamples=resamples, seed=seed
+        )
     panel = read_panel(audit)
     try:
         summary = summarise_panel(
@@ -134,8 +136,8 @@ def summarise(
             specificities=audit.specificity,
             variation=audit.variation,
             slice_by=slice_by,
-            label_noise=label_noise if label_noise is not None else audit.manifest.label_noise,
-            stated=Stated.of(panel.attributes, specificity, sensitivity, prevalence, audit.one_of),
+            label_noise=noise,
+            stated=stated_for,
             level=level,
             resamples=resamples,
             seed=seed,
@@ -143,6 +145,48 @@ def summarise(
         return with_boxes(with_cells(summary, audit, panel, level), audit, panel, level)
     except InputError as error:
         raise InputError(f"{audit.folder}: {error}") from None
+
+
+def _streamed(
+    audit: Audit,
+    *,
+    slice_by: Sequence[str] | None,
+    noise: Mapping[str, Sequence[float]] | None,
+    stated: Stated,
+    level: float,
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Summarise an audit of many images by scans over its shards; of a sample, what needs all images at once."""
+    try:
+        summary = summarise_streamed(
+            audit, slice_by=slice_by, label_noise=noise, stated=stated, level=level, resamples=resamples, seed=seed
+        )
+        parts = [name for name, there in sampled_parts(audit).items() if there]
+        if not parts:
+            return summary
+        hidden = (audit.sample.get("hidden") or {}).get("rows", ())
+        sample = SampledAudit.of(audit, sampled.MOST, seed=seed, also=hidden)
+        panel = read_panel(sample)
+        of_sample: dict[str, Any] = {"attributes": {name: {} for name in summary["attributes"]}}
+        if audit.one_of:
+            of_sample = summarise_panel(
+                panel,
+                audit.manifest,
+                sets=read_sets(sample, panel),
+                leakage={},
+                gates={},
+                variation=audit.variation,
+                slice_by=slice_by,
+                stated=stated,
+                level=level,
+                resamples=resamples,
+                seed=seed,
+            )
+        with_boxes(with_cells(of_sample, sample, panel, level), sample, panel, level)
+    except InputError as error:
+        raise InputError(f"{audit.folder}: {error}") from None
+    return with_sample(summary, of_sample, parts, len(panel.rows))
 
 
 def summarise_panel(

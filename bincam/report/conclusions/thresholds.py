@@ -114,5 +114,5 @@ def _wrong(arm: Arm, name: str, threshold: float) -> tuple[NDArray[Any], NDArray
 
 
 def _clusters(arm: Arm) -> Clusters:
-    images = arm.audit.images.set_index("row")
+    images = arm.sample.images.set_index("row")
     return Clusters.of(images.loc[arm.columns["row"], "identity"].astype(str))

@@ -287,6 +287,12 @@ def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) 
     for arm in source.arms:
         whose = f" ({arm.name})" if len(source.arms) > 1 else ""
         notes += [f"{doubt['attribute']}{whose}: {_closed(doubt['text'])}" for doubt in arm.summary.get("doubts") or ()]
+        notes += [f"{note[0].upper()}{note[1:]}{whose}." for note in arm.summary.get("notes") or ()]
+        if arm.sample is not arm.audit:
+            notes.append(
+                f"Examples, curves over images and other thresholds{whose} are of a random sample of "
+                f"{arm.sample.most_images:,} of the {arm.audit.manifest.data.images:,} images."
+            )
     turned = {arm.phrase: [name for name in attributes if arm.turned(name)] for arm in others}
     notes += [
         f"In the training counts of {model} the other class is the minority for {listed(names)}; "

@@ -90,6 +90,7 @@ def limits(arms: Sequence[Arm], attributes: Sequence[str], people: PeoplePart | 
         if skipped := arm.audit.unmeasured.get("skipped"):
             lines.append(f"Left out, because they could not be read: {counted(skipped, 'image')}{whose}.")
         lines += [f"{doubt['attribute']}{whose}: {doubt['text']}" for doubt in arm.summary.get("doubts") or ()]
+        lines += [f"{note[0].upper()}{note[1:]}{whose}." for note in arm.summary.get("notes") or ()]
         lines += map_checks.notes(arm, arm.phrase if arms[1:] else "the model", attributes)
     lines += people.notes if people else ["Errors were not compared between groups of people."]
     lines += [f"{one.term}. {one.text}" for one in LIMITS if one.term != _NOT_OF_MODELS and one is not OF_MAPS]

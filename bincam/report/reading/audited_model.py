@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.folder.parts.sampled import readable
 from bincam.audit.summary.summarize import SHORT, column_of
 from bincam.compare.names import phrase
 from bincam.display import counted
@@ -46,6 +47,11 @@ class Arm:
     classes: Audit | None = None
     key: str = ""
     role: bool = False
+
+    @cached_property
+    def sample(self) -> Audit:
+        """The audit, or a random sample of a long one's images: what is read image by image."""
+        return readable(self.audit)
 
     @property
     def phrase(self) -> str:
@@ -154,9 +160,9 @@ class Arm:
 
     @cached_property
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Records as arrays: ``row`` is ``(N,)``, the others are ``(N, A)``, float64 except ``outcome`` (strings)."""
+        """Records of the sample: ``row`` is ``(N,)``, the others ``(N, A)``, float64 except ``outcome`` (strings)."""
         names = ["row", "attribute", "label", "logit", "threshold", "side", "outcome", BIAS_SHARE]
-        frame = self.audit.records(names)
+        frame = self.sample.records(names)
         count = len(self.audit.attributes)
         if len(frame) % count:
             raise InputError(
@@ -198,6 +204,9 @@ class Arm:
 
     def map(self, position: int, attribute: str) -> Floats:
         """Return the map ``(h, w)`` of the image at a position of the records."""
+        if self.sample is not self.audit:
+            row = int(self.columns["row"][position])
+            return np.asarray(self.audit.map_of(row, attribute, self.method), dtype=np.float64)
         column = self.index(attribute)
         for part, start in zip(self._parts, self._starts, strict=True):
             if position < start + len(part):

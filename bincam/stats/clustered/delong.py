@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -119,13 +121,42 @@ def cluster_totals(
     >>> cluster_totals(contributions, positive, np.arange(4), 4)[0].round(3)
     array([ 0.177, -0.177, -0.177,  0.177])
     """
-    total, effective = np.zeros(count), np.inf
-    for own in (positive, ~positive):
-        share = np.bincount(codes[own], minlength=count).astype(float) / max(int(own.sum()), 1)
-        summed = np.bincount(codes[own], contributions[own], count).astype(float)
+    classes = [
+        (
+            np.bincount(codes[own], contributions[own], count).astype(float),
+            np.bincount(codes[own], minlength=count).astype(float),
+        )
+        for own in (positive, ~positive)
+    ]
+    return class_totals(classes, level)
+
+
+def class_totals(
+    classes: Sequence[tuple[Floats, Floats]], level: float = LEVEL, *, independent: bool = False
+) -> tuple[Floats, float]:
+    """Join what clusters contribute in each of the two classes, as ``cluster_totals`` does.
+
+    Args:
+        classes: Of positives and of negatives: sums of contributions ``(K,)``, and numbers of images ``(K,)``.
+        level: Confidence level of the interval that they are for.
+        independent: True if clusters are groups of images that are independent of one another, so that the effective
+            number is that of the images.
+
+    Returns:
+        As ``cluster_totals``.
+
+    >>> one = np.ones(4)
+    >>> class_totals([(np.array([0.1, -0.1, 0, 0]), one), (np.zeros(4), one)])[0].round(3)
+    array([ 0.115, -0.115,  0.   ,  0.   ])
+    """
+    total, effective = np.zeros(len(classes[0][0])), np.inf
+    for summed, sizes in classes:
+        images = int(sizes.sum())
+        share = sizes / max(images, 1)
         total += corrected(summed, share)
-        people, images = int((share > 0).sum()), int(own.sum())
-        kish = 1 / float((share**2).sum())
+        people, kish = int((share > 0).sum()), 1 / float((share**2).sum())
+        if independent:
+            people, kish = images, float(images)
         fewer = effective_number(1.0, 0.0, 0.0, np.nan, images, people, kish, level)
         effective = min(effective, float(np.nan_to_num(fewer, nan=1.0)))
     return total, effective

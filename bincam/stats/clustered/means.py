@@ -51,6 +51,11 @@ class GroupMeans:
         fields = ("value", "low", "high", "images", "clusters", "effective", "contributions")
         return replace(self, **{name: getattr(self, name)[list(groups)] for name in fields})
 
+    def columns(self, measures: slice) -> GroupMeans:
+        """Return some measures."""
+        fields = ("value", "low", "high", "images", "clusters", "effective", "contributions")
+        return replace(self, **{name: getattr(self, name)[..., measures] for name in fields})
+
     def estimate(self, group: int, measure: int) -> Estimate:
         """Return one mean; small where it has no interval."""
         at = (group, measure)
@@ -142,6 +147,8 @@ def means_of_totals(
     size: Floats,
     bounds: tuple[NDArray[np.floating] | float, NDArray[np.floating] | float] = UNBOUNDED,
     level: float = LEVEL,
+    *,
+    independent: bool = False,
 ) -> tuple[Floats, Floats, Floats, NDArray[np.int64], NDArray[np.int64], Floats, Floats]:
     """Estimate means as ``group_means`` does, from what each cluster has of values and of images.
 
@@ -150,6 +157,8 @@ def means_of_totals(
         size: ``(K, C)``: number of images with a value.
         bounds: As for ``group_means``.
         level: Confidence level.
+        independent: True if clusters are groups of images that are independent of one another: their spread is that of
+            the images, but each image counts as a cluster.
 
     Returns:
         Mean, lower end, upper end, images, clusters, effective number of clusters, each ``(C,)``, and the corrected
@@ -166,6 +175,8 @@ def means_of_totals(
         share = size / images
         effective = 1 / (share**2).sum(0)
         u = np.nan_to_num(jackknifed(total / images - value * share, share))
+    if independent:
+        people, effective = images, images.astype(float)
     ends = mean_interval(value, Spread.of(u, people), people, effective, bounds, level)
     return value, *ends, images, people, effective, u
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -67,23 +68,100 @@ def difference_test(
     images = np.bincount(g, minlength=G)
     people = [len(np.unique(k[g == number])) for number in range(G)]
     total = len(np.unique(k)) if clusters.known else None
-    method = "score test, one-sided" if greater else "score test"
-    small = G < 2 or min(images) < MIN_IMAGES or (clusters.known and min(people) < MIN_IDENTITIES)
     means = np.asarray(np.bincount(g, x, G) / np.maximum(images, 1), float)
-    difference = float(means[0] - means[-1]) if G >= 2 and images[0] and images[-1] else math.nan
-    if small or np.ptp(x) == 0:
-        return Test(difference, math.nan, math.nan, len(kept), total, method)
+    if _too_small(images, people if clusters.known else None) or np.ptp(x) == 0:
+        return _untested(means, images, total, greater=greater)
     _, position = np.unique(k, return_inverse=True)
     cells = position * G + g
     K = int(position.max()) + 1
     counts = np.bincount(cells, minlength=K * G).reshape(K, G)
     residuals = np.bincount(cells, x - x.mean(), K * G).reshape(K, G).astype(float)
+    spread = float(((x - x.mean()) ** 2).sum())
+    proportion = np.isin(x, (0.0, 1.0)).all()
+    return _tested(means, counts, residuals, spread, float(x.mean()) if proportion else None, total, greater=greater)
+
+
+def difference_test_of_totals(
+    sums: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    squares: float,
+    *,
+    known: bool,
+    proportion: bool,
+    greater: bool = False,
+) -> Test:
+    """Test as ``difference_test`` does, from what each cluster has of values and of images in each group.
+
+    Args:
+        sums: ``(K, G)``: sums of the values.
+        counts: ``(K, G)``: number of images.
+        squares: Sum of the squared values of all images.
+        known: True if clusters are people; else they are groups of images that are independent of one another.
+        proportion: True if values are 0 or 1.
+        greater: As for ``difference_test``.
+
+    >>> sums, counts = np.zeros((200, 2)), np.zeros((200, 2))
+    >>> counts[:100, 0] = counts[100:, 1] = 1
+    >>> sums[:30, 0] = sums[100:110, 1] = 1
+    >>> test = difference_test_of_totals(sums, counts, 40.0, known=False, proportion=True)
+    >>> round(test.difference, 2), round(test.statistic, 2), round(test.p, 4)
+    (0.2, 3.53, 0.0003)
+    """
+    present = counts.sum(1) > 0
+    sums, counts = sums[present], counts[present]
+    images = counts.sum(0).astype(np.int64)
+    people = (counts > 0).sum(0).tolist() if known else None
+    means = np.asarray(sums.sum(0) / np.maximum(images, 1), float)
+    total = len(counts) if known else None
+    n = int(images.sum())
+    mean = float(sums.sum()) / max(n, 1)
+    spread = max(squares - n * mean**2, 0.0)
+    equal = spread <= 1e-12 * max(squares, 1e-300)
+    if _too_small(images, people) or equal or len(counts) < 2:
+        return _untested(means, images, total, greater=greater)
+    about = mean if proportion else None
+    residuals = sums - mean * counts
+    return _tested(means, counts, residuals, spread, about, total, greater=greater, independent=not known)
+
+
+def _too_small(images: NDArray[np.integer], people: Sequence[int] | None) -> bool:
+    few = people is not None and min(people, default=0) < MIN_IDENTITIES
+    return bool(len(images) < 2 or min(images) < MIN_IMAGES or few)
+
+
+def _method(*, greater: bool) -> str:
+    return "score test, one-sided" if greater else "score test"
+
+
+def _difference(means: NDArray[np.float64], images: NDArray[np.integer]) -> float:
+    return float(means[0] - means[-1]) if len(images) >= 2 and images[0] and images[-1] else math.nan
+
+
+def _untested(means: NDArray[np.float64], images: NDArray[np.integer], people: int | None, *, greater: bool) -> Test:
+    difference = _difference(means, images)
+    return Test(difference, math.nan, math.nan, int(images.sum()), people, _method(greater=greater))
+
+
+def _tested(
+    means: NDArray[np.float64],
+    counts: NDArray[Any],
+    residuals: NDArray[np.float64],
+    spread: float,
+    share: float | None,
+    total: int | None,
+    *,
+    greater: bool,
+    independent: bool = False,
+) -> Test:
+    """Test from residuals ``(K, G)`` and numbers of images; ``share`` is the mean of proportions, else None."""
+    images, G, n = counts.sum(0), counts.shape[1], int(counts.sum())
+    method, difference = _method(greater=greater), _difference(means, images)
     u = _from_last(residuals / images)  # (K, G - 1)
     robust = u.T @ u
-    exchangeable, per_variance = _exchangeable_variance(x, counts, residuals)
+    exchangeable, per_variance = _exchangeable_variance(spread, counts, residuals, independent=independent)
     d = _from_last(means)
     if np.linalg.cond(robust) > 1e12 or np.linalg.cond(exchangeable) > 1e12:
-        return Test(difference, math.nan, math.nan, len(kept), total, method)
+        return Test(difference, math.nan, math.nan, n, total, method)
     distances = [float(d @ np.linalg.solve(variance, d)) for variance in (robust, exchangeable)]
     distance = min(distances)
     weight = np.einsum("kg,gh,kh->k", u, np.linalg.inv(robust), u)  # each cluster's share of the spread
@@ -95,15 +173,15 @@ def difference_test(
         "sides": 1 if greater else 2,
         "groups": G,
         # A rate p + d has a greater variance than p: by about d(1 - 2p), of a proportion in the smallest group.
-        "unit": per_variance * abs(1 - 2 * float(x.mean())) if np.isin(x, (0.0, 1.0)).all() else 0.0,
+        "unit": 0.0 if share is None else per_variance * abs(1 - 2 * share),
     }
     if G > 2:
         p = _joint_p(u, distance, effective)
-        return Test(difference, distance / (G - 1), p, len(kept), total, method, **about)
+        return Test(difference, distance / (G - 1), p, n, total, method, **about)
     # The observed sum in the units of the robust error, made smaller where the other error is larger.
     observed = math.copysign(math.sqrt(distance * float(robust[0, 0])), difference)
     p = tail(u[:, 0], observed, greater=greater)
-    return Test(difference, math.copysign(math.sqrt(distance), difference), p, len(kept), total, method, **about)
+    return Test(difference, math.copysign(math.sqrt(distance), difference), p, n, total, method, **about)
 
 
 def _from_last(per_group: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,7 +189,7 @@ def _from_last(per_group: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _exchangeable_variance(
-    x: NDArray[np.float64], counts: NDArray[np.integer], residuals: NDArray[np.float64]
+    spread: float, counts: NDArray[Any], residuals: NDArray[np.float64], *, independent: bool = False
 ) -> tuple[NDArray[np.float64], float]:
     """Compute the covariance of the groups' differences if all pairs of images of a cluster correlate equally.
 
@@ -120,10 +198,9 @@ def _exchangeable_variance(
     Returns:
         The covariance ``(G - 1, G - 1)``, and the variance of the least precise group's mean per variance of an image.
     """
-    K, N = len(counts), len(x)
-    spread = float(((x - x.mean()) ** 2).sum())
+    K, N = len(counts), int(counts.sum())
     size = counts.sum(1)
-    pairs = float((size * (size - 1.0)).sum())
+    pairs = 0.0 if independent else float((size * (size - 1.0)).sum())
     together = float((residuals.sum(1) ** 2).sum()) * K / (K - 1) - spread
     variance = spread / (N - 1)
     correlation = float(np.clip(together / (variance * pairs), 0, 1)) if pairs else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate, undefined
 from bincam.stats.intervals import hypotenuse
 from bincam.stats.outcomes import is_usable
-from bincam.stats.proportions import shares
+from bincam.stats.proportions import Shares, shares
 
 Rate = Literal["sensitivity", "specificity"]
 OTHER: Mapping[Rate, Rate] = {"sensitivity": "specificity", "specificity": "sensitivity"}
@@ -123,13 +123,58 @@ def rate_at(
     sign = 1 if measure == "sensitivity" else -1  # the measure's own class has the higher of the oriented scores
     own = usable & ((labels > 0) == (sign > 0))
     other = usable & ~own
-    n, m = int(own.sum()), int(other.sum())
     people, other_people = clusters.identities(own), clusters.identities(other)
-    of_other = m, None if other_people is None else int(other_people)
+    curve = Curve.of(sign * np.asarray(scores, float), own, other)
+
+    def inside(lowest: float) -> Inside:
+        shown = (sign * np.asarray(scores, float) >= lowest).astype(float)
+        both = [shares(shown, member, clusters, level) for member in (own, other)]
+        return Inside(both[0], both[1], residual_correlation(shown, own, shown, other, clusters))
+
+    counted = None if people is None or other_people is None else (int(people), int(other_people))
+    return rate_on_curve(measure, stated, curve, counted, inside, level)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The shares of both classes that are predicted to be of the measure's own class, at one threshold.
+
+    Attributes:
+        own: Of the own class.
+        other: Of the other class.
+        correlation: Of the two, see ``residual_correlation``.
+    """
+
+    own: Shares
+    other: Shares
+    correlation: float
+
+
+def rate_on_curve(
+    measure: Rate,
+    stated: float,
+    curve: Curve,
+    people: tuple[int, int] | None,
+    inside: Callable[[float], Inside],
+    level: float = LEVEL,
+) -> OperatingPoint:
+    """Estimate a rate as ``rate_at`` does, from the numbers of images at each score.
+
+    Args:
+        measure: The rate to estimate.
+        stated: The other rate.
+        curve: Of the scores, for a specificity of those with the opposite sign.
+        people: Number of people of the own and of the other class; None where none are known.
+        inside: Function that estimates both classes' shares with at least a score of the curve.
+        level: Confidence level.
+    """
+    sign = 1 if measure == "sensitivity" else -1
+    n, m = int(curve.own[-1]), int(curve.others[-1])
+    of_other = m, None if people is None else people[1]
     names = ("positives", "negatives") if sign > 0 else ("negatives", "positives")
 
     def without(reason: str, needed: int = 0) -> OperatingPoint:
-        none = undefined(METHOD, n, None if people is None else int(people))
+        none = undefined(METHOD, n, None if people is None else people[0])
         return OperatingPoint(measure, stated, none, math.nan, math.nan, *of_other, needed, reason)
 
     if not n or not m:
@@ -141,7 +186,6 @@ def rate_at(
         return without(
             f"{of} cannot be told from 1 with {m:,} {names[1]}: at least {needed:,} are needed", needed=needed
         )
-    curve = _Curve.of(sign * np.asarray(scores, float), own, other)
     cut = curve.last_within(math.floor(beyond + 1e-9))
     if cut == 0:
         shared = int(curve.others[1])
@@ -150,10 +194,10 @@ def rate_at(
             f"that predicts both classes has a {OTHER[measure]} of {stated:g}"
         )
     value, attained = float(curve.own[cut] / n), float(1 - curve.others[cut] / m)
-    inside = sign * np.asarray(scores, float) >= curve.values[cut - 1]
+    shown = inside(float(curve.values[cut - 1]))
     threshold = float(sign * curve.values[cut - 1 if sign > 0 else cut])
-    low, high = _interval(curve, value, inside, own, other, stated, clusters, level)
-    result = estimate(value, low, high, n, None if people is None else int(people), METHOD)
+    low, high = _interval(curve, value, shown, stated, level)
+    result = estimate(value, low, high, n, None if people is None else people[0], METHOD)
     smaller = estimate(attained, 0.0, 1.0, *of_other, METHOD)
     reason, needed = "", 0
     if beyond < MIN_BEYOND - 1e-9:
@@ -195,7 +239,7 @@ def checked_rates(values: Sequence[float], what: str) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class _Curve:
+class Curve:
     """Numbers of images at or above each distinct score.
 
     Attributes:
@@ -209,11 +253,21 @@ class _Curve:
     others: NDArray[np.int64]
 
     @classmethod
-    def of(cls, scores: Floats, own: NDArray[np.bool_], other: NDArray[np.bool_]) -> _Curve:
+    def of(cls, scores: Floats, own: NDArray[np.bool_], other: NDArray[np.bool_]) -> Curve:
+        """Count the images of both classes at each of their scores ``(N,)``."""
         values, place = np.unique(scores[own | other], return_inverse=True)
-        counts = [np.bincount(place, member[own | other], len(values))[::-1] for member in (own, other)]
-        of_own, of_others = (np.append(0, count.cumsum()).astype(np.int64) for count in counts)
+        counts = [np.bincount(place, member[own | other], len(values)) for member in (own, other)]
+        return cls.of_counts(values, counts[0], counts[1])
+
+    @classmethod
+    def of_counts(cls, values: Floats, own: NDArray[Any], others: NDArray[Any]) -> Curve:
+        """Make it of ascending scores ``(m,)`` and the numbers of images that have each."""
+        of_own, of_others = (np.append(0, count[::-1].cumsum()).astype(np.int64) for count in (own, others))
         return cls(values[::-1], of_own, of_others)
+
+    def cut(self, stated: float) -> int:
+        """Return k, so that the k highest scores are inside and the other class's rate is at least the stated one."""
+        return self.last_within(math.floor(int(self.others[-1]) * (1 - stated) + 1e-9))
 
     def last_within(self, allowed: float) -> int:
         """Return the largest k at which at most ``allowed`` images of the other class are inside."""
@@ -225,38 +279,32 @@ class _Curve:
 
 
 def _interval(
-    curve: _Curve,
+    curve: Curve,
     value: float,
-    inside: NDArray[np.bool_],
-    own: NDArray[np.bool_],
-    other: NDArray[np.bool_],
+    inside: Inside,
     stated: float,
-    clusters: Clusters,
     level: float,
 ) -> tuple[float, float]:
-    rate = shares(inside.astype(float), own, clusters, level)
-    lowest, highest = _range_over_thresholds(curve, inside, other, stated, clusters, level)
+    rate = inside.own
+    lowest, highest = _range_over_thresholds(curve, inside.other, stated, level)
     below = value - float(rate.low), max(value - lowest, 0.0)
     above = float(rate.high) - value, max(highest - value, 0.0)
     # A threshold that is too low raises the rate: the errors add up if the rates of both classes rise together.
-    shared = -residual_correlation(inside.astype(float), own, inside.astype(float), other, clusters)
+    shared = -inside.correlation
     low, high = value - hypotenuse(*below, shared), value + hypotenuse(*above, shared)
     return max(low, 0.0), min(high, 1.0)
 
 
 def _range_over_thresholds(
-    curve: _Curve,
-    inside: NDArray[np.bool_],
-    other: NDArray[np.bool_],
+    curve: Curve,
+    beyond: Shares,
     stated: float,
-    clusters: Clusters,
     level: float,
 ) -> tuple[float, float]:
     """Return the lowest and the highest rate over the thresholds that the stated rate may have."""
     from scipy.stats import binom
 
-    m = int(other.sum())
-    beyond = shares(inside.astype(float), other, clusters, level)
+    m = int(curve.others[-1])
     effective = implied_count(float(beyond.value), float(beyond.low), float(beyond.high), level)
     if not effective >= 1:  # one cluster: no threshold can be excluded
         return 0.0, 1.0
@@ -318,6 +366,29 @@ def residual_correlation(
     for values, member in ((first, of_first), (second, of_second)):
         residual = np.where(member, values - values[member].mean(), 0.0)
         sums.append(np.bincount(clusters.codes, residual, clusters.count).astype(float))
+    return _correlated(sums)
+
+
+def residual_correlation_of_totals(
+    first: tuple[Floats, Floats], second: tuple[Floats, Floats], *, known: bool = True
+) -> float:
+    """Estimate the correlation of ``residual_correlation`` from what each cluster has.
+
+    Args:
+        first: Sums of values and numbers of images of the first set, ``(K,)`` each.
+        second: Of the second set.
+        known: False without people, where it is 0.
+
+    >>> one = np.array([1.0, 1.0])
+    >>> round(residual_correlation_of_totals((np.array([2.0, 1.0]), 2 * one), (np.array([2.0, 1.0]), 2 * one)), 6)
+    1.0
+    """
+    if not known or not first[1].sum() or not second[1].sum():
+        return 0.0
+    return _correlated([total - total.sum() / size.sum() * size for total, size in (first, second)])
+
+
+def _correlated(sums: Sequence[Floats]) -> float:
     varies = all(float(np.sum(of_set**2)) > 1e-12 for of_set in sums)  # otherwise only by rounding
     return correlation(*sums) if varies else 0.0
 

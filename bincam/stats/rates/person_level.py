@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,9 +68,26 @@ def person_rates(wrong: NDArray[np.floating], clusters: Clusters, level: float =
         none = undefined(METHOD if clusters.known else UNKNOWN, images, 0 if clusters.known else None)
         return PersonRates(none, none, none)
     codes = clusters.codes[counted]
-    sizes = np.bincount(codes)
-    errors = np.bincount(codes, wrong[counted])[sizes > 0]
-    sizes = sizes[sizes > 0]
+    return person_rates_of_totals(np.bincount(codes, wrong[counted]), np.bincount(codes), level)
+
+
+def person_rates_of_totals(errors: NDArray[Any], sizes: NDArray[Any], level: float = LEVEL) -> PersonRates:
+    """Estimate the rates as ``person_rates`` does, from what each person has.
+
+    Args:
+        errors: ``(K,)``: number of misclassified images.
+        sizes: ``(K,)``: number of images; people without one do not count.
+        level: Confidence level.
+
+    >>> rates = person_rates_of_totals(np.array([1.0, 0.0]), np.array([1, 9]))
+    >>> rates.mean.value, rates.always.value
+    (0.5, 0.5)
+    """
+    images = int(sizes.sum())
+    if not images:
+        none = undefined(METHOD, 0, 0)
+        return PersonRates(none, none, none)
+    errors, sizes = errors[sizes > 0], sizes[sizes > 0]
     share = errors / sizes
     people = len(sizes)
     mean = float(share.mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.stats.clusters import Clusters
-from bincam.stats.estimate import LEVEL, Estimate, estimate, undefined
+from bincam.stats.estimate import LEVEL, Estimate, Floats, estimate, undefined
 from bincam.stats.intervals import mover_ratio
-from bincam.stats.proportions import shares
-from bincam.stats.rates.operating_point import check_rate, residual_correlation
+from bincam.stats.proportions import shares, shares_of_totals
+from bincam.stats.rates.operating_point import check_rate, residual_correlation, residual_correlation_of_totals
 
 AUDITED = "audited"
 """Name of the prevalence among the audited images, in place of a stated number."""
@@ -108,46 +109,84 @@ def predictive_values(
     usable = np.isfinite(predicted) & np.isfinite(labels)
     positive, negative = usable & (labels > 0), usable & ~(labels > 0)
     if prevalence is None:
-        return _audited(predicted, positive, usable, clusters, level)
-    check_rate(prevalence, "prevalence")
-    odds = prevalence / (1 - prevalence)
+        right = np.where(predicted > 0, positive, ~positive).astype(float)
+        of_prediction = [shares(right, usable & (predicted == side), clusters, level).estimate() for side in (1, 0)]
+        n = int(usable.sum())
+        return _audited(of_prediction, float(positive.sum() / n) if n else math.nan)
     people = clusters.identities(usable)
     total = int(usable.sum()), None if people is None else int(people)
+    decided = (predicted, 1 - predicted)
+    rates = [[shares(one, member, clusters, level).estimate() for member in (positive, negative)] for one in decided]
+
+    def correlated(side: int) -> float:
+        return residual_correlation(decided[side], negative, decided[side], positive, clusters)
+
+    return _at_prevalence(rates, correlated, prevalence, total)
+
+
+def predictive_values_of_totals(
+    hits: Floats, sizes: Floats, prevalence: float | None = None, level: float = LEVEL, *, known: bool
+) -> PredictiveValues:
+    """Estimate predictive values as ``predictive_values`` does, from what each cluster has.
+
+    Args:
+        hits: ``(K, 2)``: number of positive predictions among positives and among negatives.
+        sizes: ``(K, 2)``: number of positives and of negatives.
+        prevalence: As for ``predictive_values``.
+        level: Confidence level.
+        known: True if clusters are people.
+
+    >>> hits, sizes = np.array([[90.0, 5.0]]), np.array([[100.0, 100.0]])
+    >>> ppv = predictive_values_of_totals(hits, sizes, 0.01, known=False).ppv
+    >>> [round(x, 2) for x in (ppv.value, ppv.low, ppv.high)], ppv.images
+    ([0.15, 0.07, 0.3], 200)
+    """
+    misses = sizes - hits
+    if prevalence is None:
+        right = np.stack([hits[:, 0], misses[:, 1]], 1)
+        decided = np.stack([hits.sum(1), misses.sum(1)], 1)
+        share = shares_of_totals(right, decided, known=known, level=level)
+        n = float(sizes.sum())
+        return _audited([share.estimate(0), share.estimate(1)], float(sizes[:, 0].sum()) / n if n else math.nan)
+    total = int(sizes.sum()), int((sizes.sum(1) > 0).sum()) if known else None
+    rates = []
+    for one in (hits, misses):
+        share = shares_of_totals(one, sizes, known=known, level=level)
+        rates.append([share.estimate(0), share.estimate(1)])
+    sets = [(hits[:, side], sizes[:, side]) for side in (1, 0)]
+    return _at_prevalence(
+        rates, lambda _: residual_correlation_of_totals(sets[0], sets[1], known=known), prevalence, total
+    )
+
+
+def _at_prevalence(
+    rates: Sequence[Sequence[Estimate]],
+    correlated: Callable[[int], float],
+    prevalence: float,
+    total: tuple[int, int | None],
+) -> PredictiveValues:
+    """Estimate predictive values from the rates of positive and of negative predictions among both classes."""
+    check_rate(prevalence, "prevalence")
+    odds = prevalence / (1 - prevalence)
     values, reasons = [], []
-    for word, right, wrong, decided, weight in (
-        ("positive", positive, negative, predicted, 1 / odds),
-        ("negative", negative, positive, 1 - predicted, odds),
-    ):
+    for side, (word, weight) in enumerate((("positive", 1 / odds), ("negative", odds))):
+        of_right, of_wrong = rates[side][side], rates[side][1 - side]
         value, reason = undefined(METHOD, *total), ""
-        if not right.any() or not wrong.any():
-            reason = NO_CLASS[0] if not positive.any() else NO_CLASS[1]
-        elif not (decided[usable] > 0).any():
+        if not of_right.images or not of_wrong.images:
+            reason = NO_CLASS[0] if not rates[side][0].images else NO_CLASS[1]
+        elif not (of_right.value > 0 or of_wrong.value > 0):
             reason = f"no image is predicted {word}"
         else:
-            value = _transformed(decided, right, wrong, weight, total, clusters, level)
+            value = _transformed(of_wrong, of_right, correlated(side), weight, total)
         values.append(value)
         reasons.append(reason)
     return PredictiveValues(prevalence, False, values[0], values[1], (reasons[0], reasons[1]))
 
 
 def _transformed(
-    decided: NDArray[np.floating],
-    right: NDArray[np.bool_],
-    wrong: NDArray[np.bool_],
-    weight: float,
-    total: tuple[int, int | None],
-    clusters: Clusters,
-    level: float,
+    of_wrong: Estimate, of_right: Estimate, correlation: float, weight: float, total: tuple[int, int | None]
 ) -> Estimate:
     """Estimate 1 / (1 + weight·r), where r is the rate of a prediction in the wrong class by that in the right one."""
-    rates = []
-    for member in (wrong, right):
-        share = shares(decided, member, clusters, level)
-        people = None if share.identities is None else int(share.identities)
-        ends = float(share.low), float(share.high)
-        rates.append(estimate(float(share.value), *ends, int(share.images), people, share.method))
-    correlation = residual_correlation(decided, wrong, decided, right, clusters)
-    of_wrong, of_right = rates
     if of_right.value > 0:
         ratio = of_wrong.value / of_right.value
         low, high = mover_ratio(of_wrong, of_right, correlation)
@@ -167,21 +206,8 @@ def _value(ratio: float, weight: float) -> float:
     return 0.0 if math.isinf(ratio) else 1 / (1 + weight * ratio)
 
 
-def _audited(
-    predicted: NDArray[np.floating],
-    positive: NDArray[np.bool_],
-    usable: NDArray[np.bool_],
-    clusters: Clusters,
-    level: float,
-) -> PredictiveValues:
-    n = int(usable.sum())
-    right = np.where(predicted > 0, positive, ~positive).astype(float)
-    values, reasons = [], []
-    for side, word in ((1, "positive"), (0, "negative")):
-        share = shares(right, usable & (predicted == side), clusters, level)
-        people = None if share.identities is None else int(share.identities)
-        ends = float(share.low), float(share.high)
-        values.append(estimate(float(share.value), *ends, int(share.images), people, share.method))
-        reasons.append("" if share.images else f"no image is predicted {word}")
-    share_of_positives = float(positive.sum() / n) if n else math.nan
-    return PredictiveValues(share_of_positives, True, values[0], values[1], (reasons[0], reasons[1]))
+def _audited(values: Sequence[Estimate], prevalence: float) -> PredictiveValues:
+    """Give the shares of positive and of negative predictions that are right."""
+    words = ("positive", "negative")
+    reasons = ["" if one.images else f"no image is predicted {word}" for one, word in zip(values, words, strict=True)]
+    return PredictiveValues(prevalence, True, values[0], values[1], (reasons[0], reasons[1]))

@@ -1,6 +1,7 @@
 """Wrong labels: the list of the most certain errors, and rates with a stated share."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from bincam.audit import confident_errors, open_audit, summarise
@@ -36,7 +37,8 @@ def test_a_planted_wrong_label_leads_the_list(audit, monkeypatch):
     changed = records.copy()
     at = (changed["row"] == planted["row"]) & (changed["attribute"] == "Smiling")
     changed.loc[at, ["label", "outcome"]] = [0.0, "FP"]
-    monkeypatch.setattr(type(audit), "records", lambda _, columns: changed[columns])
+    parts = [pa.Table.from_pandas(changed[:1000]), pa.Table.from_pandas(changed[1000:])]
+    monkeypatch.setattr(type(audit), "record_parts", lambda _, columns: (part.select(columns) for part in parts))
     errors = confident_errors(audit, per_attribute=1)
     first = errors[errors["attribute"] == "Smiling"].iloc[0]
     assert (first["row"], first["label"]) == (planted["row"], 0)

@@ -139,8 +139,13 @@ class BoxRecords:
         return hits
 
 
-def read_boxes(folder: Path, shards: int) -> BoxRecords:
+def read_boxes(folder: Path, shards: int, rows: NDArray[np.int64] | None = None) -> BoxRecords:
     """Read the boxes of all shards.
+
+    Args:
+        folder: The audit's folder.
+        shards: Number of shards.
+        rows: Images to read, by their rows in ``images.parquet``; all by default.
 
     Raises:
         InputError: A file is missing, broken, or of another kind or schema.
@@ -157,7 +162,7 @@ def read_boxes(folder: Path, shards: int) -> BoxRecords:
             raise InputError(f"{file}: got {got}, expected {KIND!r} and {str(SCHEMA)!r}; make the audit again")
         if part.schema.remove_metadata() != box_schema().remove_metadata():
             raise InputError(f"{file}: other columns than an audit's boxes have; make the audit again")
-        parts.append(part)
+        parts.append(part if rows is None else part.filter(pa.array(np.isin(part["row"].to_numpy(), rows))))
     table = pa.concat_tables(parts).combine_chunks() if parts else box_schema().empty_table()
 
     def lists(name: str, width: int) -> NDArray[Any]:

@@ -78,4 +78,5 @@ def read_pooled(folder: Path) -> dict[str, NDArray[Any]] | None:
 
 
 def _part(audit: Audit, number: int, name: str) -> NDArray[Any]:
-    return read_tensor(cells_file(audit.folder, number), name)
+    part, kept = read_tensor(cells_file(audit.folder, number), name), audit.kept(number)
+    return part if kept is None else part[kept]

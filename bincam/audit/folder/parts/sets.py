@@ -102,7 +102,11 @@ def set_scores_file(folder: Path, number: int) -> Path:
 
 
 def read_scores(
-    folder: Path, one_of: Sets, shards: int, file_of: Callable[[Path, int], Path] = scores_file
+    folder: Path,
+    one_of: Sets,
+    shards: int,
+    file_of: Callable[[Path, int], Path] = scores_file,
+    kept: Callable[[int], NDArray[np.bool_] | None] = lambda _: None,
 ) -> NDArray[np.float32]:
     """Read the raw scores ``(N, outputs of all sets)`` of the images that could be read, in the order of the records.
 
@@ -111,6 +115,7 @@ def read_scores(
         one_of: The audited sets; their outputs are the columns, set after set.
         shards: Number of shards.
         file_of: Names the file of a shard: ``scores_file``, or ``set_scores_file`` for those of the second head.
+        kept: Finds the images of a shard that are read; None for all.
 
     Raises:
         InputError: A file is missing, or not of these sets.
@@ -125,7 +130,8 @@ def read_scores(
                 f"{file}: expected float32 scores of {width} outputs, got {part.dtype} {part.shape}; make the audit "
                 "again"
             )
-        parts.append(np.asarray(part))
+        here = kept(number)
+        parts.append(np.asarray(part) if here is None else part[here])
     return np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bincam.audit.summary.groups.divisions import Slicing
 from bincam.audit.summary.groups.gaps import largest_gap, level_of_pairs
-from bincam.audit.summary.groups.within import Within, empty_shares, error_shares, within_values
+from bincam.audit.summary.groups.within import empty_shares, error_shares, within_values
 from bincam.audit.summary.panel import Panel
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.estimate import LEVEL, Estimate
@@ -54,22 +59,55 @@ def slice_panel(
     for a, attribute in enumerate(panel.attributes):
         if attribute in slicing.columns:
             continue
-        for measure, within in within_values(panel, slicing, columns, a, level).items():
-            about = {"attribute": attribute, "measure": measure, **slicing.to_json()}
-            row = proportions[measure][a] if measure in proportions else within.estimates
-            estimates = dict(zip(slicing.values, row, strict=True))
-            entries += [
-                {**about, **slicing.value_to_json(value), "estimate": figure.to_json()}
-                for value, figure in estimates.items()
-            ]
-            compared = _compared(measure, estimates, within, panel)
-            if measure in ERROR_RATES:
-                compared |= _largest(of_pairs[measure][a], within, slicing, panel)
-            entries.append({**about, **compared})
+        figures = {
+            measure: Sliced(
+                proportions[measure][a] if measure in proportions else within.estimates,
+                within.contributions,
+                partial(within.people, clusters=panel.clusters),
+                of_pairs[measure][a] if measure in ERROR_RATES else None,
+            )
+            for measure, within in within_values(panel, slicing, columns, a, level).items()
+        }
+        entries += slice_entries(attribute, slicing, figures)
     return entries
 
 
-def _compared(measure: str, estimates: Mapping[str, Estimate], within: Within, panel: Panel) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Sliced:
+    """A measure of one attribute in each of V values.
+
+    Attributes:
+        estimates: V of them.
+        contributions: ``(V, K)``: what each cluster contributes to their errors.
+        people: Function that counts the people of some values, by position; None where the data names none.
+        of_pairs: Of an error rate: its estimates at the level of ``level_of_pairs``.
+    """
+
+    estimates: Sequence[Estimate]
+    contributions: NDArray[np.floating]
+    people: Callable[[Sequence[int]], int | None]
+    of_pairs: Sequence[Estimate] | None = None
+
+
+def slice_entries(attribute: str, slicing: Slicing, figures: Mapping[str, Sliced]) -> list[dict[str, Any]]:
+    """Make the entries of one attribute from its figures by measure; see ``slice_panel``."""
+    entries: list[dict[str, Any]] = []
+    for measure, sliced in figures.items():
+        about = {"attribute": attribute, "measure": measure, **slicing.to_json()}
+        estimates = dict(zip(slicing.values, sliced.estimates, strict=True))
+        entries += [
+            {**about, **slicing.value_to_json(value), "estimate": figure.to_json()}
+            for value, figure in estimates.items()
+        ]
+        compared = _compared(measure, estimates, sliced)
+        if sliced.of_pairs is not None:
+            by_value = dict(zip(slicing.values, sliced.of_pairs, strict=True))
+            compared |= largest_gap(by_value, sliced.contributions, sliced.people)
+        entries.append({**about, **compared})
+    return entries
+
+
+def _compared(measure: str, estimates: Mapping[str, Estimate], sliced: Sliced) -> dict[str, Any]:
     sound = comparable(estimates)
     if len(sound) < 2:
         return {"worst": None, "best": None, "gap": None, "ratio": None}
@@ -79,8 +117,8 @@ def _compared(measure: str, estimates: Mapping[str, Estimate], within: Within, p
     names = list(estimates)
     both = [names.index(high), names.index(low)]
     about: dict[str, Any] = {
-        "correlation": correlation(*within.contributions[both]),
-        "identities": within.people(both, panel.clusters),
+        "correlation": correlation(*sliced.contributions[both]),
+        "identities": sliced.people(both),
     }
     return {
         "worst": worst,
@@ -88,11 +126,6 @@ def _compared(measure: str, estimates: Mapping[str, Estimate], within: Within, p
         "gap": gap(sound[high], sound[low], **about).to_json(),
         "ratio": ratio(sound[high], sound[low], **about).to_json(),
     }
-
-
-def _largest(estimates: Sequence[Estimate], within: Within, slicing: Slicing, panel: Panel) -> dict[str, Any]:
-    by_value = dict(zip(slicing.values, estimates, strict=True))
-    return largest_gap(by_value, within.contributions, lambda values: within.people(values, panel.clusters))
 
 
 def slice_family(panel: Panel, slicing: Slicing) -> dict[str, Any]:

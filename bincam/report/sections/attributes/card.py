@@ -202,6 +202,8 @@ def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], lis
     for outcome in SHOWN:
         examples = [_example(attribute, outcome, row, maps[row], limit, drawing) for row in chosen[outcome]]
         count = int((outcomes == outcome).sum())
+        if first.sample is not first.audit:  # examples are of a sample, their number is of all images
+            count = int(first.entry(attribute)["counts"][outcome])
         groups.append(ExampleGroup(outcome, MEANINGS[outcome], counted(count, "image"), examples))
     checks = [_example(attribute, CHECK, row, maps[row], limit, drawing) for row in chosen[CHECK]]
     return groups, checks, limit

@@ -142,14 +142,14 @@ def _certain(estimate: Estimate) -> bool:
 def _place(arm: Arm, name: str) -> tuple[str, Estimate]:
     """Name the ninth of the image in which most of the found images have their peak, with their share."""
     x, y = f"{arm.method}.peak_x", f"{arm.method}.peak_y"
-    records = arm.audit.records(["row", "attribute", "outcome", x, y])
+    records = arm.sample.records(["row", "attribute", "outcome", x, y])
     found = records[(records["attribute"] == name) & (records["outcome"] == "TP") & records[x].notna()]
     if found.empty:
         return "", undefined("no peak")
     places = np.array([place(row, column) for row, column in zip(found[y], found[x], strict=True)])
     names, counts = np.unique(places, return_counts=True)
     most = str(names[counts.argmax()])
-    images = arm.audit.images
+    images = arm.sample.images
     people = dict(zip(images["row"].tolist(), images["identity"].astype(str), strict=True))
     clusters = Clusters.of(people[row] for row in found["row"].tolist())
     share = shares((places == most).astype(float), np.ones(len(places), bool), clusters).estimate()

@@ -51,7 +51,7 @@ class CellRecords:
     @cached_property
     def panel(self) -> Panel:
         """The records of ``cells.recovery`` and ``cells.chance``."""
-        return read_panel(self.arm.audit, ["cells.recovery", "cells.chance"])
+        return read_panel(self.arm.sample, ["cells.recovery", "cells.chance"])
 
     @cached_property
     def place(self) -> dict[str, int]:

@@ -58,8 +58,8 @@ def sets_part(drawing: Drawing) -> SetsPart:
     arm = drawing.arms[0]
     if not arm.audit.one_of:
         return SetsPart()
-    panel = read_panel(arm.audit, [])
-    cards = [set_card(records, drawing) for records in read_sets(arm.audit, panel)]
+    panel = read_panel(arm.sample, [])
+    cards = [set_card(records, drawing) for records in read_sets(arm.sample, panel)]
     tiles, findings = [], []
     for name, entry in arm.summary["sets"].items():
         rates = {rate: Estimate.from_json(figure) for rate, figure in entry["rates"].items()}

@@ -47,8 +47,8 @@ def set_suspects(drawing: Drawing, count: int = IN_FILE) -> dict[str, list[Suspe
 
 def _errors_by_set(arm: Arm) -> dict[str, dict[int, Suspect]]:
     """Find a model's errors: name of a set to row of an image to the error."""
-    panel = read_panel(arm.audit, [])
-    return {records.name: _errors(records, panel.rows) for records in read_sets(arm.audit, panel)}
+    panel = read_panel(arm.sample, [])
+    return {records.name: _errors(records, panel.rows) for records in read_sets(arm.sample, panel)}
 
 
 def _errors(records: SetRecords, rows: np.ndarray[Any, np.dtype[np.int64]]) -> dict[int, Suspect]:
