@@ -67,6 +67,10 @@ class Explainer(StatedModel):
             ``lambda images: (images, meta)``. Tensors with a row per image are taken to belong to the images.
         cells: Apply the head to every cell too, for ``Explanation.grid``: its pointwise reading, and grids of sets of
             which not all outputs are explained. Each takes as long as the maps of all outputs.
+        trunk: How the part of the network below the explained tensor runs: ``eager``, as it is; ``folded``, with batch
+            normalisation folded into copies of the convolutions' weights; ``compiled``, folded and compiled by
+            ``torch.compile`` for each shape of batches that comes a second time. Whatever cannot be run in this way is
+            run as it is, and a warning tells so. FullGrad and methods of pytorch-grad-cam are run as they are.
 
     Raises:
         InputError: The method, an attribute, the threshold or the layer is unknown, or an argument contradicts the
@@ -211,7 +215,7 @@ class Explainer(StatedModel):
         with self._borrowed.running(images) as (batch, casting):
             self._borrowed.check(batch)
             with casting:
-                return full_precision(self._borrowed.checked_read(self._borrowed.module(batch)).detach())
+                return full_precision(self._borrowed.cut_pass(batch)[0].detach())
 
     def fit_reference(
         self,
@@ -309,6 +313,7 @@ class Explainer(StatedModel):
             batch_size=self.batch_size,
             one_of=None if self.card else self._borrowed.one_of,
             inputs=self._borrowed.arguments.inputs,
+            trunk=self._borrowed.trunk,
         )
         try:
             return f"use layer={default.anatomy(self._borrowed.explained_size).layer.name!r}"

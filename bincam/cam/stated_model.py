@@ -23,6 +23,7 @@ from bincam.models.card import Card
 from bincam.models.heads import Head, Output, check_head
 from bincam.models.open import open_model
 from bincam.models.preprocess import preprocess
+from bincam.models.trunk.trunk import TRUNKS, TrunkKind, TrunkState
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -63,6 +64,7 @@ class StatedModel:
         top: int | None = None,
         inputs: Inputs | None = None,
         cells: bool = False,
+        trunk: TrunkKind = "folded",
     ) -> None:
         self.cells = cells
         self.head: Head = head or "logits"
@@ -71,6 +73,8 @@ class StatedModel:
         self.layer = layer
         if precision not in get_args(Precision):
             raise InputError(f"precision={precision!r}; expected 'fp32' or 'bf16'")
+        if trunk not in TRUNKS:
+            raise InputError(f"trunk={trunk!r}; expected {', '.join(TRUNKS)}")
         self.precision = precision
         if chunk is not None and chunk < 1:
             raise InputError(f"chunk={chunk}; expected at least 1 attribute")
@@ -89,6 +93,7 @@ class StatedModel:
             alone=batch_size == 1,
             one_of=one_of,
             inputs=inputs,
+            trunk="eager" if self.method is None or self.method.name == "fullgrad" else trunk,
         )
         self.card: Card | None = self._borrowed.card
         self.model = self._borrowed.given
@@ -128,6 +133,25 @@ class StatedModel:
                 raise InputError("the outputs have no names; pass names=, or explain a batch first to number them")
             self._selection = self._select(self._borrowed.names)
         return self._selection
+
+    @property
+    def trunk(self) -> TrunkState:
+        """How the part of the network below the explained tensor ran last.
+
+        Example:
+            >>> import torch
+            >>> from torch import nn
+            >>> from bincam import Explainer
+            >>> model = nn.Sequential(
+            ...     *(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()),
+            ...     *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)),
+            ... )
+            >>> explainer = Explainer(model)
+            >>> _ = explainer(torch.rand(4, 3, 16, 16))
+            >>> explainer.trunk
+            TrunkState(asked='folded', ran='folded', reason='')
+        """
+        return self._borrowed.trunk_state
 
     def views_of(
         self, images: Iterable[Source], plan: Plan, landmarks: Iterable[ArrayLike] | None = None

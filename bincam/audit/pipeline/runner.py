@@ -22,7 +22,7 @@ from bincam.audit.pipeline.cells.pooled import ReferencePoolings
 from bincam.audit.pipeline.engines.local import measure_missing
 from bincam.audit.pipeline.map_references import map_references
 from bincam.audit.pipeline.plan import Plan
-from bincam.audit.pipeline.planning import make_plan
+from bincam.audit.pipeline.planning import explain_noise, make_plan
 from bincam.audit.pipeline.references import fit_references, load_references, save_references
 from bincam.audit.pipeline.shard import count_images
 from bincam.audit.settings import Settings
@@ -129,6 +129,8 @@ def _carry_out(plan: Plan, folder: Path) -> None:
     probe = plain_image(plan.model, len(card.mean), card.input_size)
     order = channels_last(plan.model) if takes_channels_last(plan.model, probe) else nullcontext()
     with own_rng(torch.device(plan.settings.device)), order:
+        if plan.settings.trunk == "compiled":
+            _compile(plan)
         plan = replace(plan, references=_references(plan, folder))
         plan = replace(plan, map_references=map_references(plan, folder))
         plan = with_fitted_boxes(plan, folder, resumed=(folder / reader.MANIFEST).is_file())
@@ -138,6 +140,13 @@ def _carry_out(plan: Plan, folder: Path) -> None:
             finish(plan, writer)
         elif writer.restated:
             writer.restate(summary_of(plan, folder))
+
+
+def _compile(plan: Plan) -> None:
+    """Run two batches of random pixels, so that the manifest states whether the network could be compiled."""
+    for explainer in (plan.explainers or (plan.large.explainers if plan.large else {})).values():
+        for _ in range(2):
+            explain_noise(explainer, plan.settings, plan.batch_size)
 
 
 def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
@@ -154,6 +163,7 @@ def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
         precision=plan.settings.precision,
         batch_size=plan.any_explainer.batch_size,
         cells=plan.any_explainer.cells,
+        trunk=plan.settings.trunk,
     )
     pooled = ReferencePoolings(plan.own_rows, plan.cells.poolings) if plan.cells and plan.own_rows else None
     images = len(plan.reference_table)

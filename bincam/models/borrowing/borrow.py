@@ -73,11 +73,14 @@ class WeightsNumber:
         self._model = model
         self._number = 0
         self._last: int | None = None
+        self.present = 0
+        """Fingerprint of the weights when ``kept`` was entered last."""
 
     @contextmanager
     def kept(self) -> Iterator[int]:
         """Yield the number of the present weights, which are restored before this is left."""
-        present, places = fingerprint(self._model), _places(self._model)
+        self.present = present = fingerprint(self._model)
+        places = _places(self._model)
         if present != self._last:
             self._number += 1
         try:
