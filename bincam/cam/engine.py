@@ -131,13 +131,18 @@ class Explainer(StatedModel):
             request = self._request(side, labels, None)
             return self._explain_views(images, side, request)
         check_images(images)
+        return self._in_memory(len(images), lambda: self._explain(images, side, labels, like))
+
+    def _explain(
+        self, images: Tensor, side: Side | Literal["any"], labels: Tensor | None, like: Explanation | None
+    ) -> Explanation:
         passes = self._rows(images)
         check_counts(len(images), labels if len(passes) > 1 else None, like)  # in one pass, their shape is checked
         if len(passes) > 1:
 
             def explained(rows: slice) -> Explanation:
                 own = None if labels is None else labels[rows]
-                return self(images[rows], side, own, like=None if like is None else like.rows(rows))
+                return self._explain(images[rows], side, own, None if like is None else like.rows(rows))
 
             return joined(self._parts(passes, len(images), explained))
         return self._pass(side, images, partial(self._request, side, labels, like))
@@ -200,11 +205,14 @@ class Explainer(StatedModel):
             mean = mean_scores(images, self._scores, self.batch_size)
             return self._request("predicted", None, None).combination(mean).explained()
         check_images(images)
+        return self._in_memory(len(images), lambda: self._logits(images, like))
+
+    def _logits(self, images: Tensor, like: Explanation | None) -> Tensor:
         passes = self._rows(images)
         if len(passes) > 1:
 
             def scored(rows: slice) -> Tensor:
-                return self.logits(images[rows], like=None if like is None else like.rows(rows))
+                return self._logits(images[rows], None if like is None else like.rows(rows))
 
             return torch.cat(self._parts(passes, len(images), scored))
         scores = self._scores(images)

@@ -107,8 +107,18 @@ def _unmeasured(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str])
             for name in sums
             if name.startswith("unresolved.") and (counts := counted(sums[name]))
         },
-        "notes": list(plan.notes),
+        "notes": [*plan.notes, *_halved(plan)],
     }
+
+
+def _halved(plan: Plan) -> list[str]:
+    """Tell of which methods the passes got fewer images, because memory was too small."""
+    explainers = plan.explainers or (plan.large.explainers if plan.large else {})
+    return [
+        f"{spec}: memory was too small for {plan.batch_size} images in a pass, so that passes have {one.halved_to}"
+        for spec, one in explainers.items()
+        if one.halved_to is not None
+    ]
 
 
 def _leakage(audit: Audit) -> dict[str, Any]:

@@ -185,3 +185,85 @@ def test_bf16_is_that_of_eager():
 def test_an_unknown_trunk_is_refused():
     with pytest.raises(InputError, match="trunk='fast'; expected eager, folded, compiled"):
         Explainer(randomize(TinyNet()), trunk="fast")
+
+
+class Branching(TinyNet):
+    """Python code that reads a value of a tensor below the explained one."""
+
+    def features(self, images: Tensor) -> Tensor:
+        scale = 2.0 if float(images.mean()) > 100 else 1.0
+        return super().features(images * scale)
+
+
+class TwoLevels(TinyNet):
+    """A tensor from below joins the explained one above it, and a shape is asked for on the way."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        low = self.relu(self.bn(self.conv1(images)))
+        high = self.conv2(low).relu()
+        pooled = high.flatten(2).mean(-1).view(high.shape[0], -1)
+        return self.head(pooled) + low.mean((1, 2, 3))[:, None]
+
+
+@pytest.mark.slow  # compiles
+@pytest.mark.parametrize(("kind", "layer"), [(TinyNet, None), (TinyNet, "pre_activation"), (TwoLevels, "conv2")])
+def test_compiled_maps_are_those_of_eager(kind, layer):
+    model, images = randomize(kind()), torch.randn(3, 3, 12, 16)
+    expected = Explainer(model, trunk="eager", layer=layer)(images)
+    explainer = Explainer(model, trunk="compiled", layer=layer)
+    ran = []
+    for _ in range(3):
+        assert agree(explainer(images), expected, 1e-5)
+        ran.append(explainer.trunk.ran)
+    assert ran == ["folded", "compiled", "compiled"]
+    assert explainer.trunk.reason == ""
+    other = torch.randn(5, 3, 12, 16)  # a shape that was not compiled
+    assert agree(explainer(other), Explainer(model, trunk="eager", layer=layer)(other), 1e-5)
+
+
+@pytest.mark.slow  # compiles
+def test_compiled_code_is_that_of_the_weights():
+    model, images = randomize(TinyNet()), torch.randn(3, 3, 12, 16)
+    explainer = Explainer(model, trunk="compiled")
+    explainer(images)
+    first = explainer(images)
+    with torch.no_grad():
+        model.conv2.weight.mul_(-1.5)
+    changed = explainer(images)
+    assert explainer.trunk.ran == "folded"  # until the shape comes again
+    assert agree(changed, Explainer(model, trunk="eager")(images))
+    assert not agree(changed, first, 1e-2)
+
+
+def falls_back(model: nn.Module, match: str) -> None:
+    """Check that a network is not compiled, that this is told once, and that the numbers are eager's."""
+    images = torch.randn(3, 3, 12, 16)
+    explainer = Explainer(model, trunk="compiled")
+    explainer(images)
+    with pytest.warns(BincamWarning, match=match):
+        explained = explainer(images)
+    assert agree(explained, Explainer(model, trunk="eager")(images), 1e-5)
+    assert explainer.trunk.ran == "folded"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        explainer(images)
+
+
+def test_branches_on_values_are_not_compiled():
+    falls_back(randomize(Branching()), "computes with 'float' of its own tensors")
+
+
+def test_without_a_compiler(monkeypatch):
+    def failing(*_, **__):
+        raise RuntimeError("No working C++ compiler found\nin torch._inductor.config.cpp.cxx")
+
+    monkeypatch.setattr(torch, "compile", failing)
+    falls_back(randomize(TinyNet()), "torch.compile failed: RuntimeError: No working C\\+\\+ compiler found$")
+
+
+def test_compiled_code_that_computes_something_else_is_not_used(monkeypatch):
+    def wrong(graph, **_):
+        return lambda images: [1.01 * value for value in graph(images)]
+
+    monkeypatch.setattr(torch, "compile", wrong)
+    falls_back(randomize(TinyNet()), "computes something else")
