@@ -328,7 +328,6 @@ class BorrowedModel:
             )
         return Pass(scores, cut.kept, cut.leaf)
 
-
     def cut_pass(
         self,
         batch: Tensor,

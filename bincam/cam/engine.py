@@ -69,8 +69,8 @@ class Explainer(StatedModel):
             which not all outputs are explained. Each takes as long as the maps of all outputs.
         trunk: How the part of the network below the explained tensor runs: ``eager``, as it is; ``folded``, with batch
             normalisation folded into copies of the convolutions' weights; ``compiled``, folded and compiled by
-            ``torch.compile`` for each shape of batches that comes a second time. Whatever cannot be run in this way is
-            run as it is, and a warning tells so. FullGrad and methods of pytorch-grad-cam are run as they are.
+            ``torch.compile`` for the first shape of batches that comes a second time. Whatever cannot be run in this
+            way is run as it is, and a warning tells so. FullGrad and methods of pytorch-grad-cam are run as they are.
 
     Raises:
         InputError: The method, an attribute, the threshold or the layer is unknown, or an argument contradicts the

@@ -113,10 +113,9 @@ def _unmeasured(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str])
 
 def _halved(plan: Plan) -> list[str]:
     """Tell of which methods the passes got fewer images, because memory was too small."""
-    explainers = plan.explainers or (plan.large.explainers if plan.large else {})
     return [
         f"{spec}: memory was too small for {plan.batch_size} images in a pass, so that passes have {one.halved_to}"
-        for spec, one in explainers.items()
+        for spec, one in plan.explainer_of.items()
         if one.halved_to is not None
     ]
 

@@ -123,10 +123,17 @@ class Plan:
         return tuple(name for name in self.model.card.attributes if name in explained)
 
     @property
+    def explainer_of(self) -> Mapping[str, Explainer]:
+        """Spec of a method to its explainer of own rows; of large sets, if no output has a row of its own."""
+        if self.explainers:
+            return self.explainers
+        assert self.large
+        return self.large.explainers
+
+    @property
     def any_explainer(self) -> Explainer:
         """The first explainer that there is."""
-        assert self.explainers or self.large
-        return next(iter((self.explainers or self.large.explainers).values()))  # type: ignore[union-attr]
+        return next(iter(self.explainer_of.values()))
 
     @property
     def second_head(self) -> bool:
@@ -304,7 +311,7 @@ class Plan:
 
     def _trunk(self) -> AuditedTrunk:
         """How the network runs below the explained tensor, as far as it was run."""
-        states = {spec: e.trunk for spec, e in (self.explainers or (self.large.explainers if self.large else {})).items()}
+        states = {spec: explainer.trunk for spec, explainer in self.explainer_of.items()}
         return AuditedTrunk(
             asked=self.settings.trunk,
             ran={spec: state.ran for spec, state in states.items()},

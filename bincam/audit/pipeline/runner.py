@@ -144,7 +144,7 @@ def _carry_out(plan: Plan, folder: Path) -> None:
 
 def _compile(plan: Plan) -> None:
     """Run two batches of random pixels, so that the manifest states whether the network could be compiled."""
-    for explainer in (plan.explainers or (plan.large.explainers if plan.large else {})).values():
+    for explainer in plan.explainer_of.values():
         for _ in range(2):
             explain_noise(explainer, plan.settings, plan.batch_size)
 

@@ -54,7 +54,9 @@ class _Stopped(Exception):  # noqa: N818  # no error: the calls below are done
 class _Capture(TorchFunctionMode):
     """Run the calls below a place, note what each returns, and stop."""
 
-    def __init__(self, end: int, read: Mapping[tuple[int, int], int], replaced: Mapping[int, Callable[..., Any]]):
+    def __init__(
+        self, end: int, read: Mapping[tuple[int, int], int], replaced: Mapping[int, Callable[..., Any]]
+    ) -> None:
         super().__init__()
         self._end, self._read, self._replaced = end, read, replaced
         self._count = 0

@@ -1,9 +1,9 @@
 """Convolutions with the batch normalisation that follows them folded in: found in a traced pass, replaced call by call.
 
-In evaluation mode a batch normalisation is an affine function of each channel, so y = γ (W x + b - μ) / √(σ² + ε) + β is
-a convolution with the weights W γ / √(σ² + ε) and the bias (b - μ) γ / √(σ² + ε) + β (Jacob et al. 2018, Quantization
-and Training of Neural Networks, arXiv 1712.05877, equation 14). That holds for the call, whatever the modules are, so the
-calls are replaced and no module is: a layer that runs twice, or shares its weights, needs no care.
+In evaluation mode a batch normalisation is an affine function of each channel, so y = γ (W x + b - μ) / √(σ² + ε) + β
+is a convolution with the weights W γ / √(σ² + ε) and the bias (b - μ) γ / √(σ² + ε) + β (Jacob et al. 2018,
+Quantization and Training of Neural Networks, arXiv 1712.05877, equation 14). That holds for the calls, whatever the
+modules are, so calls are replaced and no module is: a layer that runs twice, or shares its weights, needs no care.
 """
 
 from __future__ import annotations

@@ -25,8 +25,6 @@ TRUNKS: tuple[TrunkKind, ...] = get_args(TrunkKind)
 
 _ROUNDING = 1e-4
 """Relative difference of logits up to which a folded network is the network."""
-_SHAPES = 4
-"""Shapes of batches that are compiled for one model at most."""
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -80,7 +78,8 @@ class Trunk:
     compiles: bool = False
     falls_back: bool = False
     _parts: dict[Any, CompiledPart | None] = field(default_factory=dict)
-    _seen: set[Any] = field(default_factory=set)
+    _seen: set[tuple[int, ...]] = field(default_factory=set)
+    _shape: tuple[int, ...] | None = None
 
     @property
     def kind(self) -> TrunkKind:
@@ -103,8 +102,8 @@ class Trunk:
             model: The model, in evaluation mode.
             images: ``(B, C, H, W)``, as they will be run.
             places: The places at which the pass will be cut; none if all of it may be replaced.
-            compiling: The conversion of the raw output to raw scores, to run compiled code, for a shape of batches that
-                is there for the second time at least, because to compile takes as long as many batches.
+            compiling: The conversion of the raw output to raw scores, to run compiled code, for the first shape of
+                batches that comes a second time: to compile takes as long as many batches.
         """
         first = min((place.call for place in places), default=None)
         replaced = {
@@ -129,10 +128,15 @@ class Trunk:
     ) -> CompiledPart | None:
         kind = images.device.type
         cast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-        key = (tuple(images.shape), images.stride(), images.dtype, cast, min((p.call, p.end) for p in places))
-        if key in self._parts or key not in self._seen or len(self._parts) >= _SHAPES:
-            self._seen.add(key)
-            return self._parts.get(key)
+        key = (images.stride(), images.dtype, cast, min((p.call, p.end) for p in places))
+        shape = tuple(images.shape)
+        if self._shape is None and shape in self._seen:
+            self._shape = shape
+        self._seen.add(shape)
+        if shape != self._shape:
+            return None
+        if key in self._parts:
+            return self._parts[key]
         try:
             self._parts[key] = compile_below(model, images, read, places, replaced)
         except NotCompiledError as error:

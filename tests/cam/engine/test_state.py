@@ -196,7 +196,7 @@ def test_memory_that_is_too_small_halves_the_passes():
 
 def test_memory_that_is_too_small_for_one_image_is_an_error():
     class Full(TinyNet):
-        def forward(self, images: Tensor) -> Tensor:
+        def forward(self, _: Tensor) -> Tensor:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(torch.OutOfMemoryError):

@@ -1,4 +1,4 @@
-"""Explanations over a folded or compiled trunk: eager's numbers, a model that is not written to, and what falls back."""
+"""Explanations over a folded or compiled trunk: eager's numbers, an unchanged model, and what falls back."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_hooks_of_others_see_what_the_model_computes():
     model, images = randomize(TinyNet()), torch.randn(2, 3, 12, 16)
     expected = Explainer(model, trunk="eager")(images)
     seen: list[Tensor] = []
-    handle = model.conv1.register_forward_hook(lambda module, given, output: seen.append(output.clone()))
+    handle = model.conv1.register_forward_hook(lambda _, __, output: seen.append(output.clone()))
     explainer = Explainer(model)
     with pytest.warns(BincamWarning, match="hooks"):
         explained = explainer(images)
