@@ -382,7 +382,7 @@ class BorrowedModel:
             self._tell(Trunk(reason="hooks that are registered in it read what it computes", falls_back=True))
             return None
         with torch.autocast(batch.device.type, enabled=False):
-            probe, weights = self._probe_like(batch), self._weights.present
+            probe, weights = self._probe_like(batch), self._weights.token
             return trunk_of(
                 self.given, self.module, probe, self.read, self.trunk, weights=weights, checked=self.checking
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,10 +109,14 @@ def run(
     )
     if source is None:
         source = opened.card.name if isinstance(model, AttributeClassifier) else os.fspath(model)
-    plan = make_plan(opened, table, settings or Settings(), source=source)
-    for note in plan.notes:
-        warnings.warn(note, BincamWarning, stacklevel=2)
-    return carry_out(plan, folder, resume=resume)
+    settings = settings or Settings()
+    opened = opened.to(settings.device)
+    # One order of the weights for plan and pass, so that what is found out about them stays known.
+    with _ordered(opened):
+        plan = make_plan(opened, table, settings, source=source)
+        for note in plan.notes:
+            warnings.warn(note, BincamWarning, stacklevel=2)
+        return carry_out(plan, folder, resume=resume)
 
 
 def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
@@ -125,10 +129,7 @@ def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
 
 def _carry_out(plan: Plan, folder: Path) -> None:
     # The random state is borrowed because torch's loader draws a number, even if nothing is shuffled.
-    card = plan.model.card
-    probe = plain_image(plan.model, len(card.mean), card.input_size)
-    order = channels_last(plan.model) if takes_channels_last(plan.model, probe) else nullcontext()
-    with own_rng(torch.device(plan.settings.device)), order:
+    with own_rng(torch.device(plan.settings.device)), _ordered(plan.model):
         if plan.settings.trunk == "compiled":
             _compile(plan)
         plan = replace(plan, references=_references(plan, folder))
@@ -140,6 +141,12 @@ def _carry_out(plan: Plan, folder: Path) -> None:
             finish(plan, writer)
         elif writer.restated:
             writer.restate(summary_of(plan, folder))
+
+
+def _ordered(model: AttributeClassifier) -> AbstractContextManager[None]:
+    """Keep the weights in channels-last order meanwhile, if the model takes images in that order."""
+    probe = plain_image(model, len(model.card.mean), model.card.input_size)
+    return channels_last(model) if takes_channels_last(model, probe) else nullcontext()
 
 
 def _compile(plan: Plan) -> None:

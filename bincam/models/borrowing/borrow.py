@@ -73,16 +73,16 @@ class WeightsNumber:
         self._model = model
         self._number = 0
         self._last: int | None = None
-        self.present = 0
-        """Fingerprint of the weights when ``kept`` was entered last."""
+        self.token = 0
+        """Fingerprint of the weights when the number changed last: another number of the same model has the same."""
 
     @contextmanager
     def kept(self) -> Iterator[int]:
         """Yield the number of the present weights, which are restored before this is left."""
-        self.present = present = fingerprint(self._model)
-        places = _places(self._model)
+        present, places = fingerprint(self._model), _places(self._model)
         if present != self._last:
             self._number += 1
+            self.token = present
         try:
             yield self._number
         finally:

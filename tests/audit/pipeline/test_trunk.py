@@ -34,13 +34,15 @@ def close(first, second):
 def test_folded_and_compiled_audits_are_those_of_eager(model, pictures, settings, tmp_path, monkeypatch):
     """The compiler is replaced by the graph that it gets, so that the test takes no half minute."""
     monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
-    settings = settings.replace(methods=("grad_cam", "hirescam@layer3", "fullgrad"), batch_size=6, shard_images=12)
+    settings = settings.replace(
+        methods=("grad_cam", "hirescam@network.backbone.layer3", "fullgrad"), batch_size=6, shard_images=12
+    )
     eager = run(model, pictures, tmp_path / "eager", settings.replace(trunk="eager"))
     assert "trunk" not in eager.manifest.to_json()
     for trunk in ("folded", "compiled"):
         audit = run(model, pictures, tmp_path / trunk, settings.replace(trunk=trunk))
         close(audit, eager)
-        ran = {"grad_cam": trunk, "hirescam@layer3": trunk, "fullgrad": "eager"}
+        ran = {"grad_cam": trunk, "hirescam@network.backbone.layer3": trunk, "fullgrad": "eager"}
         assert audit.manifest.to_json()["trunk"] == {"asked": trunk, "ran": ran, "reasons": {}}
         before = digests(audit.folder)
         (audit.folder / "summary.json").unlink()

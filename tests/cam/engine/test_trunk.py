@@ -124,6 +124,23 @@ def test_hooks_of_others_see_what_the_model_computes():
     assert explainer.trunk.ran == "folded"
 
 
+def test_a_pass_that_writes_to_a_buffer_is_folded_once(images, monkeypatch):
+    """The writes are undone; only the counters of torch tell of them."""
+
+    class Counting(TinyNet):
+        def forward(self, images: Tensor) -> Tensor:
+            self.bn.num_batches_tracked += 1
+            return super().forward(images)
+
+    made, times = trunks.foldable, []
+    monkeypatch.setattr(trunks, "foldable", lambda *given: times.append(1) or made(*given))
+    explainer = Explainer(randomize(Counting()))
+    for _ in range(3):
+        explainer(images)
+    assert explainer.trunk.ran == "folded"
+    assert len(times) == 1
+
+
 class BatchDependentPath(TinyNet):
     """Takes another path for batches than for one image."""
 
