@@ -19,6 +19,7 @@ from bincam.cam.requests.targets import SIDES
 from bincam.data import Regions
 from bincam.data.dataset import OnError
 from bincam.errors import InputError, nearest
+from bincam.models.trunk.trunk import TRUNKS, TrunkKind
 from bincam.references import MAP_REFERENCES, MapReference
 from bincam.stats.rates.operating_point import checked_rates
 
@@ -88,6 +89,8 @@ class Settings:
         workers: Number of processes that read images; 0 reads in the process that runs the model.
         device: Where the model runs, such as ``cpu`` or ``cuda``.
         precision: ``fp32`` or ``bf16``.
+        trunk: How the part of the network below the explained tensor runs: ``eager``, ``folded`` or ``compiled``, see
+            ``bincam.Explainer``. Compiling takes up to half a minute, so it pays from some hundred images on.
         on_error: ``raise`` on an image that cannot be read, or ``skip`` and count it.
 
     Raises:
@@ -136,6 +139,7 @@ class Settings:
     workers: int = 0
     device: str = "cpu"
     precision: Precision = "fp32"
+    trunk: TrunkKind = "folded"
     on_error: OnError = "raise"
 
     def replace(self, **changes: Any) -> Settings:
@@ -236,6 +240,13 @@ class Settings:
     def _known_reference(cls, value: Any) -> Any:
         if value not in MAP_REFERENCES:
             raise ValueError(f"unknown map_reference {value!r}{nearest(str(value), MAP_REFERENCES)}")
+        return value
+
+    @field_validator("trunk", mode="before")
+    @classmethod
+    def _known_trunk(cls, value: Any) -> Any:
+        if value not in TRUNKS:
+            raise ValueError(f"unknown trunk {value!r}; expected {', '.join(TRUNKS)}{nearest(str(value), TRUNKS)}")
         return value
 
     @field_validator("device", mode="before")

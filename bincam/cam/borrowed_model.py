@@ -6,6 +6,7 @@ afterwards, also after an exception.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +18,7 @@ from torch.nn.parameter import is_lazy
 
 from bincam.cam.maps.evidence import Pass
 from bincam.cam.requests.inputs import Arguments, Inputs, check_images
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError, out_of_memory
 from bincam.models.anatomy import Anatomy
 from bincam.models.borrowing.borrow import WeightsNumber, evaluating, outside_grad_modes, own_rng, unwrap
 from bincam.models.borrowing.one_image import check_one_image
@@ -29,7 +30,8 @@ from bincam.models.log_odds import centred
 from bincam.models.resolution import resolve
 from bincam.models.tracing.eager import check_followable, eager
 from bincam.models.tracing.memory_order import takes_channels_last
-from bincam.models.tracing.trace import Cut, PathChangedError
+from bincam.models.tracing.trace import Below, Cut, PathChangedError, Place
+from bincam.models.trunk.trunk import Trunk, TrunkKind, TrunkState, hooked, trunk_of
 from bincam.one_of import check_sets, set_columns
 
 Precision = Literal["fp32", "bf16"]
@@ -54,6 +56,7 @@ class BorrowedModel:
         alone: Every batch has one image, so that its output may depend on the batch.
         one_of: Sets of outputs of which exactly one is true, if the model has no card.
         inputs: Function from images to the arguments of the model's forward; None for the images alone.
+        trunk: How the calls below the explained tensor run, see ``bincam.models.trunk.trunk``.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class BorrowedModel:
         alone: bool = False,
         one_of: Mapping[str, Sequence[str]] | None = None,
         inputs: Inputs | None = None,
+        trunk: TrunkKind = "eager",
     ) -> None:
         module = unwrap(model)
         check_followable(module)
@@ -88,6 +92,10 @@ class BorrowedModel:
         self.precision = precision
         self.channels_last = channels_last
         self.alone = alone
+        self.trunk: TrunkKind = "eager" if self.arguments.given else trunk
+        further = "the model has further inputs" if self.arguments.given and trunk != "eager" else ""
+        self.trunk_state = TrunkState(trunk, "eager", further)
+        self._told: set[str] = set()
         self.checking = True
         self._weights = WeightsNumber(self.module)
         self._number = 0  # of the weights, in the present call
@@ -312,16 +320,81 @@ class BorrowedModel:
         """
         keeping = anatomy.pooled.place if keep and anatomy.pooled is not None else None
         starting = {"vector": anatomy.vector, "layer": anatomy.layer.place, None: None}[start]
-        cut = Cut(keeping, starting, open_stops=anatomy.open_stops)
-        images = batch.clone()  # the model may write to its input
-        with torch.no_grad(), cut:  # the cut enables gradients where it starts; leaving no_grad restores them
-            scores = self.checked_read(self.module(images))
+        scores, cut = self.cut_pass(batch, keeping, starting, open_stops=anatomy.open_stops)
         if len(scores) != len(batch):
             raise InputError(
                 f"the model returned logits for {len(scores)} images, but {len(batch)} were passed; if it takes one "
                 "image at a time, pass batch_size=1 (--batch-size 1)"
             )
         return Pass(scores, cut.kept, cut.leaf)
+
+    def cut_pass(
+        self,
+        batch: Tensor,
+        keep: Place | None = None,
+        start: Place | None = None,
+        value: Tensor | None = None,
+        *,
+        open_stops: bool = False,
+        watch: bool = False,
+    ) -> tuple[Tensor, Cut]:
+        """Run the model once; calls below the places run as ``trunk`` says.
+
+        Args:
+            batch: ``(B, C, H, W)``, from ``running``.
+            keep: As for ``Cut``, like the further arguments.
+            start: Likewise.
+            value: Likewise.
+            open_stops: Likewise.
+            watch: Likewise.
+
+        Returns:
+            Raw scores, as ``checked_read`` returns them, and the cut.
+        """
+
+        def run(below: Below | None) -> tuple[Tensor, Cut]:
+            cut = Cut(keep, start, value, open_stops=open_stops, watch=watch, below=below)
+            images = batch.clone()  # the model may write to its input
+            with torch.no_grad(), cut:  # the cut enables gradients where it starts; leaving no_grad restores them
+                return self.checked_read(self.module(images)), cut
+
+        trunk = self._trunk(batch)
+        if trunk is None:
+            return run(None)
+        # Networks that are not checked are run for a few images, and of a batch of one there is seldom a second.
+        compiling = self.read if self.checking and (len(batch) > 1 or self.alone) else None
+        places = [place for place in (keep, start) if place is not None]
+        try:
+            result = run(trunk.below(self.module, batch, places, compiling=compiling))
+        except Exception as error:  # of a call that got what another one was to compute
+            if out_of_memory(error):
+                raise
+            result = run(None)  # raises, where it is the model's own
+            trunk.give_up("its passes differ from the one that was traced")
+        self._tell(trunk)
+        return result
+
+    def _trunk(self, batch: Tensor) -> Trunk | None:
+        """What replaces the model's calls; None where all of them are run as they are."""
+        if self.trunk == "eager":
+            return None
+        if hooked(self.module):
+            self._tell(Trunk(reason="hooks that are registered in it read what it computes", falls_back=True))
+            return None
+        with torch.autocast(batch.device.type, enabled=False):
+            probe, weights = self._probe_like(batch), self._weights.token
+            return trunk_of(
+                self.given, self.module, probe, self.read, self.trunk, weights=weights, checked=self.checking
+            )
+
+    def _tell(self, trunk: Trunk) -> None:
+        """Keep how the pass ran, and warn once where it is not as it was asked for."""
+        self.trunk_state = TrunkState(self.trunk, trunk.kind, trunk.reason)
+        if trunk.falls_back and trunk.reason not in self._told:
+            self._told.add(trunk.reason)
+            warnings.warn(
+                f"the network is run {trunk.kind} and not {self.trunk}: {trunk.reason}", BincamWarning, stacklevel=2
+            )
 
 
 def _refuse_lazy(module: nn.Module) -> None:

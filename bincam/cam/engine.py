@@ -67,6 +67,10 @@ class Explainer(StatedModel):
             ``lambda images: (images, meta)``. Tensors with a row per image are taken to belong to the images.
         cells: Apply the head to every cell too, for ``Explanation.grid``: its pointwise reading, and grids of sets of
             which not all outputs are explained. Each takes as long as the maps of all outputs.
+        trunk: How the part of the network below the explained tensor runs: ``eager``, as it is; ``folded``, with batch
+            normalisation folded into copies of the convolutions' weights; ``compiled``, folded and compiled by
+            ``torch.compile`` for the first shape of batches that comes a second time. Whatever cannot be run in this
+            way is run as it is, and a warning tells so. FullGrad and methods of pytorch-grad-cam are run as they are.
 
     Raises:
         InputError: The method, an attribute, the threshold or the layer is unknown, or an argument contradicts the
@@ -127,13 +131,18 @@ class Explainer(StatedModel):
             request = self._request(side, labels, None)
             return self._explain_views(images, side, request)
         check_images(images)
+        return self._in_memory(len(images), lambda: self._explain(images, side, labels, like))
+
+    def _explain(
+        self, images: Tensor, side: Side | Literal["any"], labels: Tensor | None, like: Explanation | None
+    ) -> Explanation:
         passes = self._rows(images)
         check_counts(len(images), labels if len(passes) > 1 else None, like)  # in one pass, their shape is checked
         if len(passes) > 1:
 
             def explained(rows: slice) -> Explanation:
                 own = None if labels is None else labels[rows]
-                return self(images[rows], side, own, like=None if like is None else like.rows(rows))
+                return self._explain(images[rows], side, own, None if like is None else like.rows(rows))
 
             return joined(self._parts(passes, len(images), explained))
         return self._pass(side, images, partial(self._request, side, labels, like))
@@ -196,11 +205,14 @@ class Explainer(StatedModel):
             mean = mean_scores(images, self._scores, self.batch_size)
             return self._request("predicted", None, None).combination(mean).explained()
         check_images(images)
+        return self._in_memory(len(images), lambda: self._logits(images, like))
+
+    def _logits(self, images: Tensor, like: Explanation | None) -> Tensor:
         passes = self._rows(images)
         if len(passes) > 1:
 
             def scored(rows: slice) -> Tensor:
-                return self.logits(images[rows], like=None if like is None else like.rows(rows))
+                return self._logits(images[rows], None if like is None else like.rows(rows))
 
             return torch.cat(self._parts(passes, len(images), scored))
         scores = self._scores(images)
@@ -211,7 +223,7 @@ class Explainer(StatedModel):
         with self._borrowed.running(images) as (batch, casting):
             self._borrowed.check(batch)
             with casting:
-                return full_precision(self._borrowed.checked_read(self._borrowed.module(batch)).detach())
+                return full_precision(self._borrowed.cut_pass(batch)[0].detach())
 
     def fit_reference(
         self,
@@ -309,6 +321,7 @@ class Explainer(StatedModel):
             batch_size=self.batch_size,
             one_of=None if self.card else self._borrowed.one_of,
             inputs=self._borrowed.arguments.inputs,
+            trunk=self._borrowed.trunk,
         )
         try:
             return f"use layer={default.anatomy(self._borrowed.explained_size).layer.name!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +18,13 @@ from bincam.cam.requests.request import select_asked
 from bincam.cam.requests.selection import Selection
 from bincam.cam.views.mean import refuse_views
 from bincam.cam.views.placed import PlacedViews
-from bincam.errors import InputError, UnsupportedError, nearest
+from bincam.errors import BincamWarning, InputError, UnsupportedError, nearest, out_of_memory
 from bincam.models.anatomy import Anatomy
 from bincam.models.card import Card
 from bincam.models.heads import Head, Output, check_head
 from bincam.models.open import open_model
 from bincam.models.preprocess import preprocess
+from bincam.models.trunk.trunk import TRUNKS, TrunkKind, TrunkState
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -63,6 +65,7 @@ class StatedModel:
         top: int | None = None,
         inputs: Inputs | None = None,
         cells: bool = False,
+        trunk: TrunkKind = "folded",
     ) -> None:
         self.cells = cells
         self.head: Head = head or "logits"
@@ -71,6 +74,8 @@ class StatedModel:
         self.layer = layer
         if precision not in get_args(Precision):
             raise InputError(f"precision={precision!r}; expected 'fp32' or 'bf16'")
+        if trunk not in TRUNKS:
+            raise InputError(f"trunk={trunk!r}; expected {', '.join(TRUNKS)}")
         self.precision = precision
         if chunk is not None and chunk < 1:
             raise InputError(f"chunk={chunk}; expected at least 1 attribute")
@@ -78,6 +83,8 @@ class StatedModel:
         if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size={batch_size}; expected at least 1 image")
         self.batch_size = batch_size
+        self.halved_to: int | None = None
+        """Images in a pass since memory was too small for more; None where it was not."""
         self._borrowed = BorrowedModel(
             open_model(model) if isinstance(model, (str, Path)) else model,
             names,
@@ -89,6 +96,7 @@ class StatedModel:
             alone=batch_size == 1,
             one_of=one_of,
             inputs=inputs,
+            trunk="eager" if self.method is None or self.method.name == "fullgrad" else trunk,
         )
         self.card: Card | None = self._borrowed.card
         self.model = self._borrowed.given
@@ -128,6 +136,25 @@ class StatedModel:
                 raise InputError("the outputs have no names; pass names=, or explain a batch first to number them")
             self._selection = self._select(self._borrowed.names)
         return self._selection
+
+    @property
+    def trunk(self) -> TrunkState:
+        """How the part of the network below the explained tensor ran last.
+
+        Example:
+            >>> import torch
+            >>> from torch import nn
+            >>> from bincam import Explainer
+            >>> model = nn.Sequential(
+            ...     *(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()),
+            ...     *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)),
+            ... )
+            >>> explainer = Explainer(model)
+            >>> _ = explainer(torch.rand(4, 3, 16, 16))
+            >>> explainer.trunk
+            TrunkState(asked='folded', ran='folded', reason='')
+        """
+        return self._borrowed.trunk_state
 
     def views_of(
         self, images: Iterable[Source], plan: Plan, landmarks: Iterable[ArrayLike] | None = None
@@ -222,6 +249,20 @@ class StatedModel:
         alone = arguments.given and (self.method is None or arguments.differ(images))
         size = 1 if alone else max(1, self.batch_size or len(images))
         return [slice(begin, begin + size) for begin in range(0, len(images), size)] or [slice(None)]
+
+    def _in_memory(self, count: int, run: Callable[[], _Part]) -> _Part:
+        """Run passes over ``count`` images, with half as many in a pass wherever memory is too small for a pass."""
+        while True:
+            size = min(self.batch_size or count, count)
+            try:
+                return run()
+            except Exception as error:
+                if size < 2 or not out_of_memory(error):
+                    raise
+            # Here the error is gone, and with it the tensors that its traceback held.
+            self.batch_size = self.halved_to = size // 2
+            text = f"memory is too small for {size} images in a pass of the network; from now on it gets {size // 2}"
+            warnings.warn(text, BincamWarning, stacklevel=4)
 
     def _parts(self, passes: Sequence[slice], count: int, run: Callable[[slice], _Part]) -> list[_Part]:
         """What each pass over some rows of ``count`` images gives, with their rows of the model's further inputs."""

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 _MAPS, _MASKS = "Maps", "Regions and masks"
 _EXTRA = "Additional measurements"
+_TRUNKS = ("eager", "folded", "compiled")
+"""Those of ``bincam.models.trunk.trunk``, which imports torch."""
 
 
 @expand_groups
@@ -219,6 +221,15 @@ def audit(
     ] = 64,
     device: Device = "cpu",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.", rich_help_panel=EXECUTION_PANEL)] = "fp32",
+    trunk: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(_TRUNKS),
+            help="How the network runs below the explained tensor: as it is, with batch normalisation folded into the "
+            "convolutions, or also compiled, which takes up to half a minute and pays from some hundred images on.",
+            rich_help_panel=EXECUTION_PANEL,
+        ),
+    ] = "folded",
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -294,6 +305,7 @@ def audit(
         "workers": _workers(device) if workers is None else workers,
         "device": device,
         "precision": precision,
+        "trunk": trunk,
         "on_error": on_error,
     }
     done = _run(opened, table, out, Settings(**values), resume=resume, called=str(model or options.factory))

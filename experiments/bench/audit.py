@@ -1,6 +1,7 @@
 """Cost of an audit: relative to the plain forward pass, by its parts, and as the number of images grows.
 
     python experiments/bench/audit.py [--device cuda] [--precision bf16] [--images N] [--only SECTION ...] [--rounds N]
+        [--trunk eager folded compiled]
 
 writes ``experiments/bench/audit-<device>.json``, one section after another, so that an interrupted run keeps the
 finished ones. Generated faces of 178 x 218 pixels with their object masks, 40 attributes, random weights, the AFFACT
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -45,6 +47,7 @@ VALIDATION = 128
 EAGER = {"cpu": (8, 32), "cuda": (64, 256)}  # batch sizes of the eager pass that audits are compared with
 READERS = {"cpu": (0, 1), "cuda": (1, 4, 14)}  # reading processes
 PARTS = {
+    "compiling": (runner, "_compile"),
     "references": (runner, "fit_references"),
     "sample": (aggregate, "measure_sample"),
     "summary": (aggregate, "summarise"),
@@ -144,31 +147,38 @@ def whole(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     table = faces(folder, options.images)
     model = classifier("resnet50", table, 224).to(options.device)
     images = in_memory(model, table).to(options.device)
-    parts: list[dict[str, float]] = []
+    parts: dict[str, list[dict[str, float]]] = {trunk: [] for trunk in options.trunk}
 
-    def audit() -> None:
+    def audit(trunk: str) -> None:
         with clocks() as spent, tempfile.TemporaryDirectory(dir=folder) as out:
             begin = time.perf_counter()
-            runner.run(model, table, Path(out) / "audit", _settings(options))
+            runner.run(model, table, Path(out) / "audit", _settings(options, trunk=trunk))
             spent["everything"] = time.perf_counter() - begin
-        parts.append(spent)
+        parts[trunk].append(spent)
 
     runners: dict[str, Callable[[], object]] = {
         f"eager, {n} images at a time": eager(model, images, n) for n in EAGER[options.device]
     }
-    seconds = race({**runners, "audit": audit}, options.rounds, device=options.device)
-    parts = parts[1:]  # the first is a warm-up
-    seconds["audit pass"] = [spent["everything"] - sum(spent[name] for name in PARTS) for spent in parts]
+    audits = {f"audit, {trunk}": partial(audit, trunk) for trunk in options.trunk}
+    seconds = race({**runners, **audits}, options.rounds, device=options.device)
+    rest: dict[str, dict[str, float]] = {}
+    for trunk in options.trunk:
+        spent = parts[trunk][1:]  # the first is a warm-up
+        seconds[f"audit pass, {trunk}"] = [each["everything"] - sum(each[name] for name in PARTS) for each in spent]
+        rest[trunk] = {name: round(median(each[name] for each in spent), 2) for name in PARTS}
     return {
         "what": "audit pass: plan, digests, reading, forward, maps, ledgers, measures, records, maps and means on "
         "disk, attention overlap, specificity; audit: with the references fitted on 128 more images, the randomisation "
-        f"test on {Settings().gate_images} images, and the summary with its bootstrap",
+        f"test on {Settings().gate_images} images, the summary with its bootstrap, and the time to compile; by the way "
+        "in which the network runs below the explained tensor",
         "images": len(table.split("test")),
         "over": {name: ratios(seconds, name) for name in runners},
-        "seconds": {name: round(float(np.median(values)), 2) for name, values in seconds.items()},
-        "seconds_of_the_rest": {name: round(float(np.median([spent[name] for spent in parts])), 2) for name in PARTS},
+        "seconds": {name: round(median(values), 2) for name, values in seconds.items()},
+        "seconds_of_the_rest": rest,
         "images_per_second": {
-            name: round(options.images / float(np.median(seconds[name])), 1) for name in (*runners, "audit pass")
+            name: round(options.images / median(values), 1)
+            for name, values in seconds.items()
+            if not name.startswith("audit, ")
         },
     }
 
@@ -268,6 +278,7 @@ def main() -> None:
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--trunk", nargs="*", choices=["eager", "folded", "compiled"], default=["folded", "compiled"])
     parser.add_argument("--only", nargs="*", choices=list(sections), default=list(sections))
     parser.add_argument("--folder", type=Path, help="Where faces are kept between runs.")
     parser.add_argument("--grown", type=int, help=argparse.SUPPRESS)

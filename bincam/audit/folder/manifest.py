@@ -136,6 +136,14 @@ class AuditedCells(_Part):
     midpoint: bool = False
 
 
+class AuditedTrunk(_Part):
+    """How the part of the network below the explained tensor was to run, how it ran by method, and why otherwise."""
+
+    asked: str
+    ran: dict[str, str]
+    reasons: dict[str, str] = {}
+
+
 class Manifest(_Part):
     """The content of ``manifest.json``: the model, the data, the settings and the versions of packages.
 
@@ -182,6 +190,7 @@ class Manifest(_Part):
     shard_images: int = Field(gt=0)
     batch_size: int | None = None
     precision: str = "fp32"
+    trunk: AuditedTrunk | None = None
     device: str = "cpu"
     only_in_model: tuple[str, ...] = ()
     only_in_data: tuple[str, ...] = ()

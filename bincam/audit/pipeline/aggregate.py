@@ -107,8 +107,17 @@ def _unmeasured(plan: Plan, sums: Mapping[str, Any], skipped: Mapping[int, str])
             for name in sums
             if name.startswith("unresolved.") and (counts := counted(sums[name]))
         },
-        "notes": list(plan.notes),
+        "notes": [*plan.notes, *_halved(plan)],
     }
+
+
+def _halved(plan: Plan) -> list[str]:
+    """Tell of which methods the passes got fewer images, because memory was too small."""
+    return [
+        f"{spec}: memory was too small for {plan.batch_size} images in a pass, so that passes have {one.halved_to}"
+        for spec, one in plan.explainer_of.items()
+        if one.halved_to is not None
+    ]
 
 
 def _leakage(audit: Audit) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bincam import provenance
 from bincam._version import __version__
-from bincam.audit.folder.manifest import AuditedData, AuditedModel, Manifest, MaskSource, ReferenceData
+from bincam.audit.folder.manifest import AuditedData, AuditedModel, AuditedTrunk, Manifest, MaskSource, ReferenceData
 from bincam.audit.folder.parts.sets import output_names
 from bincam.audit.folder.schema import MASKS
 from bincam.audit.pipeline.boxes.box_plan import BoxPlan
@@ -123,10 +123,17 @@ class Plan:
         return tuple(name for name in self.model.card.attributes if name in explained)
 
     @property
+    def explainer_of(self) -> Mapping[str, Explainer]:
+        """Spec of a method to its explainer of own rows; of large sets, if no output has a row of its own."""
+        if self.explainers:
+            return self.explainers
+        assert self.large
+        return self.large.explainers
+
+    @property
     def any_explainer(self) -> Explainer:
         """The first explainer that there is."""
-        assert self.explainers or self.large
-        return next(iter((self.explainers or self.large.explainers).values()))  # type: ignore[union-attr]
+        return next(iter(self.explainer_of.values()))
 
     @property
     def second_head(self) -> bool:
@@ -239,6 +246,8 @@ class Plan:
         if settings.map_reference != "zero":
             if_any["map_reference"] = settings.map_reference
             if_any["map_references"] = {spec: reference.digest for spec, reference in self.map_references.items()}
+        if settings.trunk != "eager":
+            if_any["trunk"] = self._trunk()
         if self.views is not None:
             if_any["views"] = tuple(tuple(view) for view in self.views.views)
         fitted_on = None
@@ -299,6 +308,15 @@ class Plan:
         selection = next(iter(self.explainers.values())).selection
         named = zip(selection.attributes, selection.thresholds.tolist(), selection.owners, strict=True)
         return {name: threshold for name, threshold, owner in named if owner is None}
+
+    def _trunk(self) -> AuditedTrunk:
+        """How the network runs below the explained tensor, as far as it was run."""
+        states = {spec: explainer.trunk for spec, explainer in self.explainer_of.items()}
+        return AuditedTrunk(
+            asked=self.settings.trunk,
+            ran={spec: state.ran for spec, state in states.items()},
+            reasons={spec: state.reason for spec, state in states.items() if state.reason},
+        )
 
     def _behind_references(self) -> dict[str, Any]:
         """Count the people and, by attribute and class, the images and people of the fitted references."""

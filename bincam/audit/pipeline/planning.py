@@ -23,7 +23,7 @@ from bincam.audit.pipeline.views import frame_grids, plan_views, view_notes
 from bincam.audit.settings import BATCH_SIZE, Settings
 from bincam.audit.summary.label_noise import stated_noise
 from bincam.audit.summary.stated import Stated
-from bincam.cam import Explainer
+from bincam.cam import Explainer, Explanation
 from bincam.data import AttributeTable
 from bincam.data.checking.leakage import split_leaks
 from bincam.errors import InputError, nearest
@@ -204,6 +204,7 @@ def _explainer(model: AttributeClassifier, spec: str, names: Sequence[str] | Non
         top=1 if names is None else None,
         precision=settings.precision,
         batch_size=_images_per_pass(settings),
+        trunk=settings.trunk,
     )
 
 
@@ -216,12 +217,17 @@ def _images_per_pass(settings: Settings) -> int | None:
 
 def _grid(explainer: Explainer, settings: Settings) -> Grid:
     """Return the grid ``(h, w)`` of a method's maps; this also checks that the method supports model and side."""
+    maps = explain_noise(explainer, settings, 1).maps
+    return int(maps.shape[2]), int(maps.shape[3])
+
+
+def explain_noise(explainer: Explainer, settings: Settings, images: int) -> Explanation:
+    """Explain a number of images of random pixels, for the side of the settings."""
     card = explainer.card
     assert card is not None
-    probe = torch.randn(1, len(card.mean), *card.input_size, generator=torch.Generator().manual_seed(0))
-    labels = torch.ones(1, len(explainer.selection.attributes))
+    pixels = torch.randn(images, len(card.mean), *card.input_size, generator=torch.Generator().manual_seed(0))
+    labels = torch.ones(images, len(explainer.selection.attributes))
     for places in explainer.selection.sets.values():  # of a set exactly one is true
         in_set = [a for a, column in enumerate(explainer.selection.columns) if column in places]
         labels[:, in_set[1:]] = 0
-    maps = explainer(probe, settings.side, labels).maps
-    return int(maps.shape[2]), int(maps.shape[3])
+    return explainer(pixels, settings.side, labels)

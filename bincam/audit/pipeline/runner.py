@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from bincam.audit.pipeline.cells.pooled import ReferencePoolings
 from bincam.audit.pipeline.engines.local import measure_missing
 from bincam.audit.pipeline.map_references import map_references
 from bincam.audit.pipeline.plan import Plan
-from bincam.audit.pipeline.planning import make_plan
+from bincam.audit.pipeline.planning import explain_noise, make_plan
 from bincam.audit.pipeline.references import fit_references, load_references, save_references
 from bincam.audit.pipeline.shard import count_images
 from bincam.audit.settings import Settings
@@ -109,10 +109,14 @@ def run(
     )
     if source is None:
         source = opened.card.name if isinstance(model, AttributeClassifier) else os.fspath(model)
-    plan = make_plan(opened, table, settings or Settings(), source=source)
-    for note in plan.notes:
-        warnings.warn(note, BincamWarning, stacklevel=2)
-    return carry_out(plan, folder, resume=resume)
+    settings = settings or Settings()
+    opened = opened.to(settings.device)
+    # One order of the weights for plan and pass, so that what is found out about them stays known.
+    with _ordered(opened):
+        plan = make_plan(opened, table, settings, source=source)
+        for note in plan.notes:
+            warnings.warn(note, BincamWarning, stacklevel=2)
+        return carry_out(plan, folder, resume=resume)
 
 
 def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
@@ -125,10 +129,9 @@ def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
 
 def _carry_out(plan: Plan, folder: Path) -> None:
     # The random state is borrowed because torch's loader draws a number, even if nothing is shuffled.
-    card = plan.model.card
-    probe = plain_image(plan.model, len(card.mean), card.input_size)
-    order = channels_last(plan.model) if takes_channels_last(plan.model, probe) else nullcontext()
-    with own_rng(torch.device(plan.settings.device)), order:
+    with own_rng(torch.device(plan.settings.device)), _ordered(plan.model):
+        if plan.settings.trunk == "compiled":
+            _compile(plan)
         plan = replace(plan, references=_references(plan, folder))
         plan = replace(plan, map_references=map_references(plan, folder))
         plan = with_fitted_boxes(plan, folder, resumed=(folder / reader.MANIFEST).is_file())
@@ -138,6 +141,19 @@ def _carry_out(plan: Plan, folder: Path) -> None:
             finish(plan, writer)
         elif writer.restated:
             writer.restate(summary_of(plan, folder))
+
+
+def _ordered(model: AttributeClassifier) -> AbstractContextManager[None]:
+    """Keep the weights in channels-last order meanwhile, if the model takes images in that order."""
+    probe = plain_image(model, len(model.card.mean), model.card.input_size)
+    return channels_last(model) if takes_channels_last(model, probe) else nullcontext()
+
+
+def _compile(plan: Plan) -> None:
+    """Run two batches of random pixels, so that the manifest states whether the network could be compiled."""
+    for explainer in plan.explainer_of.values():
+        for _ in range(2):
+            explain_noise(explainer, plan.settings, plan.batch_size)
 
 
 def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
@@ -154,6 +170,7 @@ def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
         precision=plan.settings.precision,
         batch_size=plan.any_explainer.batch_size,
         cells=plan.any_explainer.cells,
+        trunk=plan.settings.trunk,
     )
     pooled = ReferencePoolings(plan.own_rows, plan.cells.poolings) if plan.cells and plan.own_rows else None
     images = len(plan.reference_table)

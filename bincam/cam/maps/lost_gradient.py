@@ -14,7 +14,6 @@ from bincam.cam.maps.evidence import Pass
 from bincam.cam.maps.gradients import choose_chunk, gradients
 from bincam.cam.requests.combination import Combination
 from bincam.models.anatomy import Anatomy
-from bincam.models.tracing.trace import Cut
 
 _CHANGE = 1e-3
 """Size of the change, relative to the tensor's root mean square."""
@@ -48,9 +47,7 @@ def lost_gradients(
     noise = torch.randn(leaf.shape, generator=torch.Generator().manual_seed(2)).to(leaf)
     changed = leaf + _CHANGE * leaf.square().mean().sqrt() * noise
     place = anatomy.vector if start == "vector" else anatomy.layer.place
-    cut = Cut(None, place, changed, open_stops=anatomy.open_stops, watch=True)
-    with torch.no_grad(), cut:
-        scores = model.read(model.module(batch))
+    scores, cut = model.cut_pass(batch, None, place, changed, open_stops=anatomy.open_stops, watch=True)
     before, after = passed.scores.detach(), scores.detach()
     size, change = columns.apply(before).abs(), columns.apply(after) - columns.apply(before)
     moved = change.abs() > _ROUNDING * _CHANGE * size.amax(0)

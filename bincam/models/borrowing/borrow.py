@@ -73,6 +73,8 @@ class WeightsNumber:
         self._model = model
         self._number = 0
         self._last: int | None = None
+        self.token = 0
+        """Fingerprint of the weights when the number changed last: another number of the same model has the same."""
 
     @contextmanager
     def kept(self) -> Iterator[int]:
@@ -80,6 +82,7 @@ class WeightsNumber:
         present, places = fingerprint(self._model), _places(self._model)
         if present != self._last:
             self._number += 1
+            self.token = present
         try:
             yield self._number
         finally:

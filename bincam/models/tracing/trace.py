@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -263,6 +263,18 @@ class PathChangedError(UnsupportedError):
     """A forward pass took another path than the one that was traced."""
 
 
+class Below(Protocol):
+    """What runs in place of some calls of a pass, below its places; see ``bincam.models.trunk``."""
+
+    def function(self, index: int, function: Any, args: Any, kwargs: Any) -> Callable[..., Any]:
+        """What is called for a call of the pass, with its own arguments."""
+        ...
+
+    def in_place(self, index: int) -> bool:
+        """True if a replaced call returns the tensor that the model's own call writes to."""
+        ...
+
+
 class Cut(TorchFunctionMode):
     """Extract tensors from a running forward pass, and start the gradient at one of them.
 
@@ -274,6 +286,7 @@ class Cut(TorchFunctionMode):
         value: Number or tensor that replaces the values of the leaf.
         open_stops: Whether gradients flow through ``detach``, see ``GradientModes``.
         watch: Note the calls at which gradients are lost, in ``lost``.
+        below: What is called in place of calls below these places; None for the model's own calls.
     """
 
     def __init__(
@@ -284,6 +297,7 @@ class Cut(TorchFunctionMode):
         *,
         open_stops: bool = False,
         watch: bool = False,
+        below: Below | None = None,
     ) -> None:
         super().__init__()
         self._keep = keep
@@ -292,6 +306,7 @@ class Cut(TorchFunctionMode):
         self._count = 0
         self._watched = {place.call: place.name for place in (keep, start) if place is not None}
         self._gradients = GradientModes(open_stops=open_stops, watch=watch)
+        self._below = below
         self.kept: tuple[Tensor, ...] = ()
         self.leaf: Tensor | None = None
 
@@ -307,9 +322,11 @@ class Cut(TorchFunctionMode):
         kwargs = kwargs or {}
         index = self._count
         self._count += 1
+        name = call_name(func) if index in self._watched else ""
+        if self._below is not None:
+            func = self._below.function(index, func, args, kwargs)
         if index not in self._watched:
             return self._gradients.call(func, args, kwargs)
-        name = call_name(func)
         if name != self._watched[index]:
             raise PathChangedError(
                 f"the forward pass took another path than when the model was resolved: call {index} was "
@@ -325,6 +342,8 @@ class Cut(TorchFunctionMode):
         result = self._gradients.call(func, args, kwargs)
         written = [tensor for tensor, before in zip(inputs, counted, strict=True) if writes(tensor) != before]
         outputs = tensors_in(result) or written
+        if self._below is not None and self._below.in_place(index):
+            written = outputs[:1]
         passed = self._visit(index, "output", outputs)
         if passed is outputs[0]:
             return result

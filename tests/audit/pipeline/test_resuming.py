@@ -126,7 +126,12 @@ def test_data_read_the_same_way_in_other_words_are_the_same_data(pictures, setti
 
 @pytest.mark.parametrize(
     ("changed", "named"),
-    [({"side": "positive"}, "side"), ({"batch_size": 8}, "batch_size"), ({"regions": None}, "regions")],
+    [
+        ({"side": "positive"}, "side"),
+        ({"batch_size": 8}, "batch_size"),
+        ({"regions": None}, "regions"),
+        ({"trunk": "eager"}, "trunk"),
+    ],
 )
 def test_other_settings_are_not_resumed(pictures, done, settings, changed, named):
     with pytest.raises(InputError, match=f"begun with different {named}"):

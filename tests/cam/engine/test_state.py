@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bincam.cam import METHODS, Explainer
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError
 from tests.conftest import ATTRIBUTES, TinyNet, randomize
 
 
@@ -162,3 +163,41 @@ def test_weights_may_change_between_calls(tiny: nn.Module, images: Tensor) -> No
     assert explainer(images).maps.dtype == torch.float32
     tiny.double()
     assert explainer(images).maps.dtype == torch.float64
+
+
+class Greedy(TinyNet):
+    """Has memory for four images in a pass."""
+
+    sizes: list[int]
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.sizes.append(len(images))
+        if len(images) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return super().forward(images)
+
+
+def test_memory_that_is_too_small_halves_the_passes():
+    model, images = randomize(Greedy()), torch.randn(10, 3, 12, 16, generator=torch.Generator().manual_seed(0))
+    model.sizes = []
+    whole = Explainer(randomize(TinyNet()))
+    whole.model.load_state_dict(model.state_dict())
+    explainer = Explainer(model)
+    with pytest.warns(BincamWarning, match="memory is too small for") as told:
+        explained = explainer(images)
+    assert [str(one.message).split("gets ")[1] for one in told] == ["5", "2"]
+    assert torch.allclose(explained.maps, whole(images).maps, rtol=1e-5, atol=1e-6)
+    assert explainer.halved_to == explainer.batch_size == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        logits = explainer.logits(images)
+    assert torch.allclose(logits, whole.logits(images), rtol=1e-5, atol=1e-6)
+
+
+def test_memory_that_is_too_small_for_one_image_is_an_error():
+    class Full(TinyNet):
+        def forward(self, _: Tensor) -> Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        Explainer(randomize(Full())).logits(torch.randn(1, 3, 12, 16))

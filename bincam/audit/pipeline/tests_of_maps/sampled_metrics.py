@@ -50,9 +50,8 @@ def measure_sample(plan: Plan, writer: AuditWriter, audit: Audit) -> dict[str, A
         "methods": {},
         "gates": {},
     }
-    tested = plan.explainers or (plan.large.explainers if plan.large else {})
     of_test = _draw(plan, plan.settings.gate_images)
-    for number, (spec, explainer) in enumerate(tested.items()):
+    for number, (spec, explainer) in enumerate(plan.explainer_of.items()):
         state = writer.state(f"sample-{number:02d}.json")
         if not state.is_file():
             measured = {"curves": _curves(plan, sample, spec), "gate": None}

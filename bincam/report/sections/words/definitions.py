@@ -178,6 +178,7 @@ def provenance(arm: Arm) -> Provenance:
         ("only in the data", ", ".join(manifest.only_in_data)),
         ("images excluded", _skipped(arm)),
         ("model-parameter randomisation test", map_checks.tested(arm)),
+        ("network below the explained tensor", _pairs(manifest.trunk.ran) if manifest.trunk else ""),
         ("seed", manifest.seed),
         ("bincam", manifest.version),
         ("versions", _pairs(manifest.versions)),
