@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -18,6 +19,7 @@ from bincam.progress import in_words, time_left
 
 OUT, QUICK_OUT = Path("reports/demo"), Path("reports/demo-quick")
 ARMS = ("unbalanced", "balanced")
+PROCESSES = min(2, os.cpu_count() or 1)
 INFLUENCE = ("Eyeglasses", "Smiling", "Wearing_Hat", "Bald", "Mustache", "Wearing_Lipstick")
 METHODS = ("grad_cam", "grad_cam@pre_activation")
 """The second uses the layer of the source paper. HiResCAM equals the first at either layer, as the head is exact."""
@@ -195,7 +197,9 @@ def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, li
     unbalanced, balanced = (audit.open_audit(out / "audits" / arm) for arm in ARMS)
     contrast = compare(unbalanced, balanced, out / "contrast")
     page = out / "report.html"
-    report.write_report(out / "contrast", page, track=lambda names: track(names, "report", unit="attributes"))
+    report.write_report(
+        out / "contrast", page, track=lambda names: track(names, "report", unit="attributes"), workers=PROCESSES
+    )
     return page, contrast["findings"]
 
 

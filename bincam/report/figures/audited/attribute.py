@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.report.figures.audited.dumbbells import CLASSES, COLOURS
+from bincam.report.figures.audited.frame import Frame
 from bincam.report.figures.theme import INK, MUTED, style
 from bincam.stats.estimate import is_small
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
-SIZE = (3.45, 2.35)  # inches
 DASHES = ("-", (0, (3, 1.6)))  # of the second and of the first arm of a contrast
 
 
@@ -66,46 +66,6 @@ def threshold_curves(logits: Floats, labels: Floats, used: float, minority: int,
     return Curves(tried, {"minority": first, "majority": second}, used)
 
 
-class Frame:
-    """A figure whose ticks, labels, titles and grid are laid out once; what is drawn into it can be wiped off.
-
-    Attributes:
-        figure: The figure.
-        rows: Its axes, from top to bottom.
-    """
-
-    def __init__(self, rows: int, title: str, xlabel: str, ylabel: str) -> None:
-        from matplotlib.figure import Figure
-
-        self.figure = Figure(figsize=SIZE)
-        self.figure.subplots_adjust(left=0.14, right=0.97, top=0.86, bottom=0.2, hspace=0.16)
-        self.rows: list[Any] = list(self.figure.subplots(rows, 1, sharex=True, sharey=True, squeeze=False)[:, 0])
-        for axes in self.rows:
-            axes.grid(visible=True, axis="both")
-            axes.tick_params(length=0)
-            for side in ("top", "right"):
-                axes.spines[side].set_visible(False)
-        # A stated height: else matplotlib measures all labels at every drawing, to move the title above ticks.
-        self.rows[0].set_title(title, loc="left", y=1.0)
-        self.rows[-1].set_xlabel(xlabel)
-        self.rows[rows // 2].set_ylabel(ylabel)
-        self._own = [axes.get_children() for axes in self.rows]
-
-    def keep(self) -> None:
-        """Make what is drawn so far a part of the frame."""
-        self._own = [axes.get_children() for axes in self.rows]
-
-    def wipe(self) -> None:
-        """Remove what was drawn since, and forget its limits."""
-        for axes, own in zip(self.rows, self._own, strict=True):
-            for artist in axes.get_children():
-                if artist not in own:
-                    artist.remove()
-            axes.dataLim.set(type(axes.dataLim).null())
-            axes.ignore_existing_data_limits = True
-            axes.autoscale(enable=True)
-
-
 class Canvas:
     """One figure per kind of chart, reused for all attributes, because making it costs more than filling it."""
 
@@ -142,7 +102,7 @@ class Canvas:
                                   alpha=0.25, linewidth=0)  # fmt: skip
                         axes.hist(values, edges, weights=weights, histtype="step", color=COLOURS[name], linewidth=1.2)
             frame.rows[-1].set(xlim=(0, 1), ylim=(0, None))
-        return frame.figure
+        return frame
 
     def _of_shares(self) -> Frame:
         frame = Frame(len(self.arms), "Bias share by predicted class", "bias share (midpoint reference)", "images [%]")
@@ -162,7 +122,7 @@ class Canvas:
                               linewidth=1.3)  # fmt: skip
                 axes.axvline(curve.used, color=INK, linewidth=0.8, linestyle=dash, alpha=0.7)
             axes.set_ylim(0, 100)
-        return frame.figure
+        return frame
 
     def _of_thresholds(self) -> Frame:
         return Frame(1, "Error against threshold", "threshold [logit]", "error [%]")
@@ -196,7 +156,7 @@ class Canvas:
                         axes.plot(x[which], y[which], color=colour, linestyle="", marker=mark, markersize=2.6,
                                   markerfacecolor=fill)  # fmt: skip
             axes.set(xlim=(0, 100), ylim=(0, 100))
-        return frame.figure
+        return frame
 
     def _of_calibration(self) -> Frame:
         return Frame(1, "Calibration", "predicted probability [%]", "positives [%]")
