@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "lazy",
         "markdown",
         "one_of",
+        "openmp",
         "progress",
         "references",
         "resample",

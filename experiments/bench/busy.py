@@ -104,11 +104,11 @@ def measure(what: str, rounds: int, busy: int, policies: dict[str, dict[str, str
                 raise SystemExit("a worker did not start")
         for _ in range(rounds):
             for name, process in workers.items():
-                quiet[name].append(float(answer(process, 2)))
+                quiet[name].append(float(answer(process, 1.5)))
             for other in others:
                 other.send_signal(signal.SIGCONT)
             for name, process in workers.items():
-                beside[name].append(float(answer(process, 5)))
+                beside[name].append(float(answer(process, 4)))
             for other in others:
                 other.send_signal(signal.SIGSTOP)
     finally:

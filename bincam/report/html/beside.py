@@ -7,8 +7,9 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,20 +17,19 @@ from bincam.errors import BincamWarning, InputError
 from bincam.generated.workers import start_worker
 
 if TYPE_CHECKING:
+    from bincam.report.html.page import Spread
     from bincam.report.sections.context import Drawing
     from bincam.report.view_model import Card
 
 WORTH = 8
 """Attributes from which on a second process pays: it needs two seconds to start, in which four cards are drawn."""
 
-Helper = ProcessPoolExecutor | None
-
 
 @contextlib.contextmanager
-def helper(
+def second_process(
     source: Path, out: Path, *, workers: int, hide_faces: bool, assets: str | os.PathLike[str] | None
-) -> Iterator[Helper]:
-    """Start the second process, which opens the source for itself; None where it is not asked for or does not pay.
+) -> Iterator[Spread]:
+    """Start a second process, where it is asked for and pays; it opens the source for itself.
 
     Args:
         source: Folder of the audit or contrast.
@@ -37,9 +37,12 @@ def helper(
         workers: Number of processes, this one included.
         hide_faces: As for ``write_report``.
         assets: Likewise.
+
+    Yields:
+        What draws the cards of attributes, in both processes or in this one.
     """
     if workers < 2 or _attributes(source) < WORTH:
-        yield None
+        yield partial(draw_all, None)
         return
     import multiprocessing
 
@@ -51,7 +54,7 @@ def helper(
     )
     pool.submit(_is_open)  # starts it
     try:
-        yield pool
+        yield partial(draw_all, pool)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -64,13 +67,15 @@ def _attributes(source: Path) -> int:
     return 0
 
 
-def draw_all(attributes: Sequence[str], draw: Callable[[str], Card], pool: Helper) -> Iterator[tuple[str, Card]]:
+def draw_all(
+    pool: Executor | None, attributes: Sequence[str], draw: Callable[[str], Card]
+) -> Iterator[tuple[str, Card]]:
     """Draw cards in this process and in the other, which begins at once, from the first on; this one from the last on.
 
     Args:
+        pool: The second process, or None.
         attributes: Their names.
         draw: Draws a card in this process.
-        pool: The second process, or None.
 
     Returns:
         An iterator over name and card, last attribute first; it draws what the other process has not begun.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -20,7 +20,6 @@ from bincam.report.figures.audited.attribute import Canvas
 from bincam.report.figures.pictured.examples import RULE, Photographs, mean_face
 from bincam.report.figures.pictured.overlays import gradient
 from bincam.report.html import heading
-from bincam.report.html.beside import Helper, draw_all
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
 from bincam.report.sections.attention_overlap import overlap_plots
@@ -43,7 +42,7 @@ from bincam.report.sections.words import definitions, wording
 from bincam.report.sections.words.unmeasured import unmeasured
 from bincam.report.sections.zoom.part import zoom_part
 from bincam.report.sections.zoom.studied import zoom_note
-from bincam.report.view_model import Page
+from bincam.report.view_model import Card, Page
 from bincam.stats.formatting import listed
 from bincam.units import unit
 
@@ -51,6 +50,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 Track = Callable[[Sequence[str]], Iterable[str]]
+Spread = Callable[[Sequence[str], Callable[[str], Card]], Iterator[tuple[str, Card]]]
+"""Begins to draw the cards of attributes, and yields name and card in any order."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,9 @@ def build(
     assets: str | os.PathLike[str] | None = None,
     tolerated: float = TOLERATED,
     track: Track | None = None,
-    pool: Helper = None,
+    spread: Spread | None = None,
 ) -> Page:
-    """Build the content of the page; the arguments are those of ``write_report``, and a process that draws too."""
+    """Build the content of the page; the arguments are those of ``write_report``, and who draws the cards."""
     arms, first = source.arms, source.arms[0]
     attributes = common(arms)
     document = source.contrast.document if source.contrast else {}
@@ -119,7 +120,7 @@ def build(
         raise InputError(f"{first.audit.folder}: the audits have no attribute in common, and no set of outputs")
     drawing = drawing_of(source, out, hide_faces=hide_faces, assets=assets)
     photographs = drawing.photographs
-    drawn = draw_all(attributes, lambda name: card(name, drawing), pool)
+    drawn = (spread or _one_by_one)(attributes, lambda name: card(name, drawing))
     of_sets, of_boxes, of_zoom = sets_part(drawing), boxes_part(drawing), zoom_part(drawing)
     label_sets, unshown = label_sets_part(drawing)
     plots, overlaps = overview.plots(source.columns, attributes) if attributes else [], overlap_plots(arms, attributes)
@@ -187,6 +188,10 @@ def build(
         limits=[limit for limit in definitions.LIMITS if maps or limit is not definitions.OF_MAPS],
         provenance=[definitions.provenance(arm) for arm in arms],
     )
+
+
+def _one_by_one(attributes: Sequence[str], draw: Callable[[str], Card]) -> Iterator[tuple[str, Card]]:
+    return ((name, draw(name)) for name in attributes)
 
 
 def render(page: Page) -> str:

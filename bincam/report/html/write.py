@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.report.conclusions.actions import TOLERATED
-from bincam.report.html.beside import helper
+from bincam.report.html.beside import second_process
 from bincam.report.html.pdf import print_pdf, require_browser
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ def write_report(
         raise InputError(f"workers={workers}: expected at least 1 process")
     if pdf is not None:
         require_browser()  # before the work, not after it
-    beside = helper(Path(source), target, workers=workers, hide_faces=hide_faces, assets=assets)
-    with beside as pool:  # started before this process imports what it draws with
+    beside = second_process(Path(source), target, workers=workers, hide_faces=hide_faces, assets=assets)
+    with beside as spread:  # started before this process imports what it draws with
         from bincam.report.html.page import build, open_source, render
 
         options: Any = {"hide_faces": hide_faces, "assets": assets, "tolerated": tolerated}
-        text = render(build(open_source(source), target, **options, track=track, pool=pool))
+        text = render(build(open_source(source), target, **options, track=track, spread=spread))
     with atomic(target) as part:
         part.write_text(text, encoding="utf-8")
     if pdf is not None:
