@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import math
 import os
-import time
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
 from bincam.cli.reading.option_groups import LARGEST_SEED
 from bincam.errors import InputError
-from bincam.progress import in_words, time_left
+from bincam.progress import Course, in_words
+
+if TYPE_CHECKING:
+    from bincam.data import AttributeTable
 
 OUT, QUICK_OUT = Path("reports/demo"), Path("reports/demo-quick")
 ARMS = ("unbalanced", "balanced")
@@ -169,6 +170,17 @@ def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, li
     Raises:
         InputError: ``out`` was made with another data set or seed, or the data set cannot be used.
     """
+    from bincam.data import load
+
+    table = None if data == "faces" else load(data)  # before the folder is marked: a misspelt name leaves nothing
+    _claim(out, {"data": data, "seed": seed} | ({"quick": True} if preset is QUICK else {}))
+    with _Steps(preset.seconds) as steps:
+        return _carry_out(out, data, table, seed, preset, steps)
+
+
+def _carry_out(
+    out: Path, data: str, table: AttributeTable | None, seed: int, preset: Preset, steps: _Steps
+) -> tuple[Path, list[str]]:
     from bincam import audit, faces, report
     from bincam.compare.contrast import compare
     from bincam.data import load, load_regions
@@ -176,9 +188,7 @@ def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, li
     from bincam.train import fit_pair
     from bincam.train.configuration.config import make_config
 
-    table = None if data == "faces" else load(data)  # before the folder is marked: a misspelt name leaves nothing
-    _claim(out, {"data": data, "seed": seed} | ({"quick": True} if preset is QUICK else {}))
-    source, steps = data, _Steps(preset.seconds)
+    source = data
     if table is None:
         steps.begin("1/5 Generating faces with CelebA's prevalences, and their exact masks")
         source = str(out / "faces")
@@ -220,20 +230,29 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
 
 
 class _Steps:
-    """Headings of the steps on stderr, with an estimate of what is left of all of them."""
+    """Headings of the steps on stderr, with an estimate of what is left of all of them where that is known."""
 
     def __init__(self, expected: tuple[int, ...] | None) -> None:
         self._expected = expected
-        self._began: list[float] = []
+        self._count = 0
+        self._course = None if expected is None else Course({str(step): s for step, s in enumerate(expected)})
+
+    def __enter__(self) -> Self:
+        if self._course is not None:
+            self._course.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._course is not None:
+            self._course.__exit__(*error)
 
     def begin(self, heading: str) -> None:
         typer.echo(heading, err=True)
-        self._began.append(time.monotonic())
-        if self._expected is None:
+        first, self._count = self._count == 0, self._count + 1
+        if self._course is None or self._expected is None:
             return
-        if len(self._began) == 1:
+        self._course.begin(str(self._count - 1))
+        if first:
             typer.echo(f"    about {in_words(sum(self._expected))} in all on two cores that are not busy", err=True)
-            return
-        left = time_left(self._expected, [end - start for start, end in pairwise(self._began)])
-        if not math.isnan(left):
+        elif not math.isnan(left := self._course.left()):
             typer.echo(f"    about {in_words(left)} left", err=True)

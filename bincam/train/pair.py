@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from bincam.errors import BincamWarning, InputError
 from bincam.files import write_json
 from bincam.folder_lock import take
 from bincam.one_of import yes_or_no
+from bincam.progress import Course
 from bincam.stats.class_counts import ClassCounts
 from bincam.train.configuration.config import PAIR_FILE as FILE
 from bincam.train.configuration.config import TrainConfig
@@ -85,12 +87,21 @@ def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
     _warn_of_unused(config, configs)
     _check(config, configs, resume=resume)
     with deferred_interrupt() as interrupted:  # around all arms: Ctrl-C at the end of one prevents the next
-        arms = {name: fit_until(own, interrupted, resume=resume) for name, own in configs.items()}
+        arms = _in_turn(configs, interrupted, resume=resume)
     proof = prove(config, arms)
     if PartialState().is_main_process:
         with take(folder, writes=(FILE,)), saving(folder):
             write_json(folder / FILE, proof)
     return PairResult(folder, arms, proof)
+
+
+def _in_turn(configs: dict[str, TrainConfig], interrupted: Callable[[], bool], *, resume: bool) -> dict[str, Result]:
+    with Course({name: config.epochs for name, config in configs.items()}) as course:
+        arms = {}
+        for name, own in configs.items():
+            course.begin(name)
+            arms[name] = fit_until(own, interrupted, resume=resume)
+    return arms
 
 
 def _warn_of_unused(config: TrainConfig, configs: dict[str, TrainConfig]) -> None:

@@ -37,7 +37,7 @@ def test_each_card_is_drawn_once_by_either(monkeypatch):
 
 def test_cards_of_a_process_that_was_killed_are_drawn_here(monkeypatch):
     def killed(name):
-        raise BrokenProcessPool
+        raise BrokenProcessPool(name)
 
     monkeypatch.setattr(beside, "_draw", killed)
     with ThreadPoolExecutor(1) as pool:
