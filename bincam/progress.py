@@ -48,6 +48,15 @@ class Course:
         assert self._token is not None
         _course.reset(self._token)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to this process; the clock is the machine's."""
+        return vars(self) | {"_token": None}
+
+    @property
+    def share(self) -> float:
+        """The share of the current step that this run carries out; 0 if it was found done."""
+        return self._share
+
     def begin(self, step: str) -> None:
         """End the current step, and begin another."""
         if self._step and self._share:
@@ -93,6 +102,16 @@ class Course:
 
 
 _course: ContextVar[Course | None] = ContextVar("course", default=None)
+
+
+def current() -> Course | None:
+    """Return the innermost course, to be continued in another process (``go_on``)."""
+    return _course.get()
+
+
+def go_on(course: Course | None) -> None:
+    """Continue the course of the process that started this one."""
+    _course.set(course)
 
 
 def whole(own: float, *, before: float = 0.0) -> float:

@@ -39,6 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cam",),
     ("metrics",),
     ("provenance", "generated"),
+    ("beside",),
     ("train", "faces", "scenes", "audit"),
     ("studies",),
     ("compare",),

@@ -16,6 +16,7 @@ from bincam.errors import InputError
 from bincam.progress import Course, in_words
 
 if TYPE_CHECKING:
+    from bincam.audit import Settings
     from bincam.data import AttributeTable
 
 OUT, QUICK_OUT = Path("reports/demo"), Path("reports/demo-quick")
@@ -37,7 +38,8 @@ class Preset:
         count: Faces to generate: about 80 % of them for training, 10 % for the test split.
         size: (W, H) of generated faces in pixels.
         influence_images: Test images with influence masks, each of which takes two renderings.
-        seconds: What the five steps take on two cores (``experiments/bench/demo-faces.json``), for the estimate of what
+        gate_images: Images for the randomisation test of the maps, as for ``bincam audit``.
+        seconds: What the four steps take on two cores (``experiments/bench/demo-faces.json``), for the estimate of what
             is left; None where that depends on the data.
     """
 
@@ -47,6 +49,7 @@ class Preset:
     count: int = 5200
     size: tuple[int, int] = (96, 118)
     influence_images: int = 100
+    gate_images: int = 64
     seconds: tuple[int, ...] | None = None
 
 
@@ -65,7 +68,7 @@ PRESETS = {
             "precision": "fp32",  # a CPU without bf16 instructions emulates them, many times slower
         },
         "auto",
-        seconds=(84, 199, 14, 16, 22),
+        seconds=(84, 150, 22, 10),
     ),
     "orl": Preset(
         {
@@ -92,12 +95,13 @@ QUICK = replace(
         "data": _FACES.train["data"] | {"size": 64, "attributes": [*INFLUENCE, "Male", "Young", "No_Beard"]},
         "epochs": 2,
     },
-    count=800,
+    count=400,
     size=(64, 78),
-    influence_images=20,
-    seconds=None,
+    influence_images=10,
+    gate_images=20,
+    seconds=(14, 22, 14, 8),
 )
-"""Every step with few small faces and nine attributes, in two to three minutes; its networks have learned little."""
+"""Every step with few small faces and nine attributes, in about a minute; its networks have learned little."""
 
 
 def demo(
@@ -116,7 +120,7 @@ def demo(
         bool,
         typer.Option(
             "--quick",
-            help="Every step with few small faces and nine attributes, in two to three minutes; the models have "
+            help="Every step with few small faces and nine attributes, in about a minute; the models have "
             "learned little, and the report shows what it looks like rather than a result.",
         ),
     ] = False,
@@ -182,6 +186,7 @@ def _carry_out(
     out: Path, data: str, table: AttributeTable | None, seed: int, preset: Preset, steps: _Steps
 ) -> tuple[Path, list[str]]:
     from bincam import audit, faces, report
+    from bincam.beside import at_once
     from bincam.compare.contrast import compare
     from bincam.data import load, load_regions
     from bincam.progress import track
@@ -190,20 +195,25 @@ def _carry_out(
 
     source = data
     if table is None:
-        steps.begin("1/5 Generating faces with CelebA's prevalences, and their exact masks")
+        steps.begin("1/4 Generating faces with CelebA's prevalences, and their exact masks")
         source = str(out / "faces")
         masks = preset.influence_images
         faces.make(source, preset.count, seed, size=preset.size, influence=INFLUENCE, influence_images=masks)
         table = load(source)
-    steps.begin("2/5 Training two models that differ only in the class weights")
+    steps.begin("2/4 Training two models that differ only in the class weights")
     values = preset.train | {"data": preset.train["data"] | {"source": source}}
-    fit_pair(make_config(values | {"out": str(out / "models"), "seed": seed}, source="demo"), resume=True)
+    config = make_config(values | {"out": str(out / "models"), "seed": seed}, source="demo")
+    fit_pair(config, resume=True, beside=PROCESSES > 1)
+    steps.begin("3/4 Auditing both models on the test images")
     regions: Any = preset.regions if preset.regions == "auto" else load_regions(preset.regions, source)
-    settings = audit.Settings(methods=preset.methods, regions=regions)
-    for number, arm in enumerate(ARMS):
-        steps.begin(f"{3 + number}/5 Auditing the {arm} model on the test images")
-        audit.run(out / "models" / arm, table, out / "audits" / arm, settings, resume=True)
-    steps.begin("5/5 Contrast and report")
+    settings = audit.Settings(methods=preset.methods, regions=regions, gate_images=preset.gate_images)
+    jobs = {arm: (out / "models" / arm, table, out / "audits" / arm, settings) for arm in ARMS}
+    if PROCESSES > 1:
+        at_once(_audit, jobs)
+    else:
+        for job in jobs.values():
+            _audit(*job)
+    steps.begin("4/4 Contrast and report")
     unbalanced, balanced = (audit.open_audit(out / "audits" / arm) for arm in ARMS)
     contrast = compare(unbalanced, balanced, out / "contrast")
     page = out / "report.html"
@@ -211,6 +221,12 @@ def _carry_out(
         out / "contrast", page, track=lambda names: track(names, "report", unit="attributes"), workers=PROCESSES
     )
     return page, contrast["findings"]
+
+
+def _audit(model: Path, table: AttributeTable, out: Path, settings: Settings) -> None:
+    from bincam import audit
+
+    audit.run(model, table, out, settings, resume=True)
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:

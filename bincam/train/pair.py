@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bincam.beside import at_once
 from bincam.errors import BincamWarning, InputError
 from bincam.files import write_json
 from bincam.folder_lock import take
@@ -17,8 +18,9 @@ from bincam.stats.class_counts import ClassCounts
 from bincam.train.configuration.config import PAIR_FILE as FILE
 from bincam.train.configuration.config import TrainConfig
 from bincam.train.configuration.sections import LossConfig, ResamplingConfig, SetLossConfig
-from bincam.train.loop import fit_until
+from bincam.train.loop import fit, fit_until
 from bincam.train.run_loss import has_set_head, make_run_loss, set_loss_of
+from bincam.train.runs.checkpoint import FILE as STATE
 from bincam.train.runs.checkpoint import Identity, read_state, saving
 from bincam.train.runs.folder import Result, refuse_overwriting
 from bincam.train.runs.initial_model import initial_model, weights_digest
@@ -49,12 +51,15 @@ class PairResult:
         return all(self.proof["identical"].values())
 
 
-def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
+def fit_pair(config: TrainConfig, *, resume: bool = False, beside: bool = False) -> PairResult:
     """Train every arm of a configuration from the same initial weights, in the same order, with the same augmentation.
 
     Args:
         config: ``config.arms`` states what is specific to each arm; its folder is ``config.out/NAME``.
         resume: Resume arms that are not finished, and leave those that are.
+        beside: Train all arms at once, each in a process with its share of the threads: faster for small networks, at
+            the memory of all of them. The number of threads, which may change the last digits of sums, is in each
+            arm's manifest. Processes are started by spawning: a script needs ``if __name__ == "__main__"``.
 
     Raises:
         InputError: There are fewer than two arms, or as ``fit``.
@@ -87,12 +92,19 @@ def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
     _warn_of_unused(config, configs)
     _check(config, configs, resume=resume)
     with deferred_interrupt() as interrupted:  # around all arms: Ctrl-C at the end of one prevents the next
-        arms = _in_turn(configs, interrupted, resume=resume)
+        if beside and PartialState().num_processes == 1:
+            arms = at_once(_fit, {name: (own, resume) for name, own in configs.items()})
+        else:
+            arms = _in_turn(configs, interrupted, resume=resume)
     proof = prove(config, arms)
     if PartialState().is_main_process:
         with take(folder, writes=(FILE,)), saving(folder):
             write_json(folder / FILE, proof)
     return PairResult(folder, arms, proof)
+
+
+def _fit(config: TrainConfig, resume: bool) -> Result:
+    return fit(config, resume=resume)
 
 
 def _in_turn(configs: dict[str, TrainConfig], interrupted: Callable[[], bool], *, resume: bool) -> dict[str, Result]:
@@ -146,7 +158,7 @@ def _check(config: TrainConfig, configs: dict[str, TrainConfig], *, resume: bool
                 BincamWarning,
                 stacklevel=3,
             )
-    if resume:
+    if resume and any((Path(own.out) / STATE).exists() for own in configs.values()):
         second = any(two_heads.values())
         initial_weights = weights_digest(initial_model(config, splits.train, counts.pairs(), set_head=second))
         with warnings.catch_warnings():

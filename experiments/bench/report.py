@@ -2,8 +2,8 @@
 
     python experiments/bench/report.py OTHER_CHECKOUT CONTRAST_OR_AUDIT [--rounds 3]
 
-writes ``experiments/bench/report.json``: wall and processor seconds of each (all processes of the command together, start
-included), and the median of the ratios of the rounds. The pages are compared without empty groups, which bear
+writes ``experiments/bench/report.json``: wall and processor seconds of each (all processes of the command together,
+start included), and the median of the ratios of the rounds. The pages are compared without empty groups, which bear
 matplotlib's running numbers.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 
 HERE = Path(__file__).parent
-HERE_TOO = HERE.parents[1]
+ROOT = HERE.parents[1]
 
 
 def timed(checkout: Path, source: Path, page: Path) -> tuple[float, float]:
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=HERE / "report.json")
     options = parser.parse_args()
-    checkouts = {"other": options.other.resolve(), "this": HERE_TOO}
+    checkouts = {"other": options.other.resolve(), "this": ROOT}
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in checkouts}
     with tempfile.TemporaryDirectory() as folder:
         pages = {name: Path(folder, f"{name}.html") for name in checkouts}

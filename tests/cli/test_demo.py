@@ -72,10 +72,10 @@ def test_the_quick_demo_is_of_faces_and_has_a_folder_of_its_own(command, tmp_pat
 
 
 def test_a_step_says_what_is_left_of_all(capsys, monkeypatch):
-    now = 0.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with demo._Steps((84, 199, 14)) as steps:
-        for number, now in enumerate((0.0, 168.0, 168.1), start=1):
+        for number, clock[0] in enumerate((0.0, 168.0, 168.1), start=1):
             steps.begin(f"{number}/3 Something")
             if number == 1:
                 progress.whole(0.0)  # carried out; training had been done before

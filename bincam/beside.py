@@ -1,0 +1,103 @@
+"""Long jobs in processes beside one another, each with its share of the threads of this one.
+
+A network's threads wait for one another after every layer; two jobs of one thread each wait for nobody.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, NamedTuple, TypeVar
+
+from bincam import progress
+from bincam.errors import BincamError, BincamWarning
+from bincam.generated.workers import start_worker
+
+T = TypeVar("T")
+
+
+class _Done(NamedTuple):
+    """What a process returns: the result, its warnings, and the share of the command's step that it did."""
+
+    result: Any
+    told: list[str]
+    share: float
+
+
+def at_once(job: Callable[..., T], arguments: Mapping[str, tuple[Any, ...]]) -> dict[str, T]:
+    """Call a function several times at once, each call in a process of its own.
+
+    Bars become lines on stderr. Ctrl-C reaches every process; a job that defers it ends as it does in this process.
+
+    Args:
+        job: A function of a module, as are its arguments and results: what can be pickled.
+        arguments: Of each call, by its name.
+
+    Returns:
+        The results by name. The warnings of all processes are repeated here, each once.
+
+    Raises:
+        BincamError: A process was killed; or whatever a call raises, once all have ended.
+
+    Example:
+        >>> from bincam.beside import at_once
+        >>> at_once(max, {})
+        {}
+    """
+    if not arguments:
+        return {}
+    import multiprocessing
+
+    import torch
+
+    course = progress.current()
+    with ProcessPoolExecutor(
+        len(arguments),
+        mp_context=multiprocessing.get_context("spawn"),  # a fork breaks the threads of OpenMP
+        initializer=_prepare,
+        initargs=(max(1, torch.get_num_threads() // len(arguments)), course),
+    ) as pool:
+        running = {name: pool.submit(_call, job, own) for name, own in arguments.items()}
+        try:
+            done = {name: one.result() for name, one in running.items()}
+        except BrokenProcessPool as error:
+            raise BincamError(
+                f"the process of {' or '.join(running)} was killed, perhaps for lack of memory; run the same again to "
+                "resume"
+            ) from error
+    for text in dict.fromkeys(text for one in done.values() for text in one.told):
+        warnings.warn(text, BincamWarning, stacklevel=2)
+    if course is not None and (share := max(one.share for one in done.values())):
+        course.work(share)
+    return {name: one.result for name, one in done.items()}
+
+
+class _Lines(io.TextIOWrapper):
+    """A stream of lines, on which no bar is animated: bars of several processes would overwrite one another."""
+
+    def isatty(self) -> bool:
+        """Return False, also on a terminal."""
+        return False
+
+
+def _prepare(threads: int, course: progress.Course | None) -> None:
+    import torch
+
+    start_worker()
+    torch.set_num_threads(threads)
+    sys.stderr = _Lines(os.fdopen(os.dup(2), "wb", 0), line_buffering=True, errors="backslashreplace")
+    progress.go_on(course)
+
+
+def _call(job: Callable[..., Any], arguments: tuple[Any, ...]) -> _Done:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", BincamWarning)
+        result = job(*arguments)
+    course = progress.current()
+    told = [str(one.message) for one in caught if issubclass(one.category, BincamWarning)]
+    return _Done(result, told, 0.0 if course is None else course.share)
