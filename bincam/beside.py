@@ -10,9 +10,9 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from bincam import progress
 from bincam.errors import BincamError, BincamWarning
@@ -29,40 +29,53 @@ class _Done(NamedTuple):
     share: float
 
 
-def at_once(job: Callable[..., T], arguments: Mapping[str, tuple[Any, ...]]) -> dict[str, T]:
-    """Call a function several times at once, each call in a process of its own.
+class Beside:
+    """Processes for long jobs, which share the threads of this one; they start at once, and live until the end.
 
     Bars become lines on stderr. Ctrl-C reaches every process; a job that defers it ends as it does in this process.
 
-    Args:
-        job: A function of a module, as are its arguments and results: what can be pickled.
-        arguments: Of each call, by its name.
-
-    Returns:
-        The results by name. The warnings of all processes are repeated here, each once.
-
-    Raises:
-        BincamError: A process was killed; or whatever a call raises, once all have ended.
-
     Example:
-        >>> from bincam.beside import at_once
-        >>> at_once(max, {})
+        >>> from bincam.beside import Beside
+        >>> with Beside(2) as processes:
+        ...     processes.at_once(max, {})
         {}
     """
-    if not arguments:
-        return {}
-    import multiprocessing
 
-    import torch
+    def __init__(self, count: int) -> None:
+        """Start this many processes, by spawning: a script needs ``if __name__ == "__main__"``."""
+        import multiprocessing
 
-    course = progress.current()
-    with ProcessPoolExecutor(
-        len(arguments),
-        mp_context=multiprocessing.get_context("spawn"),  # a fork breaks the threads of OpenMP
-        initializer=_prepare,
-        initargs=(max(1, torch.get_num_threads() // len(arguments)), course),
-    ) as pool:
-        running = {name: pool.submit(_call, job, own) for name, own in arguments.items()}
+        self._pool = ProcessPoolExecutor(
+            count,
+            mp_context=multiprocessing.get_context("spawn"),  # a fork breaks the threads of OpenMP
+            initializer=_prepare,
+            initargs=(count,),
+        )
+        for _ in range(count):
+            self._pool.submit(_started)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def at_once(self, job: Callable[..., T], arguments: Mapping[str, tuple[Any, ...]]) -> dict[str, T]:
+        """Call a function several times at once.
+
+        Args:
+            job: A function of a module; its arguments and results can be pickled.
+            arguments: Of each call, by its name.
+
+        Returns:
+            The results by name. The warnings of all processes are repeated here, each once.
+
+        Raises:
+            BincamError: A process was killed; or whatever a call raises, once all have ended.
+        """
+        course = progress.current()
+        running = {name: self._pool.submit(_call, job, own, course) for name, own in arguments.items()}
+        wait(running.values())
         try:
             done = {name: one.result() for name, one in running.items()}
         except BrokenProcessPool as error:
@@ -70,11 +83,11 @@ def at_once(job: Callable[..., T], arguments: Mapping[str, tuple[Any, ...]]) -> 
                 f"the process of {' or '.join(running)} was killed, perhaps for lack of memory; run the same again to "
                 "resume"
             ) from error
-    for text in dict.fromkeys(text for one in done.values() for text in one.told):
-        warnings.warn(text, BincamWarning, stacklevel=2)
-    if course is not None and (share := max(one.share for one in done.values())):
-        course.work(share)
-    return {name: one.result for name, one in done.items()}
+        for text in dict.fromkeys(text for one in done.values() for text in one.told):
+            warnings.warn(text, BincamWarning, stacklevel=2)
+        if course is not None and (share := max((one.share for one in done.values()), default=0.0)):
+            course.work(share)
+        return {name: one.result for name, one in done.items()}
 
 
 class _Lines(io.TextIOWrapper):
@@ -85,19 +98,22 @@ class _Lines(io.TextIOWrapper):
         return False
 
 
-def _prepare(threads: int, course: progress.Course | None) -> None:
+def _prepare(count: int) -> None:
     import torch
 
     start_worker()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(max(1, torch.get_num_threads() // count))
     sys.stderr = _Lines(os.fdopen(os.dup(2), "wb", 0), line_buffering=True, errors="backslashreplace")
+
+
+def _started() -> None:
+    pass
+
+
+def _call(job: Callable[..., Any], arguments: tuple[Any, ...], course: progress.Course | None) -> _Done:
     progress.go_on(course)
-
-
-def _call(job: Callable[..., Any], arguments: tuple[Any, ...]) -> _Done:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", BincamWarning)
         result = job(*arguments)
-    course = progress.current()
     told = [str(one.message) for one in caught if issubclass(one.category, BincamWarning)]
     return _Done(result, told, 0.0 if course is None else course.share)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bincam.beside import at_once
+from bincam.beside import Beside
 from bincam.errors import BincamWarning, InputError
 from bincam.files import write_json
 from bincam.folder_lock import take
@@ -51,15 +51,14 @@ class PairResult:
         return all(self.proof["identical"].values())
 
 
-def fit_pair(config: TrainConfig, *, resume: bool = False, beside: bool = False) -> PairResult:
+def fit_pair(config: TrainConfig, *, resume: bool = False, beside: Beside | None = None) -> PairResult:
     """Train every arm of a configuration from the same initial weights, in the same order, with the same augmentation.
 
     Args:
         config: ``config.arms`` states what is specific to each arm; its folder is ``config.out/NAME``.
         resume: Resume arms that are not finished, and leave those that are.
-        beside: Train all arms at once, each in a process with its share of the threads: faster for small networks, at
-            the memory of all of them. The number of threads, which may change the last digits of sums, is in each
-            arm's manifest. Processes are started by spawning: a script needs ``if __name__ == "__main__"``.
+        beside: Processes in which all arms are trained at once: faster for small networks, at the memory of all of
+            them. The number of threads of each, which may change the last digits of sums, is in its manifest.
 
     Raises:
         InputError: There are fewer than two arms, or as ``fit``.
@@ -92,8 +91,8 @@ def fit_pair(config: TrainConfig, *, resume: bool = False, beside: bool = False)
     _warn_of_unused(config, configs)
     _check(config, configs, resume=resume)
     with deferred_interrupt() as interrupted:  # around all arms: Ctrl-C at the end of one prevents the next
-        if beside and PartialState().num_processes == 1:
-            arms = at_once(_fit, {name: (own, resume) for name, own in configs.items()})
+        if beside is not None and PartialState().num_processes == 1:
+            arms = beside.at_once(_fit, {name: (own, resume) for name, own in configs.items()})
         else:
             arms = _in_turn(configs, interrupted, resume=resume)
     proof = prove(config, arms)

@@ -91,16 +91,17 @@ def answer(process: subprocess.Popen[str], seconds: float | None = None) -> str:
 
 def measure(what: str, rounds: int, busy: int, policies: dict[str, dict[str, str]]) -> dict[str, Any]:
     """Return rates and their ratios by policy."""
-    workers = {name: worker(what, environment) for name, environment in policies.items()}
+    workers: dict[str, subprocess.Popen[str]] = {}
     others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
-    quiet: dict[str, list[float]] = {name: [] for name in workers}
-    beside: dict[str, list[float]] = {name: [] for name in workers}
+    quiet: dict[str, list[float]] = {name: [] for name in policies}
+    beside: dict[str, list[float]] = {name: [] for name in policies}
     try:
         for other in others:
             other.send_signal(signal.SIGSTOP)
-        for process in workers.values():
-            if answer(process) != "ready":
-                raise SystemExit("a worker did not start")
+        for name, environment in policies.items():  # in turn, for each begins with two steps
+            workers[name] = worker(what, environment)
+            if answer(workers[name]) != "ready":
+                raise SystemExit(f"worker {name} did not start")
         for _ in range(rounds):
             for name, process in workers.items():
                 quiet[name].append(float(answer(process, 1.5)))

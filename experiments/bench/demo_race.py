@@ -50,9 +50,8 @@ def run(checkout: Path, count: int) -> dict[str, Any]:
         )  # fmt: skip
         assert process.stderr is not None
         assert process.stdout is not None
-        for line in process.stderr:
-            if line[:1].isdigit() and line[1:2] == "/":
-                steps.append((line[4:].strip(), time.perf_counter() - began))
+        headings = (line for line in process.stderr if line[:1].isdigit() and line[1:2] == "/")
+        steps += [(line[4:].strip(), time.perf_counter() - began) for line in headings]
         findings = json.loads(process.stdout.read() or "[]")
         if process.wait():
             raise SystemExit(f"the demo of {checkout} failed")
