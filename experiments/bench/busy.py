@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -89,8 +90,8 @@ def answer(process: subprocess.Popen[str], seconds: float | None = None) -> str:
     return process.stdout.readline().strip()
 
 
-def measure(what: str, rounds: int, busy: int, policies: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """Return rates and their ratios by policy."""
+def measure(what: str, rounds: int, busy: int, policies: dict[str, dict[str, str]]) -> Iterator[dict[str, Any]]:
+    """Yield rates and their ratios by policy, after every round those so far."""
     workers: dict[str, subprocess.Popen[str]] = {}
     others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
     quiet: dict[str, list[float]] = {name: [] for name in policies}
@@ -111,20 +112,20 @@ def measure(what: str, rounds: int, busy: int, policies: dict[str, dict[str, str
                 beside[name].append(float(answer(process, 4)))
             for other in others:
                 other.send_signal(signal.SIGSTOP)
+            yield {
+                name: {
+                    "quiet_per_second": round(median(quiet[name]), 2),
+                    "busy_per_second": round(median(beside[name]), 3),
+                    "quiet_over_default": _ratio(quiet[name], quiet["default"]),
+                    "busy_over_own_quiet": _ratio(beside[name], quiet[name]),
+                    "busy_over_default_quiet": _ratio(beside[name], quiet["default"]),
+                }
+                for name in workers
+            }
     finally:
         for process in (*workers.values(), *others):
             process.kill()
             process.wait()
-    return {
-        name: {
-            "quiet_per_second": round(median(quiet[name]), 2),
-            "busy_per_second": round(median(beside[name]), 3),
-            "quiet_over_default": _ratio(quiet[name], quiet["default"]),
-            "busy_over_own_quiet": _ratio(beside[name], quiet[name]),
-            "busy_over_default_quiet": _ratio(beside[name], quiet["default"]),
-        }
-        for name in workers
-    }
 
 
 def _ratio(values: list[float], base: list[float]) -> float:
@@ -147,17 +148,13 @@ def main() -> None:
     from race import machine, write
 
     policies = {name: POLICIES[name] for name in dict.fromkeys(("default", *options.policies))}
-    result = {
-        "machine": machine(),
-        "busy_processes": options.busy,
-        "rounds": options.rounds,
-        "environment": policies,
-        **{what: measure(what, options.rounds, options.busy, policies) for what in options.what},
-    }
-    write(options.out, result)
+    result: dict[str, Any] = {"machine": machine(), "busy_processes": options.busy, "environment": policies}
     for what in options.what:
-        for name, figures in result[what].items():
-            print(what, name, figures)
+        for number, figures in enumerate(measure(what, options.rounds, options.busy, policies), start=1):
+            result |= {what: {"rounds": number, **figures}}
+            write(options.out, result)  # after every round: a machine is quiet for a while only
+        for name, rates in figures.items():
+            print(what, name, rates)
 
 
 if __name__ == "__main__":
