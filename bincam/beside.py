@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -112,8 +113,12 @@ def _started() -> None:
 
 def _call(job: Callable[..., Any], arguments: tuple[Any, ...], course: progress.Course | None) -> _Done:
     progress.go_on(course)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", BincamWarning)
-        result = job(*arguments)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # between jobs it is the other process's affair
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", BincamWarning)
+            result = job(*arguments)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     told = [str(one.message) for one in caught if issubclass(one.category, BincamWarning)]
     return _Done(result, told, 0.0 if course is None else course.share)

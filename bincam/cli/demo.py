@@ -69,7 +69,7 @@ PRESETS = {
             "precision": "fp32",  # a CPU without bf16 instructions emulates them, many times slower
         },
         "auto",
-        seconds=(84, 150, 22, 10),
+        seconds=(84, 199, 30, 22),
     ),
     "orl": Preset(
         {

@@ -74,9 +74,9 @@ class Canvas:
         self.arms = tuple(arms)
         self._frames: dict[str, Frame] = {}
 
-    def _frame(self, make: Callable[[], Frame], name: str = "") -> Frame:
+    def _frame(self, make: Callable[[], Frame]) -> Frame:
         """Return the empty frame of a kind of chart; it is made when it is first needed."""
-        key = f"{make.__name__} {name}"
+        key = make.__name__
         if key not in self._frames:
             self._frames[key] = make()
             self._frames[key].keep()
