@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-import time
+import os
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
 from bincam.cli.reading.option_groups import LARGEST_SEED
 from bincam.errors import InputError
-from bincam.progress import in_words, time_left
+from bincam.progress import Course, in_words
+
+if TYPE_CHECKING:
+    from bincam.audit import Settings
+    from bincam.data import AttributeTable
 
 OUT, QUICK_OUT = Path("reports/demo"), Path("reports/demo-quick")
 ARMS = ("unbalanced", "balanced")
+PROCESSES = min(2, os.cpu_count() or 1)
 INFLUENCE = ("Eyeglasses", "Smiling", "Wearing_Hat", "Bald", "Mustache", "Wearing_Lipstick")
 METHODS = ("grad_cam", "grad_cam@pre_activation")
 """The second uses the layer of the source paper. HiResCAM equals the first at either layer, as the head is exact."""
@@ -34,7 +39,8 @@ class Preset:
         count: Faces to generate: about 80 % of them for training, 10 % for the test split.
         size: (W, H) of generated faces in pixels.
         influence_images: Test images with influence masks, each of which takes two renderings.
-        seconds: What the five steps take on two cores (``experiments/bench/demo-faces.json``), for the estimate of what
+        gate_images: Images for the randomisation test of the maps, as for ``bincam audit``.
+        seconds: What the four steps take on two cores (``experiments/bench/demo-faces.json``), for the estimate of what
             is left; None where that depends on the data.
     """
 
@@ -44,6 +50,7 @@ class Preset:
     count: int = 5200
     size: tuple[int, int] = (96, 118)
     influence_images: int = 100
+    gate_images: int = 64
     seconds: tuple[int, ...] | None = None
 
 
@@ -62,7 +69,7 @@ PRESETS = {
             "precision": "fp32",  # a CPU without bf16 instructions emulates them, many times slower
         },
         "auto",
-        seconds=(84, 199, 14, 16, 22),
+        seconds=(84, 199, 30, 22),
     ),
     "orl": Preset(
         {
@@ -87,14 +94,16 @@ QUICK = replace(
     train=_FACES.train
     | {
         "data": _FACES.train["data"] | {"size": 64, "attributes": [*INFLUENCE, "Male", "Young", "No_Beard"]},
+        "model": {"name": "resnet10t", "options": {"output_stride": 16, "channels": [32, 64, 128, 256]}},
         "epochs": 2,
     },
-    count=800,
+    count=640,
     size=(64, 78),
-    influence_images=20,
-    seconds=None,
+    influence_images=10,
+    gate_images=20,
+    seconds=(18, 16, 14, 12),
 )
-"""Every step with few small faces and nine attributes, in two to three minutes; its networks have learned little."""
+"""Every step with few small faces and nine attributes, in about a minute; its networks have learned little."""
 
 
 def demo(
@@ -113,7 +122,7 @@ def demo(
         bool,
         typer.Option(
             "--quick",
-            help="Every step with few small faces and nine attributes, in two to three minutes; the models have "
+            help="Every step with few small faces and nine attributes, in about a minute; the models have "
             "learned little, and the report shows what it looks like rather than a result.",
         ),
     ] = False,
@@ -167,36 +176,60 @@ def carry_out(out: Path, data: str, seed: int, preset: Preset) -> tuple[Path, li
     Raises:
         InputError: ``out`` was made with another data set or seed, or the data set cannot be used.
     """
+    from bincam.data import load
+
+    table = None if data == "faces" else load(data)  # before the folder is marked: a misspelt name leaves nothing
+    _claim(out, {"data": data, "seed": seed} | ({"quick": True} if preset is QUICK else {}))
+    with _Steps(preset.seconds) as steps:
+        return _carry_out(out, data, table, seed, preset, steps)
+
+
+def _carry_out(
+    out: Path, data: str, table: AttributeTable | None, seed: int, preset: Preset, steps: _Steps
+) -> tuple[Path, list[str]]:
     from bincam import audit, faces, report
+    from bincam.beside import Beside
     from bincam.compare.contrast import compare
     from bincam.data import load, load_regions
     from bincam.progress import track
     from bincam.train import fit_pair
     from bincam.train.configuration.config import make_config
 
-    table = None if data == "faces" else load(data)  # before the folder is marked: a misspelt name leaves nothing
-    _claim(out, {"data": data, "seed": seed} | ({"quick": True} if preset is QUICK else {}))
-    source, steps = data, _Steps(preset.seconds)
+    source = data
     if table is None:
-        steps.begin("1/5 Generating faces with CelebA's prevalences, and their exact masks")
+        steps.begin("1/4 Generating faces with CelebA's prevalences, and their exact masks")
         source = str(out / "faces")
         masks = preset.influence_images
         faces.make(source, preset.count, seed, size=preset.size, influence=INFLUENCE, influence_images=masks)
         table = load(source)
-    steps.begin("2/5 Training two models that differ only in the class weights")
-    values = preset.train | {"data": preset.train["data"] | {"source": source}}
-    fit_pair(make_config(values | {"out": str(out / "models"), "seed": seed}, source="demo"), resume=True)
-    regions: Any = preset.regions if preset.regions == "auto" else load_regions(preset.regions, source)
-    settings = audit.Settings(methods=preset.methods, regions=regions)
-    for number, arm in enumerate(ARMS):
-        steps.begin(f"{3 + number}/5 Auditing the {arm} model on the test images")
-        audit.run(out / "models" / arm, table, out / "audits" / arm, settings, resume=True)
-    steps.begin("5/5 Contrast and report")
+    steps.begin("2/4 Training two models that differ only in the class weights")
+    with Beside(len(ARMS)) if PROCESSES > 1 else nullcontext() as beside:
+        values = preset.train | {"data": preset.train["data"] | {"source": source}}
+        config = make_config(values | {"out": str(out / "models"), "seed": seed}, source="demo")
+        fit_pair(config, resume=True, beside=beside)
+        steps.begin("3/4 Auditing both models on the test images")
+        regions: Any = preset.regions if preset.regions == "auto" else load_regions(preset.regions, source)
+        settings = audit.Settings(methods=preset.methods, regions=regions, gate_images=preset.gate_images)
+        jobs = {arm: (out / "models" / arm, table, out / "audits" / arm, settings) for arm in ARMS}
+        if beside is None:
+            for job in jobs.values():
+                _audit(*job)
+        else:
+            beside.at_once(_audit, jobs)
+    steps.begin("4/4 Contrast and report")
     unbalanced, balanced = (audit.open_audit(out / "audits" / arm) for arm in ARMS)
     contrast = compare(unbalanced, balanced, out / "contrast")
     page = out / "report.html"
-    report.write_report(out / "contrast", page, track=lambda names: track(names, "report", unit="attributes"))
+    report.write_report(
+        out / "contrast", page, track=lambda names: track(names, "report", unit="attributes"), workers=PROCESSES
+    )
     return page, contrast["findings"]
+
+
+def _audit(model: Path, table: AttributeTable, out: Path, settings: Settings) -> None:
+    from bincam import audit
+
+    audit.run(model, table, out, settings, resume=True)
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:
@@ -216,20 +249,29 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
 
 
 class _Steps:
-    """Headings of the steps on stderr, with an estimate of what is left of all of them."""
+    """Headings of the steps on stderr, with an estimate of what is left of all of them where that is known."""
 
     def __init__(self, expected: tuple[int, ...] | None) -> None:
         self._expected = expected
-        self._began: list[float] = []
+        self._count = 0
+        self._course = None if expected is None else Course({str(step): s for step, s in enumerate(expected)})
+
+    def __enter__(self) -> Self:
+        if self._course is not None:
+            self._course.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._course is not None:
+            self._course.__exit__(*error)
 
     def begin(self, heading: str) -> None:
         typer.echo(heading, err=True)
-        self._began.append(time.monotonic())
-        if self._expected is None:
+        first, self._count = self._count == 0, self._count + 1
+        if self._course is None or self._expected is None:
             return
-        if len(self._began) == 1:
+        self._course.begin(str(self._count - 1))
+        if first:
             typer.echo(f"    about {in_words(sum(self._expected))} in all on two cores that are not busy", err=True)
-            return
-        left = time_left(self._expected, [end - start for start, end in pairwise(self._began)])
-        if not math.isnan(left):
+        elif not math.isnan(left := self._course.left()):
             typer.echo(f"    about {in_words(left)} left", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -93,20 +94,20 @@ def report(
     from bincam.progress import track
     from bincam.report import write_report
     from bincam.report.conclusions.actions import TOLERATED
-    from bincam.report.conclusions.reading import conclude
-    from bincam.report.html.page import open_source
-    from bincam.stats.formatting import number
 
     tolerated = TOLERATED if tolerate is None else tolerate
     write_report(
         source, target, hide_faces=hide_faces, assets=assets, pdf=pdf, tolerated=tolerated,
-        track=lambda names: track(names, "report", unit="attributes"),
+        track=lambda names: track(names, "report", unit="attributes"), workers=min(2, os.cpu_count() or 1),
     )  # fmt: skip
     if card is not None:
         from bincam.report.model_card.write import write_card
 
         write_card(source, card)
     if as_json:
+        from bincam.report.conclusions.reading import conclude
+        from bincam.report.html.page import open_source
+
         read = open_source(source)
         concluded = conclude(read.arms, read.contrast, tolerated=tolerated)
         written = {
@@ -118,5 +119,7 @@ def report(
         }
         typer.echo(json.dumps(written, ensure_ascii=False))
         return
+    from bincam.stats.formatting import number
+
     files = [file for file in (target, pdf, card) if file is not None]
     typer.echo("; ".join(f"{file}: {number(file.stat().st_size / 1e6, 1)} MB" for file in files))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
 from bincam.data import crop
 from bincam.data.attribute_table import AttributeTable
@@ -17,6 +16,13 @@ from bincam.data.augment import Augmentation, View, Views
 from bincam.data.decoding.bands import decode_bands, picture
 from bincam.data.regions.regions import Regions
 from bincam.errors import InputError
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+    _Base = Dataset["Sample | Skipped"]
+else:
+    _Base = object  # torch's loader asks for __getitem__ and __len__; importing torch takes longer than a small report
 
 OnError = Literal["raise", "skip"]
 
@@ -89,7 +95,7 @@ Also = Callable[[Crop], Mapping[str, NDArray[Any]]]
 """A function that makes further arrays from an image, in the process that reads it."""
 
 
-class FaceDataset(Dataset[Sample | Skipped]):
+class FaceDataset(_Base):
     """Images of a table, cropped and optionally augmented.
 
     ``bincam.data.loader`` makes batches of it.

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from bincam.lazy import lazily
 
 if TYPE_CHECKING:
-    from bincam.report.html.page import write_report as write_report
+    from bincam.report.html.write import write_report as write_report
     from bincam.report.model_card.write import write_card as write_card
 
-_NAMES = {"write_card": "model_card.write", "write_report": "html.page"}
+_NAMES = {"write_card": "model_card.write", "write_report": "html.write"}
 __all__ = [*_NAMES]  # noqa: PLE0604  # every entry is a string
 __getattr__, __dir__ = lazily(__name__, _NAMES)

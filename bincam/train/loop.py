@@ -190,16 +190,16 @@ class _Run:
             self.folder.write_config()
             self.folder.write_records(position, "running")
         self._end_if_interrupted()
-        reporter = Reporter(config, steps=self.batches.steps, silent=not main)
+        done = position.epoch * self.batches.steps + position.step
+        reporter = Reporter(config, steps=self.batches.steps, done=done, silent=not main)
         with self.process.failing_together():
             events = EventFile(self.folder.path, self.writer, position.history)
         with reporter, events:
             while not position.ended:
-                began = time.perf_counter()
                 self._train_epoch(reporter)
                 record = self._evaluate_epoch()
                 self._write_epoch(record)
-                reporter.epoch(record, time.perf_counter() - began)
+                reporter.epoch(record)
                 with self.process.failing_together():
                     events.write(record)
                 if on_epoch is not None:

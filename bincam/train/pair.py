@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bincam.beside import Beside
 from bincam.errors import BincamWarning, InputError
 from bincam.files import write_json
 from bincam.folder_lock import take
 from bincam.one_of import yes_or_no
+from bincam.progress import Course
 from bincam.stats.class_counts import ClassCounts
 from bincam.train.configuration.config import PAIR_FILE as FILE
 from bincam.train.configuration.config import TrainConfig
 from bincam.train.configuration.sections import LossConfig, ResamplingConfig, SetLossConfig
-from bincam.train.loop import fit_until
+from bincam.train.loop import fit, fit_until
 from bincam.train.run_loss import has_set_head, make_run_loss, set_loss_of
+from bincam.train.runs.checkpoint import FILE as STATE
 from bincam.train.runs.checkpoint import Identity, read_state, saving
 from bincam.train.runs.folder import Result, refuse_overwriting
 from bincam.train.runs.initial_model import initial_model, weights_digest
@@ -47,12 +51,14 @@ class PairResult:
         return all(self.proof["identical"].values())
 
 
-def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
+def fit_pair(config: TrainConfig, *, resume: bool = False, beside: Beside | None = None) -> PairResult:
     """Train every arm of a configuration from the same initial weights, in the same order, with the same augmentation.
 
     Args:
         config: ``config.arms`` states what is specific to each arm; its folder is ``config.out/NAME``.
         resume: Resume arms that are not finished, and leave those that are.
+        beside: Processes in which all arms are trained at once: faster for small networks, at the memory of all of
+            them. The number of threads of each, which may change the last digits of sums, is in its manifest.
 
     Raises:
         InputError: There are fewer than two arms, or as ``fit``.
@@ -85,12 +91,28 @@ def fit_pair(config: TrainConfig, *, resume: bool = False) -> PairResult:
     _warn_of_unused(config, configs)
     _check(config, configs, resume=resume)
     with deferred_interrupt() as interrupted:  # around all arms: Ctrl-C at the end of one prevents the next
-        arms = {name: fit_until(own, interrupted, resume=resume) for name, own in configs.items()}
+        if beside is not None and PartialState().num_processes == 1:
+            arms = beside.at_once(_fit, {name: (own, resume) for name, own in configs.items()})
+        else:
+            arms = _in_turn(configs, interrupted, resume=resume)
     proof = prove(config, arms)
     if PartialState().is_main_process:
         with take(folder, writes=(FILE,)), saving(folder):
             write_json(folder / FILE, proof)
     return PairResult(folder, arms, proof)
+
+
+def _fit(config: TrainConfig, resume: bool) -> Result:
+    return fit(config, resume=resume)
+
+
+def _in_turn(configs: dict[str, TrainConfig], interrupted: Callable[[], bool], *, resume: bool) -> dict[str, Result]:
+    with Course({name: config.epochs for name, config in configs.items()}) as course:
+        arms = {}
+        for name, own in configs.items():
+            course.begin(name)
+            arms[name] = fit_until(own, interrupted, resume=resume)
+    return arms
 
 
 def _warn_of_unused(config: TrainConfig, configs: dict[str, TrainConfig]) -> None:
@@ -135,7 +157,7 @@ def _check(config: TrainConfig, configs: dict[str, TrainConfig], *, resume: bool
                 BincamWarning,
                 stacklevel=3,
             )
-    if resume:
+    if resume and any((Path(own.out) / STATE).exists() for own in configs.values()):
         second = any(two_heads.values())
         initial_weights = weights_digest(initial_model(config, splits.train, counts.pairs(), set_head=second))
         with warnings.catch_warnings():

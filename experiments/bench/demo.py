@@ -59,7 +59,7 @@ def demo(out: Path, data: str, seed: int) -> tuple[dict[str, float], float]:
         with watched(psutil.Process(running.pid)) as peak:
             for line in running.stderr:
                 print(line, end="", file=sys.stderr)
-                if line[1:3] == "/5":
+                if line[1:3] == "/4":
                     steps.append((line[4:].strip(), time.perf_counter() - began))
     if running.returncode:
         raise SystemExit(f"bincam demo ended with {running.returncode}")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from bincam import progress
 from bincam.audit import open_audit
 from bincam.cli import demo
 from bincam.errors import InputError
@@ -71,15 +72,17 @@ def test_the_quick_demo_is_of_faces_and_has_a_folder_of_its_own(command, tmp_pat
 
 
 def test_a_step_says_what_is_left_of_all(capsys, monkeypatch):
-    clock = iter((0.0, 168.0, 168.1, 200.0))
-    monkeypatch.setattr(demo.time, "monotonic", lambda: next(clock))
-    steps = demo._Steps((84, 199, 14))
-    for number in range(1, 4):
-        steps.begin(f"{number}/3 Something")
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with demo._Steps((84, 199, 14)) as steps:
+        for number, clock[0] in enumerate((0.0, 168.0, 168.1), start=1):
+            steps.begin(f"{number}/3 Something")
+            if number == 1:
+                progress.whole(0.0)  # carried out; training had been done before
     said = capsys.readouterr().err.splitlines()
     assert said[1].strip() == "about 5 min in all on two cores that are not busy"
     assert said[3].strip() == "about 7 min left"  # twice as slow as expected
-    assert said[5].strip() == "about 28 s left"  # training had been done before
+    assert said[5].strip() == "about 28 s left"
 
 
 def test_another_demos_folder_is_refused(tmp_path):

@@ -8,8 +8,10 @@ from pathlib import Path
 from shutil import rmtree
 
 import pytest
+import torch
 
 import bincam
+from bincam.beside import Beside
 from bincam.errors import BincamWarning, InputError
 from bincam.train import fit, fit_pair
 from bincam.train.pair import prove
@@ -146,3 +148,25 @@ def test_a_wrong_arm_is_refused_before_another_is_trained(config, arm, message):
     with pytest.raises(InputError, match=message):
         fit_pair(settings)
     assert not Path(settings.out).exists()
+
+
+@pytest.mark.slow  # two processes import torch
+def test_arms_trained_at_once_are_those_trained_in_turn(config, capfd):
+    """With as many threads the bytes are the same; bars are lines, and what is there is not trained again."""
+    threads = torch.get_num_threads()
+    with Beside(2) as processes:
+        at_once = fit_pair(config(epochs=1, to="at once"), beside=processes)
+        again = fit_pair(config(epochs=1, to="at once"), beside=processes, resume=True)
+    assert again.arms == at_once.arms
+    assert at_once.identical
+    lines = capfd.readouterr().err.splitlines()
+    assert sum("epoch 1/1" in line for line in lines) == 2
+    facts = [json.loads((arm.folder / "manifest.json").read_text()) for arm in at_once.arms.values()]
+    assert [one["threads"] for one in facts] == [max(1, threads // 2)] * 2
+    torch.set_num_threads(max(1, threads // 2))
+    try:
+        in_turn = fit_pair(config(epochs=1, to="in turn"))
+    finally:
+        torch.set_num_threads(threads)
+    for name, arm in in_turn.arms.items():
+        assert digest(arm.folder) == digest(at_once.arms[name].folder)

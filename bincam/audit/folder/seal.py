@@ -106,7 +106,7 @@ def check_seal(folder: Path, manifest: Manifest, summary: Mapping[str, Any]) -> 
     if not _is_whole(summary):
         raise InputError(f"{folder / SUMMARY}: changed since it was written; {again}")
     seal = summary[KEY]
-    check_measured(folder, manifest, summary)
+    _check_measured(folder, manifest, seal)
     if seal["digests"] != content_digest(_stated(folder)):
         raise InputError(f"{folder / SUMMARY}: not the summary of the measurements in {folder}; {again}")
     if seal["manifest"] != content_digest(manifest.to_json()):
@@ -128,8 +128,12 @@ def check_measured(folder: Path, manifest: Manifest, summary: Mapping[str, Any] 
     Raises:
         InputError: They are refused; the message names the file.
     """
+    _check_measured(folder, manifest, summary[KEY] if summary and _is_whole(summary) else None)
+
+
+def _check_measured(folder: Path, manifest: Manifest, sealed_by: Mapping[str, str] | None) -> None:
+    """Refuse measurements that ``digests.json`` does not state, or that the seal of a summary is not of."""
     back = "put the file back, or make the audit again"
-    sealed_by = summary[KEY] if summary and _is_whole(summary) else None
     if sealed_by and sealed_by["manifest"] != content_digest(manifest.to_json()):
         sealed_by = None
     if not (folder / DIGESTS).is_file():

@@ -33,7 +33,7 @@ from bincam.folder_lock import take
 from bincam.models import AttributeClassifier, open_model
 from bincam.models.borrowing.borrow import channels_last, own_rng
 from bincam.models.tracing.memory_order import plain_image, takes_channels_last
-from bincam.progress import track
+from bincam.progress import Course, track
 
 
 def run(
@@ -127,17 +127,29 @@ def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
     return reader.open_audit(folder)
 
 
+def _expected(plan: Plan) -> dict[str, float]:
+    """What the steps of an audit usually take, in forward passes of an image: for the estimate of what is left."""
+    settings, images, methods = plan.settings, len(plan.table), len(plan.methods)
+    fitted = 0 if plan.reference_table is None else len(plan.reference_table)
+    curves = 20 * min(settings.sample, images) * methods * len(plan.names)
+    tests = 4 * min(settings.gate_images, images) * methods
+    return {"references": fitted, "images": images * methods, "rest": tests + curves + 0.1 * images}
+
+
 def _carry_out(plan: Plan, folder: Path) -> None:
     # The random state is borrowed because torch's loader draws a number, even if nothing is shuffled.
-    with own_rng(torch.device(plan.settings.device)), _ordered(plan.model):
+    with own_rng(torch.device(plan.settings.device)), _ordered(plan.model), Course(_expected(plan)) as course:
         if plan.settings.trunk == "compiled":
             _compile(plan)
+        course.begin("references")
         plan = replace(plan, references=_references(plan, folder))
         plan = replace(plan, map_references=map_references(plan, folder))
         plan = with_fitted_boxes(plan, folder, resumed=(folder / reader.MANIFEST).is_file())
         writer = AuditWriter.begin(folder, plan.manifest)
         if not writer.finished:
+            course.begin("images")
             measure_missing(plan, writer)
+            course.begin("rest")
             finish(plan, writer)
         elif writer.restated:
             writer.restate(summary_of(plan, folder))

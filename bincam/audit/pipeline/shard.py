@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,20 +27,22 @@ from bincam.progress import track
 class ImageStream:
     """Reads a run of a plan's images once, batch by batch, so that several shards share the processes that read."""
 
-    def __init__(self, plan: Plan, rows: range, *, progress: str = "") -> None:
+    def __init__(self, plan: Plan, rows: range, *, progress: str = "", before: int = 0) -> None:
         """Prepare to read.
 
         Args:
             plan: The plan.
             rows: Consecutive rows of its table, from the beginning of a batch on.
             progress: Label of a progress bar; no bar without one.
+            before: Images that an earlier run had measured.
         """
         self._first = rows.start
         table = plan.table.take(np.arange(rows.start, rows.stop))
         self._loader = plan.loader(table, also=plan.read_also(rows))
         self._batches = iter(self._loader)
         if progress:
-            self._batches = track(self._loader, progress, total=len(rows), unit="images", amount=count_images)
+            shown: Any = {"total": len(rows), "unit": "images", "amount": count_images, "before": before}
+            self._batches = track(self._loader, progress, **shown)
         self._waiting: Batch | None = None
         self._started = False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -34,9 +35,16 @@ POINTS = 8.5  # size of text
 def style() -> Iterator[None]:
     """Apply seaborn's grid with the page's colours while a figure is drawn and saved."""
     import matplotlib as mpl
+
+    with mpl.rc_context(_settings()):
+        yield
+
+
+@cache
+def _settings() -> dict[str, Any]:
     import seaborn as sns
 
-    settings: Any = {
+    return {
         **sns.axes_style("whitegrid"),
         **sns.plotting_context("paper"),
         **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize", "legend.fontsize"), POINTS),
@@ -55,8 +63,6 @@ def style() -> Iterator[None]:
         "legend.frameon": False,
         "axes.titleweight": "bold",
     }
-    with mpl.rc_context(settings):
-        yield
 
 
 def inline(figure: Figure, label: str) -> str:
@@ -81,6 +87,7 @@ def inline(figure: Figure, label: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"\s*<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
+    text = re.sub(r'<g id="[^"]*"/>\s*', "", text)
     text = re.sub(r'<g id="[^"]*">', "<g>", text)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r"font: ((?:\d+ )?[\d.]+px)[^;\"]*", r"font: \1 var(--sans)", text)

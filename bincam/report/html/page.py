@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from bincam.audit.folder.reader import open_audit
 from bincam.errors import InputError
-from bincam.files import atomic
 from bincam.report.conclusions.actions import TOLERATED
 from bincam.report.conclusions.definitions import definitions as conclusion_definitions
 from bincam.report.conclusions.reading import conclude
@@ -21,7 +20,6 @@ from bincam.report.figures.audited.attribute import Canvas
 from bincam.report.figures.pictured.examples import RULE, Photographs, mean_face
 from bincam.report.figures.pictured.overlays import gradient
 from bincam.report.html import heading
-from bincam.report.html.pdf import print_pdf, require_browser
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
 from bincam.report.sections.attention_overlap import overlap_plots
@@ -44,7 +42,7 @@ from bincam.report.sections.words import definitions, wording
 from bincam.report.sections.words.unmeasured import unmeasured
 from bincam.report.sections.zoom.part import zoom_part
 from bincam.report.sections.zoom.studied import zoom_note
-from bincam.report.view_model import Page
+from bincam.report.view_model import Card, Page
 from bincam.stats.formatting import listed
 from bincam.units import unit
 
@@ -52,6 +50,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 Track = Callable[[Sequence[str]], Iterable[str]]
+Spread = Callable[[Sequence[str], Callable[[str], Card]], Iterator[tuple[str, Card]]]
+"""Begins to draw the cards of attributes, and yields name and card in any order."""
 
 
 @dataclass(frozen=True)
@@ -86,64 +86,18 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     return Source((open_arm("audited model", open_audit(folder)),))
 
 
-def write_report(
-    source: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    *,
-    hide_faces: bool = False,
-    assets: str | os.PathLike[str] | None = None,
-    tolerated: float = TOLERATED,
-    pdf: str | os.PathLike[str] | None = None,
-    track: Track | None = None,
-) -> Path:
-    r"""Write the report of an audit or a contrast.
-
-    Args:
-        source: The folder of an audit or a contrast.
-        out: The HTML file to write. It needs no other files.
-        hide_faces: Make every photograph unrecognisable before it is embedded.
-        assets: Folder for the images in full size, to which the page links.
-        tolerated: The error of a class that is tolerated, in (0, 1): what is certain to be above it needs an action.
-        pdf: Also print the page to this PDF file, with an installed Chromium.
-        track: Wraps the attributes as they are drawn, to show progress.
-
-    Returns:
-        The path of the HTML file.
-
-    Raises:
-        InputError: The source cannot be read, ``tolerated`` is no share, a file cannot be written, or a PDF is asked
-            for without Chromium.
-
-    Example:
-        A small model with random weights, audited on four generated images:
-
-        >>> import tempfile, warnings
-        >>> from pathlib import Path
-        >>> from bincam.audit import Settings, run
-        >>> from bincam.example import write_images
-        >>> from bincam.models import build
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> lines = [f"{file.name},{int('disc' in file.name)}" for file in write_images(folder)]
-        >>> _ = (folder / "table.csv").write_text("\n".join(["image,disc", *lines]))
-        >>> model = build("resnet10t", ["disc"], channels=[8, 8, 8, 8], stem_width=8, input_size=(32, 32))
-        >>> with warnings.catch_warnings():
-        ...     warnings.simplefilter("ignore")  # no regions, no training counts
-        ...     audit = run(model, folder / "table.csv", folder / "audit", Settings(split=None, gate_images=0))
-        >>> write_report(audit.folder, folder / "report.html").name
-        'report.html'
-    """
-    target = Path(out)
-    if not 0 < tolerated < 1:
-        raise InputError(f"tolerated: got {tolerated}, expected a share between 0 and 1, such as {TOLERATED}")
-    if pdf is not None:
-        require_browser()  # before the work, not after it
-    page = build(open_source(source), target, hide_faces=hide_faces, assets=assets, tolerated=tolerated, track=track)
-    text = render(page)
-    with atomic(target) as part:
-        part.write_text(text, encoding="utf-8")
-    if pdf is not None:
-        print_pdf(target, Path(pdf))
-    return target
+def drawing_of(source: Source, out: Path, *, hide_faces: bool, assets: str | os.PathLike[str] | None) -> Drawing:
+    """Open what all cards share; the arguments are those of ``write_report``."""
+    arms, audit = source.arms, source.arms[0].audit
+    return Drawing(
+        arms=arms,
+        photographs=Photographs(audit, hide_faces),
+        face=mean_face(audit, hide_faces=hide_faces),
+        canvas=Canvas([arm.name for arm in arms]),
+        assets=None if assets is None else Path(assets),
+        base=out.parent,
+        contrast=source.contrast,
+    )
 
 
 def build(
@@ -154,8 +108,9 @@ def build(
     assets: str | os.PathLike[str] | None = None,
     tolerated: float = TOLERATED,
     track: Track | None = None,
+    spread: Spread | None = None,
 ) -> Page:
-    """Build the content of the page; the arguments are those of ``write_report``."""
+    """Build the content of the page; the arguments are those of ``write_report``, and who draws the cards."""
     arms, first = source.arms, source.arms[0]
     attributes = common(arms)
     document = source.contrast.document if source.contrast else {}
@@ -163,19 +118,14 @@ def build(
     outputs = document.get("outputs") or ()
     if not (attributes or sets or outputs):
         raise InputError(f"{first.audit.folder}: the audits have no attribute in common, and no set of outputs")
-    photographs = Photographs(first.audit, hide_faces)
-    drawing = Drawing(
-        arms=arms,
-        photographs=photographs,
-        face=mean_face(first.audit, hide_faces=hide_faces),
-        canvas=Canvas([arm.name for arm in arms]),
-        assets=None if assets is None else Path(assets),
-        base=out.parent,
-        contrast=source.contrast,
-    )
+    drawing = drawing_of(source, out, hide_faces=hide_faces, assets=assets)
+    photographs = drawing.photographs
+    drawn = (spread or _one_by_one)(attributes, lambda name: card(name, drawing))
     of_sets, of_boxes, of_zoom = sets_part(drawing), boxes_part(drawing), zoom_part(drawing)
     label_sets, unshown = label_sets_part(drawing)
-    cards = [card(name, drawing) for name in (track or iter)(attributes)]
+    plots, overlaps = overview.plots(source.columns, attributes) if attributes else [], overlap_plots(arms, attributes)
+    by_name = dict(next(drawn) for _ in (track or iter)(attributes))
+    cards = [by_name[name] for name in attributes]
     cells = cells_part(drawing, attributes)
     anchors = {content.name: content.anchor for content in cards}
     columns, rows = overview_table.columns(arms), overview_table.rows(source.columns, attributes, anchors)
@@ -205,7 +155,7 @@ def build(
         averages=_averages(source, attributes),
         notes=[*_notes(source, photographs, attributes), *unshown],
         people=people_part(arms, attributes, anchors),
-        plots=overview.plots(source.columns, attributes) if attributes else [],
+        plots=plots,
         columns=columns,
         rows=rows,
         undefined=overview_table.undefined(columns, rows),
@@ -217,7 +167,7 @@ def build(
         boxes=of_boxes,
         zoom=of_zoom,
         label_sets=label_sets,
-        overlaps=overlap_plots(arms, attributes),
+        overlaps=overlaps,
         sampled=sample_table(arms, attributes),
         unmeasured=unmeasured(arms),
         relabel=relabel(arms, attributes, photographs, set_suspects(drawing)),
@@ -238,6 +188,10 @@ def build(
         limits=[limit for limit in definitions.LIMITS if maps or limit is not definitions.OF_MAPS],
         provenance=[definitions.provenance(arm) for arm in arms],
     )
+
+
+def _one_by_one(attributes: Sequence[str], draw: Callable[[str], Card]) -> Iterator[tuple[str, Card]]:
+    return ((name, draw(name)) for name in attributes)
 
 
 def render(page: Page) -> str:

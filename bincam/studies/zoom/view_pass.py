@@ -20,7 +20,7 @@ from bincam.inference.borrowed_classifier import borrowed
 from bincam.inference.prediction import Predictions, decided, predict, predict_blank
 from bincam.inference.tta.mirror import plain_crop
 from bincam.inference.zoom.plan import Plan
-from bincam.progress import track
+from bincam.progress import Course, track
 from bincam.studies.folder import StudyFolder, study_folder
 from bincam.studies.zoom.centres import Centres
 from bincam.studies.zoom.rescuing_maps import has_rescuing_maps, write_rescuing_maps
@@ -114,10 +114,17 @@ def carry_out(study: StudyFolder, subject: Subject, plan: Plan, *, batch_size: i
 
     One of an earlier version, which has no maps of its examples, gets them.
     """
+    with Course({"views": len(plan) * len(subject.table), "rest": 0.02 * len(plan) * len(subject.table)}) as course:
+        course.begin("views")
+        return _carry_out(study, subject, plan, batch_size, course)
+
+
+def _carry_out(study: StudyFolder, subject: Subject, plan: Plan, batch_size: int, course: Course) -> SeenViews:
     folder, seen = study.folder, SeenViews(study, plan, subject.questions)
     if not study.finished:
         write_images(folder / IMAGES, subject)  # again in a resumed study: what is there is not known to be whole
         _look(subject, plan, study, batch_size)
+    course.begin("rest")
     if not study.finished or not has_rescuing_maps(folder):
         write_rescuing_maps(seen, subject)
     if not study.finished:
@@ -134,7 +141,9 @@ def _look(subject: Subject, plan: Plan, study: StudyFolder, batch_size: int) -> 
     missing = [number for number in range(shards) if not shard_file(folder, number).is_file()]
     rows = [row for number in missing for row in range(number * size, min((number + 1) * size, count))]
     centres = Centres.of(subject.table, subject.model.card)
-    bar: Any = track(rows, "zoom", unit="images")  # one over all images; a generator, which is closed on errors too
+    bar: Any = track(
+        rows, "zoom", unit="images", before=count - len(rows)
+    )  # one over all images; a generator, which is closed on errors too
     with closing(bar) as progress:
         for place, number in enumerate(missing):
             own = min(size, count - number * size)

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from bincam.display import literal_console
 from bincam.errors import InputError, in_a_line
+from bincam.progress import in_words, left_column, whole
 from bincam.stats.formatting import UNDEFINED, number, percent
 from bincam.train.configuration.config import TrainConfig
 from bincam.train.runs.checkpoint import saving
@@ -38,8 +39,15 @@ def set_line(name: str, entry: Mapping[str, Any]) -> str:
 class Reporter:
     """Shows epoch, images/s, time left, loss and balanced error; silent except in the main process."""
 
-    def __init__(self, config: TrainConfig, *, steps: int, silent: bool = False) -> None:
+    def __init__(self, config: TrainConfig, *, steps: int, done: int = 0, silent: bool = False) -> None:
+        """Begin to report.
 
+        Args:
+            config: Of the run.
+            steps: Number per epoch.
+            done: Steps that an earlier run had taken, over all epochs.
+            silent: Report nothing.
+        """
         self.epochs, self.steps, self.batch_size = config.epochs, steps, config.batch_size
         self.title = Path(config.out).name
         self.silent = silent
@@ -48,21 +56,33 @@ class Reporter:
         self._bar: Any = None
         self._task: Any = None
         self._shown = 0.0
+        self._done, self._began = done, time.monotonic()
         if self.console.is_terminal and not silent:
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, Progress, TextColumn
 
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 TextColumn("{task.fields[status]}", markup=False),
-                TimeRemainingColumn(),
+                left_column(self._before),
                 console=self.console,
             )
 
+    @property
+    def _all(self) -> int:
+        return self.epochs * self.steps
+
+    @property
+    def _before(self) -> float:
+        """The share of the run that an earlier run had done."""
+        return self._done / max(self._all, 1)
+
     def __enter__(self) -> Self:
+        self._began = time.monotonic()
         if self._bar is not None:
             self._bar.start()
-            self._task = self._bar.add_task(self.title, total=self.epochs * self.steps, status="")
+            # What an earlier run had done is no speed of this one.
+            self._task = self._bar.add_task(self.title, total=self._all, completed=self._done, status="")
         return self
 
     def __exit__(
@@ -86,17 +106,19 @@ class Reporter:
             status=f"loss {mean}{self.error}{rate}",
         )
 
-    def epoch(self, record: dict[str, Any], seconds: float) -> None:
-        """Report an epoch, with its record and its duration in seconds, validation included."""
+    def epoch(self, record: dict[str, Any]) -> None:
+        """Report an epoch, validation included, with what is left of the whole command at the speed so far."""
         balanced = record["validation"]["mean"]["balanced_error"]
         self.error = "" if balanced is None else f", balanced error {percent(balanced, 1)}"
         self.error += "".join(set_line(name, entry) for name, entry in record["validation"].get("sets", {}).items())
         if self.silent or self._bar is not None:
             return
-        left = seconds * (self.epochs - record["epoch"])
+        at = record["epoch"] * self.steps
+        own = (time.monotonic() - self._began) * (self._all - at) / max(at - self._done, 1)
+        left = whole(own, before=self._before)
         text = (
             f"{self.title}: epoch {record['epoch']}/{self.epochs}, loss {number(record['train_loss'], 4)}"
-            f"{self.error}, {number(record['images_per_second'], 0)} images/s, about {number(left, 0)} s left"
+            f"{self.error}, {number(record['images_per_second'], 0)} images/s, about {in_words(left)} left"
         )
         print(in_a_line(text), file=sys.stderr, flush=True)  # noqa: T201  # one line, whatever the console's width
 

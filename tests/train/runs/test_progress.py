@@ -65,3 +65,24 @@ def test_tensorboard_that_is_not_installed(config, monkeypatch):
         fit(config(epochs=1, tensorboard=True))
     assert not Path(config().out).exists()
     assert not (fit(config(epochs=1)).folder / "tensorboard").exists()
+
+
+def test_a_line_counts_at_the_speed_of_this_run_and_the_arms_that_follow(config, monkeypatch, capsys):
+    from bincam import progress
+    from bincam.train.runs.progress import Reporter
+
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    mean = {"balanced_error": None}
+    record = {"epoch": 3, "train_loss": 0.5, "images_per_second": 10.0, "validation": {"mean": mean}}
+    with progress.Course({"first": 4, "second": 4}) as course:
+        course.begin("first")
+        with Reporter(config(epochs=4), steps=100, done=290) as reporter:  # ten steps are left of epoch 3
+            clock[0] = 2.0
+            reporter.epoch(record)
+    # 0.2 s a step: 20 s for epoch 4, and 80 s for the second arm.
+    assert capsys.readouterr().err.strip().endswith("about 2 min left")
+    with Reporter(config(epochs=4), steps=100, done=290) as reporter:
+        clock[0] = 4.0
+        reporter.epoch(record)
+    assert capsys.readouterr().err.strip().endswith("about 20 s left")

@@ -24,7 +24,7 @@ def measure_missing(plan: Plan, writer: AuditWriter) -> None:
     if first >= images:
         return
     # One stream for all shards: processes that read are started once, and read ahead across the shards' borders.
-    stream = ImageStream(plan, range(first, images), progress="audit")
+    stream = ImageStream(plan, range(first, images), progress="audit", before=first)
     for start in range(first, images, size):
         shard = measure_shard(plan, range(start, min(start + size, images)), stream)
         writer.write_shard(start // size, shard)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.report.figures.audited.dumbbells import CLASSES, COLOURS
+from bincam.report.figures.audited.frame import Frame
 from bincam.report.figures.theme import INK, MUTED, style
 from bincam.stats.estimate import is_small
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
-SIZE = (3.45, 2.35)  # inches
 DASHES = ("-", (0, (3, 1.6)))  # of the second and of the first arm of a contrast
 
 
@@ -67,20 +67,22 @@ def threshold_curves(logits: Floats, labels: Floats, used: float, minority: int,
 
 
 class Canvas:
-    """Axes that are reused for all attributes, because making them costs more than filling them."""
+    """One figure per kind of chart, reused for all attributes, because making it costs more than filling it."""
 
     def __init__(self, arms: Sequence[str]) -> None:
         """Take the names of the arms, in the report's order."""
-        from matplotlib.figure import Figure
-
         self.arms = tuple(arms)
-        with style():
-            self._single = Figure(figsize=SIZE)
-            self._single.subplots_adjust(left=0.14, right=0.97, top=0.86, bottom=0.2)
-            self._axes = self._single.subplots()
-            self._stacked = Figure(figsize=SIZE)
-            self._stacked.subplots_adjust(left=0.14, right=0.97, top=0.86, bottom=0.2, hspace=0.16)
-            self._rows = self._stacked.subplots(len(self.arms), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        self._frames: dict[str, Frame] = {}
+
+    def _frame(self, make: Callable[[], Frame]) -> Frame:
+        """Return the empty frame of a kind of chart; it is made when it is first needed."""
+        key = make.__name__
+        if key not in self._frames:
+            self._frames[key] = make()
+            self._frames[key].keep()
+        frame = self._frames[key]
+        frame.wipe()
+        return frame
 
     def bias_shares(self, shares: Sequence[Mapping[str, Floats]]) -> Figure:
         """Draw a histogram of the bias share per arm, by predicted class.
@@ -90,8 +92,8 @@ class Canvas:
         """
         edges = np.linspace(0, 1, 21)
         with style():
-            for axes, arm, split in zip(self._rows, self.arms, shares, strict=True):
-                axes.cla()
+            frame = self._frame(self._of_shares)
+            for axes, split in zip(frame.rows, shares, strict=True):
                 for name in CLASSES:
                     values = split[name][np.isfinite(split[name])]
                     if values.size:
@@ -99,28 +101,31 @@ class Canvas:
                         axes.hist(values, edges, weights=weights, histtype="stepfilled", color=COLOURS[name],
                                   alpha=0.25, linewidth=0)  # fmt: skip
                         axes.hist(values, edges, weights=weights, histtype="step", color=COLOURS[name], linewidth=1.2)
-                _plain(axes)
-                if len(self.arms) > 1:
-                    axes.text(0.99, 0.9, arm, transform=axes.transAxes, ha="right", va="top", color=MUTED)
-            self._rows[-1].set(xlabel="bias share (midpoint reference)", xlim=(0, 1), ylim=(0, None))
-            self._rows[len(self.arms) // 2].set_ylabel("images [%]")
-            self._rows[0].set_title("Bias share by predicted class", loc="left")
-        return self._stacked
+            frame.rows[-1].set(xlim=(0, 1), ylim=(0, None))
+        return frame
+
+    def _of_shares(self) -> Frame:
+        frame = Frame(len(self.arms), "Bias share by predicted class", "bias share (midpoint reference)", "images [%]")
+        if len(self.arms) > 1:
+            for axes, arm in zip(frame.rows, self.arms, strict=True):
+                axes.text(0.99, 0.9, arm, transform=axes.transAxes, ha="right", va="top", color=MUTED)
+        return frame
 
     def thresholds(self, curves: Sequence[Curves]) -> Figure:
         """Draw the errors of both classes against the threshold; each arm's own threshold is a vertical line."""
         with style():
-            axes = self._axes
-            axes.cla()
+            frame = self._frame(self._of_thresholds)
+            (axes,) = frame.rows
             for curve, dash in zip(curves, self._dashes(), strict=True):
                 for name in CLASSES:
                     axes.plot(curve.thresholds, 100 * curve.errors[name], color=COLOURS[name], linestyle=dash,
                               linewidth=1.3)  # fmt: skip
                 axes.axvline(curve.used, color=INK, linewidth=0.8, linestyle=dash, alpha=0.7)
-            _plain(axes)
-            axes.set(xlabel="threshold [logit]", ylabel="error [%]", ylim=(0, 100))
-            axes.set_title("Error against threshold", loc="left")
-        return self._single
+            axes.set_ylim(0, 100)
+        return frame
+
+    def _of_thresholds(self) -> Frame:
+        return Frame(1, "Error against threshold", "threshold [logit]", "error [%]")
 
     def calibration(
         self, arms: Sequence[Mapping[str, Sequence[Mapping[str, Any]]]], *, confidence: bool = False
@@ -134,8 +139,8 @@ class Canvas:
             confidence: The bins are of the predicted outputs of a set, and what counts as positive is being right.
         """
         with style():
-            axes = self._axes
-            axes.cla()
+            frame = self._frame(self._of_confidence if confidence else self._of_calibration)
+            (axes,) = frame.rows
             axes.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8, linestyle=":")
             for lines, dash in zip(arms, self._dashes(), strict=True):
                 for name, bins in lines.items():
@@ -150,19 +155,14 @@ class Canvas:
                     for which, fill in ((few, "white"), (~few, colour)):
                         axes.plot(x[which], y[which], color=colour, linestyle="", marker=mark, markersize=2.6,
                                   markerfacecolor=fill)  # fmt: skip
-            _plain(axes)
-            below = "probability of the predicted output [%]" if confidence else "predicted probability [%]"
-            beside = "right [%]" if confidence else "positives [%]"
-            axes.set(xlabel=below, ylabel=beside, xlim=(0, 100), ylim=(0, 100))
-            axes.set_title("Confidence" if confidence else "Calibration", loc="left")
-        return self._single
+            axes.set(xlim=(0, 100), ylim=(0, 100))
+        return frame
+
+    def _of_calibration(self) -> Frame:
+        return Frame(1, "Calibration", "predicted probability [%]", "positives [%]")
+
+    def _of_confidence(self) -> Frame:
+        return Frame(1, "Confidence", "probability of the predicted output [%]", "right [%]")
 
     def _dashes(self) -> tuple[Any, ...]:
         return DASHES[:1] if len(self.arms) == 1 else DASHES[::-1]
-
-
-def _plain(axes: Any) -> None:
-    axes.grid(visible=True, axis="both")
-    axes.tick_params(length=0)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
