@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bincam.report.conclusions.facts import MapTest
-from bincam.report.conclusions.verdict import Tone
+from bincam.report.conclusions.statements import Tone
 from bincam.stats.formatting import counted, number, percent, written
 
 STANDS = "errors, thresholds, calibration, sets of outputs, label sets and groups of people, which no map enters"

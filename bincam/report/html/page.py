@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -44,6 +44,7 @@ from bincam.report.sections.words import definitions, wording
 from bincam.report.sections.words.unmeasured import unmeasured
 from bincam.report.sections.zoom.part import zoom_part
 from bincam.report.sections.zoom.studied import zoom_note
+from bincam.report.view.sets import SetsPart
 from bincam.report.view_model import Page
 from bincam.stats.formatting import listed
 from bincam.units import unit
@@ -177,7 +178,7 @@ def build(
     label_sets, unshown = label_sets_part(drawing)
     cards = [card(name, drawing) for name in (track or iter)(attributes)]
     cells = cells_part(drawing, attributes)
-    anchors = {content.name: content.anchor for content in cards}
+    anchors = {content.name: content.anchor for content in cards} | _anchors_of_outputs(first, document, of_sets)
     columns, rows = overview_table.columns(arms), overview_table.rows(source.columns, attributes, anchors)
     conclusions = conclude(arms, source.contrast, tolerated=tolerated)
     maps = bool(cards or of_sets.cards or any(content.maps for content in of_sets.contrasts))
@@ -204,7 +205,7 @@ def build(
         ],
         averages=_averages(source, attributes),
         notes=[*_notes(source, photographs, attributes), *unshown],
-        people=people_part(arms, attributes, anchors),
+        people=people_part(arms, attributes, anchors, source.contrast),
         plots=overview.plots(source.columns, attributes) if attributes else [],
         columns=columns,
         rows=rows,
@@ -248,6 +249,13 @@ def render(page: Page) -> str:
         script=_asset("table.js"),
         data=_embedded([row.data for row in page.rows]),
     )
+
+
+def _anchors_of_outputs(first: Arm, document: Mapping[str, Any], of_sets: SetsPart) -> dict[str, str]:
+    """The id of the card of the set that an output is of, by output."""
+    cards = [*of_sets.cards, *of_sets.contrasts]
+    outputs = {card.name: (document.get("sets") or first.summary.get("sets"))[card.name]["outputs"] for card in cards}
+    return {output: card.anchor for card in cards for output in outputs[card.name]}
 
 
 def _findings(source: Source, attributes: Sequence[str]) -> Sequence[str]:

@@ -7,8 +7,9 @@ import pytest
 
 from bincam.audit.summary.groups.divisions import Slicing
 from bincam.audit.summary.groups.gaps import FAMILY, gap_family
+from bincam.audit.summary.groups.names import group_name
 from bincam.audit.summary.groups.slices import slice_panel
-from bincam.report.sections.first_screen.people import group_name, people_part
+from bincam.report.sections.first_screen.people import people_part
 from tests.audit.summary.groups.planted import division, panel
 
 
