@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -105,10 +105,12 @@ def gap_change(
     of_people = group_means(values, codes, np.eye(len(present)), clusters).contributions
 
     def apart(parts: Sequence[Estimate], column: int) -> list[Estimate]:
-        return [
-            gap(parts[v], parts[w], correlation=correlation(*of_people[[v, w], :, column]), identities=None)
-            for v, w in pairs
-        ]
+        result = []
+        for v, w in pairs:
+            joint = correlation(*of_people[[v, w], :, column])
+            one = gap(parts[v], parts[w], correlation=joint, identities=None)
+            result.append(replace(one, low=max(one.low, -1.0), high=min(one.high, 1.0)))
+        return result
 
     before, after, change = (apart(parts, column) for column, parts in enumerate((*rates, changes)))
     ends = [_ends(*three) for three in zip(before, after, change, strict=True)]

