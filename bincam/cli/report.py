@@ -64,6 +64,15 @@ def report(
             rich_help_panel=_CONTENT,
         ),
     ] = None,
+    misses: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="NUMBER",
+            help="Misses that the card of an attribute shows, the worst first.",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = 10,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -99,7 +108,7 @@ def report(
 
     tolerated = TOLERATED if tolerate is None else tolerate
     write_report(
-        source, target, hide_faces=hide_faces, assets=assets, pdf=pdf, tolerated=tolerated,
+        source, target, hide_faces=hide_faces, assets=assets, pdf=pdf, tolerated=tolerated, misses=misses,
         track=lambda names: track(names, "report", unit="attributes"),
     )  # fmt: skip
     if card is not None:

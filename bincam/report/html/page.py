@@ -54,6 +54,9 @@ if TYPE_CHECKING:
 
 Track = Callable[[Sequence[str]], Iterable[str]]
 
+MISSES = 10
+"""Misses of an attribute that its card shows by default."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -94,6 +97,7 @@ def write_report(
     hide_faces: bool = False,
     assets: str | os.PathLike[str] | None = None,
     tolerated: float = TOLERATED,
+    misses: int = MISSES,
     pdf: str | os.PathLike[str] | None = None,
     track: Track | None = None,
 ) -> Path:
@@ -105,6 +109,7 @@ def write_report(
         hide_faces: Make every photograph unrecognisable before it is embedded.
         assets: Folder for the images in full size, to which the page links.
         tolerated: The error of a class that is tolerated, in (0, 1): what is certain to be above it needs an action.
+        misses: Number of misses that an attribute's card shows, the furthest from the threshold first; 0 for none.
         pdf: Also print the page to this PDF file, with an installed Chromium.
         track: Wraps the attributes as they are drawn, to show progress.
 
@@ -138,7 +143,17 @@ def write_report(
         raise InputError(f"tolerated: got {tolerated}, expected a share between 0 and 1, such as {TOLERATED}")
     if pdf is not None:
         require_browser()  # before the work, not after it
-    page = build(open_source(source), target, hide_faces=hide_faces, assets=assets, tolerated=tolerated, track=track)
+    if misses < 0:
+        raise InputError(f"misses: got {misses}, expected how many of an attribute's misses are shown, or 0 for none")
+    page = build(
+        open_source(source),
+        target,
+        hide_faces=hide_faces,
+        assets=assets,
+        tolerated=tolerated,
+        misses=misses,
+        track=track,
+    )
     text = render(page)
     with atomic(target) as part:
         part.write_text(text, encoding="utf-8")
@@ -154,6 +169,7 @@ def build(
     hide_faces: bool = False,
     assets: str | os.PathLike[str] | None = None,
     tolerated: float = TOLERATED,
+    misses: int = MISSES,
     track: Track | None = None,
 ) -> Page:
     """Build the content of the page; the arguments are those of ``write_report``."""
@@ -173,6 +189,7 @@ def build(
         assets=None if assets is None else Path(assets),
         base=out.parent,
         contrast=source.contrast,
+        misses=misses,
     )
     of_sets, of_boxes, of_zoom = sets_part(drawing), boxes_part(drawing), zoom_part(drawing)
     label_sets, unshown = label_sets_part(drawing)

@@ -58,7 +58,7 @@ def test_a_gap_that_the_second_model_closes_is_found_and_told():
     sentences, table = drawn(found)
     assert sentences == []
     assert table.rows[0][0].text == "Bald: missed"
-    assert table.rows[0][0].link == "#attribute-1"
+    assert table.rows[0][0].link == "#attribute-1-by-group"
     assert table.rows[0][-1].text.startswith("differs, p < 0.001")
 
 

@@ -64,7 +64,7 @@ def _row(entry: Mapping[str, Any], anchors: Mapping[str, str]) -> list[Cell]:
     return [
         Cell(
             f"{attribute}: {ERRORS[entry['measure']]}", None,
-            link=f"#{anchors[attribute]}" if attribute in anchors else "",
+            link=f"#{anchors[attribute]}-by-group" if attribute in anchors else "",
         ),
         *(_gap_cell(entry, which) for which in ("first", "second")),
         Cell(

@@ -190,7 +190,7 @@ def _row(arm: Arm, one: Difference, anchors: Mapping[str, str], several: bool) -
     finding = "not tested"
     if math.isfinite(one.p):
         finding = f"{'differs' if one.found else 'not shown'}, {p_stated(one.p)}"
-    link = f"#{anchors[attribute]}" if attribute in anchors else ""
+    link = f"#{anchors[attribute]}-by-group" if attribute in anchors else ""
     return [
         Cell(f"{attribute}: {ERRORS[one.entry['measure']]}", None, link=link),
         *([Cell(arm.name, None)] if several else []),

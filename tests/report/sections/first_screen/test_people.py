@@ -35,7 +35,7 @@ def test_a_planted_difference_is_told_with_direction_people_and_interval():
     assert " among not Male, a difference of " in sentence
     assert "people" in sentence
     (row,) = part.table.rows
-    assert (row[0].text, row[0].link) == ("Bald: missed", "#attribute-1")
+    assert (row[0].text, row[0].link) == ("Bald: missed", "#attribute-1-by-group")
     assert row[1].text.startswith("Male ")
     assert row[2].text.startswith("not Male ")
     assert row[-1].text.startswith("differs, p < 0.001")
