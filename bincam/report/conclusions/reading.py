@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from bincam.compare.contrast import overall_errors
 from bincam.compare.paired_audits import pair_audits
@@ -25,7 +25,7 @@ from bincam.report.conclusions.facts import (
     certainly_above,
 )
 from bincam.report.conclusions.frequencies import frequency
-from bincam.report.conclusions.reliance import Reliance, reliance
+from bincam.report.conclusions.reliance import Reliance, map_test, of_models
 from bincam.report.conclusions.sets.facts import (
     compared_outputs,
     facts_of_audit,
@@ -132,7 +132,7 @@ def conclude(arms: Sequence[Arm], contrast: Contrast | None = None, *, tolerated
     attributes, sets = common(arms), sets_of(arms, contrast)
     tests = [map_test(arm, arm.phrase if len(arms) > 1 else "the model") for arm in arms]
     maps = tuple(tests) if attributes or any(arm.audit.one_of for arm in arms) else ()
-    unreliable = tuple(_reliance(maps, arms))
+    unreliable = tuple(of_models(maps, arms))
     if not attributes and not sets:
         return Conclusions((), unreliable, (), (), tolerated)
     if contrast is None:
@@ -152,49 +152,6 @@ def conclude(arms: Sequence[Arm], contrast: Contrast | None = None, *, tolerated
     chosen = choices(first, second, changes, [arm.label for arm in arms], tolerated)
     statements = verdict(facts, [facts_of_contrast(contrast, name) for name in sets])
     return Conclusions(statements, unreliable, (), tuple(chosen), tolerated)
-
-
-def _reliance(tests: Sequence[MapTest], arms: Sequence[Arm]) -> Iterator[Reliance]:
-    """Say what may not be relied on, once where no model was tested."""
-    if len(tests) > 1 and all(test.verdict == "untested" for test in tests):
-        tests, arms = [replace(tests[0], model="both models")], arms[:1]
-    several = len(arms) > 1 or any(test.model == "both models" for test in tests)
-    for test, arm in zip(tests, arms, strict=False):
-        if (found := reliance(test, falls(arm), several=several)) is not None:
-            yield found
-
-
-def map_test(arm: Arm, model: str) -> MapTest:
-    """Read the randomisation test of a model's primary method.
-
-    Args:
-        arm: The audited model.
-        model: Its name in a sentence.
-    """
-    gate = arm.gate
-    nothing = Estimate.from_json(None)
-    if gate is None:
-        return MapTest(model, arm.method, "untested", "", nothing, math.nan, nothing, math.nan)
-    stated: Literal["pass", "fail", "cannot tell"] = "pass" if gate.get("passed") else "fail"
-    if gate.get("verdict") == "cannot tell":
-        stated = "cannot tell"
-    earlier = "" if "verdict" in gate else " (the test of an earlier version, whose bound was not calibrated)"
-    excess, left = (Estimate.from_json(gate.get(name)) for name in ("excess", "variance_left"))
-    margin, least = (float(gate.get(name) or math.nan) for name in ("margin", "least_variance"))
-    return MapTest(model, arm.method, stated, f"{gate.get('reason') or ''}{earlier}", excess, margin, left, least)
-
-
-def falls(arm: Arm) -> list[str]:
-    """List what a page shows of an audit that rests on its maps."""
-    manifest = arm.audit.manifest
-    return [
-        "mean maps and maps of examples",
-        *(["gain, energy and lift"] if manifest.regions or arm.audit.masks else []),
-        *(["attention overlap"] if arm.audit.leakage else []),
-        *(["the prediction grid"] if manifest.cells else []),
-        *(["boxes"] if manifest.boxes else []),
-        *(["deletion, insertion and ROAD"] if (arm.audit.sample or {}).get("methods") else []),
-    ]
 
 
 def attribute_facts(

@@ -21,11 +21,11 @@ from bincam.report.figures.audited.attribute import Canvas
 from bincam.report.figures.pictured.examples import RULE, Photographs, mean_face
 from bincam.report.figures.pictured.overlays import gradient
 from bincam.report.html import heading
+from bincam.report.html.notes import notes
 from bincam.report.html.pdf import print_pdf, require_browser
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
 from bincam.report.sections.attention_overlap import overlap_plots
-from bincam.report.sections.attributes import map_checks
 from bincam.report.sections.attributes.card import MEANINGS, SHOWN, card
 from bincam.report.sections.attributes.map_reference import counted_from
 from bincam.report.sections.boxes.part import boxes_part
@@ -43,10 +43,8 @@ from bincam.report.sections.sets.suspects import set_suspects
 from bincam.report.sections.words import definitions, wording
 from bincam.report.sections.words.unmeasured import unmeasured
 from bincam.report.sections.zoom.part import zoom_part
-from bincam.report.sections.zoom.studied import zoom_note
 from bincam.report.view.sets import SetsPart
 from bincam.report.view_model import Page
-from bincam.stats.formatting import listed
 from bincam.units import unit
 
 if TYPE_CHECKING:
@@ -221,7 +219,7 @@ def build(
             *(label_sets.findings if label_sets else ()),
         ],
         averages=_averages(source, attributes),
-        notes=[*_notes(source, photographs, attributes), *unshown],
+        notes=[*notes(source.arms, source.contrast, photographs, attributes), *unshown],
         people=people_part(arms, attributes, anchors, source.contrast),
         plots=overview.plots(source.columns, attributes) if attributes else [],
         columns=columns,
@@ -285,45 +283,6 @@ def _averages(source: Source, attributes: Sequence[str]) -> list[str]:
     if source.contrast is None or not attributes:
         return []
     return [*findings.findings(source.arms, attributes), *source.contrast.correlations()]
-
-
-def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) -> list[str]:
-    notes = []
-    if source.contrast:
-        notes += [f"{note[0].upper()}{note[1:]}." for note in source.contrast.document.get("notes") or ()]
-        notes += [source.contrast.note] if source.contrast.note and attributes else []
-        notes += [f"{note[0].upper()}{note[1:]}." for note in source.contrast.left_out]
-    if photographs.missing:
-        notes.append(f"Photographs are not shown: {photographs.missing}. Maps are drawn on grey instead.")
-    if photographs.hide_faces:
-        notes.append("Faces are hidden: every photograph was made unrecognisable before it was embedded.")
-    if len(source.arms) == 1 and (not_shown := zoom_note(source.arms[0].audit)):
-        notes.append(not_shown)
-    for arm in source.arms:
-        notes += map_checks.notes(arm, arm.phrase if len(source.arms) > 1 else "the model", attributes)
-    first, *others = source.arms
-    if first.audit.manifest.train_counts_from != "card":
-        model = first.phrase if others else f"the {first.name}"
-        notes.append(
-            f"The training counts of {model} are unknown; minority and majority are those of the audited data."
-        )
-    if tie := wording.ties(first, attributes):
-        notes.append(tie)
-    for arm in source.arms:
-        whose = f" ({arm.name})" if len(source.arms) > 1 else ""
-        notes += [f"{doubt['attribute']}{whose}: {_closed(doubt['text'])}" for doubt in arm.summary.get("doubts") or ()]
-    turned = {arm.phrase: [name for name in attributes if arm.turned(name)] for arm in others}
-    notes += [
-        f"In the training counts of {model} the other class is the minority for {listed(names)}; "
-        f"this page uses the minority and majority of {first.phrase} throughout."
-        for model, names in turned.items()
-        if names
-    ]
-    return notes
-
-
-def _closed(text: str) -> str:
-    return text if text.endswith("?") else f"{text}."
 
 
 @cache
