@@ -47,7 +47,9 @@ def notes(
         result.append(tie)
     for arm in arms:
         whose = f" ({arm.name})" if len(arms) > 1 else ""
-        result += [f"{doubt['attribute']}{whose}: {_closed(doubt['text'])}" for doubt in arm.summary.get("doubts") or ()]
+        result += [
+            f"{doubt['attribute']}{whose}: {_closed(doubt['text'])}" for doubt in arm.summary.get("doubts") or ()
+        ]
     turned = {arm.phrase: [name for name in attributes if arm.turned(name)] for arm in others}
     result += [
         f"In the training counts of {model} the other class is the minority for {listed(names)}; "

@@ -118,13 +118,14 @@ def add_reference_thresholds(summary: dict[str, Any], audit: Audit, level: float
     whose errors are too small, or is audited itself.
     """
     scores = read_reference_scores(audit)
-    if scores is None or not is_independent(audit.manifest):
+    source = audit.manifest.references_from
+    if scores is None or source is None or not is_independent(audit.manifest):
         return
     for a, name in enumerate(scores.attributes):
         about = scores.logits[:, a], scores.labels[:, a], scores.clusters
         found = reference_threshold(*about, audit.manifest.thresholds[name], level)
         if found is not None:
-            summary["attributes"][name][KEY] = {"split": audit.manifest.references_from["split"], **found.to_json()}
+            summary["attributes"][name][KEY] = {"split": list(source.split), **found.to_json()}
 
 
 def is_independent(manifest: Manifest) -> bool:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from bincam.report.conclusions.facts import Pair, above_zero, apart, below_zero
 from bincam.report.conclusions.frequencies import frequency, instead
 from bincam.report.conclusions.sets.facts import SetFacts
 from bincam.report.conclusions.statements import Statement, capital, named
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import images, listed, written
+from bincam.stats.formatting import Kind, images, listed, written
 
 Rule = Callable[[SetFacts], Statement | None]
+
+
+@dataclass(frozen=True)
+class _Move:
+    """A rate of both models, what the second does at it, and if it is shown to be better or worse there."""
+
+    what: str
+    rates: tuple[Estimate, ...]
+    gain: bool
+    cost: bool
 
 
 def set_verdict(facts: SetFacts) -> tuple[Statement, ...]:
@@ -90,13 +101,15 @@ def compared(facts: SetFacts) -> Statement | None:
     accuracy = facts.accuracy_change
     minority = _has_minority(facts.change)
     # An accuracy that falls is a loss, an error that falls a gain: of both the first minus the second is stated.
-    moves = [(f"names the true one of {facts.outputs:,}", *facts.accuracy, below_zero(accuracy), above_zero(accuracy))]
+    moves = [
+        _Move(f"names the true one of {facts.outputs:,}", facts.accuracy, below_zero(accuracy), above_zero(accuracy))
+    ]
     if minority:
-        for what, part in (("misses the rarer ones", "minority"), ("misses the others", "majority")):
-            change: Estimate = getattr(facts.change, part)
-            pair = [getattr(errors, part) for errors in facts.errors]
-            moves.append((what, *pair, above_zero(change), below_zero(change)))
-    gains, costs = ([move for move in moves if move[at]] for at in (3, 4))
+        for what, place in (("misses the rarer ones", 0), ("misses the others", 1)):
+            change = facts.change.parts[place]
+            rates = tuple(errors.parts[place] for errors in facts.errors)
+            moves.append(_Move(what, rates, above_zero(change), below_zero(change)))
+    gains, costs = [move for move in moves if move.gain], [move for move in moves if move.cost]
     behind = f"{facts.models[0]} less {facts.models[1]}: accuracy {written(accuracy, 'points')}"
     if minority:
         behind += f", {_errors(facts.change, 'points')}"
@@ -128,14 +141,13 @@ def _has_minority(errors: Pair) -> bool:
     return errors.defined and not errors.minority.small and not errors.majority.small
 
 
-def _told(moves: Sequence[tuple[str, Estimate, Estimate, bool, bool]]) -> str:
-    return listed([f"{what} in {instead(now.value, before.value)}" for what, before, now, *_ in moves])
+def _told(moves: Sequence[_Move]) -> str:
+    return listed([f"{move.what} in {instead(move.rates[1].value, move.rates[0].value)}" for move in moves])
 
 
 def _accuracy(rate: Estimate) -> str:
     return f"accuracy {written(rate, 'percent')} of {images(rate)}"
 
 
-def _errors(errors: Pair, kind: str = "percent") -> str:
-    unit = "points" if kind == "points" else "percent"
-    return f"rarer outputs {written(errors.minority, unit)}, others {written(errors.majority, unit)}"
+def _errors(errors: Pair, kind: Kind = "percent") -> str:
+    return f"rarer outputs {written(errors.minority, kind)}, others {written(errors.majority, kind)}"
