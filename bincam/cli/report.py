@@ -65,6 +65,15 @@ def report(
             rich_help_panel=_CONTENT,
         ),
     ] = None,
+    misses: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="NUMBER",
+            help="Misses that the card of an attribute shows, the worst first.",
+            rich_help_panel=_CONTENT,
+        ),
+    ] = 10,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -97,7 +106,7 @@ def report(
 
     tolerated = TOLERATED if tolerate is None else tolerate
     write_report(
-        source, target, hide_faces=hide_faces, assets=assets, pdf=pdf, tolerated=tolerated,
+        source, target, hide_faces=hide_faces, assets=assets, pdf=pdf, tolerated=tolerated, misses=misses,
         track=lambda names: track(names, "report", unit="attributes"), workers=min(2, os.cpu_count() or 1),
     )  # fmt: skip
     if card is not None:

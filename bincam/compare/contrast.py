@@ -15,6 +15,8 @@ from bincam.compare import published as published_figures
 from bincam.compare.boxes import box_findings, contrast_boxes
 from bincam.compare.differing_maps import DIFFERENCE, difference_maps
 from bincam.compare.document import Contrast, sealed
+from bincam.compare.groups.gaps import contrast_gaps
+from bincam.compare.groups.sentences import gap_findings
 from bincam.compare.imbalance_correlation import correlations
 from bincam.compare.names import names_of, notes_on
 from bincam.compare.paired_audits import Pair, pair_audits
@@ -58,7 +60,7 @@ def compare(
         second: Audit of the second model.
         out: Folder for ``contrast.json`` and ``maps/difference.safetensors``.
         moved: Adjusted thresholds for the first model, tuned on validation images, in logit units; by default those
-            of the first model's card.
+            of the first model's card, else those that its audit chose on the reference split.
         moved_from: Origin of ``moved``, which is recorded.
         published: Compare with the source paper's figures, too.
         level: Confidence level.
@@ -142,6 +144,7 @@ def _compare(
     pair = pair_audits(first, second, moved, moved_from)
     contrasted = dict(zip(pair.attributes, contrast_attributes(pair, level), strict=True)) if pair.attributes else {}
     maps = difference_maps(first, second, pair, folder / DIFFERENCE)
+    gaps = contrast_gaps(first, pair, level)
     sets = contrast_sets(pair.sets, pair.outputs, (COLUMNS[0], COLUMNS[2]), level)
     names, boxes = names_of(first, second), contrast_boxes(first, second, level)
     contrast: dict[str, Any] = {
@@ -178,6 +181,8 @@ def _compare(
         **({"sets": sets.sets} if sets.sets else {}),
         **({"outputs": sets.outputs} if sets.outputs else {}),
         **({"boxes": boxes} if boxes else {}),
+        **({"gaps": gaps.entries} if gaps.entries else {}),
+        **({"gaps_left_out": gaps.left_out} if gaps.left_out else {}),
         "families": contrast_families(contrasted, pair.methods),
         "correlation": correlations(first, pair, contrasted, level) if contrasted else {},
         "maps": maps,
@@ -194,7 +199,8 @@ def _compare(
     statements = [f"{note[0].upper()}{note[1:]}." for note in contrast["notes"]]
     of_attributes = findings(contrast) if contrasted else ()
     contrast["findings"] = [*statements, *of_attributes, *set_findings(sets, of_sets), *box_findings(boxes, names)]
-    contrast["families"] += sets.families
+    contrast["findings"] += gap_findings(gaps.entries, names)
+    contrast["families"] += [*gaps.families, *sets.families]
     if published:
         contrast["published"] = _published(first, pair, contrasted)
     result = Contrast(sealed(contrast, folder))
@@ -229,7 +235,10 @@ def _moved(pair: Pair, split: str | None) -> dict[str, Any]:
     same = adjusted & (pair.moved.astype(np.float32) == audited)
     reason = ""
     if not adjusted.any():
-        reason = "no threshold tuned on validation is known: the first model's card states none and none was given"
+        reason = (
+            "no threshold tuned on validation is known: the first model's card states none, its audit chose none on a "
+            "reference split, and none was given"
+        )
     elif same.sum() == adjusted.sum():
         reason = "the first audit was already made at these thresholds, so adjusting them changes nothing"
     return {

@@ -14,6 +14,7 @@ from bincam.audit.folder.manifest import MaskSource
 from bincam.audit.folder.parts.sampled import readable
 from bincam.audit.folder.schema import LEDGER, MASK_MEASURES, measure_columns
 from bincam.audit.summary.panel import Panel, read_panel
+from bincam.audit.summary.reference_split.thresholds import KEY
 from bincam.compare.cells import CELLS_COMPARED, same_cells
 from bincam.compare.names import names_of
 from bincam.compare.sets.matching import Common
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 COMPARED = ("energy", "lift", "gain", "empty", "published_energy", "concentration")
 """Measures of maps that are compared, of every method that both audits have."""
+
+
+REFERENCE_SPLIT = "reference split"
+"""Origin of adjusted thresholds that an audit chose on its reference split."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def pair_audits(
         first: Audit of the first model.
         second: Audit of the second model.
         moved: Adjusted thresholds for the first model, tuned on validation images, in logit units; by default those
-            of its card.
+            of its card, else those that its audit chose on the reference split.
         moved_from: Origin of ``moved``.
 
     Raises:
@@ -237,7 +242,7 @@ def _rows(panel: Panel, rows: NDArray[np.int64]) -> Panel:
 def _adjusted_thresholds(
     first: Audit, thresholds: Mapping[str, float] | None, source: str
 ) -> tuple[Mapping[str, float], str]:
-    """The adjusted thresholds by attribute, those given or else those of the card, and their origin."""
+    """The adjusted thresholds by attribute, and their origin: given, of the card, or chosen on the reference split."""
     if thresholds is not None:
         for name, value in thresholds.items():
             check_no_threshold([name], first.one_of, "moved")
@@ -246,8 +251,11 @@ def _adjusted_thresholds(
             if not np.isfinite(value):
                 raise InputError(f"adjusted threshold of {name}: got {value}, expected a finite number in logit units")
         return thresholds, source
-    limits = first.manifest.model.card.get("tuned_thresholds") or {}
-    return limits, "card" if limits else ""
+    if limits := first.manifest.model.card.get("tuned_thresholds"):
+        return limits, "card"
+    entries: Mapping[str, Any] = (first.summary or {}).get("attributes") or {}
+    chosen = {name: float(entry[KEY]["threshold"]) for name, entry in entries.items() if entry.get(KEY)}
+    return chosen, REFERENCE_SPLIT if chosen else ""
 
 
 def _source(setting: Any) -> str:

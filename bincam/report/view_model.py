@@ -15,6 +15,9 @@ from bincam.report.view.people import PeoplePart
 from bincam.report.view.sets import SetCard, SetContrastCard
 from bincam.report.view.zoom import ZoomPart
 
+MISSES = 10
+"""Misses of an attribute that its card shows by default."""
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -112,6 +115,8 @@ class Card:
         example_limit: End of the examples' colour scale.
         groups: Examples by outcome.
         checks: The most certain errors, whose labels may be wrong.
+        misses: The misses furthest from the threshold, of the first model.
+        misses_title: How many these are, of how many.
         charts: Bias share, thresholds, calibration.
         tables: Paired differences of a contrast, and results by group.
         warnings: Reasons to doubt or to miss numbers.
@@ -129,6 +134,8 @@ class Card:
     example_limit: str
     groups: Sequence[ExampleGroup]
     checks: Sequence[Example]
+    misses: Sequence[Example]
+    misses_title: str
     charts: Sequence[Chart]
     tables: Sequence[Table]
     warnings: Sequence[str]

@@ -254,7 +254,11 @@ class Manifest(_Part):
 
 
 class AttributeSummary(_Part):
-    """The entry of an attribute in ``summary.json``; estimates remain JSON objects."""
+    """The entry of an attribute in ``summary.json``; estimates remain JSON objects.
+
+    ``reference_threshold`` is what a threshold that was chosen on the reference split gains there, see
+    ``bincam.audit.summary.reference_split``; older audits have none.
+    """
 
     minority: str
     train_counts: tuple[int, int]
@@ -263,6 +267,7 @@ class AttributeSummary(_Part):
     calibration: dict[str, Any]
     measures: dict[str, dict[str, dict[str, Any]]]
     stated: list[dict[str, Any]] = []
+    reference_threshold: dict[str, Any] | None = None
 
 
 class SetSummary(_Part):

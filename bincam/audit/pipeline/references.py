@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bincam.audit.folder.schema import EMPTY_FOR, LEDGER
@@ -17,6 +20,7 @@ from bincam.cam.reference import GROUPS, ReferenceFit
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.references import FITTED
+from bincam.stats.clusters import Clusters
 from bincam.stats.outcomes import CELLS, cells
 
 VARIED = ("midpoint", "mean")
@@ -42,7 +46,7 @@ def is_affordable(outputs: int, grid: tuple[int, int]) -> bool:
 def fit_references(
     explainer: Explainer,
     batches: Iterable[tuple[Tensor | PlacedViews, Tensor] | tuple[Tensor | PlacedViews, Tensor, Sequence[str]]],
-    seen: Callable[[Explanation, Tensor], None] | None = None,
+    seen: Sequence[Callable[[Explanation, Tensor], None]] = (),
 ) -> dict[str, Reference]:
     """Fit the references of all kinds from the same sums.
 
@@ -50,7 +54,7 @@ def fit_references(
         explainer: Of a model whose head has a decomposition.
         batches: Images ``(B, C, H, W)`` or their views, labels ``(B, A)`` of the explainer's attributes and, where they
             are known, the B names of the people on the images.
-        seen: Called with the explanation and the labels of every batch.
+        seen: Each is called with the explanation and the labels of every batch.
 
     Returns:
         The reference of each kind, with its replicates.
@@ -62,13 +66,38 @@ def fit_references(
     fit = ReferenceFit(explainer.selection.attributes)
     for images, labels, *people in batches:
         explanation = explainer(images)
-        if seen is not None:
-            seen(explanation, labels)
+        for see in seen:
+            see(explanation, labels)
         decomposition = explanation.decomposition
         if decomposition is None:
             raise InputError("no reference can be fitted: the head has no decomposition")
         fit.add(decomposition.evidence, labels, people[0] if people else None)
     return {kind: fit.result(kind) for kind in FITTED}
+
+
+@dataclass
+class ScoresCollector:
+    """Collects the logits of yes-or-no attributes on the reference split, by which thresholds can be chosen.
+
+    Attributes:
+        attributes: Names of the attributes.
+    """
+
+    attributes: tuple[str, ...]
+    _logits: list[NDArray[np.float32]] = field(default_factory=list)
+    _labels: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def add(self, explanation: Explanation, labels: Tensor) -> None:
+        """Add a batch, whose labels ``(B, A)`` are of the explanation's attributes."""
+        own = [explanation.attributes.index(name) for name in self.attributes]
+        self._logits.append(explanation.logits[:, own].numpy(force=True).astype(np.float32))
+        self._labels.append(labels[:, own].numpy(force=True).astype(np.float32))
+
+    def tensors(self, people: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return what is stored; ``people`` are the names of the people on all images, in the order of the batches."""
+        clusters = Clusters.of(people)
+        known = {"people": clusters.codes} if clusters.known else {}
+        return {"logits": np.concatenate(self._logits), "labels": np.concatenate(self._labels), **known}
 
 
 def save_references(folder: Path, references: Mapping[str, Reference]) -> None:

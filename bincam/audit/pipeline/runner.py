@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from bincam.audit.folder import reader
 from bincam.audit.folder.begun import check_free
 from bincam.audit.folder.parts.cells import write_pooled
+from bincam.audit.folder.parts.reference_scores import write_reference_scores
 from bincam.audit.folder.reader import Audit
 from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.pipeline.aggregate import finish, summary_of
@@ -23,10 +26,10 @@ from bincam.audit.pipeline.engines.local import measure_missing
 from bincam.audit.pipeline.map_references import map_references
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.planning import explain_noise, make_plan
-from bincam.audit.pipeline.references import fit_references, load_references, save_references
+from bincam.audit.pipeline.references import ScoresCollector, fit_references, load_references, save_references
 from bincam.audit.pipeline.shard import count_images
 from bincam.audit.settings import Settings
-from bincam.cam import Explainer, Reference
+from bincam.cam import Explainer, PlacedViews, Reference
 from bincam.data import AttributeTable, load_for_outputs
 from bincam.errors import BincamWarning
 from bincam.folder_lock import take
@@ -190,12 +193,20 @@ def _references(plan: Plan, folder: Path) -> dict[str, Reference]:
     batches = track(loader, "references", total=images, unit="images", amount=count_images)
     known = plan.reference_table.identities
     people = np.array([""] * images if known is None else known, dtype=str)
-    references = fit_references(
-        explainer,
-        ((plan.viewed(batch)[0], batch.labels, people[batch.rows.numpy()].tolist()) for batch in batches),
-        None if pooled is None else pooled.add,
-    )
-    if pooled is not None:  # before the references, by which an interrupted audit finds that this was done
+    single = tuple(name for name in plan.own_rows if name in plan.thresholds)
+    scores, rows = ScoresCollector(single), list[int]()
+
+    def known_batches() -> Iterator[tuple[Tensor | PlacedViews, Tensor, list[str]]]:
+        for batch in batches:
+            rows.extend(batch.rows.tolist())
+            yield plan.viewed(batch)[0], batch.labels, people[batch.rows.numpy()].tolist()
+
+    seen = [scores.add, *([] if pooled is None else [pooled.add])]
+    references = fit_references(explainer, known_batches(), seen if single else seen[1:])
+    # Before the references, by which an interrupted audit finds that this was done.
+    if pooled is not None:
         write_pooled(folder, pooled.tensors())
+    if single:
+        write_reference_scores(folder, scores.tensors(people[rows].tolist()))
     save_references(folder, references)
     return references

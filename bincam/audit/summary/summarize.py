@@ -25,6 +25,7 @@ from bincam.audit.summary.groups.slices import slice_family, slice_panel
 from bincam.audit.summary.label_noise import corrected_rates, stated_noise
 from bincam.audit.summary.panel import Panel, read_panel
 from bincam.audit.summary.people import PERSON_RATES, people_of
+from bincam.audit.summary.reference_split.thresholds import add_reference_thresholds
 from bincam.audit.summary.reference_variation import Variation, vary_references
 from bincam.audit.summary.sets.records import SetRecords, read_sets
 from bincam.audit.summary.sets.summary import rows_of, summarise_sets
@@ -142,6 +143,7 @@ def summarise(
             resamples=resamples,
             seed=seed,
         )
+        add_reference_thresholds(summary, audit, level)
         return with_boxes(with_cells(summary, audit, panel, level), audit, panel, level)
     except InputError as error:
         raise InputError(f"{audit.folder}: {error}") from None

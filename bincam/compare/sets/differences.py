@@ -38,8 +38,9 @@ class ContrastedSets:
             ``minority``, ``images`` (whose prediction is defined for both models; all figures are of these), ``rates``
             (those of ``RATES`` for each model), ``differences`` (first minus second; of the accuracy with McNemar's
             test over clusters: ``p``, and ``holm``, corrected within the family), ``by_output`` (images, misses ``fnr``
-            and false alarms ``fpr`` for each model) and ``confusion``, for each model ``counts`` ``(K, K)`` with rows
-            true and columns predicted, or of a large set ``cells``, the occupied ones as ``[true, predicted, count]``.
+            and false alarms ``fpr`` for each model, and unless a set is large their paired ``differences``) and
+            ``confusion``, for each model ``counts`` ``(K, K)`` with rows true and columns predicted, or of a large set
+            ``cells``, the occupied ones as ``[true, predicted, count]``.
         outputs: Name of an output that the models state differently to ``sets`` (the set of which it is an output, by
             model; None where it is a yes-or-no attribute), ``images``, ``rates`` (``fnr`` and ``fpr``, for each model)
             and ``differences``, as above.
@@ -135,13 +136,26 @@ def _by_output(
         is_predicted = np.where(both[:, None], predicted[:, None] == every, np.nan)
         estimates["fnr"].append(shares(1 - is_predicted, is_true & both[:, None], pair.clusters, level))
         estimates["fpr"].append(shares(is_predicted, ~is_true & both[:, None], pair.clusters, level))
-    return {
-        output: {
+    result = {}
+    for k, output in enumerate(pair.outputs):
+        result[output] = {
             "images": int((is_true[:, k] & both).sum()),
             **{rate: _by_model(columns, [of.estimate(k) for of in models]) for rate, models in estimates.items()},
         }
-        for k, output in enumerate(pair.outputs)
-    }
+        if not pair.large:
+            result[output]["differences"] = _of_output(pair, predictions, both, k, level)
+    return result
+
+
+def _of_output(
+    pair: SetPair, predictions: Sequence[NDArray[np.int64]], both: NDArray[np.bool_], k: int, level: float
+) -> dict[str, Any]:
+    """Estimate the paired differences of an output's misses and false alarms, first minus second."""
+    result = {}
+    for rate, inside in (("fnr", pair.true == k), ("fpr", (pair.true >= 0) & (pair.true != k))):
+        wrong = [np.where(inside & both, (of == k) == (rate == "fpr"), np.nan) for of in predictions]
+        result[rate] = paired_shares(*wrong, pair.clusters, level).to_json()
+    return result
 
 
 def _confusion(true: NDArray[np.int64], predicted: NDArray[np.int64], K: int) -> NDArray[np.int64]:

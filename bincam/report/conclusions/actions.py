@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from bincam.report.conclusions.facts import AttributeFacts, Pair, above_zero, below_zero
+from bincam.report.conclusions.facts import AttributeFacts, Pair, above_zero, below_zero, certainly_above
 from bincam.report.conclusions.frequencies import frequency, instead
 from bincam.report.conclusions.people_needed import more_for_half, needed_to_decide, units
 from bincam.stats.estimate import MIN_IDENTITIES, MIN_IMAGES, Estimate
 from bincam.stats.formatting import counted, listed, number, written
 
-Kind = Literal["threshold", "other model", "retrain", "few", "elsewhere", "maps", "fine"]
+Kind = Literal["threshold", "retrain", "few", "elsewhere", "maps", "fine"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 TITLES: Mapping[Kind, str] = {
     "threshold": "move the threshold",
-    "other model": "take the other model",
     "retrain": "retrain or collect",
     "few": "too few images to say",
     "elsewhere": "looks elsewhere than expected",
@@ -36,7 +35,7 @@ ABSURD = 1e6
 
 @dataclass(frozen=True)
 class Action:
-    """What to do about an attribute.
+    """What to do about an attribute, or an output of a set.
 
     Attributes:
         attribute: The attribute.
@@ -48,6 +47,7 @@ class Action:
         people: How many more people would make the interval half as wide (``retrain``), or decide (``few``); None where
             that is not known. Of images where no people are known.
         notes: Further reservations: what else is true of it.
+        of_set: The set that it is an output of; empty for an attribute.
     """
 
     attribute: str
@@ -58,27 +58,32 @@ class Action:
     threshold: float | None = None
     people: int | None = None
     notes: tuple[str, ...] = ()
+    of_set: str = ""
 
     @property
     def title(self) -> str:
         """The action in words."""
         return TITLES[self.kind]
 
+    @property
+    def settled(self) -> bool:
+        """True where nothing has to be done."""
+        return self.kind == "fine"
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""
         return {**asdict(self), "harm": self.harm if math.isfinite(self.harm) else None, "title": self.title}
 
 
-def actions(facts: Sequence[AttributeFacts], models: Sequence[str], tolerated: float = TOLERATED) -> list[Action]:
+def actions(facts: Sequence[AttributeFacts], tolerated: float = TOLERATED) -> list[Action]:
     """Choose an action for every attribute, and sort them: those that need one first, by harm.
 
     Args:
         facts: Of every attribute.
-        models: The audited models in a sentence.
         tolerated: The error of a class that is tolerated.
     """
-    chosen = [action(one, models, tolerated) for one in facts]
-    return sorted(chosen, key=lambda one: (one.kind == "fine", -(one.harm if math.isfinite(one.harm) else -1)))
+    chosen = [action(one, tolerated) for one in facts]
+    return sorted(chosen, key=lambda one: (one.settled, -(one.harm if math.isfinite(one.harm) else -1)))
 
 
 def counts(chosen: Sequence[Action]) -> list[tuple[str, int]]:
@@ -87,12 +92,11 @@ def counts(chosen: Sequence[Action]) -> list[tuple[str, int]]:
     return [(title, count) for title, count in found if count]
 
 
-def action(facts: AttributeFacts, models: Sequence[str], tolerated: float = TOLERATED) -> Action:
+def action(facts: AttributeFacts, tolerated: float = TOLERATED) -> Action:
     """Choose the action on one attribute; the first rule that applies decides."""
     kind, advice, people = (
         _few(facts, tolerated)
         or _threshold(facts, tolerated)
-        or _other_model(facts, models, tolerated)
         or _untuned(facts, tolerated)
         or _retrain(facts, tolerated)
         or _maps(facts)
@@ -108,7 +112,8 @@ def action(facts: AttributeFacts, models: Sequence[str], tolerated: float = TOLE
         advice=advice,
         threshold=facts.threshold if kind == "threshold" and advice.startswith("to ") else None,
         people=people,
-        notes=_notes(facts, kind, models),
+        notes=_notes(facts, kind),
+        of_set=facts.of_set,
     )
 
 
@@ -140,30 +145,38 @@ def _few(facts: AttributeFacts, tolerated: float) -> Chosen | None:
             continue
         most = max(most, needed - units(rate))
         texts.append(f"{of}; about {_round(needed)} {_units(rate)} {of} would tell, there are {units(rate):,}")
-    tell = f"whether more than {frequency(tolerated)} are misclassified cannot be told {' and '.join(texts)}"
+    tell = f"whether more than {frequency(tolerated)} are misclassified cannot be told of images {' and '.join(texts)}"
     return "few", tell, most or None
 
 
 def _threshold(facts: AttributeFacts, tolerated: float) -> Chosen | None:
-    """A class is certain to be above the tolerated error, gains by the adjusted threshold, and then none is."""
+    """A class is certain to be above the tolerated error, gains by the adjusted threshold, and then none is.
+
+    The gain is judged on the reference split where that is known of enough people, else on the audited images.
+    """
     worse = _above(facts.errors, tolerated)
     if not worse or facts.at_threshold is None or facts.gained is None or not math.isfinite(facts.threshold):
         return None
-    if not all(above_zero(facts.gained.parts[place]) for place in worse) or _above(facts.at_threshold, tolerated):
+    reference = facts.on_reference
+    if reference is not None and not all(_enough(reference.gained.parts[place]) for place in worse):
+        reference = None
+    gained = facts.gained if reference is None else reference.gained
+    if not all(above_zero(gained.parts[place]) for place in worse) or _above(facts.at_threshold, tolerated):
         return None
-    change = _change(facts.errors, facts.at_threshold, facts.gained, facts.classes)
-    return "threshold", f"to {number(facts.threshold)} (logit), tuned on validation: {change}", None
-
-
-def _other_model(facts: AttributeFacts, models: Sequence[str], tolerated: float) -> Chosen | None:
-    """A class of the first model is certain to be above the tolerated error, and neither of the second is."""
-    worse = _above(facts.errors, tolerated)
-    if not worse or facts.other is None or facts.change is None or _above(facts.other, tolerated):
+    to = f"to {number(facts.threshold)} (logit)"
+    here = change_of(facts.errors, facts.at_threshold, facts.gained, facts.classes)
+    if reference is None:
+        return "threshold", f"{to}, tuned on validation. On the audited images {here}", None
+    if _above(reference.chosen, tolerated):
         return None
-    if not all(above_zero(facts.change.parts[place]) for place in worse):
-        return None
-    change = _change(facts.errors, facts.other, facts.change, facts.classes)
-    return "other model", f"{models[1]} errs in {change}; no known threshold of {models[0]} does it", None
+    before = [now.value + gain.value for now, gain in zip(reference.chosen.parts, reference.gained.parts, strict=True)]
+    there = _changed(reference.chosen, before, reference.gained, facts.classes)
+    return (
+        "threshold",
+        f"{to}. It gains on the {reference.split} split, judged on people whom it was not chosen on: {there}. On the "
+        f"audited images {here or 'no difference is shown'}",
+        None,
+    )
 
 
 def _untuned(facts: AttributeFacts, tolerated: float) -> Chosen | None:
@@ -188,6 +201,8 @@ def _retrain(facts: AttributeFacts, tolerated: float) -> Chosen | None:
     rate, of = facts.errors.parts[place], facts.classes[place]
     more = more_for_half(rate)
     advice = f"images {of}: {frequency(rate.value)} are misclassified"
+    if facts.taken_for and place == 0:
+        advice += f", {facts.taken_for}"
     if more:
         advice += f"; about {_round(more)} more {_units(rate)} {of} would make the interval half as wide"
     return "retrain", advice, more
@@ -201,37 +216,40 @@ def _maps(facts: AttributeFacts) -> Chosen | None:
     return None
 
 
-def _notes(facts: AttributeFacts, kind: Kind, models: Sequence[str]) -> tuple[str, ...]:
+def _notes(facts: AttributeFacts, kind: Kind) -> tuple[str, ...]:
     notes = []
     if facts.elsewhere and kind != "elsewhere":
         notes.append("looks elsewhere than expected")
     if facts.shows_the_image and kind != "maps":
         notes.append("its maps show the image, not the attribute")
-    if facts.other is not None and facts.change is not None and kind != "other model":
-        costs = [
-            f"{instead(now.value, before.value)} {of}"
-            for now, before, change, of in zip(
-                facts.other.parts, facts.errors.parts, facts.change.parts, facts.classes, strict=True
-            )
-            if below_zero(change)
-        ]
-        if costs:
-            notes.append(f"{models[1]} is worse here: {' and '.join(costs)}")
     return tuple(notes)
 
 
 def _above(errors: Pair, tolerated: float) -> list[int]:
     """The classes whose error is certain to be above what is tolerated."""
-    return [
-        place for place, rate in enumerate(errors.parts) if rate.defined and not rate.small and rate.low > tolerated
-    ]
+    return [place for place, rate in enumerate(errors.parts) if certainly_above(rate, tolerated)]
 
 
-def _change(before: Pair, after: Pair, difference: Pair, classes: Sequence[str]) -> str:
-    """Write the errors of the classes that change."""
+def _enough(difference: Estimate) -> bool:
+    return difference.defined and not difference.small and math.isfinite(difference.low + difference.high)
+
+
+def change_of(before: Pair, after: Pair, difference: Pair, classes: Sequence[str]) -> str:
+    """Write the errors of the classes that are shown to change, after and before; empty where none is.
+
+    Args:
+        before: The errors.
+        after: The errors that replace them.
+        difference: Before minus after.
+        classes: The classes in words.
+    """
+    return _changed(after, [one.value for one in before.parts], difference, classes)
+
+
+def _changed(after: Pair, before: Sequence[float], difference: Pair, classes: Sequence[str]) -> str:
     return " and ".join(
-        f"{instead(now.value, then.value)} {of}"
-        for now, then, change, of in zip(after.parts, before.parts, difference.parts, classes, strict=True)
+        f"{instead(now.value, then)} {of}"
+        for now, then, change, of in zip(after.parts, before, difference.parts, classes, strict=True)
         if above_zero(change) or below_zero(change)
     )
 

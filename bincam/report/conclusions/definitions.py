@@ -24,11 +24,12 @@ def definitions(tolerated: float) -> list[Definition]:
             "What to do",
             "The first of these that applies. Too few images: no class is certain to err in more than "
             f"{frequency(tolerated)} cases, but one has too few images or people, or an interval that reaches above. "
-            "For a class that is certain to: move the threshold, if the one tuned on validation brings it down without "
-            "harming the other class, or if some threshold of these images would (which is optimistic); take the other "
-            "model, if that does; else retrain or collect. Then: looks elsewhere than expected; do not rely on its "
-            "maps; fine. Numbers of people are projections: they suppose people like those audited, and an error that "
-            "stays what it is.",
+            "For a class that is certain to: move the threshold, if one tuned on other images brings it down without "
+            "harming the other class, or if some threshold of these images would (which is optimistic); else retrain "
+            "or collect. Then: looks elsewhere than expected; do not rely on its maps; fine. What a threshold gains on "
+            "the reference split is judged on people whom it was not chosen on. Of two models the one that is nearer "
+            "to fine is taken, and of equals the one that is better in a class and worse in none. Numbers of people "
+            "are projections: they suppose people like those audited, and an error that stays what it is.",
         ),
         Definition(
             "Sanity test",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bincam.stats.estimate import Estimate
+from bincam.stats.formatting import written
 
 Direction = Literal["positive", "negative", "mixed", "tied"]
 """Which class is the rarer one of the attributes: of all the positive or the negative one, now this and now that, or
@@ -97,22 +98,38 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class ReferenceGain:
+    """What a threshold gains that is chosen on the reference split, judged on people whom it was not chosen on.
+
+    Attributes:
+        split: The reference split in words, such as ``validation``.
+        chosen: Errors there, at thresholds chosen on other people.
+        gained: Errors at the audited threshold minus these, of the same images.
+    """
+
+    split: str
+    chosen: Pair
+    gained: Pair
+
+
+@dataclass(frozen=True)
 class AttributeFacts:
-    """What the action on an attribute is chosen from.
+    """What the action on an attribute, or on an output of a set, is chosen from; of one model.
 
     Attributes:
         name: The attribute.
         classes: Its classes in words, minority first, such as ``with Bald`` and ``without Bald``.
-        errors: Errors of both classes, of the only or the first model.
+        errors: Errors of both classes.
         threshold: The adjusted threshold in logit units; NaN where none is known, or it is the audited one.
         at_threshold: Errors at the adjusted threshold.
         least_error: The least that the error of the worse class can be at any threshold, of the audited images
             themselves, so optimistic; NaN without images of both classes.
         gained: Errors as audited minus those at the adjusted threshold, of the same images.
-        other: Errors of the second model; None for one model.
-        change: First minus second model.
+        on_reference: What choosing it gains on images that are not audited; None where that is not known.
         elsewhere: Why its evidence is elsewhere than expected; empty where that is not shown.
         shows_the_image: True if its maps show the image, not the attribute.
+        taken_for: What it is most often taken for, in words; of outputs of sets.
+        of_set: The set that it is an output of; empty for an attribute.
     """
 
     name: str
@@ -122,10 +139,27 @@ class AttributeFacts:
     at_threshold: Pair | None = None
     gained: Pair | None = None
     least_error: float = math.nan
-    other: Pair | None = None
-    change: Pair | None = None
+    on_reference: ReferenceGain | None = None
     elsewhere: str = ""
     shows_the_image: bool = False
+    taken_for: str = ""
+    of_set: str = ""
+
+
+def certainly_above(rate: Estimate, tolerated: float) -> bool:
+    """Return True where a rate is above what is tolerated with its whole interval, of enough images."""
+    return rate.defined and not rate.small and rate.low > tolerated
+
+
+def avoids_region(gain: Estimate) -> str:
+    """Say that evidence avoids the expected region, where its whole interval is below chance; else nothing.
+
+    Args:
+        gain: Of the images where the attribute is found.
+    """
+    if not below_zero(gain):
+        return ""
+    return f"the evidence avoids the expected region where it is found: gain {written(gain)}, 0 is chance"
 
 
 def above_zero(difference: Estimate) -> bool:

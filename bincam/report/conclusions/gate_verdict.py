@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bincam.audit.gate.judgements import Judgement
 from bincam.audit.gate.maps import NOT_TESTED
 from bincam.report.conclusions.frequencies import base_of, count_of
-from bincam.report.conclusions.verdict import Statement
+from bincam.report.conclusions.statements import Statement
 from bincam.stats.formatting import counted, listed, significant, written
 
 MOST_NAMED = 3

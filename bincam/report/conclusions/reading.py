@@ -3,30 +3,58 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
-
-import numpy as np
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from bincam.compare.contrast import overall_errors
 from bincam.compare.paired_audits import pair_audits
 from bincam.compare.paired_differences import COLUMNS
 from bincam.compare.sentences import ERRORS
 from bincam.report.conclusions.actions import TOLERATED, Action, actions, counts
-from bincam.report.conclusions.facts import AttributeFacts, Direction, Facts, MapTest, Pair
+from bincam.report.conclusions.choices import Choice, choices
+from bincam.report.conclusions.choices import counts as choice_counts
+from bincam.report.conclusions.facts import (
+    AttributeFacts,
+    Direction,
+    Facts,
+    MapTest,
+    Pair,
+    avoids_region,
+    certainly_above,
+)
 from bincam.report.conclusions.frequencies import frequency
-from bincam.report.conclusions.reliance import Reliance, reliance
-from bincam.report.conclusions.thresholds import At, at_thresholds, averages, least_error, tuned_thresholds
-from bincam.report.conclusions.verdict import Statement, verdict
+from bincam.report.conclusions.reliance import Reliance, map_test, of_models
+from bincam.report.conclusions.sets.facts import (
+    compared_outputs,
+    facts_of_audit,
+    facts_of_contrast,
+    output_facts,
+    sets_of,
+)
+from bincam.report.conclusions.statements import Statement
+from bincam.report.conclusions.thresholds import (
+    At,
+    at_thresholds,
+    averages,
+    least_error,
+    reference_gain,
+    tuned_thresholds,
+)
+from bincam.report.conclusions.verdict import verdict
 from bincam.report.reading.audited_model import Arm, common, minority_share
 from bincam.report.reading.contrast import Contrast
 from bincam.report.sections.attributes import map_checks
 from bincam.report.sections.attributes.elsewhere import elsewhere
 from bincam.stats.clustered.average_errors import PARTS, AverageErrors
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import written
 from bincam.stats.hypotheses.families import undecided
+
+MOST_ROWS = 20
+"""Outputs of a set that the page lists."""
+
+_Row = TypeVar("_Row", Action, Choice)
 
 RARER_WORSE = "minority error exceeds majority error"
 """Name of the family of an audit's tests of errors."""
@@ -39,13 +67,15 @@ class Conclusions:
     Attributes:
         verdict: Statements in plain words.
         reliance: What may not be relied on, of each model whose maps did not pass the randomisation test.
-        actions: What to do about each attribute, sorted by harm.
+        actions: What to do about each attribute and output, sorted by harm; of one model.
+        choices: Which of two models to take for each, and what to do about both; sorted by the harm that remains.
         tolerated: The error of a class that is tolerated.
     """
 
     verdict: tuple[Statement, ...]
     reliance: tuple[Reliance, ...]
     actions: tuple[Action, ...]
+    choices: tuple[Choice, ...]
     tolerated: float
 
     def to_json(self) -> dict[str, Any]:
@@ -54,13 +84,31 @@ class Conclusions:
             "verdict": [one.to_json() for one in self.verdict],
             "reliance": [one.to_json() for one in self.reliance],
             "actions": [one.to_json() for one in self.actions],
+            "choices": [one.to_json() for one in self.choices],
             "tolerated": self.tolerated,
         }
 
     @property
+    def rows(self) -> tuple[Action, ...] | tuple[Choice, ...]:
+        """The actions or choices that the page lists: all, but of a large set those alone that come first."""
+        return tuple(_listed(self.choices)) if self.choices else tuple(_listed(self.actions))
+
+    @property
+    def unlisted(self) -> dict[str, int]:
+        """The number of outputs of each large set that are not listed."""
+        shown = Counter(one.of_set for one in self.rows)
+        every = Counter(one.of_set for one in (self.choices or self.actions))
+        return {name: count - shown[name] for name, count in every.items() if count > shown[name]}
+
+    @property
     def counts(self) -> list[tuple[str, int]]:
-        """The number of attributes by action."""
-        return counts(self.actions)
+        """The number of attributes and outputs by action, or by choice."""
+        return choice_counts(self.choices) if self.choices else counts(self.actions)
+
+    @property
+    def model_counts(self) -> list[list[tuple[str, int]]]:
+        """The number of attributes and outputs by action, of each of two models."""
+        return [counts([one.actions[place] for one in self.choices]) for place in (0, 1)] if self.choices else []
 
     @property
     def tolerated_text(self) -> str:
@@ -81,128 +129,122 @@ def conclude(arms: Sequence[Arm], contrast: Contrast | None = None, *, tolerated
         contrast: The comparison of the two.
         tolerated: The error of a class that is tolerated.
     """
-    attributes = common(arms)
+    attributes, sets = common(arms), sets_of(arms, contrast)
     tests = [map_test(arm, arm.phrase if len(arms) > 1 else "the model") for arm in arms]
     maps = tuple(tests) if attributes or any(arm.audit.one_of for arm in arms) else ()
-    unreliable = tuple(_reliance(maps, arms))
-    if not attributes:
-        return Conclusions((), unreliable, (), tolerated)
-    of_each = attribute_facts(arms, contrast, attributes)
-    facts = _facts(arms, contrast, attributes, maps, of_each, tolerated)
-    return Conclusions(verdict(facts), unreliable, tuple(actions(of_each, facts.models, tolerated)), tolerated)
+    unreliable = tuple(of_models(maps, arms))
+    if not attributes and not sets:
+        return Conclusions((), unreliable, (), (), tolerated)
+    if contrast is None:
+        of_each = [
+            *attribute_facts(arms[0], attributes),
+            *(one for name in sets for one in output_facts(arms[0], name)),
+        ]
+        of_sets = [facts_of_audit(arms[0], name, tolerated) for name in sets]
+        facts = _facts_of_audit(arms[0], attributes, maps, of_each, tolerated)
+        return Conclusions(verdict(facts, of_sets), unreliable, tuple(actions(of_each, tolerated)), (), tolerated)
+    first = attribute_facts(arms[0], attributes, contrast.document["moved"]["thresholds"])
+    second, changes = attribute_facts(arms[1], attributes), changes_of(contrast, attributes)
+    facts = _facts_of_contrast(contrast, attributes, maps, first, tolerated)
+    for name in sets:
+        of_first, of_second, of_change = compared_outputs(contrast, name)
+        first, second, changes = [*first, *of_first], [*second, *of_second], {**changes, **of_change}
+    chosen = choices(first, second, changes, [arm.label for arm in arms], tolerated)
+    statements = verdict(facts, [facts_of_contrast(contrast, name) for name in sets])
+    return Conclusions(statements, unreliable, (), tuple(chosen), tolerated)
 
 
-def _reliance(tests: Sequence[MapTest], arms: Sequence[Arm]) -> Iterator[Reliance]:
-    """Say what may not be relied on, once where no model was tested."""
-    if len(tests) > 1 and all(test.verdict == "untested" for test in tests):
-        tests, arms = [replace(tests[0], model="both models")], arms[:1]
-    several = len(arms) > 1 or any(test.model == "both models" for test in tests)
-    for test, arm in zip(tests, arms, strict=False):
-        if (found := reliance(test, falls(arm), several=several)) is not None:
-            yield found
-
-
-def map_test(arm: Arm, model: str) -> MapTest:
-    """Read the randomisation test of a model's primary method.
+def attribute_facts(
+    arm: Arm, attributes: Sequence[str], thresholds: Mapping[str, float] | None = None
+) -> list[AttributeFacts]:
+    """Read what the actions on attributes are chosen from.
 
     Args:
         arm: The audited model.
-        model: Its name in a sentence.
+        attributes: The attributes.
+        thresholds: Adjusted thresholds in logit units; by default those that were tuned on other images.
     """
-    gate = arm.gate
-    nothing = Estimate.from_json(None)
-    if gate is None:
-        return MapTest(model, arm.method, "untested", "", nothing, math.nan, nothing, math.nan)
-    stated: Literal["pass", "fail", "cannot tell"] = "pass" if gate.get("passed") else "fail"
-    if gate.get("verdict") == "cannot tell":
-        stated = "cannot tell"
-    earlier = "" if "verdict" in gate else " (the test of an earlier version, whose bound was not calibrated)"
-    excess, left = (Estimate.from_json(gate.get(name)) for name in ("excess", "variance_left"))
-    margin, least = (float(gate.get(name) or math.nan) for name in ("margin", "least_variance"))
-    return MapTest(model, arm.method, stated, f"{gate.get('reason') or ''}{earlier}", excess, margin, left, least)
-
-
-def falls(arm: Arm) -> list[str]:
-    """List what a page shows of an audit that rests on its maps."""
-    manifest = arm.audit.manifest
-    return [
-        "mean maps and maps of examples",
-        *(["gain, energy and lift"] if manifest.regions or arm.audit.masks else []),
-        *(["attention overlap"] if arm.audit.leakage else []),
-        *(["the prediction grid"] if manifest.cells else []),
-        *(["boxes"] if manifest.boxes else []),
-        *(["deletion, insertion and ROAD"] if (arm.audit.sample or {}).get("methods") else []),
-    ]
-
-
-def attribute_facts(arms: Sequence[Arm], contrast: Contrast | None, attributes: Sequence[str]) -> list[AttributeFacts]:
-    """Read what the actions are chosen from, of each attribute."""
-    first = arms[0]
-    thresholds = dict(contrast.document["moved"]["thresholds"]) if contrast else tuned_thresholds(first, attributes)
-    moved = at_thresholds(first, attributes, thresholds)
-    passed = map_test(first, "").verdict == "pass"
-    found = elsewhere(first) if passed else {}
+    moved = at_thresholds(arm, attributes, tuned_thresholds(arm, attributes) if thresholds is None else thresholds)
+    passed = map_test(arm, "").verdict == "pass"
+    found = elsewhere(arm) if passed else {}
     result = []
     for name in attributes:
         at: At | None = moved.get(name)
-        of_change = contrast.document["attributes"][name]["error_differences"] if contrast else {}
-        change = [
-            Estimate.from_json(of_change[f"{part}_error"][f"{COLUMNS[0]} - {COLUMNS[2]}"]["difference"])
-            for part in PARTS
-            if of_change
-        ]
         result.append(
             AttributeFacts(
                 name=name,
                 classes=("with " + name, "without " + name)
-                if first.minority(name) > 0
+                if arm.minority(name) > 0
                 else ("without " + name, "with " + name),
-                errors=_errors(first, name),
+                errors=_errors(arm, name),
                 threshold=math.nan if at is None else at.threshold,
                 at_threshold=None if at is None else at.errors,
                 gained=None if at is None else at.gained,
-                least_error=least_error(first, name),
-                other=_errors(arms[1], name) if contrast else None,
-                change=Pair(*change) if change else None,
-                elsewhere=_elsewhere(first, name, found) if passed else "",
-                shows_the_image=map_checks.shows_the_image(first, name),
+                on_reference=reference_gain(arm, name),
+                least_error=least_error(arm, name),
+                elsewhere=_elsewhere(arm, name, found) if passed else "",
+                shows_the_image=map_checks.shows_the_image(arm, name),
             )
         )
     return result
 
 
-def _facts(
-    arms: Sequence[Arm],
-    contrast: Contrast | None,
+def changes_of(contrast: Contrast, attributes: Sequence[str]) -> dict[str, Pair]:
+    """Read the errors of the first minus those of the second model, of the same images, by attribute."""
+    pair = f"{COLUMNS[0]} - {COLUMNS[2]}"
+    result = {}
+    for name in attributes:
+        of_name = contrast.document["attributes"][name]["error_differences"]
+        result[name] = Pair(*(Estimate.from_json(of_name[f"{part}_error"][pair]["difference"]) for part in PARTS))
+    return result
+
+
+def _above(of_each: Sequence[AttributeFacts], tolerated: float) -> tuple[str, ...]:
+    return tuple(one.name for one in of_each if any(certainly_above(rate, tolerated) for rate in one.errors.parts))
+
+
+def _facts_of_audit(
+    arm: Arm,
     attributes: Sequence[str],
     maps: tuple[MapTest, ...],
     of_each: Sequence[AttributeFacts],
     tolerated: float,
 ) -> Facts:
-    first = arms[0]
-    above = tuple(one.name for one in of_each if any(_certainly_above(rate, tolerated) for rate in one.errors.parts))
-    if contrast is None:
-        average = averages(first, attributes, tuned_thresholds(first, attributes))
-        family = None if any(first.turned(name) for name in attributes) else first.family(RARER_WORSE)
-        return Facts(
-            models=("the model",),
-            direction=_direction(first, average.attributes),
-            attributes=average.attributes,
-            left_out=average.left_out,
-            errors=(_pair(average.rates, 0),),
-            at_threshold=_pair(average.rates, 1) if len(average.rates["minority"]) > 1 else None,
-            left=_pair(average.differences, 0) if average.differences["minority"] else None,
-            worse_for_the_rarer=(int(family["findings"]), int(family["size"])) if family and family["size"] else None,
-            above=above,
-            maps=maps,
-            example=_example(first, average.attributes),
-            optimistic=first.audit.manifest.data.split in (None, "validation"),
-        )
+    if not attributes:
+        return Facts(("the model",), "tied", (), (), (), maps=maps)
+    average = averages(arm, attributes, tuned_thresholds(arm, attributes))
+    family = None if any(arm.turned(name) for name in attributes) else arm.family(RARER_WORSE)
+    return Facts(
+        models=("the model",),
+        direction=_direction(arm, average.attributes),
+        attributes=average.attributes,
+        left_out=average.left_out,
+        errors=(_pair(average.rates, 0),),
+        at_threshold=_pair(average.rates, 1) if len(average.rates["minority"]) > 1 else None,
+        left=_pair(average.differences, 0) if average.differences["minority"] else None,
+        worse_for_the_rarer=(int(family["findings"]), int(family["size"])) if family and family["size"] else None,
+        above=_above([one for one in of_each if not one.of_set], tolerated),
+        maps=maps,
+        example=_example(arm, average.attributes),
+        optimistic=arm.audit.manifest.data.split in (None, "validation"),
+    )
+
+
+def _facts_of_contrast(
+    contrast: Contrast,
+    attributes: Sequence[str],
+    maps: tuple[MapTest, ...],
+    of_each: Sequence[AttributeFacts],
+    tolerated: float,
+) -> Facts:
+    first, models = contrast.first, (contrast.first.phrase, contrast.second.phrase)
+    if not attributes:
+        return Facts(models, "tied", (), (), (), maps=maps)
     average = _of_contrast(contrast)
     errors = next((one["tests"] for one in contrast.document.get("families") or () if one["name"] == ERRORS), ())
     known = not (contrast.document.get("moved") or {}).get("reason")
     return Facts(
-        models=(arms[0].phrase, arms[1].phrase),
+        models=models,
         direction=_direction(first, average.attributes),
         attributes=average.attributes,
         left_out=average.left_out,
@@ -210,7 +252,7 @@ def _facts(
         at_threshold=_pair(average.rates, 1) if known else None,
         change=_pair(average.differences, 0),
         left=_pair(average.differences, 1) if known else None,
-        above=above,
+        above=_above(of_each, tolerated),
         maps=maps,
         example=_example(first, average.attributes),
         differing=len({test["attribute"] for test in errors if test["finding"]}),
@@ -251,16 +293,22 @@ def _example(arm: Arm, attributes: Sequence[str]) -> str:
     return f"{'with' if arm.minority(name) > 0 else 'without'} {name}"
 
 
-def _certainly_above(rate: Estimate, tolerated: float) -> bool:
-    return rate.defined and not rate.small and bool(np.isfinite(rate.low)) and rate.low > tolerated
-
-
 def _elsewhere(arm: Arm, name: str, found: Mapping[str, Any]) -> str:
     """Say why the evidence is elsewhere than expected: off its object, or in the region less than by chance."""
     if name in found:
         where = f", mostly at the {found[name].place} of the image" if found[name].place else ""
         return f"it is told apart, but the evidence is not on the object{where}"
-    gain = arm.measure(name, "gain", "outcome:TP")
-    if gain.defined and not gain.small and gain.high < 0:
-        return f"the evidence avoids the expected region where it is found: gain {written(gain)}, 0 is chance"
-    return ""
+    return avoids_region(arm.measure(name, "gain", "outcome:TP"))
+
+
+def _listed(every: Sequence[_Row]) -> list[_Row]:
+    """All of them, but of a set of more than ``MOST_ROWS`` outputs the first that are not settled."""
+    size, shown = Counter(one.of_set for one in every), Counter[str]()
+    result = []
+    for one in every:
+        large = bool(one.of_set) and size[one.of_set] > MOST_ROWS
+        if large and (one.settled or shown[one.of_set] == MOST_ROWS):
+            continue
+        shown[one.of_set] += 1
+        result.append(one)
+    return result

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from bincam.report.conclusions.facts import MapTest
-from bincam.report.conclusions.verdict import Tone
+from bincam.report.conclusions.statements import Tone
+from bincam.report.reading.audited_model import Arm
+from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import counted, number, percent, written
 
 STANDS = "errors, thresholds, calibration, sets of outputs, label sets and groups of people, which no map enters"
@@ -42,6 +44,49 @@ class Reliance:
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""
         return asdict(self)
+
+
+def of_models(tests: Sequence[MapTest], arms: Sequence[Arm]) -> Iterator[Reliance]:
+    """Say what may not be relied on, once where no model was tested."""
+    if len(tests) > 1 and all(test.verdict == "untested" for test in tests):
+        tests, arms = [replace(tests[0], model="both models")], arms[:1]
+    several = len(arms) > 1 or any(test.model == "both models" for test in tests)
+    for test, arm in zip(tests, arms, strict=False):
+        if (found := reliance(test, falls(arm), several=several)) is not None:
+            yield found
+
+
+def map_test(arm: Arm, model: str) -> MapTest:
+    """Read the randomisation test of a model's primary method.
+
+    Args:
+        arm: The audited model.
+        model: Its name in a sentence.
+    """
+    gate = arm.gate
+    nothing = Estimate.from_json(None)
+    if gate is None:
+        return MapTest(model, arm.method, "untested", "", nothing, math.nan, nothing, math.nan)
+    stated: Literal["pass", "fail", "cannot tell"] = "pass" if gate.get("passed") else "fail"
+    if gate.get("verdict") == "cannot tell":
+        stated = "cannot tell"
+    earlier = "" if "verdict" in gate else " (the test of an earlier version, whose bound was not calibrated)"
+    excess, left = (Estimate.from_json(gate.get(name)) for name in ("excess", "variance_left"))
+    margin, least = (float(gate.get(name) or math.nan) for name in ("margin", "least_variance"))
+    return MapTest(model, arm.method, stated, f"{gate.get('reason') or ''}{earlier}", excess, margin, left, least)
+
+
+def falls(arm: Arm) -> list[str]:
+    """List what a page shows of an audit that rests on its maps."""
+    manifest = arm.audit.manifest
+    return [
+        "mean maps and maps of examples",
+        *(["gain, energy and lift"] if manifest.regions or arm.audit.masks else []),
+        *(["attention overlap"] if arm.audit.leakage else []),
+        *(["the prediction grid"] if manifest.cells else []),
+        *(["boxes"] if manifest.boxes else []),
+        *(["deletion, insertion and ROAD"] if (arm.audit.sample or {}).get("methods") else []),
+    ]
 
 
 def reliance(test: MapTest, falls: Sequence[str], *, several: bool = False) -> Reliance | None:

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.audit.summary.reference_split.thresholds import KEY as REFERENCE
 from bincam.decision import count_by_score
-from bincam.report.conclusions.facts import Pair
+from bincam.report.conclusions.facts import Pair, ReferenceGain
 from bincam.report.reading.audited_model import Arm
 from bincam.stats.clustered.average_errors import AverageErrors, average_errors
 from bincam.stats.clustered.paired import paired_shares
 from bincam.stats.clusters import Clusters
-from bincam.stats.estimate import undefined
+from bincam.stats.estimate import Estimate, undefined
+from bincam.stats.formatting import listed
 from bincam.stats.intervals import MOVER
 from bincam.stats.outcomes import answers
 from bincam.stats.proportions import shares
@@ -38,9 +40,25 @@ class At:
 
 
 def tuned_thresholds(arm: Arm, attributes: Sequence[str]) -> dict[str, float]:
-    """Return the thresholds of the model's card that were tuned on validation, without those that it was audited at."""
-    tuned = arm.audit.manifest.model.card.get("tuned_thresholds") or {}
+    """Return the thresholds that were tuned on other images, without those that the model was audited at.
+
+    They are those of the model's card, tuned on validation, else those that the audit chose on its reference split.
+    """
+    tuned = dict(arm.audit.manifest.model.card.get("tuned_thresholds") or {})
+    for name in attributes:
+        if name not in tuned and (of_reference := arm.entry(name).get(REFERENCE)):
+            tuned[name] = of_reference["threshold"]
     return {name: float(tuned[name]) for name in attributes if name in tuned and _moved(arm, name, float(tuned[name]))}
+
+
+def reference_gain(arm: Arm, attribute: str) -> ReferenceGain | None:
+    """Read what choosing a threshold on the reference split gains there; None where the audit does not state it."""
+    entry = arm.entry(attribute).get(REFERENCE)
+    if not entry:
+        return None
+    rates = [arm.rate_name(attribute, f"{part}_error") for part in ("minority", "majority")]
+    chosen, gained = (Pair(*(Estimate.from_json(entry[key][rate]) for rate in rates)) for key in ("chosen", "gained"))
+    return ReferenceGain(listed(entry["split"]), chosen, gained)
 
 
 def at_thresholds(arm: Arm, attributes: Sequence[str], thresholds: Mapping[str, float]) -> dict[str, At]:

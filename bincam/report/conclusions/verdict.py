@@ -7,47 +7,30 @@ and no mean that rests on too few images or people.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
 
 from bincam.compare.sentences import threshold_explains
 from bincam.report.conclusions.facts import Facts, Pair, above_zero, apart, below_zero
 from bincam.report.conclusions.frequencies import frequency, instead
+from bincam.report.conclusions.sets.facts import SetFacts
+from bincam.report.conclusions.sets.verdict import set_verdict
+from bincam.report.conclusions.statements import Statement, capital, named
 from bincam.stats.estimate import Estimate
-from bincam.stats.formatting import Kind, counted, images, listed, written
-
-Tone = Literal["good", "bad", "care", "plain"]
-
-MOST_NAMED = 4
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A sentence of the verdict.
-
-    Attributes:
-        rule: The rule that made it, as ``docs/report.md`` names it.
-        text: The sentence.
-        behind: The figures that it rests on, with intervals.
-        tone: ``bad`` for harm, ``care`` for what may not be relied on, ``good``, or ``plain``.
-    """
-
-    rule: str
-    text: str
-    behind: str = ""
-    tone: Tone = "plain"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as a JSON object."""
-        return asdict(self)
-
+from bincam.stats.formatting import Kind, counted, images, written
 
 Rule = Callable[[Facts], Statement | None]
 
 
-def verdict(facts: Facts) -> tuple[Statement, ...]:
-    """Apply the rules of an audit or of a contrast; the statements are in the order in which the page has them."""
-    made = (rule(facts) for rule in (OF_A_CONTRAST if len(facts.models) > 1 else OF_AN_AUDIT))
+def verdict(facts: Facts, sets: Sequence[SetFacts] = ()) -> tuple[Statement, ...]:
+    """Apply the rules of an audit or of a contrast; the statements are in the order in which the page has them.
+
+    Args:
+        facts: Of the yes-or-no attributes, and of the maps.
+        sets: Of the sets of outputs.
+    """
+    rules = OF_A_CONTRAST if len(facts.models) > 1 else OF_AN_AUDIT
+    of_attributes = [rule(facts) for rule in rules] if facts.attributes or facts.left_out else []
+    of_sets = [statement for one in sets for statement in set_verdict(one)]
+    made = (*of_attributes, *of_sets, maps_fail(facts))
     return tuple(statement for statement in made if statement is not None)
 
 
@@ -57,7 +40,7 @@ def errors_by_class(facts: Facts) -> Statement | None:
         return None
     (first, second), (rarer, other) = _wrong(facts), facts.errors[0].parts
     text = (
-        f"{_capital(facts.models[0])} {first} in {frequency(rarer.value)} cases, and {second} in "
+        f"{capital(facts.models[0])} {first} in {frequency(rarer.value)} cases, and {second} in "
         f"{frequency(other.value)}."
     )
     if facts.direction == "tied" or not apart(rarer, other):
@@ -111,7 +94,7 @@ def harm_by_balancing(facts: Facts) -> Statement | None:
     gains, costs = _changes(facts)
     if any(gains) or not any(costs):
         return None
-    text = f"{_capital(facts.models[1])} {_changed(facts, costs)}, and no gain is shown for it."
+    text = f"{capital(facts.models[1])} {_changed(facts, costs)}, and no gain is shown for it."
     return Statement("harm", text, _change_behind(facts), "bad")
 
 
@@ -122,7 +105,7 @@ def trade_off(facts: Facts) -> Statement | None:
     gains, costs = _changes(facts)
     if not (any(gains) and any(costs)):
         return None
-    text = f"{_capital(facts.models[1])} {_changed(facts, gains)}, but {_changed(facts, costs)}."
+    text = f"{capital(facts.models[1])} {_changed(facts, gains)}, but {_changed(facts, costs)}."
     return Statement("trade-off", text, _change_behind(facts))
 
 
@@ -135,7 +118,7 @@ def better(facts: Facts) -> Statement | None:
         return None
     rest = "" if all(gains) else "; in the other class no difference is shown"
     return Statement(
-        "better", f"{_capital(facts.models[1])} {_changed(facts, gains)}{rest}.", _change_behind(facts), "good"
+        "better", f"{capital(facts.models[1])} {_changed(facts, gains)}{rest}.", _change_behind(facts), "good"
     )
 
 
@@ -209,7 +192,7 @@ def too_few(facts: Facts) -> Statement | None:
     it = "it" if len(facts.left_out) == 1 else "them"
     return Statement(
         "too few people",
-        f"This says nothing of {_named(facts.left_out)}: too few images or people with or without {it} were audited.",
+        f"This says nothing of {named(facts.left_out)}: too few images or people with or without {it} were audited.",
         tone="care",
     )
 
@@ -230,11 +213,11 @@ def maps_fail(facts: Facts) -> Statement | None:
     return None
 
 
-OF_AN_AUDIT: tuple[Rule, ...] = (errors_by_class, threshold_moves, nothing_found, too_few, maps_fail)
+OF_AN_AUDIT: tuple[Rule, ...] = (errors_by_class, threshold_moves, nothing_found, too_few)
 OF_A_CONTRAST: tuple[Rule, ...] = (
-    harm_by_balancing, trade_off, better, no_difference, threshold_suffices, too_few, maps_fail,
+    harm_by_balancing, trade_off, better, no_difference, threshold_suffices, too_few,
 )  # fmt: skip
-"""The rules of each page, in the order of their statements."""
+"""The rules on attributes of each page, in the order of their statements; ``maps_fail`` is the last of every page."""
 
 
 def _reliable(facts: Facts) -> bool:
@@ -296,13 +279,3 @@ def _change_behind(facts: Facts) -> str:
 
 def _optimism(facts: Facts) -> str:
     return " They were tuned on these same images, so expect less." if facts.optimistic else ""
-
-
-def _named(names: Sequence[str]) -> str:
-    if len(names) <= MOST_NAMED:
-        return listed(names)
-    return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -27,7 +27,7 @@ WORTH = 8
 
 @contextlib.contextmanager
 def second_process(
-    source: Path, out: Path, *, workers: int, hide_faces: bool, assets: str | os.PathLike[str] | None
+    source: Path, out: Path, *, workers: int, hide_faces: bool, assets: str | os.PathLike[str] | None, misses: int
 ) -> Iterator[Spread]:
     """Start a second process, where it is asked for and pays; it opens the source for itself.
 
@@ -37,6 +37,7 @@ def second_process(
         workers: Number of processes, this one included.
         hide_faces: As for ``write_report``.
         assets: Likewise.
+        misses: Likewise.
 
     Yields:
         What draws the cards of attributes, in both processes or in this one.
@@ -50,7 +51,7 @@ def second_process(
         1,
         mp_context=multiprocessing.get_context("spawn"),  # a fork breaks the threads of OpenMP
         initializer=_open,
-        initargs=(source, out, hide_faces, assets),
+        initargs=(source, out, hide_faces, assets, misses),
     )
     pool.submit(_is_open)  # starts it
     try:
@@ -97,7 +98,7 @@ _drawing: Drawing | None = None
 """What the second process draws."""
 
 
-def _open(source: Path, out: Path, hide_faces: bool, assets: str | os.PathLike[str] | None) -> None:
+def _open(source: Path, out: Path, hide_faces: bool, assets: str | os.PathLike[str] | None, misses: int) -> None:
     """Open the source in the second process; its errors and warnings are told by the first, which opens it too."""
     global _drawing  # noqa: PLW0603  # a process of its own, which draws one page
     start_worker()
@@ -105,7 +106,7 @@ def _open(source: Path, out: Path, hide_faces: bool, assets: str | os.PathLike[s
     from bincam.report.html.page import drawing_of, open_source
 
     with contextlib.suppress(InputError):
-        _drawing = drawing_of(open_source(source), out, hide_faces=hide_faces, assets=assets)
+        _drawing = drawing_of(open_source(source), out, hide_faces=hide_faces, assets=assets, misses=misses)
 
 
 def _is_open() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -20,10 +20,10 @@ from bincam.report.figures.audited.attribute import Canvas
 from bincam.report.figures.pictured.examples import RULE, Photographs, mean_face
 from bincam.report.figures.pictured.overlays import gradient
 from bincam.report.html import heading
+from bincam.report.html.notes import notes
 from bincam.report.reading.audited_model import Arm, common
 from bincam.report.reading.contrast import FILE, Contrast, open_arm, open_contrast
 from bincam.report.sections.attention_overlap import overlap_plots
-from bincam.report.sections.attributes import map_checks
 from bincam.report.sections.attributes.card import MEANINGS, SHOWN, card
 from bincam.report.sections.attributes.map_reference import counted_from
 from bincam.report.sections.boxes.part import boxes_part
@@ -41,9 +41,8 @@ from bincam.report.sections.sets.suspects import set_suspects
 from bincam.report.sections.words import definitions, wording
 from bincam.report.sections.words.unmeasured import unmeasured
 from bincam.report.sections.zoom.part import zoom_part
-from bincam.report.sections.zoom.studied import zoom_note
-from bincam.report.view_model import Card, Page
-from bincam.stats.formatting import listed
+from bincam.report.view.sets import SetsPart
+from bincam.report.view_model import MISSES, Card, Page
 from bincam.units import unit
 
 if TYPE_CHECKING:
@@ -86,7 +85,9 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     return Source((open_arm("audited model", open_audit(folder)),))
 
 
-def drawing_of(source: Source, out: Path, *, hide_faces: bool, assets: str | os.PathLike[str] | None) -> Drawing:
+def drawing_of(
+    source: Source, out: Path, *, hide_faces: bool, assets: str | os.PathLike[str] | None, misses: int
+) -> Drawing:
     """Open what all cards share; the arguments are those of ``write_report``."""
     arms, audit = source.arms, source.arms[0].audit
     return Drawing(
@@ -97,6 +98,7 @@ def drawing_of(source: Source, out: Path, *, hide_faces: bool, assets: str | os.
         assets=None if assets is None else Path(assets),
         base=out.parent,
         contrast=source.contrast,
+        misses=misses,
     )
 
 
@@ -107,6 +109,7 @@ def build(
     hide_faces: bool = False,
     assets: str | os.PathLike[str] | None = None,
     tolerated: float = TOLERATED,
+    misses: int = MISSES,
     track: Track | None = None,
     spread: Spread | None = None,
 ) -> Page:
@@ -118,7 +121,7 @@ def build(
     outputs = document.get("outputs") or ()
     if not (attributes or sets or outputs):
         raise InputError(f"{first.audit.folder}: the audits have no attribute in common, and no set of outputs")
-    drawing = drawing_of(source, out, hide_faces=hide_faces, assets=assets)
+    drawing = drawing_of(source, out, hide_faces=hide_faces, assets=assets, misses=misses)
     photographs = drawing.photographs
     drawn = (spread or _one_by_one)(attributes, lambda name: card(name, drawing))
     of_sets, of_boxes, of_zoom = sets_part(drawing), boxes_part(drawing), zoom_part(drawing)
@@ -127,7 +130,7 @@ def build(
     by_name = dict(next(drawn) for _ in (track or iter)(attributes))
     cards = [by_name[name] for name in attributes]
     cells = cells_part(drawing, attributes)
-    anchors = {content.name: content.anchor for content in cards}
+    anchors = {content.name: content.anchor for content in cards} | _anchors_of_outputs(first, document, of_sets)
     columns, rows = overview_table.columns(arms), overview_table.rows(source.columns, attributes, anchors)
     conclusions = conclude(arms, source.contrast, tolerated=tolerated)
     maps = bool(cards or of_sets.cards or any(content.maps for content in of_sets.contrasts))
@@ -153,8 +156,8 @@ def build(
             *(label_sets.findings if label_sets else ()),
         ],
         averages=_averages(source, attributes),
-        notes=[*_notes(source, photographs, attributes), *unshown],
-        people=people_part(arms, attributes, anchors),
+        notes=[*notes(source.arms, source.contrast, photographs, attributes), *unshown],
+        people=people_part(arms, attributes, anchors, source.contrast),
         plots=plots,
         columns=columns,
         rows=rows,
@@ -204,6 +207,13 @@ def render(page: Page) -> str:
     )
 
 
+def _anchors_of_outputs(first: Arm, document: Mapping[str, Any], of_sets: SetsPart) -> dict[str, str]:
+    """The id of the card of the set that an output is of, by output."""
+    cards = [*of_sets.cards, *of_sets.contrasts]
+    outputs = {card.name: (document.get("sets") or first.summary.get("sets"))[card.name]["outputs"] for card in cards}
+    return {output: card.anchor for card in cards for output in outputs[card.name]}
+
+
 def _findings(source: Source, attributes: Sequence[str]) -> Sequence[str]:
     if source.contrast:
         return source.contrast.findings
@@ -214,51 +224,6 @@ def _averages(source: Source, attributes: Sequence[str]) -> list[str]:
     if source.contrast is None or not attributes:
         return []
     return [*findings.findings(source.arms, attributes), *source.contrast.correlations()]
-
-
-def _notes(source: Source, photographs: Photographs, attributes: Sequence[str]) -> list[str]:
-    notes = []
-    if source.contrast:
-        notes += [f"{note[0].upper()}{note[1:]}." for note in source.contrast.document.get("notes") or ()]
-        notes += [source.contrast.note] if source.contrast.note and attributes else []
-        notes += [f"{note[0].upper()}{note[1:]}." for note in source.contrast.left_out]
-    if photographs.missing:
-        notes.append(f"Photographs are not shown: {photographs.missing}. Maps are drawn on grey instead.")
-    if photographs.hide_faces:
-        notes.append("Faces are hidden: every photograph was made unrecognisable before it was embedded.")
-    if len(source.arms) == 1 and (not_shown := zoom_note(source.arms[0].audit)):
-        notes.append(not_shown)
-    for arm in source.arms:
-        notes += map_checks.notes(arm, arm.phrase if len(source.arms) > 1 else "the model", attributes)
-    first, *others = source.arms
-    if first.audit.manifest.train_counts_from != "card":
-        model = first.phrase if others else f"the {first.name}"
-        notes.append(
-            f"The training counts of {model} are unknown; minority and majority are those of the audited data."
-        )
-    if tie := wording.ties(first, attributes):
-        notes.append(tie)
-    for arm in source.arms:
-        whose = f" ({arm.name})" if len(source.arms) > 1 else ""
-        notes += [f"{doubt['attribute']}{whose}: {_closed(doubt['text'])}" for doubt in arm.summary.get("doubts") or ()]
-        notes += [f"{note[0].upper()}{note[1:]}{whose}." for note in arm.summary.get("notes") or ()]
-        if arm.sample is not arm.audit:
-            notes.append(
-                f"Examples, curves over images and other thresholds{whose} are of a random sample of "
-                f"{arm.sample.most_images:,} of the {arm.audit.manifest.data.images:,} images."
-            )
-    turned = {arm.phrase: [name for name in attributes if arm.turned(name)] for arm in others}
-    notes += [
-        f"In the training counts of {model} the other class is the minority for {listed(names)}; "
-        f"this page uses the minority and majority of {first.phrase} throughout."
-        for model, names in turned.items()
-        if names
-    ]
-    return notes
-
-
-def _closed(text: str) -> str:
-    return text if text.endswith("?") else f"{text}."
 
 
 @cache

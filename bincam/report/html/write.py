@@ -11,6 +11,7 @@ from bincam.files import atomic
 from bincam.report.conclusions.actions import TOLERATED
 from bincam.report.html.beside import second_process
 from bincam.report.html.pdf import print_pdf, require_browser
+from bincam.report.view_model import MISSES
 
 if TYPE_CHECKING:
     from bincam.report.html.page import Track
@@ -23,6 +24,7 @@ def write_report(
     hide_faces: bool = False,
     assets: str | os.PathLike[str] | None = None,
     tolerated: float = TOLERATED,
+    misses: int = MISSES,
     pdf: str | os.PathLike[str] | None = None,
     track: Track | None = None,
     workers: int = 1,
@@ -35,6 +37,7 @@ def write_report(
         hide_faces: Make every photograph unrecognisable before it is embedded.
         assets: Folder for the images in full size, to which the page links.
         tolerated: The error of a class that is tolerated, in (0, 1): what is certain to be above it needs an action.
+        misses: Number of misses that an attribute's card shows, the furthest from the threshold first; 0 for none.
         pdf: Also print the page to this PDF file, with an installed Chromium.
         track: Wraps the attributes as they are drawn, to show progress.
         workers: 2 draws in a second process too, where there are enough attributes for it to pay. It is started by
@@ -44,8 +47,8 @@ def write_report(
         The path of the HTML file.
 
     Raises:
-        InputError: The source cannot be read, ``tolerated`` is no share, ``workers`` is less than 1, a file cannot be
-            written, or a PDF is asked for without Chromium.
+        InputError: The source cannot be read, ``tolerated`` is no share, ``misses`` is negative, ``workers`` is less
+            than 1, a file cannot be written, or a PDF is asked for without Chromium.
 
     Example:
         A small model with random weights, audited on four generated images:
@@ -68,16 +71,19 @@ def write_report(
     target = Path(out)
     if not 0 < tolerated < 1:
         raise InputError(f"tolerated: got {tolerated}, expected a share between 0 and 1, such as {TOLERATED}")
+    if misses < 0:
+        raise InputError(f"misses: got {misses}, expected how many of an attribute's misses are shown, or 0 for none")
     if workers < 1:
         raise InputError(f"workers={workers}: expected at least 1 process")
     if pdf is not None:
         require_browser()  # before the work, not after it
-    beside = second_process(Path(source), target, workers=workers, hide_faces=hide_faces, assets=assets)
-    with beside as spread:  # started before this process imports what it draws with
+    drawn: Any = {"hide_faces": hide_faces, "assets": assets, "misses": misses}
+    with second_process(
+        Path(source), target, workers=workers, **drawn
+    ) as spread:  # started before this process imports what it draws with
         from bincam.report.html.page import build, open_source, render
 
-        options: Any = {"hide_faces": hide_faces, "assets": assets, "tolerated": tolerated}
-        text = render(build(open_source(source), target, **options, track=track, spread=spread))
+        text = render(build(open_source(source), target, **drawn, tolerated=tolerated, track=track, spread=spread))
     with atomic(target) as part:
         part.write_text(text, encoding="utf-8")
     if pdf is not None:

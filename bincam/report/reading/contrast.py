@@ -11,6 +11,7 @@ from typing import Any
 from bincam.audit.folder.reader import open_audit
 from bincam.compare.document import check_seal
 from bincam.compare.names import names_from
+from bincam.compare.paired_audits import REFERENCE_SPLIT
 from bincam.compare.sets.differences import FAMILY
 from bincam.compare.sets.sentences import left_out
 from bincam.errors import InputError
@@ -102,6 +103,8 @@ class Contrast:
                 "Adjusted thresholds come from the model's card, where training writes the best ones on the validation "
                 f"split{where}."
             )
+        if moved.get("from") == REFERENCE_SPLIT:
+            return "Adjusted thresholds were chosen on the reference split of the first audit, which is not audited."
         return f"Adjusted thresholds come from {moved['from']}." if moved.get("from") else ""
 
     def sentences(self, attribute: str) -> Sequence[str]:

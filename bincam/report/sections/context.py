@@ -32,6 +32,7 @@ class Drawing:
         assets: Folder for full-size pictures, or None.
         base: Folder of the page; links are relative to it.
         contrast: The comparison of two arms; None for a single audit.
+        misses: Number of an attribute's worst misses to show at most.
     """
 
     arms: Sequence[Arm]
@@ -41,6 +42,7 @@ class Drawing:
     assets: Path | None
     base: Path
     contrast: Contrast | None
+    misses: int
     _outlines: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def prefix(self, arm: Arm) -> str:

@@ -16,8 +16,10 @@ class PeoplePart:
         sentences: What was found, per model and division.
         table: The greatest differences; None where no two groups could be compared.
         notes: Groups of too few people, and summaries of earlier versions.
+        changes: How the gaps differ between two models; None for one, and where that is not known.
     """
 
     sentences: Sequence[str]
     table: Table | None
     notes: Sequence[str]
+    changes: Table | None = None

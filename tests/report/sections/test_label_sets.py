@@ -13,6 +13,7 @@ from bincam.studies.folder import study_folder
 from bincam.studies.sets.settings import SetsSettings
 from bincam.studies.sets.study import run_sets
 from tests.folders import restate_summary
+from tests.report.accessibility import faults
 from tests.studies.sets.made import drawn_heads, drawn_set, write_made
 
 OUTPUTS = ("cat", "dog", "fox")
@@ -43,6 +44,7 @@ def test_the_page_says_whom_sets_leave_out(audit, tmp_path):
     page = page_of(audit, tmp_path)
     said = words(page)
     assert '<a href="#label-sets">' in page
+    assert faults(page) == []
     assert "Which answers does the score leave open?" in said
     assert "on average over 2 attributes and 1 set; largest difference: Bald" in said
     assert "so its coverage looks lower than it is" in said

@@ -18,6 +18,7 @@ from bincam.report.html.page import build, open_source
 from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.planted import Eye
 from tests.audit.planted_sets import COLOURS, audit_settings, card, reader, weak_reader, write_pictures
+from tests.report import accessibility
 
 pytestmark = NOTES_ALLOWED
 
@@ -90,6 +91,7 @@ def test_a_contrast_of_sets_alone_has_a_page(contrasts, pages, tmp_path):
         assert f'<section id="{section}" aria-labelledby="{section}-head" hidden>' in text
         assert f'href="#{section}">' not in text.split("</nav>")[0]
     assert 'href="#sets"' in text
+    assert accessibility.faults(text) == []
     assert "red cells" in text  # its maps are explained
     assert "Maps are correlational" in text
     assert "p = <" not in text

@@ -17,6 +17,7 @@ from bincam.report.figures.audited.confusion import confusion
 from bincam.report.html.page import build, open_source
 from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.planted_sets import COLOURS, audit_settings, weak_reader, write_pictures
+from tests.report.accessibility import faults
 
 pytestmark = NOTES_ALLOWED
 
@@ -86,19 +87,20 @@ def test_the_page_of_a_set_alone_shows_no_empty_tables(audited, tmp_path):
         assert f'<section id="{section}" aria-labelledby="{section}-head" hidden>' in text
         assert f'href="#{section}">' not in text.split("</nav>")[0]
     assert 'href="#sets"' in text
+    assert faults(text) == []
     assert "a model trained on imbalanced labels can" not in text.lower()
 
 
 def test_the_page_of_a_set_has_no_fault_in_a_browser(audited, browser, tmp_path):
     for name in ("small", "alone"):
         path = write_report(audited[name].folder, tmp_path / f"{name}.html")
-        page, faults = browser.new_page(viewport={"width": 390, "height": 800}), []
-        page.on("console", lambda message, faults=faults: faults.append(message.text))
-        page.on("pageerror", lambda error, faults=faults: faults.append(str(error)))
+        page, said = browser.new_page(viewport={"width": 390, "height": 800}), []
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.on("pageerror", lambda error, said=said: said.append(str(error)))
         page.goto(path.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert page.locator("#sets svg.plot").count() == 2
-        assert faults == []
+        assert said == []
         page.close()
 
 

@@ -24,6 +24,7 @@ from bincam.report.sections.zoom.studied import zoom_note
 from bincam.stats.estimate import Estimate, estimate, undefined
 from bincam.studies.zoom import Subject, run_zoom
 from bincam.studies.zoom.rescuing_maps import RECORD
+from tests.report.accessibility import faults
 from tests.studies.zoom import planted
 
 
@@ -106,6 +107,7 @@ def test_views_without_maps_say_why(copy, tmp_path):
 def test_the_page_is_whole_and_hides_faces(studied, tmp_path):
     plain = write_report(studied, tmp_path / "plain.html").read_text(encoding="utf-8")
     assert 'href="#zoom"' in plain
+    assert faults(plain) == []
     assert "Would another framing have seen it?" in plain
     hidden = build(open_source(studied), tmp_path / "hidden.html", hide_faces=True)
     shown = build(open_source(studied), tmp_path / "shown.html")

@@ -141,8 +141,8 @@
     const target = place && document.getElementById(decoded(place));
     if (!target) return;
     const card = target instanceof HTMLDetailsElement;
-    if (card) target.open = true;
-    else target.tabIndex = -1; // so that the next press of Tab continues from there
+    for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    if (!card) target.tabIndex = -1; // so that the next press of Tab continues from there
     target.scrollIntoView();
     (card ? target.querySelector("summary") : target).focus({ preventScroll: true });
   };

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bincam.report.figures.pictured.examples import choose
 from bincam.report.figures.pictured.explanation import backdrop, scale
@@ -35,7 +36,8 @@ MEANINGS = {
     "FP": "absent, predicted present",
     "TN": "absent, predicted absent",
 }
-CHECK = "check"
+CHECK, MISS = "check", "miss"
+MISSED = "FN"
 """The most certain errors, whose labels may be wrong."""
 MAP_SIDE, EXAMPLE_SIDE = 144, 96  # pixels of the longer side
 
@@ -45,7 +47,7 @@ def card(attribute: str, drawing: Drawing) -> Card:
     arms = drawing.arms
     first = arms[0]
     maps, limit = _mean_maps(attribute, drawing)
-    groups, checks, example_limit = _examples(attribute, drawing)
+    groups, further, example_limit = _examples(attribute, drawing)
     contrast = drawing.contrast
     tables = [
         difference_table(contrast, attribute) if contrast else None,
@@ -70,7 +72,9 @@ def card(attribute: str, drawing: Drawing) -> Card:
         limit=significant(limit, 2),
         example_limit=significant(example_limit, 2),
         groups=groups,
-        checks=checks,
+        checks=further[CHECK],
+        misses=further[MISS],
+        misses_title=_misses_title(attribute, len(further[MISS]), drawing),
         charts=charts(attribute, drawing),
         tables=[table for table in tables if table is not None],
         warnings=_warnings(attribute, drawing),
@@ -189,13 +193,23 @@ def describe(grid: Floats, explained: str) -> str:
     return ", ".join(parts) or "zero everywhere"
 
 
-def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], list[Example], float]:
+def _misses_title(attribute: str, shown: int, drawing: Drawing) -> str:
+    """Write how many of the misses are shown."""
+    every = int((drawing.arms[0].column(attribute, "outcome") == MISSED).sum())
+    of = f" of {drawing.arms[0].phrase}" if len(drawing.arms) > 1 else ""
+    return (
+        f"The {shown} worst of {every:,} misses{of}" if shown < every else f"All {counted(every, 'miss', 'misses')}{of}"
+    )
+
+
+def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], dict[str, list[Example]], float]:
     first = drawing.arms[0]
     outcomes = first.column(attribute, "outcome")
     distance = np.abs(first.column(attribute, "logit") - first.column(attribute, "threshold"))
     row_of = first.columns["row"].tolist()
     chosen = {outcome: [row_of[p] for p in choose(distance, outcomes == outcome)] for outcome in SHOWN}
     chosen[CHECK] = [suspect.row for suspect in suspects(attribute, drawing.arms, IN_CARD)]
+    chosen[MISS] = [row_of[p] for p in furthest(distance, outcomes == MISSED, drawing.misses)]
     maps = {row: [_map(arm, row, attribute) for arm in drawing.arms] for rows in chosen.values() for row in rows}
     limit = scale([grid for grids in maps.values() for grid in grids if grid is not None])
     groups = []
@@ -205,8 +219,21 @@ def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], lis
         if first.sample is not first.audit:  # examples are of a sample, their number is of all images
             count = int(first.entry(attribute)["counts"][outcome])
         groups.append(ExampleGroup(outcome, MEANINGS[outcome], counted(count, "image"), examples))
-    checks = [_example(attribute, CHECK, row, maps[row], limit, drawing) for row in chosen[CHECK]]
-    return groups, checks, limit
+    further = {
+        kind: [_example(attribute, kind, row, maps[row], limit, drawing) for row in chosen[kind]]
+        for kind in (CHECK, MISS)
+    }
+    return groups, further, limit
+
+
+def furthest(distance: NDArray[np.float64], inside: NDArray[np.bool_], count: int) -> list[int]:
+    """Choose the images furthest from the threshold within an outcome, the furthest first; ties in the data's order.
+
+    >>> furthest(np.array([1.0, 3.0, np.nan, 3.0]), np.array([True, True, True, True]), 2)
+    [1, 3]
+    """
+    rows = np.flatnonzero(inside & np.isfinite(distance))
+    return [int(row) for row in rows[np.argsort(-distance[rows], kind="stable")][:count]]
 
 
 def _map(arm: Arm, row: int, attribute: str) -> Floats | None:

@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bincam.audit.summary.groups.divisions import TIMES
 from bincam.audit.summary.groups.gaps import FAMILY, TESTED
+from bincam.audit.summary.groups.names import ERRORS, division_name, group_name
 from bincam.report.reading.audited_model import Arm
+from bincam.report.reading.contrast import Contrast
+from bincam.report.sections.first_screen.gap_changes import gap_changes
 from bincam.report.view.parts import Cell, Table
 from bincam.report.view.people import PeoplePart
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import basis, counted, images, interval, listed, p_stated, percent, shown
 from bincam.stats.hypotheses.families import undecided
-
-ERRORS = {"error": "wrong", "fnr": "missed", "fpr": "false alarms"}
-"""Words for the tested errors."""
 
 MOST_ROWS = 8
 """Rows of differences that were found; the others are in the attributes' cards."""
@@ -64,13 +63,16 @@ class Difference:
         return bool(self.test.get("finding"))
 
 
-def people_part(arms: Sequence[Arm], attributes: Sequence[str], anchors: Mapping[str, str]) -> PeoplePart | None:
+def people_part(
+    arms: Sequence[Arm], attributes: Sequence[str], anchors: Mapping[str, str], contrast: Contrast | None = None
+) -> PeoplePart | None:
     """Compare the errors between groups of people.
 
     Args:
         arms: The audited models.
         attributes: Attributes on the page.
         anchors: Attribute to the id of its card.
+        contrast: The comparison of two models, with the differences between their gaps.
 
     Returns:
         None where no audit was divided by groups.
@@ -103,28 +105,8 @@ def people_part(arms: Sequence[Arm], attributes: Sequence[str], anchors: Mapping
         return None
     heads = ["Attribute", *(["Model"] if several else []), "Greater among", "Smaller among", "Difference", "Finding"]
     table = Table("", _CAPTION.format(size=", ".join(sizes)), heads, rows) if rows else None
-    return PeoplePart(sentences, table, list(dict.fromkeys(notes)))
-
-
-def group_name(column: str, value: str) -> str:
-    """Name a group in words: ``Male``, ``not Male``, ``sex: female``, or those of an intersection joined by ×.
-
-    Args:
-        column: A division of the summary.
-        value: One of its groups.
-
-    >>> group_name("Male", "negative"), group_name("Young*group.sex", "positive*female")
-    ('not Male', 'Young × sex: female')
-    """
-    names = column.split(TIMES) if column.count(TIMES) == value.count(TIMES) else [column]
-    values = value.split(TIMES) if len(names) > 1 else [value]
-    parts = []
-    for name, of_name in zip(names, values, strict=True):
-        if not name.startswith("group.") and of_name in ("positive", "negative"):
-            parts.append(name if of_name == "positive" else f"not {name}")
-        else:
-            parts.append(f"{name.removeprefix('group.')}: {of_name}")
-    return " × ".join(parts)
+    unchanged, changes = gap_changes(contrast, anchors) if contrast else ([], None)
+    return PeoplePart([*sentences, *unchanged], table, list(dict.fromkeys(notes)), changes)
 
 
 def _differences(arm: Arm, family: Mapping[str, Any], attributes: Sequence[str]) -> list[Difference]:
@@ -163,13 +145,13 @@ def _sentences(by_column: Mapping[str, Sequence[Difference]], whose: str) -> lis
     if without := [column for column in tested if tested[column] and not found[column]]:
         missed = undecided([one.test for column in without for one in tested[column]], "points")
         sentences.append(
-            f"By {listed(list(map(_named, without)))}{whose}: no difference in errors was found"
+            f"By {listed(list(map(division_name, without)))}{whose}: no difference in errors was found"
             f"{f'; {missed}' if missed else ''}."
         )
     if untested := [column for column in tested if not tested[column]]:
+        names = listed(list(map(division_name, untested)))
         sentences.append(
-            f"By {listed(list(map(_named, untested)))}{whose}: in no attribute do two groups have enough images and "
-            "people to be compared."
+            f"By {names}{whose}: in no attribute do two groups have enough images and people to be compared."
         )
     return sentences
 
@@ -183,14 +165,10 @@ def _finding(column: str, found: Sequence[Difference], tested: Sequence[Differen
     ]
     size = shown(worst.gap, "points").lstrip("+")
     return (
-        f"By {_named(column)}{whose}: errors differ for {number} of {counted(audited, 'attribute')}. Most: "
+        f"By {division_name(column)}{whose}: errors differ for {number} of {counted(audited, 'attribute')}. Most: "
         f"{worst.entry['attribute']}, {ERRORS[worst.entry['measure']]} {listed(rates)}, a difference of {size} "
         f"{interval(worst.gap, 'points')} ({basis(worst.gap)})."
     )
-
-
-def _named(column: str) -> str:
-    return " × ".join(part.removeprefix("group.") for part in column.split(TIMES))
 
 
 def _too_few(column: str, here: Sequence[Difference]) -> list[str]:
@@ -212,7 +190,7 @@ def _row(arm: Arm, one: Difference, anchors: Mapping[str, str], several: bool) -
     finding = "not tested"
     if math.isfinite(one.p):
         finding = f"{'differs' if one.found else 'not shown'}, {p_stated(one.p)}"
-    link = f"#{anchors[attribute]}" if attribute in anchors else ""
+    link = f"#{anchors[attribute]}-by-group" if attribute in anchors else ""
     return [
         Cell(f"{attribute}: {ERRORS[one.entry['measure']]}", None, link=link),
         *([Cell(arm.name, None)] if several else []),

@@ -7,8 +7,9 @@ import pytest
 
 from bincam.audit.summary.groups.divisions import Slicing
 from bincam.audit.summary.groups.gaps import FAMILY, gap_family
+from bincam.audit.summary.groups.names import group_name
 from bincam.audit.summary.groups.slices import slice_panel
-from bincam.report.sections.first_screen.people import group_name, people_part
+from bincam.report.sections.first_screen.people import people_part
 from tests.audit.summary.groups.planted import division, panel
 
 
@@ -34,7 +35,7 @@ def test_a_planted_difference_is_told_with_direction_people_and_interval():
     assert " among not Male, a difference of " in sentence
     assert "people" in sentence
     (row,) = part.table.rows
-    assert (row[0].text, row[0].link) == ("Bald: missed", "#attribute-1")
+    assert (row[0].text, row[0].link) == ("Bald: missed", "#attribute-1-by-group")
     assert row[1].text.startswith("Male ")
     assert row[2].text.startswith("not Male ")
     assert row[-1].text.startswith("differs, p < 0.001")

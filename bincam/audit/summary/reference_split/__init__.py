@@ -1,0 +1,1 @@
+"""Figures of the reference split, which is not among the audited images."""
