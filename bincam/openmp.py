@@ -2,7 +2,8 @@
 
 torch's threads meet after every layer. The OpenMP of its Linux wheels, GNU's libgomp, lets a thread that arrives early
 spin for some milliseconds. On a machine with other work the thread that it waits for is not running meanwhile, and the
-spinning takes the time that would let it run: beside four busy processes on two cores training falls to a twelfth.
+spinning takes the time that would let it run: beside four busy processes on two cores training falls to an eighth, and
+with bounded spinning to a quarter (``experiments/bench/busy.json``).
 """
 
 from __future__ import annotations

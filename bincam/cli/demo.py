@@ -101,7 +101,7 @@ QUICK = replace(
     size=(64, 78),
     influence_images=10,
     gate_images=20,
-    seconds=(18, 16, 14, 12),
+    seconds=(17, 21, 17, 14),
 )
 """Every step with few small faces and nine attributes, in about a minute; its networks have learned little."""
 

@@ -69,7 +69,8 @@ class Frame(Figure):
         if options.get("format") != "svg" or not isinstance(fname, StringIO):
             super().savefig(fname, **options)
             return
-        keys = {name: (name, *map(float, axis.get_view_interval())) for name, axis, _ in self._places}
+        limits = {name: axis.get_view_interval().tolist() for name, axis, _ in self._places}
+        keys = {name: (name, float(low), float(high)) for name, (low, high) in limits.items()}
         text = self._svg(options, known={name for name, key in keys.items() if key in self._written})
         for name, key in keys.items():
             if key not in self._written:
