@@ -12,6 +12,7 @@ from bincam.data import load
 from bincam.errors import InputError
 
 
+@pytest.mark.filterwarnings("ignore::bincam.errors.BincamWarning")  # of an audit without references and regions
 def test_images_of_four_channels_and_a_stated_range_are_audited_and_read_again(tmp_path):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 4096, (8, 32, 32, 4)).astype(np.uint16)
