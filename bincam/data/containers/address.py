@@ -127,4 +127,12 @@ def _opened(file: Path) -> Container:
     return known
 
 
-os.register_at_fork(after_in_child=_open.clear)
+def _after_fork() -> None:
+    """Begin anew in a forked process: another thread of its parent may have held the lock."""
+    global _lock  # noqa: PLW0603  # there is one for each process
+    _lock = threading.Lock()
+    _open.clear()
+
+
+if hasattr(os, "register_at_fork"):  # of systems that fork
+    os.register_at_fork(after_in_child=_after_fork)

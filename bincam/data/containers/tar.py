@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 from pathlib import Path
 
@@ -68,8 +67,6 @@ class TarImages:
         if member not in self.places:
             raise InputError(f"{self.file}: no member {member!r}{nearest(member, self.places)}")
         offset, size = self.places[member]
-        handle = os.open(self.file, os.O_RDONLY)
-        try:
-            return os.pread(handle, size, offset)
-        finally:
-            os.close(handle)
+        with self.file.open("rb") as stream:  # of its own, so that threads do not move one another's place
+            stream.seek(offset)
+            return stream.read(size)

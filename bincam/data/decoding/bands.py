@@ -163,7 +163,7 @@ def _tiff(data: bytes, shown: str) -> NDArray[Any]:
         raise InputError(f"{shown}: TIFF files of several bands need tifffile: pip install tifffile") from None
     with tifffile.TiffFile(BytesIO(data)) as stored:
         series, page = stored.series[0], stored.pages[0]
-        check_size((int(page.imagewidth), int(page.imagelength)), shown)
+        check_size((int(page.imagewidth), int(page.imagelength)), shown)  # type: ignore[union-attr]  # frames are of other series
         values = series.asarray()
         axes = series.axes
     if len(stored.series) > 1:
