@@ -84,7 +84,7 @@ def decode(segment: Segment, size: tuple[int, int], where: str | os.PathLike[str
         inside = np.arange(len(runs)) % 2 == 1
         return np.repeat(inside, runs).reshape(size, order="F")
     mask = np.zeros(size, bool)
-    x, y = np.arange(size[1])[None] + 0.5, np.arange(size[0])[:, None] + 0.5
+    x, y = Place(size).centres()
     for polygon in segment:
         try:
             points = tuple((float(px), float(py)) for px, py in zip(polygon[::2], polygon[1::2], strict=True))

@@ -13,6 +13,7 @@ from bincam.data.attribute_table import AttributeTable
 from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.objects.found import BadBoxes, FoundObjects
 from bincam.data.readers.sources.lines import csv_rows, fields_of, first_file, numbers
+from bincam.display import counted
 from bincam.errors import InputError, nearest
 from bincam.files import names_in
 
@@ -88,7 +89,8 @@ def nih(
             found.box(ids[name], label, (x, y, x + width, y + height), place)
     said = [f"findings: named = yes, not named = no; {NONE} = no finding"]
     if apart:
-        said.append(f"{len(apart):,} boxes are of a finding that the list of entries does not name; labels are its own")
+        boxes = counted(len(apart), "box is", "boxes are")
+        said.append(f"{boxes} of a finding that the list of entries does not name; labels are those of the list")
     return found.table(
         folder,
         with_splits=bool(splits),

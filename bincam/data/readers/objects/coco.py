@@ -93,7 +93,7 @@ class Annotated:
     where: str
 
 
-def annotations(file: str | os.PathLike[str]) -> Iterator[Annotated]:
+def annotations_of(file: str | os.PathLike[str]) -> Iterator[Annotated]:
     """Read the annotations of a file.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bincam.data.readers.objects.coco import annotations
+from bincam.data.readers.objects.coco import annotations_of
 from bincam.data.regions.encoded_masks import EncodedMasks, Segment
 from bincam.errors import InputError
 
@@ -17,7 +17,7 @@ def coco_masks(file: str | os.PathLike[str]) -> EncodedMasks:
         InputError: The file is none, or has no masks.
     """
     gathered: dict[tuple[str, str], tuple[tuple[int, int], list[Segment]]] = {}
-    for entry in annotations(file):
+    for entry in annotations_of(file):
         if not entry.annotation.get("segmentation"):
             continue
         if entry.size is None:

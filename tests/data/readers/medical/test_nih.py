@@ -44,7 +44,7 @@ def test_joined_findings_and_nine_header_fields_for_six_values(root):
     np.testing.assert_allclose(table.objects.of("00000001_001.png", "Infiltration"), [[225.08, 547.02, 311.86, 626.21]])
     # An end beyond the last pixel by a rounding is cut at the border.
     np.testing.assert_allclose(table.objects.of("00000001_000.png", "Cardiomegaly"), [[0, 1000.5, 1024, 1024]])
-    assert any(line.startswith("1 boxes are of a finding") for line in table.meaning)  # the nodule
+    assert any(line.startswith("1 box is of a finding") for line in table.meaning)  # the nodule
 
 
 def test_kaggles_folders_are_found(root):
