@@ -1,8 +1,12 @@
 """Sets of long audits: figures of a stated sample, which of a sample of all images are those of a shorter audit."""
 
+import pytest
+
 from bincam.audit.folder.parts import sampled
 from bincam.audit.summary.label_noise import confident_errors
 from bincam.audit.summary.summarize import summarise
+
+pytestmark = pytest.mark.filterwarnings("ignore::bincam.errors.BincamWarning")
 
 
 def test_sets_of_a_long_audit_are_those_of_its_sample(audits, monkeypatch):
