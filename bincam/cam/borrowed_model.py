@@ -31,7 +31,7 @@ from bincam.models.resolution import resolve
 from bincam.models.tracing.eager import check_followable, eager
 from bincam.models.tracing.memory_order import takes_channels_last
 from bincam.models.tracing.trace import Below, Cut, PathChangedError, Place
-from bincam.models.trunk.trunk import Trunk, TrunkKind, TrunkState, hooked, trunk_of
+from bincam.models.trunk.trunk import Trunk, TrunkKind, TrunkState, hooked, told_now, trunk_of
 from bincam.one_of import check_sets, set_columns
 
 Precision = Literal["fp32", "bf16"]
@@ -95,7 +95,6 @@ class BorrowedModel:
         self.trunk: TrunkKind = "eager" if self.arguments.given else trunk
         further = "the model has further inputs" if self.arguments.given and trunk != "eager" else ""
         self.trunk_state = TrunkState(trunk, "eager", further)
-        self._told: set[str] = set()
         self.checking = True
         self._weights = WeightsNumber(self.module)
         self._number = 0  # of the weights, in the present call
@@ -390,8 +389,7 @@ class BorrowedModel:
     def _tell(self, trunk: Trunk) -> None:
         """Keep how the pass ran, and warn once where it is not as it was asked for."""
         self.trunk_state = TrunkState(self.trunk, trunk.kind, trunk.reason)
-        if trunk.falls_back and trunk.reason not in self._told:
-            self._told.add(trunk.reason)
+        if trunk.falls_back and told_now(self.given, trunk.reason):
             warnings.warn(
                 f"the network is run {trunk.kind} and not {self.trunk}: {trunk.reason}", BincamWarning, stacklevel=2
             )

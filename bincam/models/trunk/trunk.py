@@ -153,6 +153,18 @@ class Trunk:
 _known: WeakKeyDictionary[nn.Module, dict[Any, tuple[int, Trunk]]] = WeakKeyDictionary()
 
 
+_told: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
+
+
+def told_now(owner: nn.Module, reason: str) -> bool:
+    """True if the user has not been told of this reason about this model before."""
+    before = _told.setdefault(owner, set())
+    if reason in before:
+        return False
+    before.add(reason)
+    return True
+
+
 def trunk_of(
     owner: nn.Module,
     model: nn.Module,
