@@ -336,6 +336,7 @@ class BorrowedModel:
         *,
         open_stops: bool = False,
         watch: bool = False,
+        checked: bool = True,
     ) -> tuple[Tensor, Cut]:
         """Run the model once; calls below the places run as ``trunk`` says.
 
@@ -346,34 +347,41 @@ class BorrowedModel:
             value: Likewise.
             open_stops: Likewise.
             watch: Likewise.
+            checked: Refuse probabilities that cannot be what the head states.
 
         Returns:
-            Raw scores, as ``checked_read`` returns them, and the cut.
+            Raw scores and the cut.
         """
 
         def run(below: Below | None) -> tuple[Tensor, Cut]:
             cut = Cut(keep, start, value, open_stops=open_stops, watch=watch, below=below)
             images = batch.clone()  # the model may write to its input
             with torch.no_grad(), cut:  # the cut enables gradients where it starts; leaving no_grad restores them
-                return self.checked_read(self.module(images)), cut
+                return (self.checked_read if checked else self.read)(self.module(images)), cut
 
-        trunk = self._trunk(batch)
-        if trunk is None:
-            return run(None)
         # Networks that are not checked are run for a few images, and of a batch of one there is seldom a second.
         compiling = self.read if self.checking and (len(batch) > 1 or self.alone) else None
         places = [place for place in (keep, start) if place is not None]
-        try:
-            result = run(trunk.below(self.module, batch, places, compiling=compiling))
-        except Exception as error:  # of a call that got what another one was to compute
-            if out_of_memory(error):
-                raise
-            result = run(None)  # raises, where it is the model's own
-            trunk.give_up("its passes differ from the one that was traced")
+        trunk: Trunk | None = None
+        for again in (False, True):  # the caller may have run the model since, and have filled a cache that passes read
+            trunk = self._trunk(batch, again=again)
+            if trunk is None:
+                return run(None)
+            try:
+                result = run(trunk.below(self.module, batch, places, compiling=compiling))
+            except Exception as error:  # of a call that got what another one was to compute, or the model's own
+                if out_of_memory(error):
+                    raise
+            else:
+                self._tell(trunk)
+                return result
+        assert trunk is not None
+        result = run(None)  # raises, where the error is the model's own
+        trunk.give_up("its passes differ from the one that was traced")
         self._tell(trunk)
         return result
 
-    def _trunk(self, batch: Tensor) -> Trunk | None:
+    def _trunk(self, batch: Tensor, *, again: bool = False) -> Trunk | None:
         """What replaces the model's calls; None where all of them are run as they are."""
         if self.trunk == "eager":
             return None
@@ -381,9 +389,15 @@ class BorrowedModel:
             self._tell(Trunk(reason="hooks that are registered in it read what it computes", falls_back=True))
             return None
         with torch.autocast(batch.device.type, enabled=False):
-            probe, weights = self._probe_like(batch), self._weights.token
             return trunk_of(
-                self.given, self.module, probe, self.read, self.trunk, weights=weights, checked=self.checking
+                self.given,
+                self.module,
+                self._probe_like(batch),
+                self.read,
+                self.trunk,
+                weights=self._weights.token,
+                checked=self.checking,
+                again=again,
             )
 
     def _tell(self, trunk: Trunk) -> None:
