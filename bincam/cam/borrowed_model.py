@@ -31,7 +31,7 @@ from bincam.models.resolution import resolve
 from bincam.models.tracing.eager import check_followable, eager
 from bincam.models.tracing.memory_order import takes_channels_last
 from bincam.models.tracing.trace import Below, Cut, PathChangedError, Place
-from bincam.models.trunk.trunk import Trunk, TrunkKind, TrunkState, hooked, trunk_of
+from bincam.models.trunk.trunk import Trunk, TrunkKind, TrunkState, hooked, told_now, trunk_of
 from bincam.one_of import check_sets, set_columns
 
 Precision = Literal["fp32", "bf16"]
@@ -95,7 +95,6 @@ class BorrowedModel:
         self.trunk: TrunkKind = "eager" if self.arguments.given else trunk
         further = "the model has further inputs" if self.arguments.given and trunk != "eager" else ""
         self.trunk_state = TrunkState(trunk, "eager", further)
-        self._told: set[str] = set()
         self.checking = True
         self._weights = WeightsNumber(self.module)
         self._number = 0  # of the weights, in the present call
@@ -337,6 +336,7 @@ class BorrowedModel:
         *,
         open_stops: bool = False,
         watch: bool = False,
+        checked: bool = True,
     ) -> tuple[Tensor, Cut]:
         """Run the model once; calls below the places run as ``trunk`` says.
 
@@ -347,34 +347,41 @@ class BorrowedModel:
             value: Likewise.
             open_stops: Likewise.
             watch: Likewise.
+            checked: Refuse probabilities that cannot be what the head states.
 
         Returns:
-            Raw scores, as ``checked_read`` returns them, and the cut.
+            Raw scores and the cut.
         """
 
         def run(below: Below | None) -> tuple[Tensor, Cut]:
             cut = Cut(keep, start, value, open_stops=open_stops, watch=watch, below=below)
             images = batch.clone()  # the model may write to its input
             with torch.no_grad(), cut:  # the cut enables gradients where it starts; leaving no_grad restores them
-                return self.checked_read(self.module(images)), cut
+                return (self.checked_read if checked else self.read)(self.module(images)), cut
 
-        trunk = self._trunk(batch)
-        if trunk is None:
-            return run(None)
         # Networks that are not checked are run for a few images, and of a batch of one there is seldom a second.
         compiling = self.read if self.checking and (len(batch) > 1 or self.alone) else None
         places = [place for place in (keep, start) if place is not None]
-        try:
-            result = run(trunk.below(self.module, batch, places, compiling=compiling))
-        except Exception as error:  # of a call that got what another one was to compute
-            if out_of_memory(error):
-                raise
-            result = run(None)  # raises, where it is the model's own
-            trunk.give_up("its passes differ from the one that was traced")
+        trunk: Trunk | None = None
+        for again in (False, True):  # the caller may have run the model since, and have filled a cache that passes read
+            trunk = self._trunk(batch, again=again)
+            if trunk is None:
+                return run(None)
+            try:
+                result = run(trunk.below(self.module, batch, places, compiling=compiling))
+            except Exception as error:  # of a call that got what another one was to compute, or the model's own
+                if out_of_memory(error):
+                    raise
+            else:
+                self._tell(trunk)
+                return result
+        assert trunk is not None
+        result = run(None)  # raises, where the error is the model's own
+        trunk.give_up("its passes differ from the one that was traced")
         self._tell(trunk)
         return result
 
-    def _trunk(self, batch: Tensor) -> Trunk | None:
+    def _trunk(self, batch: Tensor, *, again: bool = False) -> Trunk | None:
         """What replaces the model's calls; None where all of them are run as they are."""
         if self.trunk == "eager":
             return None
@@ -382,16 +389,21 @@ class BorrowedModel:
             self._tell(Trunk(reason="hooks that are registered in it read what it computes", falls_back=True))
             return None
         with torch.autocast(batch.device.type, enabled=False):
-            probe, weights = self._probe_like(batch), self._weights.token
             return trunk_of(
-                self.given, self.module, probe, self.read, self.trunk, weights=weights, checked=self.checking
+                self.given,
+                self.module,
+                self._probe_like(batch),
+                self.read,
+                self.trunk,
+                weights=self._weights.token,
+                checked=self.checking,
+                again=again,
             )
 
     def _tell(self, trunk: Trunk) -> None:
         """Keep how the pass ran, and warn once where it is not as it was asked for."""
         self.trunk_state = TrunkState(self.trunk, trunk.kind, trunk.reason)
-        if trunk.falls_back and trunk.reason not in self._told:
-            self._told.add(trunk.reason)
+        if trunk.falls_back and told_now(self.given, trunk.reason):
             warnings.warn(
                 f"the network is run {trunk.kind} and not {self.trunk}: {trunk.reason}", BincamWarning, stacklevel=2
             )

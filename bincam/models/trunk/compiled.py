@@ -8,9 +8,10 @@ return, so that the model's code, its hooks above the place and cuts there see w
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -75,14 +76,9 @@ class _Capture(TorchFunctionMode):
         self._count += 1
         name = call_name(func)
         self.names.append(name)
-        if index in self._replaced:
-            replacement, original = self._replaced[index], func
-
-            def func(*given: Any, **named: Any) -> Any:
-                return replacement(original, *given, **named)
-
+        called = partial(self._replaced[index], func) if index in self._replaced else func
         inputs = {id(tensor) for tensor in tensors_in((args, kwargs))}
-        result = self._modes.call(func, args, kwargs)
+        result = self._modes.call(called, args, kwargs)
         outputs = tensors_in(result)
         places = {id(tensor): self._read.get((index, place)) for place, tensor in enumerate(outputs)}
         for tensor in outputs:
@@ -267,7 +263,7 @@ def _close(result: Tensor, expected: Tensor) -> bool:
 
 
 @contextmanager
-def _compiling() -> Any:
+def _compiling() -> Iterator[None]:
     """Let torch compile meanwhile, although the model's own calls run one by one."""
     with ExitStack() as stack:
         if hasattr(torch.compiler, "set_stance"):  # torch >= 2.6

@@ -153,6 +153,18 @@ class Trunk:
 _known: WeakKeyDictionary[nn.Module, dict[Any, tuple[int, Trunk]]] = WeakKeyDictionary()
 
 
+_told: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
+
+
+def told_now(owner: nn.Module, reason: str) -> bool:
+    """True if the user has not been told of this reason about this model before."""
+    before = _told.setdefault(owner, set())
+    if reason in before:
+        return False
+    before.add(reason)
+    return True
+
+
 def trunk_of(
     owner: nn.Module,
     model: nn.Module,
@@ -162,6 +174,7 @@ def trunk_of(
     *,
     weights: int,
     checked: bool = True,
+    again: bool = False,
 ) -> Trunk:
     """Return the trunk of a model, remembered for its owner until the weights change.
 
@@ -173,11 +186,12 @@ def trunk_of(
         kind: ``folded`` or ``compiled``.
         weights: Fingerprint of the weights, see ``bincam.models.borrowing.borrow.fingerprint``.
         checked: Compare the folded network's scores of the probe with the network's.
+        again: Trace a pass anew.
     """
     known = _known.setdefault(owner, {})
     key = (type(model), tuple(probe.shape), probe.stride(), probe.dtype, probe.device, kind)
     remembered = known.get(key)
-    if remembered is None or remembered[0] != weights:
+    if again or remembered is None or remembered[0] != weights:
         known.pop(key, None)  # its memory is free before there is another
         remembered = known[key] = weights, _made(model, probe, read, kind, checked=checked)
     return remembered[1]
