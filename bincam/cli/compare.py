@@ -89,7 +89,7 @@ def compare(
         return
     for note in contrast["notes"]:
         typer.echo(f"note: {note}", err=True)
-    if (audited.summary or {}).get("attributes") and (other.summary or {}).get("attributes"):
+    if all(one.summary and (one.summary.get("attributes") or one.summary.get("sets")) for one in (audited, other)):
         source = open_source(out)
         typer.echo("In plain words:")
         for statement in conclude(source.arms, source.contrast).verdict:

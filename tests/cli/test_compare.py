@@ -32,6 +32,7 @@ def test_a_contrast_is_told_and_written(command, audits, tmp_path):
     assert (tmp_path / "out" / "maps" / "difference.safetensors").is_file()
 
 
+@pytest.mark.slow  # two summaries and two contrasts
 def test_long_prints_the_paragraphs_and_audits_with_summaries_a_verdict(command, audits, tmp_path):
     outcome = command("compare", *audits, "--out", tmp_path / "out", "--long")
     assert all(f"{name}. " in outcome.out for name in ATTRIBUTES)

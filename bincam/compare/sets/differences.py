@@ -153,8 +153,8 @@ def _of_output(
     """Estimate the paired differences of an output's misses and false alarms, first minus second."""
     result = {}
     for rate, inside in (("fnr", pair.true == k), ("fpr", (pair.true >= 0) & (pair.true != k))):
-        wrong = [np.where(inside & both, (of == k) == (rate == "fpr"), np.nan) for of in predictions]
-        result[rate] = paired_shares(*wrong, pair.clusters, level).to_json()
+        one, other = (np.where(inside & both, (of == k) == (rate == "fpr"), np.nan) for of in predictions)
+        result[rate] = paired_shares(one, other, pair.clusters, level).to_json()
     return result
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from bincam.compare.contrast import overall_errors
-from bincam.compare.paired_audits import pair_audits
+from bincam.compare.paired_audits import REFERENCE_SPLIT, pair_audits
 from bincam.compare.paired_differences import COLUMNS
 from bincam.compare.sentences import ERRORS
 from bincam.report.conclusions.actions import TOLERATED, Action, actions, counts
@@ -143,7 +143,10 @@ def conclude(arms: Sequence[Arm], contrast: Contrast | None = None, *, tolerated
         of_sets = [facts_of_audit(arms[0], name, tolerated) for name in sets]
         facts = _facts_of_audit(arms[0], attributes, maps, of_each, tolerated)
         return Conclusions(verdict(facts, of_sets), unreliable, tuple(actions(of_each, tolerated)), (), tolerated)
-    first = attribute_facts(arms[0], attributes, contrast.document["moved"]["thresholds"])
+    moved = contrast.document["moved"]
+    first = attribute_facts(arms[0], attributes, moved["thresholds"])
+    if moved.get("from") not in ("card", REFERENCE_SPLIT):  # the audit says nothing of what a stated threshold gains
+        first = [replace(one, on_reference=None) for one in first]
     second, changes = attribute_facts(arms[1], attributes), changes_of(contrast, attributes)
     facts = _facts_of_contrast(contrast, attributes, maps, first, tolerated)
     for name in sets:

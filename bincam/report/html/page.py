@@ -209,9 +209,10 @@ def render(page: Page) -> str:
 
 def _anchors_of_outputs(first: Arm, document: Mapping[str, Any], of_sets: SetsPart) -> dict[str, str]:
     """The id of the card of the set that an output is of, by output."""
-    cards = [*of_sets.cards, *of_sets.contrasts]
-    outputs = {card.name: (document.get("sets") or first.summary.get("sets"))[card.name]["outputs"] for card in cards}
-    return {output: card.anchor for card in cards for output in outputs[card.name]}
+    anchors = {card.name: card.anchor for card in of_sets.cards}
+    anchors |= {card.name: card.anchor for card in of_sets.contrasts}
+    entries: Mapping[str, Any] = document.get("sets") or first.summary.get("sets") or {}
+    return {output: anchor for name, anchor in anchors.items() for output in entries[name]["outputs"]}
 
 
 def _findings(source: Source, attributes: Sequence[str]) -> Sequence[str]:

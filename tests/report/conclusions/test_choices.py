@@ -5,8 +5,9 @@ import math
 import pytest
 
 from bincam.compare.contrast import compare
+from bincam.report.conclusions import reading
 from bincam.report.conclusions.choices import choice, choices, counts
-from bincam.report.conclusions.facts import AttributeFacts, Pair
+from bincam.report.conclusions.facts import AttributeFacts, Pair, ReferenceGain
 from bincam.report.conclusions.reading import conclude
 from bincam.report.html.page import open_source
 from tests.report.conclusions.test_actions import HIGH, LOW, MOVED, facts, rate
@@ -76,7 +77,7 @@ def test_rows_are_sorted_by_the_harm_that_remains_and_counted():
     assert [one.settled for one in rows] == [False, False, False, True]
 
 
-def test_planted_audits_that_lean_are_taken_at_moved_thresholds_and_even_ones_as_they_are(tmp_path):
+def test_planted_audits_that_lean_are_taken_at_moved_thresholds(tmp_path, monkeypatch):
     tuned = {name: 0.9 * shift for name, shift in SHIFT.items()}
     audits = [planted(tmp_path / "unbalanced", prior=0.9, tuned=tuned), planted(tmp_path / "balanced", noise=3.0)]
     compare(*audits, tmp_path / "c")
@@ -89,3 +90,10 @@ def test_planted_audits_that_lean_are_taken_at_moved_thresholds_and_even_ones_as
     assert {one.attribute for one in found.choices} == set(NAMES)
     assert found.model_counts[0] == [("move the threshold", 2)]
     assert [one["take"] for one in found.to_json()["choices"]] == ["first", "first"]
+    known = ReferenceGain("validation", Pair(LOW, LOW), MOVED["gained"])
+    monkeypatch.setattr(reading, "reference_gain", lambda *_: known)
+    there = "It gains on the validation split"
+    assert there in conclude(source.arms, source.contrast).choices[0].actions[0].advice
+    compare(*audits, tmp_path / "stated", moved=tuned)  # of which the audit knows nothing
+    source = open_source(tmp_path / "stated")
+    assert there not in conclude(source.arms, source.contrast).choices[0].actions[0].advice
