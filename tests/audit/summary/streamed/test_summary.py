@@ -47,7 +47,7 @@ def differences(first, second, path=()):
             yield from differences(*pair, (*path, number))
     elif isinstance(first, float) and isinstance(second, float):
         parts = {str(part).removesuffix("_unshifted") for part in path}
-        of_chance = path[-2] in ("error", "error_unshifted") and "rates" not in path  # a calibration error's
+        of_chance = path[-2:-1] in (("error",), ("error_unshifted",)) and "rates" not in path  # a calibration error's
         drawn = path[0] != "families" and (bool(parts & DRAWN) or of_chance)
         of_bins = 0.02 if "stated" in parts else 3e-3  # one image of 150 may be in the bin of a threshold
         tolerance = 0.2 if drawn else of_bins if parts & BINNED else 1e-6
