@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, LINE, PAPER = "#1b1c1f", "#5d6169", "#dcdee3", "#fffffe"
-MINORITY, MAJORITY = "#b85c00", "#4b47b5"  # amber and indigo: distinct for every common colour blindness, and in grey
+MINORITY, MAJORITY = "#ad5600", "#4b47b5"  # amber and indigo: distinct for every common colour blindness, and in grey
 
 VARIABLES = {
     INK: "ink",
@@ -41,7 +41,7 @@ def style() -> Iterator[None]:
 
 
 @cache
-def _settings() -> dict[str, Any]:
+def _settings() -> Any:  # matplotlib types a dictionary by its 300 keys
     import seaborn as sns
 
     return {

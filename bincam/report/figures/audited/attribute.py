@@ -90,7 +90,7 @@ class Canvas:
         Args:
             shares: Per arm ``minority`` and ``majority`` to ``(N,)`` in [0, 1]; NaN are left out.
         """
-        edges = np.linspace(0, 1, 21)
+        edges = np.linspace(0, 1, 21).tolist()
         with style():
             frame = self._frame(self._of_shares)
             for axes, split in zip(frame.rows, shares, strict=True):

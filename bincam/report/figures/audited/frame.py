@@ -69,7 +69,7 @@ class Frame(Figure):
         if options.get("format") != "svg" or not isinstance(fname, StringIO):
             super().savefig(fname, **options)
             return
-        limits = {name: axis.get_view_interval().tolist() for name, axis, _ in self._places}
+        limits = {name: axis.get_view_interval() for name, axis, _ in self._places}
         keys = {name: (name, float(low), float(high)) for name, (low, high) in limits.items()}
         text = self._svg(options, known={name for name, key in keys.items() if key in self._written})
         for name, key in keys.items():
