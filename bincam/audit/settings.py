@@ -14,7 +14,7 @@ from pydantic import ConfigDict, InstanceOf, ValidationError, field_validator
 from pydantic.dataclasses import dataclass
 
 from bincam.cam import Side
-from bincam.cam.borrowed_model import Precision
+from bincam.cam.model.read_model import Precision
 from bincam.cam.requests.targets import SIDES
 from bincam.data import Regions
 from bincam.data.dataset import OnError

@@ -11,13 +11,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bincam.cam.borrowed_model import BorrowedModel, Start
 from bincam.cam.decompose import Decomposition, decompose, full_precision
 from bincam.cam.explanation import Explanation
 from bincam.cam.maps import bridge, fullgrad
 from bincam.cam.maps.evidence import Pass
 from bincam.cam.maps.methods import Method
 from bincam.cam.maps.native import completes, signed_evidence
+from bincam.cam.model.borrowed_model import BorrowedModel, Start
 from bincam.cam.prediction_grid.cells import cell_scores, readings
 from bincam.cam.prediction_grid.reading import explained_grid
 from bincam.cam.requests.combination import Combination

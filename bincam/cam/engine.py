@@ -16,12 +16,12 @@ from bincam.cam.explained import joined
 from bincam.cam.explanation import Explanation
 from bincam.cam.map_reference import refuse_unsigned
 from bincam.cam.maps.native import kept_and_start
+from bincam.cam.model.stated_model import StatedModel
 from bincam.cam.reference import Reference, ReferenceFit
 from bincam.cam.requests.combination import refuse_unknown_scores
 from bincam.cam.requests.inputs import check_images
 from bincam.cam.requests.request import Request, check_counts
 from bincam.cam.requests.targets import Side
-from bincam.cam.stated_model import StatedModel
 from bincam.cam.views.mean import explain_views, mean_scores
 from bincam.cam.views.placed import PlacedViews
 from bincam.errors import InputError, UnsupportedError

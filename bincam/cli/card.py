@@ -106,7 +106,7 @@ def examine(model: AttributeClassifier, layer: str | None = None) -> dict[str, A
     import torch
 
     from bincam.cam import Explainer
-    from bincam.cam.borrowed_model import BorrowedModel
+    from bincam.cam.model.borrowed_model import BorrowedModel
     from bincam.models.borrowing.one_image import RUN_ALONE
     from bincam.models.heads import select_output
 

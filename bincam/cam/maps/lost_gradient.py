@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bincam.cam.borrowed_model import BorrowedModel, Start
 from bincam.cam.maps.evidence import Pass
 from bincam.cam.maps.gradients import choose_chunk, gradients
+from bincam.cam.model.borrowed_model import BorrowedModel, Start
 from bincam.cam.requests.combination import Combination
 from bincam.models.anatomy import Anatomy
 

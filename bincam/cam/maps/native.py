@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bincam.cam.borrowed_model import BorrowedModel, Start
 from bincam.cam.decompose import Decomposition
 from bincam.cam.maps.evidence import Pass, evidence
 from bincam.cam.maps.lost_gradient import lost_gradients
 from bincam.cam.maps.methods import Method
+from bincam.cam.model.borrowed_model import BorrowedModel, Start
 from bincam.cam.prediction_grid.cells import readings
 from bincam.cam.requests.combination import Combination
 from bincam.errors import InputError, UnsupportedError

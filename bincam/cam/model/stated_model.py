@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TypeVar, get_args
 
 from torch import Tensor, nn
 
-from bincam.cam.borrowed_model import BorrowedModel, Precision
 from bincam.cam.maps import bridge
 from bincam.cam.maps.methods import Method, find
+from bincam.cam.model.borrowed_model import BorrowedModel
+from bincam.cam.model.read_model import Precision
 from bincam.cam.requests.inputs import Inputs
 from bincam.cam.requests.request import select_asked
 from bincam.cam.requests.selection import Selection
