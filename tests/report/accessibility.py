@@ -110,6 +110,8 @@ def of_names(every):
             yield f"a picture without alternative: {node.attributes}"
         if node.tag in ("a", "button", "summary") and not node.text:
             yield f"<{node.tag}> without a name: {node.attributes}"
+        if node.tag in ("a", "button", "input", "select") and node.within("summary") is not None:
+            yield f"<{node.tag}> within what folds: {node.attributes}"
         if node.tag in ("input", "select") and node.within("label") is None and not node.get("aria-label"):
             yield f"a field without a label: {node.attributes}"
         if node.tag == "svg" and "plot" in node.get("class") and not (node.get("aria-label") and node.get("role")):

@@ -46,7 +46,9 @@ def test_cards_of_a_process_that_was_killed_are_drawn_here(monkeypatch):
 
 def test_few_attributes_and_one_worker_start_no_process(bare, tmp_path):
     for workers in (1, 2):
-        begun = beside.second_process(bare, tmp_path / "r.html", workers=workers, hide_faces=False, assets=None)
+        begun = beside.second_process(
+            bare, tmp_path / "r.html", workers=workers, hide_faces=False, assets=None, misses=10
+        )
         with begun as spread:
             assert spread.args == (None,)
     with pytest.raises(InputError, match="workers=0"):
