@@ -248,7 +248,7 @@ def test_images_without_landmarks_are_told(audit, command, place, tmp_path):
         ((*COLUMNS, "--data-one-of", "hair"), "--data-one-of hair: expected SET=NAME,NAME,..."),
         ((*COLUMNS, "--one-of-name", "hair=class"), "one_of_names names 'hair'"),
         ((*COLUMNS, "--fold", "1"), "fold does not apply to this kind of data set"),
-        ((*COLUMNS, "--labels", "-1/1"), "labels are -1/1"),
+        ((*COLUMNS, "--labels", "-1/1"), "labels are stated to be -1 = no, 1 = yes"),
     ],
 )
 def test_a_mistake_is_one_line(audit, tmp_path, words, told):

@@ -163,4 +163,4 @@ def test_names_in_tables_are_text_and_no_markup(tmp_path):
     checked = run("check", file, *options)
     assert checked.exit_code == 1
     assert "1.png: no such file" in checked.stdout.replace("\n", "")
-    assert "[b].csv: 1 of 2" in checked.stdout.replace("\n", "")
+    assert "[b].csv:1 of 2" in checked.stdout.replace("\n", "").replace(": 1", ":1")  # a line may end after the name

@@ -31,6 +31,7 @@ def model():
     return build("resnet10t", NAMES, one_of={"shape": NAMES}, **tiny)
 
 
+@pytest.mark.slow  # may be the first to compile the search for components
 def test_each_output_has_boxes_and_the_argmax_decides(labelled, model, tmp_path):
     data = load(labelled / "label.csv")
     settings = Settings(split=None, batch_size=4, gate_images=0, boxes=True)

@@ -67,7 +67,8 @@ def test_p_of_sets_is_corrected_within_a_family_of_their_own(audits, noisy, tmp_
     compared = contrast["sets"]["colour"]["differences"]["accuracy"]
     *of_attributes, family = contrast["families"]
     assert [family["name"] for family in of_attributes] == [
-        "errors differ between the models", "attention differs between the models"
+        "errors differ between the models", "attention differs between the models",
+        "gaps between groups differ between the models",
     ]  # fmt: skip
     assert (family["name"], family["size"]) == ("answers on sets differ between the models", 1)
     (test,) = family["tests"]
