@@ -116,7 +116,10 @@ def test_an_attribute_of_one_class(config, tmp_path):
         ({"loss": "bse"}, "did you mean 'bce'"),
         ({"model__options__pooling": "max"}, "'pooling' cannot be passed to timm.create_model"),
         ({"data__options__file": "x"}, "file does not apply to this kind of data set"),
-        ({"data__options__spilt": "split"}, "spilt does not apply to this kind of data set; did you mean 'split'"),
+        (
+            {"data__options__spilt": "split"},
+            r"spilt does not apply to this kind of data set \(table\); did you mean 'split'",
+        ),
         ({"resampling": {"name": "class_aware", "options": {"a": 1}}}, "has no option 'a'"),
         ({"resampling": "clas_aware"}, "did you mean 'class_aware'"),
         ({"data__fit": "face"}, "landmarks"),
