@@ -164,7 +164,7 @@ def recalibrate(
         nothing = undefined(METHOD, len(kept), known)
         return Recalibration(nothing, nothing, reason)
     centre, scale = float(z.mean()), float(z.std())
-    beta, fitted = _fit((z - centre) / scale, y)
+    beta, fitted = fit_line((z - centre) / scale, y.astype(float), np.ones(len(y)))
     design = np.stack([np.ones_like(z), (z - centre) / scale], 1)
     _, cluster = np.unique(codes, return_inverse=True)
     weight = fitted * (1 - fitted)
@@ -300,29 +300,44 @@ def unsolvable(
     return ""
 
 
-def _fit(z: Floats, y: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Maximise the likelihood by Newton's method with halved steps; return the coefficients and the probabilities."""
+def fit_line(z: Floats, positives: Floats, images: Floats) -> tuple[Floats, Floats]:
+    """Maximise the likelihood of a logistic regression by Newton's method with halved steps.
+
+    Args:
+        z: ``(m,)``: values, alone or of bins.
+        positives: ``(m,)``: number of positives at each.
+        images: ``(m,)``: number of images at each; not all of them positive, nor all negative.
+
+    Returns:
+        Coefficients of 1 and z, and the probability at each value.
+
+    >>> beta, fitted = fit_line(np.array([-1.0, 1.0]), np.array([25.0, 75.0]), np.array([100.0, 100.0]))
+    >>> round(float(beta[1]), 4), fitted.round(2).tolist()  # log 3
+    (1.0986, [0.25, 0.75])
+    """
     from scipy.special import expit
 
     design = np.stack([np.ones_like(z), z], 1)
-    sign = np.where(y, 1.0, -1.0)
+    negatives = images - positives
 
     def loss(beta: Floats) -> float:
-        return float(np.logaddexp(0, -sign * (design @ beta)).sum())
+        eta = design @ beta
+        return float((positives * np.logaddexp(0, -eta) + negatives * np.logaddexp(0, eta)).sum())
 
-    beta = np.array([math.log(y.mean() / (1 - y.mean())), 0.0])
+    share = positives.sum() / images.sum()
+    beta = np.array([math.log(share / (1 - share)), 0.0])
     current = loss(beta)
     for _ in range(_STEPS):
         fitted = expit(design @ beta)
-        gradient = design.T @ (y - fitted)
-        step = np.linalg.solve((design * (fitted * (1 - fitted))[:, None]).T @ design, gradient)
-        share = 1.0
+        gradient = design.T @ (positives - images * fitted)
+        step = np.linalg.solve((design * (images * fitted * (1 - fitted))[:, None]).T @ design, gradient)
+        part = 1.0
         for _ in range(_HALVINGS):
-            following = loss(beta + share * step)
+            following = loss(beta + part * step)
             if following <= current:
                 break
-            share /= 2
-        beta = beta + share * step
+            part /= 2
+        beta = beta + part * step
         if current - following <= 1e-13 * (1 + current):
             break
         current = following

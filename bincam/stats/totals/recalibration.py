@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.stats.estimate import LEVEL, Floats, undefined
-from bincam.stats.recalibration import METHOD, Recalibration, coefficients, recalibration
-
-_STEPS, _HALVINGS = 100, 60
+from bincam.stats.recalibration import METHOD, Recalibration, coefficients, fit_line, recalibration
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class BinnedFit:
 
     @classmethod
     def of(cls, odds: Floats, negatives: NDArray[np.integer], positives: NDArray[np.integer]) -> BinnedFit:
-        """Fit it by Newton's method with halved steps.
+        """Fit it.
 
         Args:
             odds: ``(m,)``: log-odds of each bin, finite where it has images.
@@ -45,38 +43,13 @@ class BinnedFit:
         >>> round(fit.beta[1] / fit.scale, 4)  # log 3
         1.0986
         """
-        from scipy.special import expit
-
         used = (negatives + positives) > 0
-        z, no, yes = odds[used], negatives[used].astype(float), positives[used].astype(float)
-        count = no + yes
+        z, yes, count = odds[used], positives[used].astype(float), (negatives + positives)[used].astype(float)
         n = float(count.sum())
         centre = float((count * z).sum() / n)
         scale = math.sqrt(float((count * (z - centre) ** 2).sum() / n))
         x = (z - centre) / scale
-        design = np.stack([np.ones_like(x), x], 1)
-
-        def loss(beta: Floats) -> float:
-            eta = design @ beta
-            return float((yes * np.logaddexp(0, -eta) + no * np.logaddexp(0, eta)).sum())
-
-        beta = np.array([math.log(yes.sum() / no.sum()), 0.0])
-        current = loss(beta)
-        for _ in range(_STEPS):
-            p = expit(design @ beta)
-            gradient = design.T @ (yes - count * p)
-            step = np.linalg.solve((design * (count * p * (1 - p))[:, None]).T @ design, gradient)
-            share = 1.0
-            for _ in range(_HALVINGS):
-                following = loss(beta + share * step)
-                if following <= current:
-                    break
-                share /= 2
-            beta = beta + share * step
-            if current - following <= 1e-13 * (1 + current):
-                break
-            current = following
-        p = expit(design @ beta)
+        beta, p = fit_line(x, yes, count)
         third = count * p * (1 - p) * (1 - 2 * p)
         moments = tuple(float((third * x**j).sum()) for j in range(4))
         return cls(centre, scale, (float(beta[0]), float(beta[1])), moments)
