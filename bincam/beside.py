@@ -11,13 +11,13 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NamedTuple, Self, TypeVar
 
 from bincam import progress
 from bincam.errors import BincamError, BincamWarning
-from bincam.generated.workers import start_worker
+from bincam.processes import started
 
 T = TypeVar("T")
 
@@ -44,14 +44,7 @@ class Beside:
 
     def __init__(self, count: int) -> None:
         """Start this many processes, by spawning: a script needs ``if __name__ == "__main__"``."""
-        import multiprocessing
-
-        self._pool = ProcessPoolExecutor(
-            count,
-            mp_context=multiprocessing.get_context("spawn"),  # a fork breaks the threads of OpenMP
-            initializer=_prepare,
-            initargs=(count,),
-        )
+        self._pool = started(count, _prepare, (count,))
         for _ in range(count):
             self._pool.submit(_started)
 
@@ -102,7 +95,6 @@ class _Lines(io.TextIOWrapper):
 def _prepare(count: int) -> None:
     import torch
 
-    start_worker()
     torch.set_num_threads(max(1, torch.get_num_threads() // count))
     sys.stderr = _Lines(os.fdopen(os.dup(2), "wb", 0), line_buffering=True, errors="backslashreplace")
 

@@ -17,6 +17,7 @@ PACKAGE = Path(bincam.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "_version",
+        "beside",
         "decision",
         "display",
         "errors",
@@ -26,6 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "markdown",
         "one_of",
         "openmp",
+        "processes",
         "progress",
         "references",
         "resample",
@@ -39,7 +41,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cam",),
     ("metrics",),
     ("provenance", "generated"),
-    ("beside",),
     ("train", "faces", "scenes", "audit"),
     ("studies",),
     ("compare",),

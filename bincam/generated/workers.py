@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
 
 from bincam.errors import InputError
+from bincam.processes import started
 
 S = TypeVar("S")
 
@@ -37,13 +35,7 @@ def spread(draw: Callable[[S], int], shards: Sequence[S], workers: int) -> Itera
         for shard in shards:
             yield draw(shard)
         return
-    import multiprocessing
-
-    pool = ProcessPoolExecutor(
-        min(workers, len(shards)) or 1,
-        mp_context=multiprocessing.get_context("spawn"),  # a fork breaks the threads of numba and OpenMP
-        initializer=start_worker,
-    )
+    pool = started(min(workers, len(shards)) or 1)
     queue = iter(shards)
     running: set[Future[int]] = set()
     try:
@@ -60,21 +52,3 @@ def spread(draw: Callable[[S], int], shards: Sequence[S], workers: int) -> Itera
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def start_worker() -> None:
-    """Prepare a worker process: limit it to one thread, and end it when its parent ends for any reason."""
-    import multiprocessing
-    from multiprocessing.connection import wait as wait_for
-
-    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent receives it too and stops the work cleanly
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def exit_with_parent() -> None:
-        wait_for([parent.sentinel])
-        os._exit(1)  # the workers of a killed parent would wait forever
-
-    threading.Thread(target=exit_with_parent, daemon=True).start()

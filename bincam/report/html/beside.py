@@ -7,14 +7,14 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bincam.errors import BincamWarning, InputError
-from bincam.generated.workers import start_worker
+from bincam.processes import started
 
 if TYPE_CHECKING:
     from bincam.report.html.page import Spread
@@ -45,14 +45,7 @@ def second_process(
     if workers < 2 or _attributes(source) < WORTH:
         yield partial(draw_all, None)
         return
-    import multiprocessing
-
-    pool = ProcessPoolExecutor(
-        1,
-        mp_context=multiprocessing.get_context("spawn"),  # a fork breaks the threads of OpenMP
-        initializer=_open,
-        initargs=(source, out, hide_faces, assets, misses),
-    )
+    pool = started(1, _open, (source, out, hide_faces, assets, misses))
     pool.submit(_is_open)  # starts it
     try:
         yield partial(draw_all, pool)
@@ -101,7 +94,6 @@ _drawing: Drawing | None = None
 def _open(source: Path, out: Path, hide_faces: bool, assets: str | os.PathLike[str] | None, misses: int) -> None:
     """Open the source in the second process; its errors and warnings are told by the first, which opens it too."""
     global _drawing  # noqa: PLW0603  # a process of its own, which draws one page
-    start_worker()
     warnings.simplefilter("ignore", BincamWarning)
     from bincam.report.html.page import drawing_of, open_source
 
