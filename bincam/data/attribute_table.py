@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
@@ -13,10 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bincam.data.checking.fields import (
+    check_one_file_each,
+    check_one_true,
+    check_unique,
+    first_illegal,
+    frozen,
+    text_column,
+)
 from bincam.data.describe import SPLITS, Description, describe
 from bincam.display import ROWS, Table, cell, counted, omitted
 from bincam.errors import InputError, nearest
-from bincam.one_of import check_sets, expand, in_columns, set_columns, true_and_unknown
+from bincam.one_of import check_sets, expand, in_columns, set_columns
 
 if TYPE_CHECKING:
     from bincam.data.regions.box_table import BoxTable
@@ -92,23 +99,23 @@ class AttributeTable:
         n, names = len(self.ids), tuple(self.names)
         if not names:
             raise InputError(f"{self.source or 'table'}: no attributes")
-        _unique("attribute", names, self.source)
-        _unique("image", self.ids, self.source)
-        _one_file_each(self.ids, self.root, self.source)
-        labels = _frozen(self.labels, np.float32)
+        check_unique("attribute", names, self.source)
+        check_unique("image", self.ids, self.source)
+        check_one_file_each(self.ids, self.root, self.source)
+        labels = frozen(self.labels, np.float32)
         if labels.shape != (n, len(names)):
             raise InputError(
                 f"labels of {counted(n, 'image')} and {counted(len(names), 'attribute')} have shape "
                 f"{(n, len(names))}, got {labels.shape}"
             )
-        if (wrong := _first_illegal(labels)) is not None:
+        if (wrong := first_illegal(labels)) is not None:
             row, column = wrong
             raise InputError(
                 f"label {names[column]!r} of {self.ids[row]!r} is {labels[row, column]}; expected 0, 1 or NaN (unknown)"
             )
         one_of = check_sets(self.one_of, names)
         for name, columns in set_columns(one_of, names).items():
-            _check_one_true(in_columns(labels, columns), name, self.ids, self.source)
+            check_one_true(in_columns(labels, columns), name, self.ids, self.source)
         splits = self.splits if len(self.splits) or not n else np.full(n, "", "U1")
         split_names = set(np.unique(np.asarray(self.splits, np.str_)).tolist())
         for name in sorted(split_names - {"", *SPLITS}):
@@ -119,13 +126,13 @@ class AttributeTable:
         put(self, "root", Path(self.root))
         put(self, "labels", labels)
         put(self, "one_of", one_of)
-        put(self, "splits", _column("splits", splits, n))
+        put(self, "splits", text_column("splits", splits, n))
         if self.identities is not None:
-            put(self, "identities", _column("identities", self.identities, n))
-        put(self, "groups", {name: _column(f"group {name!r}", value, n) for name, value in self.groups.items()})
+            put(self, "identities", text_column("identities", self.identities, n))
+        put(self, "groups", {name: text_column(f"group {name!r}", value, n) for name, value in self.groups.items()})
         for name, shape in (("landmarks", (n, len(LANDMARKS), 2)), ("boxes", (n, 4))):
             if (value := getattr(self, name)) is not None:
-                array = _frozen(value, np.float32)
+                array = frozen(value, np.float32)
                 if array.shape != shape:
                     raise InputError(f"{name} of {counted(n, 'image')} have shape {shape}, got {array.shape}")
                 put(self, name, array)
@@ -362,73 +369,3 @@ class AttributeTable:
                 else:
                     state.update(np.ascontiguousarray(part, "<f4").tobytes())
         return state.hexdigest()
-
-
-def _first_illegal(labels: NDArray[np.float32]) -> tuple[int, int] | None:
-    """Row and column of the first label that is none of 0, 1 and NaN; blocks of rows are looked at one by one."""
-    step = max(1, (1 << 20) // labels.shape[1])
-    for start in range(0, len(labels), step):
-        block = labels[start : start + step]
-        illegal = (block != 0) & (block != 1) & ~np.isnan(block)
-        if illegal.any():
-            row, column = (int(i[0]) for i in np.nonzero(illegal))
-            return start + row, column
-    return None
-
-
-def _check_one_true(labels: NDArray[np.float32], name: str, ids: Sequence[str], source: str) -> None:
-    """Refuse a row of a set ``(N, K)`` without exactly one true label, unless all its labels are unknown.
-
-    Raises:
-        InputError: Names the first such image.
-    """
-    true, missing = true_and_unknown(labels)
-    unknown = missing == labels.shape[1]
-    partly = (missing > 0) & ~unknown
-    wrong = np.flatnonzero(~unknown & (partly | (true != 1)))
-    if len(wrong):
-        row = wrong[0]
-        got = f"{true[row]} true labels" + (" and unknown ones" if partly[row] else "")
-        raise InputError(
-            f"{source or 'table'}: set {name!r} of {ids[row]!r} has {got} ({counted(len(wrong), 'image')}); of a set "
-            "exactly one label is 1 and the others are 0, or all are unknown (NaN)"
-        )
-
-
-def _frozen(value: ArrayLike, dtype: type[np.float32]) -> NDArray[np.float32]:
-    array = np.asarray(value, dtype=dtype).view()
-    array.setflags(write=False)
-    return array
-
-
-def _column(name: str, value: ArrayLike, n: int) -> NDArray[np.str_]:
-    array = np.asarray(value, dtype=np.str_).view()
-    if array.shape != (n,):
-        raise InputError(f"{name} of {counted(n, 'image')} have shape {(n,)}, got {array.shape}")
-    array.setflags(write=False)
-    return array
-
-
-_OTHERWISE = ("./", "//", "\0/", "/.\0", "/..\0")
-"""Where one of these is in names between NULs, a file may have several names: ``./a``, ``b/../a``, an absolute path."""
-
-
-def _one_file_each(ids: Sequence[str], root: str | os.PathLike[str], source: str) -> None:
-    """Refuse a table in which two rows name one file, such as ``0.png`` and ``./0.png``."""
-    joined = "\0".join(("", *ids, ""))
-    if not any(mark in joined for mark in _OTHERWISE):
-        return
-    seen: dict[str, str] = {}
-    for name in ids:
-        other = seen.setdefault(os.path.normpath(Path(root) / name), name)
-        if other != name:
-            raise InputError(f"{source or 'table'}: {other!r} and {name!r} are one image; keep one of the two rows")
-
-
-def _unique(what: str, values: Sequence[str], source: str) -> None:
-    if len(set(values)) < len(values):
-        seen: set[str] = set()
-        for value in values:
-            if value in seen:
-                raise InputError(f"{source or 'table'}: {what} {value!r} occurs twice")
-            seen.add(value)

@@ -17,6 +17,18 @@ PROBABILITY = 2.0**-30
 
 
 @njit(cache=True, nogil=True)
+def _labelled(cell: int) -> bool:
+    """Whether an index into ``CELLS`` is one of true and false positives and negatives; -1 is none."""
+    return 0 <= cell <= 3
+
+
+@njit(cache=True, nogil=True)
+def _positive(cell: int) -> bool:
+    """Whether an index into ``CELLS`` is that of images with the attribute: TP or FN."""
+    return cell in (0, 2)
+
+
+@njit(cache=True, nogil=True)
 def add_measures(
     codes: NDArray[np.int32],
     cells: NDArray[np.int8],
@@ -89,9 +101,9 @@ def add_scores(
             z = np.float64(logit[i, a])
             ends[a, 2, 0] = min(ends[a, 2, 0], z)
             ends[a, 2, 1] = max(ends[a, 2, 1], z)
-            if d > 3:
+            if not _labelled(d):
                 continue
-            y = 1 if d in (0, 2) else 0
+            y = 1 if _positive(d) else 0
             histogram[a, y, bins[i, a]] += 1
             ends[a, y, 0] = min(ends[a, y, 0], z)
             ends[a, y, 1] = max(ends[a, y, 1], z)
@@ -123,9 +135,9 @@ def add_placements(
         k = codes[i]
         for a in range(A):
             d = cells[i, a]
-            if d < 0 or d > 3:
+            if not _labelled(d):
                 continue
-            y = 1 if d in (0, 2) else 0
+            y = 1 if _positive(d) else 0
             b = bins[i, a]
             placed[k, a, 0, y] += tables[a, 0, y, b]
             placed[k, a, 1, y] += tables[a, 1, y, b]
@@ -158,12 +170,12 @@ def add_regression(
         k = codes[i]
         for a in range(A):
             d = cells[i, a]
-            if d < 0 or d > 3 or np.isnan(fits[a, 2]) or not np.isfinite(odds[i, a]):
+            if not _labelled(d) or np.isnan(fits[a, 2]) or not np.isfinite(odds[i, a]):
                 continue
             x = (odds[i, a] - fits[a, 0]) / fits[a, 1]
             p = 1 / (1 + np.exp(-(fits[a, 2] + fits[a, 3] * x)))
             w = p * (1 - p)
-            r = (1.0 if d in (0, 2) else 0.0) - p
+            r = (1.0 if _positive(d) else 0.0) - p
             root = np.sqrt(w)
             sums[k, a, 0] += np.int64(np.rint(r * scale))
             sums[k, a, 1] += np.int64(np.rint(r * x * scale))
@@ -196,11 +208,11 @@ def in_bins(
     for i in range(n):
         for a in range(A):
             d, p = cells[i, a], probability[i, a]
-            if d < 0 or d > 3 or np.isnan(p):
+            if not _labelled(d) or np.isnan(p):
                 binned[i, a] = -1
                 continue
             binned[i, a] = min(int(p * bins), bins - 1)
-            e = p - (1.0 if d in (0, 2) else 0.0)
+            e = p - (1.0 if _positive(d) else 0.0)
             units[i, a, 0] = np.int64(p * per_one + 0.5)
             units[i, a, 1] = np.int64(e * e * per_one + 0.5)
             units[i, a, 2] = np.int64(p * (1 - p) * per_one + 0.5)
@@ -244,7 +256,7 @@ def add_probabilities(
             d, p, square = cells[i, a], units[i, a, 0], units[i, a, 1]
             of_counts, of_sums, of_moments = counts[k, a, v], sums[k, a, v], moments[a, v, b]
             of_counts[2 * b] += 1
-            if d in (0, 2):
+            if _positive(d):
                 of_counts[2 * b + 1] += 1
                 if p < half:
                     of_counts[2 * bins] += 1
