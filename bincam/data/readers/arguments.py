@@ -82,9 +82,11 @@ def type_in_words(kind: Any) -> str:
 
     >>> type_in_words(Mapping[str, str] | None), type_in_words(typing.Literal["zero", "one"])
     ('Mapping[str, str]', "one of 'zero', 'one'")
-    >>> type_in_words(str | os.PathLike[str] | None)
-    'a path'
+    >>> type_in_words(str | os.PathLike[str] | None), type_in_words(bool)
+    ('a path', 'yes or no')
     """
+    if kind is bool:
+        return "yes or no"
     parts = [part for part in (kind, *typing.get_args(kind)) if typing.get_origin(part) is typing.Literal]
     if choices := [value for part in parts for value in typing.get_args(part)]:
         return f"one of {', '.join(map(repr, choices))}"

@@ -83,9 +83,9 @@ def choose(source: str | os.PathLike[str], name: str | None = None) -> Format:
         from bincam.data.readers.general.class_folders import holds_classes
 
         hint = (
-            "its folders contain images; if they are classes, --format class_folders. " if holds_classes(path) else ""
+            " (its folders contain images: if they are classes, --format class_folders)" if holds_classes(path) else ""
         )
     listed = "; ".join(f"{item.name}: {item.expects}" for item in formats().values())
     raise InputError(
-        f"{path}: of no format that is known by its files; state it: --format NAME, format=. {hint}{listed}"
+        f"{path}: of no format that is known by its files; state it: --format NAME, format={hint}; {listed}"
     )

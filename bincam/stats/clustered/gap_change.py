@@ -104,15 +104,17 @@ def gap_change(
     values = np.stack([one, other, other - one], -1)
     of_people = group_means(values, codes, np.eye(len(present)), clusters).contributions
 
-    def apart(parts: Sequence[Estimate], column: int) -> list[Estimate]:
+    def apart(parts: Sequence[Estimate], column: int, most: float) -> list[Estimate]:
+        """Differences of all pairs of groups, which are at most ``most``."""
         result = []
         for v, w in pairs:
             joint = correlation(*of_people[[v, w], :, column])
             one = gap(parts[v], parts[w], correlation=joint, identities=None)
-            result.append(replace(one, low=max(one.low, -1.0), high=min(one.high, 1.0)))
+            result.append(replace(one, low=max(one.low, -most), high=min(one.high, most)))
         return result
 
-    before, after, change = (apart(parts, column) for column, parts in enumerate((*rates, changes)))
+    before, after = apart(rates[0], 0, 1.0), apart(rates[1], 1, 1.0)
+    change = apart(changes, 2, 2.0)  # of two gaps, which may point to opposite groups
     ends = [_ends(*three) for three in zip(before, after, change, strict=True)]
     largest = [max(range(len(pairs)), key=lambda p: abs(of[p].value)) for of in (before, after)]
     low = min(ends[p][0] for p in _may_be_largest(before))

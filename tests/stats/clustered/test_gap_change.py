@@ -63,6 +63,16 @@ def test_one_group_or_none_has_no_gap():
     assert one.difference.images == 200
 
 
+@pytest.mark.parametrize("rates", [(1.0, 0.0), (0.95, 0.05)])
+def test_a_gap_that_turns_round_whole_moves_by_twice_as_much_and_no_end_of_that_is_cut(rates):
+    """Each group's errors change by up to 1, and their difference by up to 2: a bound of 1 would leave nothing."""
+    turned = of(rates, rates[::-1])
+    assert turned.between == ((0, 1), (1, 0))
+    assert turned.difference.value == pytest.approx(0, abs=1e-12)
+    assert -0.2 < turned.difference.low < 0 < turned.difference.high < 0.2
+    assert turned.test.p < 0.001
+
+
 def test_a_gap_cannot_change_by_more_than_all():
     few = of((0.9, 0.1), (0.1, 0.1), size=24, clusters=Clusters.of([str(n // 4) for n in range(48)])).difference
     assert -1 <= few.low <= few.value == pytest.approx(-0.8, abs=0.05)

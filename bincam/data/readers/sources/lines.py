@@ -155,5 +155,6 @@ def first_file(root: PathLike, names: list[str], what: str) -> Path:
         raise InputError(f"{base}: no such folder")
     found = next((base / name for name in names if (base / name).exists()), None)
     if found is None:
-        raise InputError(f"{base}: no {what}: looked for {', '.join(names)}")
+        looked = "" if names == [what] else f": looked for {', '.join(names)}"
+        raise InputError(f"{base}: no {what}{looked}")
     return found

@@ -19,8 +19,9 @@ def read_xml(file: Path, root: str) -> ET.Element:
     Raises:
         InputError: It cannot be read, is not XML, or has another outermost element.
     """
+    readable = regular(file)
     try:
-        element = ET.fromstring(regular(file).read_bytes())  # noqa: S314  # see above
+        element = ET.fromstring(readable.read_bytes())  # noqa: S314  # see above
     except ET.ParseError as error:
         raise InputError(f"{file}:{error.position[0]}: not XML: {error}") from None
     except (OSError, ValueError) as error:

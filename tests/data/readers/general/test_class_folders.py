@@ -48,7 +48,7 @@ def test_splits_and_classes_are_folders(tmp_path):
 
 def test_folders_of_classes_have_to_be_stated(tmp_path):
     Image.new("RGB", (8, 8), 9).save(make(tmp_path, "cats/", "dogs/b.jpg") / "cats" / "a.png")
-    with pytest.raises(InputError, match="its folders contain images; if they are classes, --format class_folders"):
+    with pytest.raises(InputError, match="its folders contain images: if they are classes, --format class_folders"):
         load(tmp_path)
     read = load(tmp_path, format="class_folders", set_name="kind", classes=["dogs", "cats", "birds"])
     assert read.one_of == {"kind": ("kind=dogs", "kind=cats", "kind=birds")}
