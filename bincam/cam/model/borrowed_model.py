@@ -19,7 +19,7 @@ from bincam.models.borrowing.one_image import check_one_image
 from bincam.models.head_structure.claim import NOT_CANCELLING
 from bincam.models.heads import Head, Output
 from bincam.models.resolution import resolve
-from bincam.models.tracing.trace import Below, Cut, PathChangedError, Place
+from bincam.models.tracing.trace import Above, Below, Cut, PathChangedError, Place
 from bincam.models.trunk.trunk import Trunk, TrunkKind, TrunkState, hooked, told_now, trunk_of
 
 Start = Literal["vector", "layer"] | None
@@ -196,7 +196,7 @@ class BorrowedModel(ReadModel):
         watch: bool = False,
         checked: bool = True,
     ) -> tuple[Tensor, Cut]:
-        """Run the model once; calls below the places run as ``trunk`` says.
+        """Run the model once; calls below the places run as ``trunk`` says, those above for what is read.
 
         Args:
             batch: ``(B, C, H, W)``, from ``running``.
@@ -211,8 +211,8 @@ class BorrowedModel(ReadModel):
             Raw scores and the cut.
         """
 
-        def run(below: Below | None) -> tuple[Tensor, Cut]:
-            cut = Cut(keep, start, value, open_stops=open_stops, watch=watch, below=below)
+        def run(below: Below | None, above: Above | None = None) -> tuple[Tensor, Cut]:
+            cut = Cut(keep, start, value, open_stops=open_stops, watch=watch, below=below, above=above)
             images = batch.clone()  # the model may write to its input
             with torch.no_grad(), cut:  # the cut enables gradients where it starts; leaving no_grad restores them
                 return (self.checked_read if checked else self.read)(self.module(images)), cut
@@ -226,7 +226,8 @@ class BorrowedModel(ReadModel):
             if trunk is None:
                 return run(None)
             try:
-                result = run(trunk.below(self.module, batch, places, compiling=compiling))
+                below = trunk.below(self.module, batch, places, compiling=compiling)
+                result = run(below, None if watch else trunk.above(keep, start))
             except Exception as error:  # of a call that got what another one was to compute, or the model's own
                 if out_of_memory(error):
                     raise

@@ -263,12 +263,16 @@ class PathChangedError(UnsupportedError):
     """A forward pass took another path than the one that was traced."""
 
 
-class Below(Protocol):
-    """What runs in place of some calls of a pass, below its places; see ``bincam.models.trunk``."""
+class Above(Protocol):
+    """What runs in place of some calls of a pass, above its places; see ``one_position``."""
 
     def function(self, index: int, function: Any, args: Any, kwargs: Any) -> Callable[..., Any]:
         """What is called for a call of the pass, with its own arguments."""
         ...
+
+
+class Below(Above, Protocol):
+    """What runs in place of some calls of a pass, below its places; see ``bincam.models.trunk``."""
 
     def in_place(self, index: int) -> bool:
         """True if a replaced call returns the tensor that the model's own call writes to."""
@@ -287,6 +291,7 @@ class Cut(TorchFunctionMode):
         open_stops: Whether gradients flow through ``detach``, see ``GradientModes``.
         watch: Note the calls at which gradients are lost, in ``lost``.
         below: What is called in place of calls below these places; None for the model's own calls.
+        above: What is called in place of calls above them, likewise.
     """
 
     def __init__(
@@ -298,6 +303,7 @@ class Cut(TorchFunctionMode):
         open_stops: bool = False,
         watch: bool = False,
         below: Below | None = None,
+        above: Above | None = None,
     ) -> None:
         super().__init__()
         self._keep = keep
@@ -307,6 +313,7 @@ class Cut(TorchFunctionMode):
         self._watched = {place.call: place.name for place in (keep, start) if place is not None}
         self._gradients = GradientModes(open_stops=open_stops, watch=watch)
         self._below = below
+        self._above = above
         self.kept: tuple[Tensor, ...] = ()
         self.leaf: Tensor | None = None
 
@@ -325,6 +332,8 @@ class Cut(TorchFunctionMode):
         name = call_name(func) if index in self._watched else ""
         if self._below is not None:
             func = self._below.function(index, func, args, kwargs)
+        if self._above is not None:
+            func = self._above.function(index, func, args, kwargs)
         if index not in self._watched:
             return self._gradients.call(func, args, kwargs)
         if name != self._watched[index]:

@@ -1,5 +1,7 @@
 """The trunk of a borrowed network: the calls below the explained tensor, run as they are, folded, or compiled.
 
+Above it, calls of which the logits read one position alone compute no other (``bincam.models.tracing.one_position``).
+
 The model is borrowed, so nothing of it is changed: calls of its pass are replaced, with copies of its weights. Whatever
 cannot be run in another way runs as the model states it, and ``Trunk.reason`` says why.
 """
@@ -16,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn.modules import module as module_of_torch
 
 from bincam.errors import BincamError, out_of_memory
-from bincam.models.tracing.trace import Cut, PathChangedError, Place, Trace, record
+from bincam.models.tracing.one_position import NarrowedCalls, OnePosition, one_position
+from bincam.models.tracing.trace import Above, Below, Cut, PathChangedError, Place, Trace, record
 from bincam.models.trunk.compiled import CompiledPart, NotCompiledError, Skipped, compile_below
 from bincam.models.trunk.folding import FoldedConvolution, foldable
 
@@ -74,12 +77,14 @@ class Trunk:
         compiles: Whether parts of the pass may be compiled.
         falls_back: Whether something went wrong, which a user is told; a network without batch normalisation has
             nothing to fold.
+        single: Calls of which one position is read.
     """
 
     folded: tuple[FoldedConvolution, ...] = ()
     reason: str = ""
     compiles: bool = False
     falls_back: bool = False
+    single: OnePosition | None = None
     _parts: dict[Any, CompiledPart | None] = field(default_factory=dict)
     _seen: set[tuple[int, ...]] = field(default_factory=set)
     _shape: tuple[int, ...] | None = None
@@ -121,6 +126,18 @@ class Trunk:
                 return part(images)
         return _Folded(replaced) if replaced else None
 
+    def above(self, keep: Place | None, start: Place | None) -> NarrowedCalls | None:
+        """What runs in place of the calls above the place where a gradient starts; None for the model's own calls.
+
+        Args:
+            keep: The place whose tensors are kept: those of all positions.
+            start: The place.
+        """
+        if self.single is None or start is None:
+            return None
+        first = start.call + (start.end == "output")
+        return self.single.above(first) if keep is None or keep.call < first else None
+
     def _compiled(
         self,
         model: nn.Module,
@@ -150,6 +167,7 @@ class Trunk:
     def give_up(self, reason: str) -> None:
         """Run the model's own calls from now on."""
         self.folded, self.compiles, self.reason, self.falls_back = (), False, reason, True
+        self.single = None
         self._parts.clear()
 
 
@@ -209,17 +227,28 @@ def _made(model: nn.Module, probe: Tensor, read: Callable[[Any], Tensor], kind: 
         return Trunk(reason="the calls of its pass cannot be followed", falls_back=True)
     folded = foldable(trace, model)
     trunk = Trunk(tuple(folded), compiles=kind == "compiled")
-    if folded and checked and not _same(model, probe, read, trunk, trace):
+    if folded and checked and not _same(model, probe, read, trace, below=trunk.below(model, probe, ())):
         return Trunk(reason="folded convolutions compute something else than the network", falls_back=True)
+    single = one_position(trace)
+    if single is not None and (not checked or _same(model, probe, read, trace, above=single.above(0))):
+        trunk.single = single
     if not folded and kind == "folded":
         trunk.reason = "no batch normalisation with fixed statistics reads a convolution alone"
     return trunk
 
 
-def _same(model: nn.Module, probe: Tensor, read: Callable[[Any], Tensor], trunk: Trunk, trace: Trace) -> bool:
+def _same(
+    model: nn.Module,
+    probe: Tensor,
+    read: Callable[[Any], Tensor],
+    trace: Trace,
+    *,
+    below: Below | None = None,
+    above: Above | None = None,
+) -> bool:
     image = probe.clone()  # the model may write to its input
     try:
-        with torch.no_grad(), Cut(None, below=trunk.below(model, probe, ())):
+        with torch.no_grad(), Cut(None, below=below, above=above):
             scores = read(model(image))
     except (BincamError, PathChangedError, RuntimeError) as error:
         if out_of_memory(error):
