@@ -59,6 +59,8 @@ def gap_change(
 
     The test is that of no paired change in any pair (``difference_test``): it also finds a gap that turned round.
 
+    There is no interval where one of the groups has none: of one person.
+
     Args:
         first: ``(N,)``: 1 where the first answer is wrong, 0 where it is right, NaN where an image is not counted.
         second: The same of the second answer; images where either is NaN are left out.
@@ -115,10 +117,12 @@ def gap_change(
 
     before, after = apart(rates[0], 0, 1.0), apart(rates[1], 1, 1.0)
     change = apart(changes, 2, 2.0)  # of two gaps, which may point to opposite groups
-    ends = [_ends(*three) for three in zip(before, after, change, strict=True)]
     largest = [max(range(len(pairs)), key=lambda p: abs(of[p].value)) for of in (before, after)]
-    low = min(ends[p][0] for p in _may_be_largest(before))
-    high = max(ends[p][1] for p in _may_be_largest(after))
+    low = high = np.nan  # where people are too few for an interval of a group
+    if all(np.isfinite(part.low) and np.isfinite(part.high) for part in (*before, *after, *change)):
+        ends = [_ends(*three) for three in zip(before, after, change, strict=True)]
+        low = min(ends[p][0] for p in _may_be_largest(before))
+        high = max(ends[p][1] for p in _may_be_largest(after))
     widest = before[largest[0]].value, after[largest[1]].value
     gaps = abs(widest[0]), abs(widest[1])
     method = f"{MOVER}, bounds" + (f", all of {counted(len(pairs), 'pair')} at once" if len(pairs) > 1 else "")

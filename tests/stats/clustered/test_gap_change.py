@@ -79,6 +79,13 @@ def test_a_gap_cannot_change_by_more_than_all():
     assert few.high <= 1
 
 
+def test_of_one_person_in_a_group_there_is_a_change_and_no_interval():
+    people = Clusters.of(["one"] * 24 + [f"person {n}" for n in range(24)])
+    lonely = of((0.5, 0.25), (0.25, 0.25), size=24, clusters=people).difference
+    assert lonely.value == pytest.approx(-0.25)
+    assert np.isnan([lonely.low, lonely.high]).all()
+
+
 def test_images_of_people_that_are_alike_count_for_less():
     independent = of((0.4, 0.1), (0.2, 0.1))
     people = Clusters.of([str(n // 8) for n in range(400)])
