@@ -31,7 +31,7 @@ def wilson(share: ArrayLike, count: ArrayLike, level: float = LEVEL) -> tuple[Fl
     from statsmodels.stats.proportion import proportion_confint
 
     total, p = np.broadcast_arrays(np.asarray(count, float), np.asarray(share, float))
-    defined = np.isfinite(p) & (total > 0)
+    defined = np.isfinite(p) & np.isfinite(total) & (total > 0)
     n = np.where(defined, total, 1.0)
     low, high = proportion_confint(np.where(defined, p, 0.0) * n, n, alpha=1 - level, method="wilson")
     low, high = np.where(p <= 0, 0.0, np.clip(low, 0, 1)), np.where(p >= 1, 1.0, np.clip(high, 0, 1))
