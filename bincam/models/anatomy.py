@@ -26,7 +26,7 @@ from torch import Tensor
 from bincam.models.head_structure.fold import Fold
 from bincam.models.head_structure.norm import Norm
 from bincam.models.layers import Layer
-from bincam.models.tracing.trace import Place
+from bincam.models.tracing.cut import Place
 
 Kind = Literal["exact", "conditional", "diagnostic"]
 

@@ -12,8 +12,9 @@ from bincam.errors import InputError, UnsupportedError, nearest
 from bincam.models.borrowing.borrow import unwrap
 from bincam.models.grids.layout import layout_of
 from bincam.models.grids.token_grid import Layout
+from bincam.models.tracing.cut import Place
 from bincam.models.tracing.repeats import last_runs, refuse_copies, refuse_repeated, repeated
-from bincam.models.tracing.trace import NO_CALL, Call, Place, Trace
+from bincam.models.tracing.trace import NO_CALL, Call, Trace
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from bincam.models.borrowing.one_image import check_one_image
 from bincam.models.head_structure.claim import NOT_CANCELLING
 from bincam.models.heads import Head, Output
 from bincam.models.resolution import resolve
-from bincam.models.tracing.trace import Above, Below, Cut, PathChangedError, Place
+from bincam.models.tracing.cut import Above, Below, Cut, PathChangedError, Place
 from bincam.models.trunk.trunk import Trunk, TrunkKind, TrunkState, hooked, told_now, trunk_of
 
 Start = Literal["vector", "layer"] | None

@@ -19,8 +19,8 @@ from bincam.errors import BincamError, UnsupportedError
 from bincam.models.borrowing.borrow import at_precision, evaluating, in_full_precision, outside_grad_modes, own_rng
 from bincam.models.borrowing.differences import difference, first_dependent_module, shown, tolerance
 from bincam.models.borrowing.random_calls import Extreme, RandomCalls
+from bincam.models.tracing.cut import Cut, Place
 from bincam.models.tracing.gradient_modes import lost_gradient
-from bincam.models.tracing.trace import Cut, Place
 
 Values = Mapping[str, Tensor]
 """Results of a pass by name, each ``(B, ...)``."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bincam.models.layers import Layer
-from bincam.models.tracing.trace import Cut
+from bincam.models.tracing.cut import Cut
 
 _TOLERANCE = 1e-3
 """Largest difference in relation to the largest gradient, from float32 on."""

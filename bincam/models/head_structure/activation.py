@@ -7,7 +7,8 @@ from dataclasses import replace
 from bincam.errors import UnsupportedError
 from bincam.models.anatomy import Anatomy
 from bincam.models.layers import Layer
-from bincam.models.tracing.trace import Place, Trace
+from bincam.models.tracing.cut import Place
+from bincam.models.tracing.trace import Trace
 
 ACTIVATIONS = {
     "relu",

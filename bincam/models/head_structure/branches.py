@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from bincam.errors import UnsupportedError
 from bincam.models.grids.layout import layout_of
 from bincam.models.layers import Layer, layer_at
-from bincam.models.tracing.trace import NO_CALL, Call, Cut, Trace
+from bincam.models.tracing.cut import Cut
+from bincam.models.tracing.trace import NO_CALL, Call, Trace
 
 _ATTEMPTS = 12
 """Modules tried per branch, from the pooling backwards; each costs a few passes of one image."""

@@ -16,8 +16,9 @@ from bincam.models.head_structure.fold import Fold, Head, MeanHead, fold_affine,
 from bincam.models.head_structure.path import covers_grid, walk
 from bincam.models.head_structure.reduction import Reduction, joint_reduction, reduction_of
 from bincam.models.layers import attention_input, layer_at, listed
+from bincam.models.tracing.cut import Place
 from bincam.models.tracing.repeats import refuse_copies, refuse_repeated
-from bincam.models.tracing.trace import NO_CALL, Place, Trace
+from bincam.models.tracing.trace import NO_CALL, Trace
 
 
 def head_of(model: nn.Module, images: Tensor, read: Callable[[Any], Tensor], trace: Trace) -> Anatomy:

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from bincam.errors import UnsupportedError
 from bincam.models.grids.token_grid import Layout
 from bincam.models.head_structure.norm import Norm, candidates, norm_scale
-from bincam.models.tracing.trace import Call, Cut, Place
+from bincam.models.tracing.cut import Cut, Place
+from bincam.models.tracing.trace import Call
 
 _EPS = (0.0, 1e-12, 1e-8, 1e-6, 1e-5)
 """Values of eps that no argument states because they are defaults of the functions."""

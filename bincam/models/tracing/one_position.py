@@ -17,7 +17,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from bincam.models.tracing.trace import NO_CALL, Call, PathChangedError, Trace, call_name
+from bincam.models.tracing.cut import PathChangedError
+from bincam.models.tracing.trace import NO_CALL, Call, Trace, call_name
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class OnePosition:
 
         >>> import torch
         >>> from torch import nn
-        >>> from bincam.models.tracing.trace import Cut, record
+        >>> from bincam.models.tracing.cut import Cut
+        >>> from bincam.models.tracing.trace import record
         >>> class FirstToken(nn.Module):
         ...     def forward(self, tokens):
         ...         return nn.functional.gelu(tokens)[:, 0].mean(-1, keepdim=True)

@@ -20,8 +20,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
 from bincam.errors import out_of_memory
+from bincam.models.tracing.cut import PathChangedError, Place
 from bincam.models.tracing.gradient_modes import GradientModes
-from bincam.models.tracing.trace import NO_CALL, PathChangedError, Place, Trace, call_name, record, tensors_in
+from bincam.models.tracing.trace import NO_CALL, Trace, call_name, record, tensors_in
 
 _ROUNDING = {torch.float32: 1e-4, torch.float64: 1e-9}
 """Relative difference of compiled results that rounding explains; in half precision it is ``_IN_HALF``."""

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bincam.models.tracing.trace import NO_CALL, Call, PathChangedError, Trace
+from bincam.models.tracing.cut import PathChangedError
+from bincam.models.tracing.trace import NO_CALL, Call, Trace
 
 _PLAIN = (F.conv1d, F.conv2d, F.conv3d)
 _TRANSPOSED = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)

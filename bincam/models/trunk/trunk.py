@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.nn.modules import module as module_of_torch
 
 from bincam.errors import BincamError, out_of_memory
+from bincam.models.tracing.cut import Above, Below, Cut, PathChangedError, Place
 from bincam.models.tracing.one_position import NarrowedCalls, OnePosition, one_position
-from bincam.models.tracing.trace import Above, Below, Cut, PathChangedError, Place, Trace, record
+from bincam.models.tracing.trace import Trace, record
 from bincam.models.trunk.compiled import CompiledPart, NotCompiledError, Skipped, compile_below
 from bincam.models.trunk.folding import FoldedConvolution, foldable
 

@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from bincam import Explainer
+from bincam.models.tracing.cut import Cut, PathChangedError, Place
 from bincam.models.tracing.one_position import one_position
-from bincam.models.tracing.trace import Cut, PathChangedError, Place, record
+from bincam.models.tracing.trace import record
 from tests.conftest import randomize
 
 TOKENS = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

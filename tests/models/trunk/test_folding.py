@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
-from bincam.models.tracing.trace import Cut, Place, record
+from bincam.models.tracing.cut import Cut, Place
+from bincam.models.tracing.trace import record
 from bincam.models.trunk.folding import foldable
 from bincam.models.trunk.trunk import Trunk
 from tests.conftest import randomize
