@@ -14,8 +14,10 @@ reads every column of the records, all at once (``joint``), and column by column
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
+import queue
 import resource
 import time
 from pathlib import Path
@@ -91,7 +93,8 @@ def make(folder: Path, images: int, *, people: int = PEOPLE, distinct: int | Non
     columns = measure_columns((METHOD,))
     pool = [{name: _measure(name, (SHARD, A), rng) for name in columns} for _ in range(POOL)]
     written = manifest.shards if distinct is None else max(1, distinct // SHARD)
-    for number in range(min(written, manifest.shards)):
+    own = {*range(min(written, manifest.shards)), manifest.shards - 1}  # the last may have fewer images than others
+    for number in sorted(own):
         rows = np.arange(number * SHARD, min((number + 1) * SHARD, images))
         shape = (len(rows), A)
         label = (rng.random(shape) < prevalence).astype(np.float32)
@@ -114,7 +117,7 @@ def make(folder: Path, images: int, *, people: int = PEOPLE, distinct: int | Non
             compression="zstd",
             use_dictionary=["attribute", "outcome"],
         )
-    for number in range(written, manifest.shards):
+    for number in sorted({*range(manifest.shards)} - own):
         file = reader.records_file(folder, number)
         file.unlink(missing_ok=True)
         file.hardlink_to(reader.records_file(folder, number % written))
@@ -174,9 +177,13 @@ def _apart(work: Any, *arguments: Any) -> Any:
     result = context.Queue()
     process = context.Process(target=work, args=(*arguments, result))
     process.start()
-    found = result.get()
-    process.join()
-    return found
+    while True:
+        with contextlib.suppress(queue.Empty):
+            found = result.get(timeout=5)
+            process.join()
+            return found
+        if not process.is_alive():
+            raise SystemExit(f"a process ended with exit status {process.exitcode}")
 
 
 def measure(folder: Path, *, every: int) -> dict[str, Any]:
