@@ -66,7 +66,7 @@ PRESETS = {
         {
             **_FROM_SCRATCH,
             "data": {"size": 80, "fit": "face", "augmentation": "flip", "memory": True},
-            "precision": "fp32",  # a CPU without bf16 instructions emulates them, many times slower
+            "precision": "auto",
         },
         "auto",
         seconds=(84, 199, 30, 22),

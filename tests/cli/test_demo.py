@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from bincam import progress
 from bincam.audit import open_audit
@@ -28,9 +29,12 @@ SMALL = replace(
 
 
 @pytest.mark.parametrize("preset", demo.PRESETS.values(), ids=demo.PRESETS)
-def test_presets_train_in_a_precision_that_is_fast_on_every_cpu(preset):
-    values = preset.train | {"data": preset.train["data"] | {"source": "faces"}, "out": "models"}
-    assert make_config(values, source="demo").precision == "fp32"
+@pytest.mark.parametrize("native", [True, False])
+def test_presets_train_in_a_precision_that_is_fast_on_every_cpu(preset, native, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native}, raising=False)
+    values = preset.train | {"data": preset.train["data"] | {"source": "faces"}, "out": "models", "device": "cpu"}
+    asked = preset.train.get("precision", "fp32")
+    assert make_config(values, source="demo").precision == ("bf16" if native and asked == "auto" else "fp32")
 
 
 @pytest.mark.slow

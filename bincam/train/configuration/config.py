@@ -18,6 +18,7 @@ from pydantic import (
 
 from bincam.errors import InputError, nearest
 from bincam.files import read_yaml
+from bincam.train.configuration.precision import Precision, fastest_precision
 from bincam.train.configuration.sections import (
     ArmConfig,
     DataConfig,
@@ -27,7 +28,6 @@ from bincam.train.configuration.sections import (
     Metric,
     ModelConfig,
     OptimizerConfig,
-    Precision,
     Resampling,
     ResamplingConfig,
     ScheduleConfig,
@@ -82,7 +82,8 @@ class TrainConfig(Section):
     clip_norm: float | None = Field(default=None, gt=0, description="maximum norm of the gradient; null: no clipping")
     precision: Precision = Field(
         default="fp32",
-        description="of the training step; validation is always fp32; bf16 is slow on a CPU without bf16 instructions",
+        description="of the training step; validation is always fp32; bf16 is slow on a CPU without bf16 instructions; "
+        "auto stands for bf16 where the device has them, else for fp32, and the run states which",
     )
     channels_last: bool = Field(default=True, description="memory format of images and convolutions")
     ema: float | None = Field(
@@ -111,6 +112,14 @@ class TrainConfig(Section):
     seed: int = Field(
         default=0, ge=0, lt=2**31, description="determines initial weights, order, augmentation and dropout"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_precision(cls, values: Any) -> Any:
+        """Replace ``auto``, so that a run and its resumption have one precision, whichever machines they are on."""
+        if isinstance(values, dict) and values.get("precision") == "auto":
+            return values | {"precision": fastest_precision(str(values.get("device", "auto")))}
+        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:

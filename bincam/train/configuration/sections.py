@@ -20,7 +20,6 @@ from pydantic import (
 from bincam.errors import nearest
 
 Augment = Literal["none", "flip", "affact"]
-Precision = Literal["fp32", "bf16", "fp16"]
 HIGHER_IS_BETTER = {
     "loss": False,
     "minority_error": False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from bincam.errors import InputError
 from bincam.train.configuration.config import TrainConfig, dump, make_config, read_config
@@ -147,3 +148,30 @@ def test_the_reference_names_every_key_and_the_page_is_up_to_date():
 )
 def test_the_experiments_configurations_are_valid(file):
     read_config(file)
+
+
+@pytest.mark.parametrize(
+    ("told", "precision"),
+    [({"avx512_bf16": True}, "bf16"), ({"avx512_bf16": False, "bf16": True}, "bf16"), ({"avx2": True}, "fp32")],
+)
+def test_auto_is_the_precision_that_the_processor_has_instructions_for_and_the_file_states_it(
+    told, precision, monkeypatch
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    chosen = make_config(put(LEAST, precision="auto", device="cpu"))
+    assert chosen.precision == precision
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": precision == "fp32"})
+    again = make_config(parse_yaml(dump(chosen)))  # on another machine
+    assert again == chosen
+
+
+def test_auto_is_full_precision_where_torch_does_not_tell(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert make_config(put(LEAST, precision="auto", device="cpu")).precision == "fp32"
+
+
+@pytest.mark.parametrize(("capability", "precision"), [((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")])
+def test_auto_on_a_gpu_asks_the_gpu(capability, precision, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert make_config(put(LEAST, precision="auto")).precision == precision
