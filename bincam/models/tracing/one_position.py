@@ -199,15 +199,16 @@ def one_position(trace: Trace) -> OnePosition | None:
 
 
 def _picked(call: Call) -> Position | None:
-    """The position that ``tensor[:, i]`` takes; None for any other call."""
+    """The position that ``tensor[:, i]`` takes of several; None for any other call."""
     index = call.args[1] if call.name == "getitem" and len(call.args) > 1 else None
     if not isinstance(index, tuple) or len(call.inputs) != 1:
         return None
     numbers = [axis for axis, part in enumerate(index) if isinstance(part, int) and not isinstance(part, bool)]
     if len(numbers) != 1 or any(part != slice(None) for axis, part in enumerate(index) if axis != numbers[0]):
         return None
-    size = call.inputs[0].shape[numbers[0]]
-    return Position(numbers[0], index[numbers[0]] % size)
+    axis = numbers[0]
+    size = call.inputs[0].shape[axis]
+    return Position(axis, index[axis] % size) if size > 1 else None
 
 
 def _needs(call: Call, output: Position | None) -> _Needs:
@@ -259,12 +260,15 @@ def _permute(call: Call, output: Position) -> _Needs:
 
 
 def _reshape(call: Call, output: Position) -> _Needs:
-    """The axis stays whole where the sizes before it have the same product."""
+    """The axis stays whole where the sizes before it have the same product.
+
+    In a pass of one image that is not known of the first axis: (B N, C) may become (B, N, C).
+    """
     given, made = call.inputs[0].shape, call.output.shape
     if call.kwargs or not all(isinstance(size, int) for size in _sizes(call.args)):
         return {}
     for axis, size in enumerate(given):
-        if size == made[output.axis] and math.prod(given[:axis]) == math.prod(made[: output.axis]):
+        if axis and size == made[output.axis] and math.prod(given[:axis]) == math.prod(made[: output.axis]):
             return {0: Position(axis, output.index)}
     return {}
 
