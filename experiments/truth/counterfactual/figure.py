@@ -70,11 +70,13 @@ def changes(measured: PairShard, listed: Sequence[ImagePair], person: int) -> Fi
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path.home() / ".cache" / "bincam-counterfactual")
-    parser.add_argument("--model", default="seed-0-balanced-maps")
+    parser.add_argument("--model", default="seed-2-balanced-maps")
     parser.add_argument("--person", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     parts = sorted((options.work / "truth" / options.model).glob("pairs-*.npz"))
+    if not parts:
+        raise SystemExit(f"error: {options.work}: no maps of {options.model}; run makes them where its JSON is missing")
     measured = PairShard.joined([PairShard.read(part) for part in parts])
     figure = changes(measured, read_pairs(pair_table(options.work)).pairs, options.person)
     figure.savefig(options.out, dpi=110)
