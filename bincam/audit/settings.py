@@ -53,7 +53,7 @@ class Settings:
         threshold: In logit units, by attribute; the card's, else 0, for the others.
         regions: Where evidence is expected. ``auto``: the published cells for a model of face crops, else the ORL
             regions for the ORL photographs, else face regions if the data has landmarks, else none.
-        object_masks: Folder of object masks, or a JSON file of COCO's annotations; ``auto`` takes the data's own
+        object_masks: Folder of object masks, or a format's file of them; ``auto`` takes the data's own
             ``masks/parts``; None for none.
         influence_masks: Folder of influence masks; ``auto`` takes ``masks/influence``.
         boxes: Measure if maps box the object, where the data has boxes or masks of objects (docs/boxes.md).

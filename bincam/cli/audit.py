@@ -34,6 +34,7 @@ from bincam.references import MAP_REFERENCES
 
 if TYPE_CHECKING:
     from bincam.audit import Audit
+    from bincam.data import AttributeTable
 
 INTERRUPTED = 130
 _MAPS, _MASKS = "Maps", "Regions and masks"
@@ -142,8 +143,8 @@ def audit(
     regions: Annotated[
         str,
         typer.Option(
-            help="Expected regions: published, face, orl, parts, influence, a YAML file, a folder of masks, or none. "
-            "auto takes orl for orl, published for face crops, else face where there are landmarks, else none.",
+            help="Expected regions: published, face, orl, parts, influence, a YAML file, a folder or file of masks, or "
+            "none. auto takes orl for orl, published for face crops, else face where there are landmarks, else none.",
             show_default="auto",
             rich_help_panel=_MASKS,
         ),
@@ -152,8 +153,8 @@ def audit(
         str,
         typer.Option(
             metavar="FOLDER",
-            help="Folder of object masks, a .json file of COCO's annotations, or none; auto takes masks/parts of the "
-            "data where it is there.",
+            help="Folder of object masks, a file of them (COCO's or Label Studio's .json, CVAT's .xml, Open "
+            "Images' list), or none; auto takes masks/parts of the data where it is there.",
             show_default="auto",
             rich_help_panel=_MASKS,
         ),
@@ -285,7 +286,7 @@ def audit(
         "side": side,
         "views": None if views is None else parse_views(views),
         "threshold": source.read_thresholds(opened.card, thresholds),
-        "regions": _regions(regions, data),
+        "regions": _regions(regions, data, table),
         "object_masks": _folder(object_masks),
         "influence_masks": _folder(influence_masks),
         "boxes": boxes,
@@ -348,11 +349,11 @@ def _workers(device: str) -> int:
     return 1 if device.partition(":")[0] == "cpu" else min(os.cpu_count() or 1, 8)
 
 
-def _regions(choice: str, data: str) -> Any:
+def _regions(choice: str, data: str, table: AttributeTable) -> Any:
     """The regions that ``--regions`` names, as ``Settings`` takes them."""
     from bincam.data import load_regions
 
-    return {"auto": "auto", "none": None}[choice] if choice in ("auto", "none") else load_regions(choice, data)
+    return {"auto": "auto", "none": None}[choice] if choice in ("auto", "none") else load_regions(choice, data, table)
 
 
 def _folder(choice: str) -> Path | str | None:

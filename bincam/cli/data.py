@@ -139,7 +139,8 @@ def regions(
         str,
         typer.Option(
             "--regions",
-            help="published (cells of a 7x7 grid), face, orl, parts, influence, a YAML file, or a folder of masks.",
+            help="published (cells of a 7x7 grid), face, orl, parts, influence, a YAML file, a folder of masks, or a "
+            "format's file of masks.",
         ),
     ] = "published",
     count: Annotated[int, typer.Option(min=1, max=20, help="Images to draw.")] = 3,
@@ -153,7 +154,7 @@ def regions(
 
     check_ending(out, dataset.FORMATS)
     table = options.load(source)
-    chosen = load_regions(kind, source)
+    chosen = load_regions(kind, source, table)
     names = _representatives(table, chosen)
     subset = table.select(names).subset(min(count, len(table)), stratify=False, seed=seed)
     crops = FaceDataset(subset, regions=chosen)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bincam.data.readers.landmarks import landmarks_of as landmarks_of
     from bincam.data.readers.landmarks import read_landmarks_of as read_landmarks_of
     from bincam.data.readers.load import load as load
+    from bincam.data.readers.load import load_masks as load_masks
     from bincam.data.readers.load import load_regions as load_regions
     from bincam.data.readers.model_columns import load_for_outputs as load_for_outputs
     from bincam.data.readers.table import table as table
@@ -49,6 +50,7 @@ _NAMES = {
     "landmarks_of": "readers.landmarks",
     "load": "readers.load",
     "load_for_outputs": "readers.model_columns",
+    "load_masks": "readers.load",
     "load_regions": "readers.load",
     "loader": "dataloader",
     "mask_box": "regions.boxes",

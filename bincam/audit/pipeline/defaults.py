@@ -10,7 +10,7 @@ import numpy as np
 from bincam.audit.settings import RegionsChoice, Settings
 from bincam.audit.summary.groups.divisions import columns_of, indivisible
 from bincam.cam import Explainer
-from bincam.data import AttributeTable, Regions, load_regions
+from bincam.data import AttributeTable, Regions, load_masks
 from bincam.errors import InputError, nearest
 from bincam.models import AttributeClassifier
 
@@ -191,8 +191,7 @@ def choose_masks(table: AttributeTable, settings: Settings, regions: Regions | N
         else:
             folder = choice
         if folder is not None:
-            in_file = Path(folder).suffix == ".json"  # of COCO's annotations
-            sources[name] = load_regions(str(folder), table.root) if in_file else Regions.stored(folder)
+            sources[name] = load_masks(folder, table)
     return sources
 
 

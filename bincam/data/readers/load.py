@@ -15,7 +15,7 @@ from bincam.data.readers.data_file import stated
 from bincam.data.readers.faces import celebamask_hq
 from bincam.data.readers.format import ATTRIBUTES, RANGE, Format
 from bincam.data.readers.formats import ORL, choose
-from bincam.data.readers.objects.coco_masks import coco_masks
+from bincam.data.readers.objects.masks.sources import FILES, masks_in
 from bincam.data.regions.regions import Regions
 from bincam.errors import BincamWarning, InputError
 
@@ -110,14 +110,17 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def load_regions(kind: str, source: str | os.PathLike[str]) -> Regions:
+def load_regions(kind: str, source: str | os.PathLike[str], table: AttributeTable | None = None) -> Regions:
     """Read regions by name, from the masks stored with a data set, or from a file.
 
     Args:
         kind: ``published``, ``face`` or ``orl``; ``parts`` or ``influence`` for the masks stored with the data set;
-            otherwise a YAML file, a folder of masks, or a JSON file of COCO's annotations with masks.
+            otherwise a YAML file, a folder of masks, or the masks of a format: a JSON file of COCO or Label Studio, an
+            XML file of CVAT, a list of masks of Open Images, or the folder of the masks that *wsolevaluation*'s lists
+            name.
         source: The data set, whose folder contains ``masks/parts`` and ``masks/influence``, or is CelebAMask-HQ's; of
             a table it is the folder that the table is in.
+        table: The table that was read from it, whose options name the classes and images of a format's masks.
 
     Raises:
         InputError: There are no such regions.
@@ -135,8 +138,44 @@ def load_regions(kind: str, source: str | os.PathLike[str]) -> Regions:
         if kind == "parts" and (base / celebamask_hq.MASKS).is_dir():
             return celebamask_hq.part_masks(base)
         return Regions.stored(base / "masks" / kind)
-    if Path(kind).is_file() and Path(kind).suffix == ".json":
-        return Regions({"": coco_masks(kind)}, {}, kind, per_image=True)
     if not Path(kind).exists():
         raise InputError(f"regions {kind}: none of {', '.join(named)}, parts or influence, and no such file or folder")
-    return Regions.stored(kind) if Path(kind).is_dir() else Regions.read(kind)
+    return _of_format(Path(kind), source, table) or (
+        Regions.stored(kind) if Path(kind).is_dir() else Regions.read(kind)
+    )
+
+
+def load_masks(path: str | os.PathLike[str], table: AttributeTable) -> Regions:
+    """Read the masks of a table's objects, one or more per image.
+
+    Args:
+        path: A folder of masks, as for ``Regions.stored``, or the masks of a format, as for ``load_regions``.
+        table: The table whose images they are of.
+
+    Raises:
+        InputError: There are none.
+
+    Example:
+        >>> import json
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from bincam import data
+        >>> content = {
+        ...     "images": [{"id": 7, "file_name": "a.jpg", "width": 4, "height": 3}],
+        ...     "categories": [{"id": 1, "name": "cat"}],
+        ...     "annotations": [{"image_id": 7, "category_id": 1, "segmentation": [[0, 0, 2, 0, 2, 2, 0, 2]]}],
+        ... }
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "set.json").write_text(json.dumps(content))
+        ...     masks = data.load_masks(Path(folder, "set.json"), data.load(Path(folder, "set.json")))
+        >>> masks.mask("cat", (3, 4), image="a.jpg").astype(int).tolist()
+        [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
+    """
+    found = _of_format(Path(path), table.source or table.root, table)
+    if found is None and Path(path).is_file():
+        raise InputError(f"{path}: expected a folder of masks, or {FILES}")
+    return found or Regions.stored(path)
+
+
+def _of_format(path: Path, source: str | os.PathLike[str], table: AttributeTable | None) -> Regions | None:
+    return masks_in(path, os.fspath(source), {} if table is None else table.reading)

@@ -1,21 +1,22 @@
-"""Masks of objects in a file of COCO's annotations, run lengths and polygons, as shapes."""
+"""Masks of objects in a file of annotations, run lengths and polygons, as shapes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from bincam.data.images import check_size
-from bincam.data.regions.shapes import Mask, Place, Polygon
+from bincam.data.regions.shapes import Mask, Place, Polygon, Shape
 from bincam.data.regions.stored_masks import AttributeMasks, cropped
 from bincam.errors import InputError
 
-Segment = Mapping[str, Any] | Sequence[Sequence[float]]
-"""An object's mask as COCO writes it: run lengths with ``size`` and ``counts``, or a list of polygons."""
+Segment = Mapping[str, Any] | Sequence[Sequence[float]] | Shape
+"""An object's mask: as COCO writes it, run lengths with ``size`` and ``counts`` or a list of polygons; or a shape."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,11 @@ class EncodedMasks(AttributeMasks):
 
     def may_show(self, attribute: str) -> bool:
         """Return False for attributes that have a mask in no image."""
-        return any(name == attribute for _, name in self.segments)
+        return attribute in self._names
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(name for _, name in self.segments)
 
     def draw(self, place: Place) -> Mask | None:
         """Draw the attribute's masks; None where the image has none."""
@@ -48,13 +53,13 @@ class EncodedMasks(AttributeMasks):
 
 
 def decode(segment: Segment, size: tuple[int, int], where: str | os.PathLike[str] = "mask") -> Mask:
-    """Decode a mask of COCO.
+    """Decode a mask of COCO, or draw a shape.
 
     Run lengths count columns from above to below, alternately outside and inside, from outside; as a text they are in
     COCO's own code. Of polygons a pixel is inside if its centre is, as everywhere here.
 
     Args:
-        segment: Run lengths or polygons.
+        segment: Run lengths, polygons, or a shape in pixels of the image.
         size: ``(H, W)`` of the image.
         where: Begins the message.
 
@@ -72,6 +77,9 @@ def decode(segment: Segment, size: tuple[int, int], where: str | os.PathLike[str
         [[0, 1, 1], [0, 0, 0]]
     """
     check_size((size[1], size[0]), str(where))
+    if isinstance(segment, Shape):
+        drawn = segment.draw(Place(size))
+        return np.zeros(size, bool) if drawn is None else drawn
     if isinstance(segment, Mapping):
         if list(segment.get("size") or ()) != list(size):
             raise InputError(f"{where}: size is {segment.get('size')!r}, but the image has {list(size)}")

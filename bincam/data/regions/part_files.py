@@ -44,7 +44,7 @@ class PartFiles(AttributeMasks):
         number = int(Path(place.image).stem)
         folder = self.folder / str(number // self.per_folder)
         files = [folder / f"{number:05d}_{part}.png" for part in self.parts[place.attribute]]
-        read = [_read(file) for file in files if file.exists()]
+        read = [read_inside(file) for file in files if file.exists()]
         if not read:
             return None
         if len({mask.shape for mask in read}) > 1:
@@ -53,8 +53,12 @@ class PartFiles(AttributeMasks):
         return drawn
 
 
-def _read(file: Path) -> NDArray[np.bool_]:
-    """Read a mask; those of three equal channels are as good as those of one."""
+def read_inside(file: Path) -> NDArray[np.bool_]:
+    """Read a mask, ``(h, w)``; those of three equal channels are as good as those of one.
+
+    Raises:
+        InputError: The file is none.
+    """
     from PIL import Image
 
     regular(file)

@@ -5,12 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from bincam.audit.pipeline.boxes.columns import measure_boxes
+from bincam.audit.pipeline.boxes.reading import IGNORED, ReadBoxes
 from bincam.audit.pipeline.boxes.true_objects import TRUE_PARTS, find_objects
 from bincam.data import BoxTable, Regions, write_box_table
 from bincam.data.crop import fit_matrix
 from bincam.data.dataset import Crop
+from bincam.data.regions.mask_files import MaskFiles
+from bincam.metrics.localization.boxes.protocols.levels import LEVELS
 from tests.audit.planted import NAMES, write_pictures
 
 
@@ -70,3 +75,33 @@ def test_boxes_that_the_data_set_states_come_after_a_file_and_before_masks(both)
     moved = BoxTable({**stated.boxes, (table.ids[0], "Object"): np.array([[4.0, 4, 8, 9]])}, "instances.json")
     assert found.digest == stated.digest() != moved.digest()
     assert find_objects(table, masks, NAMES, turned=True).table is None
+
+
+def test_a_data_set_without_boxes_of_the_attributes_takes_those_of_its_masks(both):
+    table, masks = both
+    (table.root / "boxes.parquet").unlink(missing_ok=True)
+    (table.root.parent / "boxes.parquet").unlink(missing_ok=True)
+    for stated in ({}, {(table.ids[0], "Another"): np.array([[0.0, 0, 4, 4]])}):
+        found = find_objects(replace(table, objects=BoxTable(stated, "list")), masks, ("Object",), turned=False)
+        assert found.table is None
+        assert found.names == ("Object",)
+
+
+def test_pixels_that_masks_ignore_are_left_out_of_those_that_are_counted(tmp_path):
+    mask, ignore = np.zeros((32, 32), bool), np.zeros((32, 32), bool)
+    mask[:8, :8], ignore[:16] = True, True
+    for name, drawn in (("mask.png", mask), ("ignore.png", ignore)):
+        Image.fromarray(drawn).save(tmp_path / name)
+    files = {(name, "Object"): (tmp_path / "mask.png",) for name in ("a.png", "b.png")}
+    shape = MaskFiles(tmp_path, files, {"a.png": tmp_path / "ignore.png"})
+    table = replace(write_pictures(tmp_path / "pictures", 2), objects=None)
+    found = find_objects(table, Regions({"": shape}, {}, "list", per_image=True), ("Object",), turned=False)
+    wanted = np.ones((2, 1), bool)
+    reader = ReadBoxes(found, ("a.png", "b.png"), wanted, (32, 32), (4, 4))
+    crops = [Crop(row, None, np.eye(2, 3), (32, 32)) for row in range(2)]
+    read = [reader(crop) for crop in crops]
+    also = {key: torch.from_numpy(np.stack([one[key] for one in read])) for key in read[0]}
+    assert IGNORED in also
+    rows = measure_boxes(torch.rand(2, 1, 4, 4), also, np.arange(2), wanted, wanted, [0], (32, 32))
+    counts = rows["pixels"].reshape(2, 2, len(LEVELS) + 1).sum(2)
+    assert counts.tolist() == [[64, 16 * 32], [64, 32 * 32 - 64]]

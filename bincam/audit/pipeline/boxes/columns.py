@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bincam.audit.folder.parts.boxes import BOXES, CURVES, NOT_SAMPLED, NUMBERS, PIXELS, Rows
-from bincam.audit.pipeline.boxes.reading import HITS, MASKS, NULLS, OF_OBJECT, PARTS, PROJECTED, boxes_of
+from bincam.audit.pipeline.boxes.reading import HITS, IGNORED, MASKS, NULLS, OF_OBJECT, PARTS, PROJECTED, boxes_of
 from bincam.data.regions.boxes import union_box
 from bincam.data.regions.shapes import Mask
 from bincam.metrics.localization.boxes.overlaps import UNDEFINED, decoded, encoded
@@ -62,7 +62,8 @@ def measure_boxes(
     if MASKS in also:
         masks = _masks(also[MASKS].numpy(), size)
         values["pointing"] = pointing(maps, also[HITS]).numpy()
-        values["pixels"] = clean_histograms(maps, masks, size).reshape(*positive.shape, PIXELS)
+        ignore = [row[0] for row in _masks(also[IGNORED].numpy()[:, None], size)] if IGNORED in also else None
+        values["pixels"] = clean_histograms(maps, masks, size, ignore=ignore).reshape(*positive.shape, PIXELS)
     for name, array in values.items():
         result[name] = array[at].astype(result[name].dtype)
     return result

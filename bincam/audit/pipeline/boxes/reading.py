@@ -17,6 +17,7 @@ from bincam.metrics.localization.boxes.protocols.levels import LEVELS
 from bincam.metrics.localization.pointing_game import hit_cells, pointing_centre, pointing_chance
 
 PARTS, MASKS, HITS = "boxes.parts", "boxes.masks", "boxes.hits"
+IGNORED = "boxes.ignored"
 NULLS, PROJECTED = "boxes.nulls", "boxes.projected"
 OF_OBJECT = ("centred", "constant", "reach", "pointing_chance", "pointing_centre")
 """Columns of ``NULLS``."""
@@ -50,7 +51,8 @@ class ReadBoxes:
         Returns:
             ``PARTS``: ``(A, TRUE_PARTS, 4)``, true boxes, NaN beyond the last; and unless boxes alone are read,
             ``NULLS``: ``(A, 5)``; ``PROJECTED``: ``(A, L)``, the projected mask's curve as bytes; and, where there are
-            masks, ``MASKS``: ``(A, bytes)``, a bit per pixel, and ``HITS``: ``(A, h, w)``, see ``hit_cells``.
+            masks, ``MASKS``: ``(A, bytes)``, a bit per pixel, and ``HITS``: ``(A, h, w)``, see ``hit_cells``; and
+            where masks state pixels that count neither way, ``IGNORED``: ``(bytes,)``.
         """
         width = len(self.objects.names)
         parts = np.full((width, TRUE_PARTS, 4), np.nan)
@@ -58,9 +60,11 @@ class ReadBoxes:
         projected = np.full((width, len(LEVELS)), np.nan)
         bits = np.zeros((width, -(-self.size[0] * self.size[1] // 8)), np.uint8)
         hits = np.full((width, *self.grid), np.nan, np.float32)
+        ignored = None
         asked = self.wanted[crop.row]
         if asked.any():
             boxes, masks = self.objects.of(self.ids[crop.row], crop, self.size, asked.tolist())
+            ignored = self.objects.ignored(self.ids[crop.row], crop, self.size) if self.measured else None
             pixels = None if self.fitted is None else self.fitted.in_image(self.size)
             for a, (of_object, mask) in enumerate(zip(boxes, masks, strict=True)):
                 if not len(of_object):
@@ -85,6 +89,8 @@ class ReadBoxes:
         if self.measured:
             result |= {NULLS: nulls, PROJECTED: encoded(projected)}
             result |= {MASKS: bits, HITS: hits} if self.objects.masks is not None else {}
+            if self.objects.may_ignore:
+                result[IGNORED] = np.zeros_like(bits[0]) if ignored is None else np.packbits(ignored)
         return result
 
 

@@ -14,6 +14,7 @@ from bincam.data import AttributeTable, BoxTable, Regions, part_boxes
 from bincam.data.dataset import Crop
 from bincam.data.regions.box_table import NAME
 from bincam.data.regions.boxes import Boxes
+from bincam.data.regions.mask_files import MaskFiles
 from bincam.data.regions.shapes import Mask, Place
 from bincam.data.regions.stored_masks import PartMasks, cropped
 from bincam.errors import InputError
@@ -82,6 +83,23 @@ class TrueObjects:
         found = [of_name.get(name, nothing) for name in self.names]
         return [_largest(box) for box, _ in found], [mask for _, mask in found]
 
+    @property
+    def may_ignore(self) -> bool:
+        """True if the masks state pixels of some image that count neither way."""
+        shape = None if self.masks is None else self.masks.shapes[""]
+        return isinstance(shape, MaskFiles) and bool(shape.left_out)
+
+    def ignored(self, image: str, crop: Crop, size: tuple[int, int]) -> Mask | None:
+        """Return the pixels of one image that count neither way, ``(H, W)``; None where there are none.
+
+        Raises:
+            InputError: Their mask cannot be read.
+        """
+        shape = None if self.masks is None else self.masks.shapes[""]
+        if not isinstance(shape, MaskFiles):
+            return None
+        return shape.ignored(Place(size, image=image, matrix=crop.matrix, stored=crop.stored))
+
     def _masks(self, names: Sequence[str], place: Place) -> list[Mask | None]:
         if self.masks is None:
             return [None] * len(names)
@@ -102,8 +120,9 @@ class TrueObjects:
 def find_objects(table: AttributeTable, masks: Regions | None, names: Sequence[str], *, turned: bool) -> TrueObjects:
     """Find the true boxes of a table.
 
-    A file of boxes beside it comes first, then the boxes that the data set itself states. Where crops turn the images
-    and there are masks, those do, because the upright box around a turned box is larger than the object.
+    A file of boxes beside it comes first, then the boxes that the data set itself states, unless it states none of
+    these attributes and there are masks. Where crops turn the images and there are masks, those do, because the upright
+    box around a turned box is larger than the object.
 
     Args:
         table: The images.
@@ -119,9 +138,11 @@ def find_objects(table: AttributeTable, masks: Regions | None, names: Sequence[s
     if file is not None and file.is_dir():
         raise InputError(f"{file} is a folder, expected a file of boxes (docs/boxes.md); move it away, or write one")
     boxes = None
-    if (file is not None or table.objects is not None) and not (turned and masks is not None):
+    if masks is None or not turned:
         boxes = table.objects if file is None else BoxTable.read(file)
-        assert boxes is not None
+    if masks is not None and file is None and boxes is not None and boxes.names.isdisjoint(names):
+        boxes = None
+    if boxes is not None:
         boxes.check(table.ids, names)
         known = tuple(name for name in names if name in boxes.names)
     elif masks is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -27,8 +28,8 @@ def cvat(
 ) -> AttributeTable:
     r"""Read ``annotations.xml`` of CVAT: every label is an attribute of an image.
 
-    An image has a label if it has a tag or a shape of it. Boxes, polygons and masks have a box; a rotated box has the
-    upright box around it. CVAT does not tell an image without any label from one that nobody looked at.
+    An image has a label if it has a tag or a shape of it. Boxes, polygons, ellipses and masks have a box; a rotated box
+    has the upright box around it. CVAT does not tell an image without any label from one that nobody looked at.
 
     Args:
         file: The file.
@@ -55,11 +56,10 @@ def cvat(
         (('cat',), [[4.0, 5.0, 14.0, 25.0]])
     """
     source = Path(file)
-    xml = read_xml(source, "annotations")
-    if xml.find("track") is not None:
-        raise InputError(f"{source}: annotations of a video (<track>); export the task as 'CVAT for images 1.1'")
+    xml = _annotations(source)
     stated = [text_of(label, "name", str(source)) for label in xml.findall("meta//labels/label")]
-    used = {element.get("label", "") for image in xml.findall("image") for element in image}
+    pictures = list(_images(xml, source))
+    used = {element.get("label", "") for image in pictures for element in image.shapes}
     classes = list(dict.fromkeys(stated)) or sorted(used)
     for label in sorted(used):
         if label not in classes:
@@ -67,24 +67,76 @@ def cvat(
     if not classes:
         raise InputError(f"{source}: no labels in it")
     found = FoundObjects(str(source), classes, bad_boxes)
+    for image in pictures:
+        found.image(image.name, image.where, image.size)
+        if not image.shapes:
+            found.unlabelled.add(image.name)
+        for element in image.shapes:
+            label = element.get("label", "")
+            found.present(image.name, label)
+            if (ends := _box(element, image.where)) is not None:
+                found.box(image.name, label, ends, f"{image.where}: {element.tag} of {label}")
+    return found.table(source.parent / "images" if images is None else Path(images), unannotated=unannotated)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of the file.
+
+    Attributes:
+        name: Of the image.
+        size: ``(W, H)``.
+        shapes: Its tags and shapes.
+        where: Begins messages.
+    """
+
+    name: str
+    size: tuple[int, int]
+    shapes: Sequence[Element]
+    where: str
+
+
+def images_of(file: str | os.PathLike[str]) -> Iterator[Picture]:
+    """Read the images of a file.
+
+    Raises:
+        InputError: As for ``cvat``.
+    """
+    source = Path(file)
+    yield from _images(_annotations(source), source)
+
+
+def _annotations(source: Path) -> Element:
+    xml = read_xml(source, "annotations")
+    if xml.find("track") is not None:
+        raise InputError(f"{source}: annotations of a video (<track>); export the task as 'CVAT for images 1.1'")
+    return xml
+
+
+def _images(xml: Element, source: Path) -> Iterator[Picture]:
     for image in xml.findall("image"):
         name = image.get("name", "")
         where = f"{source}: image {name!r}"
-        size = (
-            int(as_number(image.get("width"), f"{where}: width")),
-            int(as_number(image.get("height"), f"{where}: height")),
-        )
-        found.image(name, where, size)
-        if not len(image):
-            found.unlabelled.add(name)
+        width, height = (int(as_number(image.get(side), f"{where}: {side}")) for side in ("width", "height"))
+        if min(width, height) < 1:
+            raise InputError(f"{where}: {width} x {height} pixels")
         for element in image:
             if element.tag not in ("tag", *_SHAPES):
                 raise InputError(f"{where}: <{element.tag}>; known: tag, {', '.join(_SHAPES)}")
-            label = element.get("label", "")
-            found.present(name, label)
-            if (ends := _box(element, where)) is not None:
-                found.box(name, label, ends, f"{where}: {element.tag} of {label}")
-    return found.table(source.parent / "images" if images is None else Path(images), unannotated=unannotated)
+        yield Picture(name, (width, height), list(image), where)
+
+
+def points_of(element: Element, where: str) -> list[tuple[float, float]]:
+    """Read the corners of a polygon.
+
+    Raises:
+        InputError: They are malformed.
+    """
+    points = [pair.split(",") for pair in (element.get("points") or "").split(";")]
+    if any(len(pair) != 2 for pair in points):
+        raise InputError(f"{where}: points of <polygon> are {element.get('points')!r}; expected x,y;x,y;...")
+    said = f"{where}: points of <polygon>"
+    return [(as_number(x, said), as_number(y, said)) for x, y in points]
 
 
 def _box(element: Element, where: str) -> Sequence[float] | None:
@@ -95,7 +147,7 @@ def _box(element: Element, where: str) -> Sequence[float] | None:
 
     if element.tag == "box":
         x0, y0, x1, y1 = (number(end) for end in ("xtl", "ytl", "xbr", "ybr"))
-        angle = math.radians(float(element.get("rotation") or 0))
+        angle = math.radians(as_number(element.get("rotation") or "0", f"{where}: rotation of <box>"))
         if not angle:
             return x0, y0, x1, y1
         # CVAT turns a box about its centre.
@@ -105,11 +157,13 @@ def _box(element: Element, where: str) -> Sequence[float] | None:
         dy = abs(across * math.sin(angle)) + abs(down * math.cos(angle))
         return x - dx, y - dy, x + dx, y + dy
     if element.tag == "polygon":
-        points = [pair.split(",") for pair in (element.get("points") or "").split(";")]
-        if any(len(pair) != 2 for pair in points):
-            raise InputError(f"{where}: points of <polygon> are {element.get('points')!r}; expected x,y;x,y;...")
-        xs, ys = ([as_number(pair[axis], f"{where}: points of <polygon>") for pair in points] for axis in (0, 1))
+        xs, ys = zip(*points_of(element, where), strict=True)
         return min(xs), min(ys), max(xs), max(ys)
+    if element.tag == "ellipse":
+        x, y, rx, ry = (number(name) for name in ("cx", "cy", "rx", "ry"))
+        angle = math.radians(as_number(element.get("rotation") or "0", f"{where}: rotation of <ellipse>"))
+        dx, dy = (math.hypot(rx * math.cos(turn), ry * math.sin(turn)) for turn in (angle, math.pi / 2 - angle))
+        return x - dx, y - dy, x + dx, y + dy
     if element.tag == "mask":
         left, top = number("left"), number("top")
         return left, top, left + number("width"), top + number("height")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -50,24 +51,15 @@ def open_images(
     source, folder = Path(file), Path(images)
     rows = list(csv_rows(source, ["ImageID", "LabelName", *_ENDS, "IsGroupOf"]))
     labelled = [] if verified is None else list(csv_rows(verified, ["ImageID", "LabelName", "Confidence"]))
-    codes = sorted({row["LabelName"] for _, row in (*rows, *labelled)})
-    named = None if classes is None else _names(Path(classes))
-    of_code: dict[str, str] = {}
-    for code in codes:
-        if named is not None and code not in named:
-            raise InputError(f"{classes}: no name of class {code!r}{nearest(code, named)}")
-        of_code[code] = code if named is None else named[code]
-    if len(set(of_code.values())) < len(codes):
-        twice = next(name for name in of_code.values() if list(of_code.values()).count(name) > 1)
-        raise InputError(f"{classes}: two classes are called {twice!r}; leave out classes= to keep their codes")
+    of_code = class_names({row["LabelName"] for _, row in (*rows, *labelled)}, classes)
     found = FoundObjects(str(source), tuple(of_code.values()), bad_boxes)
     for place, row in (*rows, *labelled):
-        name = f"{row['ImageID']}.jpg"
+        name = image_name(row["ImageID"])
         if name not in found.sizes:
             found.image(name, place, upright_size(folder / name))
             found.unlabelled.add(name)
     for place, row in labelled:
-        name, label = f"{row['ImageID']}.jpg", of_code[row["LabelName"]]
+        name, label = image_name(row["ImageID"]), of_code[row["LabelName"]]
         (confidence,) = numbers(place, [row["Confidence"]], "Confidence")
         if confidence not in (0.0, 1.0):
             raise InputError(
@@ -76,7 +68,7 @@ def open_images(
             )
         found.labels[name][label] = confidence
     for place, row in rows:
-        name, label = f"{row['ImageID']}.jpg", of_code[row["LabelName"]]
+        name, label = image_name(row["ImageID"]), of_code[row["LabelName"]]
         found.present(name, label)
         if row["IsGroupOf"] != "1":
             width, height = _size(found, name)
@@ -89,6 +81,36 @@ def _size(found: FoundObjects, name: str) -> tuple[int, int]:
     size = found.sizes[name]
     assert size is not None
     return size
+
+
+def image_name(number: str) -> str:
+    """Name the file of an image.
+
+    >>> image_name("0001eeaf4aed83f9")
+    '0001eeaf4aed83f9.jpg'
+    """
+    return f"{number}.jpg"
+
+
+def class_names(codes: Collection[str], classes: str | os.PathLike[str] | None) -> dict[str, str]:
+    """Read the names of classes, in the order of their codes; without a file they are called by these.
+
+    Raises:
+        InputError: A class has no name, or two have one.
+    """
+    if classes is None:
+        return {code: code for code in sorted(codes)}
+    named = _names(Path(classes))
+    of_code: dict[str, str] = {}
+    for code in sorted(codes):
+        if code not in named:
+            raise InputError(f"{classes}: no name of class {code!r}{nearest(code, named)}")
+        if named[code] in of_code.values():
+            raise InputError(
+                f"{classes}: two classes are called {named[code]!r}; leave out classes= to keep their codes"
+            )
+        of_code[code] = named[code]
+    return of_code
 
 
 def _names(file: Path) -> dict[str, str]:

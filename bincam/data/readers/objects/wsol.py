@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bincam.data.attribute_table import AttributeTable
@@ -14,6 +16,8 @@ from bincam.errors import InputError
 
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _NEEDED = ("image_ids.txt", "class_labels.txt")
+LISTED_MASKS = 2
+"""Commas in a line that lists a mask: image, mask, ignored pixels."""
 
 
 @reader_of("wsol")
@@ -39,10 +43,54 @@ def wsol(
         bad_boxes: ``refuse`` boxes outside of their image or without area, or ``skip`` them, with a warning.
 
     Returns:
-        The table, with the set ``class``, and ``objects``. Lists of masks, as those of Open Images, are not read.
+        The table, with the set ``class``, and ``objects``. Lists of masks, as those of Open Images, are
+        regions: ``--object-masks`` takes the folder of the masks.
 
     Raises:
         InputError: A list is missing or malformed, or the lists of a split contradict one another, with file and line.
+    """
+    found = lists_of(root, classes)
+    gathered = OneClass(found.source, found.names, bad_boxes)
+    for split, folder in found.folders.items():
+        sizes = _sizes(folder / "image_sizes.txt")
+        for place, image in lines_of(folder / "image_ids.txt"):
+            gathered.image(image, found.class_of(split, image, place), place, sizes.get(image), split)
+        _add_boxes(gathered, found, split)
+    return gathered.table(Path(images), meaning=("class: its number in class_labels.txt, from 0",))
+
+
+@dataclass(frozen=True)
+class WsolLists:
+    """The lists of classes.
+
+    Attributes:
+        source: Folder of the lists, for messages.
+        folders: Folder of each split that there is.
+        labels: Number of the class of each image, by split.
+        names: Names of the classes.
+    """
+
+    source: str
+    folders: Mapping[str, Path]
+    labels: Mapping[str, Mapping[str, int]]
+    names: Sequence[str]
+
+    def class_of(self, split: str, image: str, place: str) -> str:
+        """Name the class of an image.
+
+        Raises:
+            InputError: The list of classes lacks it.
+        """
+        if image not in self.labels[split]:
+            raise InputError(f"{place}: image {image!r} has no line in {self.folders[split] / 'class_labels.txt'}")
+        return self.names[self.labels[split][image]]
+
+
+def lists_of(root: str | os.PathLike[str], classes: str | os.PathLike[str] | None = None) -> WsolLists:
+    """Read the lists of classes.
+
+    Raises:
+        InputError: There are none, or the file of names has fewer than they number.
     """
     base = Path(root)
     folders = {split: base / name for name, split in _SPLITS.items() if (base / name / _NEEDED[0]).is_file()}
@@ -54,15 +102,16 @@ def wsol(
     names = [str(number) for number in range(count)] if classes is None else [line for _, line in lines_of(classes)]
     if len(names) < count:
         raise InputError(f"{classes}: {len(names)} classes, but class_labels.txt numbers them up to {count - 1}")
-    gathered = OneClass(str(base), names, bad_boxes)
-    for split, folder in folders.items():
-        sizes = _sizes(folder / "image_sizes.txt")
-        for place, image in lines_of(folder / "image_ids.txt"):
-            if image not in labels[split]:
-                raise InputError(f"{place}: image {image!r} has no line in {folder / 'class_labels.txt'}")
-            gathered.image(image, names[labels[split][image]], place, sizes.get(image), split)
-        _add_boxes(gathered, folder / "localization.txt", labels[split], names)
-    return gathered.table(Path(images), meaning=("class: its number in class_labels.txt, from 0",))
+    return WsolLists(str(base), folders, labels, names)
+
+
+def lists_masks(root: str | os.PathLike[str]) -> bool:
+    """True if a list of places begins with one of masks and not of boxes."""
+    for folder in _SPLITS:
+        file = Path(root, folder, "localization.txt")
+        if file.is_file() and next((line for _, line in lines_of(file)), "").count(",") == LISTED_MASKS:
+            return True
+    return False
 
 
 def _pairs(file: Path) -> dict[str, int]:
@@ -90,16 +139,18 @@ def _sizes(file: Path) -> dict[str, tuple[int, int]]:
     return sizes
 
 
-def _add_boxes(gathered: OneClass, file: Path, labels: dict[str, int], names: list[str]) -> None:
+def _add_boxes(gathered: OneClass, found: WsolLists, split: str) -> None:
+    file = found.folders[split] / "localization.txt"
     if not file.is_file():
         return
     for place, line in lines_of(file):
-        if line.count(",") == 2:
-            raise InputError(f"{place}: lists masks, which are not read; move {file.name} away, or give their boxes")
+        if line.count(",") == LISTED_MASKS:
+            continue  # of masks, which ``wsol_masks`` reads
         image, *ends = line.rsplit(",", 4)
         if len(ends) != 4:
             raise InputError(f"{place}: {len(ends) + 1} fields, expected 5: path,x0,y0,x1,y1")
-        if image not in labels or image not in gathered.found.sizes:
+        if image not in found.labels[split] or image not in gathered.found.sizes:
             raise InputError(f"{place}: image {image!r} is not in the other lists of the split")
+        name = found.class_of(split, image, place)
         x0, y0, x1, y1 = numbers(place, ends, "a box")
-        gathered.box(image, names[labels[image]], (x0, y0, x1 + 1, y1 + 1), f"{place}: {SET} {names[labels[image]]}")
+        gathered.box(image, name, (x0, y0, x1 + 1, y1 + 1), f"{place}: {SET} {name}")

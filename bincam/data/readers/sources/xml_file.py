@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -65,6 +66,9 @@ def as_number(text: str | None, where: str) -> float:
     45.7
     """
     try:
-        return float(text or "")
+        number = float(text or "")
     except ValueError:
-        raise InputError(f"{where} is {text!r}; expected a number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{where} is {text!r}; expected a number")
+    return number

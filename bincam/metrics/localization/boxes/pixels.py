@@ -58,7 +58,7 @@ def pixel_histograms(
     return np.stack([np.bincount(bins[where], minlength=len(edges)) for where in (inside, ~inside & ~left_out)])
 
 
-def level_histograms(values: ArrayLike, mask: ArrayLike, levels: ArrayLike) -> Counts:
+def level_histograms(values: ArrayLike, mask: ArrayLike, levels: ArrayLike, ignore: ArrayLike | None = None) -> Counts:
     """Count an image's pixels by the highest level that they are above, inside and outside of its mask.
 
     These are the pixels {v > τ max v} from which boxes are made, so that boxes and PxAP have the same thresholds. It
@@ -68,6 +68,7 @@ def level_histograms(values: ArrayLike, mask: ArrayLike, levels: ArrayLike) -> C
         values: ``(H, W)``, evidence; float32.
         mask: ``(H, W)``, boolean.
         levels: ``(L,)``, increasing within [0, 1).
+        ignore: As for ``pixel_histograms``.
 
     Returns:
         ``(2, L + 1)``: pixels of the mask, and others; first those that are above no level, then those above each level
@@ -86,6 +87,12 @@ def level_histograms(values: ArrayLike, mask: ArrayLike, levels: ArrayLike) -> C
     if image.shape != inside.shape or image.ndim != 2:
         raise InputError(f"values and mask have one shape (H, W), got {image.shape} and {inside.shape}")
     cuts = checked_levels(levels) * max(float(image.max()), 0.0)
+    if ignore is not None:
+        left_out = np.asarray(ignore, bool)
+        if left_out.shape != inside.shape:
+            raise InputError(f"mask and ignored pixels have one shape, got {inside.shape} and {left_out.shape}")
+        counted = inside | ~left_out
+        image, inside = image[counted][None], inside[counted][None]
     return _count_above(image, inside, cuts)
 
 

@@ -52,7 +52,6 @@ def test_both_ends_belong_to_a_box_and_several_are_a_line_each(write, tmp_path):
         ({"localization": ["val2/0/0.jpeg,20,163,10,230"]}, r"localization\.txt:1: .*has no area"),
         ({"localization": ["val2/0/0.jpeg,20,163,510,230"]}, "not inside its image of 500 x 375"),
         ({"localization": ["n02/a.JPEG,2,1,5,2"]}, "is not in the other lists of the split"),
-        ({"localization": ["val2/0/0.jpeg,m/1.png,"]}, "lists masks, which are not read"),
         ({"localization": ["val2/0/0.jpeg,1,2,x,4"]}, "a box consists of numbers"),
         ({"class_labels": ["val2/0/0.jpeg,one"]}, "a class is a whole number from 0, got 'one'"),
         ({"class_labels": ["other.jpeg,1"]}, "has no line in"),

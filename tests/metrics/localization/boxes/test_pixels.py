@@ -105,3 +105,20 @@ def test_maps_that_mark_nothing_are_above_no_level():
     assert not clean_histograms(torch.ones(1, 1, 2, 2), [[None]], (8, 8)).any()
     with pytest.raises(InputError, match="one shape"):
         level_histograms(np.zeros((2, 3)), np.zeros((3, 2), bool), [0.0])
+
+
+def test_ignored_pixels_count_neither_way_unless_the_mask_has_them():
+    values = np.array([[0.0, 2, 4, 8]], np.float32)
+    mask, ignore = np.array([[0, 0, 1, 0]], bool), np.array([[0, 0, 1, 1]], bool)
+    counts = level_histograms(values, mask, [0.0, 0.5], ignore)
+    assert counts.tolist() == [[0, 1, 0], [1, 1, 0]]  # the levels are still shares of 8, the largest value of all
+    maps = torch.tensor([[[[0.0, 2, 4, 8]]]])
+    assert clean_histograms(maps, [[mask]], (1, 4), [0.0, 0.5], [ignore])[0, 0].tolist() == counts.tolist()
+    random = np.random.default_rng(5)
+    scores, mask, ignore = random.random((9, 7)), random.random((9, 7)) < 0.3, random.random((9, 7)) < 0.3
+    scores[0, 0] = 1
+    cuts = np.arange(10) / 10
+    expected = pixel_histograms(scores, mask, ignore, cuts).sum(1)
+    assert level_histograms(scores, mask, cuts, ignore).sum(1).tolist() == expected.tolist()
+    with pytest.raises(InputError, match="mask and ignored pixels have one shape"):
+        level_histograms(scores, mask, cuts, ignore[:1])

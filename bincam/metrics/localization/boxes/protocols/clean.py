@@ -147,7 +147,11 @@ def clean_scores(maps: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def clean_histograms(
-    maps: Tensor, masks: Sequence[Sequence[Mask | None]], size: tuple[int, int], levels: ArrayLike = LEVELS
+    maps: Tensor,
+    masks: Sequence[Sequence[Mask | None]],
+    size: tuple[int, int],
+    levels: ArrayLike = LEVELS,
+    ignore: Sequence[Mask | None] | None = None,
 ) -> NDArray[np.int64]:
     """Count pixels by the highest level that they are above, inside and outside of masks, see ``level_histograms``.
 
@@ -156,6 +160,7 @@ def clean_histograms(
         masks: ``(H, W)`` or None, B lists of A.
         size: ``(H, W)``.
         levels: As for ``clean_boxes``.
+        ignore: ``(H, W)`` or None for each image: pixels that count neither way, unless the mask has them.
 
     Returns:
         ``(B, A, 2, L + 1)``; zeros without a mask. The pixels of a map that marks nothing are above no level.
@@ -174,7 +179,7 @@ def clean_histograms(
         for a, mask in enumerate(row):
             if mask is not None:
                 pixels = _upsampled(r[b, a], size) if marks[b, a] else np.zeros(size, np.float32)
-                result[b, a] = level_histograms(pixels, mask, cuts)
+                result[b, a] = level_histograms(pixels, mask, cuts, None if ignore is None else ignore[b])
     return result
 
 
