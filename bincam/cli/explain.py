@@ -250,6 +250,10 @@ def explain(
     photographs = read_photographs(opened.card, files, data=data, landmarks=landmarks, reading=reading, fit=fit)
     limits = source.read_thresholds(opened.card, thresholds)
     plan = read_views(views, opened.card)
+    if plan is not None:
+        from bincam.inference.zoom.batches import check_request
+
+        check_request(plan, opened.card, 1, True, photographs.value_range)
     asked_sets = None if stored is None else stored.check(opened, plan)
     if asked_sets is not None and fit is not None:
         raise InputError(f"--sets are of face crops, and --fit {fit} shows the model something else; leave out one")

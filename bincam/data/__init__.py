@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bincam.data.dataloader import Loader as Loader
     from bincam.data.dataloader import loader as loader
     from bincam.data.dataset import FaceDataset as FaceDataset
+    from bincam.data.decoding.bands import decode_bands as decode_bands
     from bincam.data.matching import match_outputs as match_outputs
     from bincam.data.readers.faces.celeba import celeba as celeba
     from bincam.data.readers.faces.celeba_writer import write_celeba as write_celeba
@@ -46,6 +47,7 @@ _NAMES = {
     "BoxTable": "regions.box_table",
     "celeba": "readers.faces.celeba",
     "cropped_boxes": "regions.boxes",
+    "decode_bands": "decoding.bands",
     "frontal": "crop",
     "landmarks_of": "readers.landmarks",
     "load": "readers.load",

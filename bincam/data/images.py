@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _ORIENTATION, _TURNED, _SIDEWAYS = 0x0112, range(2, 9), range(5, 9)
 """The tag of EXIF, its values that turn or mirror an image, and those that exchange its sides."""
-_QUARTER = 0x4000
 LARGEST = 1 << 27
 """Pixels that a picture may have, 134 million: what its header claims is checked before anything is decoded."""
 
@@ -28,9 +27,9 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
     """Read an image as ``(H, W, 3)`` uint8.
 
     The orientation that EXIF or XMP states is applied, so landmarks refer to the upright image. CMYK and palette images
-    are converted, alpha is dropped, greyscale is repeated over the channels, and 16-bit values keep their upper eight
-    bits: 65535 is white. An image whose 16-bit values are all below a quarter of that, but not all 0, is refused,
-    because of the 8, 10, 12 or 14 bits that its values then have few grey levels would be left, or none.
+    are converted, alpha is dropped, and greyscale is repeated over the channels. Values of more than 8 bits are
+    refused: 8, 10, 12 or 14 of 16 bits may be in use, so that what is white has to be stated
+    (``bincam.data.decode_bands``). PGM and PPM files state it.
 
     Args:
         file: A path, or an address in a file that holds many images (``bincam.data.containers``), or the file's bytes.
@@ -38,7 +37,7 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
 
     Raises:
         InputError: The file is missing, no regular file, empty, truncated, not an image, claims more than ``LARGEST``
-            pixels, or has pixels without a fixed white level (floating point), or 16-bit values of another white level.
+            pixels, or has values of more than 8 bits.
 
     Example:
         >>> from io import BytesIO
@@ -59,7 +58,7 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
                 return fast
         with Image.open(BytesIO(data)) as image:
             check_size(image.size, shown)
-            return _rgb(image, data)
+            return _rgb(image, shown)
     except InputError:
         raise
     except UnidentifiedImageError:
@@ -153,42 +152,31 @@ def _opencv(data: bytes) -> NDArray[np.uint8] | None:
     return None if pixels is None else np.asarray(pixels, dtype=np.uint8)
 
 
-def _rgb(opened: Picture, data: bytes) -> NDArray[np.uint8]:
+def _rgb(opened: Picture, shown: str) -> NDArray[np.uint8]:
     from PIL import ImageOps
 
-    wide_source = ";16" in str(getattr(opened, "tile", ""))  # of RGB pillow keeps the upper eight bits
+    if opened.format != "PPM":  # whose files state what is white
+        _check_white(opened, shown)
     image = ImageOps.exif_transpose(opened) if opened.getexif() else opened
-    if image.mode == "F":
-        raise ValueError("floating-point pixels have no fixed white level; convert to 8 or 16 bits")
     if image.mode.startswith("I"):
-        wide = np.asarray(image, dtype=np.int64)
-        if wide.min() < 0 or wide.max() > 0xFFFF:
-            raise ValueError("integer pixels outside 0 to 65535; convert to 8 or 16 bits")
-        _check_white(int(wide.max()))
+        wide = np.asarray(image, dtype=np.int64)  # of PPM: pillow scales its values so that 65535 is white
         return np.repeat((wide >> 8).astype(np.uint8)[..., None], 3, axis=2)
-    pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
-    if wide_source and pixels.max() < _QUARTER >> 8:
-        _check_white(_greatest(data))
-    return pixels
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
 
 
-def _greatest(data: bytes) -> int:
-    """The greatest 16-bit value of the colours of an image, of which pillow keeps eight bits."""
-    import cv2
-
-    wide = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    return 0 if wide is None else int(wide.max())
-
-
-def _check_white(greatest: int) -> None:
-    """Refuse 16-bit values whose white level cannot be 65535.
+def _check_white(image: Picture, shown: str) -> None:
+    """Refuse values of more than 8 bits, which do not say what is white.
 
     Raises:
-        ValueError: They are refused.
+        InputError: They are refused.
     """
-    if 0 < greatest < _QUARTER:
-        bits = next(bits for bits in (8, 10, 12, 14) if greatest < 1 << bits)
-        raise ValueError(
-            f"16-bit values up to {greatest} of 65535 would be almost black; if they have {bits} bits, multiply them "
-            f"by {65535 // ((1 << bits) - 1)}, or store them in 8 bits"
-        )
+    if image.mode == "F":
+        kind = "floating-point values"
+    elif image.mode.startswith("I") or ";16" in str(getattr(image, "tile", "")):  # of RGB pillow keeps eight bits
+        kind = "values of more than 8 bits"
+    else:
+        return
+    raise InputError(
+        f"{shown}: {kind} do not say what is black and what is white; state it, such as --range 0-65535 (range=), or "
+        "store the image in 8 bits"
+    )

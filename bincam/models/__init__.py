@@ -11,7 +11,7 @@ from bincam.models.heads import Head, raw_scores
 from bincam.models.layers import Layer
 from bincam.models.log_odds import decide, log_odds
 from bincam.models.open import open_model
-from bincam.models.preprocess import open_image, preprocess
+from bincam.models.preprocess import open_image, preprocess, preprocess_values
 from bincam.models.resolution import resolve
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "open_image",
     "open_model",
     "preprocess",
+    "preprocess_values",
     "raw_scores",
     "read_card",
     "read_weights",

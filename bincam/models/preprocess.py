@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from bincam.data import crop
@@ -108,11 +108,51 @@ def preprocess(image: Image, card: Card, landmarks: ArrayLike | None = None) -> 
     """
     if len(card.mean) not in (1, 3):
         raise InputError(
-            f"the model reads {len(card.mean)} channels (the length of its card's mean), but image files have 1 or 3; "
-            "create its input tensors yourself"
+            f"the model reads {len(card.mean)} channels (the length of its card's mean), but photographs have 1 or 3; "
+            "read its images with bincam.data.decode_bands, and prepare them with preprocess_values"
         )
     fitted = fit(image, card, landmarks)
     pixels = np.asarray(fitted.convert("L") if len(card.mean) == 1 else fitted, dtype=np.float32) / 255
     tensor = torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)  # (C, H, W)
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (card.mean, card.std))
     return (tensor - mean) / std
+
+
+def preprocess_values(values: NDArray[np.generic], card: Card, landmarks: ArrayLike | None = None) -> Tensor:
+    """Bring an image of any number of channels to the card's input size and normalise it.
+
+    Args:
+        values: ``(H, W, C)`` from 0 to 255, as ``bincam.data.decode_bands`` reads it.
+        card: Card with size, fit, and means and stds of C channels.
+        landmarks: As of ``preprocess``.
+
+    Returns:
+        ``(C, H, W)``, float32.
+
+    Raises:
+        InputError: The image has another number of channels, or a face crop has no landmarks.
+
+    Example:
+        >>> import numpy as np
+        >>> from bincam import models
+        >>> card = models.make_card(
+        ...     attributes=("Water",), architecture="timm", name="resnet18", input_size=(8, 8),
+        ...     mean=(0.5,) * 13, std=(0.25,) * 13, fit="stretch",
+        ... )
+        >>> models.preprocess_values(np.full((4, 6, 13), 255.0, np.float32), card)[:, 0, 0].unique()
+        tensor([2.])
+    """
+    if values.ndim != 3 or values.shape[2] != len(card.mean):
+        raise InputError(
+            f"an image of shape {values.shape}; expected (H, W, {len(card.mean)}), as the card's mean says"
+        )
+    fitted = fit_values(values, card, landmarks)
+    tensor = torch.from_numpy(fitted / np.float32(255)).permute(2, 0, 1)
+    mean, std = (torch.tensor(each).view(-1, 1, 1) for each in (card.mean, card.std))
+    return (tensor - mean) / std
+
+
+def fit_values(values: NDArray[np.generic], card: Card, landmarks: ArrayLike | None = None) -> NDArray[np.float32]:
+    """Bring an image ``(H, W, C)`` from 0 to 255 to the card's input size, by its ``fit``, as ``fit`` does pictures."""
+    matrix = input_matrix(card, (values.shape[0], values.shape[1]), landmarks)
+    return crop.warp(np.asarray(values, np.float32), matrix, card.input_size)

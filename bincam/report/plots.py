@@ -229,7 +229,8 @@ def _pixels(
     if images.ndim != 4 or (len(images), *images.shape[2:]) != expected or images.shape[1] not in (1, 3):
         raise InputError(
             f"images have shape {tuple(images.shape)}; expected the {expected[0]} explained ones of "
-            f"{expected[1]} x {expected[2]} pixels, with 1 or 3 channels"
+            f"{expected[1]} x {expected[2]} pixels, with 1 or 3 channels; of more, pass those to show, such as "
+            "images[:, :3], with their mean and std"
         )
     channels = images.shape[1]
     for name, values in (("mean", mean), ("std", std)):

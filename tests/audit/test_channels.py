@@ -10,6 +10,7 @@ import bincam.models
 from bincam import audit
 from bincam.data import load
 from bincam.errors import InputError
+from bincam.report.figures.pictured.examples import Photographs
 
 
 @pytest.mark.filterwarnings("ignore::bincam.errors.BincamWarning")  # of an audit without references and regions
@@ -34,6 +35,10 @@ def test_images_of_four_channels_and_a_stated_range_are_audited_and_read_again(t
     np.testing.assert_allclose(logits, expected.numpy(), atol=1e-4)
     again = made.manifest.data.read_table()
     assert (again.value_range, again.digest()) == ((0, 4095), table.digest())
+    photographs = Photographs(made)
+    assert photographs.note == "of the 4 channels, pictures show the first three as red, green and blue"
+    shown = np.rint(images[3, ..., :3] / 4095 * 255)
+    assert np.abs(photographs.get(3) - shown).max() <= 1
     with pytest.raises(InputError, match="state those of black and white"):
         audit.run(
             model,

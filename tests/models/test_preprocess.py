@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from bincam.data import AttributeTable, loader
+from bincam.data import AttributeTable, decode_bands, loader
 from bincam.errors import InputError
 from bincam.models.card import make_card
-from bincam.models.preprocess import fit, open_image, preprocess
+from bincam.models.preprocess import fit, open_image, preprocess, preprocess_values
 
 
 def card(**fields):
@@ -89,9 +89,23 @@ def test_every_mode_becomes_rgb(tmp_path, mode):
     assert np.asarray(image).min() == 255
 
 
-def test_sixteen_bits_keep_their_tones(tmp_path):
+def test_sixteen_bits_are_refused(tmp_path):
     Image.fromarray(np.array([[0, 32768, 65535]], dtype=np.uint16)).save(tmp_path / "deep.png")
-    assert np.asarray(open_image(tmp_path / "deep.png"))[0, :, 0].tolist() == [0, 128, 255]
+    with pytest.raises(InputError, match=r"deep\.png: values of more than 8 bits"):
+        open_image(tmp_path / "deep.png")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 13])
+def test_images_of_any_number_of_channels_are_prepared_as_the_loader_does(tmp_path, channels):
+    shape = (20, 30, channels)
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 4096, shape).astype(np.uint16))
+    table = AttributeTable(("A",), np.ones((1, 1)), ("a.npy",), tmp_path, value_range=(0, 4095))
+    stated = card(mean=tuple(np.linspace(0.2, 0.6, channels)), std=(0.25,) * channels, fit="crop")
+    (batch,) = loader(table, card=stated, batch_size=1)
+    values = decode_bands(tmp_path / "a.npy", channels, (0, 4095))
+    torch.testing.assert_close(preprocess_values(values, stated), batch.images[0], rtol=1e-5, atol=1e-5)
+    with pytest.raises(InputError, match=r"expected \(H, W, .*\), as the card's mean says"):
+        preprocess_values(values[..., 0], stated)
 
 
 def test_broken_files_are_named(tmp_path):

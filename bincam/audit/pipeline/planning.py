@@ -81,7 +81,7 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     stated = Stated.of(own_rows, settings.specificity, settings.sensitivity, settings.prevalence, one_of)
     model = model.to(settings.device)
     specs = _specs(settings.methods)
-    views = plan_views(settings, card, landmarks=table.landmarks is not None)
+    views = plan_views(settings, card, landmarks=table.landmarks is not None, value_range=table.value_range)
     explainers = {spec: _explainer(model, spec, own_rows, settings) for spec in specs} if own_rows else {}
     best = {spec: _explainer(model, spec, None, settings) for spec in specs} if large else {}
     grids = frame_grids({spec: _grid((explainers or best)[spec], settings) for spec in specs}, views)

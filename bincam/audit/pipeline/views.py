@@ -15,6 +15,7 @@ from bincam.cam.views.mean import refuse_views
 from bincam.cam.views.placed import closeness, frame_fit, frame_grid, view_pixels
 from bincam.data import Batch
 from bincam.data.dataset import Crop
+from bincam.data.decoding.bands import ValueRange
 from bincam.display import counted
 from bincam.errors import InputError
 from bincam.inference import Plan as ViewPlan
@@ -55,7 +56,9 @@ def taken_views(batch: Batch, plan: ViewPlan, card: Card) -> tuple[PlacedViews, 
     return views, replace(batch, also=rest)
 
 
-def plan_views(settings: Settings, card: Card, *, landmarks: bool) -> ViewPlan | None:
+def plan_views(
+    settings: Settings, card: Card, *, landmarks: bool, value_range: ValueRange | None = None
+) -> ViewPlan | None:
     """Choose the views of an audit, and refuse what is not measured on them; None without views.
 
     Raises:
@@ -64,7 +67,7 @@ def plan_views(settings: Settings, card: Card, *, landmarks: bool) -> ViewPlan |
     if settings.views is None:
         return None
     plan = chosen_plan(settings.views, card.input_size)
-    check_request(plan, card, 1, landmarks)
+    check_request(plan, card, 1, landmarks, value_range)
     for asked, what in (
         (settings.grid, "grid: prediction grids are"),
         (settings.boxes, "boxes: boxes are"),

@@ -12,7 +12,7 @@ from bincam.errors import InputError
 from bincam.files import names_in
 
 FILE = "explanations.json"
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 EXAMPLE = Path("reports/example")
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bincam.data.decoding.bands import parse_range
+from bincam.data.readers.format import RANGE
 from bincam.errors import InputError, nearest
 from bincam.report.explained.photographs import Photographs
 
@@ -53,7 +55,10 @@ def read_photographs(
     given = [
         option for option, value in (("--data", data), ("--landmarks", landmarks), ("--fit", fit)) if value is not None
     ]
-    if data is None and reading.reader_options():
+    options = reading.reader_options()
+    stated = options.get(RANGE)
+    value_range = None if stated is None else parse_range(stated)
+    if data is None and options.keys() - {RANGE}:
         raise InputError("options of the data set are given, but no data set; name it with --data")
     if card.fit != "face":
         if given:
@@ -61,13 +66,13 @@ def read_photographs(
                 f"{given[0]} is for models that read face crops; this one sees a photograph by fit {card.fit!r}, as "
                 "its card states; leave it out"
             )
-        return Photographs(card)
+        return Photographs(card, value_range=value_range)
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} state in several ways how faces are found; keep one of them")
     if fit is not None:
         if fit not in FITS:
             raise InputError(f"--fit {fit}{nearest(fit, FITS)}; face crops need --data or --landmarks instead")
-        return Photographs(card.model_copy(update={"fit": fit}), trained_on="face")
+        return Photographs(card.model_copy(update={"fit": fit}), trained_on="face", value_range=value_range)
     if landmarks is not None:
         from bincam.data.readers.landmarks import read_landmarks_of
 
@@ -75,14 +80,15 @@ def read_photographs(
     elif data is not None:
         from bincam.data.readers.landmarks import landmarks_of
 
-        found, source = landmarks_of(reading.load_for(data, card), files), data
+        table = reading.load_for(data, card)
+        found, source, value_range = landmarks_of(table, files), data, table.value_range
     else:
         raise InputError(
             "the model reads faces cropped by their landmarks (fit 'face' in its card); name the data set that the "
             "photographs are of with --data, or a file of landmarks with --landmarks; --fit crop shows it the "
             "photograph's centre instead, which is not what it was trained on"
         )
-    return Photographs(card, dict(zip(files, found, strict=True)), source)
+    return Photographs(card, dict(zip(files, found, strict=True)), source, value_range=value_range)
 
 
 def tell_fit(photographs: Photographs) -> None:

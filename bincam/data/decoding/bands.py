@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bincam.data.containers.address import read_bytes
 from bincam.data.images import check_size, decode
+from bincam.display import counted
 from bincam.errors import InputError
 
 ValueRange = tuple[float, float]
@@ -56,7 +57,7 @@ def decode_bands(
 
     Args:
         file: A path, an address in a larger file, or the bytes.
-        channels: C, the number that a model takes.
+        channels: C, the number that a model takes; of three, those of a grey image are equal, as of 8 bits.
         value_range: The values that become 0 and 255; None of 8-bit images, whose range is theirs.
         name: Name of the file in messages.
 
@@ -76,28 +77,70 @@ def decode_bands(
         values = stored_values(file if isinstance(file, bytes) else read_bytes(file), shown)
     except OSError as error:
         raise InputError(f"{shown}: cannot be read: {error}") from None
+    if values.shape[2] == 1 and channels == 3:
+        values = np.repeat(values, 3, axis=2)
     if values.shape[2] != channels:
         raise InputError(
-            f"{shown}: has {values.shape[2]} channels, and {channels} are expected, as many as mean and std have"
+            f"{shown}: has {counted(values.shape[2], 'channel')}, and {channels} "
+            f"{'is' if channels == 1 else 'are'} expected, as many as mean and std have"
         )
     return scaled(values, value_range, shown)
 
 
 def picture(path: str | os.PathLike[str], value_range: ValueRange | None = None) -> NDArray[np.uint8]:
-    """Decode an image to look at, ``(H, W, 3)`` uint8: of its stated range, of many channels the first three.
+    """Decode an image to look at, ``(H, W, 3)`` uint8: of its stated range, of many channels as ``shown_bands``.
 
     Raises:
         InputError: It cannot be read.
     """
-    if value_range is None and not os.fspath(path).endswith(".npy"):
-        return decode(path)
+    name = os.fspath(path)
+    banded = value_range is not None or name.endswith(".npy") or _has_bands(path)
+    return shown_bands(_scaled_file(path, value_range)) if banded else decode(path)
+
+
+def shown_bands(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Make a picture ``(H, W, 3)`` of an image ``(H, W, C)`` from 0 to 255: of the first three channels, or the first.
+
+    >>> shown_bands(np.array([[[1.0, 2, 3, 4]]])).tolist(), shown_bands(np.array([[[1.0, 2]]])).tolist()
+    ([[[1, 2, 3]]], [[[1, 1, 1]]])
+    """
+    first = values[..., :3] if values.shape[2] >= 3 else np.repeat(values[..., :1], 3, axis=2)
+    shown: NDArray[np.uint8] = np.rint(first).astype(np.uint8)
+    return shown
+
+
+def shown_note(channels: int) -> str:
+    """Say what pictures show of images of many channels; empty of 1 and 3, which are shown whole.
+
+    >>> shown_note(13)
+    'of the 13 channels, pictures show the first three as red, green and blue'
+    >>> shown_note(2), shown_note(3)
+    ('of the 2 channels, pictures show the first', '')
+    """
+    if channels in (1, 3):
+        return ""
+    return f"of the {channels} channels, pictures show the first" + (
+        " three as red, green and blue" if channels > 3 else ""
+    )
+
+
+def _has_bands(path: str | os.PathLike[str]) -> bool:
+    """True of a TIFF file of 8 bits whose bands or pages are not those of a photograph."""
+    if not os.fspath(path).lower().endswith((".tif", ".tiff")):
+        return False
+    try:
+        values = stored_values(read_bytes(path), os.fspath(path))
+    except (OSError, InputError):
+        return False  # decoding it as a photograph says what is wrong
+    return bool(values.dtype == np.uint8 and values.shape[2] not in (1, 3, 4))
+
+
+def _scaled_file(path: str | os.PathLike[str], value_range: ValueRange | None) -> NDArray[np.float32]:
     shown = os.fspath(path)
     try:
-        values = scaled(stored_values(read_bytes(path), shown), value_range, shown)
+        return scaled(stored_values(read_bytes(path), shown), value_range, shown)
     except OSError as error:
         raise InputError(f"{shown}: cannot be read: {error}") from None
-    first = values[..., :3] if values.shape[2] >= 3 else np.repeat(values[..., :1], 3, axis=2)
-    return np.rint(first).astype(np.uint8)
 
 
 def scaled(values: NDArray[Any], value_range: ValueRange | None, shown: str) -> NDArray[np.float32]:
@@ -164,10 +207,17 @@ def _tiff(data: bytes, shown: str) -> NDArray[Any]:
     with tifffile.TiffFile(BytesIO(data)) as stored:
         series, page = stored.series[0], stored.pages[0]
         check_size((int(page.imagewidth), int(page.imagelength)), shown)  # type: ignore[union-attr]  # frames are of other series
-        values = series.asarray()
+        if len(stored.series) > 1:
+            raise InputError(f"{shown}: has pages of {len(stored.series)} sizes or types; keep one of them")
         axes = series.axes
-    if len(stored.series) > 1:
-        raise InputError(f"{shown}: has pages of {len(stored.series)} sizes or types; keep one of them")
+        try:
+            values = series.asarray()
+        except ValueError as error:
+            if "imagecodecs" not in str(error):
+                raise
+            if len(stored.pages) > 1 or page.samplesperpixel not in (1, 3, 4):  # type: ignore[union-attr]  # see above
+                raise InputError(f"{shown}: its compression needs imagecodecs: pip install imagecodecs") from None
+            return _opencv(data, shown)
     bands_first = values.ndim == 3 and axes.find("Y") == 1
     return np.asarray(np.moveaxis(values, 0, -1) if bands_first else values)
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from torch import Tensor
 
+from bincam.data.decoding.bands import ValueRange
 from bincam.data.images import decode
 from bincam.errors import InputError
 from bincam.inference.zoom.plan import Plan
@@ -93,8 +94,10 @@ def view_batches(
         yield batch.taken()
 
 
-def check_request(plan: Plan, card: Card, batch_size: int, has_landmarks: bool) -> None:
-    """Check that views of a plan can be made for a model.
+def check_request(
+    plan: Plan, card: Card, batch_size: int, has_landmarks: bool, value_range: ValueRange | None = None
+) -> None:
+    """Check that views of a plan can be made for a model, of images whose values have a stated range, or of 8 bits.
 
     Raises:
         InputError: They cannot; the message says why.
@@ -107,10 +110,7 @@ def check_request(plan: Plan, card: Card, batch_size: int, has_landmarks: bool) 
             else f"the plan has views of {plan.input_size[0]} x {plan.input_size[1]} pixels, but the model's input is "
             f"{card.input_size[0]} x {card.input_size[1]}; make it for card.input_size"
         )
-    if len(card.mean) not in (1, 3):
-        raise InputError(
-            f"the model reads {len(card.mean)} channels (the length of its card's mean), but image files have 1 or 3"
-        )
+    check_photographs(card, value_range)
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}: expected at least 1")
     if card.fit == "face" and not has_landmarks:
@@ -118,6 +118,29 @@ def check_request(plan: Plan, card: Card, batch_size: int, has_landmarks: bool) 
             "the model reads faces cropped by their landmarks (fit 'face' in its card), and its views are those of the "
             "crop's square; pass landmarks="
         )
+
+
+def check_photographs(card: Card, value_range: ValueRange | None = None, what: str = "views of an image") -> None:
+    """Refuse images that are not read as 8-bit RGB, of which nothing is made that needs photographs.
+
+    Args:
+        card: Of the model.
+        value_range: Of the data, where one is stated.
+        what: Is made of photographs alone, for the message.
+
+    Raises:
+        InputError: The model reads neither one nor three channels, or the data state a range of values.
+    """
+    if (channels := len(card.mean)) not in (1, 3):
+        reason = f"the model reads {channels} channels (the length of its card's mean)"
+    elif value_range is not None:
+        reason = f"the images have a stated range of values, {value_range[0]:g} to {value_range[1]:g}"
+    else:
+        return
+    raise InputError(
+        f"{reason}, and {what} are made of 8-bit images of 1 or 3 channels alone; 'bincam audit' and 'bincam explain' "
+        "without views read these images as they are"
+    )
 
 
 def each_source(

@@ -183,10 +183,7 @@ class Run:
         """The entry of an image's boxes; empty if none are asked for."""
         if self.boxes is None:
             return {}
-        from bincam.models import open_image
-
-        photo = open_image(file)
-        size = photo.height, photo.width
+        size = self.photographs.size(file)
         return {"boxes": describe_boxes(self.boxes, explanation, row, self.photographs.matrix(file, size), size)}
 
     def _grid(self, explanation: Explanation, row: int) -> dict[str, Any]:

@@ -31,6 +31,8 @@ def notes(
         result += [f"{note[0].upper()}{note[1:]}." for note in contrast.left_out]
     if photographs.missing:
         result.append(f"Photographs are not shown: {photographs.missing}. Maps are drawn on grey instead.")
+    if photographs.note:
+        result.append(f"{photographs.note[0].upper()}{photographs.note[1:]}.")
     if photographs.hide_faces:
         result.append("Faces are hidden: every photograph was made unrecognisable before it was embedded.")
     if len(arms) == 1 and (not_shown := zoom_note(arms[0].audit)):

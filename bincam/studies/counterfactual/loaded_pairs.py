@@ -16,6 +16,7 @@ from bincam.data import crop
 from bincam.data.images import decode
 from bincam.data.readers.celeba_labels import LANDMARK_COLUMNS
 from bincam.errors import InputError
+from bincam.inference.zoom.batches import check_photographs
 from bincam.models.card import Card
 from bincam.models.preprocess import input_matrix, preprocess
 from bincam.studies.counterfactual.pair_table import ImagePair
@@ -61,6 +62,7 @@ def load_pairs(pairs: Sequence[ImagePair], card: Card, *, tau: int = TAU) -> Loa
         InputError: A file cannot be read, the files of a pair differ in size, or the model reads faces cropped by
             landmarks and those of a pair are unknown.
     """
+    check_photographs(card, what="pairs of images")
     seen = [(pair.image, _points(pair, card)) for pair in pairs]
     number = {original: index for index, original in enumerate(dict.fromkeys(seen))}
     pixels = [decode(file) for file, _ in number]

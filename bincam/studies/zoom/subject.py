@@ -15,6 +15,7 @@ from bincam.audit.pipeline.sets.matching import chosen_sets, match_sets, unmatch
 from bincam.data import AttributeTable
 from bincam.display import counted
 from bincam.errors import BincamWarning, InputError
+from bincam.inference.zoom.batches import check_photographs
 from bincam.models import AttributeClassifier
 from bincam.one_of import Sets, expand
 from bincam.provenance import images_hash, model_digest
@@ -60,6 +61,7 @@ class Subject:
         Raises:
             InputError: Model or data are not those that were audited.
         """
+        check_photographs(model.card, data.value_range)
         manifest = audit.manifest
         if model_digest(model) != manifest.model.digest:
             raise InputError(
@@ -112,6 +114,7 @@ class Subject:
             InputError: Model and data share no attribute, or an attribute or split is not there.
         """
         card = model.card
+        check_photographs(card, data.value_range)
         matched = match_sets(card, data)
         wanted = None if attributes is None else expand(attributes, card.one_of)
         names, _, _ = common(card.attributes, matched.names, wanted, card.one_of)

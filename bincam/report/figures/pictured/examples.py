@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bincam.data.decoding.bands import shown_bands, shown_note
 from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.report.figures.pictured.overlays import Pixels, hidden
 from bincam.stats.nearest_rank import nearest_ranks
@@ -100,7 +101,17 @@ class Photographs:
         if fit == "face" and table.landmarks is None:
             raise InputError(f"{source}: the model needs face crops, but the data no longer has landmarks")
         self._table = table
-        self._views = FaceDataset(table, size=(int(size[0]), int(size[1])), fit=fit)
+        self._views = FaceDataset(table, size=(int(size[0]), int(size[1])), fit=fit, channels=self._channels)
+
+    @property
+    def note(self) -> str:
+        """What the pictures show of images of many channels; empty of others."""
+        return "" if self.missing else shown_note(self._channels)
+
+    @property
+    def _channels(self) -> int:
+        """Of the images that the model takes; a card that states no means is one of photographs."""
+        return len(self.audit.manifest.model.card.get("mean", (0.0, 0.0, 0.0)))
 
     def name(self, row: int) -> str:
         """Return the image's name in the data set."""
@@ -141,10 +152,9 @@ class Photographs:
         if self.missing or name not in self._rows:
             return None
         try:
-            image: Pixels = np.asarray(self._views[self._rows[name]].view.image, dtype=np.uint8)
+            return self.shown(shown_bands(self._views[self._rows[name]].view.image))
         except InputError:
             return None
-        return self.shown(image)
 
 
 def mean_face(audit: Audit, *, hide_faces: bool = False) -> Pixels | None:
