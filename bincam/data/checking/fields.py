@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import islice
+from operator import lt
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +67,7 @@ def text_column(name: str, value: ArrayLike, n: int) -> NDArray[np.str_]:
     return array
 
 
-_OTHERWISE = ("./", "//", "\0/", "/.\0", "/..\0")
+_OTHERWISE = ("./", "//", "\0/", ".\0")
 """Where one of these is in names between NULs, a file may have several names: ``./a``, ``b/../a``, an absolute path."""
 
 
@@ -96,6 +98,8 @@ def check_unique(what: str, values: Sequence[str], source: str) -> None:
         ...
     bincam.errors.InputError: mine.csv: image 'a' occurs twice
     """
+    if all(map(lt, values, islice(values, 1, None))):
+        return  # in ascending order, which takes a tenth of the time of a set
     if len(set(values)) < len(values):
         seen: set[str] = set()
         for value in values:

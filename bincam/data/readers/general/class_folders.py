@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def class_folders(
     return AttributeTable(
         names=outputs,
         labels=one_hot(np.repeat([position for _, position, _ in parts], counts), len(names)),
-        ids=tuple(image for _, _, images in parts for image in images),
+        ids=tuple(chain.from_iterable(images for _, _, images in parts)),
         root=base,
         one_of={set_name: outputs},
         source=str(base),
