@@ -89,7 +89,7 @@ def regular(path: str | os.PathLike[str]) -> Path:
     try:
         mode = file.stat().st_mode
     except FileNotFoundError:
-        raise InputError(f"{file}: no such file") from None
+        raise InputError(f"{file}: no such file{_other_case(file)}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read: {_reason(error)}") from None
     if stat.S_ISDIR(mode):
@@ -97,6 +97,13 @@ def regular(path: str | os.PathLike[str]) -> Path:
     if not stat.S_ISREG(mode):
         raise InputError(f"{file}: cannot be read: it is no regular file")
     return file
+
+
+def _other_case(file: Path) -> str:
+    """Name a file that differs from a missing one in the case of letters alone, as lists made on other systems do."""
+    ends = (file.stem + file.suffix.lower(), file.stem + file.suffix.upper(), file.name.lower(), file.name.upper())
+    there = next((name for name in ends if name != file.name and os.path.lexists(file.with_name(name))), None)
+    return "" if there is None else f"; {there} is there, which differs in the case of letters"
 
 
 def check_ending(path: str | os.PathLike[str], endings: Collection[str]) -> None:

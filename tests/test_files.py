@@ -124,6 +124,9 @@ def test_only_regular_files_are_read(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "file")
     assert regular(tmp_path / "link") == tmp_path / "link"
     os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "A.JPG").touch()
+    with pytest.raises(InputError, match=r"A\.jpg: no such file; A\.JPG is there, which differs in the case"):
+        regular(tmp_path / "A.jpg")
     refused = {"none": "no such file", ".": "it is a folder", "pipe": "it is no regular file", "a\0b": "null"}
     for name, message in {**refused, "n" * 300: "too long", "/dev/zero": "it is no regular file"}.items():
         with pytest.raises(InputError, match=message):

@@ -145,7 +145,12 @@ def main() -> None:
                 )
                 print(results[-1], flush=True)
                 del ready
-    machine = {"cores": os.cpu_count(), "processor": platform.machine(), "torch": torch.__version__}
+    machine = {
+        "cores": os.cpu_count(),
+        "processor": platform.machine(),
+        "torch": torch.__version__,
+        "load_average": os.getloadavg()[1],  # of five minutes: what else the machine did
+    }
     write_json(
         options.out,
         {

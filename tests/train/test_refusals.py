@@ -65,6 +65,14 @@ def test_missing_splits_are_named(config, tmp_path):
         fit(config(data__source=str(table)))
 
 
+def test_a_format_without_a_column_of_splits_is_not_told_to_name_one(config, tmp_path):
+    for name in ("train/cat/1.png", "train/dog/1.png", "test/cat/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=r"splits with images: train, test; split the data anew \(data\.folds=3"):
+        fit(config(data__source=str(tmp_path), data__attributes=None))
+
+
 def test_without_a_column_of_splits_the_message_says_how_to_name_it(config, tmp_path):
     table = write_spots(tmp_path / "none", (8, 8, 8))
     changes = {"data__source": str(table), "data__options": {"attributes": ["above", "below"]}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from bincam.data.attribute_table import AttributeTable
 from bincam.data.class_sets import add_sets
 from bincam.data.readers.celeba_labels import BOX_COLUMNS, LANDMARK_COLUMNS
 from bincam.data.readers.coding import NAMED, UNKNOWN, Coding, Labels, to_state
-from bincam.data.readers.table_cells import Cells, place
+from bincam.data.readers.table_cells import Cells, place, split_name
 from bincam.data.stated_sets import StatedSets
 from bincam.errors import InputError, nearest
 from bincam.one_of import expand
@@ -30,6 +30,8 @@ _NOT_AN_ATTRIBUTE = (
     "; if {name!r} is not an attribute, list the attribute columns (attributes, --attributes), make it a group, or, if "
     "it contains class names, state it as a set (one_of_columns, --one-of-column {name})"
 )
+
+_SPLITS = "it says which split an image is in: --split-column {name} (split=)"
 
 
 def read_columns(
@@ -90,8 +92,11 @@ def read_columns(
             try:
                 flags[:, i] = cells.labels(name, coding)
             except InputError as error:
+                words = _words(source, read, chosen)
+                if split is None and attributes is None and _states_splits(words.get(name, set())):
+                    raise InputError(f"{error}; {_SPLITS.format(name=name)}") from None
                 hint = "" if attributes is not None else _NOT_AN_ATTRIBUTE.format(name=name)
-                raise InputError(f"{error}; {_advice(source, read, chosen)}{hint}") from None
+                raise InputError(f"{error}; {_advice(words)}{hint}") from None
         parts.append(
             _Part(
                 {name: cells.texts(name) for name in texts},
@@ -223,15 +228,26 @@ def _order(attributes: Sequence[str], table: AttributeTable) -> list[str]:
     return [*order, *(output for members in unmentioned for output in members)]
 
 
-def _advice(source: Path, read: Batches, columns: Sequence[str]) -> str:
-    """Name the coding that reads every label of a table, or the values whose meaning has to be stated."""
+def _words(source: Path, read: Batches, columns: Sequence[str]) -> dict[str, set[str]]:
+    """The values of columns, but of those that are true or false."""
     words: dict[str, set[str]] = {column: set() for column in columns}
     for batch in read():
         cells = Cells(source, batch, 0)
         for column in columns:
             if not cells.is_boolean(column):
                 words[column] |= {word for word in cells.words(column)[0] if word}
-    every = set().union(*words.values())
+    return words
+
+
+def _states_splits(words: set[str]) -> bool:
+    """True of values that are names of splits, training's among them."""
+    names = {split_name(word) for word in words}
+    return None not in names and "train" in names
+
+
+def _advice(words: Mapping[str, set[str]]) -> str:
+    """Name the coding that reads every label of a table, or the values whose meaning has to be stated."""
+    every = set().union(*(values for values in words.values() if not _states_splits(values)))
     if reading := [name for name in NAMED if Coding.of(name).reads(every)]:
         return f"labels={reading[0]!r} (--labels {reading[0]}) reads every attribute column"
     if len(every) <= _FEW:

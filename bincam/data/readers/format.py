@@ -87,7 +87,7 @@ class Format:
             if default is inspect.Parameter.empty and name not in options:
                 raise InputError(
                     f"{source}: format {self.name} needs {name}, {self.words(name)}; state it ({name}=, or "
-                    f"--data-option {name}=...)"
+                    f"{'--images ...' if name == 'images' else f'--data-option {name}=...'})"
                 )
 
     def words(self, name: str) -> str:

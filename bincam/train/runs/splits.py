@@ -10,6 +10,7 @@ import numpy as np
 from bincam.data import AttributeTable, load
 from bincam.data.checking.leakage import split_leaks
 from bincam.data.describe import SPLITS
+from bincam.data.readers.load import format_of
 from bincam.display import counted
 from bincam.errors import BincamWarning, InputError
 from bincam.train.configuration.sections import DataConfig
@@ -32,6 +33,13 @@ class Splits:
     test: AttributeTable | None
     digest: str
     leaks: tuple[str, ...] = ()
+
+
+def _column_of_splits(config: DataConfig) -> str:
+    """The advice to name a column of splits; empty of formats without one."""
+    if "split" not in format_of(config.source, config.options.get("format")).defaults:
+        return ""
+    return "name the column that states them (data.options: {split: COLUMN}), or "
 
 
 def read_splits(config: DataConfig, *, look_for_leaks: bool = False) -> Splits:
@@ -58,8 +66,8 @@ def read_splits(config: DataConfig, *, look_for_leaks: bool = False) -> Splits:
     if missing:
         raise InputError(
             f"{config.source}: no images in split {' or '.join(map(repr, missing))}; splits with images: "
-            f"{', '.join(name for name in counts if name) or 'none'}; name the column that states them (data.options: "
-            "{split: COLUMN}), or split the data anew (data.folds)"
+            f"{', '.join(name for name in counts if name) or 'none'}; {_column_of_splits(config)}split the data anew "
+            "(data.folds=3 or more)"
         )
     for name in ("train", "validation", "test"):
         if name in counts:

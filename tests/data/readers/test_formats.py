@@ -62,6 +62,34 @@ def test_a_folder_with_a_table_says_which_table_may_be_meant_and_it_works(tmp_pa
     assert "it holds" not in str(told.value)
 
 
+def test_a_folder_above_or_below_a_data_set_is_told_where_it_is(tmp_path):
+    for name in ("pets/train/cat/1.jpg", "pets/val/cat/1.jpg"):
+        (tmp_path / "sets" / name).parent.mkdir(parents=True)
+        (tmp_path / "sets" / name).touch()
+    pets = tmp_path / "sets" / "pets"
+    for folder in (tmp_path, tmp_path / "sets", pets / "train"):
+        with pytest.raises(InputError, match=rf"but {pets} is of format class_folders; name that") as told:
+            formats.choose(folder)
+        assert "one of celeba" not in str(told.value)
+    for name in "abc":
+        (tmp_path / "more" / f"{name}-annotations-bbox.csv").parent.mkdir(exist_ok=True)
+        (tmp_path / "more" / f"{name}-annotations-bbox.csv").touch()
+    with pytest.raises(InputError, match=r"a-annotations-bbox\.csv is of format open_images, .*c-annotations-bbox"):
+        formats.choose(tmp_path / "more")
+
+
+def test_a_list_that_belongs_to_a_format_is_not_taken_for_a_table_of_paths(tmp_path):
+    for name in ("images.txt", "classes.txt", "bounding_boxes.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "list.csv").write_text("file,A\n1.jpg,1\n")
+    with pytest.raises(InputError, match=rf"no column 'image' .*; its folder {tmp_path} is of format cub: name that"):
+        load(tmp_path / "list.csv")
+    masks = tmp_path / "val-annotations-object-segmentation.csv"
+    masks.write_text("MaskPath,ImageID\na.png,a\n")
+    with pytest.raises(InputError, match=r"it lists masks of Open Images: .* give it as --object-masks"):
+        load(masks)
+
+
 def test_several_formats_are_told_and_one_that_yields_is_not(tmp_path, monkeypatch):
     one, other = (Format(name, "", f"{name}.txt", "table:table", lambda _: True) for name in "ab")
     monkeypatch.setattr(formats.people, "FORMATS", (one, other))

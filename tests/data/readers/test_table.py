@@ -137,6 +137,9 @@ def test_landmarks_and_boxes(tmp_path):
         ("image,A\n1.png,1\n,0\n", {}, r":3: no path in column 'image'"),
         ("image,A\n1.png,2\n", {}, r":2: '2' in attribute column 'A'"),
         ("image,A,Name\n1.png,1,Anna\n", {}, "if 'Name' is not an attribute"),
+        ("image,A,Set\n1.png,1,train\n2.png,1,Val\n", {}, r"which split .*: --split-column Set \(split=\)$"),
+        ("image,A,Set\n1.png,yes,train\n", {"attributes": ["A"]}, "--labels"),
+        ("image,A,Set\n1.png,-1,train\n2.png,1,test\n", {}, r"labels='-1/1' \(--labels -1/1\) reads every attribute"),
         ("image,A,s\n1.png,1,dev\n", {"split": "s"}, r":2: unknown split 'dev'"),
         (
             "image,A\n1.png,1\n",

@@ -11,6 +11,7 @@ from bincam.data.attribute_table import AttributeTable
 from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.objects.found import BadBoxes, FoundObjects
 from bincam.data.readers.objects.label_studio_tasks import Region, Several, Task, numbers_of, points_of, tasks_of
+from bincam.display import counted
 from bincam.errors import InputError
 
 
@@ -59,7 +60,9 @@ def label_studio(
                     x0, y0, x1, y1 = shares
                     ends = (x0 * width / 100, y0 * height / 100, x1 * width / 100, y1 * height / 100)
                     found.box(task.image, label, ends, f"{task.where}: {label}")
-    return found.table(source.parent if images is None else Path(images))
+    painted = sum(region.kind == "brushlabels" for task in tasks for region in task.regions)
+    said = f"masks: {counted(painted, 'region')} painted with the brush, read with --object-masks {source}"
+    return found.table(source.parent if images is None else Path(images), meaning=(said,) if painted else ())
 
 
 def _shares(region: Region, task: Task) -> Sequence[float] | None:

@@ -56,7 +56,10 @@ def wsol(
         for place, image in lines_of(folder / "image_ids.txt"):
             gathered.image(image, found.class_of(split, image, place), place, sizes.get(image), split)
         _add_boxes(gathered, found, split)
-    return gathered.table(Path(images), meaning=("class: its number in class_labels.txt, from 0",))
+    said = ["class: its number in class_labels.txt, from 0"]
+    if lists_masks(root):
+        said.append("masks: listed by localization.txt, read with --object-masks FOLDER, to which the list is relative")
+    return gathered.table(Path(images), meaning=tuple(said))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ def label_studio_masks(
     gathered: _Gathered = {}
     for task in tasks_of(source, image_key, several):
         for region in task.regions:
-            if (segment := _segment(region, task)) is not None:
+            segment = _segment(region, task) if region.labels else None
+            if segment is not None:
                 width, height = task.known_size
                 for label in region.labels:
                     gathered.setdefault((task.image, label), ((height, width), []))[1].append(segment)

@@ -47,7 +47,7 @@ def wsol_masks(
     if not any(files[0].exists() for files in listed.values()):
         first = next(iter(listed.values()))[0]
         raise InputError(f"{folder}: none of the masks that {found.source} lists is there, such as {first}")
-    return MaskFiles(folder, {key: tuple(files) for key, files in listed.items()}, left_out)
+    return MaskFiles(Path(root), {key: tuple(files) for key, files in listed.items()}, left_out)
 
 
 def _rows(found: WsolLists, split: str) -> list[tuple[str, str, str, str]]:
