@@ -1,7 +1,8 @@
 """Folders of classes: listing against ``os.walk``, and images/s of the loader against torchvision's ``ImageFolder``.
 
-Run from the repository: ``python -m experiments.bench.class_folders --out experiments/bench/class_folders.json``. All
-figures are medians of ratios of interleaved rounds; the listing's are of processor time.
+Run from the repository: ``python -m experiments.bench.class_folders --out experiments/bench/class-folders.json``. All
+figures are medians of ratios of interleaved rounds, because other work shares the machine; the listing's, and a second
+one of loaders without workers, are of processor time.
 """
 
 from __future__ import annotations
@@ -127,12 +128,16 @@ def main() -> None:
                     "image_folder": image_folder(folder, workers),
                 }
                 rates: dict[str, list[float]] = {name: [] for name in ready}
+                spent: dict[str, list[float]] = {name: [] for name in ready}
                 for round_ in range(options.rounds + 1):
                     for name, batches in ready.items():
+                        start = time.process_time()
                         seen = rate(batches)
                         if round_:  # the first fills caches and starts workers
                             rates[name].append(seen)
+                            spent[name].append(time.process_time() - start)
                 ratios = sorted(a / b for a, b in zip(*rates.values(), strict=True))
+                of_processor = sorted(b / a for a, b in zip(*spent.values(), strict=True))
                 results.append(
                     {
                         "image_size": size,
@@ -140,6 +145,7 @@ def main() -> None:
                         "images_per_s": {name: statistics.median(values) for name, values in rates.items()},
                         "ratio": statistics.median(ratios),
                         "ratios": ratios,
+                        **({} if workers else {"processor_time_ratio": statistics.median(of_processor)}),
                         "pixels_are_the_plain_paths": same,
                     }
                 )

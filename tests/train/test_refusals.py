@@ -70,7 +70,7 @@ def test_a_format_without_a_column_of_splits_is_not_told_to_name_one(config, tmp
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     with pytest.raises(InputError, match=r"splits with images: train, test; split the data anew \(data\.folds=3"):
-        fit(config(data__source=str(tmp_path), data__attributes=None))
+        fit(config(data__source=str(tmp_path), data__attributes=None, data__options={}))
 
 
 def test_without_a_column_of_splits_the_message_says_how_to_name_it(config, tmp_path):
