@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data.containers.address import read_bytes
+from bincam.data.containers.address import member_wanted, read_bytes
 from bincam.errors import InputError
 from bincam.files import regular
 
@@ -62,7 +62,8 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
     except InputError:
         raise
     except UnidentifiedImageError:
-        raise InputError(f"{shown}: {'not an image' if data else 'empty file (0 bytes)'}") from None
+        what = f"not an image{member_wanted(shown)}" if data else "empty file (0 bytes)"
+        raise InputError(f"{shown}: {what}") from None
     except OSError as error:
         raise InputError(f"{shown}: {'cannot be read' if error.strerror else 'broken image'}: {error}") from None
     except Exception as error:  # decoders of damaged files raise whatever their parsing meets

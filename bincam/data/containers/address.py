@@ -47,6 +47,20 @@ def split(path: str | os.PathLike[str]) -> tuple[Path, str] | None:
     return Path(found[1]), found[3]
 
 
+def member_wanted(path: str | os.PathLike[str]) -> str:
+    """Say how an image in a container is named, of the container itself; empty of other files.
+
+    >>> member_wanted("set/a.tar"), member_wanted("a.png")
+    ('; it holds many images: name one, such as a.tar#cats/1.jpg', '')
+    """
+    file = Path(path)
+    members = {".tar": "cats/1.jpg", ".parquet": "0", ".arrow": "0", ".dcm": "40,400"}
+    if file.suffix not in members:
+        return ""
+    one = "state its window" if file.suffix == ".dcm" else "it holds many images: name one"
+    return f"; {one}, such as {file.name}#{members[file.suffix]}"
+
+
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """Read the bytes of an image, of a file or of a member of a container.
 

@@ -77,6 +77,9 @@ _KINDS: dict[str, tuple[Any, str]] = {
 """Type of every argument of a reader that states names, and the type in words; what the names mean a reader checks."""
 
 
+_IN_WORDS = {bool: "yes or no", str: "a text"}
+
+
 def type_in_words(kind: Any) -> str:
     """Write the type of an argument as its values in words: the choices, or the types without their modules.
 
@@ -85,8 +88,8 @@ def type_in_words(kind: Any) -> str:
     >>> type_in_words(str | os.PathLike[str] | None), type_in_words(bool)
     ('a path', 'yes or no')
     """
-    if kind is bool:
-        return "yes or no"
+    if kind in _IN_WORDS:
+        return _IN_WORDS[kind]
     parts = [part for part in (kind, *typing.get_args(kind)) if typing.get_origin(part) is typing.Literal]
     if choices := [value for part in parts for value in typing.get_args(part)]:
         return f"one of {', '.join(map(repr, choices))}"

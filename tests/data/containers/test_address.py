@@ -137,3 +137,11 @@ def test_tar_files_that_are_none(tmp_path):
         archive.addfile(tarfile.TarInfo("1.txt"))
     with pytest.raises(InputError, match=r"'1\.txt' occurs twice"):
         read_bytes(tmp_path / "c.tar#1.txt")
+
+
+def test_a_container_without_a_member_is_told_how_one_is_named(files):
+    for file in files:
+        with pytest.raises(
+            InputError, match=rf"{file.name}: not an image; it holds many images: name one, such as {file.name}#"
+        ):
+            decode(file)
