@@ -45,6 +45,7 @@ class EncodedMasks(AttributeMasks):
             return None
         size, segments = found
         where = f"{self.folder}: mask of {place.attribute} in {place.image}"
+        check_size((size[1], size[0]), where)
         mask = np.zeros(size, bool)
         for segment in segments:
             mask |= decode(segment, size, where)

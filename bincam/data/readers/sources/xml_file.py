@@ -25,7 +25,7 @@ def read_xml(file: Path, root: str) -> ET.Element:
         element = ET.fromstring(readable.read_bytes())  # noqa: S314  # see above
     except ET.ParseError as error:
         raise InputError(f"{file}:{error.position[0]}: not XML: {error}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError) as error:  # an encoding that there is not
         raise InputError(f"{file}: cannot be read: {error}") from None
     if element.tag != root:
         raise InputError(f"{file}: expected <{root}>, got <{element.tag}>")

@@ -52,6 +52,8 @@ def test_masks_polygons_and_ellipses_are_regions(write):
         (('rx="4"', 'rx="0"'), "ellipse of bird: radii are 0 and 1"),
         (('points="1,1;', 'points="1,1,1;'), "expected x,y;x,y"),
         (('width="8"', 'width="0"'), "0 x 6 pixels"),
+        (('width="8"', 'width="99999999999"'), r"mask of cat in a\.jpg: claims 99,999,999,999 x 6 pixels"),
+        (("<annotations>", '<?xml version="1.0" encoding="nan"?><annotations>'), "cannot be read: unknown encoding"),
     ],
 )
 def test_malformed_masks_are_refused(write, change, message):
