@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bincam.data import crop
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.augment import Augmentation, View, Views
-from bincam.data.decoding.bands import decode_bands, picture
+from bincam.data.decoding.bands import decode_bands, photograph, picture
 from bincam.data.regions.regions import Regions
 from bincam.errors import InputError
 
@@ -218,9 +218,11 @@ class FaceDataset(_Base):
         return Sample(row, view, masks, known, also)
 
     def _decoded(self, path: Path) -> NDArray[Any]:
-        if self.channels is not None and self._bands:
+        if self.channels is None:
+            return picture(path, self.table.value_range)
+        if self._bands:
             return decode_bands(path, self.channels, self.table.value_range)
-        return picture(path, self.table.value_range)
+        return photograph(path)
 
     def _stored(
         self, row: int, size: tuple[int, int], matrix: NDArray[np.float64]

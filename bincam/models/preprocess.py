@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from bincam.data import crop
-from bincam.data.images import decode
+from bincam.data.decoding.bands import photograph
 from bincam.errors import InputError
 from bincam.models.card import Card
 
@@ -37,7 +37,7 @@ def open_image(path: str | Path) -> Image:
     """
     from PIL import Image
 
-    return Image.fromarray(decode(path))
+    return Image.fromarray(photograph(path))
 
 
 def fit(image: Image, card: Card, landmarks: ArrayLike | None = None) -> Image:

@@ -66,6 +66,15 @@ def test_what_is_made_of_photographs_refuses_other_images_in_one_line(command, b
     assert not out.exists()
 
 
+def test_an_array_of_8_bits_is_a_photograph_like_any_other(command, model_folder, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    np.save(tmp_path / "a.npy", pixels)
+    Image.fromarray(pixels).save(tmp_path / "b.png")
+    done = command("explain", tmp_path / "a.npy", tmp_path / "b.png", "--model", model_folder, "--json")
+    one, other = (image["attributes"] for image in json.loads(done.out)["images"])
+    assert one == other
+
+
 def test_a_stated_range_is_not_left_out_where_views_are_made(command, model_folder, tmp_path):
     Image.fromarray(np.full((64, 96), 20_000, np.uint16)).save(tmp_path / "a.png")
     (tmp_path / "t.csv").write_text("image,Smiling\na.png,1\n")

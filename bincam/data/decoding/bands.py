@@ -98,6 +98,21 @@ def picture(path: str | os.PathLike[str], value_range: ValueRange | None = None)
     return shown_bands(_scaled_file(path, value_range)) if banded else decode(path)
 
 
+def photograph(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """Decode an image of 8 bits, ``(H, W, 3)`` uint8, for a model of one or three channels.
+
+    Raises:
+        InputError: It cannot be read, or an ``.npy`` file has more than 8 bits, or channels of another number.
+    """
+    shown = os.fspath(path)
+    if not shown.endswith(".npy"):
+        return decode(path)
+    values = _scaled_file(path, None)
+    if values.shape[2] not in (1, 3, 4):
+        raise InputError(f"{shown}: has {counted(values.shape[2], 'channel')}, and a photograph has 1, 3 or 4")
+    return shown_bands(values)
+
+
 def shown_bands(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Make a picture ``(H, W, 3)`` of an image ``(H, W, C)`` from 0 to 255: of the first three channels, or the first.
 

@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from torch import Tensor
 
-from bincam.data.decoding.bands import ValueRange
-from bincam.data.images import decode
+from bincam.data.decoding.bands import ValueRange, photograph
 from bincam.errors import InputError
 from bincam.inference.zoom.plan import Plan
 from bincam.inference.zoom.render import Pixels, check_pixels, face_square, render
@@ -166,7 +165,7 @@ def pixels_of(source: Source) -> Pixels:
     Raises:
         InputError: It cannot be read.
     """
-    return source if isinstance(source, np.ndarray) else decode(source)
+    return source if isinstance(source, np.ndarray) else photograph(source)
 
 
 def framed(source: Source, card: Card, landmarks: ArrayLike | None) -> Pixels:

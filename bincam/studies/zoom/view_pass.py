@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bincam.data.images import decode
+from bincam.data.decoding.bands import photograph
 from bincam.errors import InputError
 from bincam.inference.borrowed_classifier import borrowed
 from bincam.inference.prediction import Predictions, decided, predict, predict_blank
@@ -168,7 +168,7 @@ class _Reading:
         table, card = self.subject.table, self.subject.model.card
         for row in rows:
             file = table.path(row)
-            pixels = decode(file)
+            pixels = photograph(file)
             points = table.landmarks[row] if card.fit == "face" and table.landmarks is not None else None
             try:
                 self.crops.append(plain_crop(pixels, card, points))

@@ -40,7 +40,7 @@ def test_an_interrupted_study_says_how_it_goes_on(command, audited, plan, tmp_pa
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(view_pass, "decode", interrupted)
+    monkeypatch.setattr(view_pass, "photograph", interrupted)
     done = command("zoom", *own, "--plan", plan)
     assert done.code == 130
     assert done.err.splitlines()[-1] == "bincam: interrupted; the same command with --resume resumes the study"

@@ -179,3 +179,17 @@ def test_check_uses_the_stated_range(tmp_path):
     report = check(table)
     assert [(problem.kind, problem.where[-5:]) for problem in report.problems] == [("values", "b.npy")]
     assert report.decoded == 2
+
+
+def test_a_model_of_three_channels_is_not_given_some_of_many(tmp_path):
+    image = RNG.integers(0, 256, (8, 8, 13), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", image)
+    tifffile.imwrite(tmp_path / "b.tif", np.moveaxis(image, -1, 0), photometric="minisblack")
+    table = AttributeTable(("A",), np.ones((2, 1)), ("a.npy", "b.tif"), tmp_path)
+    looked_at = FaceDataset(table, size=8, fit="stretch")
+    for row in range(2):
+        np.testing.assert_array_equal(looked_at[row].view.image, image[..., :3])
+    given = FaceDataset(table, size=8, fit="stretch", channels=3)
+    with pytest.raises(InputError, match=r"a\.npy: has 13 channels, and a photograph has 1, 3 or 4"):
+        given[0]
+    np.testing.assert_array_equal(given[1].view.image, np.repeat(image[..., :1], 3, axis=2))  # the first page, as told

@@ -41,8 +41,8 @@ def test_files_are_decoded_once(photos, tmp_path, monkeypatch):
     for path, photo in zip(paths, photos, strict=True):
         Image.fromarray(photo).save(path)
     count = []
-    decode = batches.decode
-    monkeypatch.setattr(batches, "decode", lambda path: count.append(path) or decode(path))
+    decode = batches.photograph
+    monkeypatch.setattr(batches, "photograph", lambda path: count.append(path) or decode(path))
     plan = view_plan("short", (16, 16))
     from_files = torch.cat([part.images for part in view_batches(paths, plan, card_of(), batch_size=5)])
     assert count == paths

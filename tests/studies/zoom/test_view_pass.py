@@ -36,7 +36,7 @@ def test_a_killed_study_ends_with_the_same_bytes(audited, tmp_path, monkeypatch)
     subject, plan = Subject.of_audit(audit, model, table, limit=16), view_plan("paper", (SIDE, SIDE))
     assert shard_images(len(plan)) < 15  # two shards
     whole = run_zoom(subject, plan, tmp_path / "whole").folder
-    decode, calls = view_pass.decode, []
+    decode, calls = view_pass.photograph, []
 
     def killing(file):
         calls.append(file)
@@ -44,12 +44,12 @@ def test_a_killed_study_ends_with_the_same_bytes(audited, tmp_path, monkeypatch)
             raise KeyboardInterrupt
         return decode(file)
 
-    monkeypatch.setattr(view_pass, "decode", killing)
+    monkeypatch.setattr(view_pass, "photograph", killing)
     with pytest.raises(KeyboardInterrupt):
         run_zoom(subject, plan, tmp_path / "killed")
     with pytest.raises(InputError, match="is unfinished; finish it with 'bincam zoom --resume'"):
         open_zoom(tmp_path / "killed", audit=audit)
-    monkeypatch.setattr(view_pass, "decode", decode)
+    monkeypatch.setattr(view_pass, "photograph", decode)
     resumed = run_zoom(subject, plan, tmp_path / "killed", resume=True).folder
     assert digests(resumed) == digests(whole)
 
@@ -78,7 +78,7 @@ def test_the_model_is_as_before_also_after_an_error(audited, tmp_path, monkeypat
     before = state_of(model)
     run_zoom(Subject.of_audit(audit, model, table), planted.plan(), tmp_path / "zoom")
     assert_same_state(before, state_of(model))
-    monkeypatch.setattr(view_pass, "decode", lambda _: np.zeros((0, 4, 3), np.uint8))
+    monkeypatch.setattr(view_pass, "photograph", lambda _: np.zeros((0, 4, 3), np.uint8))
     with pytest.raises(InputError, match=r"0000.png: an image without pixels"):
         run_zoom(Subject.of_audit(audit, model, table), planted.plan(), tmp_path / "broken")
     assert_same_state(before, state_of(model))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bincam.data.images import decode
+from bincam.data.decoding.bands import photograph
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.report.figures.pictured.sheet import make_sheet, style
@@ -49,7 +49,7 @@ def contact_sheet(hard: HardSet, root: Path) -> Figure:
                 lines = [lines[0], f"and {len(lines) - 1} more questions"]
             axes = sheet.picture_axes(place, Path(mistakes[0].image).name, [line[:46] for line in lines])
             try:
-                picture = Image.fromarray(decode(root / mistakes[0].image))
+                picture = Image.fromarray(photograph(root / mistakes[0].image))
             except InputError:
                 axes.text(0.5, 0.5, "the file is no longer there", ha="center", transform=axes.transAxes)
                 continue

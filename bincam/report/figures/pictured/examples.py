@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data.decoding.bands import shown_bands, shown_note
+from bincam.data.decoding.bands import photograph, shown_bands, shown_note
 from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.report.figures.pictured.overlays import Pixels, hidden
 from bincam.stats.nearest_rank import nearest_ranks
@@ -129,7 +129,6 @@ class Photographs:
 
         Faces are not hidden in it, whatever ``hide_faces`` says; ``shown`` does that to what is cut from it.
         """
-        from bincam.data.images import decode
         from bincam.inference.zoom.render import face_square
 
         name, card = self.name(row), self.audit.manifest.model.card
@@ -137,7 +136,7 @@ class Photographs:
             return None
         table, at = self._table, self._rows[name]
         try:
-            image = decode(table.path(at))
+            image = photograph(table.path(at))
             if card.get("fit") != "face" or table.landmarks is None:
                 return image
             return face_square(image, table.landmarks[at], int(card["input_size"][0]))
