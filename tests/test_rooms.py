@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "beside",
         "decision",
         "display",
+        "engines",
         "errors",
         "files",
         "folder_lock",

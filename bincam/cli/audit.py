@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bincam.cli.reading import source
+from bincam.cli.reading.engine_options import EngineOptions
 from bincam.cli.reading.option_groups import (
     EXECUTION_PANEL,
     LARGEST_SEED,
@@ -256,6 +257,7 @@ def audit(
             rich_help_panel=EXECUTION_PANEL,
         ),
     ] = "raise",
+    spread: EngineOptions,
     weights: WeightsFile = None,
     options: ModelOptions,
     reading: ReaderOptions,
@@ -270,6 +272,7 @@ def audit(
     if on_error not in ("raise", "skip") or precision not in ("fp32", "bf16"):
         raise InputError(f"--on-error is raise or skip, --precision fp32 or bf16; got {on_error} and {precision}")
     check_free(out, resume=resume)
+    engine = spread.chosen()
     from bincam.inference.zoom.selection import parse_views
 
     methods = parse_names("--method", method)
@@ -309,19 +312,20 @@ def audit(
         "trunk": trunk,
         "on_error": on_error,
     }
-    done = _run(opened, table, out, Settings(**values), resume=resume, called=str(model or options.factory))
+    given: dict[str, Any] = {"resume": resume, "source": str(model or options.factory), "engine": engine}
+    done = _run(opened, table, out, Settings(**values), **given)
     if as_json:
         typer.echo(json.dumps(done.summary, ensure_ascii=False, allow_nan=False))
     else:
         _tell(done)
 
 
-def _run(opened: Any, table: Any, out: Path, settings: Any, *, resume: bool, called: str) -> Audit:
+def _run(opened: Any, table: Any, out: Path, settings: Any, **given: Any) -> Audit:
     from bincam.audit import run
 
     try:
         with _notes_as_lines():
-            return run(opened, table, out, settings, resume=resume, source=called)
+            return run(opened, table, out, settings, **given)
     except KeyboardInterrupt:
         typer.echo(f"bincam: interrupted; the same command with --resume resumes {out}", err=True)
         raise typer.Exit(INTERRUPTED) from None

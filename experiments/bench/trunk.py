@@ -25,7 +25,7 @@ from race import machine, race, ratios, write
 from torch import Tensor
 
 from bincam.audit.folder.writer import AuditWriter
-from bincam.audit.pipeline.engines.local import measure_missing
+from bincam.audit.pipeline.engines.missing import measure_missing
 from bincam.audit.pipeline.planning import explain_noise, make_plan
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer

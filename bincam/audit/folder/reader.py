@@ -62,7 +62,6 @@ __all__ = [
     "open_measured",
     "records_file",
     "unwritten",
-    "whole_shards",
 ]
 
 
@@ -165,7 +164,7 @@ def unwritten(folder: Path) -> list[str]:
 
 def _check_measured(audit: Audit) -> None:
     """Refuse an audit that lacks more than its summary."""
-    folder, complete = audit.folder, whole_shards(audit.folder, audit.manifest)
+    folder, complete = audit.folder, audit.shards - len(missing_shards(audit.folder, audit.manifest))
     if complete < audit.shards:
         raise InputError(
             f"{folder}: unfinished audit: {complete} of {audit.shards} shards and no {SUMMARY}; finish it with the "
@@ -212,7 +211,6 @@ def _check_records(audit: Audit) -> None:
         )
 
 
-def whole_shards(folder: Path, manifest: Manifest) -> int:
-    """Count the shards that are complete, from the first on; a resumed run starts with the next one."""
-    numbers = range(manifest.shards)
-    return next((number for number in numbers if not records_file(folder, number).is_file()), manifest.shards)
+def missing_shards(folder: Path, manifest: Manifest) -> list[int]:
+    """List the numbers of the shards that are not complete; several processes may have written them in any order."""
+    return [number for number in range(manifest.shards) if not records_file(folder, number).is_file()]

@@ -43,7 +43,7 @@ from bincam.audit.folder.parts.boxes import boxes_file, write_boxes
 from bincam.audit.folder.parts.cells import cells_file, write_cells
 from bincam.audit.folder.parts.sets import scores_file, set_scores_file
 from bincam.audit.folder.parts.shard import Shard, read_state, records_table, write_state
-from bincam.audit.folder.reader import unwritten, whole_shards
+from bincam.audit.folder.reader import missing_shards, unwritten
 from bincam.audit.folder.seal import sealed, write_digests
 from bincam.audit.folder.stored import one_nan, read_tensors, write_tensors
 from bincam.display import spreadsheet_cell
@@ -124,16 +124,16 @@ class AuditWriter:
     @property
     def summed(self) -> bool:
         """True if all that precedes the summary has been written, so that the sums of the shards are gone."""
-        return (
-            self.next_shard == self.manifest.shards
-            and not unwritten(self.folder)
-            and not (self.folder / _STATE).is_dir()
-        )
+        return not self.missing and not unwritten(self.folder) and not (self.folder / _STATE).is_dir()
 
     @property
-    def next_shard(self) -> int:
-        """Number of the first shard that is not yet written; the number of shards if all are."""
-        return whole_shards(self.folder, self.manifest)
+    def missing(self) -> list[int]:
+        """Numbers of the shards that are not yet written."""
+        return missing_shards(self.folder, self.manifest)
+
+    def has_shard(self, number: int) -> bool:
+        """True if a shard has been written."""
+        return records_file(self.folder, number).is_file()
 
     def state(self, name: str) -> Path:
         """Path of a file that only a resumed run needs."""

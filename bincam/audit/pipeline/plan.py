@@ -188,18 +188,19 @@ class Plan:
         regions = None if self.moving else self.regions
         return RowMasks(self._projector(self.table), self.large.one_of, self.large.true, regions)
 
-    def read_also(self, rows: range) -> ReadAll | None:
-        """What reads the masks and true boxes of a run of images; None where nothing differs between images."""
+    def read_also(self, rows: NDArray[np.int64]) -> ReadAll | None:
+        """What reads the masks and true boxes of some images; None where nothing differs between images."""
         parts: list[Callable[[Crop], dict[str, NDArray[Any]]]] = []
+        table = self.table.take(rows)
         if self.sources:
-            projector = self._projector(self.table.take(np.arange(rows.start, rows.stop)))
+            projector = self._projector(table)
             parts += [projector] if self.own_rows else []
             if self.large:
-                true = {name: outputs[rows.start : rows.stop] for name, outputs in self.large.true.items()}
+                true = {name: outputs[rows] for name, outputs in self.large.true.items()}
                 parts.append(TrueOutputMasks(projector, self.large.one_of, true))
         if self.boxes is not None:
             parts.append(self.boxes.reading(rows))
-        if (reader := self.view_reader(self.table.take(np.arange(rows.start, rows.stop)))) is not None:
+        if (reader := self.view_reader(table)) is not None:
             parts.append(reader)
         return ReadAll(tuple(parts)) if parts else None
 

@@ -82,13 +82,13 @@ def make_plan(model: AttributeClassifier, data: AttributeTable, settings: Settin
     model = model.to(settings.device)
     specs = _specs(settings.methods)
     views = plan_views(settings, card, landmarks=table.landmarks is not None, value_range=table.value_range)
-    explainers = {spec: _explainer(model, spec, own_rows, settings) for spec in specs} if own_rows else {}
-    best = {spec: _explainer(model, spec, None, settings) for spec in specs} if large else {}
+    explainers = {spec: make_explainer(model, spec, own_rows, settings) for spec in specs} if own_rows else {}
+    best = {spec: make_explainer(model, spec, None, settings) for spec in specs} if large else {}
     grids = frame_grids({spec: _grid((explainers or best)[spec], settings) for spec in specs}, views)
     explainer = next(iter((explainers or best).values()))
     if settings.grid:
         refuse_large_alone(own_rows, list(large), settings.one_of_rows)
-        explainer.cells = needs_cells(explainer.anatomy(card.input_size), sets=len(own_rows) > len(single))
+        prepare_cells(explainer, own_rows, one_of)
     if RUN_ALONE in explainer.anatomy(card.input_size).reason:
         notes.append(RUN_ALONE)
     of_large_sets = LargeSets.of(large, table.names, table.labels, best) if large else None
@@ -192,7 +192,7 @@ def _specs(methods: Sequence[str]) -> list[str]:
     return specs
 
 
-def _explainer(model: AttributeClassifier, spec: str, names: Sequence[str] | None, settings: Settings) -> Explainer:
+def make_explainer(model: AttributeClassifier, spec: str, names: Sequence[str] | None, settings: Settings) -> Explainer:
     """Make the explainer of some outputs; without names, of the output of each set with the highest score."""
     method, _, layer = spec.partition("@")
     return Explainer(
@@ -206,6 +206,14 @@ def _explainer(model: AttributeClassifier, spec: str, names: Sequence[str] | Non
         batch_size=_images_per_pass(settings),
         trunk=settings.trunk,
     )
+
+
+def prepare_cells(explainer: Explainer, own_rows: Sequence[str], one_of: Sets) -> None:
+    """Have the explainer of outputs with rows of their own keep what prediction grids are made of, if they need it."""
+    card = explainer.card
+    assert card is not None
+    sets = len(own_rows) > len(yes_or_no(own_rows, one_of))
+    explainer.cells = needs_cells(explainer.anatomy(card.input_size), sets=sets)
 
 
 def _images_per_pass(settings: Settings) -> int | None:

@@ -22,20 +22,21 @@ from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.pipeline.aggregate import finish, summary_of
 from bincam.audit.pipeline.boxes.fitting import with_fitted_boxes
 from bincam.audit.pipeline.cells.pooled import ReferencePoolings
-from bincam.audit.pipeline.engines.local import measure_missing
+from bincam.audit.pipeline.engines.missing import measure_missing
 from bincam.audit.pipeline.map_references import map_references
 from bincam.audit.pipeline.plan import Plan
-from bincam.audit.pipeline.planning import explain_noise, make_plan
+from bincam.audit.pipeline.planning import make_plan
+from bincam.audit.pipeline.prepared import compile_trunk, ordered
 from bincam.audit.pipeline.references import ScoresCollector, fit_references, load_references, save_references
 from bincam.audit.pipeline.shard import count_images
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer, PlacedViews, Reference
 from bincam.data import AttributeTable, load_for_outputs
-from bincam.errors import BincamWarning
+from bincam.engines import Crew, Engine
+from bincam.errors import BincamWarning, InputError
 from bincam.folder_lock import take
 from bincam.models import AttributeClassifier, open_model
-from bincam.models.borrowing.borrow import channels_last, own_rng
-from bincam.models.tracing.memory_order import plain_image, takes_channels_last
+from bincam.models.borrowing.borrow import own_rng
 from bincam.progress import Course, track
 
 
@@ -47,6 +48,7 @@ def run(
     *,
     resume: bool = False,
     source: str | None = None,
+    engine: Engine | None = None,
 ) -> Audit:
     """Audit a model on a data set.
 
@@ -60,6 +62,9 @@ def run(
             ``label_noise``, ``specificity``, ``sensitivity``, ``prevalence``) may be others than before: the manifest
             states them, and the summary is made with them.
         source: The model's name in the manifest; its path or the name in its card by default.
+        engine: Carries out the pass over the images in other processes, see ``bincam.engines``; by default this one
+            does. The bytes are the same (same machine, threads and versions), and any engine resumes what another one
+            has begun.
 
     Returns:
         The audit.
@@ -113,20 +118,35 @@ def run(
     if source is None:
         source = opened.card.name if isinstance(model, AttributeClassifier) else os.fspath(model)
     settings = settings or Settings()
-    opened = opened.to(settings.device)
     # One order of the weights for plan and pass, so that what is found out about them stays known.
-    with _ordered(opened):
+    with started(engine, settings) as crew, ordered(opened := opened.to(settings.device)):
         plan = make_plan(opened, table, settings, source=source)
         for note in plan.notes:
             warnings.warn(note, BincamWarning, stacklevel=2)
-        return carry_out(plan, folder, resume=resume)
+        return carry_out(plan, folder, resume=resume, crew=crew)
 
 
-def carry_out(plan: Plan, folder: Path, *, resume: bool = False) -> Audit:
-    """Carry out a plan, from the first shard on that is missing; see ``run``."""
+def started(engine: Engine | None, settings: Settings) -> AbstractContextManager[Crew | None]:
+    """Get hold of an engine's processes before anything that takes long; None stands for this process.
+
+    Raises:
+        InputError: There are not as many as were asked for, or the settings name one of several GPUs.
+    """
+    if engine is None:
+        return nullcontext()
+    kind, _, index = settings.device.partition(":")
+    if index:
+        raise InputError(
+            f"device={settings.device!r} names one GPU, but the processes of an engine have their own; pass {kind!r}"
+        )
+    return engine.started(on_gpu=kind == "cuda")
+
+
+def carry_out(plan: Plan, folder: Path, *, resume: bool = False, crew: Crew | None = None) -> Audit:
+    """Carry out a plan as far as shards are missing; see ``run``."""
     with take(folder):
         check_free(folder, resume=resume)
-        _carry_out(plan, folder)
+        _carry_out(plan, folder, crew)
     return reader.open_audit(folder)
 
 
@@ -139,11 +159,10 @@ def _expected(plan: Plan) -> dict[str, float]:
     return {"references": fitted, "images": images * methods, "rest": tests + curves + 0.1 * images}
 
 
-def _carry_out(plan: Plan, folder: Path) -> None:
+def _carry_out(plan: Plan, folder: Path, crew: Crew | None) -> None:
     # The random state is borrowed because torch's loader draws a number, even if nothing is shuffled.
-    with own_rng(torch.device(plan.settings.device)), _ordered(plan.model), Course(_expected(plan)) as course:
-        if plan.settings.trunk == "compiled":
-            _compile(plan)
+    with own_rng(torch.device(plan.settings.device)), ordered(plan.model), Course(_expected(plan)) as course:
+        compile_trunk(plan)
         course.begin("references")
         plan = replace(plan, references=_references(plan, folder))
         plan = replace(plan, map_references=map_references(plan, folder))
@@ -151,24 +170,11 @@ def _carry_out(plan: Plan, folder: Path) -> None:
         writer = AuditWriter.begin(folder, plan.manifest)
         if not writer.finished:
             course.begin("images")
-            measure_missing(plan, writer)
+            measure_missing(plan, writer, crew)
             course.begin("rest")
             finish(plan, writer)
         elif writer.restated:
             writer.restate(summary_of(plan, folder))
-
-
-def _ordered(model: AttributeClassifier) -> AbstractContextManager[None]:
-    """Keep the weights in channels-last order meanwhile, if the model takes images in that order."""
-    probe = plain_image(model, len(model.card.mean), model.card.input_size)
-    return channels_last(model) if takes_channels_last(model, probe) else nullcontext()
-
-
-def _compile(plan: Plan) -> None:
-    """Run two batches of random pixels, so that the manifest states whether the network could be compiled."""
-    for explainer in plan.explainer_of.values():
-        for _ in range(2):
-            explain_noise(explainer, plan.settings, plan.batch_size)
 
 
 def _references(plan: Plan, folder: Path) -> dict[str, Reference]:

@@ -25,20 +25,19 @@ from bincam.progress import track
 
 
 class ImageStream:
-    """Reads a run of a plan's images once, batch by batch, so that several shards share the processes that read."""
+    """Reads some of a plan's images once, batch by batch, so that several shards share the processes that read."""
 
-    def __init__(self, plan: Plan, rows: range, *, progress: str = "", before: int = 0) -> None:
+    def __init__(self, plan: Plan, rows: range | NDArray[np.int64], *, progress: str = "", before: int = 0) -> None:
         """Prepare to read.
 
         Args:
             plan: The plan.
-            rows: Consecutive rows of its table, from the beginning of a batch on.
+            rows: Rows of its table in their order: whole batches, apart from the table's last one.
             progress: Label of a progress bar; no bar without one.
             before: Images that an earlier run had measured.
         """
-        self._first = rows.start
-        table = plan.table.take(np.arange(rows.start, rows.stop))
-        self._loader = plan.loader(table, also=plan.read_also(rows))
+        self._rows = np.asarray(rows, np.int64)
+        self._loader = plan.loader(plan.table.take(self._rows), also=plan.read_also(self._rows))
         self._batches = iter(self._loader)
         if progress:
             shown: Any = {"total": len(rows), "unit": "images", "amount": count_images, "before": before}
@@ -54,13 +53,16 @@ class ImageStream:
         """
         if not self._started:
             self._started, self._waiting = True, next(self._batches, None)
-        while self._waiting is not None and int(self._waiting.rows[0]) + self._first in rows:
-            yield replace(self._waiting, rows=self._waiting.rows + self._first)
+        while self._waiting is not None:
+            own = self._rows[self._waiting.rows.numpy()]
+            if int(own[0]) not in rows:
+                return
+            yield replace(self._waiting, rows=torch.from_numpy(own))
             self._waiting = next(self._batches, None)
 
     def skipped(self, rows: range) -> dict[int, str]:
         """The rows that could not be read, with the reason, among rows that have been taken."""
-        reasons = {image.row + self._first: image.reason for image in self._loader.skipped}
+        reasons = {int(self._rows[image.row]): image.reason for image in self._loader.skipped}
         return {row: reason for row, reason in reasons.items() if row in rows}
 
 

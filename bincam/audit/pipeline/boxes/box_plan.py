@@ -61,11 +61,11 @@ class BoxPlan:
         """``(N, A)``: the pairs that are measured."""
         return draw_pairs(self.positive, self.objects.names, self.sample, self.seed)
 
-    def reading(self, rows: range) -> ReadBoxes:
-        """Return what the process that reads a run of images does for their boxes."""
-        place = slice(rows.start, rows.stop)
+    def reading(self, rows: NDArray[np.int64]) -> ReadBoxes:
+        """Return what the process that reads some images does for their boxes."""
         fitted = None if self.reference is None else self.reference.fitted
-        return ReadBoxes(self.objects, self.table.ids[place], self.drawn[place], self.size, self.grid, fitted)
+        ids = tuple(self.table.ids[row] for row in rows)
+        return ReadBoxes(self.objects, ids, self.drawn[rows], self.size, self.grid, fitted)
 
     def measure(self, maps: Tensor, side: Tensor, also: Mapping[str, Tensor], rows: Tensor) -> Rows:
         """Measure the boxes of a batch.
