@@ -16,7 +16,7 @@ class Work(Protocol):
     """The work as a process is ready to do it."""
 
     def __call__(self, numbers: Sequence[int], /) -> Iterator[int]:
-        """Carry out parts in their order; yield the number of each once it is written, or was found written."""
+        """Carry out parts; yield the number of each once it is written, or was found written."""
 
 
 class Recipe(Protocol):

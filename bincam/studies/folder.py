@@ -151,6 +151,14 @@ class StudyFolder:
         if self.finished:
             check_seal(self.folder, self._content, self.summary, _command(self.name))
 
+    def check_same(self) -> None:
+        """Refuse a folder whose ``study.json`` is no longer that of this study.
+
+        Raises:
+            InputError: It is missing, or states another study.
+        """
+        self._check_same(self._read(self.folder, self.name))
+
     def _check_same(self, former: StudyFolder) -> None:
         for key in dict.fromkeys([*self.settings, *former.settings]):
             now, then = self.settings.get(key), former.settings.get(key)

@@ -11,6 +11,7 @@ import typer
 
 from bincam.cli.reading import source
 from bincam.cli.reading.audited_source import open_audited_model, read_audited_data
+from bincam.cli.reading.engine_options import EngineOptions
 from bincam.cli.reading.option_groups import ModelOptions
 from bincam.cli.reading.options import expand_groups, parse_attributes
 from bincam.cli.reading.table_options import ReaderOptions
@@ -21,6 +22,7 @@ from bincam.errors import InputError
 
 if TYPE_CHECKING:
     from bincam.audit import Audit
+    from bincam.engines import Engine
     from bincam.inference import Plan
     from bincam.studies.zoom import SeenViews, Subject
 
@@ -43,6 +45,7 @@ def zoom(
     ] = None,
     adapting: TestTimeOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON to stdout.")] = False,
+    spread: EngineOptions,
     at: SubjectOptions,
     options: ModelOptions,
     reading: ReaderOptions,
@@ -57,6 +60,7 @@ def zoom(
 
     folder = at.folder(audit)
     reading.reader_options()  # a mistyped list is told before a model is opened
+    engine = spread.chosen()
     methods = adapting.methods
     opened = None if audit is None else _opened(audit)
     if "views" in methods:
@@ -64,7 +68,7 @@ def zoom(
     if (hard is not None or methods) and (folder / "summary.json").is_file():
         study = open_zoom(folder, audit=opened)
     else:
-        study = _made(opened, looking, at, options, reading)
+        study = _made(opened, looking, at, options, reading, engine)
     if hard is not None:
         told = _export(study, hard, opened, at.data, reading)
         typer.echo(told, err=as_json)
@@ -124,20 +128,26 @@ def _opened(audit: Path) -> Audit:
 
 
 def _made(
-    audit: Audit | None, looking: PassOptions, at: SubjectOptions, options: ModelOptions, reading: ReaderOptions
+    audit: Audit | None,
+    looking: PassOptions,
+    at: SubjectOptions,
+    options: ModelOptions,
+    reading: ReaderOptions,
+    engine: Engine | None,
 ) -> SeenViews:
     """Make the study, or resume it."""
-    from bincam.studies.zoom.view_pass import begin_zoom, carry_out
+    from bincam.studies.zoom.view_pass import begin_zoom, carry_out, started
 
     subject = _subject(audit, looking, at, options, reading)
     for note in subject.notes:
         typer.echo(f"bincam: {note}", err=True)
     views = read_plan(looking.plan, subject.model.card.input_size)
-    study = begin_zoom(subject, views, at.out, resume=looking.resume, batch_size=looking.batch_size)
-    if not study.finished:
-        _tell_cost(subject, views)
     try:
-        return carry_out(study, subject, views, batch_size=looking.batch_size)
+        with started(subject, engine) as crew:
+            study = begin_zoom(subject, views, at.out, resume=looking.resume, batch_size=looking.batch_size)
+            if not study.finished:
+                _tell_cost(subject, views)
+            return carry_out(study, subject, views, batch_size=looking.batch_size, crew=crew)
     except KeyboardInterrupt:
         typer.echo("bincam: interrupted; the same command with --resume resumes the study", err=True)
         raise typer.Exit(INTERRUPTED) from None

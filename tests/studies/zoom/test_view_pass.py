@@ -10,7 +10,8 @@ from bincam.data.crop import face_matrix
 from bincam.errors import InputError
 from bincam.inference import predict, view_plan
 from bincam.models import AttributeClassifier
-from bincam.studies.zoom import Subject, open_zoom, run_zoom, view_pass
+from bincam.studies.zoom import Subject, open_zoom, run_zoom
+from bincam.studies.zoom.looking import shards
 from bincam.studies.zoom.view_shard import shard_images
 from tests.audit.conftest import digests
 from tests.inference.test_prediction import assert_same_state, state_of
@@ -36,7 +37,7 @@ def test_a_killed_study_ends_with_the_same_bytes(audited, tmp_path, monkeypatch)
     subject, plan = Subject.of_audit(audit, model, table, limit=16), view_plan("paper", (SIDE, SIDE))
     assert shard_images(len(plan)) < 15  # two shards
     whole = run_zoom(subject, plan, tmp_path / "whole").folder
-    decode, calls = view_pass.photograph, []
+    decode, calls = shards.photograph, []
 
     def killing(file):
         calls.append(file)
@@ -44,12 +45,12 @@ def test_a_killed_study_ends_with_the_same_bytes(audited, tmp_path, monkeypatch)
             raise KeyboardInterrupt
         return decode(file)
 
-    monkeypatch.setattr(view_pass, "photograph", killing)
+    monkeypatch.setattr(shards, "photograph", killing)
     with pytest.raises(KeyboardInterrupt):
         run_zoom(subject, plan, tmp_path / "killed")
     with pytest.raises(InputError, match="is unfinished; finish it with 'bincam zoom --resume'"):
         open_zoom(tmp_path / "killed", audit=audit)
-    monkeypatch.setattr(view_pass, "photograph", decode)
+    monkeypatch.setattr(shards, "photograph", decode)
     resumed = run_zoom(subject, plan, tmp_path / "killed", resume=True).folder
     assert digests(resumed) == digests(whole)
 
@@ -78,7 +79,7 @@ def test_the_model_is_as_before_also_after_an_error(audited, tmp_path, monkeypat
     before = state_of(model)
     run_zoom(Subject.of_audit(audit, model, table), planted.plan(), tmp_path / "zoom")
     assert_same_state(before, state_of(model))
-    monkeypatch.setattr(view_pass, "photograph", lambda _: np.zeros((0, 4, 3), np.uint8))
+    monkeypatch.setattr(shards, "photograph", lambda _: np.zeros((0, 4, 3), np.uint8))
     with pytest.raises(InputError, match=r"0000.png: an image without pixels"):
         run_zoom(Subject.of_audit(audit, model, table), planted.plan(), tmp_path / "broken")
     assert_same_state(before, state_of(model))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Any
 
 from bincam.audit.folder.writer import AuditWriter
@@ -38,10 +37,10 @@ def measure_missing(plan: Plan, writer: AuditWriter, crew: Crew | None = None) -
         for _ in measure_shards(plan, writer, missing, progress="audit", before=before):
             pass
         return
-    with closing(crew.carry_out(AuditRecipe.of(plan, writer, missing), missing)) as measured:  # type: ignore[type-var]
-        shown: Any = {"total": images, "unit": "images", "before": before}
-        for _ in track(measured, "audit", amount=lambda number: len(rows_of(plan, number)), **shown):
-            pass
+    shown: Any = {"total": images, "unit": "images", "before": before}
+    measured = crew.carry_out(AuditRecipe.of(plan, writer, missing), missing)
+    for _ in track(measured, "audit", amount=lambda number: len(rows_of(plan, number)), **shown):
+        pass
     if left := writer.missing:
         raise InputError(
             f"{writer.folder}: {counted(len(left), 'shard')} cannot be seen from here, though other machines have "
