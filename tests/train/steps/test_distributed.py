@@ -274,3 +274,21 @@ def test_by_torchrun(spots, tmp_path):
     for arm in ARMS:
         assert said["arms"][arm]["epochs"] == 1
         assert json.loads((tmp_path / "run" / arm / "manifest.json").read_text())["processes"] == 2
+
+
+# As docs/train.md says: accelerate's own command, with a torchvision that can be imported. --multi_gpu is its name for
+# several processes of one machine; without GPUs they find each other as with them.
+REPAIRED = "import bincam.torchvision_ops; from accelerate.commands.accelerate_cli import main; main()"
+
+
+@pytest.mark.slow
+def test_by_accelerate_launch(spots, tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text(yaml.safe_dump(values(spots, tmp_path / "run", epochs=1, device="auto")))
+    launch = ["-c", REPAIRED, "launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
+    environment = os.environ | {"HF_HOME": str(tmp_path / "of-no-user")}  # where accelerate's own settings are
+    words = [sys.executable, *launch, "-m", "bincam", "train", str(file), "--json"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["epochs"] == 1  # once, by the main process
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["processes"] == 2
