@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from typing import Any
 from bincam.display import counted
 from bincam.errors import InputError
 
+ANSWERS = 10.0
+"""Seconds in which the head of a cluster answers."""
 STORE = 80_000_000
 """Bytes that Ray shares between the processes of a machine, about the least that it takes."""
 _QUIET = {
@@ -118,6 +121,8 @@ def connect(address: str) -> list[dict[str, float]]:
             f"{address}: work is not handed out through Ray's client; run the command on a machine of the cluster, "
             "with the address auto"
         )
+    if address != "auto":
+        _check_answers(address)
     try:
         with _quiet():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -128,6 +133,20 @@ def connect(address: str) -> list[dict[str, float]]:
             "and one that asks for a token needs RAY_AUTH_MODE=token here"
         ) from None
     return machines()
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address where nothing listens: Ray would try again for a quarter of an hour."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise InputError(f"{address}: expected the address of a Ray cluster, auto or HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWERS).close()
+    except OSError as error:
+        raise InputError(
+            f"no Ray cluster answers at {address}: {error.strerror or error}; 'ray start --head' begins one, and tells "
+            "its address"
+        ) from None
 
 
 def machines() -> list[dict[str, float]]:

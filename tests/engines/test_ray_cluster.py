@@ -1,5 +1,7 @@
 """How many processes find room in a cluster, and what is refused before anything starts."""
 
+import socket
+
 import pytest
 
 from bincam.engines import RayEngine, ray_cluster
@@ -63,6 +65,23 @@ def test_the_client_of_ray_is_refused():
     pytest.importorskip("ray")
     with pytest.raises(InputError, match="run the command on a machine of the cluster"):
         ray_cluster.connect("ray://head:10001")
+
+
+@pytest.mark.parametrize("address", ["local", "head", "head:", ":6379", "head:ray", "head:70000"])
+def test_what_is_no_address(address):
+    pytest.importorskip("ray")
+    with pytest.raises(InputError, match=f"^{address}: expected the address of a Ray cluster, auto or HOST:PORT$"):
+        ray_cluster.connect(address)
+
+
+def test_nothing_listens_at_the_address():
+    """Ray alone would try for a quarter of an hour."""
+    pytest.importorskip("ray")
+    with socket.socket() as bound:  # and not listening
+        bound.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{bound.getsockname()[1]}"
+        with pytest.raises(InputError, match=rf"^no Ray cluster answers at {address}: Connection refused; 'ray start"):
+            ray_cluster.connect(address)
 
 
 @pytest.mark.parametrize(("gpus", "on_gpu"), [(1, False), (0, True)])
