@@ -1,13 +1,7 @@
-"""The pass as another process makes it: the same bytes, and what a machine lacks is told and measures nothing.
+"""The pass as another process makes it: the same bytes, and what a machine lacks is told and measures nothing."""
 
-``RayProcess`` is called as Ray calls it, in this process and without Ray.
-"""
-
-import json
-import pickle
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,33 +12,21 @@ from bincam.audit.pipeline.engines.missing import measure_missing
 from bincam.audit.pipeline.engines.recipe import AuditRecipe
 from bincam.audit.pipeline.planning import make_plan
 from bincam.audit.pipeline.runner import run
-from bincam.engines.ray_process import RayProcess
+from bincam.audit.settings import Settings
+from bincam.data import write_box_table
 from bincam.errors import InputError
+from tests.audit import planted, planted_cells, planted_sets
 from tests.audit.conftest import NOTES_ALLOWED, digests
 from tests.audit.planted import reader
+from tests.engines.other_processes import Others, answers, settings_of_the_process  # noqa: F401  # a fixture
 
 pytestmark = NOTES_ALLOWED
 NOT_FITTED = {"reference_split": None}
 
 
-@pytest.fixture(autouse=True)
-def kept(monkeypatch):
-    """What a process sets for itself, and keeps until its end."""
-    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        monkeypatch.setenv(name, "1")
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
 def begun(plan, folder):
     writer = AuditWriter.begin(folder, plan.manifest)
     return writer, AuditRecipe.of(plan, writer, writer.missing)
-
-
-def answers(recipe, numbers, **changed):
-    process = RayProcess(pickle.dumps(recipe), changed.get("versions", recipe.versions), 1, str(Path.cwd()))
-    return [json.loads(one["said"][0]) for one in process({"number": numbers})]
 
 
 def test_shards_in_any_order_and_twice_have_the_bytes_of_one_pass(pictures, settings, tmp_path):
@@ -63,9 +45,34 @@ def test_shards_in_any_order_and_twice_have_the_bytes_of_one_pass(pictures, sett
     assert digests(tmp_path / "parts") == digests(tmp_path / "whole")
 
 
+def of_boxes_and_cells(root):
+    table = planted_cells.write_pictures(root)
+    rows = [(name, "Object", 4, 4, 12, 12) for name, label in zip(table.ids, table.labels, strict=True) if label[0]]
+    write_box_table(root / "boxes.parquet", rows)
+    settings = planted_cells.cell_settings(root, shard_images=8, limit=24, boxes=True, map_reference="midpoint")
+    return reader(0), table, settings
+
+
+def of_large_sets(root):
+    settings = planted_sets.audit_settings().replace(one_of_rows=2, limit=24, methods=("grad_cam", "hirescam"))
+    return planted_sets.two_heads(), planted_sets.write_pictures(root), settings
+
+
+def of_views(root):
+    table = planted.write_pictures(root)
+    return reader(0), table, Settings(views=4, limit=24, batch_size=4, shard_images=8, gate_images=0)
+
+
+@pytest.mark.parametrize("made", [of_boxes_and_cells, of_large_sets, of_views])
+def test_whatever_is_measured_has_the_bytes_of_one_pass(made, tmp_path):
+    model, table, settings = made(tmp_path / "data")
+    one = run(model, table, tmp_path / "one", settings)
+    several = run(model, table, tmp_path / "several", settings, engine=Others())
+    assert digests(several.folder) == digests(one.folder)
+
+
 def test_versions_are_compared_before_anything_is_unpickled():
-    process = RayProcess(b"no pickle", {"torch": torch.__version__, "numpy": "0.1"}, 1, ".")
-    (said,) = (json.loads(one["said"][0]) for one in process({"number": [0]}))
+    (said,) = answers(None, [0], {"torch": torch.__version__, "numpy": "0.1"})
     assert said["fault"].startswith("numpy is of version ")
     assert said["fault"].endswith(" and 0.1 here; install the same versions on every machine")
 

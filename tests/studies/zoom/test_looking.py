@@ -1,17 +1,7 @@
-"""The pass of a study as another process makes it; ``RayProcess`` is called as Ray calls it, in this process."""
+"""The pass of a study as another process makes it: the same bytes, and what a machine lacks is told."""
 
-import json
-import pickle
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 
-import pytest
-import torch
-
-from bincam.engines import Recipe
-from bincam.engines.ray_process import RayProcess
 from bincam.inference import view_plan
 from bincam.studies.zoom import Subject, run_zoom
 from bincam.studies.zoom.looking.recipe import ZoomRecipe
@@ -19,37 +9,7 @@ from bincam.studies.zoom.looking.shards import missing_shards
 from bincam.studies.zoom.view_pass import begin_zoom
 from tests.audit.conftest import digests
 from tests.audit.planted import SIDE
-
-
-@pytest.fixture(autouse=True)
-def kept(monkeypatch):
-    """What a process sets for itself, and keeps until its end."""
-    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        monkeypatch.setenv(name, "1")
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
-def answers(recipe: Recipe, numbers: Sequence[int]) -> list[dict[str, object]]:
-    process = RayProcess(pickle.dumps(recipe), recipe.versions, 1, str(Path.cwd()))
-    return [json.loads(one["said"][0]) for one in process({"number": numbers})]
-
-
-class Others:
-    """An engine of two processes that hands out the last parts first, and one of them twice."""
-
-    @contextmanager
-    def started(self, *, on_gpu: bool) -> Iterator["Others"]:
-        assert not on_gpu
-        yield self
-
-    def carry_out(self, recipe: Recipe, numbers: Sequence[int]) -> Iterator[int]:
-        for part in ([*numbers][::-1][:1], [*numbers]):
-            told = answers(recipe, part)
-            assert sorted(said["number"] for said in told) == part
-            assert not any(said["notes"] for said in told)
-        yield from numbers
+from tests.engines.other_processes import Others, answers, settings_of_the_process  # noqa: F401  # a fixture
 
 
 def test_shards_of_other_processes_have_the_bytes_of_one_pass(audited, tmp_path):
