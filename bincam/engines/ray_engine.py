@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,38 +133,61 @@ class RayCrew:
         count = min(self.count, len(numbers))
         if not ray.is_initialized():
             self.own.enter_context(ray_cluster.own_cluster(self.share, count, len(pickled)))
-        cloudpickle.register_pickle_by_value(ray_process)
         together = max(1, min(_PARTS, len(numbers) // (_CALLS * count))) if self.share.gpus else 1
-        _make_quiet(ray.data)
-        # Without a stated number of blocks all numbers would be one block, and go to one process.
-        calls = ray.data.from_items(
-            [{"number": number} for number in numbers], override_num_blocks=-(-len(numbers) // together)
-        ).map_batches(
-            ray_process.RayProcess,
-            batch_size=None,
-            compute=ray.data.ActorPoolStrategy(size=count),
-            fn_constructor_args=([ray.put(pickled)], dict(recipe.versions), self.share.cpus, str(Path.cwd())),
-            num_cpus=self.share.cpus,
-            num_gpus=self.share.gpus or None,
-        )
-        told = set[str]()
-        for row in calls.iter_rows():
-            said: dict[str, Any] = json.loads(row["said"])
-            if "fault" in said:
-                kind: type[Exception] = getattr(errors, said["kind"])
-                raise kind(f"on the machine {said['machine']}: {said['fault']}")
-            for note in said["notes"]:
-                if note not in told:
-                    told.add(note)
-                    warnings.warn(note, BincamWarning, stacklevel=3)
-            yield int(said["number"])
+        cloudpickle.register_pickle_by_value(ray_process)
+        try:
+            with _quiet(ray.data):
+                # Without a stated number of blocks all numbers would be one block, and go to one process.
+                calls = ray.data.from_items(
+                    [{"number": number} for number in numbers], override_num_blocks=-(-len(numbers) // together)
+                ).map_batches(
+                    ray_process.RayProcess,
+                    batch_size=None,
+                    compute=ray.data.ActorPoolStrategy(size=count),
+                    fn_constructor_args=([ray.put(pickled)], dict(recipe.versions), self.share.cpus, str(Path.cwd())),
+                    num_cpus=self.share.cpus,
+                    num_gpus=self.share.gpus or None,
+                )
+                told = set[str]()
+                for row in calls.iter_rows():
+                    yield _number_in(json.loads(row["said"]), told)
+        finally:
+            cloudpickle.unregister_pickle_by_value(ray_process)
 
 
-def _make_quiet(data: Any) -> None:
-    """Switch off the bars and lines of Ray's library, which would be between bincam's own."""
-    context = data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    if hasattr(context, "execution_no_progress_timeout_s"):  # of later versions; a part may take long
-        context.execution_no_progress_timeout_s = -1
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+def _number_in(said: Mapping[str, Any], told: set[str]) -> int:
+    """The number of the part that an answer is of; its notes are warnings, unless they have been told.
+
+    Raises:
+        BincamError: It tells a fault.
+    """
+    if "fault" in said:
+        kind: type[Exception] = getattr(errors, said["kind"])
+        raise kind(f"on the machine {said['machine']}: {said['fault']}")
+    for note in said["notes"]:
+        if note not in told:
+            told.add(note)
+            warnings.warn(note, BincamWarning, stacklevel=4)
+    return int(said["number"])
+
+
+@contextmanager
+def _quiet(data: Any) -> Iterator[None]:
+    """Switch off the bars and lines of Ray's library, which would be between bincam's own, and its limit of time."""
+    context, log = data.DataContext.get_current(), logging.getLogger("ray.data")
+    wanted = {
+        "enable_progress_bars": False,
+        "print_on_execution_start": False,
+        "execution_no_progress_timeout_s": -1,  # of later versions: half an hour, and a part may take longer
+    }
+    before = {name: getattr(context, name) for name in wanted if hasattr(context, name)}
+    level = log.level
+    try:
+        for name in before:
+            setattr(context, name, wanted[name])
+        log.setLevel(logging.ERROR)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
+        log.setLevel(level)

@@ -54,6 +54,12 @@ def slow(place: Path) -> AttributeClassifier:
     return AttributeClassifier(SlowEye(place), reader(0).card).eval()
 
 
+def alive(seen: Path) -> bool:
+    """True if the process of a file that ``SlowEye`` has written is at work, and not merely not waited for."""
+    state = Path("/proc", seen.name.rpartition("-")[2], "status")
+    return state.is_file() and "State:\tZ" not in state.read_text()
+
+
 @pytest.fixture(scope="module", name="nodes")
 def running_cluster():
     with two_nodes() as nodes:
@@ -103,6 +109,8 @@ def test_a_killed_command_is_resumed_by_any_engine(nodes: Nodes, pictures, done,
     assert process.returncode == -9, said
     with pytest.raises(InputError, match=r"unfinished audit: [123] of 4 shards"):
         open_audit(out)
+    once(lambda: not any(map(alive, (tmp_path / "seen").iterdir())), lambda: None).join()
+    assert not any(map(alive, (tmp_path / "seen").iterdir()))
     run(reader(0), pictures, out, settings, resume=True)
     assert digests(out) == digests(done.folder)
 
@@ -125,7 +133,7 @@ def test_a_lost_process_and_a_lost_machine(nodes: Nodes, pictures, done, setting
 
     killed = once(lambda: list(seen.glob("first-*")), kill_one)
     lost = once(lambda: not killed.is_alive() and list(seen.glob("second-*")), nodes.lose_second)
-    run(model, pictures, out, settings, engine=RayEngine(nodes.address, actors=2))
+    run(model, pictures, out, settings.replace(workers=1), engine=RayEngine(nodes.address, actors=2))
     lost.join()
     assert len(list(seen.glob("first-*"))) > 1  # the killed process, and one in its place
     assert list(seen.glob("second-*"))
