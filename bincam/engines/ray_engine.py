@@ -137,12 +137,14 @@ class RayCrew:
         cloudpickle.register_pickle_by_value(ray_process)
         try:
             with _quiet(ray.data):
-                # Without a stated number of blocks all numbers would be one block, and go to one process.
+                # Without a stated number of blocks all numbers would be one block, and go to one process. Blocks of
+                # less than a batch would be joined.
+                blocks = -(-len(numbers) // together)
                 calls = ray.data.from_items(
-                    [{"number": number} for number in numbers], override_num_blocks=-(-len(numbers) // together)
+                    [{"number": number} for number in numbers], override_num_blocks=blocks
                 ).map_batches(
                     ray_process.RayProcess,
-                    batch_size=None,
+                    batch_size=len(numbers) // blocks,
                     compute=ray.data.ActorPoolStrategy(size=count),
                     fn_constructor_args=([ray.put(pickled)], dict(recipe.versions), self.share.cpus, str(Path.cwd())),
                     num_cpus=self.share.cpus,

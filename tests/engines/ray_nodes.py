@@ -26,7 +26,9 @@ QUICK = {"RAY_health_check_initial_delay_ms": "0", "RAY_health_check_period_ms":
 
 @dataclass(frozen=True)
 class Nodes:
-    """Two machines of two CPUs each; a process of the second one has ``BINCAM_TEST_NODE`` in its environment.
+    """Two machines of two CPUs and, as they say, a GPU each.
+
+    A process of the second one has ``BINCAM_TEST_NODE`` in its environment.
 
     Attributes:
         address: Of the cluster.
@@ -50,10 +52,10 @@ def _free_port() -> int:
 
 def _start(options: Sequence[str], log: Path, **environment: str) -> subprocess.Popen[bytes]:
     usual = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", **QUICK}
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--num-cpus=2", "--object-store-memory=80000000"]
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--num-cpus=2", "--num-gpus=1"]
     with log.open("wb") as file:
         return subprocess.Popen(
-            [*command, "--disable-usage-stats", "--block", *options],
+            [*command, "--object-store-memory=80000000", "--disable-usage-stats", "--block", *options],
             env=os.environ | usual | environment,
             stdout=file,
             stderr=subprocess.STDOUT,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,11 +20,12 @@ import torch
 from bincam.audit import open_audit
 from bincam.audit.pipeline.runner import run
 from bincam.engines import RayEngine
-from bincam.errors import InputError
+from bincam.errors import BincamWarning, InputError, UnsupportedError
 from bincam.models import AttributeClassifier
 from tests.audit.conftest import NOTES_ALLOWED, digests
 from tests.audit.pipeline.whole_audit import whole_audit  # noqa: F401  # a fixture
 from tests.audit.planted import Eye, reader
+from tests.engines.counted import Counted
 from tests.engines.ray_nodes import ROOT, Nodes, two_nodes
 
 pytestmark = [
@@ -121,6 +123,21 @@ def test_a_cluster_that_is_smaller_than_asked_for(nodes: Nodes, pictures, settin
     ):
         run(reader(0), pictures, tmp_path / "audit", settings, engine=RayEngine(nodes.address, actors=9))
     assert not (tmp_path / "audit").exists()
+
+
+def test_gpus_and_parts_of_gpus_are_given_out_and_faults_are_told(nodes: Nodes):
+    """No GPU is needed for this: what a machine says that it has is given out, by a variable that hides all others."""
+    engine = RayEngine(nodes.address, gpus_per_actor=0.5)
+    with engine.started(on_gpu=True) as crew, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert crew.count == 3
+        assert sorted(crew.carry_out(Counted(), range(50))) == list(range(50))
+    assert [str(one.message) for one in told if one.category is BincamWarning] == ["on GPU 0"]  # told once
+    with (
+        engine.started(on_gpu=True) as crew,
+        pytest.raises(UnsupportedError, match=r"^on the machine .+: part 7 is of no kind that is known$"),
+    ):
+        list(crew.carry_out(Counted(fault=7), range(5, 8)))
 
 
 def test_a_lost_process_and_a_lost_machine(nodes: Nodes, pictures, done, settings, tmp_path):

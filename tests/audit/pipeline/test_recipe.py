@@ -63,7 +63,7 @@ def of_views(root):
     return reader(0), table, Settings(views=4, limit=24, batch_size=4, shard_images=8, gate_images=0)
 
 
-@pytest.mark.parametrize("made", [of_boxes_and_cells, of_large_sets, of_views])
+@pytest.mark.parametrize("made", [pytest.param(of_boxes_and_cells, marks=pytest.mark.slow), of_large_sets, of_views])
 def test_whatever_is_measured_has_the_bytes_of_one_pass(made, tmp_path):
     model, table, settings = made(tmp_path / "data")
     one = run(model, table, tmp_path / "one", settings)
