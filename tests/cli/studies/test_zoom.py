@@ -33,14 +33,14 @@ def test_a_study_of_an_audit_and_its_summary(command, audited, plan):
 
 
 def test_an_interrupted_study_says_how_it_goes_on(command, audited, plan, tmp_path, monkeypatch):
-    from bincam.studies.zoom import view_pass
+    from bincam.studies.zoom.looking import shards
 
     own = ["--model", audited / "model", *FACTORY, "--data", audited / "pictures", "--out", tmp_path / "zoom"]
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(view_pass, "photograph", interrupted)
+    monkeypatch.setattr(shards, "photograph", interrupted)
     done = command("zoom", *own, "--plan", plan)
     assert done.code == 130
     assert done.err.splitlines()[-1] == "bincam: interrupted; the same command with --resume resumes the study"
