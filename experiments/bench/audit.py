@@ -47,7 +47,7 @@ VALIDATION = 128
 EAGER = {"cpu": (8, 32), "cuda": (64, 256)}  # batch sizes of the eager pass that audits are compared with
 READERS = {"cpu": (0, 1), "cuda": (1, 4, 14)}  # reading processes
 PARTS = {
-    "compiling": (runner, "_compile"),
+    "compiling": (runner, "compile_trunk"),
     "references": (runner, "fit_references"),
     "sample": (aggregate, "measure_sample"),
     "summary": (aggregate, "summarise"),
