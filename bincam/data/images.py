@@ -161,7 +161,7 @@ def _rgb(opened: Picture, shown: str) -> NDArray[np.uint8]:
     image = ImageOps.exif_transpose(opened) if opened.getexif() else opened
     if image.mode.startswith("I"):
         wide = np.asarray(image, dtype=np.int64)  # of PPM: pillow scales its values so that 65535 is white
-        return np.repeat((wide >> 8).astype(np.uint8)[..., None], 3, axis=2)
+        return np.repeat(((wide * 255 + 32767) // 65535).astype(np.uint8)[..., None], 3, axis=2)
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
 
 

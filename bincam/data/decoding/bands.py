@@ -1,7 +1,7 @@
 """Images of any number of channels and type of values, read as they are and scaled by a range that is stated.
 
 Nothing is converted: an image whose number of channels is not the expected one is refused, and so are values of more
-than 8 bits without a range, and values outside of it.
+than 8 bits without a range, and values outside of it. PGM and PPM files state their range themselves.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.containers.address import read_bytes
+from bincam.data.decoding.netpbm import header, netpbm_values, stated_range
 from bincam.data.images import check_size, decode
 from bincam.display import counted
 from bincam.errors import InputError
 
 ValueRange = tuple[float, float]
 """The values that black and white have."""
-_NPY, _TIFF = b"\x93NUMPY", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_NPY, _PAM, _TIFF = b"\x93NUMPY", b"P7\n", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def parse_range(text: str | ValueRange | list[float]) -> ValueRange:
@@ -58,7 +59,8 @@ def decode_bands(
     Args:
         file: A path, an address in a larger file, or the bytes.
         channels: C, the number that a model takes; of three, those of a grey image are equal, as of 8 bits.
-        value_range: The values that become 0 and 255; None of 8-bit images, whose range is theirs.
+        value_range: The values that become 0 and 255; None of 8-bit images, whose range is theirs, and of
+            PGM and PPM files, which state it.
         name: Name of the file in messages.
 
     Raises:
@@ -74,9 +76,10 @@ def decode_bands(
     """
     shown = name or ("image" if isinstance(file, bytes) else os.fspath(file))
     try:
-        values = stored_values(file if isinstance(file, bytes) else read_bytes(file), shown)
+        data = file if isinstance(file, bytes) else read_bytes(file)
     except OSError as error:
         raise InputError(f"{shown}: cannot be read: {error}") from None
+    values = stored_values(data, shown)
     if values.shape[2] == 1 and channels == 3:
         values = np.repeat(values, 3, axis=2)
     if values.shape[2] != channels:
@@ -84,7 +87,7 @@ def decode_bands(
             f"{shown}: has {counted(values.shape[2], 'channel')}, and {channels} "
             f"{'is' if channels == 1 else 'are'} expected, as many as mean and std have"
         )
-    return scaled(values, value_range, shown)
+    return scaled(values, value_range or stated_range(data), shown)
 
 
 def picture(path: str | os.PathLike[str], value_range: ValueRange | None = None) -> NDArray[np.uint8]:
@@ -153,9 +156,10 @@ def _has_bands(path: str | os.PathLike[str]) -> bool:
 def _scaled_file(path: str | os.PathLike[str], value_range: ValueRange | None) -> NDArray[np.float32]:
     shown = os.fspath(path)
     try:
-        return scaled(stored_values(read_bytes(path), shown), value_range, shown)
+        data = read_bytes(path)
     except OSError as error:
         raise InputError(f"{shown}: cannot be read: {error}") from None
+    return scaled(stored_values(data, shown), value_range or stated_range(data), shown)
 
 
 def scaled(values: NDArray[Any], value_range: ValueRange | None, shown: str) -> NDArray[np.float32]:
@@ -199,6 +203,10 @@ def stored_values(data: bytes, shown: str) -> NDArray[Any]:
             values = np.load(BytesIO(data), allow_pickle=False)
         elif data.startswith(_TIFF):
             values = _tiff(data, shown)
+        elif (stated := header(data)) is not None:
+            values = netpbm_values(data, stated, shown)
+        elif data.startswith(_PAM):
+            values = decode(data, shown)  # opencv exchanges its colours, and leaves its values as they are
         else:
             values = _opencv(data, shown)
     except InputError:

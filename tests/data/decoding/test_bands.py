@@ -14,7 +14,9 @@ from PIL import Image
 from bincam.data import AttributeTable, Augmentation, FaceDataset, load, loader
 from bincam.data.check import check
 from bincam.data.decoding.bands import decode_bands, parse_range, picture, stored_values
+from bincam.data.decoding.netpbm import stated_range
 from bincam.data.decoding.values import dropped_of
+from bincam.data.images import decode
 from bincam.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -79,6 +81,51 @@ def test_eight_bits_need_no_range_and_keep_their_values(tmp_path):
     file = write(tmp_path / "a.png", image)
     np.testing.assert_array_equal(decode_bands(file, 4), image)
     np.testing.assert_array_equal(picture(file), image[..., :3])
+
+
+def netpbm(kind, white, stored):
+    """A file with comments, as programs write it."""
+    height, width = stored.shape[:2]
+    data = stored.astype("u1" if white < 256 else ">u2").tobytes()
+    if kind in ("P2", "P3"):
+        data = "\n".join(map(str, stored.ravel().tolist())).replace("\n", " # dark\n", 1).encode()
+    return f"{kind} # of a scanner\n{width}\t{height}\n# white:\n{white}\n".encode() + data
+
+
+@pytest.mark.parametrize("white", [1, 100, 255, 4095, 65535])
+@pytest.mark.parametrize("kind", ["P2", "P3", "P5", "P6"])
+def test_a_pgm_or_ppm_file_states_its_range_to_every_reader(tmp_path, kind, white):
+    stored = values(3 if kind in ("P3", "P6") else 1, np.int64, white, size=(50, 40))
+    file = tmp_path / "a.pgm"
+    file.write_bytes(netpbm(kind, white, stored))
+    assert stated_range(file.read_bytes()) == (0, white)
+    np.testing.assert_array_equal(stored_values(file.read_bytes(), "a"), stored)
+    np.testing.assert_allclose(decode_bands(file, 3), np.broadcast_to(stored / white * 255, (50, 40, 3)), rtol=1e-6)
+    np.testing.assert_allclose(decode(file), decode_bands(file, 3), atol=0.51)
+    np.testing.assert_array_equal(picture(file), decode(file))
+    np.testing.assert_allclose(picture(file, (0, white)), decode(file), atol=1)  # ties of rounding
+    np.testing.assert_allclose(decode_bands(file, 3, (0, 2 * white))[..., :1], stored[..., :1] / white * 127.5, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"P5 2 2 100 \1\2\3", "broken image: it ends after 3 of 4 values"),
+        (b"P5 2 2 4095 \1\2\3", "broken image: it ends after 1 of 4 values"),
+        (b"P2 2 2 100 1 2 # 3 4", "broken image: it ends after 2 of 4 values"),
+        (b"P2 2 2 100 1 2 3 x", "broken image: invalid literal"),
+        (b"P5 2 2 100 \1\2\3\xc8", "broken image: values from 1 to 200, and its header states that 100 is white"),
+        (b"P2 2 2 100 1 2 3 -4", "broken image: values from -4 to 3, and its header"),
+        (b"P6 90000 90000 255 ", "claims 90,000 x 90,000 pixels"),
+        (b"P5 2 2 70000 " + bytes(8), "broken image"),
+        (b"P5 2 2 0 " + bytes(4), "broken image"),
+        (b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 3\nMAXVAL 100\nTUPLTYPE RGB\nENDHDR\n\1\2\3", "not an image"),
+    ],
+)
+def test_a_pgm_or_ppm_file_that_its_header_does_not_describe(content, text):
+    with pytest.raises(InputError, match=text) as told:
+        decode_bands(content, 1)
+    assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize(
