@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,9 @@ from bincam.data.decoding.netpbm import header, netpbm_values, stated_range
 from bincam.data.images import check_size, decode
 from bincam.display import counted
 from bincam.errors import InputError
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPageSeries
 
 ValueRange = tuple[float, float]
 """The values that black and white have."""
@@ -147,10 +152,15 @@ def _has_bands(path: str | os.PathLike[str]) -> bool:
     if not os.fspath(path).lower().endswith((".tif", ".tiff")):
         return False
     try:
-        values = stored_values(read_bytes(path), os.fspath(path))
-    except (OSError, InputError):
-        return False  # decoding it as a photograph says what is wrong
-    return bool(values.dtype == np.uint8 and values.shape[2] not in (1, 3, 4))
+        from tifffile import TIFF
+
+        with _tiff_file(read_bytes(path), os.fspath(path)) as stored:
+            series = stored.series[0]
+            is_decoded = stored.pages.first.compression in TIFF.DECOMPRESSORS
+            bands = series.shape[0 if _bands_first(series) else 2] if series.ndim == 3 else 1
+            return bool(series.dtype == np.uint8 and bands not in (1, 3, 4) and is_decoded)
+    except Exception:  # of a damaged header, whatever its parsing meets; decoding a photograph says what is wrong
+        return False
 
 
 def _scaled_file(path: str | os.PathLike[str], value_range: ValueRange | None) -> NDArray[np.float32]:
@@ -221,28 +231,43 @@ def stored_values(data: bytes, shown: str) -> NDArray[Any]:
     return np.asarray(values)
 
 
-def _tiff(data: bytes, shown: str) -> NDArray[Any]:
-    """The bands of a TIFF file, or its pages as bands, last."""
+@contextmanager
+def _tiff_file(data: bytes, shown: str) -> Iterator[TiffFile]:
+    """Open a TIFF file of one series of pages; no pixels are read.
+
+    Raises:
+        InputError: It has no page, pages that differ, or claims too many pixels.
+    """
     try:
         import tifffile
     except ImportError:
         raise InputError(f"{shown}: TIFF files of several bands need tifffile: pip install tifffile") from None
     with tifffile.TiffFile(BytesIO(data)) as stored:
-        series, page = stored.series[0], stored.pages[0]
-        check_size((int(page.imagewidth), int(page.imagelength)), shown)  # type: ignore[union-attr]  # frames are of other series
+        if not stored.pages:
+            raise InputError(f"{shown}: broken image: no page in it")
+        page = stored.pages.first
+        check_size((int(page.imagewidth), int(page.imagelength)), shown)
         if len(stored.series) > 1:
             raise InputError(f"{shown}: has pages of {len(stored.series)} sizes or types; keep one of them")
-        axes = series.axes
+        yield stored
+
+
+def _bands_first(series: TiffPageSeries) -> bool:
+    return series.ndim == 3 and series.axes.find("Y") == 1
+
+
+def _tiff(data: bytes, shown: str) -> NDArray[Any]:
+    """The bands of a TIFF file, or its pages as bands, last."""
+    with _tiff_file(data, shown) as stored:
         try:
-            values = series.asarray()
+            values = stored.series[0].asarray()
         except ValueError as error:
             if "imagecodecs" not in str(error):
                 raise
-            if len(stored.pages) > 1 or page.samplesperpixel not in (1, 3, 4):  # type: ignore[union-attr]  # see above
+            if len(stored.pages) > 1 or stored.pages.first.samplesperpixel not in (1, 3, 4):
                 raise InputError(f"{shown}: its compression needs imagecodecs: pip install imagecodecs") from None
             return _opencv(data, shown)
-    bands_first = values.ndim == 3 and axes.find("Y") == 1
-    return np.asarray(np.moveaxis(values, 0, -1) if bands_first else values)
+        return np.asarray(np.moveaxis(values, 0, -1) if _bands_first(stored.series[0]) else values)
 
 
 def _opencv(data: bytes, shown: str) -> NDArray[Any]:

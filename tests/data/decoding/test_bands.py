@@ -13,7 +13,7 @@ from PIL import Image
 
 from bincam.data import AttributeTable, Augmentation, FaceDataset, load, loader
 from bincam.data.check import check
-from bincam.data.decoding.bands import decode_bands, parse_range, picture, stored_values
+from bincam.data.decoding.bands import _has_bands, decode_bands, parse_range, picture, stored_values
 from bincam.data.decoding.netpbm import stated_range
 from bincam.data.decoding.values import dropped_of
 from bincam.data.images import decode
@@ -74,6 +74,35 @@ def test_planes_and_pages_of_tiff_files_are_channels(tmp_path):
         writer.write(image[:5, :5, 0])
     with pytest.raises(InputError, match="pages of 2 sizes or types"):
         decode_bands(tmp_path / "sizes.tif", 1, (0, 4095))
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_banded"),
+    [((5, 12, 10), True), ((12, 10, 5), True), ((2, 12, 10), True), ((12, 10, 3), False), ((12, 10), False)],
+)
+def test_the_header_of_a_tiff_file_tells_its_bands(tmp_path, monkeypatch, shape, is_banded):
+    image = RNG.integers(0, 256, shape, dtype=np.uint8)
+    planes = {(5, 12, 10): "separate", (12, 10, 5): "contig", (12, 10, 3): "contig"}
+    photometric = "rgb" if shape[-1] == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric=photometric, planarconfig=planes.get(shape))
+
+    def decoded(*_, **__):
+        pytest.fail("pixels are decoded")
+
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", decoded)
+    assert _has_bands(tmp_path / "a.tif") is is_banded
+    monkeypatch.undo()
+    last = image if image.ndim == 2 or not is_banded or shape[0] == 12 else np.moveaxis(image, 0, -1)
+    shown = np.atleast_3d(last)[..., : 3 if np.atleast_3d(last).shape[2] >= 3 else 1]
+    np.testing.assert_array_equal(picture(tmp_path / "a.tif"), np.broadcast_to(shown, (12, 10, 3)))
+
+
+@pytest.mark.parametrize("head", [b"II*\0", b"MM\0*"])
+def test_a_tiff_file_without_a_page(tmp_path, head):
+    (tmp_path / "a.tif").write_bytes(head + bytes(4))
+    with pytest.raises(InputError, match=r"a\.tif: broken image: no page in it$"):
+        decode_bands(tmp_path / "a.tif", 1, (0, 1))
+    assert not _has_bands(tmp_path / "a.tif")
 
 
 def test_eight_bits_need_no_range_and_keep_their_values(tmp_path):
