@@ -187,8 +187,9 @@ def load_masks(path: str | os.PathLike[str], table: AttributeTable) -> Regions:
         [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
     """
     found = _of_format(Path(path), table.source or table.root, table)
-    if found is None and Path(path).is_file():
-        raise InputError(f"{path}: expected a folder of masks, or {FILES}")
+    if found is None and not Path(path).is_dir():
+        missing = "" if Path(path).exists() else "no such folder or file; "
+        raise InputError(f"{path}: {missing}expected a folder of masks, or {FILES}")
     return found or Regions.stored(path)
 
 

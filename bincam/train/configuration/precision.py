@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+"""What a configuration may state; one that was read states another than ``auto``."""
 _NATIVE = ("avx512_bf16", "amx_bf16", "bf16")
 """Names that torch has for instructions of processors that multiply in bfloat16."""
 _AMPERE = (8, 0)
 """The first compute capability of NVIDIA's with bfloat16."""
 
 
-def fastest_precision(device: str = "auto") -> Precision:
+def fastest_precision(device: str = "auto") -> Literal["fp32", "bf16"]:
     """The precision of ``precision: auto``: bf16 where the device has instructions for it, else fp32.
 
     Processors without them emulate bf16, many times slower than fp32. Versions of torch that do not tell what a

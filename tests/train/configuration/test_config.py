@@ -165,6 +165,13 @@ def test_auto_is_the_precision_that_the_processor_has_instructions_for_and_the_f
     assert again == chosen
 
 
+def test_auto_is_named_wherever_precisions_are_listed():
+    with pytest.raises(InputError, match=r"precision: Input should be 'auto', 'fp32', 'bf16' or 'fp16', got 'fp8'"):
+        make_config(put(LEAST, precision="fp8"))
+    (row,) = (line for line in document().splitlines() if line.startswith("| `precision`"))
+    assert "| auto / fp32 / bf16 / fp16;" in row
+
+
 def test_auto_is_full_precision_where_torch_does_not_tell(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert make_config(put(LEAST, precision="auto", device="cpu")).precision == "fp32"

@@ -80,13 +80,16 @@ def csv_rows(file: PathLike, columns: list[str] | None = None) -> Iterator[tuple
         ``file:line`` and the cells by column, without the blanks around them.
 
     Raises:
-        InputError: It cannot be read, lacks a column, has one twice, or a row has another number of cells.
+        InputError: It cannot be read, has no header, lacks a column, has one twice, or a row has another
+            number of cells.
     """
     path = regular(file)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = csv.reader(stream)
             header = [name.strip() for name in next(rows, [])]
+            if not any(header):
+                raise InputError(f"{path}:1: an empty file, or an empty first line; expected a header")
             for name in columns or ():
                 if name not in header:
                     raise InputError(f"{path}:1: no column {name!r}{nearest(name, header)}")

@@ -64,8 +64,13 @@ def test_a_mask_of_other_proportions_or_a_missing_one_is_refused(files):
     (files / LIST).write_text(HEAD)
     with pytest.raises(InputError, match="no masks in it"):
         load_regions(str(files / LIST), "elsewhere")
+    (files / LIST).write_text("")
+    with pytest.raises(InputError, match=r"\.csv:1: an empty file, or an empty first line; expected a header$"):
+        load_regions(str(files / LIST), "elsewhere")
     with pytest.raises(InputError, match=r"bbox\.csv: expected a folder of masks, or COCO's"):
         load_masks(
             files / "validation-annotations-bbox.csv",
             load(files / "validation-annotations-bbox.csv", images=files / "images"),
         )
+    with pytest.raises(InputError, match="nowhere: no such folder or file; expected a folder of masks, or COCO's or"):
+        load_masks(files / "nowhere", load(files / "validation-annotations-bbox.csv", images=files / "images"))
