@@ -13,6 +13,7 @@ from bincam.stats.estimate import Estimate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
 SIZE = (4.2, 3.1)
 MARKS: Mapping[str, tuple[str, str]] = {
@@ -25,6 +26,12 @@ MARKS: Mapping[str, tuple[str, str]] = {
 """Method to its marker and its name in a legend."""
 LONGEST = 22
 MOST_CLASSES = 20
+_PLACE: Mapping[str, float] = {"left": 0.14, "right": 0.95, "top": 0.97, "bottom": 0.33}
+"""Of the axes in a figure of ``SIZE``."""
+_LEGEND = 0.42
+"""Inches from the axes down to the legend, for numbers and a label."""
+_UNCUT: Mapping[str, Any] = {"clip_on": False, "zorder": 3}
+"""Of markers: the ends of an axis, such as 0, do not cut them in half."""
 
 
 def size_coverage_figure(
@@ -46,7 +53,7 @@ def size_coverage_figure(
     size = np.append(lines["size"], end)
     with style():
         figure = Figure(figsize=SIZE)
-        figure.subplots_adjust(left=0.14, right=0.97, top=0.97, bottom=0.33)
+        figure.subplots_adjust(**_PLACE)
         axes = figure.subplots()
         axes.axhline(100 * (1 - alpha), color=MUTED, linewidth=0.8, linestyle=(0, (1, 1.5)))
         for name, colour, width in (("majority", MAJORITY, 1.3), ("minority", MINORITY, 1.3), ("coverage", INK, 1.8)):
@@ -59,12 +66,12 @@ def size_coverage_figure(
             marker, name = MARKS.get(method, ("x", method))
             axes.plot(at, 100 * covered, marker, color=INK, markersize=6, markeredgewidth=1.3, linestyle="none",
                       markerfacecolor=INK if method == "average_k" else "none",
-                      label=None if method in seen else name)  # fmt: skip
+                      label=None if method in seen else name, **_UNCUT)  # fmt: skip
             seen.add(method)
         axes.set(xlabel="mean number of labels", ylabel="coverage [%]", xlim=(0, end), ylim=(0, 103))
         axes.set_yticks([0, 25, 50, 75, 100])
         _plain(axes)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), ncol=3, handlelength=1.6, columnspacing=1.0)
+        _legend(figure, axes)
     return figure
 
 
@@ -82,7 +89,7 @@ def sizes_figure(rules: Mapping[str, Sequence[int]], names: Sequence[str] = ()) 
     sizes = np.arange(0 if names else first, (len(names) - 1 if names else last) + 1)
     with style():
         figure = Figure(figsize=SIZE)
-        figure.subplots_adjust(left=0.14, right=0.97, top=0.97, bottom=0.33)
+        figure.subplots_adjust(**_PLACE)
         axes = figure.subplots()
         width = 0.8 / len(rules)
         for place, (rule, counts) in enumerate(rules.items()):
@@ -97,7 +104,7 @@ def sizes_figure(rules: Mapping[str, Sequence[int]], names: Sequence[str] = ()) 
             axes.set_xticks(sizes)
         axes.grid(False, axis="x")
         _plain(axes)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), ncol=2, handlelength=1.2)
+        _legend(figure, axes)
     return figure
 
 
@@ -116,13 +123,9 @@ def classes_figure(
 
     names = list(next(iter(rules.values())))
     shown = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
-    below = 0.85  # of the axis and the legend, in inches
-    height = max(SIZE[1] - 0.6, 0.24 * len(names) + below + 0.1)
     looks = ((MUTED, "D"), (INK, "s"), (MAJORITY, "o"))
     with style():
-        figure = Figure(figsize=(SIZE[0], height))
-        left = (0.085 * max(map(len, shown)) + 0.25) / SIZE[0]
-        figure.subplots_adjust(left=left, right=0.95, top=1 - 0.08 / height, bottom=below / height)
+        figure = Figure(figsize=SIZE)
         axes = figure.subplots()
         axes.axvline(100 * (1 - alpha), color=MUTED, linewidth=0.8, linestyle=(0, (1, 1.5)))
         for place, (rule, figures) in enumerate(rules.items()):
@@ -138,6 +141,7 @@ def classes_figure(
                     "color": colour,
                     "markerfacecolor": "white" if figure_of.small else colour,
                     "label": label,
+                    **_UNCUT,
                 }
                 axes.plot(100 * figure_of.value, row + offset, marker, markersize=4.5, linestyle="none", **look)
                 label = None
@@ -148,8 +152,28 @@ def classes_figure(
         axes.grid(True, axis="x", color=LINE)
         axes.grid(False, axis="y")
         _plain(axes)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.42 / (height - below)), ncol=3, handlelength=1.2)
+        legend = _legend(figure, axes)
+        below = _LEGEND + legend.get_window_extent().height / figure.dpi
+        height = max(SIZE[1] - 0.6, 0.24 * len(names) + below + 0.1)
+        figure.set_size_inches(SIZE[0], height)
+        left = (0.085 * max(map(len, shown)) + 0.25) / SIZE[0]
+        figure.subplots_adjust(left=left, right=0.95, top=1 - 0.08 / height, bottom=below / height)
+        legend.set_bbox_to_anchor((0.5, (below - _LEGEND) / height))
     return figure
+
+
+def _legend(figure: Figure, axes: Axes) -> Legend:
+    """Put the legend below the axes, in as many columns, three at most, as there is room for."""
+    top = _PLACE["bottom"] - _LEGEND / SIZE[1]
+    for columns in (3, 2, 1):
+        legend = figure.legend(
+            *axes.get_legend_handles_labels(), loc="upper center", bbox_to_anchor=(0.5, top), ncol=columns,
+            handlelength=1.4, columnspacing=1.2, borderaxespad=0,
+        )  # fmt: skip
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            break
+        legend.remove()
+    return legend
 
 
 def _plain(axes: Axes) -> None:
