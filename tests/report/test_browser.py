@@ -2,12 +2,19 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from bincam.audit import open_audit
+from bincam.audit.folder.writer import AuditWriter
+from bincam.audit.summary.summarize import summarise
 from bincam.report import write_report
+from bincam.studies.sets.settings import SetsSettings
+from bincam.studies.sets.study import run_sets
 from tests.report.conftest import finished_audit
+from tests.studies.sets.made import drawn_heads, write_made
 
 WIDTHS = {"desktop": 1280, "phone": 390}
 
@@ -291,3 +298,41 @@ def test_themes_differ_and_print_is_on_white(visit):
     dark.emulate_media(media="print")
     assert dark.evaluate(shade) == "rgb(255, 255, 255)"
     assert dark.evaluate("getComputedStyle(document.querySelector('.controls')).display") == "none"
+
+
+@pytest.mark.parametrize("kind", ["audit"], indirect=True)
+def test_print_keeps_what_explains_and_leaves_out_what_is_of_the_screen(visit):
+    page = visit()
+    hints = page.locator("#table > .hint")
+    texts = hints.all_inner_texts()
+    assert [text.split(" ")[0] for text in texts] == ["No", "Click"]
+    page.emulate_media(media="print")
+    assert [hints.nth(place).is_visible() for place in range(2)] == [True, False]
+
+
+def pages_of(page, style):
+    page.add_style_tag(content=style)
+    return len(re.findall(rb"/Type /Page\b", page.pdf(prefer_css_page_size=True)))
+
+
+def test_short_cards_share_a_printed_page_and_no_chart_is_cut(browser, tmp_path):
+    heads = drawn_heads(300, [0.1, 0.5, 0.3, 0.2])
+    audit = write_made(tmp_path / "audit", names=("Bald", "Even", "Hat", "Young"), **heads)
+    AuditWriter(audit.folder, audit.manifest).write_summary(summarise(audit, resamples=20))
+    run_sets(open_audit(audit.folder), SetsSettings(free=1))
+    page = browser.new_page()
+    page.goto(write_report(audit.folder, tmp_path / "report.html").as_uri())
+    assert page.locator("#label-sets > .card").count() == 4
+    page.emulate_media(media="print")
+
+    def breaks(where, which):
+        return page.eval_on_selector_all(where, f"all => all.map(one => getComputedStyle(one).{which})")
+
+    assert set(breaks("#label-sets .charts > figure", "breakInside")) == {"avoid"}
+    assert set(breaks("#label-sets > .card", "breakInside")) == {"avoid"}
+    assert breaks("#attributes > .card", "breakBefore") == ["auto", "page", "page", "page"]
+    shared = pages_of(page, "body > :not(main), main > :not(#label-sets) { display: none; }")
+    alone = pages_of(page, "#label-sets > .card { break-before: page !important; }")
+    assert shared <= 3
+    assert alone >= 5  # one of what stands before the cards
+    page.close()
