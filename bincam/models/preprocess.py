@@ -113,9 +113,7 @@ def preprocess(image: Image, card: Card, landmarks: ArrayLike | None = None) -> 
         )
     fitted = fit(image, card, landmarks)
     pixels = np.asarray(fitted.convert("L") if len(card.mean) == 1 else fitted, dtype=np.float32) / 255
-    tensor = torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)  # (C, H, W)
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (card.mean, card.std))
-    return (tensor - mean) / std
+    return _normalised(np.atleast_3d(pixels), card)
 
 
 def preprocess_values(values: NDArray[np.generic], card: Card, landmarks: ArrayLike | None = None) -> Tensor:
@@ -147,12 +145,17 @@ def preprocess_values(values: NDArray[np.generic], card: Card, landmarks: ArrayL
             f"an image of shape {values.shape}; expected (H, W, {len(card.mean)}), as the card's mean says"
         )
     fitted = fit_values(values, card, landmarks)
-    tensor = torch.from_numpy(fitted / np.float32(255)).permute(2, 0, 1)
-    mean, std = (torch.tensor(each).view(-1, 1, 1) for each in (card.mean, card.std))
-    return (tensor - mean) / std
+    return _normalised(fitted / np.float32(255), card)
 
 
 def fit_values(values: NDArray[np.generic], card: Card, landmarks: ArrayLike | None = None) -> NDArray[np.float32]:
     """Bring an image ``(H, W, C)`` from 0 to 255 to the card's input size, by its ``fit``, as ``fit`` does pictures."""
     matrix = input_matrix(card, (values.shape[0], values.shape[1]), landmarks)
     return crop.warp(np.asarray(values, np.float32), matrix, card.input_size)
+
+
+def _normalised(pixels: NDArray[np.float32], card: Card) -> Tensor:
+    """Bring pixels ``(H, W, C)`` from 0 to 1 into the card's form, ``(C, H, W)``."""
+    tensor = torch.from_numpy(pixels).permute(2, 0, 1)
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (card.mean, card.std))
+    return (tensor - mean) / std

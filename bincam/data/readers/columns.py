@@ -34,6 +34,10 @@ _NOT_AN_ATTRIBUTE = (
 _SPLITS = "it says which split an image is in: --split-column {name} (split=)"
 
 
+class NoPathsError(InputError):
+    """A source has no column of image paths."""
+
+
 def read_columns(
     source: Path,
     read: Batches,
@@ -66,7 +70,8 @@ def read_columns(
         stated: The sets.
 
     Raises:
-        InputError: A column is missing or a cell is invalid, with its place.
+        NoPathsError: The column of paths is missing.
+        InputError: Another column is missing or a cell is invalid, with its place.
     """
     coding = Coding.of(labels)
     points = _column_names(landmarks, LANDMARK_COLUMNS, 10, "landmarks")
@@ -85,7 +90,8 @@ def read_columns(
             for column in (*named, *chosen):
                 if column not in columns:
                     of = " of image paths (path, --path-column)" if column == path else ""
-                    raise InputError(f"{source}: no column {column!r}{of}{nearest(column, columns)}")
+                    kind = NoPathsError if of else InputError
+                    raise kind(f"{source}: no column {column!r}{of}{nearest(column, columns)}")
         cells = Cells(source, batch, start)
         flags = np.empty((batch.num_rows, len(chosen)), np.int8)
         for i, name in enumerate(chosen):

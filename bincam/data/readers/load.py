@@ -11,6 +11,7 @@ from typing import Any
 from bincam.data.attribute_table import AttributeTable
 from bincam.data.decoding.bands import parse_range
 from bincam.data.readers.arguments import plain
+from bincam.data.readers.columns import NoPathsError
 from bincam.data.readers.data_file import stated
 from bincam.data.readers.faces import celebamask_hq
 from bincam.data.readers.format import ATTRIBUTES, RANGE, Format
@@ -21,8 +22,6 @@ from bincam.data.regions.regions import Regions
 from bincam.errors import BincamWarning, InputError
 
 _FORMAT, _TABLE = "format", "table"
-_NO_PATHS = "of image paths (path, --path-column)"
-"""Part of the message of a table without a column of paths."""
 
 
 def load(source: str | os.PathLike[str], **options: Any) -> AttributeTable:
@@ -66,7 +65,7 @@ def read(source: str | os.PathLike[str], options: Mapping[str, Any]) -> Attribut
     try:
         result: AttributeTable = item.function(*(() if item is ORL else (Path(source),)), **own)
     except InputError as error:
-        raise InputError(f"{error}{_belongs(Path(source), item, str(error))}") from None
+        raise InputError(f"{error}{_belongs(Path(source), item, error)}") from None
     kept = {_FORMAT: options[_FORMAT]} if _FORMAT in options else {}
     if chosen is not None:
         result = result.select(chosen)
@@ -78,9 +77,9 @@ def read(source: str | os.PathLike[str], options: Mapping[str, Any]) -> Attribut
     return result.read_with({**kept, **result.reading}) if kept else result
 
 
-def _belongs(source: Path, item: Format, error: str) -> str:
+def _belongs(source: Path, item: Format, error: InputError) -> str:
     """What a file is that was read as a table of paths and has no column of them: a part of another format."""
-    if item.name != _TABLE or _NO_PATHS not in error:
+    if item.name != _TABLE or not isinstance(error, NoPathsError):
         return ""
     if source.name.endswith(ENDING):
         return f"; it lists masks of Open Images: read *-annotations-bbox.csv, and give it as --object-masks {source}"

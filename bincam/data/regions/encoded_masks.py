@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,31 @@ class EncodedMasks(AttributeMasks):
     """
 
     segments: Mapping[tuple[str, str], tuple[tuple[int, int], tuple[Segment, ...]]]
+
+    @classmethod
+    def gathered(
+        cls, file: str | os.PathLike[str], found: Iterable[tuple[str, str, tuple[int, int], Segment]], nothing: str
+    ) -> EncodedMasks:
+        """Gather the masks of a file by image and attribute.
+
+        Args:
+            file: The file.
+            found: For each mask the names of image and attribute, ``(H, W)`` of the image, and the mask.
+            nothing: What the file has none of, for the message.
+
+        Raises:
+            InputError: It has none.
+
+        >>> masks = EncodedMasks.gathered("a.json", [("a.jpg", "cat", (2, 2), [[0, 0, 2, 0, 2, 1, 0, 1]])], "masks")
+        >>> masks.draw(Place((2, 2), image="a.jpg", attribute="cat")).astype(int).tolist()
+        [[1, 1], [0, 0]]
+        """
+        gathered: dict[tuple[str, str], tuple[tuple[int, int], list[Segment]]] = {}
+        for image, attribute, size, segment in found:
+            gathered.setdefault((image, attribute), (size, []))[1].append(segment)
+        if not gathered:
+            raise InputError(f"{file}: no {nothing}")
+        return cls(Path(file), {key: (size, tuple(segments)) for key, (size, segments) in gathered.items()})
 
     def may_show(self, attribute: str) -> bool:
         """Return False for attributes that have a mask in no image."""

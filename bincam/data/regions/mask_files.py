@@ -56,6 +56,11 @@ class MaskFiles(AttributeMasks):
             drawn = mask if drawn is None else drawn | mask
         return drawn
 
+    @property
+    def may_ignore(self) -> bool:
+        """True if a list names such pixels."""
+        return bool(self.left_out)
+
     def ignored(self, place: Place) -> Mask | None:
         """Draw the pixels of an image that count neither way, unless an object's mask has them; None without a file."""
         file = self.left_out.get(place.image or "")

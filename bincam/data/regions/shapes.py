@@ -60,6 +60,15 @@ class Shape(ABC):
     def draw(self, place: Place) -> Mask | None:
         """Draw the mask: ``(H, W)``, or None if the image has no such region, which differs from an empty one."""
 
+    @property
+    def may_ignore(self) -> bool:
+        """True if pixels of some image count neither way."""
+        return False
+
+    def ignored(self, place: Place) -> Mask | None:  # noqa: ARG002 - of a shape that ignores none
+        """Draw the pixels of an image that count neither way: ``(H, W)``, or None where there are none."""
+        return None
+
 
 @dataclass(frozen=True, eq=False)
 class Cells(Shape):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from bincam.data import load, table
+from bincam.data.readers.columns import NoPathsError
 from bincam.errors import InputError
 from tests.data.conftest import make_table
 
@@ -158,6 +159,13 @@ def test_landmarks_and_boxes(tmp_path):
 def test_refusals(tmp_path, text, options, message):
     with pytest.raises(InputError, match=message):
         table(write(tmp_path, text), **options)
+
+
+def test_a_missing_column_of_paths_has_an_error_of_its_own(tmp_path):
+    for options, kind in (({"path": "imge"}, NoPathsError), ({"attributes": ["B"]}, InputError)):
+        with pytest.raises(InputError) as told:
+            table(write(tmp_path, "image,A\n1.png,1\n"), **options)
+        assert type(told.value) is kind
 
 
 def test_other_files_are_refused(tmp_path):

@@ -14,7 +14,6 @@ from bincam.data import AttributeTable, BoxTable, Regions, part_boxes
 from bincam.data.dataset import Crop
 from bincam.data.regions.box_table import NAME
 from bincam.data.regions.boxes import Boxes
-from bincam.data.regions.mask_files import MaskFiles
 from bincam.data.regions.shapes import Mask, Place
 from bincam.data.regions.stored_masks import PartMasks, cropped
 from bincam.errors import InputError
@@ -86,8 +85,7 @@ class TrueObjects:
     @property
     def may_ignore(self) -> bool:
         """True if the masks state pixels of some image that count neither way."""
-        shape = None if self.masks is None else self.masks.shapes[""]
-        return isinstance(shape, MaskFiles) and bool(shape.left_out)
+        return self.masks is not None and self.masks.shapes[""].may_ignore
 
     def ignored(self, image: str, crop: Crop, size: tuple[int, int]) -> Mask | None:
         """Return the pixels of one image that count neither way, ``(H, W)``; None where there are none.
@@ -95,10 +93,9 @@ class TrueObjects:
         Raises:
             InputError: Their mask cannot be read.
         """
-        shape = None if self.masks is None else self.masks.shapes[""]
-        if not isinstance(shape, MaskFiles):
+        if self.masks is None:
             return None
-        return shape.ignored(Place(size, image=image, matrix=crop.matrix, stored=crop.stored))
+        return self.masks.shapes[""].ignored(Place(size, image=image, matrix=crop.matrix, stored=crop.stored))
 
     def _masks(self, names: Sequence[str], place: Place) -> list[Mask | None]:
         if self.masks is None:

@@ -13,6 +13,7 @@ from bincam.data.attribute_table import AttributeTable
 from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.objects.found import BadBoxes, FoundObjects, Unannotated
 from bincam.data.readers.sources.xml_file import as_number, read_xml, text_of
+from bincam.data.regions.ellipses import ellipse_reach
 from bincam.errors import InputError, nearest
 
 _SHAPES = ("box", "polygon", "mask", "ellipse", "polyline", "points", "cuboid", "skeleton")
@@ -162,7 +163,7 @@ def _box(element: Element, where: str) -> Sequence[float] | None:
     if element.tag == "ellipse":
         x, y, rx, ry = (number(name) for name in ("cx", "cy", "rx", "ry"))
         angle = math.radians(as_number(element.get("rotation") or "0", f"{where}: rotation of <ellipse>"))
-        dx, dy = (math.hypot(rx * math.cos(turn), ry * math.sin(turn)) for turn in (angle, math.pi / 2 - angle))
+        dx, dy = ellipse_reach((rx, ry), angle, f"{where}: ellipse of {element.get('label', '')}")
         return x - dx, y - dy, x + dx, y + dy
     if element.tag == "mask":
         left, top = number("left"), number("top")

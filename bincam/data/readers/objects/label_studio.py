@@ -11,6 +11,7 @@ from bincam.data.attribute_table import AttributeTable
 from bincam.data.readers.arguments import reader_of
 from bincam.data.readers.objects.found import BadBoxes, FoundObjects
 from bincam.data.readers.objects.label_studio_tasks import Region, Several, Task, numbers_of, points_of, tasks_of
+from bincam.data.regions.ellipses import ellipse_reach
 from bincam.display import counted
 from bincam.errors import InputError
 
@@ -73,10 +74,7 @@ def _shares(region: Region, task: Task) -> Sequence[float] | None:
     if region.kind == "ellipselabels":
         x, y, rx, ry, angle = numbers_of(region, ("x", "y", "radiusX", "radiusY"), "an ellipse")
         across, down = task.known_size
-        dx, dy = (
-            math.hypot(rx * across * math.cos(turn), ry * down * math.sin(turn))
-            for turn in (angle, math.pi / 2 - angle)
-        )
+        dx, dy = ellipse_reach((rx, ry), angle, region.where, (across, down))
         return x - dx / across, y - dy / down, x + dx / across, y + dy / down
     if region.kind != "rectanglelabels":
         return None

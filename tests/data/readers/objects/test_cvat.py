@@ -73,6 +73,23 @@ def test_malformed_files_are_refused(write, change, message):
         cvat(write(IMAGES.replace(*change, 1)))
 
 
+def oval(**changes):
+    values = {"cx": 30, "cy": 20, "rx": 10, "ry": 5, "rotation": 90, **changes}
+    stated = " ".join(f'{name}="{value}"' for name, value in values.items())
+    return IMAGES.replace("<polygon", f'<ellipse label="bird" {stated}/><polygon', 1)
+
+
+def test_an_ellipse_has_the_upright_box_around_it(write):
+    box = cvat(write(oval())).objects.of("a.jpg", "bird")
+    np.testing.assert_allclose(box, [[25, 10, 35, 30]], atol=1e-9)  # a quarter about the centre
+    with pytest.raises(
+        InputError, match=r"image 'a\.jpg': ellipse of bird: radii are -10 and 5; expected numbers above"
+    ):
+        cvat(write(oval(rx=-10)))
+    with pytest.raises(InputError, match=r"ellipse of bird: box .* has no area; .* skip such boxes: bad_boxes='skip'"):
+        cvat(write(oval(ry=0, rotation=45)))
+
+
 def test_labels_are_those_found_where_no_task_is_described(write):
     assert cvat(write(meta="")).names == ("cat", "dog")
     with pytest.raises(InputError, match="no labels in it"):

@@ -61,6 +61,25 @@ def test_an_empty_annotation_is_no_and_a_skipped_one_is_unknown(write):
     np.testing.assert_allclose(table.objects.of("e.jpg", "cat"), [[60, 50, 100, 70]], atol=1e-9)
 
 
+def oval(**changes):
+    value = {"x": 50, "y": 50, "radiusX": 10, "radiusY": 40, "rotation": 90, "ellipselabels": ["cat"], **changes}
+
+    def change(tasks):
+        first = tasks[4]["annotations"][0]["result"][0]
+        tasks[4]["annotations"][0]["result"] = [{**first, "type": "ellipselabels", "value": value}]
+
+    return change
+
+
+def test_an_ellipse_has_the_upright_box_around_it(write):
+    box = label_studio(write(oval())).objects.of("e.jpg", "cat")
+    np.testing.assert_allclose(box, [[60, 30, 140, 70]], atol=1e-9)  # of 20 and 40 pixels, turned by a quarter
+    with pytest.raises(InputError, match="task 5: cat: radii are 10 and -40; expected numbers above 0"):
+        label_studio(write(oval(radiusY=-40)))
+    with pytest.raises(InputError, match=r"task 5: cat: box .* has no area"):
+        label_studio(write(oval(radiusX=0)))
+
+
 def test_several_annotations_need_a_choice(write):
     def twice(value):
         value[1]["annotations"].append({"result": [region("cat", 1, 1, 2, 2)]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
 
 from bincam.data.readers.objects.coco import annotations_of
 from bincam.data.regions.encoded_masks import EncodedMasks, Segment
@@ -16,14 +16,13 @@ def coco_masks(file: str | os.PathLike[str]) -> EncodedMasks:
     Raises:
         InputError: The file is none, or has no masks.
     """
-    gathered: dict[tuple[str, str], tuple[tuple[int, int], list[Segment]]] = {}
+    return EncodedMasks.gathered(file, _found(file), "masks (segmentation) in its annotations")
+
+
+def _found(file: str | os.PathLike[str]) -> Iterator[tuple[str, str, tuple[int, int], Segment]]:
     for entry in annotations_of(file):
         if not entry.annotation.get("segmentation"):
             continue
         if entry.size is None:
             raise InputError(f"{entry.where}: a mask in an image without width and height")
-        size = entry.size[1], entry.size[0]
-        gathered.setdefault((entry.image, entry.category), (size, []))[1].append(entry.annotation["segmentation"])
-    if not gathered:
-        raise InputError(f"{file}: no masks (segmentation) in its annotations")
-    return EncodedMasks(Path(file), {key: (size, tuple(masks)) for key, (size, masks) in gathered.items()})
+        yield entry.image, entry.category, (entry.size[1], entry.size[0]), entry.annotation["segmentation"]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from bincam.data.readers.objects.cvat import images_of, points_of
 from bincam.data.readers.sources.xml_file import as_number
+from bincam.data.regions.ellipses import ellipse
 from bincam.data.regions.encoded_masks import EncodedMasks, Segment
 from bincam.data.regions.run_lengths import RowRuns
-from bincam.data.regions.shapes import Ellipse
 from bincam.errors import InputError
-
-_Gathered = dict[tuple[str, str], tuple[tuple[int, int], list[Segment]]]
 
 
 def cvat_masks(file: str | os.PathLike[str]) -> EncodedMasks:
@@ -22,17 +20,17 @@ def cvat_masks(file: str | os.PathLike[str]) -> EncodedMasks:
     Raises:
         InputError: The file is malformed, or has none of them.
     """
-    source = Path(file)
-    gathered: _Gathered = {}
-    for image in images_of(source):
+    return EncodedMasks.gathered(file, _found(file), "masks, polygons or ellipses in it; a box is no mask")
+
+
+def _found(file: str | os.PathLike[str]) -> Iterator[tuple[str, str, tuple[int, int], Segment]]:
+    for image in images_of(file):
+        width, height = image.size
         for element in image.shapes:
-            segment = _segment(element, image.size, f"{image.where}: {element.tag} of {element.get('label', '')}")
+            label = element.get("label", "")
+            segment = _segment(element, (height, width), f"{image.where}: {element.tag} of {label}")
             if segment is not None:
-                key = (image.name, element.get("label", ""))
-                gathered.setdefault(key, ((image.size[1], image.size[0]), []))[1].append(segment)
-    if not gathered:
-        raise InputError(f"{source}: no masks, polygons or ellipses in it; a box is no mask")
-    return EncodedMasks(source, {key: (size, tuple(segments)) for key, (size, segments) in gathered.items()})
+                yield image.name, label, (height, width), segment
 
 
 def _segment(element: Element, size: tuple[int, int], where: str) -> Segment | None:
@@ -44,9 +42,7 @@ def _segment(element: Element, size: tuple[int, int], where: str) -> Segment | N
     if element.tag == "ellipse":
         x, y, rx, ry = (number(name) for name in ("cx", "cy", "rx", "ry"))
         angle = as_number(element.get("rotation") or "0", f"{where}: rotation")
-        if not (rx > 0 and ry > 0):
-            raise InputError(f"{where}: radii are {rx:g} and {ry:g}; expected numbers above 0")
-        return Ellipse(x=x, y=y, rx=rx, ry=ry, angle=angle, units="pixels", size=(size[1], size[0]))
+        return ellipse((x, y), (rx, ry), angle, size, where)
     if element.tag == "mask":
         left, top, width, height = (int(number(name)) for name in ("left", "top", "width", "height"))
         runs = [run.strip() for run in (element.get("rle") or "").split(",")]

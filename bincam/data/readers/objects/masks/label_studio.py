@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from bincam.data.readers.objects.label_studio_tasks import Region, Several, Task, numbers_of, points_of, tasks_of
+from bincam.data.regions.ellipses import ellipse
 from bincam.data.regions.encoded_masks import EncodedMasks, Segment
 from bincam.data.regions.run_lengths import PackedRuns
-from bincam.data.regions.shapes import Ellipse
 from bincam.errors import InputError
-
-_Gathered = dict[tuple[str, str], tuple[tuple[int, int], list[Segment]]]
 
 
 def label_studio_masks(
@@ -28,18 +27,18 @@ def label_studio_masks(
     Raises:
         InputError: The file is malformed, or has none of them.
     """
-    source = Path(file)
-    gathered: _Gathered = {}
+    found = _found(Path(file), image_key, several)
+    return EncodedMasks.gathered(file, found, "brush labels, polygons or ellipses in it; a rectangle is no mask")
+
+
+def _found(source: Path, image_key: str, several: Several) -> Iterator[tuple[str, str, tuple[int, int], Segment]]:
     for task in tasks_of(source, image_key, several):
         for region in task.regions:
             segment = _segment(region, task) if region.labels else None
             if segment is not None:
                 width, height = task.known_size
                 for label in region.labels:
-                    gathered.setdefault((task.image, label), ((height, width), []))[1].append(segment)
-    if not gathered:
-        raise InputError(f"{source}: no brush labels, polygons or ellipses in it; a rectangle is no mask")
-    return EncodedMasks(source, {key: (size, tuple(segments)) for key, (size, segments) in gathered.items()})
+                    yield task.image, label, (height, width), segment
 
 
 def _segment(region: Region, task: Task) -> Segment | None:
@@ -54,15 +53,6 @@ def _segment(region: Region, task: Task) -> Segment | None:
     if region.kind == "ellipselabels":
         width, height = task.known_size
         x, y, rx, ry, angle = numbers_of(region, ("x", "y", "radiusX", "radiusY"), "an ellipse")
-        if not (rx > 0 and ry > 0):
-            raise InputError(f"{region.where}: radii are {rx:g} and {ry:g}; expected numbers above 0")
-        return Ellipse(
-            x=x * width / 100,
-            y=y * height / 100,
-            rx=rx * width / 100,
-            ry=ry * height / 100,
-            angle=math.degrees(angle),
-            units="pixels",
-            size=(height, width),
-        )
+        unit = width / 100, height / 100
+        return ellipse((x, y), (rx, ry), math.degrees(angle), (height, width), region.where, unit)
     return None

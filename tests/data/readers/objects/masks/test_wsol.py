@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bincam.data import load, load_masks, load_regions
-from bincam.data.regions.shapes import Place
+from bincam.data.regions.shapes import Cells, Place
 from bincam.errors import InputError
 from tests.data.readers.objects.masks.test_open_images import draw
 
@@ -44,6 +46,10 @@ def test_lists_of_masks_are_regions_of_the_images_class(root):
     ignored = shape.ignored(Place((10, 10), image="val/k/a.jpg"))
     assert (ignored.sum(), ignored[:3, :3].all()) == (9, True)
     assert shape.ignored(Place((10, 10), image="val/d/b.jpg")) is None
+    assert shape.may_ignore
+    assert not replace(shape, left_out={}).may_ignore
+    drawn = Cells(np.ones((2, 2), bool))  # as every other shape
+    assert (drawn.may_ignore, drawn.ignored(Place((10, 10), image="val/k/a.jpg"))) == (False, None)
     assert not len(table.objects.names)
     regions = load_regions(str(root / "masks"), root, table)
     assert regions.mask("class=dog", (10, 10), image="val/d/b.jpg").sum() == 4
