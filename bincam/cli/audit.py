@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +13,11 @@ import typer
 
 from bincam.cli.reading import source
 from bincam.cli.reading.engine_options import EngineOptions
+from bincam.cli.reading.execution_options import ExecutionOptions
 from bincam.cli.reading.option_groups import (
-    EXECUTION_PANEL,
-    LARGEST_SEED,
     RESULTS_PANEL,
     SUBJECT_PANEL,
     SUMMARY_PANEL,
-    Device,
     ModelOptions,
     ModelSource,
     SummaryOptions,
@@ -30,7 +27,7 @@ from bincam.cli.reading.option_groups import (
 from bincam.cli.reading.options import expand_groups, parse_attributes, parse_names
 from bincam.cli.reading.table_options import SETS_PANEL, ReaderOptions
 from bincam.display import counted
-from bincam.errors import BincamWarning, InputError
+from bincam.errors import BincamWarning
 from bincam.references import MAP_REFERENCES
 
 if TYPE_CHECKING:
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 _MAPS, _MASKS = "Maps", "Regions and masks"
 _EXTRA = "Additional measurements"
-_TRUNKS = ("eager", "folded", "compiled")
-"""Those of ``bincam.models.trunk.trunk``, which imports torch."""
 
 
 @expand_groups
@@ -91,9 +86,7 @@ def audit(
             rich_help_panel=SUBJECT_PANEL,
         ),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of all random draws.", rich_help_panel=EXECUTION_PANEL)
-    ] = 0,
+    execution: ExecutionOptions,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume an interrupted audit.", rich_help_panel=RESULTS_PANEL)
     ] = False,
@@ -221,42 +214,6 @@ def audit(
             rich_help_panel=_EXTRA,
         ),
     ] = 64,
-    device: Device = "cpu",
-    precision: Annotated[str, typer.Option(help="fp32 or bf16.", rich_help_panel=EXECUTION_PANEL)] = "fp32",
-    trunk: Annotated[
-        str,
-        typer.Option(
-            metavar="|".join(_TRUNKS),
-            help="How the network runs below the explained tensor: as it is, with batch normalisation folded into the "
-            "convolutions, or also compiled, which takes up to half a minute and pays from some hundred images on.",
-            rich_help_panel=EXECUTION_PANEL,
-        ),
-    ] = "folded",
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Images per forward pass.",
-            show_default="8 on a CPU, 64 on a GPU",
-            rich_help_panel=EXECUTION_PANEL,
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Processes that read images; 0 reads in the main process.",
-            show_default="1 on a CPU; for a GPU one per core, up to 8",
-            rich_help_panel=EXECUTION_PANEL,
-        ),
-    ] = None,
-    on_error: Annotated[
-        str,
-        typer.Option(
-            help="raise stops at an image that cannot be read; skip leaves it out and counts it.",
-            rich_help_panel=EXECUTION_PANEL,
-        ),
-    ] = "raise",
     spread: EngineOptions,
     weights: WeightsFile = None,
     options: ModelOptions,
@@ -269,8 +226,7 @@ def audit(
     from bincam.audit.folder.begun import check_free
     from bincam.audit.settings import Settings
 
-    if on_error not in ("raise", "skip") or precision not in ("fp32", "bf16"):
-        raise InputError(f"--on-error is raise or skip, --precision fp32 or bf16; got {on_error} and {precision}")
+    carried = execution.values()
     check_free(out, resume=resume)
     engine = spread.chosen()
     from bincam.inference.zoom.selection import parse_views
@@ -279,7 +235,7 @@ def audit(
     kept = None if groups is None else parse_names("--groups", groups, may_be_empty=True)
     stated = figures.values()
     reading.reader_options()  # a mistyped list is told before a model is opened
-    opened = source.open_source(model, weights, options, device=device)
+    opened = source.open_source(model, weights, options, device=execution.device)
     with _notes_as_lines():
         table = reading.load_for(data, opened.card)
     values: dict[str, Any] = {
@@ -304,13 +260,7 @@ def audit(
         "reference_split": None if reference_split == "none" else reference_split,
         "reference_limit": reference_limit,
         "map_reference": reference,
-        "seed": seed,
-        "batch_size": batch_size,
-        "workers": _workers(device) if workers is None else workers,
-        "device": device,
-        "precision": precision,
-        "trunk": trunk,
-        "on_error": on_error,
+        **carried,
     }
     given: dict[str, Any] = {"resume": resume, "source": str(model or options.factory), "engine": engine}
     done = _run(opened, table, out, Settings(**values), **given)
@@ -346,11 +296,6 @@ def _notes_as_lines() -> Iterator[None]:
 
         warnings.showwarning = show
         yield
-
-
-def _workers(device: str) -> int:
-    """The default number of reading processes: a CPU that also runs the model has one core to spare."""
-    return 1 if device.partition(":")[0] == "cpu" else min(os.cpu_count() or 1, 8)
 
 
 def _regions(choice: str, data: str, table: AttributeTable) -> Any:
