@@ -9,7 +9,7 @@ from bincam.compare.contrast import compare
 from bincam.compare.names import BALANCING, PLAIN, names_from, names_of, notes_on
 from bincam.train.losses.registry import LOSSES
 from tests.audit.synthetic import ATTRIBUTES, make_audit
-from tests.compare.test_contrast import edit
+from tests.compare.two_audits import edit
 
 SHIFT = {"attributes": list(ATTRIBUTES), "logit_shift": dict.fromkeys(ATTRIBUTES, 0.0)}
 
