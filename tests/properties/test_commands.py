@@ -42,6 +42,7 @@ QUICK = [
 """Commands that take well under a second on small inputs, with the arguments of a valid call."""
 EXPLAIN = ["SET/img_align_celeba/000001.jpg", "--model", "MODEL", "--json"]
 AUDITED = ["--model", "MODEL", "--data", "SET", "--out", "NEW", "--limit", "2", "--gate-images", "0", "--workers", "0"]
+TRUTH = ["--model", "MODEL", "--pairs", "STUDIED/pairs.csv", "--methods", "grad_cam,brightness"]
 HEAVY = [
     (("explain",), ["SET/img_align_celeba/000001.jpg", "--model", "MODEL", "--out", "NEW"]),
     (("explain",), [*EXPLAIN, "--grid"]),
@@ -53,6 +54,8 @@ HEAVY = [
     (("audit",), [*AUDITED, "--grid"]),
     (("audit",), [*AUDITED, "--boxes"]),
     (("audit",), [*AUDITED, "--views", "2"]),
+    (("truth",), [*TRUTH, "--out", "NEW/t"]),
+    (("truth",), [*TRUTH, "--out", "STUDIED/truth", "--resume"]),
     (("faces", "make"), ["--out", "NEW/f", "--count", "2", "--size", "64x80", "--workers", "1"]),
     (("faces", "pairs"), ["--out", "NEW/p", "--count", "1", "--size", "44x54", "--attributes", "Bald"]),
     (("faces", "sheet"), ["--out", "NEW/f.png", "--count", "1", "--size", "44x54", "--kind", "faces"]),
@@ -71,6 +74,7 @@ WORK = {
 }
 WORK |= {
     "--influence-images",
+    "--masks",
     "--boxes-sample",
     "--views",
     "--test-time",
@@ -107,7 +111,11 @@ def places(celeba, model, tmp_path_factory):
     studied = folder / "studied"
     planted.audited(studied, count=12)
     (studied / "plan.yaml").write_text(json.dumps([list(view) for view in planted.PLAN[:2]]))
+    for name, shade in (("plain", 60), ("flipped", 200)):
+        Image.new("RGB", (36, 44), (shade, 90, 90)).save(studied / f"{name}.png")
+    (studied / "pairs.csv").write_text("attribute,image,flipped\nSmiling,plain.png,flipped.png\n")
     for words in (
+        ["truth", *(word.replace("MODEL", str(model)) for word in TRUTH), "--out", "STUDIED/truth"],
         ["zoom", "STUDIED/audit", *PLANTED, "--plan", "STUDIED/plan.yaml"],
         ["sets", "STUDIED/audit", "--method", "average_k,class_conditional"],
     ):
