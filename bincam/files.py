@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from bincam.errors import InputError
+from bincam.followed import tell_written
+from bincam.storage.address import refuse_address
 from bincam.yaml_text import parse_yaml, yaml_problem
 
 
 @contextmanager
-def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic(path: str | os.PathLike[str], *, told: bool = True) -> Iterator[Path]:
     """Write a file completely or not at all, through a temporary path in the same folder.
 
     On success the temporary file replaces ``path``; on any error it is removed and ``path`` is left as it was. The
@@ -25,12 +27,13 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Args:
         path: The file to write.
+        told: Tell whoever follows the folder, see ``bincam.followed``; what it cannot be told of is not kept.
 
     Yields:
         The path to write to.
 
     Raises:
-        InputError: The folder cannot be created or written to, or ``path`` is itself a folder.
+        InputError: The folder cannot be created or written to, or ``path`` is itself a folder or on object storage.
 
     Example:
         >>> from pathlib import Path
@@ -59,12 +62,15 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.umask(umask)
         part.chmod(0o666 & ~umask)
         part.replace(final)
+        if told:
+            tell_written(final)
     finally:
         part.unlink(missing_ok=True)
 
 
 def _refuse_irregular(final: Path) -> None:
-    """Refuse to write over a folder, or over a device or pipe, in whose place a file would be."""
+    """Refuse to write over a folder, or over a device or pipe, in whose place a file would be; or far from here."""
+    refuse_address(final)
     if final.is_dir():
         raise InputError(f"{final}: cannot be written: it is a folder")
     if final.exists() and not final.is_file():

@@ -16,12 +16,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from bincam.errors import InputError
+from bincam.storage.address import refuse_address
 
 _LEFT = re.compile(r"\.(?P<stem>.+)-[a-z0-9_]{8}(?P<suffix>\.[^.]*)?")
 """Names that ``bincam.files.atomic`` gives to a file that is being written."""
 _guard = threading.RLock()
 _held: dict[tuple[int, int], tuple[int, int]] = {}
 """Device and inode of a folder to the descriptor that locks it and how often this process has taken it."""
+
+
+class TakenError(InputError):
+    """Another process has taken a folder."""
 
 
 class FolderLock:
@@ -74,7 +79,8 @@ def take(folder: str | os.PathLike[str], *, writes: Sequence[str] = ()) -> Folde
             ``bincam.files.atomic``: of these, temporary files that a killed process left are removed.
 
     Raises:
-        InputError: Another process has taken it, or it cannot be made or read.
+        TakenError: Another process has taken it.
+        InputError: It cannot be made or read, or is on object storage.
 
     Example:
         >>> from pathlib import Path
@@ -108,7 +114,7 @@ def take(folder: str | os.PathLike[str], *, writes: Sequence[str] = ()) -> Folde
                 return FolderLock(place, key, ())
             if not _lock(descriptor):
                 os.close(descriptor)
-                raise InputError(
+                raise TakenError(
                     f"{place}: another process is writing this folder; wait until it has ended, or choose another one"
                 )
             if not _is_at(place, key):  # it was removed, and perhaps made anew, before it was locked
@@ -123,6 +129,7 @@ def take(folder: str | os.PathLike[str], *, writes: Sequence[str] = ()) -> Folde
 
 def _make(place: Path) -> list[Path]:
     """Make a folder with its parents; return those that were missing, the innermost first."""
+    refuse_address(place)
     missing = [folder for folder in (place, *place.parents) if not folder.exists()]
     try:
         place.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bincam.cli.reading import source
+from bincam.cli.reading.audit_folders import OutFolder
 from bincam.cli.reading.engine_options import EngineOptions
 from bincam.cli.reading.execution_options import ExecutionOptions
 from bincam.cli.reading.option_groups import (
@@ -29,6 +30,7 @@ from bincam.cli.reading.table_options import SETS_PANEL, ReaderOptions
 from bincam.display import counted
 from bincam.errors import BincamWarning
 from bincam.references import MAP_REFERENCES
+from bincam.storage import shown
 
 if TYPE_CHECKING:
     from bincam.audit import Audit
@@ -51,9 +53,7 @@ def audit(
             rich_help_panel=SUBJECT_PANEL,
         ),
     ],
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder of the audit; new or empty.", rich_help_panel=RESULTS_PANEL)
-    ],
+    out: OutFolder,
     split: Annotated[
         str,
         typer.Option(
@@ -277,7 +277,7 @@ def _run(opened: Any, table: Any, out: Path, settings: Any, **given: Any) -> Aud
         with _notes_as_lines():
             return run(opened, table, out, settings, **given)
     except KeyboardInterrupt:
-        typer.echo(f"bincam: interrupted; the same command with --resume resumes {out}", err=True)
+        typer.echo(f"bincam: interrupted; the same command with --resume resumes {shown(out)}", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -321,7 +321,7 @@ def _tell(done: Audit) -> None:
     """Print what was audited, what could not be measured, and where the files are."""
     unmeasured = done.unmeasured
     images = counted(done.manifest.data.images - unmeasured["skipped"], "image")
-    typer.echo(f"{images}, {_measured(done)}, {', '.join(done.methods)}: {done.folder}")
+    typer.echo(f"{images}, {_measured(done)}, {', '.join(done.methods)}: {shown(done.folder)}")
     if unmeasured["skipped"]:
         first = done.images.loc[done.images["skipped"] != "", "skipped"].iloc[0]
         typer.echo(

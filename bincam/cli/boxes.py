@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from bincam.cli.reading.audit_folders import AuditFolder
 from bincam.cli.reading.options import parse_attributes
 from bincam.errors import InputError
 from bincam.stats.formatting import counted
@@ -16,7 +17,7 @@ OF = ("decided", "present")
 
 
 def boxes(
-    audit: Annotated[Path, typer.Argument(help="The audit's folder.")],
+    audit: AuditFolder,
     *,
     coco: Annotated[
         Path | None,

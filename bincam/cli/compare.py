@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bincam.cli.reading.audit_folders import read_folder
 from bincam.cli.reading.option_groups import LARGEST_SEED, RESULTS_PANEL
 from bincam.cli.reading.options import parse_numbers
 from bincam.errors import InputError
@@ -19,8 +20,16 @@ MOST_OUTPUTS = 20
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="Audit of the first model, whose threshold is adjusted.")],
-    second: Annotated[Path, typer.Argument(help="Audit of the second model, on the same images.")],
+    first: Annotated[
+        Path,
+        typer.Argument(
+            parser=read_folder, metavar="FIRST", help="Audit of the first model, whose threshold is adjusted."
+        ),
+    ],
+    second: Annotated[
+        Path,
+        typer.Argument(parser=read_folder, metavar="SECOND", help="Audit of the second model, on the same images."),
+    ],
     *,
     out: Annotated[
         Path,

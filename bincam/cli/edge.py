@@ -17,6 +17,7 @@ from typing import Any
 import typer
 
 from bincam.errors import BincamError, in_a_line, out_of_memory
+from bincam.storage import named
 
 MISTAKE = 2
 """Exit code of a command that told what is wrong."""
@@ -52,7 +53,7 @@ def run_to_the_edge(command: Callable[..., object]) -> None:
             raise
         _leave_stdout()
         if line:
-            typer.echo(f"bincam: {line}", err=True)
+            typer.echo(f"bincam: {named(line)}", err=True)
         sys.exit(MISTAKE)
     sys.exit(code if isinstance(code, int) else 0)
 

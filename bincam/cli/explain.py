@@ -15,6 +15,7 @@ from bincam.cli.explaining.photographs import read_photographs, split_fit, tell_
 from bincam.cli.explaining.questions import METHOD, read_boxes, read_sets, read_views, refuse_contradictions, tell_cost
 from bincam.cli.explaining.reference import check_reference, read_reference
 from bincam.cli.reading import source
+from bincam.cli.reading.audit_folders import read_folder
 from bincam.cli.reading.option_groups import (
     EXECUTION_PANEL,
     RESULTS_PANEL,
@@ -108,6 +109,7 @@ def explain(
     reference_from: Annotated[
         Path | None,
         typer.Option(
+            parser=read_folder,
             metavar="FOLDER",
             help="With --reference midpoint or template, the audit that has fitted it.",
             rich_help_panel=_MAPS,

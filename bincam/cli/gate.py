@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from bincam.cli.reading.audit_folders import AuditFolder
 from bincam.cli.reading.option_groups import RESULTS_PANEL
 
 _RULES = "Rules"
 
 
 def gate(
-    audit: Annotated[Path, typer.Argument(help="The audit's folder.")],
+    audit: AuditFolder,
     *,
     rule: Annotated[
         list[str] | None,

@@ -9,15 +9,24 @@ from typing import Annotated
 
 import typer
 
+from bincam.cli.reading.audit_folders import read_folder
 from bincam.cli.reading.option_groups import RESULTS_PANEL
 from bincam.errors import InputError
 from bincam.files import check_ending
+from bincam.storage import shown
 
 _CONTENT = "Content"
 
 
 def report(
-    source: Annotated[Path, typer.Argument(help="Folder of an audit or a contrast.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            parser=read_folder,
+            metavar="SOURCE",
+            help="Folder of an audit or a contrast, or an audit's address, such as s3://bucket/mine.",
+        ),
+    ],
     *,
     out: Annotated[
         Path | None,
@@ -121,7 +130,7 @@ def report(
         concluded = conclude(read.arms, read.contrast, tolerated=tolerated)
         written = {
             "conclusions": concluded.to_json(),
-            "html": str(target),
+            "html": shown(target),
             "bytes": target.stat().st_size,
             "pdf": None if pdf is None else str(pdf),
             "card": None if card is None else str(card),
@@ -131,4 +140,4 @@ def report(
     from bincam.stats.formatting import number
 
     files = [file for file in (target, pdf, card) if file is not None]
-    typer.echo("; ".join(f"{file}: {number(file.stat().st_size / 1e6, 1)} MB" for file in files))
+    typer.echo("; ".join(f"{shown(file)}: {number(file.stat().st_size / 1e6, 1)} MB" for file in files))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from bincam.cli.reading.audit_folders import AuditFolder
 from bincam.cli.reading.option_groups import SummaryOptions
 from bincam.cli.reading.options import expand_groups
 from bincam.display import counted
+from bincam.storage import shown
 
 
 @expand_groups
 def summarise(
-    audit: Annotated[Path, typer.Argument(help="The audit's folder.")],
+    audit: AuditFolder,
     *,
     figures: SummaryOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON to stdout.")] = False,
@@ -53,5 +54,5 @@ def summarise(
     )
     typer.echo(
         f"{counted(summary['images'], 'image')}, {counted(len(summary['attributes']), 'attribute')}{sets}: "
-        f"{audit / 'summary.json'}"
+        f"{shown(audit / 'summary.json')}"
     )

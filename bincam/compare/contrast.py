@@ -32,6 +32,7 @@ from bincam.stats.clustered.average_errors import AverageErrors, average_errors
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.outcomes import class_name, class_part
 from bincam.stats.proportions import RESAMPLES
+from bincam.storage import address_of
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
@@ -212,7 +213,7 @@ def _arm(audit: Audit, name: str) -> dict[str, Any]:
     model = audit.manifest.model
     return {
         "name": name,
-        "folder": str(audit.folder.resolve()),
+        "folder": address_of(audit.folder) or str(audit.folder.resolve()),
         "model": model.source,
         "digest": model.digest,
         "settings_digest": audit.manifest.settings_digest,

@@ -21,7 +21,20 @@ from tests.test_rooms import MODULES
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")])
-ROOMS = ("audit", "cam", "compare", "data", "engines", "faces", "inference", "models", "report", "scenes", "train")
+ROOMS = (
+    "audit",
+    "cam",
+    "compare",
+    "data",
+    "engines",
+    "faces",
+    "inference",
+    "models",
+    "report",
+    "scenes",
+    "storage",
+    "train",
+)
 REUSED = ("metrics", "postprocessing", "stats")
 """Rooms whose modules are listed instead of their names."""
 

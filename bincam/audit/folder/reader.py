@@ -35,6 +35,7 @@ from bincam.audit.folder.parts.sets import check_stated, scores_file, set_scores
 from bincam.audit.folder.seal import check_measured, check_seal
 from bincam.audit.folder.stored import present, read_columns, read_table
 from bincam.errors import InputError
+from bincam.storage import local_folder
 
 # The names of files were in this module before it was divided, and may still be imported from here.
 __all__ = [
@@ -69,7 +70,7 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
     """Open an audit's folder.
 
     Args:
-        path: The folder.
+        path: The folder, or its address on object storage, of which a copy is made (``bincam.storage``).
         unfinished: Accept an audit without a summary; some of its files may be missing.
 
     Raises:
@@ -113,7 +114,7 @@ def open_audit(path: str | os.PathLike[str], *, unfinished: bool = False) -> Aud
         >>> audit.summary["attributes"]["Smiling"]["train_counts"]
         [4, 4]
     """
-    folder = Path(path)
+    folder = local_folder(path)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give the folder of an audit")
     if not folder.is_dir():

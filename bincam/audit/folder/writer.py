@@ -7,7 +7,6 @@ the same bytes.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +47,7 @@ from bincam.audit.folder.seal import sealed, write_digests
 from bincam.audit.folder.stored import one_nan, read_tensors, write_tensors
 from bincam.display import spreadsheet_cell
 from bincam.files import atomic, read_json, write_json
+from bincam.followed import remove, remove_tree
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +102,7 @@ class AuditWriter:
         The former summary is removed first: interrupted, the audit is unfinished, and never one whose summary is not
         what its manifest states.
         """
-        (self.folder / SUMMARY).unlink()
+        remove(self.folder / SUMMARY)
         self._write_manifest()
         self.write_summary(summary)
 
@@ -114,7 +114,7 @@ class AuditWriter:
             if file.suffix in _SUFFIXES and file.relative_to(self.folder).parts[0] != _STUDIES:
                 file.unlink()
         if self.finished:
-            shutil.rmtree(self.folder / _STATE, ignore_errors=True)
+            remove_tree(self.folder / _STATE)
 
     @property
     def finished(self) -> bool:
@@ -211,7 +211,7 @@ class AuditWriter:
     def write_unmeasured(self, content: Mapping[str, Any]) -> None:
         """Write ``unmeasured.json``; a file under its former name, which it replaces, is removed."""
         write_json(self.folder / UNMEASURED, {"kind": UNMEASURED_KIND, "schema": PART_SCHEMA, **content})
-        (self.folder / FORMER_UNMEASURED).unlink(missing_ok=True)
+        remove(self.folder / FORMER_UNMEASURED)
 
     def write_leakage(self, content: Mapping[str, Any]) -> None:
         """Write ``leakage.json``."""
@@ -255,4 +255,4 @@ class AuditWriter:
             self.write_digests()
         content = sealed(self.folder, self.manifest, {"kind": SUMMARY_KIND, "schema": SUMMARY_SCHEMA, **summary})
         write_json(self.folder / SUMMARY, content, compact=True)
-        shutil.rmtree(self.folder / _STATE, ignore_errors=True)
+        remove_tree(self.folder / _STATE)

@@ -38,6 +38,7 @@ from bincam.folder_lock import take
 from bincam.models import AttributeClassifier, open_model
 from bincam.models.borrowing.borrow import own_rng
 from bincam.progress import Course, track
+from bincam.storage import local_folder
 
 
 def run(
@@ -55,7 +56,7 @@ def run(
     Args:
         model: A classifier with a card, a model's folder, or a timm name.
         data: A table, or a source for ``bincam.data.load_for_outputs``.
-        out: The audit's folder: new or empty, unless ``resume``.
+        out: The audit's folder, new or empty, unless ``resume``; or an address on object storage, ``s3://bucket/mine``.
         settings: The settings; ``Settings()`` by default.
         resume: Resume an interrupted audit, or return a finished one. The bytes are those of an audit that was never
             interrupted (same machine, threads and versions). Settings that the summary alone uses (``slice_by``,
@@ -109,7 +110,7 @@ def run(
         >>> len(audit.records(["attribute", "outcome", "grad_cam.mass", "midpoint.bias_share"]))
         16
     """
-    folder = Path(out)
+    folder = local_folder(out, writes=True)
     check_free(folder, resume=resume)  # before anything that takes time
     opened = model if isinstance(model, AttributeClassifier) else open_model(os.fspath(model))
     table = (

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from bincam.cli.reading.audit_folders import AuditFolder
 from bincam.cli.reading.option_groups import LARGEST_SEED
 from bincam.cli.reading.options import parse_names, parse_number, parse_whole
 from bincam.errors import InputError
+from bincam.storage import local_folder, shown
 
 if TYPE_CHECKING:
     from bincam.postprocessing.label_sets import Ties
@@ -19,7 +21,7 @@ TIES = ("whole", "random")
 
 
 def sets(
-    audit: Annotated[Path, typer.Argument(help="The audit's folder.")],
+    audit: AuditFolder,
     *,
     calibrate: Annotated[
         str,
@@ -97,7 +99,7 @@ def sets(
         typer.echo(json.dumps(summary, ensure_ascii=False, allow_nan=False))
         return
     typer.echo(sets_table(summary))
-    typer.echo(f"Sets of every image and all figures: {study.folder}")
+    typer.echo(f"Sets of every image and all figures: {shown(study.folder)}")
 
 
 def read_calibration(text: str) -> tuple[Path | None, float | None]:
@@ -114,7 +116,7 @@ def read_calibration(text: str) -> tuple[Path | None, float | None]:
     try:
         share = float(text)
     except ValueError:
-        folder = Path(text)
+        folder = local_folder(text)
         if not folder.exists():
             raise InputError(
                 f"--calibrate {text}: no such folder, and no share of the people; expected an audit's folder, half, or "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bincam.cli.reading import source
+from bincam.cli.reading.audit_folders import OptionalAuditFolder
 from bincam.cli.reading.audited_source import open_audited_model, read_audited_data
 from bincam.cli.reading.engine_options import EngineOptions
 from bincam.cli.reading.option_groups import ModelOptions
@@ -19,6 +20,7 @@ from bincam.cli.studies.at_test_time import TestTimeOptions, tell
 from bincam.cli.studies.zoom_options import PassOptions, SubjectOptions, read_plan
 from bincam.display import counted
 from bincam.errors import InputError
+from bincam.storage import shown
 
 if TYPE_CHECKING:
     from bincam.audit import Audit
@@ -32,7 +34,7 @@ SHEET = "contact-sheet.png"
 
 @expand_groups
 def zoom(
-    audit: Annotated[Path | None, typer.Argument(help="The audit's folder.", show_default="none")] = None,
+    audit: OptionalAuditFolder = None,
     *,
     looking: PassOptions,
     hard: Annotated[
@@ -220,7 +222,7 @@ def _tell(study: SeenViews) -> None:
     summary = study.summary
     typer.echo(
         f"{counted(summary['images'], 'image')}, {counted(summary['plan']['views'], 'view')}, "
-        f"{counted(len(summary['questions']), 'question')}: {study.folder}"
+        f"{counted(len(summary['questions']), 'question')}: {shown(study.folder)}"
     )
     for name, entry in summary["questions"].items():
         oracle = entry["oracles"]

@@ -43,6 +43,7 @@ from bincam.report.sections.words.unmeasured import unmeasured
 from bincam.report.sections.zoom.part import zoom_part
 from bincam.report.view.sets import SetsPart
 from bincam.report.view_model import MISSES, Card, Page
+from bincam.storage import local_folder
 from bincam.units import unit
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     Raises:
         InputError: It is neither, or incomplete.
     """
-    folder = Path(path)
+    folder = local_folder(path)
     if (folder / FILE).is_file():
         contrast = open_contrast(folder)
         return Source((contrast.first, contrast.second), contrast)

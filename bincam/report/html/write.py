@@ -12,6 +12,7 @@ from bincam.report.conclusions.actions import TOLERATED
 from bincam.report.html.beside import second_process
 from bincam.report.html.pdf import print_pdf, require_browser
 from bincam.report.view_model import MISSES
+from bincam.storage.address import refuse_address
 
 if TYPE_CHECKING:
     from bincam.report.html.page import Track
@@ -69,6 +70,8 @@ def write_report(
         'report.html'
     """
     target = Path(out)
+    for place in (out, *(() if pdf is None else (pdf,))):
+        refuse_address(place)  # before the work, which ends with them
     if not 0 < tolerated < 1:
         raise InputError(f"tolerated: got {tolerated}, expected a share between 0 and 1, such as {TOLERATED}")
     if misses < 0:

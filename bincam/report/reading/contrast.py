@@ -19,6 +19,7 @@ from bincam.files import read_json
 from bincam.report.reading.audited_model import BIAS_SHARE, Arm
 from bincam.stats.estimate import Estimate, undefined
 from bincam.stats.formatting import counted, listed, p_stated, written
+from bincam.storage import local_folder
 
 FILE, KIND, SCHEMA = "contrast.json", "bincam-contrast", 1
 
@@ -193,7 +194,7 @@ def open_contrast(folder: Path) -> Contrast:
 
 
 def _arm(folder: Path, entry: Mapping[str, Any]) -> Arm:
-    stated = Path(entry["folder"])
+    stated = local_folder(entry["folder"])
     # A contrast that was moved together with its audits finds them next to itself.
     candidates = [stated, folder / stated.name, folder.parent / stated.name]
     audit_folder = next((path for path in candidates if path.is_dir()), None)

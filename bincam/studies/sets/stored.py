@@ -12,6 +12,7 @@ from bincam.audit.folder.files import MANIFEST
 from bincam.audit.folder.reader import open_audit
 from bincam.audit.gate.label_sets import ADVICE, STUDY
 from bincam.errors import InputError, nearest
+from bincam.storage import local_folder
 from bincam.studies.folder import StudyFolder, study_folder
 from bincam.studies.seal import SUMMARY
 from bincam.studies.sets.fitted import FittedRule
@@ -90,7 +91,7 @@ def read_rules(path: str | os.PathLike[str]) -> SetRules:
     Raises:
         InputError: There is none, it is unfinished, rests on other measurements than its audit's, or is damaged.
     """
-    place = Path(path)
+    place = local_folder(path)
     if (place / MANIFEST).is_file():
         audit = open_audit(place)
         study = StudyFolder.open(study_folder(audit, NAME), NAME, audit=audit)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bincam.audit.folder.reader import open_audit
 from bincam.errors import InputError
+from bincam.followed import remove
 from bincam.studies.folder import StudyFolder, study_folder
 from bincam.studies.seal import STUDY
 from bincam.studies.sets.curve import size_coverage
@@ -81,7 +82,7 @@ def run_sets(
         try:
             content = _Judged(division, chosen, study.folder, track).summary()
         except InputError:  # nothing could be fitted, so there is nothing to resume
-            (study.folder / STUDY).unlink()
+            remove(study.folder / STUDY)
             with suppress(OSError):
                 study.folder.rmdir()
             raise

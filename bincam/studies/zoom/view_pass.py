@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from bincam.display import counted
 from bincam.engines import Crew, Engine
+from bincam.engines.parts import hand_out
 from bincam.errors import InputError
 from bincam.inference.prediction import predict_blank
 from bincam.inference.zoom.plan import Plan
-from bincam.progress import Course, track
+from bincam.progress import Course
 from bincam.studies.folder import StudyFolder, study_folder
 from bincam.studies.zoom.looking.recipe import ZoomRecipe
 from bincam.studies.zoom.looking.shards import chosen, look_at_shards, missing_shards, rows_of
@@ -152,13 +152,12 @@ def _look(subject: Subject, plan: Plan, study: StudyFolder, batch_size: int, cre
         for _ in look_at_shards(subject, plan, folder, missing, progress="zoom", **given):
             pass
         return
-    images = sum(len(rows_of(subject, plan, number)) for number in missing)
-    shown: Any = {"total": images, "unit": "images", "before": len(subject.table) - images}
-    looked_at = crew.carry_out(ZoomRecipe.of(subject, plan, study, batch_size), missing)
-    for _ in track(looked_at, "zoom", amount=lambda number: len(rows_of(subject, plan, number)), **shown):
-        pass
-    if left := missing_shards(subject, plan, folder):
-        raise InputError(
-            f"{folder}: {counted(len(left), 'shard')} cannot be seen from here, though other machines have written "
-            "all; let the folder be on a file system that all machines share, and run the same with --resume"
-        )
+    hand_out(
+        crew,
+        ZoomRecipe.of(subject, plan, study, batch_size),
+        folder,
+        lambda: missing_shards(subject, plan, folder),
+        lambda number: len(rows_of(subject, plan, number)),
+        label="zoom",
+        before=len(subject.table) - sum(len(rows_of(subject, plan, number)) for number in missing),
+    )

@@ -27,6 +27,7 @@ from tests.audit.pipeline.whole_audit import whole_audit  # noqa: F401  # a fixt
 from tests.audit.planted import Eye, reader
 from tests.engines.counted import Counted
 from tests.engines.ray_nodes import ROOT, Nodes, two_nodes
+from tests.storage.server import Server, s3_server  # noqa: F401  # a fixture
 
 pytestmark = [
     NOTES_ALLOWED,
@@ -155,3 +156,10 @@ def test_a_lost_process_and_a_lost_machine(nodes: Nodes, pictures, done, setting
     assert len(list(seen.glob("first-*"))) > 1  # the killed process, and one in its place
     assert list(seen.glob("second-*"))
     assert digests(out) == digests(done.folder)
+
+
+def test_processes_upload_what_they_measure(s3: Server, pictures, done, settings):
+    audit = run(reader(0), pictures, "s3://audits/mine", settings, engine=RayEngine())
+    assert digests(audit.folder) == digests(done.folder)
+    assert s3.objects().keys() == {f"mine/{name}" for name in digests(done.folder)}
+    assert not [path for _, path in s3.requests if "begun-0" in path]

@@ -15,6 +15,7 @@ from bincam.audit.pipeline.boxes.reading import PARTS, ReadBoxes, boxes_of
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.shard import count_images
 from bincam.errors import InputError
+from bincam.followed import remove
 from bincam.metrics.localization.boxes.constant import fit_constant_boxes
 from bincam.metrics.localization.boxes.overlaps import NO_TRUTH, Overlaps
 from bincam.metrics.localization.boxes.protocols.clean import clean_overlaps
@@ -43,7 +44,7 @@ def with_fitted_boxes(plan: Plan, folder: Path, *, resumed: bool) -> Plan:
     if saved is None:
         saved = _fit(plan, boxes)
         if saved is None:
-            (folder / REFERENCE).unlink(missing_ok=True)
+            remove(folder / REFERENCE)
             return plan
         saved.save(folder)
     if saved.names != boxes.objects.names:

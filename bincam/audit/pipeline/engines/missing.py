@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.pipeline.engines.recipe import AuditRecipe
 from bincam.audit.pipeline.engines.shards import measure_shards, rows_of
 from bincam.audit.pipeline.plan import Plan
-from bincam.display import counted
 from bincam.engines import Crew
-from bincam.errors import InputError
-from bincam.progress import track
+from bincam.engines.parts import hand_out
 
 
 def measure_missing(plan: Plan, writer: AuditWriter, crew: Crew | None = None) -> None:
@@ -37,12 +33,12 @@ def measure_missing(plan: Plan, writer: AuditWriter, crew: Crew | None = None) -
         for _ in measure_shards(plan, writer, missing, progress="audit", before=before):
             pass
         return
-    shown: Any = {"total": images, "unit": "images", "before": before}
-    measured = crew.carry_out(AuditRecipe.of(plan, writer, missing), missing)
-    for _ in track(measured, "audit", amount=lambda number: len(rows_of(plan, number)), **shown):
-        pass
-    if left := writer.missing:
-        raise InputError(
-            f"{writer.folder}: {counted(len(left), 'shard')} cannot be seen from here, though other machines have "
-            "written all; let the folder be on a file system that all machines share, and run the same with --resume"
-        )
+    hand_out(
+        crew,
+        AuditRecipe.of(plan, writer, missing),
+        writer.folder,
+        lambda: writer.missing,
+        lambda number: len(rows_of(plan, number)),
+        label="audit",
+        before=before,
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from bincam.audit.folder.begun import check_same
 from bincam.audit.folder.files import MANIFEST
@@ -18,7 +17,7 @@ from bincam.audit.pipeline.prepared import compile_trunk, ordered, with_explaine
 from bincam.data.containers.address import exists
 from bincam.display import counted
 from bincam.engines import Work
-from bincam.engines.tries import limited_tries
+from bincam.engines.parts import SharedFolder, carried_out
 from bincam.errors import InputError
 
 _SAME = "every machine needs the images under the same path"
@@ -31,14 +30,14 @@ class AuditRecipe:
     Attributes:
         plan: The plan, with its references and without explainers.
         own_rows: True if outputs have rows of their own.
-        folder: The audit's folder.
+        shared: The audit's folder.
         manifest: Its manifest.
         absent: Rows of images that are not on the machine of the command either, where these may be skipped.
     """
 
     plan: Plan
     own_rows: bool
-    folder: Path
+    shared: SharedFolder
     manifest: Manifest
     absent: frozenset[int] = frozenset()
 
@@ -49,8 +48,8 @@ class AuditRecipe:
         if plan.settings.on_error == "skip":
             rows = (row for number in numbers for row in rows_of(plan, number))
             absent = frozenset(row for row in rows if not exists(plan.table.path(row)))
-        place = writer.folder.absolute()
-        return cls(without_explainers(plan), bool(plan.own_rows), place, writer.manifest, absent)
+        shared = SharedFolder.of(writer.folder, MANIFEST)
+        return cls(without_explainers(plan), bool(plan.own_rows), shared, writer.manifest, absent)
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -63,38 +62,35 @@ class AuditRecipe:
         Raises:
             InputError: The machine does not see the audit's folder, or its masks or its device are others.
         """
-        if not (self.folder / MANIFEST).is_file():
-            raise InputError(
-                f"{self.folder / MANIFEST}: no such file there; the audit's folder must be on a file system that all "
-                "machines share"
-            )
+        folder = self.shared.open()
         # The weights stay in this order: the process does nothing else.
         kept = ExitStack()
         kept.enter_context(ordered(self.plan.model))
         plan = with_explainers(self.plan, own_rows=self.own_rows)
         compile_trunk(plan)
-        check_same(self.folder, plan.manifest)
-        return _Pass(plan, AuditWriter(self.folder, self.manifest), self.absent, kept)
+        check_same(folder, plan.manifest)
+        return _Pass(plan, AuditWriter(folder, self.manifest), self.shared, self.absent, kept)
 
 
 @dataclass(frozen=True)
 class _Pass:
     plan: Plan
     writer: AuditWriter
+    shared: SharedFolder
     absent: frozenset[int]
     kept: ExitStack
 
     def __call__(self, numbers: Sequence[int]) -> Iterator[int]:
-        found = [number for number in numbers if self.writer.has_shard(number)]  # by a process that was lost after it
-        yield from found
-        missing = [number for number in numbers if number not in found]
-        if not missing:
-            return
+        writer = self.writer
+        yield from carried_out(
+            numbers, writer.has_shard, lambda number: writer.state(f"begun-{number:05d}"), self._measure
+        )
+
+    def _measure(self, missing: Sequence[int]) -> Iterator[int]:
         first = rows_of(self.plan, missing[0]).start
         if self.plan.settings.on_error == "raise" and not exists(self.plan.table.path(first)):
             raise InputError(f"{self.plan.table.path(first)}: no such image there; {_SAME}")
-        with limited_tries(self.writer.state(f"begun-{missing[0]:05d}")):
-            yield from measure_shards(self.plan, self.writer, missing, check=self._check)
+        yield from measure_shards(self.plan, self.writer, missing, check=self._check)
 
     def _check(self, shard: Shard) -> None:
         """Refuse a shard that lacks images of another machine, or one of an audit that is no longer in the folder."""
@@ -104,4 +100,4 @@ class _Pass:
                 f"{self.plan.table.path(lacking[0])}: no such image there, nor {counted(len(lacking) - 1, 'other')} "
                 f"of the same shard; {_SAME}"
             )
-        check_same(self.writer.folder, self.writer.manifest)
+        check_same(self.shared.refreshed(self.writer.folder), self.writer.manifest)

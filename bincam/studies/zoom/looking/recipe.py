@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from bincam._version import __version__
 from bincam.engines import Work
-from bincam.engines.tries import limited_tries
-from bincam.errors import InputError
+from bincam.engines.parts import SharedFolder, carried_out
 from bincam.inference.zoom.plan import Plan
 from bincam.provenance import versions
 from bincam.studies.folder import StudyFolder
@@ -26,19 +25,21 @@ class ZoomRecipe:
         subject: Model, images and questions, without the audit.
         plan: The views.
         study: The study that was begun, without its lock.
+        shared: Its folder.
         batch_size: Views per forward pass.
     """
 
     subject: Subject
     plan: Plan
     study: StudyFolder
+    shared: SharedFolder
     batch_size: int
 
     @classmethod
     def of(cls, subject: Subject, plan: Plan, study: StudyFolder, batch_size: int) -> ZoomRecipe:
         """Make the recipe of a study that was begun."""
-        begun = replace(study, folder=study.folder.absolute(), lock=None)
-        return cls(replace(subject, audit=None), plan, begun, batch_size)
+        shared = SharedFolder.of(study.folder, STUDY)
+        return cls(replace(subject, audit=None), plan, replace(study, lock=None), shared, batch_size)
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -51,25 +52,32 @@ class ZoomRecipe:
         Raises:
             InputError: It does not.
         """
-        file = self.study.folder / STUDY
-        if not file.is_file():
-            raise InputError(
-                f"{file}: no such file there; the study's folder must be on a file system that all machines share"
-            )
-        return self._look
+        return _Pass(self, replace(self.study, folder=self.shared.open()))
 
-    def _look(self, numbers: Sequence[int]) -> Iterator[int]:
+
+@dataclass(frozen=True)
+class _Pass:
+    recipe: ZoomRecipe
+    study: StudyFolder
+
+    def __call__(self, numbers: Sequence[int]) -> Iterator[int]:
         folder = self.study.folder
-        found = [number for number in numbers if shard_file(folder, number).is_file()]  # by a process lost after it
-        yield from found
-        missing = [number for number in numbers if number not in found]
-        if not missing:
-            return
-        # A name that whoever takes the folder next clears away.
-        with limited_tries(shard_file(folder, 0).parent / f".begun-{missing[0]:08d}"):
-            yield from look_at_shards(
-                *(self.subject, self.plan, folder, missing),
-                study=self.study.digest,
-                batch_size=self.batch_size,
-                check=self.study.check_same,
-            )
+        yield from carried_out(
+            numbers,
+            lambda number: shard_file(folder, number).is_file(),
+            # A name that whoever takes the folder next clears away.
+            lambda number: shard_file(folder, 0).parent / f".begun-{number:08d}",
+            self._look,
+        )
+
+    def _look(self, missing: Sequence[int]) -> Iterator[int]:
+        yield from look_at_shards(
+            *(self.recipe.subject, self.recipe.plan, self.study.folder, missing),
+            study=self.study.digest,
+            batch_size=self.recipe.batch_size,
+            check=self._check,
+        )
+
+    def _check(self) -> None:
+        self.recipe.shared.refreshed(self.study.folder)
+        self.study.check_same()

@@ -1,8 +1,8 @@
-"""The limit to how often a part is begun whose process is lost each time."""
+"""What works that are handed out have in common: the limit to how often a part is begun, and what is found written."""
 
 import pytest
 
-from bincam.engines.tries import TRIES, limited_tries
+from bincam.engines.parts import TRIES, limited_tries
 from bincam.errors import InputError
 
 

@@ -1,0 +1,58 @@
+"""Folders of audits as commands take them: on this machine, or addresses on object storage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bincam.cli.reading.option_groups import RESULTS_PANEL
+from bincam.storage import local_folder
+
+
+def read_folder(typed: str) -> Path:
+    """The folder of an audit that is there; of one on object storage, its copy.
+
+    Raises:
+        InputError: The store cannot be read.
+
+    >>> read_folder("audits/mine")
+    PosixPath('audits/mine')
+    """
+    return local_folder(typed)
+
+
+def new_folder(typed: str) -> Path:
+    """The folder of an audit that is written; of one on object storage, its copy.
+
+    Raises:
+        InputError: The store cannot be written to.
+    """
+    return local_folder(typed, writes=True)
+
+
+AuditFolder = Annotated[
+    Path,
+    typer.Argument(
+        parser=read_folder, metavar="AUDIT", help="The audit's folder, or its address, such as s3://bucket/mine."
+    ),
+]
+OptionalAuditFolder = Annotated[
+    Path | None,
+    typer.Argument(
+        parser=read_folder,
+        metavar="AUDIT",
+        help="The audit's folder, or its address, such as s3://bucket/mine.",
+        show_default="none",
+    ),
+]
+OutFolder = Annotated[
+    Path,
+    typer.Option(
+        parser=new_folder,
+        metavar="FOLDER",
+        help="Folder of the audit, or an address such as s3://bucket/mine; new or empty.",
+        rich_help_panel=RESULTS_PANEL,
+    ),
+]
