@@ -9,6 +9,7 @@ import typer
 
 from bincam.cli.reading.audit_folders import AuditFolder
 from bincam.cli.reading.option_groups import RESULTS_PANEL
+from bincam.storage import shown
 
 _RULES = "Rules"
 
@@ -96,10 +97,10 @@ def gate(
     judged = judge(summary, parsed, allow_untested=allow_untested)
     is_open = passed(judged, allow_insufficient=allow_insufficient)
     verdict = gate_verdict(judged, open_=is_open)
-    text = table(judged, str(audit), open_=is_open, lead=[statement.text for statement in verdict])
+    text = table(judged, shown(audit), open_=is_open, lead=[statement.text for statement in verdict])
     for file, content in (
         (markdown, text),
-        (junit, junit_xml(judged, str(audit), allow_insufficient=allow_insufficient)),
+        (junit, junit_xml(judged, shown(audit), allow_insufficient=allow_insufficient)),
         (sarif, sarif_json(judged, audit, allow_insufficient=allow_insufficient)),
     ):
         if file is not None:

@@ -24,6 +24,8 @@ from bincam.storage.address import Remote, Store, is_address, normal, open_store
 
 CACHE = "BINCAM_CACHE"
 """Environment variable that names the folder of copies; ``~/.cache/bincam`` by default."""
+_ODD = re.compile(r"[^A-Za-z0-9_.@=-]")
+"""Characters of a name that a file system may refuse, or that tell folders apart here."""
 _THREADS = 8  # requests wait for the network
 
 
@@ -56,18 +58,18 @@ def local_folder(place: str | os.PathLike[str], *, writes: bool = False, only: C
 
 
 def cached(address: str) -> Path:
-    """The folder of an address's copy, whose path says what it is a copy of.
+    """The folder of an address's copy, which has the original's name; no copy is within another.
 
-    >>> cached("s3://bucket/audits/mine").parts[-4:]
-    ('s3', 'bucket', 'audits', 'mine.audit')
+    >>> cached("s3://bucket/audits/mine").parts[-3:]
+    ('s3', 'bucket+audits', 'mine')
     """
     base = os.environ.get(CACHE) or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "bincam")
     path, _, query = address.partition("?")
     scheme, _, rest = path.partition("://")
-    *folders, last = (re.sub(r"[^A-Za-z0-9_.@+=-]", "-", part) for part in rest.split("/"))
-    unlike = (query or re.sub(r"[A-Za-z0-9_.@+=/-]", "", rest)) and f"-{sha256(address.encode()).hexdigest()[:8]}"
-    # No folder of one copy is within that of another.
-    return Path(base, scheme, *folders, f"{last}{unlike}.audit").absolute()
+    *folders, last = (_ODD.sub("-", part) for part in rest.split("/"))
+    unlike = query or _ODD.search(rest.replace("/", ""))
+    told_apart = f"+{sha256(address.encode()).hexdigest()[:8]}" if unlike else ""
+    return Path(base, scheme, f"{'+'.join(folders) or '+'}{told_apart}", last).absolute()
 
 
 def address_of(place: Path) -> str | None:

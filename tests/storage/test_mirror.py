@@ -142,7 +142,15 @@ def test_lines_name_addresses():
 
 @pytest.mark.parametrize(
     "other",
-    ["s3://audits/deep/mine/studies", "s3://audits/deep", "s3://audits/deep/mine?scheme=http", "gs://audits/deep/mine"],
+    [
+        "s3://audits/deep/mine/studies",
+        "s3://audits/deep",
+        "s3://audits",
+        "s3://audits/deep+mine",
+        "s3://audits/deep/mine/mine",
+        "s3://audits/deep/mine?scheme=http",
+        "gs://audits/deep/mine",
+    ],
 )
 def test_no_copy_is_within_another(other):
     one, two = cached(MINE), cached(other)

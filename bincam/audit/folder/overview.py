@@ -11,6 +11,7 @@ from bincam.display import NONE, ROWS, Table, counted, omitted
 from bincam.stats.estimate import Estimate
 from bincam.stats.formatting import PERCENT, Kind, interval, percent, shown, significant
 from bincam.stats.outcomes import basic_name, basic_rate, class_name
+from bincam.storage.mirror import shown as place_shown
 
 FEW = "* few images"
 _HEADS = ("attribute", "rarer class", "n", "error", "n, other", "error, other", "gain", "gain, other")
@@ -29,7 +30,7 @@ def audit_table(
     """
     subject = f"{counted(len(attributes), 'attribute')}, {', '.join(methods)}"
     if summary is None:
-        return Table(f"Audit {folder}: {subject}", (), (), "unfinished: there is no summary yet")
+        return Table(f"Audit {place_shown(folder)}: {subject}", (), (), "unfinished: there is no summary yet")
     entries: Mapping[str, Any] = summary.get("attributes") or {}
     names = sorted(entries, key=lambda name: minority_share(entries[name]))[:ROWS]
     rows = [_row(name, entries[name], methods[0]) for name in names]
@@ -42,7 +43,7 @@ def audit_table(
         omitted(len(rows), len(attributes), "attributes"),
     )
     title = ", ".join(filter(None, (sample(summary.get("images"), summary.get("identities")), subject)))
-    return Table(f"Audit {folder}: {title}", _HEADS, rows, "; ".join(filter(None, notes)), left=2)
+    return Table(f"Audit {place_shown(folder)}: {title}", _HEADS, rows, "; ".join(filter(None, notes)), left=2)
 
 
 def _of_set(name: str, entry: Mapping[str, Any]) -> str:

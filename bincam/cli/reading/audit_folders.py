@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bincam.cli.reading.option_groups import RESULTS_PANEL
+from bincam.errors import BincamError, InputError
 from bincam.storage import local_folder
 
 
@@ -15,21 +16,28 @@ def read_folder(typed: str) -> Path:
     """The folder of an audit that is there; of one on object storage, its copy.
 
     Raises:
-        InputError: The store cannot be read.
+        BincamError: The store cannot be read.
 
     >>> read_folder("audits/mine")
     PosixPath('audits/mine')
     """
-    return local_folder(typed)
+    return _local(typed, writes=False)
 
 
 def new_folder(typed: str) -> Path:
     """The folder of an audit that is written; of one on object storage, its copy.
 
     Raises:
-        InputError: The store cannot be written to.
+        BincamError: The store cannot be written to.
     """
-    return local_folder(typed, writes=True)
+    return _local(typed, writes=True)
+
+
+def _local(typed: str, *, writes: bool) -> Path:
+    try:
+        return local_folder(typed, writes=writes)
+    except InputError as error:  # a ValueError, which typer takes for a value of the wrong kind
+        raise BincamError(error) from None
 
 
 AuditFolder = Annotated[

@@ -11,6 +11,7 @@ import numpy as np
 from bincam.display import counted
 from bincam.errors import BincamWarning, InputError
 from bincam.postprocessing.label_sets import generator
+from bincam.storage import shown
 from bincam.studies.sets.scored import Scored, read_scored
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def divide_audits(audit: Audit, calibration: Audit) -> Division:
         notes.append(f"calibrated on {OF_TRAINING}")
         warnings.warn(f"{calibration.folder}: {notes[-1]}", BincamWarning, stacklevel=2)
     split = calibration.manifest.data.split
-    source = f"the audit {calibration.folder}" + (f" of split {split}" if split else "")
+    source = f"the audit {shown(calibration.folder)}" + (f" of split {split}" if split else "")
     return Division(other, judged, source, tuple(notes) + heads_note(audit), audit.manifest.second_head)
 
 
