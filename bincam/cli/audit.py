@@ -30,7 +30,7 @@ from bincam.cli.reading.table_options import SETS_PANEL, ReaderOptions
 from bincam.display import counted
 from bincam.errors import BincamWarning
 from bincam.references import MAP_REFERENCES
-from bincam.storage import shown
+from bincam.storage import named, shown
 
 if TYPE_CHECKING:
     from bincam.audit import Audit
@@ -290,7 +290,7 @@ def _notes_as_lines() -> Iterator[None]:
 
         def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if issubclass(category, BincamWarning):
-                typer.echo(f"bincam: {message}", err=True)
+                typer.echo(f"bincam: {named(str(message))}", err=True)
             else:
                 usual(message, category, *place, **more)
 
