@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -82,13 +83,16 @@ def measure_shard(plan: Plan, rows: range, stream: ImageStream | None = None) ->
     """
     stream = stream or ImageStream(plan, rows)
     builder, cells = ShardBuilder(), None if plan.cells is None else CellBuilder(plan)
-    for batch in stream.take(rows):
-        columns, maps, drawn, of_sets = measure_batch(plan, batch, builder, cells)
-        builder.add(columns, maps, batch.images, drawn)
-        if plan.boxes is not None:
-            builder.boxes.append(plan.boxes.measure(maps[plan.methods[0]], columns["side"], batch.also, batch.rows))
-        if of_sets is not None:
-            builder.add_scores(of_sets, plan.one_of)
+    with ExitStack() as held:
+        for explainer in plan.explainer_of.values():
+            held.enter_context(explainer.held())
+        for batch in stream.take(rows):
+            columns, maps, drawn, of_sets = measure_batch(plan, batch, builder, cells)
+            builder.add(columns, maps, batch.images, drawn)
+            if plan.boxes is not None:
+                builder.boxes.append(plan.boxes.measure(maps[plan.methods[0]], columns["side"], batch.also, batch.rows))
+            if of_sets is not None:
+                builder.add_scores(of_sets, plan.one_of)
     shard = _joined(plan, builder, stream.skipped(rows))
     return shard if cells is None else cells.joined(shard)
 

@@ -7,7 +7,7 @@ afterwards, also after an exception.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
 import torch
@@ -76,6 +76,27 @@ class ReadModel:
         self._weights = WeightsNumber(self.module)
         self._number = 0  # of the weights, in the present call
         self._dtype: torch.dtype | None = None  # of images, where the parameters have several
+        self._held = False  # borrowed for several batches
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Borrow the model for several batches, between which nobody writes to its weights.
+
+        What a borrowing costs, which is a look at all modules and weights, is spent once then.
+        """
+        if self._held:
+            yield
+            return
+        parameter = next(self.module.parameters(), None)
+        with self._weights.kept() as self._number, ExitStack() as borrowed:
+            with own_rng(torch.device("cpu") if parameter is None else parameter.device):  # train() and eval() may draw
+                borrowed.enter_context(evaluating(self.module))
+                borrowed.enter_context(eager(self.module))
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
 
     @contextmanager
     def running(self, images: Tensor) -> Iterator[tuple[Tensor, torch.autocast]]:
@@ -96,9 +117,7 @@ class ReadModel:
         casting = torch.autocast(device.type, dtype=dtype, enabled=cast)
         full = torch.autocast(device.type, enabled=False)
         _refuse_lazy(self.module)
-        module = self.module
-        borrowed = evaluating(module), eager(module), outside_grad_modes()
-        with self._weights.kept() as self._number, own_rng(device), borrowed[0], borrowed[1], borrowed[2], full:
+        with self.held(), own_rng(device), outside_grad_modes(), full:
             batch = self._to_model(images)
             with self.arguments.added(batch):
                 yield batch, casting

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from bincam.models.tracing.cut import PathChangedError
 from bincam.models.tracing.trace import NO_CALL, Call, Trace
+from bincam.models.trunk.packed import PackedConvolution, pack, packable
 
 _PLAIN = (F.conv1d, F.conv2d, F.conv3d)
 _TRANSPOSED = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
@@ -43,12 +44,24 @@ class FoldedConvolution:
     weight: Tensor
     bias: Tensor
     _copies: dict[tuple[torch.dtype, bool], tuple[Tensor, Tensor]] = field(default_factory=dict)
+    _packed: tuple[Any, PackedConvolution | None] | None = None
 
-    def replacements(self) -> dict[int, Callable[..., Any]]:
-        """What is called in place of the two calls, by index: with the function, its arguments and keywords."""
-        return {self.convolution: self._convolve, self.norm: self._pass_on}
+    def replacements(self, *, packing: bool = True) -> dict[int, Callable[..., Any]]:
+        """What is called in place of the two calls, by index: with the function, its arguments and keywords.
+
+        Args:
+            packing: Keep the weights in the order that oneDNN computes in, where it does; a compiler has its own ways.
+        """
+        return {self.convolution: self._convolve if packing else self._convolve_plainly, self.norm: self._pass_on}
 
     def _convolve(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        images = _argument(args, kwargs, 0, "input")
+        packed = self._as_packed(images, args, kwargs) if function is F.conv2d else None
+        if packed is None or _argument(args, kwargs, 1, "weight") is not self.given:
+            return self._convolve_plainly(function, *args, **kwargs)
+        return packed(images.to(packed.bias.dtype))
+
+    def _convolve_plainly(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if _argument(args, kwargs, 1, "weight") is not self.given:
             raise PathChangedError("the forward pass took another path than when its convolutions were folded")
         images = _argument(args, kwargs, 0, "input")
@@ -58,6 +71,18 @@ class FoldedConvolution:
 
     def _pass_on(self, _: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return _argument(args, kwargs, 0, "input")
+
+    def _as_packed(self, images: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> PackedConvolution | None:
+        """The convolution in oneDNN's order, for the first options and the first size that it is called with."""
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else self.weight.dtype
+        if not packable(images, dtype) or not (images.dtype == dtype or torch.is_autocast_enabled("cpu")):
+            return None  # torch's own convolution refuses images of another type
+        stated = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+        options = [_argument(args, kwargs, at, name, stated[name]) for at, name in enumerate(stated, 3)]
+        key = dtype, [tuple(one) if isinstance(one, list) else one for one in options]
+        if self._packed is None or self._packed[0] != key:
+            self._packed = key, pack(images, self.weight.to(dtype), self.bias.to(dtype), options)
+        return self._packed[1]
 
     def _as(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Weight and bias in the order of memory of the images and, under autocast, in its precision."""
@@ -131,5 +156,5 @@ def _by_output(convolution: Call, weight: Tensor, scale: Tensor) -> Tensor:
     return rows.reshape(weight.shape[0], -1, *behind)
 
 
-def _argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name: str) -> Any:
-    return args[position] if len(args) > position else kwargs.get(name)
+def _argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name: str, usual: Any = None) -> Any:
+    return args[position] if len(args) > position else kwargs.get(name, usual)

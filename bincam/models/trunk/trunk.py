@@ -115,16 +115,13 @@ class Trunk:
                 batches that comes a second time: to compile takes as long as many batches.
         """
         first = min((place.call for place in places), default=None)
-        replaced = {
-            index: call
-            for one in self.folded
-            if first is None or one.norm < first
-            for index, call in one.replacements().items()
-        }
+        below = [one for one in self.folded if first is None or one.norm < first]
         if compiling is not None and places and self.compiles:
-            part = self._compiled(model, images, places, replaced, compiling)
+            plain = {index: call for one in below for index, call in one.replacements(packing=False).items()}
+            part = self._compiled(model, images, places, plain, compiling)
             if part is not None:
                 return part(images)
+        replaced = {index: call for one in below for index, call in one.replacements().items()}
         return _Folded(replaced) if replaced else None
 
     def above(self, keep: Place | None, start: Place | None) -> NarrowedCalls | None:

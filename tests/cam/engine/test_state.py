@@ -201,3 +201,54 @@ def test_memory_that_is_too_small_for_one_image_is_an_error():
 
     with pytest.raises(torch.OutOfMemoryError):
         Explainer(randomize(Full())).logits(torch.randn(1, 3, 12, 16))
+
+
+class Counting(nn.Module):
+    """A network that counts its passes in a buffer, and stores its last image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 1)
+        self.register_buffer("passes", torch.zeros(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.passes += 1
+        self.last = images
+        return self.head(self.conv(images).relu().mean((2, 3))) + self.passes
+
+
+def test_a_model_that_is_held_for_several_calls_is_as_it_was_between_and_after_them():
+    model, images = Counting().train(), torch.rand(4, 3, 8, 8)
+    explainer = Explainer(model, names=["x"])
+    alone = [explainer(part) for part in images.split(2)]
+    with explainer.held(), explainer.held():
+        assert not model.training
+        together = [explainer(part) for part in images.split(2)]
+    assert model.training
+    assert model.passes == 0
+    assert not hasattr(model, "last")
+    for one, other in zip(alone, together, strict=True):
+        assert torch.equal(one.logits, other.logits)
+        assert torch.equal(one.maps, other.maps)
+    with torch.no_grad():
+        model.head.bias += 1
+    assert torch.equal(explainer(images[:2]).logits, alone[0].logits + 1)
+
+
+def test_a_held_model_is_given_back_after_an_error():
+    model = Counting().train()
+    explainer = Explainer(model, names=["x"])
+
+    def interrupted() -> None:
+        with explainer.held():
+            explainer(torch.rand(2, 3, 8, 8))
+            raise RuntimeError("ended")
+
+    with pytest.raises(RuntimeError, match="ended"):
+        interrupted()
+    assert model.training
+    assert model.passes == 0
+    state = torch.random.get_rng_state()
+    with explainer.held():
+        torch.rand(1)
+    assert not torch.equal(torch.random.get_rng_state(), state)  # what a user draws meanwhile is drawn
