@@ -284,3 +284,20 @@ def test_compiled_code_that_computes_something_else_is_not_used(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", wrong)
     falls_back(randomize(TinyNet()), "computes something else")
+
+
+@pytest.mark.slow  # compiles
+def test_a_diverged_network_is_not_compiled():
+    """Compiled convolutions with their ReLU make 0 of NaN, see findings/compiled_convolutions_lose_nan.sh."""
+    model = randomize(TinyNet())
+    with torch.no_grad():
+        model.conv1.weight[0, 0, 0, 0] = float("nan")
+    images = torch.randn(3, 3, 12, 16)
+    explainer = Explainer(model, trunk="compiled")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BincamWarning)
+        explained = [explainer(images) for _ in range(3)]
+    assert explainer.trunk.ran != "compiled"
+    for one in explained:
+        assert one.logits.isnan().all()
+        assert one.maps.isnan().any()
