@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bincam.audit.folder.parts.sampled import is_long, of_a_sample, readable
 from bincam.audit.summary.reference_variation import reference_name
 from bincam.compare import published as published_figures
 from bincam.compare.boxes import box_findings, contrast_boxes
@@ -19,8 +20,12 @@ from bincam.compare.groups.gaps import contrast_gaps
 from bincam.compare.groups.sentences import gap_findings
 from bincam.compare.imbalance_correlation import correlations
 from bincam.compare.names import names_of, notes_on
-from bincam.compare.paired_audits import Pair, pair_audits
+from bincam.compare.paired_audits import Pair
 from bincam.compare.paired_differences import COLUMNS, Contrasted, contrast_attributes, contrast_families
+from bincam.compare.pairs.differences import contrast_streamed
+from bincam.compare.pairs.opened import pair_records
+from bincam.compare.pairs.paired import Paired
+from bincam.compare.pairs.streamed import StreamedPair
 from bincam.compare.reference_variation import vary_reference
 from bincam.compare.sentences import attribute_sentences, findings, threshold_verdict
 from bincam.compare.sets.differences import contrast_sets
@@ -28,7 +33,7 @@ from bincam.compare.sets.sentences import set_findings, set_sentences
 from bincam.errors import InputError
 from bincam.files import write_json
 from bincam.folder_lock import take
-from bincam.stats.clustered.average_errors import AverageErrors, average_errors
+from bincam.stats.clustered.average_errors import AverageErrors, average_errors_of
 from bincam.stats.estimate import LEVEL, Estimate
 from bincam.stats.outcomes import class_name, class_part
 from bincam.stats.proportions import RESAMPLES
@@ -119,15 +124,17 @@ def compare(
         )
 
 
-def _sampled(first: Audit, pair: Pair) -> list[str]:
-    """Say that two long audits were compared on a sample of their images."""
-    every = first.manifest.data.images
-    if pair.looked_at == every:
+def _sampled(first: Audit, pair: Paired, boxes: Mapping[str, Any]) -> list[str]:
+    """Say which figures of two long audits are of a sample of their images."""
+    if not is_long(first):
         return []
-    return [
-        f"differences are of a random sample of {pair.looked_at:,} of the {every:,} images, the same of both models; "
-        "mean maps are of all"
-    ]
+    there = {
+        "sets of outputs": bool(pair.sets),
+        "outputs that are compared one by one": bool(pair.outputs),
+        "boxes": "attributes" in boxes,
+    }
+    parts = [name for name, of_sample in there.items() if of_sample]
+    return [of_a_sample(parts, readable(first).most_images, first.manifest.data.images)] if parts else []
 
 
 def _compare(
@@ -142,8 +149,8 @@ def _compare(
     resamples: int,
     seed: int,
 ) -> Contrast:
-    pair = pair_audits(first, second, moved, moved_from)
-    contrasted = dict(zip(pair.attributes, contrast_attributes(pair, level), strict=True)) if pair.attributes else {}
+    pair = pair_records(first, second, moved, moved_from)
+    contrasted = dict(zip(pair.attributes, _contrasted(pair, level), strict=True)) if pair.attributes else {}
     maps = difference_maps(first, second, pair, folder / DIFFERENCE)
     gaps = contrast_gaps(first, pair, level)
     sets = contrast_sets(pair.sets, pair.outputs, (COLUMNS[0], COLUMNS[2]), level)
@@ -156,11 +163,11 @@ def _compare(
         "seed": seed,
         "columns": list(COLUMNS),
         "names": names.to_json(),
-        "notes": [*notes_on(first, second), *_sampled(first, pair)],
+        "notes": [*notes_on(first, second), *_sampled(first, pair, boxes)],
         "arms": {"first": _arm(first, COLUMNS[0]), "second": _arm(second, COLUMNS[2])},
         "data": {name: getattr(first.manifest.data, name) for name in ("source", "split", "images_hash")},
-        "images": len(pair.images),
-        "not_in_both": pair.looked_at - len(pair.images),
+        "images": len(pair.rows),
+        "not_in_both": pair.looked_at - len(pair.rows),
         "identities": pair.clusters.count if pair.clusters.known else None,
         "methods": list(pair.methods),
         "minority_from": first.manifest.train_counts_from,
@@ -168,7 +175,7 @@ def _compare(
         "moved": _moved(pair, first.manifest.data.split),
         "attributes": {
             name: {
-                "minority": class_name(int(pair.first.minority[a])),
+                "minority": class_name(int(pair.minority[a])),
                 "train_counts": list(first.manifest.train_counts[name]),
                 **_attribute(attribute),
                 "threshold": {
@@ -223,14 +230,23 @@ def _arm(audit: Audit, name: str) -> dict[str, Any]:
     }
 
 
-def overall_errors(pair: Pair, level: float = LEVEL) -> AverageErrors:
+def _contrasted(pair: Paired, level: float) -> Iterable[Contrasted]:
+    """Compare attribute by attribute."""
+    if isinstance(pair, StreamedPair):
+        return contrast_streamed(pair, level)
+    assert isinstance(pair, Pair)
+    return contrast_attributes(pair, level)
+
+
+def overall_errors(pair: Paired, level: float = LEVEL) -> AverageErrors:
     """Average the errors of ``COLUMNS`` over attributes; the pairs are those of ``error_differences``."""
-    about = pair.first.label, pair.first.minority, pair.attributes, pair.clusters
-    return average_errors(pair.wrong, *about, [(0, 2), (1, 2)], level)
+    every = (pair.decided(a) for a in range(len(pair.attributes)))
+    about = len(COLUMNS), pair.minority, pair.attributes, pair.clusters
+    return average_errors_of(((one.wrong, one.label) for one in every), *about, [(0, 2), (1, 2)], level)
 
 
-def _moved(pair: Pair, split: str | None) -> dict[str, Any]:
-    audited = pair.first.threshold[0] if len(pair.first.threshold) else np.zeros(len(pair.attributes))
+def _moved(pair: Paired, split: str | None) -> dict[str, Any]:
+    audited = pair.audited
     adjusted = np.isfinite(pair.moved)
     # Records keep thresholds in float32.
     same = adjusted & (pair.moved.astype(np.float32) == audited)
@@ -279,13 +295,13 @@ def _attribute(contrasted: Contrasted) -> dict[str, Any]:
     }
 
 
-def _published(first: Audit, pair: Pair, contrasted: Mapping[str, Contrasted]) -> dict[str, Any]:
+def _published(first: Audit, pair: Paired, contrasted: Mapping[str, Contrasted]) -> dict[str, Any]:
     """Compare the source paper's figures with ours; its classes are the positive and the negative one."""
     graded = published_figures.on_frontal_test(first)
     specs = {theirs: _paper_method(ours, pair) for theirs, ours in published_figures.METHODS.items()}
     figures: dict[str, dict[str, tuple[Estimate, Estimate]]] = {}
     for a, (name, attribute) in enumerate(contrasted.items()):
-        positive, negative = (class_part(sign, int(pair.first.minority[a])) for sign in (1, -1))
+        positive, negative = (class_part(sign, int(pair.minority[a])) for sign in (1, -1))
         columns = {"fnr": attribute.errors[f"{positive}_error"], "fpr": attribute.errors[f"{negative}_error"]}
         for theirs, spec in specs.items():
             if spec is not None:
@@ -309,5 +325,5 @@ def _published(first: Audit, pair: Pair, contrasted: Mapping[str, Contrasted]) -
     }
 
 
-def _paper_method(name: str, pair: Pair) -> str | None:
+def _paper_method(name: str, pair: Paired) -> str | None:
     return next((spec for spec in (f"{name}@{published_figures.LAYER}", name) if spec in pair.methods), None)

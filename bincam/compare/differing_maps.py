@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.stored import write_tensors
-from bincam.compare.paired_audits import Pair
+from bincam.compare.pairs.paired import Paired
 from bincam.stats.outcomes import MEMBERS, OUTCOMES
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ MAP_GROUPS = (
 """Groups of images whose mean maps are subtracted, in the order of the tensor's second axis."""
 
 
-def difference_maps(first: Audit, second: Audit, pair: Pair, file: Path) -> dict[str, Any]:
+def difference_maps(first: Audit, second: Audit, pair: Paired, file: Path) -> dict[str, Any]:
     """Write the mean σS of the first model minus that of the second, by group of images.
 
     Args:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.summary.summarize import column_of
-from bincam.compare.paired_audits import Pair
 from bincam.compare.paired_differences import COLUMNS, Contrasted
+from bincam.compare.pairs.paired import Paired
 from bincam.stats.estimate import LEVEL
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ FEW = 10
 
 
 def correlations(
-    first: Audit, pair: Pair, contrasted: Mapping[str, Contrasted], level: float = LEVEL
+    first: Audit, pair: Paired, contrasted: Mapping[str, Contrasted], level: float = LEVEL
 ) -> dict[str, dict[str, Any]]:
     """Compute Spearman's ρ, over attributes, of imbalance in training and measures of the majority class's maps.
 
@@ -50,7 +50,7 @@ def correlations(
     columns = [f"{m}.{name}" for m in pair.methods for name in ("energy", "gain", "published_energy", "empty")]
     result = {}
     for column in [*columns, column_of("bias_share", pair.methods)]:
-        if column not in pair.first.columns:
+        if column not in pair.columns:
             continue
         result[column] = {
             COLUMNS[m]: spearman(

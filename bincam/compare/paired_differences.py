@@ -5,7 +5,7 @@ They are those of the first model, of the first model at its adjusted threshold,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from bincam.audit.summary.bounds import bounds, is_proportion
 from bincam.audit.summary.summarize import column_of
 from bincam.compare.paired_audits import Pair
+from bincam.compare.pairs.grouped import Grouped
+from bincam.compare.pairs.paired import Decided
 from bincam.references import REFERENCES
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import GroupMeans, group_means
 from bincam.stats.clustered.paired import paired_shares
+from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import LEVEL, Estimate, undefined
 from bincam.stats.hypotheses.hypothesis_tests import Test, family, mcnemar, paired_test
 from bincam.stats.intervals import MOVER, mean_of_two
@@ -37,6 +40,12 @@ ALIKE_MOVED = ("alike, moved too:minority", "alike, moved too:majority")
 PAIRED = (*TRUE, *ALIKE, *ALIKE_MOVED)
 ERRORS = {"error": "all", "minority_error": TRUE[0], "majority_error": TRUE[1]}
 TESTED = ("gain", "empty", "bias_share")
+
+Three = tuple[Estimate, Estimate, Estimate]
+"""The figures of ``COLUMNS``."""
+
+Measures = Mapping[str, Three]
+"""The figures of a measure by group."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +87,9 @@ class Contrasted:
         differences: Record column to group (of ``PAIRED``) to first minus second.
     """
 
-    errors: Mapping[str, tuple[Estimate, Estimate, Estimate]]
+    errors: Mapping[str, Three]
     error_differences: Mapping[str, tuple[Difference, Difference]]
-    measures: Mapping[str, Mapping[str, tuple[Estimate, Estimate, Estimate]]]
+    measures: Mapping[str, Measures]
     differences: Mapping[str, Mapping[str, Difference]]
 
 
@@ -94,137 +103,156 @@ def contrast_attributes(pair: Pair, level: float = LEVEL) -> Iterator[Contrasted
     Yields:
         The comparison of each attribute, in order.
     """
-    wrong, answers = pair.wrong, pair.answers
-    first_values, second_values = pair.first.values, pair.second.values
-    ledger = np.array([_is_ledger(name) for name in pair.first.columns], bool)
-    unchanged = (answers[1] != 0) & (answers[1] == answers[0])
-    moved = np.where(unchanged[..., None] & ~ledger, first_values, np.float32(np.nan))
-    parts = [wrong[0] - wrong[2], wrong[1] - wrong[2], *wrong]
-    P = len(parts)
-    C = first_values.shape[-1]
-    values = np.concatenate([np.stack(parts, -1), first_values, moved, second_values, first_values - second_values], -1)
-    low, high = bounds(pair.first.columns)
+    columns, clusters = pair.columns, pair.clusters
+    low, high = bounds(columns)
     limits = (
         np.concatenate([[-1, -1, 0, 0, 0], low, low, low, low - high]),
         np.concatenate([[1, 1, 1, 1, 1], high, high, high, high - low]),
     )
+    P, C = 5, len(columns)
+    ledger = np.array([is_ledger(name) for name in columns], bool)
     for a in range(len(pair.attributes)):
-        cell, membership, names = _cells(pair, a)
-        means = group_means(values[:, a], cell, membership, pair.clusters, limits, level)
-        classes = [names.index(group) for group in TRUE]
+        decided = pair.decided(a)
+        grouped, wrong = Grouped.of(decided), decided.wrong
+        first, second = pair.first.values[:, a], pair.second.values[:, a]
+        moved = np.where(grouped.unchanged[:, None] & ~ledger, first, np.float32(np.nan))
+        parts = np.stack([wrong[0] - wrong[2], wrong[1] - wrong[2], *wrong], -1)
+        values = np.concatenate([parts, first, moved, second, first - second], -1)
+        means = group_means(values, grouped.cell, grouped.membership, clusters, limits, level)
+        classes = [grouped.names.index(group) for group in TRUE]
         between_classes = [correlation(*means.contributions[classes, :, 2 + m]) for m in range(3)]
-        member = (membership > 0)[:, np.maximum(cell, 0)] & (cell >= 0)  # (G, N)
+        errors, error_differences = contrast_errors(decided, grouped, between_classes, clusters, level)
+        measures: dict[str, Measures] = {}
+        differences: dict[str, Mapping[str, Difference]] = {}
+        for c, column in enumerate(columns):
 
-        def mean_of(group: str, c: int, *, means: GroupMeans = means, names: list[str] = names) -> Estimate:
-            return means.estimate(names.index(group), c)
+            def mean_of(
+                group: str, part: int, *, c: int = c, means: GroupMeans = means, grouped: Grouped = grouped
+            ) -> Estimate:
+                return means.estimate(grouped.names.index(group), P + part * C + c)
 
-        errors = {
-            rate: _three(_share(wrong[m, :, a], member[names.index(group)], pair, level) for m in range(3))
-            for rate, group in ERRORS.items()
-        }
-        errors["balanced_error"] = _three(
-            mean_of_two(
-                errors["minority_error"][m],
-                errors["majority_error"][m],
-                correlation=between_classes[m],
-                identities=errors["error"][m].identities,
-            )
-            for m in range(3)
-        )
-        error_differences = {
-            rate: (
-                _error_difference(wrong[0, :, a], wrong[2, :, a], member[names.index(group)], pair, level),
-                _error_difference(wrong[1, :, a], wrong[2, :, a], member[names.index(group)], pair, level),
-            )
-            for rate, group in ERRORS.items()
-        }
-        measures: dict[str, dict[str, tuple[Estimate, Estimate, Estimate]]] = {}
-        differences: dict[str, dict[str, Difference]] = {}
-        for c, column in enumerate(pair.first.columns):
-            measures[column] = {}
-            for group in (*TRUE, *PREDICTED):
-                three = []
-                for m, model in enumerate(("first", "moved", "second")):
-                    name = group if group in TRUE else f"{model} {group}"
-                    position = P + m * C + c
-                    if is_proportion(column):
-                        three.append(_share(values[:, a, position], member[names.index(name)], pair, level))
-                    else:
-                        three.append(mean_of(name, position))
-                measures[column][group] = (three[0], three[1], three[2])
-            differences[column] = {}
-            for group in PAIRED:
-                inside = member[names.index(group)]
-                d = np.where(inside, values[:, a, P + 3 * C + c], np.nan)
-                both = np.isfinite(d)
-                first, second = (
-                    float(values_of[both, a, c].mean()) if both.any() else np.nan
-                    for values_of in (first_values, second_values)
-                )
-                test = paired_test(d, pair.clusters)
-                if is_proportion(column):
-                    one, other = (np.where(inside, of[:, a, c], np.nan) for of in (first_values, second_values))
-                    difference = paired_shares(one, other, pair.clusters, level)
-                else:
-                    difference = mean_of(group, P + 3 * C + c)
-                differences[column][group] = Difference(first, second, difference, test)
+            four = tuple(values[:, P + part * C + c] for part in range(4))
+            measures[column], differences[column] = contrast_measure(column, four, grouped, mean_of, clusters, level)
         yield Contrasted(errors, error_differences, measures, differences)
 
 
-def _is_ledger(column: str) -> bool:
+def contrast_errors(
+    decided: Decided, grouped: Grouped, between_classes: Sequence[float], clusters: Clusters, level: float = LEVEL
+) -> tuple[dict[str, Three], dict[str, tuple[Difference, Difference]]]:
+    """Compare the errors of an attribute.
+
+    Args:
+        decided: Its labels and answers.
+        grouped: Its groups.
+        between_classes: Of the three answers, the correlation of the errors of both classes.
+        clusters: Clusters of the images.
+        level: Confidence level.
+
+    Returns:
+        ``errors`` and ``error_differences`` of ``Contrasted``.
+    """
+    wrong, member = decided.wrong, {rate: grouped.member(group) for rate, group in ERRORS.items()}
+    errors = {
+        rate: _three(_share(wrong[m], inside, clusters, level) for m in range(3)) for rate, inside in member.items()
+    }
+    errors["balanced_error"] = _three(
+        mean_of_two(
+            errors["minority_error"][m],
+            errors["majority_error"][m],
+            correlation=between_classes[m],
+            identities=errors["error"][m].identities,
+        )
+        for m in range(3)
+    )
+    error_differences = {
+        rate: (
+            _error_difference(wrong[0], wrong[2], inside, clusters, level),
+            _error_difference(wrong[1], wrong[2], inside, clusters, level),
+        )
+        for rate, inside in member.items()
+    }
+    return errors, error_differences
+
+
+def contrast_measure(
+    column: str,
+    values: Sequence[NDArray[np.floating]],
+    grouped: Grouped,
+    mean_of: Callable[[str, int], Estimate],
+    clusters: Clusters,
+    level: float = LEVEL,
+) -> tuple[Measures, dict[str, Difference]]:
+    """Compare a measure of an attribute.
+
+    Args:
+        column: Its name.
+        values: ``(N,)`` each: of the first model, of the first where the adjusted threshold changes nothing, of the
+            second, and the first's less the second's.
+        grouped: The groups of the images.
+        mean_of: Estimates the mean of a group, of one of ``values``.
+        clusters: Clusters of the images.
+        level: Confidence level.
+
+    Returns:
+        Its entries of ``measures`` and ``differences`` of ``Contrasted``.
+    """
+    measures: dict[str, Three] = {}
+    differences: dict[str, Difference] = {}
+    proportion = is_proportion(column)
+    for group in (*TRUE, *PREDICTED):
+        names = [group if group in TRUE else f"{model} {group}" for model in ("first", "moved", "second")]
+        measures[group] = _three(
+            _share(values[m], grouped.member(name), clusters, level) if proportion else mean_of(name, m)
+            for m, name in enumerate(names)
+        )
+    for group in PAIRED:
+        inside = grouped.member(group)
+        d = np.where(inside, values[3], np.nan)
+        both = np.isfinite(d)
+        first, second = (float(of_model[both].mean()) if both.any() else np.nan for of_model in (values[0], values[2]))
+        test = paired_test(d, clusters)
+        if proportion:
+            one, other = (np.where(inside, of_model, np.nan) for of_model in (values[0], values[2]))
+            difference = paired_shares(one, other, clusters, level)
+        else:
+            difference = mean_of(group, 3)
+        differences[group] = Difference(first, second, difference, test)
+    return measures, differences
+
+
+def is_ledger(column: str) -> bool:
+    """Tell whether a column is of the ledger, whose constant depends on the threshold.
+
+    >>> is_ledger("midpoint.bias_share"), is_ledger("grad_cam.gain")
+    (True, False)
+    """
     return column.partition(".")[0] in REFERENCES
 
 
-def _three(estimates: Iterator[Estimate]) -> tuple[Estimate, Estimate, Estimate]:
+def _three(estimates: Iterable[Estimate]) -> Three:
     first, moved, second = estimates
     return first, moved, second
 
 
-def _cells(pair: Pair, a: int) -> tuple[NDArray[np.int64], NDArray[np.float32], list[str]]:
-    """Sort the images ``(N,)`` into 36 cells by label and the three answers; the groups made of these ``(G, 36)``."""
-    label = pair.first.label[:, a]
-    truth = np.where(np.isnan(label), 0, np.where(label > 0, 1, -1))
-    first, moved, second = pair.answers[:, :, a].astype(int)
-    cell = ((truth + 1) * 2 + (first > 0)) * 6 + (moved + 1) * 2 + (second > 0)
-    cell = np.where((first != 0) & (second != 0), cell, -1)
-    sides = np.array(
-        [(t, f, m, s) for t in (-1, 0, 1) for f in (-1, 1) for m in (-1, 0, 1) for s in (-1, 1)]
-    )  # (36, 4), in the order of the cells' numbers
-    minority = int(pair.first.minority[a])
-    groups: dict[str, NDArray[np.bool_]] = {"all": np.ones(len(sides), bool)}
-    for sign, part in ((minority, "minority"), (-minority, "majority")):
-        t, f, m, s = (sides == sign).T
-        groups |= {
-            f"true:{part}": t,
-            f"first predicted:{part}": f,
-            f"moved predicted:{part}": m,
-            f"second predicted:{part}": s,
-            f"alike:{part}": f & s,
-            f"alike, moved too:{part}": f & m & s,
-        }
-    return cell, np.stack(list(groups.values())).astype(np.float32), list(groups)
-
-
-def _share(values: NDArray[np.floating], member: NDArray[np.bool_], pair: Pair, level: float) -> Estimate:
-    share = shares(values, member, pair.clusters, level)
-    return share.estimate()
+def _share(values: NDArray[np.floating], member: NDArray[np.bool_], clusters: Clusters, level: float) -> Estimate:
+    return shares(values, member, clusters, level).estimate()
 
 
 def _error_difference(
     first: NDArray[np.floating],
     second: NDArray[np.floating],
     member: NDArray[np.bool_],
-    pair: Pair,
+    clusters: Clusters,
     level: float,
 ) -> Difference:
     first, second = (np.where(member, wrong, np.nan) for wrong in (first, second))
     both = np.isfinite(first) & np.isfinite(second)
     if not both.any():
-        no_test = Test(np.nan, np.nan, np.nan, 0, 0 if pair.clusters.known else None, "McNemar")
+        no_test = Test(np.nan, np.nan, np.nan, 0, 0 if clusters.known else None, "McNemar")
         return Difference(np.nan, np.nan, undefined(MOVER), no_test)
-    difference = paired_shares(first, second, pair.clusters, level)
+    difference = paired_shares(first, second, clusters, level)
     means = float(first[both].mean()), float(second[both].mean())
-    return Difference(*means, difference, mcnemar(first, second, pair.clusters))
+    return Difference(*means, difference, mcnemar(first, second, clusters))
 
 
 def contrast_families(attributes: Mapping[str, Contrasted], methods: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -42,9 +42,9 @@ def published() -> Mapping[str, Mapping[str, float]]:
 
 def on_frontal_test(audit: Audit) -> bool:
     """Decide if the audited images are those of the paper, by split, number and CelebA's own file names."""
-    names = audit.images["image"].astype(str).str.rpartition("/")[2].str.partition(".")[0]
-    if audit.manifest.data.split != "test" or len(names) != FRONTAL_IMAGES:
+    if audit.manifest.data.split != "test" or len(audit.images) != FRONTAL_IMAGES:
         return False
+    names = audit.images["image"].astype(str).str.rpartition("/")[2].str.partition(".")[0]
     return bool((names.str.fullmatch(r"\d{6}") & names.between(f"{TEST_IMAGES[0]:06d}", f"{TEST_IMAGES[1]:06d}")).all())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -41,6 +41,28 @@ class Clusters:
             return cls(np.arange(len(names)), known=False)
         alone = np.array([f"\0{n}" for n in range(len(names))], object)
         return cls(np.unique(np.where(blank, alone, names).astype(str), return_inverse=True)[1].astype(np.int64), True)
+
+    @classmethod
+    def of_encoded(cls, names: Sequence[str], places: NDArray[np.integer]) -> Clusters:
+        """Make the clusters that ``of`` makes, of names that are stored once: without a string for every image.
+
+        Args:
+            names: Different names.
+            places: ``(N,)``: the place of each image's name.
+
+        >>> Clusters.of_encoded(["bob", "", "ann"], np.array([2, 0, 2, 1])).codes.tolist()
+        [1, 2, 1, 0]
+        """
+        blank = places == names.index("") if "" in names else np.zeros(len(places), bool)
+        if blank.all():
+            return cls(np.arange(len(places)), known=False)
+        used = np.unique(places[~blank]).tolist()
+        alone = np.flatnonzero(blank)  # before all names, in the order of their positions as texts
+        rank = np.full(len(names), -1, np.int64)
+        rank[sorted(used, key=lambda place: names[place])] = len(alone) + np.arange(len(used))
+        codes = rank[places]
+        codes[alone[np.argsort(alone.astype(str), kind="stable")]] = np.arange(len(alone))
+        return cls(codes, known=True)
 
     @property
     def count(self) -> int:

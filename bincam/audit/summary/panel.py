@@ -75,6 +75,10 @@ class Panel:
         """``(N, A)``: 1 for images predicted positive, 0 for those predicted negative, NaN without a finite logit."""
         return np.array([1, 1, 0, 0, 1, 0, np.nan], np.float32)[self.cell]
 
+    def label_of(self, attribute: str) -> NDArray[np.float32]:
+        """Return the labels of an attribute, ``(N,)``."""
+        return self.label[:, self.attributes.index(attribute)]
+
     def column(self, name: str) -> NDArray[np.float32]:
         """Return a measure, ``(N, A)``."""
         return self.values[..., self.columns.index(name)]

@@ -12,6 +12,8 @@ from bincam.audit.summary.groups.divisions import Slicing, slicings
 from bincam.audit.summary.groups.gaps import TESTED
 from bincam.audit.summary.panel import Panel
 from bincam.compare.paired_audits import Pair
+from bincam.compare.pairs.paired import Paired
+from bincam.compare.pairs.streamed import CodedPanel, StreamedPair
 from bincam.errors import InputError
 from bincam.stats.clustered.gap_change import gap_change
 from bincam.stats.estimate import LEVEL
@@ -45,7 +47,7 @@ class ContrastedGaps:
     families: tuple[dict[str, Any], ...] = ()
 
 
-def contrast_gaps(first: Audit, pair: Pair, level: float = LEVEL) -> ContrastedGaps:
+def contrast_gaps(first: Audit, pair: Paired, level: float = LEVEL) -> ContrastedGaps:
     """Compare the gaps of two models, by every division of the first audit.
 
     Args:
@@ -77,14 +79,15 @@ def contrast_gaps(first: Audit, pair: Pair, level: float = LEVEL) -> ContrastedG
 
 
 def _compare(
-    pair: Pair,
+    pair: Paired,
     place: int,
     slicing: Slicing,
     level: float,
     entries: list[dict[str, Any]],
     tests: list[tuple[Mapping[str, Any], Test]],
 ) -> None:
-    one, other, label = pair.wrong[0, :, place], pair.wrong[2, :, place], pair.first.label[:, place]
+    decided = pair.decided(place)
+    one, other, label = decided.wrong[0], decided.wrong[2], decided.label
     for measure in TESTED:
         inside = (
             np.isfinite(one) & np.isfinite(other) & ((label == of) if (of := LABELS[measure]) is not None else True)
@@ -110,8 +113,11 @@ def _compare(
         tests.append((about, change.test))
 
 
-def _with_groups(audit: Audit, pair: Pair) -> Panel:
+def _with_groups(audit: Audit, pair: Paired) -> Panel:
     """The first model's records with the groups of their images."""
+    if isinstance(pair, StreamedPair):
+        return CodedPanel.of(pair)
+    assert isinstance(pair, Pair)
     images = audit.images.set_index("row").loc[pair.first.rows]
     groups = {name: images[name].astype(str).to_numpy() for name in images.columns if name.startswith("group.")}
     return replace(pair.first, groups=groups)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,21 +95,59 @@ def average_errors(
         True
     """
     M, _, A = wrong.shape
-    single = [_attribute(wrong[:, :, a], label[:, a], int(minority[a]), clusters, pairs, level) for a in range(A)]
-    of_first = [[of_class[0] for of_class in estimates] for _, estimates in single]  # the answer that every audit has
-    reliable = [a for a in range(A) if not any(rate.small or not rate.images for rate in of_first[a])]
-    used = reliable or list(range(A))
-    width = M + len(pairs)
-    average = AttributeAverage(
-        len(PARTS),
-        width,
-        clusters.count,
-        np.arange(width) < M,
-        (np.repeat([0.0, -1.0], [M, len(pairs)]), np.ones(width)),
-        known=clusters.known,
+    columns = ((wrong[:, :, a], label[:, a]) for a in range(A))
+    return average_errors_of(columns, M, minority, attributes, clusters, pairs, level)
+
+
+def average_errors_of(
+    columns: Iterable[tuple[NDArray[np.floating], NDArray[np.floating]]],
+    count: int,
+    minority: Sequence[int] | NDArray[np.integer],
+    attributes: Sequence[str],
+    clusters: Clusters,
+    pairs: Sequence[tuple[int, int]],
+    level: float = LEVEL,
+) -> AverageErrors:
+    """Average errors as ``average_errors`` does, of attributes that are given one after the other.
+
+    Args:
+        columns: Of each attribute the errors ``(M, N)`` and the labels ``(N,)``.
+        count: M.
+        minority: As for ``average_errors``.
+        attributes: As for ``average_errors``.
+        clusters: As for ``average_errors``.
+        pairs: As for ``average_errors``.
+        level: Confidence level.
+
+    >>> label = np.repeat([1.0, 0.0], [100, 300])
+    >>> wrong = np.repeat([1.0, 0.0, 1.0, 0.0], [60, 40, 30, 270])
+    >>> found = average_errors_of([(wrong[None], label)], 1, [1], ["Bald"], Clusters.of([""] * 400), [])
+    >>> found.rates["minority"][0].value, found.rates["majority"][0].value
+    (0.6, 0.1)
+    """
+    M, width = count, count + len(pairs)
+    # Of all attributes, and of the reliable ones: which of the two counts is known at the end.
+    every, sound = (
+        AttributeAverage(
+            len(PARTS),
+            width,
+            clusters.count,
+            np.arange(width) < M,
+            (np.repeat([0.0, -1.0], [M, len(pairs)]), np.ones(width)),
+            known=clusters.known,
+        )
+        for _ in range(2)
     )
-    for a in used:
-        average.add(*single[a])
+    reliable: list[int] = []
+    for a, (wrong, label) in enumerate(columns):
+        means, estimates = _attribute(wrong, label, int(minority[a]), clusters, pairs, level)
+        every.add(means, estimates)
+        of_first = [of_class[0] for of_class in estimates]  # the answer that every audit has
+        if not any(rate.small or not rate.images for rate in of_first):
+            reliable.append(a)
+            sound.add(means, estimates)
+    used = reliable or list(range(len(attributes)))
+    average = sound if reliable else every
     full = average.count == len(used)
 
     def mean(part: int, place: int) -> Estimate:

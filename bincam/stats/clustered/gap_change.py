@@ -102,15 +102,17 @@ def gap_change(
         paired_shares(np.where(inside, other, np.nan), np.where(inside, one, np.nan), clusters, of_each)
         for inside in member.T
     ]
-    codes = np.where(both, np.searchsorted(present, group), -1)
-    values = np.stack([one, other, other - one], -1)
-    of_people = group_means(values, codes, np.eye(len(present)), clusters).contributions
+    of_people = None  # images without people are in one group each, so that no two groups correlate
+    if clusters.known:
+        codes = np.where(both, np.searchsorted(present, group), -1)
+        values = np.stack([one, other, other - one], -1)
+        of_people = group_means(values, codes, np.eye(len(present)), clusters).contributions
 
     def apart(parts: Sequence[Estimate], column: int, most: float) -> list[Estimate]:
         """Differences of all pairs of groups, which are at most ``most``."""
         result = []
         for v, w in pairs:
-            joint = correlation(*of_people[[v, w], :, column])
+            joint = 0.0 if of_people is None else correlation(*of_people[[v, w], :, column])
             one = gap(parts[v], parts[w], correlation=joint, identities=None)
             result.append(replace(one, low=max(one.low, -most), high=min(one.high, most)))
         return result

@@ -142,6 +142,42 @@ def group_means(
     return GroupMeans(value, low, high, images, people, effective, contributions, clusters.known)
 
 
+def mean_within(
+    values: NDArray[np.floating],
+    inside: NDArray[np.bool_],
+    clusters: Clusters,
+    bounds: tuple[float, float] = UNBOUNDED,
+    level: float = LEVEL,
+) -> Estimate:
+    """Estimate the mean of one measure in one group as ``group_means`` does, in memory for its images alone.
+
+    Args:
+        values: ``(N,)``, NaN where undefined.
+        inside: ``(N,)``: True for the images of the group.
+        clusters: Clusters of the N images.
+        bounds: Least and greatest possible value.
+        level: Confidence level.
+
+    >>> people = Clusters(np.repeat(np.arange(5), 4), known=True)
+    >>> mean = mean_within(np.repeat([1.0, 2.0, 3.0, 4.0, 5.0], 4), np.ones(20, bool), people)
+    >>> mean.value, round(mean.low, 2), round(mean.high, 2)
+    (3.0, 0.72, 5.28)
+    """
+    kept = np.flatnonzero(inside & np.isfinite(values))
+    if not len(kept):
+        return mean_estimate(np.nan, np.nan, np.nan, 0, 0 if clusters.known else None, clusters.known)
+    total, size = np.asarray(values[kept], float), np.ones(len(kept))
+    if clusters.known:
+        codes = clusters.codes[kept]
+        size = np.bincount(codes).astype(float)
+        present = size > 0
+        total, size = np.bincount(codes, total)[present].astype(float), size[present]
+    limits = np.array([bounds[0]], float), np.array([bounds[1]], float)
+    value, low, high, images, people, *_ = means_of_totals(total[:, None], size[:, None], limits, level)
+    counted = int(people[0]) if clusters.known else None
+    return mean_estimate(float(value[0]), float(low[0]), float(high[0]), int(images[0]), counted, clusters.known)
+
+
 def means_of_totals(
     total: Floats,
     size: Floats,

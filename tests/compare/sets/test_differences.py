@@ -19,6 +19,21 @@ from tests.audit.planted_sets import reader
 pytestmark = NOTES_ALLOWED
 
 
+def test_sets_of_long_audits_are_those_of_a_stated_sample_and_attributes_those_of_all_images(
+    audits, tmp_path, monkeypatch
+):
+    whole = compare(*audits, tmp_path / "whole")
+    every = audits[0].manifest.data.images
+    monkeypatch.setattr("bincam.audit.folder.parts.sampled.MOST", every // 2)
+    found = compare(*audits, tmp_path / "long")
+    assert found["attributes"] == whole["attributes"]
+    assert (found["images"], found["sets"]["colour"]["images"]) == (whole["images"], every // 2)
+    assert found["notes"] == [
+        *whole["notes"],
+        f"figures of sets of outputs are of a random sample of {every // 2} of the {every} images",
+    ]
+
+
 def test_the_fault_of_one_model_is_the_difference(audits, tmp_path):
     contrast = compare(*audits, tmp_path / "contrast")
     entry = contrast["sets"]["colour"]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bincam.audit.folder.audit import Audit
 from bincam.audit.folder.files import IMAGES, records_file
 from bincam.audit.folder.stored import read_table
+from bincam.stats.formatting import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,15 @@ def is_long(audit: Audit) -> bool:
 def readable(audit: Audit, *, seed: int = 0) -> Audit:
     """Return the audit itself, or a random sample of ``MOST`` images of a long one."""
     return SampledAudit.of(audit, MOST, seed=seed) if is_long(audit) else audit
+
+
+def of_a_sample(parts: Sequence[str], images: int, every: int) -> str:
+    """Say that figures are of a sample of the images.
+
+    >>> of_a_sample(["boxes"], 100_000, 3_300_000)
+    'figures of boxes are of a random sample of 100,000 of the 3,300,000 images'
+    """
+    return f"figures of {listed(parts)} are of a random sample of {images:,} of the {every:,} images"
 
 
 @dataclass(frozen=True)

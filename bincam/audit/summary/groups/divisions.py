@@ -200,7 +200,7 @@ def _codes(panel: Panel, name: str) -> tuple[str, tuple[str, ...], NDArray[np.in
 def _label(panel: Panel, name: str) -> NDArray[np.floating]:
     """Return the labels ``(N,)`` of an attribute or of an output of a set: 1, 0, NaN."""
     if name in panel.attributes:
-        return panel.label[:, panel.attributes.index(name)]
+        return panel.label_of(name)
     owner = next(of_set for of_set, members in panel.large.items() if name in members)
     true = panel.true_output(owner)
     return np.where(true < 0, np.nan, true == panel.large[owner].index(name))

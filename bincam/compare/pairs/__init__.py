@@ -1,0 +1,1 @@
+"""What two audits have of the same images, attribute by attribute."""

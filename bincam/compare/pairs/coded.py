@@ -1,0 +1,166 @@
+"""Labels and answers of two audits of very many images: a byte for each image and attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bincam.audit.folder.files import IMAGES
+from bincam.audit.folder.stored import read_table
+from bincam.display import counted
+from bincam.errors import InputError
+from bincam.progress import track
+from bincam.stats.clusters import Clusters
+from bincam.stats.outcomes import answers
+
+if TYPE_CHECKING:
+    from bincam.audit.folder.reader import Audit
+
+FACTORS = (27, 9, 3, 1)
+"""What the class, and the three answers, count for in a code of their digits 0 (no), 1 (unknown) and 2 (yes)."""
+
+_DIGITS = np.stack([(np.arange(81) // factor % 3 - 1) for factor in FACTORS]).astype(np.int8)
+LABELS = np.array([0, np.nan, 1], np.float32)[_DIGITS[0] + 1]
+"""``(81,)``: the label of each code."""
+
+ANSWERS = _DIGITS[1:]
+"""``(3, 81)``: the three answers of each code."""
+
+WRONG = np.where((_DIGITS[0] == 0) | (ANSWERS == 0), np.nan, _DIGITS[0] != ANSWERS).astype(np.float32)
+"""``(3, 81)``: whether each answer is wrong."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The images that two audits have read.
+
+    Attributes:
+        audits: The two audits.
+        rows: ``(N,)``: their rows in ``images.parquet``, ascending.
+        place: Position of each row among them; -1 for images that one audit has not read.
+        counts: Number of images that each audit has read.
+        clusters: Clusters of the N images.
+    """
+
+    audits: tuple[Audit, Audit]
+    rows: NDArray[np.int64]
+    place: NDArray[np.int64]
+    counts: tuple[int, int]
+    clusters: Clusters
+
+    @classmethod
+    def of(cls, first: Audit, second: Audit) -> Shared:
+        """Read the tables of images of both audits, not their records."""
+        read = [read_table(audit.folder / IMAGES, ["skipped"])["skipped"].to_numpy() == "" for audit in (first, second)]
+        if len(read[0]) != len(read[1]):
+            raise InputError(
+                f"{first.folder} and {second.folder}: tables of {len(read[0]):,} and {len(read[1]):,} images, expected "
+                "the same; make both audits again"
+            )
+        rows = np.flatnonzero(read[0] & read[1])
+        place = np.full(len(read[0]), -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        own = np.flatnonzero(read[0])
+        encoded = read_table(first.folder / IMAGES, ["identity"])["identity"].take(own).combine_chunks()
+        encoded = encoded.dictionary_encode()
+        every = Clusters.of_encoded(encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False))
+        kept = every.codes[np.searchsorted(own, rows)]
+        codes = np.unique(kept, return_inverse=True)[1].astype(np.int64)
+        return cls((first, second), rows, place, (len(own), int(read[1].sum())), Clusters(codes, every.known))
+
+    def parts(
+        self, which: int, columns: Sequence[str], attributes: Sequence[str], what: str
+    ) -> Iterator[tuple[NDArray[np.int64], list[NDArray[np.float32]]]]:
+        """Read columns of an audit's records, shard by shard.
+
+        Args:
+            which: 0 for the first audit, 1 for the second.
+            columns: Names of columns.
+            attributes: Names of the A attributes that are read.
+            what: Label of a progress bar.
+
+        Yields:
+            The positions ``(n,)`` of a shard's images, and of each column the values ``(A, n)``.
+
+        Raises:
+            InputError: An image lacks some of its records.
+        """
+        audit = self.audits[which]
+        names = list(audit.attributes)
+        order, every, count = [names.index(name) for name in attributes], len(names), 0
+        shards = audit.record_parts(["row", *columns])
+        for table in track(shards, what, total=audit.shards, unit="shards"):
+            if table.num_rows % every:
+                raise InputError(
+                    f"{audit.folder}: a shard has {table.num_rows:,} records, which is no multiple of {every}; make "
+                    "the audit again"
+                )
+            rows = table["row"].to_numpy()[::every]
+            if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.place):
+                raise InputError(f"{audit.folder}: a record is of no image of the audit; make it again")
+            count += len(rows)
+            at = self.place[rows]
+            kept = np.flatnonzero(at >= 0)
+            yield at[kept], [table[name].to_numpy().reshape(-1, every)[kept][:, order].T for name in columns]
+        if count != (expected := self.counts[which]):
+            raise InputError(
+                f"{audit.folder}: got the records of {count:,} images, expected those of {expected:,}; make the audit "
+                "again"
+            )
+
+
+def coded_answers(
+    shared: Shared, attributes: Sequence[str], moved: NDArray[np.float64]
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Read labels and answers in one scan over each audit.
+
+    Args:
+        shared: The images of two audits.
+        attributes: Names of the A attributes.
+        moved: ``(A,)``: adjusted thresholds for the first model.
+
+    Returns:
+        Codes ``(A, N)``, which ``LABELS``, ``ANSWERS`` and ``WRONG`` read, and the first model's thresholds ``(A,)``,
+        those of the first image.
+
+    Raises:
+        InputError: Labels differ, or an image lacks some of its records.
+    """
+    codes = np.full((len(attributes), len(shared.rows)), np.int8(sum(FACTORS)))
+    thresholds = np.full(len(attributes), np.nan, np.float32)
+    columns = ("label", "logit", "threshold")
+    for at, (label, logit, threshold) in shared.parts(0, columns, attributes, "compare: answers of the first"):
+        here = FACTORS[0] * _classes(label) + FACTORS[1] * answers(logit, threshold)
+        codes[:, at] += here + FACTORS[2] * answers(logit, moved[:, None])
+        if len(at) and not at[0]:
+            thresholds = threshold[:, 0].copy()
+    differing, example = 0, ""
+    for at, (label, logit, threshold) in shared.parts(1, columns, attributes, "compare: answers of the second"):
+        own = LABELS[codes[:, at]]
+        others = np.argwhere(~((own == label) | (np.isnan(own) & np.isnan(label))).T)
+        if len(others) and not differing:
+            n, a = others[0].tolist()
+            example = f"{_name(shared, int(at[n]))}, {attributes[a]}: {own[a, n]:g} and {label[a, n]:g}"
+        differing += len(others)
+        codes[:, at] += answers(logit, threshold)
+    if differing:
+        first, second = (audit.folder for audit in shared.audits)
+        raise InputError(
+            f"{first} and {second}: {counted(differing, 'differing label')} (first: {example}); audit both with the "
+            "same labels"
+        )
+    return codes, thresholds
+
+
+def _name(shared: Shared, position: int) -> str:
+    """The name of an image."""
+    return str(read_table(shared.audits[0].folder / IMAGES, ["image"])["image"][int(shared.rows[position])].as_py())
+
+
+def _classes(label: NDArray[np.float32]) -> NDArray[np.int8]:
+    """The class of labels: 1, -1, and 0 where it is unknown."""
+    return np.where(np.isnan(label), 0, np.where(label > 0, 1, -1)).astype(np.int8)
