@@ -78,7 +78,8 @@ def test_all_who_decide_agree_at_the_threshold_and_where_a_logit_is_not_finite()
     np.testing.assert_array_equal(pair.wrong[0], one.wrong)
 
     columns = {"logit": logit.astype(float), "threshold": threshold.astype(float)}
-    arm = Arm("model", SimpleNamespace(attributes=("a",)), {})
+    manifest = SimpleNamespace(data=SimpleNamespace(images=6))
+    arm = Arm("model", SimpleNamespace(attributes=("a",), manifest=manifest), {})
     arm.__dict__["columns"] = columns  # in the place of the cached records
     assert arm.answers("a").tolist() == ANSWER
 

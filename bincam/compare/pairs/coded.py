@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.audit.folder.files import IMAGES
+from bincam.audit.folder.parts.columns import Places, read_clusters, read_rows
 from bincam.audit.folder.stored import read_table
 from bincam.display import counted
 from bincam.errors import InputError
-from bincam.progress import track
 from bincam.stats.clusters import Clusters
 from bincam.stats.outcomes import answers
 
@@ -40,77 +40,35 @@ class Shared:
 
     Attributes:
         audits: The two audits.
-        rows: ``(N,)``: their rows in ``images.parquet``, ascending.
-        place: Position of each row among them; -1 for images that one audit has not read.
-        counts: Number of images that each audit has read.
+        rows: ``(N,)``: the images' rows in ``images.parquet``, ascending.
+        places: Where each audit's images are among them.
         clusters: Clusters of the N images.
     """
 
     audits: tuple[Audit, Audit]
     rows: NDArray[np.int64]
-    place: NDArray[np.int64]
-    counts: tuple[int, int]
+    places: tuple[Places, Places]
     clusters: Clusters
 
     @classmethod
     def of(cls, first: Audit, second: Audit) -> Shared:
         """Read the tables of images of both audits, not their records."""
-        read = [read_table(audit.folder / IMAGES, ["skipped"])["skipped"].to_numpy() == "" for audit in (first, second)]
+        read = read_rows(first), read_rows(second)
         if len(read[0]) != len(read[1]):
             raise InputError(
                 f"{first.folder} and {second.folder}: tables of {len(read[0]):,} and {len(read[1]):,} images, expected "
                 "the same; make both audits again"
             )
-        rows = np.flatnonzero(read[0] & read[1])
-        place = np.full(len(read[0]), -1, np.int64)
-        place[rows] = np.arange(len(rows))
-        own = np.flatnonzero(read[0])
-        encoded = read_table(first.folder / IMAGES, ["identity"])["identity"].take(own).combine_chunks()
-        encoded = encoded.dictionary_encode()
-        every = Clusters.of_encoded(encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False))
-        kept = every.codes[np.searchsorted(own, rows)]
-        codes = np.unique(kept, return_inverse=True)[1].astype(np.int64)
-        return cls((first, second), rows, place, (len(own), int(read[1].sum())), Clusters(codes, every.known))
+        own, rows = np.flatnonzero(read[0]), np.flatnonzero(read[0] & read[1])
+        every = read_clusters(first, own)
+        codes = np.unique(every.codes[np.searchsorted(own, rows)], return_inverse=True)[1].astype(np.int64)
+        places = Places.of(first, rows), Places.of(second, rows)
+        return cls((first, second), rows, places, Clusters(codes, every.known))
 
-    def parts(
-        self, which: int, columns: Sequence[str], attributes: Sequence[str], what: str
-    ) -> Iterator[tuple[NDArray[np.int64], list[NDArray[np.float32]]]]:
-        """Read columns of an audit's records, shard by shard.
-
-        Args:
-            which: 0 for the first audit, 1 for the second.
-            columns: Names of columns.
-            attributes: Names of the A attributes that are read.
-            what: Label of a progress bar.
-
-        Yields:
-            The positions ``(n,)`` of a shard's images, and of each column the values ``(A, n)``.
-
-        Raises:
-            InputError: An image lacks some of its records.
-        """
-        audit = self.audits[which]
-        names = list(audit.attributes)
-        order, every, count = [names.index(name) for name in attributes], len(names), 0
-        shards = audit.record_parts(["row", *columns])
-        for table in track(shards, what, total=audit.shards, unit="shards"):
-            if table.num_rows % every:
-                raise InputError(
-                    f"{audit.folder}: a shard has {table.num_rows:,} records, which is no multiple of {every}; make "
-                    "the audit again"
-                )
-            rows = table["row"].to_numpy()[::every]
-            if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.place):
-                raise InputError(f"{audit.folder}: a record is of no image of the audit; make it again")
-            count += len(rows)
-            at = self.place[rows]
-            kept = np.flatnonzero(at >= 0)
-            yield at[kept], [table[name].to_numpy().reshape(-1, every)[kept][:, order].T for name in columns]
-        if count != (expected := self.counts[which]):
-            raise InputError(
-                f"{audit.folder}: got the records of {count:,} images, expected those of {expected:,}; make the audit "
-                "again"
-            )
+    @property
+    def looked_at(self) -> int:
+        """Number of images that were looked for in both audits."""
+        return len(self.places[0].place)
 
 
 def coded_answers(
@@ -133,13 +91,13 @@ def coded_answers(
     codes = np.full((len(attributes), len(shared.rows)), np.int8(sum(FACTORS)))
     thresholds = np.full(len(attributes), np.nan, np.float32)
     columns = ("label", "logit", "threshold")
-    for at, (label, logit, threshold) in shared.parts(0, columns, attributes, "compare: answers of the first"):
+    for at, (label, logit, threshold) in shared.places[0].parts(columns, attributes, "compare: answers of the first"):
         here = FACTORS[0] * _classes(label) + FACTORS[1] * answers(logit, threshold)
         codes[:, at] += here + FACTORS[2] * answers(logit, moved[:, None])
         if len(at) and not at[0]:
             thresholds = threshold[:, 0].copy()
     differing, example = 0, ""
-    for at, (label, logit, threshold) in shared.parts(1, columns, attributes, "compare: answers of the second"):
+    for at, (label, logit, threshold) in shared.places[1].parts(columns, attributes, "compare: answers of the second"):
         own = LABELS[codes[:, at]]
         others = np.argwhere(~((own == label) | (np.isnan(own) & np.isnan(label))).T)
         if len(others) and not differing:

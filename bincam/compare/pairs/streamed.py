@@ -84,7 +84,7 @@ class StreamedPair:
     @property
     def looked_at(self) -> int:
         """Number of images that were looked for in both audits: all."""
-        return len(self.shared.place)
+        return self.shared.looked_at
 
     def decided(self, a: int) -> Decided:
         """Return the labels and answers of attribute ``a``."""
@@ -104,7 +104,7 @@ class StreamedPair:
             names = [self.attributes[a] for a in attributes]
             for which in (0, 1):
                 what = f"compare: {columns[0] if len(columns) == 1 else f'{len(columns)} measures'}"
-                for at, found in self.shared.parts(which, columns, names, what):
+                for at, found in self.shared.places[which].parts(columns, names, what):
                     for held, part in zip(values[which], found, strict=True):
                         held[:, at] = part
             yield Tile(columns, attributes, values)

@@ -14,9 +14,8 @@ from bincam.audit.summary.reference_split.thresholds import KEY as REFERENCE
 from bincam.decision import count_by_score
 from bincam.report.conclusions.facts import Pair, ReferenceGain
 from bincam.report.reading.audited_model import Arm
-from bincam.stats.clustered.average_errors import AverageErrors, average_errors
+from bincam.stats.clustered.average_errors import AverageErrors, average_errors_of
 from bincam.stats.clustered.paired import paired_shares
-from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import Estimate, undefined
 from bincam.stats.formatting import listed
 from bincam.stats.intervals import MOVER
@@ -69,7 +68,7 @@ def at_thresholds(arm: Arm, attributes: Sequence[str], thresholds: Mapping[str, 
         attributes: Attributes to judge.
         thresholds: Thresholds in logit units by attribute.
     """
-    clusters = _clusters(arm)
+    clusters = arm.clusters
     result = {}
     for name in attributes:
         limit = thresholds.get(name, math.nan)
@@ -104,16 +103,21 @@ def averages(arm: Arm, attributes: Sequence[str], thresholds: Mapping[str, float
 
     An attribute without a threshold of its own keeps the audited one if others have one.
     """
-    columns = [_wrong(arm, name, thresholds.get(name, float(arm.column(name, "threshold")[0]))) for name in attributes]
-    wrong = np.stack([np.stack([pair[m] for pair in columns], -1) for m in (0, 1)][: 2 if thresholds else 1])
-    label = np.stack([arm.column(name, "label") for name in attributes], -1)
     minority = [arm.minority(name) for name in attributes]
-    return average_errors(wrong, label, minority, attributes, _clusters(arm), [(0, 1)] if thresholds else [])
+    pairs = [(0, 1)] if thresholds else []
+    about = 1 + len(pairs), minority, attributes, arm.clusters, pairs
+    return average_errors_of((_at(arm, name, thresholds) for name in attributes), *about)
+
+
+def _at(arm: Arm, name: str, thresholds: Mapping[str, float]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """The errors of an attribute as audited and, where thresholds are known, at its own, and its labels."""
+    wrong = np.stack(_wrong(arm, name, thresholds.get(name, arm.threshold(name))))
+    return wrong[: 2 if thresholds else 1], arm.column(name, "label")
 
 
 def _moved(arm: Arm, name: str, threshold: float) -> bool:
     """Whether a threshold is another than the audited one; records keep thresholds in float32."""
-    return bool(np.float32(threshold) != np.float32(arm.column(name, "threshold")[0]))
+    return bool(np.float32(threshold) != np.float32(arm.threshold(name)))
 
 
 def _label(arm: Arm, name: str) -> NDArray[np.float64]:
@@ -129,8 +133,3 @@ def _wrong(arm: Arm, name: str, threshold: float) -> tuple[NDArray[Any], NDArray
         for given in (arm.answers(name), answers(logit, threshold))
     )
     return now, then
-
-
-def _clusters(arm: Arm) -> Clusters:
-    images = arm.sample.images.set_index("row")
-    return Clusters.of(images.loc[arm.columns["row"], "identity"].astype(str))

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bincam.audit.folder.parts.sampled import MOST
 from bincam.errors import BincamWarning, InputError
 from bincam.processes import started
 
@@ -42,7 +43,7 @@ def second_process(
     Yields:
         What draws the cards of attributes, in both processes or in this one.
     """
-    if workers < 2 or _attributes(source) < WORTH:
+    if workers < 2 or _attributes(source) < WORTH or _images(source) > MOST:  # long records are held once
         yield partial(draw_all, None)
         return
     pool = started(1, _open, (source, out, hide_faces, assets, misses))
@@ -58,6 +59,17 @@ def _attributes(source: Path) -> int:
     for file in (source / "contrast.json", source / "manifest.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             return len(json.loads(file.read_text(encoding="utf-8"))["attributes"])
+    return 0
+
+
+def _images(source: Path) -> int:
+    """Count the images that a folder states, unchecked."""
+    for file, keys in ((source / "contrast.json", ["images"]), (source / "manifest.json", ["data", "images"])):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            stated = json.loads(file.read_text(encoding="utf-8"))
+            for key in keys:
+                stated = stated[key]
+            return int(stated)
     return 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bincam.audit.summary.cells.summary import KEY as CELLS
+from bincam.audit.summary.streamed.sampled import sampled_parts
 from bincam.report.figures.pictured.examples import Photographs
 from bincam.report.reading.audited_model import Arm
 from bincam.report.reading.contrast import Contrast
@@ -11,6 +13,13 @@ from bincam.report.sections.attributes import map_checks
 from bincam.report.sections.words import wording
 from bincam.report.sections.zoom.studied import zoom_note
 from bincam.stats.formatting import listed
+
+OF_A_SAMPLE = {
+    "sets": "examples and labels to check of sets of outputs",
+    CELLS: "examples of prediction grids",
+    "boxes": "curves and examples of boxes",
+}
+"""What a page shows of a sample of a long audit's images, by the part of the summary: it needs all of them at once."""
 
 
 def notes(
@@ -53,9 +62,10 @@ def notes(
             f"{doubt['attribute']}{whose}: {_closed(doubt['text'])}" for doubt in arm.summary.get("doubts") or ()
         ]
         result += [f"{note[0].upper()}{note[1:]}{whose}." for note in arm.summary.get("notes") or ()]
-        if arm.sample is not arm.audit:
+        sampled = [of for part, of in OF_A_SAMPLE.items() if sampled_parts(arm.audit)[part]]
+        if arm.long is not None and sampled:
             result.append(
-                f"Examples, curves over images and other thresholds{whose} are of a random sample of "
+                f"{listed(sampled)[0].upper()}{listed(sampled)[1:]}{whose} are of a random sample of "
                 f"{arm.sample.most_images:,} of the {arm.audit.manifest.data.images:,} images."
             )
     turned = {arm.phrase: [name for name in attributes if arm.turned(name)] for arm in others}

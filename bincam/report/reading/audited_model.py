@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.audit.folder.parts.sampled import readable
+from bincam.audit.folder.parts.columns import read_clusters
+from bincam.audit.folder.parts.sampled import is_long, readable
 from bincam.audit.summary.summarize import SHORT, column_of
 from bincam.compare.names import phrase
 from bincam.display import counted
 from bincam.errors import InputError
+from bincam.report.reading.long_records import LongRecords
+from bincam.stats.clusters import Clusters
 from bincam.stats.estimate import Estimate
 from bincam.stats.outcomes import answers, basic_name, basic_rate
 
@@ -50,8 +53,13 @@ class Arm:
 
     @cached_property
     def sample(self) -> Audit:
-        """The audit, or a random sample of a long one's images: what is read image by image."""
+        """The audit, or a random sample of a long one's images: what needs sets, grids or boxes of all at once."""
         return readable(self.audit)
+
+    @cached_property
+    def long(self) -> LongRecords | None:
+        """The records of a long audit, read for some attributes at a time; None where they are read at once."""
+        return LongRecords(self.audit, common([self])) if is_long(self.audit) else None
 
     @property
     def phrase(self) -> str:
@@ -160,9 +168,12 @@ class Arm:
 
     @cached_property
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Records of the sample: ``row`` is ``(N,)``, the others ``(N, A)``, float64 except ``outcome`` (strings)."""
+        """All records: ``row`` is ``(N,)``, the others ``(N, A)``, float64 except ``outcome`` (strings).
+
+        Those of a long audit would not fit into memory: ``rows`` and ``column`` read these, too.
+        """
         names = ["row", "attribute", "label", "logit", "threshold", "side", "outcome", BIAS_SHARE]
-        frame = self.sample.records(names)
+        frame = self.audit.records(names)
         count = len(self.audit.attributes)
         if len(frame) % count:
             raise InputError(
@@ -181,15 +192,49 @@ class Arm:
         """Return the predicted classes ``(N,)``: +1 or -1, or 0 without a finite logit."""
         return answers(self.column(attribute, "logit"), self.column(attribute, "threshold"))
 
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """``(N,)``: the rows of the images that were read, ascending."""
+        return self.columns["row"] if self.long is None else self.long.rows
+
     @cached_property
-    def positions(self) -> dict[int, int]:
-        """Position in the records by row of the data, without rows that could not be read."""
-        return {int(row): position for position, row in enumerate(self.columns["row"])}
+    def clusters(self) -> Clusters:
+        """Clusters of these images."""
+        if self.long is not None:
+            return read_clusters(self.audit, self.rows)
+        return Clusters.of(self.audit.images.set_index("row").loc[self.rows, "identity"].astype(str))
+
+    def position(self, row: int) -> int | None:
+        """Return the position of a row of the data in the records; None for an image that was not read."""
+        return position_of(row, self.rows)
+
+    @cached_property
+    def sample_rows(self) -> NDArray[np.int64]:
+        """The rows of the images of the sample that were read, ascending."""
+        some = self.sample.some_rows
+        return self.rows if some is None else np.intersect1d(some, self.rows)
+
+    def threshold(self, attribute: str) -> float:
+        """Return the threshold of the first image."""
+        if self.long is not None:
+            return self.long.threshold(attribute)
+        return float(self.column(attribute, "threshold")[0])
 
     def column(self, attribute: str, name: str) -> NDArray[Any]:
-        """Return a column of the records ``(N,)`` for one attribute."""
+        """Return a column of the records ``(N,)`` for one attribute; of a long audit, for one that is in no set."""
+        if self.long is not None:
+            return self.long.column(attribute, name)
         values: NDArray[Any] = self.columns[name][:, self.index(attribute)]
         return values
+
+    def side(self, row: int, attribute: str) -> float:
+        """Return the side that the map of an image explains, +1 or -1; 0 where there is none, or no image."""
+        position = self.position(row)
+        if position is None:
+            return 0.0
+        if self.long is not None:
+            return self.audit.record_of(row, attribute, "side")
+        return float(self.column(attribute, "side")[position])
 
     def index(self, attribute: str) -> int:
         """Return the attribute's position in this audit."""
@@ -202,10 +247,12 @@ class Arm:
         with np.errstate(invalid="ignore", divide="ignore"):
             return sums / counts[..., None, None], counts
 
-    def map(self, position: int, attribute: str) -> Floats:
-        """Return the map ``(h, w)`` of the image at a position of the records."""
-        if self.sample is not self.audit:
-            row = int(self.columns["row"][position])
+    def map_of(self, row: int, attribute: str) -> Floats | None:
+        """Return the map ``(h, w)`` of the image of a row; None for an image that was not read."""
+        position = self.position(row)
+        if position is None:
+            return None
+        if self.long is not None:
             return np.asarray(self.audit.map_of(row, attribute, self.method), dtype=np.float64)
         column = self.index(attribute)
         for part, start in zip(self._parts, self._starts, strict=True):
@@ -220,6 +267,16 @@ class Arm:
     @cached_property
     def _starts(self) -> list[int]:
         return [0, *accumulate(len(part) for part in self._parts)][:-1]
+
+
+def position_of(row: int, rows: NDArray[np.integer]) -> int | None:
+    """Find a row among ascending ones.
+
+    >>> position_of(7, np.array([2, 7, 9])), position_of(8, np.array([2, 7, 9]))
+    (1, None)
+    """
+    at = int(np.searchsorted(rows, row))
+    return at if at < len(rows) and rows[at] == row else None
 
 
 def common(arms: Sequence[Arm]) -> list[str]:

@@ -47,16 +47,23 @@ class Suspect:
 
 def suspects(attribute: str, arms: Sequence[Arm], count: int) -> list[Suspect]:
     """Find the most certain errors that all models share, the most certain first; ties in the order of the data."""
-    margins: dict[int, float] = {}
-    for number_of_arm, arm in enumerate(arms):
+    rows, margins = np.zeros(0, np.int64), np.zeros(0)
+    for place, arm in enumerate(arms):
         outcome = arm.column(attribute, "outcome")
         distance = np.abs(arm.column(attribute, "logit") - arm.column(attribute, "threshold"))
         wrong = np.flatnonzero((outcome == "FP") | (outcome == "FN"))
-        here = dict(zip(arm.columns["row"][wrong].tolist(), distance[wrong].tolist(), strict=True))
-        margins = here if not number_of_arm else {r: min(m, here[r]) for r, m in margins.items() if r in here}
-    label = dict(zip(arms[0].columns["row"].tolist(), arms[0].column(attribute, "label").tolist(), strict=True))
-    ordered = sorted(margins, key=lambda row: (-margins[row], row))[:count]
-    return [Suspect(row, int(label[row]), margins[row]) for row in ordered]
+        here = arm.rows[wrong], distance[wrong]
+        if not place:
+            rows, margins = here
+            continue
+        rows, of_others, of_arm = np.intersect1d(rows, here[0], assume_unique=True, return_indices=True)
+        margins = np.minimum(margins[of_others], here[1][of_arm])
+    first = np.lexsort((rows, -margins))[:count]
+    label = arms[0].column(attribute, "label")[np.searchsorted(arms[0].rows, rows[first])]
+    return [
+        Suspect(row, int(one), margin)
+        for row, one, margin in zip(rows[first].tolist(), label.tolist(), margins[first].tolist(), strict=True)
+    ]
 
 
 def relabel(

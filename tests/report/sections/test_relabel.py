@@ -16,7 +16,7 @@ def test_only_errors_of_both_models_are_suspects(contrast_folder):
     name = "Smiling"
     wrong = [np.isin(arm.column(name, "outcome"), ["FP", "FN"]) for arm in arms]
     listed = suspects(name, arms, 1000)
-    assert {suspect.row for suspect in listed} == set(arms[0].columns["row"][wrong[0] & wrong[1]].tolist())
+    assert {suspect.row for suspect in listed} == set(arms[0].rows[wrong[0] & wrong[1]].tolist())
     margins = [suspect.margin for suspect in listed]
     assert margins == sorted(margins, reverse=True)
     alone = suspects(name, arms[:1], 1000)

@@ -206,18 +206,15 @@ def _examples(attribute: str, drawing: Drawing) -> tuple[list[ExampleGroup], dic
     first = drawing.arms[0]
     outcomes = first.column(attribute, "outcome")
     distance = np.abs(first.column(attribute, "logit") - first.column(attribute, "threshold"))
-    row_of = first.columns["row"].tolist()
-    chosen = {outcome: [row_of[p] for p in choose(distance, outcomes == outcome)] for outcome in SHOWN}
+    chosen = {outcome: first.rows[choose(distance, outcomes == outcome)].tolist() for outcome in SHOWN}
     chosen[CHECK] = [suspect.row for suspect in suspects(attribute, drawing.arms, IN_CARD)]
-    chosen[MISS] = [row_of[p] for p in furthest(distance, outcomes == MISSED, drawing.misses)]
-    maps = {row: [_map(arm, row, attribute) for arm in drawing.arms] for rows in chosen.values() for row in rows}
+    chosen[MISS] = first.rows[furthest(distance, outcomes == MISSED, drawing.misses)].tolist()
+    maps = {row: [arm.map_of(row, attribute) for arm in drawing.arms] for rows in chosen.values() for row in rows}
     limit = scale([grid for grids in maps.values() for grid in grids if grid is not None])
     groups = []
     for outcome in SHOWN:
         examples = [_example(attribute, outcome, row, maps[row], limit, drawing) for row in chosen[outcome]]
         count = int((outcomes == outcome).sum())
-        if first.sample is not first.audit:  # examples are of a sample, their number is of all images
-            count = int(first.entry(attribute)["counts"][outcome])
         groups.append(ExampleGroup(outcome, MEANINGS[outcome], counted(count, "image"), examples))
     further = {
         kind: [_example(attribute, kind, row, maps[row], limit, drawing) for row in chosen[kind]]
@@ -234,11 +231,6 @@ def furthest(distance: NDArray[np.float64], inside: NDArray[np.bool_], count: in
     """
     rows = np.flatnonzero(inside & np.isfinite(distance))
     return [int(row) for row in rows[np.argsort(-distance[rows], kind="stable")][:count]]
-
-
-def _map(arm: Arm, row: int, attribute: str) -> Floats | None:
-    position = arm.positions.get(row)
-    return None if position is None else arm.map(position, attribute)
 
 
 def _example(
@@ -265,7 +257,7 @@ def _example(
 
 def _verdict(arm: Arm, attribute: str, row: int) -> str:
     """Describe a model's prediction for an image: its outcome, and the logit minus the threshold."""
-    position = arm.positions.get(row)
+    position = arm.position(row)
     if position is None:
         return "not audited"
     margin = float(arm.column(attribute, "logit")[position] - arm.column(attribute, "threshold")[position])

@@ -14,11 +14,12 @@ So it says nothing of small samples, of coarse grids, and of cues on the object 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bincam.metrics.localization.boxes.verdict import JUDGED
 from bincam.report.reading.audited_model import Arm
@@ -76,7 +77,7 @@ def elsewhere(arm: Arm) -> dict[str, Elsewhere]:
     if arm.audit.manifest.side not in SIDES or "object" not in arm.audit.masks:
         return {}
     measured = (arm.summary.get("boxes") or {}).get("attributes") or {}
-    found = {}
+    found: dict[str, tuple[Estimate, Estimate, Estimate, Estimate]] = {}
     for name, entry in _entries(arm):
         auroc = Estimate.from_json(entry["rates"].get("auroc"))
         gain = Estimate.from_json((entry["measures"].get(f"{arm.method}.object_gain") or {}).get(FOUND))
@@ -86,8 +87,9 @@ def elsewhere(arm: Arm) -> dict[str, Elsewhere]:
         over = Estimate.from_json((boxes or {}).get("pointing_over_chance"))
         if boxes is not None and boxes["judgement"] == JUDGED and _certain(over) and over.high < PEAKED:
             peaked, chance = (Estimate.from_json(boxes[key]) for key in ("pointing", "pointing_chance"))
-            found[name] = Elsewhere(name, auroc, gain, peaked, chance, *_place(arm, name))
-    return found
+            found[name] = auroc, gain, peaked, chance
+    places = _places(arm, list(found))
+    return {name: Elsewhere(name, *figures, *places[name]) for name, figures in found.items()}
 
 
 def finding(found: Mapping[str, Elsewhere], whose: str = "the model") -> str:
@@ -139,18 +141,37 @@ def _certain(estimate: Estimate) -> bool:
     return estimate.defined and not estimate.small and bool(np.isfinite([estimate.low, estimate.high]).all())
 
 
-def _place(arm: Arm, name: str) -> tuple[str, Estimate]:
-    """Name the ninth of the image in which most of the found images have their peak, with their share."""
-    x, y = f"{arm.method}.peak_x", f"{arm.method}.peak_y"
-    records = arm.sample.records(["row", "attribute", "outcome", x, y])
-    found = records[(records["attribute"] == name) & (records["outcome"] == "TP") & records[x].notna()]
-    if found.empty:
-        return "", undefined("no peak")
-    places = np.array([place(row, column) for row, column in zip(found[y], found[x], strict=True)])
-    names, counts = np.unique(places, return_counts=True)
-    most = str(names[counts.argmax()])
-    images = arm.sample.images
-    people = dict(zip(images["row"].tolist(), images["identity"].astype(str), strict=True))
-    clusters = Clusters.of(people[row] for row in found["row"].tolist())
-    share = shares((places == most).astype(float), np.ones(len(places), bool), clusters).estimate()
-    return (most, share) if share.low > 0.5 else ("", undefined("no common place"))
+def _places(arm: Arm, names: Sequence[str]) -> dict[str, tuple[str, Estimate]]:
+    """Name the ninth of the image in which most of the found images have their peak, with their share, by attribute."""
+    result = {}
+    identity = arm.audit.images["identity"].astype(str).to_numpy() if names else np.zeros(0, str)
+    for name, (rows, columns, images) in _peaks(arm, names).items():
+        if not len(images):
+            result[name] = "", undefined("no peak")
+            continue
+        # There are as many different peaks as cells of a map.
+        peaks, which = np.unique(np.stack([rows, columns], 1), axis=0, return_inverse=True)
+        places = np.array([place(row, column) for row, column in peaks.tolist()])[which.reshape(-1)]
+        ninths, counts = np.unique(places, return_counts=True)
+        most = str(ninths[counts.argmax()])
+        clusters = Clusters.of(identity[images])
+        share = shares((places == most).astype(float), np.ones(len(places), bool), clusters).estimate()
+        result[name] = (most, share) if share.low > 0.5 else ("", undefined("no common place"))
+    return result
+
+
+def _peaks(arm: Arm, names: Sequence[str]) -> dict[str, tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
+    """Read where maps of found images have their peak, shard by shard: row and column of it, and row of the image."""
+    if not names:
+        return {}
+    columns = ["row", "outcome", f"{arm.method}.peak_y", f"{arm.method}.peak_x"]
+    every = len(arm.audit.attributes)
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+    for table in arm.audit.record_parts(columns):
+        for name in names:
+            of_name = table.take(np.arange(arm.index(name), table.num_rows, every))
+            row, outcome, y, x = (of_name[column].to_numpy() for column in columns)
+            found = (outcome.astype(str) == "TP") & np.isfinite(x)
+            parts[name].append(np.stack([y[found], x[found], row[found]]).astype(np.float64))
+    whole = {name: np.concatenate(of_name, 1) for name, of_name in parts.items()}
+    return {name: (y, x, row.astype(np.int64)) for name, (y, x, row) in whole.items()}

@@ -85,7 +85,7 @@ class ArmBoxes:
 def audited_boxes(arms: Sequence[Arm]) -> list[ArmBoxes]:
     """Return the boxes of the models that have measured some; of two, only if both have."""
     found = [
-        ArmBoxes(arm, arm.summary["boxes"], read_boxes(arm.audit.folder, arm.audit.shards))
+        ArmBoxes(arm, arm.summary["boxes"], read_boxes(arm.audit.folder, arm.audit.shards, arm.sample.some_rows))
         for arm in arms
         if arm.audit.manifest.boxes is not None and arm.summary.get("boxes")
     ]

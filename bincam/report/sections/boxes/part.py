@@ -155,6 +155,5 @@ def _example(
 
 def _positive(model: ArmBoxes, attribute: str, row: int) -> Floats | None:
     """Return S ``(h, w)`` of an image, the evidence for yes; None where it was not audited."""
-    arm = model.arm
-    position = arm.positions.get(row)
-    return None if position is None else arm.map(position, attribute) * arm.column(attribute, "side")[position]
+    grid = model.arm.map_of(row, attribute)
+    return None if grid is None else grid * model.arm.side(row, attribute)

@@ -15,7 +15,7 @@ from bincam.audit.summary.panel import Panel, read_panel
 from bincam.report.figures.pictured.cell_overlay import name_picture, score_picture
 from bincam.report.figures.pictured.examples import choose
 from bincam.report.figures.pictured.overlays import Pixels
-from bincam.report.reading.audited_model import Arm
+from bincam.report.reading.audited_model import Arm, position_of
 from bincam.report.sections.context import Drawing, slug
 from bincam.report.view.cells import CellExamples
 from bincam.report.view.parts import Example, Picture
@@ -75,9 +75,17 @@ class CellRecords:
         a = self.panel.attributes.index(attribute)
         return self.panel.logit[:, a] - self.panel.threshold[:, a]
 
+    def position(self, row: int) -> int | None:
+        """The position of a row of the data in these records."""
+        return position_of(row, self.panel.rows)
+
+    def stored(self, name: str, position: int) -> NDArray[Any]:
+        """A stored tensor of one image."""
+        return read_image_cells(self.arm.sample, name, position)
+
     def cells(self, name: str, position: int, attribute: str) -> NDArray[Any]:
         """A stored tensor of one image and attribute, ``(h, w)``."""
-        values: NDArray[Any] = read_image_cells(self.arm.audit, name, position)[self.place[attribute]]
+        values: NDArray[Any] = self.stored(name, position)[self.place[attribute]]
         return values
 
 
@@ -105,7 +113,7 @@ def examples(attribute: str, records: Sequence[CellRecords], drawing: Drawing) -
             for _, _, places in chosen
             for place in places
             for one in records
-            if (at := one.arm.positions.get(int(first.panel.rows[place]))) is not None
+            if (at := one.position(int(first.panel.rows[place]))) is not None
         ]
         limit = max((float(off[np.isfinite(off)].max(initial=0.0)) for off in offs), default=0.0) or 1.0
     says = "says yes" if owner is None else "names it"
@@ -132,7 +140,7 @@ def _example(
     pictures: list[Picture | None] = []
     verdicts = []
     for one in records:
-        at = one.arm.positions.get(row)
+        at = one.position(row)
         if at is None:
             pictures.append(None)
             verdicts.append("not audited")
@@ -164,7 +172,7 @@ def _cells(
         drawn = score_picture(ground, scores, threshold, limit, inside)
         named = "say yes"
     else:
-        winners = read_image_cells(records.arm.audit, f"winners.{owner}", at)
+        winners = records.stored(f"winners.{owner}", at)
         members = records.panel.one_of[owner]
         true = members.index(attribute)
         answers = records.panel.positive

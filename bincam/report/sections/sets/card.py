@@ -186,8 +186,9 @@ def _maps_of(records: SetRecords, at: int, arm: Arm) -> tuple[Floats | None, Flo
     """The maps of the predicted and, where it is another one, of the true output."""
     predicted, true = int(records.predicted[at]), int(records.true[at])
     rows = slots(records.name) if records.large else (records.outputs[predicted], records.outputs[max(true, 0)])
-    other = None if true in (-1, predicted) else arm.map(at, rows[1])
-    return arm.map(at, rows[0]), other
+    image = int(arm.sample_rows[at])
+    other = None if true in (-1, predicted) else arm.map_of(image, rows[1])
+    return arm.map_of(image, rows[0]), other
 
 
 def _example(
@@ -200,7 +201,7 @@ def _example(
     arm: Arm,
     drawing: Drawing,
 ) -> Example:
-    row = int(arm.columns["row"][at])
+    row = int(arm.sample_rows[at])
     image, name = drawing.photographs.get(row), drawing.photographs.name(row)
     predicted, true = records.outputs[int(records.predicted[at])], int(records.true[at])
     p = float(probability[at])
