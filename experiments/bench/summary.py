@@ -40,7 +40,7 @@ POOL = 32
 """Different draws of the measures of a shard; they are used in turn, each time by other images."""
 
 
-def manifest_of(images: int) -> Manifest:
+def manifest_of(images: int, names: tuple[str, ...] = NAMES) -> Manifest:
     """State an audit of drawn records."""
     digest = "0" * 64
     return Manifest(
@@ -51,15 +51,15 @@ def manifest_of(images: int) -> Manifest:
             "source": "none", "root": "none", "digest": digest, "split": "test", "images": images,
             "images_hash": digest,
         },
-        attributes=NAMES,
+        attributes=names,
         methods=(METHOD,),
         side="predicted",
-        thresholds=dict.fromkeys(NAMES, 0.0),
+        thresholds=dict.fromkeys(names, 0.0),
         head="logits",
         references=dict.fromkeys(FITTED, digest),
-        train_counts=dict.fromkeys(NAMES, (9000, 1000)),
+        train_counts=dict.fromkeys(names, (9000, 1000)),
         train_counts_from="card",
-        logit_shift=dict.fromkeys(NAMES, 0.5),
+        logit_shift=dict.fromkeys(names, 0.5),
         grid={METHOD: [7, 7]},
         image_size=[224, 224],
         seed=0,
@@ -91,7 +91,7 @@ def make(folder: Path, images: int, *, people: int = PEOPLE, distinct: int | Non
     prevalence = rng.uniform(0.05, 0.5, A)
     lean = rng.normal(0, 0.5, (max(people, 1), A)).astype(np.float32)
     columns = measure_columns((METHOD,))
-    pool = [{name: _measure(name, (SHARD, A), rng) for name in columns} for _ in range(POOL)]
+    pool = [{name: drawn_measure(name, (SHARD, A), rng) for name in columns} for _ in range(POOL)]
     written = manifest.shards if distinct is None else max(1, distinct // SHARD)
     own = {*range(min(written, manifest.shards)), manifest.shards - 1}  # the last may have fewer images than others
     for number in sorted(own):
@@ -132,7 +132,8 @@ def make(folder: Path, images: int, *, people: int = PEOPLE, distinct: int | Non
     pq.write_table(pa.table(table), folder / reader.IMAGES, compression="zstd")
 
 
-def _measure(name: str, shape: tuple[int, int], rng: np.random.Generator) -> Any:
+def drawn_measure(name: str, shape: tuple[int, int], rng: np.random.Generator) -> Any:
+    """Draw the values of a column of the records."""
     measure = name.rpartition(".")[2]
     if measure in ("empty", "pointing"):
         values = (rng.random(shape) < 0.1).astype(np.float32)
@@ -171,7 +172,7 @@ def read_once(folder: Path, columns: list[str] | None, shards: int, result: Any)
     result.put(time.process_time() - before)
 
 
-def _apart(work: Any, *arguments: Any) -> Any:
+def apart(work: Any, *arguments: Any) -> Any:
     """Run a function in a process of its own, and return what it puts into the queue."""
     context = multiprocessing.get_context("spawn")
     result = context.Queue()
@@ -197,11 +198,11 @@ def measure(folder: Path, *, every: int) -> dict[str, Any]:
 
     audit = open_audit(folder, unfinished=True)
     names = audit.schema.names
-    joint = _apart(read_once, folder, None, audit.shards)
-    summary = _apart(summarise_once, folder)
-    again = _apart(read_once, folder, None, audit.shards)
+    joint = apart(read_once, folder, None, audit.shards)
+    summary = apart(summarise_once, folder)
+    again = apart(read_once, folder, None, audit.shards)
     some = max(1, audit.shards // every)
-    by_column = sum(_apart(read_once, folder, [name], some) for name in names) * audit.shards / some
+    by_column = sum(apart(read_once, folder, [name], some) for name in names) * audit.shards / some
     return {
         "attributes": len(audit.attributes),
         "columns": len(names),

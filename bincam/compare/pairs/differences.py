@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from bincam.compare.paired_differences import (
 )
 from bincam.compare.pairs.grouped import Grouped
 from bincam.compare.pairs.paired import Decided
-from bincam.compare.pairs.streamed import BUDGET, StreamedPair
+from bincam.compare.pairs.streamed import BUDGET, StreamedPair, Tile
 from bincam.stats.clustered.contributions import correlation
 from bincam.stats.clustered.means import group_means, mean_within
 from bincam.stats.clusters import Clusters
@@ -35,8 +35,7 @@ def contrast_streamed(pair: StreamedPair, level: float = LEVEL, budget: int = BU
         level: Confidence level.
         budget: Bytes for the measures that are held at once.
     """
-    clusters, limits = pair.clusters, dict(zip(pair.columns, zip(*bounds(pair.columns), strict=True), strict=True))
-    errors = []
+    clusters, errors = pair.clusters, []
     for a in range(len(pair.attributes)):
         decided = pair.decided(a)
         grouped = Grouped.of(decided)
@@ -44,15 +43,9 @@ def contrast_streamed(pair: StreamedPair, level: float = LEVEL, budget: int = BU
     measures: list[dict[str, Measures]] = [{} for _ in pair.attributes]
     differences: list[dict[str, Mapping[str, Difference]]] = [{} for _ in pair.attributes]
     for tile in pair.tiles(budget):
-        for place, a in enumerate(tile.attributes):
-            grouped = Grouped.of(pair.decided(a))
-            for c, column in enumerate(tile.columns):
-                first, second = tile.values[:, c, place]
-                kept = grouped.unchanged & (not is_ledger(column))
-                four = first, np.where(kept, first, np.float32(np.nan)), second, first - second
-                mean_of = _means(four, limits[column], grouped, clusters, level)
-                about = column, four, grouped, mean_of, clusters, level
-                measures[a][column], differences[a][column] = contrast_measure(*about)
+        for a, column, found, differing in _of_tile(tile, pair, level):
+            measures[a][column], differences[a][column] = found, differing
+        del tile  # before the next one is read: both would not fit
     return [
         Contrasted(
             *errors[a],
@@ -61,6 +54,21 @@ def contrast_streamed(pair: StreamedPair, level: float = LEVEL, budget: int = BU
         )
         for a in range(len(pair.attributes))
     ]
+
+
+def _of_tile(
+    tile: Tile, pair: StreamedPair, level: float
+) -> Iterator[tuple[int, str, Measures, Mapping[str, Difference]]]:
+    """Compare the measures of a tile: yield position of the attribute, column, and the entries of ``Contrasted``."""
+    limits = dict(zip(tile.columns, zip(*bounds(tile.columns), strict=True), strict=True))
+    for place, a in enumerate(tile.attributes):
+        grouped = Grouped.of(pair.decided(a))
+        for c, column in enumerate(tile.columns):
+            first, second = tile.values[:, c, place]
+            kept = grouped.unchanged & (not is_ledger(column))
+            four = first, np.where(kept, first, np.float32(np.nan)), second, first - second
+            mean_of = _means(four, limits[column], grouped, pair.clusters, level)
+            yield a, column, *contrast_measure(column, four, grouped, mean_of, pair.clusters, level)
 
 
 def _means(

@@ -31,7 +31,9 @@ def pair_records(
     common, names = matched.common, matched.common.attributes
     thresholds, source = adjusted_thresholds(first, names, moved, moved_from)
     shared = Shared.of(first, second)
-    codes, audited = coded_answers(shared, names, thresholds)
+    codes, audited = np.zeros((0, len(shared.rows)), np.int8), np.zeros(0, np.float32)
+    if names:
+        codes, audited = coded_answers(shared, names, thresholds)
     sample = pair_audits(first, second, moved, moved_from) if common.sets or common.outputs else None
     return StreamedPair(
         shared=shared,

@@ -100,14 +100,17 @@ class StreamedPair:
             budget: Bytes.
         """
         for columns, attributes in tiles_of(self.columns, len(self.attributes), len(self.rows), budget):
-            values = np.full((2, len(columns), len(attributes), len(self.rows)), np.nan, np.float32)
-            names = [self.attributes[a] for a in attributes]
-            for which in (0, 1):
-                what = f"compare: {columns[0] if len(columns) == 1 else f'{len(columns)} measures'}"
-                for at, found in self.shared.places[which].parts(columns, names, what):
-                    for held, part in zip(values[which], found, strict=True):
-                        held[:, at] = part
-            yield Tile(columns, attributes, values)
+            yield self._read(columns, attributes)  # held by whoever takes it alone, so that it may be let go
+
+    def _read(self, columns: tuple[str, ...], attributes: tuple[int, ...]) -> Tile:
+        values = np.full((2, len(columns), len(attributes), len(self.rows)), np.nan, np.float32)
+        names = [self.attributes[a] for a in attributes]
+        what = f"compare: {columns[0] if len(columns) == 1 else f'{len(columns)} measures'}"
+        for which in (0, 1):
+            for at, found in self.shared.places[which].parts(columns, names, what):
+                for held, part in zip(values[which], found, strict=True):
+                    held[:, at] = part
+        return Tile(columns, attributes, values)
 
 
 def tiles_of(

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from bincam.compare.contrast import overall_errors
-from bincam.compare.paired_audits import REFERENCE_SPLIT, pair_audits
+from bincam.compare.paired_audits import REFERENCE_SPLIT
 from bincam.compare.paired_differences import COLUMNS
+from bincam.compare.pairs.opened import pair_records
 from bincam.compare.sentences import ERRORS
 from bincam.report.conclusions.actions import TOLERATED, Action, actions, counts
 from bincam.report.conclusions.choices import Choice, choices
@@ -269,7 +270,7 @@ def _of_contrast(contrast: Contrast) -> AverageErrors:
     if stored := contrast.document.get("overall"):
         return AverageErrors.from_json(stored)
     moved = contrast.document["moved"]["thresholds"] or None
-    return overall_errors(pair_audits(contrast.first.audit, contrast.second.audit, moved))
+    return overall_errors(pair_records(contrast.first.audit, contrast.second.audit, moved))
 
 
 def _errors(arm: Arm, attribute: str) -> Pair:

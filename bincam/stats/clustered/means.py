@@ -121,7 +121,7 @@ def group_means(
         ([[3.0, 0.0]], [[0.72, 0.0]], [[5.28, 0.43]])
     """
     C, K, G = values.shape[1], clusters.count, len(membership)
-    occupied = np.unique(cell[cell >= 0])
+    occupied = np.flatnonzero(np.bincount(cell[cell >= 0]))
     finite = np.isfinite(values)
     filled = np.where(finite, values, 0)
     sums, counts = np.zeros((len(occupied), K, C)), np.zeros((len(occupied), K, C))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.stats.clusters import Clusters
+from bincam.stats.clusters import Clusters, different
 from bincam.stats.estimate import MIN_IDENTITIES, MIN_IMAGES
 from bincam.stats.hypotheses.families import LEVEL, Test, adjust_by_holm, family
 from bincam.stats.hypotheses.sign_flips import LARGEST, effective_clusters, joint_tail, tail
@@ -66,8 +66,8 @@ def difference_test(
     x, g, k = np.asarray(values[kept], float), group[kept], clusters.codes[kept]
     G = int(group.max(initial=-1)) + 1
     images = np.bincount(g, minlength=G)
-    people = [len(np.unique(k[g == number])) for number in range(G)]
-    total = len(np.unique(k)) if clusters.known else None
+    people = [different(k[g == number]) for number in range(G)]
+    total = different(k) if clusters.known else None
     means = np.asarray(np.bincount(g, x, G) / np.maximum(images, 1), float)
     if _too_small(images, people if clusters.known else None) or np.ptp(x) == 0:
         return _untested(means, images, total, greater=greater)
@@ -249,7 +249,7 @@ def paired_test(values: NDArray[np.floating], clusters: Clusters) -> Test:
     kept = np.flatnonzero(np.isfinite(values))
     x = np.asarray(values[kept], float)
     sums = np.bincount(clusters.codes[kept], x) if len(kept) else np.zeros(0)
-    present = np.unique(clusters.codes[kept])
+    present = np.flatnonzero(np.bincount(clusters.codes[kept]))
     method, total = "paired t over clusters", len(present) if clusters.known else None
     mean = float(x.mean()) if len(x) else math.nan
     if len(x) < MIN_IMAGES or (clusters.known and len(present) < MIN_IDENTITIES):
@@ -293,14 +293,14 @@ def mcnemar(first: NDArray[np.floating], second: NDArray[np.floating], clusters:
     kept = np.flatnonzero(np.isfinite(first) & np.isfinite(second))
     d = (first[kept] - second[kept]).astype(int)
     codes = clusters.codes[kept]
-    people = len(np.unique(codes)) if clusters.known else None
+    people = different(codes) if clusters.known else None
     mean = float(d.mean()) if len(d) else math.nan
     sums = np.bincount(codes, d).astype(int) if len(d) else np.zeros(0, int)
     sizes = np.abs(sums[sums != 0])
     # A difference adds images on which the models differ, which add to the variance.
     about: dict[str, Any] = {
         "error": math.sqrt(float((sizes.astype(float) ** 2).sum())) / max(len(d), 1),
-        "effective": float(len(np.unique(codes))),
+        "effective": float(different(codes)),
         "unit": (float(sizes.mean()) if len(sizes) else 1.0) / max(len(d), 1),
     }
     if len(d) < MIN_IMAGES or (people is not None and people < MIN_IDENTITIES):

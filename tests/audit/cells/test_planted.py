@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from bincam.audit.folder.parts.cells import read_cells, read_pooled
+from bincam.audit.folder.parts.cells import read_cells, read_image_cells, read_pooled
 from bincam.audit.gate.judgements import judge
 from bincam.audit.gate.rules import parse_rule
 from bincam.compare.paired_audits import pair_audits
 from bincam.errors import InputError
+from bincam.report.html.page import open_source
+from bincam.report.sections.cells.examples import CellRecords
 from bincam.report.sections.cells.sentences import auroc_sentence, missed_sentence, row_of
 from bincam.stats.estimate import Estimate
 
@@ -112,3 +114,17 @@ def test_two_audits_are_compared_on_the_figures_that_both_have(honest, twin, don
     gain = pair.first.values[:, 0, column] - pair.second.values[:, 0, column]
     assert np.nanmean(gain) > 0.7
     assert not [name for name in pair_audits(honest, done).first.columns if name.startswith("cells.")]
+
+
+def test_examples_of_a_long_audit_are_of_the_images_of_its_sample(honest, monkeypatch):
+    every = dict(enumerate(honest.images["row"][honest.images["skipped"] == ""].tolist()))
+    monkeypatch.setattr("bincam.audit.folder.parts.sampled.MOST", len(every) // 2)
+    records = CellRecords(open_source(honest.folder).arms[0])
+    rows = records.panel.rows.tolist()
+    assert len(rows) == len(every) // 2
+    for position, row in every.items():
+        at = records.position(row)
+        assert (at is not None) == (row in rows)
+        if at is not None:
+            expected = read_image_cells(honest, "scores", position)
+            assert np.array_equal(records.stored("scores", at), expected, equal_nan=True)

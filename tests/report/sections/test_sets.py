@@ -15,6 +15,7 @@ from bincam.progress import track
 from bincam.report import write_report
 from bincam.report.figures.audited.confusion import confusion
 from bincam.report.html.page import build, open_source
+from bincam.report.sections.sets.card import taken_with
 from tests.audit.conftest import NOTES_ALLOWED
 from tests.audit.planted_sets import COLOURS, audit_settings, weak_reader, write_pictures
 from tests.report.accessibility import faults
@@ -69,6 +70,25 @@ def test_outputs_taken_with_p_below_one_half_are_said_to_be(audited, pages):
     assert all("taken with p = 0.4" in example.verdicts[0] for example in of_set.uncertain)
     assert any("wrong" in example.verdicts[0] for example in of_set.errors)
     assert all(example.verdicts[1].startswith("true: ") for example in of_set.errors)
+
+
+def test_examples_of_a_long_audit_are_those_of_its_sample_which_the_page_says(audited, monkeypatch, tmp_path):
+    audit = audited["small"]
+    monkeypatch.setattr("bincam.audit.folder.parts.sampled.MOST", 25)
+    source = open_source(audit.folder)
+    (arm,) = source.arms
+    panel = read_panel(arm.sample, [])
+    (records,) = read_sets(arm.sample, panel)
+    assert panel.rows.tolist() == arm.sample_rows.tolist()
+    assert len(panel.rows) == 25
+    page = build(source, tmp_path / "page.html")
+    (of_set,) = page.sets
+    probability = taken_with(records)
+    lowest = panel.rows[np.argsort(probability, kind="stable")[: len(of_set.uncertain)]]
+    assert [example.caption for example in of_set.uncertain] == audit.images["image"][lowest].tolist()
+    note = "Examples and labels to check of sets of outputs are of a random sample of 25 of the 40 images."
+    assert note in page.notes
+    assert "Bright" in [card.name for card in page.cards]
 
 
 def test_a_large_set_lists_its_confusions_and_the_maps_of_two_rows(audited, pages):

@@ -1,0 +1,167 @@
+"""Measure contrasts and pages of long audits: peak memory and processor time.
+
+    python -m experiments.bench.long_audits make FOLDER --images 500000 --attributes 20
+    python -m experiments.bench.long_audits measure FOLDER --file figures.json
+
+``make`` writes two audits of the same images without a model: labels, logits and measures are drawn, as in
+``experiments.bench.summary``. ``measure`` compares the two, and makes the page of the first and that of the contrast,
+each in a process of its own with one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bincam.audit.folder import reader
+from bincam.audit.folder.manifest import KIND, SCHEMA, Manifest
+from bincam.audit.folder.parts.shard import Shard, records_table
+from bincam.audit.folder.schema import measure_columns
+from bincam.audit.folder.stored import write_tensors
+from bincam.audit.folder.writer import AuditWriter
+from bincam.files import write_json
+from experiments.bench.summary import METHOD, PEOPLE, POOL, SHARD, apart, drawn_measure, manifest_of
+
+GRID = (7, 7)
+MOVED = -0.5
+"""Adjusted threshold of every attribute, in logit units."""
+
+
+def make(folder: Path, images: int, attributes: int, *, people: int = PEOPLE) -> None:
+    """Write the audits ``a`` and ``b``, with their summaries.
+
+    Args:
+        folder: Where to.
+        images: How many.
+        attributes: How many.
+        people: How many; 0 for audits that name none.
+    """
+    for seed, name in enumerate("ab"):
+        _make(folder / name, images, attributes, people=people, seed=seed)
+
+
+def _make(folder: Path, images: int, attributes: int, *, people: int, seed: int) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from bincam.audit import summarise
+    from bincam.audit.folder.reader import open_audit
+
+    data, model = np.random.default_rng(0), np.random.default_rng(1 + seed)
+    names = tuple(f"attribute_{n:02d}" for n in range(attributes))
+    manifest: Manifest = manifest_of(images, names)
+    for room in ("records", f"maps/{METHOD}"):
+        (folder / room).mkdir(parents=True, exist_ok=True)
+    write_json(folder / reader.MANIFEST, {"kind": KIND, "schema": SCHEMA, **manifest.to_json()})
+    person = np.sort(data.integers(0, max(people, 1), images))
+    prevalence = data.uniform(0.05, 0.5, attributes)
+    lean = model.normal(0, 0.5, (max(people, 1), attributes)).astype(np.float32)
+    columns = measure_columns((METHOD,))
+    pool = [{name: drawn_measure(name, (SHARD, attributes), model) for name in columns} for _ in range(POOL)]
+    maps = model.normal(size=(SHARD, attributes, *GRID)).astype(np.float16)
+    for number in range(manifest.shards):
+        rows = np.arange(number * SHARD, min((number + 1) * SHARD, images))
+        shape = (len(rows), attributes)
+        label = (data.random(shape) < prevalence).astype(np.float32)
+        logit = 3 * (label - 0.6) + lean[person[rows]] + model.normal(size=shape).astype(np.float32)
+        label[data.random(shape) < 0.01] = np.nan
+        side = np.where(logit >= 0, 1, -1)
+        outcome = np.where(side > 0, np.where(label > 0, 0, 1), np.where(label > 0, 2, 3))
+        turned = int(model.integers(SHARD))
+        drawn = {name: np.roll(values, turned, 0)[: len(rows)] for name, values in pool[number % POOL].items()}
+        shard = Shard(
+            {
+                "row": rows, "label": label, "logit": logit, "threshold": np.zeros(attributes, np.float32),
+                "side": side, "outcome": np.where(np.isnan(label), -1, outcome), **drawn,
+            },
+            {},
+        )  # fmt: skip
+        pq.write_table(
+            records_table(manifest, shard),
+            reader.records_file(folder, number),
+            compression="zstd",
+            use_dictionary=["attribute", "outcome"],
+        )
+        file = reader.maps_file(folder, METHOD, number)
+        file.unlink(missing_ok=True)
+        if number and len(rows) == SHARD:
+            file.hardlink_to(reader.maps_file(folder, METHOD, 0))  # the page opens few of them
+        else:
+            np.save(file, maps[: len(rows)])
+    counts = np.full((attributes, 4), float(images // 4))
+    sums = model.normal(size=(attributes, 4, *GRID)) * counts[..., None, None]
+    write_tensors(folder / reader.MEANS, {f"{METHOD}.sum": sums, f"{METHOD}.count": counts})
+    table = {
+        "row": pa.array(np.arange(images, dtype=np.int32)),
+        "image": pa.array([f"n{one:06d}/{n:07d}.jpg" for n, one in enumerate(person)]),
+        "identity": pa.array([f"n{one:06d}" if people else "" for one in person]),
+        "group.age": pa.array(np.array(["child", "young", "middle", "old"])[data.integers(0, 4, images)]),
+        "skipped": pa.array([""] * images),
+    }
+    pq.write_table(pa.table(table), folder / reader.IMAGES, compression="zstd")
+    summary = summarise(open_audit(folder, unfinished=True))
+    AuditWriter(folder, manifest).write_summary(summary)
+
+
+def _figures(before: float, **more: Any) -> dict[str, Any]:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"seconds": time.process_time() - before, "peak_bytes": peak, **more}
+
+
+def compare_once(folder: Path, result: Any) -> None:
+    """Compare the two audits, and return the time and the greatest memory of this process."""
+    from bincam.audit.folder.reader import open_audit
+    from bincam.compare import compare
+
+    first, second = (open_audit(folder / name) for name in "ab")
+    before = time.process_time()
+    found = compare(first, second, folder / "contrast", moved=dict.fromkeys(first.attributes, MOVED))
+    result.put(_figures(before, images=found["images"]))
+
+
+def report_once(folder: Path, name: str, result: Any) -> None:
+    """Make a page, and return the time and the greatest memory of this process."""
+    from bincam.report import write_report
+
+    before = time.process_time()
+    page = write_report(folder / name, folder / f"{name}.html")
+    result.put(_figures(before, page_bytes=page.stat().st_size))
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Compare the two audits, and make the pages of the first and of the contrast."""
+    return {
+        "compare": apart(compare_once, folder),
+        "report": apart(report_once, folder, "a"),
+        "report_of_contrast": apart(report_once, folder, "contrast"),
+    }
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("make", "measure"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--images", type=int, default=500_000)
+    parser.add_argument("--attributes", type=int, default=20)
+    parser.add_argument("--people", type=int, default=PEOPLE)
+    parser.add_argument("--file", type=Path, help="where measure writes its figures; stdout by default")
+    arguments = parser.parse_args()
+    if arguments.what == "make":
+        make(arguments.folder, arguments.images, arguments.attributes, people=arguments.people)
+        return
+    found = json.dumps(measure(arguments.folder), indent=1)
+    if arguments.file is None:
+        print(found)
+    else:
+        arguments.file.write_text(found + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
