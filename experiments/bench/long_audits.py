@@ -2,10 +2,14 @@
 
     python -m experiments.bench.long_audits make FOLDER --images 500000 --attributes 20
     python -m experiments.bench.long_audits measure FOLDER --file figures.json
+    python -m experiments.bench.long_audits make FOLDER --images 3300000 --attributes 47 --distinct 102400
 
 ``make`` writes two audits of the same images without a model: labels, logits and measures are drawn, as in
 ``experiments.bench.summary``. ``measure`` compares the two, and makes the page of the first and that of the contrast,
 each in a process of its own with one thread.
+
+With ``--distinct`` further shards are links to the first ones, whose rows are numbered on reading, and the summaries
+are empty: such audits are compared alone, without gaps between groups, and no page is made.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from bincam.audit.folder import reader
+from bincam.audit.folder.audit import Audit
 from bincam.audit.folder.manifest import KIND, SCHEMA, Manifest
 from bincam.audit.folder.parts.shard import Shard, records_table
 from bincam.audit.folder.schema import measure_columns
@@ -33,7 +38,7 @@ MOVED = -0.5
 """Adjusted threshold of every attribute, in logit units."""
 
 
-def make(folder: Path, images: int, attributes: int, *, people: int = PEOPLE) -> None:
+def make(folder: Path, images: int, attributes: int, *, people: int = PEOPLE, distinct: int | None = None) -> None:
     """Write the audits ``a`` and ``b``, with their summaries.
 
     Args:
@@ -41,12 +46,13 @@ def make(folder: Path, images: int, attributes: int, *, people: int = PEOPLE) ->
         images: How many.
         attributes: How many.
         people: How many; 0 for audits that name none.
+        distinct: Images whose records are written; those of the others are links. All by default.
     """
     for seed, name in enumerate("ab"):
-        _make(folder / name, images, attributes, people=people, seed=seed)
+        _make(folder / name, images, attributes, people=people, distinct=distinct, seed=seed)
 
 
-def _make(folder: Path, images: int, attributes: int, *, people: int, seed: int) -> None:
+def _make(folder: Path, images: int, attributes: int, *, people: int, distinct: int | None, seed: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -65,7 +71,13 @@ def _make(folder: Path, images: int, attributes: int, *, people: int, seed: int)
     columns = measure_columns((METHOD,))
     pool = [{name: drawn_measure(name, (SHARD, attributes), model) for name in columns} for _ in range(POOL)]
     maps = model.normal(size=(SHARD, attributes, *GRID)).astype(np.float16)
+    written = manifest.shards if distinct is None else max(1, distinct // SHARD)
     for number in range(manifest.shards):
+        if written <= number < manifest.shards - 1:
+            for file_of in (reader.records_file, lambda place, n: reader.maps_file(place, METHOD, n)):
+                file_of(folder, number).unlink(missing_ok=True)
+                file_of(folder, number).hardlink_to(file_of(folder, number % written))
+            continue
         rows = np.arange(number * SHARD, min((number + 1) * SHARD, images))
         shape = (len(rows), attributes)
         label = (data.random(shape) < prevalence).astype(np.float32)
@@ -105,7 +117,9 @@ def _make(folder: Path, images: int, attributes: int, *, people: int, seed: int)
         "skipped": pa.array([""] * images),
     }
     pq.write_table(pa.table(table), folder / reader.IMAGES, compression="zstd")
-    summary = summarise(open_audit(folder, unfinished=True))
+    summary: dict[str, Any] = {"level": 0.95, "attributes": {}}
+    if distinct is None:
+        summary = summarise(open_audit(folder, unfinished=True))
     AuditWriter(folder, manifest).write_summary(summary)
 
 
@@ -114,12 +128,28 @@ def _figures(before: float, **more: Any) -> dict[str, Any]:
     return {"seconds": time.process_time() - before, "peak_bytes": peak, **more}
 
 
+def _number_rows() -> None:
+    """Let every shard have the rows of its place, also those that are links."""
+    parts = Audit.record_parts
+
+    def numbered(audit: Audit, columns: Any = None) -> Any:
+        A = len(audit.attributes)
+        for number, table in enumerate(parts(audit, columns)):
+            rows = np.repeat(number * SHARD + np.arange(table.num_rows // A, dtype=np.int32), A)
+            at = table.schema.get_field_index("row")
+            yield table.set_column(at, table.schema.field(at), [rows])
+
+    Audit.record_parts = numbered  # type: ignore[method-assign]  # in a process of its own
+
+
 def compare_once(folder: Path, result: Any) -> None:
     """Compare the two audits, and return the time and the greatest memory of this process."""
     from bincam.audit.folder.reader import open_audit
     from bincam.compare import compare
 
     first, second = (open_audit(folder / name) for name in "ab")
+    if not (first.summary or {}).get("attributes"):
+        _number_rows()
     before = time.process_time()
     found = compare(first, second, folder / "contrast", moved=dict.fromkeys(first.attributes, MOVED))
     result.put(_figures(before, images=found["images"]))
@@ -136,8 +166,13 @@ def report_once(folder: Path, name: str, result: Any) -> None:
 
 def measure(folder: Path) -> dict[str, Any]:
     """Compare the two audits, and make the pages of the first and of the contrast."""
+    from bincam.audit.folder.reader import open_audit
+
+    compared = {"compare": apart(compare_once, folder)}
+    if not (open_audit(folder / "a").summary or {}).get("attributes"):
+        return compared
     return {
-        "compare": apart(compare_once, folder),
+        **compared,
         "report": apart(report_once, folder, "a"),
         "report_of_contrast": apart(report_once, folder, "contrast"),
     }
@@ -150,11 +185,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=int, default=500_000)
     parser.add_argument("--attributes", type=int, default=20)
+    parser.add_argument("--distinct", type=int)
     parser.add_argument("--people", type=int, default=PEOPLE)
     parser.add_argument("--file", type=Path, help="where measure writes its figures; stdout by default")
     arguments = parser.parse_args()
     if arguments.what == "make":
-        make(arguments.folder, arguments.images, arguments.attributes, people=arguments.people)
+        sizes = arguments.images, arguments.attributes
+        make(arguments.folder, *sizes, people=arguments.people, distinct=arguments.distinct)
         return
     found = json.dumps(measure(arguments.folder), indent=1)
     if arguments.file is None:
