@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,7 @@ from bincam.files import write_json
 from bincam.folder_lock import take
 from bincam.stats.clustered.average_errors import AverageErrors, average_errors_of
 from bincam.stats.estimate import LEVEL, Estimate
-from bincam.stats.outcomes import class_name, class_part
+from bincam.stats.outcomes import class_name
 from bincam.stats.proportions import RESAMPLES
 from bincam.storage import address_of
 
@@ -210,7 +209,7 @@ def _compare(
     contrast["findings"] += gap_findings(gaps.entries, names)
     contrast["families"] += [*gaps.families, *sets.families]
     if published:
-        contrast["published"] = _published(first, pair, contrasted)
+        contrast["published"] = published_figures.contrast_published(first, pair, contrasted)
     result = Contrast(sealed(contrast, folder))
     write_json(folder / FILE, result, compact=True)
     return result
@@ -293,37 +292,3 @@ def _attribute(contrasted: Contrasted) -> dict[str, Any]:
             for column, groups in contrasted.differences.items()
         },
     }
-
-
-def _published(first: Audit, pair: Paired, contrasted: Mapping[str, Contrasted]) -> dict[str, Any]:
-    """Compare the source paper's figures with ours; its classes are the positive and the negative one."""
-    graded = published_figures.on_frontal_test(first)
-    specs = {theirs: _paper_method(ours, pair) for theirs, ours in published_figures.METHODS.items()}
-    figures: dict[str, dict[str, tuple[Estimate, Estimate]]] = {}
-    for a, (name, attribute) in enumerate(contrasted.items()):
-        positive, negative = (class_part(sign, int(pair.minority[a])) for sign in (1, -1))
-        columns = {"fnr": attribute.errors[f"{positive}_error"], "fpr": attribute.errors[f"{negative}_error"]}
-        for theirs, spec in specs.items():
-            if spec is not None:
-                by_class = attribute.measures[f"{spec}.published_energy"]
-                columns[f"{theirs}_energy_pred_pos"] = by_class[f"predicted:{positive}"]
-                columns[f"{theirs}_energy_pred_neg"] = by_class[f"predicted:{negative}"]
-        figures[name] = {figure: (three[0], three[2]) for figure, three in columns.items()}
-    rows = published_figures.beside(figures, graded=graded)
-    directions = Counter(row["direction"] for row in rows)
-    return {
-        "source": "Zhang, Bieri and Günther, SDS 2024, arXiv 2403.14435",
-        "graded": graded,
-        "reason": "" if graded else "sizes are compared on CelebA's 10,458 frontal test images alone",
-        "regions": None if first.manifest.regions is None else first.manifest.regions.source,
-        "methods": specs,
-        "same_direction": directions["same"],
-        "other_direction": directions["other"],
-        "not_shown": directions["not shown"],
-        "equal": directions["equal"],
-        "rows": rows,
-    }
-
-
-def _paper_method(name: str, pair: Paired) -> str | None:
-    return next((spec for spec in (f"{name}@{published_figures.LAYER}", name) if spec in pair.methods), None)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from bincam.compare.paired_differences import Contrasted
+from bincam.compare.pairs.paired import Paired
 from bincam.stats.estimate import Estimate
+from bincam.stats.outcomes import class_part
 
 if TYPE_CHECKING:
     from bincam.audit.folder.reader import Audit
@@ -102,3 +106,46 @@ def _direction(pair: tuple[float, ...], ours: tuple[Estimate, Estimate]) -> str:
 def _inside(value: float, estimate: Estimate) -> bool | None:
     low, high = estimate.low, estimate.high
     return low <= value <= high if math.isfinite(low) and math.isfinite(high) else None
+
+
+def contrast_published(first: Audit, pair: Paired, contrasted: Mapping[str, Contrasted]) -> dict[str, Any]:
+    """Compare the source paper's figures with those of a contrast; its classes are the positive and the negative one.
+
+    Args:
+        first: The audit of the unbalanced model.
+        pair: What both audits have.
+        contrasted: Attribute to its comparison.
+
+    Returns:
+        The rows of ``beside``, how many of them agree, and what the comparison rests on.
+    """
+    graded = on_frontal_test(first)
+    specs = {theirs: _paper_method(ours, pair) for theirs, ours in METHODS.items()}
+    figures: dict[str, dict[str, tuple[Estimate, Estimate]]] = {}
+    for a, (name, attribute) in enumerate(contrasted.items()):
+        positive, negative = (class_part(sign, int(pair.minority[a])) for sign in (1, -1))
+        columns = {"fnr": attribute.errors[f"{positive}_error"], "fpr": attribute.errors[f"{negative}_error"]}
+        for theirs, spec in specs.items():
+            if spec is not None:
+                by_class = attribute.measures[f"{spec}.published_energy"]
+                columns[f"{theirs}_energy_pred_pos"] = by_class[f"predicted:{positive}"]
+                columns[f"{theirs}_energy_pred_neg"] = by_class[f"predicted:{negative}"]
+        figures[name] = {figure: (three[0], three[2]) for figure, three in columns.items()}
+    rows = beside(figures, graded=graded)
+    directions = Counter(row["direction"] for row in rows)
+    return {
+        "source": "Zhang, Bieri and Günther, SDS 2024, arXiv 2403.14435",
+        "graded": graded,
+        "reason": "" if graded else "sizes are compared on CelebA's 10,458 frontal test images alone",
+        "regions": None if first.manifest.regions is None else first.manifest.regions.source,
+        "methods": specs,
+        "same_direction": directions["same"],
+        "other_direction": directions["other"],
+        "not_shown": directions["not shown"],
+        "equal": directions["equal"],
+        "rows": rows,
+    }
+
+
+def _paper_method(name: str, pair: Paired) -> str | None:
+    return next((spec for spec in (f"{name}@{LAYER}", name) if spec in pair.methods), None)

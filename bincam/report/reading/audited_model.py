@@ -59,7 +59,11 @@ class Arm:
     @cached_property
     def long(self) -> LongRecords | None:
         """The records of a long audit, read for some attributes at a time; None where they are read at once."""
-        return LongRecords(self.audit, common([self])) if is_long(self.audit) else None
+        if not is_long(self.audit):
+            return None
+        own, counts = self.audit.manifest.yes_or_no, (self.classes or self.audit).manifest.train_counts
+        shared = [name for name in own if name in counts]
+        return LongRecords(self.audit, [*by_share(self, shared), *(name for name in own if name not in counts)])
 
     @property
     def phrase(self) -> str:
@@ -168,10 +172,7 @@ class Arm:
 
     @cached_property
     def columns(self) -> dict[str, NDArray[Any]]:
-        """All records: ``row`` is ``(N,)``, the others ``(N, A)``, float64 except ``outcome`` (strings).
-
-        Those of a long audit would not fit into memory: ``rows`` and ``column`` read these, too.
-        """
+        """All records of an audit that is not long: ``row`` ``(N,)``, others ``(N, A)``: float64, or strings."""
         names = ["row", "attribute", "label", "logit", "threshold", "side", "outcome", BIAS_SHARE]
         frame = self.audit.records(names)
         count = len(self.audit.attributes)
@@ -282,9 +283,13 @@ def position_of(row: int, rows: NDArray[np.integer]) -> int | None:
 def common(arms: Sequence[Arm]) -> list[str]:
     """Return the attributes that all arms have, the most imbalanced training counts first; ties by name."""
     of_first, *of_others = (arm.audit.manifest.yes_or_no for arm in arms)
-    names = [name for name in of_first if all(name in of_other for of_other in of_others)]
-    shares = {name: minority_share(arms[0], name) for name in names}
-    return sorted(names, key=lambda name: (math.isnan(shares[name]), shares[name], name))
+    return by_share(arms[0], [name for name in of_first if all(name in of_other for of_other in of_others)])
+
+
+def by_share(arm: Arm, attributes: Sequence[str]) -> list[str]:
+    """Sort attributes as a page lists them: the most imbalanced training counts first; ties by name."""
+    shares = {name: minority_share(arm, name) for name in attributes}
+    return sorted(attributes, key=lambda name: (math.isnan(shares[name]), shares[name], name))
 
 
 def minority_share(arm: Arm, attribute: str) -> float:

@@ -1,6 +1,8 @@
 """The page of a long audit is that of all of its images; what is of a sample is said."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -85,6 +87,14 @@ def test_single_images_and_people_are_found_in_a_long_audit(folders, monkeypatch
     assert long.clusters.codes.tolist() == short.clusters.codes.tolist()
     assert (long.map_of(299, "Bald"), long.position(299), long.side(299, "Bald")) == (None, None, 0.0)  # was not read
     assert set(long.sample_rows.tolist()) < set(long.rows.tolist())
+
+
+def test_attributes_are_read_in_the_order_of_the_page_and_those_of_one_model_alone_at_last(folders, monkeypatch):
+    monkeypatch.setattr(sampled, "MOST", 50)
+    first, second = open_source(folders / "contrast").arms
+    assert list(first.long.order) == list(second.long.order) == audited_model.common([first, second])
+    other = SimpleNamespace(manifest=SimpleNamespace(train_counts={"Young": (2, 8), "Smiling": (5, 5)}))
+    assert replace(second, classes=other).long.order == ("Young", "Smiling", "Bald")
 
 
 def test_thresholds_that_differ_between_images_are_refused(tmp_path):

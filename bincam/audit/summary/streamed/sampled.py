@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bincam.audit.folder.parts.sampled import of_a_sample
 from bincam.audit.summary.cells.summary import KEY as CELLS
 
 if TYPE_CHECKING:
@@ -51,8 +52,5 @@ def with_sample(
         there = {family["name"] for family in summary["families"]}
         summary["families"] += [family for family in of_sample["families"] if family["name"] not in there]
     summary["streamed"]["sampled"] = {"parts": list(parts), "images": images}
-    summary["notes"].append(
-        f"figures of {' and '.join(WHAT[name] for name in parts)} are of a random sample of {images:,} of the "
-        f"{summary['images']:,} images"
-    )
+    summary["notes"].append(of_a_sample([WHAT[name] for name in parts], images, summary["images"]))
     return summary
