@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bincam.audit.folder.parts.sampled import MOST
 from bincam.errors import BincamWarning, InputError
 from bincam.processes import started
 
@@ -43,7 +42,7 @@ def second_process(
     Yields:
         What draws the cards of attributes, in both processes or in this one.
     """
-    if workers < 2 or _attributes(source) < WORTH or _images(source) > MOST:  # long records are held once
+    if workers < 2 or _attributes(source) < WORTH or _is_long(source):  # whose records are held by one process
         yield partial(draw_all, None)
         return
     pool = started(1, _open, (source, out, hide_faces, assets, misses))
@@ -62,15 +61,16 @@ def _attributes(source: Path) -> int:
     return 0
 
 
-def _images(source: Path) -> int:
-    """Count the images that a folder states, unchecked."""
-    for file, keys in ((source / "contrast.json", ["images"]), (source / "manifest.json", ["data", "images"])):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            stated = json.loads(file.read_text(encoding="utf-8"))
-            for key in keys:
-                stated = stated[key]
-            return int(stated)
-    return 0
+def _is_long(source: Path) -> bool:
+    """Tell whether a folder states more images than are read at once, unchecked."""
+    from bincam.audit.folder.parts.sampled import MOST
+
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        stated = json.loads((source / "contrast.json").read_text(encoding="utf-8"))
+        return bool(stated["images"] + stated["not_in_both"] > MOST)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return bool(json.loads((source / "manifest.json").read_text(encoding="utf-8"))["data"]["images"] > MOST)
+    return False
 
 
 def draw_all(
