@@ -60,3 +60,16 @@ def test_two_processes_write_the_bytes_of_one(contrast_folder, tmp_path, monkeyp
     monkeypatch.setattr(beside, "WORTH", 1)
     pages = [write_report(contrast_folder, tmp_path / f"{n}.html", workers=n).read_bytes() for n in (1, 2)]
     assert pages[0] == pages[1]
+
+
+def test_the_page_of_a_long_audit_is_drawn_in_one_process(bare, contrast_folder, tmp_path, monkeypatch):
+    assert not beside._is_long(bare)
+    assert not beside._is_long(tmp_path)
+    monkeypatch.setattr("bincam.audit.folder.parts.sampled.MOST", 59)  # of 60 images
+    monkeypatch.setattr(beside, "WORTH", 1)
+    monkeypatch.setattr(beside, "started", lambda *_: pytest.fail("a second process was started"))
+    assert beside._is_long(contrast_folder)
+    with beside.second_process(
+        bare, tmp_path / "r.html", workers=2, hide_faces=False, assets=None, misses=10
+    ) as spread:
+        assert dict(spread(["Bald"], str.upper)) == {"Bald": "BALD"}
