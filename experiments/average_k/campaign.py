@@ -14,6 +14,8 @@ TRAINED_SIZE = 2.0
 """K of the pseudo-labels of the two-head loss; other values are jobs of their own."""
 WARM = 0.5
 """Share of the epochs in which the two-head loss trains the softmax head alone."""
+TUNED_EPOCHS, TUNED_PEAK = 6, 1e-3
+"""Of a training with rare shapes, which begins with trained features."""
 METHODS = ("ce", "two_head", "an_ls", "hill", "asymmetric")
 RARE: Mapping[str, float] = dict.fromkeys(("star", "cross", "ring", "arrow", "heart"), 0.038)
 """Prevalences with which one half of the shapes is twenty times as rare as the other."""
@@ -42,7 +44,7 @@ class SetJob(Job):
         method: Of ``METHODS``.
         size: K of the two-head loss.
         warm: Share of the epochs in which it trains the softmax head alone.
-        rare: Whether one half of the shapes is rare.
+        rare: Whether one half of the shapes is rare; the training then begins with ``features``.
         once: Whether labels are drawn once, and can be memorised, or anew in every epoch.
     """
 
@@ -66,6 +68,18 @@ class SetJob(Job):
             return Job("one", self.pooling, self.seed, self.stride, self.strength, self.plan)
         return self
 
+    @property
+    def features(self) -> Job:
+        """The job with whose features a training with rare shapes begins: every shape, stated for every scene."""
+        return Job(
+            "all",
+            self.pooling,
+            self.seed,
+            self.stride,
+            self.strength,
+            replace(self.plan, epochs=Plan.epochs, peak=Plan.peak),
+        )
+
 
 def regime(*, rare: bool, once: bool) -> str:
     """Name a kind of labels.
@@ -80,28 +94,14 @@ def jobs(plan: Plan | None = None) -> list[SetJob]:
     """List all trainings in order.
 
     Args:
-        plan: Of a training.
+        plan: Of a training from random weights.
     """
     own = plan or replace(Plan(), epochs=20)
-
-    def of(methods: tuple[str, ...], seeds: tuple[int, ...], *, rare: bool = False, once: bool = False) -> list[SetJob]:
-        return [
-            SetJob("one", "mean", seed, plan=own, method=method, rare=rare, once=once)
-            for seed in seeds
-            for method in methods
-        ]
-
-    listed = of(("ce",), SEEDS[:3]) + of(("two_head",), SEEDS[:3])
-    listed += of(METHODS[2:], SEEDS[:1])
-    listed += of(METHODS[:2], SEEDS[:1], once=True) + of(METHODS[:2], SEEDS[:1], rare=True)
-    listed += of(METHODS[2:], SEEDS[1:3])
-    listed += of(METHODS[2:], SEEDS[:1], once=True) + of(METHODS[2:], SEEDS[:1], rare=True)
-    for seed in SEEDS[1:3]:
-        listed += of(METHODS[:2], (seed,), once=True) + of(METHODS[:2], (seed,), rare=True)
-    listed += [SetJob("one", "mean", 0, plan=own, method="two_head", size=size) for size in (3.0, 4.0)]
-    listed += [SetJob("one", "mean", 0, plan=own, method="two_head", warm=0.0)]
-    listed += of(METHODS[2:], SEEDS[1:3], once=True) + of(METHODS[2:], SEEDS[1:3], rare=True)
-    for seed in SEEDS[3:]:
-        for rare, once in ((False, False), (False, True), (True, False)):
-            listed += of(METHODS, (seed,), rare=rare, once=once)
-    return listed
+    tuned = replace(own, epochs=TUNED_EPOCHS, peak=TUNED_PEAK)
+    listed = [
+        SetJob("one", "mean", seed, plan=tuned if rare else own, method=method, rare=rare)
+        for seed in SEEDS
+        for rare in (False, True)
+        for method in METHODS
+    ]
+    return listed + [SetJob("one", "mean", 0, plan=own, method=method, once=True) for method in METHODS[:2]]

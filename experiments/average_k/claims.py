@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from experiments.average_k.campaign import SEEDS, TRAINED_SIZE, WARM, SetJob, regime
+from experiments.average_k.campaign import SEEDS, TRAINED_SIZE, WARM, SetJob, jobs, regime
 from experiments.scenes.over_seeds import OPEN, Result, at, number, shown, verdict
 
 PUBLISHED, OURS = "arXiv 2303.18118: yes; its abstract has no figure", "*ours*"
@@ -53,6 +53,16 @@ def of(
         if job.name in results:
             by_seed[seed] = results[job.name]
     return by_seed
+
+
+def methods_of(kind: str) -> list[str]:
+    """List the methods that are trained with labels of a kind.
+
+    >>> methods_of(ONCE)
+    ['ce', 'two_head', 'two_head/softmax']
+    """
+    trained = {job.method for job in jobs() if regime(rare=job.rare, once=job.once) == kind}
+    return [method for method in NAMES if method.partition("/")[0] in trained]
 
 
 def path(method: str, rest: str) -> str:
@@ -142,7 +152,7 @@ LOW, HIGH = "average_k/1/gap", "average_k/3/gap"
 FEW, OTHERS = "average_k/2/of_few", "average_k/2/of_others"
 CLAIMS: Sequence[Claim] = (
     *(nearer("ce", kind) for kind in KINDS),
-    *(nearer(other, kind) for kind in KINDS for other in ("an_ls", "hill", "asymmetric")),
+    *(nearer(other, kind) for kind in (EVEN, RARE_HALF) for other in ("an_ls", "hill", "asymmetric")),
     Claim(
         "The gain over plain cross-entropy is larger, the more labels are left open",
         "arXiv 2303.18118: the gains are larger the higher the uncertainty; no figure",

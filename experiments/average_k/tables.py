@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bincam.files import atomic
-from experiments.average_k.campaign import SIZES, TRAINED_SIZE, WARM, Sample, SetJob, jobs
-from experiments.average_k.claims import CLAIMS, EVEN, HEAD, KINDS, NAMES, RARE_HALF, Results, of, path
+from experiments.average_k.campaign import SIZES, Sample, SetJob, jobs
+from experiments.average_k.claims import CLAIMS, HEAD, KINDS, NAMES, RARE_HALF, Results, methods_of, of, path
 from experiments.average_k.run import HERE, finished
 from experiments.scenes.over_seeds import OPEN, Result, at, seeds, shown, table
 
@@ -36,23 +36,23 @@ def cells(results: Results, method: str, kind: str, figures: Sequence[str], digi
 
 def accuracies(results: Results, kind: str) -> str:
     """Tabulate average-K accuracies, and the limit at the sizes that were asked for."""
-    rows = [cells(results, method, kind, [f"average_k/{K:g}/accuracy" for K in SIZES]) for method in NAMES]
-    limit = next((result for method in NAMES for result in of(results, method, kind).values()), None)
+    rows = [cells(results, method, kind, [f"average_k/{K:g}/accuracy" for K in SIZES]) for method in methods_of(kind)]
+    limit = next((result for method in methods_of(kind) for result in of(results, method, kind).values()), None)
     best = [OPEN if limit is None else shown([at(limit, f"sets/average_k/{K:g}/limit_at_k")], 3) for K in SIZES]
     return table(["average-K accuracy", "", *PER_K], [*rows, ["*the best possible at this K*", "", *best]])
 
 
 def shortfalls(results: Results, kind: str) -> str:
     """Tabulate by how much sets fall short of the limit at their own mean size."""
-    rows = [cells(results, method, kind, [f"average_k/{K:g}/gap" for K in SIZES]) for method in NAMES]
+    rows = [cells(results, method, kind, [f"average_k/{K:g}/gap" for K in SIZES]) for method in methods_of(kind)]
     return table(["short of the best at the realised size", "", *PER_K], rows)
 
 
 def tops(results: Results, kind: str) -> str:
     """Tabulate top-K accuracies."""
     whole = [int(K) for K in SIZES if K % 1 == 0]
-    rows = [cells(results, method, kind, [f"top_k/{k}/accuracy" for k in whole]) for method in NAMES]
-    limit = next((result for method in NAMES for result in of(results, method, kind).values()), None)
+    rows = [cells(results, method, kind, [f"top_k/{k}/accuracy" for k in whole]) for method in methods_of(kind)]
+    limit = next((result for method in methods_of(kind) for result in of(results, method, kind).values()), None)
     best = [OPEN if limit is None else shown([at(limit, f"sets/top_k/{k}/limit")], 3) for k in whole]
     head = ["top-K accuracy", "", *(f"K = {k}" for k in whole)]
     return table(head, [*rows, ["*the best possible*", "", *best]])
@@ -61,7 +61,7 @@ def tops(results: Results, kind: str) -> str:
 def sizes(results: Results, kind: str) -> str:
     """Tabulate realised sizes, sizes by the number of shapes, and the mean average precision of presence."""
     figures = ["average_k/2/size", *(f"average_k/2/size_by_shapes/{k}" for k in (3, 4, 5)), "map"]
-    rows = [cells(results, method, kind, figures, 2) for method in NAMES]
+    rows = [cells(results, method, kind, figures, 2) for method in methods_of(kind)]
     head = ["sets at K = 2", "", "mean size on the test", "of 3 shapes", "of 4", "of 5", "mAP of what is shown"]
     return table(head, rows)
 
@@ -69,21 +69,9 @@ def sizes(results: Results, kind: str) -> str:
 def rare(results: Results) -> str:
     """Tabulate coverage of rare and other shapes."""
     figures = [f"average_k/{K:g}/{group}" for K in (1, 2, 4) for group in ("of_few", "of_others")]
-    rows = [cells(results, method, RARE_HALF, figures, 2) for method in NAMES]
+    rows = [cells(results, method, RARE_HALF, figures, 2) for method in methods_of(RARE_HALF)]
     columns = [f"K = {K}, {who}" for K in (1, 2, 4) for who in ("rare", "others")]
     head = ["coverage of rare and other shapes", "", *columns]
-    return table(head, rows)
-
-
-def variants(results: Results) -> str:
-    """Tabulate the two-head loss by the K and the warm-up that it was trained with."""
-    rows = []
-    for size, warm in ((TRAINED_SIZE, WARM), (3.0, WARM), (4.0, WARM), (TRAINED_SIZE, 0.0)):
-        chosen = list(of(results, "two_head", EVEN, size=size, warm=warm).values())
-        figures = [*(f"sets/average_k/{K:g}/gap" for K in SIZES), "softmax/average_k/2/gap"]
-        values = [shown((at(result, figure) for result in chosen), 3) for figure in figures]
-        rows.append([f"{size:g}", f"{100 * warm:g} % of the epochs", seeds(chosen), *values])
-    head = ["trained with K", "warm-up", "", *(f"short at {K}" for K in PER_K), "its softmax head at K = 2"]
     return table(head, rows)
 
 
@@ -103,13 +91,12 @@ def document(results: Results) -> str:
     ]
     for kind, text in KINDS.items():
         parts.append(f"## {text[0].upper()}{text[1:]}")
-        if not any(of(results, method, kind) for method in NAMES):
+        if not any(of(results, method, kind) for method in methods_of(kind)):
             parts.append(f"{OPEN[0].upper()}{OPEN[1:]}.")
             continue
         parts += [accuracies(results, kind), shortfalls(results, kind), tops(results, kind), sizes(results, kind)]
         if kind == RARE_HALF:
             parts.append(rare(results))
-    parts += ["## K of the pseudo-labels, and the warm-up", variants(results)]
     return "\n\n".join(parts) + "\n"
 
 

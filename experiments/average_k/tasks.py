@@ -30,7 +30,14 @@ def task_of(job: SetJob) -> Task:
         "one" if single else "all", job.stride, job.pooling, plan.size, plan.widths, two_heads=job.method == "two_head"
     )
     loss = Loss(job)
-    return Task(card, lambda present, epoch: labels(job, present, epoch), loss, RARE if job.rare else None, loss.begin)
+    return Task(
+        card,
+        lambda present, epoch: labels(job, present, epoch),
+        loss,
+        RARE if job.rare else None,
+        loss.begin,
+        job.features if job.rare else None,
+    )
 
 
 def labels(job: SetJob, present: NDArray[np.bool_], epoch: int) -> Tensor:

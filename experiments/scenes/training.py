@@ -61,6 +61,7 @@ class Task:
         loss: Mean loss of a batch's scores, as ``raw_scores`` returns them, and its labels.
         prevalence: Of shapes, as ``bincam.scenes.draw`` takes it; None for all alike.
         begin: Called before each epoch with its number, if stated.
+        start: The job whose features the training begins with, of the same seed; None for random weights.
     """
 
     card: Card
@@ -68,6 +69,7 @@ class Task:
     loss: Callable[[Tensor, Tensor], Tensor]
     prevalence: Mapping[str, float] | None = None
     begin: Callable[[int], None] | None = None
+    start: Job | None = None
 
 
 def task_of(job: Job) -> Task:
@@ -151,6 +153,9 @@ def train(job: Job, work: Path, dtype: str = "float32", task: Task | None = None
     task = task or task_of(job)
     model = network.initial(task.card, job.seed)
     model.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    if task.start is not None:
+        features = train(task.start, work, dtype).model.network.backbone
+        model.network.backbone.load_state_dict(features.state_dict())  # type: ignore[union-attr, operator]  # of a Module
     images, present, drawn = training_scenes(job, work, task.prevalence)
     held = scenes.draw(plan.held, seed=VALIDATION_SEED, rule=job.rule, size=plan.size, prevalence=task.prevalence)
     optimiser = torch.optim.AdamW(model.parameters(), lr=plan.peak, weight_decay=0.01, fused=True)
