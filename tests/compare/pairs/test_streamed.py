@@ -121,6 +121,7 @@ def test_a_long_contrast_is_that_of_all_images(root, tmp_path, monkeypatch):
     assert any(family["name"] == FAMILY for family in long["families"])
 
 
+@pytest.mark.slow
 def test_how_much_fits_into_memory_changes_nothing(tmp_path, monkeypatch):
     root = made(tmp_path)
     _, little = both(root, tmp_path / "little", monkeypatch, 1)
