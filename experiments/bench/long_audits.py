@@ -26,12 +26,11 @@ import numpy as np
 from bincam.audit.folder import reader
 from bincam.audit.folder.audit import Audit
 from bincam.audit.folder.manifest import KIND, SCHEMA, Manifest
-from bincam.audit.folder.parts.shard import Shard, records_table
 from bincam.audit.folder.schema import measure_columns
 from bincam.audit.folder.stored import write_tensors
 from bincam.audit.folder.writer import AuditWriter
 from bincam.files import write_json
-from experiments.bench.summary import METHOD, PEOPLE, POOL, SHARD, apart, drawn_measure, manifest_of
+from experiments.bench.summary import METHOD, PEOPLE, POOL, SHARD, apart, drawn_measure, manifest_of, write_records
 
 GRID = (7, 7)
 MOVED = -0.5
@@ -79,27 +78,7 @@ def _make(folder: Path, images: int, attributes: int, *, people: int, distinct: 
                 file_of(folder, number).hardlink_to(file_of(folder, number % written))
             continue
         rows = np.arange(number * SHARD, min((number + 1) * SHARD, images))
-        shape = (len(rows), attributes)
-        label = (data.random(shape) < prevalence).astype(np.float32)
-        logit = 3 * (label - 0.6) + lean[person[rows]] + model.normal(size=shape).astype(np.float32)
-        label[data.random(shape) < 0.01] = np.nan
-        side = np.where(logit >= 0, 1, -1)
-        outcome = np.where(side > 0, np.where(label > 0, 0, 1), np.where(label > 0, 2, 3))
-        turned = int(model.integers(SHARD))
-        drawn = {name: np.roll(values, turned, 0)[: len(rows)] for name, values in pool[number % POOL].items()}
-        shard = Shard(
-            {
-                "row": rows, "label": label, "logit": logit, "threshold": np.zeros(attributes, np.float32),
-                "side": side, "outcome": np.where(np.isnan(label), -1, outcome), **drawn,
-            },
-            {},
-        )  # fmt: skip
-        pq.write_table(
-            records_table(manifest, shard),
-            reader.records_file(folder, number),
-            compression="zstd",
-            use_dictionary=["attribute", "outcome"],
-        )
+        write_records(folder, manifest, number, lean[person[rows]], prevalence, pool, (data, model))
         file = reader.maps_file(folder, METHOD, number)
         file.unlink(missing_ok=True)
         if number and len(rows) == SHARD:

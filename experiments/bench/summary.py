@@ -20,10 +20,12 @@ import multiprocessing
 import queue
 import resource
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bincam.audit.folder import reader
 from bincam.audit.folder.manifest import KIND, SCHEMA, Manifest
@@ -96,27 +98,7 @@ def make(folder: Path, images: int, *, people: int = PEOPLE, distinct: int | Non
     own = {*range(min(written, manifest.shards)), manifest.shards - 1}  # the last may have fewer images than others
     for number in sorted(own):
         rows = np.arange(number * SHARD, min((number + 1) * SHARD, images))
-        shape = (len(rows), A)
-        label = (rng.random(shape) < prevalence).astype(np.float32)
-        logit = 3 * (label - 0.6) + lean[person[rows]] + rng.normal(size=shape).astype(np.float32)
-        label[rng.random(shape) < 0.01] = np.nan
-        side = np.where(logit >= 0, 1, -1)
-        outcome = np.where(side > 0, np.where(label > 0, 0, 1), np.where(label > 0, 2, 3))
-        turned = int(rng.integers(SHARD))
-        drawn = {name: np.roll(values, turned, 0)[: len(rows)] for name, values in pool[number % POOL].items()}
-        shard = Shard(
-            {
-                "row": rows, "label": label, "logit": logit, "threshold": np.zeros(A, np.float32), "side": side,
-                "outcome": np.where(np.isnan(label), -1, outcome), **drawn,
-            },
-            {},
-        )  # fmt: skip
-        pq.write_table(
-            records_table(manifest, shard),
-            reader.records_file(folder, number),
-            compression="zstd",
-            use_dictionary=["attribute", "outcome"],
-        )
+        write_records(folder, manifest, number, lean[person[rows]], prevalence, pool, (rng, rng))
     for number in sorted({*range(manifest.shards)} - own):
         file = reader.records_file(folder, number)
         file.unlink(missing_ok=True)
@@ -130,6 +112,53 @@ def make(folder: Path, images: int, *, people: int = PEOPLE, distinct: int | Non
         "skipped": pa.array([""] * images),
     }
     pq.write_table(pa.table(table), folder / reader.IMAGES, compression="zstd")
+
+
+def write_records(
+    folder: Path,
+    manifest: Manifest,
+    number: int,
+    lean: NDArray[np.float32],
+    prevalence: NDArray[np.float64],
+    pool: Sequence[Mapping[str, Any]],
+    randoms: tuple[np.random.Generator, np.random.Generator],
+) -> None:
+    """Draw the records of a shard and write them.
+
+    Args:
+        folder: The audit's.
+        manifest: Its manifest.
+        number: Of the shard.
+        lean: ``(N, A)``: what the logits of each image's person are moved by.
+        prevalence: ``(A,)``, of the labels.
+        pool: Measures that shards take in turn, each from another row on.
+        randoms: What labels are drawn from, and what the model says.
+    """
+    import pyarrow.parquet as pq
+
+    data, model = randoms
+    shape = lean.shape
+    label = (data.random(shape) < prevalence).astype(np.float32)
+    logit = 3 * (label - 0.6) + lean + model.normal(size=shape).astype(np.float32)
+    label[data.random(shape) < 0.01] = np.nan
+    side = np.where(logit >= 0, 1, -1)
+    outcome = np.where(side > 0, np.where(label > 0, 0, 1), np.where(label > 0, 2, 3))
+    turned = int(model.integers(SHARD))
+    drawn = {name: np.roll(values, turned, 0)[: len(lean)] for name, values in pool[number % POOL].items()}
+    shard = Shard(
+        {
+            "row": number * SHARD + np.arange(len(lean)), "label": label, "logit": logit,
+            "threshold": np.zeros(shape[1], np.float32), "side": side,
+            "outcome": np.where(np.isnan(label), -1, outcome), **drawn,
+        },
+        {},
+    )  # fmt: skip
+    pq.write_table(
+        records_table(manifest, shard),
+        reader.records_file(folder, number),
+        compression="zstd",
+        use_dictionary=["attribute", "outcome"],
+    )
 
 
 def drawn_measure(name: str, shape: tuple[int, int], rng: np.random.Generator) -> Any:
