@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from bincam.audit.folder.parts.sampled import readable
 from bincam.audit.summary.panel import Panel, read_panel
-from bincam.compare.pairs.matched import REFERENCE_SPLIT, adjusted_thresholds, match_audits
+from bincam.compare.pairs.matched import REFERENCE_SPLIT, adjusted_thresholds, differing_labels, match_audits
 from bincam.compare.pairs.paired import Decided
 from bincam.compare.sets.matching import Common
 from bincam.compare.sets.pairs import OutputPair, SetPair, pair_sets
-from bincam.display import counted
-from bincam.errors import InputError
 from bincam.stats.clusters import Clusters
 from bincam.stats.outcomes import answers
 
@@ -37,7 +35,6 @@ class Pair:
         methods: Specs that both audits have, the first audit's primary one first.
         moved: ``(A,)``: adjusted thresholds for the first model, in logit units; NaN where none is known.
         moved_from: Their origin; empty where there are none.
-        images: Names of the images, of ``images.parquet``.
         common: The outputs and sets that the audits have in common, by name.
         sets: The sets of outputs that both have.
         outputs: The outputs that both have but state differently.
@@ -49,7 +46,6 @@ class Pair:
     methods: tuple[str, ...]
     moved: NDArray[np.float64]
     moved_from: str
-    images: tuple[str, ...]
     common: Common
     sets: tuple[SetPair, ...] = ()
     outputs: tuple[OutputPair, ...] = ()
@@ -112,6 +108,12 @@ class Pair:
         """Return the labels and answers of attribute ``a``."""
         return Decided(int(self.minority[a]), self.first.label[:, a], self.answers[:, :, a], self.wrong[:, :, a])
 
+    def with_groups(self, audit: Audit) -> Panel:
+        """Return the first model's records with the groups of their images, which its audit names."""
+        images = audit.images.set_index("row").loc[self.first.rows]
+        groups = {name: images[name].astype(str).to_numpy() for name in images.columns if name.startswith("group.")}
+        return replace(self.first, groups=groups)
+
 
 def pair_audits(
     first: Audit, second: Audit, moved: Mapping[str, float] | None = None, moved_from: str = "given"
@@ -139,10 +141,7 @@ def pair_audits(
     sets, outputs = pair_sets((first, second), whole, common, rows, panel.clusters)
     _check_labels(first, second, panel, other_panel)
     thresholds, source = adjusted_thresholds(first, names, moved, moved_from)
-    images = first.images.set_index("row").loc[rows, "image"].astype(str)
-    return Pair(
-        panel, other_panel, matched.methods, thresholds, source, tuple(images), common, sets, outputs, first.most_images
-    )
+    return Pair(panel, other_panel, matched.methods, thresholds, source, common, sets, outputs, first.most_images)
 
 
 def _check_labels(first: Audit, second: Audit, panel: Panel, other_panel: Panel) -> None:
@@ -152,15 +151,12 @@ def _check_labels(first: Audit, second: Audit, panel: Panel, other_panel: Panel)
         return
     n, a = np.argwhere(~same)[0]
     image = first.images.set_index("row").loc[panel.rows[n], "image"]
-    raise InputError(
-        f"{first.folder} and {second.folder}: {counted(int((~same).sum()), 'differing label')} (first: {image}, "
-        f"{panel.attributes[a]}: {label[n, a]:g} and {other_label[n, a]:g}); audit both with the same labels"
-    )
+    example = f"{image}, {panel.attributes[a]}: {label[n, a]:g} and {other_label[n, a]:g}"
+    raise differing_labels(first, second, int((~same).sum()), example)
 
 
 def _rows(panel: Panel, rows: NDArray[np.int64]) -> Panel:
     kept = np.searchsorted(panel.rows, rows)
-    codes = np.unique(panel.clusters.codes[kept], return_inverse=True)[1].astype(np.int64)
     return Panel(
         panel.attributes,
         rows,
@@ -168,7 +164,7 @@ def _rows(panel: Panel, rows: NDArray[np.int64]) -> Panel:
         panel.logit[kept],
         panel.threshold[kept],
         panel.minority,
-        Clusters(codes, panel.clusters.known),
+        panel.clusters.among(kept),
         panel.columns,
         panel.values[kept],
     )

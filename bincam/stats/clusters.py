@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,17 @@ class Clusters:
         codes = rank[places]
         codes[alone[np.argsort(alone.astype(str), kind="stable")]] = np.arange(len(alone))
         return cls(codes, known=True)
+
+    def among(self, images: NDArray[Any]) -> Clusters:
+        """Return the clusters of some images, numbered anew.
+
+        Args:
+            images: Their positions, or a mask ``(N,)``.
+
+        >>> Clusters(np.array([5, 2, 5, 7]), known=True).among(np.array([0, 2, 3])).codes.tolist()
+        [0, 0, 1]
+        """
+        return Clusters(np.unique(self.codes[images], return_inverse=True)[1].astype(np.int64), self.known)
 
     @property
     def count(self) -> int:

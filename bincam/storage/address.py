@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bincam.errors import InputError, in_a_line
@@ -114,13 +115,12 @@ class Store:
             content: bytes = stream.read()
             return content
 
-    def write(self, name: str, file: Path) -> Remote:
+    def write(self, name: str, content: bytes) -> Remote:
         """Write a file whole, and see that it is there.
 
         Raises:
             InputError: It is not: the store refuses it, or holds another number of bytes.
         """
-        content = file.read_bytes()
         with _told(self.of(name), "written"), self.files.open_output_stream(f"{self.root}/{name}") as stream:
             stream.write(content)
         there = self.state(name)
@@ -176,15 +176,11 @@ def _remote(info: Any) -> Remote:
     return Remote(int(info.size or 0), 0 if changed is None else int(changed.timestamp()))
 
 
-class _told:  # noqa: N801  # it is used as a function
+@contextmanager
+def _told(address: str, what: str) -> Iterator[None]:
     """State in a line what a store answers."""
-
-    def __init__(self, address: str, what: str) -> None:
-        self.address, self.what = address, what
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError | ValueError | NotImplementedError) and not isinstance(error, InputError):
-            reason = in_a_line(_REQUEST.sub("", str(error)) or type(error).__name__).rstrip(".")
-            raise InputError(f"{self.address}: cannot be {self.what}: {reason}") from None
+    try:
+        yield
+    except (OSError, ValueError, NotImplementedError) as error:
+        reason = in_a_line(_REQUEST.sub("", str(error)) or type(error).__name__).rstrip(".")
+        raise InputError(f"{address}: cannot be {what}: {reason}") from None

@@ -142,7 +142,7 @@ class Mirror:
 
     def written(self, file: Path) -> None:
         """Upload a file."""
-        _stamp(file, self.store.write(self.name_of(file), file))
+        _stamp(file, self.store.write(self.name_of(file), file.read_bytes()))
 
     def removed(self, place: Path) -> None:
         """Remove a file or a folder from the store."""
@@ -154,14 +154,9 @@ class Mirror:
         Raises:
             InputError: The store refuses it.
         """
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as folder:
-            probe = Path(folder, "probe")
-            probe.write_bytes(b"bincam")
-            name = f".begun-{os.getpid()}"
-            self.store.write(name, probe)
-            self.store.remove(name)
+        name = f".begun-{os.getpid()}"
+        self.store.write(name, b"bincam")
+        self.store.remove(name)
 
     def pull(self, only: Collection[str] | None = None, *, within: str = ".") -> None:
         """Download what differs, and remove what is not in the store.

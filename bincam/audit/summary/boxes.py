@@ -131,7 +131,7 @@ def _entry(
 
     sampled = records.status != NOT_SAMPLED
     kept = records.some(sampled)
-    inside = Clusters(np.unique(clusters.codes[sampled], return_inverse=True)[1], clusters.known)
+    inside = clusters.among(sampled)
     columns = _columns(kept, masked=masked)
     found = box_summary(columns, 0, inside, chosen_level=chosen, decided=yes[sampled], level=level)
     return {

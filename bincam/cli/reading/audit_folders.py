@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,21 +40,13 @@ def _local(typed: str, *, writes: bool) -> Path:
         raise BincamError(error) from None
 
 
-AuditFolder = Annotated[
-    Path,
-    typer.Argument(
-        parser=read_folder, metavar="AUDIT", help="The audit's folder, or its address, such as s3://bucket/mine."
-    ),
-]
-OptionalAuditFolder = Annotated[
-    Path | None,
-    typer.Argument(
-        parser=read_folder,
-        metavar="AUDIT",
-        help="The audit's folder, or its address, such as s3://bucket/mine.",
-        show_default="none",
-    ),
-]
+_AUDIT: dict[str, Any] = {
+    "parser": read_folder,
+    "metavar": "AUDIT",
+    "help": "The audit's folder, or its address, such as s3://bucket/mine.",
+}
+AuditFolder = Annotated[Path, typer.Argument(**_AUDIT)]
+OptionalAuditFolder = Annotated[Path | None, typer.Argument(**_AUDIT, show_default="none")]
 OutFolder = Annotated[
     Path,
     typer.Option(

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bincam.audit.summary.groups.divisions import Slicing, slicings
 from bincam.audit.summary.groups.gaps import TESTED
-from bincam.audit.summary.panel import Panel
-from bincam.compare.paired_audits import Pair
 from bincam.compare.pairs.paired import Paired
-from bincam.compare.pairs.streamed import CodedPanel, StreamedPair
 from bincam.errors import InputError
 from bincam.stats.clustered.gap_change import gap_change
 from bincam.stats.estimate import LEVEL
@@ -55,7 +52,7 @@ def contrast_gaps(first: Audit, pair: Paired, level: float = LEVEL) -> Contraste
         pair: The records of both.
         level: Confidence level.
     """
-    panel = _with_groups(first, pair)
+    panel = pair.with_groups(first)
     entries: list[dict[str, Any]] = []
     tests: list[tuple[Mapping[str, Any], Test]] = []
     left_out: list[dict[str, str]] = []
@@ -111,16 +108,6 @@ def _compare(
             }
         )
         tests.append((about, change.test))
-
-
-def _with_groups(audit: Audit, pair: Paired) -> Panel:
-    """The first model's records with the groups of their images."""
-    if isinstance(pair, StreamedPair):
-        return CodedPanel.of(pair)
-    assert isinstance(pair, Pair)
-    images = audit.images.set_index("row").loc[pair.first.rows]
-    groups = {name: images[name].astype(str).to_numpy() for name in images.columns if name.startswith("group.")}
-    return replace(pair.first, groups=groups)
 
 
 def found(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

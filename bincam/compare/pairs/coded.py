@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bincam.audit.folder.files import IMAGES
 from bincam.audit.folder.parts.columns import Places, read_clusters, read_rows
 from bincam.audit.folder.stored import read_table
-from bincam.display import counted
+from bincam.compare.pairs.matched import differing_labels
 from bincam.errors import InputError
 from bincam.stats.clusters import Clusters
 from bincam.stats.outcomes import answers
@@ -60,10 +60,9 @@ class Shared:
                 "the same; make both audits again"
             )
         own, rows = np.flatnonzero(read[0]), np.flatnonzero(read[0] & read[1])
-        every = read_clusters(first, own)
-        codes = np.unique(every.codes[np.searchsorted(own, rows)], return_inverse=True)[1].astype(np.int64)
-        places = Places.of(first, rows), Places.of(second, rows)
-        return cls((first, second), rows, places, Clusters(codes, every.known))
+        clusters = read_clusters(first, own).among(np.searchsorted(own, rows))
+        places = Places.of(first, rows, read[0]), Places.of(second, rows, read[1])
+        return cls((first, second), rows, places, clusters)
 
     @property
     def looked_at(self) -> int:
@@ -106,11 +105,7 @@ def coded_answers(
         differing += len(others)
         codes[:, at] += answers(logit, threshold)
     if differing:
-        first, second = (audit.folder for audit in shared.audits)
-        raise InputError(
-            f"{first} and {second}: {counted(differing, 'differing label')} (first: {example}); audit both with the "
-            "same labels"
-        )
+        raise differing_labels(*shared.audits, differing, example)
     return codes, thresholds
 
 

@@ -16,6 +16,7 @@ from bincam.compare.cells import CELLS_COMPARED, same_cells
 from bincam.compare.names import names_of
 from bincam.compare.sets.matching import Common
 from bincam.compare.sets.pairs import in_common
+from bincam.display import counted
 from bincam.errors import InputError, nearest
 from bincam.one_of import check_no_threshold
 
@@ -136,6 +137,14 @@ def _check_images(first: Audit, second: Audit) -> None:
     raise InputError(
         f"{first.folder} and {second.folder}: not the same images: {reason}; of split {data.split!r} and "
         f"{other_data.split!r}; audit both models on the same images"
+    )
+
+
+def differing_labels(first: Audit, second: Audit, count: int, example: str) -> InputError:
+    """Return the error that labels of two audits differ, with one of them."""
+    return InputError(
+        f"{first.folder} and {second.folder}: {counted(count, 'differing label')} (first: {example}); audit both with "
+        "the same labels"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from bincam.compare.sets.matching import Common
 from bincam.compare.sets.pairs import OutputPair, SetPair
 from bincam.stats.clusters import Clusters
+
+if TYPE_CHECKING:
+    from bincam.audit.folder.reader import Audit
+    from bincam.audit.summary.panel import Panel
 
 
 @dataclass(frozen=True)
@@ -91,3 +95,6 @@ class Paired(Protocol):
 
     def decided(self, a: int) -> Decided:
         """Return the labels and answers of attribute ``a``."""
+
+    def with_groups(self, audit: Audit) -> Panel:
+        """Return the labels with the groups of their images, which the first audit names."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from bincam.compare.pairs.paired import Decided
 from bincam.compare.sets.matching import Common
 from bincam.compare.sets.pairs import OutputPair, SetPair
 from bincam.stats.clusters import Clusters
+
+if TYPE_CHECKING:
+    from bincam.audit.folder.reader import Audit
 
 BUDGET = 3 << 29
 """Bytes for the measures of both audits that are held at once: what takes more is read in several scans."""
@@ -91,6 +94,21 @@ class StreamedPair:
         codes = self.codes[a]
         return Decided(int(self.minority[a]), LABELS[codes], ANSWERS[:, codes], WRONG[:, codes])
 
+    def with_groups(self, audit: Audit) -> Panel:
+        """Return the labels with the groups of their images, which the first audit names."""
+        file = audit.folder / IMAGES
+        groups: dict[str, NDArray[Any]] = {}
+        for name in read_columns(file):
+            if name.startswith("group."):
+                encoded = read_table(file, [name])[name].combine_chunks().dictionary_encode()
+                values = np.array(encoded.dictionary.to_pylist(), object)  # a string for each value, not each image
+                groups[name] = values[encoded.indices.to_numpy(zero_copy_only=False)[self.rows]]
+        none = np.zeros((0, len(self.attributes)), np.float32)
+        return _CodedPanel(
+            self.attributes, self.rows, none, none, none, self.minority, self.clusters, (),
+            np.zeros((0, len(self.attributes), 0), np.float32), groups, codes=self.codes,
+        )  # fmt: skip
+
     def tiles(self, budget: int = BUDGET) -> Iterator[Tile]:
         """Read the measures of both audits, as many at once as fit into memory.
 
@@ -140,7 +158,7 @@ def tiles_of(
 
 
 @dataclass(frozen=True)
-class CodedPanel(Panel):
+class _CodedPanel(Panel):
     """The first audit's labels and groups, for divisions of the images.
 
     Attributes:
@@ -154,19 +172,3 @@ class CodedPanel(Panel):
         assert self.codes is not None
         labels: NDArray[np.float32] = LABELS[self.codes[self.attributes.index(attribute)]]
         return labels
-
-    @classmethod
-    def of(cls, pair: StreamedPair) -> CodedPanel:
-        """Read the groups of the images of a pair."""
-        file = pair.shared.audits[0].folder / IMAGES
-        groups: dict[str, NDArray[Any]] = {}
-        for name in read_columns(file):
-            if name.startswith("group."):
-                encoded = read_table(file, [name])[name].combine_chunks().dictionary_encode()
-                values = np.array(encoded.dictionary.to_pylist(), object)  # a string for each value, not each image
-                groups[name] = values[encoded.indices.to_numpy(zero_copy_only=False)[pair.rows]]
-        none = np.zeros((0, len(pair.attributes)), np.float32)
-        return cls(
-            pair.attributes, pair.rows, none, none, none, pair.minority, pair.clusters, (),
-            np.zeros((0, len(pair.attributes), 0), np.float32), groups, codes=pair.codes,
-        )  # fmt: skip

@@ -59,13 +59,17 @@ class LongRecords:
         self._held: dict[str, _Block] = {}
 
     @cached_property
+    def _read(self) -> NDArray[np.bool_]:
+        return read_rows(self.audit)
+
+    @cached_property
     def rows(self) -> NDArray[np.int64]:
         """``(N,)``: the rows of the images that were read, ascending."""
-        return np.flatnonzero(read_rows(self.audit)).astype(np.int64)
+        return np.flatnonzero(self._read).astype(np.int64)
 
     @cached_property
     def _places(self) -> Places:
-        return Places.of(self.audit, self.rows)
+        return Places.of(self.audit, self.rows, self._read)
 
     @cached_property
     def _thresholds(self) -> dict[str, float]:

@@ -292,8 +292,7 @@ def _each(
     result = []
     for start, stop in zip(first, last, strict=True):
         rows = order[start:stop]
-        own = Clusters(np.unique(clusters.codes[rows], return_inverse=True)[1].astype(np.int64), clusters.known)
-        result.append(shares(values[rows], np.ones(len(rows), bool), own, level).estimate())
+        result.append(shares(values[rows], np.ones(len(rows), bool), clusters.among(rows), level).estimate())
     return result
 
 

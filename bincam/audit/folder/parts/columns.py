@@ -47,9 +47,8 @@ class Places:
     images: int
 
     @classmethod
-    def of(cls, audit: Audit, rows: NDArray[np.int64]) -> Places:
-        """Put the images of ``rows``, ascending, side by side, where all images that were read have records."""
-        read = read_rows(audit)
+    def of(cls, audit: Audit, rows: NDArray[np.int64], read: NDArray[np.bool_]) -> Places:
+        """Put the images of ``rows``, ascending, side by side; all images that were ``read`` have records."""
         place = np.full(len(read), -1, np.int64)
         place[rows] = np.arange(len(rows))
         return cls(audit, place, int(read.sum()))
