@@ -37,6 +37,7 @@ from bincam.audit.folder.files import (
 )
 from bincam.audit.folder.manifest import Manifest, read_summary
 from bincam.audit.folder.overview import audit_table
+from bincam.audit.folder.parts.one_image import find_record
 from bincam.audit.folder.parts.sets import read_scores, set_scores_file
 from bincam.audit.folder.schema import measure_columns, record_schema
 from bincam.audit.folder.seal import known_digests
@@ -268,25 +269,15 @@ class Audit:
         """
         self._check(attribute)
         spec = self._spec(method)
-        number, at, _ = self._record(row)
+        number, at, _ = find_record(self.folder, self.manifest, row)
         one: NDArray[np.float16] = read_maps(maps_file(self.folder, spec, number))[at, self.attributes.index(attribute)]
         return one
 
     def record_of(self, row: int, attribute: str, column: str) -> float:
         """Read a number of the records of one image; arguments and errors are those of ``map_of``."""
         self._check(attribute)
-        _, at, table = self._record(row, column)
+        _, at, table = find_record(self.folder, self.manifest, row, column)
         return float(table[column][at * len(self.attributes) + self.attributes.index(attribute)].as_py())
-
-    def _record(self, row: int, *columns: str) -> tuple[int, int, pa.Table]:
-        """Find the shard of an image, its place there, and columns of the shard's records."""
-        number = row // self.manifest.shard_images
-        if 0 <= number < self.shards:
-            table = read_table(records_file(self.folder, number), ["row", *columns])
-            at = np.flatnonzero(table["row"].to_numpy()[:: len(self.attributes)] == row)
-            if len(at):
-                return number, int(at[0]), table
-        raise InputError(f"{self.folder}: no map of row {row}: its image was not read")
 
     def scores(self) -> NDArray[np.float32]:
         """Read the raw scores of the sets ``(N, outputs of all sets)``, in the order of the records' images.
