@@ -19,6 +19,9 @@ SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
 """Those of pyarrow's file systems for object storage: Amazon's protocol, Google's and Azure's."""
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}([^/].*)?")
 """One slash is left where the text was made a ``Path`` on its way."""
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://")
+_PATIENCE = "retry_limit_seconds"
+"""Option of Google's addresses: for how long requests that fail are repeated."""
 _REQUEST = re.compile(r" \(Request ID: .*?\)|\. Detail: .*", re.DOTALL)
 
 
@@ -30,6 +33,22 @@ def is_address(place: str | os.PathLike[str]) -> bool:
     """
     found = _ADDRESS.fullmatch(os.fspath(place))
     return found is not None and found[1] in SCHEMES
+
+
+def refuse_scheme(place: str | os.PathLike[str]) -> None:
+    """Refuse text that is an address of another kind, which would else be taken for a path.
+
+    Raises:
+        InputError: It is one.
+
+    >>> refuse_scheme("audits/mine")
+    >>> refuse_scheme("hdfs://server/mine")
+    Traceback (most recent call last):
+    bincam.errors.InputError: hdfs://server/mine: expected a path, or an address of s3://, gs://, gcs://, abfs:// or abfss://
+    """
+    if not is_address(place) and _SCHEME.match(os.fspath(place)):
+        *others, last = (f"{scheme}://" for scheme in SCHEMES)
+        raise InputError(f"{place}: expected a path, or an address of {', '.join(others)} or {last}")
 
 
 def normal(place: str | os.PathLike[str]) -> str:
@@ -162,9 +181,12 @@ def open_store(address: str) -> Store:
     from pyarrow.fs import FileSystem, FileType
 
     stated = normal(address)
+    uri = stated
+    if stated.startswith(("gs://", "gcs://")) and _PATIENCE not in stated:  # else a quarter of an hour
+        uri += f"{'&' if '?' in stated else '?'}{_PATIENCE}=30"
     bucket = "/".join(stated.partition("?")[0].split("/")[:3])
     with _told(stated, "read"):
-        files, root = FileSystem.from_uri(stated)
+        files, root = FileSystem.from_uri(uri)
         there = files.get_file_info(root.split("/")[0])
     if there.type == FileType.NotFound:
         raise InputError(f"{bucket}: no such bucket; make it first, or state its server (docs/scale.md)")

@@ -20,7 +20,7 @@ from bincam.files import atomic
 from bincam.folder_lock import TakenError, take
 from bincam.followed import follow, follower_of, followers
 from bincam.progress import track
-from bincam.storage.address import Remote, Store, is_address, normal, open_store
+from bincam.storage.address import Remote, Store, is_address, normal, open_store, refuse_scheme
 
 CACHE = "BINCAM_CACHE"
 """Environment variable that names the folder of copies; ``~/.cache/bincam`` by default."""
@@ -40,13 +40,14 @@ def local_folder(place: str | os.PathLike[str], *, writes: bool = False, only: C
         only: Names of the files to copy, relative to the folder; all by default.
 
     Raises:
-        InputError: The store cannot be read, or not be written to.
+        InputError: The store cannot be read, or not be written to; or the address is of no known kind.
 
     Example:
         >>> local_folder("audits/mine")
         PosixPath('audits/mine')
     """
     if not is_address(place):
+        refuse_scheme(place)
         return Path(place)
     store = open_store(normal(place))
     mirror = Mirror(store, cached(store.address))

@@ -9,6 +9,7 @@ import pytest
 from bincam.errors import InputError
 from bincam.files import atomic
 from bincam.folder_lock import take
+from bincam.storage import local_folder
 from bincam.storage.address import Remote, is_address, normal, open_store
 from tests.storage.server import Server, s3_server  # noqa: F401  # a fixture
 
@@ -91,3 +92,11 @@ def test_a_file_that_arrives_shortened_is_told(monkeypatch):
     monkeypatch.setattr(type(store), "state", lambda *_: Remote(3, 0))
     with pytest.raises(InputError, match=r"^s3://audits/mine/x: cannot be written: 3 of 5 bytes are there$"):
         store.write("x", b"12345")
+
+
+@pytest.mark.parametrize("place", ["hdfs://server/mine", "https://site/mine", "file:///home/mine"])
+def test_addresses_of_other_kinds_are_no_paths(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=rf"^{place}: expected a path, or an address of s3://, .* or abfss://$"):
+        local_folder(place, writes=True)
+    assert not list(tmp_path.iterdir())
