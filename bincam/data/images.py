@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data.containers.address import member_wanted, read_bytes
+from bincam.data.decoding.netpbm import header, netpbm_values
+from bincam.data.decoding.size import check_size
 from bincam.errors import InputError
 from bincam.files import regular
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
 _ORIENTATION, _TURNED, _SIDEWAYS = 0x0112, range(2, 9), range(5, 9)
 """The tag of EXIF, its values that turn or mirror an image, and those that exchange its sides."""
-LARGEST = 1 << 27
-"""Pixels that a picture may have, 134 million: what its header claims is checked before anything is decoded."""
 
 
 def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDArray[np.uint8]:
@@ -56,6 +56,10 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
             check_size(size, shown)
             if _is_upright(data) and (fast := _opencv(data)) is not None:
                 return fast
+        if (stated := header(data)) is not None:
+            values = netpbm_values(data, stated, shown)
+            whole = np.rint((values * (255 / stated.white)).astype(np.float32)).astype(np.uint8)
+            return np.repeat(whole, 3, axis=2) if whole.shape[2] == 1 else whole
         with Image.open(BytesIO(data)) as image:
             check_size(image.size, shown)
             return _rgb(image, shown)
@@ -68,22 +72,6 @@ def decode(file: str | os.PathLike[str] | bytes, name: str | None = None) -> NDA
         raise InputError(f"{shown}: {'cannot be read' if error.strerror else 'broken image'}: {error}") from None
     except Exception as error:  # decoders of damaged files raise whatever their parsing meets
         raise InputError(f"{shown}: broken image: {error or type(error).__name__}") from None
-
-
-def check_size(size: tuple[int, int], shown: str) -> None:
-    """Refuse a picture that claims more than ``LARGEST`` pixels.
-
-    Args:
-        size: Width and height, as its header states.
-        shown: The file, for the message.
-
-    Raises:
-        InputError: It does.
-    """
-    if size[0] * size[1] > LARGEST:
-        raise InputError(
-            f"{shown}: claims {size[0]:,} x {size[1]:,} pixels, more than {LARGEST:,}; make a smaller one of it"
-        )
 
 
 def upright_size(file: str | os.PathLike[str]) -> tuple[int, int]:
@@ -156,12 +144,8 @@ def _opencv(data: bytes) -> NDArray[np.uint8] | None:
 def _rgb(opened: Picture, shown: str) -> NDArray[np.uint8]:
     from PIL import ImageOps
 
-    if opened.format != "PPM":  # whose files state what is white
-        _check_white(opened, shown)
+    _check_white(opened, shown)
     image = ImageOps.exif_transpose(opened) if opened.getexif() else opened
-    if image.mode.startswith("I"):
-        wide = np.asarray(image, dtype=np.int64)  # of PPM: pillow scales its values so that 65535 is white
-        return np.repeat(((wide * 255 + 32767) // 65535).astype(np.uint8)[..., None], 3, axis=2)
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
 
 

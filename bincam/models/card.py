@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from bincam.data.images import LARGEST
+from bincam.data.decoding.size import LARGEST
 from bincam.display import ROWS, Table, counted
 from bincam.errors import InputError, nearest
 from bincam.files import read_json, write_json

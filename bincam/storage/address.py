@@ -28,6 +28,7 @@ _REQUEST = re.compile(r" \(Request ID: .*?\)|\. Detail: .*", re.DOTALL)
 def is_address(place: str | os.PathLike[str]) -> bool:
     """True of an address on object storage, also of one that was made a ``Path``.
 
+    >>> from pathlib import Path
     >>> is_address("s3://bucket/mine"), is_address(Path("s3://bucket/mine")), is_address("audits/s3")
     (True, True, False)
     """
@@ -57,6 +58,7 @@ def normal(place: str | os.PathLike[str]) -> str:
     Raises:
         InputError: It names no bucket, or a folder above or beside itself.
 
+    >>> from pathlib import Path
     >>> normal(Path("s3://bucket/mine/"))
     's3://bucket/mine'
     """

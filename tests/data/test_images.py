@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from bincam.data import Regions, images
+from bincam.data import Regions
+from bincam.data.decoding import size
 from bincam.data.decoding.bands import decode_bands, parse_range
 from bincam.data.images import decode
 from bincam.errors import InputError
@@ -178,9 +179,9 @@ def test_floats_are_refused_with_the_same_advice():
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "TIFF"])
 def test_a_picture_of_more_pixels_than_the_limit_is_refused_before_it_is_decoded(monkeypatch, form):
     Image.new("RGB", (8, 6)).save(file := BytesIO(), form)
-    monkeypatch.setattr(images, "LARGEST", 48)
+    monkeypatch.setattr(size, "LARGEST", 48)
     assert decode(file.getvalue()).shape == (6, 8, 3)
-    monkeypatch.setattr(images, "LARGEST", 47)
+    monkeypatch.setattr(size, "LARGEST", 47)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
     with pytest.raises(InputError, match=r"a\.x: claims 8 x 6 pixels, more than 47"):
@@ -193,7 +194,7 @@ def test_a_mask_of_more_pixels_than_the_limit_is_refused_before_it_is_read(monke
     Image.new("L", (8, 6)).save(tmp_path / "Male" / "a.png")
     stored = Regions.stored(tmp_path)
     assert stored.mask("Bald", (8, 6), image="a.jpg").all()
-    monkeypatch.setattr(images, "LARGEST", 47)
+    monkeypatch.setattr(size, "LARGEST", 47)
     for name in ("Bald", "Male"):
         with pytest.raises(InputError, match=r"claims . x . pixels, more than 47"):
             stored.mask(name, (8, 6), image="a.jpg")

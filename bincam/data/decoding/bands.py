@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from bincam.data.containers.address import read_bytes
 from bincam.data.decoding.netpbm import header, netpbm_values, stated_range
-from bincam.data.images import check_size, decode
+from bincam.data.decoding.size import check_size
+from bincam.data.images import decode
 from bincam.display import counted
 from bincam.errors import InputError
 
@@ -274,7 +275,12 @@ def _opencv(data: bytes, shown: str) -> NDArray[Any]:
     """PNG, JPEG and others, with all their bits and channels, in the order red, green, blue, alpha."""
     import cv2
 
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    log: Any = cv2.utils.logging
+    before = log.setLogLevel(log.LOG_LEVEL_SILENT)  # else a line of its own for every damaged file
+    try:
+        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    finally:
+        log.setLogLevel(before)
     if values is None:
         return decode(data, shown)  # which says what is wrong, or reads what opencv does not
     if values.ndim == 3 and values.shape[2] in (3, 4):

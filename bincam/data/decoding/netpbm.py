@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data.images import check_size
+from bincam.data.decoding.size import check_size
 
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _HEADER = re.compile(rb"P([2356])" + (_GAP + rb"(\d{1,9})") * 3 + rb"\s")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bincam.data.images import check_size
+from bincam.data.decoding.size import check_size
 from bincam.data.regions.shapes import Mask, Place, Polygon, Shape
 from bincam.data.regions.stored_masks import AttributeMasks, cropped
 from bincam.errors import InputError

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bincam.data.images import check_size
+from bincam.data.decoding.size import check_size
 from bincam.data.regions.shapes import Mask, Place
 from bincam.data.regions.stored_masks import AttributeMasks, cropped
 from bincam.errors import InputError

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bincam.data import crop
-from bincam.data.images import check_size
+from bincam.data.decoding.size import check_size
 from bincam.data.regions.shapes import Mask, Place, Shape
 from bincam.errors import InputError
 from bincam.files import read_json, regular

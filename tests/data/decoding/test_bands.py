@@ -269,3 +269,9 @@ def test_a_model_of_three_channels_is_not_given_some_of_many(tmp_path):
     with pytest.raises(InputError, match=r"a\.npy: has 13 channels, and a photograph has 1, 3 or 4"):
         given[0]
     np.testing.assert_array_equal(given[1].view.image, np.repeat(image[..., :1], 3, axis=2))  # the first page, as told
+
+
+def test_damaged_files_leave_no_lines_of_the_decoder(capfd):
+    with pytest.raises(InputError, match="broken image|not an image"):
+        decode_bands(b"P5 8", 1, (0, 100), "a.pgm")
+    assert capfd.readouterr() == ("", "")
