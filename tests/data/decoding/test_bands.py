@@ -272,6 +272,6 @@ def test_a_model_of_three_channels_is_not_given_some_of_many(tmp_path):
 
 
 def test_damaged_files_leave_no_lines_of_the_decoder(capfd):
-    with pytest.raises(InputError, match="broken image|not an image"):
+    with pytest.raises(InputError, match=r"broken image|not an image"):
         decode_bands(b"P5 8", 1, (0, 100), "a.pgm")
     assert capfd.readouterr() == ("", "")
