@@ -226,9 +226,9 @@ def audit(
     from bincam.audit.folder.begun import check_free
     from bincam.audit.settings import Settings
 
-    carried = execution.values()
+    engine = spread.chosen(execution.workers)
+    carried = execution.values(spread.count)
     check_free(out, resume=resume)
-    engine = spread.chosen()
     from bincam.inference.zoom.selection import parse_views
 
     methods = parse_names("--method", method)

@@ -11,7 +11,7 @@ import pytest
 from bincam.audit import Settings, open_audit, run
 from bincam.audit.pipeline.engines.recipe import AuditRecipe
 from bincam.compare import compare
-from bincam.engines import Recipe
+from bincam.engines import ProcessEngine, Recipe
 from bincam.errors import InputError
 from bincam.report import write_report
 from tests.audit.conftest import NOTES_ALLOWED, digests
@@ -117,6 +117,12 @@ def test_processes_of_several_machines_share_a_store(s3: Server, whole, pictures
     audit = run(reader(0), pictures, MINE, SETTINGS, engine=Machines(monkeypatch, tmp_path))
     assert stored(s3) == whole == digests(audit.folder)
     assert (tmp_path / "second").is_dir()
+
+
+@pytest.mark.slow
+def test_processes_of_this_machine_share_its_copy(s3: Server, whole, pictures):
+    audit = run(reader(0), pictures, MINE, SETTINGS, engine=ProcessEngine(2))
+    assert stored(s3) == whole == digests(audit.folder)
 
 
 def test_a_process_of_an_audit_that_was_begun_anew_writes_nothing(s3: Server, pictures, monkeypatch, tmp_path):

@@ -113,6 +113,8 @@ class AuditWriter:
         for file in self.folder.rglob(".*-*"):
             if file.suffix in _SUFFIXES and file.relative_to(self.folder).parts[0] != _STUDIES:
                 file.unlink()
+        for file in (self.folder / _STATE).glob("begun-*"):  # of another command, whose processes it has ended
+            file.unlink()
         if self.finished:
             remove_tree(self.folder / _STATE)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ from bincam.audit.pipeline.shard import count_images
 from bincam.audit.settings import Settings
 from bincam.cam import Explainer, PlacedViews, Reference
 from bincam.data import AttributeTable, load_for_outputs
-from bincam.engines import Crew, Engine
+from bincam.engines import Crew, Engine, faster_engine
 from bincam.errors import BincamWarning, InputError
 from bincam.folder_lock import take
 from bincam.models import AttributeClassifier, open_model
@@ -49,7 +50,7 @@ def run(
     *,
     resume: bool = False,
     source: str | None = None,
-    engine: Engine | None = None,
+    engine: Engine | Literal["auto"] | None = None,
 ) -> Audit:
     """Audit a model on a data set.
 
@@ -64,8 +65,9 @@ def run(
             states them, and the summary is made with them.
         source: The model's name in the manifest; its path or the name in its card by default.
         engine: Carries out the pass over the images in other processes, see ``bincam.engines``; by default this one
-            does. The bytes are the same (same machine, threads and versions), and any engine resumes what another one
-            has begun.
+            does, and with ``auto`` several of this machine if that is faster, which read their images themselves.
+            The bytes are the same (same machine, threads in a process, and versions), and any engine resumes what
+            another one has begun.
 
     Returns:
         The audit.
@@ -120,11 +122,18 @@ def run(
         source = opened.card.name if isinstance(model, AttributeClassifier) else os.fspath(model)
     settings = settings or Settings()
     # One order of the weights for plan and pass, so that what is found out about them stays known.
-    with started(engine, settings) as crew, ordered(opened := opened.to(settings.device)):
+    stated = None if engine == "auto" else engine
+    with started(stated, settings) as crew, ordered(opened := opened.to(settings.device)):
         plan = make_plan(opened, table, settings, source=source)
         for note in plan.notes:
             warnings.warn(note, BincamWarning, stacklevel=2)
-        return carry_out(plan, folder, resume=resume, crew=crew)
+        faster = None
+        if engine == "auto":
+            faster = faster_engine(settings.device, plan.model, -(-len(plan.table) // plan.shard_images))
+            if faster is not None:  # its processes read for themselves; others would take their place
+                plan = replace(plan, settings=settings.replace(workers=0))
+        with started(faster, settings) as several:
+            return carry_out(plan, folder, resume=resume, crew=crew or several)
 
 
 def started(engine: Engine | None, settings: Settings) -> AbstractContextManager[Crew | None]:

@@ -1,9 +1,9 @@
-"""Options that say who carries out the work: this process, or many on a cluster of Ray."""
+"""Options that say who carries out the work: this process, several of this machine, or many on a cluster of Ray."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,13 +25,14 @@ class EngineOptions:
         address: Of a cluster.
         actors: Number of processes.
         gpus_per_actor: GPUs of each.
+        processes: ``auto``, or a number of processes of this machine.
     """
 
     engine: Annotated[
         str,
         typer.Option(
             metavar="|".join(_ENGINES),
-            help="local measures in this process; ray in processes that a Ray cluster starts (pip install "
+            help="local measures on this machine; ray in processes that a Ray cluster starts (pip install "
             "'bincam[ray]'): docs/scale.md. The files are the same.",
             rich_help_panel=ENGINE_PANEL,
         ),
@@ -66,15 +67,38 @@ class EngineOptions:
         ),
     ] = None
 
-    def chosen(self) -> Engine | None:
-        """Return the engine; None for this process.
+    processes: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|N",
+            help="Processes of this machine, which share OMP_NUM_THREADS; auto takes as many as there are threads, at "
+            "most 8, for long work on a CPU without --workers, and else the command's own.",
+            rich_help_panel=ENGINE_PANEL,
+        ),
+    ] = "auto"
+
+    @property
+    def count(self) -> int:
+        """Number of processes of this machine that measure, as far as it is stated."""
+        return int(self.processes) if self.processes.isdecimal() else 1
+
+    def chosen(self, readers: int | None = None) -> Engine | Literal["auto"] | None:
+        """Return the engine; None for this process, ``auto`` to leave it to the work.
+
+        Args:
+            readers: Processes that read images, where they are stated: then one process measures, unless it is stated
+                that several do.
 
         Raises:
             InputError: It is unknown or not installed, or an option belongs to another one.
 
         Example:
-            >>> EngineOptions().chosen() is None
+            >>> EngineOptions().chosen()
+            'auto'
+            >>> EngineOptions().chosen(readers=4) is None
             True
+            >>> EngineOptions(processes="2").chosen(readers=1)
+            ProcessEngine(processes=2)
         """
         if self.engine not in _ENGINES:
             raise InputError(
@@ -85,7 +109,20 @@ class EngineOptions:
             for name, value in stated.items():
                 if value is not None:
                     raise InputError(f"{name} is an option of --engine ray; add this, or leave out {name}")
-            return None
+            return None if readers is not None and self.processes == "auto" else self._local()
+        if self.processes != "auto":
+            raise InputError("--processes is an option of --engine local; the processes of Ray are --actors")
         from bincam.engines import RayEngine
 
         return RayEngine(self.address, self.actors, self.gpus_per_actor)
+
+    def _local(self) -> Engine | Literal["auto"] | None:
+        if self.processes == "auto":
+            return "auto"
+        if not self.processes.isdecimal() or not self.count:
+            raise InputError(f"--processes {self.processes}: expected auto or a number from 1 on")
+        if self.count == 1:
+            return None
+        from bincam.engines import ProcessEngine
+
+        return ProcessEngine(self.count)

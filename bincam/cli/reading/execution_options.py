@@ -56,8 +56,8 @@ class ExecutionOptions:
         int | None,
         typer.Option(
             min=0,
-            help="Processes that read images; 0 reads in the main process.",
-            show_default="1 on a CPU; for a GPU one per core, up to 8",
+            help="Processes that read images for one that measures; 0 reads there.",
+            show_default="1 on a CPU, 0 where several processes measure; for a GPU one per core, up to 8",
             rich_help_panel=EXECUTION_PANEL,
         ),
     ] = None
@@ -69,22 +69,29 @@ class ExecutionOptions:
         ),
     ] = "raise"
 
-    def values(self) -> dict[str, Any]:
+    def values(self, processes: int = 1) -> dict[str, Any]:
         """Return the options by the names of ``Settings``, with the workers that suit the device.
+
+        Args:
+            processes: Number of processes that measure.
 
         Raises:
             InputError: ``--on-error`` or ``--precision`` is none of those known.
 
         >>> ExecutionOptions().values()["workers"], ExecutionOptions(workers=3).values()["workers"]
         (1, 3)
+        >>> ExecutionOptions().values(processes=2)["workers"]
+        0
         """
         if self.on_error not in ("raise", "skip") or self.precision not in ("fp32", "bf16"):
             raise InputError(
                 f"--on-error is raise or skip, --precision fp32 or bf16; got {self.on_error} and {self.precision}"
             )
         stated = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**stated, "workers": self._workers() if self.workers is None else self.workers}
+        return {**stated, "workers": self._workers(processes) if self.workers is None else self.workers}
 
-    def _workers(self) -> int:
+    def _workers(self, processes: int) -> int:
         """The default number of reading processes: a CPU that also runs the model has one core to spare."""
-        return 1 if self.device.partition(":")[0] == "cpu" else min(os.cpu_count() or 1, 8)
+        if self.device.partition(":")[0] == "cpu":
+            return int(processes == 1)
+        return max(1, min((os.cpu_count() or 1) // processes, 8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -135,7 +135,7 @@ def _made(
     at: SubjectOptions,
     options: ModelOptions,
     reading: ReaderOptions,
-    engine: Engine | None,
+    engine: Engine | Literal["auto"] | None,
 ) -> SeenViews:
     """Make the study, or resume it."""
     from bincam.studies.zoom.view_pass import begin_zoom, carry_out, started
@@ -145,7 +145,7 @@ def _made(
         typer.echo(f"bincam: {note}", err=True)
     views = read_plan(looking.plan, subject.model.card.input_size)
     try:
-        with started(subject, engine) as crew:
+        with started(subject, views, engine) as crew:
             study = begin_zoom(subject, views, at.out, resume=looking.resume, batch_size=looking.batch_size)
             if not study.finished:
                 _tell_cost(subject, views)

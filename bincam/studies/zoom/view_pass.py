@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from bincam.engines import Crew, Engine
+from bincam.engines import Crew, Engine, faster_engine
 from bincam.engines.parts import hand_out
 from bincam.errors import InputError
 from bincam.inference.prediction import predict_blank
@@ -15,7 +15,7 @@ from bincam.inference.zoom.plan import Plan
 from bincam.progress import Course
 from bincam.studies.folder import StudyFolder, study_folder
 from bincam.studies.zoom.looking.recipe import ZoomRecipe
-from bincam.studies.zoom.looking.shards import chosen, look_at_shards, missing_shards, rows_of
+from bincam.studies.zoom.looking.shards import chosen, count_shards, look_at_shards, missing_shards, rows_of
 from bincam.studies.zoom.rescuing_maps import has_rescuing_maps, write_rescuing_maps
 from bincam.studies.zoom.seen import IMAGES, NAME, SeenViews, open_zoom, write_images
 from bincam.studies.zoom.subject import Subject
@@ -32,7 +32,7 @@ def run_zoom(
     *,
     resume: bool = False,
     batch_size: int = BATCH,
-    engine: Engine | None = None,
+    engine: Engine | Literal["auto"] | None = None,
 ) -> SeenViews:
     r"""Look at every image at every view of a plan, and summarise what was seen.
 
@@ -45,8 +45,8 @@ def run_zoom(
         out: The study's folder; that of the audit, ``AUDIT/studies/zoom``, by default.
         resume: Resume an interrupted study, or return a finished one.
         batch_size: Views per forward pass.
-        engine: Looks at the images in other processes, see ``bincam.engines``; by default this one does. The bytes are
-            the same.
+        engine: Looks at the images in other processes, see ``bincam.engines``; by default this one does, and with
+            ``auto`` several of this machine if that is faster. The bytes are the same.
 
     Returns:
         The study.
@@ -73,20 +73,23 @@ def run_zoom(
         >>> study.summary["images"], study.answers("disc")[0].shape
         (4, (4, 2))
     """
-    with started(subject, engine) as crew:
+    with started(subject, plan, engine) as crew:
         study = begin_zoom(subject, plan, out, resume=resume, batch_size=batch_size)
         return carry_out(study, subject, plan, batch_size=batch_size, crew=crew)
 
 
-def started(subject: Subject, engine: Engine | None) -> AbstractContextManager[Crew | None]:
-    """Get hold of an engine's processes; None stands for this process.
+def started(
+    subject: Subject, plan: Plan, engine: Engine | Literal["auto"] | None
+) -> AbstractContextManager[Crew | None]:
+    """Get hold of an engine's processes; None stands for this process, ``auto`` for what is faster on this machine.
 
     Raises:
         InputError: There are not as many as were asked for.
     """
-    if engine is None:
-        return nullcontext()
-    return engine.started(on_gpu=next(subject.model.parameters()).device.type == "cuda")
+    device = next(subject.model.parameters()).device.type
+    if engine == "auto":
+        engine = faster_engine(device, subject.model, count_shards(subject, plan))
+    return nullcontext() if engine is None else engine.started(on_gpu=device == "cuda")
 
 
 def begin_zoom(

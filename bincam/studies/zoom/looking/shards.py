@@ -33,8 +33,12 @@ def rows_of(subject: Subject, plan: Plan, number: int) -> range:
 
 def missing_shards(subject: Subject, plan: Plan, folder: Path) -> list[int]:
     """List the numbers of the shards that are not written."""
-    shards = -(-len(subject.table) // shard_images(len(plan)))
-    return [number for number in range(shards) if not shard_file(folder, number).is_file()]
+    return [number for number in range(count_shards(subject, plan)) if not shard_file(folder, number).is_file()]
+
+
+def count_shards(subject: Subject, plan: Plan) -> int:
+    """Count the shards of a study."""
+    return -(-len(subject.table) // shard_images(len(plan)))
 
 
 def look_at_shards(
