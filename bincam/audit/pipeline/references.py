@@ -64,14 +64,15 @@ def fit_references(
         UnsupportedError: The head has no decomposition.
     """
     fit = ReferenceFit(explainer.selection.attributes)
-    for images, labels, *people in batches:
-        explanation = explainer(images)
-        for see in seen:
-            see(explanation, labels)
-        decomposition = explanation.decomposition
-        if decomposition is None:
-            raise InputError("no reference can be fitted: the head has no decomposition")
-        fit.add(decomposition.evidence, labels, people[0] if people else None)
+    with explainer.held():
+        for images, labels, *people in batches:
+            explanation = explainer(images)
+            for see in seen:
+                see(explanation, labels)
+            decomposition = explanation.decomposition
+            if decomposition is None:
+                raise InputError("no reference can be fitted: the head has no decomposition")
+            fit.add(decomposition.evidence, labels, people[0] if people else None)
     return {kind: fit.result(kind) for kind in FITTED}
 
 

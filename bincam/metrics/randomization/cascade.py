@@ -165,11 +165,12 @@ def randomisation(
                 for module in group:
                     permute(module, generator)
                 again = []
-                for number, rows in enumerate(parts):
-                    asked = ("true", sides[rows]) if side in ("predicted", "true") else (side, None)
-                    explained = explainer(images[rows], *asked, **_of_sets(original[number] if original else None))
-                    again.append(explained.against(reference).maps)
-                    layer = explained.layer
+                with explainer.held():
+                    for number, rows in enumerate(parts):
+                        asked = ("true", sides[rows]) if side in ("predicted", "true") else (side, None)
+                        explained = explainer(images[rows], *asked, **_of_sets(original[number] if original else None))
+                        again.append(explained.against(reference).maps)
+                        layer = explained.layer
                 correlations.append(spearman(maps.to(again[0].device), torch.cat(again)))
             random_maps.append(torch.cat(again))
     found = parameter_dependence(
