@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from bincam import progress
 from bincam.errors import BincamError, BincamWarning
+from bincam.heap import keep_freed_memory
 from bincam.processes import started
 
 T = TypeVar("T")
@@ -95,6 +96,7 @@ class _Lines(io.TextIOWrapper):
 def _prepare(count: int) -> None:
     import torch
 
+    keep_freed_memory(large=True)
     torch.set_num_threads(max(1, torch.get_num_threads() // count))
     sys.stderr = _Lines(os.fdopen(os.dup(2), "wb", 0), line_buffering=True, errors="backslashreplace")
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+from bincam.heap import keep_freed_memory
+
 
 def started(
     count: int, prepare: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
@@ -44,6 +46,7 @@ def _begin(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> N
     from multiprocessing.connection import wait
 
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent receives it too and stops the work cleanly
     parent = multiprocessing.parent_process()
     if parent is not None:

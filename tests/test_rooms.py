@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "files",
         "folder_lock",
         "followed",
+        "heap",
         "lazy",
         "markdown",
         "one_of",

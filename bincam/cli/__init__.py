@@ -15,6 +15,7 @@ from bincam.cli.reading.help_panel import PanelledCommand
 from bincam.cli.reading.options import help_text
 from bincam.cli.studies import sets, truth, zoom
 from bincam.errors import BincamWarning, in_a_line
+from bincam.heap import keep_freed_memory
 from bincam.openmp import bound_spinning
 
 app = typer.Typer(
@@ -65,6 +66,7 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 def main() -> None:
     """Run the command; a user's mistake is one line on stderr and exit code 2, a warning is one line printed once."""
     bound_spinning()  # before a command imports torch
+    keep_freed_memory()
     plain = warnings.formatwarning
     warnings.formatwarning = _one_line(plain)
     try:

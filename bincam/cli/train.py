@@ -10,6 +10,7 @@ import typer
 
 from bincam.cli.reading.option_groups import RESULTS_PANEL
 from bincam.cli.reading.options import refuse_repeats
+from bincam.heap import keep_freed_memory
 
 if TYPE_CHECKING:
     from bincam.train import Result
@@ -55,6 +56,7 @@ def train(
 
     refuse_repeats("--set", (text.partition("=")[0].strip() for text in set_ or ()))
     settings = read_config(config, set_ or [])
+    keep_freed_memory(large=True)
     prepare()
     from bincam.train import fit, fit_pair
 

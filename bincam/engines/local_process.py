@@ -15,20 +15,22 @@ from multiprocessing.connection import Connection
 
 from bincam.engines.engine import Work
 from bincam.errors import BincamError, BincamWarning
+from bincam.heap import keep_freed_memory
 from bincam.processes import started
 
 
 class LocalProcess:
-    """A process with a number of threads, which starts at once; a work is opened in it, and parts are given to it."""
+    """A process with a number of threads, in which a work is opened, and to which parts are given."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
+        self._given = Future[Sequence[str]]()
         self._start()
 
     def _start(self) -> None:
         self._leash, held = Pipe()
         self._pool = started(1, _prepare, (self._threads, held))
-        self._opened = self._pool.submit(_warm)
+        self._opened = self._pool.submit(_ready)
         held.close()  # the process has its own by now
 
     def open(self, pickled: bytes) -> None:
@@ -43,11 +45,11 @@ class LocalProcess:
     def give(self, number: int) -> Future[Sequence[str]]:
         """Have a part carried out; ``result`` tells what has become of it."""
         try:
-            return self._pool.submit(_carry_out, number)
+            self._given = self._pool.submit(_carry_out, number)
         except BrokenProcessPool as error:
-            lost = Future[Sequence[str]]()
-            lost.set_exception(error)
-            return lost
+            self._given = Future()
+            self._given.set_exception(error)
+        return self._given
 
     def result(self, given: Future[Sequence[str]]) -> Sequence[str] | None:
         """Wait for a part; return the texts of bincam's warnings, or None if the process was lost.
@@ -69,11 +71,12 @@ class LocalProcess:
             return None
 
     def end(self) -> None:
-        """End the process, whatever it does."""
-        with suppress(OSError):  # it is lost
-            self._leash.send_bytes(b"end")  # a process that this one has forked may hold the pipe open
-        self._leash.close()
+        """End the process: by itself if it has nothing to do, else at once."""
+        if not self._given.done():
+            with suppress(OSError):  # it is lost
+                self._leash.send_bytes(b"end")  # a process that this one has forked may hold the pipe open
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._leash.close()
 
 
 _work: Work | None = None
@@ -92,13 +95,14 @@ def _prepare(threads: int, leash: Connection) -> None:
     threading.Thread(target=exit_with_the_leash, daemon=True).start()
 
 
-def _warm() -> None:
-    """Import what takes long."""
+def _ready() -> None:
+    """Import what takes long, and set the threads."""
     import torch
     from threadpoolctl import threadpool_limits
 
     import bincam.torchvision_ops  # noqa: F401  # must stand before timm and torchvision
 
+    keep_freed_memory(large=True)
     threads = int(os.environ["OMP_NUM_THREADS"])
     torch.set_num_threads(threads)
     threadpool_limits(threads, user_api="blas")  # for the lifetime of the process

@@ -55,7 +55,9 @@ class ProcessEngine:
 
     @contextmanager
     def started(self, *, on_gpu: bool) -> Iterator[ProcessCrew]:
-        """Start the processes; they end with the block, also in the middle of a part.
+        """Make the crew, whose processes are started with the first work and end with the block, in whatever they do.
+
+        What comes before the work has the machine for itself.
 
         Args:
             on_gpu: The work runs on the GPU, which all of them use.
@@ -69,12 +71,11 @@ class ProcessEngine:
         if on_gpu and self.processes is None:
             raise InputError("state how many processes use the GPU; each holds the model there")
         count = self.processes or min(threads, MOST)
-        crew = ProcessCrew([LocalProcess(max(1, threads // count)) for _ in range(count)])
+        crew = ProcessCrew(count, max(1, threads // count))
         try:
             yield crew
         finally:
-            for process in crew.processes:
-                process.end()
+            crew.end()
 
 
 def faster_engine(device: str, model: object, parts: int) -> Engine | None:
@@ -93,8 +94,8 @@ def faster_engine(device: str, model: object, parts: int) -> Engine | None:
     """
     import torch
 
-    count = min(torch.get_num_threads(), MOST)
-    if device != "cpu" or count < 2 or parts < WORTH * count:
+    count = min(torch.get_num_threads(), MOST, parts // WORTH)
+    if device != "cpu" or count < 2:
         return None
     try:
         pickle.dumps(model)
@@ -110,21 +111,26 @@ class ProcessCrew:
     """Processes of this machine; ``ProcessEngine.started`` makes one.
 
     Attributes:
-        processes: All of them, as many as are started.
+        count: Number of processes at most.
+        threads: Threads of each.
     """
 
-    processes: Sequence[LocalProcess] = field(repr=False)
+    count: int
+    threads: int
+    _processes: list[LocalProcess] = field(default_factory=list, repr=False)
 
     def carry_out(self, recipe: Recipe, numbers: Sequence[int]) -> Iterator[int]:
         """Have parts carried out, see ``Crew``."""
         pickled = pickle.dumps(recipe)
+        while len(self._processes) < min(self.count, len(numbers)):
+            self._processes.append(LocalProcess(self.threads))
         left, told = list(reversed(numbers)), set[str]()
         at_work: dict[Future[Sequence[str]], tuple[LocalProcess, int]] = {}
 
         def give(process: LocalProcess, number: int) -> None:
             at_work[process.give(number)] = process, number
 
-        for process in self.processes[: len(numbers)]:
+        for process in self._processes[: len(numbers)]:
             process.open(pickled)
             give(process, left.pop())
         while at_work:
@@ -142,3 +148,8 @@ class ProcessCrew:
                 yield number
                 if left:
                     give(process, left.pop())
+
+    def end(self) -> None:
+        """End all processes."""
+        while self._processes:
+            self._processes.pop().end()

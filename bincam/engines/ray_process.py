@@ -60,6 +60,9 @@ class RayProcess:
         from threadpoolctl import threadpool_limits
 
         import bincam.torchvision_ops  # noqa: F401  # must stand before timm and torchvision
+        from bincam.heap import keep_freed_memory
+
+        keep_freed_memory()
 
         torch.set_num_threads(self.threads)
         if os.path.isdir(self.folder):  # noqa: PTH112  # one that is missing may not be needed

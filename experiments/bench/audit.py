@@ -1,7 +1,7 @@
 """Cost of an audit: relative to the plain forward pass, by its parts, and as the number of images grows.
 
     python experiments/bench/audit.py [--device cuda] [--precision bf16] [--images N] [--only SECTION ...] [--rounds N]
-        [--trunk eager folded compiled]
+        [--trunk eager folded compiled] [--eager N ...] [--warm N]
 
 writes ``experiments/bench/audit-<device>.json``, one section after another, so that an interrupted run keeps the
 finished ones. Generated faces of 178 x 218 pixels with their object masks, 40 attributes, random weights, the AFFACT
@@ -25,6 +25,13 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from bincam.heap import keep_freed_memory
+from bincam.openmp import bound_spinning
+
+if "--audited" in sys.argv:  # as the command does, before torch is there
+    bound_spinning()
+    keep_freed_memory()
 
 import numpy as np
 import torch
@@ -150,27 +157,28 @@ def whole(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     parts: dict[str, list[dict[str, float]]] = {trunk: [] for trunk in options.trunk}
 
     def audit(trunk: str) -> None:
-        with clocks() as spent, tempfile.TemporaryDirectory(dir=folder) as out:
-            begin = time.perf_counter()
-            runner.run(model, table, Path(out) / "audit", _settings(options, trunk=trunk), engine="auto")
-            spent["everything"] = time.perf_counter() - begin
-        parts[trunk].append(spent)
+        command = [sys.executable, __file__, "--audited", trunk, "--folder", str(folder)]
+        command += ["--images", str(options.images), "--device", options.device, "--precision", options.precision]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        parts[trunk].append(json.loads(done.stdout))
 
     runners: dict[str, Callable[[], object]] = {
-        f"eager, {n} images at a time": eager(model, images, n) for n in EAGER[options.device]
+        f"eager, {n} images at a time": eager(model, images, n) for n in options.eager or EAGER[options.device]
     }
     audits = {f"audit, {trunk}": partial(audit, trunk) for trunk in options.trunk}
-    seconds = race({**runners, **audits}, options.rounds, device=options.device)
+    seconds = race({**runners, **audits}, options.rounds, options.warm, options.device)
     rest: dict[str, dict[str, float]] = {}
     for trunk in options.trunk:
-        spent = parts[trunk][1:]  # the first is a warm-up
+        spent = parts[trunk][options.warm :]
+        seconds[f"audit, {trunk}"] = [each["everything"] for each in spent]  # without the start of Python
         seconds[f"audit pass, {trunk}"] = [each["everything"] - sum(each[name] for name in PARTS) for each in spent]
         rest[trunk] = {name: round(median(each[name] for each in spent), 2) for name in PARTS}
     return {
         "what": "audit pass: plan, digests, reading, forward, maps, ledgers, measures, records, maps and means on "
         "disk, attention overlap, specificity; audit: with the references fitted on 128 more images, the randomisation "
         f"test on {Settings().gate_images} images, the summary, and the time to compile; by the way in which the "
-        "network runs below the explained tensor; as many processes as the command takes by itself; eager in fp32",
+        "network runs below the explained tensor; with processes, spinning and memory as the command has them; eager "
+        "as timm runs in fp32 in a plain process",
         "images": len(table.split("test")),
         "over": {name: ratios(seconds, name) for name in runners},
         "seconds": {name: round(median(values), 2) for name, values in seconds.items()},
@@ -181,6 +189,17 @@ def whole(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             if not name.startswith("audit, ")
         },
     }
+
+
+def audited(options: argparse.Namespace, folder: Path) -> dict[str, float]:
+    """Measure an audit as the command makes it, in this process and those that it starts."""
+    table = faces(folder, options.images)
+    model = classifier("resnet50", table, 224).to(options.device)
+    with clocks() as spent, tempfile.TemporaryDirectory(dir=folder) as out:
+        begin = time.perf_counter()
+        runner.run(model, table, Path(out) / "audit", _settings(options, trunk=options.audited), engine="auto")
+        spent["everything"] = time.perf_counter() - begin
+    return spent
 
 
 def _settings(options: argparse.Namespace, **more: Any) -> Settings:
@@ -278,13 +297,19 @@ def main() -> None:
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--warm", type=int, default=1, help="Runs before the first round that are not counted.")
     parser.add_argument("--trunk", nargs="*", choices=["eager", "folded", "compiled"], default=["folded", "compiled"])
+    parser.add_argument("--eager", nargs="*", type=int, help="Batch sizes of the eager pass.")
     parser.add_argument("--only", nargs="*", choices=list(sections), default=list(sections))
     parser.add_argument("--folder", type=Path, help="Where faces are kept between runs.")
+    parser.add_argument("--audited", help=argparse.SUPPRESS)
     parser.add_argument("--grown", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as own:
         folder = options.folder or Path(own)
+        if options.audited:
+            print(json.dumps(audited(options, folder)))
+            return
         if options.grown:
             print(json.dumps(grown(options, folder)))  # read by the process that started this one
             return

@@ -86,8 +86,9 @@ def test_processes_end_in_the_middle_of_a_part(tmp_path):
         (2, "cpu", 7, None),
         (1, "cpu", 1000, None),
         (2, "cuda", 1000, None),
-        (64, "cpu", 32, 8),
-        (64, "cpu", 31, None),
+        (64, "cpu", 1000, 8),
+        (64, "cpu", 31, 7),
+        (64, "cpu", 8, 2),
     ],
 )
 def test_where_processes_are_faster(count, device, parts, processes, monkeypatch):

@@ -71,8 +71,8 @@ class EngineOptions:
         str,
         typer.Option(
             metavar="auto|N",
-            help="Processes of this machine, which share OMP_NUM_THREADS; auto takes as many as there are threads, at "
-            "most 8, for long work on a CPU without --workers, and else the command's own.",
+            help="Processes of this machine, which share OMP_NUM_THREADS; auto takes several for long work on a CPU "
+            "without --workers (docs/scale.md), and else the command's own.",
             rich_help_panel=ENGINE_PANEL,
         ),
     ] = "auto"

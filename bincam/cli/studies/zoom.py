@@ -20,6 +20,7 @@ from bincam.cli.studies.at_test_time import TestTimeOptions, tell
 from bincam.cli.studies.zoom_options import PassOptions, SubjectOptions, read_plan
 from bincam.display import counted
 from bincam.errors import InputError
+from bincam.heap import keep_freed_memory
 from bincam.storage import shown
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def zoom(
     """
     from bincam.studies.zoom.seen import open_zoom
 
+    keep_freed_memory(large=True)  # passes have 64 views
     folder = at.folder(audit)
     reading.reader_options()  # a mistyped list is told before a model is opened
     engine = spread.chosen()
