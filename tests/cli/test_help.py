@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import typer
+from rich.text import Text
 from typer.core import TyperOption
 
 from bincam.cli import app
@@ -40,6 +41,8 @@ def test_every_command_explains_itself(command, monkeypatch, words):
         entry = entry.commands[word]
     for parameter in entry.params:
         assert parameter.help, f"{parameter.name} has no help"
+        # What is in brackets is markup unless it is escaped: 'bincam[ray]' was shown as 'bincam'.
+        assert Text.from_markup(parameter.help).plain == parameter.help.replace(r"\[", "["), parameter.name
 
 
 def test_defaults_that_are_described_are_shown(command, monkeypatch):

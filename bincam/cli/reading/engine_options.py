@@ -33,7 +33,7 @@ class EngineOptions:
         typer.Option(
             metavar="|".join(_ENGINES),
             help="local measures on this machine; ray in processes that a Ray cluster starts (pip install "
-            "'bincam[ray]'): docs/scale.md. The files are the same.",
+            r"'bincam\[ray]'): docs/scale.md. The files are the same.",
             rich_help_panel=ENGINE_PANEL,
         ),
     ] = "local"
