@@ -25,7 +25,7 @@ class EngineOptions:
         address: Of a cluster.
         actors: Number of processes.
         gpus_per_actor: GPUs of each.
-        processes: ``auto``, or a number of processes of this machine.
+        processes: Number of processes of this machine; None for as many as is faster.
     """
 
     engine: Annotated[
@@ -68,19 +68,20 @@ class EngineOptions:
     ] = None
 
     processes: Annotated[
-        str,
+        int | None,
         typer.Option(
-            metavar="auto|N",
-            help="Processes of this machine, which share OMP_NUM_THREADS; auto takes several for long work on a CPU "
-            "without --workers (docs/scale.md), and else the command's own.",
+            min=1,
+            metavar="N",
+            help="Processes of this machine that measure, and share OMP_NUM_THREADS.",
+            show_default="several for long work on a CPU without --workers (docs/scale.md), else 1",
             rich_help_panel=ENGINE_PANEL,
         ),
-    ] = "auto"
+    ] = None
 
     @property
     def count(self) -> int:
         """Number of processes of this machine that measure, as far as it is stated."""
-        return int(self.processes) if self.processes.isdecimal() else 1
+        return self.processes or 1
 
     def chosen(self, readers: int | None = None) -> Engine | Literal["auto"] | None:
         """Return the engine; None for this process, ``auto`` to leave it to the work.
@@ -97,7 +98,7 @@ class EngineOptions:
             'auto'
             >>> EngineOptions().chosen(readers=4) is None
             True
-            >>> EngineOptions(processes="2").chosen(readers=1)
+            >>> EngineOptions(processes=2).chosen(readers=1)
             ProcessEngine(processes=2)
         """
         if self.engine not in _ENGINES:
@@ -109,20 +110,18 @@ class EngineOptions:
             for name, value in stated.items():
                 if value is not None:
                     raise InputError(f"{name} is an option of --engine ray; add this, or leave out {name}")
-            return None if readers is not None and self.processes == "auto" else self._local()
-        if self.processes != "auto":
+            return self._local(readers)
+        if self.processes is not None:
             raise InputError("--processes is an option of --engine local; the processes of Ray are --actors")
         from bincam.engines import RayEngine
 
         return RayEngine(self.address, self.actors, self.gpus_per_actor)
 
-    def _local(self) -> Engine | Literal["auto"] | None:
-        if self.processes == "auto":
-            return "auto"
-        if not self.processes.isdecimal() or not self.count:
-            raise InputError(f"--processes {self.processes}: expected auto or a number from 1 on")
-        if self.count == 1:
+    def _local(self, readers: int | None) -> Engine | Literal["auto"] | None:
+        if self.processes is None:
+            return "auto" if readers is None else None
+        if self.processes == 1:
             return None
         from bincam.engines import ProcessEngine
 
-        return ProcessEngine(self.count)
+        return ProcessEngine(self.processes)
