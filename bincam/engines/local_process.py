@@ -14,7 +14,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from bincam.engines.engine import Work
-from bincam.errors import BincamError, BincamWarning
+from bincam.errors import BincamError, BincamWarning, InputError
 from bincam.heap import keep_freed_memory
 from bincam.processes import started
 
@@ -110,7 +110,14 @@ def _ready() -> None:
 
 def _open(pickled: bytes) -> None:
     global _work  # noqa: PLW0603  # the process has no other place that lasts from one call to the next
-    _work = pickle.loads(pickled).open()  # noqa: S301  # from the process that started this one
+    try:
+        recipe = pickle.loads(pickled)  # noqa: S301  # from the process that started this one
+    except (AttributeError, ImportError) as error:
+        raise InputError(
+            f"the model cannot be made in another process: {error}; its class must be in a module that can be "
+            "imported, not in a notebook or a shell, or let one process do the work"
+        ) from error
+    _work = recipe.open()
 
 
 def _carry_out(number: int) -> Sequence[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bincam.display import counted
 from bincam.engines.engine import Crew, Recipe
-from bincam.errors import InputError
+from bincam.errors import InputError, in_a_line
 from bincam.progress import track
 from bincam.storage.mirror import address_of, local_folder, refresh
 
@@ -53,6 +55,21 @@ class SharedFolder:
         """Bring the file with which the work was begun up to date, and return the folder."""
         refresh(folder / self.begun)
         return folder
+
+
+def pickled(recipe: Recipe, dumps: Callable[[Any], bytes] = pickle.dumps) -> bytes:
+    """Pickle a recipe, by which other processes make the work.
+
+    Raises:
+        InputError: It cannot be pickled, such as a model with a function that was made within another one.
+    """
+    try:
+        return dumps(recipe)
+    except Exception as error:  # whatever a foreign class raises
+        raise InputError(
+            f"the work cannot be handed to other processes, because it cannot be pickled: {in_a_line(str(error))}; do "
+            "it in one process"
+        ) from error
 
 
 def hand_out(

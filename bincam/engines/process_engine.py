@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from bincam.engines.engine import Engine, Recipe
 from bincam.engines.local_process import LocalProcess
-from bincam.errors import BincamWarning, InputError
+from bincam.engines.parts import pickled
+from bincam.errors import BincamWarning, InputError, in_a_line
 
 MOST = 8
 """Processes at most unless a number is stated: each holds the model and the table of labels."""
@@ -100,7 +101,7 @@ def faster_engine(device: str, model: object, parts: int) -> Engine | None:
     try:
         pickle.dumps(model)
     except Exception as error:  # whatever a foreign class raises
-        told = f"one process does the work, because the model cannot be pickled: {error}"
+        told = f"one process does the work, because the model cannot be pickled: {in_a_line(str(error))}"
         warnings.warn(told, BincamWarning, stacklevel=3)
         return None
     return ProcessEngine(count)
@@ -121,7 +122,7 @@ class ProcessCrew:
 
     def carry_out(self, recipe: Recipe, numbers: Sequence[int]) -> Iterator[int]:
         """Have parts carried out, see ``Crew``."""
-        pickled = pickle.dumps(recipe)
+        content = pickled(recipe)
         while len(self._processes) < min(self.count, len(numbers)):
             self._processes.append(LocalProcess(self.threads))
         left, told = list(reversed(numbers)), set[str]()
@@ -131,14 +132,14 @@ class ProcessCrew:
             at_work[process.give(number)] = process, number
 
         for process in self._processes[: len(numbers)]:
-            process.open(pickled)
+            process.open(content)
             give(process, left.pop())
         while at_work:
             for future in wait(at_work, return_when=FIRST_COMPLETED).done:
                 process, number = at_work.pop(future)
                 notes = process.result(future)
                 if notes is None:
-                    process.open(pickled)
+                    process.open(content)
                     give(process, number)
                     continue
                 for note in notes:

@@ -15,6 +15,7 @@ from bincam import errors
 from bincam.display import counted
 from bincam.engines import ray_cluster
 from bincam.engines.engine import Recipe
+from bincam.engines.parts import pickled
 from bincam.engines.ray_cluster import Share, check_installed, room_for
 from bincam.errors import BincamWarning, InputError
 
@@ -129,10 +130,10 @@ class RayCrew:
 
         if not numbers:
             return
-        pickled = cloudpickle.dumps(recipe)
+        content = pickled(recipe, cloudpickle.dumps)
         count = min(self.count, len(numbers))
         if not ray.is_initialized():
-            self.own.enter_context(ray_cluster.own_cluster(self.share, count, len(pickled)))
+            self.own.enter_context(ray_cluster.own_cluster(self.share, count, len(content)))
         together = max(1, min(_PARTS, len(numbers) // (_CALLS * count))) if self.share.gpus else 1
         cloudpickle.register_pickle_by_value(ray_process)
         try:
@@ -146,7 +147,7 @@ class RayCrew:
                     ray_process.RayProcess,
                     batch_size=len(numbers) // blocks,
                     compute=ray.data.ActorPoolStrategy(size=count),
-                    fn_constructor_args=([ray.put(pickled)], dict(recipe.versions), self.share.cpus, str(Path.cwd())),
+                    fn_constructor_args=([ray.put(content)], dict(recipe.versions), self.share.cpus, str(Path.cwd())),
                     num_cpus=self.share.cpus,
                     num_gpus=self.share.gpus or None,
                 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import warnings
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -101,6 +103,35 @@ def test_a_model_that_cannot_be_pickled_stays_here(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     with pytest.warns(BincamWarning, match="^one process does the work, because the model cannot be pickled: "):
         assert faster_engine("cpu", lambda: None, 8) is None
+
+
+class Refusing(Counted):
+    """A recipe that cannot be pickled."""
+
+    def __reduce__(self):
+        raise TypeError("cannot pickle a lock")
+
+
+@dataclass(frozen=True)
+class Foreign(Counted):
+    """A recipe that can be pickled, and not be made in another process, as of a class that a shell has defined."""
+
+    def __reduce__(self):
+        return sys.modules["__main__"].made_here, ()
+
+
+def made_here():
+    """Be found in this process's main module alone."""
+
+
+def test_what_cannot_be_handed_to_others_is_told(monkeypatch):
+    with ProcessEngine(1).started(on_gpu=False) as crew:
+        with pytest.raises(InputError, match="cannot be pickled: cannot pickle a lock; do it in one"):
+            list(crew.carry_out(Refusing(), [0]))
+        monkeypatch.setattr(made_here, "__module__", "__main__")
+        monkeypatch.setattr(sys.modules["__main__"], "made_here", made_here, raising=False)
+        with pytest.raises(InputError, match=r"cannot be made in another process: .*made_here.*; its class must"):
+            list(crew.carry_out(Foreign(), [0]))
 
 
 def test_impossible_numbers():
