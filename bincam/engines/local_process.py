@@ -58,6 +58,14 @@ class LocalProcess:
             BincamError: It was lost before it had opened the work, as it would be once more.
             Exception: What the process raised.
         """
+        self.opened()
+        try:
+            return given.result()
+        except BrokenProcessPool:
+            return None
+
+    def opened(self) -> None:
+        """Wait until the work is open; errors are those of ``result``."""
         try:
             self._opened.result()
         except BrokenProcessPool:
@@ -65,10 +73,6 @@ class LocalProcess:
                 "a process was killed while it loaded the model, perhaps for lack of memory; fewer processes need less "
                 "(--processes)"
             ) from None
-        try:
-            return given.result()
-        except BrokenProcessPool:
-            return None
 
     def end(self) -> None:
         """End the process: by itself if it has nothing to do, else at once."""

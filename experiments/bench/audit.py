@@ -39,13 +39,18 @@ from race import machine, race, ratios, write
 from torch import Tensor, nn
 
 import bincam.models
+from bincam.audit.folder.writer import AuditWriter
 from bincam.audit.pipeline import aggregate, runner
+from bincam.audit.pipeline.engines.recipe import AuditRecipe
 from bincam.audit.pipeline.measure import ShardBuilder, measure
 from bincam.audit.pipeline.plan import Plan
 from bincam.audit.pipeline.planning import make_plan
+from bincam.audit.pipeline.prepared import compile_trunk, ordered
 from bincam.audit.pipeline.shard import ImageStream
 from bincam.audit.settings import Settings
 from bincam.data import AttributeTable, celeba, loader
+from bincam.engines.local_process import LocalProcess
+from bincam.engines.parts import pickled
 from bincam.faces import make
 from bincam.models import AttributeClassifier
 
@@ -241,6 +246,30 @@ def _rates(plan: Plan, options: argparse.Namespace, folder: Path) -> dict[str, f
     return {name: round(count / spent, 1) for name, spent in seconds.items()}
 
 
+def opening(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Time how long the processes of an audit take until they measure, all at once, by the way the network runs."""
+    table = faces(folder, options.images)
+    model = classifier("resnet50", table, 224)
+    found: dict[str, float] = {}
+    for trunk in options.trunk:
+        settings = _settings(options, trunk=trunk, gate_images=0, reference_split=None, workers=0)
+        with tempfile.TemporaryDirectory(dir=folder) as out, ordered(model):
+            plan = make_plan(model, table, settings)
+            compile_trunk(plan)  # which the manifest states
+            writer = AuditWriter.begin(Path(out) / "audit", plan.manifest)
+            content = pickled(AuditRecipe.of(plan, writer, writer.missing))
+            begin = time.perf_counter()
+            processes = [LocalProcess(1) for _ in range(torch.get_num_threads())]
+            for process in processes:
+                process.open(content)
+            for process in processes:
+                process.opened()
+            found[trunk] = round(time.perf_counter() - begin, 1)
+            for process in processes:
+                process.end()
+    return {"what": "seconds until as many processes as threads are ready; compiled code is in torch's cache", **found}
+
+
 def growth(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Measure time and peak memory of the pass as images grow, each in its own process, with a small network."""
     faces(folder, options.images)
@@ -290,6 +319,7 @@ def main() -> None:
     sections: dict[str, Callable[[argparse.Namespace, Path], dict[str, Any]]] = {
         "whole": whole,
         "reading": reading,
+        "opening": opening,
         "growth": growth,
     }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
