@@ -35,6 +35,7 @@ def settable_threads():
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow  # each process imports torch
 def test_parts_are_shared_and_lost_processes_are_started_again(tmp_path, threads):
     threads(4)
     recipe = Killed(tmp_path, times={1: 2})
@@ -56,6 +57,7 @@ def test_what_a_part_raises_is_raised_here():
         assert list(crew.carry_out(Counted(), [2])) == [2]  # and the process can go on
 
 
+@pytest.mark.slow  # each process imports torch
 def test_a_part_that_loses_its_process_each_time_is_given_up(tmp_path):
     recipe = Killed(tmp_path, times={1: TRIES + 1})
     with ProcessEngine(1).started(on_gpu=False) as crew, pytest.raises(InputError, match="begun-1: its process was"):
