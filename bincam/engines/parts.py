@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from bincam.display import counted
 from bincam.engines.engine import Crew, Recipe
-from bincam.errors import InputError, in_a_line
+from bincam.errors import BincamWarning, InputError, in_a_line
 from bincam.progress import track
 from bincam.storage.mirror import address_of, local_folder, refresh
 
@@ -70,6 +71,14 @@ def pickled(recipe: Recipe, dumps: Callable[[Any], bytes] = pickle.dumps) -> byt
             f"the work cannot be handed to other processes, because it cannot be pickled: {in_a_line(str(error))}; do "
             "it in one process"
         ) from error
+
+
+def warn_once(notes: Iterable[str], told: set[str]) -> None:
+    """Warn with the notes of another process, unless they have been told; ``told`` gets them."""
+    for note in notes:
+        if note not in told:
+            told.add(note)
+            warnings.warn(note, BincamWarning, stacklevel=5)
 
 
 def hand_out(

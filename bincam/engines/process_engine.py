@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from bincam.engines.engine import Engine, Recipe
 from bincam.engines.local_process import LocalProcess
-from bincam.engines.parts import pickled
+from bincam.engines.parts import pickled, warn_once
 from bincam.errors import BincamWarning, InputError, in_a_line
 
 MOST = 8
@@ -138,14 +138,11 @@ class ProcessCrew:
             for future in wait(at_work, return_when=FIRST_COMPLETED).done:
                 process, number = at_work.pop(future)
                 notes = process.result(future)
-                if notes is None:
+                if notes is None:  # the process was lost
                     process.open(content)
                     give(process, number)
                     continue
-                for note in notes:
-                    if note not in told:
-                        told.add(note)
-                        warnings.warn(note, BincamWarning, stacklevel=2)
+                warn_once(notes, told)
                 yield number
                 if left:
                     give(process, left.pop())

@@ -15,7 +15,7 @@ from bincam import errors
 from bincam.display import counted
 from bincam.engines import ray_cluster
 from bincam.engines.engine import Recipe
-from bincam.engines.parts import pickled
+from bincam.engines.parts import pickled, warn_once
 from bincam.engines.ray_cluster import Share, check_installed, room_for
 from bincam.errors import BincamWarning, InputError
 
@@ -167,10 +167,7 @@ def _number_in(said: Mapping[str, Any], told: set[str]) -> int:
     if "fault" in said:
         kind: type[Exception] = getattr(errors, said["kind"])
         raise kind(f"on the machine {said['machine']}: {said['fault']}")
-    for note in said["notes"]:
-        if note not in told:
-            told.add(note)
-            warnings.warn(note, BincamWarning, stacklevel=4)
+    warn_once(said["notes"], told)
     return int(said["number"])
 
 

@@ -121,19 +121,23 @@ def run(
     if source is None:
         source = opened.card.name if isinstance(model, AttributeClassifier) else os.fspath(model)
     settings = settings or Settings()
-    # One order of the weights for plan and pass, so that what is found out about them stays known.
     stated = None if engine == "auto" else engine
+    # One order of the weights for plan and pass, so that what is found out about them stays known.
     with started(stated, settings) as crew, ordered(opened := opened.to(settings.device)):
         plan = make_plan(opened, table, settings, source=source)
         for note in plan.notes:
             warnings.warn(note, BincamWarning, stacklevel=2)
-        faster = None
-        if engine == "auto":
-            faster = faster_engine(settings.device, plan.model, -(-len(plan.table) // plan.shard_images))
-            if faster is not None:  # its processes read for themselves; others would take their place
-                plan = replace(plan, settings=settings.replace(workers=0))
+        if engine != "auto" or (faster := _faster(plan)) is None:
+            return carry_out(plan, folder, resume=resume, crew=crew)
+        # Its processes read for themselves; others would take their place.
+        plan = replace(plan, settings=settings.replace(workers=0))
         with started(faster, settings) as several:
-            return carry_out(plan, folder, resume=resume, crew=crew or several)
+            return carry_out(plan, folder, resume=resume, crew=several)
+
+
+def _faster(plan: Plan) -> Engine | None:
+    """The engine that is faster than this process, which only the plan can tell; None if there is none."""
+    return faster_engine(plan.settings.device, plan.model, -(-len(plan.table) // plan.shard_images))
 
 
 def started(engine: Engine | None, settings: Settings) -> AbstractContextManager[Crew | None]:
