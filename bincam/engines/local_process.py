@@ -30,7 +30,7 @@ class LocalProcess:
     def _start(self) -> None:
         self._leash, held = Pipe()
         self._pool = started(1, _prepare, (self._threads, held))
-        self._opened = self._pool.submit(_ready)
+        self._started = self._opened = self._pool.submit(_ready)
         held.close()  # the process has its own by now
 
     def open(self, pickled: bytes) -> None:
@@ -69,6 +69,11 @@ class LocalProcess:
         try:
             self._opened.result()
         except BrokenProcessPool:
+            if self._started.exception() is not None:
+                raise BincamError(
+                    "a process ended while it started; what a script does needs if __name__ == '__main__' before it, "
+                    "because every process reads the script again"
+                ) from None
             raise BincamError(
                 "a process was killed while it loaded the model, perhaps for lack of memory; fewer processes need less "
                 "(--processes)"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from bincam.errors import BincamError, BincamWarning, InputError, UnsupportedErr
 from tests.engines.counted import Counted
 from tests.engines.killed import Killed
 
+ROOT = Path(__file__).parents[2]
 NOTES = pytest.mark.filterwarnings("default::bincam.errors.BincamWarning")
 
 
@@ -67,6 +70,24 @@ def test_a_part_that_loses_its_process_each_time_is_given_up(tmp_path):
 def test_a_process_that_is_lost_before_it_begins_is_told(tmp_path):
     with ProcessEngine(1).started(on_gpu=False) as crew, pytest.raises(BincamError, match="while it loaded the model"):
         list(crew.carry_out(Killed(tmp_path, opens=False), [0, 1]))
+
+
+UNGUARDED = """
+from bincam.engines import ProcessEngine
+from tests.engines.counted import Counted
+with ProcessEngine(1).started(on_gpu=False) as crew:
+    list(crew.carry_out(Counted(), [0]))
+"""
+
+
+def test_a_script_that_would_run_again_in_every_process_is_told(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, str(script)], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.stderr.splitlines()[-1].startswith("bincam.errors.BincamError: a process ended while it started; what")
 
 
 @NOTES
